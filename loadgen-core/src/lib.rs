@@ -1,0 +1,11 @@
+//! Load generation for gRPC and WebSocket services.
+
+pub mod clock;
+pub mod engine;
+pub mod outcome;
+pub mod record;
+pub mod scenario;
+pub mod schedule;
+pub mod threshold;
+pub mod units;
+pub mod workload;

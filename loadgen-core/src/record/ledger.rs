@@ -1,0 +1,60 @@
+//! The ledger: every planned iteration, accounted for.
+
+use std::ops::AddAssign;
+
+/// Every planned iteration, accounted for.
+///
+/// `planned = started + dropped` and `started = completed + failed + interrupted`, once the
+/// run has ended; while it is under way `in_flight` is the difference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Arrivals that fell due (open) or iterations handed out (closed).
+    pub planned: u64,
+    /// Iterations that a user began.
+    pub started: u64,
+    /// Iterations that ended ok.
+    pub completed: u64,
+    /// Iterations that ended in a failure.
+    pub failed: u64,
+    /// Iterations cut off by the end of the run.
+    pub interrupted: u64,
+    /// Arrivals that were due and never started.
+    pub dropped: u64,
+    /// Iterations that started with a start lag above the tolerance; part of `started`.
+    pub late: u64,
+}
+
+impl Ledger {
+    /// Iterations begun and not yet ended.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.started
+            .saturating_sub(self.completed + self.failed + self.interrupted)
+    }
+
+    /// Whether the two equations of the ledger hold, as they must when a run has ended.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.planned == self.started + self.dropped
+            && self.started == self.completed + self.failed + self.interrupted
+    }
+
+    /// Failed iterations as a share of those that ended by themselves; `None` when none did.
+    #[must_use]
+    pub fn error_rate(&self) -> Option<f64> {
+        let ended = self.completed + self.failed;
+        (ended > 0).then(|| self.failed as f64 / ended as f64)
+    }
+}
+
+impl AddAssign for Ledger {
+    fn add_assign(&mut self, other: Self) {
+        self.planned += other.planned;
+        self.started += other.started;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.interrupted += other.interrupted;
+        self.dropped += other.dropped;
+        self.late += other.late;
+    }
+}

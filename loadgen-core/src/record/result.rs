@@ -1,0 +1,180 @@
+//! What a run measured, merged over its workers.
+
+use std::time::Duration;
+
+use super::{Histogram, Ledger};
+use crate::outcome::{Failure, Outcome};
+use crate::workload::SampleKind;
+
+/// Everything a run measured.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RunRecord {
+    /// When the measured part began, by the wall clock.
+    pub started_at: std::time::SystemTime,
+    /// From the beginning of the measured part to its end, drain included.
+    pub elapsed: Duration,
+    /// The scenarios, in the order they were given.
+    pub scenarios: Vec<ScenarioRecord>,
+    /// How the generator itself fared.
+    pub generator: GeneratorRecord,
+    /// Whether a stop was asked for before the plan was done.
+    pub stopped: bool,
+    /// What a workload said when it panicked; the run ended early because of it.
+    pub panic: Option<String>,
+}
+
+/// How the generator itself fared.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct GeneratorRecord {
+    /// Each worker thread.
+    pub workers: Vec<WorkerRecord>,
+}
+
+/// How one worker thread fared.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct WorkerRecord {
+    /// Processor time it used over the measured time, 0 to 1.
+    pub cpu_busy: f64,
+    /// Time it was ready to run and had no processor, over the measured time, 0 to 1.
+    pub cpu_starved: f64,
+    /// The longest that its heartbeat stood still beyond its period.
+    pub longest_stall: Duration,
+}
+
+/// Everything measured of one scenario.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ScenarioRecord {
+    /// The scenario's name.
+    pub name: String,
+    /// What it speaks: `grpc`, `websocket`, or a custom workload's own word.
+    pub protocol: String,
+    /// Whether the load model is open, so that start lag and queue wait mean something.
+    pub open: bool,
+    /// Every planned iteration.
+    pub ledger: Ledger,
+    /// From its start to the end of its last iteration, at least the planned duration unless
+    /// it was stopped.
+    pub elapsed: Duration,
+    /// Arrivals the plan had started within its own duration (open models): `planned` less those
+    /// that began only after the plan's end or never.
+    pub started_in_time: u64,
+    /// From due until the end, pauses left out; iterations that completed or failed.
+    pub response_time: Histogram,
+    /// From the actual start until the end, pauses left out.
+    pub service_time: Histogram,
+    /// The generator's own lateness. Empty in a closed model.
+    pub start_lag: Histogram,
+    /// From due until a user was free. Empty in a closed model.
+    pub queue_wait: Histogram,
+    /// Samples above an hour, recorded as one hour.
+    pub saturated_samples: u64,
+    /// How iterations ended; adds up to completed + failed.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// One example of each failure class.
+    pub examples: Vec<(Failure, String)>,
+    /// Bytes on the wire.
+    pub bytes: ByteCount,
+    /// What became of connections.
+    pub connections: ConnectionRecord,
+    /// Each step.
+    pub steps: Vec<StepRecord>,
+    /// Each server that named itself.
+    pub backends: Vec<BackendRecord>,
+    /// Custom metrics.
+    pub custom: CustomRecord,
+    /// The run over time; at most 600 points.
+    pub series: Vec<SeriesPoint>,
+}
+
+/// Bytes on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ByteCount {
+    /// Written to sockets.
+    pub sent: u64,
+    /// Read from sockets.
+    pub received: u64,
+}
+
+/// What became of connections, those before the clock started included.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectionRecord {
+    /// Opened, reconnects included.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Open ones that ended without our asking.
+    pub dropped: u64,
+    /// From resolving the name until ready for requests.
+    pub connect_time: Histogram,
+}
+
+/// One step's figures.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StepRecord {
+    /// Its name.
+    pub name: String,
+    /// From due until the end.
+    pub response_time: Histogram,
+    /// From the actual start until the end.
+    pub service_time: Histogram,
+    /// How it ended.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// Messages sent.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// Its further series, those with samples.
+    pub samples: Vec<(SampleKind, Histogram)>,
+}
+
+/// One server's share.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BackendRecord {
+    /// What it calls itself.
+    pub id: String,
+    /// Requests it answered, failed ones included.
+    pub requests: u64,
+    /// Of these, answered with a failure.
+    pub failed: u64,
+    /// Response times of its requests.
+    pub response_time: Histogram,
+}
+
+/// Metrics of a custom workload's own.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CustomRecord {
+    /// Counters and their sums.
+    pub counters: Vec<(String, u64)>,
+    /// Gauges and their last values, the last worker's where several set one.
+    pub gauges: Vec<(String, f64)>,
+    /// Timings.
+    pub timings: Vec<(String, Histogram)>,
+}
+
+/// One stretch of the run over time.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SeriesPoint {
+    /// Seconds from the scenario's start to the point's beginning.
+    pub t_s: u64,
+    /// How many seconds it covers: 1 until neighbours had to be merged.
+    pub seconds: u64,
+    /// Iterations that started in it.
+    pub started: u64,
+    /// Iterations that completed in it.
+    pub completed: u64,
+    /// Iterations that failed in it.
+    pub failed: u64,
+    /// The most users busy in it.
+    pub users: u64,
+    /// Response times of the iterations that were due in it.
+    pub response_time: Histogram,
+}

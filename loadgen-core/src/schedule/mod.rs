@@ -1,0 +1,9 @@
+//! When iterations start: load models and their pure arrival plans.
+//!
+//! Owns *when*, never *what*: nothing here sleeps, reads a clock or does I/O.
+
+mod load;
+
+pub use load::{
+    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
+};

@@ -1,0 +1,351 @@
+//! What a user of the load does: the [`Workload`] trait and what it is handed.
+//!
+//! Owns the boundary between the engine, which decides *when* and keeps the time, and a driver or
+//! a custom workload, which decides *what*. Imports no engine code, so that a workload can be
+//! written, tested and mocked without one.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::clock::{Clock, Nanos, nanos};
+use crate::outcome::{Failure, Outcome};
+
+/// One virtual user's number within its scenario, from 0, unique over all workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(pub u32);
+
+/// Something a user can do again and again.
+///
+/// One value of the implementing type lives on each worker thread and is shared by that worker's
+/// users, so a connection pool or a prepared message belongs in `self` and need not be `Send`.
+/// Waiting is always asynchronous: a workload that blocks its thread stops every user on it, and
+/// the run is then reported as invalid.
+///
+/// Failures of the service are [`Outcome`]s. Only [`prepare`](Workload::prepare) can say that the
+/// run cannot begin.
+#[expect(
+    async_fn_in_trait,
+    reason = "a workload lives on one thread; its futures need not be Send"
+)]
+pub trait Workload: 'static {
+    /// What one user keeps between its iterations.
+    type Session: 'static;
+
+    /// Called once on each worker before the clock starts: open connections here.
+    ///
+    /// # Errors
+    /// [`PrepareError`] when no iteration could succeed. When every worker says so, the run ends
+    /// before it starts.
+    async fn prepare(&self) -> Result<(), PrepareError> {
+        Ok(())
+    }
+
+    /// Builds a user's session. In a closed model this happens before the clock starts; in an open
+    /// one when the user is first needed, and then the time counts as part of the response time.
+    ///
+    /// # Errors
+    /// The [`Failure`] the iteration that needed the session ends with; the next one tries again.
+    async fn open(&self, user: UserId) -> Result<Self::Session, Failure>;
+
+    /// Runs one iteration.
+    async fn iterate(&self, session: &mut Self::Session, iteration: &Iteration<'_>) -> Outcome;
+
+    /// Ends a user's session after its last iteration, outside of what is measured.
+    async fn close(&self, session: Self::Session) {
+        drop(session);
+    }
+}
+
+/// Why a workload cannot begin at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PrepareError {
+    /// What was tried and what came back, for a person to read.
+    pub message: String,
+}
+
+/// What a workload may know of the worker it is built on.
+#[derive(Clone)]
+pub struct WorkerContext {
+    /// This worker's number, from 0.
+    pub worker: usize,
+    /// How many workers the run has.
+    pub workers: usize,
+    /// The most users this scenario will have on this worker.
+    pub users: usize,
+    /// Seed for random choices: the run's, mixed with the scenario and the worker.
+    pub seed: u64,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where connections and bytes are reported, which belong to no single iteration.
+    pub observer: Rc<dyn Observer>,
+}
+
+impl fmt::Debug for WorkerContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerContext")
+            .field("worker", &self.worker)
+            .field("workers", &self.workers)
+            .field("users", &self.users)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number given to each distinct backend identity, in the order they were first seen.
+pub type BackendIndex = u16;
+
+/// A custom metric's place in its scenario's list of that kind.
+pub type MetricIndex = usize;
+
+/// A series of samples that a step may have beside its response time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SampleKind {
+    /// From a stream's start until its first message came.
+    FirstMessage,
+    /// Between one message of a stream and the next.
+    MessageGap,
+    /// From sending a message until the reply to it.
+    RoundTrip,
+    /// Waiting for a free stream on a connection; part of the response time too.
+    StreamWait,
+}
+
+impl SampleKind {
+    /// Every kind, in the order reports show them.
+    pub const ALL: [Self; 4] = [
+        Self::FirstMessage,
+        Self::MessageGap,
+        Self::RoundTrip,
+        Self::StreamWait,
+    ];
+}
+
+/// What happened to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// It opened, handshakes included, in this time.
+    Opened {
+        /// From the first attempt to resolve the name until ready for requests, in nanoseconds.
+        connect_time: Nanos,
+    },
+    /// An attempt failed.
+    Failed,
+    /// An open connection ended without our asking.
+    Dropped,
+}
+
+/// One step's figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepSample {
+    /// The step's place in the scenario, from 0, pauses not counted.
+    pub step: usize,
+    /// From due until the end, in nanoseconds.
+    pub response_time: Nanos,
+    /// From the actual start until the end, in nanoseconds.
+    pub service_time: Nanos,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Who answered, where that is known.
+    pub backend: Option<BackendIndex>,
+}
+
+/// Where a workload's observations go. The engine's recorder implements it; a test may too.
+pub trait Observer {
+    /// A step of a scenario with several steps ended.
+    fn step(&self, sample: StepSample);
+    /// A sample of one of a step's further series, in nanoseconds.
+    fn sample(&self, step: usize, kind: SampleKind, value: Nanos);
+    /// Messages that a step sent and received.
+    fn messages(&self, step: usize, sent: u64, received: u64);
+    /// The number of a backend that named itself with these bytes.
+    fn backend(&self, identity: &[u8]) -> BackendIndex;
+    /// Keeps one example of what a failure class looked like; `detail` runs only when none is kept.
+    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String);
+    /// Something happened to a connection.
+    fn connection(&self, event: ConnectionEvent);
+    /// Bytes on the wire, transport encryption included.
+    fn bytes(&self, sent: u64, received: u64);
+    /// Adds to a custom counter.
+    fn count(&self, counter: MetricIndex, delta: u64);
+    /// Sets a custom gauge.
+    fn gauge(&self, gauge: MetricIndex, value: f64);
+    /// Adds a sample to a custom timing, in nanoseconds.
+    fn timing(&self, timing: MetricIndex, value: Nanos);
+}
+
+/// One pass of one user through the steps, as the workload sees it.
+///
+/// The engine stamps the time; a workload only marks its steps and pauses and adds samples of its
+/// own.
+pub struct Iteration<'a> {
+    clock: Clock,
+    observer: &'a dyn Observer,
+    user: UserId,
+    number: u64,
+    due: Nanos,
+    start: Nanos,
+    single_step: bool,
+    last_end: Cell<Option<Nanos>>,
+    paused: Cell<Nanos>,
+    backend: Cell<Option<BackendIndex>>,
+}
+
+impl fmt::Debug for Iteration<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iteration")
+            .field("user", &self.user)
+            .field("number", &self.number)
+            .field("due", &self.due)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an [`Iteration`] is made from. The engine fills it in; so may the test of a workload.
+#[derive(Clone, Copy)]
+#[expect(
+    missing_debug_implementations,
+    reason = "holds a trait object and lives for one call"
+)]
+pub struct IterationSeed<'a> {
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where observations go.
+    pub observer: &'a dyn Observer,
+    /// Whose iteration it is.
+    pub user: UserId,
+    /// The iteration's number on its worker, from 0.
+    pub number: u64,
+    /// When it was due.
+    pub due: Nanos,
+    /// When it actually started.
+    pub start: Nanos,
+    /// Whether the scenario has one step only: then the iteration's figures are the step's.
+    pub single_step: bool,
+}
+
+impl<'a> Iteration<'a> {
+    /// An iteration that starts now.
+    #[must_use]
+    pub fn new(seed: IterationSeed<'a>) -> Self {
+        Self {
+            clock: seed.clock,
+            observer: seed.observer,
+            user: seed.user,
+            number: seed.number,
+            due: seed.due,
+            start: seed.start,
+            single_step: seed.single_step,
+            last_end: Cell::new(None),
+            paused: Cell::new(0),
+            backend: Cell::new(None),
+        }
+    }
+
+    /// Whose iteration this is.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The iteration's number on its worker, from 0.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Runs one step and records it under its own name.
+    ///
+    /// The first step is due when the iteration is; a later one when the one before it, or a
+    /// pause between them, ended.
+    pub async fn step(&self, step: usize, action: impl Future<Output = Outcome>) -> Outcome {
+        if self.single_step {
+            return action.await;
+        }
+        let (due, start) = match self.last_end.get() {
+            Some(end) => (end, end),
+            None => (self.due, self.start),
+        };
+        self.backend.set(None);
+        let outcome = action.await;
+        let end = self.clock.now();
+        self.last_end.set(Some(end));
+        self.observer.step(StepSample {
+            step,
+            response_time: end.saturating_sub(due),
+            service_time: end.saturating_sub(start),
+            outcome,
+            backend: self.backend.get(),
+        });
+        outcome
+    }
+
+    /// Waits on purpose. The time is in neither response nor service time.
+    pub async fn pause(&self, duration: Duration) {
+        let from = self.clock.now();
+        tokio::time::sleep(duration).await;
+        let end = self.clock.now();
+        self.paused.set(self.paused.get() + (end - from));
+        self.last_end.set(Some(end));
+    }
+
+    /// Says who answered, by the server's own word. The last call in a step counts.
+    pub fn answered_by(&self, identity: &[u8]) {
+        self.backend.set(Some(self.observer.backend(identity)));
+    }
+
+    /// Adds a sample to one of a step's further series.
+    pub fn sample(&self, step: usize, kind: SampleKind, value: Duration) {
+        self.observer.sample(step, kind, nanos(value));
+    }
+
+    /// Adds a sample, measured with the run's clock, to one of a step's further series.
+    pub fn sample_nanos(&self, step: usize, kind: SampleKind, value: Nanos) {
+        self.observer.sample(step, kind, value);
+    }
+
+    /// Counts messages that a step sent and received.
+    pub fn messages(&self, step: usize, sent: u64, received: u64) {
+        self.observer.messages(step, sent, received);
+    }
+
+    /// Keeps one example of what a failure class looked like, for the report.
+    pub fn explain(&self, failure: Failure, mut detail: impl FnMut() -> String) {
+        self.observer.explain(failure, &mut detail);
+    }
+
+    /// Adds to a custom counter.
+    pub fn count(&self, counter: MetricIndex, delta: u64) {
+        self.observer.count(counter, delta);
+    }
+
+    /// Sets a custom gauge.
+    pub fn gauge(&self, gauge: MetricIndex, value: f64) {
+        self.observer.gauge(gauge, value);
+    }
+
+    /// Adds a sample to a custom timing.
+    pub fn timing(&self, timing: MetricIndex, value: Duration) {
+        self.observer.timing(timing, nanos(value));
+    }
+
+    /// Nanoseconds since the run's epoch.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// How long the iteration has paused on purpose so far, in nanoseconds.
+    #[must_use]
+    pub fn paused(&self) -> Nanos {
+        self.paused.get()
+    }
+
+    /// Who answered last, where that is known.
+    #[must_use]
+    pub fn backend(&self) -> Option<BackendIndex> {
+        self.backend.get()
+    }
+}

@@ -15,7 +15,7 @@ use super::unary::UnaryCall;
 /// One of the scenario's actions.
 #[derive(Debug)]
 pub(super) enum Action {
-    Call(Call),
+    Call(Box<Call>),
     Pause(Duration),
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Kind {
     /// Straight on HTTP/2.
     Unary(UnaryCall),
     /// Through tonic's client.
-    Stream(StreamCall),
+    Stream(Box<StreamCall>),
 }
 
 /// A call's address at one target.

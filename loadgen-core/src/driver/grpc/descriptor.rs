@@ -85,7 +85,7 @@ fn compile_files(protos: &[PathBuf]) -> Result<DescriptorPool, DriverError> {
                 }
             })
         };
-        roots.extend(root.filter(|root| !roots.contains(root)).into_iter());
+        roots.extend(root.filter(|root| !roots.contains(root)));
     }
     // Folders named on purpose come before those that files merely lie in.
     roots.sort_by_key(|root| !protos.iter().any(|path| path == root));

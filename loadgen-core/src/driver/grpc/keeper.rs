@@ -15,7 +15,7 @@ use h2::client::Connection;
 use super::handshake::{self, Opened};
 use super::place::{Line, Place};
 use super::status;
-use crate::clock::Clock;
+use crate::clock::{Clock, Nanos};
 use crate::driver::connect_error::ConnectError;
 use crate::driver::net::{Endpoint, Traffic, Transport};
 use crate::workload::{ConnectionEvent, Observer};
@@ -50,62 +50,59 @@ impl Opener {
 }
 
 /// A connection that lasted longer than this was a good one: the back-off starts over.
-const STEADY_NANOS: u64 = 1_000_000_000;
+const STEADY_NANOS: Nanos = 1_000_000_000;
 
-/// Keeps a place connected for as long as the task lives. `first` is the outcome of the attempt
-/// made before.
-pub(super) async fn keep(place: Rc<Place>, opener: Opener, first: Option<Opened>) {
+/// Keeps a place connected for as long as the returned future is polled. `first` is what the
+/// attempt before came to; when it succeeded, the place can be used at once.
+pub(super) fn keep(
+    place: Rc<Place>,
+    opener: Opener,
+    first: Option<Opened>,
+) -> impl Future<Output = ()> {
+    let first = first.map(|open| Driven::install(open, &place, &opener));
+    keep_driving(place, opener, first)
+}
+
+async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
     let mut backoff = Backoff::new(opener.seed);
-    let mut opened = first;
+    let mut current = first;
     loop {
-        let Some(open) = opened.take() else {
+        let Some(mut driven) = current.take() else {
             tokio::time::sleep(backoff.next()).await;
-            match opener.open().await {
-                Ok(open) => opened = Some(open),
-                Err(error) => place.attempt_failed(error.to_string()),
-            }
+            current = opener.open_for(&place).await;
             continue;
         };
-        let since = opener.clock.now();
-        let line = Rc::new(Line::new(open.sender, opener.most_streams));
-        place.install(&line);
-        let mut driven = Driven {
-            connection: open.connection,
-            traffic: open.traffic,
-            observer: Rc::clone(&opener.observer),
-        };
-        let end = driven.until_end(&place, &line).await;
-        place.retire(&line);
+        let end = driven.until_end(&place).await;
+        place.retire(&driven.line);
         if !matches!(end, End::UsedUp) {
             opener.observer.connection(ConnectionEvent::Dropped);
         }
-        let was_of_use = line.streams() > 0;
-        if opener.clock.now().saturating_sub(since) > STEADY_NANOS {
+        if opener.clock.now().saturating_sub(driven.since) > STEADY_NANOS {
             backoff.reset();
         }
-        match end {
-            End::Closed => {}
+        let is_in_order = matches!(end, End::GoodBye | End::UsedUp);
+        let was_of_use = driven.line.streams() > 0;
+        if !matches!(end, End::Closed) {
             // Streams under way finish on it, beside its successor.
-            End::GoodBye | End::UsedUp => {
-                tokio::task::spawn_local(driven.finish());
-                if was_of_use {
-                    backoff.reset();
-                    opened = opener.open_or_tell(&place).await;
-                }
-            }
-            End::BadGoodBye => {
-                tokio::task::spawn_local(driven.finish());
-            }
+            tokio::task::spawn_local(driven.finish());
+        }
+        if is_in_order && was_of_use {
+            backoff.reset();
+            current = opener.open_for(&place).await;
         }
     }
 }
 
 impl Opener {
-    async fn open_or_tell(&self, place: &Place) -> Option<Opened> {
-        self.open()
-            .await
-            .inspect_err(|error| place.attempt_failed(error.to_string()))
-            .ok()
+    /// One attempt, after which the place has a connection or those in line know that it failed.
+    async fn open_for(&self, place: &Place) -> Option<Driven> {
+        match self.open().await {
+            Ok(open) => Some(Driven::install(open, place, self)),
+            Err(error) => {
+                place.attempt_failed(error.to_string());
+                None
+            }
+        }
     }
 }
 
@@ -121,22 +118,37 @@ enum End {
     UsedUp,
 }
 
+/// A connection and all that moving its bytes takes.
 struct Driven {
     connection: Connection<Transport, Bytes>,
+    line: Rc<Line>,
     traffic: Rc<Traffic>,
     observer: Rc<dyn Observer>,
+    since: Nanos,
 }
 
 impl Driven {
+    fn install(open: Opened, place: &Place, opener: &Opener) -> Self {
+        let line = Rc::new(Line::new(open.sender, opener.most_streams));
+        place.install(&line);
+        Self {
+            connection: open.connection,
+            line,
+            traffic: open.traffic,
+            observer: Rc::clone(&opener.observer),
+            since: opener.clock.now(),
+        }
+    }
+
     /// Moves bytes until the connection ends or takes no more requests.
-    async fn until_end(&mut self, place: &Place, line: &Rc<Line>) -> End {
+    async fn until_end(&mut self, place: &Place) -> End {
         poll_fn(|cx| {
             let polled = Pin::new(&mut self.connection).poll(cx);
             self.report();
             if polled.is_ready() {
                 return Poll::Ready(End::Closed);
             }
-            if let Some(error) = line.farewell() {
+            if let Some(error) = self.line.farewell() {
                 return Poll::Ready(if status::is_untouched(&error) {
                     End::GoodBye
                 } else if error.is_go_away() || error.is_io() {
@@ -145,10 +157,10 @@ impl Driven {
                     End::UsedUp
                 });
             }
-            if line.refresh_limit() {
+            if self.line.refresh_limit() {
                 place.grant();
             }
-            if !place.is_current(line, cx) {
+            if !place.is_current(&self.line, cx) {
                 return Poll::Ready(End::UsedUp);
             }
             Poll::Pending

@@ -141,9 +141,8 @@ impl Place {
             let waited = iteration.now().saturating_sub(from);
             iteration.sample_nanos(step, SampleKind::StreamWait, waited);
         }
-        result.map_err(|failure| {
+        result.inspect_err(|&failure| {
             iteration.explain(failure, || self.last_problem.borrow().clone());
-            failure
         })
     }
 

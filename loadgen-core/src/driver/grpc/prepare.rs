@@ -50,7 +50,7 @@ impl Prepared {
                     let method = resolve(&catalogue, &reflected, call, &path)?;
                     let call = prepare_call(plan, call, &method, &endpoints, step, &path)?;
                     step += 1;
-                    Action::Call(call)
+                    Action::Call(Box::new(call))
                 }
             });
         }
@@ -225,7 +225,7 @@ fn prepare_call(
         })?;
         Kind::Unary(UnaryCall { headers, framed })
     } else {
-        Kind::Stream(StreamCall {
+        Kind::Stream(Box::new(StreamCall {
             shape,
             path: PathAndQuery::try_from(rpc_path.as_str())
                 .expect("names of services and methods are letters, digits, dots and underscores"),
@@ -235,7 +235,7 @@ fn prepare_call(
             every: call.every,
             in_flight: call.in_flight.max(1),
             gzip: call.gzip,
-        })
+        }))
     };
     let targets = endpoints
         .iter()

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use tonic::client::GrpcService;
 
+use super::framing::Framing;
 use super::status;
 use crate::outcome::Failure;
 
@@ -156,6 +157,7 @@ fn accept(
         stream,
         outward,
         has_status,
+        framing: Framing::default(),
         is_over: false,
     };
     Ok(Response::from_parts(head, body))
@@ -223,6 +225,8 @@ pub(super) struct ReplyBody {
     outward: Outward,
     /// The head carried the status already.
     has_status: bool,
+    /// tonic takes a stream that ends with OK in the middle of a message for a good one.
+    framing: Framing,
     is_over: bool,
 }
 
@@ -241,26 +245,24 @@ impl Body for ReplyBody {
         this.outward.advance(cx);
         if let Some(piece) = ready!(this.stream.poll_data(cx)) {
             let piece = piece?;
+            this.framing.push(&piece);
             this.stream.flow_control().release_capacity(piece.len())?;
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         let trailers = ready!(this.stream.poll_trailers(cx))?;
         this.is_over = true;
-        let Some(trailers) = trailers else {
-            return Poll::Ready(
-                (!this.has_status)
-                    .then(|| Err(StreamError::of_status(Failure::Protocol, &HeaderMap::new()))),
-            );
-        };
-        let result = match status::check(&trailers) {
-            Some(Ok(())) => Ok(()),
+        let last = trailers.unwrap_or_default();
+        let verdict = match status::check(&last) {
             None if this.has_status => Ok(()),
-            Some(Err(failure)) => Err(failure),
             None => Err(Failure::Protocol),
+            Some(verdict) => verdict,
         };
-        Poll::Ready(Some(match result {
-            Ok(()) => Ok(Frame::trailers(trailers)),
-            Err(failure) => Err(StreamError::of_status(failure, &trailers)),
-        }))
+        Poll::Ready(match verdict {
+            Err(failure) => Some(Err(StreamError::of_status(failure, &last))),
+            Ok(()) if !this.framing.is_between_messages() => Some(Err(StreamError::protocol(
+                "the answer ends in the middle of a message",
+            ))),
+            Ok(()) => (!last.is_empty()).then(|| Ok(Frame::trailers(last))),
+        })
     }
 }

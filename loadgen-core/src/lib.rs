@@ -5,6 +5,7 @@ pub mod engine;
 pub mod outcome;
 pub mod pacer;
 pub mod record;
+pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod threshold;

@@ -24,6 +24,12 @@ impl Threshold {
         &self.expression
     }
 
+    /// The unit of the observed value: `%`, `ms`, `/s`, or nothing for a count.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        ""
+    }
+
     /// Judges a scenario's results.
     #[must_use]
     pub fn judge(&self, record: &ScenarioRecord) -> Judgement {

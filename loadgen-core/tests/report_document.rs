@@ -310,8 +310,8 @@ fn a_full_document_keeps_its_promises() {
     let record = full();
     let mut document = build(&record, context());
     document.scenarios[0].thresholds = vec![
-        ThresholdResult::new("error_rate < 1%", Some(f64::NAN), false),
-        ThresholdResult::new("response_time.p95 < 5ms", Some(2.9), true),
+        ThresholdResult::new("error_rate < 1%", "%", Some(f64::NAN), false),
+        ThresholdResult::new("response_time.p95 < 5ms", "ms", Some(2.9), true),
     ];
     check(&record, &document);
     let custom = document.scenarios[0].custom.as_ref().unwrap();
@@ -343,8 +343,12 @@ fn conditions_decide_even_where_the_run_is_invalid() {
     let mut document = build(&record, context());
     assert_eq!(document.verdict.status, Status::Invalid);
     assert!(document.conditions_hold());
-    document.scenarios[0].thresholds =
-        vec![ThresholdResult::new("error_rate < 1%", Some(2.0), false)];
+    document.scenarios[0].thresholds = vec![ThresholdResult::new(
+        "error_rate < 1%",
+        "%",
+        Some(2.0),
+        false,
+    )];
     assert!(!document.conditions_hold());
 }
 

@@ -105,7 +105,12 @@ pub(super) fn assemble(
 
 fn judge(threshold: &Threshold, record: &ScenarioRecord) -> ThresholdResult {
     let judgement = threshold.judge(record);
-    ThresholdResult::new(threshold.expression(), judgement.observed, judgement.pass)
+    ThresholdResult::new(
+        threshold.expression(),
+        threshold.unit(),
+        judgement.observed,
+        judgement.pass,
+    )
 }
 
 fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {

@@ -161,20 +161,29 @@ pub struct Backend {
 pub struct ThresholdResult {
     /// The condition as written.
     pub expression: String,
-    /// The value compared, in the expression's own unit; left out when nothing was measured.
+    /// The value compared, in `unit`; left out when nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<f64>,
+    /// The expression's own unit: `%`, `ms`, `/s`, …; left out for a count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Whether the condition holds. Without an observed value it does not.
     pub pass: bool,
 }
 
 impl ThresholdResult {
-    /// A condition and what became of it.
+    /// A condition, its unit (empty for a count), and what became of it.
     #[must_use]
-    pub fn new(expression: impl Into<String>, observed: Option<f64>, pass: bool) -> Self {
+    pub fn new(
+        expression: impl Into<String>,
+        unit: impl Into<String>,
+        observed: Option<f64>,
+        pass: bool,
+    ) -> Self {
         Self {
             expression: expression.into(),
             observed: observed.filter(|value| value.is_finite()),
+            unit: Some(unit.into()).filter(|unit| !unit.is_empty()),
             pass,
         }
     }

@@ -272,8 +272,9 @@ fn judge_conditions(
         let expression = &condition.expression;
         match condition.observed {
             Some(observed) => findings.fail.push(format!(
-                "`{name}`: `{expression}` does not hold, observed {}",
+                "`{name}`: `{expression}` does not hold, observed {}{}",
                 figure(observed),
+                condition.unit.as_deref().unwrap_or_default(),
             )),
             // Said once for the scenario, not again for each condition.
             None if !measured => {}
@@ -465,33 +466,40 @@ mod tests {
     #[test]
     fn invalid_comes_before_fail() {
         let record = run(true, |record| stall(record, 500));
-        let failed = ThresholdResult::new("error_rate < 1%", Some(3.0), false);
+        let failed = ThresholdResult::new("error_rate < 1%", "%", Some(3.0), false);
         let verdict = verdict(&record, &[vec![failed]]);
         assert_eq!(verdict.status, Status::Invalid);
         insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
     worker 0 stood still for 500 ms (at most 100 ms may): the process or its machine was suspended or short of processor time, or a workload blocked its thread; run where nothing else does, and never block in a workload
-    `greet`: `error_rate < 1%` does not hold, observed 3
+    `greet`: `error_rate < 1%` does not hold, observed 3%
 ");
     }
 
     #[test]
     fn failed_conditions_are_reasons() {
         let conditions = vec![
-            ThresholdResult::new("error_rate < 1%", Some(0.0), true),
-            ThresholdResult::new("response_time.p95 < 5ms", Some(7.200_000_000_1), false),
-            ThresholdResult::new("response_time.p9999 < 1s", None, false),
+            ThresholdResult::new("error_rate < 1%", "%", Some(0.0), true),
+            ThresholdResult::new(
+                "response_time.p95 < 5ms",
+                "ms",
+                Some(7.200_000_000_1),
+                false,
+            ),
+            ThresholdResult::new("response_time.p9999 < 1s", "s", None, false),
+            ThresholdResult::new("dropped == 0", "", Some(3.0), false),
         ];
         let verdict = verdict(&run(false, |_| ()), &[conditions]);
         assert_eq!(verdict.status, Status::Fail);
         insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-    `greet`: `response_time.p95 < 5ms` does not hold, observed 7.2
+    `greet`: `response_time.p95 < 5ms` does not hold, observed 7.2ms
     `greet`: `response_time.p9999 < 1s` cannot be judged, too little was measured
+    `greet`: `dropped == 0` does not hold, observed 3
 ");
     }
 
     #[test]
     fn a_run_that_measured_nothing_says_so_once() {
-        let condition = ThresholdResult::new("error_rate < 1%", None, false);
+        let condition = ThresholdResult::new("error_rate < 1%", "%", None, false);
         let verdict = verdict(&run(false, nothing_ended), &[vec![condition]]);
         insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: no iteration completed or failed (10,000 planned), so there is nothing to judge");
     }

@@ -336,7 +336,11 @@ mod tests {
             open: true,
             extent: Extent::Time(Duration::from_secs(30)),
         };
-        insta::assert_snapshot!(text(&block(&planned, &moment())), @"");
+        insta::assert_snapshot!(text(&block(&planned, &moment())), @"
+        steady  measuring  00:12 / 00:30  [█████████···············]  40%
+          48,211/s · 100 users · 4,213 ok · p50 310 µs · p99 1.23 ms · start lag p99 80.2 µs
+          9 failed (grpc.UNAVAILABLE 7, timeout 2)
+        ");
     }
 
     #[test]
@@ -346,7 +350,7 @@ mod tests {
             open: false,
             extent: Extent::Iterations(5_000),
         };
-        insta::assert_snapshot!(line(&planned, &moment()), @"");
+        insta::assert_snapshot!(line(&planned, &moment()), @"00:12 hello_high measuring: 4,222 / 5,000, 48,211/s, 100 users, 4,213 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), p50 310 µs, p99 1.23 ms");
     }
 
     #[test]
@@ -364,7 +368,10 @@ mod tests {
             rate_per_s: 0.0,
             ..moment()
         };
-        insta::assert_snapshot!(text(&block(&planned, &now)), @"");
+        insta::assert_snapshot!(text(&block(&planned, &now)), @"
+        x  measuring  0 / 0  [························]   0%
+          0/s · 100 users · 0 ok
+        ");
     }
 
     #[test]

@@ -142,7 +142,19 @@ mod tests {
 
     #[test]
     fn a_pass() {
-        insta::assert_snapshot!(summary(|_| {}), @"");
+        insta::assert_snapshot!(summary(|_| {}), @"
+        PASS  hello_high in 104 ms
+
+        hello_high  grpc
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
     }
 
     #[test]
@@ -172,7 +184,30 @@ mod tests {
             scenario["connections"] = json!({"opened": 12, "failed": 3, "dropped": 8});
             json["run"]["generator"]["saturated"] = true.into();
             json["run"]["generator"]["cpu_busy"] = 0.998.into();
-        }), @"");
+        }), @"
+        FAIL  hello_high in 104 ms
+          because `hello_high`: error_rate is 24.3%, expected < 1%
+          warning the generator's worker 0 used all of its core, so throughput is a
+                  lower bound and latency holds the generator's own queueing
+
+        hello_high  grpc
+        requests    5,000 planned = 3,782 ok + 1,216 failed + 2 interrupted
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        failed      1,200 × grpc.UNAVAILABLE, e.g. the server said: connection refused …
+                    10 × timeout
+                    3 × connect, e.g. connection refused
+                    1 × reset.REFUSED_STREAM
+                    2 × 2 more kinds
+        connections 12 opened, 3 attempts failed, 8 ended by the other side
+        backend     embedded, 5,000 answers
+        thresholds  FAIL error_rate < 1%  (was 24.3%)
+                    ok   response_time.p95 < 5ms  (was 1.4ms)
+                    FAIL response_time.p9999 < 5ms  (nothing was measured)
+        generator   2 workers, the busiest used 99.8% of its core: it was the limit
+        ");
     }
 
     #[test]
@@ -196,7 +231,24 @@ mod tests {
                 {"id": "a", "requests": 6000, "share": 0.6, "failed": 0},
                 {"id": "b", "requests": 3990, "share": 0.4, "failed": 12},
             ]);
-        }), @"");
+        }), @"
+        INVALID  hello_high in 104 ms, stopped before the plan was done
+          because `hello_high`: 12.5% of the arrivals started more than 1 ms late,
+                  expected at most 1%
+
+        hello_high  grpc
+        requests    10,000 planned = 9,990 ok + 0 failed + 10 dropped; 1,250 late
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        start lag       30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
+        queue wait      30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
+        backends       60%  a: 6,000 answers, 0 failed
+                       40%  b: 3,990 answers, 12 failed
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
     }
 
     #[test]
@@ -209,7 +261,23 @@ mod tests {
                  "message_gap_us": statistics},
                 {"name": "never"},
             ]);
-        }), @"");
+        }), @"
+        PASS  hello_high in 104 ms
+
+        hello_high  grpc
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        hello          910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        stream         910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        first msg      910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        msg gap        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
     }
 
     #[test]
@@ -222,7 +290,18 @@ mod tests {
             failed["failures"] = json!([{"outcome": "timeout", "count": 12}]);
             failed["thresholds"][0] = json!({"expression": "error_rate < 1%", "observed": 2.4, "pass": false});
             json["scenarios"] = json!([scenario, failed, scenario]);
-        }), @"");
+        }), @"
+        PASS  3 scenarios in 104 ms
+
+        scenario                        ok   failed        rate     p50     p95     p99
+        hello_high                   5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        a_scenario_with_a_ver…       5,000       12    48,077/s  910 µs  1.4 ms 2.31 ms
+        hello_high                   5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        a_scenario_with_a_very_long_name
+          FAIL error_rate < 1%  (was 2.4%)
+        failed      12 × timeout
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
     }
 
     #[test]
@@ -237,6 +316,18 @@ mod tests {
             scenario["thresholds"] = json!([{"expression": "error_rate < 1%", "pass": false}]);
             scenario["throughput_per_s"] = 0.into();
             scenario["backends"] = json!([]);
-        }), @"");
+        }), @"
+        FAIL  hello_high in 104 ms
+          because `hello_high`: nothing was measured
+
+        hello_high  grpc
+        requests    0 planned = 0 ok + 0 failed
+        throughput  0/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response            -        -        -        -        -        -        -
+        service             -        -        -        -        -        -        -
+        thresholds  FAIL error_rate < 1%  (nothing was measured)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
     }
 }

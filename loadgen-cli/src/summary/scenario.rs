@@ -218,13 +218,8 @@ pub(super) fn threshold(threshold: &ThresholdResult, paint: Paint) -> String {
 
 /// The observed value is in the expression's own unit, which stands at its end.
 fn in_unit_of(expression: &str, value: f64) -> String {
-    let bound = expression
-        .split_whitespace()
-        .next_back()
-        .unwrap_or_default();
-    let unit = bound.trim_start_matches(|c: char| {
-        c.is_ascii_digit() || matches!(c, '.' | ',' | '_' | '<' | '>' | '=' | '!' | '-')
-    });
+    let last_digit = expression.rfind(|c: char| c.is_ascii_digit());
+    let unit = last_digit.map_or("", |last| &expression[last + 1..]);
     if unit.is_empty() && value.fract() == 0.0 && (0.0..1e15).contains(&value) {
         return human::count(value as u64);
     }

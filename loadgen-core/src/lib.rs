@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod engine;
 pub mod outcome;
+pub mod pacer;
 pub mod record;
 pub mod scenario;
 pub mod schedule;

@@ -11,3 +11,9 @@ impl Rate {
         self.0
     }
 }
+impl Rate {
+    /// tmp
+    pub fn new(r: f64) -> Result<Self, ()> {
+        Ok(Self(r))
+    }
+}

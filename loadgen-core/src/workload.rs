@@ -189,8 +189,18 @@ pub struct Iteration<'a> {
     start: Nanos,
     single_step: bool,
     last_end: Cell<Option<Nanos>>,
+    current: Cell<Option<Current>>,
+    pausing: Cell<bool>,
     paused: Cell<Nanos>,
     backend: Cell<Option<BackendIndex>>,
+}
+
+/// The step that is under way.
+#[derive(Debug, Clone, Copy)]
+struct Current {
+    step: usize,
+    due: Nanos,
+    start: Nanos,
 }
 
 impl fmt::Debug for Iteration<'_> {
@@ -239,6 +249,8 @@ impl<'a> Iteration<'a> {
             start: seed.start,
             single_step: seed.single_step,
             last_end: Cell::new(None),
+            current: Cell::new(None),
+            pausing: Cell::new(false),
             paused: Cell::new(0),
             backend: Cell::new(None),
         }
@@ -269,23 +281,38 @@ impl<'a> Iteration<'a> {
             None => (self.due, self.start),
         };
         self.backend.set(None);
+        self.current.set(Some(Current { step, due, start }));
         let outcome = action.await;
         let end = self.clock.now();
-        self.last_end.set(Some(end));
-        self.observer.step(StepSample {
-            step,
-            response_time: end.saturating_sub(due),
-            service_time: end.saturating_sub(start),
-            outcome,
-            backend: self.backend.get(),
-        });
+        self.end_step(end, outcome);
         outcome
+    }
+
+    /// Ends the step that is under way, if there is one.
+    fn end_step(&self, end: Nanos, outcome: Outcome) {
+        if let Some(current) = self.current.take() {
+            self.last_end.set(Some(end));
+            self.observer.step(StepSample {
+                step: current.step,
+                response_time: end.saturating_sub(current.due),
+                service_time: end.saturating_sub(current.start),
+                outcome,
+                backend: self.backend.get(),
+            });
+        }
+    }
+
+    /// Ends an iteration whose future was dropped, so that the step it was in is recorded too.
+    pub(crate) fn cut_off(&self, end: Nanos, outcome: Outcome) {
+        self.end_step(end, outcome);
     }
 
     /// Waits on purpose. The time is in neither response nor service time.
     pub async fn pause(&self, duration: Duration) {
         let from = self.clock.now();
+        self.pausing.set(true);
         tokio::time::sleep(duration).await;
+        self.pausing.set(false);
         let end = self.clock.now();
         self.paused.set(self.paused.get() + (end - from));
         self.last_end.set(Some(end));
@@ -341,6 +368,12 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn paused(&self) -> Nanos {
         self.paused.get()
+    }
+
+    /// Whether the iteration is pausing on purpose right now.
+    #[must_use]
+    pub fn pausing(&self) -> bool {
+        self.pausing.get()
     }
 
     /// Who answered last, where that is known.

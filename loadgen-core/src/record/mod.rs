@@ -1,13 +1,22 @@
 //! What was measured: recorders, histograms, snapshots, merging and the ledger.
+//!
+//! A worker's [`Recorder`] fills one tick's figures without locks; the collector takes a tick a
+//! second from each worker and merges them exactly. Owns no time and no threads.
 
+mod histogram;
 mod ledger;
+mod merge;
+mod recorder;
 mod result;
+mod series;
+mod tick;
 
+pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_histogram};
 pub use ledger::Ledger;
+pub use merge::{Interval, Merger};
+pub use recorder::{Muted, Recorder, Started};
 pub use result::{
     BackendRecord, ByteCount, ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord,
     ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord,
 };
-
-/// A histogram of nanoseconds: 3 significant digits, 1 ns to one hour.
-pub type Histogram = hdrhistogram::Histogram<u64>;
+pub use tick::{Names, Tick};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Histogram, Ledger};
+use super::{Histogram, Ledger, Sparse, new_histogram};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::SampleKind;
 
@@ -176,5 +176,49 @@ pub struct SeriesPoint {
     /// The most users busy in it.
     pub users: u64,
     /// Response times of the iterations that were due in it.
-    pub response_time: Histogram,
+    pub response_time: Sparse,
+}
+
+impl ScenarioRecord {
+    /// A record of nothing, for a scenario with these step names.
+    #[must_use]
+    pub fn empty(name: &str, protocol: &str, open: bool, steps: &[String]) -> Self {
+        Self {
+            name: name.to_owned(),
+            protocol: protocol.to_owned(),
+            open,
+            ledger: Ledger::default(),
+            elapsed: Duration::ZERO,
+            started_in_time: 0,
+            response_time: new_histogram(),
+            service_time: new_histogram(),
+            start_lag: new_histogram(),
+            queue_wait: new_histogram(),
+            saturated_samples: 0,
+            outcomes: Vec::new(),
+            examples: Vec::new(),
+            bytes: ByteCount::default(),
+            connections: ConnectionRecord {
+                opened: 0,
+                failed: 0,
+                dropped: 0,
+                connect_time: new_histogram(),
+            },
+            steps: steps
+                .iter()
+                .map(|name| StepRecord {
+                    name: name.clone(),
+                    response_time: new_histogram(),
+                    service_time: new_histogram(),
+                    outcomes: Vec::new(),
+                    messages_sent: 0,
+                    messages_received: 0,
+                    samples: Vec::new(),
+                })
+                .collect(),
+            backends: Vec::new(),
+            custom: CustomRecord::default(),
+            series: Vec::new(),
+        }
+    }
 }

@@ -2,8 +2,12 @@
 //!
 //! Owns *when*, never *what*: nothing here sleeps, reads a clock or does I/O.
 
+mod arrivals;
 mod load;
+mod users;
 
+pub use arrivals::{Arrivals, Share};
 pub use load::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
+pub use users::users_at;

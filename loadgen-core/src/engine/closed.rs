@@ -1,0 +1,233 @@
+//! The closed load model: a fixed number of users, each of which starts again when done.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::task::JoinSet;
+
+use super::lane::{Lane, Pass};
+use super::slot::Slot;
+use crate::clock::{Nanos, nanos};
+use crate::schedule::{ClosedModel, Limit, ThinkTime, UserStage, users_at};
+use crate::units::Rate;
+use crate::workload::{UserId, Workload};
+
+/// How many iterations that end without waiting a user runs before it lets others run.
+const BURST: u32 = 64;
+
+/// What all workers of a closed model share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Iterations not yet handed out, for [`Limit::Iterations`].
+    left: AtomicU64,
+    limiter: Option<DefaultDirectRateLimiter>,
+    chunk: u64,
+}
+
+impl Shared {
+    pub(super) fn new(model: &ClosedModel) -> Arc<Self> {
+        let total = match model.limit {
+            Limit::Iterations(total) => total,
+            _ => 0,
+        };
+        Arc::new(Self {
+            left: AtomicU64::new(total),
+            limiter: model.rate_limit.map(limiter),
+            chunk: (total / (u64::from(model.users) * 8)).clamp(1, 64),
+        })
+    }
+
+    /// Takes a chunk of what is left; 0 when nothing is.
+    fn claim(&self) -> u64 {
+        let take = |left: u64| left.checked_sub(self.chunk.min(left)).filter(|_| left > 0);
+        match self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        {
+            Ok(left) => self.chunk.min(left),
+            Err(_) => 0,
+        }
+    }
+}
+
+/// A limiter for this rate. Its burst covers 10 ms, and two iterations at least, so that the
+/// runtime's timer waking a user a millisecond late does not lower the rate.
+fn limiter(rate: Rate) -> DefaultDirectRateLimiter {
+    let period = std::time::Duration::from_secs_f64(1.0 / rate.per_second());
+    let burst = (rate.per_second() / 100.0)
+        .ceil()
+        .clamp(2.0, f64::from(u32::MAX)) as u32;
+    let burst = std::num::NonZeroU32::new(burst).expect("at least 2");
+    let quota = Quota::with_period(period.max(std::time::Duration::from_nanos(1)))
+        .expect("not a period of zero")
+        .allow_burst(burst);
+    RateLimiter::direct(quota)
+}
+
+/// One worker's part of a closed model.
+struct Part<W: Workload> {
+    lane: Lane<W>,
+    model: ClosedModel,
+    shared: Arc<Shared>,
+    /// Iterations of the chunk claimed last.
+    claimed: Cell<u64>,
+    seed: u64,
+}
+
+/// Runs one worker's users to the end.
+pub(super) async fn run<W: Workload>(
+    lane: &Lane<W>,
+    model: &ClosedModel,
+    shared: Arc<Shared>,
+    users: Vec<(UserId, Option<W::Session>)>,
+    seed: u64,
+) {
+    let part = Rc::new(Part {
+        lane: lane.clone(),
+        model: model.clone(),
+        shared,
+        claimed: Cell::new(0),
+        seed,
+    });
+    let mut tasks = JoinSet::new();
+    for (user, session) in users {
+        let part = Rc::clone(&part);
+        let slot = part.lane.core.new_slot();
+        tasks.spawn_local(async move {
+            let core = Rc::clone(&part.lane.core);
+            core.contain(&slot, part.user(user, &slot, session)).await;
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+impl<W: Workload> Part<W> {
+    async fn user(&self, user: UserId, slot: &Slot, mut session: Option<W::Session>) {
+        let core = &*self.lane.core;
+        let timeline = core.timeline;
+        let mut random = fastrand::Rng::with_seed(self.seed ^ u64::from(user.0));
+        let (mut number, mut measured_so_far, mut burst) = (0, 0, 0);
+        let mut ready = core.rest_until(timeline.begin).await;
+        while ready && !core.halted() {
+            if let Limit::Stages(stages) = &self.model.limit
+                && !self.wait_for_turn(user, stages).await
+            {
+                break;
+            }
+            if let Some(limiter) = &self.shared.limiter
+                && !self.wait_for_limiter(limiter).await
+            {
+                break;
+            }
+            let start = core.clock.now();
+            if timeline.plan_end.is_some_and(|end| start >= end) {
+                core.begin_drain(start);
+                break;
+            }
+            let measured = start >= timeline.measure_from;
+            if measured {
+                if !self.take_one(measured_so_far) {
+                    // Its own share may be done; that of all users means the end for everyone.
+                    if matches!(self.model.limit, Limit::Iterations(_)) {
+                        core.begin_drain(start);
+                    }
+                    break;
+                }
+                measured_so_far += 1;
+                core.recorder.started_closed();
+            }
+            let pass = Pass {
+                number,
+                due: start,
+                start,
+                measured,
+            };
+            number += 1;
+            let ended = self.lane.iterate(slot, user, &mut session, pass).await;
+            if ended.interrupted {
+                break;
+            }
+            if let Some(think_time) = self.model.think_time {
+                let rest = match think_time {
+                    ThinkTime::Fixed(rest) => nanos(rest),
+                    ThinkTime::Between(least, most) => random.u64(nanos(least)..=nanos(most)),
+                };
+                let until = ended.at.saturating_add(rest);
+                let until = timeline.plan_end.map_or(until, |end| until.min(end));
+                ready = core.rest_until(until).await;
+            }
+            burst += 1;
+            if burst == BURST {
+                burst = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        self.lane.close(session).await;
+    }
+
+    /// Whether this user may start one more measured iteration; takes it if so.
+    #[inline]
+    fn take_one(&self, taken_by_user: u64) -> bool {
+        match self.model.limit {
+            Limit::Iterations(_) => {
+                if self.claimed.get() == 0 {
+                    self.claimed.set(self.shared.claim());
+                }
+                match self.claimed.get() {
+                    0 => false,
+                    left => {
+                        self.claimed.set(left - 1);
+                        true
+                    }
+                }
+            }
+            Limit::IterationsPerUser(most) => taken_by_user < most,
+            Limit::Duration(_) | Limit::Stages(_) => true,
+        }
+    }
+
+    /// Waits until the stages have room for this user. False when that will not be.
+    async fn wait_for_turn(&self, user: UserId, stages: &[UserStage]) -> bool {
+        /// How often a user that is not needed looks again: staged users come and go to this.
+        const LOOK_AGAIN: Nanos = 10_000_000;
+        let core = &*self.lane.core;
+        loop {
+            let now = core.clock.now();
+            if core.timeline.plan_end.is_some_and(|end| now >= end) {
+                core.begin_drain(now);
+                return false;
+            }
+            let into = now.saturating_sub(core.timeline.measure_from);
+            if user.0 < users_at(stages, into) {
+                return true;
+            }
+            if !core.rest_until(now + LOOK_AGAIN).await {
+                return false;
+            }
+        }
+    }
+
+    /// Waits until the rate limit lets one more start. False when the lane drains before.
+    async fn wait_for_limiter(&self, limiter: &DefaultDirectRateLimiter) -> bool {
+        let core = &*self.lane.core;
+        loop {
+            let Err(not_until) = limiter.check() else {
+                return true;
+            };
+            let wait = not_until.wait_time_from(DefaultClock::default().now());
+            let until = core.clock.now().saturating_add(nanos(wait));
+            let until = core.timeline.plan_end.map_or(until, |end| until.min(end));
+            if !core.rest_until(until).await {
+                return false;
+            }
+            if core.timeline.plan_end.is_some_and(|end| until >= end) {
+                core.begin_drain(core.clock.now());
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The collector: merges the workers' ticks, a snapshot a second, and tells the listeners.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use super::event::{Event, Phase, ScenarioSnapshot, Snapshot};
+use super::lane::Timeline;
+use super::spec::ScenarioSpec;
+use crate::clock::{Clock, Nanos, nanos};
+use crate::record::{Merger, RunRecord, ScenarioRecord, Tick, WorkerRecord};
+use crate::workload::PrepareError;
+
+/// What workers tell the collector.
+pub(super) enum ToCollector {
+    /// A worker's lanes have connected, or could not.
+    Prepared {
+        prepared: Vec<(usize, Result<(), PrepareError>)>,
+    },
+    /// One lane's figures of one tick.
+    Tick {
+        worker: usize,
+        scenario: usize,
+        second: u64,
+        at: Nanos,
+        phase: Phase,
+        last_end: Nanos,
+        tick: Box<Tick>,
+    },
+    /// A worker is over.
+    Done {
+        worker: usize,
+        record: WorkerRecord,
+        panic: Option<String>,
+        failure: Option<io::Error>,
+    },
+}
+
+/// Whoever listens to a run.
+pub(super) type Listener = Box<dyn FnMut(&Event<'_>) + Send>;
+
+/// One scenario's state in the collector.
+struct Collected {
+    merger: Merger,
+    gauges: Vec<String>,
+    /// Each worker's last word on the phase; `None` where it has no users.
+    phases: Vec<Option<Phase>>,
+    /// Whether a worker's tick came since the last snapshot.
+    fresh: Vec<bool>,
+    interval_from: Nanos,
+    last_tick: Nanos,
+    last_end: Nanos,
+    timeline: Timeline,
+}
+
+impl Collected {
+    fn phase(&self) -> Phase {
+        let known = self.phases.iter().flatten();
+        known.min().copied().unwrap_or(Phase::Connect)
+    }
+}
+
+/// Merges until every worker is done.
+pub(super) struct Collector {
+    clock: Clock,
+    start: Nanos,
+    scenarios: Vec<Collected>,
+    returns: Vec<Vec<Sender<Box<Tick>>>>,
+    workers: Vec<Option<WorkerRecord>>,
+    panic: Option<String>,
+    failure: Option<io::Error>,
+}
+
+impl Collector {
+    /// `returns[worker][scenario]` takes emptied ticks back.
+    pub(super) fn new(
+        clock: Clock,
+        start: Nanos,
+        specs: &[&ScenarioSpec],
+        returns: Vec<Vec<Sender<Box<Tick>>>>,
+    ) -> Self {
+        let workers = returns.len();
+        let scenarios = specs
+            .iter()
+            .map(|spec| {
+                let timeline = Timeline::new(spec, start);
+                let has_users = |worker| worker < spec.load.max_users() as usize;
+                Collected {
+                    merger: Merger::new(&spec.names(), workers),
+                    gauges: spec.gauges.clone(),
+                    phases: (0..workers)
+                        .map(|worker| has_users(worker).then_some(Phase::Connect))
+                        .collect(),
+                    fresh: vec![false; workers],
+                    interval_from: timeline.begin,
+                    last_tick: timeline.begin,
+                    last_end: 0,
+                    timeline,
+                }
+            })
+            .collect();
+        Self {
+            clock,
+            start,
+            scenarios,
+            returns,
+            workers: vec![None; workers],
+            panic: None,
+            failure: None,
+        }
+    }
+
+    /// Receives until every worker is done.
+    pub(super) fn collect(&mut self, from: &Receiver<ToCollector>, listeners: &mut [Listener]) {
+        /// How long a snapshot waits for the last worker's tick once the first has come.
+        const PATIENCE: Duration = Duration::from_millis(300);
+        let mut first_fresh: Option<Nanos> = None;
+        while self.workers.iter().any(Option::is_none) {
+            match from.recv_timeout(PATIENCE) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = self.clock.now();
+            if self.scenarios.iter().any(|s| s.fresh.contains(&true)) {
+                let since = *first_fresh.get_or_insert(now);
+                if self.complete() || now - since >= nanos(PATIENCE) {
+                    first_fresh = None;
+                    self.snapshot(listeners);
+                }
+            }
+        }
+        self.snapshot(listeners);
+    }
+
+    fn take(&mut self, message: ToCollector) {
+        match message {
+            ToCollector::Prepared { .. } => {}
+            ToCollector::Tick {
+                worker,
+                scenario,
+                second,
+                at,
+                phase,
+                last_end,
+                mut tick,
+            } => {
+                let collected = &mut self.scenarios[scenario];
+                collected
+                    .merger
+                    .add(worker, second, &mut tick, &collected.gauges);
+                collected.phases[worker] = Some(phase);
+                collected.fresh[worker] = true;
+                collected.last_tick = collected.last_tick.max(at);
+                collected.last_end = collected.last_end.max(last_end);
+                let _ = self.returns[worker][scenario].send(tick);
+            }
+            ToCollector::Done {
+                worker,
+                record,
+                panic,
+                failure,
+            } => {
+                self.workers[worker] = Some(record);
+                self.panic = self.panic.take().or(panic);
+                self.failure = self.failure.take().or(failure);
+                for scenario in &mut self.scenarios {
+                    if let Some(phase) = &mut scenario.phases[worker] {
+                        *phase = Phase::Done;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether every lane that still runs has sent its tick.
+    fn complete(&self) -> bool {
+        self.scenarios.iter().all(|scenario| {
+            let lanes = scenario.phases.iter().zip(&scenario.fresh);
+            lanes
+                .filter(|(phase, _)| phase.is_some_and(|phase| phase != Phase::Done))
+                .all(|(_, fresh)| *fresh)
+        })
+    }
+
+    fn snapshot(&mut self, listeners: &mut [Listener]) {
+        for scenario in &mut self.scenarios {
+            let length = scenario.last_tick.saturating_sub(scenario.interval_from);
+            scenario.merger.end_interval(Duration::from_nanos(length));
+            scenario.interval_from = scenario.last_tick;
+            scenario.fresh.fill(false);
+        }
+        let snapshot = Snapshot {
+            elapsed: Duration::from_nanos(self.clock.now().saturating_sub(self.start)),
+            scenarios: self
+                .scenarios
+                .iter()
+                .map(|scenario| ScenarioSnapshot {
+                    phase: scenario.phase(),
+                    users: scenario.merger.users_busy(),
+                    interval: scenario.merger.interval(),
+                    total: scenario.merger.total(),
+                })
+                .collect(),
+        };
+        for listener in listeners {
+            listener(&Event::Snapshot(&snapshot));
+        }
+        for scenario in &mut self.scenarios {
+            scenario.merger.next_interval();
+        }
+    }
+
+    /// The whole record.
+    ///
+    /// # Errors
+    /// When the system refused a worker what it needs.
+    pub(super) fn finish(
+        self,
+        started_at: std::time::SystemTime,
+        stopped: bool,
+    ) -> io::Result<RunRecord> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let stopped = stopped && self.panic.is_none();
+        let cut_short = stopped || self.panic.is_some();
+        let now = self.clock.now();
+        let elapsed = |scenario: &Collected| {
+            let planned = scenario.timeline.plan_end.filter(|_| !cut_short);
+            let end = scenario.last_end.max(planned.unwrap_or(0)).min(now);
+            Duration::from_nanos(end.saturating_sub(scenario.timeline.measure_from))
+        };
+        let first = self.scenarios.iter().map(|s| s.timeline.measure_from).min();
+        let last = self
+            .scenarios
+            .iter()
+            .map(|s| s.timeline.measure_from + nanos(elapsed(s)))
+            .max();
+        let total = last.unwrap_or(0).saturating_sub(first.unwrap_or(0));
+        let mut record = RunRecord {
+            started_at,
+            elapsed: Duration::from_nanos(total),
+            scenarios: Vec::new(),
+            generator: crate::record::GeneratorRecord {
+                workers: self.workers.into_iter().flatten().collect(),
+            },
+            stopped,
+            panic: self.panic,
+        };
+        for scenario in self.scenarios {
+            let took = elapsed(&scenario);
+            let scenario: ScenarioRecord = scenario.merger.finish(took);
+            record.scenarios.push(scenario);
+        }
+        Ok(record)
+    }
+}

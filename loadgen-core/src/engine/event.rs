@@ -1,0 +1,56 @@
+//! What whoever listens to a run is told.
+
+use std::time::Duration;
+
+use crate::record::{Interval, RunRecord, ScenarioRecord};
+
+/// What a listener hears.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The connections stand and the clock is about to start.
+    Connected,
+    /// Once a second while load runs, and once at the very end.
+    Snapshot(&'a Snapshot<'a>),
+    /// The run is over; the last word.
+    Finished(&'a RunRecord),
+}
+
+/// Where a scenario is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Opening connections and sessions, or waiting for its `start_after`.
+    Connect,
+    /// Load that is not measured.
+    WarmUp,
+    /// Load that is measured.
+    Measure,
+    /// Nothing new starts; what is under way ends.
+    Drain,
+    /// Over.
+    Done,
+}
+
+/// The state of the whole run at a moment.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Snapshot<'a> {
+    /// Since the clock started.
+    pub elapsed: Duration,
+    /// Each scenario, in the order they were given.
+    pub scenarios: Vec<ScenarioSnapshot<'a>>,
+}
+
+/// The state of one scenario at a moment.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ScenarioSnapshot<'a> {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Users busy with a measured iteration now.
+    pub users: u64,
+    /// What happened since the snapshot before.
+    pub interval: &'a Interval,
+    /// Everything so far; its `series` comes with the final record only.
+    pub total: &'a ScenarioRecord,
+}

@@ -1,0 +1,206 @@
+//! A worker's heartbeat: sweeps timeouts, obeys stops, hands ticks to the collector, and notices
+//! when the worker itself stood still.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use super::collect::ToCollector;
+use super::event::Phase;
+use super::lane::LaneCore;
+use super::usage::Usage;
+use crate::clock::{Clock, Nanos, nanos};
+use crate::record::{Names, Tick, WorkerRecord};
+
+const PERIOD: Duration = Duration::from_millis(10);
+const SECOND: Nanos = 1_000_000_000;
+/// Ticks that one lane has in circulation at the most; a slow listener then delays the next one.
+const MOST_TICKS: usize = 3;
+
+/// One lane's ticks.
+pub(super) struct Beat {
+    pub(super) scenario: usize,
+    pub(super) core: Rc<LaneCore>,
+    pub(super) names: Names,
+    empties: RefCell<Vec<Box<Tick>>>,
+    returned: Receiver<Box<Tick>>,
+    in_circulation: Cell<usize>,
+    next_tick: Cell<Nanos>,
+    measuring: Cell<bool>,
+}
+
+impl Beat {
+    pub(super) fn new(
+        scenario: usize,
+        core: Rc<LaneCore>,
+        names: Names,
+        returned: Receiver<Box<Tick>>,
+    ) -> Self {
+        Self {
+            scenario,
+            next_tick: Cell::new(core.timeline.begin + SECOND),
+            core,
+            empties: RefCell::new(vec![Box::new(Tick::new(&names))]),
+            names,
+            returned,
+            in_circulation: Cell::new(2),
+            measuring: Cell::new(false),
+        }
+    }
+
+    fn empty(&self, must: bool) -> Option<Box<Tick>> {
+        let mut empties = self.empties.borrow_mut();
+        empties.extend(self.returned.try_iter());
+        empties.pop().or_else(|| {
+            let more = must || self.in_circulation.get() < MOST_TICKS;
+            more.then(|| {
+                self.in_circulation.set(self.in_circulation.get() + 1);
+                Box::new(Tick::new(&self.names))
+            })
+        })
+    }
+
+    /// Sends the tick if its second is over, or in any case.
+    fn send_tick(&self, worker: usize, now: Nanos, out: &Sender<ToCollector>, last: bool) {
+        let core = &self.core;
+        let from = core.timeline.measure_from;
+        if !self.measuring.get() && now >= from {
+            self.measuring.set(true);
+            core.recorder.begin(from);
+            self.next_tick.set(from + SECOND);
+        }
+        if now < self.next_tick.get() && !last {
+            return;
+        }
+        let into = now.saturating_sub(from);
+        if let Some(empty) = self.empty(last) {
+            // At a tick the second that ended is meant; the last one cuts a second short.
+            let second = if last {
+                into / SECOND
+            } else {
+                (into / SECOND).saturating_sub(1)
+            };
+            let origin = if self.measuring.get() {
+                from
+            } else {
+                core.timeline.begin
+            };
+            self.next_tick
+                .set(origin + (now.saturating_sub(origin) / SECOND + 1) * SECOND);
+            let tick = core.recorder.swap(empty);
+            let _ = out.send(ToCollector::Tick {
+                worker,
+                scenario: self.scenario,
+                second,
+                at: now,
+                phase: core.phase(now),
+                last_end: core.last_end(),
+                tick,
+            });
+        }
+    }
+}
+
+/// Beats for all lanes of one worker.
+pub(super) struct Heart {
+    worker: usize,
+    clock: Clock,
+    beats: Vec<Beat>,
+    out: Sender<ToCollector>,
+    longest_stall: Cell<Duration>,
+    usage_from: Cell<Option<(Nanos, Usage)>>,
+    usage: Cell<Option<(Nanos, Usage)>>,
+}
+
+impl Heart {
+    pub(super) fn new(
+        worker: usize,
+        clock: Clock,
+        beats: Vec<Beat>,
+        out: Sender<ToCollector>,
+    ) -> Self {
+        Self {
+            worker,
+            clock,
+            beats,
+            out,
+            longest_stall: Cell::new(Duration::ZERO),
+            usage_from: Cell::new(None),
+            usage: Cell::new(None),
+        }
+    }
+
+    /// Beats until dropped.
+    pub(super) async fn beat(&self) {
+        let finest = self.beats.iter().map(|beat| beat.core.sweep_period()).min();
+        let period = finest.unwrap_or(PERIOD).min(PERIOD);
+        let mut interval = tokio::time::interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = self.clock.now();
+        loop {
+            interval.tick().await;
+            let now = self.clock.now();
+            self.notice_stall(last, now, period);
+            last = now;
+            for beat in &self.beats {
+                beat.core.beat(now);
+                beat.send_tick(self.worker, now, &self.out, false);
+            }
+            self.account(now);
+        }
+    }
+
+    /// Only a stall while load runs says anything about the load.
+    fn notice_stall(&self, last: Nanos, now: Nanos, period: Duration) {
+        let measuring = |beat: &Beat| {
+            let timeline = beat.core.timeline;
+            now >= timeline.measure_from && beat.core.phase(last) <= Phase::Measure
+        };
+        let stall = Duration::from_nanos(now - last).saturating_sub(period);
+        if stall > self.longest_stall.get() && self.beats.iter().any(measuring) {
+            self.longest_stall.set(stall);
+        }
+    }
+
+    /// Processor time is judged from the first measured moment until all lanes drain.
+    fn account(&self, now: Nanos) {
+        let phase = |beat: &Beat| beat.core.phase(now);
+        let earliest = self.beats.iter().map(phase).min().unwrap_or(Phase::Done);
+        let latest = self.beats.iter().map(phase).max().unwrap_or(Phase::Done);
+        if latest >= Phase::Measure && self.usage_from.get().is_none() {
+            self.usage_from.set(Some((now, Usage::of_this_thread())));
+        }
+        if earliest >= Phase::Drain && self.usage.get().is_none() {
+            self.usage.set(Some((now, Usage::of_this_thread())));
+        }
+    }
+
+    /// The last ticks and the worker's own figures.
+    pub(super) fn finish(&self) -> WorkerRecord {
+        let now = self.clock.now();
+        for beat in &self.beats {
+            beat.core.finish();
+            beat.send_tick(self.worker, now, &self.out, true);
+        }
+        let until = self
+            .usage
+            .get()
+            .unwrap_or_else(|| (now, Usage::of_this_thread()));
+        let mut record = WorkerRecord {
+            longest_stall: self.longest_stall.get(),
+            ..WorkerRecord::default()
+        };
+        if let Some(from) = self.usage_from.get() {
+            let wall = until.0.saturating_sub(from.0) as f64;
+            let used = until.1.since(from.1);
+            if wall > 0.0 {
+                record.cpu_busy = (nanos(used.busy) as f64 / wall).min(1.0);
+                record.cpu_starved = (nanos(used.starved) as f64 / wall).min(1.0);
+            }
+        }
+        record
+    }
+}

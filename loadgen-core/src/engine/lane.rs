@@ -1,0 +1,351 @@
+//! A lane: one scenario on one worker, whatever its load model.
+
+use std::cell::{Cell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Notify;
+
+use super::control::{Stop, Stopper};
+use super::event::Phase;
+use super::slot::{Cut, Slot};
+use super::spec::ScenarioSpec;
+use crate::clock::{Clock, Nanos, nanos};
+use crate::outcome::{Failure, Outcome};
+use crate::record::{Muted, Recorder};
+use crate::workload::{Iteration, IterationSeed, Observer, UserId, Workload};
+
+/// The moments of a scenario's plan, on the run's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeline {
+    /// Load begins.
+    pub(super) begin: Nanos,
+    /// Measuring begins.
+    pub(super) measure_from: Nanos,
+    /// The plan ends, where that is a matter of time.
+    pub(super) plan_end: Option<Nanos>,
+}
+
+impl Timeline {
+    pub(super) fn new(spec: &ScenarioSpec, clock_start: Nanos) -> Self {
+        let begin = clock_start.saturating_add(nanos(spec.start_after));
+        let measure_from = begin.saturating_add(nanos(spec.warm_up));
+        let duration = spec.load.duration();
+        Self {
+            begin,
+            measure_from,
+            plan_end: duration.map(|duration| measure_from.saturating_add(nanos(duration))),
+        }
+    }
+}
+
+/// What of a lane does not depend on its workload's type.
+pub(super) struct LaneCore {
+    pub(super) spec: Arc<ScenarioSpec>,
+    pub(super) clock: Clock,
+    pub(super) recorder: Rc<Recorder>,
+    pub(super) timeline: Timeline,
+    /// The first panic ends the run; its message waits here.
+    pub(super) panic: Rc<RefCell<Option<String>>>,
+    stopper: Stopper,
+    stop: Cell<Stop>,
+    drain_until: Cell<Option<Nanos>>,
+    slots: RefCell<Vec<Rc<Slot>>>,
+    /// Tells everyone who waits for time to pass that there is nothing to wait for.
+    pub(super) halt: Notify,
+    next_sweep: Cell<Nanos>,
+    sweep_period: Nanos,
+    last_end: Cell<Nanos>,
+    done: Cell<bool>,
+}
+
+impl LaneCore {
+    pub(super) fn new(
+        spec: Arc<ScenarioSpec>,
+        clock: Clock,
+        recorder: Rc<Recorder>,
+        timeline: Timeline,
+        stopper: Stopper,
+        panic: Rc<RefCell<Option<String>>>,
+    ) -> Self {
+        // Fine enough that a timeout is kept to 2 %, coarse enough to cost nothing.
+        let sweep_period = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
+        Self {
+            spec,
+            clock,
+            recorder,
+            timeline,
+            panic,
+            stopper,
+            stop: Cell::new(Stop::No),
+            drain_until: Cell::new(None),
+            slots: RefCell::new(Vec::new()),
+            halt: Notify::new(),
+            next_sweep: Cell::new(0),
+            sweep_period,
+            last_end: Cell::new(0),
+            done: Cell::new(false),
+        }
+    }
+
+    /// A slot for one more user.
+    pub(super) fn new_slot(&self) -> Rc<Slot> {
+        let slot = Rc::new(Slot::new());
+        self.slots.borrow_mut().push(Rc::clone(&slot));
+        slot
+    }
+
+    /// Whether nothing new may start.
+    pub(super) fn halted(&self) -> bool {
+        self.stop.get() != Stop::No
+    }
+
+    /// Nothing new will start: what is under way has the graceful stop to end in.
+    pub(super) fn begin_drain(&self, now: Nanos) {
+        if self.drain_until.get().is_none() {
+            let until = now.saturating_add(nanos(self.spec.graceful_stop));
+            self.drain_until.set(Some(until));
+            self.halt.notify_waiters();
+        }
+    }
+
+    /// The earliest moment at which the heartbeat must look again, for timeouts.
+    pub(super) fn sweep_period(&self) -> Duration {
+        Duration::from_nanos(self.sweep_period)
+    }
+
+    /// The heartbeat's visit: obeys a stop, ends a drain that takes too long, sweeps timeouts.
+    pub(super) fn beat(&self, now: Nanos) {
+        let asked = self.stopper.asked();
+        if asked > self.stop.get() {
+            self.stop.set(asked);
+            self.begin_drain(now);
+            self.halt.notify_waiters();
+        }
+        let overdue = self.drain_until.get().is_some_and(|until| now >= until);
+        if overdue || self.stop.get() == Stop::Abort {
+            self.stop.set(Stop::Abort);
+            self.halt.notify_waiters();
+            for slot in self.slots.borrow().iter() {
+                slot.cut(Cut::Interrupt);
+            }
+        } else if now >= self.next_sweep.get() {
+            self.next_sweep.set(now + self.sweep_period);
+            for slot in self.slots.borrow().iter() {
+                slot.sweep(now);
+            }
+        }
+    }
+
+    pub(super) fn phase(&self, now: Nanos) -> Phase {
+        if self.done.get() {
+            Phase::Done
+        } else if self.drain_until.get().is_some() {
+            Phase::Drain
+        } else if now >= self.timeline.measure_from {
+            Phase::Measure
+        } else if now >= self.timeline.begin {
+            Phase::WarmUp
+        } else {
+            Phase::Connect
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.done.set(true);
+    }
+
+    /// When the lane's last measured iteration ended, or 0.
+    pub(super) fn last_end(&self) -> Nanos {
+        self.last_end.get()
+    }
+
+    /// Waits until `at`, to about a millisecond. False when the lane drains before.
+    pub(super) async fn rest_until(&self, at: Nanos) -> bool {
+        loop {
+            if self.drain_until.get().is_some() {
+                return false;
+            }
+            let now = self.clock.now();
+            if now >= at {
+                return true;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_nanos(at - now)) => {}
+                () = self.halt.notified() => {}
+            }
+        }
+    }
+
+    /// Runs a user's task; its panic becomes the run's.
+    pub(super) async fn contain(&self, slot: &Slot, user: impl Future<Output = ()>) {
+        if let Err(panic) = AssertUnwindSafe(user).catch_unwind().await {
+            if slot.measuring() {
+                self.recorder.interrupted();
+            }
+            slot.disarm();
+            self.panic
+                .borrow_mut()
+                .get_or_insert_with(|| panic_message(&*panic));
+            self.stopper.abort();
+        }
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// One scenario on one worker, with its workload.
+pub(super) struct Lane<W: Workload> {
+    pub(super) core: Rc<LaneCore>,
+    pub(super) workload: Rc<W>,
+}
+
+impl<W: Workload> Clone for Lane<W> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Rc::clone(&self.core),
+            workload: Rc::clone(&self.workload),
+        }
+    }
+}
+
+/// When one iteration was due and started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass {
+    pub(super) number: u64,
+    pub(super) due: Nanos,
+    pub(super) start: Nanos,
+    pub(super) measured: bool,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) at: Nanos,
+    pub(super) interrupted: bool,
+}
+
+impl<W: Workload> Lane<W> {
+    /// Runs one iteration that the recorder has been told of, and records how it ended.
+    #[inline]
+    pub(super) async fn iterate(
+        &self,
+        slot: &Slot,
+        user: UserId,
+        session: &mut Option<W::Session>,
+        pass: Pass,
+    ) -> Ended {
+        let core = &*self.core;
+        let observer: &dyn Observer = if pass.measured {
+            &*core.recorder
+        } else {
+            &Muted
+        };
+        let iteration = Iteration::new(IterationSeed {
+            clock: core.clock,
+            observer,
+            user,
+            number: pass.number,
+            due: pass.due,
+            start: pass.start,
+            single_step: core.spec.steps.len() == 1,
+        });
+        let timeout = nanos(core.spec.timeout);
+        slot.arm(pass.start.saturating_add(timeout), pass.measured);
+        let action = async {
+            let session = match session {
+                Some(session) => session,
+                None => match self.workload.open(user).await {
+                    Ok(opened) => session.insert(opened),
+                    Err(failure) => return Outcome::Failed(failure),
+                },
+            };
+            self.workload.iterate(session, &iteration).await
+        };
+        let extend = || {
+            let deadline = pass.start.saturating_add(timeout + iteration.paused());
+            if iteration.pausing() {
+                Some(core.clock.now().saturating_add(timeout))
+            } else {
+                (deadline > core.clock.now()).then_some(deadline)
+            }
+        };
+        let result = slot.guard(action, extend).await;
+        slot.disarm();
+        let end = core.clock.now();
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(Cut::Timeout) => {
+                let outcome = Failure::Timeout.into();
+                iteration.cut_off(end, outcome);
+                outcome
+            }
+            Err(Cut::Interrupt) => {
+                if pass.measured {
+                    core.recorder.interrupted();
+                    core.last_end.set(end);
+                }
+                return Ended {
+                    at: end,
+                    interrupted: true,
+                };
+            }
+        };
+        if pass.measured {
+            let paused = iteration.paused();
+            core.recorder.ended(
+                pass.due,
+                (end - pass.due).saturating_sub(paused),
+                (end - pass.start).saturating_sub(paused),
+                outcome,
+                iteration.backend(),
+            );
+            core.last_end.set(end);
+        }
+        Ended {
+            at: end,
+            interrupted: false,
+        }
+    }
+
+    /// Ends a session; one that does not end in a second is left to the drop.
+    pub(super) async fn close(&self, session: Option<W::Session>) {
+        if let Some(session) = session {
+            let close = self.workload.close(session);
+            let _ = tokio::time::timeout(Duration::from_secs(1), close).await;
+        }
+    }
+}
+
+/// Opens the sessions of a closed model's users. One that fails is tried again by the user's
+/// first iteration, whose outcome it then is.
+pub(super) async fn open_sessions<W: Workload>(
+    workload: &Rc<W>,
+    users: &[UserId],
+) -> Vec<Option<W::Session>> {
+    /// Enough to hide round trips, not so many that a listener's backlog overflows.
+    const AT_ONCE: usize = 128;
+    let mut sessions: Vec<_> = users.iter().map(|_| None).collect();
+    let mut waiting = users.iter().enumerate();
+    let open = |(index, user): (usize, &UserId)| {
+        let (workload, user) = (Rc::clone(workload), *user);
+        async move { (index, workload.open(user).await.ok()) }
+    };
+    let mut opening: FuturesUnordered<_> = waiting.by_ref().take(AT_ONCE).map(open).collect();
+    while let Some((index, session)) = opening.next().await {
+        sessions[index] = session;
+        opening.extend(waiting.next().map(open));
+    }
+    sessions
+}

@@ -1,0 +1,290 @@
+//! The open load model: iterations start when they are due, whatever the service does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use tokio::task::JoinSet;
+
+use super::lane::{Lane, Pass};
+use crate::clock::{Nanos, nanos};
+use crate::pacer::Pacer;
+use crate::record::Started;
+use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
+use crate::workload::{UserId, Workload};
+
+/// Arrivals that follow each other closer than this are waited for together: one timer, one wake.
+const TOGETHER: Nanos = 25_000;
+/// How many arrivals are handed out before the users may run.
+const BURST: u32 = 64;
+
+/// An arrival in line.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    due: Nanos,
+    /// Whether a user was free when it was handed out.
+    had_user: bool,
+}
+
+/// A user of an open model, as its dispatcher sees it.
+#[derive(Debug)]
+struct Parked {
+    waker: RefCell<Option<Waker>>,
+    idle: Cell<bool>,
+}
+
+/// One worker's part of an open model.
+struct Part<W: Workload> {
+    lane: Lane<W>,
+    line: RefCell<VecDeque<Arrival>>,
+    /// Users waiting for an arrival, the one that was busy last on top: its memory is warm.
+    idle: RefCell<Vec<Rc<Parked>>>,
+    no_more: Cell<bool>,
+}
+
+/// Runs one worker's share to the end.
+///
+/// # Errors
+/// When the system refuses a timer.
+pub(super) async fn run<W: Workload>(
+    lane: &Lane<W>,
+    model: &OpenModel,
+    share: Share,
+    users: &[UserId],
+    seed: u64,
+) -> io::Result<()> {
+    let part = Rc::new(Part {
+        lane: lane.clone(),
+        line: RefCell::new(VecDeque::new()),
+        idle: RefCell::new(Vec::new()),
+        no_more: Cell::new(false),
+    });
+    let core = &*lane.core;
+    let mut crew = Crew {
+        part: Rc::clone(&part),
+        tasks: JoinSet::new(),
+        unused: users.iter().copied().collect(),
+        when_busy: model.when_busy,
+    };
+    let mut pacer = Pacer::new(core.clock)?;
+    let timeline = core.timeline;
+    if !core.spec.warm_up.is_zero() {
+        let rate = model.stages.first().map_or(0.0, |stage| stage.to);
+        let stage = RateStage {
+            duration: core.spec.warm_up,
+            from: rate,
+            to: rate,
+        };
+        let arrivals = Arrivals::new(&[stage], model.spacing, share, seed ^ 1);
+        crew.dispatch(&mut pacer, timeline.begin, arrivals).await?;
+    }
+    let arrivals = Arrivals::new(&model.stages, model.spacing, share, seed);
+    crew.dispatch(&mut pacer, timeline.measure_from, arrivals)
+        .await?;
+    if let Some(end) = timeline.plan_end {
+        // A plan ends when its time is over, not when its last arrival is out.
+        core.rest_until(end).await;
+    }
+    core.begin_drain(core.clock.now());
+    part.no_more.set(true);
+    part.wake_everyone();
+    while crew.tasks.join_next().await.is_some() {}
+    part.drop_line();
+    Ok(())
+}
+
+/// The dispatcher's side: users, made when first needed.
+struct Crew<W: Workload> {
+    part: Rc<Part<W>>,
+    tasks: JoinSet<()>,
+    unused: VecDeque<UserId>,
+    when_busy: WhenBusy,
+}
+
+impl<W: Workload> Crew<W> {
+    /// Hands out arrivals as they fall due, until there are none or the lane halts.
+    async fn dispatch(
+        &mut self,
+        pacer: &mut Pacer,
+        origin: Nanos,
+        arrivals: Arrivals,
+    ) -> io::Result<()> {
+        let part = Rc::clone(&self.part);
+        let core = &*part.lane.core;
+        let (mut burst, mut last_due, mut now) = (0, 0, core.clock.now());
+        for due in arrivals {
+            let due = origin.saturating_add(due);
+            if now < due {
+                now = core.clock.now();
+            }
+            while now < due {
+                if core.halted() {
+                    return Ok(());
+                }
+                let close_by = due - last_due < TOGETHER;
+                let wake_at = if close_by { due + TOGETHER } else { due };
+                tokio::select! {
+                    set = pacer.until(wake_at) => set?,
+                    () = core.halt.notified() => {}
+                }
+                now = core.clock.now();
+                burst = 0;
+            }
+            last_due = due;
+            self.hand_out(due);
+            burst += 1;
+            if burst == BURST {
+                burst = 0;
+                tokio::task::yield_now().await;
+                now = core.clock.now();
+                if core.halted() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts an arrival in line and sees to it that a user comes for it, if there is a free one.
+    #[inline]
+    fn hand_out(&mut self, due: Nanos) {
+        let part = Rc::clone(&self.part);
+        let core = &*part.lane.core;
+        let measured = due >= core.timeline.measure_from;
+        if measured {
+            core.recorder.planned(1);
+        }
+        let parked = part.idle.borrow_mut().pop();
+        let had_user = match parked {
+            Some(user) => {
+                user.idle.set(false);
+                if let Some(waker) = user.waker.borrow().as_ref() {
+                    waker.wake_by_ref();
+                }
+                true
+            }
+            None => self.hire(),
+        };
+        if !had_user && self.when_busy == WhenBusy::Drop {
+            core.recorder.dropped(u64::from(measured));
+            return;
+        }
+        let arrival = Arrival { due, had_user };
+        part.line.borrow_mut().push_back(arrival);
+    }
+
+    /// Starts one more user, where there may be one more.
+    fn hire(&mut self) -> bool {
+        let Some(user) = self.unused.pop_front() else {
+            return false;
+        };
+        let part = Rc::clone(&self.part);
+        let slot = part.lane.core.new_slot();
+        self.tasks.spawn_local(async move {
+            let core = Rc::clone(&part.lane.core);
+            core.contain(&slot, part.user(user, &slot)).await;
+        });
+        true
+    }
+}
+
+impl<W: Workload> Part<W> {
+    async fn user(&self, user: UserId, slot: &super::slot::Slot) {
+        let core = &*self.lane.core;
+        let late_after = nanos(core.spec.late_after);
+        let parked = Rc::new(Parked {
+            waker: RefCell::new(None),
+            idle: Cell::new(false),
+        });
+        let (mut session, mut number, mut free_since, mut burst) = (None, 0, 0, 0);
+        while let Some(arrival) = self.next_arrival(&parked).await {
+            let start = core.clock.now();
+            let measured = arrival.due >= core.timeline.measure_from;
+            if measured {
+                let possible = if arrival.had_user {
+                    arrival.due
+                } else {
+                    arrival.due.max(free_since)
+                };
+                let started = Started {
+                    due: arrival.due,
+                    start,
+                    possible,
+                };
+                let late = start - possible > late_after;
+                let in_time = core.timeline.plan_end.is_none_or(|end| start <= end);
+                core.recorder.started_open(&started, late, in_time);
+            }
+            let pass = Pass {
+                number,
+                due: arrival.due,
+                start,
+                measured,
+            };
+            number += 1;
+            let ended = self.lane.iterate(slot, user, &mut session, pass).await;
+            if ended.interrupted {
+                break;
+            }
+            free_since = ended.at;
+            burst += 1;
+            if burst == BURST {
+                burst = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        self.lane.close(session).await;
+    }
+
+    /// The next arrival in line; waits for one. `None` when there will be no more.
+    async fn next_arrival(&self, me: &Rc<Parked>) -> Option<Arrival> {
+        poll_fn(|cx| {
+            if self.lane.core.halted() {
+                return Poll::Ready(None);
+            }
+            if let Some(arrival) = self.line.borrow_mut().pop_front() {
+                if me.idle.replace(false) {
+                    self.idle
+                        .borrow_mut()
+                        .retain(|other| !Rc::ptr_eq(other, me));
+                }
+                return Poll::Ready(Some(arrival));
+            }
+            if self.no_more.get() {
+                return Poll::Ready(None);
+            }
+            let mut waker = me.waker.borrow_mut();
+            if !waker
+                .as_ref()
+                .is_some_and(|known| known.will_wake(cx.waker()))
+            {
+                *waker = Some(cx.waker().clone());
+            }
+            if !me.idle.replace(true) {
+                self.idle.borrow_mut().push(Rc::clone(me));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn wake_everyone(&self) {
+        for user in self.idle.borrow_mut().drain(..) {
+            user.idle.set(false);
+            if let Some(waker) = user.waker.borrow().as_ref() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// What is still in line when the run has ended will never start.
+    fn drop_line(&self) {
+        let core = &*self.lane.core;
+        let measured = |arrival: &Arrival| arrival.due >= core.timeline.measure_from;
+        let dropped = self.line.borrow_mut().drain(..).filter(measured).count();
+        core.recorder.dropped(dropped as u64);
+    }
+}

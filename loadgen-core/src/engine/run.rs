@@ -1,0 +1,239 @@
+//! A run: put together, carried out, recorded.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use super::closed;
+use super::collect::{Collector, Listener, ToCollector};
+use super::control::{Stop, Stopper};
+use super::event::Event;
+use super::spec::{Options, ScenarioSpec};
+use super::worker::{self, AnyScenario, Assignment, Scenario};
+use crate::clock::{Clock, nanos};
+use crate::record::RunRecord;
+use crate::schedule::Load;
+use crate::workload::{WorkerContext, Workload};
+
+/// A run being put together.
+pub struct Run {
+    options: Options,
+    scenarios: Vec<Box<dyn AnyScenario>>,
+    listeners: Vec<Listener>,
+    stopper: Stopper,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("options", &self.options)
+            .field("scenarios", &self.scenarios.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Run {
+    /// An empty run.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            scenarios: Vec::new(),
+            listeners: Vec::new(),
+            stopper: Stopper::new(),
+        }
+    }
+
+    /// Adds a scenario; `make` builds its workload once on each worker. All scenarios of a run
+    /// share the clock's start.
+    #[must_use]
+    pub fn scenario<W: Workload>(
+        mut self,
+        spec: ScenarioSpec,
+        make: impl Fn(&WorkerContext) -> W + Send + Sync + 'static,
+    ) -> Self {
+        let shared = match &spec.load {
+            Load::Closed(model) => Some(closed::Shared::new(model)),
+            Load::Open(_) => None,
+        };
+        self.scenarios.push(Box::new(Scenario {
+            spec: Arc::new(spec),
+            make,
+            shared,
+        }));
+        self
+    }
+
+    /// Adds a listener, called on the thread that [`execute`](Self::execute)s: the load does not
+    /// wait for it.
+    #[must_use]
+    pub fn listen(mut self, listener: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// A handle that stops the run from another thread.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// How many workers the run will have: as asked for, else the smaller of cores and users; never
+    /// more than there are users.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        let users = self.scenarios.iter().map(|s| s.spec().load.max_users());
+        let users = users.max().unwrap_or(1).max(1) as usize;
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        self.options.workers.unwrap_or_else(cores).clamp(1, users)
+    }
+
+    /// Runs to the end; blocks.
+    ///
+    /// # Errors
+    /// [`RunError`] when the run could not begin. Whatever happens later is in the record.
+    pub fn execute(mut self) -> Result<RunRecord, RunError> {
+        let clock = Clock::start();
+        let workers = self.workers();
+        let scenarios = Arc::new(self.scenarios);
+        let (go, gone) = watch::channel(None);
+        let (out, from) = channel();
+        let mut returns = Vec::new();
+        let mut threads = Vec::new();
+        for worker in 0..workers {
+            let (senders, receivers) = scenarios.iter().map(|_| channel()).unzip();
+            returns.push(senders);
+            let assignment = Assignment {
+                worker,
+                workers,
+                seed: self.options.seed,
+                clock,
+                scenarios: Arc::clone(&scenarios),
+                stopper: self.stopper.clone(),
+                out: out.clone(),
+                returned: receivers,
+                go: gone.clone(),
+            };
+            let thread = thread::Builder::new()
+                .name(format!("loadgen-{worker}"))
+                .spawn(move || worker::main(assignment));
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    self.stopper.abort();
+                    join(threads);
+                    return Err(RunError::Worker(error));
+                }
+            }
+        }
+        drop(out);
+
+        let specs: Vec<&ScenarioSpec> = scenarios.iter().map(|s| &**s.spec()).collect();
+        if let Err(error) = wait_until_prepared(&from, workers, &specs, &self.stopper) {
+            self.stopper.abort();
+            join(threads);
+            return Err(error);
+        }
+        for listener in &mut self.listeners {
+            listener(&Event::Connected);
+        }
+        // Time for every worker to be awake when the clock starts.
+        let start = clock.now() + nanos(Duration::from_millis(20));
+        let started_at = SystemTime::now() + Duration::from_millis(20);
+        let mut collector = Collector::new(clock, start, &specs, returns);
+        let _ = go.send(Some(start));
+        collector.collect(&from, &mut self.listeners);
+        join(threads);
+        let stopped = self.stopper.asked() != Stop::No;
+        let record = collector.finish(started_at, stopped)?;
+        for listener in &mut self.listeners {
+            listener(&Event::Finished(&record));
+        }
+        Ok(record)
+    }
+}
+
+fn join(threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
+        // A worker's panic has been caught and told already.
+        let _ = thread.join();
+    }
+}
+
+/// Waits for every worker's word. A scenario that no worker could prepare ends the run.
+fn wait_until_prepared(
+    from: &Receiver<ToCollector>,
+    workers: usize,
+    specs: &[&ScenarioSpec],
+    stopper: &Stopper,
+) -> Result<(), RunError> {
+    let mut reachable = vec![false; specs.len()];
+    let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
+    let mut waiting = workers;
+    while waiting > 0 {
+        match from.recv() {
+            Ok(ToCollector::Prepared { prepared, .. }) => {
+                waiting -= 1;
+                for (scenario, result) in prepared {
+                    match result {
+                        Ok(()) => reachable[scenario] = true,
+                        Err(error) => {
+                            reasons.entry(scenario).or_insert(error.message);
+                        }
+                    }
+                }
+            }
+            Ok(ToCollector::Tick { .. }) => {}
+            Ok(ToCollector::Done { panic, failure, .. }) => {
+                return Err(match (panic, failure) {
+                    (Some(message), _) => RunError::Panicked { message },
+                    (None, Some(error)) => RunError::Worker(error),
+                    (None, None) => RunError::StoppedEarly,
+                });
+            }
+            Err(_) => return Err(RunError::StoppedEarly),
+        }
+    }
+    if stopper.asked() != Stop::No {
+        return Err(RunError::StoppedEarly);
+    }
+    match reachable.iter().position(|reachable| !reachable) {
+        None => Ok(()),
+        Some(scenario) => Err(RunError::Unreachable {
+            scenario: specs[scenario].name.clone(),
+            message: reasons.remove(&scenario).unwrap_or_default(),
+        }),
+    }
+}
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// No worker could prepare a scenario: no target could be reached.
+    #[error("scenario `{scenario}`: {message}")]
+    Unreachable {
+        /// The scenario.
+        scenario: String,
+        /// What was tried and what came back.
+        message: String,
+    },
+    /// The system refused a thread, a timer or the like.
+    #[error("failed to start a worker: {0}")]
+    Worker(#[from] io::Error),
+    /// A workload panicked before anything was measured.
+    #[error("the workload panicked while it was being prepared: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// A stop was asked for before anything was measured.
+    #[error("stopped before the load began")]
+    StoppedEarly,
+}

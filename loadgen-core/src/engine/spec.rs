@@ -1,0 +1,79 @@
+//! What the engine is asked to do.
+
+use std::time::Duration;
+
+use crate::record::Names;
+use crate::schedule::Load;
+
+/// How a run is carried out, apart from what its scenarios ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Worker threads; `None` is the smaller of cores and users.
+    pub workers: Option<usize>,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+/// One scenario as the engine sees it: when, how long, and the names of what is recorded.
+#[derive(Debug, Clone)]
+pub struct ScenarioSpec {
+    /// Its name.
+    pub name: String,
+    /// What it speaks, for reports.
+    pub protocol: String,
+    /// How iterations come about.
+    pub load: Load,
+    /// Wait before anything of it happens.
+    pub start_after: Duration,
+    /// Load before measuring. An open model warms up at the rate of its first stage's end.
+    pub warm_up: Duration,
+    /// How long iterations under way, and arrivals in line, may take after the end.
+    pub graceful_stop: Duration,
+    /// The longest an iteration may take, pauses left out.
+    pub timeout: Duration,
+    /// Start lag above this counts as late.
+    pub late_after: Duration,
+    /// Names of the steps, pauses left out. At least one.
+    pub steps: Vec<String>,
+    /// Names of custom counters.
+    pub counters: Vec<String>,
+    /// Names of custom gauges.
+    pub gauges: Vec<String>,
+    /// Names of custom timings.
+    pub timings: Vec<String>,
+}
+
+impl ScenarioSpec {
+    /// A spec with the documented defaults: one step named like the scenario, no warm-up, 30 s
+    /// timeout and graceful stop, late after 1 ms.
+    #[must_use]
+    pub fn new(name: impl Into<String>, load: Load) -> Self {
+        let name = name.into();
+        Self {
+            steps: vec![name.clone()],
+            name,
+            protocol: "custom".to_owned(),
+            load,
+            start_after: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            graceful_stop: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
+            late_after: Duration::from_millis(1),
+            counters: Vec::new(),
+            gauges: Vec::new(),
+            timings: Vec::new(),
+        }
+    }
+
+    pub(super) fn names(&self) -> Names {
+        Names {
+            scenario: self.name.clone(),
+            protocol: self.protocol.clone(),
+            open: matches!(self.load, Load::Open(_)),
+            steps: self.steps.clone(),
+            counters: self.counters.clone(),
+            gauges: self.gauges.clone(),
+            timings: self.timings.clone(),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How much processor time this thread has had and how much it went without.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Processor time of the calling thread since it began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usage {
+    /// Running.
+    pub(super) busy: Duration,
+    /// Ready to run, and no processor was free.
+    pub(super) starved: Duration,
+}
+
+impl Usage {
+    /// The calling thread's.
+    pub(super) fn of_this_thread() -> Self {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        let busy = Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32);
+        Self {
+            busy,
+            starved: run_delay().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(earlier.busy),
+            starved: self.starved.saturating_sub(earlier.starved),
+        }
+    }
+}
+
+/// Linux counts it as the second number of a thread's `schedstat`, in nanoseconds; elsewhere, and
+/// where the kernel was built without it, it is not known.
+fn run_delay() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let waited = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(waited))
+}

@@ -1,0 +1,262 @@
+//! A worker: one OS thread with a single-threaded runtime of its own.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+
+use super::closed;
+use super::collect::ToCollector;
+use super::control::{Stop, Stopper};
+use super::heartbeat::{Beat, Heart};
+use super::lane::{Lane, LaneCore, Timeline, panic_message};
+use super::open;
+use super::spec::ScenarioSpec;
+use crate::clock::{Clock, Nanos};
+use crate::record::{Recorder, Tick, WorkerRecord};
+use crate::schedule::{Load, Share};
+use crate::workload::{PrepareError, UserId, WorkerContext, Workload};
+
+type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A scenario with its workload's type erased: once per scenario, never per iteration.
+pub(super) trait AnyScenario: Send + Sync {
+    fn spec(&self) -> &Arc<ScenarioSpec>;
+    fn lane(&self, context: &WorkerContext) -> Box<dyn AnyLane>;
+}
+
+/// A lane with its workload's type erased.
+pub(super) trait AnyLane {
+    fn connect(&mut self) -> Local<'_, Result<(), PrepareError>>;
+    fn run(self: Box<Self>, core: Rc<LaneCore>, share: Share) -> Local<'static, io::Result<()>>;
+}
+
+/// A scenario and how to make its workload.
+pub(super) struct Scenario<F> {
+    pub(super) spec: Arc<ScenarioSpec>,
+    pub(super) make: F,
+    pub(super) shared: Option<Arc<closed::Shared>>,
+}
+
+impl<W, F> AnyScenario for Scenario<F>
+where
+    W: Workload,
+    F: Fn(&WorkerContext) -> W + Send + Sync + 'static,
+{
+    fn spec(&self) -> &Arc<ScenarioSpec> {
+        &self.spec
+    }
+
+    fn lane(&self, context: &WorkerContext) -> Box<dyn AnyLane> {
+        let most = self.spec.load.max_users() as usize;
+        let users = (context.worker..most)
+            .step_by(context.workers)
+            .map(|user| UserId(u32::try_from(user).expect("users are counted in u32")))
+            .collect();
+        Box::new(Waiting {
+            workload: Rc::new((self.make)(context)),
+            spec: Arc::clone(&self.spec),
+            shared: self.shared.clone(),
+            users,
+            sessions: Vec::new(),
+            seed: context.seed,
+        })
+    }
+}
+
+/// A lane before the clock starts.
+struct Waiting<W: Workload> {
+    workload: Rc<W>,
+    spec: Arc<ScenarioSpec>,
+    shared: Option<Arc<closed::Shared>>,
+    users: Vec<UserId>,
+    sessions: Vec<Option<W::Session>>,
+    seed: u64,
+}
+
+impl<W: Workload> AnyLane for Waiting<W> {
+    fn connect(&mut self) -> Local<'_, Result<(), PrepareError>> {
+        Box::pin(async {
+            self.workload.prepare().await?;
+            if matches!(self.spec.load, Load::Closed(_)) {
+                self.sessions = super::lane::open_sessions(&self.workload, &self.users).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, core: Rc<LaneCore>, share: Share) -> Local<'static, io::Result<()>> {
+        Box::pin(async move {
+            let lane = Lane {
+                core,
+                workload: self.workload,
+            };
+            match (&self.spec.load, self.shared) {
+                (Load::Closed(model), Some(shared)) => {
+                    let mut sessions = self.sessions;
+                    sessions.resize_with(self.users.len(), || None);
+                    let users = self.users.into_iter().zip(sessions).collect();
+                    closed::run(&lane, model, shared, users, self.seed).await;
+                    Ok(())
+                }
+                (Load::Open(model), _) => {
+                    open::run(&lane, model, share, &self.users, self.seed).await
+                }
+                (Load::Closed(_), None) => unreachable!("closed models always share a counter"),
+            }
+        })
+    }
+}
+
+/// What a worker is given.
+pub(super) struct Assignment {
+    pub(super) worker: usize,
+    pub(super) workers: usize,
+    pub(super) seed: u64,
+    pub(super) clock: Clock,
+    pub(super) scenarios: Arc<Vec<Box<dyn AnyScenario>>>,
+    pub(super) stopper: Stopper,
+    pub(super) out: Sender<ToCollector>,
+    /// One way back for emptied ticks per scenario.
+    pub(super) returned: Vec<Receiver<Box<Tick>>>,
+    /// The clock's start, once everyone is connected.
+    pub(super) go: watch::Receiver<Option<Nanos>>,
+}
+
+/// The body of a worker's thread. Whatever happens, the collector is told.
+pub(super) fn main(assignment: Assignment) {
+    let (worker, out) = (assignment.worker, assignment.out.clone());
+    let stopper = assignment.stopper.clone();
+    let body = std::panic::AssertUnwindSafe(|| run(assignment));
+    let (record, panic, failure) = match std::panic::catch_unwind(body) {
+        Ok(Ok((record, panic))) => (record, panic, None),
+        Ok(Err(error)) => (WorkerRecord::default(), None, Some(error)),
+        Err(panic) => (WorkerRecord::default(), Some(panic_message(&*panic)), None),
+    };
+    if panic.is_some() || failure.is_some() {
+        stopper.abort();
+    }
+    let _ = out.send(ToCollector::Done {
+        worker,
+        record,
+        panic,
+        failure,
+    });
+}
+
+fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    let result = runtime.block_on(live(assignment));
+    // Connection tasks may never end by themselves.
+    drop(runtime);
+    result
+}
+
+async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
+    let worker = assignment.worker;
+    let mut lanes = Vec::new();
+    for (index, scenario) in assignment.scenarios.iter().enumerate() {
+        let users = scenario.spec().load.max_users() as usize;
+        if worker >= users {
+            continue;
+        }
+        let names = scenario.spec().names();
+        let recorder = Rc::new(Recorder::new(&names));
+        let context = WorkerContext {
+            worker,
+            workers: assignment.workers,
+            users: (users - worker).div_ceil(assignment.workers),
+            seed: mix(assignment.seed, index as u64, worker as u64),
+            clock: assignment.clock,
+            observer: recorder.clone(),
+        };
+        let lane = scenario.lane(&context);
+        lanes.push((index, lane, recorder, names));
+    }
+
+    let connect = join_all(lanes.iter_mut().map(|(index, lane, ..)| {
+        let index = *index;
+        async move { (index, lane.connect().await) }
+    }));
+    let prepared = tokio::select! {
+        prepared = connect => prepared,
+        () = asked_to_stop(&assignment.stopper) => return Ok((WorkerRecord::default(), None)),
+    };
+    let _ = assignment.out.send(ToCollector::Prepared { prepared });
+    let start = tokio::select! {
+        go = assignment.go.wait_for(Option::is_some) => match go.map(|start| *start) {
+            Ok(Some(start)) => start,
+            _ => return Ok((WorkerRecord::default(), None)),
+        },
+        () = asked_to_stop(&assignment.stopper) => return Ok((WorkerRecord::default(), None)),
+    };
+
+    let panic = Rc::new(RefCell::new(None));
+    let share = Share {
+        index: worker as u64,
+        of: assignment.workers as u64,
+    };
+    let mut beats = Vec::new();
+    let mut running = Vec::new();
+    for (index, lane, recorder, names) in lanes {
+        let spec = Arc::clone(assignment.scenarios[index].spec());
+        let core = Rc::new(LaneCore::new(
+            Arc::clone(&spec),
+            assignment.clock,
+            recorder,
+            Timeline::new(&spec, start),
+            assignment.stopper.clone(),
+            Rc::clone(&panic),
+        ));
+        let returned = std::mem::replace(
+            &mut assignment.returned[index],
+            std::sync::mpsc::channel().1,
+        );
+        beats.push(Beat::new(index, Rc::clone(&core), names, returned));
+        // Users may be fewer than workers; those that have none take no share of the arrivals.
+        let of = share.of.min(u64::from(spec.load.max_users()));
+        let lane = lane.run(Rc::clone(&core), Share { of, ..share });
+        running.push(async move {
+            let result = lane.await;
+            core.finish();
+            result
+        });
+    }
+    let heart = Heart::new(worker, assignment.clock, beats, assignment.out.clone());
+    let results = tokio::select! {
+        results = join_all(running) => results,
+        () = heart.beat() => unreachable!("a heart beats until dropped"),
+    };
+    let record = heart.finish();
+    for result in results {
+        result?;
+    }
+    let panic = panic.borrow_mut().take();
+    Ok((record, panic))
+}
+
+async fn asked_to_stop(stopper: &Stopper) {
+    while stopper.asked() == Stop::No {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A seed of its own for each scenario and worker (the finalizer of SplitMix64).
+fn mix(seed: u64, scenario: u64, worker: u64) -> u64 {
+    let mut z = seed
+        .wrapping_add(scenario.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .wrapping_add(worker.wrapping_mul(0xD1B5_4A32_D192_ED03))
+        .wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

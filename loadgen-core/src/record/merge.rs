@@ -1,0 +1,349 @@
+//! Merging the workers' ticks into what a run measured: exactly, by adding histograms.
+
+use std::time::Duration;
+
+use super::series::{Happened, Series};
+use super::tick::{BackendTick, StepTick};
+use super::{
+    BackendRecord, Histogram, Ledger, Names, ScenarioRecord, StepRecord, Tick, new_histogram,
+};
+use crate::outcome::Outcome;
+use crate::workload::SampleKind;
+
+/// What happened in one scenario between two snapshots.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Interval {
+    /// How long it was.
+    pub length: Duration,
+    /// Changes of the ledger.
+    pub ledger: Ledger,
+    /// Response times of iterations that ended in it.
+    pub response_time: Histogram,
+    /// Service times of iterations that ended in it.
+    pub service_time: Histogram,
+    /// Start lag of iterations that started in it.
+    pub start_lag: Histogram,
+    /// How the iterations that ended in it ended.
+    pub outcomes: Vec<(Outcome, u64)>,
+}
+
+impl Interval {
+    fn new() -> Self {
+        Self {
+            length: Duration::ZERO,
+            ledger: Ledger::default(),
+            response_time: new_histogram(),
+            service_time: new_histogram(),
+            start_lag: new_histogram(),
+            outcomes: Vec::new(),
+        }
+    }
+}
+
+/// Merges one scenario's ticks from all workers.
+#[derive(Debug)]
+pub struct Merger {
+    total: ScenarioRecord,
+    interval: Interval,
+    series: Series,
+    workers: Vec<WorkerState>,
+}
+
+/// What must be remembered of a worker between ticks.
+#[derive(Debug, Clone, Default)]
+struct WorkerState {
+    /// The merged place of each backend by the worker's own number.
+    backends: Vec<usize>,
+    users_busy: u64,
+}
+
+impl Merger {
+    /// A merger for a scenario on this many workers.
+    #[must_use]
+    pub fn new(names: &Names, workers: usize) -> Self {
+        let mut total =
+            ScenarioRecord::empty(&names.scenario, &names.protocol, names.open, &names.steps);
+        let zero = |name: &String| (name.clone(), 0);
+        total.custom.counters = names.counters.iter().map(zero).collect();
+        total.custom.timings = names
+            .timings
+            .iter()
+            .map(|name| (name.clone(), new_histogram()))
+            .collect();
+        Self {
+            total,
+            interval: Interval::new(),
+            series: Series::new(),
+            workers: vec![WorkerState::default(); workers],
+        }
+    }
+
+    /// Adds a worker's tick, which happened in this second of the scenario, and empties it.
+    /// `gauges` are the names of the custom gauges.
+    pub fn add(&mut self, worker: usize, second: u64, tick: &mut Tick, gauges: &[String]) {
+        let total = &mut self.total;
+        let interval = &mut self.interval;
+        total.ledger += tick.ledger;
+        interval.ledger += tick.ledger;
+        total.started_in_time += tick.started_in_time;
+        total.saturated_samples += tick.saturated_samples;
+        for (due_second, histogram) in &tick.response_time {
+            merge(&mut total.response_time, histogram);
+            merge(&mut interval.response_time, histogram);
+            self.series.response_time(*due_second, histogram);
+        }
+        merge(&mut total.service_time, &tick.service_time);
+        merge(&mut interval.service_time, &tick.service_time);
+        merge(&mut total.start_lag, &tick.start_lag);
+        merge(&mut interval.start_lag, &tick.start_lag);
+        merge(&mut total.queue_wait, &tick.queue_wait);
+        for (outcome, count) in tick.outcomes.iter() {
+            tally(&mut total.outcomes, outcome, count);
+            tally(&mut interval.outcomes, outcome, count);
+        }
+        for (failure, example) in tick.examples.drain(..) {
+            if !total.examples.iter().any(|(seen, _)| *seen == failure) {
+                total.examples.push((failure, example));
+            }
+        }
+        total.bytes.sent += tick.bytes.sent;
+        total.bytes.received += tick.bytes.received;
+        total.connections.opened += tick.opened;
+        total.connections.failed += tick.connect_failed;
+        total.connections.dropped += tick.connection_dropped;
+        merge(&mut total.connections.connect_time, &tick.connect_time);
+        add_steps(&mut total.steps, tick);
+
+        let state = &mut self.workers[worker];
+        for name in tick.new_backends.drain(..) {
+            let found = total.backends.iter().position(|seen| seen.id == name);
+            state.backends.push(found.unwrap_or_else(|| {
+                total.backends.push(BackendRecord {
+                    id: name,
+                    requests: 0,
+                    failed: 0,
+                    response_time: new_histogram(),
+                });
+                total.backends.len() - 1
+            }));
+        }
+        for (place, from) in state.backends.iter().zip(&tick.backends) {
+            add_backend(&mut total.backends[*place], from);
+        }
+        for ((_, sum), delta) in total.custom.counters.iter_mut().zip(&tick.counters) {
+            *sum += delta;
+        }
+        for ((_, sum), delta) in total.custom.timings.iter_mut().zip(&tick.timings) {
+            merge(sum, delta);
+        }
+        for (name, value) in gauges.iter().zip(&tick.gauges) {
+            if let Some(value) = value {
+                let gauges = &mut total.custom.gauges;
+                match gauges.iter_mut().find(|(seen, _)| seen == name) {
+                    Some((_, last)) => *last = *value,
+                    None => gauges.push((name.clone(), *value)),
+                }
+            }
+        }
+        state.users_busy = tick.users_busy;
+        self.series.happened(
+            second,
+            Happened {
+                started: tick.ledger.started,
+                completed: tick.ledger.completed,
+                failed: tick.ledger.failed,
+                users: tick.most_users_busy,
+            },
+        );
+        tick.clear();
+    }
+
+    /// Everything so far. Its `series` is filled in by [`finish`](Self::finish) only.
+    #[must_use]
+    pub fn total(&self) -> &ScenarioRecord {
+        &self.total
+    }
+
+    /// What came since [`next_interval`](Self::next_interval).
+    #[must_use]
+    pub fn interval(&self) -> &Interval {
+        &self.interval
+    }
+
+    /// Users busy, by each worker's last word.
+    #[must_use]
+    pub fn users_busy(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.users_busy).sum()
+    }
+
+    /// Says how long the interval was that a snapshot is about to show.
+    pub fn end_interval(&mut self, length: Duration) {
+        self.interval.length = length;
+    }
+
+    /// Begins a new interval.
+    pub fn next_interval(&mut self) {
+        let interval = &mut self.interval;
+        interval.ledger = Ledger::default();
+        interval.response_time.reset();
+        interval.service_time.reset();
+        interval.start_lag.reset();
+        interval.outcomes.clear();
+    }
+
+    /// The whole, which took this long.
+    #[must_use]
+    pub fn finish(mut self, elapsed: Duration) -> ScenarioRecord {
+        self.total.elapsed = elapsed;
+        self.total.series = self.series.points();
+        self.total
+    }
+}
+
+fn merge(into: &mut Histogram, from: &Histogram) {
+    if !from.is_empty() {
+        into.add(from).expect("histograms of the same bounds");
+    }
+}
+
+fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+    match into.iter_mut().find(|(seen, _)| *seen == outcome) {
+        Some((_, sum)) => *sum += count,
+        None => into.push((outcome, count)),
+    }
+}
+
+/// Where there is one step only, its figures are the iteration's and were recorded there.
+fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
+    if let [only] = steps {
+        for (_, histogram) in &tick.response_time {
+            merge(&mut only.response_time, histogram);
+        }
+        merge(&mut only.service_time, &tick.service_time);
+        for (outcome, count) in tick.outcomes.iter() {
+            tally(&mut only.outcomes, outcome, count);
+        }
+    }
+    for (step, from) in steps.iter_mut().zip(&tick.steps) {
+        add_step(step, from);
+    }
+}
+
+fn add_step(step: &mut StepRecord, from: &StepTick) {
+    if let Some(times) = &from.times {
+        merge(&mut step.response_time, &times.response_time);
+        merge(&mut step.service_time, &times.service_time);
+    }
+    for (outcome, count) in from.outcomes.iter() {
+        tally(&mut step.outcomes, outcome, count);
+    }
+    step.messages_sent += from.sent;
+    step.messages_received += from.received;
+    for (kind, histogram) in SampleKind::ALL.into_iter().zip(&from.samples) {
+        let Some(histogram) = histogram.as_ref().filter(|h| !h.is_empty()) else {
+            continue;
+        };
+        match step.samples.iter_mut().find(|(seen, _)| *seen == kind) {
+            Some((_, sum)) => merge(sum, histogram),
+            None => step.samples.push((kind, histogram.clone())),
+        }
+    }
+}
+
+fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
+    into.requests += from.requests;
+    into.failed += from.failed;
+    merge(&mut into.response_time, &from.response_time);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::outcome::Failure;
+    use crate::record::{Recorder, Started};
+    use crate::workload::Observer;
+
+    fn names() -> Names {
+        Names {
+            scenario: "s".to_owned(),
+            protocol: "test".to_owned(),
+            open: true,
+            steps: vec!["only".to_owned()],
+            ..Names::default()
+        }
+    }
+
+    /// Runs one iteration through a recorder.
+    fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend: &str) {
+        recorder.planned(1);
+        let start = due + lag;
+        let started = Started {
+            due,
+            start,
+            possible: due,
+        };
+        recorder.started_open(&started, lag > 1_000_000, true);
+        let outcome = if ok {
+            Outcome::Ok
+        } else {
+            Failure::Timeout.into()
+        };
+        let backend = recorder.backend(backend.as_bytes());
+        recorder.ended(due, lag + took, took, outcome, Some(backend));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// However iterations are spread over workers and ticks, the merged record is the one a
+        /// single recorder would have made.
+        #[test]
+        fn merging_equals_one_recorder(
+            iterations in prop::collection::vec(
+                (0_u64..90_000_000_000, 0_u64..3_000_000, 1_u64..5_000_000_000, any::<bool>(), 0_u8..3, 0_usize..3, any::<bool>()),
+                1..60,
+            )
+        ) {
+            let names = names();
+            let mut whole = Merger::new(&names, 1);
+            let mut parts = Merger::new(&names, 3);
+            let one = Recorder::new(&names);
+            let many: Vec<_> = (0..3).map(|_| Recorder::new(&names)).collect();
+            for (due, lag, took, ok, backend, worker, swap) in iterations {
+                let backend = format!("backend-{backend}");
+                record(&one, due, lag, took, ok, &backend);
+                record(&many[worker], due, lag, took, ok, &backend);
+                if swap {
+                    let mut tick = many[worker].swap(Box::new(Tick::new(&names)));
+                    parts.add(worker, 90, &mut tick, &[]);
+                }
+            }
+            whole.add(0, 90, &mut one.swap(Box::new(Tick::new(&names))), &[]);
+            for (worker, recorder) in many.iter().enumerate() {
+                parts.add(worker, 90, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+            }
+            let whole = whole.finish(Duration::from_secs(91));
+            let mut parts = parts.finish(Duration::from_secs(91));
+            prop_assert!(whole.ledger.balances());
+            prop_assert_eq!(whole.ledger, parts.ledger);
+            prop_assert_eq!(&whole.response_time, &parts.response_time);
+            prop_assert_eq!(&whole.service_time, &parts.service_time);
+            prop_assert_eq!(&whole.start_lag, &parts.start_lag);
+            prop_assert_eq!(&whole.queue_wait, &parts.queue_wait);
+            prop_assert_eq!(&whole.steps[0].response_time, &whole.response_time);
+            let sum: u64 = parts.outcomes.iter().map(|(_, count)| count).sum();
+            prop_assert_eq!(sum, parts.ledger.completed + parts.ledger.failed);
+            for backend in whole.backends {
+                let place = parts.backends.iter().position(|b| b.id == backend.id);
+                let same = parts.backends.swap_remove(place.expect("seen by both"));
+                prop_assert_eq!(backend.requests, same.requests);
+                prop_assert_eq!(backend.failed, same.failed);
+                prop_assert_eq!(backend.response_time, same.response_time);
+            }
+            prop_assert!(parts.backends.is_empty());
+        }
+    }
+}

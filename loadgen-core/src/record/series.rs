@@ -1,0 +1,205 @@
+//! The run over time, in bounded memory.
+
+use std::collections::VecDeque;
+
+use super::{Histogram, SeriesPoint, Sparse, new_histogram};
+
+/// How long a second stays open for late samples.
+const OPEN_SECONDS: u64 = 60;
+/// The most points kept; above it neighbours merge.
+const MOST_POINTS: usize = 600;
+
+/// Counts of what happened in one tick.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Happened {
+    pub(super) started: u64,
+    pub(super) completed: u64,
+    pub(super) failed: u64,
+    pub(super) users: u64,
+}
+
+/// Collects points: throughput by when things happened, latency by when iterations were due.
+///
+/// Samples of a second that has closed go to the oldest open one. Above [`MOST_POINTS`]
+/// neighbours merge, so a run of any length takes the same memory.
+#[derive(Debug)]
+pub(super) struct Series {
+    closed: Vec<SeriesPoint>,
+    /// How many seconds a closed point covers.
+    width: u64,
+    open: VecDeque<OpenSecond>,
+    first_open: u64,
+}
+
+#[derive(Debug, Default)]
+struct OpenSecond {
+    happened: Happened,
+    response_time: Option<Box<Histogram>>,
+}
+
+impl Series {
+    pub(super) fn new() -> Self {
+        Self {
+            closed: Vec::new(),
+            width: 1,
+            open: VecDeque::new(),
+            first_open: 0,
+        }
+    }
+
+    fn second(&mut self, second: u64) -> &mut OpenSecond {
+        let last = second.max(self.first_open);
+        while self.first_open + (self.open.len() as u64) <= last {
+            self.open.push_back(OpenSecond::default());
+            if self.open.len() as u64 > OPEN_SECONDS {
+                self.close_one();
+            }
+        }
+        let index = second.saturating_sub(self.first_open) as usize;
+        &mut self.open[index]
+    }
+
+    pub(super) fn happened(&mut self, second: u64, happened: Happened) {
+        let into = &mut self.second(second).happened;
+        into.started += happened.started;
+        into.completed += happened.completed;
+        into.failed += happened.failed;
+        into.users += happened.users;
+    }
+
+    pub(super) fn response_time(&mut self, second: u64, samples: &Histogram) {
+        self.second(second)
+            .response_time
+            .get_or_insert_with(|| Box::new(new_histogram()))
+            .add(samples)
+            .expect("histograms of the same bounds");
+    }
+
+    fn close_one(&mut self) {
+        let Some(second) = self.open.pop_front() else {
+            return;
+        };
+        let point = point(self.first_open, &second);
+        self.first_open += 1;
+        push(&mut self.closed, self.width, point);
+        if self.closed.len() > MOST_POINTS {
+            self.width *= 2;
+            let points = std::mem::take(&mut self.closed);
+            for point in points {
+                push(&mut self.closed, self.width, point);
+            }
+        }
+    }
+
+    /// Every point so far, the open seconds included.
+    pub(super) fn points(&self) -> Vec<SeriesPoint> {
+        let mut points = self.closed.clone();
+        for (offset, second) in self.open.iter().enumerate() {
+            let point = point(self.first_open + offset as u64, second);
+            push(&mut points, self.width, point);
+        }
+        while points.len() > MOST_POINTS {
+            let width = points[0].seconds.max(self.width) * 2;
+            let narrow = std::mem::take(&mut points);
+            for point in narrow {
+                push(&mut points, width, point);
+            }
+        }
+        points
+    }
+}
+
+fn point(t_s: u64, second: &OpenSecond) -> SeriesPoint {
+    SeriesPoint {
+        t_s,
+        seconds: 1,
+        started: second.happened.started,
+        completed: second.happened.completed,
+        failed: second.happened.failed,
+        users: second.happened.users,
+        response_time: second
+            .response_time
+            .as_deref()
+            .map(Sparse::of)
+            .unwrap_or_default(),
+    }
+}
+
+/// Appends a point, merged with the last one where both fall into the same stretch of `width`.
+fn push(points: &mut Vec<SeriesPoint>, width: u64, point: SeriesPoint) {
+    match points.last_mut() {
+        Some(last) if last.t_s / width == point.t_s / width => {
+            last.seconds = point.t_s + point.seconds - last.t_s;
+            last.started += point.started;
+            last.completed += point.completed;
+            last.failed += point.failed;
+            last.users = last.users.max(point.users);
+            last.response_time.add(&point.response_time);
+        }
+        _ => points.push(point),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(value: u64) -> Histogram {
+        let mut histogram = new_histogram();
+        histogram.record(value).unwrap();
+        histogram
+    }
+
+    fn completed(count: u64) -> Happened {
+        Happened {
+            completed: count,
+            users: 3,
+            ..Happened::default()
+        }
+    }
+
+    #[test]
+    fn latency_goes_to_the_second_it_was_due_in() {
+        let mut series = Series::new();
+        series.happened(5, completed(1));
+        series.response_time(2, &one(3_000_000_000));
+        let points = series.points();
+        assert_eq!(points.len(), 6);
+        assert_eq!(points[2].response_time.len(), 1);
+        assert_eq!(points[2].completed, 0);
+        assert_eq!(points[5].completed, 1);
+    }
+
+    #[test]
+    fn samples_of_a_closed_second_go_to_the_oldest_open_one() {
+        let mut series = Series::new();
+        series.happened(100, completed(1));
+        series.response_time(3, &one(97_000_000_000));
+        let points = series.points();
+        assert!(points[3].response_time.is_empty());
+        assert_eq!(points[41].response_time.len(), 1);
+    }
+
+    #[test]
+    fn any_length_fits_and_nothing_is_lost() {
+        let mut series = Series::new();
+        let seconds = 10_000;
+        for second in 0..seconds {
+            series.happened(second, completed(7));
+            series.response_time(second, &one(second + 1));
+        }
+        let points = series.points();
+        assert!(points.len() <= MOST_POINTS, "{}", points.len());
+        assert!(points.len() > MOST_POINTS / 3, "{}", points.len());
+        assert_eq!(points.iter().map(|p| p.completed).sum::<u64>(), 7 * seconds);
+        assert_eq!(
+            points.iter().map(|p| p.response_time.len()).sum::<u64>(),
+            seconds
+        );
+        assert_eq!(points.iter().map(|p| p.seconds).sum::<u64>(), seconds);
+        assert!(points.iter().all(|p| p.users == 3));
+        for pair in points.windows(2) {
+            assert_eq!(pair[0].t_s + pair[0].seconds, pair[1].t_s);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What one worker measured of one scenario between two swaps.
+
+use super::{ByteCount, Histogram, Ledger, new_histogram};
+use crate::clock::Nanos;
+use crate::outcome::{Failure, Outcome};
+use crate::workload::{SampleKind, StepSample};
+
+/// The names of what a scenario records.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// The scenario's own.
+    pub scenario: String,
+    /// What it speaks.
+    pub protocol: String,
+    /// Whether its load model is open.
+    pub open: bool,
+    /// Its steps, pauses left out.
+    pub steps: Vec<String>,
+    /// Its custom counters.
+    pub counters: Vec<String>,
+    /// Its custom gauges.
+    pub gauges: Vec<String>,
+    /// Its custom timings.
+    pub timings: Vec<String>,
+}
+
+/// One worker's figures of one scenario over one tick, about a second. Used again and again.
+#[derive(Debug)]
+pub struct Tick {
+    pub(super) ledger: Ledger,
+    pub(super) started_in_time: u64,
+    pub(super) users_busy: u64,
+    pub(super) most_users_busy: u64,
+    /// Response times by the second in which the iteration was due. Most ticks hold one or two.
+    pub(super) response_time: Vec<(u64, Histogram)>,
+    pub(super) service_time: Histogram,
+    pub(super) start_lag: Histogram,
+    pub(super) queue_wait: Histogram,
+    pub(super) saturated_samples: u64,
+    pub(super) outcomes: Tally,
+    pub(super) examples: Vec<(Failure, String)>,
+    pub(super) bytes: ByteCount,
+    pub(super) opened: u64,
+    pub(super) connect_failed: u64,
+    pub(super) connection_dropped: u64,
+    pub(super) connect_time: Histogram,
+    pub(super) steps: Vec<StepTick>,
+    pub(super) backends: Vec<BackendTick>,
+    pub(super) new_backends: Vec<String>,
+    pub(super) counters: Vec<u64>,
+    pub(super) gauges: Vec<Option<f64>>,
+    pub(super) timings: Vec<Histogram>,
+    /// Emptied histograms for seconds and backends to come.
+    pool: Vec<Histogram>,
+}
+
+/// How often each outcome was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    ok: u64,
+    failed: Vec<(Failure, u64)>,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn add(&mut self, outcome: Outcome, count: u64) {
+        match outcome {
+            Outcome::Ok => self.ok += count,
+            Outcome::Failed(failure) => {
+                match self.failed.iter_mut().find(|(seen, _)| *seen == failure) {
+                    Some((_, total)) => *total += count,
+                    None => self.failed.push((failure, count)),
+                }
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        let ok = (self.ok > 0).then_some((Outcome::Ok, self.ok));
+        let failed = self.failed.iter().map(|(f, n)| (Outcome::Failed(*f), *n));
+        ok.into_iter().chain(failed)
+    }
+
+    fn clear(&mut self) {
+        self.ok = 0;
+        self.failed.clear();
+    }
+}
+
+/// One step's part of a tick, beside what a single step shares with its iteration.
+#[derive(Debug, Default)]
+pub(super) struct StepTick {
+    pub(super) times: Option<Box<StepTimes>>,
+    pub(super) outcomes: Tally,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) samples: [Option<Histogram>; SampleKind::ALL.len()],
+}
+
+#[derive(Debug)]
+pub(super) struct StepTimes {
+    pub(super) response_time: Histogram,
+    pub(super) service_time: Histogram,
+}
+
+/// One backend's part of a tick, by the worker's own number for it.
+#[derive(Debug)]
+pub(super) struct BackendTick {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    pub(super) response_time: Histogram,
+}
+
+impl Tick {
+    /// An empty tick.
+    #[must_use]
+    pub fn new(names: &Names) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            started_in_time: 0,
+            users_busy: 0,
+            most_users_busy: 0,
+            response_time: Vec::new(),
+            service_time: new_histogram(),
+            start_lag: new_histogram(),
+            queue_wait: new_histogram(),
+            saturated_samples: 0,
+            outcomes: Tally::default(),
+            examples: Vec::new(),
+            bytes: ByteCount::default(),
+            opened: 0,
+            connect_failed: 0,
+            connection_dropped: 0,
+            connect_time: new_histogram(),
+            steps: names.steps.iter().map(|_| StepTick::default()).collect(),
+            backends: Vec::new(),
+            new_backends: Vec::new(),
+            counters: vec![0; names.counters.len()],
+            gauges: vec![None; names.gauges.len()],
+            timings: names.timings.iter().map(|_| new_histogram()).collect(),
+            pool: Vec::new(),
+        }
+    }
+
+    /// Empties it for the next use and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.ledger = Ledger::default();
+        self.started_in_time = 0;
+        self.users_busy = 0;
+        self.most_users_busy = 0;
+        for (_, mut histogram) in self.response_time.drain(..) {
+            histogram.reset();
+            self.pool.push(histogram);
+        }
+        // A stall makes a histogram for each of its seconds once; do not keep them for ever.
+        self.pool.truncate(8);
+        for histogram in [
+            &mut self.service_time,
+            &mut self.start_lag,
+            &mut self.queue_wait,
+            &mut self.connect_time,
+        ]
+        .into_iter()
+        .chain(&mut self.timings)
+        {
+            if !histogram.is_empty() {
+                histogram.reset();
+            }
+        }
+        self.saturated_samples = 0;
+        self.outcomes.clear();
+        self.examples.clear();
+        self.bytes = ByteCount::default();
+        self.opened = 0;
+        self.connect_failed = 0;
+        self.connection_dropped = 0;
+        for step in &mut self.steps {
+            step.outcomes.clear();
+            step.sent = 0;
+            step.received = 0;
+            if let Some(times) = &mut step.times {
+                times.response_time.reset();
+                times.service_time.reset();
+            }
+            for histogram in step.samples.iter_mut().flatten() {
+                histogram.reset();
+            }
+        }
+        for backend in &mut self.backends {
+            backend.requests = 0;
+            backend.failed = 0;
+            backend.response_time.reset();
+        }
+        self.new_backends.clear();
+        self.counters.fill(0);
+        self.gauges.fill(None);
+    }
+
+    /// The response times of iterations due in this second.
+    #[inline]
+    pub(super) fn response_time_of(&mut self, second: u64) -> &mut Histogram {
+        let found = self
+            .response_time
+            .iter()
+            .rposition(|(due, _)| *due == second);
+        let index = found.unwrap_or_else(|| {
+            let histogram = self.pool.pop().unwrap_or_else(new_histogram);
+            self.response_time.push((second, histogram));
+            self.response_time.len() - 1
+        });
+        &mut self.response_time[index].1
+    }
+
+    pub(super) fn record_step(&mut self, sample: &StepSample) {
+        if let Some(step) = self.steps.get_mut(sample.step) {
+            let times = step.times.get_or_insert_with(|| {
+                Box::new(StepTimes {
+                    response_time: new_histogram(),
+                    service_time: new_histogram(),
+                })
+            });
+            times.response_time.saturating_record(sample.response_time);
+            times.service_time.saturating_record(sample.service_time);
+            step.outcomes.add(sample.outcome, 1);
+        }
+    }
+
+    #[inline]
+    pub(super) fn record_backend(&mut self, index: usize, ok: bool, response_time: Nanos) {
+        while self.backends.len() <= index {
+            self.backends.push(BackendTick {
+                requests: 0,
+                failed: 0,
+                response_time: new_histogram(),
+            });
+        }
+        let backend = &mut self.backends[index];
+        backend.requests += 1;
+        backend.failed += u64::from(!ok);
+        backend.response_time.saturating_record(response_time);
+    }
+
+    pub(super) fn explain(&mut self, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        if !self.examples.iter().any(|(seen, _)| *seen == failure) {
+            self.examples.push((failure, detail()));
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Due times of an open model, computed by index so that nothing drifts.
+
+use super::{RateStage, Spacing};
+use crate::clock::Nanos;
+
+/// Which part of all arrivals one worker takes: every `of`-th, beginning with `index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Worker `k` of `W` on shard `s` of `S` is `s·W + k`.
+    pub index: u64,
+    /// `S·W`. At least 1.
+    pub of: u64,
+}
+
+impl Share {
+    /// All of it.
+    pub const ALL: Self = Self { index: 0, of: 1 };
+}
+
+/// The due times of one share of an open model's arrivals, in nanoseconds from its start.
+///
+/// Arrival `i` is due when the area under the rate line reaches `i`. Over a stage of length `d`
+/// whose rate goes from `a` to `b`, the area at time `t` is `a·t + s·t²/2` with `s = (b − a)/d`;
+/// solved for `t` in the form that does not cancel: `t = 2x / (a + √(a² + 2·s·x))`.
+///
+/// Uniform arrivals are the whole numbers; Poisson arrivals are a unit-rate Poisson process on the
+/// same axis, which makes its rate follow the line in time. Each share of a Poisson process is
+/// drawn for itself, `of` times as sparse.
+#[derive(Debug, Clone)]
+pub struct Arrivals {
+    stages: Vec<Segment>,
+    stage: usize,
+    total: f64,
+    position: Position,
+}
+
+#[derive(Debug, Clone)]
+enum Position {
+    Uniform {
+        next: u64,
+        step: u64,
+    },
+    Poisson {
+        at: f64,
+        step: f64,
+        random: fastrand::Rng,
+    },
+}
+
+/// A stage with everything that does not change from arrival to arrival.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    start_s: f64,
+    length_s: f64,
+    area_before: f64,
+    area: f64,
+    from: f64,
+    slope: f64,
+}
+
+impl Segment {
+    /// When, from the start of the plan, the area inside this segment reaches `area`.
+    fn time_at(&self, area: f64) -> f64 {
+        let offset = if self.slope == 0.0 {
+            area / self.from
+        } else {
+            let root = (self.from * self.from + 2.0 * self.slope * area)
+                .max(0.0)
+                .sqrt();
+            let denominator = self.from + root;
+            if denominator > 0.0 {
+                2.0 * area / denominator
+            } else {
+                0.0
+            }
+        };
+        self.start_s + offset.min(self.length_s)
+    }
+}
+
+impl Arrivals {
+    /// The arrivals of `share` under these stages.
+    #[must_use]
+    pub fn new(stages: &[RateStage], spacing: Spacing, share: Share, seed: u64) -> Self {
+        let mut segments = Vec::with_capacity(stages.len());
+        let (mut start_s, mut area_before) = (0.0, 0.0);
+        for stage in stages {
+            let length_s = stage.duration.as_secs_f64();
+            let area = (stage.from + stage.to) / 2.0 * length_s;
+            if area > 0.0 {
+                segments.push(Segment {
+                    start_s,
+                    length_s,
+                    area_before,
+                    area,
+                    from: stage.from,
+                    slope: (stage.to - stage.from) / length_s,
+                });
+            }
+            start_s += length_s;
+            area_before += area;
+        }
+        let position = match spacing {
+            Spacing::Uniform => Position::Uniform {
+                next: share.index,
+                step: share.of,
+            },
+            Spacing::Poisson => {
+                let mut random = fastrand::Rng::with_seed(seed);
+                let step = share.of as f64;
+                Position::Poisson {
+                    at: step * exponential(&mut random),
+                    step,
+                    random,
+                }
+            }
+        };
+        // A rounding error in the sum must not add an arrival at the very end.
+        let total = area_before * (1.0 - 1e-12);
+        Self {
+            stages: segments,
+            stage: 0,
+            total,
+            position,
+        }
+    }
+
+    /// How many arrivals all shares have together: exact for uniform spacing, the mean of a
+    /// Poisson process.
+    #[must_use]
+    pub fn expected_total(&self) -> u64 {
+        self.total.ceil() as u64
+    }
+}
+
+/// A draw from the exponential distribution of mean 1.
+fn exponential(random: &mut fastrand::Rng) -> f64 {
+    -(1.0 - random.f64()).ln()
+}
+
+impl Iterator for Arrivals {
+    type Item = Nanos;
+
+    fn next(&mut self) -> Option<Nanos> {
+        let area = match &self.position {
+            Position::Uniform { next, .. } => *next as f64,
+            Position::Poisson { at, .. } => *at,
+        };
+        if area >= self.total {
+            return None;
+        }
+        while area >= self.stages[self.stage].area_before + self.stages[self.stage].area
+            && self.stage + 1 < self.stages.len()
+        {
+            self.stage += 1;
+        }
+        let segment = &self.stages[self.stage];
+        let due_s = segment.time_at(area - segment.area_before);
+        match &mut self.position {
+            Position::Uniform { next, step } => *next += *step,
+            Position::Poisson { at, step, random } => *at += *step * exponential(random),
+        }
+        Some((due_s * 1e9) as Nanos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stage(seconds: f64, from: f64, to: f64) -> RateStage {
+        RateStage {
+            duration: Duration::from_secs_f64(seconds),
+            from,
+            to,
+        }
+    }
+
+    fn stages() -> impl Strategy<Value = Vec<RateStage>> {
+        prop::collection::vec(
+            (0.0_f64..5.0, 0.0_f64..500.0, 0.0_f64..500.0)
+                .prop_map(|(seconds, from, to)| stage(seconds, from, to)),
+            1..5,
+        )
+    }
+
+    fn area(stages: &[RateStage]) -> f64 {
+        stages
+            .iter()
+            .map(|stage| (stage.from + stage.to) / 2.0 * stage.duration.as_secs_f64())
+            .sum()
+    }
+
+    #[test]
+    fn a_constant_rate_is_evenly_spaced_from_zero() {
+        let due: Vec<_> =
+            Arrivals::new(&[stage(1.0, 4.0, 4.0)], Spacing::Uniform, Share::ALL, 0).collect();
+        assert_eq!(due, [0, 250_000_000, 500_000_000, 750_000_000]);
+    }
+
+    #[test]
+    fn a_long_constant_rate_does_not_drift() {
+        let mut arrivals = Arrivals::new(
+            &[stage(86_400.0, 1000.0, 1000.0)],
+            Spacing::Uniform,
+            Share {
+                index: 86_399_999,
+                of: 86_400_000,
+            },
+            0,
+        );
+        assert_eq!(arrivals.next(), Some(86_399_999_000_000));
+        assert_eq!(arrivals.next(), None);
+    }
+
+    #[test]
+    fn a_ramp_follows_the_square_root() {
+        let due: Vec<_> =
+            Arrivals::new(&[stage(2.0, 0.0, 2.0)], Spacing::Uniform, Share::ALL, 0).collect();
+        // The area is t²/2: 0 at 0 s, 1 at √2 s, 2 at 2 s, which is the end.
+        assert_eq!(due.len(), 2);
+        assert_eq!(due[0], 0);
+        assert!(due[1].abs_diff(1_414_213_562) <= 1, "{due:?}");
+    }
+
+    #[test]
+    fn a_stage_at_rate_zero_is_silent() {
+        let due: Vec<_> = Arrivals::new(
+            &[
+                stage(1.0, 2.0, 2.0),
+                stage(10.0, 0.0, 0.0),
+                stage(1.0, 2.0, 2.0),
+            ],
+            Spacing::Uniform,
+            Share::ALL,
+            0,
+        )
+        .collect();
+        assert_eq!(due, [0, 500_000_000, 11_000_000_000, 11_500_000_000]);
+    }
+
+    #[test]
+    fn poisson_gaps_have_the_mean_and_the_spread_of_an_exponential() {
+        let due: Vec<_> = Arrivals::new(
+            &[stage(100.0, 1000.0, 1000.0)],
+            Spacing::Poisson,
+            Share::ALL,
+            7,
+        )
+        .collect();
+        let gaps: Vec<f64> = due.windows(2).map(|w| (w[1] - w[0]) as f64 / 1e6).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((mean - 1.0).abs() < 0.02, "mean {mean}");
+        assert!(
+            (variance.sqrt() - 1.0).abs() < 0.03,
+            "deviation {}",
+            variance.sqrt()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_count_is_the_area(stages in stages()) {
+            let arrivals = Arrivals::new(&stages, Spacing::Uniform, Share::ALL, 0);
+            let expected = arrivals.expected_total();
+            let count = arrivals.count() as u64;
+            prop_assert_eq!(count, expected);
+            let area = area(&stages);
+            prop_assert!(count as f64 >= area - 1e-6 && (count as f64) < area + 1.0);
+        }
+
+        #[test]
+        fn due_times_rise_and_stay_inside(stages in stages(), poisson: bool, seed: u64) {
+            let spacing = if poisson { Spacing::Poisson } else { Spacing::Uniform };
+            let end: f64 = stages.iter().map(|stage| stage.duration.as_secs_f64()).sum();
+            let mut last = 0;
+            for due in Arrivals::new(&stages, spacing, Share::ALL, seed) {
+                prop_assert!(due >= last);
+                prop_assert!(due as f64 <= end * 1e9 + 1.0);
+                last = due;
+            }
+        }
+
+        #[test]
+        fn shares_partition_exactly(stages in stages(), of in 1_u64..9) {
+            let whole: Vec<_> = Arrivals::new(&stages, Spacing::Uniform, Share::ALL, 0).collect();
+            let mut parts: Vec<_> = (0..of)
+                .flat_map(|index| Arrivals::new(&stages, Spacing::Uniform, Share { index, of }, 0))
+                .collect();
+            parts.sort_unstable();
+            prop_assert_eq!(whole, parts);
+        }
+
+        #[test]
+        fn the_rate_line_is_followed(from in 1.0_f64..200.0, to in 1.0_f64..200.0) {
+            // Up to any moment, as many arrivals were due as there is area, rounded up.
+            let stages = [stage(4.0, from, to)];
+            let due: Vec<_> = Arrivals::new(&stages, Spacing::Uniform, Share::ALL, 0).collect();
+            for quarter in 1..4 {
+                let t = f64::from(quarter);
+                let area = from * t + (to - from) / 4.0 * t * t / 2.0;
+                let count = due.iter().filter(|due| (**due as f64) < t * 1e9).count() as f64;
+                prop_assert!((count - area).abs() <= 1.0, "at {t} s: {count} for {area}");
+            }
+        }
+    }
+}

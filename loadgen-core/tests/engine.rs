@@ -1,0 +1,496 @@
+//! The engine with workloads of its own: ledgers, phases, cancellation, validity.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use loadgen_core::engine::{Event, Options, Phase, Run, RunError, ScenarioSpec, Stopper};
+use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::record::{Ledger, RunRecord, ScenarioRecord};
+use loadgen_core::schedule::{
+    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
+};
+use loadgen_core::units::Rate;
+use loadgen_core::workload::{Iteration, PrepareError, UserId, Workload};
+
+/// Takes a given time, fails every so often.
+#[derive(Clone, Default)]
+struct Busy {
+    takes: Duration,
+    fail_every: u64,
+    blocks: Option<(u64, Duration)>,
+    panics_at: Option<u64>,
+    prepare_fails: bool,
+    calls: Arc<AtomicU64>,
+}
+
+impl Busy {
+    fn taking(ms: u64) -> Self {
+        Self {
+            takes: Duration::from_millis(ms),
+            ..Self::default()
+        }
+    }
+}
+
+impl Workload for Busy {
+    type Session = Cell<u64>;
+
+    async fn prepare(&self) -> Result<(), PrepareError> {
+        if self.prepare_fails {
+            return Err(PrepareError {
+                message: "nobody there".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn open(&self, _: UserId) -> Result<Cell<u64>, Failure> {
+        Ok(Cell::new(0))
+    }
+
+    async fn iterate(&self, session: &mut Cell<u64>, iteration: &Iteration<'_>) -> Outcome {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        session.set(session.get() + 1);
+        if self.panics_at == Some(call) {
+            panic!("call {call} is one too many");
+        }
+        if let Some((at, block)) = self.blocks
+            && at == call
+        {
+            let until = iteration.now() + u64::try_from(block.as_nanos()).unwrap();
+            while iteration.now() < until {
+                std::hint::spin_loop();
+            }
+        }
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        if self.fail_every > 0 && call.is_multiple_of(self.fail_every) {
+            iteration.explain(Failure::Check, || format!("call {call}"));
+            return Failure::Check.into();
+        }
+        Outcome::Ok
+    }
+}
+
+fn closed(users: u32, limit: Limit) -> Load {
+    Load::Closed(ClosedModel {
+        users,
+        limit,
+        think_time: None,
+        rate_limit: None,
+    })
+}
+
+fn open(rate: f64, ms: u64, max_users: u32) -> OpenModel {
+    OpenModel {
+        stages: vec![RateStage {
+            duration: Duration::from_millis(ms),
+            from: rate,
+            to: rate,
+        }],
+        spacing: Spacing::Uniform,
+        max_users,
+        when_busy: WhenBusy::Queue,
+    }
+}
+
+fn two_workers() -> Options {
+    Options {
+        workers: Some(2),
+        seed: 1,
+    }
+}
+
+fn run(spec: ScenarioSpec, workload: Busy) -> RunRecord {
+    Run::new(two_workers())
+        .scenario(spec, move |_| workload.clone())
+        .execute()
+        .expect("the run begins")
+}
+
+/// What must hold of every record.
+fn check(record: &ScenarioRecord) -> Ledger {
+    let ledger = record.ledger;
+    assert!(ledger.balances(), "{ledger:?}");
+    let ended = ledger.completed + ledger.failed;
+    assert_eq!(record.response_time.len(), ended);
+    assert_eq!(record.service_time.len(), ended);
+    assert_eq!(record.outcomes.iter().map(|(_, n)| n).sum::<u64>(), ended);
+    let series = |count: fn(&loadgen_core::record::SeriesPoint) -> u64| {
+        record.series.iter().map(count).sum::<u64>()
+    };
+    assert_eq!(series(|p| p.started), ledger.started);
+    assert_eq!(series(|p| p.completed), ledger.completed);
+    assert_eq!(series(|p| p.failed), ledger.failed);
+    assert_eq!(series(|p| p.response_time.len()), ended);
+    if record.open {
+        assert_eq!(record.start_lag.len(), ledger.started);
+        assert_eq!(record.queue_wait.len(), ledger.started);
+    }
+    ledger
+}
+
+fn spec(load: Load) -> ScenarioSpec {
+    ScenarioSpec::new("s", load)
+}
+
+#[test]
+fn shared_iterations_are_all_run_and_no_more() {
+    let workload = Busy {
+        fail_every: 10,
+        ..Busy::default()
+    };
+    let calls = Arc::clone(&workload.calls);
+    let record = run(spec(closed(7, Limit::Iterations(10_001))), workload);
+    let ledger = check(&record.scenarios[0]);
+    assert_eq!(ledger.planned, 10_001);
+    assert_eq!(ledger.failed, 1000);
+    assert_eq!(calls.load(Ordering::Relaxed), 10_001);
+    let (failure, example) = &record.scenarios[0].examples[0];
+    assert_eq!(*failure, Failure::Check);
+    assert!(example.starts_with("call "));
+}
+
+#[test]
+fn each_user_runs_its_own_iterations() {
+    let record = run(
+        spec(closed(5, Limit::IterationsPerUser(3))),
+        Busy::taking(2),
+    );
+    assert_eq!(check(&record.scenarios[0]).completed, 15);
+}
+
+#[test]
+fn a_duration_ends_a_closed_model() {
+    let mut spec = spec(closed(4, Limit::Duration(Duration::from_millis(300))));
+    spec.warm_up = Duration::from_millis(200);
+    let workload = Busy::taking(5);
+    let calls = Arc::clone(&workload.calls);
+    let record = run(spec, workload);
+    let ledger = check(&record.scenarios[0]);
+    assert!(ledger.completed > 20, "{ledger:?}");
+    assert!(
+        calls.load(Ordering::Relaxed) > ledger.started,
+        "the warm-up ran and is in no figure"
+    );
+    assert!(record.elapsed >= Duration::from_millis(300));
+}
+
+#[test]
+fn stages_bring_users_and_take_them_away() {
+    let stage = |ms, users| UserStage {
+        duration: Duration::from_millis(ms),
+        users,
+    };
+    let load = closed(
+        8,
+        Limit::Stages(vec![stage(300, 8), stage(300, 8), stage(300, 0)]),
+    );
+    let record = run(spec(load), Busy::taking(3));
+    check(&record.scenarios[0]);
+    let most = record.scenarios[0].series.iter().map(|p| p.users).max();
+    assert!(most.is_some_and(|most| (5..=8).contains(&most)), "{most:?}");
+}
+
+#[test]
+fn think_time_is_in_neither_series() {
+    let load = Load::Closed(ClosedModel {
+        users: 2,
+        limit: Limit::IterationsPerUser(4),
+        think_time: Some(ThinkTime::Between(
+            Duration::from_millis(40),
+            Duration::from_millis(60),
+        )),
+        rate_limit: None,
+    });
+    let record = run(spec(load), Busy::default());
+    check(&record.scenarios[0]);
+    assert!(record.elapsed >= Duration::from_millis(120));
+    assert!(record.scenarios[0].response_time.value_at_quantile(0.5) < 20_000_000);
+}
+
+#[test]
+fn a_rate_limit_caps_a_closed_model() {
+    let load = Load::Closed(ClosedModel {
+        users: 10,
+        limit: Limit::Duration(Duration::from_secs(1)),
+        think_time: None,
+        rate_limit: Some(Rate::new(200.0).unwrap()),
+    });
+    let record = run(spec(load), Busy::default());
+    let started = check(&record.scenarios[0]).started;
+    assert!((120..=210).contains(&started), "{started}");
+}
+
+#[test]
+fn an_open_model_starts_exactly_what_was_planned() {
+    for spacing in [Spacing::Uniform, Spacing::Poisson] {
+        let model = OpenModel {
+            spacing,
+            ..open(1000.0, 1000, 100)
+        };
+        let mut spec = spec(Load::Open(model));
+        spec.warm_up = Duration::from_millis(100);
+        let record = run(spec, Busy::taking(1));
+        let ledger = check(&record.scenarios[0]);
+        assert_eq!(ledger.dropped, 0);
+        match spacing {
+            Spacing::Uniform => assert_eq!(ledger.planned, 1000),
+            Spacing::Poisson => assert!((800..1200).contains(&ledger.planned), "{ledger:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_busy_arrival_waits_with_its_due_time() {
+    // One user that takes 20 ms at 100/s: the line grows by one every 20 ms.
+    let record = run(spec(Load::Open(open(100.0, 500, 1))), Busy::taking(20));
+    let scenario = &record.scenarios[0];
+    let ledger = check(scenario);
+    assert_eq!(ledger.planned, 50);
+    assert_eq!(ledger.completed, 50);
+    let longest = scenario.response_time.max();
+    assert!(longest > 450_000_000, "waited {longest} ns");
+    assert!(scenario.service_time.value_at_quantile(0.5) < 200_000_000);
+    assert!(scenario.queue_wait.max() > 400_000_000);
+}
+
+#[test]
+fn a_busy_arrival_is_dropped_when_told_so() {
+    let model = OpenModel {
+        when_busy: WhenBusy::Drop,
+        ..open(100.0, 500, 1)
+    };
+    let record = run(spec(Load::Open(model)), Busy::taking(30));
+    let ledger = check(&record.scenarios[0]);
+    assert_eq!(ledger.planned, 50);
+    assert!(ledger.dropped >= 25, "{ledger:?}");
+    assert!(ledger.completed >= 5, "{ledger:?}");
+}
+
+#[test]
+fn a_graceful_stop_that_is_too_short_interrupts_and_drops() {
+    let mut spec = spec(Load::Open(open(100.0, 300, 2)));
+    spec.graceful_stop = Duration::from_millis(50);
+    let record = run(spec, Busy::taking(10_000));
+    let ledger = check(&record.scenarios[0]);
+    assert_eq!(ledger.planned, 30);
+    assert_eq!(ledger.interrupted, 2);
+    assert_eq!(ledger.dropped, 28);
+}
+
+#[test]
+fn a_timeout_is_a_failure_with_the_time_it_took() {
+    let mut spec = spec(closed(2, Limit::Iterations(4)));
+    spec.timeout = Duration::from_millis(50);
+    let record = run(spec, Busy::taking(10_000));
+    let scenario = &record.scenarios[0];
+    assert_eq!(check(scenario).failed, 4);
+    assert_eq!(scenario.outcomes, [(Failure::Timeout.into(), 4)]);
+    assert!(scenario.response_time.min() >= 49_000_000);
+}
+
+fn stop_after(ms: u64, stop: impl Fn(&Stopper) + Send + 'static, spec: ScenarioSpec) -> RunRecord {
+    let run = Run::new(two_workers()).scenario(spec, |_| Busy::taking(200));
+    let stopper = run.stopper();
+    let timer = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_millis(ms));
+        stop(&stopper);
+    });
+    let record = run.execute().expect("the run begins");
+    timer.join().unwrap();
+    record
+}
+
+#[test]
+fn a_drain_lets_what_is_under_way_finish() {
+    let long = closed(4, Limit::Duration(Duration::from_secs(60)));
+    let record = stop_after(300, Stopper::drain, spec(long));
+    let ledger = check(&record.scenarios[0]);
+    assert!(record.stopped);
+    assert_eq!(ledger.interrupted, 0);
+    assert!(ledger.completed >= 4);
+}
+
+#[test]
+fn an_abort_cuts_off_and_still_balances() {
+    for load in [
+        closed(4, Limit::Duration(Duration::from_secs(60))),
+        Load::Open(open(100.0, 60_000, 10)),
+    ] {
+        let record = stop_after(300, Stopper::abort, spec(load));
+        let ledger = check(&record.scenarios[0]);
+        assert!(record.stopped);
+        assert!(ledger.interrupted > 0, "{ledger:?}");
+    }
+}
+
+#[test]
+fn a_stop_before_the_load_says_so() {
+    let run = Run::new(two_workers())
+        .scenario(spec(closed(1, Limit::Iterations(1))), |_| Busy::default());
+    run.stopper().drain();
+    assert!(matches!(run.execute(), Err(RunError::StoppedEarly)));
+}
+
+#[test]
+fn an_unreachable_scenario_ends_the_run_before_it_starts() {
+    let workload = Busy {
+        prepare_fails: true,
+        ..Busy::default()
+    };
+    let error = Run::new(two_workers())
+        .scenario(spec(closed(2, Limit::Iterations(1))), move |_| {
+            workload.clone()
+        })
+        .execute()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "scenario `s`: nobody there");
+}
+
+#[test]
+fn a_panic_ends_the_run_with_its_record() {
+    let workload = Busy {
+        panics_at: Some(50),
+        ..Busy::taking(1)
+    };
+    let record = run(spec(closed(4, Limit::Iterations(1_000_000))), workload);
+    let ledger = check(&record.scenarios[0]);
+    assert_eq!(record.panic.as_deref(), Some("call 50 is one too many"));
+    assert!(ledger.completed >= 40, "{ledger:?}");
+    assert!(ledger.interrupted >= 1, "{ledger:?}");
+}
+
+#[test]
+fn a_generator_that_stood_still_is_found_out() {
+    let workload = Busy {
+        blocks: Some((100, Duration::from_millis(250))),
+        ..Busy::default()
+    };
+    let record = Run::new(Options {
+        workers: Some(1),
+        seed: 0,
+    })
+    .scenario(spec(Load::Open(open(500.0, 1000, 50))), move |_| {
+        workload.clone()
+    })
+    .execute()
+    .unwrap();
+    let ledger = check(&record.scenarios[0]);
+    let stall = record.generator.workers[0].longest_stall;
+    assert!(stall > Duration::from_millis(200), "{stall:?}");
+    assert!(ledger.late > 50, "{ledger:?}");
+    assert!(record.scenarios[0].start_lag.max() > 150_000_000);
+    assert_eq!(ledger.planned, 500);
+}
+
+#[test]
+fn steps_pauses_and_custom_metrics_are_told_apart() {
+    struct Steps;
+    impl Workload for Steps {
+        type Session = ();
+        async fn open(&self, _: UserId) -> Result<(), Failure> {
+            Ok(())
+        }
+        async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
+            let first = iteration
+                .step(0, async {
+                    iteration.answered_by(b"one");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    Outcome::Ok
+                })
+                .await;
+            iteration.pause(Duration::from_millis(60)).await;
+            iteration.count(0, 2);
+            iteration.gauge(0, 1.5);
+            iteration.timing(0, Duration::from_micros(3));
+            if !first.is_ok() {
+                return first;
+            }
+            iteration
+                .step(1, async {
+                    iteration.answered_by(b"two");
+                    Failure::Check.into()
+                })
+                .await
+        }
+    }
+    let mut spec = spec(closed(1, Limit::Iterations(3)));
+    spec.steps = vec!["slow".to_owned(), "bad".to_owned()];
+    spec.counters = vec!["hits".to_owned()];
+    spec.gauges = vec!["level".to_owned()];
+    spec.timings = vec!["lookup".to_owned()];
+    let record = Run::new(two_workers())
+        .scenario(spec, |_| Steps)
+        .execute()
+        .unwrap();
+    let scenario = &record.scenarios[0];
+    assert_eq!(check(scenario).failed, 3);
+    let [slow, bad] = &scenario.steps[..] else {
+        panic!("two steps");
+    };
+    assert_eq!(slow.outcomes, [(Outcome::Ok, 3)]);
+    assert_eq!(bad.outcomes, [(Failure::Check.into(), 3)]);
+    assert!(slow.response_time.min() >= 9_900_000);
+    assert!(bad.response_time.min() < 9_000_000);
+    // The pause is in neither: 10 ms and a little, not 70.
+    assert!(scenario.response_time.value_at_quantile(0.5) < 60_000_000);
+    let shares: Vec<_> = scenario
+        .backends
+        .iter()
+        .map(|b| (b.id.as_str(), b.requests, b.failed))
+        .collect();
+    assert_eq!(shares, [("one", 3, 0), ("two", 3, 3)]);
+    assert_eq!(scenario.custom.counters, [("hits".to_owned(), 6)]);
+    assert_eq!(scenario.custom.gauges, [("level".to_owned(), 1.5)]);
+    assert_eq!(scenario.custom.timings[0].1.len(), 3);
+}
+
+#[test]
+fn listeners_hear_of_every_iteration_once() {
+    let heard = Arc::new(AtomicU64::new(0));
+    let ends = Arc::new(AtomicU64::new(0));
+    let (sum, last) = (Arc::clone(&heard), Arc::clone(&ends));
+    let record = Run::new(two_workers())
+        .scenario(spec(Load::Open(open(200.0, 2200, 50))), |_| Busy::taking(2))
+        .listen(move |event| match event {
+            Event::Snapshot(snapshot) => {
+                let scenario = &snapshot.scenarios[0];
+                sum.fetch_add(scenario.interval.ledger.completed, Ordering::Relaxed);
+                assert_eq!(
+                    scenario.interval.response_time.len(),
+                    scenario.interval.ledger.completed
+                );
+                if scenario.phase == Phase::Done {
+                    last.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Event::Finished(record) => assert_eq!(record.scenarios[0].ledger.completed, 440),
+            _ => {}
+        })
+        .execute()
+        .unwrap();
+    check(&record.scenarios[0]);
+    assert_eq!(heard.load(Ordering::Relaxed), 440);
+    assert!(ends.load(Ordering::Relaxed) >= 1);
+    assert!(record.scenarios[0].series.len() >= 3);
+}
+
+#[test]
+fn scenarios_of_one_run_keep_their_own_figures() {
+    let mut later = spec(Load::Open(open(100.0, 300, 10)));
+    later.name = "later".to_owned();
+    later.start_after = Duration::from_millis(200);
+    let record = Run::new(two_workers())
+        .scenario(spec(closed(3, Limit::Iterations(30))), |_| Busy::taking(1))
+        .scenario(later, |_| Busy::taking(1))
+        .execute()
+        .unwrap();
+    assert_eq!(check(&record.scenarios[0]).completed, 30);
+    assert_eq!(check(&record.scenarios[1]).completed, 30);
+    assert!(record.scenarios[0].elapsed < Duration::from_millis(250));
+    assert!(record.scenarios[1].elapsed >= Duration::from_millis(290));
+}

@@ -13,8 +13,8 @@ use loadgen_core::outcome::GrpcCode;
 
 use crate::commands::serve::parse_delay;
 use crate::output::{Kind, Spec};
-use crate::shim::backends::{Code, Delay, Probability};
 use crate::shim::units::{self, Rate};
+use loadgen_backends::{Code, Delay, Probability};
 
 /// More iterations than this in one run are a slip of the finger.
 const MOST_REQUESTS: u64 = 1_000_000_000_000;

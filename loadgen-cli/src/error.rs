@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::shim::backends::ServeError;
-use crate::shim::scenario;
+use crate::shim::{AssembleError, scenario};
 use crate::{embedded, env, limits, output, settings, targets};
+use loadgen_backends::ServeError;
+use loadgen_core::engine::RunError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +57,12 @@ pub(crate) enum Error {
         /// What the system said.
         reason: String,
     },
-    /// A plan could not be turned into a run.
+    /// A plan could not be turned into a run: a method or file that it names is not there.
     #[error("failed to prepare the run: {0}")]
-    Assemble(String),
+    Assemble(AssembleError),
+    /// The engine could not start.
+    #[error("failed to start the run: {0}")]
+    Engine(RunError),
     /// No target could be reached.
     #[error("no target could be reached: {0}")]
     Unreachable(String),
@@ -88,13 +92,15 @@ impl Error {
             | Self::Limit(_)
             | Self::Resolve { .. }
             | Self::Output(_) => Exit::Usage,
-            Self::Suite(_) | Self::Select(_) | Self::ReadSuite { .. } => Exit::Scenario,
+            Self::Suite(_) | Self::Select(_) | Self::ReadSuite { .. } | Self::Assemble(_) => {
+                Exit::Scenario
+            }
             Self::Unreachable(_) => Exit::Unreachable,
             Self::StoppedEarly => Exit::Stopped,
             Self::Serve(error) => serve::exit_of(error),
             Self::WriteOutput(_)
             | Self::Embedded(_)
-            | Self::Assemble(_)
+            | Self::Engine(_)
             | Self::Unexpected { .. } => Exit::Unexpected,
         }
     }

@@ -215,7 +215,7 @@ fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
 /// A scenario in one line.
 fn line(planned: &Planned, now: &Moment) -> String {
     let (done, whole, _) = progress(planned, now);
-    let failed = failures(now).map_or_else(|| "0 failed".to_owned(), |it| it);
+    let failed = failures(now).unwrap_or_else(|| "0 failed".to_owned());
     format!(
         "{} {} {}: {done} / {whole}, {}, {} users, {} ok, {failed}{}{}",
         human::clock(now.elapsed),

@@ -103,7 +103,7 @@ fn execute(
     run.execute().map_err(|error| match error {
         RunError::Unreachable { .. } => Error::Unreachable(error.to_string()),
         RunError::StoppedEarly => Error::StoppedEarly,
-        other => Error::Assemble(other.to_string()),
+        other => Error::Engine(other),
     })
 }
 
@@ -112,7 +112,7 @@ fn assemble(settings: &RunSettings) -> Result<Run, Error> {
         if error.is_unreachable() {
             Error::Unreachable(error.to_string())
         } else {
-            Error::Assemble(error.to_string())
+            Error::Assemble(error)
         }
     })
 }

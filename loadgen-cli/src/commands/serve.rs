@@ -10,11 +10,11 @@ use std::thread;
 use crate::args::{FaultArgs, ServeGrpcArgs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::shim::backends::{
-    Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles, start_grpc,
-};
 use crate::signals::Listener;
 use crate::{limits, output};
+use loadgen_backends::{
+    Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles, start_grpc,
+};
 
 /// The line on stdout that says that a server listens. Programs read it, so its form is promised:
 /// `PROTOCOL listening on HOST:PORT id=NAME`, blanks between, further `key=value` pairs after.

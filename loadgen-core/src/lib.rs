@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod engine;
+mod nearest;
 pub mod outcome;
 pub mod pacer;
 pub mod record;

@@ -6,6 +6,7 @@ mod nearest;
 pub mod outcome;
 pub mod pacer;
 pub mod record;
+pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod threshold;

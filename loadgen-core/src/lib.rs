@@ -1,6 +1,8 @@
 //! Load generation for gRPC and WebSocket services.
 
 pub mod clock;
+#[cfg(feature = "grpc")]
+pub mod driver;
 pub mod engine;
 mod nearest;
 pub mod outcome;

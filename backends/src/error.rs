@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use tokio_rustls::rustls;
 
-/// Why a server could not be started. Each message fits "failed to serve: …".
+/// Why a server could not be started. Each message fits "failed to serve: …" and is whole: what lies
+/// beneath is in it and not, a second time, in the error's source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -21,12 +22,12 @@ pub enum ServeError {
     },
     /// The address cannot be listened on for another reason: it belongs to another machine, or a
     /// low port needs a privilege.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {reason}")]
     Listen {
         /// Where it was to listen.
         address: SocketAddr,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The id cannot stand in response metadata.
     #[error("the id {id:?} must be 1 to {max} visible ASCII characters", max = crate::identity::MAX_ID_BYTES)]
@@ -35,14 +36,14 @@ pub enum ServeError {
         id: String,
     },
     /// A certificate or key cannot be read.
-    #[error("cannot read the {what} {}: {source}", path.display())]
+    #[error("cannot read the {what} {}: {reason}", path.display())]
     TlsFile {
         /// Certificate or key.
         what: &'static str,
         /// Where it was looked for.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A file holds no certificate or key in PEM form.
     #[error("found no {what} in PEM form in {}: {reason}", path.display())]
@@ -63,25 +64,25 @@ pub enum ServeError {
         key: PathBuf,
     },
     /// The certificate or key is of a kind that cannot be used.
-    #[error("cannot use the certificate {} with the key {}: {source}", certificate.display(), key.display())]
+    #[error("cannot use the certificate {} with the key {}: {reason}", certificate.display(), key.display())]
     UnusableCertificate {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
         /// What the TLS library said.
-        source: rustls::Error,
+        reason: rustls::Error,
     },
     /// A thread or its event loop could not be started.
-    #[error("cannot start a worker thread: {source}")]
+    #[error("cannot start a worker thread: {reason}")]
     Worker {
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The descriptors compiled into the program do not make a reflection service.
-    #[error("cannot describe the service for reflection: {source}")]
+    #[error("cannot describe the service for reflection: {reason}")]
     Reflection {
         /// What the reflection service said.
-        source: Box<tonic_reflection::server::Error>,
+        reason: Box<tonic_reflection::server::Error>,
     },
 }

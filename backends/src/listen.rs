@@ -16,9 +16,9 @@ const BACKLOG: i32 = 65_535;
 /// # Errors
 /// [`ServeError::AddressInUse`] or [`ServeError::Listen`].
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    open(address).map_err(|source| match source.kind() {
+    open(address).map_err(|reason| match reason.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
-        _ => ServeError::Listen { address, source },
+        _ => ServeError::Listen { address, reason },
     })
 }
 

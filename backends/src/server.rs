@@ -154,7 +154,7 @@ pub(crate) fn start<P: Protocol>(
     make: impl Fn() -> P,
     on_drain: impl Future<Output = ()> + Send + 'static,
 ) -> Result<RunningServer, ServeError> {
-    let worker_error = |source| ServeError::Worker { source };
+    let worker_error = |reason| ServeError::Worker { reason };
     let (phase, observed) = watch::channel(Phase::Serving);
     let drain = Drain(observed);
     // From here on, an error drops this and so ends the threads that were started before it.

@@ -37,15 +37,15 @@ pub(crate) fn acceptor(files: &TlsFiles, protocol: &[u8]) -> Result<TlsAcceptor,
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|source| match source {
+        .map_err(|reason| match reason {
             rustls::Error::InconsistentKeys(_) => ServeError::KeyMismatch {
                 certificate: files.certificate.clone(),
                 key: files.key.clone(),
             },
-            source => ServeError::UnusableCertificate {
+            reason => ServeError::UnusableCertificate {
                 certificate: files.certificate.clone(),
                 key: files.key.clone(),
-                source,
+                reason,
             },
         })?;
     config.alpn_protocols = vec![protocol.to_vec()];
@@ -70,10 +70,10 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ServeError> {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
-    fs::read(path).map_err(|source| ServeError::TlsFile {
+    fs::read(path).map_err(|reason| ServeError::TlsFile {
         what,
         path: path.to_owned(),
-        source,
+        reason,
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn work(rounds: u32) -> u64 {
 /// Each step needs the one before, so that neither compiler nor processor can do them together.
 fn hash(mut state: u64, rounds: u32) -> u64 {
     for _ in 0..rounds {
-        for _ in 0..3 {
+        for _ in 0..4 {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             state = (state ^ (state >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
             state ^= state >> 29;

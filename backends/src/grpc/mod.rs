@@ -72,9 +72,9 @@ pub fn start_grpc(config: GrpcConfig) -> Result<RunningServer, ServeError> {
         None => None,
     };
     let listener = listen::bind(config.address)?;
-    let local_addr = listener.local_addr().map_err(|source| ServeError::Listen {
+    let local_addr = listener.local_addr().map_err(|reason| ServeError::Listen {
         address: config.address,
-        source,
+        reason,
     })?;
     let identity = Identity::new(config.id, local_addr.port())?;
     let faults = FaultState::new(config.faults, identity.id()).map(Arc::new);

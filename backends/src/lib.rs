@@ -31,3 +31,5 @@ pub use grpc::{GrpcConfig, limits, start_grpc};
 pub use identity::IDENTITY_METADATA;
 pub use server::RunningServer;
 pub use tls::TlsFiles;
+/// The status of an [`ErrorFault`].
+pub use tonic::Code;

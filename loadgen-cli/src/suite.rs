@@ -1,0 +1,38 @@
+//! Where scenarios come from: the shipped suite, a file, or standard input.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::error::Error;
+use crate::shim::scenario::{self, Suite};
+
+/// The suite of a file (`-` is standard input), or the shipped one.
+///
+/// # Errors
+/// [`Error::ReadSuite`] when the file cannot be read, [`Error::Suite`] when it is not valid.
+pub(crate) fn load(config: Option<&Path>, profile: Option<&str>) -> Result<Suite, Error> {
+    let Some(path) = config else {
+        return Ok(scenario::shipped());
+    };
+    let text = read(path).map_err(|source| Error::ReadSuite {
+        path: path.to_owned(),
+        source,
+    })?;
+    let base = path.parent().filter(|_| path != Path::new("-"));
+    Ok(Suite::parse(
+        &path.display().to_string(),
+        &text,
+        base,
+        profile,
+    )?)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if path != Path::new("-") {
+        return fs::read_to_string(path);
+    }
+    let mut text = String::new();
+    io::stdin().lock().read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::commands::serve::Listening;
-use crate::shim::scenario::Target;
+use loadgen_core::scenario::Target;
 
 /// The longest it may take to listen.
 const START: Duration = Duration::from_secs(10);

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::shim::{AssembleError, scenario};
-use crate::{embedded, env, limits, output, settings, targets};
+use crate::shim::AssembleError;
+use crate::{embedded, env, limits, output, settings};
 use loadgen_backends::ServeError;
 use loadgen_core::engine::RunError;
+use loadgen_core::scenario;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +19,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Settings(#[from] settings::SettingsError),
     /// A target on the command line.
-    #[error(transparent)]
-    Target(#[from] targets::TargetError),
+    #[error("invalid target: {0}")]
+    Target(#[from] scenario::TargetError),
     /// A variable of the environment.
     #[error(transparent)]
     Environment(#[from] env::EnvError),

@@ -12,7 +12,7 @@ use loadgen_core::schedule::{Limit, Load};
 
 use crate::human;
 use crate::screen::{Line, Screen, Tone};
-use crate::shim::scenario::ScenarioPlan;
+use loadgen_core::scenario::ScenarioPlan;
 
 /// How often a line is printed where nothing can be drawn over again.
 const LINES_EVERY: Duration = Duration::from_secs(5);

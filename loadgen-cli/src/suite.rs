@@ -5,7 +5,18 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::Error;
-use crate::shim::scenario::{self, Suite};
+use loadgen_core::scenario::{self, Suite};
+
+/// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
+///
+/// # Errors
+/// As for [`load`].
+pub(crate) fn load_over_shipped(
+    config: Option<&Path>,
+    profile: Option<&str>,
+) -> Result<Suite, Error> {
+    Ok(load(config, profile)?.or(scenario::shipped()))
+}
 
 /// The suite of a file (`-` is standard input), or the shipped one.
 ///

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::human;
 use crate::paint::Paint;
-use crate::shim::report::{Document, Generator, Status};
+use loadgen_core::report::{Document, Generator, Status};
 
 /// Columns that the summary keeps to.
 const WIDTH: usize = 80;

@@ -16,21 +16,26 @@ use crate::output::{Kind, Pending};
 use crate::paint::Paint;
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
-use crate::shim::report::{self, Document, Status};
-use crate::shim::{self, scenario};
+use crate::shim;
 use crate::signals::Listener;
 use crate::{limits, output, suite, summary};
+use loadgen_core::report::{self, Document, Status};
+use loadgen_core::scenario;
 
 /// Runs scenarios and judges the results.
 ///
 /// # Errors
 /// Why nothing could be measured.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let suite = suite::load(args.config.as_deref(), args.profile.as_deref())?;
-    if args.scenarios.is_empty() && args.config.is_none() {
-        let plan = suite.select(&[], settings::protocol(args.protocol)?)?;
+    let (config, profile) = (args.config.as_deref(), args.profile.as_deref());
+    let suite = if args.scenarios.is_empty() {
+        suite::load(config, profile)?
+    } else {
+        suite::load_over_shipped(config, profile)?
+    };
+    if args.scenarios.is_empty() && config.is_none() {
         output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
-        output::print(&list::table(&plan))?;
+        output::print(&list::table(&suite, settings::protocol(args.protocol)?))?;
         return Ok(Exit::Usage);
     }
     let signals = Listener::install().map_err(|source| Error::Unexpected {

@@ -4,7 +4,7 @@ use crate::args::{SchemaArgs, SchemaOf};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output;
-use crate::shim::{report, scenario};
+use loadgen_core::{report, scenario};
 
 /// Prints a JSON Schema.
 ///

@@ -3,8 +3,8 @@
 use crate::args::ValidateArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::shim::scenario;
 use crate::{human, output, suite};
+use loadgen_core::scenario;
 
 /// Checks a scenario file.
 ///

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::shim::report::Document;
+use loadgen_core::report::Document;
 
 /// A small passing run, changed as told.
 pub(crate) fn document(change: impl FnOnce(&mut Value)) -> Document {

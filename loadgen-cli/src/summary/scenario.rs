@@ -3,7 +3,7 @@
 use super::{WIDTH, cut, field};
 use crate::human;
 use crate::paint::Paint;
-use crate::shim::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
+use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
 
 /// Classes of failure that are named.
 const CLASSES: usize = 4;

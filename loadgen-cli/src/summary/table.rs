@@ -3,7 +3,7 @@
 use super::{cut, scenario};
 use crate::human;
 use crate::paint::Paint;
-use crate::shim::report::Scenario;
+use loadgen_core::report::Scenario;
 
 /// The rows, then failures and failed conditions of each scenario that has any.
 pub(super) fn rows(scenarios: &[Scenario], paint: Paint) -> Vec<String> {

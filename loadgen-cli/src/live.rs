@@ -194,9 +194,9 @@ fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
     }];
     lines.push(Line {
         text: format!(
-            "  {} · {} users · {} ok{}{}",
+            "  {} · {} · {} ok{}{}",
             human::rate(now.rate_per_s),
-            human::count(now.users),
+            human::counted(now.users, "user"),
             human::count(now.ledger.completed),
             latencies(now),
             start_lag(planned, now),
@@ -217,12 +217,12 @@ fn line(planned: &Planned, now: &Moment) -> String {
     let (done, whole, _) = progress(planned, now);
     let failed = failures(now).unwrap_or_else(|| "0 failed".to_owned());
     format!(
-        "{} {} {}: {done} / {whole}, {}, {} users, {} ok, {failed}{}{}",
+        "{} {} {}: {done} / {whole}, {}, {}, {} ok, {failed}{}{}",
         human::clock(now.elapsed),
         planned.name,
         phase(now.phase),
         human::rate(now.rate_per_s),
-        human::count(now.users),
+        human::counted(now.users, "user"),
         human::count(now.ledger.completed),
         latencies(now).replace(" · ", ", "),
         start_lag(planned, now).replace(" · ", ", "),

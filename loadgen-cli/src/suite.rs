@@ -31,12 +31,16 @@ pub(crate) fn load(config: Option<&Path>, profile: Option<&str>) -> Result<Suite
         source,
     })?;
     let base = path.parent().filter(|_| path != Path::new("-"));
-    Ok(Suite::parse(
-        &path.display().to_string(),
-        &text,
-        base,
-        profile,
-    )?)
+    Ok(Suite::parse(&name(path), &text, base, profile)?)
+}
+
+/// What a file is called in messages.
+pub(crate) fn name(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::human;
 use crate::paint::Paint;
-use loadgen_core::report::{Document, Generator, Status};
+use loadgen_core::report::{Document, Status};
 
 /// Columns that the summary keeps to.
 const WIDTH: usize = 80;
@@ -32,7 +32,7 @@ pub(crate) fn render(document: &Document, paint: Paint) -> String {
             lines.extend(scenario::block(scenario, paint));
         }
     }
-    lines.push(generator(&document.run.generator, paint));
+    lines.push(generator(document, paint));
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -48,7 +48,7 @@ fn verdict(document: &Document, paint: Paint) -> Vec<String> {
         several => format!("{} scenarios", several.len()),
     };
     let stopped = if document.run.stopped {
-        ", stopped before the plan was done"
+        ", stopped early"
     } else {
         ""
     };
@@ -68,7 +68,8 @@ fn verdict(document: &Document, paint: Paint) -> Vec<String> {
     lines
 }
 
-fn generator(generator: &Generator, paint: Paint) -> String {
+fn generator(document: &Document, paint: Paint) -> String {
+    let generator = &document.run.generator;
     let plural = if generator.workers == 1 { "" } else { "s" };
     let busy = human::percent(generator.cpu_busy);
     let facts = format!(
@@ -77,6 +78,8 @@ fn generator(generator: &Generator, paint: Paint) -> String {
     );
     let judgement = if generator.saturated {
         paint.doubtful("it was the limit")
+    } else if document.verdict.status == Status::Invalid {
+        paint.doubtful("it did not keep up")
     } else {
         "not the limit".to_owned()
     };
@@ -232,7 +235,7 @@ mod tests {
                 {"id": "b", "requests": 3990, "share": 0.4, "failed": 12},
             ]);
         }), @"
-        INVALID  hello_high in 104 ms, stopped before the plan was done
+        INVALID  hello_high in 104 ms, stopped early
           because `hello_high`: 12.5% of the arrivals started more than 1 ms late,
                   expected at most 1%
 
@@ -247,7 +250,7 @@ mod tests {
         backends       60%  a: 6,000 answers, 0 failed
                        40%  b: 3,990 answers, 12 failed
         thresholds  ok   error_rate < 1%  (was 0%)
-        generator   2 workers, the busiest used 45% of its core: not the limit
+        generator   2 workers, the busiest used 45% of its core: it did not keep up
         ");
     }
 

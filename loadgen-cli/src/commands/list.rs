@@ -118,8 +118,7 @@ fn open_in_words(open: &OpenModel) -> String {
 }
 
 fn users(count: u32) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} user{plural}", human::count(count.into()))
+    human::counted(count.into(), "user")
 }
 
 #[cfg(test)]
@@ -175,7 +174,7 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
             lines[0].find("LOAD"),
-            lines[1].find("100 iterations"),
+            lines[1].find("500 iterations"),
             "{table}"
         );
     }

@@ -82,7 +82,8 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
         ("queue wait", &scenario.queue_wait_us),
     ];
     for (label, statistics) in waits {
-        lines.extend(statistics.as_ref().map(|it| row(label, it)));
+        let any = statistics.as_ref().filter(|it| it.max > Some(0.0));
+        lines.extend(any.map(|it| row(label, it)));
     }
     if let [only] = scenario.steps.as_slice() {
         lines.extend(message_rows(only));

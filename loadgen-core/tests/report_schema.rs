@@ -1,5 +1,6 @@
 //! The checked-in JSON Schema of the result document is the one its types make.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[test]
@@ -21,4 +22,23 @@ fn the_checked_in_schema_is_fresh() {
 #[test]
 fn the_schema_is_a_schema() {
     jsonschema::meta::validate(&loadgen_core::report::schema()).unwrap();
+}
+
+/// The page of the book is written by hand; a field that is added must not be missing there.
+#[test]
+fn the_book_names_every_field() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/result-document.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let words: BTreeSet<&str> = page
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    let schema = loadgen_core::report::schema();
+    let definitions = schema["$defs"].as_object().unwrap().values();
+    let missing: Vec<&String> = definitions
+        .chain([&schema])
+        .filter_map(|definition| definition["properties"].as_object())
+        .flat_map(|properties| properties.keys())
+        .filter(|name| !words.contains(name.as_str()))
+        .collect();
+    assert_eq!(missing, Vec::<&String>::new());
 }

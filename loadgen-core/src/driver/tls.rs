@@ -110,7 +110,10 @@ pub(crate) fn diagnose(error: &io::Error) -> Problem {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             Problem::PlaintextServer
         }
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Problem::Untrusted,
+        // A bad signature is that of another authority of the same name.
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => Problem::Untrusted,
         rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
             expected,
             presented,

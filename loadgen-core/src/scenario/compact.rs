@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::elements::{Bounded, Iterations, Message, Method, ScenarioName, Users};
+use super::call::{Message, Method};
+use super::elements::{Bounded, Iterations, ScenarioName, Users};
 use super::problem::Problems;
 use super::raw::{RawClosed, RawGrpc, RawLoad, RawScenario, RawStep};
 use super::reader::{Decode, List, Reader, Slot, choice, object};

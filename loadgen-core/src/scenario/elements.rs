@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use super::reader::{Decode, Reader};
 use super::target::Target;
-use crate::nearest::did_you_mean;
 use crate::threshold::{Threshold, ThresholdError};
 use crate::units::{
     DURATION_PATTERN, RATE_PATTERN, Rate, UnitError, ZeroOrRate, format_duration,
@@ -22,7 +20,7 @@ pub(super) const MAX_USERS: u64 = 1_000_000;
 pub(super) const MAX_CONNECTIONS: u64 = 65_535;
 /// The most iterations a scenario may have.
 pub(super) const MAX_ITERATIONS: u64 = 1_000_000_000_000_000;
-const MAX_NAME: usize = 100;
+pub(super) const MAX_NAME: usize = 100;
 
 /// A whole number within bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,13 +228,6 @@ checked_text! {
 }
 
 checked_text! {
-    /// A value of gRPC metadata.
-    MetadataValue, "MetadataValue",
-    "printable ASCII without space at either end, and no `{{` (templates come with a later version)",
-    is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
-}
-
-checked_text! {
     /// A path, relative to the suite.
     FilePath, "FilePath", "a path", is_path, "^[^\\x00]+$"
 }
@@ -266,12 +257,6 @@ fn is_tag_value(text: &str) -> bool {
     text.chars().count() <= 200 && !text.chars().any(|c| c.is_ascii_control())
 }
 
-fn is_metadata_value(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-        && text.trim() == text
-        && !is_template(text)
-}
-
 fn is_path(text: &str) -> bool {
     !text.is_empty() && !text.contains('\0')
 }
@@ -282,11 +267,6 @@ fn is_server_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-}
-
-/// Whether a later version would put something else in its place.
-pub(super) fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%")
 }
 
 /// A target, and whether it says `http://` in so many words.
@@ -322,97 +302,6 @@ text_schema!(TargetText, "Target", {
     "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443"],
 });
 
-/// A gRPC method: `package.Service/Method`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Method(pub(super) String);
-
-impl Decode for Method {
-    fn decode(reader: &Reader<'_>) -> Option<Self> {
-        const EXPECTED: &str = "a method such as \"package.Service/Method\"";
-        let text = reader.text(EXPECTED)?;
-        let identifier = |part: &str| {
-            part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        match text.split_once('/') {
-            Some((service, method)) if service.split('.').all(identifier) && identifier(method) => {
-                Some(Self(text.to_owned()))
-            }
-            Some(("", rest)) if rest.contains('/') => {
-                reader.refuse(EXPECTED, Some("leave out the slash in front".to_owned()))
-            }
-            _ => reader.refuse(EXPECTED, None),
-        }
-    }
-}
-
-impl Serialize for Method {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-text_schema!(Method, "Method", {
-    "description": "The method to call: package.Service/Method.",
-    "pattern": "^[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*$",
-    "examples": ["loadgen.v1.Greeter/Hello"],
-});
-
-/// A request message in protobuf's JSON form.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Message(pub(super) Value);
-
-impl Decode for Message {
-    fn decode(reader: &Reader<'_>) -> Option<Self> {
-        reader.object("the message as an object")?;
-        constant(reader).then(|| Self(reader.value.clone()))
-    }
-}
-
-/// Whether there is no template anywhere in it; notes those that there are. Sending one as it
-/// stands would measure something that nobody asked for.
-fn constant(reader: &Reader<'_>) -> bool {
-    match reader.value {
-        Value::String(text) if is_template(text) => reader
-            .refuse::<()>(
-                "a constant",
-                Some("templates come with a later version; this one sends messages as they are written".to_owned()),
-            )
-            .is_some(),
-        Value::Array(items) => items.iter().enumerate().fold(true, |all, (index, item)| {
-            let mut below = reader.clone();
-            below.value = item;
-            below.path = format!("{}[{index}]", reader.path);
-            constant(&below) && all
-        }),
-        Value::Object(fields) => fields.iter().fold(true, |all, (key, value)| {
-            constant(&reader.field(key, value)) && all
-        }),
-        _ => true,
-    }
-}
-
-impl Serialize for Message {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl JsonSchema for Message {
-    fn schema_name() -> Cow<'static, str> {
-        "Message".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "object",
-            "description": "The request message in protobuf's JSON form.",
-        })
-    }
-}
-
 impl Decode for Threshold {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         const EXPECTED: &str = "a condition such as \"response_time.p95 < 5ms\"";
@@ -437,60 +326,4 @@ text_schema!(Threshold, "Threshold", {
     "examples": ["error_rate < 1%", "response_time.p95 < 5ms", "outcomes.grpc.UNAVAILABLE == 0"],
 });
 
-/// Whether a name may be that of metadata; else what is wrong with it.
-pub(super) fn check_metadata_name(name: &str) -> Result<(), String> {
-    /// What the transport sets itself.
-    const RESERVED: [&str; 10] = [
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    if name.is_empty() || name.len() > MAX_NAME {
-        return Err(format!("it must have 1 to {MAX_NAME} characters"));
-    }
-    if name.starts_with(':') || name.starts_with("grpc-") || RESERVED.contains(&name) {
-        return Err("it belongs to the protocol, which sets it itself".to_owned());
-    }
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(format!(
-            "write it in lower case: `{}`",
-            name.to_ascii_lowercase()
-        ));
-    }
-    if !name.bytes().all(allowed) {
-        return Err("only lower-case letters, digits, `_`, `-` and `.` may stand in it".to_owned());
-    }
-    Ok(())
-}
-
-/// Whether a value may stand under a `-bin` name: base64, with or without padding.
-pub(super) fn is_base64(value: &str) -> bool {
-    let digits = value.trim_end_matches('=');
-    value.len() - digits.len() <= 2
-        && digits.len() % 4 != 1
-        && (value.len() == digits.len() || value.len() % 4 == 0)
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
-}
-
-/// Methods of the reference service, which needs no `protos`.
-pub(super) fn check_reference_method(method: &str) -> Result<(), Option<String>> {
-    const METHODS: [&str; 6] = ["Hello", "Compute", "Echo", "Stream", "Collect", "Chat"];
-    match method.split_once('/') {
-        Some(("loadgen.v1.Greeter", name)) if METHODS.contains(&name) => Ok(()),
-        _ => {
-            let full = METHODS.map(|name| format!("loadgen.v1.Greeter/{name}"));
-            Err(did_you_mean(method, full.iter().map(String::as_str)))
-        }
-    }
-}
+pub(super) use {checked_text, text_schema};

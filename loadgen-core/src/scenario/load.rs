@@ -112,7 +112,7 @@ impl Check<'_> {
                 if iterations.0 < u64::from(users) {
                     return self.refuse(
                         "iterations",
-                        &format!("{} iterations for {users} users", iterations.0),
+                        &format!("{} for {users} users", iterations.0),
                         "at least one iteration for each user",
                     );
                 }
@@ -121,7 +121,7 @@ impl Check<'_> {
                 if u128::from(each.0) * u128::from(users) > u128::from(MAX_ITERATIONS) {
                     return self.refuse(
                         "iterations_per_user",
-                        &format!("{} iterations for each of {users} users", each.0),
+                        &format!("{} for each of {users} users", each.0),
                         &format!("at most {MAX_ITERATIONS} in all"),
                     );
                 }
@@ -214,15 +214,12 @@ impl Check<'_> {
             users.max.or(defaults::MAX_USERS, |max| max.small())
         });
         let stages = self.rates(raw)?;
-        let arrivals = expected_arrivals(&stages);
-        if arrivals < 1.0 {
-            return self.refuse("", "less than one arrival in all", "at least one");
-        }
-        if arrivals > MAX_ITERATIONS as f64 {
+        // The first arrival falls due at once, so there is one wherever the rate is above zero.
+        if expected_arrivals(&stages) <= 0.0 {
             return self.refuse(
-                "",
-                &format!("{arrivals:.0} arrivals in all"),
-                &format!("at most {MAX_ITERATIONS}"),
+                "stages",
+                "no arrivals in any stage",
+                "a rate in at least one",
             );
         }
         Some(OpenModel {

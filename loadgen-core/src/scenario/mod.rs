@@ -6,6 +6,7 @@
 //! by another ([`ScenarioPlan::with_overrides`]). Owns the language and nothing that runs it; reads
 //! no file itself.
 
+mod call;
 mod compact;
 mod elements;
 mod json;
@@ -17,6 +18,9 @@ mod problem;
 mod raw;
 mod reader;
 mod schema;
+mod select;
+mod steps;
+mod stretch;
 mod suite;
 mod target;
 mod validate;
@@ -26,7 +30,8 @@ pub use plan::{Action, GrpcCall, Plan, Protocol, ScenarioPlan, StepPlan, Tls};
 pub use print::to_json;
 pub use problem::{Problem, SuiteError};
 pub use schema::schema;
-pub use suite::{SelectError, Suite, Unavailable, UnknownName};
+pub use select::{SelectError, UnknownName};
+pub use suite::{Suite, Unavailable};
 pub use target::{Target, TargetError};
 
 /// The suite that comes with the library: `hello_`, `compute_`, `echo_` and `stream_`, each

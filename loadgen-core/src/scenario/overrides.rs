@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::elements::{Connections, Iterations, MAX_ITERATIONS, Users};
+use super::elements::{Connections, Iterations, Users};
 use super::load::expected_arrivals;
 use super::plan::ScenarioPlan;
 use super::problem::SuiteError;
+use super::stretch::{constant, stretch_rates, stretch_users, time_for};
 use super::target::Target;
-use crate::schedule::{
-    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, UserStage, WhenBusy,
-};
+use crate::schedule::{ClosedModel, Limit, Load, OpenModel, Spacing, WhenBusy};
 use crate::units::{MAX_DURATION, Rate, format_duration};
 
 /// What to change in a scenario; what is `None` or empty stays.
@@ -52,6 +51,14 @@ pub enum OverrideError {
         found: String,
         /// What it may be.
         expected: String,
+    },
+    /// More iterations than a scenario may take time for.
+    #[error("{requests} iterations at {rate} take more than 30 days")]
+    TooLong {
+        /// The iterations.
+        requests: u64,
+        /// The rate.
+        rate: String,
     },
     /// The scenario would be impossible with them.
     #[error("the scenario would not be valid: {0}")]
@@ -251,13 +258,13 @@ impl Change<'_> {
         let max_users = self.overrides.concurrency.unwrap_or(model.users);
         let duration = match (requests, duration) {
             (Some(_), Some(_)) => return Err(three_quantities()),
-            (Some(requests), None) => time_for("--requests", requests, rate)?,
+            (Some(requests), None) => lasting(requests, rate)?,
             (None, Some(duration)) => duration,
             (None, None) => match &model.limit {
-                Limit::Iterations(count) => time_for("--rate", *count, rate)?,
+                Limit::Iterations(count) => lasting(*count, rate)?,
                 Limit::IterationsPerUser(count) => {
                     let all = count.saturating_mul(u64::from(model.users));
-                    time_for("--rate", all, rate)?
+                    lasting(all, rate)?
                 }
                 Limit::Duration(duration) => *duration,
                 Limit::Stages(stages) => stages.iter().map(|stage| stage.duration).sum(),
@@ -306,7 +313,7 @@ impl Change<'_> {
         if let Some(rate) = rate {
             let duration = match (requests, duration) {
                 (Some(_), Some(_)) => return Err(three_quantities()),
-                (Some(requests), None) => time_for("--requests", requests, rate)?,
+                (Some(requests), None) => lasting(requests, rate)?,
                 (None, duration) => duration.unwrap_or(length),
             };
             if staged {
@@ -336,7 +343,7 @@ impl Change<'_> {
                                 found: stage.to.to_string(),
                                 expected: error.expected(),
                             })?;
-                        let duration = time_for("--requests", requests, rate)?;
+                        let duration = lasting(requests, rate)?;
                         (format!("--requests {requests}"), duration)
                     }
                     stages => {
@@ -345,7 +352,10 @@ impl Change<'_> {
                         let duration = Duration::try_from_secs_f64(seconds)
                             .ok()
                             .filter(|duration| *duration <= MAX_DURATION)
-                            .ok_or_else(|| too_long("--requests", requests))?;
+                            .ok_or_else(|| OverrideError::TooLong {
+                                requests,
+                                rate: "the rates of the stages".to_owned(),
+                            })?;
                         (format!("--requests {requests}"), duration)
                     }
                 },
@@ -373,12 +383,11 @@ fn three_quantities() -> OverrideError {
     }
 }
 
-fn too_long(flag: &'static str, requests: u64) -> OverrideError {
-    OverrideError::OutOfBounds {
-        flag,
-        found: requests.to_string(),
-        expected: "iterations that take at most 30 days at that rate".to_owned(),
-    }
+fn lasting(requests: u64, rate: Rate) -> Result<Duration, OverrideError> {
+    time_for(requests, rate).ok_or_else(|| OverrideError::TooLong {
+        requests,
+        rate: rate.to_string(),
+    })
 }
 
 fn describe_limit(limit: &Limit) -> String {
@@ -388,56 +397,4 @@ fn describe_limit(limit: &Limit) -> String {
         Limit::Duration(duration) => format!("a duration of {}", format_duration(*duration)),
         Limit::Stages(_) => "the stages".to_owned(),
     }
-}
-
-fn constant(per_second: f64, duration: Duration) -> RateStage {
-    RateStage {
-        duration,
-        from: per_second,
-        to: per_second,
-    }
-}
-
-/// The time in which exactly so many arrivals fall due at a rate: arrival `i` is due at
-/// `i / rate`, so the last nanosecond before arrival `requests` is what is wanted.
-fn time_for(flag: &'static str, requests: u64, rate: Rate) -> Result<Duration, OverrideError> {
-    debug_assert!(requests <= MAX_ITERATIONS, "checked before");
-    let nanos = requests as f64 / rate.per_second() * 1e9;
-    if nanos > MAX_DURATION.as_nanos() as f64 {
-        return Err(too_long(flag, requests));
-    }
-    Ok(Duration::from_nanos((nanos as u64).max(1)))
-}
-
-fn stretch_users(stages: &[UserStage], length: Duration) -> Vec<UserStage> {
-    let durations = stretch(stages.iter().map(|stage| stage.duration), length);
-    stages
-        .iter()
-        .zip(durations)
-        .map(|(stage, duration)| UserStage { duration, ..*stage })
-        .collect()
-}
-
-fn stretch_rates(stages: &[RateStage], length: Duration) -> Vec<RateStage> {
-    let durations = stretch(stages.iter().map(|stage| stage.duration), length);
-    stages
-        .iter()
-        .zip(durations)
-        .map(|(stage, duration)| RateStage { duration, ..*stage })
-        .collect()
-}
-
-/// The same shares of a new length. Ends are scaled and not the lengths, so that rounding does not
-/// add up and the whole is exact.
-fn stretch(durations: impl Iterator<Item = Duration> + Clone, length: Duration) -> Vec<Duration> {
-    let total: u128 = durations.clone().map(|duration| duration.as_nanos()).sum();
-    let scale = |end: u128| end.saturating_mul(length.as_nanos()) / total.max(1);
-    let mut end = 0;
-    durations
-        .map(|duration| {
-            let begin = scale(end);
-            end += duration.as_nanos();
-            Duration::from_nanos_u128(scale(end) - begin)
-        })
-        .collect()
 }

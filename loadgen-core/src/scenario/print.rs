@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
+use super::call::{Message, MetadataValue, Method};
 use super::elements::{
-    Bounded, FilePath, Message, MetadataValue, Method, PositiveSpan, ScenarioName, ServerName,
-    Span, StepName, TagValue, TargetText,
+    Bounded, FilePath, PositiveSpan, ScenarioName, ServerName, Span, StepName, TagValue, TargetText,
 };
 use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan};
 use super::raw::{

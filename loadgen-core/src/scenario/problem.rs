@@ -69,6 +69,16 @@ impl Problems {
         }
     }
 
+    /// Whether anything in this object has been complained about already.
+    pub(super) fn any_below(&self, path: &str) -> bool {
+        self.list.borrow().iter().any(|problem| {
+            problem
+                .path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+    }
+
     pub(super) fn into_vec(self) -> Vec<Problem> {
         self.list.into_inner()
     }

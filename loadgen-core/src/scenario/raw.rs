@@ -8,10 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::call::{Message, MetadataValue, Method};
 use super::compact::{RawCompactGrpc, RawCompactWebsocket};
 use super::elements::{
-    Connections, FilePath, Iterations, Message, Messages, MetadataValue, Method, PositiveSpan,
-    ScenarioName, ServerName, Span, StepName, Streams, TagValue, TargetText, Users, UsersOrNone,
+    Connections, FilePath, Iterations, Messages, PositiveSpan, ScenarioName, ServerName, Span,
+    StepName, Streams, TagValue, TargetText, Users, UsersOrNone,
 };
 use super::reader::{Decode, Entries, List, Reader, Slot, choice, object};
 use crate::threshold::Threshold;

@@ -103,17 +103,12 @@ impl<'a> Reader<'a> {
 }
 
 /// A field of a raw type. `Broken` has been complained about, so that nothing else need be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) enum Slot<T> {
+    #[default]
     Absent,
     Broken,
     Given(T),
-}
-
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Slot<T> {
@@ -367,7 +362,10 @@ macro_rules! choice {
         impl Decode for $name {
             fn decode(reader: &Reader<'_>) -> Option<Self> {
                 const WORDS: &[&str] = &[$($word,)+];
-                let expected = format!("one of \"{}\"", WORDS.join("\", \""));
+                let expected = match WORDS {
+                    [only] => format!("\"{only}\""),
+                    several => format!("one of \"{}\"", several.join("\", \"")),
+                };
                 match reader.text(&expected)? {
                     $($word => Some(Self::$variant),)+
                     other => reader.refuse(

@@ -222,8 +222,8 @@ fn the_only_steps_figures_are_the_iterations() {
     "unknown statistic `p98` at column 15; did you mean `p90`?"
 )]
 #[test_case(
-    "response_time.median < 5ms",
-    "unknown statistic `median` at column 15; expected one of mean, min, p50, p90, p95, p99, p999, p9999, max"
+    "response_time.quartile < 5ms",
+    "unknown statistic `quartile` at column 15; expected one of mean, min, p50, p90, p95, p99, p999, p9999, max"
 )]
 #[test_case("response_time.p95 < 5", "expected a time with a unit (ns, us, ms, s, m or h), such as `5ms` at column 21, found `5`"; "no unit")]
 #[test_case(

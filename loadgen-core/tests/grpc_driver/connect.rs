@@ -124,7 +124,7 @@ fn one_target_of_two_is_enough_to_begin() {
         let dead = Server::start(async |_| {}).await.kill().await;
         let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
         let driver = Driver::open(&plan(&[dead, server.address], "Hello")).await;
-        let mut outcomes = vec![driver.once().await, driver.once().await];
+        let mut outcomes = [driver.once().await, driver.once().await];
         outcomes.sort_by_key(|outcome| outcome.is_ok());
         assert_eq!(outcomes[0].to_string(), "connect");
         assert_eq!(outcomes[1], Outcome::Ok);
@@ -202,11 +202,10 @@ fn tls_untrusted_unless_told() {
         let other = self::secure("localhost", b"h2").await;
         let message = Driver::prepare_error(&secure.plan(other.trusted())).await;
         assert!(
-            message.contains("not signed by a trusted authority")
-                && message.contains("tls.ca_file")
-                || message.contains("certificate is not acceptable"),
+            message.contains("not signed by a trusted authority"),
             "{message}"
         );
+        assert!(message.contains("tls.ca_file"), "{message}");
         let tls = Tls {
             insecure_skip_verify: true,
             ..Tls::default()

@@ -80,9 +80,9 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
         if opener.clock.now().saturating_sub(driven.since) > STEADY_NANOS {
             backoff.reset();
         }
-        let is_in_order = matches!(end, End::GoodBye | End::UsedUp);
+        let is_in_order = !matches!(end, End::Failed);
         let was_of_use = driven.line.streams() > 0;
-        if !matches!(end, End::Closed) {
+        if !driven.is_closed {
             // Streams under way finish on it, beside its successor.
             tokio::task::spawn_local(driven.finish());
         }
@@ -108,12 +108,10 @@ impl Opener {
 
 /// How a connection came to be of no more use.
 enum End {
-    /// It is closed.
-    Closed,
+    /// It broke, or the server ended it with an error.
+    Failed,
     /// The server asked us to go elsewhere, in good order.
     GoodBye,
-    /// The same, with an error.
-    BadGoodBye,
     /// Nothing more can be sent on it: its stream numbers ran out.
     UsedUp,
 }
@@ -125,6 +123,7 @@ struct Driven {
     traffic: Rc<Traffic>,
     observer: Rc<dyn Observer>,
     since: Nanos,
+    is_closed: bool,
 }
 
 impl Driven {
@@ -137,6 +136,7 @@ impl Driven {
             traffic: open.traffic,
             observer: Rc::clone(&opener.observer),
             since: opener.clock.now(),
+            is_closed: false,
         }
     }
 
@@ -144,18 +144,20 @@ impl Driven {
     async fn until_end(&mut self, place: &Place) -> End {
         poll_fn(|cx| {
             let polled = Pin::new(&mut self.connection).poll(cx);
-            self.report();
-            if polled.is_ready() {
-                return Poll::Ready(End::Closed);
-            }
+            report(&self.traffic, self.observer.as_ref());
+            self.is_closed = polled.is_ready();
+            // Asked also of a connection that is closed: a good-bye and the end may come at once.
             if let Some(error) = self.line.farewell() {
                 return Poll::Ready(if status::is_untouched(&error) {
                     End::GoodBye
                 } else if error.is_go_away() || error.is_io() {
-                    End::BadGoodBye
+                    End::Failed
                 } else {
                     End::UsedUp
                 });
+            }
+            if self.is_closed {
+                return Poll::Ready(End::Failed);
             }
             if self.line.refresh_limit() {
                 place.grant();
@@ -169,21 +171,30 @@ impl Driven {
     }
 
     /// Moves bytes until the last stream has ended.
-    async fn finish(mut self) {
+    async fn finish(self) {
+        let Self {
+            mut connection,
+            line,
+            traffic,
+            observer,
+            ..
+        } = self;
+        // Once those with streams have let go of it too, the connection closes.
+        drop(line);
         poll_fn(|cx| {
-            let polled = Pin::new(&mut self.connection).poll(cx);
-            self.report();
+            let polled = Pin::new(&mut connection).poll(cx);
+            report(&traffic, observer.as_ref());
             polled.map(drop)
         })
         .await;
     }
+}
 
-    #[inline]
-    fn report(&self) {
-        let (sent, received) = self.traffic.take();
-        if sent + received > 0 {
-            self.observer.bytes(sent, received);
-        }
+#[inline]
+fn report(traffic: &Traffic, observer: &dyn Observer) {
+    let (sent, received) = traffic.take();
+    if sent + received > 0 {
+        observer.bytes(sent, received);
     }
 }
 

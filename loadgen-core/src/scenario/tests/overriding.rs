@@ -52,94 +52,92 @@ fn nothing_changes_nothing() {
     }
 }
 
-#[test_case(counted(), Overrides { requests: Some(50), ..Overrides::default() },
-    json!({ "closed": { "users": 10, "iterations": 50 } }), &[]; "requests")]
-#[test_case(counted(), Overrides { requests: Some(5), ..Overrides::default() },
-    json!({ "closed": { "users": 5, "iterations": 5 } }),
+#[test_case(&counted(), &Overrides { requests: Some(50), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "iterations": 50 } }), &[]; "requests")]
+#[test_case(&counted(), &Overrides { requests: Some(5), ..Overrides::default() },
+    &json!({ "closed": { "users": 5, "iterations": 5 } }),
     &["s: --requests 5 leaves work for 5 of the 10 users, so there are 5"]; "fewer requests than users")]
-#[test_case(counted(), Overrides { concurrency: Some(20), ..Overrides::default() },
-    json!({ "closed": { "users": 20, "iterations": 1000 } }), &[]; "concurrency")]
-#[test_case(counted(), Overrides { duration: seconds(30), ..Overrides::default() },
-    json!({ "closed": { "users": 10, "duration": "30s" } }),
+#[test_case(&counted(), &Overrides { concurrency: Some(20), ..Overrides::default() },
+    &json!({ "closed": { "users": 20, "iterations": 1000 } }), &[]; "concurrency")]
+#[test_case(&counted(), &Overrides { duration: seconds(30), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "duration": "30s" } }),
     &["s: --duration 30s replaces 1000 iterations"]; "duration for iterations")]
-#[test_case(json!({ "closed": { "users": 10, "duration": "5s" } }), Overrides { duration: seconds(30), ..Overrides::default() },
-    json!({ "closed": { "users": 10, "duration": "30s" } }), &[]; "duration for duration")]
-#[test_case(json!({ "closed": { "users": 10, "duration": "5s", "think_time": "1s" } }), Overrides { requests: Some(100), ..Overrides::default() },
-    json!({ "closed": { "users": 10, "iterations": 100, "think_time": "1s" } }),
+#[test_case(&json!({ "closed": { "users": 10, "duration": "5s" } }), &Overrides { duration: seconds(30), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "duration": "30s" } }), &[]; "duration for duration")]
+#[test_case(&json!({ "closed": { "users": 10, "duration": "5s", "think_time": "1s" } }), &Overrides { requests: Some(100), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "iterations": 100, "think_time": "1s" } }),
     &["s: --requests 100 replaces a duration of 5s"]; "requests for duration")]
-#[test_case(json!({ "closed": { "users": 10, "iterations_per_user": 5 } }), Overrides { requests: Some(100), ..Overrides::default() },
-    json!({ "closed": { "users": 10, "iterations": 100 } }),
+#[test_case(&json!({ "closed": { "users": 10, "iterations_per_user": 5 } }), &Overrides { requests: Some(100), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "iterations": 100 } }),
     &["s: --requests 100 replaces 5 iterations for each user"]; "requests for iterations of each user")]
-#[test_case(user_stages(), Overrides { concurrency: Some(7), ..Overrides::default() },
-    json!({ "closed": { "users": 7, "duration": "40s" } }),
+#[test_case(&user_stages(), &Overrides { concurrency: Some(7), ..Overrides::default() },
+    &json!({ "closed": { "users": 7, "duration": "40s" } }),
     &["s: --concurrency 7 replaces the stages with 7 users for 40s"]; "concurrency for stages")]
-#[test_case(user_stages(), Overrides { duration: seconds(20), ..Overrides::default() },
-    json!({ "closed": { "stages": [{ "for": "5s", "users": 5 }, { "for": "15s", "users": 20 }] } }),
+#[test_case(&user_stages(), &Overrides { duration: seconds(20), ..Overrides::default() },
+    &json!({ "closed": { "stages": [{ "for": "5s", "users": 5 }, { "for": "15s", "users": 20 }] } }),
     &["s: --duration 20s stretches the stages to 20s in all"]; "duration of stages of users")]
-#[test_case(counted(), Overrides { rate: rate(100.0), ..Overrides::default() },
-    json!({ "open": { "rate": "100/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
+#[test_case(&counted(), &Overrides { rate: rate(100.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
     &["s: --rate 100/s turns the closed load (10 users, 1000 iterations) into an open one of 100/s for 10s with at most 10 users"]; "rate for iterations")]
-#[test_case(json!({ "closed": { "users": 10, "iterations_per_user": 100, "think_time": "1s", "rate_limit": "5/s" } }),
-    Overrides { rate: rate(100.0), concurrency: Some(70), ..Overrides::default() },
-    json!({ "open": { "rate": "100/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 70 }, "when_busy": "queue" } }),
+#[test_case(&json!({ "closed": { "users": 10, "iterations_per_user": 100, "think_time": "1s", "rate_limit": "5/s" } }),
+    &Overrides { rate: rate(100.0), concurrency: Some(70), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 70 }, "when_busy": "queue" } }),
     &[
         "s: --rate 100/s turns the closed load (10 users, 100 iterations for each user) into an open one of 100/s for 10s with at most 70 users",
         "s: --rate 100/s takes the place of `think_time`, which an open load does not have",
         "s: --rate 100/s takes the place of `rate_limit`, which an open load does not have",
     ]; "rate for think time and rate limit")]
-#[test_case(counted(), Overrides { rate: rate(100.0), duration: seconds(3), ..Overrides::default() },
-    json!({ "open": { "rate": "100/s", "duration": "3s", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
+#[test_case(&counted(), &Overrides { rate: rate(100.0), duration: seconds(3), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "3s", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
     &["s: --rate 100/s turns the closed load (10 users, 1000 iterations) into an open one of 100/s for 3s with at most 10 users"]; "rate and duration for iterations")]
-#[test_case(user_stages(), Overrides { rate: rate(100.0), ..Overrides::default() },
-    json!({ "open": { "rate": "100/s", "duration": "40s", "arrivals": "uniform", "users": { "max": 20 }, "when_busy": "queue" } }),
+#[test_case(&user_stages(), &Overrides { rate: rate(100.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "40s", "arrivals": "uniform", "users": { "max": 20 }, "when_busy": "queue" } }),
     &["s: --rate 100/s turns the closed load (its stages of users, the stages) into an open one of 100/s for 40s with at most 20 users"]; "rate for stages of users")]
-#[test_case(open(), Overrides { rate: rate(200.0), concurrency: Some(60), ..Overrides::default() },
-    json!({ "open": { "rate": "200/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 60 }, "when_busy": "queue" } }), &[]; "rate for rate")]
-#[test_case(open(), Overrides { requests: Some(500), ..Overrides::default() },
-    json!({ "open": { "rate": "100/s", "duration": "5s", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } }), &[]; "requests at a rate")]
-#[test_case(open(), Overrides { rate: rate(1000.0), requests: Some(500), ..Overrides::default() },
-    json!({ "open": { "rate": "1000/s", "duration": "500ms", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } }), &[]; "rate and requests")]
-#[test_case(rate_stages(), Overrides { duration: seconds(4), ..Overrides::default() },
-    json!({ "open": { "stages": [{ "for": "1s", "rate": "100/s" }, { "for": "3s", "rate": "100/s" }], "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
+#[test_case(&open(), &Overrides { rate: rate(200.0), concurrency: Some(60), ..Overrides::default() },
+    &json!({ "open": { "rate": "200/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 60 }, "when_busy": "queue" } }), &[]; "rate for rate")]
+#[test_case(&open(), &Overrides { requests: Some(500), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "5s", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } }), &[]; "requests at a rate")]
+#[test_case(&open(), &Overrides { rate: rate(1000.0), requests: Some(500), ..Overrides::default() },
+    &json!({ "open": { "rate": "1000/s", "duration": "500ms", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } }), &[]; "rate and requests")]
+#[test_case(&rate_stages(), &Overrides { duration: seconds(4), ..Overrides::default() },
+    &json!({ "open": { "stages": [{ "for": "1s", "rate": "100/s" }, { "for": "3s", "rate": "100/s" }], "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
     &["s: --duration 4s stretches the stages to 4s in all"]; "duration of stages of rates")]
-#[test_case(rate_stages(), Overrides { requests: Some(7000), ..Overrides::default() },
-    json!({ "open": { "stages": [{ "for": "20s", "rate": "100/s" }, { "for": "1m", "rate": "100/s" }], "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
+#[test_case(&rate_stages(), &Overrides { requests: Some(7000), ..Overrides::default() },
+    &json!({ "open": { "stages": [{ "for": "20s", "rate": "100/s" }, { "for": "1m", "rate": "100/s" }], "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
     &["s: --requests 7000 stretches the stages to 1m20s in all"]; "requests of stages of rates")]
-#[test_case(rate_stages(), Overrides { rate: rate(5.0), ..Overrides::default() },
-    json!({ "open": { "rate": "5/s", "duration": "40s", "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
+#[test_case(&rate_stages(), &Overrides { rate: rate(5.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "5/s", "duration": "40s", "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
     &["s: --rate 5/s replaces the stages with 5/s for 40s"]; "rate for stages of rates")]
-fn replaces(load: Value, overrides: Overrides, expected: Value, notices: &[&str]) {
-    let (changed, told) = change(&load, &overrides);
-    assert_eq!(changed, expected);
+fn replaces(load: &Value, overrides: &Overrides, expected: &Value, notices: &[&str]) {
+    let (changed, told) = change(load, overrides);
+    assert_eq!(&changed, expected);
     assert_eq!(told, notices);
 }
 
-#[test_case(counted(), Overrides { requests: Some(5), duration: seconds(5), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { requests: Some(5), duration: seconds(5), ..Overrides::default() }
     => "--requests and --duration contradict one another: a closed load ends after 5 iterations or after 5s, not both"; "two ends")]
-#[test_case(open(), Overrides { requests: Some(5), duration: seconds(5), ..Overrides::default() }
+#[test_case(&open(), &Overrides { requests: Some(5), duration: seconds(5), ..Overrides::default() }
     => "--requests and --duration contradict one another: at the scenario's rate, 5 iterations and 5s do not go together; give a --rate and one of them"; "two ends of an open load")]
-#[test_case(counted(), Overrides { requests: Some(5), duration: seconds(5), rate: rate(1.0), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { requests: Some(5), duration: seconds(5), rate: rate(1.0), ..Overrides::default() }
     => "--rate, --requests and --duration contradict one another: two of them decide the third"; "three quantities")]
-#[test_case(counted(), Overrides { requests: Some(5), concurrency: Some(6), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { requests: Some(5), concurrency: Some(6), ..Overrides::default() }
     => "--requests and --concurrency contradict one another: 5 iterations are too few for 6 users"; "more users than requests")]
-#[test_case(counted(), Overrides { concurrency: Some(2000), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { concurrency: Some(2000), ..Overrides::default() }
     => "--concurrency is 2000; expected at most the scenario's 1000 iterations, or more --requests"; "more users than iterations")]
-#[test_case(counted(), Overrides { requests: Some(0), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { requests: Some(0), ..Overrides::default() }
     => "--requests is 0; expected a whole number from 1 to 1000000000000000"; "no requests")]
-#[test_case(counted(), Overrides { concurrency: Some(0), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { concurrency: Some(0), ..Overrides::default() }
     => "--concurrency is 0; expected a whole number from 1 to 1000000"; "no users")]
-#[test_case(counted(), Overrides { connections: Some(70_000), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { connections: Some(70_000), ..Overrides::default() }
     => "--connections is 70000; expected a whole number from 1 to 65535"; "too many connections")]
-#[test_case(counted(), Overrides { duration: seconds(0), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { duration: seconds(0), ..Overrides::default() }
     => "--duration is 0s; expected a duration above zero, at most 30 days"; "no time")]
-#[test_case(counted(), Overrides { timeout: seconds(2_592_001), ..Overrides::default() }
+#[test_case(&counted(), &Overrides { timeout: seconds(2_592_001), ..Overrides::default() }
     => "--timeout is 720h1s; expected a duration above zero, at most 30 days"; "a long timeout")]
-#[test_case(counted(), Overrides { rate: rate(0.000_001), ..Overrides::default() }
-    => "--rate is 1000; expected iterations that take at most 30 days at that rate"; "slower than a month")]
-#[test_case(counted(), Overrides { rate: rate(0.5), duration: seconds(1), ..Overrides::default() }
-    => "the scenario would not be valid: scenario `s`: 1 problem\n  scenarios[0].load.open: found less than one arrival in all, expected at least one"; "no arrival in that time")]
-fn refuses(load: Value, overrides: Overrides) -> String {
-    refusal(&load, &overrides)
+#[test_case(&counted(), &Overrides { rate: rate(0.000_001), ..Overrides::default() }
+    => "1000 iterations at 0.000001/s take more than 30 days"; "slower than a month")]
+fn refuses(load: &Value, overrides: &Overrides) -> String {
+    refusal(load, overrides)
 }
 
 #[test]

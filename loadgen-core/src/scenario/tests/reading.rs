@@ -60,19 +60,19 @@ fn what_is_not_said_has_the_documented_default() {
     assert_eq!(plan_of(&json!({ "thresholds": [] })), expected);
 }
 
-#[test_case(json!({ "closed": { "users": 3, "iterations_per_user": 7 } }), closed(3, Limit::IterationsPerUser(7)); "per user")]
-#[test_case(json!({ "closed": { "users": 3, "duration": "1m30s" } }), closed(3, Limit::Duration(seconds(90))); "duration")]
+#[test_case(&json!({ "closed": { "users": 3, "iterations_per_user": 7 } }), &closed(3, Limit::IterationsPerUser(7)); "per user")]
+#[test_case(&json!({ "closed": { "users": 3, "duration": "1m30s" } }), &closed(3, Limit::Duration(seconds(90))); "duration")]
 #[test_case(
-    json!({ "closed": { "stages": [{ "for": "10s", "users": 5 }, { "for": "0s", "users": 9 }, { "for": "5s", "users": 0 }] } }),
-    closed(9, Limit::Stages(vec![
+    &json!({ "closed": { "stages": [{ "for": "10s", "users": 5 }, { "for": "0s", "users": 9 }, { "for": "5s", "users": 0 }] } }),
+    &closed(9, Limit::Stages(vec![
         UserStage { duration: seconds(10), users: 5 },
         UserStage { duration: seconds(0), users: 9 },
         UserStage { duration: seconds(5), users: 0 },
     ])); "stages of users"
 )]
 #[test_case(
-    json!({ "closed": { "users": 2, "iterations": 2, "think_time": "1s", "rate_limit": "30/m" } }),
-    Load::Closed(ClosedModel {
+    &json!({ "closed": { "users": 2, "iterations": 2, "think_time": "1s", "rate_limit": "30/m" } }),
+    &Load::Closed(ClosedModel {
         users: 2,
         limit: Limit::Iterations(2),
         think_time: Some(ThinkTime::Fixed(seconds(1))),
@@ -80,29 +80,29 @@ fn what_is_not_said_has_the_documented_default() {
     }); "think time and rate limit"
 )]
 #[test_case(
-    json!({ "closed": { "users": 2, "iterations": 2, "think_time": { "between": ["0.5s", "2s"] } } }),
-    Load::Closed(ClosedModel {
+    &json!({ "closed": { "users": 2, "iterations": 2, "think_time": { "between": ["0.5s", "2s"] } } }),
+    &Load::Closed(ClosedModel {
         users: 2,
         limit: Limit::Iterations(2),
         think_time: Some(ThinkTime::Between(Duration::from_millis(500), seconds(2))),
         rate_limit: None,
     }); "think time from a range"
 )]
-#[test_case(json!({ "open": { "rate": "500/s", "duration": "10s" } }), Load::Open(open(vec![stage(10, 500.0, 500.0)])); "constant rate")]
+#[test_case(&json!({ "open": { "rate": "500/s", "duration": "10s" } }), &Load::Open(open(vec![stage(10, 500.0, 500.0)])); "constant rate")]
 #[test_case(
-    json!({ "open": { "stages": [{ "for": "10s", "rate": "100/s" }, { "for": "5s", "rate": "100/s" }, { "for": "5s", "rate": "0/s" }] } }),
-    Load::Open(open(vec![stage(10, 0.0, 100.0), stage(5, 100.0, 100.0), stage(5, 100.0, 0.0)])); "stages of rates, from zero"
+    &json!({ "open": { "stages": [{ "for": "10s", "rate": "100/s" }, { "for": "5s", "rate": "100/s" }, { "for": "5s", "rate": "0/s" }] } }),
+    &Load::Open(open(vec![stage(10, 0.0, 100.0), stage(5, 100.0, 100.0), stage(5, 100.0, 0.0)])); "stages of rates, from zero"
 )]
 #[test_case(
-    json!({ "open": { "stages": [{ "for": "0s", "rate": "100/s" }, { "for": "5s", "rate": "100/s" }, { "for": "0s", "rate": "300/s" }, { "for": "5s", "rate": "200/s" }] } }),
-    Load::Open(open(vec![stage(5, 100.0, 100.0), stage(5, 300.0, 200.0)])); "stages that jump"
+    &json!({ "open": { "stages": [{ "for": "0s", "rate": "100/s" }, { "for": "5s", "rate": "100/s" }, { "for": "0s", "rate": "300/s" }, { "for": "5s", "rate": "200/s" }] } }),
+    &Load::Open(open(vec![stage(5, 100.0, 100.0), stage(5, 300.0, 200.0)])); "stages that jump"
 )]
 #[test_case(
-    json!({ "open": { "rate": "1/s", "duration": "1s", "arrivals": "poisson", "when_busy": "drop", "users": { "max": 7 } } }),
-    Load::Open(OpenModel { spacing: Spacing::Poisson, when_busy: WhenBusy::Drop, max_users: 7, ..open(vec![stage(1, 1.0, 1.0)]) }); "everything"
+    &json!({ "open": { "rate": "1/s", "duration": "1s", "arrivals": "poisson", "when_busy": "drop", "users": { "max": 7 } } }),
+    &Load::Open(OpenModel { spacing: Spacing::Poisson, when_busy: WhenBusy::Drop, max_users: 7, ..open(vec![stage(1, 1.0, 1.0)]) }); "everything"
 )]
-fn loads(load: Value, expected: Load) {
-    assert_eq!(plan_of(&json!({ "load": load })).load, expected);
+fn loads(load: &Value, expected: &Load) {
+    assert_eq!(&plan_of(&json!({ "load": load })).load, expected);
 }
 
 #[test]

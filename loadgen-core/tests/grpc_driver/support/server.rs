@@ -33,6 +33,8 @@ pub(crate) struct Control {
     /// Closes every connection at once.
     pub(crate) cut: Notify,
     pub(crate) connections: Cell<usize>,
+    /// Connections that are open now.
+    pub(crate) open: Cell<usize>,
     pub(crate) requests: Cell<usize>,
     pub(crate) active: Cell<usize>,
     pub(crate) most_active: Cell<usize>,
@@ -87,6 +89,8 @@ impl Server {
                 let (settings, seen, handler) =
                     (settings.clone(), Rc::clone(&seen), Rc::clone(&handler));
                 tokio::task::spawn_local(async move {
+                    let control = Rc::clone(&seen);
+                    control.open.set(control.open.get() + 1);
                     match settings.tls.clone() {
                         None => serve(tcp, &settings, seen, handler).await,
                         Some(acceptor) => {
@@ -95,6 +99,7 @@ impl Server {
                             }
                         }
                     }
+                    control.open.set(control.open.get() - 1);
                 });
             }
         });

@@ -9,12 +9,12 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use loadgen_backends::{Code, Delay, Probability};
 use loadgen_core::outcome::GrpcCode;
+use loadgen_core::units::{self, Rate};
 
 use crate::commands::serve::parse_delay;
 use crate::output::{Kind, Spec};
-use loadgen_backends::{Code, Delay, Probability};
-use loadgen_core::units::{self, Rate};
 
 /// More iterations than this in one run are a slip of the finger.
 const MOST_REQUESTS: u64 = 1_000_000_000_000;

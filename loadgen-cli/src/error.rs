@@ -3,13 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::commands::serve;
-use crate::exit::Exit;
-use crate::shim::AssembleError;
-use crate::{embedded, env, limits, output, settings};
 use loadgen_backends::ServeError;
+use loadgen_core::AssembleError;
 use loadgen_core::engine::RunError;
 use loadgen_core::scenario;
+
+use crate::commands::serve;
+use crate::exit::Exit;
+use crate::{embedded, env, limits, output, settings};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]

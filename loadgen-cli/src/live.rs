@@ -8,11 +8,11 @@ use std::time::Duration;
 use loadgen_core::engine::{Event, Phase, ScenarioSnapshot, Snapshot};
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::{Histogram, Ledger};
+use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::schedule::{Limit, Load};
 
 use crate::human;
 use crate::screen::{Line, Screen, Tone};
-use loadgen_core::scenario::ScenarioPlan;
 
 /// How often a line is printed where nothing can be drawn over again.
 const LINES_EVERY: Duration = Duration::from_secs(5);

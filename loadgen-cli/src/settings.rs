@@ -6,12 +6,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use loadgen_core::engine::Options;
+use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
 
 use crate::args::{ProtocolChoice, RunArgs};
 use crate::error::Error;
 use crate::output::Spec;
 use crate::{env, targets};
-use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
 #[derive(Debug, thiserror::Error)]

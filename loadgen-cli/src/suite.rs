@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::error::Error;
 use loadgen_core::scenario::{self, Suite};
+
+use crate::error::Error;
 
 /// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
 ///

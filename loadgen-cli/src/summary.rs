@@ -11,9 +11,10 @@ pub(crate) mod samples;
 
 use std::time::Duration;
 
+use loadgen_core::report::{Document, Status};
+
 use crate::human;
 use crate::paint::Paint;
-use loadgen_core::report::{Document, Status};
 
 /// Columns that the summary keeps to.
 const WIDTH: usize = 80;

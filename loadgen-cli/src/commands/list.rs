@@ -1,12 +1,12 @@
 //! `loadgen list`.
 
+use loadgen_core::scenario::{self, ScenarioPlan, Suite, Unavailable};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 
 use crate::args::ListArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::{human, output, settings, suite};
-use loadgen_core::scenario::{self, ScenarioPlan, Suite, Unavailable};
 
 /// Prints the scenarios there are.
 ///

@@ -5,6 +5,8 @@ use std::thread;
 
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
+use loadgen_core::report::{self, Document, Status};
+use loadgen_core::scenario;
 
 use crate::args::RunArgs;
 use crate::commands::list;
@@ -16,11 +18,8 @@ use crate::output::{Kind, Pending};
 use crate::paint::Paint;
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
-use crate::shim;
 use crate::signals::Listener;
 use crate::{limits, output, suite, summary};
-use loadgen_core::report::{self, Document, Status};
-use loadgen_core::scenario;
 
 /// Runs scenarios and judges the results.
 ///
@@ -113,7 +112,7 @@ fn execute(
 }
 
 fn assemble(settings: &RunSettings) -> Result<Run, Error> {
-    shim::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
+    loadgen_core::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
         if error.is_unreachable() {
             Error::Unreachable(error.to_string())
         } else {

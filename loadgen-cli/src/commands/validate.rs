@@ -1,10 +1,11 @@
 //! `loadgen validate`.
 
+use loadgen_core::scenario;
+
 use crate::args::ValidateArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::{human, output, suite};
-use loadgen_core::scenario;
 
 /// Checks a scenario file.
 ///

@@ -1,8 +1,7 @@
 //! A fixed result document for tests.
 
-use serde_json::{Value, json};
-
 use loadgen_core::report::Document;
+use serde_json::{Value, json};
 
 /// A small passing run, changed as told.
 pub(crate) fn document(change: impl FnOnce(&mut Value)) -> Document {

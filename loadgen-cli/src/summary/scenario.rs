@@ -1,9 +1,10 @@
 //! One scenario of the summary, as a block of lines.
 
+use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
+
 use super::{WIDTH, cut, field};
 use crate::human;
 use crate::paint::Paint;
-use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
 
 /// Classes of failure that are named.
 const CLASSES: usize = 4;

@@ -11,8 +11,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use loadgen_core::scenario::Target;
+
 use crate::commands::serve::Listening;
-use crate::shim::scenario::Target;
 
 /// The longest it may take to listen.
 const START: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
-use crate::shim::scenario::Target;
+use loadgen_core::scenario::Target;
 
 /// Host of the gRPC target.
 pub(crate) const GRPC_HOST: &str = "GRPC_HOST";

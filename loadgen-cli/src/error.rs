@@ -3,12 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use loadgen_backends::ServeError;
+use loadgen_core::AssembleError;
+use loadgen_core::engine::RunError;
+use loadgen_core::scenario;
+
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::shim::{AssembleError, scenario};
-use crate::{embedded, env, limits, output, settings, targets};
-use loadgen_backends::ServeError;
-use loadgen_core::engine::RunError;
+use crate::{embedded, env, limits, output, settings};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +20,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Settings(#[from] settings::SettingsError),
     /// A target on the command line.
-    #[error(transparent)]
-    Target(#[from] targets::TargetError),
+    #[error("invalid target: {0}")]
+    Target(#[from] scenario::TargetError),
     /// A variable of the environment.
     #[error(transparent)]
     Environment(#[from] env::EnvError),

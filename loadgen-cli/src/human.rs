@@ -15,6 +15,12 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
+/// A count and what is counted.
+pub(crate) fn counted(value: u64, one: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", count(value))
+}
+
 /// A rate per second.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second >= 100.0 {
@@ -120,6 +126,13 @@ mod tests {
     #[test_case(12_345_678 => "12,345,678")]
     fn counts(value: u64) -> String {
         count(value)
+    }
+
+    #[test_case(1, "user" => "1 user")]
+    #[test_case(2_000, "user" => "2,000 users")]
+    #[test_case(0, "user" => "0 users")]
+    fn counted_things(value: u64, one: &str) -> String {
+        counted(value, one)
     }
 
     #[test_case(0.25 => "250 ns")]

@@ -8,11 +8,11 @@ use std::time::Duration;
 use loadgen_core::engine::{Event, Phase, ScenarioSnapshot, Snapshot};
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::{Histogram, Ledger};
+use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::schedule::{Limit, Load};
 
 use crate::human;
 use crate::screen::{Line, Screen, Tone};
-use crate::shim::scenario::ScenarioPlan;
 
 /// How often a line is printed where nothing can be drawn over again.
 const LINES_EVERY: Duration = Duration::from_secs(5);
@@ -194,9 +194,9 @@ fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
     }];
     lines.push(Line {
         text: format!(
-            "  {} · {} users · {} ok{}{}",
+            "  {} · {} · {} ok{}{}",
             human::rate(now.rate_per_s),
-            human::count(now.users),
+            human::counted(now.users, "user"),
             human::count(now.ledger.completed),
             latencies(now),
             start_lag(planned, now),
@@ -217,12 +217,12 @@ fn line(planned: &Planned, now: &Moment) -> String {
     let (done, whole, _) = progress(planned, now);
     let failed = failures(now).unwrap_or_else(|| "0 failed".to_owned());
     format!(
-        "{} {} {}: {done} / {whole}, {}, {} users, {} ok, {failed}{}{}",
+        "{} {} {}: {done} / {whole}, {}, {}, {} ok, {failed}{}{}",
         human::clock(now.elapsed),
         planned.name,
         phase(now.phase),
         human::rate(now.rate_per_s),
-        human::count(now.users),
+        human::counted(now.users, "user"),
         human::count(now.ledger.completed),
         latencies(now).replace(" · ", ", "),
         start_lag(planned, now).replace(" · ", ", "),

@@ -17,7 +17,6 @@ mod output;
 mod paint;
 mod screen;
 mod settings;
-mod shim;
 mod signals;
 mod suite;
 mod summary;

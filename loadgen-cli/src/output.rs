@@ -182,7 +182,9 @@ pub(crate) fn note(line: impl fmt::Display) {
 /// Says on stderr why a command could not do its work.
 pub(crate) fn error(error: &Error) {
     let paint = Paint::for_stderr();
+    // A list of problems reads best as it is; a syntax error with the line that it stands in.
     if let Error::Suite(suite) = error
+        && suite.problems().is_empty()
         && io::stderr().is_terminal()
     {
         note(diagnostic(suite, paint));

@@ -6,11 +6,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use loadgen_core::engine::Options;
+use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
 
 use crate::args::{ProtocolChoice, RunArgs};
 use crate::error::Error;
 use crate::output::Spec;
-use crate::shim::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
 use crate::{env, targets};
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
@@ -73,11 +73,11 @@ impl RunSettings {
         cores: usize,
     ) -> Result<Self, Error> {
         refuse_same_output(&args.outputs)?;
-        let flag_targets = targets::parse_all(&args.grpc_targets)?;
+        let overrides = overrides(args)?;
         let mut plan = suite.select(&args.scenarios, protocol(args.protocol)?)?;
-        let mut notices = override_all(&mut plan, args)?;
+        let mut notices = override_all(&mut plan, &overrides)?;
         apply_tls(&mut plan, args, &mut notices);
-        let embedded = aim(&mut plan, &flag_targets, variable)?;
+        let embedded = aim(&mut plan, variable)?;
         let users = plan
             .scenarios
             .iter()
@@ -122,10 +122,10 @@ impl RunSettings {
 ///
 /// # Errors
 /// [`SettingsError::WebsocketOnly`].
-pub(crate) fn protocol(choice: ProtocolChoice) -> Result<Option<Protocol>, SettingsError> {
+pub(crate) fn protocol(choice: ProtocolChoice) -> Result<Option<&'static str>, SettingsError> {
     match choice {
         ProtocolChoice::All => Ok(None),
-        ProtocolChoice::Grpc => Ok(Some(Protocol::Grpc)),
+        ProtocolChoice::Grpc => Ok(Some(Protocol::Grpc.as_str())),
         ProtocolChoice::Websocket => Err(SettingsError::WebsocketOnly),
     }
 }
@@ -135,34 +135,34 @@ fn default_workers(embedded: bool, cores: usize, users: usize) -> Option<usize> 
     embedded.then(|| (cores / 2).min(users).max(1))
 }
 
-fn override_all(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, SettingsError> {
-    let overrides = overrides(args);
+fn override_all(plan: &mut Plan, overrides: &Overrides) -> Result<Vec<String>, SettingsError> {
     let mut notices = Vec::new();
     for scenario in &mut plan.scenarios {
         let (changed, said) =
-            scenario::with_overrides(scenario, overrides.clone()).map_err(|source| {
-                SettingsError::Override {
+            scenario
+                .with_overrides(overrides)
+                .map_err(|source| SettingsError::Override {
                     scenario: scenario.name.clone(),
                     source,
-                }
-            })?;
+                })?;
         *scenario = changed;
         notices.extend(said);
     }
     Ok(notices)
 }
 
-fn overrides(args: &RunArgs) -> Overrides {
+fn overrides(args: &RunArgs) -> Result<Overrides, Error> {
     // The parser of the flags has made sure that the counts fit.
     let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-    Overrides {
+    Ok(Overrides {
         requests: args.requests,
         concurrency: args.concurrency.map(narrow),
         duration: args.duration,
         rate: args.rate,
         connections: args.connections.map(narrow),
         timeout: args.timeout,
-    }
+        targets: targets::parse_all(&args.grpc_targets)?,
+    })
 }
 
 fn apply_tls(plan: &mut Plan, args: &RunArgs, notices: &mut Vec<String>) {
@@ -188,19 +188,9 @@ fn apply_tls(plan: &mut Plan, args: &RunArgs, notices: &mut Vec<String>) {
     }
 }
 
-/// Sets each scenario's targets: those of the flag, else its own, else the environment's. Says
-/// whether any is left without, for the embedded backend.
-fn aim(
-    plan: &mut Plan,
-    flag: &[Target],
-    variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<bool, Error> {
-    if !flag.is_empty() {
-        for scenario in &mut plan.scenarios {
-            scenario.targets = flag.to_vec();
-        }
-        return Ok(false);
-    }
+/// Sets the environment's target where neither flag nor scenario names one. Says whether any
+/// scenario is left without, for the embedded backend.
+fn aim(plan: &mut Plan, variable: impl Fn(&str) -> Option<OsString>) -> Result<bool, Error> {
     if plan.scenarios.iter().all(|it| !it.targets.is_empty()) {
         return Ok(false);
     }
@@ -282,7 +272,7 @@ mod tests {
     fn a_scenarios_own_targets_go_before_the_environment() {
         let mut plan = scenario::shipped().select(&args().scenarios, None).unwrap();
         plan.scenarios[0].targets = targets::parse_all(&["own:1".to_owned()]).unwrap();
-        let embedded = aim(&mut plan, &[], |_| panic!("not asked")).unwrap();
+        let embedded = aim(&mut plan, |_| panic!("not asked")).unwrap();
         assert!(!embedded);
         assert_eq!(plan.scenarios[0].targets[0].host, "own");
     }

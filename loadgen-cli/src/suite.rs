@@ -4,8 +4,20 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use loadgen_core::scenario::{self, Suite};
+
 use crate::error::Error;
-use crate::shim::scenario::{self, Suite};
+
+/// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
+///
+/// # Errors
+/// As for [`load`].
+pub(crate) fn load_over_shipped(
+    config: Option<&Path>,
+    profile: Option<&str>,
+) -> Result<Suite, Error> {
+    Ok(load(config, profile)?.or(scenario::shipped()))
+}
 
 /// The suite of a file (`-` is standard input), or the shipped one.
 ///
@@ -20,12 +32,16 @@ pub(crate) fn load(config: Option<&Path>, profile: Option<&str>) -> Result<Suite
         source,
     })?;
     let base = path.parent().filter(|_| path != Path::new("-"));
-    Ok(Suite::parse(
-        &path.display().to_string(),
-        &text,
-        base,
-        profile,
-    )?)
+    Ok(Suite::parse(&name(path), &text, base, profile)?)
+}
+
+/// What a file is called in messages.
+pub(crate) fn name(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -11,9 +11,10 @@ pub(crate) mod samples;
 
 use std::time::Duration;
 
+use loadgen_core::report::{Document, Status};
+
 use crate::human;
 use crate::paint::Paint;
-use crate::shim::report::{Document, Generator, Status};
 
 /// Columns that the summary keeps to.
 const WIDTH: usize = 80;
@@ -32,7 +33,7 @@ pub(crate) fn render(document: &Document, paint: Paint) -> String {
             lines.extend(scenario::block(scenario, paint));
         }
     }
-    lines.push(generator(&document.run.generator, paint));
+    lines.push(generator(document, paint));
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -48,7 +49,7 @@ fn verdict(document: &Document, paint: Paint) -> Vec<String> {
         several => format!("{} scenarios", several.len()),
     };
     let stopped = if document.run.stopped {
-        ", stopped before the plan was done"
+        ", stopped early"
     } else {
         ""
     };
@@ -68,7 +69,8 @@ fn verdict(document: &Document, paint: Paint) -> Vec<String> {
     lines
 }
 
-fn generator(generator: &Generator, paint: Paint) -> String {
+fn generator(document: &Document, paint: Paint) -> String {
+    let generator = &document.run.generator;
     let plural = if generator.workers == 1 { "" } else { "s" };
     let busy = human::percent(generator.cpu_busy);
     let facts = format!(
@@ -77,6 +79,8 @@ fn generator(generator: &Generator, paint: Paint) -> String {
     );
     let judgement = if generator.saturated {
         paint.doubtful("it was the limit")
+    } else if document.verdict.status == Status::Invalid {
+        paint.doubtful("it did not keep up")
     } else {
         "not the limit".to_owned()
     };
@@ -232,7 +236,7 @@ mod tests {
                 {"id": "b", "requests": 3990, "share": 0.4, "failed": 12},
             ]);
         }), @"
-        INVALID  hello_high in 104 ms, stopped before the plan was done
+        INVALID  hello_high in 104 ms, stopped early
           because `hello_high`: 12.5% of the arrivals started more than 1 ms late,
                   expected at most 1%
 
@@ -247,7 +251,7 @@ mod tests {
         backends       60%  a: 6,000 answers, 0 failed
                        40%  b: 3,990 answers, 12 failed
         thresholds  ok   error_rate < 1%  (was 0%)
-        generator   2 workers, the busiest used 45% of its core: not the limit
+        generator   2 workers, the busiest used 45% of its core: it did not keep up
         ");
     }
 

@@ -1,11 +1,11 @@
 //! `loadgen list`.
 
+use loadgen_core::scenario::{self, ScenarioPlan, Suite, Unavailable};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 
 use crate::args::ListArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::shim::scenario::{self, Plan, ScenarioPlan};
 use crate::{human, output, settings, suite};
 
 /// Prints the scenarios there are.
@@ -14,20 +14,30 @@ use crate::{human, output, settings, suite};
 /// When they cannot be read.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     let suite = suite::load(args.config.as_deref(), args.profile.as_deref())?;
-    let plan = suite.select(&[], settings::protocol(args.protocol)?)?;
+    let protocol = settings::protocol(args.protocol)?;
     output::print(&if args.json {
-        output::json(&scenario::to_json(&plan.scenarios))
+        let spoken = suite
+            .scenarios()
+            .iter()
+            .filter(|it| speaks(it.protocol.as_str(), protocol));
+        let spoken: Vec<ScenarioPlan> = spoken.cloned().collect();
+        output::json(&scenario::to_json(&spoken))
     } else {
-        table(&plan)
+        table(&suite, protocol)
     })?;
     Ok(Exit::Pass)
 }
 
 /// The scenarios as aligned columns: name, protocol, load in words, description.
-pub(crate) fn table(plan: &Plan) -> String {
+pub(crate) fn table(suite: &Suite, protocol: Option<&str>) -> String {
     let heading = ["NAME", "PROTOCOL", "LOAD", "DESCRIPTION"].map(str::to_owned);
+    let runnable = suite.scenarios().iter();
+    let runnable = runnable.filter(|it| speaks(it.protocol.as_str(), protocol));
+    let unavailable = suite.unavailable().iter();
+    let unavailable = unavailable.filter(|it| speaks(it.protocol, protocol));
     let rows: Vec<[String; 4]> = std::iter::once(heading)
-        .chain(plan.scenarios.iter().map(row))
+        .chain(runnable.map(row))
+        .chain(unavailable.map(unavailable_row))
         .collect();
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
@@ -43,6 +53,19 @@ pub(crate) fn table(plan: &Plan) -> String {
             format!("{}\n", line.trim_end())
         })
         .collect()
+}
+
+fn speaks(word: &str, protocol: Option<&str>) -> bool {
+    protocol.is_none_or(|protocol| protocol == word)
+}
+
+fn unavailable_row(scenario: &Unavailable) -> [String; 4] {
+    [
+        scenario.name.clone(),
+        scenario.protocol.to_owned(),
+        "-".to_owned(),
+        "not in this version".to_owned(),
+    ]
 }
 
 fn row(plan: &ScenarioPlan) -> [String; 4] {
@@ -95,8 +118,7 @@ fn open_in_words(open: &OpenModel) -> String {
 }
 
 fn users(count: u32) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} user{plural}", human::count(count.into()))
+    human::counted(count.into(), "user")
 }
 
 #[cfg(test)]
@@ -148,11 +170,12 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let plan = scenario::shipped()
-            .select(&["hello_light".to_owned()], None)
-            .unwrap();
-        let table = table(&plan);
+        let table = table(&scenario::shipped(), None);
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[0].find("LOAD"), lines[1].find("100 iterations"));
+        assert_eq!(
+            lines[0].find("LOAD"),
+            lines[1].find("500 iterations"),
+            "{table}"
+        );
     }
 }

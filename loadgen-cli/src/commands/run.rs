@@ -5,6 +5,8 @@ use std::thread;
 
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
+use loadgen_core::report::{self, Document, Status};
+use loadgen_core::scenario;
 
 use crate::args::RunArgs;
 use crate::commands::list;
@@ -16,8 +18,6 @@ use crate::output::{Kind, Pending};
 use crate::paint::Paint;
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
-use crate::shim::report::{self, Document, Status};
-use crate::shim::{self, scenario};
 use crate::signals::Listener;
 use crate::{limits, output, suite, summary};
 
@@ -26,11 +26,15 @@ use crate::{limits, output, suite, summary};
 /// # Errors
 /// Why nothing could be measured.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let suite = suite::load(args.config.as_deref(), args.profile.as_deref())?;
-    if args.scenarios.is_empty() && args.config.is_none() {
-        let plan = suite.select(&[], settings::protocol(args.protocol)?)?;
+    let (config, profile) = (args.config.as_deref(), args.profile.as_deref());
+    let suite = if args.scenarios.is_empty() {
+        suite::load(config, profile)?
+    } else {
+        suite::load_over_shipped(config, profile)?
+    };
+    if args.scenarios.is_empty() && config.is_none() {
         output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
-        output::print(&list::table(&plan))?;
+        output::print(&list::table(&suite, settings::protocol(args.protocol)?))?;
         return Ok(Exit::Usage);
     }
     let signals = Listener::install().map_err(|source| Error::Unexpected {
@@ -108,7 +112,7 @@ fn execute(
 }
 
 fn assemble(settings: &RunSettings) -> Result<Run, Error> {
-    shim::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
+    loadgen_core::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
         if error.is_unreachable() {
             Error::Unreachable(error.to_string())
         } else {

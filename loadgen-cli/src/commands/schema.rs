@@ -1,10 +1,11 @@
 //! `loadgen schema`.
 
+use loadgen_core::{report, scenario};
+
 use crate::args::{SchemaArgs, SchemaOf};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output;
-use crate::shim::{report, scenario};
 
 /// Prints a JSON Schema.
 ///

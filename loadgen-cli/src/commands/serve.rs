@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use loadgen_backends::{
+    Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles, start_grpc,
+};
+
 use crate::args::{FaultArgs, ServeGrpcArgs};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::Listener;
 use crate::{limits, output};
-use loadgen_backends::{
-    Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles, start_grpc,
-};
 
 /// The line on stdout that says that a server listens. Programs read it, so its form is promised:
 /// `PROTOCOL listening on HOST:PORT id=NAME`, blanks between, further `key=value` pairs after.

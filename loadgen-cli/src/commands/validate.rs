@@ -1,9 +1,10 @@
 //! `loadgen validate`.
 
+use loadgen_core::scenario;
+
 use crate::args::ValidateArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::shim::scenario;
 use crate::{human, output, suite};
 
 /// Checks a scenario file.
@@ -16,12 +17,19 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
     output::print(&if args.print {
         output::json(&scenario::to_json(scenarios))
     } else {
-        let plural = if scenarios.len() == 1 { "" } else { "s" };
-        format!(
-            "{}: {} scenario{plural}, valid\n",
-            args.file.display(),
-            human::count(scenarios.len() as u64)
-        )
+        let mut text = format!(
+            "{}: {}, valid",
+            suite::name(&args.file),
+            human::counted(scenarios.len() as u64, "scenario")
+        );
+        let unavailable = suite.unavailable().len() as u64;
+        if unavailable > 0 {
+            text.push_str(&format!(
+                "; {} in a protocol that this version does not speak",
+                human::counted(unavailable, "more scenario")
+            ));
+        }
+        text + "\n"
     })?;
     Ok(Exit::Pass)
 }

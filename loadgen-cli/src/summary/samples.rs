@@ -1,8 +1,7 @@
 //! A fixed result document for tests.
 
+use loadgen_core::report::Document;
 use serde_json::{Value, json};
-
-use crate::shim::report::Document;
 
 /// A small passing run, changed as told.
 pub(crate) fn document(change: impl FnOnce(&mut Value)) -> Document {

@@ -1,9 +1,10 @@
 //! One scenario of the summary, as a block of lines.
 
+use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
+
 use super::{WIDTH, cut, field};
 use crate::human;
 use crate::paint::Paint;
-use crate::shim::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
 
 /// Classes of failure that are named.
 const CLASSES: usize = 4;
@@ -82,7 +83,8 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
         ("queue wait", &scenario.queue_wait_us),
     ];
     for (label, statistics) in waits {
-        lines.extend(statistics.as_ref().map(|it| row(label, it)));
+        let any = statistics.as_ref().filter(|it| it.max > Some(0.0));
+        lines.extend(any.map(|it| row(label, it)));
     }
     if let [only] = scenario.steps.as_slice() {
         lines.extend(message_rows(only));

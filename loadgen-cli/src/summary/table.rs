@@ -1,9 +1,10 @@
 //! Many scenarios of the summary, a row each, and below them what went wrong.
 
+use loadgen_core::report::Scenario;
+
 use super::{cut, scenario};
 use crate::human;
 use crate::paint::Paint;
-use crate::shim::report::Scenario;
 
 /// The rows, then failures and failed conditions of each scenario that has any.
 pub(super) fn rows(scenarios: &[Scenario], paint: Paint) -> Vec<String> {

@@ -17,6 +17,9 @@ use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
 use loadgen_core::workload::{Iteration, UserId, Workload};
 use rustix::process::{Pid, Signal, kill_process};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Nothing;
 
 impl Workload for Nothing {

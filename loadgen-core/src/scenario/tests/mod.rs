@@ -1,5 +1,6 @@
 //! Tests of the scenario language as a whole.
 
+mod book;
 mod choosing;
 mod errors;
 mod overriding;

@@ -195,3 +195,17 @@ fn users_of_a_changed_plan_fit_its_limit() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_plan_built_in_code_is_checked_like_a_file() {
+    let mut plan = plan_of(&json!({}));
+    plan.name = "no good".to_owned();
+    plan.thresholds = vec!["steps.bye.error_rate < 1%".parse().unwrap()];
+    let error = plan.checked().unwrap_err();
+    let paths: Vec<_> = error
+        .problems()
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    assert_eq!(paths, ["scenarios[0].name", "scenarios[0].thresholds[0]"]);
+}

@@ -41,7 +41,7 @@ impl Scratch {
 const PEERS: [Peer; 5] = [
     Peer {
         name: "h2load",
-        requests: 400_000,
+        requests: 800_000,
         command: |scratch, address, (connections, streams), requests| {
             // A length-prefixed HelloRequest { name: "world" }.
             let body = scratch.write("hello.bin", b"\0\0\0\0\x07\x0a\x05world");
@@ -54,7 +54,7 @@ const PEERS: [Peer; 5] = [
     },
     Peer {
         name: "loadgen",
-        requests: 400_000,
+        requests: 800_000,
         command: |scratch, address, (connections, streams), requests| {
             let suite = serde_json::json!({ "scenarios": [{
                 "name": "compare",

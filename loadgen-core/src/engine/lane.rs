@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -270,7 +271,8 @@ impl<W: Workload> Lane<W> {
         });
         let timeout = nanos(core.spec.timeout);
         slot.arm(pass.start.saturating_add(timeout), pass.measured);
-        let action = async {
+        // Pinned where it stands: a driver's future is large, and moving it costs.
+        let action = pin!(async {
             let session = match session {
                 Some(session) => session,
                 None => match self.workload.open(user).await {
@@ -279,7 +281,7 @@ impl<W: Workload> Lane<W> {
                 },
             };
             self.workload.iterate(session, &iteration).await
-        };
+        });
         let extend = || {
             let deadline = pass.start.saturating_add(timeout + iteration.paused());
             if iteration.pausing() {

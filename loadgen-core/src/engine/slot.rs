@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Poll, Waker};
 
 use crate::clock::Nanos;
@@ -76,10 +76,9 @@ impl Slot {
     /// counts. `extend` gives the new deadline where pauses allow more time than was thought.
     pub(super) async fn guard<T>(
         &self,
-        action: impl Future<Output = T>,
+        mut action: Pin<&mut impl Future<Output = T>>,
         extend: impl Fn() -> Option<Nanos>,
     ) -> Result<T, Cut> {
-        let mut action = pin!(action);
         poll_fn(|cx| {
             if let Poll::Ready(done) = action.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));

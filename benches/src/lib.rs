@@ -3,8 +3,11 @@
 //! Every program here uses `loadgen-core` as a user's own crate would, prints its table on stdout,
 //! and judges nothing: the figures to reach stand in `docs/src/performance.md`.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use loadgen_backends::RunningServer;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Processor time of this process so far, all threads together.
@@ -23,4 +26,65 @@ pub fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
+}
+
+/// A server in a process of its own: this program again, in another role. Ends when dropped.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    /// Where it listens.
+    pub address: String,
+}
+
+impl ServerProcess {
+    /// Starts this program with `role` as its argument, on one processor where told, and waits for
+    /// the line in which it says its address.
+    ///
+    /// # Panics
+    /// When that cannot be: a benchmark has nothing else to do then.
+    #[must_use]
+    pub fn spawn(role: &str, processor: Option<usize>) -> Self {
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut command = match processor {
+            Some(processor) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &processor.to_string()]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let mut child = command
+            .arg(role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program can be started again");
+        let mut address = String::new();
+        BufReader::new(child.stdout.as_mut().expect("piped above"))
+            .read_line(&mut address)
+            .expect("the child says one line");
+        Self {
+            child,
+            address: address.trim().to_owned(),
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The body of a child that is a server: says its address, ends when its input does.
+pub fn serve_until_input_ends(server: &RunningServer) {
+    println!("{}", server.local_addr());
+    let _ = std::io::stdin().read_line(&mut String::new());
 }

@@ -1,2 +1,39 @@
-//! x
-fn main() {}
+//! The `loadgen` command line.
+//!
+//! Arguments (`args`) become resolved settings (`settings`), a command acts on them
+//! (`commands`), and what came of it becomes an exit code (`exit`). All terminal work, signals
+//! and processes of the project are here; the load itself is `loadgen-core`'s.
+
+mod args;
+mod commands;
+mod embedded;
+mod env;
+mod error;
+mod exit;
+mod human;
+mod limits;
+mod live;
+mod output;
+mod paint;
+mod screen;
+mod settings;
+mod signals;
+mod suite;
+mod summary;
+mod targets;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let exit = commands::run(args).unwrap_or_else(|error| {
+        output::error(&error);
+        error.exit()
+    });
+    exit.into()
+}

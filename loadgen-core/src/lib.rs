@@ -1,12 +1,36 @@
-//! Load generation for gRPC and WebSocket services.
+//! Load generation for gRPC and WebSocket services: truthful latency, exact ledgers, one engine.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`scenario`] | the JSON scenario language, up to an immutable plan |
+//! | [`assemble()`] | from a plan to a run: the one place that chooses a driver |
+//! | [`engine`] | workers, users, lifecycle, cancellation, the event stream |
+//! | [`workload`] | what a user does: the trait between engine and drivers |
+//! | [`driver`] | workloads that speak a protocol |
+//! | [`schedule`], [`pacer`] | when iterations start |
+//! | [`record`] | what was measured: recorders, merging, the ledger |
+//! | [`threshold`], [`report`] | conditions, the verdict, the result document |
+//! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
+//!
+//! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
+//! workload, a gRPC scenario built in code, and a listener on the event stream.
 
+#[cfg(feature = "grpc")]
+mod assemble;
 pub mod clock;
+#[cfg(feature = "grpc")]
+pub mod driver;
 pub mod engine;
+mod nearest;
 pub mod outcome;
 pub mod pacer;
 pub mod record;
+pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod threshold;
 pub mod units;
 pub mod workload;
+
+#[cfg(feature = "grpc")]
+pub use assemble::{AssembleError, assemble};

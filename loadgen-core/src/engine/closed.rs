@@ -75,6 +75,8 @@ struct Part<W: Workload> {
     shared: Arc<Shared>,
     /// Iterations of the chunk claimed last.
     claimed: Cell<u64>,
+    /// Users stand in line for the rate limit: only the first of them asks it, however many wait.
+    turn: tokio::sync::Mutex<()>,
     seed: u64,
 }
 
@@ -91,6 +93,7 @@ pub(super) async fn run<W: Workload>(
         model: model.clone(),
         shared,
         claimed: Cell::new(0),
+        turn: tokio::sync::Mutex::new(()),
         seed,
     });
     let mut tasks = JoinSet::new();
@@ -214,6 +217,10 @@ impl<W: Workload> Part<W> {
     /// Waits until the rate limit lets one more start. False when the lane drains before.
     async fn wait_for_limiter(&self, limiter: &DefaultDirectRateLimiter) -> bool {
         let core = &*self.lane.core;
+        let _turn = tokio::select! {
+            turn = self.turn.lock() => turn,
+            () = core.drained() => return false,
+        };
         loop {
             let Err(not_until) = limiter.check() else {
                 return true;

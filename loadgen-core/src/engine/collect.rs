@@ -84,7 +84,7 @@ impl Collector {
             .iter()
             .map(|spec| {
                 let timeline = Timeline::new(spec, start);
-                let has_users = |worker| worker < spec.load.max_users() as usize;
+                let has_users = |worker| worker < spec.workers(workers);
                 Collected {
                     merger: Merger::new(&spec.names(), workers),
                     gauges: spec.gauges.clone(),

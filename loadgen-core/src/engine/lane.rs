@@ -164,6 +164,13 @@ impl LaneCore {
         self.last_end.get()
     }
 
+    /// Waits until the lane drains.
+    pub(super) async fn drained(&self) {
+        while self.drain_until.get().is_none() {
+            self.halt.notified().await;
+        }
+    }
+
     /// Waits until `at`, to about a millisecond. False when the lane drains before.
     pub(super) async fn rest_until(&self, at: Nanos) -> bool {
         loop {

@@ -84,14 +84,14 @@ impl Run {
         self.stopper.clone()
     }
 
-    /// How many workers the run will have: as asked for, else the smaller of cores and users; never
-    /// more than there are users.
+    /// How many workers the run will have: as asked for, else as many as there are cores; never
+    /// more than some scenario has use for.
     #[must_use]
     pub fn workers(&self) -> usize {
-        let users = self.scenarios.iter().map(|s| s.spec().load.max_users());
-        let users = users.max().unwrap_or(1).max(1) as usize;
         let cores = || thread::available_parallelism().map_or(1, usize::from);
-        self.options.workers.unwrap_or_else(cores).clamp(1, users)
+        let most = self.options.workers.unwrap_or_else(cores);
+        let used = self.scenarios.iter().map(|s| s.spec().workers(most));
+        used.max().unwrap_or(1)
     }
 
     /// Runs to the end; blocks.

@@ -33,6 +33,9 @@ pub struct ScenarioSpec {
     pub timeout: Duration,
     /// Start lag above this counts as late.
     pub late_after: Duration,
+    /// The most workers that its users may be spread over: a driver that must not open more
+    /// connections than this says so here.
+    pub max_workers: Option<usize>,
     /// Names of the steps, pauses left out. At least one.
     pub steps: Vec<String>,
     /// Names of custom counters.
@@ -59,10 +62,17 @@ impl ScenarioSpec {
             graceful_stop: Duration::from_secs(30),
             timeout: Duration::from_secs(30),
             late_after: Duration::from_millis(1),
+            max_workers: None,
             counters: Vec::new(),
             gauges: Vec::new(),
             timings: Vec::new(),
         }
+    }
+
+    /// How many of a run's workers take part in it: the first so many.
+    pub(super) fn workers(&self, of: usize) -> usize {
+        let users = self.load.max_users() as usize;
+        of.min(users).min(self.max_workers.unwrap_or(of)).max(1)
     }
 
     pub(super) fn names(&self) -> Names {

@@ -166,15 +166,16 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     let mut lanes = Vec::new();
     for (index, scenario) in assignment.scenarios.iter().enumerate() {
         let users = scenario.spec().load.max_users() as usize;
-        if worker >= users {
+        let workers = scenario.spec().workers(assignment.workers);
+        if worker >= workers {
             continue;
         }
         let names = scenario.spec().names();
         let recorder = Rc::new(Recorder::new(&names));
         let context = WorkerContext {
             worker,
-            workers: assignment.workers,
-            users: (users - worker).div_ceil(assignment.workers),
+            workers,
+            users: (users - worker).div_ceil(workers),
             seed: mix(assignment.seed, index as u64, worker as u64),
             clock: assignment.clock,
             observer: recorder.clone(),
@@ -201,10 +202,6 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     };
 
     let panic = Rc::new(RefCell::new(None));
-    let share = Share {
-        index: worker as u64,
-        of: assignment.workers as u64,
-    };
     let mut beats = Vec::new();
     let mut running = Vec::new();
     for (index, lane, recorder, names) in lanes {
@@ -222,9 +219,11 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             std::sync::mpsc::channel().1,
         );
         beats.push(Beat::new(index, Rc::clone(&core), names, returned));
-        // Users may be fewer than workers; those that have none take no share of the arrivals.
-        let of = share.of.min(u64::from(spec.load.max_users()));
-        let lane = lane.run(Rc::clone(&core), Share { of, ..share });
+        let share = Share {
+            index: worker as u64,
+            of: spec.workers(assignment.workers) as u64,
+        };
+        let lane = lane.run(Rc::clone(&core), share);
         running.push(async move {
             let result = lane.await;
             core.finish();

@@ -2,11 +2,14 @@
 
 use std::ops::AddAssign;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// Every planned iteration, accounted for.
 ///
 /// `planned = started + dropped` and `started = completed + failed + interrupted`, once the
 /// run has ended; while it is under way `in_flight` is the difference.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// Arrivals that fell due (open) or iterations handed out (closed).
     pub planned: u64,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Histogram, Ledger, Sparse, new_histogram};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::SampleKind;
@@ -22,6 +25,26 @@ pub struct RunRecord {
     pub stopped: bool,
     /// What a workload said when it panicked; the run ended early because of it.
     pub panic: Option<String>,
+}
+
+impl RunRecord {
+    /// The record of a run that came to its planned end.
+    #[must_use]
+    pub fn new(
+        started_at: std::time::SystemTime,
+        elapsed: Duration,
+        scenarios: Vec<ScenarioRecord>,
+        generator: GeneratorRecord,
+    ) -> Self {
+        Self {
+            started_at,
+            elapsed,
+            scenarios,
+            generator,
+            stopped: false,
+            panic: None,
+        }
+    }
 }
 
 /// How the generator itself fared.
@@ -91,7 +114,7 @@ pub struct ScenarioRecord {
 }
 
 /// Bytes on the wire.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ByteCount {
     /// Written to sockets.
     pub sent: u64,
@@ -147,6 +170,19 @@ pub struct BackendRecord {
     pub response_time: Histogram,
 }
 
+impl BackendRecord {
+    /// A server that has answered nothing yet.
+    #[must_use]
+    pub fn empty(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            requests: 0,
+            failed: 0,
+            response_time: new_histogram(),
+        }
+    }
+}
+
 /// Metrics of a custom workload's own.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -177,6 +213,22 @@ pub struct SeriesPoint {
     pub users: u64,
     /// Response times of the iterations that were due in it.
     pub response_time: Sparse,
+}
+
+impl SeriesPoint {
+    /// A stretch in which nothing has happened.
+    #[must_use]
+    pub fn empty(t_s: u64, seconds: u64) -> Self {
+        Self {
+            t_s,
+            seconds,
+            started: 0,
+            completed: 0,
+            failed: 0,
+            users: 0,
+            response_time: Sparse::default(),
+        }
+    }
 }
 
 impl ScenarioRecord {

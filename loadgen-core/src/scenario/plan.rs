@@ -5,8 +5,21 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::target::Target;
 use crate::schedule::Load;
 use crate::threshold::Threshold;
+
+/// What holds where a scenario says nothing.
+pub(super) mod defaults {
+    use std::time::Duration;
+
+    pub(in crate::scenario) const GRACEFUL_STOP: Duration = Duration::from_secs(30);
+    pub(in crate::scenario) const TIMEOUT: Duration = Duration::from_secs(30);
+    pub(in crate::scenario) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    pub(in crate::scenario) const LATE_AFTER: Duration = Duration::from_millis(1);
+    /// Of an open model.
+    pub(in crate::scenario) const MAX_USERS: u32 = 1000;
+}
 
 /// What is to be run: validated scenarios.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +71,78 @@ pub struct ScenarioPlan {
     pub thresholds: Vec<Threshold>,
 }
 
+impl ScenarioPlan {
+    /// A scenario of one gRPC call, with everything else as in a file that says nothing of it: no
+    /// targets, no warm-up, 30 s timeout and graceful stop, 5 s to connect, late after 1 ms,
+    /// `error_rate < 1%`. The step is called after the method, in lower case. Every field can be
+    /// changed; [`ScenarioPlan::checked`] then applies the checks of a file.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::ScenarioPlan;
+    /// use loadgen_core::schedule::{ClosedModel, Limit, Load};
+    /// use serde_json::json;
+    ///
+    /// let load = Load::Closed(ClosedModel {
+    ///     users: 10,
+    ///     limit: Limit::Iterations(1000),
+    ///     think_time: None,
+    ///     rate_limit: None,
+    /// });
+    /// let mut plan = ScenarioPlan::grpc(
+    ///     "greet",
+    ///     "loadgen.v1.Greeter/Hello",
+    ///     json!({ "name": "world" }),
+    ///     load,
+    /// );
+    /// plan.targets = vec!["127.0.0.1:50051".parse()?];
+    /// let plan = plan.checked()?;
+    /// assert_eq!(plan.steps[0].name, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn grpc(
+        name: impl Into<String>,
+        method: impl Into<String>,
+        message: serde_json::Value,
+        load: Load,
+    ) -> Self {
+        let call = GrpcCall::new(method, message);
+        Self {
+            name: name.into(),
+            description: None,
+            protocol: Protocol::Grpc,
+            targets: Vec::new(),
+            connections: None,
+            streams_per_connection: None,
+            load,
+            start_after: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            graceful_stop: defaults::GRACEFUL_STOP,
+            timeout: defaults::TIMEOUT,
+            connect_timeout: defaults::CONNECT_TIMEOUT,
+            late_after: defaults::LATE_AFTER,
+            tls: None,
+            metadata: Vec::new(),
+            tags: BTreeMap::new(),
+            protos: Vec::new(),
+            steps: vec![StepPlan::grpc(call.short_name(), call)],
+            thresholds: vec![Threshold::default_error_rate()],
+        }
+    }
+
+    /// The names of the steps, pauses left out: the order in which reports number them.
+    pub fn step_names(&self) -> impl Iterator<Item = &str> {
+        Self::call_names(&self.steps)
+    }
+
+    pub(super) fn call_names(steps: &[StepPlan]) -> impl Iterator<Item = &str> {
+        steps
+            .iter()
+            .filter(|step| !matches!(step.action, Action::Pause(_)))
+            .map(|step| step.name.as_str())
+    }
+}
+
 /// What a scenario speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -82,17 +167,6 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// An address that a scenario sends to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Whether `https://` asked for transport encryption.
-    pub tls: bool,
-}
-
 /// Transport encryption.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tls {
@@ -111,6 +185,26 @@ pub struct StepPlan {
     pub name: String,
     /// What it does.
     pub action: Action,
+}
+
+impl StepPlan {
+    /// A step that calls.
+    #[must_use]
+    pub fn grpc(name: impl Into<String>, call: GrpcCall) -> Self {
+        Self {
+            name: name.into(),
+            action: Action::Grpc(call),
+        }
+    }
+
+    /// A step that waits on purpose.
+    #[must_use]
+    pub fn pause(duration: Duration) -> Self {
+        Self {
+            name: "pause".to_owned(),
+            action: Action::Pause(duration),
+        }
+    }
 }
 
 /// What a step does.
@@ -140,4 +234,27 @@ pub struct GrpcCall {
     pub metadata: Vec<(String, String)>,
     /// Whether messages are sent compressed with gzip.
     pub gzip: bool,
+}
+
+impl GrpcCall {
+    /// A call that sends this message once, without metadata or compression.
+    #[must_use]
+    pub fn new(method: impl Into<String>, message: serde_json::Value) -> Self {
+        Self {
+            method: method.into(),
+            message,
+            repeat: 1,
+            every: None,
+            in_flight: 1,
+            metadata: Vec::new(),
+            gzip: false,
+        }
+    }
+
+    /// The method's own name in lower case: what a step without a name is called.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        let name = self.method.rsplit('/').next().unwrap_or(&self.method);
+        name.to_ascii_lowercase()
+    }
 }

@@ -1,0 +1,228 @@
+//! One accepted connection as the protocol modules see it: plain or TLS, counted, and cuttable.
+//!
+//! Owns the transport's end of the faults that cut connections. It speaks no protocol.
+
+use std::io;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// A transport that is ready to be spoken on.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    transport: Transport,
+    cutter: Option<Cutter>,
+    /// Held for as long as the connection lives.
+    _load: LoadGuard,
+}
+
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    pub(crate) fn new(
+        transport: Transport,
+        cut_after: Option<NonZeroU64>,
+        load: LoadGuard,
+    ) -> Self {
+        Self {
+            transport,
+            cutter: cut_after.map(Cutter::new),
+            _load: load,
+        }
+    }
+
+    /// What the protocol counts its requests with, if this connection is to be cut at some point.
+    pub(crate) fn cutter(&self) -> Option<Cutter> {
+        self.cutter.clone()
+    }
+
+    fn cut(&self, context: &Context<'_>) -> io::Result<()> {
+        match &self.cutter {
+            Some(cutter) if cutter.is_cut(context) => {
+                let socket = match &self.transport {
+                    Transport::Plain(stream) => stream,
+                    Transport::Tls(stream) => stream.get_ref().0,
+                };
+                reset_on_close(socket);
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Has the system reset the connection when it is closed, rather than end it in good order.
+pub(crate) fn reset_on_close(socket: &TcpStream) {
+    // Failing that, it is closed in good order: a milder fault, not a broken server.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.cut(context)?;
+        match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+/// Counts a connection's requests and cuts it when there were enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Cutter(Arc<CutState>);
+
+#[derive(Debug)]
+struct CutState {
+    left: AtomicU64,
+    cut: AtomicBool,
+    reader: AtomicWaker,
+}
+
+impl Cutter {
+    fn new(requests: NonZeroU64) -> Self {
+        Self(Arc::new(CutState {
+            left: AtomicU64::new(requests.get()),
+            cut: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        }))
+    }
+
+    /// Counts a request. False when it is one too many: the connection is then being cut, and the
+    /// request must not be answered.
+    pub(crate) fn admits(&self) -> bool {
+        let state = &self.0;
+        let one_less = |left: u64| left.checked_sub(1);
+        let admitted = state
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_ok();
+        if !admitted {
+            state.cut.store(true, Ordering::Release);
+            state.reader.wake();
+        }
+        admitted
+    }
+
+    fn is_cut(&self, context: &Context<'_>) -> bool {
+        // First the waker, then the flag: a cut in between is seen one way or the other.
+        self.0.reader.register(context.waker());
+        self.0.cut.load(Ordering::Acquire)
+    }
+}
+
+/// A worker's open connections, by which new ones are handed out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    pub(crate) fn connections(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self) -> LoadGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        LoadGuard(self.clone())
+    }
+}
+
+/// One connection of a worker's [`Load`].
+#[derive(Debug)]
+pub(crate) struct LoadGuard(Load);
+
+impl Drop for LoadGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cutter_admits_as_many_as_told_and_cuts_with_the_next() {
+        let cutter = Cutter::new(NonZeroU64::new(2).unwrap());
+        let context = Context::from_waker(std::task::Waker::noop());
+        assert!(cutter.admits());
+        assert!(cutter.admits());
+        assert!(!cutter.is_cut(&context));
+        assert!(!cutter.admits());
+        assert!(cutter.is_cut(&context));
+        assert!(!cutter.admits());
+    }
+
+    #[test]
+    fn load_counts_what_is_open() {
+        let load = Load::default();
+        let first = load.add();
+        let second = load.add();
+        assert_eq!(load.connections(), 2);
+        drop(first);
+        assert_eq!(load.connections(), 1);
+        drop(second);
+        assert_eq!(load.connections(), 0);
+    }
+}

@@ -1,0 +1,228 @@
+//! The reference service's six calls.
+//!
+//! Owns what they answer and what they refuse ([`limits`]). The identity in the metadata, and the
+//! faults, are `service`'s.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use tokio::time::{Instant, Sleep};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::compute;
+use crate::identity::Identity;
+use crate::proto;
+use crate::proto::greeter_server::Greeter as Service;
+
+/// The most a request may ask for. Above, it is refused as an invalid argument.
+pub mod limits {
+    /// Rounds of one `Compute`: about a second of one core.
+    pub const COMPUTE_ROUNDS: u32 = 100_000_000;
+    /// Messages of one `Stream`.
+    pub const STREAM_MESSAGES: u32 = 10_000_000;
+    /// Microseconds between two messages of a `Stream`.
+    pub const STREAM_INTERVAL_US: u32 = 60_000_000;
+    /// Payload of a `Stream`'s message. With everything else in it the message stays below the
+    /// 4 MiB that most clients take.
+    pub const STREAM_PAYLOAD_BYTES: u32 = 4_000_000;
+}
+
+/// Answers the reference service's calls.
+#[derive(Debug)]
+pub(super) struct Greeter {
+    identity: Arc<proto::Identity>,
+}
+
+impl Greeter {
+    pub(super) fn new(identity: &Identity) -> Self {
+        Self {
+            identity: Arc::new(identity.message()),
+        }
+    }
+
+    fn backend(&self) -> Option<proto::Identity> {
+        Some(proto::Identity::clone(&self.identity))
+    }
+}
+
+#[tonic::async_trait]
+impl Service for Greeter {
+    type StreamStream = Messages;
+    type ChatStream = Echoes;
+
+    async fn hello(
+        &self,
+        request: Request<proto::HelloRequest>,
+    ) -> Result<Response<proto::HelloReply>, Status> {
+        let name = request.into_inner().name;
+        Ok(Response::new(proto::HelloReply {
+            message: ["Hello, ", &name, "!"].concat(),
+            backend: self.backend(),
+        }))
+    }
+
+    async fn compute(
+        &self,
+        request: Request<proto::ComputeRequest>,
+    ) -> Result<Response<proto::ComputeReply>, Status> {
+        let rounds = within("rounds", request.get_ref().rounds, limits::COMPUTE_ROUNDS)?;
+        let started = Instant::now();
+        let result = compute::work(rounds).await;
+        Ok(Response::new(proto::ComputeReply {
+            result,
+            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            backend: self.backend(),
+        }))
+    }
+
+    async fn echo(
+        &self,
+        request: Request<proto::EchoRequest>,
+    ) -> Result<Response<proto::EchoReply>, Status> {
+        Ok(Response::new(proto::EchoReply {
+            payload: request.into_inner().payload,
+            backend: self.backend(),
+        }))
+    }
+
+    async fn stream(
+        &self,
+        request: Request<proto::StreamRequest>,
+    ) -> Result<Response<Messages>, Status> {
+        let asked = request.get_ref();
+        let count = within("count", asked.count, limits::STREAM_MESSAGES)?;
+        let interval_us = within("interval_us", asked.interval_us, limits::STREAM_INTERVAL_US)?;
+        let payload_bytes = within(
+            "payload_bytes",
+            asked.payload_bytes,
+            limits::STREAM_PAYLOAD_BYTES,
+        )?;
+        Ok(Response::new(Messages {
+            sequence: 0,
+            count,
+            payload: vec![b'x'; payload_bytes as usize].into(),
+            identity: Arc::clone(&self.identity),
+            pace: (interval_us > 0)
+                .then(|| Pace::new(Duration::from_micros(u64::from(interval_us)))),
+        }))
+    }
+
+    async fn collect(
+        &self,
+        request: Request<Streaming<proto::EchoRequest>>,
+    ) -> Result<Response<proto::CollectReply>, Status> {
+        let mut incoming = request.into_inner();
+        let (mut messages, mut bytes) = (0, 0);
+        while let Some(message) = incoming.message().await? {
+            messages += 1;
+            bytes += message.payload.len() as u64;
+        }
+        Ok(Response::new(proto::CollectReply {
+            messages,
+            bytes,
+            backend: self.backend(),
+        }))
+    }
+
+    async fn chat(
+        &self,
+        request: Request<Streaming<proto::ChatMessage>>,
+    ) -> Result<Response<Echoes>, Status> {
+        Ok(Response::new(Echoes {
+            incoming: request.into_inner(),
+            identity: Arc::clone(&self.identity),
+        }))
+    }
+}
+
+fn within(field: &str, asked: u32, most: u32) -> Result<u32, Status> {
+    if asked <= most {
+        Ok(asked)
+    } else {
+        Err(Status::invalid_argument(format!(
+            "{field} is {asked}, at most {most} is allowed"
+        )))
+    }
+}
+
+/// What `Stream` sends.
+#[derive(Debug)]
+pub(super) struct Messages {
+    sequence: u32,
+    count: u32,
+    payload: Bytes,
+    identity: Arc<proto::Identity>,
+    pace: Option<Pace>,
+}
+
+impl Stream for Messages {
+    type Item = Result<proto::StreamReply, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.sequence == this.count {
+            return Poll::Ready(None);
+        }
+        if let Some(pace) = &mut this.pace {
+            ready!(pace.poll_due(context));
+        }
+        let sequence = this.sequence;
+        this.sequence += 1;
+        Poll::Ready(Some(Ok(proto::StreamReply {
+            sequence,
+            payload: this.payload.clone(),
+            backend: Some(proto::Identity::clone(&this.identity)),
+        })))
+    }
+}
+
+/// Due times at a fixed distance. Each follows from the one due before, not from when that was
+/// sent, so a late message does not put off the next.
+#[derive(Debug)]
+struct Pace {
+    interval: Duration,
+    next: Pin<Box<Sleep>>,
+}
+
+impl Pace {
+    /// The first time is due at once.
+    fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            next: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        }
+    }
+
+    /// Ready when the next time is due, which moves on to the one after.
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.next.as_mut().poll(context));
+        let following = self.next.deadline() + self.interval;
+        self.next.as_mut().reset(following);
+        Poll::Ready(())
+    }
+}
+
+/// What `Chat` answers.
+#[derive(Debug)]
+pub(super) struct Echoes {
+    incoming: Streaming<proto::ChatMessage>,
+    identity: Arc<proto::Identity>,
+}
+
+impl Stream for Echoes {
+    type Item = Result<proto::ChatMessage, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(message) = ready!(Pin::new(&mut self.incoming).poll_next(context)) else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(message.map(|message| proto::ChatMessage {
+            backend: Some(proto::Identity::clone(&self.identity)),
+            ..message
+        })))
+    }
+}

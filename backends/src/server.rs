@@ -1,0 +1,348 @@
+//! The part that every protocol's server shares: an accepting thread, one worker thread a core, and
+//! the way to stop them.
+//!
+//! Owns threads, their runtimes, the hand-out of connections, TLS handshakes and the lifecycle. What
+//! is said on a connection is the [`Protocol`]'s.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::connection::{Connection, Load, LoadGuard, Transport, reset_on_close};
+use crate::error::ServeError;
+use crate::faults::FaultState;
+
+/// A peer that has not finished its TLS handshake by then is let go.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to leave it when no connection can be accepted, mostly for want of file descriptors:
+/// time for some to be closed.
+const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+
+/// How a protocol serves. Each worker has one of its own.
+pub(crate) trait Protocol: Send + Sync + 'static {
+    /// Serves one connection until its peer has gone or, after `drain`, until what was begun on it
+    /// is done.
+    fn serve(&self, connection: Connection, drain: Drain) -> impl Future<Output = ()> + Send;
+}
+
+/// What every protocol's server is set up with.
+pub(crate) struct Setup {
+    pub(crate) listener: StdListener,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) id: String,
+    pub(crate) threads: Option<usize>,
+    pub(crate) grace: Duration,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) faults: Option<Arc<FaultState>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+    Stopped,
+}
+
+/// Tells a connection when to come to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Drain(watch::Receiver<Phase>);
+
+impl Drain {
+    /// Waits until the server is told to stop.
+    pub(crate) async fn begun(&mut self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    async fn reached(&mut self, wanted: Phase) {
+        // An error means that the server is gone: all phases are over.
+        let _ = self
+            .0
+            .wait_for(|phase| *phase == wanted || *phase == Phase::Stopped)
+            .await;
+    }
+}
+
+/// A server at work on threads of its own. Dropping it stops it at once; [`Self::shutdown`] lets it
+/// finish what was begun.
+pub struct RunningServer {
+    local_addr: SocketAddr,
+    id: String,
+    phase: watch::Sender<Phase>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl RunningServer {
+    /// Where it listens, with the port it got.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// What its replies call it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Takes no more connections or requests, lets those that were begun finish for as long as the
+    /// configured grace, and returns when all threads have ended.
+    pub fn shutdown(&self) {
+        self.advance(Phase::Draining);
+        self.wait();
+    }
+
+    /// Drops everything where it stands and returns when all threads have ended. Also cuts short a
+    /// [`Self::shutdown`] that another thread waits in.
+    pub fn stop(&self) {
+        self.advance(Phase::Stopped);
+        self.wait();
+    }
+
+    /// Waits until another thread has shut the server down.
+    pub fn wait(&self) {
+        // Held while joining, so that a second caller does not return early.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A worker that panicked has nothing left to say that its panic message did not.
+            let _ = thread.join();
+        }
+    }
+
+    fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let forward = *phase != Phase::Stopped && *phase != to;
+            if forward {
+                *phase = to;
+            }
+            forward
+        });
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer")
+            .field("local_addr", &self.local_addr)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts the threads. `make` is called once for each worker; `on_drain` runs once, when the server
+/// is told to stop.
+///
+/// # Errors
+/// [`ServeError::Worker`] when a thread cannot be had.
+pub(crate) fn start<P: Protocol>(
+    setup: Setup,
+    make: impl Fn() -> P,
+    on_drain: impl Future<Output = ()> + Send + 'static,
+) -> Result<RunningServer, ServeError> {
+    let worker_error = |reason| ServeError::Worker { reason };
+    let (phase, observed) = watch::channel(Phase::Serving);
+    let drain = Drain(observed);
+    // From here on, an error drops this and so ends the threads that were started before it.
+    let server = RunningServer {
+        local_addr: setup.local_addr,
+        id: setup.id,
+        phase,
+        threads: Mutex::default(),
+    };
+    let launch = |name: String, body: Box<dyn FnOnce() + Send>| -> Result<(), ServeError> {
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(body)
+            .map_err(worker_error)?;
+        server
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
+        Ok(())
+    };
+
+    let threads = setup.threads.unwrap_or_else(cores).max(1);
+    let mut workers = Vec::with_capacity(threads);
+    for index in 0..threads {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let worker = Worker {
+            protocol: Arc::new(make()),
+            tls: setup.tls.clone(),
+            cut_after: setup.faults.as_ref().and_then(|faults| faults.cut_after()),
+            drain: drain.clone(),
+        };
+        let runtime = runtime().map_err(worker_error)?;
+        let grace = setup.grace;
+        launch(
+            format!("backend-{index}"),
+            Box::new(move || runtime.block_on(worker.run(incoming, grace))),
+        )?;
+        workers.push(Seat {
+            sender,
+            load: Load::default(),
+        });
+    }
+
+    let acceptor = Acceptor {
+        workers,
+        faults: setup.faults,
+    };
+    let runtime = runtime().map_err(worker_error)?;
+    let listener = {
+        let _inside = runtime.enter();
+        TcpListener::from_std(setup.listener).map_err(worker_error)?
+    };
+    launch(
+        "backend-accept".to_owned(),
+        Box::new(move || {
+            runtime.block_on(async {
+                acceptor.run(listener, drain).await;
+                on_drain.await;
+            });
+        }),
+    )?;
+    Ok(server)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// The cores this process may use, as its affinity and its group's quota allow.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A worker as the accepting thread sees it.
+#[derive(Debug)]
+struct Seat {
+    sender: mpsc::UnboundedSender<Accepted>,
+    load: Load,
+}
+
+#[derive(Debug)]
+struct Accepted {
+    stream: StdStream,
+    load: LoadGuard,
+}
+
+/// Takes connections in and hands each to the worker that has the fewest.
+#[derive(Debug)]
+struct Acceptor {
+    workers: Vec<Seat>,
+    faults: Option<Arc<FaultState>>,
+}
+
+impl Acceptor {
+    async fn run(self, listener: TcpListener, mut drain: Drain) {
+        loop {
+            tokio::select! {
+                biased;
+                () = drain.begun() => return,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.seat(stream),
+                    // One peer's failure, or a shortage that passes: never the end of the server.
+                    Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
+                },
+            }
+        }
+    }
+
+    fn seat(&self, stream: TcpStream) {
+        if self.faults.as_ref().is_some_and(|faults| faults.refuses()) {
+            reset_on_close(&stream);
+            return;
+        }
+        let Some(worker) = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.load.connections())
+        else {
+            return;
+        };
+        // A connection that cannot be set up, or comes when the workers have ended, is closed.
+        if stream.set_nodelay(true).is_ok()
+            && let Ok(stream) = stream.into_std()
+        {
+            let load = worker.load.add();
+            let _ = worker.sender.send(Accepted { stream, load });
+        }
+    }
+}
+
+/// One thread's share of the server.
+struct Worker<P> {
+    protocol: Arc<P>,
+    tls: Option<TlsAcceptor>,
+    cut_after: Option<NonZeroU64>,
+    drain: Drain,
+}
+
+impl<P: Protocol> Worker<P> {
+    async fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Accepted>, grace: Duration) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.begun() => break,
+                // A connection that panicked ends alone.
+                Some(_) = connections.join_next() => {}
+                accepted = incoming.recv() => match accepted {
+                    Some(accepted) => { connections.spawn(self.connection(accepted)); }
+                    None => break,
+                },
+            }
+        }
+        tokio::select! {
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = self.drain.reached(Phase::Stopped) => {}
+            () = tokio::time::sleep(grace) => {}
+        }
+        // What is left ends with the runtime.
+    }
+
+    fn connection(&self, accepted: Accepted) -> impl Future<Output = ()> + use<P> {
+        let protocol = Arc::clone(&self.protocol);
+        let tls = self.tls.clone();
+        let cut_after = self.cut_after;
+        let drain = self.drain.clone();
+        async move {
+            let Accepted { stream, load } = accepted;
+            if let Some(transport) = handshake(stream, tls).await {
+                let connection = Connection::new(transport, cut_after, load);
+                protocol.serve(connection, drain).await;
+            }
+        }
+    }
+}
+
+/// The transport, or none if the peer's handshake came to nothing.
+async fn handshake(stream: StdStream, tls: Option<TlsAcceptor>) -> Option<Transport> {
+    let stream = TcpStream::from_std(stream).ok()?;
+    let Some(tls) = tls else {
+        return Some(Transport::Plain(stream));
+    };
+    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream))
+        .await
+        .ok()?
+        .ok()?;
+    Some(Transport::Tls(Box::new(stream)))
+}

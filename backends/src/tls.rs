@@ -1,0 +1,86 @@
+//! TLS for every protocol's server: reading the certificate and key, and the handshake's settings.
+//!
+//! The handshake itself runs on the connection's own worker (`server`), so that a slow or broken
+//! one holds up nobody.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::error::ServeError;
+
+const CERTIFICATE: &str = "certificate";
+const KEY: &str = "private key";
+
+/// Where a server's certificate and key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate in PEM form, followed by those that link it to its root, if any.
+    pub certificate: PathBuf,
+    /// Its private key in PEM form.
+    pub key: PathBuf,
+}
+
+/// Makes an acceptor that offers `protocol` (as in ALPN), and nothing else.
+///
+/// # Errors
+/// Says which file is missing or wrong, or that they do not fit together.
+pub(crate) fn acceptor(files: &TlsFiles, protocol: &[u8]) -> Result<TlsAcceptor, ServeError> {
+    let chain = certificates(&files.certificate)?;
+    let key = private_key(&files.key)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|reason| match reason {
+            rustls::Error::InconsistentKeys(_) => ServeError::KeyMismatch {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+            },
+            reason => ServeError::UnusableCertificate {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+                reason,
+            },
+        })?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {
+    let pem = read(CERTIFICATE, path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| not_pem(CERTIFICATE, path, error.to_string()))?;
+    if chain.is_empty() {
+        let reason = "no items found".to_owned();
+        return Err(not_pem(CERTIFICATE, path, reason));
+    }
+    Ok(chain)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ServeError> {
+    let pem = read(KEY, path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| not_pem(KEY, path, error.to_string()))
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
+    fs::read(path).map_err(|reason| ServeError::TlsFile {
+        what,
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+fn not_pem(what: &'static str, path: &Path, reason: String) -> ServeError {
+    ServeError::NotPem {
+        what,
+        path: path.to_owned(),
+        reason,
+    }
+}

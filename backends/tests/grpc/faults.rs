@@ -1,0 +1,194 @@
+//! Each fault does what it says, and nothing else.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::time::{Duration, Instant};
+
+use loadgen_backends::proto::{HelloRequest, StreamRequest};
+use loadgen_backends::{Delay, ErrorFault, Faults, Probability, Stall};
+use tokio::io::AsyncReadExt as _;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::{ID, channel, client, sender, serve};
+
+fn rate(share: f64) -> Probability {
+    Probability::new(share).unwrap()
+}
+
+#[tokio::test]
+async fn a_delay_holds_every_call_up() {
+    let delay = Duration::from_millis(50);
+    let server = serve(Faults {
+        delay: Some(Delay::fixed(delay)),
+        ..Faults::default()
+    });
+    let mut client = client(&server).await;
+    let started = Instant::now();
+    client.hello(HelloRequest::default()).await.unwrap();
+    assert!(started.elapsed() >= delay);
+    let started = Instant::now();
+    client.stream(StreamRequest::default()).await.unwrap();
+    assert!(started.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn delayed_calls_wait_side_by_side() {
+    let server = serve(Faults {
+        delay: Some(Delay::fixed(Duration::from_millis(100))),
+        ..Faults::default()
+    });
+    let client = client(&server).await;
+    let started = Instant::now();
+    let calls = (0..100).map(|_| {
+        let mut client = client.clone();
+        async move { client.hello(HelloRequest::default()).await.unwrap() }
+    });
+    futures::future::join_all(calls).await;
+    // One after the other would be ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_stall_holds_some_calls_up() {
+    let duration = Duration::from_millis(50);
+    let server = serve(Faults {
+        stall: Some(Stall {
+            rate: Probability::ALWAYS,
+            duration,
+        }),
+        ..Faults::default()
+    });
+    let started = Instant::now();
+    client(&server)
+        .await
+        .hello(HelloRequest::default())
+        .await
+        .unwrap();
+    assert!(started.elapsed() >= duration);
+}
+
+#[tokio::test]
+async fn errors_come_as_often_as_told_with_code_and_identity() {
+    let server = serve(Faults {
+        error: Some(ErrorFault {
+            rate: rate(0.3),
+            code: Code::Unavailable,
+        }),
+        ..Faults::default()
+    });
+    let mut client = client(&server).await;
+    let mut failed = 0;
+    for _ in 0..1_000 {
+        if let Err(status) = client.hello(HelloRequest::default()).await {
+            assert_eq!(status.code(), Code::Unavailable);
+            assert_eq!(status.message(), "failed on purpose");
+            assert_eq!(sender(status.metadata()), ID);
+            failed += 1;
+        }
+    }
+    // Six standard deviations either way; the id seeds the dice, so it is the same every time.
+    assert!((213..=387).contains(&failed), "{failed} of 1000");
+}
+
+#[tokio::test]
+async fn health_stays_well_whatever_the_calls_do() {
+    let server = serve(Faults {
+        error: Some(ErrorFault {
+            rate: Probability::ALWAYS,
+            code: Code::Internal,
+        }),
+        ..Faults::default()
+    });
+    let request = HelloRequest::default();
+    let status = client(&server).await.hello(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    HealthClient::new(channel(&server).await)
+        .check(HealthCheckRequest::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn throttled_calls_are_told_so() {
+    let server = serve(Faults {
+        throttle: NonZeroU32::new(20),
+        ..Faults::default()
+    });
+    let mut client = client(&server).await;
+    let started = Instant::now();
+    let (mut answered, mut throttled) = (0_u32, 0_u32);
+    while answered < 10 {
+        match client.hello(HelloRequest::default()).await {
+            Ok(_) => answered += 1,
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted);
+                assert_eq!(sender(status.metadata()), ID);
+                throttled += 1;
+            }
+        }
+    }
+    // Two at once, then one every 50 ms.
+    assert!(started.elapsed() >= Duration::from_millis(390));
+    assert!(throttled > 0);
+}
+
+#[tokio::test]
+async fn a_connection_is_cut_after_its_requests() {
+    let server = serve(Faults {
+        cut_after: NonZeroU64::new(3),
+        ..Faults::default()
+    });
+    // Each connection has its own count.
+    for _ in 0..2 {
+        let mut client = client(&server).await;
+        for _ in 0..3 {
+            client.hello(HelloRequest::default()).await.unwrap();
+        }
+        let status = client.hello(HelloRequest::default()).await.unwrap_err();
+        // No word from the backend: the transport broke.
+        assert_eq!(sender(status.metadata()), "nobody");
+    }
+}
+
+#[tokio::test]
+async fn refused_connections_are_closed_at_once() {
+    let server = serve(Faults {
+        refuse: Probability::ALWAYS,
+        ..Faults::default()
+    });
+    // The system completes the connection before the backend sees it, so it may open, but no more.
+    if let Ok(mut stream) = tokio::net::TcpStream::connect(server.local_addr()).await {
+        let mut byte = [0];
+        assert!(!matches!(stream.read(&mut byte).await, Ok(1..)));
+    }
+}
+
+#[tokio::test]
+async fn some_connections_are_refused_and_the_others_work() {
+    let server = serve(Faults {
+        refuse: rate(0.5),
+        ..Faults::default()
+    });
+    let (mut served, mut refused) = (0, 0);
+    for _ in 0..100 {
+        let endpoint = format!("http://{}", server.local_addr());
+        let endpoint = tonic::transport::Endpoint::from_shared(endpoint).unwrap();
+        let greeted = match endpoint.connect().await {
+            Ok(channel) => loadgen_backends::proto::greeter_client::GreeterClient::new(channel)
+                .hello(HelloRequest::default())
+                .await
+                .is_ok(),
+            Err(_) => false,
+        };
+        if greeted {
+            served += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(
+        served >= 20 && refused >= 20,
+        "{served} served, {refused} refused"
+    );
+}

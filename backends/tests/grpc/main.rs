@@ -1,0 +1,52 @@
+//! The gRPC backend over real sockets, spoken to by tonic's own client.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests: a surprise is to panic, and the wall clock is what is checked"
+)]
+
+mod calls;
+mod faults;
+mod lifecycle;
+mod standard;
+mod tls;
+
+use loadgen_backends::proto::greeter_client::GreeterClient;
+use loadgen_backends::{Faults, GrpcConfig, IDENTITY_METADATA, RunningServer, start_grpc};
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Channel, Endpoint};
+
+const ID: &str = "blue-1";
+
+/// A configuration for a free loopback port.
+fn config() -> GrpcConfig {
+    GrpcConfig {
+        id: Some(ID.to_owned()),
+        threads: Some(2),
+        ..GrpcConfig::new("127.0.0.1:0".parse().unwrap())
+    }
+}
+
+fn serve(faults: Faults) -> RunningServer {
+    start_grpc(GrpcConfig { faults, ..config() }).unwrap()
+}
+
+async fn channel(server: &RunningServer) -> Channel {
+    Endpoint::from_shared(format!("http://{}", server.local_addr()))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn client(server: &RunningServer) -> GreeterClient<Channel> {
+    GreeterClient::new(channel(server).await)
+}
+
+/// Who sent this, by the metadata.
+fn sender(metadata: &MetadataMap) -> &str {
+    metadata
+        .get(IDENTITY_METADATA)
+        .map_or("nobody", |id| id.to_str().unwrap())
+}

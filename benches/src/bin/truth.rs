@@ -1,0 +1,192 @@
+//! Whether the figures are true: start lag on an idle machine, a server frozen for a second, a
+//! generator frozen for 300 ms.
+//!
+//! The frozen ones are processes of their own (this program again), stopped and continued with
+//! signals, as a virtual machine's host or a debugger would.
+
+use std::time::Duration;
+
+use loadgen_backends::{GrpcConfig, RunningServer, start_grpc};
+use loadgen_benches::{ServerProcess, serve_until_input_ends};
+use loadgen_core::assemble;
+use loadgen_core::engine::{Options, Run, ScenarioSpec};
+use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::record::{Histogram, RunRecord};
+use loadgen_core::scenario::{Plan, ScenarioPlan};
+use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::workload::{Iteration, UserId, Workload};
+use rustix::process::{Pid, Signal, kill_process};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Nothing;
+
+impl Workload for Nothing {
+    type Session = ();
+
+    async fn open(&self, _: UserId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn iterate(&self, (): &mut (), _: &Iteration<'_>) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
+    Load::Open(OpenModel {
+        stages: vec![RateStage {
+            duration: Duration::from_secs(seconds),
+            from: rate,
+            to: rate,
+        }],
+        spacing: Spacing::Uniform,
+        max_users,
+        when_busy: WhenBusy::Queue,
+    })
+}
+
+fn one_worker() -> Options {
+    Options {
+        workers: Some(1),
+        seed: 1,
+    }
+}
+
+fn us(histogram: &Histogram, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+fn start_lag() {
+    println!("Start lag, one worker, 5 s each (figures to reach: p50 60 us, p99 250 us)");
+    for rate in [1000.0, 10_000.0] {
+        let record = Run::new(one_worker())
+            .scenario(ScenarioSpec::new("lag", open(rate, 5, 100)), |_| Nothing)
+            .execute()
+            .expect("nothing to prepare");
+        let scenario = &record.scenarios[0];
+        println!(
+            "  {rate:>6}/s: p50 {:>5.0} us, p99 {:>5.0} us, max {:>6.0} us; generator busy {:.1} %",
+            us(&scenario.start_lag, 0.5),
+            us(&scenario.start_lag, 0.99),
+            us(&scenario.start_lag, 1.0),
+            record.generator.workers[0].cpu_busy * 100.0,
+        );
+    }
+}
+
+/// Stops a process for a while, `after` some time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of a benchmark that does nothing but wait"
+)]
+fn freeze(pid: u32, after: Duration, length: Duration) -> std::thread::JoinHandle<()> {
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a child has a process id");
+    std::thread::spawn(move || {
+        std::thread::sleep(after);
+        kill_process(pid, Signal::STOP).expect("the child is ours");
+        std::thread::sleep(length);
+        kill_process(pid, Signal::CONT).expect("the child is ours");
+    })
+}
+
+fn hello(target: &str, load: Load) -> ScenarioPlan {
+    let mut plan = ScenarioPlan::grpc(
+        "frozen",
+        "loadgen.v1.Greeter/Hello",
+        serde_json::json!({"name": "world"}),
+        load,
+    );
+    plan.targets = vec![target.parse().expect("an address of our own")];
+    plan
+}
+
+fn execute(plan: ScenarioPlan) -> RunRecord {
+    let plan = Plan {
+        scenarios: vec![plan],
+    };
+    assemble(&plan, one_worker())
+        .expect("the reference service is known")
+        .execute()
+        .expect("the server is there")
+}
+
+fn frozen_server() {
+    println!("\nA server frozen for 1 s in a 10 s run at 1,000/s");
+    println!("(truth: planned 10,000, dropped 0, p95 500 ms, p99 900 ms, each within 10 %)");
+    for users in [50, 2000] {
+        let server = ServerProcess::spawn("serve", None);
+        let thread = freeze(server.id(), Duration::from_secs(5), Duration::from_secs(1));
+        let record = execute(hello(&server.address, open(1000.0, 10, users)));
+        thread.join().expect("the freezer does not panic");
+        let scenario = &record.scenarios[0];
+        println!(
+            "  up to {users} users: planned {}, dropped {}, response p95 {:.0} ms, p99 {:.0} ms, \
+             max {:.0} ms; service p95 {:.1} ms, p99 {:.1} ms",
+            scenario.ledger.planned,
+            scenario.ledger.dropped,
+            us(&scenario.response_time, 0.95) / 1000.0,
+            us(&scenario.response_time, 0.99) / 1000.0,
+            us(&scenario.response_time, 1.0) / 1000.0,
+            us(&scenario.service_time, 0.95) / 1000.0,
+            us(&scenario.service_time, 0.99) / 1000.0,
+        );
+    }
+}
+
+fn frozen_generator() {
+    println!("\nThe generator frozen for 300 ms in a 5 s run at 1,000/s");
+    let generator = std::process::Command::new(std::env::current_exe().expect("a path"))
+        .arg("generate")
+        .spawn()
+        .expect("this program can be started again");
+    let thread = freeze(
+        generator.id(),
+        Duration::from_secs(2),
+        Duration::from_millis(300),
+    );
+    generator.wait_with_output().expect("the child ends");
+    thread.join().expect("the freezer does not panic");
+}
+
+fn server() -> RunningServer {
+    let address = "127.0.0.1:0".parse().expect("a constant address");
+    start_grpc(GrpcConfig {
+        threads: Some(1),
+        ..GrpcConfig::new(address)
+    })
+    .expect("a free port")
+}
+
+/// The child that is a generator.
+fn generate() {
+    let server = server();
+    let plan = hello(&server.local_addr().to_string(), open(1000.0, 5, 100));
+    let record = execute(plan);
+    let scenario = &record.scenarios[0];
+    println!(
+        "  late {} of {}, start lag max {:.0} ms, longest stall {:.0} ms",
+        scenario.ledger.late,
+        scenario.ledger.started,
+        us(&scenario.start_lag, 1.0) / 1000.0,
+        record.generator.workers[0].longest_stall.as_secs_f64() * 1000.0,
+    );
+    let document = loadgen_core::report::build(&record, loadgen_core::report::Context::default());
+    println!("  verdict: {:?}", document.verdict.status);
+    for reason in &document.verdict.reasons {
+        println!("  {reason}");
+    }
+}
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("serve") => serve_until_input_ends(&server()),
+        Some("generate") => generate(),
+        _ => {
+            start_lag();
+            frozen_server();
+            frozen_generator();
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! The command line as it is written: names, values and help. What flags mean together is decided
+//! in `settings`.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use loadgen_backends::{Code, Delay, Probability};
+use loadgen_core::outcome::GrpcCode;
+use loadgen_core::units::{self, Rate};
+
+use crate::commands::serve::parse_delay;
+use crate::output::{Kind, Spec};
+
+/// More iterations than this in one run are a slip of the finger.
+const MOST_REQUESTS: u64 = 1_000_000_000_000;
+/// The most users or connections that can be asked for.
+const MOST_USERS: u64 = 1_000_000;
+/// The most worker threads.
+const MOST_WORKERS: u64 = 1024;
+
+/// Drive load at gRPC services and say truthfully how they held up.
+#[derive(Debug, Parser)]
+#[command(
+    name = "loadgen",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(after_help = "Start here:  loadgen run --scenario hello_high\n\
+    Exit codes:  0 pass, 1 error, 2 usage, 99 threshold failed, 100 invalid run (--strict),\n             \
+    101 unreachable, 104 bad scenario, 105 stopped by a signal")]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios and judge the results
+    Run(Box<RunArgs>),
+    /// List scenarios: the shipped ones, or those of a file
+    List(ListArgs),
+    /// Check a scenario file and say everything that is wrong with it
+    Validate(ValidateArgs),
+    /// Print a JSON Schema
+    Schema(SchemaArgs),
+    /// Start the reference servers
+    #[command(subcommand)]
+    Serve(ServeCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Flags of `loadgen run`.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Scenario to run; may be given several times, and they run together
+    #[arg(
+        short,
+        long = "scenario",
+        value_name = "NAME",
+        help_heading = "What to run"
+    )]
+    pub(crate) scenarios: Vec<String>,
+    /// Scenario file instead of the shipped scenarios; without --scenario all of it runs
+    #[arg(long, value_name = "FILE", help_heading = "What to run")]
+    pub(crate) config: Option<PathBuf>,
+    /// Profile of the scenario file to apply
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "config",
+        help_heading = "What to run"
+    )]
+    pub(crate) profile: Option<String>,
+    /// Only scenarios that speak this protocol
+    #[arg(long, alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All, help_heading = "What to run")]
+    pub(crate) protocol: ProtocolChoice,
+
+    /// Iterations in all
+    #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) requests: Option<u64>,
+    /// Users at a time
+    #[arg(short, long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) concurrency: Option<u64>,
+    /// How long to run, like `30s` or `5m`; takes the place of a number of iterations
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) duration: Option<Duration>,
+    /// Start iterations at this rate whatever the service does, like `500/s`
+    #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) rate: Option<Rate>,
+    /// Connections over all workers
+    #[arg(long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) connections: Option<u64>,
+    /// Longest time an iteration may take, like `2s`
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Where to send gRPC, `host:port` or `https://host:port`; repeatable, or with commas
+    #[arg(
+        long = "grpc-target",
+        value_name = "TARGET",
+        help_heading = "Where to send"
+    )]
+    pub(crate) grpc_targets: Vec<String>,
+    /// PEM file of the authorities to trust instead of the system's; turns TLS on
+    #[arg(long, value_name = "FILE", help_heading = "Where to send")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Name that the server's certificate must carry instead of the target's host; turns TLS on
+    #[arg(long, value_name = "NAME", help_heading = "Where to send")]
+    pub(crate) tls_server_name: Option<String>,
+    /// Accept any certificate; turns TLS on
+    #[arg(long, help_heading = "Where to send")]
+    pub(crate) insecure_skip_verify: bool,
+
+    /// Worker threads [default: the smaller of cores and users; half the cores with the embedded backend]
+    #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true, help_heading = "Generator")]
+    pub(crate) workers: Option<u64>,
+    /// Seed of every random choice
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true,
+        help_heading = "Generator"
+    )]
+    pub(crate) seed: u64,
+
+    /// Print errors only
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Print the result document on stdout instead of the summary
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Also write the result to a file; KIND is `json`. May be given several times
+    #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = output_spec, action = ArgAction::Append, help_heading = "Output")]
+    pub(crate) outputs: Vec<Spec>,
+    /// Exit with 100 when the run is invalid, whatever the thresholds say
+    #[arg(long, help_heading = "Output")]
+    pub(crate) strict: bool,
+}
+
+/// Flags of `loadgen list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Scenario file instead of the shipped scenarios
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Profile of the scenario file to apply
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) profile: Option<String>,
+    /// Only scenarios that speak this protocol
+    #[arg(long, alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All)]
+    pub(crate) protocol: ProtocolChoice,
+    /// Print the scenarios in their full form, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags of `loadgen validate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    /// Scenario file, or `-` for standard input
+    pub(crate) file: PathBuf,
+    /// Profile to apply
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Print the scenarios in their full form, as JSON
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// Flags of `loadgen schema`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchemaArgs {
+    /// Of which document
+    #[arg(value_enum)]
+    pub(crate) of: SchemaOf,
+}
+
+/// The documents that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// Scenario files
+    Scenario,
+    /// The result document
+    Result,
+}
+
+/// Which servers to start.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    /// The gRPC server: Hello, Compute, Echo, Stream, Collect, Chat, health and reflection
+    Grpc(Box<ServeGrpcArgs>),
+}
+
+/// Flags of `loadgen serve grpc`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeGrpcArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50051", value_parser = listen_address)]
+    pub(crate) address: String,
+    /// Name the server gives itself in every reply [default: made from host and port]
+    #[arg(long, value_name = "NAME", value_parser = identity)]
+    pub(crate) id: Option<String>,
+    /// PEM file with the certificate chain; turns TLS on
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Threads to serve with [default: every core]
+    #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
+    pub(crate) threads: Option<u64>,
+    /// What goes wrong on purpose.
+    #[command(flatten)]
+    pub(crate) faults: FaultArgs,
+    /// End when standard input does: for a process that must not outlive its parent
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+/// Faults that the reference servers make on purpose.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Faults on purpose")]
+pub(crate) struct FaultArgs {
+    /// Wait before every reply, like `20ms`, or at random like `10ms..50ms`
+    #[arg(long, value_name = "TIME", value_parser = delay, allow_hyphen_values = true)]
+    pub(crate) delay: Option<Delay>,
+    /// Wait this long before some replies
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub(crate) stall: Option<Duration>,
+    /// Share of the calls that stall, like `0.01` or `1%`
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "1%",
+        requires = "stall",
+        allow_hyphen_values = true
+    )]
+    pub(crate) stall_rate: Probability,
+    /// Answer this share of the calls with an error, like `0.05` or `5%`
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) error_rate: Option<Probability>,
+    /// The status of such an answer, by its gRPC name
+    #[arg(long, value_name = "CODE", default_value = "UNAVAILABLE", value_parser = code, requires = "error_rate")]
+    pub(crate) error_code: Code,
+    /// Close this share of the connections as soon as they are accepted
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) refuse_rate: Option<Probability>,
+    /// Cut a connection after this many requests on it
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) cut_after: Option<NonZeroU64>,
+    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) throttle: Option<NonZeroU32>,
+}
+
+/// The protocols that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ProtocolChoice {
+    /// Every protocol there is
+    #[default]
+    #[value(alias = "both")]
+    All,
+    /// gRPC
+    Grpc,
+    /// WebSocket
+    Websocket,
+}
+
+fn count(most: u64) -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = units::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("expected a duration above zero".to_owned());
+    }
+    Ok(duration)
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    Rate::from_str(text).map_err(|error| error.to_string())
+}
+
+fn delay(text: &str) -> Result<Delay, String> {
+    parse_delay(text, duration)
+}
+
+/// A gRPC status by its name, OK left out.
+fn code(text: &str) -> Result<Code, String> {
+    let number = (1_u8..=16).find(|number| {
+        let name = GrpcCode::new((*number).into()).to_string();
+        name.eq_ignore_ascii_case(text)
+    });
+    number
+        .map(|number| Code::from(i32::from(number)))
+        .ok_or_else(|| "expected the name of a gRPC status, like UNAVAILABLE".to_owned())
+}
+
+fn output_spec(text: &str) -> Result<Spec, String> {
+    let Some((kind, path)) = text.split_once('=') else {
+        return Err(format!(
+            "expected KIND=PATH with KIND one of {}",
+            Kind::LIST
+        ));
+    };
+    if path.is_empty() {
+        return Err("the path after `=` is empty".to_owned());
+    }
+    let kind = Kind::named(kind)
+        .ok_or_else(|| format!("unknown kind `{kind}`; expected one of {}", Kind::LIST))?;
+    Ok(Spec {
+        kind,
+        path: PathBuf::from(path),
+    })
+}
+
+fn listen_address(text: &str) -> Result<String, String> {
+    let expected = "expected HOST:PORT, like `127.0.0.1:50051` or `[::1]:0`";
+    let (host, port) = text.rsplit_once(':').ok_or(expected)?;
+    let bare_ipv6 = host.contains(':') && !host.starts_with('[');
+    if host.is_empty() || bare_ipv6 || port.parse::<u16>().is_err() {
+        return Err(expected.to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// An identity travels in a header and stands in a line that programs split at blanks.
+fn identity(text: &str) -> Result<String, String> {
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "expected 1 to 128 visible ASCII characters without blanks".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    fn run(flags: &[&str]) -> Result<RunArgs, String> {
+        let line = ["loadgen", "run"].iter().chain(flags);
+        match Args::try_parse_from(line) {
+            Ok(Args {
+                command: Command::Run(run),
+            }) => Ok(*run),
+            Ok(other) => panic!("not a run: {other:?}"),
+            Err(error) => {
+                assert_eq!(error.exit_code(), 2, "usage errors exit with 2");
+                let text = error.to_string();
+                Err(text.lines().next().unwrap_or_default().to_owned())
+            }
+        }
+    }
+
+    #[test_case(&["-n", "0"] => "error: invalid value '0' for '--requests <N>': 0 is not in 1..=1000000000000"; "zero")]
+    #[test_case(&["-n", "-5"] => "error: invalid value '-5' for '--requests <N>': invalid digit found in string"; "negative")]
+    #[test_case(&["-c", "99999999999999999999"] => "error: invalid value '99999999999999999999' for '--concurrency <N>': number too large to fit in target type"; "huge")]
+    #[test_case(&["-c", "NaN"] => "error: invalid value 'NaN' for '--concurrency <N>': invalid digit found in string"; "nan")]
+    #[test_case(&["-d", "0s"] => "error: invalid value '0s' for '--duration <TIME>': expected a duration above zero"; "no time")]
+    #[test_case(&["-d", "800h"] => "error: invalid value '800h' for '--duration <TIME>': `800h` is too large; expected at most 720h (30 days)"; "too long")]
+    #[test_case(&["--out", "csv=x"] => "error: invalid value 'csv=x' for '--out <KIND=PATH>': unknown kind `csv`; expected one of json"; "unknown kind")]
+    #[test_case(&["--out", "result.json"] => "error: invalid value 'result.json' for '--out <KIND=PATH>': expected KIND=PATH with KIND one of json"; "no kind")]
+    #[test_case(&["--out", "json="] => "error: invalid value 'json=' for '--out <KIND=PATH>': the path after `=` is empty"; "no path")]
+    #[test_case(&["--protocol", "smtp"] => "error: invalid value 'smtp' for '--protocol <PROTOCOL>'"; "unknown protocol")]
+    fn refused(flags: &[&str]) -> String {
+        run(flags).unwrap_err()
+    }
+
+    #[test_case("-5s"; "negative")]
+    #[test_case("NaN"; "nan")]
+    #[test_case("inf"; "infinite")]
+    #[test_case("1e400s"; "huge")]
+    #[test_case(""; "empty")]
+    #[test_case("soon"; "a word")]
+    fn refused_durations(value: &str) {
+        let error = run(&["--duration", value]).unwrap_err();
+        assert!(
+            error.contains("'--duration <TIME>'") || error.contains("value"),
+            "{error}"
+        );
+    }
+
+    #[test_case("0"; "zero")]
+    #[test_case("-5/s"; "negative")]
+    #[test_case("NaN"; "nan")]
+    #[test_case("inf/s"; "infinite")]
+    #[test_case("1e400/s"; "huge")]
+    fn refused_rates(value: &str) {
+        let error = run(&["--rate", value]).unwrap_err();
+        assert!(error.contains("'--rate <RATE>'"), "{error}");
+    }
+
+    #[test]
+    fn short_flags_follow_what_people_know() {
+        let args = run(&[
+            "-s", "a", "-s", "b", "-n", "10", "-c", "2", "-z", "5s", "-r", "500/s", "-q", "-o",
+            "json=x",
+        ])
+        .unwrap();
+        assert_eq!(args.scenarios, ["a", "b"]);
+        assert_eq!(args.requests, Some(10));
+        assert_eq!(args.concurrency, Some(2));
+        assert_eq!(args.duration, Some(Duration::from_secs(5)));
+        assert_eq!(args.rate.map(Rate::per_second), Some(500.0));
+        assert!(args.quiet);
+        assert_eq!(args.outputs.len(), 1);
+    }
+
+    #[test_case(&[] => ProtocolChoice::All)]
+    #[test_case(&["--protocol", "all"] => ProtocolChoice::All)]
+    #[test_case(&["--target", "both"] => ProtocolChoice::All)]
+    #[test_case(&["--target", "grpc"] => ProtocolChoice::Grpc)]
+    #[test_case(&["--protocol", "websocket"] => ProtocolChoice::Websocket)]
+    fn protocols(flags: &[&str]) -> ProtocolChoice {
+        run(flags).unwrap().protocol
+    }
+
+    #[test_case("UNAVAILABLE" => true)]
+    #[test_case("internal" => true)]
+    #[test_case("OK" => false)]
+    #[test_case("14" => false)]
+    fn codes(text: &str) -> bool {
+        code(text).is_ok()
+    }
+
+    #[test_case("127.0.0.1:0" => true)]
+    #[test_case("localhost:50051" => true)]
+    #[test_case("[::1]:1" => true)]
+    #[test_case("::1:1" => false; "bare IPv6")]
+    #[test_case("50051" => false)]
+    #[test_case(":50051" => false; "no host")]
+    #[test_case("h:65536" => false; "port too high")]
+    fn listen_addresses(text: &str) -> bool {
+        listen_address(text).is_ok()
+    }
+}

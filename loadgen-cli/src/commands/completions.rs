@@ -1,0 +1,20 @@
+//! `loadgen completions`.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::args::Args;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output;
+
+/// Prints the completion script of a shell.
+///
+/// # Errors
+/// When it cannot be printed.
+pub(crate) fn run(shell: Shell) -> Result<Exit, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "loadgen", &mut script);
+    output::print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,27 @@
+//! One file per command.
+
+mod completions;
+mod list;
+mod run;
+mod schema;
+pub(crate) mod serve;
+mod validate;
+
+use crate::args::{Args, Command, ServeCommand};
+use crate::error::Error;
+use crate::exit::Exit;
+
+/// Does what the arguments ask for.
+///
+/// # Errors
+/// Why it could not.
+pub(crate) fn run(args: Args) -> Result<Exit, Error> {
+    match args.command {
+        Command::Run(args) => run::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}

@@ -1,0 +1,216 @@
+//! `loadgen run`: the whole life of a run, from settings to exit code.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use loadgen_core::engine::{Event, Run, RunError, Stopper};
+use loadgen_core::record::RunRecord;
+use loadgen_core::report::{self, Document, Status};
+use loadgen_core::scenario;
+
+use crate::args::RunArgs;
+use crate::commands::list;
+use crate::embedded::Embedded;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::live::Live;
+use crate::output::{Kind, Pending};
+use crate::paint::Paint;
+use crate::screen::Screen;
+use crate::settings::{self, RunSettings};
+use crate::signals::Listener;
+use crate::{limits, output, suite, summary};
+
+/// Runs scenarios and judges the results.
+///
+/// # Errors
+/// Why nothing could be measured.
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
+    let (config, profile) = (args.config.as_deref(), args.profile.as_deref());
+    let suite = if args.scenarios.is_empty() {
+        suite::load(config, profile)?
+    } else {
+        suite::load_over_shipped(config, profile)?
+    };
+    if args.scenarios.is_empty() && config.is_none() {
+        output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
+        output::print(&list::table(&suite, settings::protocol(args.protocol)?))?;
+        return Ok(Exit::Usage);
+    }
+    let signals = Listener::install().map_err(|source| Error::Unexpected {
+        doing: "failed to listen for signals",
+        source,
+    })?;
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let variable = |name: &str| std::env::var_os(name);
+    let mut settings = RunSettings::resolve(args, &suite, variable, cores)?;
+    limits::raise();
+    limits::check(
+        settings.connections(cores),
+        settings.options.workers.unwrap_or(cores),
+    )?;
+    let outputs = settings
+        .outputs
+        .iter()
+        .map(Pending::open)
+        .collect::<Result<Vec<Pending>, _>>()?;
+
+    let screen = Screen::stderr();
+    let say = |text: &str| {
+        if !args.quiet {
+            screen.note(text);
+        }
+    };
+    let mut embedded = None;
+    if settings.embedded {
+        // The cores that the workers leave; both halves are at least one.
+        let backend = Embedded::start((cores - cores / 2).max(1))?;
+        say(&backend.notice());
+        settings.aim_at_embedded(&backend.target());
+        embedded = Some(backend);
+    }
+    for notice in &settings.notices {
+        say(notice);
+    }
+
+    let record = execute(&settings, &signals, &screen, args.quiet)?;
+    if let Some(status) = embedded.as_mut().and_then(Embedded::ended) {
+        output::note(format_args!(
+            "error: the embedded backend ended before the load did ({status})"
+        ));
+    }
+    drop(embedded);
+    let document = report::build(&record, context(&settings));
+    let written = write(outputs, &document);
+    tell(args, &document)?;
+    written?;
+    if let Some(panic) = &record.panic {
+        output::note(format_args!("error: a workload panicked: {panic}"));
+        return Ok(Exit::Unexpected);
+    }
+    Ok(exit(&document, signals.any(), args.strict))
+}
+
+/// Carries the run out, with its view and its way out.
+fn execute(
+    settings: &RunSettings,
+    signals: &Listener,
+    screen: &Screen,
+    quiet: bool,
+) -> Result<RunRecord, Error> {
+    let mut run = assemble(settings)?;
+    if !quiet {
+        let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
+        run = run.listen(move |event: &Event<'_>| live.hear(event));
+    }
+    stop_on_signal(signals, run.stopper(), (!quiet).then(|| screen.clone()));
+    run.execute().map_err(|error| match error {
+        RunError::Unreachable { .. } => Error::Unreachable(error.to_string()),
+        RunError::StoppedEarly => Error::StoppedEarly,
+        other => Error::Engine(other),
+    })
+}
+
+fn assemble(settings: &RunSettings) -> Result<Run, Error> {
+    loadgen_core::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
+        if error.is_unreachable() {
+            Error::Unreachable(error.to_string())
+        } else {
+            Error::Assemble(error)
+        }
+    })
+}
+
+/// The first signal drains, the second cuts off, the third does without a report.
+fn stop_on_signal(signals: &Listener, stopper: Stopper, screen: Option<Screen>) {
+    let say = move |text: &str| {
+        if let Some(screen) = &screen {
+            screen.note(text);
+        }
+    };
+    signals.react(move |count| match count {
+        1 => {
+            say("stopping: what is under way may finish; once more to cut it off and report");
+            stopper.drain();
+        }
+        2 => {
+            say("stopping at once");
+            stopper.abort();
+        }
+        _ => std::process::exit(i32::from(Exit::Stopped as u8)),
+    });
+}
+
+fn context(settings: &RunSettings) -> report::Context {
+    let scenarios = &settings.plan.scenarios;
+    let mut context = report::Context::new();
+    context.plan = scenario::to_json(scenarios);
+    context.thresholds = scenarios.iter().map(|it| it.thresholds.clone()).collect();
+    context.version = env!("CARGO_PKG_VERSION").to_owned();
+    context
+}
+
+/// Writes every file, also when one of them fails.
+fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Error> {
+    let mut result = Ok(());
+    for output in outputs {
+        let content = match output.kind() {
+            Kind::Json => output::json(document),
+        };
+        if let Err(error) = output.write(&content) {
+            result = Err(Error::WriteOutput(error));
+        }
+    }
+    result
+}
+
+/// Prints the summary or the document.
+fn tell(args: &RunArgs, document: &Document) -> Result<(), Error> {
+    if args.json {
+        output::print(&output::json(document))?;
+    } else if !args.quiet {
+        output::print(&summary::render(document, Paint::for_stdout()))?;
+    }
+    if args.json && !args.quiet && document.verdict.status == Status::Invalid {
+        for reason in &document.verdict.reasons {
+            output::note(format_args!("WARNING: the run is invalid: {reason}"));
+        }
+    }
+    Ok(())
+}
+
+/// The exit code of a run that was measured: a signal goes before an invalid run, and that before
+/// a threshold.
+fn exit(document: &Document, stopped: bool, strict: bool) -> Exit {
+    match document.verdict.status {
+        _ if stopped => Exit::Stopped,
+        Status::Invalid if strict => Exit::Invalid,
+        Status::Invalid if document.conditions_hold() => Exit::Pass,
+        Status::Invalid | Status::Fail => Exit::Threshold,
+        Status::Pass => Exit::Pass,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+    use crate::summary::samples;
+
+    #[test_case("pass", true, false, false => Exit::Pass)]
+    #[test_case("pass", true, false, true => Exit::Pass; "strict changes nothing of a pass")]
+    #[test_case("fail", false, false, true => Exit::Threshold)]
+    #[test_case("invalid", true, false, false => Exit::Pass; "thresholds decide and hold")]
+    #[test_case("invalid", false, false, false => Exit::Threshold; "thresholds decide and fail")]
+    #[test_case("invalid", false, false, true => Exit::Invalid; "invalid before fail")]
+    #[test_case("invalid", false, true, true => Exit::Stopped; "stopped before invalid")]
+    #[test_case("pass", true, true, false => Exit::Stopped; "stopped before pass")]
+    fn exits(status: &str, thresholds_hold: bool, stopped: bool, strict: bool) -> Exit {
+        let document = samples::document(|json| {
+            json["verdict"]["status"] = status.into();
+            json["scenarios"][0]["thresholds"][0]["pass"] = thresholds_hold.into();
+        });
+        exit(&document, stopped, strict)
+    }
+}

@@ -1,0 +1,74 @@
+//! The limit of open files: raised as far as it goes, and checked before it hurts.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::human;
+
+/// Files the process has open besides its connections: standard streams, results, libraries.
+const BESIDE_CONNECTIONS: u64 = 48;
+/// Files that each worker has open besides its connections: poller, waker, timer.
+const PER_WORKER: u64 = 8;
+
+/// More connections than files may be open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} connections take {} open files and this process may have {}; raise the limit with \
+     `ulimit -n {needed}` (as root, or in /etc/security/limits.conf, where the hard limit is \
+     lower), or ask for fewer with `--connections`",
+    human::count(*connections), human::count(*needed), human::count(*limit)
+)]
+pub(crate) struct LimitError {
+    connections: u64,
+    needed: u64,
+    limit: u64,
+}
+
+/// Raises the soft limit to the hard one.
+pub(crate) fn raise() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Where the system refuses, the limit stays as it is and the check below counts with it.
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: limit.maximum,
+                maximum: limit.maximum,
+            },
+        );
+    }
+}
+
+/// Makes sure that this many connections fit.
+///
+/// # Errors
+/// [`LimitError`] when they do not.
+pub(crate) fn check(connections: u64, workers: usize) -> Result<(), LimitError> {
+    fits(connections, workers, getrlimit(Resource::Nofile).current)
+}
+
+fn fits(connections: u64, workers: usize, limit: Option<u64>) -> Result<(), LimitError> {
+    let needed = connections
+        .saturating_add(BESIDE_CONNECTIONS)
+        .saturating_add(PER_WORKER.saturating_mul(workers as u64));
+    match limit {
+        Some(limit) if needed > limit => Err(LimitError {
+            connections,
+            needed,
+            limit,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_and_what_does_not() {
+        assert!(fits(1_000, 4, None).is_ok());
+        assert!(fits(944, 4, Some(1_024)).is_ok());
+        let error = fits(5_000, 2, Some(1_024)).unwrap_err();
+        insta::assert_snapshot!(error, @"5,000 connections take 5,064 open files and this process may have 1,024; raise the limit with `ulimit -n 5064` (as root, or in /etc/security/limits.conf, where the hard limit is lower), or ask for fewer with `--connections`");
+    }
+}

@@ -1,0 +1,385 @@
+//! What a person sees while a run is under way.
+//!
+//! Turns the engine's events into lines: redrawn once a second on a terminal, one line a scenario
+//! every few seconds elsewhere. Owns no figures; everything shown comes from the snapshot.
+
+use std::time::Duration;
+
+use loadgen_core::engine::{Event, Phase, ScenarioSnapshot, Snapshot};
+use loadgen_core::outcome::Outcome;
+use loadgen_core::record::{Histogram, Ledger};
+use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::schedule::{Limit, Load};
+
+use crate::human;
+use crate::screen::{Line, Screen, Tone};
+
+/// How often a line is printed where nothing can be drawn over again.
+const LINES_EVERY: Duration = Duration::from_secs(5);
+/// Characters of a full bar.
+const BAR: usize = 24;
+/// Kinds of failure named in the view.
+const KINDS: usize = 4;
+/// A percentile is shown with at least this many samples beyond it.
+const SAMPLES_BEYOND: u64 = 10;
+
+/// The view of one run. Dropping it takes away what it drew.
+#[derive(Debug)]
+pub(crate) struct Live {
+    screen: Screen,
+    planned: Vec<Planned>,
+    next_line: Duration,
+}
+
+/// What is known of a scenario before it runs.
+#[derive(Debug, Clone, PartialEq)]
+struct Planned {
+    name: String,
+    open: bool,
+    extent: Extent,
+}
+
+/// What the bar of a scenario measures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Extent {
+    /// Time since the clock started.
+    Time(Duration),
+    /// Iterations.
+    Iterations(u64),
+}
+
+impl Planned {
+    fn of(plan: &ScenarioPlan) -> Self {
+        let extent = match (plan.load.duration(), &plan.load) {
+            (Some(duration), _) => Extent::Time(plan.start_after + plan.warm_up + duration),
+            (None, Load::Closed(closed)) => Extent::Iterations(match closed.limit {
+                Limit::IterationsPerUser(each) => each.saturating_mul(closed.users.into()),
+                Limit::Iterations(all) => all,
+                Limit::Duration(_) | Limit::Stages(_) => 0,
+            }),
+            (None, Load::Open(_)) => Extent::Time(Duration::ZERO),
+        };
+        Self {
+            name: plan.name.clone(),
+            open: matches!(plan.load, Load::Open(_)),
+            extent,
+        }
+    }
+}
+
+/// One scenario at a moment.
+#[derive(Debug, Clone, PartialEq)]
+struct Moment {
+    phase: Phase,
+    elapsed: Duration,
+    users: u64,
+    rate_per_s: f64,
+    ledger: Ledger,
+    failures: Vec<(String, u64)>,
+    p50_us: Option<f64>,
+    p99_us: Option<f64>,
+    start_lag_p99_us: Option<f64>,
+}
+
+impl Moment {
+    fn of(elapsed: Duration, snapshot: &ScenarioSnapshot<'_>) -> Self {
+        let interval = snapshot.interval;
+        let ended = interval.ledger.completed + interval.ledger.failed;
+        let mut failures: Vec<(String, u64)> = snapshot
+            .total
+            .outcomes
+            .iter()
+            .filter(|(outcome, count)| *outcome != Outcome::Ok && *count > 0)
+            .map(|(outcome, count)| (outcome.to_string(), *count))
+            .collect();
+        failures.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Self {
+            phase: snapshot.phase,
+            elapsed,
+            users: snapshot.users,
+            rate_per_s: if interval.length.is_zero() {
+                0.0
+            } else {
+                ended as f64 / interval.length.as_secs_f64()
+            },
+            ledger: snapshot.total.ledger,
+            failures,
+            p50_us: percentile_us(&snapshot.total.response_time, 0.5),
+            p99_us: percentile_us(&snapshot.total.response_time, 0.99),
+            start_lag_p99_us: percentile_us(&snapshot.total.start_lag, 0.99),
+        }
+    }
+}
+
+fn percentile_us(histogram: &Histogram, quantile: f64) -> Option<f64> {
+    let beyond = (histogram.len() as f64 * (1.0 - quantile)).floor() as u64;
+    (beyond >= SAMPLES_BEYOND).then(|| histogram.value_at_quantile(quantile) as f64 / 1e3)
+}
+
+impl Live {
+    /// A view of these scenarios; draws that connections are being opened.
+    pub(crate) fn new(screen: Screen, plans: &[ScenarioPlan]) -> Self {
+        if screen.is_terminal() {
+            screen.redraw(&[Line {
+                text: "connecting …".to_owned(),
+                tone: Tone::Plain,
+            }]);
+        }
+        Self {
+            screen,
+            planned: plans.iter().map(Planned::of).collect(),
+            next_line: LINES_EVERY,
+        }
+    }
+
+    /// Shows what an event says.
+    pub(crate) fn hear(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Snapshot(snapshot) => self.show(snapshot),
+            Event::Finished(_) => self.clear(),
+            _ => {}
+        }
+    }
+
+    fn show(&mut self, snapshot: &Snapshot<'_>) {
+        let due = snapshot.elapsed >= self.next_line;
+        if !self.screen.is_terminal() && !due {
+            return;
+        }
+        let moments = snapshot
+            .scenarios
+            .iter()
+            .map(|it| Moment::of(snapshot.elapsed, it));
+        let scenarios = self.planned.iter().zip(moments);
+        if self.screen.is_terminal() {
+            let lines: Vec<Line> = scenarios.flat_map(|(it, now)| block(it, &now)).collect();
+            self.screen.redraw(&lines);
+        } else {
+            for (planned, now) in scenarios {
+                self.screen.note(&line(planned, &now));
+            }
+            while self.next_line <= snapshot.elapsed {
+                self.next_line += LINES_EVERY;
+            }
+        }
+    }
+
+    fn clear(&self) {
+        if self.screen.is_terminal() {
+            self.screen.clear();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A scenario on a terminal.
+fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
+    let (done, whole, share) = progress(planned, now);
+    let filled = (share * BAR as f64) as usize;
+    let mut lines = vec![Line {
+        text: format!(
+            "{}  {}  {done} / {whole}  [{}{}] {:>3.0}%",
+            planned.name,
+            phase(now.phase),
+            "█".repeat(filled),
+            "·".repeat(BAR - filled),
+            (share * 100.0).floor(),
+        ),
+        tone: Tone::Strong,
+    }];
+    lines.push(Line {
+        text: format!(
+            "  {} · {} · {} ok{}{}",
+            human::rate(now.rate_per_s),
+            human::counted(now.users, "user"),
+            human::count(now.ledger.completed),
+            latencies(now),
+            start_lag(planned, now),
+        ),
+        tone: Tone::Plain,
+    });
+    if let Some(failed) = failures(now) {
+        lines.push(Line {
+            text: format!("  {failed}"),
+            tone: Tone::Bad,
+        });
+    }
+    lines
+}
+
+/// A scenario in one line.
+fn line(planned: &Planned, now: &Moment) -> String {
+    let (done, whole, _) = progress(planned, now);
+    let failed = failures(now).unwrap_or_else(|| "0 failed".to_owned());
+    format!(
+        "{} {} {}: {done} / {whole}, {}, {}, {} ok, {failed}{}{}",
+        human::clock(now.elapsed),
+        planned.name,
+        phase(now.phase),
+        human::rate(now.rate_per_s),
+        human::counted(now.users, "user"),
+        human::count(now.ledger.completed),
+        latencies(now).replace(" · ", ", "),
+        start_lag(planned, now).replace(" · ", ", "),
+    )
+}
+
+fn progress(planned: &Planned, now: &Moment) -> (String, String, f64) {
+    let (done, whole, share) = match planned.extent {
+        Extent::Time(whole) => (
+            human::clock(now.elapsed),
+            human::clock(whole),
+            now.elapsed.as_secs_f64() / whole.as_secs_f64(),
+        ),
+        Extent::Iterations(whole) => {
+            let done = now.ledger.completed + now.ledger.failed;
+            (
+                human::count(done),
+                human::count(whole),
+                done as f64 / whole as f64,
+            )
+        }
+    };
+    let share = if share.is_finite() { share } else { 0.0 };
+    (done, whole, share.clamp(0.0, 1.0))
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Connect => "connecting",
+        Phase::WarmUp => "warming up",
+        Phase::Measure => "measuring",
+        Phase::Drain => "draining",
+        Phase::Done => "done",
+    }
+}
+
+fn latencies(now: &Moment) -> String {
+    let named = [("p50", now.p50_us), ("p99", now.p99_us)];
+    named
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|us| format!(" · {name} {}", human::micros(us))))
+        .collect()
+}
+
+fn start_lag(planned: &Planned, now: &Moment) -> String {
+    match now.start_lag_p99_us {
+        Some(us) if planned.open => format!(" · start lag p99 {}", human::micros(us)),
+        _ => String::new(),
+    }
+}
+
+fn failures(now: &Moment) -> Option<String> {
+    if now.ledger.failed == 0 && now.ledger.dropped == 0 {
+        return None;
+    }
+    let mut kinds: Vec<String> = now
+        .failures
+        .iter()
+        .take(KINDS)
+        .map(|(kind, count)| format!("{kind} {}", human::count(*count)))
+        .collect();
+    if now.failures.len() > KINDS {
+        kinds.push("…".to_owned());
+    }
+    let mut text = format!("{} failed", human::count(now.ledger.failed));
+    if !kinds.is_empty() {
+        text.push_str(&format!(" ({})", kinds.join(", ")));
+    }
+    if now.ledger.dropped > 0 {
+        text.push_str(&format!(", {} dropped", human::count(now.ledger.dropped)));
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment() -> Moment {
+        Moment {
+            phase: Phase::Measure,
+            elapsed: Duration::from_secs(12),
+            users: 100,
+            rate_per_s: 48_211.4,
+            ledger: Ledger {
+                planned: 4_242,
+                started: 4_242,
+                completed: 4_213,
+                failed: 9,
+                ..Ledger::default()
+            },
+            failures: vec![
+                ("grpc.UNAVAILABLE".to_owned(), 7),
+                ("timeout".to_owned(), 2),
+            ],
+            p50_us: Some(310.4),
+            p99_us: Some(1_234.0),
+            start_lag_p99_us: Some(80.2),
+        }
+    }
+
+    fn text(lines: &[Line]) -> String {
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        texts.join("\n")
+    }
+
+    #[test]
+    fn open_on_a_terminal() {
+        let planned = Planned {
+            name: "steady".to_owned(),
+            open: true,
+            extent: Extent::Time(Duration::from_secs(30)),
+        };
+        insta::assert_snapshot!(text(&block(&planned, &moment())), @"
+        steady  measuring  00:12 / 00:30  [█████████···············]  40%
+          48,211/s · 100 users · 4,213 ok · p50 310 µs · p99 1.23 ms · start lag p99 80.2 µs
+          9 failed (grpc.UNAVAILABLE 7, timeout 2)
+        ");
+    }
+
+    #[test]
+    fn closed_in_a_line() {
+        let planned = Planned {
+            name: "hello_high".to_owned(),
+            open: false,
+            extent: Extent::Iterations(5_000),
+        };
+        insta::assert_snapshot!(line(&planned, &moment()), @"00:12 hello_high measuring: 4,222 / 5,000, 48,211/s, 100 users, 4,213 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), p50 310 µs, p99 1.23 ms");
+    }
+
+    #[test]
+    fn nothing_yet() {
+        let planned = Planned {
+            name: "x".to_owned(),
+            open: false,
+            extent: Extent::Iterations(0),
+        };
+        let now = Moment {
+            ledger: Ledger::default(),
+            failures: Vec::new(),
+            p50_us: None,
+            p99_us: None,
+            rate_per_s: 0.0,
+            ..moment()
+        };
+        insta::assert_snapshot!(text(&block(&planned, &now)), @"
+        x  measuring  0 / 0  [························]   0%
+          0/s · 100 users · 0 ok
+        ");
+    }
+
+    #[test]
+    fn percentiles_wait_for_samples() {
+        let mut histogram = Histogram::new(3).unwrap();
+        histogram.record_n(1_000, 999).unwrap();
+        assert!(percentile_us(&histogram, 0.99).is_none());
+        histogram.record(1_000).unwrap();
+        assert!(percentile_us(&histogram, 0.99).is_some());
+    }
+}

@@ -1,0 +1,298 @@
+//! Everything that leaves the process: stdout, stderr, and files of results.
+//!
+//! A reader that went away is not an error; a disk that is full is. Files are made ready before
+//! the load starts, so that a run never ends with nowhere to put its result, and are put in place
+//! whole.
+
+use std::error::Error as StdError;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::paint::Paint;
+
+/// What a file of results holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The result document.
+    Json,
+}
+
+impl Kind {
+    /// The names of all kinds, for messages.
+    pub(crate) const LIST: &str = "json";
+
+    /// The kind of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        (name == "json").then_some(Self::Json)
+    }
+}
+
+/// A file that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spec {
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// Where it goes.
+    pub(crate) path: PathBuf,
+}
+
+/// A path that results cannot be written to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the result to {}: {reason}", path.display())]
+pub(crate) struct OutputError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// A file made ready to take results.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    kind: Kind,
+    path: PathBuf,
+    file: File,
+    /// The file beside the final one that becomes it; `None` where the path is a device or a pipe
+    /// and is written to directly.
+    temporary: Option<PathBuf>,
+}
+
+impl Pending {
+    /// Makes sure that the path can be written to, without touching what is there.
+    ///
+    /// # Errors
+    /// [`OutputError`] when it cannot.
+    pub(crate) fn open(spec: &Spec) -> Result<Self, OutputError> {
+        let refuse = |reason: String| OutputError {
+            path: spec.path.clone(),
+            reason,
+        };
+        let present = match fs::metadata(&spec.path) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(refuse(error.to_string())),
+        };
+        let mut path = spec.path.clone();
+        if let Some(metadata) = present {
+            if metadata.is_dir() {
+                return Err(refuse("it is a directory".to_owned()));
+            }
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&spec.path)
+                .map_err(|error| refuse(error.to_string()))?;
+            if !metadata.is_file() {
+                return Ok(Self {
+                    kind: spec.kind,
+                    path,
+                    file,
+                    temporary: None,
+                });
+            }
+            // A symbolic link keeps pointing at the file that is replaced.
+            path = fs::canonicalize(&path).map_err(|error| refuse(error.to_string()))?;
+        }
+        let temporary = temporary_beside(&path);
+        let file = File::create(&temporary).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self {
+            kind: spec.kind,
+            path,
+            file,
+            temporary: Some(temporary),
+        })
+    }
+
+    /// What the file is to hold.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Writes the whole content and puts the file in place.
+    ///
+    /// # Errors
+    /// [`OutputError`] when the system refuses.
+    pub(crate) fn write(mut self, content: &str) -> Result<(), OutputError> {
+        let place = |this: &mut Self| -> io::Result<()> {
+            this.file.write_all(content.as_bytes())?;
+            this.file.flush()?;
+            if let Some(temporary) = &this.temporary {
+                fs::rename(temporary, &this.path)?;
+                this.temporary = None;
+            }
+            Ok(())
+        };
+        place(&mut self).map_err(|error| OutputError {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // Nothing better can be done for a file that was never promised.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Prints on stdout. A reader that went away is not an error.
+///
+/// # Errors
+/// [`Error::Unexpected`] when the system refuses for any other reason.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Unexpected {
+            doing: "failed to write to standard output",
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A document as it is printed: indented, with a newline at the end.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    // Fails only for maps whose keys are not text and for writers that fail; neither is here.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text + "\n"
+}
+
+/// Prints a line on stderr. There is nowhere to say that this failed.
+pub(crate) fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Says on stderr why a command could not do its work.
+pub(crate) fn error(error: &Error) {
+    let paint = Paint::for_stderr();
+    // A list of problems reads best as it is; a syntax error with the line that it stands in.
+    if let Error::Suite(suite) = error
+        && suite.problems().is_empty()
+        && io::stderr().is_terminal()
+    {
+        note(diagnostic(suite, paint));
+        return;
+    }
+    let mut text = format!("{} {error}", paint.bad("error:"));
+    let mut source = StdError::source(error);
+    while let Some(cause) = source {
+        // Messages that already carry their cause do not repeat it.
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    note(text);
+}
+
+fn diagnostic(diagnostic: &dyn Diagnostic, paint: Paint) -> String {
+    let theme = if paint.is_on() {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let mut text = String::new();
+    match GraphicalReportHandler::new_themed(theme).render_report(&mut text, diagnostic) {
+        Ok(()) => text,
+        Err(fmt::Error) => diagnostic.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(path: &Path) -> Spec {
+        Spec {
+            kind: Kind::Json,
+            path: path.to_owned(),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_new_file_appears_whole_and_only_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        let pending = Pending::open(&spec(&path)).unwrap();
+        assert!(!path.exists());
+        pending.write("{}\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+        assert_eq!(names(folder.path()), ["result.json"]);
+    }
+
+    #[test]
+    fn an_old_file_stays_until_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        fs::write(&path, "old and longer").unwrap();
+        let pending = Pending::open(&spec(&path)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old and longer");
+        drop(pending);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old and longer");
+        Pending::open(&spec(&path)).unwrap().write("new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["result.json"]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_file_that_was_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Pending::open(&spec(&folder.path().join("x"))).unwrap());
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_directory_and_a_missing_one_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Pending::open(&spec(folder.path())).unwrap_err();
+        assert!(error.to_string().ends_with("it is a directory"), "{error}");
+        let error = Pending::open(&spec(&folder.path().join("no/such/x"))).unwrap_err();
+        assert!(error.to_string().contains("No such file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_to_directly() {
+        let pending = Pending::open(&spec(Path::new("/dev/null"))).unwrap();
+        assert!(pending.temporary.is_none());
+        pending.write("{}").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_keeps_pointing_at_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Pending::open(&spec(&link)).unwrap().write("new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
+}

@@ -1,0 +1,337 @@
+//! The summary of a run: one screen, the verdict first.
+//!
+//! Made from the result document alone, so that it can be made again from a stored one. Owns
+//! layout, no figures: nothing is computed here that the document does not say.
+
+mod scenario;
+mod table;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::time::Duration;
+
+use loadgen_core::report::{Document, Status};
+
+use crate::human;
+use crate::paint::Paint;
+
+/// Columns that the summary keeps to.
+const WIDTH: usize = 80;
+/// With more scenarios than this, each gets a row instead of a block.
+const MOST_BLOCKS: usize = 2;
+
+/// The summary as text that ends with a newline.
+pub(crate) fn render(document: &Document, paint: Paint) -> String {
+    let mut lines = verdict(document, paint);
+    if document.scenarios.len() > MOST_BLOCKS {
+        lines.push(String::new());
+        lines.extend(table::rows(&document.scenarios, paint));
+    } else {
+        for scenario in &document.scenarios {
+            lines.push(String::new());
+            lines.extend(scenario::block(scenario, paint));
+        }
+    }
+    lines.push(generator(document, paint));
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn verdict(document: &Document, paint: Paint) -> Vec<String> {
+    let verdict = &document.verdict;
+    let word = match verdict.status {
+        Status::Pass => paint.good("PASS"),
+        Status::Fail => paint.bad("FAIL"),
+        Status::Invalid => paint.doubtful("INVALID"),
+    };
+    let what = match document.scenarios.as_slice() {
+        [only] => only.name.clone(),
+        several => format!("{} scenarios", several.len()),
+    };
+    let stopped = if document.run.stopped {
+        ", stopped early"
+    } else {
+        ""
+    };
+    let took = human::duration(Duration::from_secs_f64(document.run.duration_s.max(0.0)));
+    let mut lines = vec![format!(
+        "{}  {} in {took}{stopped}",
+        paint.strong(&word),
+        paint.strong(&what)
+    )];
+    for reason in &verdict.reasons {
+        lines.extend(wrapped("  because ", reason));
+    }
+    for warning in &verdict.warnings {
+        let text = wrapped("  warning ", warning);
+        lines.extend(text.iter().map(|line| paint.doubtful(line)));
+    }
+    lines
+}
+
+fn generator(document: &Document, paint: Paint) -> String {
+    let generator = &document.run.generator;
+    let plural = if generator.workers == 1 { "" } else { "s" };
+    let busy = human::percent(generator.cpu_busy);
+    let facts = format!(
+        "{} worker{plural}, the busiest used {busy} of its core: ",
+        generator.workers
+    );
+    let judgement = if generator.saturated {
+        paint.doubtful("it was the limit")
+    } else if document.verdict.status == Status::Invalid {
+        paint.doubtful("it did not keep up")
+    } else {
+        "not the limit".to_owned()
+    };
+    field("generator", &(facts + &judgement))
+}
+
+/// A labelled line.
+fn field(label: &str, text: &str) -> String {
+    format!("{label:<12}{text}")
+}
+
+/// A long text under its label, wrapped at blanks and indented under itself.
+fn wrapped(label: &str, text: &str) -> Vec<String> {
+    let indent = " ".repeat(label.chars().count());
+    let room = WIDTH.saturating_sub(indent.len());
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    let first = |index| if index == 0 { label } else { indent.as_str() };
+    lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| format!("{}{line}", first(index)))
+        .collect()
+}
+
+/// A text cut to this many characters.
+fn cut(text: &str, most: usize) -> String {
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if clean.chars().count() <= most {
+        return clean;
+    }
+    let kept: String = clean.chars().take(most.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn summary(change: impl FnOnce(&mut serde_json::Value)) -> String {
+        let text = render(&samples::document(change), Paint::OFF);
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+        assert!(text.lines().count() <= 24, "{text}");
+        text
+    }
+
+    #[test]
+    fn a_pass() {
+        insta::assert_snapshot!(summary(|_| {}), @"
+        PASS  hello_high in 104 ms
+
+        hello_high  grpc
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
+    }
+
+    #[test]
+    fn a_failure_of_many_kinds() {
+        insta::assert_snapshot!(summary(|json| {
+            json["verdict"] = json!({
+                "status": "fail",
+                "reasons": ["`hello_high`: error_rate is 24.3%, expected < 1%"],
+                "warnings": ["the generator's worker 0 used all of its core, so throughput is a lower bound and latency holds the generator's own queueing"],
+            });
+            let scenario = &mut json["scenarios"][0];
+            scenario["ledger"] = json!({"planned": 5000, "started": 5000, "completed": 3782,
+                "failed": 1216, "interrupted": 2, "dropped": 0, "late": 0});
+            scenario["failures"] = json!([
+                {"outcome": "grpc.UNAVAILABLE", "count": 1200, "example": "the server said: connection refused by the upstream\nafter three attempts, and a long tale"},
+                {"outcome": "timeout", "count": 10},
+                {"outcome": "connect", "count": 3, "example": "connection refused"},
+                {"outcome": "reset.REFUSED_STREAM", "count": 1},
+                {"outcome": "check", "count": 1},
+                {"outcome": "protocol", "count": 1},
+            ]);
+            scenario["thresholds"] = json!([
+                {"expression": "error_rate < 1%", "observed": 24.329, "pass": false},
+                {"expression": "response_time.p95 < 5ms", "observed": 1.402, "pass": true},
+                {"expression": "response_time.p9999 < 5ms", "pass": false},
+            ]);
+            scenario["connections"] = json!({"opened": 12, "failed": 3, "dropped": 8});
+            json["run"]["generator"]["saturated"] = true.into();
+            json["run"]["generator"]["cpu_busy"] = 0.998.into();
+        }), @"
+        FAIL  hello_high in 104 ms
+          because `hello_high`: error_rate is 24.3%, expected < 1%
+          warning the generator's worker 0 used all of its core, so throughput is a
+                  lower bound and latency holds the generator's own queueing
+
+        hello_high  grpc
+        requests    5,000 planned = 3,782 ok + 1,216 failed + 2 interrupted
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        failed      1,200 × grpc.UNAVAILABLE, e.g. the server said: connection refused …
+                    10 × timeout
+                    3 × connect, e.g. connection refused
+                    1 × reset.REFUSED_STREAM
+                    2 × 2 more kinds
+        connections 12 opened, 3 attempts failed, 8 ended by the other side
+        backend     embedded, 5,000 answers
+        thresholds  FAIL error_rate < 1%  (was 24.3%)
+                    ok   response_time.p95 < 5ms  (was 1.4ms)
+                    FAIL response_time.p9999 < 5ms  (nothing was measured)
+        generator   2 workers, the busiest used 99.8% of its core: it was the limit
+        ");
+    }
+
+    #[test]
+    fn an_open_model_that_was_invalid_and_stopped() {
+        insta::assert_snapshot!(summary(|json| {
+            json["verdict"] = json!({
+                "status": "invalid",
+                "reasons": ["`hello_high`: 12.5% of the arrivals started more than 1 ms late, expected at most 1%"],
+                "warnings": [],
+            });
+            json["run"]["stopped"] = true.into();
+            let scenario = &mut json["scenarios"][0];
+            scenario["load_model"] = "open".into();
+            scenario["ledger"] = json!({"planned": 10_000, "started": 9_990, "completed": 9_990,
+                "failed": 0, "interrupted": 0, "dropped": 10, "late": 1250});
+            let lag = json!({"count": 9990, "mean": 120.5, "min": 3.0, "p50": 30.0, "p90": 80.0,
+                "p95": 1500.0, "p99": 2500.0, "max": 300_100.0});
+            scenario["start_lag_us"] = lag.clone();
+            scenario["queue_wait_us"] = lag;
+            scenario["backends"] = json!([
+                {"id": "a", "requests": 6000, "share": 0.6, "failed": 0},
+                {"id": "b", "requests": 3990, "share": 0.4, "failed": 12},
+            ]);
+        }), @"
+        INVALID  hello_high in 104 ms, stopped early
+          because `hello_high`: 12.5% of the arrivals started more than 1 ms late,
+                  expected at most 1%
+
+        hello_high  grpc
+        requests    10,000 planned = 9,990 ok + 0 failed + 10 dropped; 1,250 late
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        start lag       30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
+        queue wait      30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
+        backends       60%  a: 6,000 answers, 0 failed
+                       40%  b: 3,990 answers, 12 failed
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: it did not keep up
+        ");
+    }
+
+    #[test]
+    fn a_stream_and_several_steps() {
+        insta::assert_snapshot!(summary(|json| {
+            let statistics = json["scenarios"][0]["response_time_us"].clone();
+            json["scenarios"][0]["steps"] = json!([
+                {"name": "hello", "response_time_us": statistics},
+                {"name": "stream", "response_time_us": statistics, "first_message_us": statistics,
+                 "message_gap_us": statistics},
+                {"name": "never"},
+            ]);
+        }), @"
+        PASS  hello_high in 104 ms
+
+        hello_high  grpc
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        hello          910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        stream         910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        first msg      910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        msg gap        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
+    }
+
+    #[test]
+    fn many_scenarios() {
+        insta::assert_snapshot!(summary(|json| {
+            let scenario = json["scenarios"][0].clone();
+            let mut failed = scenario.clone();
+            failed["name"] = "a_scenario_with_a_very_long_name".into();
+            failed["ledger"]["failed"] = 12.into();
+            failed["failures"] = json!([{"outcome": "timeout", "count": 12}]);
+            failed["thresholds"][0] = json!({"expression": "error_rate < 1%", "observed": 2.4, "pass": false});
+            json["scenarios"] = json!([scenario, failed, scenario]);
+        }), @"
+        PASS  3 scenarios in 104 ms
+
+        scenario                        ok   failed        rate     p50     p95     p99
+        hello_high                   5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        a_scenario_with_a_ver…       5,000       12    48,077/s  910 µs  1.4 ms 2.31 ms
+        hello_high                   5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        a_scenario_with_a_very_long_name
+          FAIL error_rate < 1%  (was 2.4%)
+        failed      12 × timeout
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
+    }
+
+    #[test]
+    fn nothing_measured() {
+        insta::assert_snapshot!(summary(|json| {
+            json["verdict"] = json!({"status": "fail", "reasons": ["`hello_high`: nothing was measured"], "warnings": []});
+            let scenario = &mut json["scenarios"][0];
+            scenario["ledger"] = json!({"planned": 0, "started": 0, "completed": 0, "failed": 0,
+                "interrupted": 0, "dropped": 0, "late": 0});
+            scenario["response_time_us"] = json!({"count": 0});
+            scenario["service_time_us"] = json!({"count": 0});
+            scenario["thresholds"] = json!([{"expression": "error_rate < 1%", "pass": false}]);
+            scenario["throughput_per_s"] = 0.into();
+            scenario["backends"] = json!([]);
+        }), @"
+        FAIL  hello_high in 104 ms
+          because `hello_high`: nothing was measured
+
+        hello_high  grpc
+        requests    0 planned = 0 ok + 0 failed
+        throughput  0/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response            -        -        -        -        -        -        -
+        service             -        -        -        -        -        -        -
+        thresholds  FAIL error_rate < 1%  (nothing was measured)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
+    }
+}

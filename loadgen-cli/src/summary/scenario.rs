@@ -1,0 +1,245 @@
+//! One scenario of the summary, as a block of lines.
+
+use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
+
+use super::{WIDTH, cut, field};
+use crate::human;
+use crate::paint::Paint;
+
+/// Classes of failure that are named.
+const CLASSES: usize = 4;
+/// Backends that are named.
+const BACKENDS: usize = 6;
+/// Width of one figure in the table.
+const CELL: usize = 9;
+
+/// Everything of one scenario.
+pub(super) fn block(scenario: &Scenario, paint: Paint) -> Vec<String> {
+    let mut lines = vec![
+        paint.strong(&format!("{}  {}", scenario.name, scenario.protocol)),
+        requests(scenario),
+        throughput(scenario),
+    ];
+    lines.extend(times(scenario, paint));
+    lines.extend(failures(scenario, paint));
+    lines.extend(connections(scenario));
+    lines.extend(backends(&scenario.backends));
+    lines.extend(thresholds(&scenario.thresholds, paint));
+    lines
+}
+
+/// The ledger: nothing planned is left out.
+fn requests(scenario: &Scenario) -> String {
+    let ledger = &scenario.ledger;
+    let mut parts = vec![format!("{} ok", human::count(ledger.completed))];
+    let others = [
+        (ledger.failed, "failed", true),
+        (ledger.interrupted, "interrupted", false),
+        (
+            ledger.dropped,
+            "dropped",
+            scenario.load_model == LoadModel::Open,
+        ),
+    ];
+    for (count, word, always) in others {
+        if count > 0 || always {
+            parts.push(format!("{} {word}", human::count(count)));
+        }
+    }
+    let mut text = format!(
+        "{} planned = {}",
+        human::count(ledger.planned),
+        parts.join(" + ")
+    );
+    if ledger.late > 0 {
+        text.push_str(&format!("; {} late", human::count(ledger.late)));
+    }
+    field("requests", &text)
+}
+
+fn throughput(scenario: &Scenario) -> String {
+    let bytes = scenario.bytes;
+    field(
+        "throughput",
+        &format!(
+            "{}, {} sent, {} received",
+            human::rate(scenario.throughput_per_s),
+            human::bytes(bytes.sent),
+            human::bytes(bytes.received)
+        ),
+    )
+}
+
+fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
+    let heading = ["p50", "p90", "p95", "p99", "p99.9", "max", "mean"];
+    let cells: String = heading.iter().map(|it| format!("{it:>CELL$}")).collect();
+    let mut lines = vec![
+        paint.faint(&field("", &cells)),
+        row("response", &scenario.response_time_us),
+        row("service", &scenario.service_time_us),
+    ];
+    let waits = [
+        ("start lag", &scenario.start_lag_us),
+        ("queue wait", &scenario.queue_wait_us),
+    ];
+    for (label, statistics) in waits {
+        let any = statistics.as_ref().filter(|it| it.max > Some(0.0));
+        lines.extend(any.map(|it| row(label, it)));
+    }
+    if let [only] = scenario.steps.as_slice() {
+        lines.extend(message_rows(only));
+    } else {
+        for step in &scenario.steps {
+            let name = cut(&step.name, 11);
+            lines.extend(step.response_time_us.as_ref().map(|it| row(&name, it)));
+            lines.extend(message_rows(step));
+        }
+    }
+    lines
+}
+
+/// The further series of a step.
+fn message_rows(step: &Step) -> impl Iterator<Item = String> {
+    let series = [
+        ("first msg", &step.first_message_us),
+        ("msg gap", &step.message_gap_us),
+        ("round trip", &step.round_trip_us),
+        ("stream wait", &step.stream_wait_us),
+    ];
+    series
+        .into_iter()
+        .filter_map(|(label, statistics)| statistics.as_ref().map(|it| row(label, it)))
+}
+
+/// A series as figures under the heading; `-` where too few samples support one.
+fn row(label: &str, of: &Statistics) -> String {
+    let figures = [of.p50, of.p90, of.p95, of.p99, of.p999, of.max, of.mean];
+    let cells: String = figures
+        .into_iter()
+        .map(|us| us.map_or_else(|| "-".to_owned(), human::micros))
+        .map(|text| format!("{text:>CELL$}"))
+        .collect();
+    field(label, &cells)
+}
+
+/// What failed and why, the most frequent first.
+pub(super) fn failures(scenario: &Scenario, paint: Paint) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, class) in scenario.failures.iter().take(CLASSES).enumerate() {
+        let label = if index == 0 { "failed" } else { "" };
+        let mut text = format!("{} × {}", human::count(class.count), class.outcome);
+        if let Some(example) = &class.example {
+            text.push_str(&format!(", e.g. {example}"));
+        }
+        lines.push(paint.bad(&field(label, &cut(&text, WIDTH - 12))));
+    }
+    let unnamed = scenario.failures.iter().skip(CLASSES);
+    let (kinds, count) = unnamed.fold((0, 0), |(kinds, count), it| (kinds + 1, count + it.count));
+    if kinds > 0 {
+        let count = human::count(count);
+        lines.push(paint.bad(&field("", &format!("{count} × {kinds} more kinds"))));
+    }
+    lines
+}
+
+/// Connections, where anything became of them that was not meant to.
+fn connections(scenario: &Scenario) -> Option<String> {
+    let connections = &scenario.connections;
+    (connections.failed > 0 || connections.dropped > 0).then(|| {
+        field(
+            "connections",
+            &format!(
+                "{} opened, {} attempts failed, {} ended by the other side",
+                human::count(connections.opened),
+                human::count(connections.failed),
+                human::count(connections.dropped)
+            ),
+        )
+    })
+}
+
+/// Who answered.
+fn backends(backends: &[Backend]) -> Vec<String> {
+    if let [only] = backends {
+        let text = format!("{}, {} answers", only.id, human::count(only.requests));
+        return vec![field("backend", &cut(&text, WIDTH - 12))];
+    }
+    let mut lines: Vec<String> = backends
+        .iter()
+        .take(BACKENDS)
+        .enumerate()
+        .map(|(index, backend)| {
+            let label = if index == 0 { "backends" } else { "" };
+            let p99 = backend.response_time_us.and_then(|it| it.p99);
+            let p99 = p99.map_or_else(String::new, |us| format!(", p99 {}", human::micros(us)));
+            let text = format!(
+                "{:>6}  {}: {} answers, {} failed{p99}",
+                human::percent(backend.share),
+                cut(&backend.id, 24),
+                human::count(backend.requests),
+                human::count(backend.failed)
+            );
+            field(label, &text)
+        })
+        .collect();
+    if backends.len() > BACKENDS {
+        lines.push(field(
+            "",
+            &format!("… and {} more", backends.len() - BACKENDS),
+        ));
+    }
+    lines
+}
+
+fn thresholds(thresholds: &[ThresholdResult], paint: Paint) -> Vec<String> {
+    thresholds
+        .iter()
+        .enumerate()
+        .map(|(index, it)| {
+            field(
+                if index == 0 { "thresholds" } else { "" },
+                &threshold(it, paint),
+            )
+        })
+        .collect()
+}
+
+/// A condition with the value that was compared.
+pub(super) fn threshold(threshold: &ThresholdResult, paint: Paint) -> String {
+    let word = if threshold.pass {
+        paint.good("ok  ")
+    } else {
+        paint.bad("FAIL")
+    };
+    let observed = match threshold.observed {
+        Some(value) => format!("was {}", in_unit_of(&threshold.expression, value)),
+        None => "nothing was measured".to_owned(),
+    };
+    format!("{word} {}  ({observed})", cut(&threshold.expression, 40))
+}
+
+/// The observed value is in the expression's own unit, which stands at its end.
+fn in_unit_of(expression: &str, value: f64) -> String {
+    let last_digit = expression.rfind(|c: char| c.is_ascii_digit());
+    let unit = last_digit.map_or("", |last| &expression[last + 1..]);
+    if unit.is_empty() && value.fract() == 0.0 && (0.0..1e15).contains(&value) {
+        return human::count(value as u64);
+    }
+    format!("{}{unit}", human::significant(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("error_rate < 1%", 0.25 => "0.25%")]
+    #[test_case("response_time.p95 < 5ms", 7.234 => "7.23ms")]
+    #[test_case("throughput > 1000/s", 812.0 => "812/s")]
+    #[test_case("dropped == 0", 12_345.0 => "12,345")]
+    #[test_case("dropped==0", 1.0 => "1"; "without blanks")]
+    fn observed(expression: &str, value: f64) -> String {
+        in_unit_of(expression, value)
+    }
+}

@@ -1,0 +1,33 @@
+//! Targets as written on the command line: several in one value, with commas between them.
+
+use loadgen_core::scenario::{Target, TargetError};
+
+/// The targets in the values of a repeatable flag.
+///
+/// # Errors
+/// [`TargetError`] for the first part that is not a target.
+pub(crate) fn parse_all(values: &[String]) -> Result<Vec<Target>, TargetError> {
+    values
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(|part| part.trim().parse())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_and_repetition_mean_the_same() {
+        let values = ["a:1,b:2".to_owned(), "c:3".to_owned()];
+        let targets = parse_all(&values).unwrap();
+        let hosts: Vec<_> = targets.into_iter().map(|it| it.host).collect();
+        assert_eq!(hosts, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn an_empty_part_is_no_target() {
+        assert!(parse_all(&["a:1,,b:2".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! `list`, `validate`, `schema`, `completions`: what they print and how they end.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{loadgen, say};
+use tempfile::TempDir;
+
+const GOOD: &str = r#"{ "scenarios": [ {
+    "name": "greet",
+    "targets": ["127.0.0.1:50051"],
+    "load": { "closed": { "users": 3, "iterations": 30 } },
+    "steps": [ { "name": "hello", "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "name": "world" } } } ]
+} ] }"#;
+
+const COMPACT: &str = r#"{ "grpc_scenarios": [
+    { "name": "hello_high", "total_requests": 5000, "concurrency": 100, "test_type": "hello" }
+] }"#;
+
+fn file(content: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("suite.json");
+    fs::write(&path, content).expect("the file is written");
+    (folder, path)
+}
+
+#[test]
+fn list_names_the_shipped_scenarios() {
+    let said = say(&["list"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for kind in ["hello", "compute", "echo", "stream"] {
+        for size in ["light", "medium", "high"] {
+            assert!(said.stdout.contains(&format!("{kind}_{size}")), "{said:?}");
+        }
+    }
+    assert!(said.stdout.contains("stress_all"), "{said:?}");
+    assert!(
+        said.stdout.contains("5,000 iterations by 100 users"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn list_prints_json_that_validates() {
+    let said = say(&["list", "--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let (_folder, path) = file(&said.json().to_string());
+    let again = say(&["validate", &path.display().to_string()]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn list_of_a_file() {
+    let (_folder, path) = file(GOOD);
+    let said = say(&["list", "--config", &path.display().to_string()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("greet  grpc"), "{said:?}");
+    assert!(!said.stdout.contains("hello_high"), "{said:?}");
+}
+
+#[test]
+fn validate_says_that_all_is_well() {
+    for content in [GOOD, COMPACT] {
+        let (_folder, path) = file(content);
+        let said = say(&["validate", &path.display().to_string()]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stdout.ends_with("1 scenario, valid\n"), "{said:?}");
+    }
+}
+
+#[test]
+fn validate_prints_the_full_form_of_the_compact_suite() {
+    let (_folder, path) = file(COMPACT);
+    let said = say(&["validate", "--print", &path.display().to_string()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let full = said.json();
+    let closed = &full["scenarios"][0]["load"]["closed"];
+    assert_eq!(closed["users"], 100, "{full}");
+    assert_eq!(closed["iterations"], 5000, "{full}");
+    // The full form is itself a suite.
+    let (_folder, path) = file(&full.to_string());
+    let again = say(&["validate", &path.display().to_string()]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn validate_says_everything_at_once() {
+    let (_folder, path) = file(
+        r#"{ "scenarios": [
+            { "name": "a", "load": { "closed": { "users": 0, "iterations": 1 } }, "stepz": [], "steps": [] },
+            { "name": 7 }
+        ] }"#,
+    );
+    let said = say(&["validate", &path.display().to_string()]);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    assert_eq!(said.stdout, "");
+    for part in ["stepz", "users", "scenarios[1]", "name"] {
+        assert!(said.stderr.contains(part), "`{part}` is not in {said:?}");
+    }
+}
+
+#[test]
+fn syntax_errors_say_line_and_column() {
+    let (_folder, path) = file("{\n  \"scenarios\": [,]\n}");
+    for command in [
+        &["validate"][..],
+        &["run", "--config"],
+        &["list", "--config"],
+    ] {
+        let path = path.display().to_string();
+        let args: Vec<&str> = command.iter().copied().chain([path.as_str()]).collect();
+        let said = say(&args);
+        assert_eq!(said.code, Some(104), "{said:?}");
+        assert!(said.stderr.contains("line 2, column"), "{said:?}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let said = say(&["validate", "/no/such/file.json"]);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    assert!(said.stderr.contains("/no/such/file.json"), "{said:?}");
+    assert!(said.stderr.contains("No such file"), "{said:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("binary");
+    fs::write(&path, [0xff, 0xfe, 0x00]).expect("the file is written");
+    let said = say(&["validate", &path.display().to_string()]);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    assert!(said.stderr.contains("UTF-8"), "{said:?}");
+}
+
+#[test]
+fn schemas_are_json_schemas() {
+    for of in ["scenario", "result"] {
+        let said = say(&["schema", of]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let schema = said.json();
+        jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{of}: {error}"));
+        assert!(schema["$schema"].is_string(), "{of} names its draft");
+    }
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = say(&["completions", shell]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stdout.contains("--scenario"), "{shell}");
+        assert!(said.stdout.contains("loadgen"), "{shell}");
+    }
+    assert_eq!(say(&["completions", "tcsh"]).code, Some(2));
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() {
+    let mut child = loadgen(&["completions", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    drop(child.stdout.take());
+    let said: common::Said = child.wait_with_output().expect("loadgen ends").into();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.stderr, "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let said: common::Said = loadgen(&["completions", "bash"])
+        .stdout(full)
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .expect("loadgen starts")
+        .into();
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(
+        said.stderr.contains("failed to write to standard output"),
+        "{said:?}"
+    );
+}

@@ -1,0 +1,181 @@
+//! Whole runs against real servers: what they print, write and how they end.
+
+mod common;
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Said, Server, assert_balances, finish, loadgen, say};
+use serde_json::Value;
+
+fn suite(content: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("suite.json");
+    fs::write(&path, content).expect("the file is written");
+    let path = path.display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn a_shipped_scenario_against_the_embedded_backend() {
+    let said = say(&["run", "--scenario", "hello_light"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.starts_with("PASS  hello_light in "), "{said:?}");
+    assert!(said.stdout.lines().count() <= 24, "{said:?}");
+    let first = said.stderr.lines().next().unwrap_or_default();
+    assert!(
+        first.contains("the embedded backend answers on 127.0.0.1:"),
+        "{said:?}"
+    );
+    assert!(
+        !said.stdout.contains('\x1b') && !said.stderr.contains('\x1b'),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_document_on_stdout_and_in_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("result.json");
+    let out = format!("json={}", path.display());
+    let said = say(&["run", "-s", "hello_light", "--json", "--out", &out]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = said.json();
+    assert_eq!(document["schema"], "loadgen.result/1");
+    assert_balances(&document);
+    assert_eq!(document["scenarios"][0]["backends"][0]["id"], "embedded");
+    let written: Value = serde_json::from_slice(&fs::read(&path).expect("the file")).expect("JSON");
+    assert_eq!(written, document);
+    let schema = say(&["schema", "result"]).json();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let problems: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|it| it.to_string())
+        .collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn overrides_replace_what_they_contradict() {
+    let server = Server::start(&["--id", "mine"]);
+    let run = |flags: &[&str]| {
+        let mut args = vec![
+            "run",
+            "-s",
+            "hello_light",
+            "--json",
+            "--grpc-target",
+            &server.address,
+        ];
+        args.extend(flags);
+        say(&args)
+    };
+    let counted = run(&["--requests", "50", "--concurrency", "5"]);
+    assert_eq!(counted.code, Some(0), "{counted:?}");
+    assert_eq!(counted.json()["scenarios"][0]["ledger"]["completed"], 50);
+    assert_eq!(counted.json()["scenarios"][0]["backends"][0]["id"], "mine");
+
+    let timed = run(&["--duration", "300ms"]);
+    assert_eq!(timed.code, Some(0), "{timed:?}");
+    assert!(
+        timed.json()["scenarios"][0]["duration_s"].as_f64() >= Some(0.3),
+        "{timed:?}"
+    );
+    assert!(
+        !timed.stderr.is_empty(),
+        "it says what it changed: {timed:?}"
+    );
+
+    let open = run(&["--rate", "200/s", "--duration", "1s"]);
+    let document = open.json();
+    assert_eq!(document["scenarios"][0]["load_model"], "open", "{open:?}");
+    assert_eq!(
+        document["scenarios"][0]["ledger"]["planned"], 200,
+        "{open:?}"
+    );
+    assert!(
+        open.stderr.contains("open"),
+        "it says what it changed: {open:?}"
+    );
+}
+
+#[test]
+fn flags_go_before_the_scenario_and_that_before_the_environment() {
+    let flag = Server::start(&["--id", "flag"]);
+    let file = Server::start(&["--id", "file"]);
+    let environment = Server::start(&["--id", "environment"]);
+    let (host, port) = environment.address.rsplit_once(':').expect("an address");
+    let (_folder, path) = suite(&format!(
+        r#"{{ "scenarios": [ {{ "name": "greet", "targets": ["{}"],
+            "load": {{ "closed": {{ "users": 1, "iterations": 5 }} }},
+            "steps": [ {{ "name": "hello", "grpc": {{ "method": "loadgen.v1.Greeter/Hello" }} }} ] }} ] }}"#,
+        file.address
+    ));
+    let answered_by = |args: &[&str]| {
+        let said: Said = loadgen(&["run", "--json", "-n", "5"])
+            .args(args)
+            .envs([("GRPC_HOST", host), ("GRPC_PORT", port)])
+            .output()
+            .expect("loadgen starts")
+            .into();
+        let id = &said.json()["scenarios"][0]["backends"][0]["id"];
+        id.as_str().expect("an id").to_owned()
+    };
+    assert_eq!(
+        answered_by(&["--config", &path, "--grpc-target", &flag.address]),
+        "flag"
+    );
+    assert_eq!(answered_by(&["--config", &path]), "file");
+    assert_eq!(answered_by(&["-s", "hello_light"]), "environment");
+}
+
+#[test]
+fn a_failed_threshold_is_99_and_says_which() {
+    let (_folder, path) = suite(
+        r#"{ "scenarios": [ { "name": "greet", "thresholds": ["response_time.max < 1us"],
+            "load": { "closed": { "users": 1, "iterations": 20 } },
+            "steps": [ { "name": "hello", "grpc": { "method": "loadgen.v1.Greeter/Hello" } } ] } ] }"#,
+    );
+    let said = say(&["run", "--config", &path]);
+    assert_eq!(said.code, Some(99), "{said:?}");
+    assert!(said.stdout.starts_with("FAIL"), "{said:?}");
+    assert!(
+        said.stdout.contains("FAIL response_time.max < 1us"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn quiet_says_nothing_of_a_pass() {
+    let said = say(&["run", "-s", "hello_light", "--quiet"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn a_closed_stdout_loses_nothing_that_was_measured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("result.json");
+    let out = format!("json={}", path.display());
+    let mut child = loadgen(&["run", "-s", "hello_light", "--out", &out])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    drop(child.stdout.take());
+    let said = finish(child, Duration::from_secs(60));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = serde_json::from_slice(&fs::read(&path).expect("the file")).expect("JSON");
+    assert_balances(&document);
+}
+
+#[test]
+fn the_embedded_backend_ends_with_the_run() {
+    let said = say(&["run", "-s", "hello_light"]);
+    let line = said.stderr.lines().next().unwrap_or_default();
+    let process = line.rsplit("process ").next().expect("a process");
+    let pid = process.trim_end_matches(')').parse().expect("a number");
+    let pid = rustix::process::Pid::from_raw(pid).expect("not 0");
+    assert!(rustix::process::test_kill_process(pid).is_err(), "{said:?}");
+}

@@ -1,0 +1,124 @@
+//! Signals: the first drains, the second cuts off, and the report comes either way.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use common::{Proxy, Said, Server, assert_balances, finish, loadgen, signal};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// A run of a minute against a server that takes this long for each answer, with requests under
+/// way.
+fn under_way(delay: &str) -> (Child, Server) {
+    let server = Server::start(&["--delay", delay]);
+    let proxy = Proxy::start(&server.address);
+    let child = loadgen(&[
+        "run",
+        "-s",
+        "hello_light",
+        "-d",
+        "60s",
+        "--json",
+        "--grpc-target",
+    ])
+    .arg(&proxy.address)
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("loadgen starts");
+    proxy.wait_for_requests();
+    (child, server)
+}
+
+fn ledger(document: &Value, key: &str) -> u64 {
+    document["scenarios"][0]["ledger"][key].as_u64().expect(key)
+}
+
+fn reported(said: &Said) -> Value {
+    assert_eq!(said.code, Some(105), "{said:?}");
+    let document = said.json();
+    assert_balances(&document);
+    assert_eq!(document["run"]["stopped"], true, "{document}");
+    document
+}
+
+fn drains(which: Signal) {
+    let (child, _server) = under_way("200ms");
+    signal(&child, which);
+    let said = finish(child, SOON);
+    assert!(
+        said.stderr
+            .contains("stopping: what is under way may finish"),
+        "{said:?}"
+    );
+    let document = reported(&said);
+    assert!(ledger(&document, "completed") > 0, "{document}");
+    assert_eq!(ledger(&document, "interrupted"), 0, "{document}");
+    assert_eq!(ledger(&document, "failed"), 0, "{document}");
+}
+
+#[test]
+fn an_interrupt_lets_what_is_under_way_finish() {
+    drains(Signal::INT);
+}
+
+#[test]
+fn a_termination_is_like_an_interrupt() {
+    drains(Signal::TERM);
+}
+
+#[test]
+fn a_second_interrupt_cuts_off_and_still_reports() {
+    let (mut child, _server) = under_way("50s");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    signal(&child, Signal::INT);
+    let mut line = String::new();
+    while !line.contains("stopping:") {
+        line.clear();
+        assert_ne!(
+            stderr.read_line(&mut line).expect("text"),
+            0,
+            "it says that it stops"
+        );
+    }
+    signal(&child, Signal::INT);
+    let said = finish(child, SOON);
+    let document = reported(&said);
+    assert!(ledger(&document, "interrupted") > 0, "{document}");
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("text");
+    assert!(rest.contains("stopping at once"), "{rest}");
+}
+
+#[test]
+fn a_server_ends_well_when_told_to() {
+    for which in [Signal::INT, Signal::TERM] {
+        let mut server = Server::start(&[]);
+        signal(&server.process.0, which);
+        let status = server.process.0.wait().expect("the server ends");
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_server_that_was_told_to_ends_with_its_standard_input() {
+    let mut child = loadgen(&["serve", "grpc", "--address", "127.0.0.1:0"])
+        .arg("--until-stdin-closes")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    drop(child.stdin.take());
+    let said = finish(child, SOON);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.stdout.starts_with("grpc listening on 127.0.0.1:"),
+        "{said:?}"
+    );
+}

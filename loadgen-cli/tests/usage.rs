@@ -1,0 +1,193 @@
+//! What is refused before anything runs, with its message and exit code.
+
+mod common;
+
+use std::fs;
+
+use common::{Said, loadgen, say};
+
+fn refused(said: &Said, code: i32, expected: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said:?}");
+    assert_eq!(said.stdout, "", "a refusal is not a result");
+    for part in expected {
+        assert!(said.stderr.contains(part), "`{part}` is not in {said:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_fine() {
+    for flags in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let said = say(flags);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(!said.stdout.is_empty());
+    }
+}
+
+#[test]
+fn no_command_is_wrong_usage() {
+    let said = say(&[]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("Usage: loadgen"), "{said:?}");
+}
+
+#[test]
+fn numbers_that_are_none() {
+    for (flag, values) in [
+        (
+            "--requests",
+            &["0", "-1", "NaN", "1e3", "99999999999999999999"][..],
+        ),
+        ("--concurrency", &["0", "-1", "NaN", "4294967296"]),
+        ("--connections", &["0", "-1", "NaN", "4294967296"]),
+        ("--workers", &["0", "-1", "NaN", "100000"]),
+        (
+            "--duration",
+            &[
+                "0s",
+                "-1s",
+                "NaN",
+                "inf",
+                "1e300s",
+                "99999999999999h",
+                "soon",
+            ],
+        ),
+        ("--timeout", &["0s", "-1s", "NaN", "soon"]),
+        ("--rate", &["0", "0/s", "-1/s", "NaN", "inf", "1e400/s"]),
+        ("--seed", &["-1", "x"]),
+    ] {
+        for value in values {
+            let said = say(&["run", "--scenario", "hello_light", flag, value]);
+            refused(&said, 2, &["error: invalid value", flag]);
+        }
+    }
+}
+
+#[test]
+fn unknown_flags_and_kinds() {
+    refused(&say(&["run", "--scenaro", "x"]), 2, &["'--scenario'"]);
+    refused(
+        &say(&["run", "--scenario", "hello_light", "--out", "xml=x"]),
+        2,
+        &["unknown kind `xml`", "json"],
+    );
+    refused(
+        &say(&[
+            "run",
+            "--scenario",
+            "hello_light",
+            "--protocol",
+            "websocket",
+        ]),
+        2,
+        &["gRPC only"],
+    );
+}
+
+#[test]
+fn targets_that_are_none() {
+    for target in ["localhost", "h:0", "h:99999", "ftp://h:1", "a b:1", "::1:1"] {
+        let said = say(&["run", "--scenario", "hello_light", "--grpc-target", target]);
+        refused(&said, 2, &["invalid target", target]);
+    }
+}
+
+#[test]
+fn nonsense_in_the_environment() {
+    for (variable, value) in [
+        ("GRPC_PORT", "banana"),
+        ("GRPC_PORT", "0"),
+        ("GRPC_PORT", "70000"),
+        ("GRPC_HOST", "http://x"),
+        ("GRPC_HOST", "a b"),
+    ] {
+        let said: Said = loadgen(&["run", "--scenario", "hello_light"])
+            .env(variable, value)
+            .output()
+            .expect("loadgen starts")
+            .into();
+        refused(&said, 2, &[variable, value, "expected"]);
+    }
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_found_before_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = format!("json={}/no/such/folder/x", folder.path().display());
+    let is_folder = format!("json={}", folder.path().display());
+    for (out, reason) in [(missing, "No such file"), (is_folder, "it is a directory")] {
+        // A target that nothing answers on: were the run to start, it would end with 101.
+        let said = say(&[
+            "run",
+            "--scenario",
+            "hello_light",
+            "--grpc-target",
+            "127.0.0.1:1",
+            "--out",
+            &out,
+        ]);
+        refused(&said, 2, &["cannot write the result", reason]);
+    }
+    let kept = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(kept, 0, "nothing is left behind");
+}
+
+#[test]
+fn a_limit_of_open_files_that_is_too_low_is_said_before_the_run() {
+    let program = env!("CARGO_BIN_EXE_loadgen");
+    let command = format!(
+        "ulimit -n 128; exec '{program}' run --scenario hello_light --connections 500 \
+         --grpc-target 127.0.0.1:1"
+    );
+    let said: Said = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .output()
+        .expect("sh starts")
+        .into();
+    refused(
+        &said,
+        2,
+        &["500 connections", "may have 128", "ulimit -n 5"],
+    );
+}
+
+#[test]
+fn run_alone_lists_what_there_is() {
+    let said = say(&["run"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("--scenario NAME"), "{said:?}");
+    assert!(said.stdout.contains("hello_high"), "{said:?}");
+}
+
+#[test]
+fn unknown_scenarios_get_the_nearest_names() {
+    let said = say(&["run", "--scenario", "hello_hihg"]);
+    refused(&said, 104, &["hello_hihg", "hello_high"]);
+}
+
+#[test]
+fn serve_refuses_what_it_cannot_do() {
+    for (flags, part) in [
+        (&["--address", "nowhere"][..], "expected HOST:PORT"),
+        (&["--tls-cert", "x"], "--tls-key"),
+        (&["--id", "two words"], "without blanks"),
+        (&["--error-rate", "2"], "--error-rate"),
+        (
+            &["--error-rate", "0.5", "--error-code", "OK"],
+            "gRPC status",
+        ),
+        (&["--delay", "5ms..1ms"], "--delay"),
+        (&["--throttle", "0"], "--throttle"),
+        (
+            &["--tls-cert", "/no/cert", "--tls-key", "/no/key"],
+            "/no/cert",
+        ),
+    ] {
+        let mut args = vec!["serve", "grpc"];
+        if flags[0] != "--address" {
+            args.extend(["--address", "127.0.0.1:0"]);
+        }
+        args.extend(flags);
+        refused(&say(&args), 2, &[part]);
+    }
+}

@@ -1,0 +1,39 @@
+//! A gRPC scenario built in code, run, and judged: the same engine and report as the command line.
+
+use std::time::Duration;
+
+use loadgen_backends::{GrpcConfig, start_grpc};
+use loadgen_core::assemble;
+use loadgen_core::engine::Options;
+use loadgen_core::report::{Context, build};
+use loadgen_core::scenario::{Plan, ScenarioPlan};
+use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let server = start_grpc(GrpcConfig::new("127.0.0.1:0".parse()?))?;
+
+    let load = Load::Open(OpenModel {
+        stages: vec![RateStage {
+            duration: Duration::from_secs(2),
+            from: 500.0,
+            to: 500.0,
+        }],
+        spacing: Spacing::Poisson,
+        max_users: 100,
+        when_busy: WhenBusy::Queue,
+    });
+    let message = serde_json::json!({ "name": "world" });
+    let mut scenario = ScenarioPlan::grpc("greet", "loadgen.v1.Greeter/Hello", message, load);
+    scenario.targets = vec![server.local_addr().to_string().parse()?];
+    scenario.thresholds.push("response_time.p99 < 1s".parse()?);
+
+    let plan = Plan {
+        scenarios: vec![scenario],
+    };
+    let record = assemble(&plan, Options::default())?.execute()?;
+    let mut context = Context::default();
+    context.thresholds = plan.scenarios.iter().map(|s| s.thresholds.clone()).collect();
+    let document = build(&record, context);
+    println!("{}", serde_json::to_string_pretty(&document.verdict)?);
+    Ok(())
+}

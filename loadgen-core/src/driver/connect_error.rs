@@ -1,0 +1,136 @@
+//! Why a connection could not be opened, said so that a person knows what to do next.
+//!
+//! Owns the wording and the guesses from what the other side sent. Opens nothing itself.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A connection that could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("could not connect to {target}: {problem}")]
+pub(crate) struct ConnectError {
+    /// Where to, as `host:port`.
+    pub(crate) target: String,
+    /// What came back.
+    pub(crate) problem: Problem,
+}
+
+/// What kept a connection from opening.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("the name does not resolve ({0}); check its spelling")]
+    Unresolved(String),
+    #[error("the connection was refused; is the server running and listening on this port?")]
+    Refused,
+    #[error("{0}")]
+    Io(String),
+    #[error("no answer within {limit:?} while {stage}")]
+    TimedOut { stage: Stage, limit: Duration },
+    #[error("the server speaks HTTP/1.1 on this port, and gRPC needs HTTP/2; check the port")]
+    Http1,
+    #[error("the server expects TLS; use an `https://` target or a `tls` block")]
+    TlsExpected,
+    #[error(
+        "the server closed the connection without answering; it may expect TLS (an `https://` \
+         target or a `tls` block), or not speak HTTP/2 on this port"
+    )]
+    ClosedAtOnce,
+    #[error("the server sent something that is not HTTP/2 (it begins with {0}); check the port")]
+    NotHttp2(String),
+    #[error("HTTP/2 could not be set up: {0}")]
+    Http2(String),
+    #[error(
+        "the server does not speak TLS on this port; use an `http://` target without a `tls` block"
+    )]
+    PlaintextServer,
+    #[error(
+        "its certificate is not signed by a trusted authority; name the authority's PEM file in \
+         `tls.ca_file`, or accept any certificate with `tls.insecure_skip_verify`"
+    )]
+    Untrusted,
+    #[error(
+        "its certificate is for {presented}, not for {expected}; set `tls.server_name` to a name \
+         it carries, or accept any certificate with `tls.insecure_skip_verify`"
+    )]
+    WrongName { expected: String, presented: String },
+    #[error("its certificate is not acceptable: {0}")]
+    Certificate(String),
+    #[error(
+        "the server speaks TLS but did not agree on HTTP/2 (ALPN `h2`), which gRPC needs; check \
+         the port"
+    )]
+    NoHttp2Alpn,
+    #[error("TLS handshake failed: {0}")]
+    Tls(String),
+    #[error("`{0}` is not a name that a certificate can carry; set `tls.server_name`")]
+    BadServerName(String),
+}
+
+/// How far opening a connection had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Resolving,
+    Connecting,
+    TlsHandshake,
+    Http2Setup,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolving => "resolving the name",
+            Self::Connecting => "connecting",
+            Self::TlsHandshake => "waiting for the TLS handshake",
+            Self::Http2Setup => "waiting for the server's HTTP/2 settings",
+        })
+    }
+}
+
+/// TLS record types: an alert, and a handshake message.
+const TLS_ALERT: u8 = 0x15;
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Guesses what a server is that did not answer HTTP/2's preface with HTTP/2, from the first bytes
+/// it sent in plain text. `None` when they could be HTTP/2.
+pub(crate) fn guess_from_first_bytes(first: &[u8]) -> Option<Problem> {
+    // A server's first frame is SETTINGS: three bytes of length, then type 4.
+    match first {
+        [] => Some(Problem::ClosedAtOnce),
+        [TLS_ALERT | TLS_HANDSHAKE, 0x03, ..] => Some(Problem::TlsExpected),
+        _ if first.starts_with(b"HTTP/1.") => Some(Problem::Http1),
+        [_, _, _, 0x04, ..] => None,
+        _ => Some(Problem::NotHttp2(format!("\"{}\"", first.escape_ascii()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(b"" => Some(Problem::ClosedAtOnce))]
+    #[test_case(b"HTTP/1.1 400 Bad" => Some(Problem::Http1))]
+    #[test_case(&[0x15, 3, 3, 0, 2, 2, 70] => Some(Problem::TlsExpected); "alert")]
+    #[test_case(&[0, 0, 6, 4, 0, 0, 0, 0, 0] => None; "settings")]
+    #[test_case(b"SSH-2.0\r\n" => Some(Problem::NotHttp2("\"SSH-2.0\\r\\n\"".to_owned())))]
+    fn guesses(first: &[u8]) -> Option<Problem> {
+        guess_from_first_bytes(first)
+    }
+
+    #[test]
+    fn reads_as_a_sentence() {
+        let error = ConnectError {
+            target: "db.example:443".to_owned(),
+            problem: Problem::TimedOut {
+                stage: Stage::Http2Setup,
+                limit: Duration::from_secs(5),
+            },
+        };
+        assert_eq!(
+            error.to_string(),
+            "could not connect to db.example:443: no answer within 5s while waiting for the \
+             server's HTTP/2 settings"
+        );
+    }
+}

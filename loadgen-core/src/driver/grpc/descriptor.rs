@@ -1,0 +1,202 @@
+//! Where a method's description comes from: `.proto` files, loadgen's own services, the server.
+//!
+//! Owns the order in which they are asked. Runs before the run only.
+
+use std::path::{Path, PathBuf};
+
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use protox::Compiler;
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+
+use super::error::{DriverError, nearest};
+
+const OWN_PROTO: &str = include_str!("../../../proto/loadgen/v1/loadgen.proto");
+const OWN_PROTO_NAME: &str = "loadgen/v1/loadgen.proto";
+
+/// The descriptions at hand, first that knows a service first.
+pub(super) struct Catalogue {
+    pools: Vec<DescriptorPool>,
+}
+
+/// What the catalogue knows of a method.
+pub(super) enum Found {
+    Method(MethodDescriptor),
+    /// The service is known and does not have it.
+    NoSuchMethod,
+    /// The service is not known.
+    NoSuchService,
+}
+
+impl Catalogue {
+    /// The scenario's files, and loadgen's own services behind them.
+    pub(super) fn new(protos: &[PathBuf]) -> Result<Self, DriverError> {
+        let mut pools = Vec::new();
+        if !protos.is_empty() {
+            pools.push(compile_files(protos)?);
+        }
+        pools.push(compile_source(OWN_PROTO_NAME, OWN_PROTO)?);
+        Ok(Self { pools })
+    }
+
+    pub(super) fn add(&mut self, pool: DescriptorPool) {
+        self.pools.push(pool);
+    }
+
+    pub(super) fn find(&self, service: &str, method: &str) -> Found {
+        for pool in &self.pools {
+            let Some(service) = pool.get_service_by_name(service) else {
+                continue;
+            };
+            let found = service.methods().find(|it| it.name() == method);
+            return found.map_or(Found::NoSuchMethod, Found::Method);
+        }
+        Found::NoSuchService
+    }
+
+    /// Methods with names like this one.
+    pub(super) fn nearest(&self, method: &str) -> Vec<String> {
+        let names = self.pools.iter().flat_map(|pool| {
+            pool.services().flat_map(|service| {
+                let methods: Vec<_> = service
+                    .methods()
+                    .map(|method| format!("{}/{}", service.full_name(), method.name()))
+                    .collect();
+                methods
+            })
+        });
+        nearest(method, names)
+    }
+}
+
+/// Compiles `.proto` files. A folder among them is a root for imports; so is each file's own.
+fn compile_files(protos: &[PathBuf]) -> Result<DescriptorPool, DriverError> {
+    let mut roots: Vec<&Path> = Vec::new();
+    let mut files = Vec::new();
+    for path in protos {
+        let root = if path.is_dir() {
+            Some(path.as_path())
+        } else {
+            files.push(path);
+            path.parent().map(|parent| {
+                if parent.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    parent
+                }
+            })
+        };
+        roots.extend(root.filter(|root| !roots.contains(root)));
+    }
+    // Folders named on purpose come before those that files merely lie in.
+    roots.sort_by_key(|root| !protos.iter().any(|path| path == root));
+    let failed = |file: &Path, error: protox::Error| DriverError::Proto {
+        file: file.to_owned(),
+        problem: describe(&error),
+    };
+    let mut compiler = Compiler::new(&roots).map_err(|error| failed(&protos[0], error))?;
+    for file in files {
+        compiler
+            .open_file(file)
+            .map_err(|error| failed(file, error))?;
+    }
+    Ok(compiler.descriptor_pool())
+}
+
+/// Compiles one file that is at hand as text.
+pub(super) fn compile_source(name: &str, source: &str) -> Result<DescriptorPool, DriverError> {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Named {
+        name: name.to_owned(),
+        source: source.to_owned(),
+    });
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler
+        .open_file(name)
+        .map_err(|error| DriverError::Proto {
+            file: name.into(),
+            problem: describe(&error),
+        })?;
+    Ok(compiler.descriptor_pool())
+}
+
+struct Named {
+    name: String,
+    source: String,
+}
+
+impl FileResolver for Named {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        if name == self.name {
+            File::from_source(name, &self.source)
+        } else {
+            Err(protox::Error::file_not_found(name))
+        }
+    }
+}
+
+/// What a compile error says, with the line and column it points at.
+fn describe(error: &protox::Error) -> String {
+    use miette::Diagnostic;
+
+    let place = error.labels().and_then(|mut labels| labels.next());
+    let position = place.and_then(|label| {
+        let source = error.source_code()?;
+        let span = source.read_span(label.inner(), 0, 0).ok()?;
+        Some((span.line() + 1, span.column() + 1))
+    });
+    match position {
+        Some((line, column)) => format!("line {line}, column {column}: {error}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_services() {
+        let catalogue = Catalogue::new(&[]).expect("compiles");
+        let found = catalogue.find("loadgen.v1.Greeter", "Chat");
+        let Found::Method(chat) = found else {
+            panic!("not found");
+        };
+        assert!(chat.is_client_streaming() && chat.is_server_streaming());
+        assert!(matches!(
+            catalogue.find("loadgen.v1.Greeter", "Hullo"),
+            Found::NoSuchMethod
+        ));
+        assert!(matches!(
+            catalogue.find("loadgen.v1.Greter", "Hello"),
+            Found::NoSuchService
+        ));
+        assert_eq!(
+            catalogue.nearest("loadgen.v1.Greeter/Hullo")[0],
+            "loadgen.v1.Greeter/Hello"
+        );
+    }
+
+    #[test]
+    fn says_where_a_file_does_not_compile() {
+        let error = compile_source(
+            "a.proto",
+            "syntax = \"proto3\";\nmessage A {\n  strin x = 1;\n}",
+        )
+        .expect_err("no such type");
+        assert!(
+            error
+                .to_string()
+                .starts_with("protos: a.proto: line 3, column 3: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn says_which_file_is_missing() {
+        let error = Catalogue::new(&[PathBuf::from("/nowhere/a.proto")])
+            .err()
+            .expect("missing");
+        assert!(error.to_string().contains("/nowhere/a.proto"), "{error}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Why a gRPC scenario cannot be run, found before the run.
+
+use std::path::PathBuf;
+
+use super::metadata::MetadataError;
+use crate::driver::tls::TlsError;
+
+/// Why a gRPC scenario cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// The scenario has nowhere to send to.
+    #[error("the scenario has no target")]
+    NoTarget,
+    /// A target is not a legal address.
+    #[error("targets[{index}]: `{target}` is not a host and port")]
+    Target {
+        /// Its place in the scenario's list.
+        index: usize,
+        /// The target.
+        target: String,
+    },
+    /// A `.proto` file could not be read or compiled.
+    #[error("protos: {file}: {problem}")]
+    Proto {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with line and column where it has them.
+        problem: String,
+    },
+    /// A method's name is not of the form `package.Service/Method`.
+    #[error(
+        "{path}: `{method}` is not a method's name; it takes the form `package.Service/Method`"
+    )]
+    MethodName {
+        /// The step's place in the scenario: `steps[0].grpc.method`.
+        path: String,
+        /// What was given.
+        method: String,
+    },
+    /// No known service has the method.
+    #[error("{path}: there is no method `{method}`{}", did_you_mean(nearest))]
+    UnknownMethod {
+        /// The step's place in the scenario.
+        path: String,
+        /// What was asked for.
+        method: String,
+        /// Methods with names like it, nearest first.
+        nearest: Vec<String>,
+    },
+    /// The method is neither described by the scenario nor by the server.
+    #[error(
+        "{path}: nothing describes `{method}`: {problem}; name its .proto files in `protos`, or \
+         turn on reflection at the server"
+    )]
+    Undescribed {
+        /// The step's place in the scenario.
+        path: String,
+        /// What was asked for.
+        method: String,
+        /// What the server said.
+        problem: String,
+    },
+    /// A message does not fit its type.
+    #[error("{path}: {problem}")]
+    Message {
+        /// The field's place in the scenario: `steps[0].grpc.message.name`.
+        path: String,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+    /// A piece of metadata cannot be sent.
+    #[error("{path}: {problem}")]
+    Metadata {
+        /// Its place in the scenario.
+        path: String,
+        /// What is wrong with it.
+        problem: MetadataError,
+    },
+    /// TLS cannot be set up.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// The server had to be asked what its services look like, and no target could be reached.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The system refused what asking the server needed.
+    #[error("the server could not be asked for its services: {0}")]
+    System(#[from] std::io::Error),
+}
+
+fn did_you_mean(nearest: &[String]) -> String {
+    match nearest {
+        [] => String::new(),
+        [one] => format!("; did you mean `{one}`?"),
+        several => {
+            let names: Vec<_> = several.iter().map(|name| format!("`{name}`")).collect();
+            format!("; did you mean one of {}?", names.join(", "))
+        }
+    }
+}
+
+/// The names most like one, nearest first, at most three; none when none is like it.
+pub(super) fn nearest(wanted: &str, names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let folded = wanted.to_lowercase();
+    let mut scored: Vec<(f64, String)> = names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&folded, &name.to_lowercase()), name))
+        .filter(|(score, _)| *score >= 0.75)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    // One that is all but equal needs no company.
+    if scored.first().is_some_and(|(score, _)| *score >= 0.97) {
+        scored.truncate(1);
+    }
+    scored.truncate(3);
+    scored.into_iter().map(|(_, name)| name).collect()
+}

@@ -1,0 +1,111 @@
+//! Opening one HTTP/2 connection, up to the point where requests may go out.
+//!
+//! Owns HTTP/2's settings and the wait for the server's. Does not keep connections.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Ping;
+use h2::client::{Builder, Connection, SendRequest};
+
+use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
+use crate::driver::net::{Endpoint, Traffic, Transport};
+
+/// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
+/// with the latency they cause.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Streams whose time was up are remembered this long and up to this many, because a server that
+/// answers late must not be taken for one that breaks the protocol.
+const REMEMBER_RESET_STREAMS: usize = 1 << 16;
+const REMEMBER_RESET_STREAMS_FOR: Duration = Duration::from_secs(60);
+/// Many small messages on one connection are what a load test is about, not an attack.
+const SMALL_FRAMES_BUDGET_BYTES: usize = 256 << 20;
+
+/// An open connection. Its `connection` must be polled for anything to happen on it.
+pub(super) struct Opened {
+    pub(super) sender: SendRequest<Bytes>,
+    pub(super) connection: Connection<Transport, Bytes>,
+    pub(super) traffic: Rc<Traffic>,
+}
+
+/// Resolves, connects, encrypts, shakes hands, and waits for the server's settings, all within
+/// `limit`. `nth` is the connection's number.
+pub(super) async fn open(
+    endpoint: &Endpoint,
+    nth: usize,
+    limit: Duration,
+) -> Result<Opened, ConnectError> {
+    let stage = Cell::new(Stage::Resolving);
+    let traffic = Rc::new(Traffic::default());
+    tokio::time::timeout(limit, open_unbounded(endpoint, nth, &stage, &traffic))
+        .await
+        .unwrap_or_else(|_| {
+            let stage = stage.get();
+            Err(Problem::TimedOut { stage, limit })
+        })
+        .map_err(|problem| endpoint.failed(problem))
+}
+
+async fn open_unbounded(
+    endpoint: &Endpoint,
+    nth: usize,
+    stage: &Cell<Stage>,
+    traffic: &Rc<Traffic>,
+) -> Result<Opened, Problem> {
+    let transport = endpoint.connect(nth, stage, traffic).await?;
+    if endpoint.is_encrypted() && transport.alpn() != Some(b"h2") {
+        return Err(Problem::NoHttp2Alpn);
+    }
+    stage.set(Stage::Http2Setup);
+    let explain = |error: h2::Error| {
+        let guess = if endpoint.is_encrypted() {
+            None
+        } else {
+            guess_from_first_bytes(&traffic.first_bytes())
+        };
+        guess.unwrap_or_else(|| Problem::Http2(error.to_string()))
+    };
+    let (sender, mut connection) = Builder::new()
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_reset_streams(REMEMBER_RESET_STREAMS)
+        .reset_stream_duration(REMEMBER_RESET_STREAMS_FOR)
+        .max_local_error_reset_streams(None)
+        .data_frame_budget(SMALL_FRAMES_BUDGET_BYTES)
+        .enable_push(false)
+        .handshake::<_, Bytes>(transport)
+        .await
+        .map_err(explain)?;
+
+    // The server's settings come before anything else it sends, so once it has answered a ping
+    // they are here, its limit of concurrent streams among them.
+    let mut pings = connection
+        .ping_pong()
+        .ok_or_else(|| Problem::Http2("no ping to be had".to_owned()))?;
+    pings.send_ping(Ping::opaque()).map_err(explain)?;
+    poll_fn(|cx| {
+        // The answer first: a server may answer and leave in the same breath.
+        if let Poll::Ready(pong) = pings.poll_pong(cx) {
+            return Poll::Ready(pong.map(drop));
+        }
+        if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
+            // One that ended in good order before it was of use has failed all the same.
+            return Poll::Ready(end.and_then(|()| Err(h2::Reason::CONNECT_ERROR.into())));
+        }
+        pings.poll_pong(cx).map(|pong| pong.map(drop))
+    })
+    .await
+    .map_err(explain)?;
+    Ok(Opened {
+        sender,
+        connection,
+        traffic: Rc::clone(traffic),
+    })
+}

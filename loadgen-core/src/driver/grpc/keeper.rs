@@ -1,0 +1,262 @@
+//! Keeping a place connected: driving the connection and replacing it when it ends.
+//!
+//! Owns the back-off between attempts and the reports of what happens to connections. Sends no
+//! requests.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::Connection;
+
+use super::handshake::{self, Opened};
+use super::place::{Line, Place};
+use super::status;
+use crate::clock::{Clock, Nanos};
+use crate::driver::connect_error::ConnectError;
+use crate::driver::net::{Endpoint, Traffic, Transport};
+use crate::workload::{ConnectionEvent, Observer};
+
+/// What is needed to open a place's connections.
+#[derive(Clone)]
+pub(super) struct Opener {
+    pub(super) endpoint: Rc<Endpoint>,
+    /// The place's number among all of the scenario.
+    pub(super) nth: usize,
+    pub(super) connect_timeout: Duration,
+    /// The scenario's limit of streams on one connection.
+    pub(super) most_streams: u32,
+    pub(super) clock: Clock,
+    pub(super) observer: Rc<dyn Observer>,
+    pub(super) seed: u64,
+}
+
+impl Opener {
+    /// One attempt to connect, reported either way.
+    pub(super) async fn open(&self) -> Result<Opened, ConnectError> {
+        let from = self.clock.now();
+        let result = handshake::open(&self.endpoint, self.nth, self.connect_timeout).await;
+        self.observer.connection(match result {
+            Ok(_) => ConnectionEvent::Opened {
+                connect_time: self.clock.now().saturating_sub(from),
+            },
+            Err(_) => ConnectionEvent::Failed,
+        });
+        result
+    }
+}
+
+/// A connection that lasted longer than this was a good one: the back-off starts over.
+const STEADY_NANOS: Nanos = 1_000_000_000;
+
+/// Keeps a place connected for as long as the returned future is polled. `first` is what the
+/// attempt before came to; when it succeeded, the place can be used at once.
+pub(super) fn keep(
+    place: Rc<Place>,
+    opener: Opener,
+    first: Option<Opened>,
+) -> impl Future<Output = ()> {
+    let first = first.map(|open| Driven::install(open, &place, &opener));
+    keep_driving(place, opener, first)
+}
+
+async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
+    let mut backoff = Backoff::new(opener.seed);
+    let mut current = first;
+    loop {
+        let Some(mut driven) = current.take() else {
+            tokio::time::sleep(backoff.next()).await;
+            current = opener.open_for(&place).await;
+            continue;
+        };
+        let end = driven.until_end(&place).await;
+        place.retire(&driven.line);
+        if !matches!(end, End::UsedUp) {
+            opener.observer.connection(ConnectionEvent::Dropped);
+        }
+        if opener.clock.now().saturating_sub(driven.since) > STEADY_NANOS {
+            backoff.reset();
+        }
+        let is_in_order = !matches!(end, End::Failed);
+        let was_of_use = driven.line.streams() > 0;
+        if !driven.is_closed {
+            // Streams under way finish on it, beside its successor.
+            tokio::task::spawn_local(driven.finish());
+        }
+        if is_in_order && was_of_use {
+            backoff.reset();
+            current = opener.open_for(&place).await;
+        }
+    }
+}
+
+impl Opener {
+    /// One attempt, after which the place has a connection or those in line know that it failed.
+    async fn open_for(&self, place: &Place) -> Option<Driven> {
+        match self.open().await {
+            Ok(open) => Some(Driven::install(open, place, self)),
+            Err(error) => {
+                place.attempt_failed(error.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// How a connection came to be of no more use.
+enum End {
+    /// It broke, or the server ended it with an error.
+    Failed,
+    /// The server asked us to go elsewhere, in good order.
+    GoodBye,
+    /// Nothing more can be sent on it: its stream numbers ran out.
+    UsedUp,
+}
+
+/// A connection and all that moving its bytes takes.
+struct Driven {
+    connection: Connection<Transport, Bytes>,
+    line: Rc<Line>,
+    traffic: Rc<Traffic>,
+    observer: Rc<dyn Observer>,
+    since: Nanos,
+    is_closed: bool,
+}
+
+impl Driven {
+    fn install(open: Opened, place: &Place, opener: &Opener) -> Self {
+        let line = Rc::new(Line::new(open.sender, opener.most_streams));
+        place.install(&line);
+        Self {
+            connection: open.connection,
+            line,
+            traffic: open.traffic,
+            observer: Rc::clone(&opener.observer),
+            since: opener.clock.now(),
+            is_closed: false,
+        }
+    }
+
+    /// Moves bytes until the connection ends or takes no more requests.
+    async fn until_end(&mut self, place: &Place) -> End {
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut self.connection).poll(cx);
+            report(&self.traffic, self.observer.as_ref());
+            self.is_closed = polled.is_ready();
+            // Asked also of a connection that is closed: a good-bye and the end may come at once.
+            if let Some(error) = self.line.farewell() {
+                return Poll::Ready(if status::is_untouched(&error) {
+                    End::GoodBye
+                } else if error.is_go_away() || error.is_io() {
+                    End::Failed
+                } else {
+                    End::UsedUp
+                });
+            }
+            if self.is_closed {
+                return Poll::Ready(End::Failed);
+            }
+            if self.line.refresh_limit() {
+                place.grant();
+            }
+            if !place.is_current(&self.line, cx) {
+                return Poll::Ready(End::UsedUp);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Moves bytes until the last stream has ended.
+    async fn finish(self) {
+        let Self {
+            mut connection,
+            line,
+            traffic,
+            observer,
+            ..
+        } = self;
+        // Once those with streams have let go of it too, the connection closes.
+        drop(line);
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut connection).poll(cx);
+            report(&traffic, observer.as_ref());
+            polled.map(drop)
+        })
+        .await;
+    }
+}
+
+#[inline]
+fn report(traffic: &Traffic, observer: &dyn Observer) {
+    let (sent, received) = traffic.take();
+    if sent + received > 0 {
+        observer.bytes(sent, received);
+    }
+}
+
+/// Waits between attempts: each drawn between the shortest and a bound that doubles, so that
+/// connections cut together do not come back together.
+struct Backoff {
+    failures: u32,
+    random: u64,
+}
+
+impl Backoff {
+    const SHORTEST_US: u64 = 10_000;
+    const LONGEST_US: u64 = 1_000_000;
+
+    fn new(seed: u64) -> Self {
+        Self {
+            failures: 0,
+            random: seed,
+        }
+    }
+
+    fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    fn next(&mut self) -> Duration {
+        let bound = Self::SHORTEST_US
+            .saturating_mul(2_u64.saturating_pow(self.failures + 1))
+            .min(Self::LONGEST_US);
+        self.failures = self.failures.saturating_add(1).min(32);
+        let spread = bound - Self::SHORTEST_US;
+        Duration::from_micros(Self::SHORTEST_US + self.draw() % (spread + 1))
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, 2014).
+    fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn waits_stay_in_bounds_and_grow(seed: u64) {
+            let mut backoff = Backoff::new(seed);
+            for attempt in 0..40_u32 {
+                let wait = backoff.next();
+                let bound = 10_u64.saturating_mul(2_u64.saturating_pow(attempt + 1)).min(1_000);
+                prop_assert!(wait >= Duration::from_millis(10));
+                prop_assert!(wait <= Duration::from_millis(bound));
+            }
+            backoff.reset();
+            prop_assert!(backoff.next() <= Duration::from_millis(20));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The headers of a call: what gRPC wants, and the scenario's metadata.
+//!
+//! Owns their order and checks them before the run. They are built once, and every call of a step
+//! sends the same, so that HPACK sends an index for each.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
+
+const AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
+
+/// What is wrong with a piece of metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// Not a legal name.
+    #[error("`{0}` is not a metadata key; letters, digits, `-`, `_` and `.` make one")]
+    Key(String),
+    /// A name that gRPC or HTTP/2 keeps for itself.
+    #[error("`{0}` is set by the protocol and cannot be given")]
+    Reserved(String),
+    /// Not a legal value.
+    #[error("the value of `{0}` has characters that metadata cannot carry")]
+    Value(String),
+}
+
+/// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout`,
+/// `content-type`, `user-agent`, then the metadata, scenario's first.
+///
+/// The value of a `-bin` key is sent as it is given: base64, as it goes on the wire.
+pub(super) fn headers(
+    timeout: Duration,
+    metadata: &[&[(String, String)]],
+) -> Result<HeaderMap, MetadataError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(
+        HeaderName::from_static("grpc-timeout"),
+        HeaderValue::from_str(&timeout_value(timeout)).expect("digits and a letter"),
+    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    for (key, value) in metadata.iter().copied().flatten() {
+        let name =
+            HeaderName::from_bytes(key.as_bytes()).map_err(|_| MetadataError::Key(key.clone()))?;
+        if is_reserved(name.as_str()) {
+            return Err(MetadataError::Reserved(key.clone()));
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| MetadataError::Value(key.clone()))?;
+        if name == USER_AGENT {
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn is_reserved(name: &str) -> bool {
+    name.starts_with("grpc-")
+        || matches!(
+            name,
+            "te" | "content-type"
+                | "content-length"
+                | "host"
+                | "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "upgrade"
+        )
+}
+
+/// A deadline as `grpc-timeout` writes it: at most eight digits and a unit, the finest that fits,
+/// rounded up so that the server never gives up before we do.
+pub(super) fn timeout_value(timeout: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let nanos = timeout.as_nanos();
+    for (unit, size) in [
+        ('n', 1_u128),
+        ('u', 1_000),
+        ('m', 1_000_000),
+        ('S', 1_000_000_000),
+        ('M', 60_000_000_000),
+    ] {
+        let count = nanos.div_ceil(size);
+        if count <= MOST {
+            return format!("{count}{unit}");
+        }
+    }
+    format!("{}H", nanos.div_ceil(3_600_000_000_000).min(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(Duration::from_millis(50) => "50000000n")]
+    #[test_case(Duration::from_millis(100) => "100000u")]
+    #[test_case(Duration::from_nanos(100_000_001) => "100001u"; "rounded up")]
+    #[test_case(Duration::from_secs(30) => "30000000u")]
+    #[test_case(Duration::from_secs(100) => "100000m")]
+    #[test_case(Duration::from_secs(200_000) => "200000S")]
+    #[test_case(Duration::from_secs(100_000_000) => "1666667M")]
+    #[test_case(Duration::MAX => "99999999H")]
+    fn timeouts(timeout: Duration) -> String {
+        timeout_value(timeout)
+    }
+
+    fn pair(key: &str, value: &str) -> Vec<(String, String)> {
+        vec![(key.to_owned(), value.to_owned())]
+    }
+
+    #[test_case("no spaces", "x" => MetadataError::Key("no spaces".to_owned()))]
+    #[test_case("grpc-timeout", "1S" => MetadataError::Reserved("grpc-timeout".to_owned()))]
+    #[test_case("Content-Type", "x" => MetadataError::Reserved("Content-Type".to_owned()))]
+    #[test_case("x-a", "line\nbreak" => MetadataError::Value("x-a".to_owned()))]
+    fn refused(key: &str, value: &str) -> MetadataError {
+        headers(Duration::from_secs(1), &[&pair(key, value)]).expect_err("refused")
+    }
+
+    #[test]
+    fn keeps_order_and_repeats() {
+        let built = headers(
+            Duration::from_secs(1),
+            &[&pair("X-Tenant", "a"), &pair("x-tenant", "b")],
+        )
+        .expect("valid");
+        let names: Vec<_> = built.keys().map(HeaderName::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "te",
+                "grpc-timeout",
+                "content-type",
+                "user-agent",
+                "x-tenant"
+            ]
+        );
+        let tenants: Vec<_> = built.get_all("x-tenant").iter().collect();
+        assert_eq!(tenants, ["a", "b"]);
+    }
+}

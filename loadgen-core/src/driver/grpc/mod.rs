@@ -1,0 +1,147 @@
+//! The gRPC driver: all four kinds of call over HTTP/2 connections that users share.
+//!
+//! Owns connections, streams, framing and statuses. A constant unary call goes straight to HTTP/2
+//! (`unary`); streams and compressed calls go through tonic's client over a service on the same
+//! connections (`stream`). Descriptions of services and encoded messages are made once, by
+//! [`GrpcFactory::new`]. It must not decide when an iteration starts, and measures no time but
+//! that of streams.
+
+mod call;
+mod codec;
+mod descriptor;
+mod error;
+mod framing;
+mod handshake;
+mod keeper;
+mod message;
+mod metadata;
+mod outgoing;
+mod place;
+mod pool;
+mod prepare;
+mod reflection;
+mod service;
+mod status;
+mod stream;
+mod unary;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use self::call::{Action, Kind};
+use self::place::Place;
+use self::pool::Pool;
+use self::prepare::Prepared;
+use crate::outcome::{Failure, Outcome};
+use crate::scenario::ScenarioPlan;
+use crate::workload::{Iteration, PrepareError, UserId, WorkerContext, Workload};
+
+pub use self::error::DriverError;
+pub use self::metadata::MetadataError;
+pub use super::tls::TlsError;
+
+/// Makes the workloads of one scenario, one for each worker.
+///
+/// Everything that is the same for all workers is made here, once: TLS settings, descriptions of
+/// the methods, encoded messages, headers.
+#[derive(Debug, Clone)]
+pub struct GrpcFactory {
+    prepared: Arc<Prepared>,
+}
+
+impl GrpcFactory {
+    /// Prepares a scenario whose targets are resolved.
+    ///
+    /// A method is looked up in the scenario's `.proto` files, then among loadgen's own services,
+    /// then, where the scenario names no files, at the first target that can be reached, by
+    /// server reflection. That takes at most `connect_timeout` twice for each target; without it
+    /// nothing is connected to. It may be called inside a runtime and then blocks its thread.
+    ///
+    /// # Errors
+    /// [`DriverError`] says which part of the scenario is wrong and how;
+    /// [`DriverError::Unreachable`] that the server had to be asked and none was there.
+    pub fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
+        Ok(Self {
+            prepared: Arc::new(Prepared::new(plan)?),
+        })
+    }
+
+    /// The workload of one worker. Its futures must run on a local runtime.
+    #[must_use]
+    pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
+        GrpcWorkload {
+            pool: Pool::new(&self.prepared, context),
+            prepared: Arc::clone(&self.prepared),
+        }
+    }
+}
+
+/// A scenario's gRPC calls, on one worker's connections.
+pub struct GrpcWorkload {
+    prepared: Arc<Prepared>,
+    pool: Pool,
+}
+
+impl fmt::Debug for GrpcWorkload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcWorkload")
+            .field("prepared", &self.prepared)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a user keeps between iterations: its share of a connection.
+pub struct GrpcSession {
+    place: Rc<Place>,
+}
+
+impl fmt::Debug for GrpcSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcSession")
+            .field("target", &self.place.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Workload for GrpcWorkload {
+    type Session = GrpcSession;
+
+    async fn prepare(&self) -> Result<(), PrepareError> {
+        self.pool.open().await
+    }
+
+    async fn open(&self, _: UserId) -> Result<GrpcSession, Failure> {
+        Ok(GrpcSession {
+            place: self.pool.place_for_next_user(),
+        })
+    }
+
+    async fn iterate(&self, session: &mut GrpcSession, iteration: &Iteration<'_>) -> Outcome {
+        for action in &self.prepared.actions {
+            let call = match action {
+                Action::Call(call) => call,
+                Action::Pause(duration) => {
+                    iteration.pause(*duration).await;
+                    continue;
+                }
+            };
+            let (place, step, targets) = (&session.place, call.step, &call.targets);
+            let outcome = match &call.kind {
+                Kind::Unary(call) => {
+                    let run = unary::run(call, targets, place, step, iteration);
+                    iteration.step(step, run).await
+                }
+                Kind::Stream(call) => {
+                    // Boxed, or every unary iteration would carry room for it.
+                    let run = Box::pin(stream::run(call, targets, place, step, iteration));
+                    iteration.step(step, run).await
+                }
+            };
+            if !outcome.is_ok() {
+                return outcome;
+            }
+        }
+        Outcome::Ok
+    }
+}

@@ -1,0 +1,335 @@
+//! A place in the pool: one connection that is kept open, and the line for its streams.
+//!
+//! Owns how many streams are in use on the connection that is current, who waits for one, and
+//! what becomes of them when the connection goes. A place outlives its connections; opening them
+//! is the keeper's.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
+use http::Request;
+
+use crate::clock::Clock;
+use crate::outcome::Failure;
+use crate::workload::{Iteration, SampleKind};
+
+/// One open HTTP/2 connection, as those see it who send on it.
+pub(super) struct Line {
+    /// Shared by all users of the connection: a clone for each request would take its lock twice
+    /// more.
+    sender: RefCell<SendRequest<Bytes>>,
+    in_use: Cell<u32>,
+    limit: Cell<u32>,
+    /// The scenario's own limit.
+    most: u32,
+    streams: Cell<u64>,
+}
+
+impl Line {
+    pub(super) fn new(sender: SendRequest<Bytes>, most: u32) -> Self {
+        let line = Self {
+            sender: RefCell::new(sender),
+            in_use: Cell::new(0),
+            limit: Cell::new(0),
+            most,
+            streams: Cell::new(0),
+        };
+        line.refresh_limit();
+        line
+    }
+
+    /// Opens a stream. An error means that nothing was sent.
+    #[inline]
+    pub(super) fn send(
+        &self,
+        request: impl Fn() -> Request<()>,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let mut sender = self.sender.borrow_mut();
+        let result = match sender.send_request(request(), false) {
+            Ok(stream) => Ok(stream),
+            Err(error) if error.is_io() || error.is_go_away() => Err(error),
+            // The handle still holds a stream that has not gone out yet and refuses another one.
+            // A fresh handle holds none; how many streams there may be is counted here.
+            Err(_) => {
+                let fresh = sender.clone();
+                *sender = fresh;
+                sender.send_request(request(), false)
+            }
+        };
+        self.streams.set(self.streams.get() + 1);
+        result
+    }
+
+    /// A handle of one's own, for a stream that outlives the borrow.
+    pub(super) fn sender(&self) -> SendRequest<Bytes> {
+        self.streams.set(self.streams.get() + 1);
+        self.sender.borrow().clone()
+    }
+
+    /// How many streams were opened on it so far.
+    pub(super) fn streams(&self) -> u64 {
+        self.streams.get()
+    }
+
+    /// Takes over the server's limit of streams. Whether it changed.
+    pub(super) fn refresh_limit(&self) -> bool {
+        let allowed = self.sender.borrow().current_max_send_streams();
+        let limit = u32::try_from(allowed).unwrap_or(u32::MAX).min(self.most);
+        self.limit.replace(limit) != limit
+    }
+
+    /// Why no stream can be opened any more, once the server has said so.
+    pub(super) fn farewell(&self) -> Option<h2::Error> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.sender.borrow_mut().poll_ready(&mut cx) {
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_use.get() < self.limit.get()
+    }
+}
+
+/// A place in the pool. See the module's header.
+pub(super) struct Place {
+    /// Which of the scenario's targets it connects to.
+    pub(super) target: usize,
+    /// The run's clock.
+    pub(super) clock: Clock,
+    line: RefCell<Option<Rc<Line>>>,
+    waiting: RefCell<VecDeque<Rc<Waiter>>>,
+    last_problem: RefCell<String>,
+    keeper: RefCell<Option<Waker>>,
+}
+
+impl Place {
+    pub(super) fn new(target: usize, clock: Clock) -> Self {
+        Self {
+            target,
+            clock,
+            line: RefCell::new(None),
+            waiting: RefCell::new(VecDeque::new()),
+            last_problem: RefCell::new(String::new()),
+            keeper: RefCell::new(None),
+        }
+    }
+
+    /// A stream's slot, waiting for it where there is none: for a stream to end, or, while no
+    /// connection is open, for the next attempt to open one. When that attempt fails, so does
+    /// this; a dead server then costs one failure for each attempt, not as many as can be made.
+    #[inline]
+    pub(super) async fn slot(
+        self: &Rc<Self>,
+        iteration: &Iteration<'_>,
+        step: usize,
+    ) -> Result<Slot, Failure> {
+        if let Some(slot) = self.try_slot() {
+            return Ok(slot);
+        }
+        let is_stream_wait = self.line.borrow().is_some();
+        let from = iteration.now();
+        let result = Waiting::join(self).await;
+        if is_stream_wait {
+            let waited = iteration.now().saturating_sub(from);
+            iteration.sample_nanos(step, SampleKind::StreamWait, waited);
+        }
+        result.inspect_err(|&failure| {
+            iteration.explain(failure, || self.last_problem.borrow().clone());
+        })
+    }
+
+    #[inline]
+    fn try_slot(self: &Rc<Self>) -> Option<Slot> {
+        if !self.waiting.borrow().is_empty() {
+            return None;
+        }
+        let line = self.line.borrow();
+        let line = line.as_ref().filter(|line| line.has_room())?;
+        Some(Slot::take(self, line))
+    }
+
+    /// Makes a connection the current one.
+    pub(super) fn install(&self, line: &Rc<Line>) {
+        *self.line.borrow_mut() = Some(Rc::clone(line));
+        self.grant();
+    }
+
+    /// Stops sending on a connection; whoever needs a stream waits for its successor.
+    pub(super) fn retire(&self, line: &Rc<Line>) {
+        let mut current = self.line.borrow_mut();
+        if current.as_ref().is_some_and(|it| Rc::ptr_eq(it, line)) {
+            *current = None;
+            if let Some(keeper) = self.keeper.borrow_mut().take() {
+                keeper.wake();
+            }
+        }
+    }
+
+    /// Whether a connection is the current one. The keeper is woken when that changes.
+    pub(super) fn is_current(&self, line: &Rc<Line>, cx: &Context<'_>) -> bool {
+        let mut keeper = self.keeper.borrow_mut();
+        if !keeper.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
+            *keeper = Some(cx.waker().clone());
+        }
+        self.line
+            .borrow()
+            .as_ref()
+            .is_some_and(|it| Rc::ptr_eq(it, line))
+    }
+
+    /// Tells everybody in line that the attempt they waited for failed.
+    pub(super) fn attempt_failed(&self, problem: String) {
+        *self.last_problem.borrow_mut() = problem;
+        for waiter in self.waiting.take() {
+            waiter.settle(State::Failed);
+        }
+    }
+
+    /// Hands free streams to those in line, first come first served.
+    pub(super) fn grant(&self) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            return;
+        }
+        let line = self.line.borrow();
+        let Some(line) = line.as_ref() else {
+            return;
+        };
+        while line.has_room() {
+            let Some(waiter) = waiting.pop_front() else {
+                return;
+            };
+            if waiter.is_waiting() {
+                line.in_use.set(line.in_use.get() + 1);
+                waiter.settle(State::Granted(Rc::clone(line)));
+            }
+        }
+    }
+}
+
+/// The right to one stream on a connection. Dropping it passes the right on.
+pub(super) struct Slot {
+    place: Rc<Place>,
+    line: Rc<Line>,
+}
+
+impl Slot {
+    #[inline]
+    fn take(place: &Rc<Place>, line: &Rc<Line>) -> Self {
+        line.in_use.set(line.in_use.get() + 1);
+        Self {
+            place: Rc::clone(place),
+            line: Rc::clone(line),
+        }
+    }
+
+    /// The connection it is on.
+    #[inline]
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// Nothing more can be sent on this connection.
+    pub(super) fn retire(&self) {
+        self.place.retire(&self.line);
+    }
+}
+
+impl Drop for Slot {
+    #[inline]
+    fn drop(&mut self) {
+        self.line.in_use.set(self.line.in_use.get() - 1);
+        self.place.grant();
+    }
+}
+
+/// Somebody in line.
+struct Waiter {
+    state: RefCell<State>,
+    waker: RefCell<Option<Waker>>,
+}
+
+enum State {
+    Waiting,
+    Granted(Rc<Line>),
+    Failed,
+    /// Taken, or gone.
+    Settled,
+}
+
+impl Waiter {
+    fn is_waiting(&self) -> bool {
+        matches!(*self.state.borrow(), State::Waiting)
+    }
+
+    fn settle(&self, state: State) {
+        *self.state.borrow_mut() = state;
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Standing in line. Dropping it leaves the line and gives back what was granted meanwhile.
+struct Waiting<'a> {
+    place: &'a Rc<Place>,
+    waiter: Rc<Waiter>,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(place: &'a Rc<Place>) -> Self {
+        let waiter = Rc::new(Waiter {
+            state: RefCell::new(State::Waiting),
+            waker: RefCell::new(None),
+        });
+        place.waiting.borrow_mut().push_back(Rc::clone(&waiter));
+        Self { place, waiter }
+    }
+}
+
+impl Future for Waiting<'_> {
+    type Output = Result<Slot, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.waiter.state.borrow_mut();
+        if let State::Waiting = *state {
+            *self.waiter.waker.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(match std::mem::replace(&mut *state, State::Settled) {
+            State::Granted(line) => Ok(Slot {
+                place: Rc::clone(self.place),
+                line,
+            }),
+            State::Failed | State::Settled | State::Waiting => Err(Failure::Connect),
+        })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        match self.waiter.state.replace(State::Settled) {
+            State::Granted(line) => drop(Slot {
+                place: Rc::clone(self.place),
+                line,
+            }),
+            State::Waiting => {
+                // Those whose time is up are mostly the first in line; the others are skipped
+                // when their turn comes.
+                let mut waiting = self.place.waiting.borrow_mut();
+                while waiting.front().is_some_and(|first| !first.is_waiting()) {
+                    waiting.pop_front();
+                }
+            }
+            State::Failed | State::Settled => {}
+        }
+    }
+}

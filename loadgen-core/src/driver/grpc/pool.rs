@@ -1,0 +1,159 @@
+//! A worker's connections: how many, to which targets, and which user is on which.
+//!
+//! Owns the division of a scenario's connections among workers.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures::future::join_all;
+use tokio::task::JoinHandle;
+
+use super::handshake::Opened;
+use super::keeper::{self, Opener};
+use super::place::Place;
+use super::prepare::Prepared;
+use crate::driver::connect_error::ConnectError;
+use crate::workload::{PrepareError, WorkerContext};
+
+/// The connections of one worker.
+pub(super) struct Pool {
+    places: Vec<(Rc<Place>, Opener)>,
+    next: Cell<usize>,
+    keepers: RefCell<Vec<JoinHandle<()>>>,
+}
+
+impl Pool {
+    pub(super) fn new(prepared: &Prepared, context: &WorkerContext) -> Self {
+        let endpoints: Vec<_> = prepared.endpoints.iter().cloned().map(Rc::new).collect();
+        let total = total(prepared.connections, context.workers, endpoints.len());
+        let places = share(total, context.worker, context.workers)
+            .map(|nth| {
+                let target = nth % endpoints.len();
+                let opener = Opener {
+                    endpoint: Rc::clone(&endpoints[target]),
+                    // Rounds of the targets: each round starts at the next address of a name.
+                    nth: nth / endpoints.len(),
+                    connect_timeout: prepared.connect_timeout,
+                    most_streams: prepared.most_streams,
+                    clock: context.clock,
+                    observer: Rc::clone(&context.observer),
+                    seed: context.seed ^ (nth as u64).rotate_left(32),
+                };
+                (Rc::new(Place::new(target, context.clock)), opener)
+            })
+            .collect();
+        Self {
+            places,
+            next: Cell::new(0),
+            keepers: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Opens all connections at once. Those that fail are tried again behind the scenes; that all
+    /// of them fail is an error.
+    pub(super) async fn open(&self) -> Result<(), PrepareError> {
+        let attempts = join_all(self.places.iter().map(|(_, opener)| opener.open())).await;
+        let mut problems = Vec::new();
+        let firsts: Vec<Option<Opened>> = attempts
+            .into_iter()
+            .map(|attempt| attempt.map_err(|error| problems.push(error)).ok())
+            .collect();
+        let none_opened = firsts.iter().all(Option::is_none);
+        self.keep(firsts);
+        match problems.first() {
+            Some(first) if none_opened => Err(PrepareError {
+                message: describe(first, &problems),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn keep(&self, firsts: Vec<Option<Opened>>) {
+        let keepers = self
+            .places
+            .iter()
+            .zip(firsts)
+            .map(|((place, opener), first)| {
+                let keeping = keeper::keep(Rc::clone(place), opener.clone(), first);
+                tokio::task::spawn_local(keeping)
+            });
+        self.keepers.borrow_mut().extend(keepers);
+    }
+
+    /// The connection of the next user: users take turns.
+    pub(super) fn place_for_next_user(&self) -> Rc<Place> {
+        if self.keepers.borrow().is_empty() {
+            // Nobody opened them before: a user must not wait for what nobody does.
+            self.keep(self.places.iter().map(|_| None).collect());
+        }
+        let nth = self.next.get();
+        self.next.set((nth + 1) % self.places.len());
+        Rc::clone(&self.places[nth].0)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for keeper in self.keepers.get_mut() {
+            keeper.abort();
+        }
+    }
+}
+
+/// Connections over all workers: what was asked for, else one for each worker, and then enough for
+/// every target to have one.
+fn total(asked: Option<u32>, workers: usize, targets: usize) -> usize {
+    asked.map_or(workers.max(targets), |asked| asked as usize)
+}
+
+/// The numbers of a worker's connections: every `workers`-th, and at least one.
+fn share(total: usize, worker: usize, workers: usize) -> impl Iterator<Item = usize> {
+    let total = total.max(workers);
+    (worker..total).step_by(workers.max(1))
+}
+
+fn describe(first: &ConnectError, problems: &[ConnectError]) -> String {
+    let others = problems
+        .iter()
+        .filter(|problem| problem.target != first.target)
+        .map(|problem| problem.target.as_str());
+    let mut targets: Vec<&str> = others.collect();
+    targets.sort_unstable();
+    targets.dedup();
+    if targets.is_empty() {
+        first.to_string()
+    } else {
+        format!("{first} (nor to {})", targets.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn workers_share_all_connections_and_each_has_one(
+            asked in prop::option::of(1_u32..200),
+            workers in 1_usize..20,
+            targets in 1_usize..10,
+        ) {
+            let total = total(asked, workers, targets);
+            let mut all = Vec::new();
+            for worker in 0..workers {
+                let share: Vec<_> = share(total, worker, workers).collect();
+                prop_assert!(!share.is_empty());
+                all.extend(share);
+            }
+            all.sort_unstable();
+            prop_assert_eq!(&all, &(0..total.max(workers)).collect::<Vec<_>>());
+            if asked.is_none() {
+                for target in 0..targets {
+                    prop_assert!(all.iter().any(|nth| nth % targets == target));
+                }
+            }
+        }
+    }
+}

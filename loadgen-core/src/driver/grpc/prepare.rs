@@ -1,0 +1,269 @@
+//! From a scenario to calls that are ready to be made.
+//!
+//! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http::uri::PathAndQuery;
+use prost_reflect::MethodDescriptor;
+
+use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata};
+use super::descriptor::{Catalogue, Found};
+use super::error::{DriverError, nearest};
+use super::metadata::headers;
+use super::reflection::{self, Reflected};
+use super::unary::UnaryCall;
+use super::{framing, message};
+use crate::driver::net::{Encryption, Endpoint};
+use crate::driver::tls;
+use crate::scenario::{self, GrpcCall, ScenarioPlan};
+
+/// A scenario, prepared. Shared by all workers.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) actions: Vec<Action>,
+    pub(super) connections: Option<u32>,
+    pub(super) most_streams: u32,
+    pub(super) connect_timeout: Duration,
+}
+
+impl Prepared {
+    pub(super) fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
+        let endpoints = endpoints(plan)?;
+        let mut catalogue = Catalogue::new(&plan.protos)?;
+        let reflected = if plan.protos.is_empty() {
+            ask_server(plan, &endpoints, &mut catalogue)?
+        } else {
+            Asked::Not
+        };
+        let mut actions = Vec::with_capacity(plan.steps.len());
+        let mut step = 0;
+        for (index, planned) in plan.steps.iter().enumerate() {
+            actions.push(match &planned.action {
+                scenario::Action::Pause(duration) => Action::Pause(*duration),
+                scenario::Action::Grpc(call) => {
+                    let path = format!("steps[{index}].grpc");
+                    let method = resolve(&catalogue, &reflected, call, &path)?;
+                    let call = prepare_call(plan, call, &method, &endpoints, step, &path)?;
+                    step += 1;
+                    Action::Call(Box::new(call))
+                }
+            });
+        }
+        Ok(Self {
+            endpoints,
+            actions,
+            connections: plan.connections,
+            most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
+            connect_timeout: plan.connect_timeout,
+        })
+    }
+}
+
+fn endpoints(plan: &ScenarioPlan) -> Result<Vec<Endpoint>, DriverError> {
+    if plan.targets.is_empty() {
+        return Err(DriverError::NoTarget);
+    }
+    let is_encrypted = |target: &scenario::Target| target.tls || plan.tls.is_some();
+    let encryption = if plan.targets.iter().any(is_encrypted) {
+        let settings = plan.tls.clone().unwrap_or_default();
+        Some(Encryption {
+            config: tls::client_config(&settings, b"h2")?,
+            server_name: settings.server_name,
+        })
+    } else {
+        None
+    };
+    plan.targets
+        .iter()
+        .enumerate()
+        .map(|(index, target)| {
+            let encryption = encryption.clone().filter(|_| is_encrypted(target));
+            let endpoint = Endpoint::new(target, encryption);
+            uri(&endpoint, "/")
+                .map(|_| endpoint)
+                .ok_or_else(|| DriverError::Target {
+                    index,
+                    target: format!("{}:{}", target.host, target.port),
+                })
+        })
+        .collect()
+}
+
+fn uri(endpoint: &Endpoint, path: &str) -> Option<Uri> {
+    Uri::builder()
+        .scheme(endpoint.scheme())
+        .authority(endpoint.authority.as_str())
+        .path_and_query(path)
+        .build()
+        .ok()
+}
+
+/// What asking the server for descriptions came to.
+enum Asked {
+    /// It was not asked.
+    Not,
+    /// It has these services.
+    Services(Vec<String>),
+    /// It could not help, and this is why.
+    InVain(String),
+}
+
+/// Asks the server about the services that nothing else describes.
+fn ask_server(
+    plan: &ScenarioPlan,
+    endpoints: &[Endpoint],
+    catalogue: &mut Catalogue,
+) -> Result<Asked, DriverError> {
+    let unknown: BTreeSet<String> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            scenario::Action::Grpc(call) => split(&call.method),
+            scenario::Action::Pause(_) => None,
+        })
+        .filter(|(service, method)| matches!(catalogue.find(service, method), Found::NoSuchService))
+        .map(|(service, _)| service.to_owned())
+        .collect();
+    if unknown.is_empty() {
+        return Ok(Asked::Not);
+    }
+    let limit = plan.connect_timeout;
+    // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
+    let reflected = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            Ok::<_, std::io::Error>(runtime.block_on(reflection::ask(endpoints, &unknown, limit)))
+        });
+        asking
+            .join()
+            .unwrap_or_else(|_| Err(std::io::Error::other("the thread that asked panicked")))
+    })?;
+    match reflected {
+        Err(error) => Err(DriverError::Unreachable(error.to_string())),
+        Ok(Reflected::NotHelpful(problem)) => Ok(Asked::InVain(problem)),
+        Ok(Reflected::Described { pool, services }) => {
+            catalogue.add(pool);
+            Ok(Asked::Services(services))
+        }
+    }
+}
+
+/// `package.Service/Method`, with or without a slash in front.
+fn split(method: &str) -> Option<(&str, &str)> {
+    let (service, method) = method.strip_prefix('/').unwrap_or(method).split_once('/')?;
+    (!service.is_empty() && !method.is_empty() && !method.contains('/'))
+        .then_some((service, method))
+}
+
+fn resolve(
+    catalogue: &Catalogue,
+    asked: &Asked,
+    call: &GrpcCall,
+    path: &str,
+) -> Result<MethodDescriptor, DriverError> {
+    let path = format!("{path}.method");
+    let method = call.method.clone();
+    let Some((service, name)) = split(&call.method) else {
+        return Err(DriverError::MethodName { path, method });
+    };
+    let found = catalogue.find(service, name);
+    if let Found::Method(found) = found {
+        return Ok(found);
+    }
+    if let (Found::NoSuchService, Asked::InVain(problem)) = (&found, asked) {
+        let problem = problem.clone();
+        return Err(DriverError::Undescribed {
+            path,
+            method,
+            problem,
+        });
+    }
+    let mut near = catalogue.nearest(&method);
+    if let (Found::NoSuchService, Asked::Services(services)) = (&found, asked) {
+        let renamed = services.iter().map(|service| format!("{service}/{name}"));
+        let of_server = nearest(&method, renamed);
+        if !of_server.is_empty() {
+            near = of_server;
+        }
+    }
+    Err(DriverError::UnknownMethod {
+        path,
+        method,
+        nearest: near,
+    })
+}
+
+fn prepare_call(
+    plan: &ScenarioPlan,
+    call: &GrpcCall,
+    method: &MethodDescriptor,
+    endpoints: &[Endpoint],
+    step: usize,
+    path: &str,
+) -> Result<Call, DriverError> {
+    let message_path = format!("{path}.message");
+    let encoded = message::encode(&method.input(), &call.message, &message_path)?;
+    let headers = headers(plan.timeout, &[&plan.metadata, &call.metadata]).map_err(|problem| {
+        DriverError::Metadata {
+            path: format!("{path}.metadata"),
+            problem,
+        }
+    })?;
+    let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
+    let kind = if shape == Shape::Unary && !call.gzip {
+        let framed = framing::with_prefix(&encoded).ok_or_else(|| DriverError::Message {
+            path: message_path,
+            problem: "the message is longer than 4 GiB, which gRPC cannot carry".to_owned(),
+        })?;
+        Kind::Unary(UnaryCall { headers, framed })
+    } else {
+        Kind::Stream(Box::new(StreamCall {
+            shape,
+            path: PathAndQuery::try_from(rpc_path.as_str())
+                .expect("names of services and methods are letters, digits, dots and underscores"),
+            metadata: metadata(headers),
+            message: Bytes::from(encoded),
+            repeat: call.repeat.max(1),
+            every: call.every,
+            in_flight: call.in_flight.max(1),
+            gzip: call.gzip,
+        }))
+    };
+    let targets = endpoints
+        .iter()
+        .map(|endpoint| Target {
+            uri: uri(endpoint, &rpc_path).expect("checked with the targets"),
+            origin: uri(endpoint, "/").expect("checked with the targets"),
+        })
+        .collect();
+    Ok(Call {
+        step,
+        targets,
+        kind,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("a.B/C" => Some(("a.B", "C")))]
+    #[test_case("/a.B/C" => Some(("a.B", "C")))]
+    #[test_case("a.B" => None)]
+    #[test_case("a.B/" => None)]
+    #[test_case("/C" => None)]
+    #[test_case("a/b/c" => None)]
+    fn splits(method: &str) -> Option<(&str, &str)> {
+        split(method)
+    }
+}

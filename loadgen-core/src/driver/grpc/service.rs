@@ -1,0 +1,268 @@
+//! A `GrpcService` for tonic's client, straight on an HTTP/2 connection of ours.
+//!
+//! Owns moving a request's body out and an answer's body in on one stream. It reads status and
+//! head itself, so that failures keep their class and number; tonic sees well-ended streams only.
+//! Needs no task: whoever waits for the answer also moves the request's body.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h2::client::SendRequest;
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::{Body, Frame};
+use tonic::client::GrpcService;
+
+use super::framing::Framing;
+use super::status;
+use crate::outcome::Failure;
+
+/// Why a stream did not end well.
+#[derive(Debug, Clone)]
+pub(super) struct StreamError {
+    /// Its class.
+    pub(super) failure: Failure,
+    /// An example for people.
+    pub(super) detail: String,
+    /// Who answered, where it said so in the head that was refused.
+    pub(super) backend: Option<HeaderValue>,
+    /// No server has looked at the request.
+    pub(super) untouched: bool,
+}
+
+impl StreamError {
+    pub(super) fn protocol(detail: &str) -> Self {
+        Self {
+            failure: Failure::Protocol,
+            detail: detail.to_owned(),
+            backend: None,
+            untouched: false,
+        }
+    }
+
+    fn of_http2(error: &h2::Error) -> Self {
+        Self {
+            failure: status::of_http2(error),
+            detail: error.to_string(),
+            backend: None,
+            untouched: status::is_untouched(error),
+        }
+    }
+
+    fn unsent(error: &h2::Error) -> Self {
+        Self {
+            failure: Failure::Connection,
+            untouched: true,
+            ..Self::of_http2(error)
+        }
+    }
+
+    fn of_status(failure: Failure, headers: &HeaderMap) -> Self {
+        Self {
+            failure,
+            detail: status::explain(headers),
+            backend: None,
+            untouched: false,
+        }
+    }
+
+    /// The error behind a tonic status; one of tonic's own is about an answer it cannot read.
+    pub(super) fn behind(status: &tonic::Status) -> Self {
+        std::error::Error::source(status)
+            .and_then(|source| source.downcast_ref::<Self>())
+            .cloned()
+            .unwrap_or_else(|| Self::protocol(status.message()))
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for StreamError {}
+
+impl From<h2::Error> for StreamError {
+    fn from(error: h2::Error) -> Self {
+        Self::of_http2(&error)
+    }
+}
+
+/// One call's way to its connection.
+pub(super) struct StreamService {
+    pub(super) sender: SendRequest<Bytes>,
+    /// The request has one message, which can carry the stream's end.
+    pub(super) sends_one: bool,
+}
+
+impl GrpcService<tonic::body::Body> for StreamService {
+    type ResponseBody = ReplyBody;
+    type Error = StreamError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, StreamError>>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        self.sender
+            .poll_ready(cx)
+            .map_err(|error| StreamError::unsent(&error))
+    }
+
+    fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let opened = self
+            .sender
+            .send_request(Request::from_parts(head, ()), false)
+            .map_err(|error| StreamError::unsent(&error));
+        let sends_one = self.sends_one;
+        Box::pin(async move {
+            let (mut response, stream) = opened?;
+            let mut outward = Outward {
+                body: Some(body),
+                stream,
+                sends_one,
+            };
+            let response = poll_fn(|cx| {
+                outward.advance(cx);
+                Pin::new(&mut response).poll(cx)
+            })
+            .await?;
+            accept(response, outward)
+        })
+    }
+}
+
+/// Lets an answer in whose head is gRPC's and says nothing bad.
+fn accept(
+    response: Response<RecvStream>,
+    outward: Outward,
+) -> Result<Response<ReplyBody>, StreamError> {
+    let (head, stream) = response.into_parts();
+    let refuse = |failure, detail| StreamError {
+        failure,
+        detail,
+        backend: head.headers.get(&status::BACKEND).cloned(),
+        untouched: false,
+    };
+    status::check_head(head.status, &head.headers)
+        .map_err(|failure| refuse(failure, status::explain_head(head.status, &head.headers)))?;
+    let has_status = match status::check(&head.headers) {
+        Some(Err(failure)) => return Err(refuse(failure, status::explain(&head.headers))),
+        Some(Ok(())) => true,
+        None => false,
+    };
+    let body = ReplyBody {
+        stream,
+        outward,
+        has_status,
+        framing: Framing::default(),
+        is_over: false,
+    };
+    Ok(Response::from_parts(head, body))
+}
+
+/// A request's body on its way out.
+struct Outward {
+    /// `None` once all of it is out.
+    body: Option<tonic::body::Body>,
+    stream: SendStream<Bytes>,
+    sends_one: bool,
+}
+
+impl Outward {
+    /// Moves what can be moved. Errors are left to the answer's side, which knows them better.
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        while let Some(body) = &mut self.body {
+            match Self::step(body, &mut self.stream, self.sends_one, cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false) | Err(_)) => self.body = None,
+            }
+        }
+    }
+
+    /// Moves one piece. Whether there may be more.
+    fn step(
+        body: &mut tonic::body::Body,
+        stream: &mut SendStream<Bytes>,
+        sends_one: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, h2::Error>> {
+        // The next piece is made when there is room for it, so that what a slow reader has not
+        // taken waits here and not in HTTP/2's buffers.
+        stream.reserve_capacity(1);
+        while stream.capacity() == 0 {
+            match ready!(stream.poll_capacity(cx)) {
+                Some(result) => result?,
+                None => return Poll::Ready(Ok(false)),
+            };
+        }
+        match ready!(Pin::new(body).poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(mut data) => {
+                    stream.send_data(data.copy_to_bytes(data.remaining()), sends_one)?;
+                    Poll::Ready(Ok(!sends_one))
+                }
+                Err(_) => Poll::Ready(Ok(true)),
+            },
+            Some(Err(_)) => {
+                stream.send_reset(h2::Reason::CANCEL);
+                Poll::Ready(Ok(false))
+            }
+            None => {
+                stream.send_data(Bytes::new(), true)?;
+                Poll::Ready(Ok(false))
+            }
+        }
+    }
+}
+
+/// An answer's body on its way in. Dropping it before its end resets the stream.
+pub(super) struct ReplyBody {
+    stream: RecvStream,
+    outward: Outward,
+    /// The head carried the status already.
+    has_status: bool,
+    /// tonic takes a stream that ends with OK in the middle of a message for a good one.
+    framing: Framing,
+    is_over: bool,
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = self.get_mut();
+        if this.is_over {
+            return Poll::Ready(None);
+        }
+        this.outward.advance(cx);
+        if let Some(piece) = ready!(this.stream.poll_data(cx)) {
+            let piece = piece?;
+            this.framing.push(&piece);
+            this.stream.flow_control().release_capacity(piece.len())?;
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let trailers = ready!(this.stream.poll_trailers(cx))?;
+        this.is_over = true;
+        let last = trailers.unwrap_or_default();
+        let verdict = match status::check(&last) {
+            None if this.has_status => Ok(()),
+            None => Err(Failure::Protocol),
+            Some(verdict) => verdict,
+        };
+        Poll::Ready(match verdict {
+            Err(failure) => Some(Err(StreamError::of_status(failure, &last))),
+            Ok(()) if !this.framing.is_between_messages() => Some(Err(StreamError::protocol(
+                "the answer ends in the middle of a message",
+            ))),
+            Ok(()) => (!last.is_empty()).then(|| Ok(Frame::trailers(last))),
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! What an answer means: gRPC statuses, HTTP/2 errors, and the failure class of each.
+//!
+//! Owns the mapping to [`Failure`]. Reads headers and errors only; talks to nobody.
+
+use h2::Reason;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, StatusCode};
+use percent_encoding::percent_decode;
+
+use crate::outcome::{Failure, GrpcCode};
+
+/// The key under which a backend names itself.
+pub(super) static BACKEND: HeaderName = HeaderName::from_static("x-loadgen-backend");
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The status in these headers or trailers; `None` where there is none.
+#[inline]
+pub(super) fn code(headers: &HeaderMap) -> Option<Result<GrpcCode, Failure>> {
+    let value = headers.get(&GRPC_STATUS)?.as_bytes();
+    if value == b"0" {
+        return Some(Ok(GrpcCode::new(0)));
+    }
+    let number = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    Some(number.map(GrpcCode::new).ok_or(Failure::Protocol))
+}
+
+/// The status message that goes with a status, percent-decoded.
+pub(super) fn message(headers: &HeaderMap) -> String {
+    headers.get(&GRPC_MESSAGE).map_or_else(String::new, |text| {
+        percent_decode(text.as_bytes())
+            .decode_utf8_lossy()
+            .into_owned()
+    })
+}
+
+/// Whether a status ends the call well; if not, why.
+#[inline]
+pub(super) fn check(headers: &HeaderMap) -> Option<Result<(), Failure>> {
+    code(headers).map(|code| match code {
+        Ok(code) if code.is_ok() => Ok(()),
+        Ok(code) => Err(Failure::Grpc(code)),
+        Err(failure) => Err(failure),
+    })
+}
+
+/// An example of what a failed status looked like.
+pub(super) fn explain(headers: &HeaderMap) -> String {
+    match code(headers) {
+        Some(Ok(code)) => {
+            let message = message(headers);
+            if message.is_empty() {
+                format!("the server answered {code} without a message")
+            } else {
+                format!("the server answered {code}: {message}")
+            }
+        }
+        Some(Err(_)) => format!(
+            "the server sent a grpc-status that is not a number: {:?}",
+            headers.get(&GRPC_STATUS)
+        ),
+        None => "the stream ended without a grpc-status".to_owned(),
+    }
+}
+
+/// Whether the head of a response is gRPC's at all.
+#[inline]
+pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
+    if status != StatusCode::OK {
+        return Err(Failure::Http(status.as_u16()));
+    }
+    match headers.get(CONTENT_TYPE) {
+        Some(value) if value.as_bytes().starts_with(b"application/grpc") => Ok(()),
+        _ => Err(Failure::Protocol),
+    }
+}
+
+/// An example of what a head that is not gRPC's looked like.
+pub(super) fn explain_head(status: StatusCode, headers: &HeaderMap) -> String {
+    if status != StatusCode::OK {
+        return format!("the server answered with HTTP status {status}");
+    }
+    match headers.get(CONTENT_TYPE) {
+        Some(value) => format!("the answer's content-type is {value:?}, not application/grpc"),
+        None => "the answer has no content-type; gRPC's is application/grpc".to_owned(),
+    }
+}
+
+/// The failure that an HTTP/2 error of a stream under way stands for.
+pub(super) fn of_http2(error: &h2::Error) -> Failure {
+    if error.is_reset() && error.is_remote() {
+        return Failure::Reset(error.reason().map_or("UNKNOWN", reason_name));
+    }
+    // What our own side of the protocol complains about is the server's garbage.
+    if error.is_library() {
+        return Failure::Protocol;
+    }
+    Failure::Connection
+}
+
+/// Whether the server said that it never looked at the request, so that sending it again on
+/// another connection repeats nothing.
+pub(super) fn is_untouched(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
+}
+
+/// The name that the HTTP/2 specification gives an error code (RFC 9113, section 7).
+pub(super) fn reason_name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NO_ERROR => "NO_ERROR",
+        Reason::PROTOCOL_ERROR => "PROTOCOL_ERROR",
+        Reason::INTERNAL_ERROR => "INTERNAL_ERROR",
+        Reason::FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
+        Reason::SETTINGS_TIMEOUT => "SETTINGS_TIMEOUT",
+        Reason::STREAM_CLOSED => "STREAM_CLOSED",
+        Reason::FRAME_SIZE_ERROR => "FRAME_SIZE_ERROR",
+        Reason::REFUSED_STREAM => "REFUSED_STREAM",
+        Reason::CANCEL => "CANCEL",
+        Reason::COMPRESSION_ERROR => "COMPRESSION_ERROR",
+        Reason::CONNECT_ERROR => "CONNECT_ERROR",
+        Reason::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
+        Reason::INADEQUATE_SECURITY => "INADEQUATE_SECURITY",
+        Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
+        _ => "UNKNOWN",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use test_case::test_case;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|&(key, value)| {
+                (
+                    HeaderName::from_static(key),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test_case(&[("grpc-status", "0")] => Some(Ok(())))]
+    #[test_case(&[("grpc-status", "14")] => Some(Err(Failure::Grpc(GrpcCode::new(14)))))]
+    #[test_case(&[("grpc-status", "4711")] => Some(Err(Failure::Grpc(GrpcCode::new(4711)))))]
+    #[test_case(&[("grpc-status", "good")] => Some(Err(Failure::Protocol)))]
+    #[test_case(&[] => None)]
+    fn statuses(pairs: &[(&'static str, &'static str)]) -> Option<Result<(), Failure>> {
+        check(&headers(pairs))
+    }
+
+    #[test_case(&[("grpc-status", "5"), ("grpc-message", "no %22bob%22 h%C3%A9re")]
+        => "the server answered NOT_FOUND: no \"bob\" h\u{e9}re")]
+    #[test_case(&[("grpc-status", "13")] => "the server answered INTERNAL without a message")]
+    #[test_case(&[] => "the stream ended without a grpc-status")]
+    fn explanations(pairs: &[(&'static str, &'static str)]) -> String {
+        explain(&headers(pairs))
+    }
+
+    #[test_case(200, &[("content-type", "application/grpc+proto")] => Ok(()))]
+    #[test_case(200, &[("content-type", "text/html")] => Err(Failure::Protocol))]
+    #[test_case(200, &[] => Err(Failure::Protocol))]
+    #[test_case(503, &[("content-type", "application/grpc")] => Err(Failure::Http(503)))]
+    fn heads(status: u16, pairs: &[(&'static str, &'static str)]) -> Result<(), Failure> {
+        check_head(
+            StatusCode::from_u16(status).expect("a status"),
+            &headers(pairs),
+        )
+    }
+}

@@ -1,0 +1,205 @@
+//! A unary call with a constant message, straight on HTTP/2.
+//!
+//! This is the hot path: what it costs is what a request costs. It allocates nothing of its own,
+//! sends the message's END_STREAM with the message, and looks at an answer's framing and status
+//! without decoding it. Other calls go through `stream`.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, Method, Request, Uri, Version};
+
+use super::call::Target;
+use super::framing::Framing;
+use super::place::{Place, Slot};
+use super::status;
+use crate::outcome::{Failure, Outcome};
+use crate::workload::Iteration;
+
+/// How often a request that no server has looked at is sent again on another connection.
+pub(super) const MOST_RESENDS: u32 = 3;
+
+/// Bytes of an answer that may wait before the server is told that they were read. What is left
+/// at the end is given back by dropping the stream, which a small answer then saves a lock.
+const RELEASE_AFTER_BYTES: usize = 1 << 16;
+
+/// What is sent.
+#[derive(Debug)]
+pub(super) struct UnaryCall {
+    pub(super) headers: HeaderMap,
+    /// The message, its prefix in front.
+    pub(super) framed: Bytes,
+}
+
+/// How one attempt ended that did not end the call.
+pub(super) enum Ended {
+    /// With this failure.
+    Failed(Failure),
+    /// No server has looked at it.
+    Untouched(h2::Error),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Makes the call.
+pub(super) async fn run(
+    call: &UnaryCall,
+    targets: &[Target],
+    place: &Rc<Place>,
+    step: usize,
+    iteration: &Iteration<'_>,
+) -> Outcome {
+    let uri = &targets[place.target].uri;
+    let mut resends = 0;
+    loop {
+        let slot = match place.slot(iteration, step).await {
+            Ok(slot) => slot,
+            Err(failure) => return failure.into(),
+        };
+        match exchange(call, uri, &slot, iteration).await {
+            Ok(()) => return Outcome::Ok,
+            Err(Ended::Failed(failure)) => return failure.into(),
+            Err(Ended::Untouched(error)) => {
+                slot.retire();
+                resends += 1;
+                if resends > MOST_RESENDS {
+                    iteration.explain(Failure::Connection, || error.to_string());
+                    return Failure::Connection.into();
+                }
+            }
+        }
+    }
+}
+
+async fn exchange(
+    call: &UnaryCall,
+    uri: &Uri,
+    slot: &Slot,
+    iteration: &Iteration<'_>,
+) -> Result<(), Ended> {
+    let (response, stream) = slot
+        .line()
+        .send(|| request(uri, &call.headers))
+        .map_err(Ended::Untouched)?;
+    let mut cancel = CancelOnDrop {
+        stream,
+        finished: false,
+    };
+    let sent = cancel.stream.send_data(call.framed.clone(), true);
+    let failed = |error: h2::Error| http2_failure(error, iteration);
+    sent.map_err(failed)?;
+
+    let (head, mut body) = response.await.map_err(failed)?.into_parts();
+    if let Some(identity) = head.headers.get(&status::BACKEND) {
+        iteration.answered_by(identity.as_bytes());
+    }
+    status::check_head(head.status, &head.headers).inspect_err(|&failure| {
+        iteration.explain(failure, || status::explain_head(head.status, &head.headers));
+    })?;
+    // Trailers without a body come as the head.
+    if let Some(Err(failure)) = status::check(&head.headers) {
+        cancel.finished = body.is_end_stream();
+        iteration.explain(failure, || status::explain(&head.headers));
+        return Err(failure.into());
+    }
+
+    let (framing, trailers) = read(&mut body).await.map_err(failed)?;
+    cancel.finished = true;
+    let last = trailers.as_ref().unwrap_or(&head.headers);
+    status::check(last)
+        .unwrap_or(Err(Failure::Protocol))
+        .inspect_err(|&failure| iteration.explain(failure, || status::explain(last)))?;
+    if framing.messages() != 1 || !framing.is_between_messages() || framing.is_compressed() {
+        iteration.explain(Failure::Protocol, || explain_framing(&framing));
+        return Err(Failure::Protocol.into());
+    }
+    Ok(())
+}
+
+fn request(uri: &Uri, headers: &HeaderMap) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = uri.clone();
+    *request.headers_mut() = headers.clone();
+    request
+}
+
+/// What an error on a stream under way means.
+pub(super) fn http2_failure(error: h2::Error, iteration: &Iteration<'_>) -> Ended {
+    if status::is_untouched(&error) {
+        return Ended::Untouched(error);
+    }
+    let failure = status::of_http2(&error);
+    iteration.explain(failure, || error.to_string());
+    Ended::Failed(failure)
+}
+
+/// Reads an answer to its end without looking into its messages.
+async fn read(body: &mut RecvStream) -> Result<(Framing, Option<HeaderMap>), h2::Error> {
+    let mut framing = Framing::default();
+    let mut unreleased = 0;
+    let trailers = poll_fn(|cx| {
+        loop {
+            // After the one message that is due the trailers are next, and asking for them first
+            // saves asking for data that is not there. Both asked, either wakes us.
+            if framing.messages() == 1
+                && framing.is_between_messages()
+                && let Poll::Ready(trailers) = body.poll_trailers(cx)
+            {
+                return Poll::Ready(trailers);
+            }
+            match body.poll_data(cx) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    framing.push(&piece);
+                    unreleased += piece.len();
+                    if unreleased >= RELEASE_AFTER_BYTES {
+                        body.flow_control().release_capacity(unreleased)?;
+                        unreleased = 0;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return body.poll_trailers(cx),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await?;
+    Ok((framing, trailers))
+}
+
+fn explain_framing(framing: &Framing) -> String {
+    if framing.is_compressed() {
+        "the answer is compressed, which was not asked for".to_owned()
+    } else if framing.is_between_messages() {
+        format!(
+            "the answer to a unary call has {} messages instead of 1",
+            framing.messages()
+        )
+    } else {
+        "the answer ends in the middle of a message".to_owned()
+    }
+}
+
+/// Resets the stream when the call is given up before its end. Dropping alone would not always do:
+/// the connection's shared handle may still hold the stream.
+struct CancelOnDrop {
+    stream: SendStream<Bytes>,
+    finished: bool,
+}
+
+impl Drop for CancelOnDrop {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.finished {
+            self.stream.send_reset(Reason::CANCEL);
+        }
+    }
+}

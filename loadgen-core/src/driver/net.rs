@@ -1,0 +1,309 @@
+//! From a target to an open byte stream: resolving, TCP, TLS, and counting what goes over it.
+//!
+//! Owns the transport below a protocol. Knows nothing of the protocol spoken over it beyond its
+//! ALPN name.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::connect_error::{ConnectError, Problem, Stage};
+use super::tls;
+use crate::scenario::Target;
+
+/// A target, ready to be connected to.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    host: String,
+    port: u16,
+    /// `host:port`, brackets included: what people and `:authority` say.
+    pub(crate) authority: String,
+    tls: Option<Encryption>,
+}
+
+/// How to encrypt.
+#[derive(Debug, Clone)]
+pub(crate) struct Encryption {
+    pub(crate) config: Arc<ClientConfig>,
+    /// The name the certificate must carry instead of the host.
+    pub(crate) server_name: Option<String>,
+}
+
+impl Endpoint {
+    pub(crate) fn new(target: &Target, tls: Option<Encryption>) -> Self {
+        let authority = if target.host.contains(':') {
+            format!("[{}]:{}", target.host, target.port)
+        } else {
+            format!("{}:{}", target.host, target.port)
+        };
+        Self {
+            host: target.host.clone(),
+            port: target.port,
+            authority,
+            tls,
+        }
+    }
+
+    /// `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// This endpoint could not be connected to.
+    pub(crate) fn failed(&self, problem: Problem) -> ConnectError {
+        ConnectError {
+            target: self.authority.clone(),
+            problem,
+        }
+    }
+
+    /// Opens the byte stream. `nth` is the connection's number: where a name has several
+    /// addresses, connections start at different ones. `stage` tells how far it came, for whoever
+    /// gives up waiting.
+    pub(crate) async fn connect(
+        &self,
+        nth: usize,
+        stage: &Cell<Stage>,
+        traffic: &Rc<Traffic>,
+    ) -> Result<Transport, Problem> {
+        stage.set(Stage::Resolving);
+        let addresses = self.resolve().await?;
+        stage.set(Stage::Connecting);
+        let tcp = connect_any(&addresses, nth).await?;
+        // Requests are small and must leave at once.
+        tcp.set_nodelay(true)
+            .map_err(|error| Problem::Io(error.to_string()))?;
+        let wire = Wire {
+            tcp,
+            traffic: Rc::clone(traffic),
+        };
+        let Some(encryption) = &self.tls else {
+            return Ok(Transport::Plain(wire));
+        };
+        stage.set(Stage::TlsHandshake);
+        let name = encryption.server_name.as_ref().unwrap_or(&self.host);
+        let name =
+            ServerName::try_from(name.clone()).map_err(|_| Problem::BadServerName(name.clone()))?;
+        let stream = TlsConnector::from(Arc::clone(&encryption.config))
+            .connect(name, wire)
+            .await
+            .map_err(|error| tls::diagnose(&error))?;
+        Ok(Transport::Tls(Box::new(stream)))
+    }
+
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, Problem> {
+        if let Ok(address) = self.host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, self.port)]);
+        }
+        let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| Problem::Unresolved(error.to_string()))?
+            .collect();
+        if found.is_empty() {
+            return Err(Problem::Unresolved("no address".to_owned()));
+        }
+        Ok(found)
+    }
+}
+
+async fn connect_any(addresses: &[SocketAddr], nth: usize) -> Result<TcpStream, Problem> {
+    let mut last = Problem::Unresolved("no address".to_owned());
+    for offset in 0..addresses.len() {
+        let address = addresses[(nth + offset) % addresses.len()];
+        match TcpStream::connect(address).await {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                last = Problem::Refused;
+            }
+            Err(error) => last = Problem::Io(error.to_string()),
+        }
+    }
+    Err(last)
+}
+
+/// How many of the first received bytes are kept to tell what the other side is.
+const FIRST_BYTES: usize = 16;
+
+/// What went over one connection since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    sent: Cell<u64>,
+    received: Cell<u64>,
+    first: Cell<[u8; FIRST_BYTES]>,
+    first_len: Cell<usize>,
+}
+
+impl Traffic {
+    /// Bytes sent and received since the last call.
+    #[inline]
+    pub(crate) fn take(&self) -> (u64, u64) {
+        (self.sent.take(), self.received.take())
+    }
+
+    /// The first bytes that ever came.
+    pub(crate) fn first_bytes(&self) -> Vec<u8> {
+        self.first.get()[..self.first_len.get()].to_vec()
+    }
+
+    #[inline]
+    fn note_received(&self, bytes: &[u8]) {
+        self.received.set(self.received.get() + bytes.len() as u64);
+        let have = self.first_len.get();
+        if have < FIRST_BYTES && !bytes.is_empty() {
+            let more = bytes.len().min(FIRST_BYTES - have);
+            let mut first = self.first.get();
+            first[have..have + more].copy_from_slice(&bytes[..more]);
+            self.first.set(first);
+            self.first_len.set(have + more);
+        }
+    }
+}
+
+/// A TCP stream whose bytes are counted.
+///
+/// It does not offer vectored writes: HTTP/2 then copies messages of up to 1 KiB into its write
+/// buffer, so that what is due together leaves in one system call.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    tcp: TcpStream,
+    traffic: Rc<Traffic>,
+}
+
+impl AsyncRead for Wire {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        self.traffic.note_received(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        let traffic = &self.traffic;
+        traffic.sent.set(traffic.sent.get() + written as u64);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// An open byte stream, encrypted or not.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(Wire),
+    Tls(Box<TlsStream<Wire>>),
+}
+
+impl Transport {
+    /// The protocol agreed on in the TLS handshake.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("127.0.0.1", 80 => "127.0.0.1:80")]
+    #[test_case("::1", 50051 => "[::1]:50051")]
+    #[test_case("greeter.example", 443 => "greeter.example:443")]
+    fn authority(host: &str, port: u16) -> String {
+        let target = Target {
+            host: host.to_owned(),
+            port,
+            tls: false,
+        };
+        Endpoint::new(&target, None).authority
+    }
+
+    #[test]
+    fn keeps_the_first_bytes_over_several_reads() {
+        let traffic = Traffic::default();
+        traffic.note_received(b"HTTP");
+        traffic.note_received(b"/1.1 400 Bad Request");
+        assert_eq!(traffic.first_bytes(), b"HTTP/1.1 400 Bad");
+        assert_eq!(traffic.take(), (0, 24));
+        assert_eq!(traffic.take(), (0, 0));
+    }
+}

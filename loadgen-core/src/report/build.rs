@@ -1,0 +1,331 @@
+//! From what was measured to the document.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::document::{Document, Generator, Run, SchemaVersion, Total, Worker};
+use super::environment::{Host, new_run_id, timestamp};
+use super::scenario::{
+    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Step,
+    ThresholdResult,
+};
+use super::statistics::{PointStatistics, Statistics, merge, micros, round3, round6};
+use super::verdict::{is_saturated, verdict};
+use crate::clock::nanos;
+use crate::outcome::Outcome;
+use crate::record::{
+    BackendRecord, ByteCount, ConnectionRecord, CustomRecord, Histogram, Ledger, RunRecord,
+    ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord, new_histogram,
+};
+use crate::threshold::Threshold;
+use crate::workload::SampleKind;
+
+/// What a document says that no measurement tells.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Context {
+    /// Names the run; [`new_run_id`] makes one.
+    pub run_id: String,
+    /// The resolved plan.
+    pub plan: Value,
+    /// The conditions of each scenario, in the order of the record's scenarios.
+    pub thresholds: Vec<Vec<Threshold>>,
+    /// Version of the program that ran it.
+    pub version: String,
+    /// The machine it ran on.
+    pub host: Host,
+}
+
+impl Context {
+    /// A context with an id made now, this machine's facts and this library's version; no plan
+    /// (an empty object) and no conditions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            run_id: new_run_id(SystemTime::now()),
+            plan: Value::Object(serde_json::Map::new()),
+            thresholds: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: Host::detect(),
+        }
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Makes the document of a run.
+#[must_use]
+pub fn build(record: &RunRecord, context: Context) -> Document {
+    let judged: Vec<Vec<ThresholdResult>> = record
+        .scenarios
+        .iter()
+        .enumerate()
+        .map(|(index, scenario)| {
+            let thresholds = context.thresholds.get(index).map_or(&[][..], Vec::as_slice);
+            thresholds.iter().map(|it| judge(it, scenario)).collect()
+        })
+        .collect();
+    assemble(record, context, judged)
+}
+
+/// Makes the document of a run whose conditions are judged.
+pub(super) fn assemble(
+    record: &RunRecord,
+    context: Context,
+    judged: Vec<Vec<ThresholdResult>>,
+) -> Document {
+    Document {
+        schema: SchemaVersion::V1,
+        verdict: verdict(record, &judged),
+        total: total(record),
+        run: Run {
+            id: context.run_id,
+            started_at: timestamp(record.started_at),
+            duration_s: seconds(record.elapsed),
+            version: context.version,
+            host: context.host,
+            plan: context.plan,
+            generator: generator(&record.generator.workers),
+            stopped: record.stopped,
+        },
+        scenarios: record
+            .scenarios
+            .iter()
+            .zip(judged)
+            .map(|(record, thresholds)| scenario(record, thresholds))
+            .collect(),
+    }
+}
+
+fn judge(threshold: &Threshold, record: &ScenarioRecord) -> ThresholdResult {
+    let judgement = threshold.judge(record);
+    ThresholdResult::new(
+        threshold.expression(),
+        threshold.unit(),
+        judgement.observed,
+        judgement.pass,
+    )
+}
+
+fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {
+    let of_open = |histogram| record.open.then(|| Statistics::of(histogram));
+    Scenario {
+        name: record.name.clone(),
+        protocol: record.protocol.clone(),
+        load_model: if record.open {
+            LoadModel::Open
+        } else {
+            LoadModel::Closed
+        },
+        duration_s: seconds(record.elapsed),
+        ledger: record.ledger,
+        throughput_per_s: per_second(record.ledger.completed, record.elapsed),
+        response_time_us: Statistics::of(&record.response_time),
+        service_time_us: Statistics::of(&record.service_time),
+        start_lag_us: of_open(&record.start_lag),
+        queue_wait_us: of_open(&record.queue_wait),
+        saturated_samples: record.saturated_samples,
+        outcomes: outcomes(&record.outcomes),
+        failures: failures(record),
+        bytes: record.bytes,
+        connections: connections(&record.connections),
+        steps: record.steps.iter().map(step).collect(),
+        backends: backends(&record.backends),
+        thresholds,
+        series: record.series.iter().map(point).collect(),
+        custom: custom(&record.custom),
+    }
+}
+
+fn outcomes(counted: &[(Outcome, u64)]) -> BTreeMap<String, u64> {
+    let mut keys = BTreeMap::from([(Outcome::Ok.to_string(), 0)]);
+    for (outcome, count) in counted.iter().filter(|(_, count)| *count > 0) {
+        *keys.entry(outcome.to_string()).or_default() += count;
+    }
+    keys
+}
+
+fn failures(record: &ScenarioRecord) -> Vec<FailureClass> {
+    let mut counts = outcomes(&record.outcomes);
+    counts.remove(&Outcome::Ok.to_string());
+    let mut classes: Vec<FailureClass> = counts
+        .into_iter()
+        .map(|(outcome, count)| {
+            let kept = record
+                .examples
+                .iter()
+                .find(|(failure, _)| failure.to_string() == outcome);
+            FailureClass {
+                example: kept.map(|(_, example)| example.clone()),
+                outcome,
+                count,
+            }
+        })
+        .collect();
+    // Stable, so that equal counts stay in the order of their keys.
+    classes.sort_by_key(|class| std::cmp::Reverse(class.count));
+    classes
+}
+
+fn connections(record: &ConnectionRecord) -> Connections {
+    Connections {
+        opened: record.opened,
+        failed: record.failed,
+        dropped: record.dropped,
+        connect_time_us: Statistics::of_any(&record.connect_time),
+    }
+}
+
+fn step(record: &StepRecord) -> Step {
+    let samples = |kind: SampleKind| {
+        let series = record.samples.iter().find(|(of, _)| *of == kind);
+        series.and_then(|(_, histogram)| Statistics::of_any(histogram))
+    };
+    let counted = record.messages_sent > 0 || record.messages_received > 0;
+    Step {
+        name: record.name.clone(),
+        response_time_us: Statistics::of_any(&record.response_time),
+        service_time_us: Statistics::of_any(&record.service_time),
+        first_message_us: samples(SampleKind::FirstMessage),
+        message_gap_us: samples(SampleKind::MessageGap),
+        round_trip_us: samples(SampleKind::RoundTrip),
+        stream_wait_us: samples(SampleKind::StreamWait),
+        messages: counted.then_some(Messages {
+            sent: record.messages_sent,
+            received: record.messages_received,
+        }),
+        outcomes: outcomes(&record.outcomes),
+    }
+}
+
+fn backends(records: &[BackendRecord]) -> Vec<Backend> {
+    let requests: u64 = records.iter().map(|backend| backend.requests).sum();
+    records
+        .iter()
+        .map(|record| Backend {
+            id: record.id.clone(),
+            requests: record.requests,
+            share: round6(record.requests as f64 / requests as f64),
+            failed: record.failed,
+            response_time_us: Statistics::of_any(&record.response_time),
+        })
+        .collect()
+}
+
+fn point(record: &SeriesPoint) -> Point {
+    Point {
+        t_s: record.t_s,
+        seconds: record.seconds,
+        started: record.started,
+        completed: record.completed,
+        failed: record.failed,
+        users: record.users,
+        response_time_us: PointStatistics::of_any(&record.response_time),
+    }
+}
+
+fn custom(record: &CustomRecord) -> Option<Custom> {
+    let mut counters = BTreeMap::new();
+    for (name, count) in &record.counters {
+        *counters.entry(name.clone()).or_default() += count;
+    }
+    let custom = Custom {
+        counters,
+        gauges: record
+            .gauges
+            .iter()
+            .filter(|(_, value)| value.is_finite())
+            .cloned()
+            .collect(),
+        timings_us: record
+            .timings
+            .iter()
+            .map(|(name, histogram)| (name.clone(), Statistics::of(histogram)))
+            .collect(),
+    };
+    (custom != Custom::default()).then_some(custom)
+}
+
+fn generator(workers: &[WorkerRecord]) -> Generator {
+    let per_worker: Vec<Worker> = workers
+        .iter()
+        .map(|worker| Worker {
+            cpu_busy: part(worker.cpu_busy),
+            cpu_starved: part(worker.cpu_starved),
+            longest_stall_us: micros(nanos(worker.longest_stall)),
+        })
+        .collect();
+    Generator {
+        workers: per_worker.len() as u64,
+        cpu_busy: per_worker
+            .iter()
+            .map(|worker| worker.cpu_busy)
+            .fold(0.0, f64::max),
+        saturated: workers.iter().any(is_saturated),
+        per_worker,
+    }
+}
+
+fn total(record: &RunRecord) -> Total {
+    let mut ledger = Ledger::default();
+    let mut bytes = ByteCount::default();
+    let mut outcomes_by_key = outcomes(&[]);
+    let mut total = Connections::default();
+    let mut connect_time = new_histogram();
+    for scenario in &record.scenarios {
+        ledger += scenario.ledger;
+        bytes.sent += scenario.bytes.sent;
+        bytes.received += scenario.bytes.received;
+        for (key, count) in outcomes(&scenario.outcomes) {
+            *outcomes_by_key.entry(key).or_default() += count;
+        }
+        let connections = &scenario.connections;
+        total.opened += connections.opened;
+        total.failed += connections.failed;
+        total.dropped += connections.dropped;
+        merge(&mut connect_time, &connections.connect_time);
+    }
+    let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
+        let mut all = new_histogram();
+        for scenario in &record.scenarios {
+            merge(&mut all, of(scenario));
+        }
+        Statistics::of(&all)
+    };
+    Total {
+        ledger,
+        throughput_per_s: per_second(ledger.completed, record.elapsed),
+        response_time_us: merged(|scenario| &scenario.response_time),
+        service_time_us: merged(|scenario| &scenario.service_time),
+        outcomes: outcomes_by_key,
+        bytes,
+        connections: Connections {
+            connect_time_us: Statistics::of_any(&connect_time),
+            ..total
+        },
+    }
+}
+
+/// Seconds to the microsecond.
+fn seconds(duration: Duration) -> f64 {
+    round6(duration.as_secs_f64())
+}
+
+/// A count as a rate; 0 where no time passed.
+fn per_second(count: u64, elapsed: Duration) -> f64 {
+    if elapsed.is_zero() {
+        return 0.0;
+    }
+    round3(count as f64 / elapsed.as_secs_f64())
+}
+
+/// A part of the measured time. The two clocks it is taken from may disagree by a little.
+fn part(value: f64) -> f64 {
+    round6(value).clamp(0.0, 1.0)
+}

@@ -1,0 +1,169 @@
+//! The document as a whole: the run, the verdict, the sums.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::environment::Host;
+use super::scenario::{Connections, Scenario};
+use super::statistics::Statistics;
+use crate::record::{ByteCount, Ledger};
+
+/// What one run found.
+///
+/// Times are in microseconds unless the name says otherwise. A figure that could not be had, or
+/// that too few samples support, is left out; apart from the plan, which is given back as it was
+/// taken, nothing is ever null. Readers must expect further fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "loadgen result")]
+#[non_exhaustive]
+pub struct Document {
+    /// What this document is, and which version of it.
+    pub schema: SchemaVersion,
+    /// What was run, when, where and by what.
+    pub run: Run,
+    /// What to make of it.
+    pub verdict: Verdict,
+    /// Each scenario, in the order they were given.
+    pub scenarios: Vec<Scenario>,
+    /// Sums over the scenarios.
+    pub total: Total,
+}
+
+impl Document {
+    /// Whether every condition on the service holds, whatever the generator did: each scenario
+    /// measured something, every threshold passed. This is what decides where an invalid run is
+    /// not to be refused.
+    #[must_use]
+    pub fn conditions_hold(&self) -> bool {
+        self.scenarios.iter().all(|scenario| {
+            scenario.ledger.error_rate().is_some()
+                && scenario.thresholds.iter().all(|threshold| threshold.pass)
+        })
+    }
+}
+
+/// The versions of the document that this library reads.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(inline)]
+#[non_exhaustive]
+pub enum SchemaVersion {
+    /// The first version. Fields may be added to it; none changes its meaning.
+    #[default]
+    #[serde(rename = "loadgen.result/1")]
+    V1,
+}
+
+/// What was run, when, where and by what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Run {
+    /// Names the run among others.
+    pub id: String,
+    /// When the measured part began: RFC 3339, UTC, to the millisecond.
+    #[schemars(extend("format" = "date-time"))]
+    pub started_at: String,
+    /// Seconds from the beginning of the measured part to its end, drain included.
+    pub duration_s: f64,
+    /// Version of loadgen.
+    pub version: String,
+    /// The machine that made the load.
+    pub host: Host,
+    /// The plan as it was run: defaults, profiles and overrides applied.
+    pub plan: serde_json::Value,
+    /// How the generator itself fared.
+    pub generator: Generator,
+    /// Whether the run was stopped before its plan was done.
+    pub stopped: bool,
+}
+
+/// How the generator itself fared.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Generator {
+    /// Worker threads.
+    pub workers: u64,
+    /// How busy the busiest worker was: processor time over measured time, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub cpu_busy: f64,
+    /// Whether a worker had no time to spare: busy, or waiting for a processor, for 95 % of the
+    /// measured time or more.
+    pub saturated: bool,
+    /// Each worker.
+    pub per_worker: Vec<Worker>,
+}
+
+/// How one worker thread fared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Worker {
+    /// Processor time it used over the measured time, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub cpu_busy: f64,
+    /// Time it was ready to run and had no processor, over the measured time, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub cpu_starved: f64,
+    /// The longest that it stood still beyond its period, in microseconds.
+    pub longest_stall_us: f64,
+}
+
+/// What to make of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The verdict in a word.
+    pub status: Status,
+    /// Why it is not `pass`: a sentence each, with figures. Reasons for `invalid` come before
+    /// those for `fail`. Empty when it is.
+    pub reasons: Vec<String>,
+    /// What a reader of the figures should know, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The verdict in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Status {
+    /// Every condition holds.
+    Pass,
+    /// A threshold or expectation failed, or nothing was measured that could be judged.
+    Fail,
+    /// The generator could not do what was asked, so the figures do not describe the service.
+    Invalid,
+}
+
+impl Status {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// Sums over the scenarios.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Total {
+    /// Every planned iteration.
+    pub ledger: Ledger,
+    /// Iterations completed per second of the whole run, drain included.
+    pub throughput_per_s: f64,
+    /// From due until the end, over all scenarios' samples.
+    pub response_time_us: Statistics,
+    /// From the actual start until the end, over all scenarios' samples.
+    pub service_time_us: Statistics,
+    /// How iterations ended, by key; adds up to completed + failed.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Bytes on the wire.
+    pub bytes: ByteCount,
+    /// What became of connections.
+    pub connections: Connections,
+}

@@ -1,0 +1,25 @@
+//! The result document: what a run found, for programs to read.
+//!
+//! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
+//! becomes a document, and the rules of the verdict. Everything a person is shown is made from
+//! the document elsewhere; nothing here prints, and nothing here measures.
+
+mod build;
+mod document;
+mod environment;
+mod phrase;
+mod scenario;
+mod schema;
+mod statistics;
+mod verdict;
+
+pub use build::{Context, build};
+pub use document::{Document, Generator, Run, SchemaVersion, Status, Total, Verdict, Worker};
+pub use environment::{Host, new_run_id};
+pub use scenario::{
+    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Step,
+    ThresholdResult,
+};
+pub use schema::schema;
+pub use statistics::{PointStatistics, Statistics};
+pub use verdict::verdict;

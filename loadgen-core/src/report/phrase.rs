@@ -1,0 +1,122 @@
+//! Numbers as a sentence has them.
+
+/// A count with its thousands apart: `10,000`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count of things: `1 iteration`, `2 iterations`.
+pub(super) fn plural(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
+}
+
+/// A part of a whole, to two decimals, but never rounded up to all or down to nothing: `1 %`,
+/// `1.04 %`, `98.96 %`.
+pub(super) fn percent(part: f64) -> String {
+    let percent = part * 100.0;
+    if percent > 99.99 && part < 1.0 {
+        return "over 99.99 %".to_owned();
+    }
+    if percent < 0.01 && part > 0.0 {
+        return "under 0.01 %".to_owned();
+    }
+    let text = format!("{percent:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
+}
+
+/// A figure whose unit the sentence has said, to six significant digits.
+pub(super) fn figure(value: f64) -> String {
+    let shortened = format!("{value:.5e}").parse::<f64>();
+    shortened.unwrap_or(value).to_string()
+}
+
+/// A span of nanoseconds, three digits of it, in the unit that suits it: `312 ms`, `1.5 s`.
+pub(super) fn span(nanos: u64) -> String {
+    const UNITS: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
+    let value = nanos as f64;
+    let (size, unit) = UNITS
+        .into_iter()
+        // What rounds up to 1,000 of one unit is 1 of the next.
+        .find(|(size, _)| value >= size * 0.9995)
+        .unwrap_or((1.0, "ns"));
+    let scaled = value / size;
+    let decimals = if scaled < 9.995 {
+        2
+    } else if scaled < 99.95 {
+        1
+    } else {
+        0
+    };
+    let text = format!("{scaled:.decimals$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{text} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(0 => "0")]
+    #[test_case(999 => "999")]
+    #[test_case(1_000 => "1,000")]
+    #[test_case(123_456 => "123,456")]
+    #[test_case(u64::MAX => "18,446,744,073,709,551,615")]
+    fn counts(number: u64) -> String {
+        count(number)
+    }
+
+    #[test_case(0 => "0 arrivals")]
+    #[test_case(1 => "1 arrival")]
+    #[test_case(2_000 => "2,000 arrivals")]
+    fn counts_of_things(number: u64) -> String {
+        plural(number, "arrival")
+    }
+
+    #[test_case(0.0 => "0 %")]
+    #[test_case(0.000_01 => "under 0.01 %")]
+    #[test_case(0.01 => "1 %")]
+    #[test_case(0.010_4 => "1.04 %")]
+    #[test_case(0.3 => "30 %")]
+    #[test_case(0.999_99 => "over 99.99 %")]
+    #[test_case(1.0 => "100 %")]
+    fn percentages(part: f64) -> String {
+        percent(part)
+    }
+
+    #[test_case(0.0 => "0")]
+    #[test_case(7.200_000_000_1 => "7.2")]
+    #[test_case(0.1 + 0.2 => "0.3")]
+    #[test_case(-1_234_567.8 => "-1234570")]
+    #[test_case(f64::NAN => "NaN")]
+    fn figures(value: f64) -> String {
+        figure(value)
+    }
+
+    #[test_case(0 => "0 ns")]
+    #[test_case(999 => "999 ns")]
+    #[test_case(1_500 => "1.5 µs"; "microseconds")]
+    #[test_case(999_999 => "1 ms"; "rounds up into the next unit")]
+    #[test_case(312_400_000 => "312 ms")]
+    #[test_case(100_000_000 => "100 ms")]
+    #[test_case(1_500_000_000 => "1.5 s")]
+    #[test_case(120_000_000_000 => "120 s")]
+    fn spans(nanos: u64) -> String {
+        span(nanos)
+    }
+}

@@ -1,0 +1,226 @@
+//! One scenario's part of the document.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{PointStatistics, Statistics};
+use crate::record::{ByteCount, Ledger};
+
+/// What one scenario found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// What it speaks: `grpc`, `websocket`, or a custom workload's own word.
+    pub protocol: String,
+    /// Which kind of load model it has.
+    pub load_model: LoadModel,
+    /// Seconds from its start to the end of its last iteration, drain included.
+    pub duration_s: f64,
+    /// Every planned iteration.
+    pub ledger: Ledger,
+    /// Iterations completed per second of `duration_s`.
+    pub throughput_per_s: f64,
+    /// From due until the end, pauses left out; iterations that completed or failed.
+    pub response_time_us: Statistics,
+    /// From the actual start until the end, pauses left out.
+    pub service_time_us: Statistics,
+    /// The generator's own lateness. Open models only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_lag_us: Option<Statistics>,
+    /// From due until a user was free: the service's doing. Open models only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_wait_us: Option<Statistics>,
+    /// Samples above an hour, counted as one hour.
+    pub saturated_samples: u64,
+    /// How iterations ended, by key; adds up to completed + failed. `ok` is always there.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Each class of failure, the most frequent first.
+    pub failures: Vec<FailureClass>,
+    /// Bytes on the wire.
+    pub bytes: ByteCount,
+    /// What became of connections.
+    pub connections: Connections,
+    /// Each step, in the order they run; pauses have none.
+    pub steps: Vec<Step>,
+    /// Each server that named itself, in the order they were first seen.
+    pub backends: Vec<Backend>,
+    /// Each condition and what became of it.
+    pub thresholds: Vec<ThresholdResult>,
+    /// The run over time, in order; at most 600 points.
+    pub series: Vec<Point>,
+    /// Metrics of a custom workload's own, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Custom>,
+}
+
+/// The two kinds of load model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum LoadModel {
+    /// A fixed number of users, each starting again when done.
+    Closed,
+    /// Iterations start at a rate, whatever the service does.
+    Open,
+}
+
+/// One class of failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct FailureClass {
+    /// Its key in `outcomes`.
+    pub outcome: String,
+    /// How often it came.
+    pub count: u64,
+    /// What one of them looked like, where that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+}
+
+/// What became of connections, those before the clock started included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Connections {
+    /// Opened, reconnects included.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Open ones that ended without the generator's asking.
+    pub dropped: u64,
+    /// From resolving the name until ready for requests; where any were opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_time_us: Option<Statistics>,
+}
+
+/// One step's figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// From due until the end; where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_us: Option<Statistics>,
+    /// From the actual start until the end; where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_time_us: Option<Statistics>,
+    /// From a stream's start until its first message came; where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_message_us: Option<Statistics>,
+    /// Between one message of a stream and the next; where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_gap_us: Option<Statistics>,
+    /// From sending a message until the reply to it; where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<Statistics>,
+    /// Waiting for a free stream on a connection, part of the response time too; where any waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_wait_us: Option<Statistics>,
+    /// Messages, where any were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Messages>,
+    /// How it ended, by key. `ok` is always there.
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+/// Messages that a step sent and received.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Messages {
+    /// Sent.
+    pub sent: u64,
+    /// Received.
+    pub received: u64,
+}
+
+/// One server's share of the requests that were answered by a server that named itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Backend {
+    /// What it calls itself.
+    pub id: String,
+    /// Requests it answered, failed ones included.
+    pub requests: u64,
+    /// Its part of all backends' requests, 0 to 1, to six decimals.
+    #[schemars(range(min = 0, max = 1))]
+    pub share: f64,
+    /// Of its requests, those it answered with a failure.
+    pub failed: u64,
+    /// Response times of its requests; where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_us: Option<Statistics>,
+}
+
+/// A condition on the results and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct ThresholdResult {
+    /// The condition as written.
+    pub expression: String,
+    /// The value compared, in `unit`; left out when nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<f64>,
+    /// The expression's own unit: `%`, `ms`, `/s`, …; left out for a count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Whether the condition holds. Without an observed value it does not.
+    pub pass: bool,
+}
+
+impl ThresholdResult {
+    /// A condition, its unit (empty for a count), and what became of it.
+    #[must_use]
+    pub fn new(
+        expression: impl Into<String>,
+        unit: impl Into<String>,
+        observed: Option<f64>,
+        pass: bool,
+    ) -> Self {
+        Self {
+            expression: expression.into(),
+            observed: observed.filter(|value| value.is_finite()),
+            unit: Some(unit.into()).filter(|unit| !unit.is_empty()),
+            pass,
+        }
+    }
+}
+
+/// One stretch of the run over time.
+///
+/// Counts stand in the stretch in which things happened, response times in the one in which the
+/// iteration was due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Point {
+    /// Seconds from the scenario's start to the point's beginning.
+    pub t_s: u64,
+    /// Seconds it covers: 1 until neighbours had to be merged.
+    pub seconds: u64,
+    /// Iterations that started in it.
+    pub started: u64,
+    /// Iterations that completed in it.
+    pub completed: u64,
+    /// Iterations that failed in it.
+    pub failed: u64,
+    /// The most users busy in it.
+    pub users: u64,
+    /// Response times of the iterations that were due in it; where any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_us: Option<PointStatistics>,
+}
+
+/// Metrics of a custom workload's own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Custom {
+    /// Counters and their sums.
+    pub counters: BTreeMap<String, u64>,
+    /// Gauges and their last values. One that was set to what is not a number is left out.
+    pub gauges: BTreeMap<String, f64>,
+    /// Timings.
+    pub timings_us: BTreeMap<String, Statistics>,
+}

@@ -1,0 +1,178 @@
+//! The values of a gRPC call: method, message, metadata.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::elements::{MAX_NAME, checked_text, text_schema};
+use super::reader::{Decode, Reader};
+use crate::nearest::did_you_mean;
+
+/// A gRPC method: `package.Service/Method`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Method(pub(super) String);
+
+impl Decode for Method {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str = "a method such as \"package.Service/Method\"";
+        let text = reader.text(EXPECTED)?;
+        let identifier = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        match text.split_once('/') {
+            Some((service, method)) if service.split('.').all(identifier) && identifier(method) => {
+                Some(Self(text.to_owned()))
+            }
+            Some(("", rest)) if rest.contains('/') => {
+                reader.refuse(EXPECTED, Some("leave out the slash in front".to_owned()))
+            }
+            _ => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Serialize for Method {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+text_schema!(Method, "Method", {
+    "description": "The method to call: package.Service/Method.",
+    "pattern": "^[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*$",
+    "examples": ["loadgen.v1.Greeter/Hello"],
+});
+
+/// A request message in protobuf's JSON form.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Message(pub(super) Value);
+
+impl Decode for Message {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        reader.object("the message as an object")?;
+        constant(reader).then(|| Self(reader.value.clone()))
+    }
+}
+
+/// Whether there is no template anywhere in it; notes those that there are. Sending one as it
+/// stands would measure something that nobody asked for.
+fn constant(reader: &Reader<'_>) -> bool {
+    match reader.value {
+        Value::String(text) if is_template(text) => reader
+            .refuse::<()>(
+                "a constant",
+                Some("templates come with a later version; this one sends messages as they are written".to_owned()),
+            )
+            .is_some(),
+        Value::Array(items) => items.iter().enumerate().fold(true, |all, (index, item)| {
+            let mut below = reader.clone();
+            below.value = item;
+            below.path = format!("{}[{index}]", reader.path);
+            constant(&below) && all
+        }),
+        Value::Object(fields) => fields.iter().fold(true, |all, (key, value)| {
+            constant(&reader.field(key, value)) && all
+        }),
+        _ => true,
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Message {
+    fn schema_name() -> Cow<'static, str> {
+        "Message".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "The request message in protobuf's JSON form.",
+        })
+    }
+}
+
+/// Whether a name may be that of metadata; else what is wrong with it.
+pub(super) fn check_metadata_name(name: &str) -> Result<(), String> {
+    /// What the transport sets itself.
+    const RESERVED: [&str; 10] = [
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(format!("it must have 1 to {MAX_NAME} characters"));
+    }
+    if name.starts_with(':') || name.starts_with("grpc-") || RESERVED.contains(&name) {
+        return Err("it belongs to the protocol, which sets it itself".to_owned());
+    }
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(format!(
+            "write it in lower case: `{}`",
+            name.to_ascii_lowercase()
+        ));
+    }
+    if !name.bytes().all(allowed) {
+        return Err("only lower-case letters, digits, `_`, `-` and `.` may stand in it".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether a value may stand under a `-bin` name: base64, with or without padding.
+pub(super) fn is_base64(value: &str) -> bool {
+    let digits = value.trim_end_matches('=');
+    value.len() - digits.len() <= 2
+        && digits.len() % 4 != 1
+        && (value.len() == digits.len() || value.len().is_multiple_of(4))
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+}
+
+/// Methods of the reference service, which needs no `protos`.
+pub(super) fn check_reference_method(method: &str) -> Result<(), Option<String>> {
+    const METHODS: [&str; 6] = ["Hello", "Compute", "Echo", "Stream", "Collect", "Chat"];
+    match method.split_once('/') {
+        Some(("loadgen.v1.Greeter", name)) if METHODS.contains(&name) => Ok(()),
+        _ => {
+            let full = METHODS.map(|name| format!("loadgen.v1.Greeter/{name}"));
+            Err(did_you_mean(method, full.iter().map(String::as_str)))
+        }
+    }
+}
+
+checked_text! {
+    /// A value of gRPC metadata.
+    MetadataValue, "MetadataValue",
+    "printable ASCII without space at either end, and no `{{` (templates come with a later version)",
+    is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
+}
+
+fn is_metadata_value(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && text.trim() == text
+        && !is_template(text)
+}
+
+/// Whether a later version would put something else in its place.
+fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}

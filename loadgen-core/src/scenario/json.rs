@@ -1,0 +1,146 @@
+//! Text to JSON value. Owns what the JSON parser alone would let pass: a field that stands twice.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::problem::{Problems, SuiteError};
+
+/// Reads the text; fields that stand twice become problems, and the first one counts.
+pub(super) fn parse(
+    source_name: &str,
+    text: &str,
+    problems: &Problems,
+) -> Result<Value, SuiteError> {
+    // Some editors put a byte order mark in front.
+    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let path = RefCell::new(String::new());
+    let node = Node {
+        path: &path,
+        problems,
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let value = node.deserialize(&mut deserializer);
+    value
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| {
+            let message = error.to_string();
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            SuiteError::Syntax {
+                source_name: source_name.to_owned(),
+                line: error.line(),
+                // 0 when the text ended; a column that an editor can go to starts at 1.
+                column: error.column().max(1),
+                message: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
+                text: json.to_owned(),
+            }
+        })
+}
+
+/// One value under way, with the path to it.
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    path: &'a RefCell<String>,
+    problems: &'a Problems,
+}
+
+impl Node<'_> {
+    /// Runs `read` one level down and comes back up.
+    fn below<T>(self, part: &str, read: impl FnOnce(Self) -> T) -> T {
+        let length = self.path.borrow().len();
+        self.path.borrow_mut().push_str(part);
+        let result = read(self);
+        self.path.borrow_mut().truncate(length);
+        result
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = self.below(&format!("[{}]", array.len()), |node| {
+            items.next_element_seed(node)
+        })? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            let part = join(&self.path.borrow(), &key);
+            let value = self.below(&part, |node| fields.next_value_seed(node))?;
+            if object.contains_key(&key) {
+                let path = format!("{}{part}", self.path.borrow());
+                self.problems
+                    .add(path, "the field a second time", "each field once", None);
+            } else {
+                object.insert(key, value);
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// What a field adds to a path: `.name`, or `["odd name"]` where a plain name would mislead.
+pub(super) fn join(path: &str, key: &str) -> String {
+    let plain = !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    match (plain, path.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!(".{key}"),
+        (false, _) => {
+            let short: String = key.chars().take(60).collect();
+            format!("[\"{}\"]", short.escape_debug())
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! What flags change in a scenario: an override replaces what it contradicts, and says so.
+
+use std::time::Duration;
+
+use super::elements::{Connections, Iterations, Users};
+use super::load::expected_arrivals;
+use super::plan::ScenarioPlan;
+use super::problem::SuiteError;
+use super::stretch::{constant, stretch_rates, stretch_users, time_for};
+use super::target::Target;
+use crate::schedule::{ClosedModel, Limit, Load, OpenModel, Spacing, WhenBusy};
+use crate::units::{MAX_DURATION, Rate, format_duration};
+
+/// What to change in a scenario; what is `None` or empty stays.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Overrides {
+    /// Iterations in all. Takes the place of a duration.
+    pub requests: Option<u64>,
+    /// Users; in an open model the most users.
+    pub concurrency: Option<u32>,
+    /// How long. Takes the place of an iteration count.
+    pub duration: Option<Duration>,
+    /// A constant rate. Turns a closed model into an open one.
+    pub rate: Option<Rate>,
+    /// Connections over all workers.
+    pub connections: Option<u32>,
+    /// The longest an iteration may take.
+    pub timeout: Option<Duration>,
+    /// Where to send, instead of the scenario's own targets.
+    pub targets: Vec<Target>,
+}
+
+/// Why a scenario cannot be changed so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OverrideError {
+    /// Overrides that contradict one another.
+    #[error("{flags} contradict one another: {reason}")]
+    Conflict {
+        /// The flags.
+        flags: &'static str,
+        /// Why they do.
+        reason: String,
+    },
+    /// A value outside of its bounds.
+    #[error("{flag} is {found}; expected {expected}")]
+    OutOfBounds {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// More iterations than a scenario may take time for.
+    #[error("{requests} iterations at {rate} take more than 30 days")]
+    TooLong {
+        /// The iterations.
+        requests: u64,
+        /// The rate.
+        rate: String,
+    },
+    /// The scenario would be impossible with them.
+    #[error("the scenario would not be valid: {0}")]
+    Impossible(#[from] SuiteError),
+}
+
+impl ScenarioPlan {
+    /// The scenario with these overrides, and a sentence for each thing that they replaced
+    /// because it contradicted them.
+    ///
+    /// # Errors
+    /// [`OverrideError`] for values out of bounds and overrides that contradict one another.
+    pub fn with_overrides(
+        &self,
+        overrides: &Overrides,
+    ) -> Result<(Self, Vec<String>), OverrideError> {
+        check_bounds(overrides)?;
+        let mut plan = self.clone();
+        let mut change = Change {
+            overrides,
+            notices: Vec::new(),
+        };
+        plan.load = match (&self.load, overrides.rate) {
+            (Load::Closed(model), None) => Load::Closed(change.closed(model)?),
+            (Load::Closed(model), Some(rate)) => Load::Open(change.opened(model, rate)?),
+            (Load::Open(model), _) => Load::Open(change.open(model)?),
+        };
+        if let Some(connections) = overrides.connections {
+            plan.connections = Some(connections);
+        }
+        if let Some(timeout) = overrides.timeout {
+            plan.timeout = timeout;
+        }
+        if !overrides.targets.is_empty() {
+            plan.targets.clone_from(&overrides.targets);
+        }
+        let notices = change
+            .notices
+            .into_iter()
+            .map(|notice| format!("{}: {notice}", plan.name))
+            .collect();
+        Ok((plan.checked()?, notices))
+    }
+}
+
+fn check_bounds(overrides: &Overrides) -> Result<(), OverrideError> {
+    let number =
+        |flag, value: Option<u64>, allowed: fn(u64) -> bool, expected: fn() -> String| match value
+            .filter(|value| !allowed(*value))
+        {
+            Some(value) => Err(OverrideError::OutOfBounds {
+                flag,
+                found: value.to_string(),
+                expected: expected(),
+            }),
+            None => Ok(()),
+        };
+    let time = |flag, value: Option<Duration>| match value
+        .filter(|value| value.is_zero() || *value > MAX_DURATION)
+    {
+        Some(value) => Err(OverrideError::OutOfBounds {
+            flag,
+            found: format_duration(value),
+            expected: "a duration above zero, at most 30 days".to_owned(),
+        }),
+        None => Ok(()),
+    };
+    number(
+        "--requests",
+        overrides.requests,
+        Iterations::allows,
+        Iterations::expected,
+    )?;
+    number(
+        "--concurrency",
+        overrides.concurrency.map(u64::from),
+        Users::allows,
+        Users::expected,
+    )?;
+    number(
+        "--connections",
+        overrides.connections.map(u64::from),
+        Connections::allows,
+        Connections::expected,
+    )?;
+    time("--duration", overrides.duration)?;
+    time("--timeout", overrides.timeout)
+}
+
+/// A load model under change.
+struct Change<'a> {
+    overrides: &'a Overrides,
+    notices: Vec<String>,
+}
+
+impl Change<'_> {
+    fn closed(&mut self, model: &ClosedModel) -> Result<ClosedModel, OverrideError> {
+        let mut changed = model.clone();
+        if let Some(users) = self.overrides.concurrency {
+            changed.users = users;
+            if let Limit::Stages(stages) = &model.limit {
+                let length = stages.iter().map(|stage| stage.duration).sum();
+                changed.limit = Limit::Duration(length);
+                self.notices.push(format!(
+                    "--concurrency {users} replaces the stages with {users} users for {}",
+                    format_duration(length)
+                ));
+            }
+        }
+        match (self.overrides.requests, self.overrides.duration) {
+            (Some(requests), Some(duration)) => {
+                return Err(OverrideError::Conflict {
+                    flags: "--requests and --duration",
+                    reason: format!(
+                        "a closed load ends after {requests} iterations or after {}, not both",
+                        format_duration(duration)
+                    ),
+                });
+            }
+            (Some(requests), None) => {
+                let replaced = describe_limit(&changed.limit);
+                if !matches!(changed.limit, Limit::Iterations(_)) {
+                    self.notices
+                        .push(format!("--requests {requests} replaces {replaced}"));
+                }
+                changed.limit = Limit::Iterations(requests);
+            }
+            (None, Some(duration)) => {
+                let length = format_duration(duration);
+                match &changed.limit {
+                    Limit::Stages(stages) => {
+                        self.notices.push(format!(
+                            "--duration {length} stretches the stages to {length} in all"
+                        ));
+                        changed.limit = Limit::Stages(stretch_users(stages, duration));
+                    }
+                    limit => {
+                        if !matches!(limit, Limit::Duration(_)) {
+                            let replaced = describe_limit(limit);
+                            self.notices
+                                .push(format!("--duration {length} replaces {replaced}"));
+                        }
+                        changed.limit = Limit::Duration(duration);
+                    }
+                }
+            }
+            (None, None) => {}
+        }
+        self.fit_users(&mut changed)?;
+        Ok(changed)
+    }
+
+    /// More users than iterations: some would never start.
+    fn fit_users(&mut self, model: &mut ClosedModel) -> Result<(), OverrideError> {
+        let Limit::Iterations(iterations) = model.limit else {
+            return Ok(());
+        };
+        let Some(fewer) = u32::try_from(iterations)
+            .ok()
+            .filter(|iterations| *iterations < model.users)
+        else {
+            return Ok(());
+        };
+        match (self.overrides.requests, self.overrides.concurrency) {
+            (Some(requests), Some(concurrency)) => {
+                return Err(OverrideError::Conflict {
+                    flags: "--requests and --concurrency",
+                    reason: format!("{requests} iterations are too few for {concurrency} users"),
+                });
+            }
+            (Some(requests), None) => {
+                self.notices.push(format!(
+                    "--requests {requests} leaves work for {fewer} of the {} users, so there are {fewer}",
+                    model.users
+                ));
+                model.users = fewer;
+            }
+            (None, _) => {
+                return Err(OverrideError::OutOfBounds {
+                    flag: "--concurrency",
+                    found: model.users.to_string(),
+                    expected: format!(
+                        "at most the scenario's {iterations} iterations, or more --requests"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A closed model made open: the users become the most, and it lasts as long as the
+    /// iterations take at that rate.
+    fn opened(&mut self, model: &ClosedModel, rate: Rate) -> Result<OpenModel, OverrideError> {
+        let Overrides {
+            requests, duration, ..
+        } = *self.overrides;
+        let max_users = self.overrides.concurrency.unwrap_or(model.users);
+        let duration = match (requests, duration) {
+            (Some(_), Some(_)) => return Err(three_quantities()),
+            (Some(requests), None) => lasting(requests, rate)?,
+            (None, Some(duration)) => duration,
+            (None, None) => match &model.limit {
+                Limit::Iterations(count) => lasting(*count, rate)?,
+                Limit::IterationsPerUser(count) => {
+                    let all = count.saturating_mul(u64::from(model.users));
+                    lasting(all, rate)?
+                }
+                Limit::Duration(duration) => *duration,
+                Limit::Stages(stages) => stages.iter().map(|stage| stage.duration).sum(),
+            },
+        };
+        let users = match &model.limit {
+            Limit::Stages(_) => "its stages of users".to_owned(),
+            _ => format!("{} users", model.users),
+        };
+        self.notices.push(format!(
+            "--rate {rate} turns the closed load ({users}, {}) into an open one of {rate} for {} with at most {max_users} users",
+            describe_limit(&model.limit),
+            format_duration(duration)
+        ));
+        for (given, name) in [
+            (model.think_time.is_some(), "think_time"),
+            (model.rate_limit.is_some(), "rate_limit"),
+        ] {
+            if given {
+                self.notices.push(format!(
+                    "--rate {rate} takes the place of `{name}`, which an open load does not have"
+                ));
+            }
+        }
+        Ok(OpenModel {
+            stages: vec![constant(rate.per_second(), duration)],
+            spacing: Spacing::default(),
+            max_users,
+            when_busy: WhenBusy::default(),
+        })
+    }
+
+    fn open(&mut self, model: &OpenModel) -> Result<OpenModel, OverrideError> {
+        let Overrides {
+            requests,
+            duration,
+            rate,
+            ..
+        } = *self.overrides;
+        let mut changed = model.clone();
+        if let Some(users) = self.overrides.concurrency {
+            changed.max_users = users;
+        }
+        let length: Duration = model.stages.iter().map(|stage| stage.duration).sum();
+        let staged = !matches!(model.stages.as_slice(), [stage] if stage.from == stage.to);
+        if let Some(rate) = rate {
+            let duration = match (requests, duration) {
+                (Some(_), Some(_)) => return Err(three_quantities()),
+                (Some(requests), None) => lasting(requests, rate)?,
+                (None, duration) => duration.unwrap_or(length),
+            };
+            if staged {
+                self.notices.push(format!(
+                    "--rate {rate} replaces the stages with {rate} for {}",
+                    format_duration(duration)
+                ));
+            }
+            changed.stages = vec![constant(rate.per_second(), duration)];
+        } else {
+            let (flag, wanted) = match (requests, duration) {
+                (Some(requests), Some(duration)) => {
+                    return Err(OverrideError::Conflict {
+                        flags: "--requests and --duration",
+                        reason: format!(
+                            "at the scenario's rate, {requests} iterations and {} do not go together; \
+                             give a --rate and one of them",
+                            format_duration(duration)
+                        ),
+                    });
+                }
+                (Some(requests), None) => match model.stages.as_slice() {
+                    [stage] if !staged => {
+                        let rate =
+                            Rate::new(stage.to).map_err(|error| OverrideError::OutOfBounds {
+                                flag: "--rate",
+                                found: stage.to.to_string(),
+                                expected: error.expected(),
+                            })?;
+                        let duration = lasting(requests, rate)?;
+                        (format!("--requests {requests}"), duration)
+                    }
+                    stages => {
+                        let factor = requests as f64 / expected_arrivals(stages);
+                        let seconds = length.as_secs_f64() * factor;
+                        let duration = Duration::try_from_secs_f64(seconds)
+                            .ok()
+                            .filter(|duration| *duration <= MAX_DURATION)
+                            .ok_or_else(|| OverrideError::TooLong {
+                                requests,
+                                rate: "the rates of the stages".to_owned(),
+                            })?;
+                        (format!("--requests {requests}"), duration)
+                    }
+                },
+                (None, Some(duration)) => (
+                    format!("--duration {}", format_duration(duration)),
+                    duration,
+                ),
+                (None, None) => return Ok(changed),
+            };
+            if staged {
+                let length = format_duration(wanted);
+                self.notices
+                    .push(format!("{flag} stretches the stages to {length} in all"));
+            }
+            changed.stages = stretch_rates(&model.stages, wanted);
+        }
+        Ok(changed)
+    }
+}
+
+fn three_quantities() -> OverrideError {
+    OverrideError::Conflict {
+        flags: "--rate, --requests and --duration",
+        reason: "two of them decide the third".to_owned(),
+    }
+}
+
+fn lasting(requests: u64, rate: Rate) -> Result<Duration, OverrideError> {
+    time_for(requests, rate).ok_or_else(|| OverrideError::TooLong {
+        requests,
+        rate: rate.to_string(),
+    })
+}
+
+fn describe_limit(limit: &Limit) -> String {
+    match limit {
+        Limit::Iterations(count) => format!("{count} iterations"),
+        Limit::IterationsPerUser(count) => format!("{count} iterations for each user"),
+        Limit::Duration(duration) => format!("a duration of {}", format_duration(*duration)),
+        Limit::Stages(_) => "the stages".to_owned(),
+    }
+}

@@ -1,0 +1,306 @@
+//! The scenario language as it is written: raw types, one field list each for decoding, printing
+//! and the JSON Schema. Values are within their own bounds here; whether they fit together is for
+//! validation to say.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::call::{Message, MetadataValue, Method};
+use super::compact::{RawCompactGrpc, RawCompactWebsocket};
+use super::elements::{
+    Connections, FilePath, Iterations, Messages, PositiveSpan, ScenarioName, ServerName, Span,
+    StepName, Streams, TagValue, TargetText, Users, UsersOrNone,
+};
+use super::reader::{Decode, Entries, List, Reader, Slot, choice, object};
+use crate::threshold::Threshold;
+use crate::units::{Rate, ZeroOrRate};
+
+object! {
+    /// A suite: scenarios that run together or by name.
+    RawSuite is "a suite" {
+        /// The JSON Schema this file follows, for editors.
+        "$schema" schema: String,
+        /// The scenarios.
+        "scenarios" scenarios: List<RawScenario>,
+        /// Fields for every scenario that does not give them itself.
+        "defaults" defaults: RawScenario,
+        /// By name, fields that replace those of every scenario when the profile is chosen.
+        "profiles" profiles: Entries<RawScenario>,
+        /// The compact form of gRPC scenarios; not beside `scenarios`.
+        "grpc_scenarios" grpc_scenarios: List<RawCompactGrpc>,
+        /// The compact form of WebSocket scenarios; not beside `scenarios`.
+        "websocket_scenarios" websocket_scenarios: List<RawCompactWebsocket>,
+    }
+}
+
+object! {
+    /// A named piece of load.
+    RawScenario is "a scenario" {
+        /// Unique within the suite.
+        "name" name: ScenarioName,
+        /// For people.
+        "description" description: String,
+        /// Where to send. Left out, flags, environment or the embedded backend decide.
+        "targets" targets: List<TargetText>,
+        /// Connections over all workers; one per worker unless given.
+        "connections" connections: Connections,
+        /// The most concurrent streams on one connection; what the server allows unless given.
+        "streams_per_connection" streams_per_connection: Streams,
+        /// How iterations come about.
+        "load" load: RawLoad,
+        /// Wait before anything of this scenario happens. 0s unless given.
+        "start_after" start_after: Span,
+        /// Load before measuring. 0s unless given.
+        "warm_up" warm_up: Span,
+        /// How long iterations under way may take after the end. 30s unless given.
+        "graceful_stop" graceful_stop: Span,
+        /// The longest an iteration may take, pauses left out. 30s unless given.
+        "timeout" timeout: PositiveSpan,
+        /// The longest that opening a connection may take, name resolution included. 5s unless
+        /// given.
+        "connect_timeout" connect_timeout: PositiveSpan,
+        /// Start lag above this counts as late. 1ms unless given.
+        "late_after" late_after: PositiveSpan,
+        /// Transport encryption.
+        "tls" tls: RawTls,
+        /// gRPC metadata sent with every call.
+        "metadata" metadata: Entries<MetadataValue>,
+        /// Labels for reports and metrics.
+        "tags" tags: Entries<TagValue>,
+        /// `.proto` files that describe the services, relative to this file.
+        "protos" protos: List<FilePath>,
+        /// What one iteration does.
+        "steps" steps: List<RawStep>,
+        /// Conditions on the results; `error_rate < 1%` unless given.
+        "thresholds" thresholds: List<Threshold>,
+    }
+    hints {
+        "headers" => "this version speaks gRPC only; what gRPC sends beside messages is `metadata`",
+        "data" => "data files come with a later version",
+        "target" => "targets are a list: `targets`",
+        "users" => "users belong to the load model: `load.closed.users`",
+        "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
+    }
+}
+
+object! {
+    /// How iterations come about: a closed or an open model.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+    RawLoad is "a load" {
+        /// A fixed number of users, each starting again when done.
+        "closed" closed: RawClosed,
+        /// Iterations start at a rate, whatever the service does.
+        "open" open: RawOpen,
+    }
+}
+
+object! {
+    /// A fixed number of users, for iterations or a time.
+    RawClosed is "a closed load" {
+        /// How many users.
+        "users" users: Users,
+        /// Iterations, shared by all users.
+        "iterations" iterations: Iterations,
+        /// Iterations of each user.
+        "iterations_per_user" iterations_per_user: Iterations,
+        /// How long users start again.
+        "duration" duration: PositiveSpan,
+        /// The number of users over time, in straight lines, from 0.
+        "stages" stages: List<RawUserStage>,
+        /// How long a user rests between two iterations.
+        "think_time" think_time: RawThinkTime,
+        /// The most iterations a second that all users together may start.
+        "rate_limit" rate_limit: Rate,
+    }
+    hints {
+        "rate" => "a closed model has users; cap it with `rate_limit`, or use `load.open`",
+        "arrivals" => "only an open model has arrivals",
+        "when_busy" => "only an open model has arrivals that can find all users busy",
+    }
+}
+
+object! {
+    /// A stretch of time over which the number of users goes in a straight line to a new value.
+    RawUserStage is "a stage of users" {
+        /// How long it lasts; `0s` jumps.
+        "for" [required] duration: Span,
+        /// Users at its end.
+        "users" [required] users: UsersOrNone,
+    }
+}
+
+object! {
+    /// A range to draw from evenly.
+    RawBetween is "a think time such as \"1s\" or {\"between\": [\"0.5s\", \"2s\"]}" {
+        /// The shortest and the longest.
+        #[schemars(extend("minItems" = 2, "maxItems" = 2))]
+        "between" [required] between: List<Span>,
+    }
+}
+
+/// Always the same, or drawn from a range.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum RawThinkTime {
+    Fixed(Span),
+    Between(RawBetween),
+}
+
+impl Decode for RawThinkTime {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::String(_) => Span::decode(reader).map(Self::Fixed),
+            _ => RawBetween::decode(reader).map(Self::Between),
+        }
+    }
+}
+
+impl Serialize for RawThinkTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fixed(span) => span.serialize(serializer),
+            Self::Between(between) => between.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for RawThinkTime {
+    fn schema_name() -> Cow<'static, str> {
+        "ThinkTime".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                generator.subschema_for::<Span>(),
+                generator.subschema_for::<RawBetween>(),
+            ]
+        })
+    }
+}
+
+object! {
+    /// Iterations that start at a rate.
+    RawOpen is "an open load" {
+        /// The rate, with `duration`.
+        "rate" rate: Rate,
+        /// How long, with `rate`.
+        "duration" duration: PositiveSpan,
+        /// The rate over time, in straight lines, from 0.
+        "stages" stages: List<RawRateStage>,
+        /// How arrivals are spaced. `uniform` unless given.
+        "arrivals" arrivals: RawArrivals,
+        /// The users there may be.
+        "users" users: RawOpenUsers,
+        /// What becomes of an arrival that finds all users busy. `queue` unless given.
+        "when_busy" when_busy: RawWhenBusy,
+    }
+    hints {
+        "iterations" => "an open model lasts for a time: give `duration`, or `stages`",
+        "iterations_per_user" => "an open model lasts for a time: give `duration`, or `stages`",
+        "think_time" => "in an open model the rate decides when an iteration starts; a `pause` step rests within one",
+        "rate_limit" => "an open model has a `rate`",
+    }
+}
+
+object! {
+    /// A stretch of time over which the rate goes in a straight line to a new value.
+    RawRateStage is "a stage of rates" {
+        /// How long it lasts; `0s` jumps.
+        "for" [required] duration: Span,
+        /// The rate at its end.
+        "rate" [required] rate: ZeroOrRate,
+    }
+}
+
+object! {
+    /// The users of an open model.
+    RawOpenUsers is "the users of an open load, such as {\"max\": 1000}" {
+        /// The most at a time. 1000 unless given.
+        "max" max: Users,
+    }
+}
+
+choice! {
+    /// How arrivals are spaced.
+    RawArrivals {
+        /// Evenly.
+        Uniform = "uniform",
+        /// At random, as from many independent clients.
+        Poisson = "poisson",
+    }
+}
+
+choice! {
+    /// What becomes of an arrival that finds all users busy.
+    RawWhenBusy {
+        /// It waits in line and keeps its due time.
+        Queue = "queue",
+        /// It is dropped and counted.
+        Drop = "drop",
+    }
+}
+
+object! {
+    /// Transport encryption.
+    RawTls is "a tls block" {
+        /// PEM file with the authorities to trust instead of the system's, relative to this file.
+        "ca_file" ca_file: FilePath,
+        /// The name the certificate must carry instead of the target's host.
+        "server_name" server_name: ServerName,
+        /// Accept any certificate.
+        "insecure_skip_verify" insecure_skip_verify: bool,
+    }
+}
+
+object! {
+    /// One action of an iteration.
+    #[schemars(extend("oneOf" = [{ "required": ["grpc"] }, { "required": ["pause"] }]))]
+    RawStep is "a step" {
+        /// Its series in every report; the method's name in lower case unless given.
+        "name" name: StepName,
+        /// A gRPC call.
+        "grpc" grpc: RawGrpc,
+        /// Wait on purpose; the time counts nowhere.
+        "pause" pause: PositiveSpan,
+    }
+    hints {
+        "websocket" => "this version speaks gRPC only; the actions are `grpc` and `pause`",
+        "tcp" => "this version speaks gRPC only; the actions are `grpc` and `pause`",
+        "http" => "this version speaks gRPC only; the actions are `grpc` and `pause`",
+        "check" => "checks of replies come with a later version",
+        "save" => "saving from replies comes with a later version",
+        "method" => "the method belongs to the call: `grpc.method`",
+        "message" => "the message belongs to the call: `grpc.message`",
+    }
+}
+
+object! {
+    /// A gRPC call of any of the four kinds; the method decides which.
+    RawGrpc is "a gRPC call" {
+        /// What to call.
+        "method" [required] method: Method,
+        /// The request message; `{}` unless given.
+        "message" message: Message,
+        /// How many times the message is sent on a client or bidirectional stream. 1 unless given.
+        "repeat" repeat: Messages,
+        /// Time between two messages sent on a stream; as fast as allowed unless given.
+        "every" every: PositiveSpan,
+        /// The most unanswered messages on a bidirectional stream. 1 unless given.
+        "in_flight" in_flight: Messages,
+        /// Metadata of this call beside the scenario's.
+        "metadata" metadata: Entries<MetadataValue>,
+        /// How messages are compressed; not at all unless given.
+        "compression" compression: RawCompression,
+    }
+}
+
+choice! {
+    /// How messages are compressed.
+    RawCompression {
+        /// With gzip.
+        Gzip = "gzip",
+    }
+}

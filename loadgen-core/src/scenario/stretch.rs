@@ -1,0 +1,59 @@
+//! How long a load must last, and the same shape over another length.
+
+use std::time::Duration;
+
+use crate::schedule::{RateStage, UserStage};
+use crate::units::{MAX_DURATION, Rate};
+
+/// A constant rate as a stage.
+pub(super) fn constant(per_second: f64, duration: Duration) -> RateStage {
+    RateStage {
+        duration,
+        from: per_second,
+        to: per_second,
+    }
+}
+
+/// The time in which exactly so many arrivals fall due at a rate: arrival `i` is due at
+/// `i / rate`, so it ends in the last nanosecond before arrival `requests`. `None` when it is
+/// longer than may be.
+pub(super) fn time_for(requests: u64, rate: Rate) -> Option<Duration> {
+    let nanos = requests as f64 / rate.per_second() * 1e9;
+    if nanos > MAX_DURATION.as_nanos() as f64 {
+        return None;
+    }
+    Some(Duration::from_nanos((nanos as u64).max(1)))
+}
+
+pub(super) fn stretch_users(stages: &[UserStage], length: Duration) -> Vec<UserStage> {
+    let durations = stretch(stages.iter().map(|stage| stage.duration), length);
+    stages
+        .iter()
+        .zip(durations)
+        .map(|(stage, duration)| UserStage { duration, ..*stage })
+        .collect()
+}
+
+pub(super) fn stretch_rates(stages: &[RateStage], length: Duration) -> Vec<RateStage> {
+    let durations = stretch(stages.iter().map(|stage| stage.duration), length);
+    stages
+        .iter()
+        .zip(durations)
+        .map(|(stage, duration)| RateStage { duration, ..*stage })
+        .collect()
+}
+
+/// The same shares of a new length. Ends are scaled and not the lengths, so that rounding does not
+/// add up and the whole is exact.
+fn stretch(durations: impl Iterator<Item = Duration> + Clone, length: Duration) -> Vec<Duration> {
+    let total: u128 = durations.clone().map(|duration| duration.as_nanos()).sum();
+    let scale = |end: u128| end.saturating_mul(length.as_nanos()) / total.max(1);
+    let mut end = 0;
+    durations
+        .map(|duration| {
+            let begin = scale(end);
+            end += duration.as_nanos();
+            Duration::from_nanos_u128(scale(end) - begin)
+        })
+        .collect()
+}

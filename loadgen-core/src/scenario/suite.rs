@@ -1,0 +1,322 @@
+//! A suite of validated scenarios: reading one, and choosing from it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::compact;
+use super::json;
+use super::plan::ScenarioPlan;
+use super::print::to_json;
+use super::problem::{Problems, SuiteError};
+use super::raw::{RawScenario, RawSuite};
+use super::reader::{Decode, Reader, Slot};
+use super::validate::{Layer, Layers};
+use crate::nearest::did_you_mean;
+
+/// Validated scenarios, by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Suite {
+    scenarios: Vec<ScenarioPlan>,
+    unavailable: Vec<Unavailable>,
+}
+
+/// A scenario that reads well and that this version cannot run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unavailable {
+    /// Its name.
+    pub name: String,
+    /// What it speaks: `websocket`.
+    pub protocol: &'static str,
+}
+
+impl Suite {
+    /// Reads a suite, in the full or the compact form.
+    ///
+    /// `source_name` stands in errors; paths inside the suite are relative to `base_dir`. With a
+    /// `profile`, its fields replace those of every scenario.
+    ///
+    /// # Errors
+    /// [`SuiteError`] with the line and column where the text is not JSON, and otherwise with
+    /// everything that is wrong with it.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::Suite;
+    ///
+    /// let text = r#"{ "scenarios": [ {
+    ///     "name": "greet",
+    ///     "load": { "closed": { "users": 0, "iterations": 100 } },
+    ///     "steps": [ { "grpc": { "method": "loadgen.v1.Greeter/Helo" } } ]
+    /// } ] }"#;
+    /// let error = Suite::parse("greet.json", text, None, None).unwrap_err();
+    /// assert_eq!(error.problems().len(), 2);
+    /// assert_eq!(error.problems()[0].path, "scenarios[0].load.closed.users");
+    /// assert_eq!(
+    ///     error.problems()[1].help.as_deref(),
+    ///     Some("did you mean `loadgen.v1.Greeter/Hello`?"),
+    /// );
+    /// ```
+    pub fn parse(
+        source_name: &str,
+        text: &str,
+        base_dir: Option<&Path>,
+        profile: Option<&str>,
+    ) -> Result<Self, SuiteError> {
+        let problems = Problems::default();
+        let value = json::parse(source_name, text, &problems)?;
+        let suite = Self::read(&value, base_dir, profile, &problems);
+        let problems = problems.into_vec();
+        match suite {
+            Some(suite) if problems.is_empty() => Ok(suite),
+            _ => Err(SuiteError::Invalid {
+                source_name: source_name.to_owned(),
+                problems,
+            }),
+        }
+    }
+
+    fn read(
+        value: &Value,
+        base_dir: Option<&Path>,
+        profile: Option<&str>,
+        problems: &Problems,
+    ) -> Option<Self> {
+        let root = Reader {
+            value,
+            path: String::new(),
+            problems,
+        };
+        let raw = RawSuite::decode(&root)?;
+        let profile = choose_profile(&raw, profile, problems);
+        for (path, layer) in shared_layers(&raw) {
+            if !layer.name.is_absent() {
+                problems.add(
+                    format!("{path}.name"),
+                    "a name for all scenarios",
+                    "a name in each scenario",
+                    None,
+                );
+            }
+        }
+        let compact_form = !raw.grpc_scenarios.is_absent() || !raw.websocket_scenarios.is_absent();
+        let mut suite = Self::default();
+        if compact_form {
+            compact::refuse_full_fields(
+                &[
+                    ("scenarios", !raw.scenarios.is_absent()),
+                    ("defaults", !raw.defaults.is_absent()),
+                    ("profiles", !raw.profiles.is_absent()),
+                ],
+                problems,
+            );
+            suite.read_compact(&raw, problems);
+        } else if raw.scenarios.is_absent() {
+            problems.add(
+                "scenarios",
+                "nothing",
+                "an array of scenarios",
+                Some("the compact form has `grpc_scenarios` instead".to_owned()),
+            );
+        } else if let Some(list) = raw.scenarios.given() {
+            if list.0.is_empty() {
+                problems.add("scenarios", "an empty array", "at least one scenario", None);
+            }
+            for (index, scenario) in list.given() {
+                let own_path = format!("scenarios[{index}]");
+                let own = Layer {
+                    raw: scenario,
+                    path: own_path.clone(),
+                };
+                let defaults = raw.defaults.given().map(|raw| Layer {
+                    raw,
+                    path: "defaults".to_owned(),
+                });
+                let layers = Layers {
+                    layers: profile
+                        .iter()
+                        .cloned()
+                        .chain([own])
+                        .chain(defaults)
+                        .collect(),
+                    own_path,
+                    base_dir,
+                    problems,
+                };
+                suite.scenarios.extend(layers.plan());
+            }
+            check_unique(
+                "scenarios",
+                list.given().map(|(i, raw)| (i, &raw.name)),
+                problems,
+            );
+        }
+        Some(suite)
+    }
+
+    fn read_compact(&mut self, raw: &RawSuite, problems: &Problems) {
+        if let Some(list) = raw.grpc_scenarios.given() {
+            for (index, compact) in list.given() {
+                let Some(rewritten) = compact::rewrite(compact) else {
+                    continue;
+                };
+                let own_path = format!("grpc_scenarios[{index}]");
+                let layers = Layers {
+                    layers: vec![Layer {
+                        raw: &rewritten,
+                        path: own_path.clone(),
+                    }],
+                    own_path,
+                    base_dir: None,
+                    problems,
+                };
+                self.scenarios.extend(layers.plan());
+            }
+            let names = list.given().map(|(index, compact)| (index, &compact.name));
+            check_unique("grpc_scenarios", names, problems);
+        }
+        if let Some(list) = raw.websocket_scenarios.given() {
+            let names = list.given().map(|(index, compact)| (index, &compact.name));
+            check_unique("websocket_scenarios", names, problems);
+            self.unavailable = list
+                .given()
+                .filter_map(|(_, compact)| compact.name.given())
+                .map(|name| Unavailable {
+                    name: name.0.clone(),
+                    protocol: "websocket",
+                })
+                .collect();
+        }
+    }
+
+    /// The scenarios that this version can run, in the order of the file.
+    #[must_use]
+    pub fn scenarios(&self) -> &[ScenarioPlan] {
+        &self.scenarios
+    }
+
+    /// Scenarios of the file that this version cannot run.
+    #[must_use]
+    pub fn unavailable(&self) -> &[Unavailable] {
+        &self.unavailable
+    }
+
+    /// These scenarios, and those of `fallback` whose name and protocol none of these has.
+    #[must_use]
+    pub fn or(mut self, fallback: Self) -> Self {
+        let known = |suite: &Self, name: &str, protocol: &str| {
+            suite.names().any(|(n, p)| n == name && p == protocol)
+        };
+        let scenarios: Vec<_> = fallback
+            .scenarios
+            .into_iter()
+            .filter(|plan| !known(&self, &plan.name, plan.protocol.as_str()))
+            .collect();
+        let unavailable: Vec<_> = fallback
+            .unavailable
+            .into_iter()
+            .filter(|other| !known(&self, &other.name, other.protocol))
+            .collect();
+        self.scenarios.extend(scenarios);
+        self.unavailable.extend(unavailable);
+        self
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let runnable = self
+            .scenarios
+            .iter()
+            .map(|plan| (plan.name.as_str(), plan.protocol.as_str()));
+        let unavailable = self
+            .unavailable
+            .iter()
+            .map(|other| (other.name.as_str(), other.protocol));
+        runnable.chain(unavailable)
+    }
+}
+
+impl ScenarioPlan {
+    /// The plan again, if it passes every check that a file would have to.
+    ///
+    /// # Errors
+    /// [`SuiteError`] with everything that is wrong with it; paths begin with `scenarios[0]`.
+    pub fn checked(self) -> Result<Self, SuiteError> {
+        let source_name = format!("scenario `{}`", self.name);
+        let problems = Problems::default();
+        let json = to_json(std::slice::from_ref(&self));
+        let read = Suite::read(&json, None, None, &problems);
+        let problems = problems.into_vec();
+        match read {
+            Some(_) if problems.is_empty() => Ok(self),
+            _ => Err(SuiteError::Invalid {
+                source_name,
+                problems,
+            }),
+        }
+    }
+}
+
+fn choose_profile<'a>(
+    raw: &'a RawSuite,
+    profile: Option<&str>,
+    problems: &Problems,
+) -> Option<Layer<'a>> {
+    let wanted = profile?;
+    let profiles = raw.profiles.given().map_or(&[][..], |entries| &entries.0);
+    match profiles.iter().find(|(name, _)| name == wanted) {
+        Some((name, profile)) => profile.given().map(|raw| Layer {
+            raw,
+            path: format!("profiles.{name}"),
+        }),
+        None => {
+            let names = profiles.iter().map(|(name, _)| name.as_str());
+            let help = did_you_mean(wanted, names.clone()).unwrap_or_else(|| {
+                match names.clone().collect::<Vec<_>>().as_slice() {
+                    [] => "it has no profiles".to_owned(),
+                    names => format!("the profiles are {}", names.join(", ")),
+                }
+            });
+            problems.add(
+                "profiles",
+                "no such profile",
+                format!("the chosen profile `{wanted}`"),
+                Some(help),
+            );
+            None
+        }
+    }
+}
+
+fn shared_layers(raw: &RawSuite) -> Vec<(String, &RawScenario)> {
+    let defaults = raw
+        .defaults
+        .given()
+        .map(|layer| ("defaults".to_owned(), layer));
+    let profiles = raw
+        .profiles
+        .given()
+        .map_or(&[][..], |entries| &entries.0)
+        .iter()
+        .filter_map(|(name, layer)| Some((format!("profiles.{name}"), layer.given()?)));
+    defaults.into_iter().chain(profiles).collect()
+}
+
+fn check_unique<'a>(
+    list: &str,
+    names: impl Iterator<Item = (usize, &'a Slot<super::elements::ScenarioName>)>,
+    problems: &Problems,
+) {
+    let mut seen = HashMap::new();
+    for (index, name) in names {
+        let Some(name) = name.given() else { continue };
+        if let Some(first) = seen.insert(name.0.as_str(), index) {
+            problems.add(
+                format!("{list}[{index}].name"),
+                format!("the name `{}`, which {list}[{first}] has too", name.0),
+                "a name of its own for each scenario",
+                None,
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Targets: `host:port`, `http://host:port`, `https://host[:port]`.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// An address that a scenario sends to.
+///
+/// ```
+/// use loadgen_core::scenario::Target;
+///
+/// let target: Target = "https://example.com".parse()?;
+/// assert_eq!((target.host.as_str(), target.port, target.tls), ("example.com", 443, true));
+/// assert_eq!("[::1]:50051".parse::<Target>()?.to_string(), "[::1]:50051");
+/// # Ok::<(), loadgen_core::scenario::TargetError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether `https://` asked for transport encryption.
+    pub tls: bool,
+}
+
+/// Why a text is not a target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{found}` is not a target such as `host:50051`, `[::1]:50051` or `https://host:443`: {problem}"
+)]
+pub struct TargetError {
+    found: String,
+    problem: &'static str,
+}
+
+impl TargetError {
+    /// What is wrong, without what was found and what was expected.
+    #[must_use]
+    pub fn problem(&self) -> &'static str {
+        self.problem
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        split(text).map_err(|problem| TargetError {
+            found: text.chars().take(100).collect(),
+            problem,
+        })
+    }
+}
+
+fn split(text: &str) -> Result<Target, &'static str> {
+    let (tls, default_port, authority) = if let Some(rest) = text.strip_prefix("https://") {
+        (true, Some(443), rest)
+    } else if let Some(rest) = text.strip_prefix("http://") {
+        (false, Some(80), rest)
+    } else if text.contains("://") {
+        return Err("the scheme must be http or https");
+    } else {
+        (false, None, text)
+    };
+    let authority = match default_port {
+        Some(_) => authority.strip_suffix('/').unwrap_or(authority),
+        None => authority,
+    };
+    if authority.contains(['/', '?', '#']) {
+        return Err("a target has no path");
+    }
+    if authority.contains('@') {
+        return Err("a target has no user name");
+    }
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or("the bracket is not closed")?;
+        if host.parse::<Ipv6Addr>().is_err() {
+            return Err("between the brackets is no IPv6 address");
+        }
+        match after.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if after.is_empty() => (host, None),
+            None => return Err("after the bracket there must be a colon and a port"),
+        }
+    } else {
+        let (host, port) = match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        };
+        if port.is_some_and(|port| port.contains(':')) {
+            return Err("an IPv6 address stands in brackets");
+        }
+        check_host(host)?;
+        (host, port)
+    };
+    let port = match port {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port
+            .parse::<u16>()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or("the port must be from 1 to 65535")?,
+        Some(_) => return Err("the port must be from 1 to 65535"),
+        None => default_port.ok_or("the port is missing")?,
+    };
+    Ok(Target {
+        host: host.to_owned(),
+        port,
+        tls,
+    })
+}
+
+fn check_host(host: &str) -> Result<(), &'static str> {
+    if host.is_empty() {
+        return Err("the host is missing");
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if host.len() > 253 || !name.split('.').all(label) {
+        return Err("the host is no host name");
+    }
+    let numeric = host
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if numeric && host.parse::<Ipv4Addr>().is_err() {
+        return Err("the host is no IPv4 address");
+    }
+    Ok(())
+}
+
+/// As it can be read again: `https://` in front where it asks for encryption.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tls {
+            f.write_str("https://")?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("127.0.0.1:50051", "127.0.0.1", 50051, false)]
+    #[test_case("localhost:1", "localhost", 1, false)]
+    #[test_case("my_service.local:65535", "my_service.local", 65535, false)]
+    #[test_case("[::1]:50051", "::1", 50051, false)]
+    #[test_case("http://host", "host", 80, false)]
+    #[test_case("http://host:8080/", "host", 8080, false)]
+    #[test_case("https://host", "host", 443, true)]
+    #[test_case("https://[2001:db8::1]", "2001:db8::1", 443, true)]
+    fn reads(text: &str, host: &str, port: u16, tls: bool) {
+        let target: Target = text.parse().unwrap();
+        assert_eq!(
+            (target.host.as_str(), target.port, target.tls),
+            (host, port, tls)
+        );
+        assert_eq!(target.to_string().parse(), Ok(target));
+    }
+
+    #[test_case("" => "the host is missing")]
+    #[test_case("host" => "the port is missing")]
+    #[test_case(":50051" => "the host is missing"; "only a port")]
+    #[test_case("host:0" => "the port must be from 1 to 65535"; "port zero")]
+    #[test_case("host:65536" => "the port must be from 1 to 65535"; "port too large")]
+    #[test_case("host:+80" => "the port must be from 1 to 65535"; "signed port")]
+    #[test_case("host:" => "the port must be from 1 to 65535"; "no port after the colon")]
+    #[test_case("host:port" => "the port must be from 1 to 65535"; "a word for a port")]
+    #[test_case("host:80/path" => "a target has no path")]
+    #[test_case("ws://host:80" => "the scheme must be http or https")]
+    #[test_case("user@host:80" => "a target has no user name")]
+    #[test_case("::1:80" => "an IPv6 address stands in brackets")]
+    #[test_case("[::1:80" => "the bracket is not closed")]
+    #[test_case("[::1]80" => "after the bracket there must be a colon and a port")]
+    #[test_case("[::1]" => "the port is missing"; "IPv6 without a port")]
+    #[test_case("[host]:80" => "between the brackets is no IPv6 address")]
+    #[test_case("300.1.1.1:80" => "the host is no IPv4 address")]
+    #[test_case("ho st:80" => "the host is no host name"; "space")]
+    #[test_case("-host:80" => "the host is no host name"; "dash")]
+    #[test_case("a..b:80" => "the host is no host name"; "empty label")]
+    #[test_case("hö:80" => "the host is no host name"; "not ASCII")]
+    fn refuses(text: &str) -> &'static str {
+        text.parse::<Target>().unwrap_err().problem()
+    }
+}

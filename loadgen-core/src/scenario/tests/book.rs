@@ -1,0 +1,68 @@
+//! The examples in the scenario reference are what they claim to be.
+
+use serde_json::json;
+
+use super::*;
+use crate::threshold::Threshold;
+
+const REFERENCE: &str = include_str!("../../../../docs/src/scenario-reference.md");
+
+fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
+    let fence = format!("```{language}\n");
+    REFERENCE
+        .split(&fence)
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+#[test]
+fn every_json_example_is_valid() {
+    let (mut suites, mut loads) = (0, 0);
+    for block in blocks("json") {
+        let value: Value = serde_json::from_str(block).unwrap();
+        let suite = if value.get("closed").or(value.get("open")).is_some() {
+            loads += 1;
+            suite_of(&json!({ "load": value }))
+        } else {
+            suites += 1;
+            value
+        };
+        if let Err(error) = parse(&suite) {
+            panic!("{error}\n{block}");
+        }
+    }
+    assert_eq!((suites, loads), (3, 2));
+}
+
+#[test]
+fn every_threshold_example_is_valid() {
+    let example = blocks("text")
+        .find(|block| block.starts_with("error_rate"))
+        .unwrap();
+    for line in example.lines() {
+        let parsed = line.parse::<Threshold>();
+        assert!(parsed.is_ok(), "{parsed:?}");
+    }
+    assert!(example.lines().count() >= 6);
+}
+
+#[test]
+fn the_errors_shown_are_the_errors_told() {
+    let mut suite = suite_of(&json!({
+        "load": { "closed": { "users": 0, "iterations": 1 } },
+        "warm_pu": "1s",
+    }));
+    suite["scenarios"][0]["steps"][0]["grpc"]["method"] = json!("loadgen.v1.Greeter/Helo");
+    let told = parse(&suite).unwrap_err().to_string();
+    let shown = blocks("text")
+        .find(|block| block.starts_with("suite.json"))
+        .unwrap();
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&told), sorted(shown));
+}

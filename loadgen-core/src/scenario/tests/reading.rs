@@ -1,0 +1,323 @@
+//! What valid suites mean.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use test_case::test_case;
+
+use super::*;
+use crate::schedule::{
+    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
+};
+use crate::units::Rate;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn closed(users: u32, limit: Limit) -> Load {
+    Load::Closed(ClosedModel {
+        users,
+        limit,
+        think_time: None,
+        rate_limit: None,
+    })
+}
+
+fn stage(length_s: u64, from: f64, to: f64) -> RateStage {
+    RateStage {
+        duration: seconds(length_s),
+        from,
+        to,
+    }
+}
+
+fn open(stages: Vec<RateStage>) -> OpenModel {
+    OpenModel {
+        stages,
+        spacing: Spacing::Uniform,
+        max_users: 1000,
+        when_busy: WhenBusy::Queue,
+    }
+}
+
+#[test]
+fn what_is_not_said_has_the_documented_default() {
+    let mut expected = ScenarioPlan::grpc(
+        "s",
+        "loadgen.v1.Greeter/Hello",
+        json!({}),
+        closed(10, Limit::Iterations(1000)),
+    );
+    assert_eq!(plan_of(&json!({})), expected);
+    assert_eq!(expected.timeout, seconds(30));
+    assert_eq!(expected.graceful_stop, seconds(30));
+    assert_eq!(expected.connect_timeout, seconds(5));
+    assert_eq!(expected.late_after, Duration::from_millis(1));
+    assert_eq!(expected.thresholds[0].expression(), "error_rate < 1%");
+    expected.thresholds.clear();
+    assert_eq!(plan_of(&json!({ "thresholds": [] })), expected);
+}
+
+#[test_case(&json!({ "closed": { "users": 3, "iterations_per_user": 7 } }), &closed(3, Limit::IterationsPerUser(7)); "per user")]
+#[test_case(&json!({ "closed": { "users": 3, "duration": "1m30s" } }), &closed(3, Limit::Duration(seconds(90))); "duration")]
+#[test_case(
+    &json!({ "closed": { "stages": [{ "for": "10s", "users": 5 }, { "for": "0s", "users": 9 }, { "for": "5s", "users": 0 }] } }),
+    &closed(9, Limit::Stages(vec![
+        UserStage { duration: seconds(10), users: 5 },
+        UserStage { duration: seconds(0), users: 9 },
+        UserStage { duration: seconds(5), users: 0 },
+    ])); "stages of users"
+)]
+#[test_case(
+    &json!({ "closed": { "users": 2, "iterations": 2, "think_time": "1s", "rate_limit": "30/m" } }),
+    &Load::Closed(ClosedModel {
+        users: 2,
+        limit: Limit::Iterations(2),
+        think_time: Some(ThinkTime::Fixed(seconds(1))),
+        rate_limit: Some(Rate::new(0.5).unwrap()),
+    }); "think time and rate limit"
+)]
+#[test_case(
+    &json!({ "closed": { "users": 2, "iterations": 2, "think_time": { "between": ["0.5s", "2s"] } } }),
+    &Load::Closed(ClosedModel {
+        users: 2,
+        limit: Limit::Iterations(2),
+        think_time: Some(ThinkTime::Between(Duration::from_millis(500), seconds(2))),
+        rate_limit: None,
+    }); "think time from a range"
+)]
+#[test_case(&json!({ "open": { "rate": "500/s", "duration": "10s" } }), &Load::Open(open(vec![stage(10, 500.0, 500.0)])); "constant rate")]
+#[test_case(
+    &json!({ "open": { "stages": [{ "for": "10s", "rate": "100/s" }, { "for": "5s", "rate": "100/s" }, { "for": "5s", "rate": "0/s" }] } }),
+    &Load::Open(open(vec![stage(10, 0.0, 100.0), stage(5, 100.0, 100.0), stage(5, 100.0, 0.0)])); "stages of rates, from zero"
+)]
+#[test_case(
+    &json!({ "open": { "stages": [{ "for": "0s", "rate": "100/s" }, { "for": "5s", "rate": "100/s" }, { "for": "0s", "rate": "300/s" }, { "for": "5s", "rate": "200/s" }] } }),
+    &Load::Open(open(vec![stage(5, 100.0, 100.0), stage(5, 300.0, 200.0)])); "stages that jump"
+)]
+#[test_case(
+    &json!({ "open": { "rate": "1/s", "duration": "1s", "arrivals": "poisson", "when_busy": "drop", "users": { "max": 7 } } }),
+    &Load::Open(OpenModel { spacing: Spacing::Poisson, when_busy: WhenBusy::Drop, max_users: 7, ..open(vec![stage(1, 1.0, 1.0)]) }); "everything"
+)]
+fn loads(load: &Value, expected: &Load) {
+    assert_eq!(&plan_of(&json!({ "load": load })).load, expected);
+}
+
+#[test]
+fn steps_with_everything() {
+    let plan = plan_of(&json!({
+        "protos": ["chat.proto"],
+        "metadata": { "x-team": "blue" },
+        "steps": [
+            { "grpc": { "method": "shop.v1.Cart/Add", "message": { "item": 1.5 } } },
+            { "pause": "100ms" },
+            { "name": "talk-back", "grpc": {
+                "method": "shop.v1.Cart/Talk", "repeat": 20, "every": "5ms", "in_flight": 4,
+                "metadata": { "trace-bin": "AAEC" }, "compression": "gzip",
+            } },
+            { "pause": "1s" },
+        ],
+        "thresholds": ["steps.talk-back.round_trip.p95 < 5ms"],
+    }));
+    let mut talk = GrpcCall::new("shop.v1.Cart/Talk", json!({}));
+    talk.repeat = 20;
+    talk.every = Some(Duration::from_millis(5));
+    talk.in_flight = 4;
+    talk.metadata = vec![("trace-bin".to_owned(), "AAEC".to_owned())];
+    talk.gzip = true;
+    assert_eq!(
+        plan.steps,
+        [
+            StepPlan::grpc(
+                "add",
+                GrpcCall::new("shop.v1.Cart/Add", json!({ "item": 1.5 }))
+            ),
+            StepPlan::pause(Duration::from_millis(100)),
+            StepPlan::grpc("talk-back", talk),
+            StepPlan::pause(Duration::from_secs(1)),
+        ]
+    );
+    assert_eq!(plan.step_names().collect::<Vec<_>>(), ["add", "talk-back"]);
+    assert_eq!(plan.metadata, [("x-team".to_owned(), "blue".to_owned())]);
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let text = suite_of(&json!({
+        "protos": ["api/shop.proto", "/etc/other.proto"],
+        "tls": { "ca_file": "ca.pem", "server_name": "shop.example" },
+        "targets": ["https://localhost:1"],
+    }))
+    .to_string();
+    let suite = Suite::parse("x", &text, Some(Path::new("suites")), None).unwrap();
+    let plan = &suite.scenarios()[0];
+    assert_eq!(
+        plan.protos,
+        [
+            PathBuf::from("suites/api/shop.proto"),
+            PathBuf::from("/etc/other.proto")
+        ]
+    );
+    assert_eq!(
+        plan.tls,
+        Some(Tls {
+            ca_file: Some(PathBuf::from("suites/ca.pem")),
+            server_name: Some("shop.example".to_owned()),
+            insecure_skip_verify: false,
+        })
+    );
+}
+
+#[test]
+fn profile_before_scenario_before_defaults() {
+    let text = json!({
+        "defaults": {
+            "timeout": "1s",
+            "warm_up": "1s",
+            "connections": 1,
+            "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+        },
+        "profiles": { "staging": { "timeout": "3s", "targets": ["staging:1"] } },
+        "scenarios": [{
+            "name": "s",
+            "load": { "closed": { "users": 1, "iterations": 1 } },
+            "timeout": "2s",
+            "warm_up": "2s",
+        }],
+    })
+    .to_string();
+    let read = |profile| {
+        let suite = Suite::parse("x", &text, None, profile).unwrap();
+        let plan = suite.scenarios()[0].clone();
+        (
+            plan.timeout,
+            plan.warm_up,
+            plan.connections,
+            plan.targets.len(),
+        )
+    };
+    assert_eq!(read(None), (seconds(2), seconds(2), Some(1), 0));
+    assert_eq!(read(Some("staging")), (seconds(3), seconds(2), Some(1), 1));
+}
+
+#[test]
+fn the_original_configuration_works_unchanged() {
+    let text = r#"{
+        "grpc_scenarios": [
+            { "name": "hello_high", "total_requests": 5000, "concurrency": 100, "test_type": "hello" },
+            { "name": "compute", "total_requests": 10, "concurrency": 2, "test_type": "compute" },
+            { "name": "echo", "total_requests": 10, "concurrency": 100, "test_type": "echo" },
+            { "name": "stream", "total_requests": 10, "concurrency": 10, "test_type": "stream" }
+        ],
+        "websocket_scenarios": [
+            { "name": "echo_stress", "total_connections": 500, "messages_per_conn": 50, "test_type": "echo" }
+        ]
+    }"#;
+    let suite = Suite::parse("test-config.json", text, None, None).unwrap();
+    let mut expected = ScenarioPlan::grpc(
+        "hello_high",
+        "loadgen.v1.Greeter/Hello",
+        json!({ "name": "world" }),
+        closed(100, Limit::Iterations(5000)),
+    );
+    assert_eq!(suite.scenarios()[0], expected);
+    expected.name = "echo".to_owned();
+    expected.load = closed(10, Limit::Iterations(10));
+    let echo = &suite.scenarios()[2];
+    assert_eq!(echo.load, expected.load, "no more users than requests");
+    let methods: Vec<_> = suite
+        .scenarios()
+        .iter()
+        .map(|plan| match &plan.steps[0].action {
+            Action::Grpc(call) => call.method.as_str(),
+            other => panic!("{other:?} is no call"),
+        })
+        .collect();
+    assert_eq!(
+        methods,
+        ["Hello", "Compute", "Echo", "Stream"].map(|name| format!("loadgen.v1.Greeter/{name}"))
+    );
+    assert_eq!(suite.unavailable()[0].name, "echo_stress");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_text() {
+    let text = format!("\u{feff}{}", suite_of(&json!({})));
+    assert!(Suite::parse("x", &text, None, None).is_ok());
+}
+
+#[test]
+fn numbers_in_messages_are_kept_as_written() {
+    let text = suite_of(&json!({})).to_string().replace(
+        r#""loadgen.v1.Greeter/Hello""#,
+        r#""loadgen.v1.Greeter/Hello", "message": { "a": 0.1234567890123456789, "b": 18446744073709551615, "c": -1 }"#,
+    );
+    let suite = Suite::parse("x", &text, None, None).unwrap();
+    let Action::Grpc(call) = &suite.scenarios()[0].steps[0].action else {
+        panic!("a call was given");
+    };
+    assert_eq!(
+        call.message,
+        json!({ "a": 0.123_456_789_012_345_68, "b": u64::MAX, "c": -1 })
+    );
+}
+
+#[test]
+fn the_shipped_suite() {
+    let suite = shipped();
+    let sized: Vec<_> = suite
+        .scenarios()
+        .iter()
+        .map(|plan| match &plan.load {
+            Load::Closed(ClosedModel {
+                users,
+                limit: Limit::Iterations(iterations),
+                ..
+            }) => (plan.name.as_str(), *iterations, *users, plan.steps.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let mut expected = Vec::new();
+    for kind in ["hello", "compute", "echo", "stream"] {
+        for (size, iterations, users) in [
+            ("light", 500, 25),
+            ("medium", 2500, 75),
+            ("high", 5000, 100),
+        ] {
+            expected.push((format!("{kind}_{size}"), iterations, users, 1));
+        }
+    }
+    expected.push(("stress_all".to_owned(), 5000, 200, 4));
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, iterations, users, steps)| (name.as_str(), *iterations, *users, *steps))
+        .collect();
+    assert_eq!(sized, expected);
+    for plan in suite.scenarios() {
+        assert!(plan.targets.is_empty());
+        let thresholds: Vec<_> = plan.thresholds.iter().map(|t| t.expression()).collect();
+        assert_eq!(thresholds, ["error_rate < 1%"]);
+    }
+}
+
+#[test]
+fn the_shipped_and_the_compact_form_send_the_same() {
+    let compact = parse(&json!({ "grpc_scenarios": [
+        { "name": "hello_high", "total_requests": 5000, "concurrency": 100, "test_type": "hello" },
+        { "name": "compute_high", "total_requests": 5000, "concurrency": 100, "test_type": "compute" },
+        { "name": "echo_high", "total_requests": 5000, "concurrency": 100, "test_type": "echo" },
+        { "name": "stream_high", "total_requests": 5000, "concurrency": 100, "test_type": "stream" },
+    ] }))
+    .unwrap();
+    let shipped = shipped();
+    for plan in compact.scenarios() {
+        let same = shipped
+            .scenarios()
+            .iter()
+            .find(|other| other.name == plan.name)
+            .unwrap();
+        assert_eq!((&plan.load, &plan.steps), (&same.load, &same.steps));
+    }
+}

@@ -1,0 +1,345 @@
+//! Whatever is parsed or built prints as something that parses to the same; nothing panics.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, json};
+
+use super::*;
+use crate::schedule::{
+    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
+};
+use crate::threshold::Threshold;
+use crate::units::Rate;
+
+fn span() -> impl Strategy<Value = Duration> {
+    (1..86_400_000_000_000_u64, 0..46_u32)
+        .prop_map(|(nanos, shift)| Duration::from_nanos((nanos >> shift).max(1)))
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    (0.0..6.0_f64).prop_map(|exponent| Rate::new(10_f64.powf(exponent)).unwrap())
+}
+
+fn closed() -> impl Strategy<Value = Load> {
+    let stages = prop::collection::vec((span(), 1..1000_u32), 1..4).prop_map(|stages| {
+        let stages: Vec<_> = stages
+            .into_iter()
+            .map(|(duration, users)| UserStage { duration, users })
+            .collect();
+        let users = stages.iter().map(|stage| stage.users).max().unwrap();
+        (users, Limit::Stages(stages))
+    });
+    let limit = prop_oneof![
+        (1..1000_u32, 1000..1_000_000_u64).prop_map(|(users, n)| (users, Limit::Iterations(n))),
+        (1..1000_u32, 1..1_000_000_u64).prop_map(|(users, n)| (users, Limit::IterationsPerUser(n))),
+        (1..1000_u32, span()).prop_map(|(users, duration)| (users, Limit::Duration(duration))),
+        stages,
+    ];
+    let think_time = prop_oneof![
+        Just(None),
+        span().prop_map(|span| Some(ThinkTime::Fixed(span))),
+        (span(), span()).prop_map(|(a, b)| Some(ThinkTime::Between(a.min(b), a.max(b)))),
+    ];
+    (limit, think_time, prop::option::of(rate())).prop_map(
+        |((users, limit), think_time, rate_limit)| {
+            Load::Closed(ClosedModel {
+                users,
+                limit,
+                think_time,
+                rate_limit,
+            })
+        },
+    )
+}
+
+fn open() -> impl Strategy<Value = Load> {
+    let stage = (span(), rate(), rate()).prop_map(|(length, from, to)| RateStage {
+        duration: length + Duration::from_secs(1),
+        from: from.per_second(),
+        to: to.per_second(),
+    });
+    let constant = (span(), rate()).prop_map(|(length, rate)| {
+        vec![RateStage {
+            duration: length + Duration::from_secs(1),
+            from: rate.per_second(),
+            to: rate.per_second(),
+        }]
+    });
+    (
+        prop_oneof![constant, prop::collection::vec(stage, 1..4)],
+        select(vec![Spacing::Uniform, Spacing::Poisson]),
+        1..10_000_u32,
+        select(vec![WhenBusy::Queue, WhenBusy::Drop]),
+    )
+        .prop_map(|(stages, spacing, max_users, when_busy)| {
+            Load::Open(OpenModel {
+                stages,
+                spacing,
+                max_users,
+                when_busy,
+            })
+        })
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[^{]{0,10}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 20, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z]{1,5}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn metadata() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::btree_map("x-[a-z0-9_.-]{0,10}", "[!-z]{0,10}", 0..3).prop_map(|map| {
+        map.into_iter()
+            .filter(|(name, _)| !name.ends_with("-bin"))
+            .collect()
+    })
+}
+
+fn call() -> impl Strategy<Value = GrpcCall> {
+    (
+        "[a-z]{1,5}(\\.[a-z0-9]{0,3}[A-Z]){0,2}/[A-Z][a-zA-Z0-9]{0,6}",
+        prop::collection::btree_map("[a-z]{1,5}", json_value(), 0..4),
+        (1..1000_u32, prop::option::of(span()), 1..1000_u32),
+        metadata(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(method, message, (repeat, every, in_flight), metadata, gzip)| {
+                let message = Value::Object(message.into_iter().collect::<Map<_, _>>());
+                GrpcCall {
+                    repeat,
+                    every,
+                    in_flight,
+                    metadata,
+                    gzip,
+                    ..GrpcCall::new(method.replace("..", "."), message)
+                }
+            },
+        )
+        .prop_filter("a method as it must be", |call| {
+            call.method
+                .split(['.', '/'])
+                .all(|part| part.starts_with(|c: char| c.is_ascii_alphabetic()))
+        })
+}
+
+fn scenario() -> impl Strategy<Value = ScenarioPlan> {
+    let spans = (span(), span(), span(), span(), span(), span());
+    let tls = prop_oneof![
+        Just(None),
+        Just(Some(Tls {
+            insecure_skip_verify: true,
+            ..Tls::default()
+        })),
+        ("[a-z]{1,8}\\.pem", "[a-z]{1,8}").prop_map(|(file, name)| Some(Tls {
+            ca_file: Some(PathBuf::from(file)),
+            server_name: Some(name),
+            insecure_skip_verify: false,
+        })),
+    ];
+    let targets = prop::collection::vec(
+        select(vec![
+            "localhost:50051",
+            "https://a.example:443",
+            "[::1]:1",
+            "10.0.0.1:65535",
+        ]),
+        0..3,
+    );
+    let steps = prop::collection::vec((call(), prop::option::of(span())), 1..4);
+    let thresholds = prop::collection::vec(
+        select(vec![
+            "error_rate < 1%",
+            "response_time.p95 < 5ms",
+            "dropped == 0",
+        ]),
+        0..3,
+    );
+    (
+        (
+            "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,20}",
+            prop::option::of(".{0,20}"),
+        ),
+        prop_oneof![closed(), open()],
+        spans,
+        (
+            targets,
+            prop::option::of(1..65_535_u32),
+            prop::option::of(1..1000_u32),
+            tls,
+        ),
+        (
+            metadata(),
+            prop::collection::btree_map("[a-z.]{1,5}", "[ -~]{0,10}", 0..3),
+        ),
+        (steps, thresholds),
+    )
+        .prop_map(
+            |((name, description), load, spans, connect, (metadata, tags), (calls, thresholds))| {
+                let mut steps = Vec::new();
+                for (index, (call, pause)) in calls.into_iter().enumerate() {
+                    steps.push(StepPlan::grpc(format!("step-{index}"), call));
+                    steps.extend(pause.map(StepPlan::pause));
+                }
+                ScenarioPlan {
+                    description,
+                    targets: connect
+                        .0
+                        .into_iter()
+                        .map(|text| text.parse().unwrap())
+                        .collect(),
+                    connections: connect.1,
+                    streams_per_connection: connect.2,
+                    tls: connect.3,
+                    start_after: spans.0,
+                    warm_up: spans.1,
+                    graceful_stop: spans.2,
+                    timeout: spans.3,
+                    connect_timeout: spans.4,
+                    late_after: spans.5,
+                    metadata,
+                    tags: tags.into_iter().collect::<BTreeMap<_, _>>(),
+                    protos: vec![PathBuf::from("a.proto")],
+                    steps,
+                    thresholds: thresholds
+                        .into_iter()
+                        .map(|text| text.parse::<Threshold>().unwrap())
+                        .collect(),
+                    ..ScenarioPlan::grpc(name, "", json!({}), load)
+                }
+            },
+        )
+}
+
+/// Words of the language in places where they do and do not belong.
+fn suite_like() -> impl Strategy<Value = Value> {
+    let words = vec![
+        "$schema",
+        "scenarios",
+        "defaults",
+        "profiles",
+        "grpc_scenarios",
+        "websocket_scenarios",
+        "name",
+        "targets",
+        "connections",
+        "load",
+        "closed",
+        "open",
+        "users",
+        "iterations",
+        "iterations_per_user",
+        "duration",
+        "stages",
+        "for",
+        "rate",
+        "think_time",
+        "between",
+        "rate_limit",
+        "arrivals",
+        "max",
+        "when_busy",
+        "warm_up",
+        "tls",
+        "ca_file",
+        "metadata",
+        "tags",
+        "protos",
+        "steps",
+        "grpc",
+        "method",
+        "message",
+        "repeat",
+        "every",
+        "pause",
+        "thresholds",
+        "total_requests",
+        "concurrency",
+        "test_type",
+        "ü \"",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!(true)),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (0..20_i64).prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        select(vec![
+            "1s",
+            "0s",
+            "5/s",
+            "a",
+            "hello",
+            "loadgen.v1.Greeter/Hello",
+            "{{",
+            "error_rate < 1%",
+            "h:1"
+        ])
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((select(words.clone()), inner), 0..6).prop_map(|fields| {
+                Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn plans_print_as_what_they_are(plans in prop::collection::vec(scenario(), 1..3)) {
+        let mut plans = plans;
+        for (index, plan) in plans.iter_mut().enumerate() {
+            plan.name = format!("{index}{}", plan.name);
+        }
+        let text = to_json(&plans).to_string();
+        let suite = Suite::parse("printed", &text, None, None)
+            .map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        prop_assert_eq!(suite.scenarios(), &plans[..]);
+        for plan in plans {
+            prop_assert!(plan.checked().is_ok());
+        }
+    }
+
+    #[test]
+    fn any_json_is_read_or_refused(value in suite_like()) {
+        if let Err(error) = Suite::parse("x", &value.to_string(), None, Some("a")) {
+            prop_assert!(!error.problems().is_empty());
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_scenario_is_read_or_refused(value in suite_like()) {
+        for text in [
+            json!({ "scenarios": [value] }),
+            json!({ "scenarios": [{ "name": "a", "load": value, "steps": [] }] }),
+            json!({ "scenarios": [{ "name": "a", "load": { "open": value, "closed": value }, "steps": [value] }] }),
+        ] {
+            let _ = Suite::parse("x", &text.to_string(), None, None);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".*") {
+        let _ = Suite::parse("x", &text, None, None);
+    }
+}

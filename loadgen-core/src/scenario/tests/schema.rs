@@ -1,0 +1,62 @@
+//! The published JSON Schema.
+
+use std::path::Path;
+
+use serde_json::json;
+use test_case::test_case;
+
+use super::*;
+
+/// `LOADGEN_UPDATE_SCHEMA=1 cargo test -p loadgen-core schema` writes it anew.
+#[test]
+fn the_published_schema_is_fresh() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/scenario.schema.json");
+    let generated = format!(
+        "{}\n",
+        serde_json::to_string_pretty(&super::schema()).unwrap()
+    );
+    if std::env::var_os("LOADGEN_UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        published == generated,
+        "{} is stale; run this test with LOADGEN_UPDATE_SCHEMA=1",
+        path.display()
+    );
+}
+
+fn violations(value: &Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(&super::schema()).unwrap();
+    validator
+        .iter_errors(value)
+        .map(|error| error.to_string())
+        .collect()
+}
+
+#[test]
+fn what_is_shipped_and_what_is_printed_follows_the_schema() {
+    let shipped: Value =
+        serde_json::from_str(include_str!("../../../../scenarios/grpc.json")).unwrap();
+    assert_eq!(violations(&shipped), [""; 0]);
+    assert_eq!(violations(&to_json(super::shipped().scenarios())), [""; 0]);
+    let open = plan_of(&json!({
+        "load": { "open": { "stages": [{ "for": "1s", "rate": "5/s" }] } },
+        "tls": { "insecure_skip_verify": true },
+        "tags": { "a": "b" },
+    }));
+    assert_eq!(violations(&to_json(&[open])), [""; 0]);
+}
+
+#[test_case(&json!({ "lod": {} }); "unknown field")]
+#[test_case(&json!({ "timeout": "5 s" }); "malformed duration")]
+#[test_case(&json!({ "connections": 0 }); "number out of bounds")]
+#[test_case(&json!({ "load": {} }); "no load model")]
+#[test_case(&json!({ "load": { "open": { "rate": "5", "duration": "1s" } } }); "rate without a unit")]
+#[test_case(&json!({ "load": { "open": { "arrivals": "x" } } }); "unknown word")]
+#[test_case(&json!({ "steps": [{ "grpc": {} }] }); "no method")]
+#[test_case(&json!({ "steps": [{}] }); "no action")]
+fn the_schema_refuses_what_the_parser_refuses(fields: &Value) {
+    assert!(!violations(&suite_of(fields)).is_empty());
+    assert!(!problems_of(fields).is_empty());
+}

@@ -1,0 +1,287 @@
+//! Raw types to a plan: everything that concerns more than one value.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::call::{MetadataValue, check_metadata_name, is_base64};
+use super::elements::FilePath;
+use super::load;
+use super::plan::{Protocol, ScenarioPlan, Tls, defaults};
+use super::problem::Problems;
+use super::raw::{RawScenario, RawTls};
+use super::reader::{Entries, Slot};
+use super::target::Target;
+use crate::schedule::Load;
+
+/// One source of a scenario's fields, with the path to it.
+#[derive(Debug, Clone)]
+pub(super) struct Layer<'a> {
+    pub(super) raw: &'a RawScenario,
+    pub(super) path: String,
+}
+
+/// Everything a scenario is made from.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    /// The layer that counts most first: the profile, the scenario itself, the defaults.
+    pub(super) layers: Vec<Layer<'a>>,
+    /// The scenario itself, for what is missing.
+    pub(super) own_path: String,
+    pub(super) base_dir: Option<&'a Path>,
+    pub(super) problems: &'a Problems,
+}
+
+/// A field from the first layer that has it, with its path.
+pub(super) struct Picked<'a, T> {
+    pub(super) slot: &'a Slot<T>,
+    pub(super) path: String,
+}
+
+impl<'a> Layers<'a> {
+    pub(super) fn pick<T>(
+        &self,
+        field: &str,
+        get: impl Fn(&'a RawScenario) -> &'a Slot<T>,
+    ) -> Picked<'a, T> {
+        let absent = &Slot::Absent;
+        self.layers
+            .iter()
+            .find(|layer| !get(layer.raw).is_absent())
+            .map_or_else(
+                || Picked {
+                    slot: absent,
+                    path: format!("{}.{field}", self.own_path),
+                },
+                |layer| Picked {
+                    slot: get(layer.raw),
+                    path: format!("{}.{field}", layer.path),
+                },
+            )
+    }
+
+    /// The validated scenario; `None` when something in it is wrong.
+    pub(super) fn plan(&self) -> Option<ScenarioPlan> {
+        let own = self.pick("name", |raw| &raw.name);
+        let name = match own.slot {
+            Slot::Absent => {
+                self.problems
+                    .add(&own.path, "nothing", "every scenario to have a name", None);
+                None
+            }
+            slot => slot.given().map(|name| name.0.clone()),
+        };
+        let description = self.pick("description", |raw| &raw.description);
+        let connections = self.pick("connections", |raw| &raw.connections);
+        let streams = self.pick("streams_per_connection", |raw| &raw.streams_per_connection);
+        let load = self.load();
+        let protos = self.pick("protos", |raw| &raw.protos);
+        let protos = protos
+            .slot
+            .or(Some(Vec::new()), |list| list.all(|file| self.resolve(file)));
+        let has_protos = !self.pick("protos", |raw| &raw.protos).slot.is_absent();
+        let steps = self.steps(has_protos);
+        let thresholds = self.thresholds(steps.as_deref(), load.as_ref());
+        let tls = self.tls();
+        let targets = self.targets(tls.as_ref().is_some_and(Option::is_some));
+        let metadata = self.pick("metadata", |raw| &raw.metadata);
+        let metadata = metadata.slot.or(Some(Vec::new()), |entries| {
+            self.metadata(entries, &metadata.path)
+        });
+        let tags = self.tags();
+        let start_after = self
+            .pick("start_after", |raw| &raw.start_after)
+            .slot
+            .or(Duration::ZERO, |span| span.0);
+        let warm_up = self
+            .pick("warm_up", |raw| &raw.warm_up)
+            .slot
+            .or(Duration::ZERO, |span| span.0);
+        let graceful_stop = self
+            .pick("graceful_stop", |raw| &raw.graceful_stop)
+            .slot
+            .or(defaults::GRACEFUL_STOP, |span| span.0);
+        let timeout = self
+            .pick("timeout", |raw| &raw.timeout)
+            .slot
+            .or(defaults::TIMEOUT, |span| span.0);
+        let connect_timeout = self
+            .pick("connect_timeout", |raw| &raw.connect_timeout)
+            .slot
+            .or(defaults::CONNECT_TIMEOUT, |span| span.0);
+        let late_after = self
+            .pick("late_after", |raw| &raw.late_after)
+            .slot
+            .or(defaults::LATE_AFTER, |span| span.0);
+        Some(ScenarioPlan {
+            name: name?,
+            description: description.slot.or(None, |text| Some(text.clone()))?,
+            protocol: Protocol::Grpc,
+            targets: targets?,
+            connections: connections.slot.or(None, |count| Some(count.small()))?,
+            streams_per_connection: streams.slot.or(None, |count| Some(count.small()))?,
+            load: load?,
+            start_after: start_after?,
+            warm_up: warm_up?,
+            graceful_stop: graceful_stop?,
+            timeout: timeout?,
+            connect_timeout: connect_timeout?,
+            late_after: late_after?,
+            tls: tls?,
+            metadata: metadata??,
+            tags: tags?,
+            protos: protos??,
+            steps: steps?,
+            thresholds: thresholds?,
+        })
+    }
+
+    fn load(&self) -> Option<Load> {
+        let picked = self.pick("load", |raw| &raw.load);
+        match picked.slot {
+            Slot::Absent => {
+                self.problems.add(
+                    &picked.path,
+                    "nothing",
+                    "a load, such as {\"closed\": {\"users\": 10, \"iterations\": 1000}}",
+                    None,
+                );
+                None
+            }
+            slot => load::validate(slot.given()?, &picked.path, self.problems),
+        }
+    }
+
+    fn targets(&self, has_tls_block: bool) -> Option<Vec<Target>> {
+        let picked = self.pick("targets", |raw| &raw.targets);
+        picked.slot.or(Some(Vec::new()), |list| {
+            if list.0.is_empty() {
+                self.problems.add(
+                    &picked.path,
+                    "an empty array",
+                    "at least one target",
+                    Some(
+                        "leave `targets` out to have them decided by flags and environment"
+                            .to_owned(),
+                    ),
+                );
+                return None;
+            }
+            let mut contradiction = false;
+            for (index, target) in list.given() {
+                if has_tls_block && target.says_http {
+                    contradiction = true;
+                    self.problems.add(
+                        format!("{}[{index}]", picked.path),
+                        "an http:// target beside a `tls` block",
+                        "https://, or no scheme",
+                        None,
+                    );
+                }
+            }
+            list.all(|target| target.target.clone())
+                .filter(|_| !contradiction)
+        })?
+    }
+
+    fn tls(&self) -> Option<Option<Tls>> {
+        let picked = self.pick("tls", |raw| &raw.tls);
+        picked.slot.or(Some(None), |tls: &RawTls| {
+            let skip = tls.insecure_skip_verify.or(false, |skip| *skip);
+            let ca_file = tls.ca_file.or(None, |file| Some(self.resolve(file)));
+            let server_name = tls.server_name.or(None, |name| Some(name.0.clone()));
+            if skip == Some(true) {
+                for (field, given) in [
+                    ("ca_file", !tls.ca_file.is_absent()),
+                    ("server_name", !tls.server_name.is_absent()),
+                ] {
+                    if given {
+                        self.problems.add(
+                            format!("{}.{field}", picked.path),
+                            "something to verify beside `insecure_skip_verify`",
+                            "one or the other",
+                            None,
+                        );
+                        return None;
+                    }
+                }
+            }
+            Some(Some(Tls {
+                ca_file: ca_file?,
+                server_name: server_name?,
+                insecure_skip_verify: skip?,
+            }))
+        })?
+    }
+
+    fn tags(&self) -> Option<BTreeMap<String, String>> {
+        let picked = self.pick("tags", |raw| &raw.tags);
+        picked.slot.or(Some(BTreeMap::new()), |entries| {
+            entries
+                .0
+                .iter()
+                .map(|(key, value)| {
+                    let plain = (1..=100).contains(&key.len())
+                        && key
+                            .bytes()
+                            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+                    if !plain {
+                        self.problems.add(
+                            &picked.path,
+                            format!("the name {:?}", key.chars().take(60).collect::<String>()),
+                            "names of 1 to 100 letters, digits, `_`, `-` and `.`",
+                            None,
+                        );
+                    }
+                    let value = value.given().filter(|_| plain)?;
+                    Some((key.clone(), value.0.clone()))
+                })
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect()
+        })?
+    }
+
+    pub(super) fn metadata(
+        &self,
+        entries: &Entries<MetadataValue>,
+        path: &str,
+    ) -> Option<Vec<(String, String)>> {
+        let checked: Vec<Option<_>> = entries
+            .0
+            .iter()
+            .map(|(name, value)| {
+                let shown: String = name.chars().take(60).collect();
+                let named = check_metadata_name(name).map_err(|help| {
+                    self.problems.add(
+                        path,
+                        format!("the name {shown:?}"),
+                        "the name of a piece of metadata",
+                        Some(help),
+                    );
+                });
+                let value = &value.given()?.0;
+                if name.ends_with("-bin") && !is_base64(value) {
+                    self.problems.add(
+                        format!("{path}.{shown}"),
+                        format!("{value:?}"),
+                        "base64, since the name ends in `-bin`",
+                        None,
+                    );
+                    return None;
+                }
+                named.ok()?;
+                Some((name.clone(), value.clone()))
+            })
+            .collect();
+        checked.into_iter().collect()
+    }
+
+    /// A path in the file is relative to the file.
+    fn resolve(&self, file: &FilePath) -> PathBuf {
+        match self.base_dir {
+            Some(base_dir) => base_dir.join(&file.0),
+            None => PathBuf::from(&file.0),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! What a threshold can be about, and how it is read from a scenario's record.
+
+use super::Unit;
+use crate::outcome::Outcome;
+use crate::record::{Histogram, Ledger, ScenarioRecord, StepRecord};
+use crate::workload::SampleKind;
+
+/// What a condition is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Metric {
+    /// Failed of completed + failed, in percent.
+    ErrorRate,
+    /// Completed iterations over the measured time, drain included.
+    Throughput,
+    /// One of the ledger's words, as a count or as a share.
+    Ledger(LedgerWord),
+    /// A statistic of one of the scenario's series.
+    Series(Series, Statistic),
+    /// Iterations that ended with this key.
+    Outcome(String),
+    /// Connections that this happened to.
+    Connections(ConnectionWord),
+    /// Something of one step.
+    Step { name: String, metric: StepMetric },
+}
+
+/// What a condition on one step is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StepMetric {
+    ErrorRate,
+    Series(Series, Statistic),
+    Outcome(String),
+    MessagesSent,
+    MessagesReceived,
+}
+
+/// Declares an enum whose variants are words of the grammar.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident => $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum $name { $($variant,)+ }
+
+        impl $name {
+            pub(super) const WORDS: &'static [&'static str] = &[$($word,)+];
+
+            pub(super) fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// The ledger's words.
+    LedgerWord {
+        Planned => "planned",
+        Started => "started",
+        Completed => "completed",
+        Failed => "failed",
+        Interrupted => "interrupted",
+        Dropped => "dropped",
+        Late => "late",
+    }
+}
+
+words! {
+    /// What can happen to a connection.
+    ConnectionWord {
+        Opened => "opened",
+        Failed => "failed",
+        Dropped => "dropped",
+    }
+}
+
+words! {
+    /// Times that are recorded.
+    Series {
+        ResponseTime => "response_time",
+        ServiceTime => "service_time",
+        StartLag => "start_lag",
+        QueueWait => "queue_wait",
+        ConnectTime => "connect_time",
+        FirstMessage => "first_message",
+        MessageGap => "message_gap",
+        RoundTrip => "round_trip",
+        StreamWait => "stream_wait",
+    }
+}
+
+words! {
+    /// What is asked of a series.
+    Statistic {
+        Mean => "mean",
+        Min => "min",
+        P50 => "p50",
+        P90 => "p90",
+        P95 => "p95",
+        P99 => "p99",
+        P999 => "p999",
+        P9999 => "p9999",
+        Max => "max",
+    }
+}
+
+impl Series {
+    /// Those that a step has.
+    pub(super) const OF_STEPS: &'static [&'static str] = &[
+        "response_time",
+        "service_time",
+        "first_message",
+        "message_gap",
+        "round_trip",
+        "stream_wait",
+    ];
+
+    fn sample_kind(self) -> Option<SampleKind> {
+        match self {
+            Self::FirstMessage => Some(SampleKind::FirstMessage),
+            Self::MessageGap => Some(SampleKind::MessageGap),
+            Self::RoundTrip => Some(SampleKind::RoundTrip),
+            Self::StreamWait => Some(SampleKind::StreamWait),
+            _ => None,
+        }
+    }
+}
+
+impl Statistic {
+    /// In nanoseconds; `None` without samples.
+    fn of(self, histogram: &Histogram) -> Option<f64> {
+        if histogram.is_empty() {
+            return None;
+        }
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64;
+        Some(match self {
+            Self::Mean => histogram.mean(),
+            Self::Min => histogram.min() as f64,
+            Self::P50 => at(0.5),
+            Self::P90 => at(0.9),
+            Self::P95 => at(0.95),
+            Self::P99 => at(0.99),
+            Self::P999 => at(0.999),
+            Self::P9999 => at(0.9999),
+            Self::Max => histogram.max() as f64,
+        })
+    }
+}
+
+impl LedgerWord {
+    /// What the word's share is a share of; `planned` is the whole itself.
+    pub(super) fn whole(self) -> Option<Self> {
+        match self {
+            Self::Planned => None,
+            Self::Started | Self::Dropped => Some(Self::Planned),
+            Self::Completed | Self::Failed | Self::Interrupted | Self::Late => Some(Self::Started),
+        }
+    }
+
+    fn of(self, ledger: &Ledger) -> u64 {
+        match self {
+            Self::Planned => ledger.planned,
+            Self::Started => ledger.started,
+            Self::Completed => ledger.completed,
+            Self::Failed => ledger.failed,
+            Self::Interrupted => ledger.interrupted,
+            Self::Dropped => ledger.dropped,
+            Self::Late => ledger.late,
+        }
+    }
+}
+
+impl Metric {
+    pub(super) fn step(&self) -> Option<&str> {
+        match self {
+            Self::Step { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(super) fn needs_open_model(&self) -> bool {
+        matches!(self, Self::Series(Series::StartLag | Series::QueueWait, _))
+    }
+
+    /// The observed value in `unit`; `None` when nothing was measured.
+    pub(super) fn observe(&self, record: &ScenarioRecord, unit: Unit) -> Option<f64> {
+        let ledger = &record.ledger;
+        match self {
+            Self::ErrorRate => percent(ledger.failed, ledger.completed + ledger.failed),
+            Self::Throughput => {
+                let elapsed_s = record.elapsed.as_secs_f64();
+                let per_second = ledger.completed as f64 / elapsed_s;
+                (elapsed_s > 0.0).then(|| in_unit(per_second, unit))
+            }
+            Self::Ledger(word) => match (unit, word.whole()) {
+                (Unit::Percent, Some(whole)) => percent(word.of(ledger), whole.of(ledger)),
+                _ => Some(word.of(ledger) as f64),
+            },
+            Self::Series(series, statistic) => {
+                series_of(record, *series, *statistic).map(|nanos| in_unit(nanos, unit))
+            }
+            Self::Outcome(key) => share_of(
+                count_of(&record.outcomes, key),
+                ledger.completed + ledger.failed,
+                unit,
+            ),
+            Self::Connections(word) => {
+                let connections = &record.connections;
+                let (count, whole) = match word {
+                    ConnectionWord::Opened => {
+                        (connections.opened, connections.opened + connections.failed)
+                    }
+                    ConnectionWord::Failed => {
+                        (connections.failed, connections.opened + connections.failed)
+                    }
+                    ConnectionWord::Dropped => (connections.dropped, connections.opened),
+                };
+                share_of(count, whole, unit)
+            }
+            Self::Step { name, metric } => {
+                let step = record.steps.iter().find(|step| step.name == *name)?;
+                metric.observe(record, step, unit)
+            }
+        }
+    }
+}
+
+impl StepMetric {
+    fn observe(&self, record: &ScenarioRecord, step: &StepRecord, unit: Unit) -> Option<f64> {
+        // The only step's figures are the iteration's, whether or not they were copied to it.
+        let only = record.steps.len() == 1;
+        let outcomes = if only && step.outcomes.is_empty() {
+            &record.outcomes
+        } else {
+            &step.outcomes
+        };
+        let ended = outcomes.iter().map(|(_, count)| count).sum();
+        match self {
+            Self::ErrorRate => percent(ended - count_of(outcomes, "ok"), ended),
+            Self::Outcome(key) => share_of(count_of(outcomes, key), ended, unit),
+            Self::MessagesSent => Some(step.messages_sent as f64),
+            Self::MessagesReceived => Some(step.messages_received as f64),
+            Self::Series(series, statistic) => {
+                let own = match series {
+                    Series::ResponseTime => Some(&step.response_time),
+                    Series::ServiceTime => Some(&step.service_time),
+                    _ => samples_of(step, *series),
+                };
+                own.and_then(|histogram| statistic.of(histogram))
+                    .or_else(|| {
+                        only.then(|| series_of(record, *series, *statistic))
+                            .flatten()
+                    })
+                    .map(|nanos| in_unit(nanos, unit))
+            }
+        }
+    }
+}
+
+/// A scenario's own series; those of messages are its steps' taken together.
+fn series_of(record: &ScenarioRecord, series: Series, statistic: Statistic) -> Option<f64> {
+    match series {
+        Series::ResponseTime => statistic.of(&record.response_time),
+        Series::ServiceTime => statistic.of(&record.service_time),
+        Series::StartLag => statistic.of(&record.start_lag),
+        Series::QueueWait => statistic.of(&record.queue_wait),
+        Series::ConnectTime => statistic.of(&record.connections.connect_time),
+        Series::FirstMessage | Series::MessageGap | Series::RoundTrip | Series::StreamWait => {
+            let mut all = record
+                .steps
+                .iter()
+                .filter_map(|step| samples_of(step, series));
+            let mut merged = all.next()?.clone();
+            for histogram in all {
+                merged.add(histogram).ok()?;
+            }
+            statistic.of(&merged)
+        }
+    }
+}
+
+fn samples_of(step: &StepRecord, series: Series) -> Option<&Histogram> {
+    let wanted = series.sample_kind()?;
+    step.samples
+        .iter()
+        .find(|(kind, _)| *kind == wanted)
+        .map(|(_, histogram)| histogram)
+}
+
+fn count_of(outcomes: &[(Outcome, u64)], key: &str) -> u64 {
+    outcomes
+        .iter()
+        .filter(|(outcome, _)| outcome.to_string() == key)
+        .map(|(_, count)| count)
+        .sum()
+}
+
+fn share_of(count: u64, whole: u64, unit: Unit) -> Option<f64> {
+    match unit {
+        Unit::Percent => percent(count, whole),
+        _ => Some(count as f64),
+    }
+}
+
+/// Rounded once, so that 1 of 1,000 is the same number as `0.1` when read.
+fn percent(count: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| count as f64 * 100.0 / whole as f64)
+}
+
+/// Nanoseconds, or a rate per second, in the expression's unit.
+fn in_unit(value: f64, unit: Unit) -> f64 {
+    match unit {
+        Unit::Time { nanos, .. } => value / nanos,
+        Unit::PerTime { seconds, .. } => value * seconds,
+        Unit::Count | Unit::Percent => value,
+    }
+}

@@ -1,0 +1,295 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use test_case::test_case;
+
+use super::*;
+use crate::outcome::{Failure, GrpcCode, Outcome};
+use crate::record::{
+    ByteCount, ConnectionRecord, CustomRecord, Histogram, Ledger, ScenarioRecord, StepRecord,
+};
+use crate::workload::SampleKind;
+
+fn histogram(samples_us: impl IntoIterator<Item = u64>) -> Histogram {
+    let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    for sample in samples_us {
+        histogram.record(sample * 1000).unwrap();
+    }
+    histogram
+}
+
+/// 1,000 planned, 990 started, 989 ended: 979 ok, 10 failed.
+fn record() -> ScenarioRecord {
+    ScenarioRecord {
+        name: "s".into(),
+        protocol: "grpc".into(),
+        open: true,
+        ledger: Ledger {
+            planned: 1000,
+            started: 990,
+            completed: 979,
+            failed: 10,
+            interrupted: 1,
+            dropped: 10,
+            late: 99,
+        },
+        elapsed: Duration::from_secs(2),
+        started_in_time: 990,
+        response_time: histogram(1..=1000),
+        service_time: histogram([]),
+        start_lag: histogram([10]),
+        queue_wait: histogram([]),
+        saturated_samples: 0,
+        outcomes: vec![
+            (Outcome::Ok, 979),
+            (Failure::Timeout.into(), 4),
+            (Failure::Grpc(GrpcCode::new(14)).into(), 6),
+        ],
+        examples: Vec::new(),
+        bytes: ByteCount::default(),
+        connections: ConnectionRecord {
+            opened: 8,
+            failed: 0,
+            dropped: 2,
+            connect_time: histogram([300]),
+        },
+        steps: vec![
+            StepRecord {
+                name: "hello".into(),
+                response_time: histogram([100, 200]),
+                service_time: histogram([100]),
+                outcomes: vec![(Outcome::Ok, 3), (Failure::Check.into(), 1)],
+                messages_sent: 5,
+                messages_received: 7,
+                samples: vec![(SampleKind::RoundTrip, histogram([10]))],
+            },
+            StepRecord {
+                name: "by-the-way".into(),
+                response_time: histogram([]),
+                service_time: histogram([]),
+                outcomes: Vec::new(),
+                messages_sent: 0,
+                messages_received: 0,
+                samples: vec![(SampleKind::RoundTrip, histogram([30]))],
+            },
+        ],
+        backends: Vec::new(),
+        custom: CustomRecord::default(),
+        series: Vec::new(),
+    }
+}
+
+#[test_case("planned == 1000", Some(1000.0), true)]
+#[test_case("started > 990", Some(990.0), false)]
+#[test_case("started >= 990", Some(990.0), true)]
+#[test_case("started >= 99%", Some(99.0), true)]
+#[test_case("completed != 979", Some(979.0), false)]
+#[test_case("interrupted <= 1", Some(1.0), true)]
+#[test_case("dropped < 1%", Some(1.0), false; "exactly one percent is not below it")]
+#[test_case("dropped <= 1%", Some(1.0), true)]
+#[test_case("late<11%", Some(10.0), true; "no spaces")]
+#[test_case("late == 99", Some(99.0), true)]
+#[test_case("throughput > 489/s", Some(489.5), true)]
+#[test_case("throughput > 29370/m", Some(29370.0), false)]
+#[test_case("start_lag.max < 10us", Some(10.007), false; "a histogram has three digits")]
+#[test_case("connect_time.min > 299us", Some(299.776), true)]
+#[test_case("queue_wait.p50 < 1h", None, false; "nothing measured")]
+#[test_case("service_time.mean > 0ns", None, false; "nothing measured, other way round")]
+#[test_case("outcomes.timeout == 0", Some(4.0), false)]
+#[test_case("outcomes.grpc.UNAVAILABLE <= 6", Some(6.0), true)]
+#[test_case("outcomes.grpc.INTERNAL == 0", Some(0.0), true; "an outcome that never came")]
+#[test_case("outcomes.grpc.CODE_99 == 0", Some(0.0), true)]
+#[test_case("outcomes.reset.CANCEL == 0", Some(0.0), true)]
+#[test_case("outcomes.http.503 == 0", Some(0.0), true)]
+#[test_case("outcomes.custom.cache_miss == 0", Some(0.0), true)]
+#[test_case("connections.dropped == 0", Some(2.0), false)]
+#[test_case("connections.dropped <= 25%", Some(25.0), true)]
+#[test_case("connections.opened == 100%", Some(100.0), true)]
+#[test_case("steps.hello.error_rate < 26%", Some(25.0), true)]
+#[test_case("steps.hello.outcomes.check == 1", Some(1.0), true)]
+#[test_case("steps.hello.messages_sent == 5", Some(5.0), true)]
+#[test_case("steps.hello.messages_received == 7", Some(7.0), true)]
+#[test_case("steps.by-the-way.error_rate < 1%", None, false; "a step that never ran")]
+#[test_case("steps.gone.error_rate < 1%", None, false; "no such step")]
+fn judges(expression: &str, observed: Option<f64>, pass: bool) {
+    let threshold: Threshold = expression.parse().unwrap();
+    let judgement = threshold.judge(&record());
+    match (judgement.observed, observed) {
+        (Some(is), Some(wanted)) => assert!((is - wanted).abs() < 1e-9, "{is} is not {wanted}"),
+        (is, wanted) => assert_eq!(is, wanted),
+    }
+    assert_eq!(judgement.pass, pass);
+}
+
+#[test_case("response_time.mean", 500.5)]
+#[test_case("response_time.min", 1.0)]
+#[test_case("response_time.p50", 500.0)]
+#[test_case("response_time.p90", 900.0)]
+#[test_case("response_time.p95", 950.0)]
+#[test_case("response_time.p99", 990.0)]
+#[test_case("response_time.p999", 999.0)]
+#[test_case("response_time.p9999", 1000.0)]
+#[test_case("response_time.max", 1000.0)]
+#[test_case("steps.hello.response_time.max", 200.0)]
+#[test_case("steps.hello.service_time.max", 100.0)]
+#[test_case("steps.hello.round_trip.max", 10.0)]
+#[test_case("round_trip.max", 30.0; "all steps together")]
+fn reads_statistics(metric: &str, wanted_us: f64) {
+    for (unit, factor) in [
+        ("ns", 1e3),
+        ("us", 1.0),
+        ("ms", 1e-3),
+        ("s", 1e-6),
+        ("m", 1e-6 / 60.0),
+    ] {
+        let threshold: Threshold = format!("{metric} < 5{unit}").parse().unwrap();
+        let observed = threshold.judge(&record()).observed.unwrap();
+        let wanted = wanted_us * factor;
+        assert!(
+            (observed / wanted - 1.0).abs() < 0.002,
+            "{observed} is not {wanted} {unit}"
+        );
+        assert_eq!(threshold.unit(), unit);
+    }
+}
+
+#[test]
+fn error_rate_is_failed_of_those_that_ended() {
+    let threshold = Threshold::default_error_rate();
+    assert_eq!(Ok(&threshold), "error_rate < 1%".parse().as_ref());
+    let mut record = record();
+    assert_eq!(threshold.judge(&record).observed, Some(1000.0 / 989.0));
+    assert!(!threshold.judge(&record).pass);
+    record.ledger.completed = 990;
+    assert!(
+        !threshold.judge(&record).pass,
+        "exactly 1 % is not below 1 %"
+    );
+    record.ledger.completed = 991;
+    assert!(threshold.judge(&record).pass);
+}
+
+#[test]
+fn a_run_in_which_nothing_ended_does_not_pass() {
+    let mut record = record();
+    record.ledger = Ledger {
+        planned: 5,
+        started: 5,
+        interrupted: 5,
+        ..Ledger::default()
+    };
+    let judgement = Threshold::default_error_rate().judge(&record);
+    assert_eq!(
+        judgement,
+        Judgement {
+            observed: None,
+            pass: false
+        }
+    );
+}
+
+#[test]
+fn the_only_steps_figures_are_the_iterations() {
+    let mut record = record();
+    record.steps.truncate(1);
+    record.steps[0].response_time = histogram([]);
+    record.steps[0].outcomes = Vec::new();
+    let rate: Threshold = "steps.hello.error_rate < 1%".parse().unwrap();
+    assert_eq!(rate.judge(&record).observed, Some(1000.0 / 989.0));
+    let max: Threshold = "steps.hello.response_time.max < 2ms".parse().unwrap();
+    assert!(max.judge(&record).pass);
+}
+
+#[test_case("", "expected the name of a metric at column 1, found the end"; "nothing")]
+#[test_case(
+    "error_rat < 1%",
+    "unknown metric `error_rat` at column 1; did you mean `error_rate`?"
+)]
+#[test_case("  Late < 1%", "unknown metric `Late` at column 3; did you mean `late`?"; "upper case")]
+#[test_case("error_rate", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 11, found the end"; "no operator")]
+#[test_case("error_rate = 1%", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 12, found `=`"; "one equal sign")]
+#[test_case("error_rate < ", "expected a percentage, such as `1%` at column 14, found the end"; "no value")]
+#[test_case("error_rate < 1", "expected a percentage, such as `1%` at column 14, found `1`"; "no percent sign")]
+#[test_case("error_rate < 1ms", "expected a percentage, such as `1%` at column 14, found `1ms`"; "a time for a rate")]
+#[test_case("error_rate < -1%", "expected a percentage, such as `1%` at column 14, found `-1%`"; "negative")]
+#[test_case("error_rate < NaN%", "expected a percentage, such as `1%` at column 14, found `NaN%`"; "nan")]
+#[test_case("error_rate < 1.%", "expected a percentage, such as `1%` at column 14, found `1.%`"; "no decimals")]
+#[test_case("error_rate < 1.2.3%", "expected a percentage, such as `1%` at column 14, found `1.2.3%`"; "two points")]
+#[test_case("error_rate < 1% please", "expected the end of the condition at column 17, found `please`"; "something after")]
+#[test_case("response_time < 5ms", "expected a statistic after a point, such as `.p95` at column 14, found `<`"; "no statistic")]
+#[test_case(
+    "response_time.p98 < 5ms",
+    "unknown statistic `p98` at column 15; did you mean `p90`?"
+)]
+#[test_case(
+    "response_time.quartile < 5ms",
+    "unknown statistic `quartile` at column 15; expected one of mean, min, p50, p90, p95, p99, p999, p9999, max"
+)]
+#[test_case("response_time.p95 < 5", "expected a time with a unit (ns, us, ms, s, m or h), such as `5ms` at column 21, found `5`"; "no unit")]
+#[test_case(
+    "response_time.p95 == 5ms",
+    "expected `<`, `<=`, `>` or `>=`, since a measured time or rate is never exactly equal at column 19, found `==`"
+)]
+#[test_case("throughput > 1000", "expected a rate, such as `1000/s` at column 14, found `1000`"; "a rate without a unit")]
+#[test_case("planned > 1%", "expected a whole number at column 11, found `1%`"; "planned is the whole")]
+#[test_case("failed < 0.5", "expected a whole number or a percentage, such as `5` or `1%` at column 10, found `0.5`"; "half an iteration")]
+#[test_case("failed < 1e999", "expected a whole number or a percentage, such as `5` or `1%` at column 10, found `1e999`"; "exponent")]
+#[test_case("failed < 99999999999999999999", "expected a whole number or a percentage, such as `5` or `1%` at column 10, found `99999999999999999999`"; "huge")]
+#[test_case(
+    "outcomes.timeut == 0",
+    "unknown outcome `timeut` at column 10; did you mean `timeout`?"
+)]
+#[test_case(
+    "outcomes.grpc.UNAVAILBLE == 0",
+    "unknown gRPC status `UNAVAILBLE` at column 15; did you mean `UNAVAILABLE`?"
+)]
+#[test_case("outcomes.grpc == 0", "expected a point at column 14, found `==`"; "no code")]
+#[test_case(
+    "outcomes.http.999 == 0",
+    "expected an HTTP status, such as `503` at column 15, found `999`"
+)]
+#[test_case(
+    "outcomes.reset.cancel == 0",
+    "expected the reason of a reset in capitals, such as `REFUSED_STREAM` at column 16, found `cancel`"
+)]
+#[test_case(
+    "connections.lost == 0",
+    "unknown event `lost` at column 13; expected one of opened, failed, dropped"
+)]
+#[test_case("steps. < 1", "expected the name of a step at column 7, found `<`"; "no step")]
+#[test_case(
+    "steps.hello.start_lag.p50 < 1ms",
+    "unknown metric of a step `start_lag` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, response_time, service_time, first_message, message_gap, round_trip, stream_wait"
+)]
+#[test_case(
+    "ünicode < 1",
+    "unknown metric `ünicode` at column 1; expected one of error_rate, throughput, outcomes, connections, steps, planned, started, completed, failed, interrupted, dropped, late, response_time, service_time, start_lag, queue_wait, connect_time, first_message, message_gap, round_trip, stream_wait"
+)]
+fn refuses(expression: &str, message: &str) {
+    let error = expression.parse::<Threshold>().unwrap_err();
+    assert_eq!(error.to_string(), message);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in ".*") {
+        let _ = text.parse::<Threshold>();
+    }
+
+    #[test]
+    fn pieces_of_the_grammar_in_any_order(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "steps", ".", "hello", "response_time", "p95", "<", "<=", "==", "1", "5ms", "%",
+                " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü",
+            ]),
+            0..12,
+        )
+    ) {
+        let text = pieces.concat();
+        if let Ok(threshold) = text.parse::<Threshold>() {
+            prop_assert_eq!(threshold.expression().parse::<Threshold>(), Ok(threshold.clone()));
+            let _ = threshold.judge(&record());
+        }
+    }
+}

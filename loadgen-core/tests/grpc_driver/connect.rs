@@ -1,0 +1,292 @@
+//! Connections that cannot be opened, each with a message that says what to do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadgen_core::driver::grpc::GrpcFactory;
+use loadgen_core::outcome::Outcome;
+use loadgen_core::scenario::{ScenarioPlan, Tls};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::support::server::{Exchange, Server, Settings};
+use crate::support::{Driver, plan, run};
+
+/// A server that sends these bytes once it has received something, then closes.
+async fn blurting(bytes: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::task::spawn_local(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let mut buf = [0; 4096];
+            let _ = tcp.read(&mut buf).await;
+            let _ = tcp.write_all(bytes).await;
+            let _ = tcp.shutdown().await;
+            // Reads on, so that closing does not throw away what was sent.
+            while tcp.read(&mut buf).await.is_ok_and(|read| read > 0) {}
+        }
+    });
+    address
+}
+
+fn ends(message: &str, address: SocketAddr, end: &str) {
+    assert_eq!(message, format!("could not connect to {address}: {end}"));
+}
+
+#[test]
+fn refused() {
+    run(async {
+        let address = Server::start(async |_| {}).await.kill().await;
+        ends(
+            &Driver::prepare_error(&plan(&[address], "Hello")).await,
+            address,
+            "the connection was refused; is the server running and listening on this port?",
+        );
+    });
+}
+
+#[test]
+fn unresolvable() {
+    run(async {
+        let mut plan = plan(&[([127, 0, 0, 1], 80).into()], "Hello");
+        plan.targets[0].host = "no-such-host.invalid".to_owned();
+        let message = Driver::prepare_error(&plan).await;
+        assert!(
+            message.starts_with(
+                "could not connect to no-such-host.invalid:80: the name does not resolve ("
+            ),
+            "{message}"
+        );
+    });
+}
+
+#[test]
+fn silent() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut plan = plan(&[address], "Hello");
+        plan.connect_timeout = Duration::from_millis(50);
+        ends(
+            &Driver::prepare_error(&plan).await,
+            address,
+            "no answer within 50ms while waiting for the server's HTTP/2 settings",
+        );
+    });
+}
+
+#[test]
+fn http1() {
+    run(async {
+        let address = blurting(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        ends(
+            &Driver::prepare_error(&plan(&[address], "Hello")).await,
+            address,
+            "the server speaks HTTP/1.1 on this port, and gRPC needs HTTP/2; check the port",
+        );
+    });
+}
+
+#[test]
+fn garbage() {
+    run(async {
+        let address = blurting(b"SSH-2.0-OpenSSH\r\n").await;
+        ends(
+            &Driver::prepare_error(&plan(&[address], "Hello")).await,
+            address,
+            "the server sent something that is not HTTP/2 (it begins with \"SSH-2.0-OpenSSH\\r\"); \
+             check the port",
+        );
+    });
+}
+
+#[test]
+fn closes_at_once() {
+    run(async {
+        let address = blurting(b"").await;
+        let message = Driver::prepare_error(&plan(&[address], "Hello")).await;
+        assert!(
+            message.contains("closed the connection without answering; it may expect TLS"),
+            "{message}"
+        );
+    });
+}
+
+#[test]
+fn one_target_of_two_is_enough_to_begin() {
+    run(async {
+        let dead = Server::start(async |_| {}).await.kill().await;
+        let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
+        let driver = Driver::open(&plan(&[dead, server.address], "Hello")).await;
+        let mut outcomes = [driver.once().await, driver.once().await];
+        outcomes.sort_by_key(|outcome| outcome.is_ok());
+        assert_eq!(outcomes[0].to_string(), "connect");
+        assert_eq!(outcomes[1], Outcome::Ok);
+    });
+}
+
+/// A server's certificate, its authority in a file, and a server that shows it.
+struct Secure {
+    server: Server,
+    ca_file: PathBuf,
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.ca_file);
+    }
+}
+
+async fn secure(name: &str, alpn: &[u8]) -> Secure {
+    let key = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
+    let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], PrivateKeyDer::Pkcs8(private))
+        .expect("they fit");
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let settings = Settings {
+        tls: Some(TlsAcceptor::from(Arc::new(config))),
+        ..Settings::default()
+    };
+    let any = ([127, 0, 0, 1], 0).into();
+    let server = Server::start_with(any, settings, async |it: Exchange| it.ok(&[b""]).await).await;
+    let file = format!(
+        "loadgen-test-{}-{}.pem",
+        std::process::id(),
+        server.address.port()
+    );
+    let ca_file = std::env::temp_dir().join(file);
+    std::fs::write(&ca_file, key.cert.pem()).expect("a temporary file");
+    Secure { server, ca_file }
+}
+
+impl Secure {
+    fn plan(&self, tls: Tls) -> ScenarioPlan {
+        let mut plan = plan(&[self.server.address], "Hello");
+        plan.targets[0].host = "localhost".to_owned();
+        plan.tls = Some(tls);
+        plan
+    }
+
+    fn trusted(&self) -> Tls {
+        Tls {
+            ca_file: Some(self.ca_file.clone()),
+            ..Tls::default()
+        }
+    }
+}
+
+#[test]
+fn tls_with_its_authority() {
+    run(async {
+        let secure = secure("localhost", b"h2").await;
+        let driver = Driver::open(&secure.plan(secure.trusted())).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+    });
+}
+
+#[test]
+fn tls_untrusted_unless_told() {
+    run(async {
+        let secure = secure("localhost", b"h2").await;
+        let other = self::secure("localhost", b"h2").await;
+        let message = Driver::prepare_error(&secure.plan(other.trusted())).await;
+        assert!(
+            message.contains("not signed by a trusted authority"),
+            "{message}"
+        );
+        assert!(message.contains("tls.ca_file"), "{message}");
+        let tls = Tls {
+            insecure_skip_verify: true,
+            ..Tls::default()
+        };
+        let driver = Driver::open(&secure.plan(tls)).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+    });
+}
+
+#[test]
+fn tls_wrong_name_unless_told() {
+    run(async {
+        let secure = secure("greeter.internal", b"h2").await;
+        let message = Driver::prepare_error(&secure.plan(secure.trusted())).await;
+        assert!(
+            message.contains("greeter.internal")
+                && message.contains("not for localhost")
+                && message.contains("tls.server_name"),
+            "{message}"
+        );
+        let tls = Tls {
+            server_name: Some("greeter.internal".to_owned()),
+            ..secure.trusted()
+        };
+        let driver = Driver::open(&secure.plan(tls)).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+    });
+}
+
+#[test]
+fn tls_without_http2() {
+    run(async {
+        let secure = secure("localhost", b"http/1.1").await;
+        let message = Driver::prepare_error(&secure.plan(secure.trusted())).await;
+        assert!(
+            message.contains("did not agree on HTTP/2 (ALPN `h2`)"),
+            "{message}"
+        );
+    });
+}
+
+#[test]
+fn plaintext_to_a_tls_server() {
+    run(async {
+        let secure = secure("localhost", b"h2").await;
+        ends(
+            &Driver::prepare_error(&plan(&[secure.server.address], "Hello")).await,
+            secure.server.address,
+            "the server expects TLS; use an `https://` target or a `tls` block",
+        );
+    });
+}
+
+#[test]
+fn tls_to_a_plaintext_server() {
+    run(async {
+        let secure = secure("localhost", b"h2").await;
+        let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
+        let mut plan = plan(&[server.address], "Hello");
+        plan.tls = Some(secure.trusted());
+        ends(
+            &Driver::prepare_error(&plan).await,
+            server.address,
+            "the server does not speak TLS on this port; use an `http://` target without a `tls` \
+             block",
+        );
+    });
+}
+
+#[test]
+fn a_missing_ca_file_is_found_before_the_run() {
+    let mut plan = plan(&[([127, 0, 0, 1], 1).into()], "Hello");
+    plan.tls = Some(Tls {
+        ca_file: Some("/nowhere/ca.pem".into()),
+        ..Tls::default()
+    });
+    let error = GrpcFactory::new(&plan).expect_err("no such file");
+    assert!(
+        error
+            .to_string()
+            .starts_with("`tls.ca_file` /nowhere/ca.pem: "),
+        "{error}"
+    );
+}

@@ -1,0 +1,8 @@
+//! The gRPC driver against small servers of these tests' own, over real sockets.
+#![cfg(feature = "grpc")]
+
+mod calls;
+mod connect;
+mod describe;
+mod faults;
+mod support;

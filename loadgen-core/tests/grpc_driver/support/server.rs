@@ -1,0 +1,239 @@
+//! Scripted HTTP/2 servers: each request goes to a closure, each connection obeys a control.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// One request and the means to answer it.
+pub(crate) struct Exchange {
+    pub(crate) request: Request<RecvStream>,
+    pub(crate) respond: SendResponse<Bytes>,
+    /// Which request it is, from 0, over all connections.
+    pub(crate) nth: usize,
+    pub(crate) control: Rc<Control>,
+}
+
+/// What a test sees of a server and makes it do.
+#[derive(Default)]
+pub(crate) struct Control {
+    /// Says good-bye in good order on every connection.
+    pub(crate) goaway: Notify,
+    /// Closes every connection at once.
+    pub(crate) cut: Notify,
+    pub(crate) connections: Cell<usize>,
+    /// Connections that are open now.
+    pub(crate) open: Cell<usize>,
+    pub(crate) requests: Cell<usize>,
+    pub(crate) active: Cell<usize>,
+    pub(crate) most_active: Cell<usize>,
+    /// Streams that the client reset, with its reasons.
+    pub(crate) resets: RefCell<Vec<h2::Reason>>,
+    /// The last request's headers.
+    pub(crate) headers: RefCell<HeaderMap>,
+    pub(crate) paths: RefCell<Vec<String>>,
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) control: Rc<Control>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default, Clone)]
+pub(crate) struct Settings {
+    pub(crate) max_streams: Option<u32>,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) window: Option<u32>,
+}
+
+impl Server {
+    pub(crate) async fn start<F>(handler: impl Fn(Exchange) -> F + 'static) -> Self
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_with(any, Settings::default(), handler).await
+    }
+
+    pub(crate) async fn start_with<F>(
+        address: SocketAddr,
+        settings: Settings,
+        handler: impl Fn(Exchange) -> F + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let listener = TcpListener::bind(address).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let control = Rc::new(Control::default());
+        let seen = Rc::clone(&control);
+        let handler: Rc<dyn Fn(Exchange) -> LocalFuture> =
+            Rc::new(move |exchange| Box::pin(handler(exchange)));
+        let task = tokio::task::spawn_local(async move {
+            loop {
+                let (tcp, _) = listener.accept().await.expect("accepts");
+                tcp.set_nodelay(true).expect("a TCP socket");
+                seen.connections.set(seen.connections.get() + 1);
+                let (settings, seen, handler) =
+                    (settings.clone(), Rc::clone(&seen), Rc::clone(&handler));
+                tokio::task::spawn_local(async move {
+                    let control = Rc::clone(&seen);
+                    control.open.set(control.open.get() + 1);
+                    match settings.tls.clone() {
+                        None => serve(tcp, &settings, seen, handler).await,
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(tcp).await {
+                                serve(stream, &settings, seen, handler).await;
+                            }
+                        }
+                    }
+                    control.open.set(control.open.get() - 1);
+                });
+            }
+        });
+        Self {
+            address,
+            control,
+            task,
+        }
+    }
+
+    /// Stops listening and cuts every connection; the port is free afterwards.
+    pub(crate) async fn kill(self) -> SocketAddr {
+        self.control.cut.notify_waiters();
+        self.task.abort();
+        let _ = (&mut { self.task }).await;
+        self.address
+    }
+}
+
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    settings: &Settings,
+    control: Rc<Control>,
+    handler: Rc<dyn Fn(Exchange) -> LocalFuture>,
+) {
+    let mut builder = h2::server::Builder::new();
+    if let Some(most) = settings.max_streams {
+        builder.max_concurrent_streams(most);
+    }
+    if let Some(window) = settings.window {
+        builder.initial_window_size(window);
+    }
+    let cut = control.cut.notified();
+    let serving = async {
+        let Ok(mut connection) = builder.handshake::<_, Bytes>(io).await else {
+            return;
+        };
+        loop {
+            let accepted = tokio::select! {
+                accepted = connection.accept() => accepted,
+                () = control.goaway.notified() => {
+                    connection.graceful_shutdown();
+                    continue;
+                }
+            };
+            let Some(Ok((request, respond))) = accepted else {
+                return;
+            };
+            let nth = control.requests.replace(control.requests.get() + 1);
+            *control.headers.borrow_mut() = request.headers().clone();
+            control
+                .paths
+                .borrow_mut()
+                .push(request.uri().path().to_owned());
+            control.active.set(control.active.get() + 1);
+            let most = control.most_active.get().max(control.active.get());
+            control.most_active.set(most);
+            let exchange = handler(Exchange {
+                request,
+                respond,
+                nth,
+                control: Rc::clone(&control),
+            });
+            let control = Rc::clone(&control);
+            tokio::task::spawn_local(async move {
+                exchange.await;
+                control.active.set(control.active.get() - 1);
+            });
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = cut => {}
+    }
+}
+
+pub(crate) fn framed(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::new();
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.len()).expect("short"));
+    framed.put_slice(message);
+    framed.freeze()
+}
+
+pub(crate) fn status(code: &'static str) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", code.parse().expect("digits"));
+    trailers
+}
+
+impl Exchange {
+    /// Reads the request's body to its end.
+    pub(crate) async fn read_all(&mut self) -> Vec<u8> {
+        let body = self.request.body_mut();
+        let mut all = Vec::new();
+        while let Some(Ok(piece)) = body.data().await {
+            body.flow_control()
+                .release_capacity(piece.len())
+                .expect("it was received");
+            all.extend_from_slice(&piece);
+        }
+        all
+    }
+
+    pub(crate) fn head() -> Response<()> {
+        Response::builder()
+            .header("content-type", "application/grpc")
+            .header("x-loadgen-backend", "test-1")
+            .body(())
+            .expect("a response")
+    }
+
+    /// Begins to answer.
+    pub(crate) fn begin(&mut self) -> SendStream<Bytes> {
+        self.respond
+            .send_response(Self::head(), false)
+            .expect("an open stream")
+    }
+
+    /// Answers with messages and OK.
+    pub(crate) async fn ok(mut self, messages: &[&[u8]]) {
+        self.read_all().await;
+        let mut stream = self.begin();
+        for message in messages {
+            stream.send_data(framed(message), false).expect("open");
+        }
+        stream.send_trailers(status("0")).expect("open");
+    }
+
+    /// Waits until the client gives the stream up, and remembers why.
+    pub(crate) async fn until_reset(mut self) {
+        let reason = std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await;
+        if let Ok(reason) = reason {
+            self.control.resets.borrow_mut().push(reason);
+        }
+    }
+}

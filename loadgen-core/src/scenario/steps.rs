@@ -111,7 +111,7 @@ impl Layers<'_> {
             self.problems.add(
                 format!("{path}.method"),
                 format!("`{method}`"),
-                "a method of loadgen.v1.Greeter, or `protos` that describe the service",
+                "a method of loadgen.v1.Greeter",
                 help,
             );
             return None;

@@ -70,7 +70,7 @@ fn everything_that_is_wrong_at_once() {
       profiles.staging.timeout: found 30, expected a duration as a text, such as "1.5s"
       profiles.staging.name: found a name for all scenarios, expected a name in each scenario
       scenarios[0].load.closed: found `iterations`, `duration` together, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`
-      scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greeter/Helo`, expected a method of loadgen.v1.Greeter, or `protos` that describe the service; did you mean `loadgen.v1.Greeter/Hello`?
+      scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greeter/Helo`, expected a method of loadgen.v1.Greeter; did you mean `loadgen.v1.Greeter/Hello`?
       scenarios[0].steps[2].name: found a name for a pause, expected none; a pause has no series of its own
       scenarios[0].steps[4]: found both `grpc` and `pause`, expected one action
       scenarios[0].metadata: found the name "Authorization", expected the name of a piece of metadata; write it in lower case: `authorization`
@@ -181,7 +181,7 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "steps": [{ "name": "a.b", "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].name: found \"a.b\", expected a name of 1 to 100 letters, digits, `_` and `-` that starts with a letter or digit"; "a step with a point in its name")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "/loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"/loadgen.v1.Greeter/Hello\", expected a method such as \"package.Service/Method\"; leave out the slash in front"; "a slash in front")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"Hello\", expected a method such as \"package.Service/Method\""; "no service")]
-#[test_case(&json!({ "steps": [{ "grpc": { "method": "shop.Cart/Add" } }] }), "scenarios[0].steps[0].grpc.method: found `shop.Cart/Add`, expected a method of loadgen.v1.Greeter, or `protos` that describe the service"; "a service that nothing describes")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Multiplication" } }] }), "scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greeter/Multiplication`, expected a method of loadgen.v1.Greeter"; "a method that the reference service has not")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": "hi" } }] }), "scenarios[0].steps[0].grpc.message: found \"hi\", expected the message as an object"; "a message that is a text")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": { "b": "{{ x }}" } } } }] }), "scenarios[0].steps[0].grpc.message.a.b: found \"{{ x }}\", expected a constant; templates come with a later version; this one sends messages as they are written"; "a template")]
 #[test_case(&json!({ "thresholds": ["steps.helo.error_rate < 1%"] }), "scenarios[0].thresholds[0]: found the unknown step `helo`, expected the name of a step; did you mean `hello`?"; "a threshold on an unknown step")]

@@ -170,3 +170,11 @@ fn a_server_frozen_during_the_run() {
         "{document}"
     );
 }
+
+#[test]
+fn a_server_that_never_answers() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let said = unreachable(&address, &[]);
+    assert!(said.stderr.contains("no answer within 5s"), "{said:?}");
+}

@@ -2,8 +2,10 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use common::{Proxy, Said, Server, assert_balances, finish, loadgen, signal};
@@ -121,4 +123,87 @@ fn a_server_that_was_told_to_ends_with_its_standard_input() {
         said.stdout.starts_with("grpc listening on 127.0.0.1:"),
         "{said:?}"
     );
+}
+
+#[test]
+fn an_interrupt_before_the_load_begins() {
+    // Takes connections into its backlog and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let child = loadgen(&["run", "-s", "hello_light", "--grpc-target", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    // Once it connects it listens for signals, too.
+    let connected = silent.accept().expect("loadgen connects");
+    signal(&child, Signal::INT);
+    let said = finish(child, SOON);
+    drop(connected);
+    assert_eq!(said.code, Some(105), "{said:?}");
+    assert!(said.stderr.contains("nothing was measured"), "{said:?}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time that the generator stands still is what is tested"
+)]
+fn freeze() {
+    thread::sleep(Duration::from_millis(400));
+}
+
+#[test]
+fn a_generator_that_was_frozen_is_invalid_and_strict_says_so() {
+    let server = Server::start(&[]);
+    let proxy = Proxy::start(&server.address);
+    let child = loadgen(&[
+        "run",
+        "-s",
+        "hello_light",
+        "-r",
+        "500/s",
+        "-d",
+        "2s",
+        "--strict",
+    ])
+    .args(["--json", "--grpc-target", &proxy.address])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("loadgen starts");
+    proxy.wait_for_requests();
+    signal(&child, Signal::STOP);
+    freeze();
+    signal(&child, Signal::CONT);
+    let said = finish(child, SOON);
+    assert_eq!(said.code, Some(100), "{said:?}");
+    assert_eq!(said.json()["verdict"]["status"], "invalid", "{said:?}");
+    assert!(
+        said.stderr.contains("WARNING: the run is invalid"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_embedded_backend_does_not_outlive_a_run_that_was_killed() {
+    let mut child = loadgen(&["run", "-s", "hello_light", "-d", "60s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("text");
+    let address = line
+        .split_whitespace()
+        .find(|word| word.starts_with("127.0.0.1:"));
+    let mut backend = TcpStream::connect(address.expect("an address")).expect("it answers");
+    backend.set_read_timeout(Some(SOON)).expect("a timeout");
+    child.kill().expect("it is there");
+    child.wait().expect("it ends");
+    // Ends with the backend; an error other than a timeout is an end, too.
+    let mut said = Vec::new();
+    if let Err(error) = backend.read_to_end(&mut said) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
 }

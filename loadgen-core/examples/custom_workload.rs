@@ -17,7 +17,9 @@ impl Workload for Echo {
     type Session = TcpStream;
 
     async fn open(&self, _: UserId) -> Result<TcpStream, Failure> {
-        TcpStream::connect(self.0).await.map_err(|_| Failure::Connect)
+        TcpStream::connect(self.0)
+            .await
+            .map_err(|_| Failure::Connect)
     }
 
     async fn iterate(&self, stream: &mut TcpStream, _: &Iteration<'_>) -> Outcome {
@@ -48,9 +50,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         think_time: None,
         rate_limit: None,
     });
-    let run = Run::new(Options::default()).scenario(ScenarioSpec::new("echo", load), move |_| Echo(address));
+    let run = Run::new(Options::default())
+        .scenario(ScenarioSpec::new("echo", load), move |_| Echo(address));
     let record = run.execute()?;
-    let (echo, p99) = (&record.scenarios[0], record.scenarios[0].response_time.value_at_quantile(0.99));
-    println!("{} round trips, p99 {} us", echo.ledger.completed, p99 / 1000);
+    let (echo, p99) = (
+        &record.scenarios[0],
+        record.scenarios[0].response_time.value_at_quantile(0.99),
+    );
+    println!(
+        "{} round trips, p99 {} us",
+        echo.ledger.completed,
+        p99 / 1000
+    );
     Ok(())
 }

@@ -32,7 +32,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let record = assemble(&plan, Options::default())?.execute()?;
     let mut context = Context::default();
-    context.thresholds = plan.scenarios.iter().map(|s| s.thresholds.clone()).collect();
+    context.thresholds = plan
+        .scenarios
+        .iter()
+        .map(|s| s.thresholds.clone())
+        .collect();
     let document = build(&record, context);
     println!("{}", serde_json::to_string_pretty(&document.verdict)?);
     Ok(())

@@ -59,7 +59,7 @@ impl Workload for Busy {
         if let Some((at, block)) = self.blocks
             && at == call
         {
-            let until = iteration.now() + u64::try_from(block.as_nanos()).unwrap();
+            let until = iteration.now() + loadgen_core::clock::nanos(block);
             while iteration.now() < until {
                 std::hint::spin_loop();
             }
@@ -301,7 +301,7 @@ fn stop_after(ms: u64, stop: impl Fn(&Stopper) + Send + 'static, spec: ScenarioS
         stop(&stopper);
     });
     let record = run.execute().expect("the run begins");
-    timer.join().unwrap();
+    timer.join().expect("the timer does not panic");
     record
 }
 

@@ -98,7 +98,10 @@ const PEERS: [Peer; 5] = [
                    client.invoke('loadgen.v1.Greeter/Hello', {{ name: 'world' }});\n\
                  }};\n"
             );
-            words(&format!("k6 run {}", scratch.write("hello.js", script.as_bytes())))
+            words(&format!(
+                "k6 run {}",
+                scratch.write("hello.js", script.as_bytes())
+            ))
         },
     },
     Peer {
@@ -125,7 +128,10 @@ fn on_path(program: &str) -> bool {
 
 /// Processor seconds that a command used, children included, by the shell's own account, and the
 /// seconds it took.
-#[expect(clippy::disallowed_methods, reason = "times a whole process from outside")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "times a whole process from outside"
+)]
 fn run(pin: bool, command: &[String]) -> (f64, f64) {
     let mut line = words(if pin { "taskset -c 1" } else { "" });
     line.extend_from_slice(command);
@@ -160,9 +166,13 @@ fn main() {
         loadgen_benches::serve_until_input_ends(&server.expect("a free port"));
         return;
     }
-    let loadgen = std::env::var_os("LOADGEN").map_or("target/release/loadgen".into(), PathBuf::from);
+    let loadgen =
+        std::env::var_os("LOADGEN").map_or("target/release/loadgen".into(), PathBuf::from);
     if !Path::new(&loadgen).is_file() {
-        eprintln!("no {}: build it with `cargo build --release`", loadgen.display());
+        eprintln!(
+            "no {}: build it with `cargo build --release`",
+            loadgen.display()
+        );
         std::process::exit(2);
     }
     let folder = std::env::temp_dir().join(format!("loadgen-compare-{}", std::process::id()));
@@ -173,7 +183,10 @@ fn main() {
 
     println!("Generator processor time per unary request, tiny message, one generator thread;");
     println!("median of {ROUNDS} rounds, peers in turn; ratio to h2load round by round.\n");
-    println!("{:<10} {:>9} {:>12} {:>12} {:>8}", "generator", "shape", "us/request", "requests/s", "ratio");
+    println!(
+        "{:<10} {:>9} {:>12} {:>12} {:>8}",
+        "generator", "shape", "us/request", "requests/s", "ratio"
+    );
     let here = |peer: &&Peer| peer.name == "loadgen" || on_path(peer.name);
     let peers: Vec<&Peer> = PEERS.iter().filter(here).collect();
     for shape in SHAPES {
@@ -204,7 +217,10 @@ fn main() {
     }
     let missing: Vec<_> = PEERS.iter().filter(|p| !here(p)).map(|p| p.name).collect();
     if !missing.is_empty() {
-        println!("\nNot on the PATH, so not measured: {}.", missing.join(", "));
+        println!(
+            "\nNot on the PATH, so not measured: {}.",
+            missing.join(", ")
+        );
     }
     let _ = std::fs::remove_dir_all(&scratch.folder);
 }

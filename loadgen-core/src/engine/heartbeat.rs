@@ -25,6 +25,10 @@ pub(super) struct Beat {
     pub(super) scenario: usize,
     pub(super) core: Rc<LaneCore>,
     pub(super) names: Names,
+    #[expect(
+        clippy::vec_box,
+        reason = "ticks travel to the collector and back in their boxes"
+    )]
     empties: RefCell<Vec<Box<Tick>>>,
     returned: Receiver<Box<Tick>>,
     in_circulation: Cell<usize>,

@@ -70,7 +70,8 @@ object! {
         "metadata" metadata: Entries<MetadataValue>,
         /// Labels for reports and metrics.
         "tags" tags: Entries<TagValue>,
-        /// `.proto` files that describe the services, relative to this file.
+        /// `.proto` files that describe the services, relative to this file; a folder is a root for
+        /// imports.
         "protos" protos: List<FilePath>,
         /// What one iteration does.
         "steps" steps: List<RawStep>,

@@ -24,6 +24,9 @@ fn tidy(value: &mut Value) {
             if let Some(Value::String(title)) = object.get_mut("title") {
                 *title = plain(title);
             }
+            if let Some(Value::String(description)) = object.get_mut("description") {
+                *description = description.replace('\n', " ");
+            }
             if let Some(Value::String(target)) = object.get_mut("$ref")
                 && let Some((path, name)) = target.rsplit_once('/')
             {

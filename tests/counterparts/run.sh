@@ -50,7 +50,7 @@ generate "$root/loadgen-core/proto" loadgen/v1/loadgen.proto
 
 echo "counterparts of $LOADGEN"
 cd "$here"
-export PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 GRPC_VERBOSITY=NONE
 # An environment that names targets would change where the tests send.
 unset GRPC_HOST GRPC_PORT
 if [[ $# -gt 0 ]]; then

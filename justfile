@@ -45,8 +45,23 @@ schema:
     LOADGEN_UPDATE_SCHEMA=1 cargo test -p loadgen-core schema
 
 # The book, into target/book
-book:
+book: links
     mdbook build docs
+
+# Whether what the documents link to within the repository is there
+links:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    missing=0
+    for file in *.md docs/src/*.md tests/counterparts/*.md; do
+      while IFS= read -r link; do
+        if [[ ! -e $(dirname "$file")/$link ]]; then
+          echo "$file: nothing at $link" >&2
+          missing=1
+        fi
+      done < <(grep -oE '\]\([^)#:]+' "$file" | cut -c3- | grep -v '^https$' || true)
+    done
+    exit "$missing"
 
 # Fuzzes every target for a short time, with the stable toolchain
 fuzz-short seconds="20":

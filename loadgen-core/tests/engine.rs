@@ -1,6 +1,7 @@
 //! The engine with workloads of its own: ledgers, phases, cancellation, validity.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use loadgen_core::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
 use loadgen_core::units::Rate;
-use loadgen_core::workload::{Iteration, PrepareError, UserId, Workload};
+use loadgen_core::workload::{Iteration, Observer, PrepareError, UserId, Workload};
 
 /// Takes a given time, fails every so often.
 #[derive(Clone, Default)]
@@ -385,6 +386,76 @@ fn a_generator_that_stood_still_is_found_out() {
     assert!(ledger.late > 50, "{ledger:?}");
     assert!(record.scenarios[0].start_lag.max() > 150_000_000);
     assert_eq!(ledger.planned, 500);
+}
+
+/// Says what a driver would: that each iteration moved some bytes.
+struct Chatty(Rc<dyn Observer>);
+
+impl Workload for Chatty {
+    type Session = ();
+
+    async fn open(&self, _: UserId) -> Result<(), Failure> {
+        self.0.bytes(1_000_000, 1_000_000);
+        Ok(())
+    }
+
+    async fn iterate(&self, (): &mut (), _: &Iteration<'_>) -> Outcome {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        self.0.bytes(7, 11);
+        Outcome::Ok
+    }
+}
+
+#[test]
+fn the_bytes_of_the_first_moments_are_counted() {
+    let record = Run::new(two_workers())
+        .scenario(spec(closed(4, Limit::Iterations(40))), |context| {
+            Chatty(Rc::clone(&context.observer))
+        })
+        .execute()
+        .unwrap();
+    check(&record.scenarios[0]);
+    let bytes = record.scenarios[0].bytes;
+    assert_eq!((bytes.sent, bytes.received), (40 * 7, 40 * 11));
+}
+
+#[test]
+fn the_bytes_of_the_warm_up_are_not_counted() {
+    let mut spec = spec(closed(1, Limit::Iterations(50)));
+    spec.warm_up = Duration::from_millis(1200);
+    let record = Run::new(two_workers())
+        .scenario(spec, |context| Chatty(Rc::clone(&context.observer)))
+        .execute()
+        .unwrap();
+    check(&record.scenarios[0]);
+    let sent = record.scenarios[0].bytes.sent;
+    // The heartbeat that tells the warm-up's end may come some 10 ms after it.
+    assert!((30 * 7..=50 * 7).contains(&sent), "{sent}");
+}
+
+#[test]
+fn early_samples_are_in_the_first_second_of_the_series_however_long_connecting_took() {
+    struct SlowToOpen;
+
+    impl Workload for SlowToOpen {
+        type Session = ();
+
+        async fn open(&self, _: UserId) -> Result<(), Failure> {
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+            Ok(())
+        }
+
+        async fn iterate(&self, (): &mut (), _: &Iteration<'_>) -> Outcome {
+            Outcome::Ok
+        }
+    }
+
+    let record = Run::new(two_workers())
+        .scenario(spec(closed(1, Limit::Iterations(10))), |_| SlowToOpen)
+        .execute()
+        .unwrap();
+    let series = &record.scenarios[0].series;
+    assert_eq!(series[0].response_time.len(), 10, "{series:?}");
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl Beat {
         let from = core.timeline.measure_from;
         if !self.measuring.get() && now >= from {
             self.measuring.set(true);
-            core.recorder.begin(from);
+            if from > core.timeline.begin {
+                core.recorder.forget_bytes();
+            }
             self.next_tick.set(from + SECOND);
         }
         if now < self.next_tick.get() && !last {
@@ -94,6 +96,9 @@ impl Beat {
             };
             self.next_tick
                 .set(origin + (now.saturating_sub(origin) / SECOND + 1) * SECOND);
+            if !self.measuring.get() {
+                core.recorder.forget_bytes();
+            }
             let tick = core.recorder.swap(empty);
             let _ = out.send(ToCollector::Tick {
                 worker,

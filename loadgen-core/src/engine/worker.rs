@@ -206,11 +206,14 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     let mut running = Vec::new();
     for (index, lane, recorder, names) in lanes {
         let spec = Arc::clone(assignment.scenarios[index].spec());
+        let timeline = Timeline::new(&spec, start);
+        recorder.begin(timeline.measure_from);
+        recorder.forget_bytes();
         let core = Rc::new(LaneCore::new(
             Arc::clone(&spec),
             assignment.clock,
             recorder,
-            Timeline::new(&spec, start),
+            timeline,
             assignment.stopper.clone(),
             Rc::clone(&panic),
         ));

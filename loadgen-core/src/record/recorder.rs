@@ -51,9 +51,14 @@ impl Recorder {
         }
     }
 
-    /// Sets where the series' seconds count from, and forgets the bytes of the warm-up.
+    /// Sets where the series' seconds count from. To be called before the load begins.
     pub fn begin(&self, origin: Nanos) {
         self.origin.set(origin);
+    }
+
+    /// Forgets the bytes of the tick so far: they belong to no iteration, so it takes somebody who
+    /// knows the time to tell those of the warm-up apart.
+    pub fn forget_bytes(&self) {
         self.tick.borrow_mut().bytes = super::ByteCount::default();
     }
 

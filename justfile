@@ -1,0 +1,93 @@
+# What developers run by hand and CI runs for everyone: `just` lists it, `just ci` is all of it.
+# CI calls these recipes through .ci/run, which also installs what a bare machine lacks.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+tools := justfile_directory() / "target/tools/bin"
+
+# Tools that .ci/run has built here are found, others on the PATH too.
+export PATH := tools + ":" + env("PATH")
+
+[private]
+default:
+    @just --list --unsorted
+
+# All tests that need nothing but Rust
+test:
+    cargo test --workspace
+
+# Formatting, checked and not changed
+fmt:
+    cargo fmt --all --check
+
+# Lints, warnings denied
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# API documentation, warnings denied
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Licences, sources and bans of dependencies (advisories: `just advisories`)
+deny:
+    cargo deny check --hide-inclusion-graph bans licenses sources
+
+# Known vulnerabilities of dependencies; fetches the advisory database from GitHub
+advisories:
+    cargo deny check advisories
+
+# Whether the checked-in JSON Schemas are what the types say (also part of `test`)
+schema-check:
+    cargo test -p loadgen-core schema
+
+# Writes the JSON Schemas anew
+schema:
+    LOADGEN_UPDATE_SCHEMA=1 cargo test -p loadgen-core schema
+
+# The book, into target/book
+book: links
+    mdbook build docs
+
+# Whether what the documents link to within the repository is there
+links:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    missing=0
+    for file in *.md docs/src/*.md tests/counterparts/*.md; do
+      while IFS= read -r link; do
+        if [[ ! -e $(dirname "$file")/$link ]]; then
+          echo "$file: nothing at $link" >&2
+          missing=1
+        fi
+      done < <(grep -oE '\]\([^)#:]+' "$file" | cut -c3- | grep -v '^https$' || true)
+    done
+    exit "$missing"
+
+# Fuzzes every target for a short time, with the stable toolchain
+fuzz-short seconds="20":
+    for target in fuzz/fuzz_targets/*.rs; do fuzz/run.sh "$(basename "$target" .rs)" {{ seconds }}; done
+
+# Runs the library's examples
+examples:
+    for example in loadgen-core/examples/*.rs; do cargo run -p loadgen-core --example "$(basename "$example" .rs)"; done
+
+# What the engine costs an iteration
+bench-engine:
+    cargo run --release -p loadgen-benches --bin engine
+
+# Whether the figures are true: start lag, a frozen server, a frozen generator
+bench-truth:
+    cargo run --release -p loadgen-benches --bin truth
+
+# Side by side with h2load, and with ghz, k6 and fortio where they are on the PATH
+bench-compare:
+    cargo run --release -p loadgen-benches --bin compare
+
+# Tests against servers and clients that are not ours (needs PyPI and h2load)
+test-counterparts *tests:
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}
+
+# Everything CI checks
+ci:
+    .ci/run

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Tests against servers and clients that are not ours: grpcio from PyPI and Debian's h2load.
+#
+#   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
+#
+# LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
+# taken. Needs python3 with venv, h2load (package nghttp2-client), and PyPI within reach the first
+# time. What is missing fails the tests: nothing is skipped.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+work=$target/counterparts
+
+if [[ -z ${LOADGEN:-} ]]; then
+  LOADGEN=$target/release/loadgen
+  if [[ $target/debug/loadgen -nt $LOADGEN ]]; then
+    LOADGEN=$target/debug/loadgen
+  fi
+fi
+if [[ ! -x $LOADGEN ]]; then
+  echo "no loadgen binary: build one with \`cargo build\`, or set LOADGEN" >&2
+  exit 1
+fi
+LOADGEN=$(realpath "$LOADGEN")
+export LOADGEN
+
+# The environment is made once for each set of requirements.
+venv=$work/venv
+stamp=$venv/requirements.txt
+if ! cmp --silent "$here/requirements.txt" "$stamp"; then
+  rm -rf "$venv"
+  mkdir -p "$work"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
+    --requirement "$here/requirements.txt"
+  cp "$here/requirements.txt" "$stamp"
+fi
+
+generated=$work/generated
+rm -rf "$generated"
+mkdir -p "$generated"
+generate() {
+  "$venv/bin/python" -m grpc_tools.protoc --proto_path="$1" --python_out="$generated" \
+    --grpc_python_out="$generated" "${@:2}"
+}
+generate "$here/proto" shop/v1/item.proto shop/v1/shop.proto
+generate "$root/loadgen-core/proto" loadgen/v1/loadgen.proto
+
+echo "counterparts of $LOADGEN"
+cd "$here"
+export PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 GRPC_VERBOSITY=NONE
+# An environment that names targets would change where the tests send.
+unset GRPC_HOST GRPC_PORT
+if [[ $# -gt 0 ]]; then
+  exec timeout --kill-after=10 900 "$venv/bin/python" -m unittest -v "$@"
+fi
+exec timeout --kill-after=10 900 "$venv/bin/python" -m unittest discover -v

@@ -87,13 +87,13 @@ pub(crate) struct RunArgs {
     #[arg(long, alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All, help_heading = "What to run")]
     pub(crate) protocol: ProtocolChoice,
 
-    /// Iterations in all
+    /// Iterations in all; with `--duration`, whichever comes first ends the load
     #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) requests: Option<u64>,
     /// Users at a time
     #[arg(short, long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) concurrency: Option<u64>,
-    /// How long to run, like `30s` or `5m`; takes the place of a number of iterations
+    /// How long to run, like `30s` or `5m`; without `--requests` it takes the place of a number of iterations
     #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) duration: Option<Duration>,
     /// Start iterations at this rate whatever the service does, like `500/s`

@@ -76,6 +76,21 @@ fn overrides_replace_what_they_contradict() {
     assert_eq!(counted.json()["scenarios"][0]["ledger"]["completed"], 50);
     assert_eq!(counted.json()["scenarios"][0]["backends"][0]["id"], "mine");
 
+    let bounded = run(&[
+        "--requests",
+        "50",
+        "--concurrency",
+        "5",
+        "--duration",
+        "300s",
+    ]);
+    assert_eq!(bounded.code, Some(0), "{bounded:?}");
+    assert_eq!(bounded.json()["scenarios"][0]["ledger"]["completed"], 50);
+    assert!(
+        bounded.stderr.contains("whichever comes first"),
+        "{bounded:?}"
+    );
+
     let timed = run(&["--duration", "300ms"]);
     assert_eq!(timed.code, Some(0), "{timed:?}");
     assert!(

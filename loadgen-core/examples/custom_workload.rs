@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let load = Load::Closed(ClosedModel {
         users: 4,
         limit: Limit::Duration(Duration::from_secs(1)),
+        max_duration: None,
         think_time: None,
         rate_limit: None,
     });

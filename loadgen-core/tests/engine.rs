@@ -80,6 +80,7 @@ fn closed(users: u32, limit: Limit) -> Load {
     Load::Closed(ClosedModel {
         users,
         limit,
+        max_duration: None,
         think_time: None,
         rate_limit: None,
     })
@@ -180,6 +181,54 @@ fn a_duration_ends_a_closed_model() {
     assert!(record.elapsed >= Duration::from_millis(300));
 }
 
+/// A load that counts iterations and ends in time at the latest.
+fn within(most: Duration, users: u32, limit: Limit) -> Load {
+    Load::Closed(ClosedModel {
+        users,
+        limit,
+        max_duration: Some(most),
+        think_time: None,
+        rate_limit: None,
+    })
+}
+
+#[test]
+fn iterations_that_are_done_in_time_end_their_scenario_alone() {
+    for limit in [Limit::Iterations(20), Limit::IterationsPerUser(5)] {
+        let bounded = ScenarioSpec::new("b", within(Duration::from_secs(60), 4, limit));
+        let timed = spec(closed(1, Limit::Duration(Duration::from_secs(1))));
+        let record = Run::new(two_workers())
+            .scenario(bounded, |_| Busy::taking(1))
+            .scenario(timed, |_| Busy::taking(1))
+            .execute()
+            .unwrap();
+        let [bounded, timed] = &record.scenarios[..] else {
+            panic!("two scenarios");
+        };
+        assert_eq!(check(bounded).completed, 20);
+        // It took as long as its iterations, though there was time until the run's end.
+        assert!(bounded.elapsed < timed.elapsed, "{:?}", bounded.elapsed);
+        assert!(timed.elapsed >= Duration::from_secs(1));
+        assert!(!record.stopped);
+    }
+}
+
+#[test]
+fn time_ends_iterations_that_are_not_done() {
+    for limit in [
+        Limit::Iterations(1_000_000),
+        Limit::IterationsPerUser(1_000_000),
+    ] {
+        let mut spec = spec(within(Duration::from_millis(200), 4, limit));
+        spec.warm_up = Duration::from_millis(100);
+        let record = run(spec, Busy::taking(5));
+        let ledger = check(&record.scenarios[0]);
+        assert!((10..10_000).contains(&ledger.completed), "{ledger:?}");
+        assert_eq!(ledger.planned, ledger.completed, "nothing was cut off");
+        assert!(!record.stopped);
+    }
+}
+
 #[test]
 fn stages_bring_users_and_take_them_away() {
     let stage = |ms, users| UserStage {
@@ -201,6 +250,7 @@ fn think_time_is_in_neither_series() {
     let load = Load::Closed(ClosedModel {
         users: 2,
         limit: Limit::IterationsPerUser(4),
+        max_duration: None,
         think_time: Some(ThinkTime::Between(
             Duration::from_millis(40),
             Duration::from_millis(60),
@@ -218,6 +268,7 @@ fn a_rate_limit_caps_a_closed_model() {
     let load = Load::Closed(ClosedModel {
         users: 10,
         limit: Limit::Duration(Duration::from_secs(1)),
+        max_duration: None,
         think_time: None,
         rate_limit: Some(Rate::new(200.0).unwrap()),
     });
@@ -281,6 +332,24 @@ fn a_graceful_stop_that_is_too_short_interrupts_and_drops() {
     assert_eq!(ledger.planned, 30);
     assert_eq!(ledger.interrupted, 2);
     assert_eq!(ledger.dropped, 28);
+}
+
+#[test]
+fn a_closed_load_drains_from_its_end_and_not_from_the_next_answer() {
+    for load in [
+        closed(2, Limit::Duration(Duration::from_millis(200))),
+        within(Duration::from_millis(200), 2, Limit::Iterations(1000)),
+    ] {
+        let mut spec = spec(load);
+        spec.graceful_stop = Duration::from_millis(50);
+        let record = run(spec, Busy::taking(10_000));
+        assert_eq!(check(&record.scenarios[0]).interrupted, 2);
+        assert!(
+            record.elapsed < Duration::from_secs(5),
+            "{:?}",
+            record.elapsed
+        );
+    }
 }
 
 #[test]

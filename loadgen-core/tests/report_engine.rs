@@ -34,6 +34,7 @@ fn a_run_of_the_engine_meets_the_schema() {
     let closed = Load::Closed(ClosedModel {
         users: 4,
         limit: Limit::Iterations(200),
+        max_duration: None,
         think_time: None,
         rate_limit: None,
     });

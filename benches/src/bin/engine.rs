@@ -34,6 +34,7 @@ fn closed(users: u32) -> Load {
     Load::Closed(ClosedModel {
         users,
         limit: Limit::Iterations(ITERATIONS),
+        max_duration: None,
         think_time: None,
         rate_limit: None,
     })

@@ -99,6 +99,9 @@ fn closed_in_words(closed: &ClosedModel) -> String {
             human::duration(stages.iter().map(|it| it.duration).sum())
         ),
     };
+    if let Some(most) = closed.max_duration {
+        words.push_str(&format!(", for {} at most", human::duration(most)));
+    }
     if let Some(cap) = closed.rate_limit {
         words.push_str(&format!(", at most {}", human::rate(cap.per_second())));
     }
@@ -134,9 +137,20 @@ mod tests {
         Load::Closed(ClosedModel {
             users,
             limit,
+            max_duration: None,
             think_time: None,
             rate_limit: None,
         })
+    }
+
+    fn within(most: Duration, load: Load) -> Load {
+        match load {
+            Load::Closed(model) => Load::Closed(ClosedModel {
+                max_duration: Some(most),
+                ..model
+            }),
+            Load::Open(_) => unreachable!("only a closed load has one"),
+        }
     }
 
     fn open(stages: &[(u64, f64, f64)]) -> Load {
@@ -164,6 +178,8 @@ mod tests {
     #[test_case(&closed(10, Limit::Stages(vec![STAGE, STAGE])) => "up to 10 users in 2 stages over 2 min")]
     #[test_case(&open(&[(30, 1_000.0, 1_000.0)]) => "1,000/s for 30 s, at most 2,000 users")]
     #[test_case(&open(&[(30, 0.0, 500.0), (30, 500.0, 0.0)]) => "up to 500/s for 60 s, at most 2,000 users")]
+    #[test_case(&within(Duration::from_secs(300), closed(200, Limit::Iterations(10_000)))
+        => "10,000 iterations by 200 users, for 5 min at most")]
     fn loads(model: &Load) -> String {
         load(model)
     }

@@ -227,9 +227,10 @@ impl Collector {
         let cut_short = stopped || self.panic.is_some();
         let now = self.clock.now();
         let elapsed = |scenario: &Collected| {
-            let planned = scenario.timeline.plan_end.filter(|_| !cut_short);
+            let timeline = scenario.timeline;
+            let planned = timeline.plan_end.filter(|_| timeline.lasts && !cut_short);
             let end = scenario.last_end.max(planned.unwrap_or(0)).min(now);
-            Duration::from_nanos(end.saturating_sub(scenario.timeline.measure_from))
+            Duration::from_nanos(end.saturating_sub(timeline.measure_from))
         };
         let first = self.scenarios.iter().map(|s| s.timeline.measure_from).min();
         let last = self

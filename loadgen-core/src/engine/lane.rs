@@ -27,19 +27,22 @@ pub(super) struct Timeline {
     pub(super) begin: Nanos,
     /// Measuring begins.
     pub(super) measure_from: Nanos,
-    /// The plan ends, where that is a matter of time.
+    /// Nothing starts from here on, where that is a matter of time.
     pub(super) plan_end: Option<Nanos>,
+    /// Whether the plan lasts until then, rather than ending there at the latest.
+    pub(super) lasts: bool,
 }
 
 impl Timeline {
     pub(super) fn new(spec: &ScenarioSpec, clock_start: Nanos) -> Self {
         let begin = clock_start.saturating_add(nanos(spec.start_after));
         let measure_from = begin.saturating_add(nanos(spec.warm_up));
-        let duration = spec.load.duration();
+        let limit = spec.load.time_limit();
         Self {
             begin,
             measure_from,
-            plan_end: duration.map(|duration| measure_from.saturating_add(nanos(duration))),
+            plan_end: limit.map(|limit| measure_from.saturating_add(nanos(limit))),
+            lasts: spec.load.duration().is_some(),
         }
     }
 }

@@ -79,6 +79,7 @@ impl Check<'_> {
             self.think_time(think_time).map(Some)
         });
         let rate_limit = raw.rate_limit.or(None, |rate| Some(*rate));
+        let max_duration = raw.max_duration.or(None, |most| Some(most.0));
         if limits.len() != 1 {
             const EXPECTED: &str =
                 "one of `iterations`, `iterations_per_user`, `duration` and `stages`";
@@ -86,7 +87,22 @@ impl Check<'_> {
                 [] => "none of them".to_owned(),
                 several => format!("`{}` together", several.join("`, `")),
             };
-            self.refuse::<()>("", &found, EXPECTED);
+            let hint = match limits.as_slice() {
+                [count @ ("iterations" | "iterations_per_user"), "duration"] => Some(format!(
+                    "`{count}` and `max_duration` end a load with whichever comes first"
+                )),
+                _ => None,
+            };
+            self.problems.add(&self.path, found, EXPECTED, hint);
+        }
+        if let ([limit @ ("duration" | "stages")], false) =
+            (limits.as_slice(), raw.max_duration.is_absent())
+        {
+            self.refuse::<()>(
+                "max_duration",
+                &format!("a second end in time beside `{limit}`"),
+                "it beside `iterations` or `iterations_per_user` only",
+            );
         }
         if raw.users.is_absent() && raw.stages.is_absent() {
             self.refuse::<()>("users", "nothing", "the number of users");
@@ -134,6 +150,7 @@ impl Check<'_> {
         Some(ClosedModel {
             users,
             limit,
+            max_duration: max_duration?,
             think_time: think_time??,
             rate_limit: rate_limit?,
         })

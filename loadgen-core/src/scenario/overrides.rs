@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use super::elements::{Connections, Iterations, Users};
-use super::load::expected_arrivals;
 use super::plan::ScenarioPlan;
 use super::problem::SuiteError;
-use super::stretch::{constant, stretch_rates, stretch_users, time_for};
+use super::stretch::{constant, stretch_rates, stretch_users, time_for, time_for_stages};
 use super::target::Target;
-use crate::schedule::{ClosedModel, Limit, Load, OpenModel, Spacing, WhenBusy};
+use crate::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
 use crate::units::{MAX_DURATION, Rate, format_duration};
 
 /// What to change in a scenario; what is `None` or empty stays.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Overrides {
-    /// Iterations in all. Takes the place of a duration.
+    /// Iterations in all. Takes the place of a duration, unless both are given: then whichever
+    /// comes first ends the load.
     pub requests: Option<u64>,
     /// Users; in an open model the most users.
     pub concurrency: Option<u32>,
-    /// How long. Takes the place of an iteration count.
+    /// How long. Takes the place of an iteration count, unless `requests` are given too.
     pub duration: Option<Duration>,
     /// A constant rate. Turns a closed model into an open one.
     pub rate: Option<Rate>,
@@ -170,13 +170,13 @@ impl Change<'_> {
         }
         match (self.overrides.requests, self.overrides.duration) {
             (Some(requests), Some(duration)) => {
-                return Err(OverrideError::Conflict {
-                    flags: "--requests and --duration",
-                    reason: format!(
-                        "a closed load ends after {requests} iterations or after {}, not both",
-                        format_duration(duration)
-                    ),
-                });
+                self.notices.push(format!(
+                    "--requests {requests} and --duration {} replace {}: whichever comes first ends the load",
+                    format_duration(duration),
+                    describe(&changed),
+                ));
+                changed.limit = Limit::Iterations(requests);
+                changed.max_duration = Some(duration);
             }
             (Some(requests), None) => {
                 let replaced = describe_limit(&changed.limit);
@@ -197,11 +197,12 @@ impl Change<'_> {
                     }
                     limit => {
                         if !matches!(limit, Limit::Duration(_)) {
-                            let replaced = describe_limit(limit);
+                            let replaced = describe(&changed);
                             self.notices
                                 .push(format!("--duration {length} replaces {replaced}"));
                         }
                         changed.limit = Limit::Duration(duration);
+                        changed.max_duration = None;
                     }
                 }
             }
@@ -252,23 +253,17 @@ impl Change<'_> {
     /// A closed model made open: the users become the most, and it lasts as long as the
     /// iterations take at that rate.
     fn opened(&mut self, model: &ClosedModel, rate: Rate) -> Result<OpenModel, OverrideError> {
-        let Overrides {
-            requests, duration, ..
-        } = *self.overrides;
         let max_users = self.overrides.concurrency.unwrap_or(model.users);
-        let duration = match (requests, duration) {
-            (Some(_), Some(_)) => return Err(three_quantities()),
-            (Some(requests), None) => lasting(requests, rate)?,
-            (None, Some(duration)) => duration,
-            (None, None) => match &model.limit {
-                Limit::Iterations(count) => lasting(*count, rate)?,
-                Limit::IterationsPerUser(count) => {
-                    let all = count.saturating_mul(u64::from(model.users));
-                    lasting(all, rate)?
-                }
-                Limit::Duration(duration) => *duration,
-                Limit::Stages(stages) => stages.iter().map(|stage| stage.duration).sum(),
-            },
+        let counted = self.overrides.requests.map(|count| lasting(count, rate));
+        let duration = match (self.end(counted)?, &model.limit) {
+            (Some((duration, _)), _) => duration,
+            (None, Limit::Iterations(count)) => within(model.max_duration, lasting(*count, rate))?,
+            (None, Limit::IterationsPerUser(count)) => {
+                let all = count.saturating_mul(u64::from(model.users));
+                within(model.max_duration, lasting(all, rate))?
+            }
+            (None, Limit::Duration(duration)) => *duration,
+            (None, Limit::Stages(stages)) => stages.iter().map(|stage| stage.duration).sum(),
         };
         let users = match &model.limit {
             Limit::Stages(_) => "its stages of users".to_owned(),
@@ -276,7 +271,7 @@ impl Change<'_> {
         };
         self.notices.push(format!(
             "--rate {rate} turns the closed load ({users}, {}) into an open one of {rate} for {} with at most {max_users} users",
-            describe_limit(&model.limit),
+            describe(model),
             format_duration(duration)
         ));
         for (given, name) in [
@@ -298,24 +293,16 @@ impl Change<'_> {
     }
 
     fn open(&mut self, model: &OpenModel) -> Result<OpenModel, OverrideError> {
-        let Overrides {
-            requests,
-            duration,
-            rate,
-            ..
-        } = *self.overrides;
+        let Overrides { requests, rate, .. } = *self.overrides;
         let mut changed = model.clone();
         if let Some(users) = self.overrides.concurrency {
             changed.max_users = users;
         }
-        let length: Duration = model.stages.iter().map(|stage| stage.duration).sum();
         let staged = !matches!(model.stages.as_slice(), [stage] if stage.from == stage.to);
         if let Some(rate) = rate {
-            let duration = match (requests, duration) {
-                (Some(_), Some(_)) => return Err(three_quantities()),
-                (Some(requests), None) => lasting(requests, rate)?,
-                (None, duration) => duration.unwrap_or(length),
-            };
+            let end = self.end(requests.map(|count| lasting(count, rate)))?;
+            let length = || model.stages.iter().map(|stage| stage.duration).sum();
+            let duration = end.map_or_else(length, |(duration, _)| duration);
             if staged {
                 self.notices.push(format!(
                     "--rate {rate} replaces the stages with {rate} for {}",
@@ -323,71 +310,79 @@ impl Change<'_> {
                 ));
             }
             changed.stages = vec![constant(rate.per_second(), duration)];
-        } else {
-            let (flag, wanted) = match (requests, duration) {
-                (Some(requests), Some(duration)) => {
-                    return Err(OverrideError::Conflict {
-                        flags: "--requests and --duration",
-                        reason: format!(
-                            "at the scenario's rate, {requests} iterations and {} do not go together; \
-                             give a --rate and one of them",
-                            format_duration(duration)
-                        ),
-                    });
-                }
-                (Some(requests), None) => match model.stages.as_slice() {
-                    [stage] if !staged => {
-                        let rate =
-                            Rate::new(stage.to).map_err(|error| OverrideError::OutOfBounds {
-                                flag: "--rate",
-                                found: stage.to.to_string(),
-                                expected: error.expected(),
-                            })?;
-                        let duration = lasting(requests, rate)?;
-                        (format!("--requests {requests}"), duration)
-                    }
-                    stages => {
-                        let factor = requests as f64 / expected_arrivals(stages);
-                        let seconds = length.as_secs_f64() * factor;
-                        let duration = Duration::try_from_secs_f64(seconds)
-                            .ok()
-                            .filter(|duration| *duration <= MAX_DURATION)
-                            .ok_or_else(|| OverrideError::TooLong {
-                                requests,
-                                rate: "the rates of the stages".to_owned(),
-                            })?;
-                        (format!("--requests {requests}"), duration)
-                    }
-                },
-                (None, Some(duration)) => (
-                    format!("--duration {}", format_duration(duration)),
-                    duration,
-                ),
-                (None, None) => return Ok(changed),
-            };
+        } else if let Some((duration, flag)) =
+            self.end(requests.map(|count| stretching(count, &model.stages)))?
+        {
             if staged {
-                let length = format_duration(wanted);
+                let length = format_duration(duration);
                 self.notices
                     .push(format!("{flag} stretches the stages to {length} in all"));
             }
-            changed.stages = stretch_rates(&model.stages, wanted);
+            changed.stages = stretch_rates(&model.stages, duration);
         }
         Ok(changed)
     }
-}
 
-fn three_quantities() -> OverrideError {
-    OverrideError::Conflict {
-        flags: "--rate, --requests and --duration",
-        reason: "two of them decide the third".to_owned(),
+    /// How long the flags let an open load last, and the flag that says so. `counted` is the time
+    /// that `--requests` takes; beside `--duration` the shorter of the two counts, as an open
+    /// load's iterations are a matter of time alone.
+    fn end(
+        &mut self,
+        counted: Option<Result<Duration, OverrideError>>,
+    ) -> Result<Option<(Duration, String)>, OverrideError> {
+        let by_count = format!("--requests {}", self.overrides.requests.unwrap_or_default());
+        let Some(duration) = self.overrides.duration else {
+            return Ok(counted.transpose()?.map(|length| (length, by_count)));
+        };
+        let by_time = format!("--duration {}", format_duration(duration));
+        let Some(counted) = counted else {
+            return Ok(Some((duration, by_time)));
+        };
+        // Iterations that would take more than may be come after any duration.
+        let (first, then) = match counted {
+            Ok(length) if length < duration => ((length, by_count), by_time),
+            _ => ((duration, by_time), by_count),
+        };
+        self.notices
+            .push(format!("{} ends the load before {then} does", first.1));
+        Ok(Some(first))
     }
 }
 
+/// The time in which so many iterations start at a rate.
 fn lasting(requests: u64, rate: Rate) -> Result<Duration, OverrideError> {
-    time_for(requests, rate).ok_or_else(|| OverrideError::TooLong {
+    time_for(requests, rate.per_second()).ok_or_else(|| OverrideError::TooLong {
         requests,
         rate: rate.to_string(),
     })
+}
+
+/// The same where the rates are those of stages.
+fn stretching(requests: u64, stages: &[RateStage]) -> Result<Duration, OverrideError> {
+    time_for_stages(requests, stages).ok_or_else(|| OverrideError::TooLong {
+        requests,
+        rate: "the scenario's rates".to_owned(),
+    })
+}
+
+/// The shorter of the two; a length beyond all bounds is not an error where there is a shorter one.
+fn within(
+    most: Option<Duration>,
+    length: Result<Duration, OverrideError>,
+) -> Result<Duration, OverrideError> {
+    match most {
+        Some(most) => Ok(length.map_or(most, |length| length.min(most))),
+        None => length,
+    }
+}
+
+/// When a closed load ends.
+fn describe(model: &ClosedModel) -> String {
+    let limit = describe_limit(&model.limit);
+    match model.max_duration {
+        Some(most) => format!("{limit} within {}", format_duration(most)),
+        None => limit,
+    }
 }
 
 fn describe_limit(limit: &Limit) -> String {

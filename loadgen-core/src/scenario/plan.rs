@@ -85,6 +85,7 @@ impl ScenarioPlan {
     /// let load = Load::Closed(ClosedModel {
     ///     users: 10,
     ///     limit: Limit::Iterations(1000),
+    ///     max_duration: None,
     ///     think_time: None,
     ///     rate_limit: None,
     /// });

@@ -115,6 +115,7 @@ fn load(load: &Load) -> RawLoad {
 fn closed(model: &ClosedModel) -> RawClosed {
     let mut raw = RawClosed {
         users: Slot::Given(number(model.users)),
+        max_duration: Slot::from_option(model.max_duration.map(PositiveSpan)),
         think_time: Slot::from_option(model.think_time.map(|think_time| match think_time {
             ThinkTime::Fixed(duration) => RawThinkTime::Fixed(Span(duration)),
             ThinkTime::Between(shortest, longest) => RawThinkTime::Between(RawBetween {

@@ -109,6 +109,8 @@ object! {
         "iterations_per_user" iterations_per_user: Iterations,
         /// How long users start again.
         "duration" duration: PositiveSpan,
+        /// The end in time of `iterations` or `iterations_per_user`, if that comes first.
+        "max_duration" max_duration: PositiveSpan,
         /// The number of users over time, in straight lines, from 0.
         "stages" stages: List<RawUserStage>,
         /// How long a user rests between two iterations.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::load::expected_arrivals;
 use crate::schedule::{RateStage, UserStage};
-use crate::units::{MAX_DURATION, Rate};
+use crate::units::MAX_DURATION;
 
 /// A constant rate as a stage.
 pub(super) fn constant(per_second: f64, duration: Duration) -> RateStage {
@@ -17,12 +18,25 @@ pub(super) fn constant(per_second: f64, duration: Duration) -> RateStage {
 /// The time in which exactly so many arrivals fall due at a rate: arrival `i` is due at
 /// `i / rate`, so it ends in the last nanosecond before arrival `requests`. `None` when it is
 /// longer than may be.
-pub(super) fn time_for(requests: u64, rate: Rate) -> Option<Duration> {
-    let nanos = requests as f64 / rate.per_second() * 1e9;
+pub(super) fn time_for(requests: u64, per_second: f64) -> Option<Duration> {
+    let nanos = requests as f64 / per_second * 1e9;
     if nanos > MAX_DURATION.as_nanos() as f64 {
         return None;
     }
     Some(Duration::from_nanos((nanos as u64).max(1)))
+}
+
+/// The same at the rates of stages, stretched to it.
+pub(super) fn time_for_stages(requests: u64, stages: &[RateStage]) -> Option<Duration> {
+    if let [stage] = stages
+        && stage.from == stage.to
+    {
+        return time_for(requests, stage.to);
+    }
+    let length: Duration = stages.iter().map(|stage| stage.duration).sum();
+    let seconds = length.as_secs_f64() * requests as f64 / expected_arrivals(stages);
+    let duration = Duration::try_from_secs_f64(seconds).ok()?;
+    (duration <= MAX_DURATION).then_some(duration)
 }
 
 pub(super) fn stretch_users(stages: &[UserStage], length: Duration) -> Vec<UserStage> {

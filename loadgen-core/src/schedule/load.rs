@@ -23,7 +23,8 @@ impl Load {
         }
     }
 
-    /// How long the load lasts, where that is part of the plan.
+    /// How long the load lasts, where the plan fixes it. One that may end before does not count:
+    /// that is a [`time_limit`](Self::time_limit).
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         match self {
@@ -35,6 +36,16 @@ impl Load {
             Self::Open(open) => Some(open.stages.iter().map(|stage| stage.duration).sum()),
         }
     }
+
+    /// How long iterations start, where there is an end to it in time: the load's duration, or the
+    /// most that a closed model may take for its iterations.
+    #[must_use]
+    pub fn time_limit(&self) -> Option<Duration> {
+        match self {
+            Self::Closed(closed) => self.duration().or(closed.max_duration),
+            Self::Open(_) => self.duration(),
+        }
+    }
 }
 
 /// A closed load model.
@@ -44,6 +55,9 @@ pub struct ClosedModel {
     pub users: u32,
     /// When the users stop starting again.
     pub limit: Limit,
+    /// The end in time of a limit that counts iterations, if that comes first. `None` beside
+    /// [`Limit::Duration`] and [`Limit::Stages`], which have one of their own.
+    pub max_duration: Option<Duration>,
     /// How long a user rests between two iterations.
     pub think_time: Option<ThinkTime>,
     /// The most iterations a second that all users together may start.

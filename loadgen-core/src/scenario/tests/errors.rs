@@ -69,7 +69,7 @@ fn everything_that_is_wrong_at_once() {
       scenarios[4]: found null, expected a scenario
       profiles.staging.timeout: found 30, expected a duration as a text, such as "1.5s"
       profiles.staging.name: found a name for all scenarios, expected a name in each scenario
-      scenarios[0].load.closed: found `iterations`, `duration` together, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`
+      scenarios[0].load.closed: found `iterations`, `duration` together, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`; `iterations` and `max_duration` end a load with whichever comes first
       scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greeter/Helo`, expected a method of loadgen.v1.Greeter; did you mean `loadgen.v1.Greeter/Hello`?
       scenarios[0].steps[2].name: found a name for a pause, expected none; a pause has no series of its own
       scenarios[0].steps[4]: found both `grpc` and `pause`, expected one action
@@ -135,7 +135,11 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 }
 
 #[test_case(&json!({ "load": { "closed": { "users": 5 } } }), "scenarios[0].load.closed: found none of them, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`"; "no limit")]
-#[test_case(&json!({ "load": { "closed": { "users": 5, "iterations": 10, "duration": "1s" } } }), "scenarios[0].load.closed: found `iterations`, `duration` together, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`"; "two limits")]
+#[test_case(&json!({ "load": { "closed": { "users": 5, "iterations": 10, "duration": "1s" } } }), "scenarios[0].load.closed: found `iterations`, `duration` together, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`; `iterations` and `max_duration` end a load with whichever comes first"; "two limits")]
+#[test_case(&json!({ "load": { "closed": { "users": 5, "duration": "1s", "max_duration": "2s" } } }), "scenarios[0].load.closed.max_duration: found a second end in time beside `duration`, expected it beside `iterations` or `iterations_per_user` only"; "two durations")]
+#[test_case(&json!({ "load": { "closed": { "stages": [{ "for": "1s", "users": 5 }], "max_duration": "2s" } } }), "scenarios[0].load.closed.max_duration: found a second end in time beside `stages`, expected it beside `iterations` or `iterations_per_user` only"; "stages with another end")]
+#[test_case(&json!({ "load": { "closed": { "users": 5, "iterations": 10, "max_duration": "0s" } } }), "scenarios[0].load.closed.max_duration: found \"0s\", expected a duration above zero"; "no time for iterations")]
+#[test_case(&json!({ "load": { "closed": { "users": 5, "max_duration": "2s" } } }), "scenarios[0].load.closed: found none of them, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`"; "only an end in time at the latest")]
 #[test_case(&json!({ "load": { "closed": { "users": 5, "iterations": 4 } } }), "scenarios[0].load.closed.iterations: found 4 for 5 users, expected at least one iteration for each user"; "fewer iterations than users")]
 #[test_case(&json!({ "load": { "closed": { "iterations": 4 } } }), "scenarios[0].load.closed.users: found nothing, expected the number of users"; "no users")]
 #[test_case(&json!({ "load": { "closed": { "users": 1_000_001, "iterations": 4 } } }), "scenarios[0].load.closed.users: found 1000001, expected a whole number from 1 to 1000000"; "too many users")]

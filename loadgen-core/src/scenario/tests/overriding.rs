@@ -33,6 +33,10 @@ fn counted() -> Value {
     json!({ "closed": { "users": 10, "iterations": 1000 } })
 }
 
+fn bounded() -> Value {
+    json!({ "closed": { "users": 10, "iterations": 1000, "max_duration": "1m" } })
+}
+
 fn open() -> Value {
     json!({ "open": { "rate": "100/s", "duration": "10s", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } })
 }
@@ -108,18 +112,50 @@ fn nothing_changes_nothing() {
 #[test_case(&rate_stages(), &Overrides { rate: rate(5.0), ..Overrides::default() },
     &json!({ "open": { "rate": "5/s", "duration": "40s", "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
     &["s: --rate 5/s replaces the stages with 5/s for 40s"]; "rate for stages of rates")]
+#[test_case(&counted(), &Overrides { requests: Some(10_000), concurrency: Some(200), duration: seconds(300), ..Overrides::default() },
+    &json!({ "closed": { "users": 200, "iterations": 10_000, "max_duration": "5m" } }),
+    &["s: --requests 10000 and --duration 5m replace 1000 iterations: whichever comes first ends the load"]; "requests and duration")]
+#[test_case(&user_stages(), &Overrides { requests: Some(100), duration: seconds(5), ..Overrides::default() },
+    &json!({ "closed": { "users": 20, "iterations": 100, "max_duration": "5s" } }),
+    &["s: --requests 100 and --duration 5s replace the stages: whichever comes first ends the load"]; "requests and duration for stages of users")]
+#[test_case(&bounded(), &Overrides { requests: Some(500), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "iterations": 500, "max_duration": "1m" } }), &[]; "requests leave the end in time")]
+#[test_case(&bounded(), &Overrides { duration: seconds(5), ..Overrides::default() },
+    &json!({ "closed": { "users": 10, "duration": "5s" } }),
+    &["s: --duration 5s replaces 1000 iterations within 1m"]; "duration for iterations and an end in time")]
+#[test_case(&bounded(), &Overrides { rate: rate(10.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "10/s", "duration": "1m", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
+    &["s: --rate 10/s turns the closed load (10 users, 1000 iterations within 1m) into an open one of 10/s for 1m with at most 10 users"]; "a rate that the end in time is too short for")]
+#[test_case(&bounded(), &Overrides { rate: rate(0.000_001), ..Overrides::default() },
+    &json!({ "open": { "rate": "0.000001/s", "duration": "1m", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
+    &["s: --rate 0.000001/s turns the closed load (10 users, 1000 iterations within 1m) into an open one of 0.000001/s for 1m with at most 10 users"]; "a rate that would take years")]
+#[test_case(&bounded(), &Overrides { rate: rate(1000.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "1000/s", "duration": "1s", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
+    &["s: --rate 1000/s turns the closed load (10 users, 1000 iterations within 1m) into an open one of 1000/s for 1s with at most 10 users"]; "a rate that the end in time is long enough for")]
+#[test_case(&counted(), &Overrides { requests: Some(500), duration: seconds(30), rate: rate(100.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "5s", "arrivals": "uniform", "users": { "max": 10 }, "when_busy": "queue" } }),
+    &[
+        "s: --requests 500 ends the load before --duration 30s does",
+        "s: --rate 100/s turns the closed load (10 users, 1000 iterations) into an open one of 100/s for 5s with at most 10 users",
+    ]; "rate, requests and duration, requests first")]
+#[test_case(&open(), &Overrides { requests: Some(5000), duration: seconds(30), ..Overrides::default() },
+    &json!({ "open": { "rate": "100/s", "duration": "30s", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } }),
+    &["s: --duration 30s ends the load before --requests 5000 does"]; "requests and duration at a rate, duration first")]
+#[test_case(&open(), &Overrides { requests: Some(1_000_000_000), duration: seconds(30), rate: rate(1.0), ..Overrides::default() },
+    &json!({ "open": { "rate": "1/s", "duration": "30s", "arrivals": "uniform", "users": { "max": 50 }, "when_busy": "queue" } }),
+    &["s: --duration 30s ends the load before --requests 1000000000 does"]; "requests that would take years")]
+#[test_case(&rate_stages(), &Overrides { requests: Some(7000), duration: seconds(4), ..Overrides::default() },
+    &json!({ "open": { "stages": [{ "for": "1s", "rate": "100/s" }, { "for": "3s", "rate": "100/s" }], "arrivals": "uniform", "users": { "max": 1000 }, "when_busy": "queue" } }),
+    &[
+        "s: --duration 4s ends the load before --requests 7000 does",
+        "s: --duration 4s stretches the stages to 4s in all",
+    ]; "requests and duration of stages of rates")]
 fn replaces(load: &Value, overrides: &Overrides, expected: &Value, notices: &[&str]) {
     let (changed, told) = change(load, overrides);
     assert_eq!(&changed, expected);
     assert_eq!(told, notices);
 }
 
-#[test_case(&counted(), &Overrides { requests: Some(5), duration: seconds(5), ..Overrides::default() }
-    => "--requests and --duration contradict one another: a closed load ends after 5 iterations or after 5s, not both"; "two ends")]
-#[test_case(&open(), &Overrides { requests: Some(5), duration: seconds(5), ..Overrides::default() }
-    => "--requests and --duration contradict one another: at the scenario's rate, 5 iterations and 5s do not go together; give a --rate and one of them"; "two ends of an open load")]
-#[test_case(&counted(), &Overrides { requests: Some(5), duration: seconds(5), rate: rate(1.0), ..Overrides::default() }
-    => "--rate, --requests and --duration contradict one another: two of them decide the third"; "three quantities")]
 #[test_case(&counted(), &Overrides { requests: Some(5), concurrency: Some(6), ..Overrides::default() }
     => "--requests and --concurrency contradict one another: 5 iterations are too few for 6 users"; "more users than requests")]
 #[test_case(&counted(), &Overrides { concurrency: Some(2000), ..Overrides::default() }

@@ -20,6 +20,7 @@ fn closed(users: u32, limit: Limit) -> Load {
     Load::Closed(ClosedModel {
         users,
         limit,
+        max_duration: None,
         think_time: None,
         rate_limit: None,
     })
@@ -75,15 +76,27 @@ fn what_is_not_said_has_the_documented_default() {
     &Load::Closed(ClosedModel {
         users: 2,
         limit: Limit::Iterations(2),
+        max_duration: None,
         think_time: Some(ThinkTime::Fixed(seconds(1))),
         rate_limit: Some(Rate::new(0.5).unwrap()),
     }); "think time and rate limit"
+)]
+#[test_case(
+    &json!({ "closed": { "users": 2, "iterations_per_user": 3, "max_duration": "90s" } }),
+    &Load::Closed(ClosedModel {
+        users: 2,
+        limit: Limit::IterationsPerUser(3),
+        max_duration: Some(seconds(90)),
+        think_time: None,
+        rate_limit: None,
+    }); "iterations or a time, whichever comes first"
 )]
 #[test_case(
     &json!({ "closed": { "users": 2, "iterations": 2, "think_time": { "between": ["0.5s", "2s"] } } }),
     &Load::Closed(ClosedModel {
         users: 2,
         limit: Limit::Iterations(2),
+        max_duration: None,
         think_time: Some(ThinkTime::Between(Duration::from_millis(500), seconds(2))),
         rate_limit: None,
     }); "think time from a range"

@@ -44,11 +44,14 @@ fn closed() -> impl Strategy<Value = Load> {
         span().prop_map(|span| Some(ThinkTime::Fixed(span))),
         (span(), span()).prop_map(|(a, b)| Some(ThinkTime::Between(a.min(b), a.max(b)))),
     ];
-    (limit, think_time, prop::option::of(rate())).prop_map(
-        |((users, limit), think_time, rate_limit)| {
+    let max_duration = prop::option::of(span());
+    (limit, max_duration, think_time, prop::option::of(rate())).prop_map(
+        |((users, limit), max_duration, think_time, rate_limit)| {
+            let counts = matches!(limit, Limit::Iterations(_) | Limit::IterationsPerUser(_));
             Load::Closed(ClosedModel {
                 users,
                 limit,
+                max_duration: max_duration.filter(|_| counts),
                 think_time,
                 rate_limit,
             })

@@ -219,6 +219,7 @@ pub(crate) fn plan(targets: &[std::net::SocketAddr], method: &str) -> ScenarioPl
         load: Load::Closed(ClosedModel {
             users: 1,
             limit: Limit::Iterations(1),
+            max_duration: None,
             think_time: None,
             rate_limit: None,
         }),

@@ -226,7 +226,7 @@ pub struct IterationSeed<'a> {
     pub observer: &'a dyn Observer,
     /// Whose iteration it is.
     pub user: UserId,
-    /// The iteration's number on its worker, from 0.
+    /// The iteration's number among its user's, from 0.
     pub number: u64,
     /// When it was due.
     pub due: Nanos,
@@ -262,7 +262,7 @@ impl<'a> Iteration<'a> {
         self.user
     }
 
-    /// The iteration's number on its worker, from 0.
+    /// The iteration's number among its user's, from 0.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

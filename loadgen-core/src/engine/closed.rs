@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::lane::{Lane, Pass};
 use super::slot::Slot;
-use crate::clock::{Nanos, nanos};
-use crate::schedule::{ClosedModel, Limit, ThinkTime, UserStage, users_at};
+use crate::clock::nanos;
+use crate::schedule::{ClosedModel, Limit, ThinkTime, UserStage, needed_at};
 use crate::units::Rate;
 use crate::workload::{UserId, Workload};
 
@@ -37,7 +37,7 @@ impl Shared {
         Arc::new(Self {
             left: AtomicU64::new(total),
             limiter: model.rate_limit.map(limiter),
-            chunk: (total / (u64::from(model.users) * 8)).clamp(1, 64),
+            chunk: (total / (u64::from(model.users.max(1)) * 8)).clamp(1, 64),
         })
     }
 
@@ -141,8 +141,7 @@ impl<W: Workload> Part<W> {
                 break;
             }
             let start = core.clock.now();
-            if timeline.plan_end.is_some_and(|end| start >= end) {
-                core.begin_drain(start);
+            if core.halted() || timeline.plan_end.is_some_and(|end| start >= end) {
                 break;
             }
             let measured = start >= timeline.measure_from;
@@ -150,7 +149,7 @@ impl<W: Workload> Part<W> {
                 if !self.take_one(measured_so_far) {
                     // Its own share may be done; that of all users means the end for everyone.
                     if matches!(self.model.limit, Limit::Iterations(_)) {
-                        core.begin_drain(start);
+                        core.begin_ending(start);
                     }
                     break;
                 }
@@ -171,7 +170,7 @@ impl<W: Workload> Part<W> {
             if let Some(think_time) = self.model.think_time {
                 let rest = match think_time {
                     ThinkTime::Fixed(rest) => nanos(rest),
-                    ThinkTime::Between(least, most) => random.u64(nanos(least)..=nanos(most)),
+                    ThinkTime::Between(a, b) => random.u64(nanos(a.min(b))..=nanos(a.max(b))),
                 };
                 let until = ended.at.saturating_add(rest);
                 let until = timeline.plan_end.map_or(until, |end| until.min(end));
@@ -209,22 +208,13 @@ impl<W: Workload> Part<W> {
 
     /// Waits until the stages have room for this user. False when that will not be.
     async fn wait_for_turn(&self, user: UserId, stages: &[UserStage]) -> bool {
-        /// How often a user that is not needed looks again: staged users come and go to this.
-        const LOOK_AGAIN: Nanos = 10_000_000;
         let core = &*self.lane.core;
-        loop {
-            let now = core.clock.now();
-            if core.timeline.plan_end.is_some_and(|end| now >= end) {
-                core.begin_drain(now);
-                return false;
-            }
-            let into = now.saturating_sub(core.timeline.measure_from);
-            if user.0 < users_at(stages, into) {
-                return true;
-            }
-            if !core.rest_until(now + LOOK_AGAIN).await {
-                return false;
-            }
+        let from = core.timeline.measure_from;
+        let into = core.clock.now().saturating_sub(from);
+        match needed_at(stages, user.0, into) {
+            Some(at) if at <= into => true,
+            Some(at) => core.rest_until(from.saturating_add(at)).await,
+            None => false,
         }
     }
 
@@ -233,7 +223,7 @@ impl<W: Workload> Part<W> {
         let core = &*self.lane.core;
         let _turn = tokio::select! {
             turn = self.turn.lock() => turn,
-            () = core.drained() => return false,
+            () = core.ending() => return false,
         };
         loop {
             let Err(not_until) = limiter.check() else {
@@ -246,7 +236,6 @@ impl<W: Workload> Part<W> {
                 return false;
             }
             if core.timeline.plan_end.is_some_and(|end| until >= end) {
-                core.begin_drain(core.clock.now());
                 return false;
             }
         }

@@ -45,8 +45,6 @@ struct Collected {
     gauges: Vec<String>,
     /// Each worker's last word on the phase; `None` where it has no users.
     phases: Vec<Option<Phase>>,
-    /// Whether a worker's tick came since the last snapshot.
-    fresh: Vec<bool>,
     interval_from: Nanos,
     last_tick: Nanos,
     last_end: Nanos,
@@ -91,7 +89,6 @@ impl Collector {
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))
                         .collect(),
-                    fresh: vec![false; workers],
                     interval_from: timeline.begin,
                     last_tick: timeline.begin,
                     last_end: 0,
@@ -112,22 +109,22 @@ impl Collector {
 
     /// Receives until every worker is done.
     pub(super) fn collect(&mut self, from: &Receiver<ToCollector>, listeners: &mut [Listener]) {
-        /// How long a snapshot waits for the last worker's tick once the first has come.
-        const PATIENCE: Duration = Duration::from_millis(300);
-        let mut first_fresh: Option<Nanos> = None;
+        const SECOND: Nanos = 1_000_000_000;
+        /// Workers send their ticks with the second's end; this is time for them to arrive.
+        const ARRIVAL: Nanos = 100_000_000;
+        let mut next = self.start + SECOND + ARRIVAL;
         while self.workers.iter().any(Option::is_none) {
-            match from.recv_timeout(PATIENCE) {
+            let wait = next.saturating_sub(self.clock.now());
+            match from.recv_timeout(Duration::from_nanos(wait)) {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let now = self.clock.now();
-            if self.scenarios.iter().any(|s| s.fresh.contains(&true)) {
-                let since = *first_fresh.get_or_insert(now);
-                if self.complete() || now - since >= nanos(PATIENCE) {
-                    first_fresh = None;
-                    self.snapshot(listeners);
-                }
+            if now >= next {
+                self.snapshot(listeners);
+                // A slow listener misses seconds; it does not get them all at once.
+                next += ((now - next) / SECOND + 1) * SECOND;
             }
         }
         self.snapshot(listeners);
@@ -150,7 +147,6 @@ impl Collector {
                     .merger
                     .add(worker, second, &mut tick, &collected.gauges);
                 collected.phases[worker] = Some(phase);
-                collected.fresh[worker] = true;
                 collected.last_tick = collected.last_tick.max(at);
                 collected.last_end = collected.last_end.max(last_end);
                 let _ = self.returns[worker][scenario].send(tick);
@@ -173,22 +169,11 @@ impl Collector {
         }
     }
 
-    /// Whether every lane that still runs has sent its tick.
-    fn complete(&self) -> bool {
-        self.scenarios.iter().all(|scenario| {
-            let lanes = scenario.phases.iter().zip(&scenario.fresh);
-            lanes
-                .filter(|(phase, _)| phase.is_some_and(|phase| phase != Phase::Done))
-                .all(|(_, fresh)| *fresh)
-        })
-    }
-
     fn snapshot(&mut self, listeners: &mut [Listener]) {
         for scenario in &mut self.scenarios {
             let length = scenario.last_tick.saturating_sub(scenario.interval_from);
             scenario.merger.end_interval(Duration::from_nanos(length));
             scenario.interval_from = scenario.last_tick;
-            scenario.fresh.fill(false);
         }
         let snapshot = Snapshot {
             elapsed: Duration::from_nanos(self.clock.now().saturating_sub(self.start)),
@@ -232,12 +217,14 @@ impl Collector {
             let end = scenario.last_end.max(planned.unwrap_or(0)).min(now);
             Duration::from_nanos(end.saturating_sub(timeline.measure_from))
         };
-        let first = self.scenarios.iter().map(|s| s.timeline.measure_from).min();
-        let last = self
-            .scenarios
-            .iter()
-            .map(|s| s.timeline.measure_from + nanos(elapsed(s)))
-            .max();
+        // A scenario that a stop kept from beginning took no time.
+        let begun = || {
+            let begun = |s: &&Collected| s.timeline.measure_from <= now;
+            self.scenarios.iter().filter(begun)
+        };
+        let first = begun().map(|s| s.timeline.measure_from).min();
+        let end = |s: &Collected| s.timeline.measure_from + nanos(elapsed(s));
+        let last = begun().map(end).max();
         let total = last.unwrap_or(0).saturating_sub(first.unwrap_or(0));
         let mut record = RunRecord {
             started_at,

@@ -49,7 +49,7 @@ pub struct ScenarioSnapshot<'a> {
     pub phase: Phase,
     /// Users busy with a measured iteration now.
     pub users: u64,
-    /// What happened since the snapshot before.
+    /// What happened since the snapshot before. Its length is zero when nothing was heard.
     pub interval: &'a Interval,
     /// Everything so far; its `series` comes with the final record only.
     pub total: &'a ScenarioRecord,

@@ -34,6 +34,8 @@ pub(super) struct Beat {
     in_circulation: Cell<usize>,
     next_tick: Cell<Nanos>,
     measuring: Cell<bool>,
+    /// Whether the last tick is out.
+    over: Cell<bool>,
 }
 
 impl Beat {
@@ -52,6 +54,7 @@ impl Beat {
             returned,
             in_circulation: Cell::new(2),
             measuring: Cell::new(false),
+            over: Cell::new(false),
         }
     }
 
@@ -74,7 +77,7 @@ impl Beat {
         if !self.measuring.get() && now >= from {
             self.measuring.set(true);
             if from > core.timeline.begin {
-                core.recorder.forget_bytes();
+                core.recorder.forget_warm_up();
             }
             self.next_tick.set(from + SECOND);
         }
@@ -97,7 +100,7 @@ impl Beat {
             self.next_tick
                 .set(origin + (now.saturating_sub(origin) / SECOND + 1) * SECOND);
             if !self.measuring.get() {
-                core.recorder.forget_bytes();
+                core.recorder.forget_warm_up();
             }
             let tick = core.recorder.swap(empty);
             let _ = out.send(ToCollector::Tick {
@@ -119,6 +122,8 @@ pub(super) struct Heart {
     clock: Clock,
     beats: Vec<Beat>,
     out: Sender<ToCollector>,
+    period: Duration,
+    last_beat: Cell<Nanos>,
     longest_stall: Cell<Duration>,
     usage_from: Cell<Option<(Nanos, Usage)>>,
     usage: Cell<Option<(Nanos, Usage)>>,
@@ -131,9 +136,12 @@ impl Heart {
         beats: Vec<Beat>,
         out: Sender<ToCollector>,
     ) -> Self {
+        let finest = beats.iter().map(|beat| beat.core.sweep_period()).min();
         Self {
             worker,
             clock,
+            period: finest.unwrap_or(PERIOD).min(PERIOD),
+            last_beat: Cell::new(clock.now()),
             beats,
             out,
             longest_stall: Cell::new(Duration::ZERO),
@@ -144,31 +152,30 @@ impl Heart {
 
     /// Beats until dropped.
     pub(super) async fn beat(&self) {
-        let finest = self.beats.iter().map(|beat| beat.core.sweep_period()).min();
-        let period = finest.unwrap_or(PERIOD).min(PERIOD);
-        let mut interval = tokio::time::interval(period);
+        let mut interval = tokio::time::interval(self.period);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = self.clock.now();
         loop {
             interval.tick().await;
             let now = self.clock.now();
-            self.notice_stall(last, now, period);
-            last = now;
-            for beat in &self.beats {
+            self.notice_stall(now);
+            for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
                 beat.core.beat(now);
-                beat.send_tick(self.worker, now, &self.out, false);
+                let last = beat.core.is_done();
+                beat.over.set(last);
+                beat.send_tick(self.worker, now, &self.out, last);
             }
             self.account(now);
         }
     }
 
     /// Only a stall while load runs says anything about the load.
-    fn notice_stall(&self, last: Nanos, now: Nanos, period: Duration) {
+    fn notice_stall(&self, now: Nanos) {
+        let last = self.last_beat.replace(now);
         let measuring = |beat: &Beat| {
-            let timeline = beat.core.timeline;
-            now >= timeline.measure_from && beat.core.phase(last) <= Phase::Measure
+            let began = now >= beat.core.timeline.measure_from;
+            began && beat.core.ending_since().is_none_or(|ending| last < ending)
         };
-        let stall = Duration::from_nanos(now - last).saturating_sub(period);
+        let stall = Duration::from_nanos(now - last).saturating_sub(self.period);
         if stall > self.longest_stall.get() && self.beats.iter().any(measuring) {
             self.longest_stall.set(stall);
         }
@@ -190,7 +197,8 @@ impl Heart {
     /// The last ticks and the worker's own figures.
     pub(super) fn finish(&self) -> WorkerRecord {
         let now = self.clock.now();
-        for beat in &self.beats {
+        self.notice_stall(now);
+        for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
             beat.core.finish();
             beat.send_tick(self.worker, now, &self.out, true);
         }

@@ -58,6 +58,8 @@ pub(super) struct LaneCore {
     stopper: Stopper,
     stop: Cell<Stop>,
     drain_until: Cell<Option<Nanos>>,
+    /// Since when nothing new starts, whatever the reason.
+    ending_since: Cell<Option<Nanos>>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// Tells everyone who waits for time to pass that there is nothing to wait for.
     pub(super) halt: Notify,
@@ -87,6 +89,7 @@ impl LaneCore {
             stopper,
             stop: Cell::new(Stop::No),
             drain_until: Cell::new(None),
+            ending_since: Cell::new(None),
             slots: RefCell::new(Vec::new()),
             halt: Notify::new(),
             next_sweep: Cell::new(0),
@@ -113,11 +116,25 @@ impl LaneCore {
         if self.drain_until.get().is_none() {
             let until = now.saturating_add(nanos(self.spec.graceful_stop));
             self.drain_until.set(Some(until));
-            self.halt.notify_waiters();
+            self.begin_ending(now);
         }
     }
 
-    /// The earliest moment at which the heartbeat must look again, for timeouts.
+    /// Nothing is left to start. What is under way was promised by the plan and may take as long
+    /// as its timeout; only who rests before a next iteration need not.
+    pub(super) fn begin_ending(&self, now: Nanos) {
+        if self.ending_since.get().is_none() {
+            self.ending_since.set(Some(now));
+        }
+        self.halt.notify_waiters();
+    }
+
+    /// Since when nothing new starts.
+    pub(super) fn ending_since(&self) -> Option<Nanos> {
+        self.ending_since.get()
+    }
+
+    /// How often the heartbeat must look, for timeouts.
     pub(super) fn sweep_period(&self) -> Duration {
         Duration::from_nanos(self.sweep_period)
     }
@@ -148,7 +165,7 @@ impl LaneCore {
     pub(super) fn phase(&self, now: Nanos) -> Phase {
         if self.done.get() {
             Phase::Done
-        } else if self.drain_until.get().is_some() {
+        } else if self.ending_since.get().is_some() {
             Phase::Drain
         } else if now >= self.timeline.measure_from {
             Phase::Measure
@@ -159,8 +176,14 @@ impl LaneCore {
         }
     }
 
+    /// Everybody is through.
     pub(super) fn finish(&self) {
+        self.begin_ending(self.clock.now());
         self.done.set(true);
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done.get()
     }
 
     /// When the lane's last measured iteration ended, or 0.
@@ -168,17 +191,17 @@ impl LaneCore {
         self.last_end.get()
     }
 
-    /// Waits until the lane drains.
-    pub(super) async fn drained(&self) {
-        while self.drain_until.get().is_none() {
+    /// Waits until nothing new will start.
+    pub(super) async fn ending(&self) {
+        while self.ending_since.get().is_none() {
             self.halt.notified().await;
         }
     }
 
-    /// Waits until `at`, to about a millisecond. False when the lane drains before.
+    /// Waits until `at`, to about a millisecond. False when nothing new will start.
     pub(super) async fn rest_until(&self, at: Nanos) -> bool {
         loop {
-            if self.drain_until.get().is_some() {
+            if self.ending_since.get().is_some() {
                 return false;
             }
             let now = self.clock.now();
@@ -286,11 +309,14 @@ impl<W: Workload> Lane<W> {
             self.workload.iterate(session, &iteration).await
         });
         let extend = || {
-            let deadline = pass.start.saturating_add(timeout + iteration.paused());
+            let now = core.clock.now();
+            let allowed = timeout.saturating_add(iteration.paused());
+            let deadline = pass.start.saturating_add(allowed);
+            // A pause that is under way is not known yet to its end: look again at the next sweep.
             if iteration.pausing() {
-                Some(core.clock.now().saturating_add(timeout))
+                Some(now)
             } else {
-                (deadline > core.clock.now()).then_some(deadline)
+                (deadline > now).then_some(deadline)
             }
         };
         let result = slot.guard(action, extend).await;

@@ -25,8 +25,8 @@ const BURST: u32 = 64;
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
     due: Nanos,
-    /// Whether a user was free when it was handed out.
-    had_user: bool,
+    /// When it was put in line because no user was free; until then it waited for us.
+    in_line_since: Option<Nanos>,
 }
 
 /// A user of an open model, as its dispatcher sees it.
@@ -48,12 +48,13 @@ struct Part<W: Workload> {
 /// Runs one worker's share to the end.
 ///
 /// # Errors
-/// When the system refuses a timer.
+/// When the system refuses to set a timer, which it has no reason to.
 pub(super) async fn run<W: Workload>(
     lane: &Lane<W>,
     model: &OpenModel,
     share: Share,
     users: &[UserId],
+    mut pacer: Pacer,
     seed: u64,
 ) -> io::Result<()> {
     let part = Rc::new(Part {
@@ -69,7 +70,6 @@ pub(super) async fn run<W: Workload>(
         unused: users.iter().copied().collect(),
         when_busy: model.when_busy,
     };
-    let mut pacer = Pacer::new(core.clock)?;
     let timeline = core.timeline;
     if !core.spec.warm_up.is_zero() {
         let rate = model.stages.first().map_or(0.0, |stage| stage.to);
@@ -114,6 +114,7 @@ impl<W: Workload> Crew<W> {
     ) -> io::Result<()> {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
+        let late_after = nanos(core.spec.late_after);
         let (mut burst, mut last_due, mut now) = (0, 0, core.clock.now());
         for due in arrivals {
             let due = origin.saturating_add(due);
@@ -132,9 +133,14 @@ impl<W: Workload> Crew<W> {
                 }
                 now = core.clock.now();
                 burst = 0;
+                if now.saturating_sub(due) > late_after {
+                    // We overslept. Answers that came meanwhile are read first, or users would
+                    // count as busy that the service has long let go.
+                    tokio::task::yield_now().await;
+                }
             }
             last_due = due;
-            self.hand_out(due);
+            self.hand_out(due, now);
             burst += 1;
             if burst == BURST {
                 burst = 0;
@@ -150,7 +156,7 @@ impl<W: Workload> Crew<W> {
 
     /// Puts an arrival in line and sees to it that a user comes for it, if there is a free one.
     #[inline]
-    fn hand_out(&mut self, due: Nanos) {
+    fn hand_out(&mut self, due: Nanos, now: Nanos) {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
         let measured = due >= core.timeline.measure_from;
@@ -172,7 +178,8 @@ impl<W: Workload> Crew<W> {
             core.recorder.dropped(u64::from(measured));
             return;
         }
-        let arrival = Arrival { due, had_user };
+        let in_line_since = (!had_user).then_some(now);
+        let arrival = Arrival { due, in_line_since };
         part.line.borrow_mut().push_back(arrival);
     }
 
@@ -199,22 +206,22 @@ impl<W: Workload> Part<W> {
             waker: RefCell::new(None),
             idle: Cell::new(false),
         });
-        let (mut session, mut number, mut free_since, mut burst) = (None, 0, 0, 0);
+        let (mut session, mut number, mut free_since, mut burst) = (None, 0, 0_u64, 0);
         while let Some(arrival) = self.next_arrival(&parked).await {
             let start = core.clock.now();
             let measured = arrival.due >= core.timeline.measure_from;
             if measured {
-                let possible = if arrival.had_user {
-                    arrival.due
-                } else {
-                    arrival.due.max(free_since)
-                };
+                // While it stood in line and no user was free it waited for the service; before
+                // that, and since, for us.
+                let queue_wait = arrival
+                    .in_line_since
+                    .map_or(0, |since| free_since.saturating_sub(since));
+                let start_lag = start.saturating_sub(arrival.due).saturating_sub(queue_wait);
                 let started = Started {
-                    due: arrival.due,
-                    start,
-                    possible,
+                    queue_wait,
+                    start_lag,
                 };
-                let late = start - possible > late_after;
+                let late = start_lag > late_after;
                 let in_time = core.timeline.plan_end.is_none_or(|end| start <= end);
                 core.recorder.started_open(&started, late, in_time);
             }

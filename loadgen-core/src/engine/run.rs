@@ -102,6 +102,8 @@ impl Run {
         let clock = Clock::start();
         let workers = self.workers();
         let scenarios = Arc::new(self.scenarios);
+        // However this ends, a listener's panic included, no worker goes on without us.
+        let _abort = AbortOnDrop(self.stopper.clone());
         let (go, gone) = watch::channel(None);
         let (out, from) = channel();
         let mut returns = Vec::new();
@@ -143,9 +145,11 @@ impl Run {
         for listener in &mut self.listeners {
             listener(&Event::Connected);
         }
-        // Time for every worker to be awake when the clock starts.
-        let start = clock.now() + nanos(Duration::from_millis(20));
-        let started_at = SystemTime::now() + Duration::from_millis(20);
+        // Time for every worker to be awake, and all its users made, when the clock starts.
+        let users = specs.iter().map(|spec| spec.load.max_users()).sum::<u32>();
+        let headway = Duration::from_millis(20) + Duration::from_micros(4) * users;
+        let start = clock.now() + nanos(headway);
+        let started_at = SystemTime::now() + headway;
         let mut collector = Collector::new(clock, start, &specs, returns);
         let _ = go.send(Some(start));
         collector.collect(&from, &mut self.listeners);
@@ -156,6 +160,15 @@ impl Run {
             listener(&Event::Finished(&record));
         }
         Ok(record)
+    }
+}
+
+/// Ends the workers when the one who collects is gone.
+struct AbortOnDrop(Stopper);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -27,7 +27,8 @@ pub struct ScenarioSpec {
     pub start_after: Duration,
     /// Load before measuring. An open model warms up at the rate of its first stage's end.
     pub warm_up: Duration,
-    /// How long iterations under way, and arrivals in line, may take after the end.
+    /// How long iterations under way, and arrivals in line, may take once the plan's time is over
+    /// or a stop was asked for. A plan that ends with its iterations lets them all finish.
     pub graceful_stop: Duration,
     /// The longest an iteration may take, pauses left out.
     pub timeout: Duration,

@@ -20,6 +20,7 @@ use super::lane::{Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos};
+use crate::pacer::Pacer;
 use crate::record::{Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
 use crate::workload::{PrepareError, UserId, WorkerContext, Workload};
@@ -66,6 +67,8 @@ where
             shared: self.shared.clone(),
             users,
             sessions: Vec::new(),
+            clock: context.clock,
+            pacer: None,
             seed: context.seed,
         })
     }
@@ -78,6 +81,9 @@ struct Waiting<W: Workload> {
     shared: Option<Arc<closed::Shared>>,
     users: Vec<UserId>,
     sessions: Vec<Option<W::Session>>,
+    clock: Clock,
+    /// Made before the clock starts, while a refusal costs nothing that was measured.
+    pacer: Option<Pacer>,
     seed: u64,
 }
 
@@ -85,8 +91,16 @@ impl<W: Workload> AnyLane for Waiting<W> {
     fn connect(&mut self) -> Local<'_, Result<(), PrepareError>> {
         Box::pin(async {
             self.workload.prepare().await?;
-            if matches!(self.spec.load, Load::Closed(_)) {
-                self.sessions = super::lane::open_sessions(&self.workload, &self.users).await;
+            match self.spec.load {
+                Load::Closed(_) => {
+                    self.sessions = super::lane::open_sessions(&self.workload, &self.users).await;
+                }
+                Load::Open(_) => {
+                    let pacer = Pacer::new(self.clock).map_err(|error| PrepareError {
+                        message: format!("failed to make a timer: {error}"),
+                    })?;
+                    self.pacer = Some(pacer);
+                }
             }
             Ok(())
         })
@@ -98,18 +112,19 @@ impl<W: Workload> AnyLane for Waiting<W> {
                 core,
                 workload: self.workload,
             };
-            match (&self.spec.load, self.shared) {
-                (Load::Closed(model), Some(shared)) => {
+            match (&self.spec.load, self.shared, self.pacer) {
+                (Load::Closed(model), Some(shared), _) => {
                     let mut sessions = self.sessions;
                     sessions.resize_with(self.users.len(), || None);
                     let users = self.users.into_iter().zip(sessions).collect();
                     closed::run(&lane, model, shared, users, self.seed).await;
                     Ok(())
                 }
-                (Load::Open(model), _) => {
-                    open::run(&lane, model, share, &self.users, self.seed).await
+                (Load::Open(model), _, Some(pacer)) => {
+                    open::run(&lane, model, share, &self.users, pacer, self.seed).await
                 }
-                (Load::Closed(_), None) => unreachable!("closed models always share a counter"),
+                // A worker that could not prepare takes part in nothing: others could.
+                (Load::Closed(_), None, _) | (Load::Open(_), _, None) => Ok(()),
             }
         })
     }
@@ -208,7 +223,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
         let spec = Arc::clone(assignment.scenarios[index].spec());
         let timeline = Timeline::new(&spec, start);
         recorder.begin(timeline.measure_from);
-        recorder.forget_bytes();
+        recorder.forget_warm_up();
         let core = Rc::new(LaneCore::new(
             Arc::clone(&spec),
             assignment.clock,
@@ -252,13 +267,11 @@ async fn asked_to_stop(stopper: &Stopper) {
     }
 }
 
-/// A seed of its own for each scenario and worker (the finalizer of SplitMix64).
+/// A seed of its own for each scenario and worker.
 fn mix(seed: u64, scenario: u64, worker: u64) -> u64 {
-    let mut z = seed
-        .wrapping_add(scenario.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-        .wrapping_add(worker.wrapping_mul(0xD1B5_4A32_D192_ED03))
-        .wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    let mut random = fastrand::Rng::with_seed(seed);
+    for part in [scenario, worker] {
+        random = fastrand::Rng::with_seed(random.u64(..) ^ part);
+    }
+    random.u64(..)
 }

@@ -279,11 +279,9 @@ mod tests {
     /// Runs one iteration through a recorder.
     fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend: &str) {
         recorder.planned(1);
-        let start = due + lag;
         let started = Started {
-            due,
-            start,
-            possible: due,
+            queue_wait: 0,
+            start_lag: lag,
         };
         recorder.started_open(&started, lag > 1_000_000, true);
         let outcome = if ok {

@@ -27,15 +27,18 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// What is known of an iteration when it starts.
+/// Backends told apart on one worker; what comes after them is counted together.
+const MOST_BACKENDS: usize = 256;
+/// The name under which they are counted.
+const OTHER_BACKENDS: &str = "(others)";
+
+/// What came before an arrival started. Both together are its start less its due time.
 #[derive(Debug, Clone, Copy)]
 pub struct Started {
-    /// When it was due.
-    pub due: Nanos,
-    /// When it actually started.
-    pub start: Nanos,
-    /// The later of due time and the moment a user was free.
-    pub possible: Nanos,
+    /// From due until a user was free: the service's doing.
+    pub queue_wait: Nanos,
+    /// The rest until it started: the generator's own lateness.
+    pub start_lag: Nanos,
 }
 
 impl Recorder {
@@ -56,10 +59,11 @@ impl Recorder {
         self.origin.set(origin);
     }
 
-    /// Forgets the bytes of the tick so far: they belong to no iteration, so it takes somebody who
-    /// knows the time to tell those of the warm-up apart.
-    pub fn forget_bytes(&self) {
-        self.tick.borrow_mut().bytes = super::ByteCount::default();
+    /// Forgets what the tick holds so far that belongs to no iteration, bytes and custom metrics:
+    /// it takes somebody who knows the time to tell those of the warm-up apart. What became of
+    /// connections stays.
+    pub fn forget_warm_up(&self) {
+        self.tick.borrow_mut().forget_warm_up();
     }
 
     /// Takes the tick so far and goes on with `empty`.
@@ -99,10 +103,8 @@ impl Recorder {
         tick.ledger.started += 1;
         tick.ledger.late += u64::from(late);
         tick.started_in_time += u64::from(in_time);
-        let lag = started.start.saturating_sub(started.possible);
-        let wait = started.possible.saturating_sub(started.due);
-        tick.start_lag.saturating_record(lag);
-        tick.queue_wait.saturating_record(wait);
+        tick.start_lag.saturating_record(started.start_lag);
+        tick.queue_wait.saturating_record(started.queue_wait);
         self.busy(&mut tick);
     }
 
@@ -179,24 +181,37 @@ impl Observer for Recorder {
 
     #[inline]
     fn backend(&self, identity: &[u8]) -> BackendIndex {
-        /// More backends than anyone has; a service that names each request anew ends up here.
-        const MOST: usize = 4096;
         let mut identities = self.identities.borrow_mut();
         let index = match identities.iter().position(|seen| **seen == *identity) {
             Some(index) => index,
-            None if identities.len() < MOST => {
-                identities.push(identity.into());
-                let name = String::from_utf8_lossy(identity).into_owned();
-                self.tick.borrow_mut().new_backends.push(name);
+            None if identities.len() < MOST_BACKENDS => {
+                // A service that names each request anew must not fill our memory.
+                let last = identities.len() + 1 == MOST_BACKENDS;
+                let name = if last {
+                    OTHER_BACKENDS.into()
+                } else {
+                    String::from_utf8_lossy(identity)
+                };
+                self.tick.borrow_mut().new_backends.push(name.into_owned());
+                identities.push(if last {
+                    Box::default()
+                } else {
+                    identity.into()
+                });
                 identities.len() - 1
             }
-            None => MOST - 1,
+            None => MOST_BACKENDS - 1,
         };
         BackendIndex::try_from(index).expect("bounded above")
     }
 
     fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
-        self.tick.borrow_mut().explain(failure, detail);
+        let known = |tick: &Tick| tick.examples.iter().any(|(seen, _)| *seen == failure);
+        if !known(&self.tick.borrow()) {
+            // Not under the borrow: the caller's closure may record something itself.
+            let example = detail();
+            self.tick.borrow_mut().examples.push((failure, example));
+        }
     }
 
     fn connection(&self, event: ConnectionEvent) {

@@ -13,7 +13,7 @@ use crate::workload::SampleKind;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RunRecord {
-    /// When the measured part began, by the wall clock.
+    /// When the load began, by the wall clock; warm-up and `start_after` come after it.
     pub started_at: std::time::SystemTime,
     /// From the beginning of the measured part to its end, drain included.
     pub elapsed: Duration,

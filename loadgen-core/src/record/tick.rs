@@ -54,6 +54,9 @@ pub struct Tick {
     pool: Vec<Histogram>,
 }
 
+/// The most seconds of due times that one tick tells apart.
+const MOST_SECONDS: usize = 64;
+
 /// How often each outcome was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -186,7 +189,7 @@ impl Tick {
                 histogram.reset();
             }
         }
-        for backend in &mut self.backends {
+        for backend in self.backends.iter_mut().filter(|it| it.requests > 0) {
             backend.requests = 0;
             backend.failed = 0;
             backend.response_time.reset();
@@ -204,6 +207,15 @@ impl Tick {
             .iter()
             .rposition(|(due, _)| *due == second);
         let index = found.unwrap_or_else(|| {
+            // The series keeps as many seconds open; older samples go to its oldest one anyway.
+            if self.response_time.len() == MOST_SECONDS {
+                let oldest = self
+                    .response_time
+                    .iter()
+                    .enumerate()
+                    .min_by_key(|(_, it)| it.0);
+                return oldest.map_or(0, |(index, _)| index);
+            }
             let histogram = self.pool.pop().unwrap_or_else(new_histogram);
             self.response_time.push((second, histogram));
             self.response_time.len() - 1
@@ -240,9 +252,12 @@ impl Tick {
         backend.response_time.saturating_record(response_time);
     }
 
-    pub(super) fn explain(&mut self, failure: Failure, detail: &mut dyn FnMut() -> String) {
-        if !self.examples.iter().any(|(seen, _)| *seen == failure) {
-            self.examples.push((failure, detail()));
+    pub(super) fn forget_warm_up(&mut self) {
+        self.bytes = ByteCount::default();
+        self.counters.fill(0);
+        self.gauges.fill(None);
+        for timing in &mut self.timings {
+            timing.reset();
         }
     }
 }

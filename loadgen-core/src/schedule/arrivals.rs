@@ -116,7 +116,8 @@ impl Arrivals {
             }
         };
         // A rounding error in the sum must not add an arrival at the very end.
-        let total = area_before * (1.0 - 1e-12);
+        let rounding = area_before * f64::EPSILON * 2.0 * stages.len() as f64;
+        let total = area_before - rounding;
         Self {
             stages: segments,
             stage: 0,

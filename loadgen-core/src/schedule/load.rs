@@ -14,13 +14,14 @@ pub enum Load {
 }
 
 impl Load {
-    /// The most users the load can have at a time.
+    /// The most users the load can have at a time, at least 1.
     #[must_use]
     pub fn max_users(&self) -> u32 {
-        match self {
+        let users = match self {
             Self::Closed(closed) => closed.users,
             Self::Open(open) => open.max_users,
-        }
+        };
+        users.max(1)
     }
 
     /// How long the load lasts, where the plan fixes it. One that may end before does not count:

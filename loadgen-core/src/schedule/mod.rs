@@ -10,4 +10,4 @@ pub use arrivals::{Arrivals, Share};
 pub use load::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
-pub use users::users_at;
+pub use users::{needed_at, users_at};

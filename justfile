@@ -67,9 +67,10 @@ links:
 fuzz-short seconds="20":
     for target in fuzz/fuzz_targets/*.rs; do fuzz/run.sh "$(basename "$target" .rs)" {{ seconds }}; done
 
-# Runs the library's examples
+# Runs the library's examples, as `test` has built them
 examples:
-    for example in loadgen-core/examples/*.rs; do cargo run -p loadgen-core --example "$(basename "$example" .rs)"; done
+    cargo build --workspace --examples
+    for example in loadgen-core/examples/*.rs; do "${CARGO_TARGET_DIR:-target}/debug/examples/$(basename "$example" .rs)"; done
 
 # What the engine costs an iteration
 bench-engine:

@@ -334,6 +334,24 @@ fn a_graceful_stop_that_is_too_short_interrupts_and_drops() {
 }
 
 #[test]
+fn a_closed_load_drains_from_its_end_and_not_from_the_next_answer() {
+    for load in [
+        closed(2, Limit::Duration(Duration::from_millis(200))),
+        within(Duration::from_millis(200), 2, Limit::Iterations(1000)),
+    ] {
+        let mut spec = spec(load);
+        spec.graceful_stop = Duration::from_millis(50);
+        let record = run(spec, Busy::taking(10_000));
+        assert_eq!(check(&record.scenarios[0]).interrupted, 2);
+        assert!(
+            record.elapsed < Duration::from_secs(5),
+            "{:?}",
+            record.elapsed
+        );
+    }
+}
+
+#[test]
 fn a_timeout_is_a_failure_with_the_time_it_took() {
     let mut spec = spec(closed(2, Limit::Iterations(4)));
     spec.timeout = Duration::from_millis(50);

@@ -105,7 +105,21 @@ pub(super) async fn run<W: Workload>(
             core.contain(&slot, part.user(user, &slot, session)).await;
         });
     }
-    while tasks.join_next().await.is_some() {}
+    let core = &*lane.core;
+    let everyone = async { while tasks.join_next().await.is_some() {} };
+    // Users look at the time before they start again. It is up when it is up, though, not when the
+    // first of them comes to look: what is under way has only the graceful stop from there.
+    let time_is_up = async {
+        if let Some(end) = core.timeline.plan_end {
+            core.rest_until(end).await;
+            core.begin_drain(core.clock.now());
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = everyone => {}
+        () = time_is_up => unreachable!("it waits for everyone"),
+    }
 }
 
 impl<W: Workload> Part<W> {

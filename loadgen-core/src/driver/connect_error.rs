@@ -37,6 +37,8 @@ pub(crate) enum Problem {
     ClosedAtOnce,
     #[error("the server sent something that is not HTTP/2 (it begins with {0}); check the port")]
     NotHttp2(String),
+    #[error("the server said good-bye (GOAWAY) while HTTP/2 was being set up; it may be stopping")]
+    GoodBye,
     #[error("HTTP/2 could not be set up: {0}")]
     Http2(String),
     #[error(

@@ -114,7 +114,7 @@ pub(super) async fn run<W: Workload>(
             core.rest_until(end).await;
             core.begin_drain(core.clock.now());
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = everyone => {}

@@ -8,8 +8,8 @@ use std::time::Duration;
 use loadgen_core::driver::grpc::GrpcFactory;
 use loadgen_core::outcome::Outcome;
 use loadgen_core::scenario::{ScenarioPlan, Tls};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -48,6 +48,66 @@ fn refused() {
             address,
             "the connection was refused; is the server running and listening on this port?",
         );
+    });
+}
+
+/// Settings, and a good-bye in good order that answers no request.
+const GOOD_BYE: &[u8] = &[
+    0, 0, 0, 4, 0, 0, 0, 0, 0, // SETTINGS
+    0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // GOAWAY, NO_ERROR
+];
+
+#[test]
+fn nothing_but_good_byes() {
+    run(async {
+        let address = blurting(GOOD_BYE).await;
+        ends(
+            &Driver::prepare_error(&plan(&[address], "Hello")).await,
+            address,
+            "the server said good-bye (GOAWAY) while HTTP/2 was being set up; it may be stopping",
+        );
+    });
+}
+
+#[test]
+fn settings_and_an_end() {
+    run(async {
+        let address = blurting(&GOOD_BYE[..9]).await;
+        ends(
+            &Driver::prepare_error(&plan(&[address], "Hello")).await,
+            address,
+            "HTTP/2 could not be set up: the server closed the connection",
+        );
+    });
+}
+
+/// As behind a balancer: the one that is stopping says good-bye, the next one is well.
+#[test]
+fn a_good_bye_during_the_setup_is_no_failure_of_whoever_waits() {
+    run(async {
+        let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::task::spawn_local(async move {
+            for nth in 0.. {
+                let (mut client, _) = listener.accept().await.expect("accepts");
+                tokio::task::spawn_local(async move {
+                    if nth < 2 {
+                        let _ = client.read(&mut [0; 4096]).await;
+                        let _ = client.write_all(GOOD_BYE).await;
+                        while client.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+                    } else {
+                        let mut upstream = TcpStream::connect(server.address).await.expect("up");
+                        let _ = copy_bidirectional(&mut client, &mut upstream).await;
+                    }
+                });
+            }
+        });
+        // The connection is opened for the user, who waits for it.
+        let driver = Driver::new(&plan(&[address], "Hello"));
+        assert_eq!(driver.once().await, Outcome::Ok);
+        let seen = driver.recorder.0.borrow();
+        assert_eq!((seen.opened, seen.failed, seen.dropped), (1, 2, 0));
     });
 }
 

@@ -5,4 +5,6 @@ mod calls;
 mod connect;
 mod describe;
 mod faults;
+mod process;
 mod support;
+mod whole;

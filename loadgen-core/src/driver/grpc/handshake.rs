@@ -3,16 +3,18 @@
 //! Owns HTTP/2's settings and the wait for the server's. Does not keep connections.
 
 use std::cell::Cell;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Ping;
 use h2::client::{Builder, Connection, SendRequest};
 
+use super::status;
 use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
 use crate::driver::net::{Endpoint, Traffic, Transport};
 
@@ -33,6 +35,11 @@ pub(super) struct Opened {
     pub(super) sender: SendRequest<Bytes>,
     pub(super) connection: Connection<Transport, Bytes>,
     pub(super) traffic: Rc<Traffic>,
+}
+
+fn said_good_bye(sender: &mut SendRequest<Bytes>) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(sender.poll_ready(&mut cx), Poll::Ready(Err(error)) if status::is_untouched(&error))
 }
 
 /// Resolves, connects, encrypts, shakes hands, and waits for the server's settings, all within
@@ -64,15 +71,15 @@ async fn open_unbounded(
         return Err(Problem::NoHttp2Alpn);
     }
     stage.set(Stage::Http2Setup);
-    let explain = |error: h2::Error| {
+    let explain = |reason: &dyn fmt::Display| {
         let guess = if endpoint.is_encrypted() {
             None
         } else {
             guess_from_first_bytes(&traffic.first_bytes())
         };
-        guess.unwrap_or_else(|| Problem::Http2(error.to_string()))
+        guess.unwrap_or_else(|| Problem::Http2(reason.to_string()))
     };
-    let (sender, mut connection) = Builder::new()
+    let (mut sender, mut connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_reset_streams(REMEMBER_RESET_STREAMS)
@@ -82,27 +89,32 @@ async fn open_unbounded(
         .enable_push(false)
         .handshake::<_, Bytes>(transport)
         .await
-        .map_err(explain)?;
+        .map_err(|error| explain(&error))?;
 
     // The server's settings come before anything else it sends, so once it has answered a ping
     // they are here, its limit of concurrent streams among them.
     let mut pings = connection
         .ping_pong()
         .ok_or_else(|| Problem::Http2("no ping to be had".to_owned()))?;
-    pings.send_ping(Ping::opaque()).map_err(explain)?;
-    poll_fn(|cx| {
+    pings
+        .send_ping(Ping::opaque())
+        .map_err(|error| explain(&error))?;
+    // An error of `None` is an end in good order: before it was of use, that is a failure too.
+    let answered = poll_fn(|cx| {
         // The answer first: a server may answer and leave in the same breath.
         if let Poll::Ready(pong) = pings.poll_pong(cx) {
-            return Poll::Ready(pong.map(drop));
+            return Poll::Ready(pong.map(drop).map_err(Some));
         }
         if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
-            // One that ended in good order before it was of use has failed all the same.
-            return Poll::Ready(end.and_then(|()| Err(h2::Reason::CONNECT_ERROR.into())));
+            return Poll::Ready(Err(end.err()));
         }
-        pings.poll_pong(cx).map(|pong| pong.map(drop))
-    })
-    .await
-    .map_err(explain)?;
+        pings.poll_pong(cx).map(|pong| pong.map(drop).map_err(Some))
+    });
+    answered.await.map_err(|error| match error {
+        _ if said_good_bye(&mut sender) => Problem::GoodBye,
+        Some(error) => explain(&error),
+        None => explain(&"the server closed the connection"),
+    })?;
     Ok(Opened {
         sender,
         connection,

@@ -16,7 +16,7 @@ use super::handshake::{self, Opened};
 use super::place::{Line, Place};
 use super::status;
 use crate::clock::{Clock, Nanos};
-use crate::driver::connect_error::ConnectError;
+use crate::driver::connect_error::{ConnectError, Problem};
 use crate::driver::net::{Endpoint, Traffic, Transport};
 use crate::workload::{ConnectionEvent, Observer};
 
@@ -34,9 +34,27 @@ pub(super) struct Opener {
     pub(super) seed: u64,
 }
 
+/// A connection that meets with a good-bye while it is being set up has come to a server that is
+/// about to stop: that says to try again at once, not that nobody is there. At the most so often,
+/// as a server may say nothing else.
+const GOOD_BYES: usize = 3;
+
 impl Opener {
-    /// One attempt to connect, reported either way.
+    /// An attempt to connect.
     pub(super) async fn open(&self) -> Result<Opened, ConnectError> {
+        let mut result = self.open_once().await;
+        for _ in 1..GOOD_BYES {
+            match result {
+                Err(error) if error.problem == Problem::GoodBye => {}
+                _ => break,
+            }
+            result = self.open_once().await;
+        }
+        result
+    }
+
+    /// Reported either way.
+    async fn open_once(&self) -> Result<Opened, ConnectError> {
         let from = self.clock.now();
         let result = handshake::open(&self.endpoint, self.nth, self.connect_timeout).await;
         self.observer.connection(match result {

@@ -1,6 +1,7 @@
 //! What the tests share: a recording observer, a harness around a workload, scripted servers.
 
 pub(crate) mod server;
+pub(crate) mod whole;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

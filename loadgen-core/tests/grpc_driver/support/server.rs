@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) max_streams: Option<u32>,
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
     pub(crate) window: Option<u32>,
+    /// Says good-bye on each connection after so many requests on it.
+    pub(crate) goaway_after: Option<usize>,
 }
 
 impl Server {
@@ -137,7 +139,7 @@ async fn serve(
         let Ok(mut connection) = builder.handshake::<_, Bytes>(io).await else {
             return;
         };
-        loop {
+        for on_this_connection in 1.. {
             let accepted = tokio::select! {
                 accepted = connection.accept() => accepted,
                 () = control.goaway.notified() => {
@@ -148,6 +150,9 @@ async fn serve(
             let Some(Ok((request, respond))) = accepted else {
                 return;
             };
+            if settings.goaway_after == Some(on_this_connection) {
+                connection.graceful_shutdown();
+            }
             let nth = control.requests.replace(control.requests.get() + 1);
             *control.headers.borrow_mut() = request.headers().clone();
             control

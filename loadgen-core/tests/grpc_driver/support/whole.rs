@@ -1,0 +1,75 @@
+//! Whole runs: a plan put together as the command line does it, with the engine's own threads.
+
+use std::time::Duration;
+
+use loadgen_core::assemble;
+use loadgen_core::engine::{Options, Run};
+use loadgen_core::outcome::Outcome;
+use loadgen_core::record::ScenarioRecord;
+use loadgen_core::scenario::{Plan, ScenarioPlan};
+use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+
+pub(crate) fn closed(users: u32, limit: Limit) -> Load {
+    Load::Closed(ClosedModel {
+        users,
+        limit,
+        max_duration: None,
+        think_time: None,
+        rate_limit: None,
+    })
+}
+
+pub(crate) fn open(per_second: f64, duration: Duration, max_users: u32) -> Load {
+    Load::Open(OpenModel {
+        stages: vec![RateStage {
+            duration,
+            from: per_second,
+            to: per_second,
+        }],
+        spacing: Spacing::Uniform,
+        max_users,
+        when_busy: WhenBusy::Queue,
+    })
+}
+
+/// The run of a plan of one scenario, on two workers.
+pub(crate) fn assembled(plan: ScenarioPlan) -> Run {
+    let options = Options {
+        workers: Some(2),
+        seed: 1,
+    };
+    let plan = Plan {
+        scenarios: vec![plan],
+    };
+    assemble(&plan, options).expect("a valid plan")
+}
+
+/// Carries a run out, and checks what must hold of every record.
+pub(crate) fn finish(run: Run) -> ScenarioRecord {
+    let record = run.execute().expect("the run begins");
+    assert_eq!(record.panic, None);
+    let [scenario] = <[_; 1]>::try_from(record.scenarios).expect("one scenario");
+    let ledger = scenario.ledger;
+    assert!(ledger.balances(), "{ledger:?}");
+    assert_eq!(ledger.interrupted, 0, "{ledger:?}");
+    let ended = ledger.completed + ledger.failed;
+    assert_eq!(scenario.response_time.len(), ended);
+    assert_eq!(
+        failures(&scenario).map(|(_, n)| n).sum::<u64>(),
+        ledger.failed
+    );
+    scenario
+}
+
+/// The same from a task beside which scripted servers go on.
+pub(crate) async fn whole(plan: ScenarioPlan) -> ScenarioRecord {
+    tokio::task::spawn_blocking(|| finish(assembled(plan)))
+        .await
+        .expect("the run's own checks hold")
+}
+
+/// How iterations failed, and how many.
+pub(crate) fn failures(scenario: &ScenarioRecord) -> impl Iterator<Item = (Outcome, u64)> {
+    let outcomes = scenario.outcomes.iter().copied();
+    outcomes.filter(|(outcome, count)| !outcome.is_ok() && *count > 0)
+}

@@ -82,7 +82,12 @@ bench-truth:
 
 # Side by side with h2load, and with ghz, k6 and fortio where they are on the PATH
 bench-compare:
-    cargo run --release -p loadgen-benches --bin compare
+    cargo build --release -p loadgen-cli
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare
+
+# The figures the project was founded with, and what users cost
+bench-seeds:
+    cargo run --release -p loadgen-benches --bin seeds
 
 # Tests against servers and clients that are not ours (needs PyPI and h2load)
 test-counterparts *tests:

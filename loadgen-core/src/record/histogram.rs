@@ -89,6 +89,7 @@ impl Sparse {
         }
         merged.extend(left);
         merged.extend(right);
+        merged.shrink_to_fit();
         self.counts = merged;
         self.max = self.max.max(other.max);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Histogram, SeriesPoint, Sparse, new_histogram};
+use super::{Histogram, SeriesPoint, Sparse};
 
 /// How long a second stays open for late samples.
 const OPEN_SECONDS: u64 = 60;
@@ -31,10 +31,10 @@ pub(super) struct Series {
     first_open: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct OpenSecond {
     happened: Happened,
-    response_time: Option<Box<Histogram>>,
+    response_time: Sparse,
 }
 
 impl Series {
@@ -68,18 +68,14 @@ impl Series {
     }
 
     pub(super) fn response_time(&mut self, second: u64, samples: &Histogram) {
-        self.second(second)
-            .response_time
-            .get_or_insert_with(|| Box::new(new_histogram()))
-            .add(samples)
-            .expect("histograms of the same bounds");
+        self.second(second).response_time.add(&Sparse::of(samples));
     }
 
     fn close_one(&mut self) {
         let Some(second) = self.open.pop_front() else {
             return;
         };
-        let point = point(self.first_open, &second);
+        let point = point(self.first_open, second);
         self.first_open += 1;
         push(&mut self.closed, self.width, point);
         if self.closed.len() > MOST_POINTS {
@@ -95,7 +91,7 @@ impl Series {
     pub(super) fn points(&self) -> Vec<SeriesPoint> {
         let mut points = self.closed.clone();
         for (offset, second) in self.open.iter().enumerate() {
-            let point = point(self.first_open + offset as u64, second);
+            let point = point(self.first_open + offset as u64, second.clone());
             push(&mut points, self.width, point);
         }
         while points.len() > MOST_POINTS {
@@ -109,7 +105,7 @@ impl Series {
     }
 }
 
-fn point(t_s: u64, second: &OpenSecond) -> SeriesPoint {
+fn point(t_s: u64, second: OpenSecond) -> SeriesPoint {
     SeriesPoint {
         t_s,
         seconds: 1,
@@ -117,11 +113,7 @@ fn point(t_s: u64, second: &OpenSecond) -> SeriesPoint {
         completed: second.happened.completed,
         failed: second.happened.failed,
         users: second.happened.users,
-        response_time: second
-            .response_time
-            .as_deref()
-            .map(Sparse::of)
-            .unwrap_or_default(),
+        response_time: second.response_time,
     }
 }
 
@@ -143,6 +135,7 @@ fn push(points: &mut Vec<SeriesPoint>, width: u64, point: SeriesPoint) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::new_histogram;
 
     fn one(value: u64) -> Histogram {
         let mut histogram = new_histogram();

@@ -43,7 +43,13 @@ fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
 }
 
 /// What one run of one scenario measured, and the processor time it took per iteration.
-fn run(target: &str, method: &str, message: Value, load: Load, connections: u32) -> (ScenarioRecord, f64) {
+fn run(
+    target: &str,
+    method: &str,
+    message: Value,
+    load: Load,
+    connections: u32,
+) -> (ScenarioRecord, f64) {
     let method = format!("loadgen.v1.Greeter/{method}");
     let mut scenario = ScenarioPlan::grpc("figure", method, message, load);
     scenario.targets = vec![target.parse().expect("an address of our own")];
@@ -114,11 +120,18 @@ fn main() {
         streams.ledger.completed,
     );
 
-    println!("\nProcessor time per request at 5,000/s, by users (figure: <= 1.3 times from 10 to 10,000)");
+    println!(
+        "\nProcessor time per request at 5,000/s, by users (figure: <= 1.3 times from 10 to 10,000)"
+    );
     let rate = Rate::new(5000.0).expect("a rate");
     for (name, load) in [
-        ("open", &(|users| open(5000.0, 4, users)) as &dyn Fn(u32) -> Load),
-        ("closed, rate-limited", &|users| closed(users, 4, Some(rate))),
+        (
+            "open",
+            &(|users| open(5000.0, 4, users)) as &dyn Fn(u32) -> Load,
+        ),
+        ("closed, rate-limited", &|users| {
+            closed(users, 4, Some(rate))
+        }),
     ] {
         let mut costs = vec![Vec::new(); 2];
         for _ in 0..ROUNDS {

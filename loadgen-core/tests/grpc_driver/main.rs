@@ -5,4 +5,5 @@ mod calls;
 mod connect;
 mod describe;
 mod faults;
+mod shares;
 mod support;

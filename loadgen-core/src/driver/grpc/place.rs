@@ -148,12 +148,28 @@ impl Place {
 
     #[inline]
     fn try_slot(self: &Rc<Self>) -> Option<Slot> {
-        if !self.waiting.borrow().is_empty() {
+        if !self.has_room() {
             return None;
         }
-        let line = self.line.borrow();
-        let line = line.as_ref().filter(|line| line.has_room())?;
-        Some(Slot::take(self, line))
+        self.line
+            .borrow()
+            .as_ref()
+            .map(|line| Slot::take(self, line))
+    }
+
+    /// Whether a stream can be had without waiting.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.line
+            .borrow()
+            .as_ref()
+            .is_some_and(|line| line.has_room())
+            && self.waiting.borrow().is_empty()
+    }
+
+    /// Whether a connection is open.
+    pub(super) fn is_connected(&self) -> bool {
+        self.line.borrow().is_some()
     }
 
     /// Makes a connection the current one.

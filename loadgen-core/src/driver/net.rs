@@ -139,13 +139,14 @@ async fn connect_any(addresses: &[SocketAddr], nth: usize) -> Result<TcpStream, 
 /// How many of the first received bytes are kept to tell what the other side is.
 const FIRST_BYTES: usize = 16;
 
-/// What went over one connection since it was last asked.
+/// What went over one connection since it was last asked, and whether more of it can.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     sent: Cell<u64>,
     received: Cell<u64>,
     first: Cell<[u8; FIRST_BYTES]>,
     first_len: Cell<usize>,
+    is_stuck: Cell<bool>,
 }
 
 impl Traffic {
@@ -153,6 +154,13 @@ impl Traffic {
     #[inline]
     pub(crate) fn take(&self) -> (u64, u64) {
         (self.sent.take(), self.received.take())
+    }
+
+    /// Whether the last write found no room: something waits to be sent until the other side
+    /// reads.
+    #[inline]
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.is_stuck.get()
     }
 
     /// The first bytes that ever came.
@@ -205,7 +213,9 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.traffic.is_stuck.set(polled.is_pending());
+        let written = ready!(polled)?;
         let traffic = &self.traffic;
         traffic.sent.set(traffic.sent.get() + written as u64);
         Poll::Ready(Ok(written))

@@ -179,15 +179,15 @@ fn closes_at_once() {
 }
 
 #[test]
-fn one_target_of_two_is_enough_to_begin() {
+fn one_target_of_two_is_enough() {
     run(async {
         let dead = Server::start(async |_| {}).await.kill().await;
         let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
         let driver = Driver::open(&plan(&[dead, server.address], "Hello")).await;
-        let mut outcomes = [driver.once().await, driver.once().await];
-        outcomes.sort_by_key(|outcome| outcome.is_ok());
-        assert_eq!(outcomes[0].to_string(), "connect");
-        assert_eq!(outcomes[1], Outcome::Ok);
+        for _ in 0..4 {
+            assert_eq!(driver.once().await, Outcome::Ok);
+        }
+        assert!(driver.recorder.0.borrow().failed > 0);
     });
 }
 

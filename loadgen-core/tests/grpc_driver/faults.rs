@@ -236,6 +236,53 @@ fn requests_given_up_before_they_left_do_not_block_the_connection() {
     });
 }
 
+/// Once every call given up left its frames in HTTP/2's queue, and the next one added more.
+#[test]
+fn what_is_given_up_at_a_server_that_stopped_reading_is_bounded() {
+    const IN_VAIN: usize = 1_000;
+    run(async {
+        for method in METHODS {
+            let settings = Settings {
+                is_patient: true,
+                ..Settings::default()
+            };
+            let any = ([127, 0, 0, 1], 0).into();
+            let server =
+                Server::start_with(any, settings, async |it: Exchange| it.ok(&[b""]).await).await;
+            let mut plan = plan(&[server.address], method);
+            plan.metadata = vec![("x-long".to_owned(), "x".repeat(12_000))];
+            let driver = Driver::open(&plan).await;
+            server.control.stall();
+            let sent = || driver.recorder.0.borrow().bytes.0;
+            let give_up = async || {
+                tokio::select! {
+                    biased;
+                    outcome = driver.once() => panic!("{outcome}"),
+                    // The connection has its turn, so that what can leave does.
+                    () = tokio::task::yield_now() => {}
+                }
+            };
+            let (mut made, mut sent_before) = (0, u64::MAX);
+            while sent() != sent_before {
+                sent_before = sent();
+                for _ in 0..50 {
+                    give_up().await;
+                }
+                made += 50;
+            }
+            for _ in 0..IN_VAIN {
+                give_up().await;
+            }
+            server.control.resume();
+            assert_eq!(driver.once().await, Outcome::Ok);
+            let queued = server.control.requests.get().saturating_sub(made);
+            assert!(queued < IN_VAIN / 2, "{method}: {queued} of {IN_VAIN}");
+            let seen = driver.recorder.0.borrow();
+            assert_eq!((seen.opened, seen.dropped), (1, 0));
+        }
+    });
+}
+
 #[test]
 fn a_graceful_goaway_loses_nothing() {
     run(async {

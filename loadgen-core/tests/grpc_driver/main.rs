@@ -6,5 +6,6 @@ mod connect;
 mod describe;
 mod faults;
 mod process;
+mod shares;
 mod support;
 mod whole;

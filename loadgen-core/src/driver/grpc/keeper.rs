@@ -146,7 +146,11 @@ struct Driven {
 
 impl Driven {
     fn install(open: Opened, place: &Place, opener: &Opener) -> Self {
-        let line = Rc::new(Line::new(open.sender, opener.most_streams));
+        let line = Rc::new(Line::new(
+            open.sender,
+            opener.most_streams,
+            Rc::clone(&open.traffic),
+        ));
         place.install(&line);
         Self {
             connection: open.connection,
@@ -177,7 +181,8 @@ impl Driven {
             if self.is_closed {
                 return Poll::Ready(End::Failed);
             }
-            if self.line.refresh_limit() {
+            let has_more_room = self.line.release_lingering();
+            if self.line.refresh_limit() || has_more_room {
                 place.grant();
             }
             if !place.is_current(&self.line, cx) {

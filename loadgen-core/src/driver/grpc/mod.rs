@@ -26,11 +26,9 @@ mod stream;
 mod unary;
 
 use std::fmt;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use self::call::{Action, Kind};
-use self::place::Place;
 use self::pool::Pool;
 use self::prepare::Prepared;
 use crate::outcome::{Failure, Outcome};
@@ -91,18 +89,11 @@ impl fmt::Debug for GrpcWorkload {
     }
 }
 
-/// What a user keeps between iterations: its share of a connection.
-pub struct GrpcSession {
-    place: Rc<Place>,
-}
-
-impl fmt::Debug for GrpcSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrpcSession")
-            .field("target", &self.place.target)
-            .finish_non_exhaustive()
-    }
-}
+/// What a user keeps between iterations, which is nothing: each iteration takes its turn on the
+/// worker's connections.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GrpcSession {}
 
 impl Workload for GrpcWorkload {
     type Session = GrpcSession;
@@ -112,12 +103,12 @@ impl Workload for GrpcWorkload {
     }
 
     async fn open(&self, _: UserId) -> Result<GrpcSession, Failure> {
-        Ok(GrpcSession {
-            place: self.pool.place_for_next_user(),
-        })
+        self.pool.ensure_kept();
+        Ok(GrpcSession {})
     }
 
-    async fn iterate(&self, session: &mut GrpcSession, iteration: &Iteration<'_>) -> Outcome {
+    async fn iterate(&self, _: &mut GrpcSession, iteration: &Iteration<'_>) -> Outcome {
+        let place = self.pool.place_for_next_iteration();
         for action in &self.prepared.actions {
             let call = match action {
                 Action::Call(call) => call,
@@ -126,7 +117,7 @@ impl Workload for GrpcWorkload {
                     continue;
                 }
             };
-            let (place, step, targets) = (&session.place, call.step, &call.targets);
+            let (step, targets) = (call.step, &call.targets);
             let outcome = match &call.kind {
                 Kind::Unary(call) => {
                     let run = unary::run(call, targets, place, step, iteration);

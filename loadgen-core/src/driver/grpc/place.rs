@@ -16,6 +16,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 
 use crate::clock::Clock;
+use crate::driver::net::Traffic;
 use crate::outcome::Failure;
 use crate::workload::{Iteration, SampleKind};
 
@@ -29,24 +30,34 @@ pub(super) struct Line {
     /// The scenario's own limit.
     most: u32,
     streams: Cell<u64>,
+    traffic: Rc<Traffic>,
+    /// Of those in use, the streams whose call was given up while nothing could be written: what
+    /// they had to send, the word that they are given up included, is still queued.
+    lingering: Cell<u32>,
 }
 
+/// The most streams that may linger on a connection before it takes no more. It bounds what a
+/// server that has stopped reading costs: each lingering stream is memory, and calls go on being
+/// made and given up. Where the server allows fewer streams, that is the bound.
+const MOST_LINGERING: u32 = 128;
+
 impl Line {
-    pub(super) fn new(sender: SendRequest<Bytes>, most: u32) -> Self {
+    pub(super) fn new(sender: SendRequest<Bytes>, most: u32, traffic: Rc<Traffic>) -> Self {
         let line = Self {
             sender: RefCell::new(sender),
             in_use: Cell::new(0),
             limit: Cell::new(0),
             most,
             streams: Cell::new(0),
+            traffic,
+            lingering: Cell::new(0),
         };
         line.refresh_limit();
         line
     }
 
-    /// Opens a stream. An error means that nothing was sent.
     #[inline]
-    pub(super) fn send(
+    fn send(
         &self,
         request: impl Fn() -> Request<()>,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
@@ -66,8 +77,7 @@ impl Line {
         result
     }
 
-    /// A handle of one's own, for a stream that outlives the borrow.
-    pub(super) fn sender(&self) -> SendRequest<Bytes> {
+    fn sender(&self) -> SendRequest<Bytes> {
         self.streams.set(self.streams.get() + 1);
         self.sender.borrow().clone()
     }
@@ -93,8 +103,18 @@ impl Line {
         }
     }
 
+    /// Gives the lingering streams back once everything that could be sent was. Whether there
+    /// were any. To be asked after the connection was given its turn to write.
+    pub(super) fn release_lingering(&self) -> bool {
+        if self.lingering.get() == 0 || self.traffic.is_stuck() {
+            return false;
+        }
+        self.in_use.set(self.in_use.get() - self.lingering.take());
+        true
+    }
+
     fn has_room(&self) -> bool {
-        self.in_use.get() < self.limit.get()
+        self.in_use.get() < self.limit.get() && self.lingering.get() < MOST_LINGERING
     }
 }
 
@@ -148,12 +168,28 @@ impl Place {
 
     #[inline]
     fn try_slot(self: &Rc<Self>) -> Option<Slot> {
-        if !self.waiting.borrow().is_empty() {
+        if !self.has_room() {
             return None;
         }
-        let line = self.line.borrow();
-        let line = line.as_ref().filter(|line| line.has_room())?;
-        Some(Slot::take(self, line))
+        self.line
+            .borrow()
+            .as_ref()
+            .map(|line| Slot::take(self, line))
+    }
+
+    /// Whether a stream can be had without waiting.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.line
+            .borrow()
+            .as_ref()
+            .is_some_and(|line| line.has_room())
+            && self.waiting.borrow().is_empty()
+    }
+
+    /// Whether a connection is open.
+    pub(super) fn is_connected(&self) -> bool {
+        self.line.borrow().is_some()
     }
 
     /// Makes a connection the current one.
@@ -215,26 +251,58 @@ impl Place {
     }
 }
 
-/// The right to one stream on a connection. Dropping it passes the right on.
+/// The right to one stream on a connection. Dropping it passes the right on: at once, or, where
+/// the stream has not ended and the connection cannot write, once it could.
 pub(super) struct Slot {
     place: Rc<Place>,
     line: Rc<Line>,
+    is_under_way: Cell<bool>,
 }
 
 impl Slot {
     #[inline]
     fn take(place: &Rc<Place>, line: &Rc<Line>) -> Self {
         line.in_use.set(line.in_use.get() + 1);
+        Self::granted(place, Rc::clone(line))
+    }
+
+    /// One that is counted already.
+    #[inline]
+    fn granted(place: &Rc<Place>, line: Rc<Line>) -> Self {
         Self {
             place: Rc::clone(place),
-            line: Rc::clone(line),
+            line,
+            is_under_way: Cell::new(false),
         }
     }
 
-    /// The connection it is on.
+    /// Opens the stream. An error means that nothing was sent.
     #[inline]
-    pub(super) fn line(&self) -> &Line {
-        &self.line
+    pub(super) fn send(
+        &self,
+        request: impl Fn() -> Request<()>,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let stream = self.line.send(request)?;
+        self.is_under_way.set(true);
+        Ok(stream)
+    }
+
+    /// A handle to open the stream with, for one that outlives the borrow.
+    pub(super) fn sender(&self) -> SendRequest<Bytes> {
+        self.is_under_way.set(true);
+        self.line.sender()
+    }
+
+    /// The stream has ended on both sides: nothing of it is left to send.
+    #[inline]
+    pub(super) fn ended(&self) {
+        self.is_under_way.set(false);
+    }
+
+    /// Whether the stream was opened and has not ended.
+    #[inline]
+    pub(super) fn is_under_way(&self) -> bool {
+        self.is_under_way.get()
     }
 
     /// Nothing more can be sent on this connection.
@@ -246,7 +314,12 @@ impl Slot {
 impl Drop for Slot {
     #[inline]
     fn drop(&mut self) {
-        self.line.in_use.set(self.line.in_use.get() - 1);
+        let line = &self.line;
+        if self.is_under_way.get() && line.traffic.is_stuck() {
+            line.lingering.set(line.lingering.get() + 1);
+            return;
+        }
+        line.in_use.set(line.in_use.get() - 1);
         self.place.grant();
     }
 }
@@ -305,10 +378,7 @@ impl Future for Waiting<'_> {
             return Poll::Pending;
         }
         Poll::Ready(match std::mem::replace(&mut *state, State::Settled) {
-            State::Granted(line) => Ok(Slot {
-                place: Rc::clone(self.place),
-                line,
-            }),
+            State::Granted(line) => Ok(Slot::granted(self.place, line)),
             State::Failed | State::Settled | State::Waiting => Err(Failure::Connect),
         })
     }
@@ -317,10 +387,7 @@ impl Future for Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         match self.waiter.state.replace(State::Settled) {
-            State::Granted(line) => drop(Slot {
-                place: Rc::clone(self.place),
-                line,
-            }),
+            State::Granted(line) => drop(Slot::granted(self.place, line)),
             State::Waiting => {
                 // Those whose time is up are mostly the first in line; the others are skipped
                 // when their turn comes.

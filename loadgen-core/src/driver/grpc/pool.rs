@@ -1,6 +1,7 @@
-//! A worker's connections: how many, to which targets, and which user is on which.
+//! A worker's connections: how many, to which targets, and which iteration is on which.
 //!
-//! Owns the division of a scenario's connections among workers.
+//! Owns the division of a scenario's connections among workers, and of a worker's iterations among
+//! its connections.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,7 +19,8 @@ use crate::workload::{PrepareError, WorkerContext};
 /// The connections of one worker.
 pub(super) struct Pool {
     places: Vec<(Rc<Place>, Opener)>,
-    next: Cell<usize>,
+    /// Whose turn it is.
+    turn: Cell<usize>,
     keepers: RefCell<Vec<JoinHandle<()>>>,
 }
 
@@ -26,7 +28,7 @@ impl Pool {
     pub(super) fn new(prepared: &Prepared, context: &WorkerContext) -> Self {
         let endpoints: Vec<_> = prepared.endpoints.iter().cloned().map(Rc::new).collect();
         let total = total(prepared.connections, context.workers, endpoints.len());
-        let places = share(total, context.worker, context.workers)
+        let places: Vec<_> = share(total, context.worker, context.workers)
             .map(|nth| {
                 let target = nth % endpoints.len();
                 let opener = Opener {
@@ -43,8 +45,9 @@ impl Pool {
             })
             .collect();
         Self {
+            // Workers begin at different places, or the first target would get a little more.
+            turn: Cell::new(context.worker % places.len()),
             places,
-            next: Cell::new(0),
             keepers: RefCell::new(Vec::new()),
         }
     }
@@ -80,15 +83,32 @@ impl Pool {
         self.keepers.borrow_mut().extend(keepers);
     }
 
-    /// The connection of the next user: users take turns.
-    pub(super) fn place_for_next_user(&self) -> Rc<Place> {
+    /// Has the connections opened where nobody did so before: a user must not wait for what nobody
+    /// does.
+    pub(super) fn ensure_kept(&self) {
         if self.keepers.borrow().is_empty() {
-            // Nobody opened them before: a user must not wait for what nobody does.
             self.keep(self.places.iter().map(|_| None).collect());
         }
-        let nth = self.next.get();
-        self.next.set((nth + 1) % self.places.len());
-        Rc::clone(&self.places[nth].0)
+    }
+
+    /// Where the next iteration goes: to the first place with room for a stream, beginning with
+    /// the one whose turn it is. Where none has room it will stand in line at the first that is
+    /// connected, and where none is, for the connection of the one whose turn it is.
+    ///
+    /// The turn passes to the one behind the place that is taken, so that those with room share
+    /// evenly what another one cannot take.
+    #[inline]
+    pub(super) fn place_for_next_iteration(&self) -> &Rc<Place> {
+        let turn = self.turn.get();
+        let first = |fits: fn(&Place) -> bool| {
+            let mut from_turn = (turn..self.places.len()).chain(0..turn);
+            from_turn.find(|&nth| fits(&self.places[nth].0))
+        };
+        let nth = first(Place::has_room)
+            .or_else(|| first(Place::is_connected))
+            .unwrap_or(turn);
+        self.turn.set((nth + 1) % self.places.len());
+        &self.places[nth].0
     }
 }
 

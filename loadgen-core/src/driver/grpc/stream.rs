@@ -61,7 +61,7 @@ async fn exchange(
     iteration: &Iteration<'_>,
 ) -> Result<(), StreamError> {
     let service = StreamService {
-        sender: slot.line().sender(),
+        sender: slot.sender(),
         sends_one: call.shape.sends_one(),
     };
     let mut client =
@@ -111,6 +111,7 @@ async fn exchange(
     read(replies, &mut tally, started, call.shape)
         .await
         .map_err(|status| StreamError::behind(&status))?;
+    slot.ended();
     check_counts(call, &tally)
 }
 

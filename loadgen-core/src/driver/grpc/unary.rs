@@ -85,13 +85,9 @@ async fn exchange(
     iteration: &Iteration<'_>,
 ) -> Result<(), Ended> {
     let (response, stream) = slot
-        .line()
         .send(|| request(uri, &call.headers))
         .map_err(Ended::Untouched)?;
-    let mut cancel = CancelOnDrop {
-        stream,
-        finished: false,
-    };
+    let mut cancel = CancelOnDrop { stream, slot };
     let sent = cancel.stream.send_data(call.framed.clone(), true);
     let failed = |error: h2::Error| http2_failure(error, iteration);
     sent.map_err(failed)?;
@@ -105,13 +101,15 @@ async fn exchange(
     })?;
     // Trailers without a body come as the head.
     if let Some(Err(failure)) = status::check(&head.headers) {
-        cancel.finished = body.is_end_stream();
+        if body.is_end_stream() {
+            slot.ended();
+        }
         iteration.explain(failure, || status::explain(&head.headers));
         return Err(failure.into());
     }
 
     let (framing, trailers) = read(&mut body).await.map_err(failed)?;
-    cancel.finished = true;
+    slot.ended();
     let last = trailers.as_ref().unwrap_or(&head.headers);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
@@ -190,15 +188,15 @@ fn explain_framing(framing: &Framing) -> String {
 
 /// Resets the stream when the call is given up before its end. Dropping alone would not always do:
 /// the connection's shared handle may still hold the stream.
-struct CancelOnDrop {
+struct CancelOnDrop<'a> {
     stream: SendStream<Bytes>,
-    finished: bool,
+    slot: &'a Slot,
 }
 
-impl Drop for CancelOnDrop {
+impl Drop for CancelOnDrop<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.finished {
+        if self.slot.is_under_way() {
             self.stream.send_reset(Reason::CANCEL);
         }
     }

@@ -1,15 +1,17 @@
 //! Scripted HTTP/2 servers: each request goes to a closure, each connection obeys a control.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -32,6 +34,9 @@ pub(crate) struct Control {
     pub(crate) goaway: Notify,
     /// Closes every connection at once.
     pub(crate) cut: Notify,
+    /// Makes every connection stop reading for as long as it is set.
+    is_stalled: Cell<bool>,
+    stalled: RefCell<Vec<Waker>>,
     pub(crate) connections: Cell<usize>,
     /// Connections that are open now.
     pub(crate) open: Cell<usize>,
@@ -43,6 +48,56 @@ pub(crate) struct Control {
     /// The last request's headers.
     pub(crate) headers: RefCell<HeaderMap>,
     pub(crate) paths: RefCell<Vec<String>>,
+}
+
+impl Control {
+    pub(crate) fn stall(&self) {
+        self.is_stalled.set(true);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.is_stalled.set(false);
+        self.stalled.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A connection that reads when its server's control lets it.
+struct Stalling<T> {
+    io: T,
+    control: Rc<Control>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Stalling<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.control.is_stalled.get() {
+            let mut stalled = self.control.stalled.borrow_mut();
+            stalled.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
 }
 
 pub(crate) struct Server {
@@ -58,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) window: Option<u32>,
     /// Says good-bye on each connection after so many requests on it.
     pub(crate) goaway_after: Option<usize>,
+    /// Does not take many streams that are given up for an attack.
+    pub(crate) is_patient: bool,
 }
 
 impl Server {
@@ -127,7 +184,14 @@ async fn serve(
     control: Rc<Control>,
     handler: Rc<dyn Fn(Exchange) -> LocalFuture>,
 ) {
+    let io = Stalling {
+        io,
+        control: Rc::clone(&control),
+    };
     let mut builder = h2::server::Builder::new();
+    if settings.is_patient {
+        builder.max_pending_accept_reset_streams(usize::MAX);
+    }
     if let Some(most) = settings.max_streams {
         builder.max_concurrent_streams(most);
     }

@@ -32,6 +32,9 @@ pub(crate) struct Endpoint {
     tls: Option<Encryption>,
 }
 
+/// What a name resolves to.
+pub(crate) type Addresses = Rc<[SocketAddr]>;
+
 /// How to encrypt.
 #[derive(Debug, Clone)]
 pub(crate) struct Encryption {
@@ -72,17 +75,19 @@ impl Endpoint {
         }
     }
 
-    /// Opens the byte stream. `nth` is the connection's number: where a name has several
-    /// addresses, connections start at different ones. `stage` tells how far it came, for whoever
+    /// Opens the byte stream. `resolving` is [`Self::resolve`], which several attempts may share;
+    /// `nth` is the connection's number: where a name has several addresses, connections start at
+    /// different ones. `stage` tells how far it came, for whoever
     /// gives up waiting.
     pub(crate) async fn connect(
         &self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
         nth: usize,
         stage: &Cell<Stage>,
         traffic: &Rc<Traffic>,
     ) -> Result<Transport, Problem> {
         stage.set(Stage::Resolving);
-        let addresses = self.resolve().await?;
+        let addresses = resolving.await?;
         stage.set(Stage::Connecting);
         let tcp = connect_any(&addresses, nth).await?;
         // Requests are small and must leave at once.
@@ -106,11 +111,12 @@ impl Endpoint {
         Ok(Transport::Tls(Box::new(stream)))
     }
 
-    async fn resolve(&self) -> Result<Vec<SocketAddr>, Problem> {
+    /// The addresses of its name, one at least.
+    pub(crate) async fn resolve(&self) -> Result<Addresses, Problem> {
         if let Ok(address) = self.host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, self.port)]);
+            return Ok(Rc::new([SocketAddr::new(address, self.port)]));
         }
-        let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+        let found: Addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
             .await
             .map_err(|error| Problem::Unresolved(error.to_string()))?
             .collect();

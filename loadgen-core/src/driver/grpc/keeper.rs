@@ -16,8 +16,8 @@ use super::handshake::{self, Opened};
 use super::place::{Line, Place};
 use super::status;
 use crate::clock::{Clock, Nanos};
-use crate::driver::connect_error::ConnectError;
-use crate::driver::net::{Endpoint, Traffic, Transport};
+use crate::driver::connect_error::{ConnectError, Problem};
+use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
 use crate::workload::{ConnectionEvent, Observer};
 
 /// What is needed to open a place's connections.
@@ -35,10 +35,14 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    /// One attempt to connect, reported either way.
-    pub(super) async fn open(&self) -> Result<Opened, ConnectError> {
+    /// One attempt to connect, reported either way. `resolving` is the endpoint's.
+    pub(super) async fn open(
+        &self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
+    ) -> Result<Opened, ConnectError> {
         let from = self.clock.now();
-        let result = handshake::open(&self.endpoint, self.nth, self.connect_timeout).await;
+        let limit = self.connect_timeout;
+        let result = handshake::open(&self.endpoint, resolving, self.nth, limit).await;
         self.observer.connection(match result {
             Ok(_) => ConnectionEvent::Opened {
                 connect_time: self.clock.now().saturating_sub(from),
@@ -96,7 +100,7 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
 impl Opener {
     /// One attempt, after which the place has a connection or those in line know that it failed.
     async fn open_for(&self, place: &Place) -> Option<Driven> {
-        match self.open().await {
+        match self.open(self.endpoint.resolve()).await {
             Ok(open) => Some(Driven::install(open, place, self)),
             Err(error) => {
                 place.attempt_failed(error.to_string());

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use futures::future::join_all;
+use futures::{FutureExt, StreamExt, stream};
 use tokio::task::JoinHandle;
 
 use super::handshake::Opened;
@@ -14,10 +14,17 @@ use super::keeper::{self, Opener};
 use super::place::Place;
 use super::prepare::Prepared;
 use crate::driver::connect_error::ConnectError;
+use crate::driver::net::Endpoint;
 use crate::workload::{PrepareError, WorkerContext};
+
+/// Connections that are opened at the same time. More would only wait for each other, in the
+/// server's queue and in ours, and have it counted as connect time.
+const MOST_AT_ONCE: usize = 128;
 
 /// The connections of one worker.
 pub(super) struct Pool {
+    /// The targets'.
+    endpoints: Vec<Rc<Endpoint>>,
     places: Vec<(Rc<Place>, Opener)>,
     /// Whose turn it is.
     turn: Cell<usize>,
@@ -48,46 +55,66 @@ impl Pool {
             // Workers begin at different places, or the first target would get a little more.
             turn: Cell::new(context.worker % places.len()),
             places,
+            endpoints,
             keepers: RefCell::new(Vec::new()),
         }
     }
 
-    /// Opens all connections at once. Those that fail are tried again behind the scenes; that all
+    /// Opens all connections, [`MOST_AT_ONCE`] at a time. A name is resolved once for all of its
+    /// connections. Those that fail are tried again behind the scenes; that all
     /// of them fail is an error.
     pub(super) async fn open(&self) -> Result<(), PrepareError> {
-        let attempts = join_all(self.places.iter().map(|(_, opener)| opener.open())).await;
-        let mut problems = Vec::new();
-        let firsts: Vec<Option<Opened>> = attempts
-            .into_iter()
-            .map(|attempt| attempt.map_err(|error| problems.push(error)).ok())
+        let names: Vec<_> = self
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.resolve().boxed_local().shared())
             .collect();
-        let none_opened = firsts.iter().all(Option::is_none);
-        self.keep(firsts);
+        // An attempt's clock starts with its first poll, which is when there is room for it.
+        let attempts = self
+            .places
+            .iter()
+            .enumerate()
+            .map(|(nth, (place, opener))| {
+                let resolving = names[place.target].clone();
+                opener.open(resolving).map(move |attempt| (nth, attempt))
+            });
+        let mut attempts = stream::iter(attempts).buffer_unordered(MOST_AT_ONCE);
+        let (mut problems, mut failed) = (Vec::new(), Vec::new());
+        while let Some((nth, attempt)) = attempts.next().await {
+            match attempt {
+                // Kept from now on: those that open later may take their time.
+                Ok(opened) => self.keep(nth, Some(opened)),
+                Err(error) => {
+                    problems.push(error);
+                    failed.push(nth);
+                }
+            }
+        }
+        for &nth in &failed {
+            self.keep(nth, None);
+        }
         match problems.first() {
-            Some(first) if none_opened => Err(PrepareError {
+            Some(first) if failed.len() == self.places.len() => Err(PrepareError {
                 message: describe(first, &problems),
             }),
             _ => Ok(()),
         }
     }
 
-    fn keep(&self, firsts: Vec<Option<Opened>>) {
-        let keepers = self
-            .places
-            .iter()
-            .zip(firsts)
-            .map(|((place, opener), first)| {
-                let keeping = keeper::keep(Rc::clone(place), opener.clone(), first);
-                tokio::task::spawn_local(keeping)
-            });
-        self.keepers.borrow_mut().extend(keepers);
+    fn keep(&self, nth: usize, first: Option<Opened>) {
+        let (place, opener) = &self.places[nth];
+        let keeping = keeper::keep(Rc::clone(place), opener.clone(), first);
+        let keeper = tokio::task::spawn_local(keeping);
+        self.keepers.borrow_mut().push(keeper);
     }
 
     /// Has the connections opened where nobody did so before: a user must not wait for what nobody
     /// does.
     pub(super) fn ensure_kept(&self) {
         if self.keepers.borrow().is_empty() {
-            self.keep(self.places.iter().map(|_| None).collect());
+            for nth in 0..self.places.len() {
+                self.keep(nth, None);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! its connections.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 
 use futures::{FutureExt, StreamExt, stream};
@@ -79,23 +80,21 @@ impl Pool {
                 opener.open(resolving).map(move |attempt| (nth, attempt))
             });
         let mut attempts = stream::iter(attempts).buffer_unordered(MOST_AT_ONCE);
-        let (mut problems, mut failed) = (Vec::new(), Vec::new());
+        let mut failed = Vec::new();
         while let Some((nth, attempt)) = attempts.next().await {
             match attempt {
                 // Kept from now on: those that open later may take their time.
                 Ok(opened) => self.keep(nth, Some(opened)),
-                Err(error) => {
-                    problems.push(error);
-                    failed.push(nth);
-                }
+                Err(error) => failed.push((nth, error)),
             }
         }
-        for &nth in &failed {
-            self.keep(nth, None);
+        failed.sort_unstable_by_key(|(nth, _)| *nth);
+        for (nth, _) in &failed {
+            self.keep(*nth, None);
         }
-        match problems.first() {
-            Some(first) if failed.len() == self.places.len() => Err(PrepareError {
-                message: describe(first, &problems),
+        match failed.as_slice() {
+            [(_, first), others @ ..] if failed.len() == self.places.len() => Err(PrepareError {
+                message: describe(first, others.iter().map(|(_, error)| error)),
             }),
             _ => Ok(()),
         }
@@ -147,21 +146,22 @@ impl Drop for Pool {
     }
 }
 
-/// Connections over all workers: what was asked for, else one for each worker, and then enough for
-/// every target to have one.
+/// Connections over all workers: what was asked for, else one for each worker to each target, so
+/// that every target gets the same whatever the numbers are.
 fn total(asked: Option<u32>, workers: usize, targets: usize) -> usize {
-    asked.map_or(workers.max(targets), |asked| asked as usize)
+    asked.map_or(workers * targets, |asked| asked as usize)
 }
 
-/// The numbers of a worker's connections: every `workers`-th, and at least one.
-fn share(total: usize, worker: usize, workers: usize) -> impl Iterator<Item = usize> {
+/// The numbers of a worker's connections, at least one: neighbours, because those go to different
+/// targets.
+fn share(total: usize, worker: usize, workers: usize) -> Range<usize> {
     let total = total.max(workers);
-    (worker..total).step_by(workers.max(1))
+    let begin = |worker| total * worker / workers;
+    begin(worker)..begin(worker + 1)
 }
 
-fn describe(first: &ConnectError, problems: &[ConnectError]) -> String {
-    let others = problems
-        .iter()
+fn describe<'a>(first: &ConnectError, others: impl Iterator<Item = &'a ConnectError>) -> String {
+    let others = others
         .filter(|problem| problem.target != first.target)
         .map(|problem| problem.target.as_str());
     let mut targets: Vec<&str> = others.collect();
@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn workers_share_all_connections_and_each_has_one(
+        fn workers_share_all_connections_and_targets_evenly(
             asked in prop::option::of(1_u32..200),
             workers in 1_usize..20,
             targets in 1_usize..10,
@@ -192,15 +192,17 @@ mod tests {
             for worker in 0..workers {
                 let share: Vec<_> = share(total, worker, workers).collect();
                 prop_assert!(!share.is_empty());
+                // No target has more than one connection more than another, on any worker.
+                let to = |target| share.iter().filter(|&&nth| nth % targets == target).count();
+                let counts: Vec<_> = (0..targets).map(to).collect();
+                let (least, most) = (counts.iter().min(), counts.iter().max());
+                prop_assert!(most <= least.map(|least| least + 1).as_ref());
+                if asked.is_none() {
+                    prop_assert_eq!(&counts, &vec![1; targets]);
+                }
                 all.extend(share);
             }
-            all.sort_unstable();
             prop_assert_eq!(&all, &(0..total.max(workers)).collect::<Vec<_>>());
-            if asked.is_none() {
-                for target in 0..targets {
-                    prop_assert!(all.iter().any(|nth| nth % targets == target));
-                }
-            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Ping;
 use h2::client::{Builder, Connection, SendRequest};
+use tokio::time::Instant;
 
 use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
 use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
@@ -45,7 +46,14 @@ pub(super) async fn open(
 ) -> Result<Opened, ConnectError> {
     let stage = Cell::new(Stage::Resolving);
     let traffic = Rc::new(Traffic::default());
-    let opening = open_unbounded(endpoint, resolving, nth, &stage, &traffic);
+    let opening = open_unbounded(
+        endpoint,
+        resolving,
+        nth,
+        Instant::now() + limit,
+        &stage,
+        &traffic,
+    );
     tokio::time::timeout(limit, opening)
         .await
         .unwrap_or_else(|_| {
@@ -59,10 +67,13 @@ async fn open_unbounded(
     endpoint: &Endpoint,
     resolving: impl Future<Output = Result<Addresses, Problem>>,
     nth: usize,
+    deadline: Instant,
     stage: &Cell<Stage>,
     traffic: &Rc<Traffic>,
 ) -> Result<Opened, Problem> {
-    let transport = endpoint.connect(resolving, nth, stage, traffic).await?;
+    let transport = endpoint
+        .connect(resolving, nth, deadline, stage, traffic)
+        .await?;
     if endpoint.is_encrypted() && transport.alpn() != Some(b"h2") {
         return Err(Problem::NoHttp2Alpn);
     }

@@ -116,7 +116,8 @@ enum End {
     Failed,
     /// The server asked us to go elsewhere, in good order.
     GoodBye,
-    /// Nothing more can be sent on it: its stream numbers ran out.
+    /// Nothing more can be sent on it: its stream numbers ran out, or a request that could not be
+    /// sent retired it.
     UsedUp,
 }
 
@@ -211,7 +212,7 @@ fn report(traffic: &Traffic, observer: &dyn Observer) {
 /// connections cut together do not come back together.
 struct Backoff {
     failures: u32,
-    random: u64,
+    random: fastrand::Rng,
 }
 
 impl Backoff {
@@ -221,7 +222,7 @@ impl Backoff {
     fn new(seed: u64) -> Self {
         Self {
             failures: 0,
-            random: seed,
+            random: fastrand::Rng::with_seed(seed),
         }
     }
 
@@ -235,16 +236,7 @@ impl Backoff {
             .min(Self::LONGEST_US);
         self.failures = self.failures.saturating_add(1).min(32);
         let spread = bound - Self::SHORTEST_US;
-        Duration::from_micros(Self::SHORTEST_US + self.draw() % (spread + 1))
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Duration::from_micros(Self::SHORTEST_US + self.random.u64(..=spread))
     }
 }
 

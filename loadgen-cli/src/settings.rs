@@ -113,7 +113,10 @@ impl RunSettings {
         self.plan
             .scenarios
             .iter()
-            .map(|it| it.connections.map_or(workers as u64, u64::from))
+            .map(|it| {
+                let by_default = workers * it.targets.len().max(1);
+                it.connections.map_or(by_default as u64, u64::from)
+            })
             .sum()
     }
 }
@@ -347,9 +350,19 @@ mod tests {
     }
 
     #[test]
-    fn connections_default_to_one_per_worker() {
+    fn connections_default_to_one_per_worker_and_target() {
         let mut args = args();
-        assert_eq!(resolve(&args, &[]).unwrap().connections(4), 4);
+        let mut settings = resolve(&args, &[]).unwrap();
+        assert_eq!(settings.connections(4), 4);
+        let target = Target {
+            host: "greeter.example".to_owned(),
+            port: 443,
+            tls: false,
+        };
+        for scenario in &mut settings.plan.scenarios {
+            scenario.targets = vec![target.clone(); 3];
+        }
+        assert_eq!(settings.connections(4), 12);
         args.connections = Some(500);
         assert_eq!(resolve(&args, &[]).unwrap().connections(4), 500);
     }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
@@ -31,6 +32,9 @@ pub(crate) struct Endpoint {
     pub(crate) authority: String,
     tls: Option<Encryption>,
 }
+
+/// What a name resolves to.
+pub(crate) type Addresses = Rc<[SocketAddr]>;
 
 /// How to encrypt.
 #[derive(Debug, Clone)]
@@ -72,19 +76,22 @@ impl Endpoint {
         }
     }
 
-    /// Opens the byte stream. `nth` is the connection's number: where a name has several
-    /// addresses, connections start at different ones. `stage` tells how far it came, for whoever
-    /// gives up waiting.
+    /// Opens the byte stream. `resolving` is [`Self::resolve`], which several attempts may share;
+    /// `nth` is the connection's number: where a name has several addresses, connections start at
+    /// different ones. `stage` tells how far it came, for whoever
+    /// gives up waiting, and `deadline` when that will be.
     pub(crate) async fn connect(
         &self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
         nth: usize,
+        deadline: Instant,
         stage: &Cell<Stage>,
         traffic: &Rc<Traffic>,
     ) -> Result<Transport, Problem> {
         stage.set(Stage::Resolving);
-        let addresses = self.resolve().await?;
+        let addresses = resolving.await?;
         stage.set(Stage::Connecting);
-        let tcp = connect_any(&addresses, nth).await?;
+        let tcp = connect_any(&addresses, nth, deadline).await?;
         // Requests are small and must leave at once.
         tcp.set_nodelay(true)
             .map_err(|error| Problem::Io(error.to_string()))?;
@@ -106,11 +113,12 @@ impl Endpoint {
         Ok(Transport::Tls(Box::new(stream)))
     }
 
-    async fn resolve(&self) -> Result<Vec<SocketAddr>, Problem> {
+    /// The addresses of its name, one at least.
+    pub(crate) async fn resolve(&self) -> Result<Addresses, Problem> {
         if let Ok(address) = self.host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, self.port)]);
+            return Ok(Rc::new([SocketAddr::new(address, self.port)]));
         }
-        let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+        let found: Addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
             .await
             .map_err(|error| Problem::Unresolved(error.to_string()))?
             .collect();
@@ -121,17 +129,27 @@ impl Endpoint {
     }
 }
 
-async fn connect_any(addresses: &[SocketAddr], nth: usize) -> Result<TcpStream, Problem> {
+/// Connects to the first address that takes it. Each gets an equal share of the time that is left,
+/// so that one that swallows everything leaves some for the others.
+async fn connect_any(
+    addresses: &[SocketAddr],
+    nth: usize,
+    deadline: Instant,
+) -> Result<TcpStream, Problem> {
     let mut last = Problem::Unresolved("no address".to_owned());
-    for offset in 0..addresses.len() {
+    let shares = (1..=addresses.len()).rev();
+    for (offset, share) in shares.enumerate() {
         let address = addresses[(nth + offset) % addresses.len()];
-        match TcpStream::connect(address).await {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                last = Problem::Refused;
-            }
-            Err(error) => last = Problem::Io(error.to_string()),
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = left / u32::try_from(share).unwrap_or(u32::MAX);
+        last = match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Problem::Refused,
+            Ok(Err(error)) => Problem::Io(error.to_string()),
+            // The last one's time ends with the whole attempt's, whoever waits for that says so.
+            Err(_) if share == 1 => std::future::pending().await,
+            Err(_) => continue,
+        };
     }
     Err(last)
 }
@@ -291,6 +309,8 @@ impl AsyncWrite for Transport {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use test_case::test_case;
 
     use super::*;
@@ -305,6 +325,32 @@ mod tests {
             tls: false,
         };
         Endpoint::new(&target, None).authority
+    }
+
+    /// Once the first address of a name had all the time there was.
+    #[cfg(target_os = "linux")]
+    #[test_case(false; "the hole first")]
+    #[test_case(true; "the hole last")]
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_leaves_time_for_the_next(last: bool) {
+        // One connection fills the line of those to be accepted; what comes then is not answered.
+        let hole = tokio::net::TcpSocket::new_v4().expect("a socket");
+        hole.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let hole = hole.listen(0).expect("listens");
+        let hole_address = hole.local_addr().expect("bound");
+        let _first = TcpStream::connect(hole_address).await.expect("one fits");
+        let good = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let good = good.expect("a free port");
+        let good_address = good.local_addr().expect("bound");
+        let mut addresses = [hole_address, good_address];
+        if last {
+            addresses.reverse();
+        }
+        let limit = Duration::from_millis(400);
+        let deadline = Instant::now() + limit;
+        let connected = timeout(limit, connect_any(&addresses, 0, deadline)).await;
+        let connected = connected.expect("in time").expect("the good one");
+        assert_eq!(connected.peer_addr().expect("connected"), good_address);
     }
 
     #[test]

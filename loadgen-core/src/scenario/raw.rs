@@ -45,7 +45,7 @@ object! {
         "description" description: String,
         /// Where to send. Left out, flags, environment or the embedded backend decide.
         "targets" targets: List<TargetText>,
-        /// Connections over all workers; one per worker unless given.
+        /// Connections over all workers; one per worker and target unless given.
         "connections" connections: Connections,
         /// The most concurrent streams on one connection; what the server allows unless given.
         "streams_per_connection" streams_per_connection: Streams,

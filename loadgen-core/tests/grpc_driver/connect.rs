@@ -1,7 +1,9 @@
 //! Connections that cannot be opened, each with a message that says what to do.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::support::server::{Exchange, Server, Settings};
-use crate::support::{Driver, plan, run};
+use crate::support::{Driver, plan, run, until};
 
 /// A server that sends these bytes once it has received something, then closes.
 async fn blurting(bytes: &'static [u8]) -> SocketAddr {
@@ -138,6 +140,34 @@ fn silent() {
             address,
             "no answer within 50ms while waiting for the server's HTTP/2 settings",
         );
+    });
+}
+
+/// Once all were opened at once and waited for each other: 2,000 took 300 ms each.
+#[test]
+fn connections_are_opened_so_many_at_a_time() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let held = Rc::new(RefCell::new(Vec::new()));
+        let accepted = Rc::clone(&held);
+        tokio::task::spawn_local(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                accepted.borrow_mut().push(tcp);
+            }
+        });
+        let mut plan = plan(&[address], "Hello");
+        plan.connections = Some(300);
+        let waves = async {
+            for wave in [128, 128, 44] {
+                until(|| held.borrow().len() >= wave).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                assert_eq!(held.borrow().len(), wave);
+                // They fail, and the next ones have their turn.
+                held.borrow_mut().clear();
+            }
+        };
+        tokio::join!(Driver::prepare_error(&plan), waves);
     });
 }
 

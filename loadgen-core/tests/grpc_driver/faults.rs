@@ -56,10 +56,10 @@ fn an_error_status_without_a_body_still_names_the_backend() {
             })
             .await;
             let driver = Driver::open(&plan(&[server.address], method)).await;
-            assert_eq!(
-                driver.once().await,
-                Failure::Grpc(GrpcCode::new(4242)).into()
-            );
+            // A number without a name counts as UNKNOWN.
+            assert_eq!(driver.once().await, Failure::Grpc(GrpcCode::new(2)).into());
+            let why = driver.recorder.explanation();
+            assert!(why.contains("UNKNOWN (grpc-status \"4242\")"), "{why}");
             assert_eq!(driver.recorder.0.borrow().backends, ["test-1"]);
         }
     });

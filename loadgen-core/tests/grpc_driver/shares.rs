@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures::future::join_all;
 use loadgen_core::outcome::Outcome;
-use loadgen_core::workload::SampleKind;
+use loadgen_core::workload::{SampleKind, Workload};
 use test_case::test_case;
 use tokio::sync::Semaphore;
 
@@ -31,6 +31,24 @@ fn one_user_shares_its_iterations_evenly_among_targets() {
             assert_eq!(driver.iterate(&mut session).await, Outcome::Ok);
         }
         assert_eq!(requests(&servers), [100, 100, 100]);
+    });
+}
+
+/// Once two workers had three connections, one of them two: 150/300/150.
+#[test]
+fn several_workers_share_evenly_among_targets() {
+    run(async {
+        let servers = three().await;
+        let plan = plan(&servers.each_ref().map(|it| it.address), "Hello");
+        for worker in 0..2 {
+            let driver = Driver::of_worker(&plan, worker, 2);
+            driver.workload.prepare().await.expect("servers");
+            assert_eq!(driver.recorder.0.borrow().opened, 3);
+            for _ in 0..50 {
+                assert_eq!(driver.once().await, Outcome::Ok);
+            }
+        }
+        assert_eq!(requests(&servers), [33, 34, 33]);
     });
 }
 

@@ -8,7 +8,8 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
-use super::error::{DriverError, nearest};
+use super::error::DriverError;
+use crate::nearest::nearest;
 
 const OWN_PROTO: &str = include_str!("../../../proto/loadgen/v1/loadgen.proto");
 const OWN_PROTO_NAME: &str = "loadgen/v1/loadgen.proto";
@@ -53,8 +54,8 @@ impl Catalogue {
         Found::NoSuchService
     }
 
-    /// Methods with names like this one.
-    pub(super) fn nearest(&self, method: &str) -> Vec<String> {
+    /// The method with the name most like this one, if any is like it.
+    pub(super) fn nearest(&self, method: &str) -> Option<String> {
         let names = self.pools.iter().flat_map(|pool| {
             pool.services().flat_map(|service| {
                 let methods: Vec<_> = service
@@ -64,7 +65,8 @@ impl Catalogue {
                 methods
             })
         });
-        nearest(method, names)
+        let names: Vec<String> = names.collect();
+        nearest(method, names.iter().map(String::as_str)).map(str::to_owned)
     }
 }
 
@@ -172,8 +174,8 @@ mod tests {
             Found::NoSuchService
         ));
         assert_eq!(
-            catalogue.nearest("loadgen.v1.Greeter/Hullo")[0],
-            "loadgen.v1.Greeter/Hello"
+            catalogue.nearest("loadgen.v1.Greeter/Hullo").as_deref(),
+            Some("loadgen.v1.Greeter/Hello")
         );
     }
 

@@ -39,14 +39,14 @@ pub enum DriverError {
         method: String,
     },
     /// No known service has the method.
-    #[error("{path}: there is no method `{method}`{}", did_you_mean(nearest))]
+    #[error("{path}: there is no method `{method}`{}", did_you_mean(nearest.as_deref()))]
     UnknownMethod {
         /// The step's place in the scenario.
         path: String,
         /// What was asked for.
         method: String,
-        /// Methods with names like it, nearest first.
-        nearest: Vec<String>,
+        /// The method with the name most like it, if any is like it.
+        nearest: Option<String>,
     },
     /// The method is neither described by the scenario nor by the server.
     #[error(
@@ -88,30 +88,8 @@ pub enum DriverError {
     System(#[from] std::io::Error),
 }
 
-fn did_you_mean(nearest: &[String]) -> String {
-    match nearest {
-        [] => String::new(),
-        [one] => format!("; did you mean `{one}`?"),
-        several => {
-            let names: Vec<_> = several.iter().map(|name| format!("`{name}`")).collect();
-            format!("; did you mean one of {}?", names.join(", "))
-        }
-    }
-}
-
-/// The names most like one, nearest first, at most three; none when none is like it.
-pub(super) fn nearest(wanted: &str, names: impl IntoIterator<Item = String>) -> Vec<String> {
-    let folded = wanted.to_lowercase();
-    let mut scored: Vec<(f64, String)> = names
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&folded, &name.to_lowercase()), name))
-        .filter(|(score, _)| *score >= 0.75)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    // One that is all but equal needs no company.
-    if scored.first().is_some_and(|(score, _)| *score >= 0.97) {
-        scored.truncate(1);
-    }
-    scored.truncate(3);
-    scored.into_iter().map(|(_, name)| name).collect()
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| {
+        format!("; did you mean `{nearest}`?")
+    })
 }

@@ -13,10 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Ping;
 use h2::client::{Builder, Connection, SendRequest};
+use tokio::time::Instant;
 
 use super::status;
 use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
-use crate::driver::net::{Endpoint, Traffic, Transport};
+use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
 
 /// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
 /// with the latency they cause.
@@ -43,15 +44,24 @@ fn said_good_bye(sender: &mut SendRequest<Bytes>) -> bool {
 }
 
 /// Resolves, connects, encrypts, shakes hands, and waits for the server's settings, all within
-/// `limit`. `nth` is the connection's number.
+/// `limit`. `resolving` and `nth` are those of [`Endpoint::connect`].
 pub(super) async fn open(
     endpoint: &Endpoint,
+    resolving: impl Future<Output = Result<Addresses, Problem>>,
     nth: usize,
     limit: Duration,
 ) -> Result<Opened, ConnectError> {
     let stage = Cell::new(Stage::Resolving);
     let traffic = Rc::new(Traffic::default());
-    tokio::time::timeout(limit, open_unbounded(endpoint, nth, &stage, &traffic))
+    let opening = open_unbounded(
+        endpoint,
+        resolving,
+        nth,
+        Instant::now() + limit,
+        &stage,
+        &traffic,
+    );
+    tokio::time::timeout(limit, opening)
         .await
         .unwrap_or_else(|_| {
             let stage = stage.get();
@@ -62,11 +72,15 @@ pub(super) async fn open(
 
 async fn open_unbounded(
     endpoint: &Endpoint,
+    resolving: impl Future<Output = Result<Addresses, Problem>>,
     nth: usize,
+    deadline: Instant,
     stage: &Cell<Stage>,
     traffic: &Rc<Traffic>,
 ) -> Result<Opened, Problem> {
-    let transport = endpoint.connect(nth, stage, traffic).await?;
+    let transport = endpoint
+        .connect(resolving, nth, deadline, stage, traffic)
+        .await?;
     if endpoint.is_encrypted() && transport.alpn() != Some(b"h2") {
         return Err(Problem::NoHttp2Alpn);
     }

@@ -17,7 +17,7 @@ use super::place::{Line, Place};
 use super::status;
 use crate::clock::{Clock, Nanos};
 use crate::driver::connect_error::{ConnectError, Problem};
-use crate::driver::net::{Endpoint, Traffic, Transport};
+use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
 use crate::workload::{ConnectionEvent, Observer};
 
 /// What is needed to open a place's connections.
@@ -40,23 +40,30 @@ pub(super) struct Opener {
 const GOOD_BYES: usize = 3;
 
 impl Opener {
-    /// An attempt to connect.
-    pub(super) async fn open(&self) -> Result<Opened, ConnectError> {
-        let mut result = self.open_once().await;
+    /// An attempt to connect. `resolving` is the endpoint's.
+    pub(super) async fn open(
+        &self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
+    ) -> Result<Opened, ConnectError> {
+        let mut result = self.open_once(resolving).await;
         for _ in 1..GOOD_BYES {
             match result {
                 Err(error) if error.problem == Problem::GoodBye => {}
                 _ => break,
             }
-            result = self.open_once().await;
+            result = self.open_once(self.endpoint.resolve()).await;
         }
         result
     }
 
     /// Reported either way.
-    async fn open_once(&self) -> Result<Opened, ConnectError> {
+    async fn open_once(
+        &self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
+    ) -> Result<Opened, ConnectError> {
         let from = self.clock.now();
-        let result = handshake::open(&self.endpoint, self.nth, self.connect_timeout).await;
+        let limit = self.connect_timeout;
+        let result = handshake::open(&self.endpoint, resolving, self.nth, limit).await;
         self.observer.connection(match result {
             Ok(_) => ConnectionEvent::Opened {
                 connect_time: self.clock.now().saturating_sub(from),
@@ -114,7 +121,7 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
 impl Opener {
     /// One attempt, after which the place has a connection or those in line know that it failed.
     async fn open_for(&self, place: &Place) -> Option<Driven> {
-        match self.open().await {
+        match self.open(self.endpoint.resolve()).await {
             Ok(open) => Some(Driven::install(open, place, self)),
             Err(error) => {
                 place.attempt_failed(error.to_string());
@@ -130,7 +137,8 @@ enum End {
     Failed,
     /// The server asked us to go elsewhere, in good order.
     GoodBye,
-    /// Nothing more can be sent on it: its stream numbers ran out.
+    /// Nothing more can be sent on it: its stream numbers ran out, or a request that could not be
+    /// sent retired it.
     UsedUp,
 }
 
@@ -225,7 +233,7 @@ fn report(traffic: &Traffic, observer: &dyn Observer) {
 /// connections cut together do not come back together.
 struct Backoff {
     failures: u32,
-    random: u64,
+    random: fastrand::Rng,
 }
 
 impl Backoff {
@@ -235,7 +243,7 @@ impl Backoff {
     fn new(seed: u64) -> Self {
         Self {
             failures: 0,
-            random: seed,
+            random: fastrand::Rng::with_seed(seed),
         }
     }
 
@@ -249,16 +257,7 @@ impl Backoff {
             .min(Self::LONGEST_US);
         self.failures = self.failures.saturating_add(1).min(32);
         let spread = bound - Self::SHORTEST_US;
-        Duration::from_micros(Self::SHORTEST_US + self.draw() % (spread + 1))
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Duration::from_micros(Self::SHORTEST_US + self.random.u64(..=spread))
     }
 }
 

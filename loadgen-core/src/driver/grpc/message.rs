@@ -3,10 +3,11 @@
 //! Owns locating the error: the library that encodes says what is wrong, not where.
 
 use prost::Message;
-use prost_reflect::{DeserializeOptions, DynamicMessage, Kind, MessageDescriptor};
+use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value;
 
-use super::error::{DriverError, nearest};
+use super::error::DriverError;
+use crate::nearest::nearest;
 
 /// Encodes a message. `path` is its place in the scenario.
 pub(super) fn encode(
@@ -52,8 +53,8 @@ fn locate(descriptor: &MessageDescriptor, value: &Value, path: &str) -> Option<(
             .get_field_by_json_name(name)
             .or_else(|| descriptor.get_field_by_name(name))
         else {
-            let names = descriptor.fields().map(|field| field.name().to_owned());
-            let hint = match nearest(name, names).first() {
+            let fields: Vec<_> = descriptor.fields().collect();
+            let hint = match nearest(name, fields.iter().map(FieldDescriptor::name)) {
                 Some(near) => format!("; did you mean `{near}`?"),
                 None => known_fields(descriptor),
             };

@@ -12,13 +12,14 @@ use prost_reflect::MethodDescriptor;
 
 use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata};
 use super::descriptor::{Catalogue, Found};
-use super::error::{DriverError, nearest};
+use super::error::DriverError;
 use super::metadata::headers;
 use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
 use super::{framing, message};
 use crate::driver::net::{Encryption, Endpoint};
 use crate::driver::tls;
+use crate::nearest::nearest;
 use crate::scenario::{self, GrpcCall, ScenarioPlan};
 
 /// A scenario, prepared. Shared by all workers.
@@ -187,11 +188,12 @@ fn resolve(
     }
     let mut near = catalogue.nearest(&method);
     if let (Found::NoSuchService, Asked::Services(services)) = (&found, asked) {
-        let renamed = services.iter().map(|service| format!("{service}/{name}"));
-        let of_server = nearest(&method, renamed);
-        if !of_server.is_empty() {
-            near = of_server;
-        }
+        let renamed: Vec<_> = services
+            .iter()
+            .map(|service| format!("{service}/{name}"))
+            .collect();
+        let of_server = nearest(&method, renamed.iter().map(String::as_str));
+        near = of_server.map(str::to_owned).or(near);
     }
     Err(DriverError::UnknownMethod {
         path,

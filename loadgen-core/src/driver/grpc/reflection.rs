@@ -105,7 +105,7 @@ pub(super) async fn ask(
 ) -> Result<Reflected, ConnectError> {
     let mut first_error = None;
     for endpoint in endpoints {
-        let mut opened = match handshake::open(endpoint, 0, limit).await {
+        let mut opened = match handshake::open(endpoint, endpoint.resolve(), 0, limit).await {
             Ok(opened) => opened,
             Err(error) => {
                 first_error.get_or_insert(error);

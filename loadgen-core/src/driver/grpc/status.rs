@@ -14,17 +14,29 @@ pub(super) static BACKEND: HeaderName = HeaderName::from_static("x-loadgen-backe
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The status in these headers or trailers; `None` where there is none.
+/// The status of a server that sent one without a name.
+const UNKNOWN: u32 = 2;
+
+/// The status in these headers or trailers; `None` where there is none. A number that has no name
+/// counts as UNKNOWN, as gRPC's specification of statuses says: a server that makes up numbers
+/// does not make up failure classes.
 #[inline]
 pub(super) fn code(headers: &HeaderMap) -> Option<Result<GrpcCode, Failure>> {
     let value = headers.get(&GRPC_STATUS)?.as_bytes();
     if value == b"0" {
         return Some(Ok(GrpcCode::new(0)));
     }
-    let number = std::str::from_utf8(value)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    Some(number.map(GrpcCode::new).ok_or(Failure::Protocol))
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Some(Err(Failure::Protocol));
+    }
+    let number = named(value).unwrap_or(UNKNOWN);
+    Some(Ok(GrpcCode::new(number)))
+}
+
+/// The number of a status that has a name.
+fn named(digits: &[u8]) -> Option<u32> {
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (number <= 16).then_some(number)
 }
 
 /// The status message that goes with a status, percent-decoded.
@@ -50,11 +62,15 @@ pub(super) fn check(headers: &HeaderMap) -> Option<Result<(), Failure>> {
 pub(super) fn explain(headers: &HeaderMap) -> String {
     match code(headers) {
         Some(Ok(code)) => {
+            let raw = headers
+                .get(&GRPC_STATUS)
+                .filter(|raw| named(raw.as_bytes()).is_none());
+            let raw = raw.map_or_else(String::new, |raw| format!(" (grpc-status {raw:?})"));
             let message = message(headers);
             if message.is_empty() {
-                format!("the server answered {code} without a message")
+                format!("the server answered {code}{raw} without a message")
             } else {
-                format!("the server answered {code}: {message}")
+                format!("the server answered {code}{raw}: {message}")
             }
         }
         Some(Err(_)) => format!(
@@ -148,7 +164,11 @@ mod tests {
 
     #[test_case(&[("grpc-status", "0")] => Some(Ok(())))]
     #[test_case(&[("grpc-status", "14")] => Some(Err(Failure::Grpc(GrpcCode::new(14)))))]
-    #[test_case(&[("grpc-status", "4711")] => Some(Err(Failure::Grpc(GrpcCode::new(4711)))))]
+    #[test_case(&[("grpc-status", "16")] => Some(Err(Failure::Grpc(GrpcCode::new(16)))))]
+    #[test_case(&[("grpc-status", "17")] => Some(Err(Failure::Grpc(GrpcCode::new(2)))))]
+    #[test_case(&[("grpc-status", "99999999999")] => Some(Err(Failure::Grpc(GrpcCode::new(2)))))]
+    #[test_case(&[("grpc-status", "-1")] => Some(Err(Failure::Protocol)))]
+    #[test_case(&[("grpc-status", "")] => Some(Err(Failure::Protocol)))]
     #[test_case(&[("grpc-status", "good")] => Some(Err(Failure::Protocol)))]
     #[test_case(&[] => None)]
     fn statuses(pairs: &[(&'static str, &'static str)]) -> Option<Result<(), Failure>> {
@@ -158,6 +178,8 @@ mod tests {
     #[test_case(&[("grpc-status", "5"), ("grpc-message", "no %22bob%22 h%C3%A9re")]
         => "the server answered NOT_FOUND: no \"bob\" h\u{e9}re")]
     #[test_case(&[("grpc-status", "13")] => "the server answered INTERNAL without a message")]
+    #[test_case(&[("grpc-status", "4711"), ("grpc-message", "odd")]
+        => "the server answered UNKNOWN (grpc-status \"4711\"): odd")]
     #[test_case(&[] => "the stream ended without a grpc-status")]
     fn explanations(pairs: &[(&'static str, &'static str)]) -> String {
         explain(&headers(pairs))

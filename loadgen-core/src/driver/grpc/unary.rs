@@ -34,11 +34,11 @@ pub(super) struct UnaryCall {
     pub(super) framed: Bytes,
 }
 
-/// How one attempt ended that did not end the call.
+/// How an attempt ended that did not succeed.
 pub(super) enum Ended {
-    /// With this failure.
+    /// With this failure, which is the call's.
     Failed(Failure),
-    /// No server has looked at it.
+    /// No server has looked at it: the call may be tried again.
     Untouched(h2::Error),
 }
 

@@ -136,11 +136,15 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(plan: &ScenarioPlan) -> Self {
+        Self::of_worker(plan, 0, 1)
+    }
+
+    pub(crate) fn of_worker(plan: &ScenarioPlan, worker: usize, workers: usize) -> Self {
         let recorder = Rc::new(Recorder::default());
         let clock = Clock::start();
         let context = WorkerContext {
-            worker: 0,
-            workers: 1,
+            worker,
+            workers,
             users: 1,
             seed: 7,
             clock,

@@ -12,7 +12,8 @@ use super::scenario::{
     ThresholdResult,
 };
 use super::statistics::{PointStatistics, Statistics, merge, micros, round3, round6};
-use super::verdict::{is_saturated, verdict};
+use super::verdict::verdict_on;
+use super::worker_load::WorkerLoad;
 use crate::clock::nanos;
 use crate::outcome::Outcome;
 use crate::record::{
@@ -82,7 +83,7 @@ pub(super) fn assemble(
 ) -> Document {
     Document {
         schema: SchemaVersion::V1,
-        verdict: verdict(record, &judged),
+        verdict: verdict_on(record, &judged, context.host.cores),
         total: total(record),
         run: Run {
             id: context.run_id,
@@ -91,7 +92,7 @@ pub(super) fn assemble(
             version: context.version,
             host: context.host,
             plan: context.plan,
-            generator: generator(&record.generator.workers),
+            generator: generator(&record.generator.workers, record.elapsed),
             stopped: record.stopped,
         },
         scenarios: record
@@ -252,13 +253,17 @@ fn custom(record: &CustomRecord) -> Option<Custom> {
     (custom != Custom::default()).then_some(custom)
 }
 
-fn generator(workers: &[WorkerRecord]) -> Generator {
+fn generator(workers: &[WorkerRecord], measured: Duration) -> Generator {
     let per_worker: Vec<Worker> = workers
         .iter()
-        .map(|worker| Worker {
-            cpu_busy: part(worker.cpu_busy),
-            cpu_starved: part(worker.cpu_starved),
-            longest_stall_us: micros(nanos(worker.longest_stall)),
+        .enumerate()
+        .map(|(index, worker)| {
+            let load = WorkerLoad::of(index, worker);
+            Worker {
+                cpu_busy: load.busy,
+                cpu_starved: load.starved,
+                longest_stall_us: micros(nanos(worker.longest_stall)),
+            }
         })
         .collect();
     Generator {
@@ -267,7 +272,7 @@ fn generator(workers: &[WorkerRecord]) -> Generator {
             .iter()
             .map(|worker| worker.cpu_busy)
             .fold(0.0, f64::max),
-        saturated: workers.iter().any(is_saturated),
+        saturated: WorkerLoad::busiest(workers).is_some_and(|it| it.is_saturated(measured)),
         per_worker,
     }
 }
@@ -323,9 +328,4 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
         return 0.0;
     }
     round3(count as f64 / elapsed.as_secs_f64())
-}
-
-/// A part of the measured time. The two clocks it is taken from may disagree by a little.
-fn part(value: f64) -> f64 {
-    round6(value).clamp(0.0, 1.0)
 }

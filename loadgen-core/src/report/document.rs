@@ -90,7 +90,7 @@ pub struct Generator {
     #[schemars(range(min = 0, max = 1))]
     pub cpu_busy: f64,
     /// Whether a worker had no time to spare: busy, or waiting for a processor, for 95 % of the
-    /// measured time or more.
+    /// measured time or more. Never after less than 100 ms, which is too short to tell.
     pub saturated: bool,
     /// Each worker.
     pub per_worker: Vec<Worker>,
@@ -103,7 +103,8 @@ pub struct Worker {
     /// Processor time it used over the measured time, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub cpu_busy: f64,
-    /// Time it was ready to run and had no processor, over the measured time, 0 to 1.
+    /// Time it was ready to run and had no processor, over the measured time, 0 to 1; with
+    /// `cpu_busy` never more than 1.
     #[schemars(range(min = 0, max = 1))]
     pub cpu_starved: f64,
     /// The longest that it stood still beyond its period, in microseconds.

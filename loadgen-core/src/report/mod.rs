@@ -12,6 +12,7 @@ mod scenario;
 mod schema;
 mod statistics;
 mod verdict;
+mod worker_load;
 
 pub use build::{Context, build};
 pub use document::{Document, Generator, Run, SchemaVersion, Status, Total, Verdict, Worker};

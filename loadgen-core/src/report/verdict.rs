@@ -4,17 +4,16 @@
 //! gives the same ones.
 
 use super::document::{Status, Verdict};
-use super::phrase::{count, figure, percent, plural, span};
+use super::phrase::{count, observed, percent, plural, span};
 use super::scenario::ThresholdResult;
 use super::statistics::Statistics;
-use crate::record::{RunRecord, ScenarioRecord, WorkerRecord};
+use super::worker_load::{Surroundings, WorkerLoad};
+use crate::record::{RunRecord, ScenarioRecord};
 
 /// More than this part of the started iterations late: invalid.
 const MOST_LATE: f64 = 0.01;
 /// Less than this part of the arrivals started in time: the rate was missed.
 const LEAST_ACHIEVED: f64 = 0.99;
-/// Busy, or waiting for a processor, for this part of the time: nothing to spare.
-const SATURATED: f64 = 0.95;
 /// A worker that stands still for longer: invalid.
 const LONGEST_STALL_NS: u64 = 100_000_000;
 /// More than this part of the arrivals waiting for a user for over [`NOTABLE_WAIT_NS`]: worth a
@@ -23,33 +22,69 @@ const MOST_WAITING: f64 = 0.01;
 /// A wait for a user that a reader would notice, in nanoseconds.
 const NOTABLE_WAIT_NS: u64 = 1_000_000;
 
-/// Whether a worker had no time to spare.
-pub(super) fn is_saturated(worker: &WorkerRecord) -> bool {
-    worker.cpu_busy + worker.cpu_starved >= SATURATED
-}
-
 /// Judges a run: invalid before fail before pass. `thresholds` are each scenario's conditions and
 /// what became of them, in the order of the record's scenarios.
 #[must_use]
 pub fn verdict(record: &RunRecord, thresholds: &[Vec<ThresholdResult>]) -> Verdict {
+    verdict_on(record, thresholds, None)
+}
+
+/// The same, with advice that fits a machine of so many cores.
+pub(super) fn verdict_on(
+    record: &RunRecord,
+    thresholds: &[Vec<ThresholdResult>],
+    cores: Option<u64>,
+) -> Verdict {
+    let workers = &record.generator.workers;
+    let generator = Pressure {
+        busiest: WorkerLoad::busiest(workers),
+        around: Surroundings {
+            measured: record.elapsed,
+            workers: workers.len(),
+            cores,
+        },
+    };
     let mut findings = Findings::default();
-    judge_generator(record, &mut findings);
+    judge_generator(record, &generator, &mut findings);
     for (index, scenario) in record.scenarios.iter().enumerate() {
         judge_books(scenario, &mut findings);
         if scenario.open {
-            judge_arrivals(scenario, &record.generator.workers, &mut findings);
+            judge_arrivals(scenario, &generator, &mut findings);
         }
         judge_remainder(scenario, &mut findings);
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
         judge_conditions(scenario, conditions, &mut findings);
     }
-    judge_saturation(record, &mut findings);
+    judge_saturation(record, &generator, &mut findings);
     if record.scenarios.is_empty() {
         findings
             .fail
             .push("there was no scenario, so nothing was measured".to_owned());
     }
     findings.into_verdict()
+}
+
+/// What the verdict knows of the generator's own troubles.
+#[derive(Debug)]
+struct Pressure {
+    busiest: Option<WorkerLoad>,
+    around: Surroundings,
+}
+
+impl Pressure {
+    /// The busiest worker, where it had no time to spare.
+    fn saturated(&self) -> Option<WorkerLoad> {
+        self.busiest
+            .filter(|load| load.is_saturated(self.around.measured))
+    }
+
+    /// Why the generator did not keep up, and what helps.
+    fn explain(&self, less: &str) -> String {
+        self.busiest.map_or_else(
+            || "the generator did not keep up".to_owned(),
+            |load| load.explain(self.around, less),
+        )
+    }
 }
 
 /// Sentences by what they amount to.
@@ -80,7 +115,7 @@ impl Findings {
 }
 
 /// What concerns all scenarios: panics, stalls, an early stop.
-fn judge_generator(record: &RunRecord, findings: &mut Findings) {
+fn judge_generator(record: &RunRecord, generator: &Pressure, findings: &mut Findings) {
     if let Some(message) = &record.panic {
         findings.invalid.push(format!(
             "a workload panicked and the run ended early: {message}"
@@ -95,10 +130,17 @@ fn judge_generator(record: &RunRecord, findings: &mut Findings) {
     if let Some((index, worker)) = stalled {
         let stall_ns = crate::clock::nanos(worker.longest_stall);
         if stall_ns > LONGEST_STALL_NS {
+            let load = WorkerLoad::of(index, worker);
+            let why = if load.is_starved(generator.around.measured) {
+                load.explain(generator.around, "fewer users or a lower rate")
+            } else {
+                "the process or its machine was suspended or short of processor time, or a \
+                 workload blocked its thread; run where nothing else does, and never block in a \
+                 workload"
+                    .to_owned()
+            };
             findings.invalid.push(format!(
-                "worker {index} stood still for {} (at most {} may): the process or its machine \
-                 was suspended or short of processor time, or a workload blocked its thread; run \
-                 where nothing else does, and never block in a workload",
+                "worker {index} stood still for {} (at most {} may): {why}",
                 span(stall_ns),
                 span(LONGEST_STALL_NS),
             ));
@@ -141,11 +183,10 @@ fn judge_books(scenario: &ScenarioRecord, findings: &mut Findings) {
 }
 
 /// Whether an open model's arrivals started when they should have, and whose fault it is if not.
-fn judge_arrivals(scenario: &ScenarioRecord, workers: &[WorkerRecord], findings: &mut Findings) {
+fn judge_arrivals(scenario: &ScenarioRecord, generator: &Pressure, findings: &mut Findings) {
     let ledger = &scenario.ledger;
     let name = &scenario.name;
-    let late = ratio(ledger.late, ledger.started);
-    let too_late = late > MOST_LATE;
+    let too_late = is_late(scenario);
     if too_late {
         let lag = Statistics::of(&scenario.start_lag);
         let worst = match (lag.p99, lag.max) {
@@ -154,36 +195,36 @@ fn judge_arrivals(scenario: &ScenarioRecord, workers: &[WorkerRecord], findings:
             (None, None) => "start lag not recorded".to_owned(),
         };
         findings.invalid.push(format!(
-            "`{name}`: {} of {} ({}) started late, {worst} (at most {} may be late): the generator \
-             did not keep up; use more workers or a machine with more time to spare, or a lower \
-             rate",
+            "`{name}`: {} of {} ({}) started late, {worst} (at most {} may be late): {}",
             count(ledger.late),
             plural(ledger.started, "iteration"),
-            percent(late),
+            percent(ratio(ledger.late, ledger.started)),
             percent(MOST_LATE),
+            generator.explain("a lower rate"),
         ));
     }
     let in_time = ratio(scenario.started_in_time, ledger.planned);
     let missed = missed_its_rate(scenario);
-    if missed && let Some((index, worker)) = busiest(workers) {
-        findings.invalid.push(format!(
-            "`{name}`: {} of {} ({}) started within the plan's time (at least {} should), while \
-             worker {index} had no time to spare ({}): use more workers or a machine with more \
-             cores, or a lower rate",
+    let started = || {
+        format!(
+            "`{name}`: {} of {} ({}) started within the plan's time (at least {} should)",
             count(scenario.started_in_time),
             plural(ledger.planned, "arrival"),
             percent(in_time),
             percent(LEAST_ACHIEVED),
-            load_in_words(worker),
+        )
+    };
+    if missed && too_late {
+        // What hindered it is said with the late starts.
+        findings.invalid.push(format!(
+            "{}, and start lag shows that the generator was the cause",
+            started()
         ));
-    } else if missed && too_late {
+    } else if missed && generator.saturated().is_some() {
         findings.invalid.push(format!(
-            "`{name}`: {} of {} ({}) started within the plan's time (at least {} should), and \
-             start lag shows that the generator was the cause",
-            count(scenario.started_in_time),
-            plural(ledger.planned, "arrival"),
-            percent(in_time),
-            percent(LEAST_ACHIEVED),
+            "{}, while {}",
+            started(),
+            generator.explain("a lower rate")
         ));
     } else {
         warn_of_busy_users(scenario, missed, in_time, findings);
@@ -197,21 +238,18 @@ fn warn_of_busy_users(
     in_time: f64,
     findings: &mut Findings,
 ) {
-    const ADVICE: &str = "raise `users.max` if the service should see the whole rate";
     let ledger = &scenario.ledger;
-    let name = &scenario.name;
+    let mut troubles = Vec::new();
     if ledger.dropped > 0 {
-        findings.warnings.push(format!(
-            "`{name}`: {} of {} ({}) never started, because all users were busy with iterations \
-             that the service had not ended: {ADVICE}",
+        troubles.push(format!(
+            "{} of {} ({}) never started",
             count(ledger.dropped),
             plural(ledger.planned, "arrival"),
             percent(ratio(ledger.dropped, ledger.planned)),
         ));
     } else if missed {
-        findings.warnings.push(format!(
-            "`{name}`: only {} of {} ({}) started within the plan's time, because all users were \
-             busy with iterations that the service had not ended: {ADVICE}",
+        troubles.push(format!(
+            "only {} of {} ({}) started within the plan's time",
             count(scenario.started_in_time),
             plural(ledger.planned, "arrival"),
             percent(in_time),
@@ -223,14 +261,23 @@ fn warn_of_busy_users(
     let share = ratio(long, waits.len());
     if share > MOST_WAITING {
         let longest = Statistics::of(waits).max.unwrap_or_default();
-        findings.warnings.push(format!(
-            "`{name}`: {} of {} ({}) waited over {} for a free user, up to {}; the wait is in the \
-             response time, as a client would have felt it: {ADVICE}",
+        troubles.push(format!(
+            "{} of the {} that started ({}) waited over {} for a free user, up to {} (which is in \
+             the response time, as a client would have felt it)",
             count(long),
-            plural(waits.len(), "arrival"),
+            count(waits.len()),
             percent(share),
             span(NOTABLE_WAIT_NS),
             span_us(longest),
+        ));
+    }
+    if !troubles.is_empty() {
+        findings.warnings.push(format!(
+            "`{}`: {}, because all users were busy with iterations that the service had not \
+             ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service \
+             should see the whole rate",
+            scenario.name,
+            troubles.join(", and "),
         ));
     }
 }
@@ -271,10 +318,9 @@ fn judge_conditions(
     for condition in conditions.iter().filter(|condition| !condition.pass) {
         let expression = &condition.expression;
         match condition.observed {
-            Some(observed) => findings.fail.push(format!(
-                "`{name}`: `{expression}` does not hold, observed {}{}",
-                figure(observed),
-                condition.unit.as_deref().unwrap_or_default(),
+            Some(value) => findings.fail.push(format!(
+                "`{name}`: `{expression}` does not hold, observed {}",
+                observed(value, condition.unit.as_deref().unwrap_or_default()),
             )),
             // Said once for the scenario, not again for each condition.
             None if !measured => {}
@@ -286,63 +332,44 @@ fn judge_conditions(
 }
 
 /// A worker without time to spare, where that does not make the run invalid.
-fn judge_saturation(record: &RunRecord, findings: &mut Findings) {
-    let Some((index, worker)) = busiest(&record.generator.workers) else {
+fn judge_saturation(record: &RunRecord, generator: &Pressure, findings: &mut Findings) {
+    let Some(load) = generator.saturated() else {
         return;
     };
-    let load = load_in_words(worker);
     let names = |open: bool| {
         let scenarios = record.scenarios.iter();
         // The reason for `invalid` has said it already.
-        let of_kind = scenarios.filter(|it| it.open == open && !missed_its_rate(it));
+        let of_kind =
+            scenarios.filter(|it| it.open == open && !missed_its_rate(it) && !is_late(it));
         let names: Vec<String> = of_kind.map(|it| format!("`{}`", it.name)).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    if let Some(names) = names(false) {
-        findings.warnings.push(format!(
-            "{names}: worker {index} had no time to spare ({load}): its throughput is a lower \
-             bound and its latency holds the generator's own queueing; use more workers or fewer \
-             users"
-        ));
-    }
-    if let Some(names) = names(true) {
-        findings.warnings.push(format!(
-            "{names}: worker {index} had no time to spare ({load}): latency holds the generator's \
-             own queueing; use more workers or a lower rate"
-        ));
-    }
+    let mut warn = |names: Option<String>, figures: &str, less: &str| {
+        findings.warnings.extend(names.map(|names| {
+            format!(
+                "{names}: {}, so {figures} the generator's own queueing: {}",
+                load.cause(),
+                load.remedy(generator.around, less),
+            )
+        }));
+    };
+    warn(
+        names(false),
+        "throughput is a lower bound and latency includes",
+        "fewer users",
+    );
+    warn(names(true), "latency includes", "a lower rate");
+}
+
+/// Whether more of an open model's iterations started late than may.
+fn is_late(scenario: &ScenarioRecord) -> bool {
+    scenario.open && ratio(scenario.ledger.late, scenario.ledger.started) > MOST_LATE
 }
 
 /// Whether an open model had fewer of its arrivals started in time than it should.
 fn missed_its_rate(scenario: &ScenarioRecord) -> bool {
     let planned = scenario.ledger.planned;
     scenario.open && planned > 0 && ratio(scenario.started_in_time, planned) < LEAST_ACHIEVED
-}
-
-/// Of the workers without time to spare, the one with the least, and its number.
-fn busiest(workers: &[WorkerRecord]) -> Option<(usize, &WorkerRecord)> {
-    let saturated = workers
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| is_saturated(it));
-    saturated.max_by(|(_, a), (_, b)| load_of(a).total_cmp(&load_of(b)))
-}
-
-fn load_of(worker: &WorkerRecord) -> f64 {
-    worker.cpu_busy + worker.cpu_starved
-}
-
-fn load_in_words(worker: &WorkerRecord) -> String {
-    let busy = percent(worker.cpu_busy.clamp(0.0, 1.0));
-    let starved = worker.cpu_starved.clamp(0.0, 1.0);
-    if starved < 0.01 {
-        format!("busy {busy} of the time")
-    } else {
-        format!(
-            "busy {busy} of the time and without a processor for {}",
-            percent(starved)
-        )
-    }
 }
 
 /// `1 iteration was`, `2 iterations were`.
@@ -371,7 +398,7 @@ mod tests {
 
     use super::*;
     use crate::outcome::{Failure, Outcome};
-    use crate::record::GeneratorRecord;
+    use crate::record::{GeneratorRecord, WorkerRecord};
 
     /// A run of one scenario with 10,000 iterations, all well, changed by the test.
     fn run(open: bool, change: impl FnOnce(&mut RunRecord)) -> RunRecord {
@@ -491,7 +518,7 @@ mod tests {
         let verdict = verdict(&run(false, |_| ()), &[conditions]);
         assert_eq!(verdict.status, Status::Fail);
         insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-    `greet`: `response_time.p95 < 5ms` does not hold, observed 7.2ms
+    `greet`: `response_time.p95 < 5ms` does not hold, observed 7.2 ms
     `greet`: `response_time.p9999 < 1s` cannot be judged, too little was measured
     `greet`: `dropped == 0` does not hold, observed 3
 ");
@@ -507,7 +534,7 @@ mod tests {
     #[test]
     fn a_late_generator_in_words() {
         let verdict = verdict(&run(true, |r| late(r, 312)), &[]);
-        insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 312 of 10,000 iterations (3.12 %) started late, start lag p99 12 ms (at most 1 % may be late): the generator did not keep up; use more workers or a machine with more time to spare, or a lower rate");
+        insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 312 of 10,000 iterations (3.12%) started late, start lag p99 12 ms (at most 1% may be late): worker 1 had processor time to spare (busy 30% of the time) but was held off it by another process, the host, or a workload that blocked; run where nothing else does, and never block in a workload");
         assert!(verdict.warnings.is_empty(), "{:?}", verdict.warnings);
     }
 
@@ -520,8 +547,8 @@ mod tests {
         });
         let verdict = verdict(&record, &[]);
         insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-    `greet`: 2,000 of 7,000 iterations (28.57 %) started late, start lag p99 12 ms (at most 1 % may be late): the generator did not keep up; use more workers or a machine with more time to spare, or a lower rate
-    `greet`: 7,000 of 10,000 arrivals (70 %) started within the plan's time (at least 99 % should), while worker 1 had no time to spare (busy 90 % of the time and without a processor for 9 %): use more workers or a machine with more cores, or a lower rate
+    `greet`: 2,000 of 7,000 iterations (28.57%) started late, start lag p99 12 ms (at most 1% may be late): worker 1 had no time to spare (busy 90% of the time and without a processor for 9%); use more workers, if there are cores for them, or a lower rate
+    `greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and start lag shows that the generator was the cause
 ");
         assert!(verdict.warnings.is_empty(), "{:?}", verdict.warnings);
     }
@@ -532,7 +559,37 @@ mod tests {
             drop_arrivals(record, 3_000);
             late(record, 2_000);
         });
-        insta::assert_snapshot!(verdict(&record, &[]).reasons[1], @"`greet`: 7,000 of 10,000 arrivals (70 %) started within the plan's time (at least 99 % should), and start lag shows that the generator was the cause");
+        insta::assert_snapshot!(verdict(&record, &[]).reasons[1], @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and start lag shows that the generator was the cause");
+    }
+
+    #[test]
+    fn a_missed_rate_without_late_starts_in_words() {
+        let record = run(true, |record| {
+            drop_arrivals(record, 3_000);
+            busy(record, 0.97, 0.0);
+        });
+        let verdict = verdict_on(&record, &[], Some(2));
+        insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), while worker 1 had no time to spare (busy 97% of the time); use a lower rate or a machine with more cores");
+        assert!(verdict.warnings.is_empty(), "{:?}", verdict.warnings);
+    }
+
+    #[test]
+    fn a_starved_worker_that_stood_still_in_words() {
+        let record = run(false, |record| {
+            stall(record, 500);
+            record.generator.workers[0].cpu_busy = 0.5;
+            record.generator.workers[0].cpu_starved = 0.4;
+        });
+        insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @"worker 0 stood still for 500 ms (at most 100 ms may): worker 0 had to wait for a processor (busy 50% of the time and without a processor for 40%); give the machine's cores to the generator alone");
+    }
+
+    #[test]
+    fn a_run_too_short_to_tell_has_no_saturation() {
+        let record = run(false, |record| {
+            busy(record, 0.96, 0.74);
+            record.elapsed = Duration::from_millis(3);
+        });
+        assert_eq!(verdict(&record, &[]).warnings, [""; 0]);
     }
 
     #[test]
@@ -559,16 +616,13 @@ mod tests {
         });
         let verdict = verdict(&record, &[]);
         assert_eq!(verdict.status, Status::Pass);
-        insta::assert_snapshot!(verdict.warnings.join("\n"), @r"
-    `greet`: 812 of 10,000 arrivals (8.12 %) never started, because all users were busy with iterations that the service had not ended: raise `users.max` if the service should see the whole rate
-    `greet`: 188 of 9,188 arrivals (2.05 %) waited over 1 ms for a free user, up to 900 ms; the wait is in the response time, as a client would have felt it: raise `users.max` if the service should see the whole rate
-");
+        insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 812 of 10,000 arrivals (8.12%) never started, and 188 of the 9,188 that started (2.05%) waited over 1 ms for a free user, up to 900 ms (which is in the response time, as a client would have felt it), because all users were busy with iterations that the service had not ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service should see the whole rate");
     }
 
     #[test]
     fn starts_after_the_end_of_the_plan_in_words() {
         let record = run(true, |record| record.scenarios[0].started_in_time = 9_000);
-        insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: only 9,000 of 10,000 arrivals (90 %) started within the plan's time, because all users were busy with iterations that the service had not ended: raise `users.max` if the service should see the whole rate");
+        insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: only 9,000 of 10,000 arrivals (90%) started within the plan's time, because all users were busy with iterations that the service had not ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service should see the whole rate");
     }
 
     #[test]
@@ -577,8 +631,8 @@ mod tests {
         record.scenarios.extend(run(true, |_| ()).scenarios);
         record.scenarios[1].name = "steady".to_owned();
         insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @r"
-    `greet`: worker 1 had no time to spare (busy 97 % of the time): its throughput is a lower bound and its latency holds the generator's own queueing; use more workers or fewer users
-    `steady`: worker 1 had no time to spare (busy 97 % of the time): latency holds the generator's own queueing; use more workers or a lower rate
+    `greet`: worker 1 had no time to spare (busy 97% of the time), so throughput is a lower bound and latency includes the generator's own queueing: use more workers, if there are cores for them, or fewer users
+    `steady`: worker 1 had no time to spare (busy 97% of the time), so latency includes the generator's own queueing: use more workers, if there are cores for them, or a lower rate
 ");
     }
 

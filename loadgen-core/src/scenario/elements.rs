@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::reader::{Decode, Reader};
 use super::target::Target;
-use crate::threshold::{Threshold, ThresholdError};
+use crate::threshold::Threshold;
 use crate::units::{
     DURATION_PATTERN, RATE_PATTERN, Rate, UnitError, ZeroOrRate, format_duration,
     format_per_second, parse_duration,
@@ -305,12 +305,12 @@ text_schema!(TargetText, "Target", {
 impl Decode for Threshold {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         const EXPECTED: &str = "a condition such as \"response_time.p95 < 5ms\"";
-        match reader.text(EXPECTED)?.parse() {
+        match reader.text(EXPECTED)?.parse::<Threshold>() {
             Ok(threshold) => Some(threshold),
-            Err(error @ ThresholdError::Unknown { .. }) => {
-                reader.refuse(EXPECTED, Some(error.to_string()))
-            }
-            Err(error) => reader.refuse(EXPECTED, Some(error.to_string())),
+            Err(error) => reader.refuse(
+                format!("{} at column {}", error.expected(), error.column()),
+                error.reason(),
+            ),
         }
     }
 }

@@ -44,6 +44,20 @@ impl ThresholdError {
         }
     }
 
+    /// What is wrong beyond that something else was expected: the unknown word and its nearest.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Unknown {
+                what, found, help, ..
+            } => Some(match help {
+                Some(help) => format!("unknown {what} `{found}`; {help}"),
+                None => format!("unknown {what} `{found}`"),
+            }),
+            Self::Unexpected { .. } => None,
+        }
+    }
+
     /// Where, in characters from 1.
     #[must_use]
     pub fn column(&self) -> usize {
@@ -66,11 +80,11 @@ enum Kind {
 impl Kind {
     fn expected(self) -> &'static str {
         match self {
-            Self::Percent => "a percentage, such as `1%`",
+            Self::Percent => "a percentage such as `1%`",
             Self::Count => "a whole number",
-            Self::CountOrPercent => "a whole number or a percentage, such as `5` or `1%`",
-            Self::Time => "a time with a unit (ns, us, ms, s, m or h), such as `5ms`",
-            Self::PerTime => "a rate, such as `1000/s`",
+            Self::CountOrPercent => "a whole number or a percentage such as `5` or `1%`",
+            Self::Time => "a time with a unit (ns, us, ms, s, m or h) such as `5ms`",
+            Self::PerTime => "a rate such as `1000/s`",
         }
     }
 }
@@ -97,7 +111,7 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
     {
         return Err(cursor.unexpected_at(
             operator_at,
-            "`<`, `<=`, `>` or `>=`, since a measured time or rate is never exactly equal",
+            "`<`, `<=`, `>` or `>=` (a measured time or rate is never exactly equal)",
         ));
     }
     cursor.skip_space();
@@ -158,10 +172,25 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
                 .iter()
                 .chain(LedgerWord::WORDS)
                 .chain(Series::WORDS);
-                return Err(cursor.unknown("metric", start, word, known));
+                return Err(cursor.unknown_metric(start, word, known));
             }
         }
     })
+}
+
+/// What a word that is no metric was likely meant to be: the names other tools use, and a
+/// statistic without its series.
+fn meant(word: &str) -> Option<String> {
+    let metric = match word {
+        "latency" | "duration" => "response_time.p95",
+        "errors" | "failures" => "error_rate",
+        "rate" | "rps" | "qps" => "throughput",
+        _ => {
+            Statistic::from_word(word)?;
+            return Some(format!("did you mean `response_time.{word}`?"));
+        }
+    };
+    Some(format!("did you mean `{metric}`?"))
 }
 
 fn step_metric(cursor: &mut Cursor<'_>) -> Result<(StepMetric, Kind), ThresholdError> {
@@ -194,7 +223,7 @@ fn step_metric(cursor: &mut Cursor<'_>) -> Result<(StepMetric, Kind), ThresholdE
 
 fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, ThresholdError> {
     if !cursor.rest().starts_with('.') {
-        return Err(cursor.unexpected_at(cursor.at, "a statistic after a point, such as `.p95`"));
+        return Err(cursor.unexpected_at(cursor.at, "a statistic after a point such as `.p95`"));
     }
     cursor.dot()?;
     cursor.known("statistic", Statistic::WORDS, Statistic::from_word)
@@ -241,10 +270,10 @@ fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
         }
         "reset" if !upper_case(code) => Err(cursor.unexpected_at(
             start,
-            "the reason of a reset in capitals, such as `REFUSED_STREAM`",
+            "the reason of a reset in capitals such as `REFUSED_STREAM`",
         )),
         "http" if !matches!(code.parse::<u16>(), Ok(100..=599)) => {
-            Err(cursor.unexpected_at(start, "an HTTP status, such as `503`"))
+            Err(cursor.unexpected_at(start, "an HTTP status such as `503`"))
         }
         _ => Ok(format!("{class}.{code}")),
     }
@@ -355,6 +384,23 @@ impl<'a> Cursor<'a> {
             column: self.column(start),
             expected: format!("one of {}", known.join(", ")),
             help: did_you_mean(found, known),
+        }
+    }
+
+    /// There are too many metrics to list.
+    fn unknown_metric<'w>(
+        &self,
+        start: usize,
+        found: &str,
+        known: impl IntoIterator<Item = &'w &'w str>,
+    ) -> ThresholdError {
+        ThresholdError::Unknown {
+            what: "metric",
+            found: found.chars().take(60).collect(),
+            column: self.column(start),
+            expected: "a metric such as `response_time.p95`, `error_rate` or `throughput`"
+                .to_owned(),
+            help: meant(found).or_else(|| did_you_mean(found, known.into_iter().copied())),
         }
     }
 

@@ -31,7 +31,7 @@ fn everything_that_is_wrong_at_once() {
                     { "grpc": { "method": "loadgen.v1.Greeter/Echo" }, "pause": "1s" },
                     "hello",
                 ],
-                "thresholds": ["error_rat < 1%", 5],
+                "thresholds": ["error_rat < 1%", 5, "error_rate < 5"],
             },
             { "load": { "open": { "rate": "0/s", "arrivals": "possion", "iterations": 5 } } },
             { "name": "twice" , "load": { "closed": { "users": 1, "iterations": 1 } }, "steps": [] },
@@ -41,7 +41,7 @@ fn everything_that_is_wrong_at_once() {
     });
     let error = parse(&text).unwrap_err();
     insta::assert_snapshot!(error, @r#"
-    suite.json: 40 problems
+    suite.json: 41 problems
       defautls: found an unknown field, expected a field of a suite; did you mean `defaults`?
       scenarios[0].lod: found an unknown field, expected a field of a scenario; did you mean `load`?
       scenarios[0].name: found "bad name", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit
@@ -61,8 +61,9 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].steps[3].grpc.message.name[0]: found "{{ uuid }}", expected a constant; templates come with a later version; this one sends messages as they are written
       scenarios[0].steps[3].grpc.repeat: found 1.5, expected a whole number from 1 to 1000000000
       scenarios[0].steps[5]: found "hello", expected a step
-      scenarios[0].thresholds[0]: found "error_rat < 1%", expected a condition such as "response_time.p95 < 5ms"; unknown metric `error_rat` at column 1; did you mean `error_rate`?
+      scenarios[0].thresholds[0]: found "error_rat < 1%", expected a metric such as `response_time.p95`, `error_rate` or `throughput` at column 1; unknown metric `error_rat`; did you mean `error_rate`?
       scenarios[0].thresholds[1]: found 5, expected a condition such as "response_time.p95 < 5ms"
+      scenarios[0].thresholds[2]: found "error_rate < 5", expected a percentage such as `1%` at column 14
       scenarios[1].load.open.iterations: found an unknown field, expected a field of an open load; an open model lasts for a time: give `duration`, or `stages`
       scenarios[1].load.open.rate: found "0/s", expected at least 0.000001/s
       scenarios[1].load.open.arrivals: found "possion", expected one of "uniform", "poisson"; did you mean `poisson`?

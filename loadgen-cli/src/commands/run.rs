@@ -15,10 +15,10 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::live::Live;
 use crate::output::{Kind, Pending};
-use crate::paint::Paint;
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::Listener;
+use crate::summary::Look;
 use crate::{limits, output, suite, summary};
 
 /// Runs scenarios and judges the results.
@@ -169,7 +169,7 @@ fn tell(args: &RunArgs, document: &Document) -> Result<(), Error> {
     if args.json {
         output::print(&output::json(document))?;
     } else if !args.quiet {
-        output::print(&summary::render(document, Paint::for_stdout()))?;
+        output::print(&summary::render(document, Look::for_stdout()))?;
     }
     if args.json && !args.quiet && document.verdict.status == Status::Invalid {
         for reason in &document.verdict.reasons {

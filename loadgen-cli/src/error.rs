@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use loadgen_backends::ServeError;
 use loadgen_core::AssembleError;
@@ -56,6 +57,9 @@ pub(crate) enum Error {
     /// The embedded backend did not come up.
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),
+    /// The embedded backend was gone before the load was over.
+    #[error("the embedded backend ended before the load did ({0})")]
+    EmbeddedEnded(ExitStatus),
     /// Reference servers could not be started.
     #[error("failed to serve: {0}")]
     Serve(ServeError),
@@ -128,6 +132,7 @@ impl Error {
             Self::Serve(error) => serve::exit_of(error),
             Self::WriteOutput(_)
             | Self::Embedded(_)
+            | Self::EmbeddedEnded(_)
             | Self::Engine(_)
             | Self::Unexpected { .. } => Exit::Unexpected,
         }

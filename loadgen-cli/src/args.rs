@@ -1,12 +1,11 @@
 //! The command line as it is written: names, values and help. What flags mean together is decided
 //! in `settings`.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU32, NonZeroU64, TryFromIntError};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use loadgen_backends::{Code, Delay, Probability};
@@ -16,10 +15,12 @@ use loadgen_core::units::{self, Rate};
 use crate::commands::serve::parse_delay;
 use crate::output::{Kind, Spec};
 
-/// More iterations than this in one run are a slip of the finger.
-const MOST_REQUESTS: u64 = 1_000_000_000_000;
-/// The most users or connections that can be asked for.
+/// The most iterations of a run, as in scenario files.
+const MOST_REQUESTS: u64 = 1_000_000_000_000_000;
+/// The most users, as in scenario files.
 const MOST_USERS: u64 = 1_000_000;
+/// The most connections, as in scenario files.
+const MOST_CONNECTIONS: u64 = 65_535;
 /// The most worker threads.
 const MOST_WORKERS: u64 = 1024;
 
@@ -63,6 +64,10 @@ pub(crate) enum Command {
 
 /// Flags of `loadgen run`.
 #[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
+    to send; without them,\nloadgen's embedded backend answers. NO_COLOR turns colour off."
+)]
 pub(crate) struct RunArgs {
     /// Scenario to run; may be given several times, and they run together
     #[arg(
@@ -100,7 +105,7 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) rate: Option<Rate>,
     /// Connections over all workers
-    #[arg(long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) connections: Option<u64>,
     /// Longest time an iteration may take, like `2s`
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
@@ -131,6 +136,7 @@ pub(crate) struct RunArgs {
         long,
         value_name = "N",
         default_value_t = 0,
+        value_parser = seed,
         allow_negative_numbers = true,
         help_heading = "Generator"
     )]
@@ -210,7 +216,7 @@ pub(crate) struct ServeGrpcArgs {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50051", value_parser = listen_address)]
     pub(crate) address: String,
-    /// Name the server gives itself in every reply [default: made from host and port]
+    /// Name the server gives itself in every reply [default: made from host, process and port]
     #[arg(long, value_name = "NAME", value_parser = identity)]
     pub(crate) id: Option<String>,
     /// PEM file with the certificate chain; turns TLS on
@@ -259,10 +265,10 @@ pub(crate) struct FaultArgs {
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     pub(crate) refuse_rate: Option<Probability>,
     /// Cut a connection after this many requests on it
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = non_zero, allow_negative_numbers = true)]
     pub(crate) cut_after: Option<NonZeroU64>,
     /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = narrow_non_zero, allow_negative_numbers = true)]
     pub(crate) throttle: Option<NonZeroU32>,
 }
 
@@ -275,12 +281,39 @@ pub(crate) enum ProtocolChoice {
     All,
     /// gRPC
     Grpc,
-    /// WebSocket
+    /// WebSocket, which is planned: known so that the answer can say so
+    #[value(hide = true)]
     Websocket,
 }
 
-fn count(most: u64) -> RangedU64ValueParser<u64> {
-    RangedU64ValueParser::new().range(1..=most)
+fn count(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
+    move |text| whole(text, 1, most)
+}
+
+/// A whole number, refused in the words that scenario files are refused in.
+fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    whole(text, 0, u64::MAX)
+}
+
+fn non_zero(text: &str) -> Result<NonZeroU64, String> {
+    whole(text, 1, u64::MAX)?
+        .try_into()
+        .map_err(|error: TryFromIntError| error.to_string())
+}
+
+fn narrow_non_zero(text: &str) -> Result<NonZeroU32, String> {
+    whole(text, 1, u32::MAX.into()).and_then(|number| {
+        u32::try_from(number)
+            .and_then(NonZeroU32::try_from)
+            .map_err(|error| error.to_string())
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -319,6 +352,11 @@ fn output_spec(text: &str) -> Result<Spec, String> {
     };
     if path.is_empty() {
         return Err("the path after `=` is empty".to_owned());
+    }
+    if path == "-" {
+        return Err(
+            "`-` is not a file; `--json` prints the document on standard output".to_owned(),
+        );
     }
     let kind = Kind::named(kind)
         .ok_or_else(|| format!("unknown kind `{kind}`; expected one of {}", Kind::LIST))?;
@@ -372,15 +410,20 @@ mod tests {
         }
     }
 
-    #[test_case(&["-n", "0"] => "error: invalid value '0' for '--requests <N>': 0 is not in 1..=1000000000000"; "zero")]
-    #[test_case(&["-n", "-5"] => "error: invalid value '-5' for '--requests <N>': invalid digit found in string"; "negative")]
-    #[test_case(&["-c", "99999999999999999999"] => "error: invalid value '99999999999999999999' for '--concurrency <N>': number too large to fit in target type"; "huge")]
-    #[test_case(&["-c", "NaN"] => "error: invalid value 'NaN' for '--concurrency <N>': invalid digit found in string"; "nan")]
+    #[test_case(&["-n", "0"] => "error: invalid value '0' for '--requests <N>': expected a whole number from 1 to 1000000000000000"; "zero")]
+    #[test_case(&["-n", "-5"] => "error: invalid value '-5' for '--requests <N>': expected a whole number from 1 to 1000000000000000"; "negative")]
+    #[test_case(&["-n", "1k"] => "error: invalid value '1k' for '--requests <N>': expected a whole number from 1 to 1000000000000000"; "a suffix")]
+    #[test_case(&["-n", "1.5"] => "error: invalid value '1.5' for '--requests <N>': expected a whole number from 1 to 1000000000000000"; "a fraction")]
+    #[test_case(&["--connections", "65536"] => "error: invalid value '65536' for '--connections <N>': expected a whole number from 1 to 65535"; "too many connections")]
+    #[test_case(&["--seed", "-1"] => "error: invalid value '-1' for '--seed <N>': expected a whole number from 0 to 18446744073709551615"; "a seed below zero")]
+    #[test_case(&["-c", "99999999999999999999"] => "error: invalid value '99999999999999999999' for '--concurrency <N>': expected a whole number from 1 to 1000000"; "huge")]
+    #[test_case(&["-c", "NaN"] => "error: invalid value 'NaN' for '--concurrency <N>': expected a whole number from 1 to 1000000"; "nan")]
     #[test_case(&["-d", "0s"] => "error: invalid value '0s' for '--duration <TIME>': expected a duration above zero"; "no time")]
     #[test_case(&["-d", "800h"] => "error: invalid value '800h' for '--duration <TIME>': `800h` is too large; expected at most 720h (30 days)"; "too long")]
     #[test_case(&["--out", "csv=x"] => "error: invalid value 'csv=x' for '--out <KIND=PATH>': unknown kind `csv`; expected one of json"; "unknown kind")]
     #[test_case(&["--out", "result.json"] => "error: invalid value 'result.json' for '--out <KIND=PATH>': expected KIND=PATH with KIND one of json"; "no kind")]
     #[test_case(&["--out", "json="] => "error: invalid value 'json=' for '--out <KIND=PATH>': the path after `=` is empty"; "no path")]
+    #[test_case(&["--out", "json=-"] => "error: invalid value 'json=-' for '--out <KIND=PATH>': `-` is not a file; `--json` prints the document on standard output"; "standard output")]
     #[test_case(&["--protocol", "smtp"] => "error: invalid value 'smtp' for '--protocol <PROTOCOL>'"; "unknown protocol")]
     fn refused(flags: &[&str]) -> String {
         run(flags).unwrap_err()

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use loadgen_backends::ServeError;
 use loadgen_core::AssembleError;
@@ -10,7 +11,7 @@ use loadgen_core::scenario;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::{embedded, env, limits, output, settings};
+use crate::{embedded, env, human, limits, output, settings};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +36,16 @@ pub(crate) enum Error {
     #[error(transparent)]
     Suite(#[from] scenario::SuiteError),
     /// A scenario name that is not there.
-    #[error(transparent)]
+    #[error("{}", with_hint(.0))]
     Select(#[from] scenario::SelectError),
+    /// Scenarios that read well and name what is not there; every one of them.
+    #[error("{file}: {}", listed(problems))]
+    Check {
+        /// What the file is called.
+        file: String,
+        /// What is wrong with each scenario.
+        problems: Vec<AssembleError>,
+    },
     /// A suite file that cannot be read.
     #[error("failed to read scenarios from {}: {source}", path.display())]
     ReadSuite {
@@ -48,6 +57,9 @@ pub(crate) enum Error {
     /// The embedded backend did not come up.
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),
+    /// The embedded backend was gone before the load was over.
+    #[error("the embedded backend ended before the load did ({0})")]
+    EmbeddedEnded(ExitStatus),
     /// Reference servers could not be started.
     #[error("failed to serve: {0}")]
     Serve(ServeError),
@@ -84,6 +96,22 @@ pub(crate) enum Error {
     },
 }
 
+/// Where a name is looked for that no other is like.
+fn with_hint(error: &scenario::SelectError) -> String {
+    let hint = match error {
+        scenario::SelectError::Unknown { names } if names.iter().any(|it| it.nearest.is_none()) => {
+            "; `loadgen list` shows them all"
+        }
+        _ => "",
+    };
+    format!("{error}{hint}")
+}
+
+fn listed(problems: &[AssembleError]) -> String {
+    let lines: String = problems.iter().map(|it| format!("\n  {it}")).collect();
+    human::counted(problems.len() as u64, "problem") + &lines
+}
+
 impl Error {
     /// The exit code that says what kind of error this is.
     pub(crate) fn exit(&self) -> Exit {
@@ -94,14 +122,17 @@ impl Error {
             | Self::Limit(_)
             | Self::Resolve { .. }
             | Self::Output(_) => Exit::Usage,
-            Self::Suite(_) | Self::Select(_) | Self::ReadSuite { .. } | Self::Assemble(_) => {
-                Exit::Scenario
-            }
+            Self::Suite(_)
+            | Self::Select(_)
+            | Self::Check { .. }
+            | Self::ReadSuite { .. }
+            | Self::Assemble(_) => Exit::Scenario,
             Self::Unreachable(_) => Exit::Unreachable,
             Self::StoppedEarly => Exit::Stopped,
             Self::Serve(error) => serve::exit_of(error),
             Self::WriteOutput(_)
             | Self::Embedded(_)
+            | Self::EmbeddedEnded(_)
             | Self::Engine(_)
             | Self::Unexpected { .. } => Exit::Unexpected,
         }

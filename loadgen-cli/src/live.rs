@@ -67,6 +67,19 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// The phase as a person sees it: once the plan's time is over nothing new falls due, and the
+    /// arrivals that are still in line are part of what drains.
+    fn phase(&self, now: &Moment) -> Phase {
+        match self.extent {
+            Extent::Time(whole) if now.phase == Phase::Measure && now.elapsed > whole => {
+                Phase::Drain
+            }
+            _ => now.phase,
+        }
+    }
+}
+
 /// One scenario at a moment.
 #[derive(Debug, Clone, PartialEq)]
 struct Moment {
@@ -82,6 +95,13 @@ struct Moment {
 }
 
 impl Moment {
+    /// Planned so far and not yet over.
+    fn left(&self) -> u64 {
+        let ledger = &self.ledger;
+        let over = ledger.completed + ledger.failed + ledger.interrupted + ledger.dropped;
+        ledger.planned.saturating_sub(over)
+    }
+
     fn of(elapsed: Duration, snapshot: &ScenarioSnapshot<'_>) -> Self {
         let interval = snapshot.interval;
         let ended = interval.ledger.completed + interval.ledger.failed;
@@ -146,14 +166,15 @@ impl Live {
         if !self.screen.is_terminal() && !due {
             return;
         }
-        let moments = snapshot
-            .scenarios
-            .iter()
-            .map(|it| Moment::of(snapshot.elapsed, it));
-        let scenarios = self.planned.iter().zip(moments);
+        let scenarios = self.planned.iter().zip(&snapshot.scenarios);
+        let scenarios = scenarios.map(|(planned, it)| {
+            let mut now = Moment::of(snapshot.elapsed, it);
+            now.phase = planned.phase(&now);
+            (planned, now)
+        });
         if self.screen.is_terminal() {
-            let lines: Vec<Line> = scenarios.flat_map(|(it, now)| block(it, &now)).collect();
-            self.screen.redraw(&lines);
+            let scenarios: Vec<_> = scenarios.collect();
+            self.screen.redraw(&fitted(&scenarios, self.screen.rows()));
         } else {
             for (planned, now) in scenarios {
                 self.screen.note(&line(planned, &now));
@@ -177,26 +198,80 @@ impl Drop for Live {
     }
 }
 
-/// A scenario on a terminal.
-fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
-    let (done, whole, share) = progress(planned, now);
-    let filled = (share * BAR as f64) as usize;
-    let mut lines = vec![Line {
+/// All scenarios in this many rows: a block each, else a line each, else those that fit.
+fn fitted(scenarios: &[(&Planned, Moment)], rows: usize) -> Vec<Line> {
+    let blocks: Vec<Line> = scenarios
+        .iter()
+        .flat_map(|(planned, now)| block(planned, now))
+        .collect();
+    if blocks.len() <= rows {
+        return blocks;
+    }
+    let mut lines: Vec<Line> = scenarios
+        .iter()
+        .map(|(planned, now)| tight(planned, now))
+        .collect();
+    if lines.len() > rows {
+        let kept = rows.saturating_sub(1);
+        let more = lines.len() - kept;
+        lines.truncate(kept);
+        lines.push(Line {
+            text: format!("… and {more} more"),
+            tone: Tone::Plain,
+        });
+    }
+    lines
+}
+
+/// A scenario in one line of a terminal; what matters least comes last, where it may be cut.
+fn tight(planned: &Planned, now: &Moment) -> Line {
+    let failed = failures(now).map_or_else(String::new, |failed| format!(" · {failed}"));
+    Line {
         text: format!(
-            "{}  {}  {done} / {whole}  [{}{}] {:>3.0}%",
+            "{}  {}  {} · {} · {} busy · {} ok{failed}{}",
             planned.name,
             phase(now.phase),
+            extent(planned, now),
+            human::rate(now.rate_per_s),
+            human::count(now.users),
+            human::count(now.ledger.completed),
+            latencies(now),
+        ),
+        tone: if failed.is_empty() {
+            Tone::Plain
+        } else {
+            Tone::Bad
+        },
+    }
+}
+
+/// A scenario on a terminal.
+fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
+    let mut heading = format!(
+        "{}  {}  {}",
+        planned.name,
+        phase(now.phase),
+        extent(planned, now)
+    );
+    if now.phase < Phase::Drain {
+        let (_, _, share) = progress(planned, now);
+        let filled = (share * BAR as f64) as usize;
+        heading.push_str(&format!(
+            "  [{}{}] {:>3.0}%",
             "█".repeat(filled),
             "·".repeat(BAR - filled),
             (share * 100.0).floor(),
-        ),
+        ));
+    }
+    let mut lines = vec![Line {
+        text: heading,
         tone: Tone::Strong,
     }];
     lines.push(Line {
         text: format!(
-            "  {} · {} · {} ok{}{}",
+            "  {} · {} busy · {} ok{}{}",
             human::rate(now.rate_per_s),
-            human::counted(now.users, "user"),
+            human::count(now.users),
             human::count(now.ledger.completed),
             latencies(now),
             start_lag(planned, now),
@@ -214,19 +289,37 @@ fn block(planned: &Planned, now: &Moment) -> Vec<Line> {
 
 /// A scenario in one line.
 fn line(planned: &Planned, now: &Moment) -> String {
-    let (done, whole, _) = progress(planned, now);
     let failed = failures(now).unwrap_or_else(|| "0 failed".to_owned());
     format!(
-        "{} {} {}: {done} / {whole}, {}, {}, {} ok, {failed}{}{}",
+        "{} {} {}: {}, {}, {} busy, {} ok, {failed}{}{}",
         human::clock(now.elapsed),
         planned.name,
         phase(now.phase),
+        extent(planned, now),
         human::rate(now.rate_per_s),
-        human::counted(now.users, "user"),
+        human::count(now.users),
         human::count(now.ledger.completed),
         latencies(now).replace(" · ", ", "),
         start_lag(planned, now).replace(" · ", ", "),
     )
+}
+
+/// How far it is; while it drains there is no goal any more, only what is left to end.
+fn extent(planned: &Planned, now: &Moment) -> String {
+    let (done, whole, _) = progress(planned, now);
+    match now.phase {
+        Phase::Connect | Phase::WarmUp | Phase::Measure => format!("{done} / {whole}"),
+        Phase::Drain => {
+            let words = if planned.open {
+                "under way or in line"
+            } else {
+                "under way"
+            };
+            let left = human::count(now.left());
+            format!("{}, {left} {words}", human::clock(now.elapsed))
+        }
+        Phase::Done => done,
+    }
 }
 
 fn progress(planned: &Planned, now: &Moment) -> (String, String, f64) {
@@ -338,7 +431,7 @@ mod tests {
         };
         insta::assert_snapshot!(text(&block(&planned, &moment())), @"
         steady  measuring  00:12 / 00:30  [█████████···············]  40%
-          48,211/s · 100 users · 4,213 ok · p50 310 µs · p99 1.23 ms · start lag p99 80.2 µs
+          48,211/s · 100 busy · 4,213 ok · p50 310 µs · p99 1.23 ms · start lag p99 80.2 µs
           9 failed (grpc.UNAVAILABLE 7, timeout 2)
         ");
     }
@@ -350,7 +443,49 @@ mod tests {
             open: false,
             extent: Extent::Iterations(5_000),
         };
-        insta::assert_snapshot!(line(&planned, &moment()), @"00:12 hello_high measuring: 4,222 / 5,000, 48,211/s, 100 users, 4,213 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), p50 310 µs, p99 1.23 ms");
+        insta::assert_snapshot!(line(&planned, &moment()), @"00:12 hello_high measuring: 4,222 / 5,000, 48,211/s, 100 busy, 4,213 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), p50 310 µs, p99 1.23 ms");
+    }
+
+    fn closed(name: &str) -> Planned {
+        Planned {
+            name: name.to_owned(),
+            open: false,
+            extent: Extent::Iterations(5_000),
+        }
+    }
+
+    #[test]
+    fn what_drains_has_no_goal() {
+        let planned = Planned {
+            name: "steady".to_owned(),
+            open: true,
+            extent: Extent::Time(Duration::from_secs(10)),
+        };
+        let mut now = moment();
+        now.phase = planned.phase(&now);
+        assert_eq!(now.phase, Phase::Drain, "12 of 10 seconds are over");
+        insta::assert_snapshot!(text(&block(&planned, &now)), @"
+        steady  draining  00:12, 20 under way or in line
+          48,211/s · 100 busy · 4,213 ok · p50 310 µs · p99 1.23 ms · start lag p99 80.2 µs
+          9 failed (grpc.UNAVAILABLE 7, timeout 2)
+        ");
+        assert_eq!(closed("x").phase(&moment()), Phase::Measure);
+    }
+
+    #[test]
+    fn a_low_terminal_gets_a_line_each_and_then_those_that_fit() {
+        let all: Vec<Planned> = ["a", "b", "c"].map(closed).into();
+        let scenarios: Vec<(&Planned, Moment)> = all.iter().map(|it| (it, moment())).collect();
+        assert_eq!(fitted(&scenarios, 9).len(), 9, "three lines each");
+        insta::assert_snapshot!(text(&fitted(&scenarios, 8)), @"
+        a  measuring  4,222 / 5,000 · 48,211/s · 100 busy · 4,213 ok · 9 failed (grpc.UNAVAILABLE 7, timeout 2) · p50 310 µs · p99 1.23 ms
+        b  measuring  4,222 / 5,000 · 48,211/s · 100 busy · 4,213 ok · 9 failed (grpc.UNAVAILABLE 7, timeout 2) · p50 310 µs · p99 1.23 ms
+        c  measuring  4,222 / 5,000 · 48,211/s · 100 busy · 4,213 ok · 9 failed (grpc.UNAVAILABLE 7, timeout 2) · p50 310 µs · p99 1.23 ms
+        ");
+        insta::assert_snapshot!(text(&fitted(&scenarios, 2)), @"
+        a  measuring  4,222 / 5,000 · 48,211/s · 100 busy · 4,213 ok · 9 failed (grpc.UNAVAILABLE 7, timeout 2) · p50 310 µs · p99 1.23 ms
+        … and 2 more
+        ");
     }
 
     #[test]
@@ -370,7 +505,7 @@ mod tests {
         };
         insta::assert_snapshot!(text(&block(&planned, &now)), @"
         x  measuring  0 / 0  [························]   0%
-          0/s · 100 users · 0 ok
+          0/s · 100 busy · 0 ok
         ");
     }
 

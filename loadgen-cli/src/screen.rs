@@ -56,10 +56,16 @@ impl Screen {
         self.terminal
     }
 
+    /// Rows that can be drawn over again: beyond the top of a terminal nothing can be, the cursor
+    /// has a row of its own, and one is left for what scrolls.
+    pub(crate) fn rows(&self) -> usize {
+        size().1.saturating_sub(2).max(1)
+    }
+
     /// Draws these lines in place of those drawn before.
     pub(crate) fn redraw(&self, lines: &[Line]) {
-        let (columns, rows) = size();
-        let shown = &lines[..lines.len().min(rows.saturating_sub(1))];
+        let (columns, _) = size();
+        let shown = &lines[..lines.len().min(self.rows())];
         self.replace(&paint(shown, columns, self.paint), shown.len());
     }
 
@@ -103,7 +109,7 @@ fn size() -> (usize, usize) {
 fn paint(lines: &[Line], columns: usize, paint: Paint) -> String {
     let mut out = String::new();
     for line in lines {
-        let text: String = line.text.chars().take(columns.saturating_sub(1)).collect();
+        let text = cut(&line.text, columns.saturating_sub(1));
         out.push_str(&match line.tone {
             Tone::Plain => text,
             Tone::Strong => paint.strong(&text),
@@ -114,8 +120,34 @@ fn paint(lines: &[Line], columns: usize, paint: Paint) -> String {
     out
 }
 
+/// A text in this many columns. It ends between two figures, not within one or before its unit.
+fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let end = |most: usize| {
+        text.char_indices()
+            .nth(most)
+            .map_or(text.len(), |(at, _)| at)
+    };
+    // Room for a blank and the ellipsis; what divides may itself lie beyond.
+    let fits = |at: usize| at > 0 && at <= end(columns.saturating_sub(2));
+    let divided = [" · ", ", ", "  "]
+        .into_iter()
+        .flat_map(|divider| text.match_indices(divider))
+        .map(|(at, _)| at)
+        .filter(|at| fits(*at))
+        .max();
+    match divided {
+        Some(at) => format!("{} …", text[..at].trim_end()),
+        None => format!("{}…", &text[..end(columns.saturating_sub(1))]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     #[test]
@@ -125,5 +157,17 @@ mod tests {
             tone: Tone::Plain,
         };
         assert_eq!(paint(&[line], 80, Paint::OFF).chars().count(), 80);
+    }
+
+    const FIGURES: &str = "  9/s · 3 ok · p50 310 µs";
+
+    #[test_case(FIGURES, 25 => FIGURES; "it fits")]
+    #[test_case(FIGURES, 24 => "  9/s · 3 ok …"; "not before a unit")]
+    #[test_case(FIGURES, 14 => "  9/s · 3 ok …"; "just enough")]
+    #[test_case(FIGURES, 13 => "  9/s …")]
+    #[test_case("one_endless_word", 4 => "one…"; "nowhere to cut")]
+    #[test_case("x", 0 => "…"; "no columns")]
+    fn cuts(text: &str, columns: usize) -> String {
+        cut(text, columns)
     }
 }

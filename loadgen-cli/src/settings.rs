@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use loadgen_core::engine::Options;
 use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
@@ -33,6 +34,24 @@ pub(crate) enum SettingsError {
     SameOutputTwice {
         /// Which file.
         path: PathBuf,
+    },
+    /// A file of authorities that cannot be read.
+    #[error("`--tls-ca`: failed to read {}: {source}", path.display())]
+    Authorities {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A target that is plain text by its scheme, and a flag that turns TLS on.
+    #[error(
+        "`--grpc-target {target}` is plain text and `{flag}` turns TLS on; write https:// or leave the flag out"
+    )]
+    PlainTarget {
+        /// As it was given.
+        target: String,
+        /// Which flag.
+        flag: &'static str,
     },
     /// TLS towards the embedded backend, which has none.
     #[error(
@@ -73,6 +92,7 @@ impl RunSettings {
         cores: usize,
     ) -> Result<Self, Error> {
         refuse_same_output(&args.outputs)?;
+        refuse_contradicting_tls(args)?;
         let overrides = overrides(args)?;
         let mut plan = suite.select(&args.scenarios, protocol(args.protocol)?)?;
         let mut notices = override_all(&mut plan, &overrides)?;
@@ -214,6 +234,30 @@ fn aim(plan: &mut Plan, variable: impl Fn(&str) -> Option<OsString>) -> Result<b
     Ok(environment.is_none())
 }
 
+/// What is wrong with the TLS flags themselves is the command line's fault, not a scenario's.
+fn refuse_contradicting_tls(args: &RunArgs) -> Result<(), SettingsError> {
+    if let Some(path) = &args.tls_ca
+        && let Err(source) = fs::read(path)
+    {
+        let path = path.clone();
+        return Err(SettingsError::Authorities { path, source });
+    }
+    let flags = [
+        ("--tls-ca", args.tls_ca.is_some()),
+        ("--tls-server-name", args.tls_server_name.is_some()),
+        ("--insecure-skip-verify", args.insecure_skip_verify),
+    ];
+    let given = flags.into_iter().find(|(_, given)| *given);
+    let plain = targets::parts(&args.grpc_targets).find(|it| it.starts_with("http://"));
+    match (given, plain) {
+        (Some((flag, _)), Some(target)) => Err(SettingsError::PlainTarget {
+            target: target.to_owned(),
+            flag,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {
     for (index, output) in outputs.iter().enumerate() {
         if outputs[..index].iter().any(|it| it.path == output.path) {
@@ -326,6 +370,20 @@ mod tests {
         );
         let tls = settings.plan.scenarios[0].tls.as_ref().unwrap();
         assert!(tls.insecure_skip_verify);
+    }
+
+    #[test]
+    fn tls_flags_that_cannot_hold_name_themselves() {
+        let mut args = args();
+        args.grpc_targets = vec!["a:1,http://b:2".to_owned()];
+        args.tls_server_name = Some("x".to_owned());
+        let error = resolve(&args, &[]).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        insta::assert_snapshot!(error, @"`--grpc-target http://b:2` is plain text and `--tls-server-name` turns TLS on; write https:// or leave the flag out");
+        args.tls_ca = Some(PathBuf::from("/no/such.pem"));
+        let error = resolve(&args, &[]).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        insta::assert_snapshot!(error, @"`--tls-ca`: failed to read /no/such.pem: No such file or directory (os error 2)");
     }
 
     #[test]

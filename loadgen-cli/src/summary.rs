@@ -9,6 +9,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod samples;
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use loadgen_core::report::{Document, Status};
@@ -21,16 +22,36 @@ const WIDTH: usize = 80;
 /// With more scenarios than this, each gets a row instead of a block.
 const MOST_BLOCKS: usize = 2;
 
+/// How a summary is to look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// Colour.
+    pub(crate) paint: Paint,
+    /// Lines that one example of a failure may take; `None` is as many as it has.
+    pub(crate) example_lines: Option<usize>,
+}
+
+impl Look {
+    /// What suits stdout: a screen has little room, a file has all that it takes.
+    pub(crate) fn for_stdout() -> Self {
+        Self {
+            paint: Paint::for_stdout(),
+            example_lines: io::stdout().is_terminal().then_some(3),
+        }
+    }
+}
+
 /// The summary as text that ends with a newline.
-pub(crate) fn render(document: &Document, paint: Paint) -> String {
+pub(crate) fn render(document: &Document, look: Look) -> String {
+    let paint = look.paint;
     let mut lines = verdict(document, paint);
     if document.scenarios.len() > MOST_BLOCKS {
         lines.push(String::new());
-        lines.extend(table::rows(&document.scenarios, paint));
+        lines.extend(table::rows(&document.scenarios, look));
     } else {
         for scenario in &document.scenarios {
             lines.push(String::new());
-            lines.extend(scenario::block(scenario, paint));
+            lines.extend(scenario::block(scenario, look));
         }
     }
     lines.push(generator(document, paint));
@@ -94,7 +115,12 @@ fn field(label: &str, text: &str) -> String {
 
 /// A long text under its label, wrapped at blanks and indented under itself.
 fn wrapped(label: &str, text: &str) -> Vec<String> {
-    let indent = " ".repeat(label.chars().count());
+    hanging(label, label.chars().count(), text)
+}
+
+/// A long text after its label, wrapped at blanks; its further lines are indented this far.
+fn hanging(label: &str, indent: usize, text: &str) -> Vec<String> {
+    let indent = " ".repeat(indent);
     let room = WIDTH.saturating_sub(indent.len());
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -116,12 +142,16 @@ fn wrapped(label: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// A text from outside, without what would move a cursor.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
 /// A text cut to this many characters.
 fn cut(text: &str, most: usize) -> String {
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean = clean(text);
     if clean.chars().count() <= most {
         return clean;
     }
@@ -136,7 +166,11 @@ mod tests {
     use super::*;
 
     fn summary(change: impl FnOnce(&mut serde_json::Value)) -> String {
-        let text = render(&samples::document(change), Paint::OFF);
+        let look = Look {
+            paint: Paint::OFF,
+            example_lines: Some(3),
+        };
+        let text = render(&samples::document(change), look);
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
@@ -200,7 +234,8 @@ mod tests {
                           p50      p90      p95      p99    p99.9      max     mean
         response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
-        failed      1,200 × grpc.UNAVAILABLE, e.g. the server said: connection refused …
+        failed      1,200 × grpc.UNAVAILABLE, e.g. the server said: connection refused
+                      by the upstream after three attempts, and a long tale
                     10 × timeout
                     3 × connect, e.g. connection refused
                     1 × reset.REFUSED_STREAM
@@ -212,6 +247,32 @@ mod tests {
                     FAIL response_time.p9999 < 5ms  (nothing was measured)
         generator   2 workers, the busiest used 99.8% of its core: it was the limit
         ");
+    }
+
+    fn with_a_tale(example_lines: Option<usize>) -> String {
+        let document = samples::document(|json| {
+            json["scenarios"][0]["failures"] = json!([
+                {"outcome": "timeout", "count": 10, "example": "once upon a time ".repeat(30) + "the end"},
+            ]);
+        });
+        let paint = Paint::OFF;
+        render(
+            &document,
+            Look {
+                paint,
+                example_lines,
+            },
+        )
+    }
+
+    #[test]
+    fn a_screen_takes_the_beginning_of_a_tale_and_a_file_all_of_it() {
+        let screen = with_a_tale(Some(3));
+        assert_eq!(screen.matches("once").count(), 11, "{screen}");
+        assert!(screen.contains(" …\n"), "{screen}");
+        let file = with_a_tale(None);
+        assert_eq!(file.matches("once").count(), 30, "{file}");
+        assert!(file.contains("the end\n") && !file.contains('…'), "{file}");
     }
 
     #[test]

@@ -7,11 +7,15 @@ use loadgen_core::scenario::{Target, TargetError};
 /// # Errors
 /// [`TargetError`] for the first part that is not a target.
 pub(crate) fn parse_all(values: &[String]) -> Result<Vec<Target>, TargetError> {
+    parts(values).map(str::parse).collect()
+}
+
+/// The targets as they are written.
+pub(crate) fn parts(values: &[String]) -> impl Iterator<Item = &str> {
     values
         .iter()
         .flat_map(|value| value.split(','))
-        .map(|part| part.trim().parse())
-        .collect()
+        .map(str::trim)
 }
 
 #[cfg(test)]

@@ -71,6 +71,47 @@ fn validate_says_that_all_is_well() {
 }
 
 #[test]
+fn validate_finds_what_preparing_the_run_would() {
+    for (from, to, expected) in [
+        (
+            "Greeter/Hello",
+            "Greeter/Hullo",
+            "did you mean `loadgen.v1.Greeter/Hello`",
+        ),
+        (
+            r#""name": "world""#,
+            r#""nom": "world""#,
+            "steps[0].grpc.message.nom",
+        ),
+        (
+            r#""steps":"#,
+            r#""protos": ["no.proto"], "steps":"#,
+            "no.proto",
+        ),
+    ] {
+        let (_folder, path) = file(&GOOD.replace(from, to));
+        let said = say(&["validate", &path.display().to_string()]);
+        assert_eq!(said.code, Some(104), "{said:?}");
+        assert_eq!(said.stdout, "");
+        for part in ["suite.json: 1 problem\n", expected] {
+            assert!(said.stderr.contains(part), "`{part}` is not in {said:?}");
+        }
+    }
+}
+
+#[test]
+fn validate_names_what_only_the_server_can_tell() {
+    let (_folder, path) = file(&GOOD.replace("loadgen.v1.Greeter/Hello", "my.pkg.Svc/Do"));
+    let said = say(&["validate", &path.display().to_string()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.stdout
+            .ends_with("valid; my.pkg.Svc/Do is looked up at the server when the run begins\n"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn validate_prints_the_full_form_of_the_compact_suite() {
     let (_folder, path) = file(COMPACT);
     let said = say(&["validate", "--print", &path.display().to_string()]);

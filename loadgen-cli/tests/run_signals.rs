@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Proxy, Said, Server, assert_balances, finish, loadgen, signal};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(15);
@@ -181,6 +181,36 @@ fn a_generator_that_was_frozen_is_invalid_and_strict_says_so() {
     assert!(
         said.stderr.contains("WARNING: the run is invalid"),
         "{said:?}"
+    );
+}
+
+#[test]
+fn an_embedded_backend_that_is_killed_is_the_last_word() {
+    let mut child = loadgen(&["run", "-s", "hello_light", "-r", "50/s", "-d", "2s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("text");
+    let backend = line
+        .trim_end()
+        .trim_end_matches(')')
+        .rsplit(' ')
+        .next()
+        .and_then(|id| id.parse().ok())
+        .and_then(Pid::from_raw)
+        .unwrap_or_else(|| panic!("no process in `{line}`"));
+    kill_process(backend, Signal::KILL).expect("it is there");
+    let said = finish(child, SOON);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("text");
+    assert_eq!(said.code, Some(1), "{said:?} {rest}");
+    let last = rest.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("error: the embedded backend ended before the load did"),
+        "{rest}"
     );
 }
 

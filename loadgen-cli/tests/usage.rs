@@ -163,6 +163,9 @@ fn run_alone_lists_what_there_is() {
 fn unknown_scenarios_get_the_nearest_names() {
     let said = say(&["run", "--scenario", "hello_hihg"]);
     refused(&said, 104, &["hello_hihg", "hello_high"]);
+    assert!(!said.stderr.contains("loadgen list"), "{said:?}");
+    let said = say(&["run", "--scenario", "zzz"]);
+    refused(&said, 104, &["zzz", "`loadgen list` shows them all"]);
 }
 
 #[test]

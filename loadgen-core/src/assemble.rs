@@ -1,6 +1,6 @@
 //! From a plan to a run: the one place that chooses a driver.
 
-use crate::driver::grpc::{DriverError, GrpcFactory};
+use crate::driver::grpc::{Checked, DriverError, GrpcFactory};
 use crate::engine::{Options, Run, ScenarioSpec};
 use crate::scenario::{Action, Plan, Protocol, ScenarioPlan};
 
@@ -17,6 +17,21 @@ impl AssembleError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self.source, DriverError::Unreachable { .. })
+    }
+}
+
+/// Checks a scenario as [`assemble()`] would, as far as that goes without a connection. It may have
+/// no targets yet.
+///
+/// # Errors
+/// [`AssembleError`] when a method or message does not exist as the plan writes it, or a file cannot
+/// be read.
+pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
+    match scenario.protocol {
+        Protocol::Grpc => GrpcFactory::check(scenario).map_err(|source| AssembleError {
+            scenario: scenario.name.clone(),
+            source,
+        }),
     }
 }
 

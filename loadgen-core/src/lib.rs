@@ -33,4 +33,4 @@ pub mod units;
 pub mod workload;
 
 #[cfg(feature = "grpc")]
-pub use assemble::{AssembleError, assemble};
+pub use assemble::{AssembleError, assemble, check};

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::Duration;
 
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
@@ -15,11 +16,11 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::live::Live;
 use crate::output::{Kind, Pending};
-use crate::paint::Paint;
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::Listener;
-use crate::{limits, output, suite, summary};
+use crate::summary::Look;
+use crate::{human, limits, output, suite, summary};
 
 /// Runs scenarios and judges the results.
 ///
@@ -73,13 +74,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         say(notice);
     }
 
-    let record = execute(&settings, &signals, &screen, args.quiet)?;
-    if let Some(status) = embedded.as_mut().and_then(Embedded::ended) {
-        output::note(format_args!(
-            "error: the embedded backend ended before the load did ({status})"
-        ));
-    }
+    let executed = execute(&settings, &signals, &screen, args.quiet);
+    // What ends this process may end its children, too, and is then what happened.
+    let lost = embedded
+        .as_mut()
+        .and_then(Embedded::ended)
+        .filter(|_| !signals.any())
+        .map(Error::EmbeddedEnded);
     drop(embedded);
+    let (record, lost) = match (executed, lost) {
+        (Ok(record), lost) => (record, lost),
+        (Err(_), Some(lost)) => return Err(lost),
+        (Err(error), None) => return Err(error),
+    };
     let document = report::build(&record, context(&settings));
     let written = write(outputs, &document);
     tell(args, &document)?;
@@ -88,7 +95,28 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         output::note(format_args!("error: a workload panicked: {panic}"));
         return Ok(Exit::Unexpected);
     }
-    Ok(exit(&document, signals.any(), args.strict))
+    if let Some(lost) = lost {
+        return Err(lost);
+    }
+    let exit = exit(&document, signals.any(), args.strict);
+    if !args.quiet
+        && let Some(advice) = advice(&document, exit)
+    {
+        output::note(advice);
+    }
+    Ok(exit)
+}
+
+/// The last word on an invalid run that ends as if it were none.
+fn advice(document: &Document, exit: Exit) -> Option<String> {
+    let lenient = matches!(exit, Exit::Pass | Exit::Threshold);
+    (lenient && document.verdict.status == Status::Invalid).then(|| {
+        format!(
+            "exit code {}; --strict makes an invalid run fail with {}",
+            exit as u8,
+            Exit::Invalid as u8
+        )
+    })
 }
 
 /// Carries the run out, with its view and its way out.
@@ -103,7 +131,10 @@ fn execute(
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));
     }
-    stop_on_signal(signals, run.stopper(), (!quiet).then(|| screen.clone()));
+    let scenarios = settings.plan.scenarios.iter();
+    let grace = scenarios.map(|it| it.graceful_stop).max();
+    let screen = (!quiet).then(|| screen.clone());
+    stop_on_signal(signals, run.stopper(), grace.unwrap_or_default(), screen);
     run.execute().map_err(|error| match error {
         RunError::Unreachable { .. } => Error::Unreachable(error.to_string()),
         RunError::StoppedEarly => Error::StoppedEarly,
@@ -122,7 +153,7 @@ fn assemble(settings: &RunSettings) -> Result<Run, Error> {
 }
 
 /// The first signal drains, the second cuts off, the third does without a report.
-fn stop_on_signal(signals: &Listener, stopper: Stopper, screen: Option<Screen>) {
+fn stop_on_signal(signals: &Listener, stopper: Stopper, grace: Duration, screen: Option<Screen>) {
     let say = move |text: &str| {
         if let Some(screen) = &screen {
             screen.note(text);
@@ -130,7 +161,7 @@ fn stop_on_signal(signals: &Listener, stopper: Stopper, screen: Option<Screen>) 
     };
     signals.react(move |count| match count {
         1 => {
-            say("stopping: what is under way may finish; once more to cut it off and report");
+            say(&stopping(grace));
             stopper.drain();
         }
         2 => {
@@ -139,6 +170,17 @@ fn stop_on_signal(signals: &Listener, stopper: Stopper, screen: Option<Screen>) 
         }
         _ => std::process::exit(i32::from(Exit::Stopped as u8)),
     });
+}
+
+/// What is said at the first signal.
+fn stopping(grace: Duration) -> String {
+    if grace.is_zero() {
+        return "stopping: what is under way is cut off".to_owned();
+    }
+    format!(
+        "stopping: what is under way may finish within {}; once more to cut it off and report",
+        human::duration(grace)
+    )
 }
 
 fn context(settings: &RunSettings) -> report::Context {
@@ -169,7 +211,7 @@ fn tell(args: &RunArgs, document: &Document) -> Result<(), Error> {
     if args.json {
         output::print(&output::json(document))?;
     } else if !args.quiet {
-        output::print(&summary::render(document, Paint::for_stdout()))?;
+        output::print(&summary::render(document, Look::for_stdout()))?;
     }
     if args.json && !args.quiet && document.verdict.status == Status::Invalid {
         for reason in &document.verdict.reasons {
@@ -197,6 +239,22 @@ mod tests {
 
     use super::*;
     use crate::summary::samples;
+
+    #[test_case("invalid", Exit::Pass => Some("exit code 0; --strict makes an invalid run fail with 100".to_owned()))]
+    #[test_case("invalid", Exit::Threshold => Some("exit code 99; --strict makes an invalid run fail with 100".to_owned()))]
+    #[test_case("invalid", Exit::Invalid => None; "it was given")]
+    #[test_case("invalid", Exit::Stopped => None; "it would change nothing")]
+    #[test_case("fail", Exit::Threshold => None; "not invalid")]
+    fn advises(status: &str, exit: Exit) -> Option<String> {
+        let document = samples::document(|json| json["verdict"]["status"] = status.into());
+        advice(&document, exit)
+    }
+
+    #[test_case(30 => "stopping: what is under way may finish within 30 s; once more to cut it off and report")]
+    #[test_case(0 => "stopping: what is under way is cut off"; "no grace")]
+    fn says_how_long_it_waits(seconds: u64) -> String {
+        stopping(Duration::from_secs(seconds))
+    }
 
     #[test_case("pass", true, false, false => Exit::Pass)]
     #[test_case("pass", true, false, true => Exit::Pass; "strict changes nothing of a pass")]

@@ -1,6 +1,6 @@
 //! `loadgen validate`.
 
-use loadgen_core::scenario;
+use loadgen_core::scenario::{self, ScenarioPlan};
 
 use crate::args::ValidateArgs;
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::{human, output, suite};
 pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
     let suite = suite::load(Some(&args.file), args.profile.as_deref())?;
     let scenarios = suite.scenarios();
+    let left_to_server = check(&suite::name(&args.file), scenarios)?;
     output::print(&if args.print {
         output::json(&scenario::to_json(scenarios))
     } else {
@@ -29,7 +30,38 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
                 human::counted(unavailable, "more scenario")
             ));
         }
+        if !left_to_server.is_empty() {
+            let verb = if left_to_server.len() == 1 {
+                "is"
+            } else {
+                "are"
+            };
+            text.push_str(&format!(
+                "; {} {verb} looked up at the server when the run begins",
+                left_to_server.join(", ")
+            ));
+        }
         text + "\n"
     })?;
     Ok(Exit::Pass)
+}
+
+/// What preparing a run would find, without connecting. Returns the methods that only the server
+/// can tell of.
+fn check(file: &str, scenarios: &[ScenarioPlan]) -> Result<Vec<String>, Error> {
+    let (mut left_to_server, mut problems) = (Vec::new(), Vec::new());
+    for scenario in scenarios {
+        match loadgen_core::check(scenario) {
+            Ok(checked) => left_to_server.extend(checked.left_to_server),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    left_to_server.sort();
+    left_to_server.dedup();
+    if problems.is_empty() {
+        Ok(left_to_server)
+    } else {
+        let file = file.to_owned();
+        Err(Error::Check { file, problems })
+    }
 }

@@ -2,7 +2,7 @@
 
 use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
 
-use super::{WIDTH, cut, field};
+use super::{Look, WIDTH, clean, cut, field, hanging};
 use crate::human;
 use crate::paint::Paint;
 
@@ -10,18 +10,21 @@ use crate::paint::Paint;
 const CLASSES: usize = 4;
 /// Backends that are named.
 const BACKENDS: usize = 6;
+/// Where the further lines of a failure's example begin.
+const HANGING: usize = 14;
 /// Width of one figure in the table.
 const CELL: usize = 9;
 
 /// Everything of one scenario.
-pub(super) fn block(scenario: &Scenario, paint: Paint) -> Vec<String> {
+pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
+    let paint = look.paint;
     let mut lines = vec![
         paint.strong(&format!("{}  {}", scenario.name, scenario.protocol)),
         requests(scenario),
         throughput(scenario),
     ];
     lines.extend(times(scenario, paint));
-    lines.extend(failures(scenario, paint));
+    lines.extend(failures(scenario, look));
     lines.extend(connections(scenario));
     lines.extend(backends(&scenario.backends));
     lines.extend(thresholds(&scenario.thresholds, paint));
@@ -123,7 +126,8 @@ fn row(label: &str, of: &Statistics) -> String {
 }
 
 /// What failed and why, the most frequent first.
-pub(super) fn failures(scenario: &Scenario, paint: Paint) -> Vec<String> {
+pub(super) fn failures(scenario: &Scenario, look: Look) -> Vec<String> {
+    let paint = look.paint;
     let mut lines = Vec::new();
     for (index, class) in scenario.failures.iter().take(CLASSES).enumerate() {
         let label = if index == 0 { "failed" } else { "" };
@@ -131,7 +135,23 @@ pub(super) fn failures(scenario: &Scenario, paint: Paint) -> Vec<String> {
         if let Some(example) = &class.example {
             text.push_str(&format!(", e.g. {example}"));
         }
-        lines.push(paint.bad(&field(label, &cut(&text, WIDTH - 12))));
+        let text = match look.example_lines {
+            // One endless word must not fill the screen, either.
+            Some(most) => cut(&text, most * (WIDTH - HANGING)),
+            None => clean(&text),
+        };
+        let mut wrapped = hanging(&field(label, ""), HANGING, &text);
+        if let Some(most) = look.example_lines.filter(|most| wrapped.len() > *most) {
+            wrapped.truncate(most);
+            // The ellipsis stands for a word, so the last line that is kept may have to lose one.
+            let last = wrapped.pop().unwrap_or_default();
+            let kept = match last.rsplit_once(' ') {
+                Some((kept, _)) if last.chars().count() + 2 > WIDTH => kept,
+                _ => &last,
+            };
+            wrapped.push(format!("{kept} …"));
+        }
+        lines.extend(wrapped.iter().map(|line| paint.bad(line)));
     }
     let unnamed = scenario.failures.iter().skip(CLASSES);
     let (kinds, count) = unnamed.fold((0, 0), |(kinds, count), it| (kinds + 1, count + it.count));
@@ -149,9 +169,9 @@ fn connections(scenario: &Scenario) -> Option<String> {
         field(
             "connections",
             &format!(
-                "{} opened, {} attempts failed, {} ended by the other side",
+                "{} opened, {} failed, {} ended by the other side",
                 human::count(connections.opened),
-                human::count(connections.failed),
+                human::counted(connections.failed, "attempt"),
                 human::count(connections.dropped)
             ),
         )
@@ -161,7 +181,7 @@ fn connections(scenario: &Scenario) -> Option<String> {
 /// Who answered.
 fn backends(backends: &[Backend]) -> Vec<String> {
     if let [only] = backends {
-        let text = format!("{}, {} answers", only.id, human::count(only.requests));
+        let text = format!("{}, {}", only.id, human::counted(only.requests, "answer"));
         return vec![field("backend", &cut(&text, WIDTH - 12))];
     }
     let mut lines: Vec<String> = backends
@@ -173,10 +193,10 @@ fn backends(backends: &[Backend]) -> Vec<String> {
             let p99 = backend.response_time_us.and_then(|it| it.p99);
             let p99 = p99.map_or_else(String::new, |us| format!(", p99 {}", human::micros(us)));
             let text = format!(
-                "{:>6}  {}: {} answers, {} failed{p99}",
+                "{:>6}  {}: {}, {} failed{p99}",
                 human::percent(backend.share),
                 cut(&backend.id, 24),
-                human::count(backend.requests),
+                human::counted(backend.requests, "answer"),
                 human::count(backend.failed)
             );
             field(label, &text)

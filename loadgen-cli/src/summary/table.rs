@@ -2,12 +2,13 @@
 
 use loadgen_core::report::Scenario;
 
-use super::{cut, scenario};
+use super::{Look, cut, scenario};
 use crate::human;
 use crate::paint::Paint;
 
 /// The rows, then failures and failed conditions of each scenario that has any.
-pub(super) fn rows(scenarios: &[Scenario], paint: Paint) -> Vec<String> {
+pub(super) fn rows(scenarios: &[Scenario], look: Look) -> Vec<String> {
+    let paint = look.paint;
     let heading =
         line(["scenario", "ok", "failed", "rate", "p50", "p95", "p99"].map(str::to_owned));
     let mut lines = vec![paint.faint(&heading)];
@@ -19,7 +20,7 @@ pub(super) fn rows(scenarios: &[Scenario], paint: Paint) -> Vec<String> {
             .filter(|threshold| !threshold.pass)
             .map(|threshold| format!("  {}", scenario::threshold(threshold, paint)))
             .collect();
-        let failures = scenario::failures(it, paint);
+        let failures = scenario::failures(it, look);
         if !failed.is_empty() || !failures.is_empty() {
             lines.push(paint.strong(&it.name));
             lines.extend(failed);

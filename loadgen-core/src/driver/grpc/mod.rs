@@ -37,6 +37,7 @@ use crate::workload::{Iteration, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
 pub use self::metadata::MetadataError;
+pub use self::prepare::Checked;
 pub use super::tls::TlsError;
 
 /// Makes the workloads of one scenario, one for each worker.
@@ -63,6 +64,15 @@ impl GrpcFactory {
         Ok(Self {
             prepared: Arc::new(Prepared::new(plan)?),
         })
+    }
+
+    /// Checks a scenario as far as that goes without a connection: its TLS settings, `.proto`
+    /// files, methods, messages and metadata. It may have no targets yet.
+    ///
+    /// # Errors
+    /// As for [`GrpcFactory::new`], save those that take a server.
+    pub fn check(plan: &ScenarioPlan) -> Result<Checked, DriverError> {
+        prepare::check(plan)
     }
 
     /// The workload of one worker. Its futures must run on a local runtime.

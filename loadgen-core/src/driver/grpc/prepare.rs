@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
 use http::uri::PathAndQuery;
+use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
 
 use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata};
@@ -63,6 +63,48 @@ impl Prepared {
             connect_timeout: plan.connect_timeout,
         })
     }
+}
+
+/// A scenario in which nothing is wrong that can be seen without its server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The methods that the server is asked about when the run is prepared, in order of use, each
+    /// once: neither the scenario nor loadgen describes them.
+    pub left_to_server: Vec<String>,
+}
+
+pub(super) fn check(plan: &ScenarioPlan) -> Result<Checked, DriverError> {
+    let endpoints = match (&plan.tls, plan.targets.is_empty()) {
+        (_, false) => endpoints(plan)?,
+        (Some(settings), true) => {
+            tls::client_config(settings, b"h2")?;
+            Vec::new()
+        }
+        (None, true) => Vec::new(),
+    };
+    let catalogue = Catalogue::new(&plan.protos)?;
+    let mut left_to_server: Vec<String> = Vec::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let scenario::Action::Grpc(call) = &step.action else {
+            continue;
+        };
+        let path = format!("steps[{index}].grpc");
+        let unknown = split(&call.method).filter(|(service, method)| {
+            plan.protos.is_empty()
+                && matches!(catalogue.find(service, method), Found::NoSuchService)
+        });
+        if unknown.is_some() {
+            call_headers(plan, call, &path)?;
+            if !left_to_server.contains(&call.method) {
+                left_to_server.push(call.method.clone());
+            }
+        } else {
+            let method = resolve(&catalogue, &Asked::Not, call, &path)?;
+            prepare_call(plan, call, &method, &endpoints, index, &path)?;
+        }
+    }
+    Ok(Checked { left_to_server })
 }
 
 fn endpoints(plan: &ScenarioPlan) -> Result<Vec<Endpoint>, DriverError> {
@@ -212,12 +254,7 @@ fn prepare_call(
 ) -> Result<Call, DriverError> {
     let message_path = format!("{path}.message");
     let encoded = message::encode(&method.input(), &call.message, &message_path)?;
-    let headers = headers(plan.timeout, &[&plan.metadata, &call.metadata]).map_err(|problem| {
-        DriverError::Metadata {
-            path: format!("{path}.metadata"),
-            problem,
-        }
-    })?;
+    let headers = call_headers(plan, call, path)?;
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
     let kind = if shape == Shape::Unary && !call.gzip {
@@ -250,6 +287,19 @@ fn prepare_call(
         step,
         targets,
         kind,
+    })
+}
+
+fn call_headers(
+    plan: &ScenarioPlan,
+    call: &GrpcCall,
+    path: &str,
+) -> Result<HeaderMap, DriverError> {
+    headers(plan.timeout, &[&plan.metadata, &call.metadata]).map_err(|problem| {
+        DriverError::Metadata {
+            path: format!("{path}.metadata"),
+            problem,
+        }
     })
 }
 

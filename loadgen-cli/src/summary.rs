@@ -243,7 +243,7 @@ mod tests {
         connections 12 opened, 3 attempts failed, 8 ended by the other side
         backend     embedded, 5,000 answers
         thresholds  FAIL error_rate < 1%  (was 24.3%)
-                    ok   response_time.p95 < 5ms  (was 1.4ms)
+                    ok   response_time.p95 < 5ms  (was 1.4 ms)
                     FAIL response_time.p9999 < 5ms  (nothing was measured)
         generator   2 workers, the busiest used 99.8% of its core: it was the limit
         ");

@@ -238,14 +238,20 @@ pub(super) fn threshold(threshold: &ThresholdResult, paint: Paint) -> String {
     format!("{word} {}  ({observed})", cut(&threshold.expression, 40))
 }
 
-/// The observed value is in the expression's own unit, which stands at its end.
+/// The observed value is in the expression's own unit, which stands at its end. Times are shown as
+/// everywhere else on the screen.
 fn in_unit_of(expression: &str, value: f64) -> String {
     let last_digit = expression.rfind(|c: char| c.is_ascii_digit());
     let unit = last_digit.map_or("", |last| &expression[last + 1..]);
     if unit.is_empty() && value.fract() == 0.0 && (0.0..1e15).contains(&value) {
         return human::count(value as u64);
     }
-    format!("{}{unit}", human::significant(value))
+    match unit {
+        "us" => human::micros(value),
+        "ms" => human::micros(value * 1e3),
+        "s" => human::micros(value * 1e6),
+        _ => format!("{}{unit}", human::significant(value)),
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test_case("error_rate < 1%", 0.25 => "0.25%")]
-    #[test_case("response_time.p95 < 5ms", 7.234 => "7.23ms")]
+    #[test_case("response_time.p95 < 5ms", 7.234 => "7.23 ms")]
     #[test_case("throughput > 1000/s", 812.0 => "812/s")]
     #[test_case("dropped == 0", 12_345.0 => "12,345")]
     #[test_case("dropped==0", 1.0 => "1"; "without blanks")]

@@ -101,7 +101,7 @@ pub(crate) struct RunArgs {
     /// How long to run, like `30s` or `5m`; without `--requests` it takes the place of a number of iterations
     #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) duration: Option<Duration>,
-    /// Start iterations at this rate whatever the service does, like `500/s`
+    /// Start iterations at this rate whatever the service does, like `500/s` or `500`
     #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) rate: Option<Rate>,
     /// Connections over all workers
@@ -324,8 +324,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A plain number is one a second, as other generators take it on the command line.
 fn rate(text: &str) -> Result<Rate, String> {
-    Rate::from_str(text).map_err(|error| error.to_string())
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let per_second = plain.then(|| format!("{text}/s"));
+    Rate::from_str(per_second.as_deref().unwrap_or(text)).map_err(|error| error.to_string())
 }
 
 fn delay(text: &str) -> Result<Delay, String> {
@@ -451,6 +456,13 @@ mod tests {
     fn refused_rates(value: &str) {
         let error = run(&["--rate", value]).unwrap_err();
         assert!(error.contains("'--rate <RATE>'"), "{error}");
+    }
+
+    #[test_case("500")]
+    #[test_case("0.5")]
+    #[test_case("30/m")]
+    fn plain_rates_are_a_seconds(value: &str) {
+        assert!(run(&["--rate", value]).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::lane::{Lane, Pass};
@@ -76,7 +77,7 @@ struct Part<W: Workload> {
     /// Iterations of the chunk claimed last.
     claimed: Cell<u64>,
     /// Users stand in line for the rate limit: only the first of them asks it, however many wait.
-    turn: tokio::sync::Mutex<()>,
+    turn: Semaphore,
     seed: u64,
 }
 
@@ -93,7 +94,7 @@ pub(super) async fn run<W: Workload>(
         model: model.clone(),
         shared,
         claimed: Cell::new(0),
-        turn: tokio::sync::Mutex::new(()),
+        turn: Semaphore::new(1),
         seed,
     });
     let mut tasks = JoinSet::new();
@@ -111,9 +112,12 @@ pub(super) async fn run<W: Workload>(
     // first of them comes to look: what is under way has only the graceful stop from there.
     let time_is_up = async {
         if let Some(end) = core.timeline.plan_end {
-            core.rest_until(end).await;
-            core.begin_drain(core.clock.now());
+            if core.rest_until(end).await {
+                core.begin_drain(core.clock.now());
+            }
         }
+        core.ending().await;
+        part.turn.close();
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -221,9 +225,9 @@ impl<W: Workload> Part<W> {
     /// Waits until the rate limit lets one more start. False when the lane drains before.
     async fn wait_for_limiter(&self, limiter: &DefaultDirectRateLimiter) -> bool {
         let core = &*self.lane.core;
-        let _turn = tokio::select! {
-            turn = self.turn.lock() => turn,
-            () = core.ending() => return false,
+        // Closed when nothing new will start: cheaper than for each user to listen for that too.
+        let Ok(_turn) = self.turn.acquire().await else {
+            return false;
         };
         loop {
             let Err(not_until) = limiter.check() else {

@@ -111,10 +111,10 @@ pub(super) async fn run<W: Workload>(
     // Users look at the time before they start again. It is up when it is up, though, not when the
     // first of them comes to look: what is under way has only the graceful stop from there.
     let time_is_up = async {
-        if let Some(end) = core.timeline.plan_end {
-            if core.rest_until(end).await {
-                core.begin_drain(core.clock.now());
-            }
+        if let Some(end) = core.timeline.plan_end
+            && core.rest_until(end).await
+        {
+            core.begin_drain(core.clock.now());
         }
         core.ending().await;
         part.turn.close();

@@ -293,6 +293,22 @@ mod tests {
         recorder.ended(due, lag + took, took, outcome, Some(backend));
     }
 
+    #[test]
+    fn backends_beyond_the_bound_are_counted_together() {
+        let names = names();
+        let recorder = Recorder::new(&names);
+        for number in 0..400 {
+            record(&recorder, 0, 0, 1, true, &format!("backend-{number}"));
+        }
+        let mut merger = Merger::new(&names, 1);
+        merger.add(0, 0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+        let merged = merger.finish(Duration::from_secs(1));
+        assert_eq!(merged.backends.len(), 256);
+        assert!(merged.backends[..255].iter().all(|it| it.requests == 1));
+        let others = &merged.backends[255];
+        assert_eq!((others.id.as_str(), others.requests), ("(others)", 145));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 

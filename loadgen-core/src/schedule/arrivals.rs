@@ -128,8 +128,8 @@ impl Arrivals {
 
     /// How many arrivals all shares have together: exact for uniform spacing, the mean of a
     /// Poisson process.
-    #[must_use]
-    pub fn expected_total(&self) -> u64 {
+    #[cfg(test)]
+    fn expected_total(&self) -> u64 {
         self.total.ceil() as u64
     }
 }

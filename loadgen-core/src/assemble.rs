@@ -32,6 +32,7 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
             scenario: scenario.name.clone(),
             source,
         }),
+        Protocol::Websocket => Ok(Checked::default()),
     }
 }
 
@@ -52,6 +53,12 @@ pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
                 })?;
                 run.scenario(spec(scenario), move |context| factory.workload(context))
             }
+            Protocol::Websocket => {
+                return Err(AssembleError {
+                    scenario: scenario.name.clone(),
+                    source: DriverError::NoTarget,
+                });
+            }
         };
     }
     Ok(run)
@@ -61,7 +68,7 @@ pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     let named = |step: &crate::scenario::StepPlan| match step.action {
         Action::Pause(_) => None,
-        Action::Grpc(_) => Some(step.name.clone()),
+        Action::Grpc(_) | Action::Websocket(_) => Some(step.name.clone()),
     };
     ScenarioSpec {
         protocol: plan.protocol.to_string(),

@@ -67,6 +67,11 @@ pub enum Failure {
     Grpc(GrpcCode),
     /// An HTTP status that is not a success where the protocol needed one. Key `http.STATUS`.
     Http(u16),
+    /// The server closed the WebSocket connection with this status code while something was owed
+    /// on it; 1005 stands for a close without a code, as in RFC 6455. Key `close.CODE`.
+    Close(u16),
+    /// A stream of messages came to its end with some of them missing. Key `incomplete`.
+    Incomplete,
     /// A class of a custom workload's own. Key `custom.NAME`.
     Custom(&'static str),
 }
@@ -82,6 +87,8 @@ impl fmt::Display for Failure {
             Self::Check => f.write_str("check"),
             Self::Grpc(code) => write!(f, "grpc.{code}"),
             Self::Http(status) => write!(f, "http.{status}"),
+            Self::Close(code) => write!(f, "close.{code}"),
+            Self::Incomplete => f.write_str("incomplete"),
             Self::Custom(name) => write!(f, "custom.{name}"),
         }
     }
@@ -159,6 +166,8 @@ mod tests {
     #[test_case(Failure::Grpc(GrpcCode::new(16)).into() => "grpc.UNAUTHENTICATED")]
     #[test_case(Failure::Grpc(GrpcCode::new(99)).into() => "grpc.CODE_99")]
     #[test_case(Failure::Http(503).into() => "http.503")]
+    #[test_case(Failure::Close(1011).into() => "close.1011")]
+    #[test_case(Failure::Incomplete.into() => "incomplete")]
     #[test_case(Failure::Custom("cache_miss").into() => "custom.cache_miss")]
     fn keys(outcome: Outcome) -> String {
         outcome.to_string()

@@ -123,6 +123,29 @@ impl SampleKind {
     ];
 }
 
+/// What was wrong with messages, beside what an outcome says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MessageFault {
+    /// A sequence number was left out and never came.
+    Missing,
+    /// A sequence number came after a higher one.
+    OutOfOrder,
+    /// Nothing had asked for it: a second reply, an unknown id, a message out of the blue.
+    Unexpected,
+    /// The reply came after its iteration had been given up.
+    TooLate,
+}
+
+impl MessageFault {
+    /// Every kind, in the order reports show them.
+    pub const ALL: [Self; 4] = [
+        Self::Missing,
+        Self::OutOfOrder,
+        Self::Unexpected,
+        Self::TooLate,
+    ];
+}
+
 /// What happened to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionEvent {
@@ -160,6 +183,8 @@ pub trait Observer {
     fn sample(&self, step: usize, kind: SampleKind, value: Nanos);
     /// Messages that a step sent and received.
     fn messages(&self, step: usize, sent: u64, received: u64);
+    /// Messages of a step that had this fault.
+    fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
     /// The number of a backend that named itself with these bytes.
     fn backend(&self, identity: &[u8]) -> BackendIndex;
     /// Keeps one example of what a failure class looked like; `detail` runs only when none is kept.
@@ -336,6 +361,11 @@ impl<'a> Iteration<'a> {
     /// Counts messages that a step sent and received.
     pub fn messages(&self, step: usize, sent: u64, received: u64) {
         self.observer.messages(step, sent, received);
+    }
+
+    /// Counts messages of a step that had this fault.
+    pub fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
+        self.observer.message_fault(step, fault, count);
     }
 
     /// Keeps one example of what a failure class looked like, for the report.

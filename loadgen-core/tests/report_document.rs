@@ -163,9 +163,9 @@ fn full() -> RunRecord {
     open.examples = vec![(unavailable, "the service is restarting".to_owned())];
     open.bytes.sent = 64_000;
     open.bytes.received = 128_000;
-    open.connections.opened = 4;
-    open.connections.failed = 1;
-    open.connections.dropped = 2;
+    open.connections.counts.opened = 4;
+    open.connections.counts.failed = 1;
+    open.connections.counts.dropped = 2;
     let connect_time = &mut open.connections.connect_time;
     connect_time.saturating_record_n(400_000, 4);
     let step = &mut open.steps[0];

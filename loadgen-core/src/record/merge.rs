@@ -109,9 +109,7 @@ impl Merger {
         }
         total.bytes.sent += tick.bytes.sent;
         total.bytes.received += tick.bytes.received;
-        total.connections.opened += tick.opened;
-        total.connections.failed += tick.connect_failed;
-        total.connections.dropped += tick.connection_dropped;
+        total.connections.counts += tick.connections;
         merge(&mut total.connections.connect_time, &tick.connect_time);
         add_steps(&mut total.steps, tick);
 
@@ -154,6 +152,7 @@ impl Merger {
                 completed: tick.ledger.completed,
                 failed: tick.ledger.failed,
                 users: tick.most_users_busy,
+                connections: tick.connections,
             },
         );
         tick.clear();
@@ -240,6 +239,9 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
     }
     step.messages_sent += from.sent;
     step.messages_received += from.received;
+    for (sum, count) in step.message_faults.iter_mut().zip(from.faults) {
+        *sum += count;
+    }
     for (kind, histogram) in SampleKind::ALL.into_iter().zip(&from.samples) {
         let Some(histogram) = histogram.as_ref().filter(|h| !h.is_empty()) else {
             continue;

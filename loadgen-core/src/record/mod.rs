@@ -16,7 +16,7 @@ pub use ledger::Ledger;
 pub use merge::{Interval, Merger};
 pub use recorder::{Muted, Recorder, Started};
 pub use result::{
-    BackendRecord, ByteCount, ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord,
-    ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord,
+    BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
+    RunRecord, ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord,
 };
 pub use tick::{Names, Tick};

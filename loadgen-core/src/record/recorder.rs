@@ -8,7 +8,7 @@ use super::{HIGHEST_NS, Names};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{
-    BackendIndex, ConnectionEvent, MetricIndex, Observer, SampleKind, StepSample,
+    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, StepSample,
 };
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
@@ -179,6 +179,13 @@ impl Observer for Recorder {
         }
     }
 
+    fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
+        let mut tick = self.tick.borrow_mut();
+        if let Some(step) = tick.steps.get_mut(step) {
+            step.faults[fault as usize] += count;
+        }
+    }
+
     #[inline]
     fn backend(&self, identity: &[u8]) -> BackendIndex {
         let mut identities = self.identities.borrow_mut();
@@ -218,11 +225,11 @@ impl Observer for Recorder {
         let mut tick = self.tick.borrow_mut();
         match event {
             ConnectionEvent::Opened { connect_time } => {
-                tick.opened += 1;
+                tick.connections.opened += 1;
                 tick.connect_time.saturating_record(connect_time);
             }
-            ConnectionEvent::Failed => tick.connect_failed += 1,
-            ConnectionEvent::Dropped => tick.connection_dropped += 1,
+            ConnectionEvent::Failed => tick.connections.failed += 1,
+            ConnectionEvent::Dropped => tick.connections.dropped += 1,
         }
     }
 
@@ -260,6 +267,7 @@ impl Observer for Muted {
     fn step(&self, _: StepSample) {}
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
     fn messages(&self, _: usize, _: u64, _: u64) {}
+    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0
     }

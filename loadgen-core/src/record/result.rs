@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Histogram, Ledger, Sparse, new_histogram};
 use crate::outcome::{Failure, Outcome};
-use crate::workload::SampleKind;
+use crate::workload::{MessageFault, SampleKind};
 
 /// Everything a run measured.
 #[derive(Debug, Clone)]
@@ -122,16 +122,31 @@ pub struct ByteCount {
     pub received: u64,
 }
 
-/// What became of connections, those before the clock started included.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ConnectionRecord {
+/// How many connections what happened to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionCounts {
     /// Opened, reconnects included.
     pub opened: u64,
     /// Attempts that failed.
     pub failed: u64,
     /// Open ones that ended without our asking.
     pub dropped: u64,
+}
+
+impl std::ops::AddAssign for ConnectionCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+    }
+}
+
+/// What became of connections, those before the clock started included.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectionRecord {
+    /// How many.
+    pub counts: ConnectionCounts,
     /// From resolving the name until ready for requests.
     pub connect_time: Histogram,
 }
@@ -152,6 +167,8 @@ pub struct StepRecord {
     pub messages_sent: u64,
     /// Messages received.
     pub messages_received: u64,
+    /// How many messages had which fault, in the order of [`MessageFault::ALL`].
+    pub message_faults: [u64; MessageFault::ALL.len()],
     /// Its further series, those with samples.
     pub samples: Vec<(SampleKind, Histogram)>,
 }
@@ -211,6 +228,8 @@ pub struct SeriesPoint {
     pub failed: u64,
     /// The most users busy in it.
     pub users: u64,
+    /// What became of connections in it; those before the clock started are not among them.
+    pub connections: ConnectionCounts,
     /// Response times of the iterations that were due in it.
     pub response_time: Sparse,
 }
@@ -226,6 +245,7 @@ impl SeriesPoint {
             completed: 0,
             failed: 0,
             users: 0,
+            connections: ConnectionCounts::default(),
             response_time: Sparse::default(),
         }
     }
@@ -251,9 +271,7 @@ impl ScenarioRecord {
             examples: Vec::new(),
             bytes: ByteCount::default(),
             connections: ConnectionRecord {
-                opened: 0,
-                failed: 0,
-                dropped: 0,
+                counts: ConnectionCounts::default(),
                 connect_time: new_histogram(),
             },
             steps: steps
@@ -265,6 +283,7 @@ impl ScenarioRecord {
                     outcomes: Vec::new(),
                     messages_sent: 0,
                     messages_received: 0,
+                    message_faults: Default::default(),
                     samples: Vec::new(),
                 })
                 .collect(),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Histogram, SeriesPoint, Sparse};
+use super::{ConnectionCounts, Histogram, SeriesPoint, Sparse};
 
 /// How long a second stays open for late samples.
 const OPEN_SECONDS: u64 = 60;
@@ -16,6 +16,7 @@ pub(super) struct Happened {
     pub(super) completed: u64,
     pub(super) failed: u64,
     pub(super) users: u64,
+    pub(super) connections: ConnectionCounts,
 }
 
 /// Collects points: throughput by when things happened, latency by when iterations were due.
@@ -65,6 +66,7 @@ impl Series {
         into.completed += happened.completed;
         into.failed += happened.failed;
         into.users += happened.users;
+        into.connections += happened.connections;
     }
 
     pub(super) fn response_time(&mut self, second: u64, samples: &Histogram) {
@@ -113,6 +115,7 @@ fn point(t_s: u64, second: OpenSecond) -> SeriesPoint {
         completed: second.happened.completed,
         failed: second.happened.failed,
         users: second.happened.users,
+        connections: second.happened.connections,
         response_time: second.response_time,
     }
 }
@@ -126,6 +129,7 @@ fn push(points: &mut Vec<SeriesPoint>, width: u64, point: SeriesPoint) {
             last.completed += point.completed;
             last.failed += point.failed;
             last.users = last.users.max(point.users);
+            last.connections += point.connections;
             last.response_time.add(&point.response_time);
         }
         _ => points.push(point),

@@ -1,9 +1,9 @@
 //! What one worker measured of one scenario between two swaps.
 
-use super::{ByteCount, Histogram, Ledger, new_histogram};
+use super::{ByteCount, ConnectionCounts, Histogram, Ledger, new_histogram};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
-use crate::workload::{SampleKind, StepSample};
+use crate::workload::{MessageFault, SampleKind, StepSample};
 
 /// The names of what a scenario records.
 #[derive(Debug, Clone, Default)]
@@ -40,9 +40,7 @@ pub struct Tick {
     pub(super) outcomes: Tally,
     pub(super) examples: Vec<(Failure, String)>,
     pub(super) bytes: ByteCount,
-    pub(super) opened: u64,
-    pub(super) connect_failed: u64,
-    pub(super) connection_dropped: u64,
+    pub(super) connections: ConnectionCounts,
     pub(super) connect_time: Histogram,
     pub(super) steps: Vec<StepTick>,
     pub(super) backends: Vec<BackendTick>,
@@ -97,6 +95,7 @@ pub(super) struct StepTick {
     pub(super) outcomes: Tally,
     pub(super) sent: u64,
     pub(super) received: u64,
+    pub(super) faults: [u64; MessageFault::ALL.len()],
     pub(super) samples: [Option<Histogram>; SampleKind::ALL.len()],
 }
 
@@ -131,9 +130,7 @@ impl Tick {
             outcomes: Tally::default(),
             examples: Vec::new(),
             bytes: ByteCount::default(),
-            opened: 0,
-            connect_failed: 0,
-            connection_dropped: 0,
+            connections: ConnectionCounts::default(),
             connect_time: new_histogram(),
             steps: names.steps.iter().map(|_| StepTick::default()).collect(),
             backends: Vec::new(),
@@ -174,13 +171,12 @@ impl Tick {
         self.outcomes.clear();
         self.examples.clear();
         self.bytes = ByteCount::default();
-        self.opened = 0;
-        self.connect_failed = 0;
-        self.connection_dropped = 0;
+        self.connections = ConnectionCounts::default();
         for step in &mut self.steps {
             step.outcomes.clear();
             step.sent = 0;
             step.received = 0;
+            step.faults = Default::default();
             if let Some(times) = &mut step.times {
                 times.response_time.reset();
                 times.service_time.reset();

@@ -17,11 +17,11 @@ use super::worker_load::WorkerLoad;
 use crate::clock::nanos;
 use crate::outcome::Outcome;
 use crate::record::{
-    BackendRecord, ByteCount, ConnectionRecord, CustomRecord, Histogram, Ledger, RunRecord,
-    ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord, new_histogram,
+    BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Ledger,
+    RunRecord, ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord, new_histogram,
 };
 use crate::threshold::Threshold;
-use crate::workload::SampleKind;
+use crate::workload::{MessageFault, SampleKind};
 
 /// What a document says that no measurement tells.
 #[derive(Debug, Clone)]
@@ -176,9 +176,9 @@ fn failures(record: &ScenarioRecord) -> Vec<FailureClass> {
 
 fn connections(record: &ConnectionRecord) -> Connections {
     Connections {
-        opened: record.opened,
-        failed: record.failed,
-        dropped: record.dropped,
+        opened: record.counts.opened,
+        failed: record.counts.failed,
+        dropped: record.counts.dropped,
         connect_time_us: Statistics::of_any(&record.connect_time),
     }
 }
@@ -188,7 +188,15 @@ fn step(record: &StepRecord) -> Step {
         let series = record.samples.iter().find(|(of, _)| *of == kind);
         series.and_then(|(_, histogram)| Statistics::of_any(histogram))
     };
-    let counted = record.messages_sent > 0 || record.messages_received > 0;
+    let faults = |fault: MessageFault| record.message_faults[fault as usize];
+    let messages = Messages {
+        sent: record.messages_sent,
+        received: record.messages_received,
+        missing: faults(MessageFault::Missing),
+        out_of_order: faults(MessageFault::OutOfOrder),
+        unexpected: faults(MessageFault::Unexpected),
+        too_late: faults(MessageFault::TooLate),
+    };
     Step {
         name: record.name.clone(),
         response_time_us: Statistics::of_any(&record.response_time),
@@ -197,10 +205,7 @@ fn step(record: &StepRecord) -> Step {
         message_gap_us: samples(SampleKind::MessageGap),
         round_trip_us: samples(SampleKind::RoundTrip),
         stream_wait_us: samples(SampleKind::StreamWait),
-        messages: counted.then_some(Messages {
-            sent: record.messages_sent,
-            received: record.messages_received,
-        }),
+        messages: (messages != Messages::default()).then_some(messages),
         outcomes: outcomes(&record.outcomes),
     }
 }
@@ -227,6 +232,8 @@ fn point(record: &SeriesPoint) -> Point {
         completed: record.completed,
         failed: record.failed,
         users: record.users,
+        connections: (record.connections != ConnectionCounts::default())
+            .then_some(record.connections),
         response_time_us: PointStatistics::of_any(&record.response_time),
     }
 }
@@ -281,7 +288,7 @@ fn total(record: &RunRecord) -> Total {
     let mut ledger = Ledger::default();
     let mut bytes = ByteCount::default();
     let mut outcomes_by_key = outcomes(&[]);
-    let mut total = Connections::default();
+    let mut counts = ConnectionCounts::default();
     let mut connect_time = new_histogram();
     for scenario in &record.scenarios {
         ledger += scenario.ledger;
@@ -290,11 +297,8 @@ fn total(record: &RunRecord) -> Total {
         for (key, count) in outcomes(&scenario.outcomes) {
             *outcomes_by_key.entry(key).or_default() += count;
         }
-        let connections = &scenario.connections;
-        total.opened += connections.opened;
-        total.failed += connections.failed;
-        total.dropped += connections.dropped;
-        merge(&mut connect_time, &connections.connect_time);
+        counts += scenario.connections.counts;
+        merge(&mut connect_time, &scenario.connections.connect_time);
     }
     let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
         let mut all = new_histogram();
@@ -310,10 +314,10 @@ fn total(record: &RunRecord) -> Total {
         service_time_us: merged(|scenario| &scenario.service_time),
         outcomes: outcomes_by_key,
         bytes,
-        connections: Connections {
-            connect_time_us: Statistics::of_any(&connect_time),
-            ..total
-        },
+        connections: connections(&ConnectionRecord {
+            counts,
+            connect_time,
+        }),
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::{PointStatistics, Statistics};
-use crate::record::{ByteCount, Ledger};
+use crate::record::{ByteCount, ConnectionCounts, Ledger};
 
 /// What one scenario found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +135,27 @@ pub struct Messages {
     pub sent: u64,
     /// Received.
     pub received: u64,
+    /// Of streams: sequence numbers that were left out and never came; where there were any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: u64,
+    /// Of streams: messages that came after one with a higher sequence number; where there were
+    /// any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub out_of_order: u64,
+    /// Messages that nothing had asked for, a second reply for instance; where there were any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unexpected: u64,
+    /// Replies that came after their iteration had been given up; where there were any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub too_late: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One server's share of the requests that were answered by a server that named itself.
@@ -208,6 +229,10 @@ pub struct Point {
     pub failed: u64,
     /// The most users busy in it.
     pub users: u64,
+    /// What became of connections in it, those before the clock started left out; where anything
+    /// did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<ConnectionCounts>,
     /// Response times of the iterations that were due in it; where any were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time_us: Option<PointStatistics>,

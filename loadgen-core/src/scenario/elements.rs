@@ -241,7 +241,7 @@ fn is_scenario_name(text: &str) -> bool {
     is_name(text, b"_.-")
 }
 
-fn is_step_name(text: &str) -> bool {
+pub(super) fn is_step_name(text: &str) -> bool {
     is_name(text, b"_-")
 }
 

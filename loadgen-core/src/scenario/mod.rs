@@ -26,7 +26,10 @@ mod target;
 mod validate;
 
 pub use overrides::{OverrideError, Overrides};
-pub use plan::{Action, GrpcCall, Plan, Protocol, ScenarioPlan, StepPlan, Tls};
+pub use plan::{
+    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Plan, Protocol, ScenarioPlan,
+    StepPlan, StreamEnd, Tls, WebsocketExchange, WebsocketMessages,
+};
 pub use print::to_json;
 pub use problem::{Problem, SuiteError};
 pub use schema::schema;

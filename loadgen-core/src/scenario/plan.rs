@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::target::Target;
 use crate::schedule::Load;
 use crate::threshold::Threshold;
+use crate::units::Rate;
 
 /// What holds where a scenario says nothing.
 pub(super) mod defaults {
@@ -39,10 +40,15 @@ pub struct ScenarioPlan {
     pub protocol: Protocol,
     /// Where it sends to; empty until resolved from flags, environment or the embedded backend.
     pub targets: Vec<Target>,
-    /// Connections over all workers; `None` is the protocol's default.
+    /// Connections over all workers (gRPC); `None` is one for each worker and target. A WebSocket
+    /// user has connections of its own.
     pub connections: Option<u32>,
-    /// The most concurrent streams on one connection; `None` is what the server allows.
+    /// The most concurrent streams on one connection (gRPC); `None` is what the server allows.
     pub streams_per_connection: Option<u32>,
+    /// How long a user keeps its connections (WebSocket).
+    pub connection_per: ConnectionPer,
+    /// The most connections that all users together begin to open (WebSocket).
+    pub connect_rate: Option<Rate>,
     /// How iterations come about.
     pub load: Load,
     /// Wait before anything of this scenario happens.
@@ -59,8 +65,13 @@ pub struct ScenarioPlan {
     pub late_after: Duration,
     /// Transport encryption. `https://` targets imply the default of it.
     pub tls: Option<Tls>,
-    /// Metadata sent with every call.
+    /// Metadata sent with every call (gRPC).
     pub metadata: Vec<(String, String)>,
+    /// Header fields of the request that opens a connection (WebSocket).
+    pub headers: Vec<(String, String)>,
+    /// Subprotocols offered when a connection is opened, the preferred one first (WebSocket). The
+    /// server must choose one of them.
+    pub subprotocols: Vec<String>,
     /// Free labels for reports and metrics.
     pub tags: BTreeMap<String, String>,
     /// `.proto` files that describe the services, with their import roots.
@@ -108,13 +119,48 @@ impl ScenarioPlan {
         load: Load,
     ) -> Self {
         let call = GrpcCall::new(method, message);
+        let step = StepPlan::grpc(call.short_name(), call);
+        Self::of_one_step(name.into(), Protocol::Grpc, step, load)
+    }
+
+    /// A scenario of one exchange over WebSocket, with everything else as in a file that says
+    /// nothing of it: see [`ScenarioPlan::grpc`]. Each user keeps a connection of its own. The step
+    /// is called after the path's last part.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::{Payload, ScenarioPlan, WebsocketExchange};
+    /// use loadgen_core::schedule::{ClosedModel, Limit, Load};
+    ///
+    /// let load = Load::Closed(ClosedModel {
+    ///     users: 10,
+    ///     limit: Limit::IterationsPerUser(50),
+    ///     max_duration: None,
+    ///     think_time: None,
+    ///     rate_limit: None,
+    /// });
+    /// let hello = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
+    /// let mut plan = ScenarioPlan::websocket("greet", hello, load);
+    /// plan.targets = vec!["ws://127.0.0.1:8080".parse()?];
+    /// let plan = plan.checked()?;
+    /// assert_eq!(plan.steps[0].name, "echo");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn websocket(name: impl Into<String>, exchange: WebsocketExchange, load: Load) -> Self {
+        let step = StepPlan::websocket(exchange.short_name(), exchange);
+        Self::of_one_step(name.into(), Protocol::Websocket, step, load)
+    }
+
+    fn of_one_step(name: String, protocol: Protocol, step: StepPlan, load: Load) -> Self {
         Self {
-            name: name.into(),
+            name,
             description: None,
-            protocol: Protocol::Grpc,
+            protocol,
             targets: Vec::new(),
             connections: None,
             streams_per_connection: None,
+            connection_per: ConnectionPer::User,
+            connect_rate: None,
             load,
             start_after: Duration::ZERO,
             warm_up: Duration::ZERO,
@@ -124,9 +170,11 @@ impl ScenarioPlan {
             late_after: defaults::LATE_AFTER,
             tls: None,
             metadata: Vec::new(),
+            headers: Vec::new(),
+            subprotocols: Vec::new(),
             tags: BTreeMap::new(),
             protos: Vec::new(),
-            steps: vec![StepPlan::grpc(call.short_name(), call)],
+            steps: vec![step],
             thresholds: vec![Threshold::default_error_rate()],
         }
     }
@@ -150,6 +198,8 @@ impl ScenarioPlan {
 pub enum Protocol {
     /// gRPC over HTTP/2.
     Grpc,
+    /// WebSocket over HTTP/1.1.
+    Websocket,
 }
 
 impl Protocol {
@@ -158,6 +208,7 @@ impl Protocol {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
+            Self::Websocket => "websocket",
         }
     }
 }
@@ -198,6 +249,15 @@ impl StepPlan {
         }
     }
 
+    /// A step that exchanges messages over WebSocket.
+    #[must_use]
+    pub fn websocket(name: impl Into<String>, exchange: WebsocketExchange) -> Self {
+        Self {
+            name: name.into(),
+            action: Action::Websocket(exchange),
+        }
+    }
+
     /// A step that waits on purpose.
     #[must_use]
     pub fn pause(duration: Duration) -> Self {
@@ -214,6 +274,8 @@ impl StepPlan {
 pub enum Action {
     /// A gRPC call of any of the four kinds; the method's own type decides which.
     Grpc(GrpcCall),
+    /// An exchange of messages on a WebSocket connection.
+    Websocket(WebsocketExchange),
     /// Wait on purpose.
     Pause(Duration),
 }
@@ -257,5 +319,140 @@ impl GrpcCall {
     pub fn short_name(&self) -> String {
         let name = self.method.rsplit('/').next().unwrap_or(&self.method);
         name.to_ascii_lowercase()
+    }
+}
+
+/// How long a WebSocket user keeps its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConnectionPer {
+    /// From its first iteration to its last; one that breaks is replaced when it is next needed.
+    #[default]
+    User,
+    /// For one iteration, which opens and closes them.
+    Iteration,
+}
+
+/// What a step does on a WebSocket connection. Each path is a connection of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebsocketExchange {
+    /// Path and query of the connection: `/echo`, `/feed?channel=1`.
+    pub path: String,
+    /// What goes over it.
+    pub messages: WebsocketMessages,
+    /// How many times it is sent. At least 1; 1 where nothing is sent.
+    pub repeat: u32,
+    /// Time between two messages sent; `None` sends them as fast as `in_flight` allows.
+    pub every: Option<Duration>,
+    /// The most unanswered messages. At least 1; 1 where streams answer.
+    pub in_flight: u32,
+}
+
+/// What goes over a WebSocket connection in one step.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum WebsocketMessages {
+    /// Messages are sent, and answered or not.
+    Send {
+        /// What is sent.
+        payload: Payload,
+        /// What comes back.
+        answer: Answer,
+    },
+    /// Pings of the protocol, each answered by a pong.
+    Ping,
+    /// Nothing is sent; messages come by themselves.
+    Listen(MessageStream),
+}
+
+/// What comes back for a message sent over WebSocket.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// Nothing that is waited for.
+    None,
+    /// One reply; replies come in the order of the messages.
+    InOrder,
+    /// One reply; message and reply are JSON objects, and this field of both holds a number that
+    /// says which reply belongs to which message. The driver fills it in.
+    ById(String),
+    /// Several messages.
+    Stream(MessageStream),
+}
+
+/// Messages that come one after another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageStream {
+    /// When it is over.
+    pub until: StreamEnd,
+    /// The field of each message, a JSON object, that holds its sequence number: from 0, or from
+    /// whatever the first one says where messages come by themselves.
+    pub sequence: Option<String>,
+}
+
+/// When a stream of messages is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// After so many messages, at least 1.
+    Messages(u32),
+    /// After this time, however many messages came.
+    After(Duration),
+}
+
+/// What a WebSocket message holds.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Payload {
+    /// This text.
+    Text(String),
+    /// This JSON value, as a text.
+    Json(serde_json::Value),
+    /// These bytes.
+    Binary(Vec<u8>),
+    /// So many bytes, as a text or as binary.
+    Sized {
+        /// How many.
+        bytes: u32,
+        /// Whether as a text.
+        text: bool,
+    },
+}
+
+impl WebsocketExchange {
+    /// One message, answered by one reply.
+    #[must_use]
+    pub fn send(path: impl Into<String>, payload: Payload) -> Self {
+        let answer = Answer::InOrder;
+        Self::new(path, WebsocketMessages::Send { payload, answer })
+    }
+
+    /// One ping.
+    #[must_use]
+    pub fn ping(path: impl Into<String>) -> Self {
+        Self::new(path, WebsocketMessages::Ping)
+    }
+
+    /// These messages once, one at a time.
+    #[must_use]
+    pub fn new(path: impl Into<String>, messages: WebsocketMessages) -> Self {
+        Self {
+            path: path.into(),
+            messages,
+            repeat: 1,
+            every: None,
+            in_flight: 1,
+        }
+    }
+
+    /// The path's last part without its query, or `websocket` where that is no name: what a step
+    /// without a name is called.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if super::elements::is_step_name(name) {
+            name.to_owned()
+        } else {
+            "websocket".to_owned()
+        }
     }
 }

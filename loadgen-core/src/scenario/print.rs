@@ -198,6 +198,7 @@ fn step(plan: &StepPlan) -> RawStep {
             grpc: Slot::Given(grpc(call)),
             pause: Slot::Absent,
         },
+        Action::Websocket(_) => RawStep::default(),
         Action::Pause(duration) => RawStep {
             pause: Slot::Given(PositiveSpan(*duration)),
             ..RawStep::default()

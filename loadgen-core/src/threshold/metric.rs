@@ -3,7 +3,7 @@
 use super::Unit;
 use crate::outcome::Outcome;
 use crate::record::{Histogram, Ledger, ScenarioRecord, StepRecord};
-use crate::workload::SampleKind;
+use crate::workload::{MessageFault, SampleKind};
 
 /// What a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,16 @@ pub(super) enum StepMetric {
     Outcome(String),
     MessagesSent,
     MessagesReceived,
+    MessageFault(MessageFault),
 }
+
+/// Each fault of messages, as a condition names it.
+pub(super) const MESSAGE_FAULTS: [(&str, MessageFault); MessageFault::ALL.len()] = [
+    ("messages_missing", MessageFault::Missing),
+    ("messages_out_of_order", MessageFault::OutOfOrder),
+    ("messages_unexpected", MessageFault::Unexpected),
+    ("messages_too_late", MessageFault::TooLate),
+];
 
 /// Declares an enum whose variants are words of the grammar.
 macro_rules! words {
@@ -207,14 +216,11 @@ impl Metric {
                 unit,
             ),
             Self::Connections(word) => {
-                let connections = &record.connections;
+                let connections = record.connections.counts;
+                let tried = connections.opened + connections.failed;
                 let (count, whole) = match word {
-                    ConnectionWord::Opened => {
-                        (connections.opened, connections.opened + connections.failed)
-                    }
-                    ConnectionWord::Failed => {
-                        (connections.failed, connections.opened + connections.failed)
-                    }
+                    ConnectionWord::Opened => (connections.opened, tried),
+                    ConnectionWord::Failed => (connections.failed, tried),
                     ConnectionWord::Dropped => (connections.dropped, connections.opened),
                 };
                 share_of(count, whole, unit)
@@ -242,6 +248,7 @@ impl StepMetric {
             Self::Outcome(key) => share_of(count_of(outcomes, key), ended, unit),
             Self::MessagesSent => Some(step.messages_sent as f64),
             Self::MessagesReceived => Some(step.messages_received as f64),
+            Self::MessageFault(fault) => Some(step.message_faults[*fault as usize] as f64),
             Self::Series(series, statistic) => {
                 let own = match series {
                     Series::ResponseTime => Some(&step.response_time),

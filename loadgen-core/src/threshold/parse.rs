@@ -1,6 +1,8 @@
 //! The grammar of thresholds.
 
-use super::metric::{ConnectionWord, LedgerWord, Metric, Series, Statistic, StepMetric};
+use super::metric::{
+    ConnectionWord, LedgerWord, MESSAGE_FAULTS, Metric, Series, Statistic, StepMetric,
+};
 use super::{Operator, Threshold, Unit};
 use crate::nearest::did_you_mean;
 use crate::outcome::GrpcCode;
@@ -204,20 +206,28 @@ fn step_metric(cursor: &mut Cursor<'_>) -> Result<(StepMetric, Kind), ThresholdE
             cursor.dot()?;
             (StepMetric::Outcome(outcome(cursor)?), Kind::CountOrPercent)
         }
-        _ => match Series::from_word(word).filter(|_| Series::OF_STEPS.contains(&word)) {
-            Some(series) => (StepMetric::Series(series, statistic(cursor)?), Kind::Time),
-            None => {
-                let known = [
-                    "error_rate",
-                    "outcomes",
-                    "messages_sent",
-                    "messages_received",
-                ]
-                .iter()
-                .chain(Series::OF_STEPS);
-                return Err(cursor.unknown("metric of a step", start, word, known));
+        _ => {
+            let fault = MESSAGE_FAULTS.iter().find(|(known, _)| *known == word);
+            let series = Series::from_word(word).filter(|_| Series::OF_STEPS.contains(&word));
+            match (fault, series) {
+                (Some((_, fault)), _) => (StepMetric::MessageFault(*fault), Kind::Count),
+                (None, Some(series)) => {
+                    (StepMetric::Series(series, statistic(cursor)?), Kind::Time)
+                }
+                (None, None) => {
+                    let known = [
+                        "error_rate",
+                        "outcomes",
+                        "messages_sent",
+                        "messages_received",
+                    ]
+                    .iter()
+                    .chain(MESSAGE_FAULTS.iter().map(|(word, _)| word))
+                    .chain(Series::OF_STEPS);
+                    return Err(cursor.unknown("metric of a step", start, word, known));
+                }
             }
-        },
+        }
     })
 }
 
@@ -231,15 +241,16 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, ThresholdError> {
 
 /// The key of an outcome, as reports show it.
 fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
-    const PLAIN: [&str; 6] = [
+    const PLAIN: [&str; 7] = [
         "ok",
         "timeout",
         "connect",
         "connection",
         "protocol",
         "check",
+        "incomplete",
     ];
-    const WITH_CODE: [&str; 4] = ["grpc", "reset", "http", "custom"];
+    const WITH_CODE: [&str; 5] = ["grpc", "reset", "http", "close", "custom"];
     let start = cursor.at;
     let class = cursor.word();
     if PLAIN.contains(&class) {
@@ -274,6 +285,9 @@ fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
         )),
         "http" if !matches!(code.parse::<u16>(), Ok(100..=599)) => {
             Err(cursor.unexpected_at(start, "an HTTP status such as `503`"))
+        }
+        "close" if !matches!(code.parse::<u16>(), Ok(1000..=4999)) => {
+            Err(cursor.unexpected_at(start, "the status code of a close such as `1011`"))
         }
         _ => Ok(format!("{class}.{code}")),
     }

@@ -6,7 +6,8 @@ use test_case::test_case;
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::{
-    ByteCount, ConnectionRecord, CustomRecord, Histogram, Ledger, ScenarioRecord, StepRecord,
+    ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Ledger, ScenarioRecord,
+    StepRecord,
 };
 use crate::workload::SampleKind;
 
@@ -48,9 +49,11 @@ fn record() -> ScenarioRecord {
         examples: Vec::new(),
         bytes: ByteCount::default(),
         connections: ConnectionRecord {
-            opened: 8,
-            failed: 0,
-            dropped: 2,
+            counts: ConnectionCounts {
+                opened: 8,
+                failed: 0,
+                dropped: 2,
+            },
             connect_time: histogram([300]),
         },
         steps: vec![
@@ -61,6 +64,7 @@ fn record() -> ScenarioRecord {
                 outcomes: vec![(Outcome::Ok, 3), (Failure::Check.into(), 1)],
                 messages_sent: 5,
                 messages_received: 7,
+                message_faults: [1, 2, 3, 4],
                 samples: vec![(SampleKind::RoundTrip, histogram([10]))],
             },
             StepRecord {
@@ -70,6 +74,7 @@ fn record() -> ScenarioRecord {
                 outcomes: Vec::new(),
                 messages_sent: 0,
                 messages_received: 0,
+                message_faults: Default::default(),
                 samples: vec![(SampleKind::RoundTrip, histogram([30]))],
             },
         ],
@@ -109,6 +114,12 @@ fn record() -> ScenarioRecord {
 #[test_case("steps.hello.outcomes.check == 1", Some(1.0), true)]
 #[test_case("steps.hello.messages_sent == 5", Some(5.0), true)]
 #[test_case("steps.hello.messages_received == 7", Some(7.0), true)]
+#[test_case("steps.hello.messages_missing == 1", Some(1.0), true)]
+#[test_case("steps.hello.messages_out_of_order == 2", Some(2.0), true)]
+#[test_case("steps.hello.messages_unexpected == 3", Some(3.0), true)]
+#[test_case("steps.hello.messages_too_late == 4", Some(4.0), true)]
+#[test_case("outcomes.close.1011 == 0", Some(0.0), true)]
+#[test_case("outcomes.incomplete == 0", Some(0.0), true)]
 #[test_case("steps.by-the-way.error_rate < 1%", None, false; "a step that never ran")]
 #[test_case("steps.gone.error_rate < 1%", None, false; "no such step")]
 fn judges(expression: &str, observed: Option<f64>, pass: bool) {
@@ -271,7 +282,7 @@ fn the_only_steps_figures_are_the_iterations() {
 #[test_case("steps. < 1", "expected the name of a step at column 7, found `<`"; "no step")]
 #[test_case(
     "steps.hello.start_lag.p50 < 1ms",
-    "unknown metric of a step `start_lag` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, response_time, service_time, first_message, message_gap, round_trip, stream_wait"
+    "unknown metric of a step `start_lag` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, first_message, message_gap, round_trip, stream_wait"
 )]
 #[test_case(
     "ünicode < 1",

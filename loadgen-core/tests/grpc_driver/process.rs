@@ -140,12 +140,12 @@ fn killed_and_started_again(load: Load) {
     let by_backends: u64 = record.backends.iter().map(|it| it.requests).sum();
     assert_eq!(by_backends, ledger.completed);
     let connections = record.connections;
-    assert_eq!(connections.dropped, 2);
-    assert!(connections.failed > 0);
+    assert_eq!(connections.counts.dropped, 2);
+    assert!(connections.counts.failed > 0);
     assert!(
-        (3..=4).contains(&connections.opened),
+        (3..=4).contains(&connections.counts.opened),
         "{}",
-        connections.opened
+        connections.counts.opened
     );
 }
 
@@ -175,7 +175,10 @@ fn frozen_and_thawed(load: Load) {
         "{longest} of {frozen} ns"
     );
     let connections = record.connections;
-    assert_eq!((connections.opened, connections.dropped), (2, 0));
+    assert_eq!(
+        (connections.counts.opened, connections.counts.dropped),
+        (2, 0)
+    );
     if is_open {
         assert_eq!(ledger.planned, 300);
         // Whoever was due in the first half of the freeze waited for half of it at the least:

@@ -44,7 +44,10 @@ fn streams_reset_for_a_while(load: Load) {
         assert_eq!(failed, [(Failure::Reset("REFUSED_STREAM").into(), 100)]);
         assert_eq!(record.ledger.completed, PLANNED - 100);
         let connections = record.connections;
-        assert_eq!((connections.opened, connections.dropped), (2, 0));
+        assert_eq!(
+            (connections.counts.opened, connections.counts.dropped),
+            (2, 0)
+        );
     });
 }
 
@@ -65,7 +68,11 @@ fn a_goaway_every_so_often_fails_nothing(load: Load) {
         assert_eq!(record.examples, []);
         assert_eq!(record.ledger.completed, PLANNED);
         let connections = record.connections;
-        assert!(connections.opened > 5, "{}", connections.opened);
+        assert!(
+            connections.counts.opened > 5,
+            "{}",
+            connections.counts.opened
+        );
         assert_eq!(server.control.requests.get() as u64, PLANNED);
     });
 }
@@ -123,7 +130,10 @@ fn garbage_costs_what_was_under_way_and_no_more(load: Load) {
         assert!((1..=most).contains(&count), "{count}");
         assert_eq!(record.ledger.completed, PLANNED - count);
         let connections = record.connections;
-        assert_eq!((connections.opened, connections.dropped), (4, 2));
+        assert_eq!(
+            (connections.counts.opened, connections.counts.dropped),
+            (4, 2)
+        );
     });
 }
 
@@ -148,7 +158,10 @@ fn a_server_that_never_answers(load: Load, planned: u64) {
         assert!(record.elapsed < Duration::from_secs(10));
         // Each stream was given back, so the two connections never had to be replaced.
         let connections = record.connections;
-        assert_eq!((connections.opened, connections.dropped), (2, 0));
+        assert_eq!(
+            (connections.counts.opened, connections.counts.dropped),
+            (2, 0)
+        );
         until(|| server.control.active.get() == 0).await;
         let resets = server.control.resets.borrow();
         assert!(resets.len() as u64 >= planned / 2, "{resets:?}");
@@ -227,8 +240,11 @@ fn a_server_that_dies_for_good_does_not_end_the_run(load: Load) {
             assert!(ledger.failed < 400, "{ledger:?}");
         }
         let connections = record.connections;
-        assert_eq!((connections.opened, connections.dropped), (2, 2));
-        assert!(connections.failed >= 1);
+        assert_eq!(
+            (connections.counts.opened, connections.counts.dropped),
+            (2, 2)
+        );
+        assert!(connections.counts.failed >= 1);
         assert!(record.elapsed >= Duration::from_millis(800));
     });
 }
@@ -245,7 +261,7 @@ fn no_more_connections_than_asked_for(asked: Option<u32>, opened: u64) {
             plan.connections = asked;
             let record = whole(plan).await;
             assert_eq!(record.ledger.completed, PLANNED);
-            assert_eq!(record.connections.opened, opened);
+            assert_eq!(record.connections.counts.opened, opened);
             assert_eq!(server.control.connections.get() as u64, opened);
         }
     });

@@ -53,6 +53,7 @@ impl Prepared {
                     step += 1;
                     Action::Call(Box::new(call))
                 }
+                scenario::Action::Websocket(_) => continue,
             });
         }
         Ok(Self {
@@ -66,7 +67,7 @@ impl Prepared {
 }
 
 /// A scenario in which nothing is wrong that can be seen without its server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Checked {
     /// The methods that the server is asked about when the run is prepared, in order of use, each
@@ -167,7 +168,7 @@ fn ask_server(
         .iter()
         .filter_map(|step| match &step.action {
             scenario::Action::Grpc(call) => split(&call.method),
-            scenario::Action::Pause(_) => None,
+            scenario::Action::Websocket(_) | scenario::Action::Pause(_) => None,
         })
         .filter(|(service, method)| matches!(catalogue.find(service, method), Found::NoSuchService))
         .map(|(service, _)| service.to_owned())

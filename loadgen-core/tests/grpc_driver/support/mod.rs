@@ -11,11 +11,13 @@ use std::time::Duration;
 use loadgen_core::clock::{Clock, Nanos};
 use loadgen_core::driver::grpc::{GrpcFactory, GrpcSession, GrpcWorkload};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::scenario::{Action, GrpcCall, Protocol, ScenarioPlan, StepPlan, Target};
+use loadgen_core::scenario::{
+    Action, ConnectionPer, GrpcCall, Protocol, ScenarioPlan, StepPlan, Target,
+};
 use loadgen_core::schedule::{ClosedModel, Limit, Load};
 use loadgen_core::workload::{
-    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MetricIndex, Observer, PrepareError,
-    SampleKind, StepSample, UserId, WorkerContext, Workload,
+    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
+    PrepareError, SampleKind, StepSample, UserId, WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -87,6 +89,8 @@ impl Observer for Recorder {
         messages.0 += sent;
         messages.1 += received;
     }
+
+    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
 
     fn backend(&self, identity: &[u8]) -> BackendIndex {
         let backends = &mut self.0.borrow_mut().backends;
@@ -221,6 +225,8 @@ pub(crate) fn plan(targets: &[std::net::SocketAddr], method: &str) -> ScenarioPl
             .collect(),
         connections: None,
         streams_per_connection: None,
+        connection_per: ConnectionPer::User,
+        connect_rate: None,
         load: Load::Closed(ClosedModel {
             users: 1,
             limit: Limit::Iterations(1),
@@ -236,6 +242,8 @@ pub(crate) fn plan(targets: &[std::net::SocketAddr], method: &str) -> ScenarioPl
         late_after: Duration::from_millis(1),
         tls: None,
         metadata: Vec::new(),
+        headers: Vec::new(),
+        subprotocols: Vec::new(),
         tags: BTreeMap::new(),
         protos: Vec::new(),
         steps: vec![step("call", call(method))],

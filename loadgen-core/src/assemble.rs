@@ -1,6 +1,9 @@
 //! From a plan to a run: the one place that chooses a driver.
 
-use crate::driver::grpc::{Checked, DriverError, GrpcFactory};
+#[cfg(feature = "grpc")]
+use crate::driver::grpc::{self, GrpcFactory};
+#[cfg(feature = "websocket")]
+use crate::driver::websocket::{self, WebsocketFactory};
 use crate::engine::{Options, Run, ScenarioSpec};
 use crate::scenario::{Action, Plan, Protocol, ScenarioPlan};
 
@@ -12,12 +15,39 @@ pub struct AssembleError {
     source: DriverError,
 }
 
+/// What a driver has against a scenario.
+#[derive(Debug, thiserror::Error)]
+enum DriverError {
+    #[cfg(feature = "grpc")]
+    #[error(transparent)]
+    Grpc(#[from] grpc::DriverError),
+    #[cfg(feature = "websocket")]
+    #[error(transparent)]
+    Websocket(#[from] websocket::DriverError),
+    #[cfg(not(all(feature = "grpc", feature = "websocket")))]
+    #[error("loadgen-core was built without the feature `{0}`")]
+    NotBuilt(Protocol),
+}
+
 impl AssembleError {
     /// Whether the reason is that no target answered, rather than what the plan asks for.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.source, DriverError::Unreachable { .. })
+        match self.source {
+            #[cfg(feature = "grpc")]
+            DriverError::Grpc(grpc::DriverError::Unreachable { .. }) => true,
+            _ => false,
+        }
     }
+}
+
+/// A scenario in which nothing is wrong that can be seen without its server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The gRPC methods that the server is asked about when the run is prepared, in order of use,
+    /// each once: neither the scenario nor loadgen describes them.
+    pub left_to_server: Vec<String>,
 }
 
 /// Checks a scenario as [`assemble()`] would, as far as that goes without a connection. It may have
@@ -27,13 +57,19 @@ impl AssembleError {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, or a file cannot
 /// be read.
 pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
-    match scenario.protocol {
-        Protocol::Grpc => GrpcFactory::check(scenario).map_err(|source| AssembleError {
-            scenario: scenario.name.clone(),
-            source,
-        }),
-        Protocol::Websocket => Ok(Checked::default()),
-    }
+    let checked = match scenario.protocol {
+        #[cfg(feature = "grpc")]
+        Protocol::Grpc => GrpcFactory::check(scenario)
+            .map(|left_to_server| Checked { left_to_server })
+            .map_err(DriverError::from),
+        #[cfg(feature = "websocket")]
+        Protocol::Websocket => WebsocketFactory::check(scenario)
+            .map(|()| Checked::default())
+            .map_err(DriverError::from),
+        #[cfg(not(all(feature = "grpc", feature = "websocket")))]
+        protocol => Err(DriverError::NotBuilt(protocol)),
+    };
+    checked.map_err(|source| failed(scenario, source))
 }
 
 /// Builds the run that a plan describes: descriptors resolved, constant messages encoded, one
@@ -43,25 +79,35 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, a file cannot
 /// be read, or a server that has to be asked for its descriptors does not answer.
 pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
-    let mut run = Run::new(options);
-    for scenario in &plan.scenarios {
-        run = match scenario.protocol {
-            Protocol::Grpc => {
-                let factory = GrpcFactory::new(scenario).map_err(|source| AssembleError {
-                    scenario: scenario.name.clone(),
-                    source,
-                })?;
-                run.scenario(spec(scenario), move |context| factory.workload(context))
-            }
-            Protocol::Websocket => {
-                return Err(AssembleError {
-                    scenario: scenario.name.clone(),
-                    source: DriverError::NoTarget,
-                });
-            }
-        };
+    plan.scenarios
+        .iter()
+        .try_fold(Run::new(options), |run, scenario| {
+            add(run, scenario).map_err(|source| failed(scenario, source))
+        })
+}
+
+fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
+    Ok(match scenario.protocol {
+        #[cfg(feature = "grpc")]
+        Protocol::Grpc => {
+            let factory = GrpcFactory::new(scenario)?;
+            run.scenario(spec(scenario), move |context| factory.workload(context))
+        }
+        #[cfg(feature = "websocket")]
+        Protocol::Websocket => {
+            let factory = WebsocketFactory::new(scenario)?;
+            run.scenario(spec(scenario), move |context| factory.workload(context))
+        }
+        #[cfg(not(all(feature = "grpc", feature = "websocket")))]
+        protocol => return Err(DriverError::NotBuilt(protocol)),
+    })
+}
+
+fn failed(scenario: &ScenarioPlan, source: DriverError) -> AssembleError {
+    AssembleError {
+        scenario: scenario.name.clone(),
+        source,
     }
-    Ok(run)
 }
 
 /// The engine's view of a scenario.

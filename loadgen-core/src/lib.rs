@@ -15,10 +15,11 @@
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
 //! workload, a gRPC scenario built in code, and a listener on the event stream.
 
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "websocket"))]
 mod assemble;
+mod cap;
 pub mod clock;
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
 pub mod engine;
 mod nearest;
@@ -32,5 +33,5 @@ pub mod threshold;
 pub mod units;
 pub mod workload;
 
-#[cfg(feature = "grpc")]
-pub use assemble::{AssembleError, assemble, check};
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+pub use assemble::{AssembleError, Checked, assemble, check};

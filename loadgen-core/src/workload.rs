@@ -293,6 +293,12 @@ impl<'a> Iteration<'a> {
         self.number
     }
 
+    /// When it actually started, in nanoseconds since the run's epoch.
+    #[must_use]
+    pub fn started(&self) -> Nanos {
+        self.start
+    }
+
     /// Runs one step and records it under its own name.
     ///
     /// The first step is due when the iteration is; a later one when the one before it, or a
@@ -386,6 +392,12 @@ impl<'a> Iteration<'a> {
     /// Adds a sample to a custom timing.
     pub fn timing(&self, timing: MetricIndex, value: Duration) {
         self.observer.timing(timing, nanos(value));
+    }
+
+    /// Where the observations go that the methods here make.
+    #[must_use]
+    pub fn observer(&self) -> &dyn Observer {
+        self.observer
     }
 
     /// Nanoseconds since the run's epoch.

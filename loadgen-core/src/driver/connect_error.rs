@@ -15,6 +15,23 @@ pub(crate) struct ConnectError {
     pub(crate) problem: Problem,
 }
 
+impl ConnectError {
+    /// This error, and where else it could not be connected to.
+    pub(crate) fn and_others<'a>(&self, others: impl Iterator<Item = &'a Self>) -> String {
+        let others = others
+            .filter(|problem| problem.target != self.target)
+            .map(|problem| problem.target.as_str());
+        let mut targets: Vec<&str> = others.collect();
+        targets.sort_unstable();
+        targets.dedup();
+        if targets.is_empty() {
+            self.to_string()
+        } else {
+            format!("{self} (nor to {})", targets.join(", "))
+        }
+    }
+}
+
 /// What kept a connection from opening.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
@@ -37,8 +54,10 @@ pub(crate) enum Problem {
     ClosedAtOnce,
     #[error("the server sent something that is not HTTP/2 (it begins with {0}); check the port")]
     NotHttp2(String),
+    #[cfg(feature = "grpc")]
     #[error("the server said good-bye (GOAWAY) while HTTP/2 was being set up; it may be stopping")]
     GoodBye,
+    #[cfg(feature = "grpc")]
     #[error("HTTP/2 could not be set up: {0}")]
     Http2(String),
     #[error(
@@ -57,15 +76,70 @@ pub(crate) enum Problem {
     WrongName { expected: String, presented: String },
     #[error("its certificate is not acceptable: {0}")]
     Certificate(String),
+    #[error("the server speaks TLS but did not agree on {0} needs; check the port")]
+    NoAlpn(&'static str),
     #[error(
-        "the server speaks TLS but did not agree on HTTP/2 (ALPN `h2`), which gRPC needs; check \
-         the port"
+        "no local port is free towards this address; `loadgen doctor` tells how many there are, \
+         and more targets or addresses have more"
     )]
-    NoHttp2Alpn,
+    NoLocalPort,
+    #[cfg(feature = "websocket")]
+    #[error("{0}")]
+    Upgrade(UpgradeProblem),
     #[error("TLS handshake failed: {0}")]
     Tls(String),
     #[error("`{0}` is not a name that a certificate can carry; set `tls.server_name`")]
     BadServerName(String),
+}
+
+/// What came back instead of a WebSocket connection.
+#[cfg(feature = "websocket")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UpgradeProblem {
+    #[error("the server answered {}", http_answer(*status, location.as_deref(), body))]
+    Status {
+        status: u16,
+        /// Where a redirection points to.
+        location: Option<String>,
+        /// The beginning of the answer's body.
+        body: String,
+    },
+    #[error("the server chose a subprotocol other than those offered: {0}")]
+    ForeignSubprotocol(String),
+    #[error("the server chose a subprotocol, and none was offered; name it in `subprotocols`")]
+    UnaskedSubprotocol,
+    #[error("the server chose none of the subprotocols offered: {0}")]
+    NoSubprotocol(String),
+    #[error("the answer to the upgrade request is not WebSocket's: {0}")]
+    Invalid(String),
+    #[error("the server sent something that is not HTTP/1.1 (it begins with {0}); check the port")]
+    NotHttp(String),
+    #[error("the server closed the connection without answering the upgrade request")]
+    Closed,
+}
+
+#[cfg(feature = "websocket")]
+fn http_answer(status: u16, location: Option<&str>, body: &str) -> String {
+    let reason = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .map_or_else(String::new, |reason| format!(" {reason}"));
+    let help = match status {
+        401 | 403 => "; does the upgrade request need a header (`headers`)?".to_owned(),
+        404 => "; check the step's `path`".to_owned(),
+        426 => "; it asks for another version of the protocol".to_owned(),
+        200..=299 => "; it speaks HTTP there and not WebSocket: check port and path".to_owned(),
+        300..=399 => {
+            location.map_or_else(String::new, |to| format!(" to {to}; name that as target"))
+        }
+        _ => String::new(),
+    };
+    let body = if body.is_empty() {
+        String::new()
+    } else {
+        format!(" (it says {body:?})")
+    };
+    format!("HTTP {status}{reason} instead of switching to WebSocket{body}{help}")
 }
 
 /// How far opening a connection had come.
@@ -74,7 +148,10 @@ pub(crate) enum Stage {
     Resolving,
     Connecting,
     TlsHandshake,
+    #[cfg(feature = "grpc")]
     Http2Setup,
+    #[cfg(feature = "websocket")]
+    Upgrade,
 }
 
 impl fmt::Display for Stage {
@@ -83,7 +160,10 @@ impl fmt::Display for Stage {
             Self::Resolving => "resolving the name",
             Self::Connecting => "connecting",
             Self::TlsHandshake => "waiting for the TLS handshake",
+            #[cfg(feature = "grpc")]
             Self::Http2Setup => "waiting for the server's HTTP/2 settings",
+            #[cfg(feature = "websocket")]
+            Self::Upgrade => "waiting for the answer to the upgrade request",
         })
     }
 }
@@ -125,14 +205,13 @@ mod tests {
         let error = ConnectError {
             target: "db.example:443".to_owned(),
             problem: Problem::TimedOut {
-                stage: Stage::Http2Setup,
+                stage: Stage::Connecting,
                 limit: Duration::from_secs(5),
             },
         };
         assert_eq!(
             error.to_string(),
-            "could not connect to db.example:443: no answer within 5s while waiting for the \
-             server's HTTP/2 settings"
+            "could not connect to db.example:443: no answer within 5s while connecting"
         );
     }
 }

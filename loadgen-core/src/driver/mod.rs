@@ -4,8 +4,17 @@
 //! the engine: it must not keep time, pace, or decide when an iteration starts. What drivers share
 //! (resolving, connecting, encrypting, counting bytes) lives here beside them.
 
+#[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
+mod backoff;
 mod connect_error;
+mod endpoints;
 mod net;
+mod pace;
 mod tls;
+
+pub use endpoints::EndpointError;
+pub use tls::TlsError;

@@ -20,7 +20,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connect_error::{ConnectError, Problem, Stage};
-use super::tls;
+use super::tls::{self, Alpn};
 use crate::scenario::Target;
 
 /// A target, ready to be connected to.
@@ -40,6 +40,8 @@ pub(crate) type Addresses = Rc<[SocketAddr]>;
 #[derive(Debug, Clone)]
 pub(crate) struct Encryption {
     pub(crate) config: Arc<ClientConfig>,
+    /// What is to be spoken over it.
+    pub(crate) alpn: &'static Alpn,
     /// The name the certificate must carry instead of the host.
     pub(crate) server_name: Option<String>,
 }
@@ -60,6 +62,7 @@ impl Endpoint {
     }
 
     /// `http` or `https`.
+    #[cfg(feature = "grpc")]
     pub(crate) fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
@@ -109,7 +112,7 @@ impl Endpoint {
         let stream = TlsConnector::from(Arc::clone(&encryption.config))
             .connect(name, wire)
             .await
-            .map_err(|error| tls::diagnose(&error))?;
+            .map_err(|error| tls::diagnose(&error, encryption.alpn))?;
         Ok(Transport::Tls(Box::new(stream)))
     }
 
@@ -145,6 +148,9 @@ async fn connect_any(
         last = match timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => return Ok(tcp),
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Problem::Refused,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                Problem::NoLocalPort
+            }
             Ok(Err(error)) => Problem::Io(error.to_string()),
             // The last one's time ends with the whole attempt's, whoever waits for that says so.
             Err(_) if share == 1 => std::future::pending().await,
@@ -176,6 +182,7 @@ impl Traffic {
 
     /// Whether the last write found no room: something waits to be sent until the other side
     /// reads.
+    #[cfg(feature = "grpc")]
     #[inline]
     pub(crate) fn is_stuck(&self) -> bool {
         self.is_stuck.get()
@@ -255,6 +262,7 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<Wire>>),
 }
 
+#[cfg(feature = "grpc")]
 impl Transport {
     /// The protocol agreed on in the TLS handshake.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {

@@ -41,8 +41,31 @@ pub enum TlsError {
     Settings(#[from] rustls::Error),
 }
 
+/// What is spoken over TLS.
+#[derive(Debug)]
+pub(crate) struct Alpn {
+    /// Its name in the handshake.
+    pub(crate) name: &'static [u8],
+    /// It, and who needs it.
+    pub(crate) needed: &'static str,
+}
+
+/// What gRPC is spoken over.
+#[cfg(feature = "grpc")]
+pub(crate) static HTTP2: Alpn = Alpn {
+    name: b"h2",
+    needed: "HTTP/2 (ALPN `h2`), which gRPC",
+};
+
+/// What WebSocket is spoken over.
+#[cfg(feature = "websocket")]
+pub(crate) static HTTP1: Alpn = Alpn {
+    name: b"http/1.1",
+    needed: "HTTP/1.1 (ALPN `http/1.1`), which WebSocket",
+};
+
 /// Builds the configuration that all connections of a scenario share.
-pub(crate) fn client_config(tls: &Tls, alpn: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+pub(crate) fn client_config(tls: &Tls, alpn: &Alpn) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
@@ -56,7 +79,7 @@ pub(crate) fn client_config(tls: &Tls, alpn: &[u8]) -> Result<Arc<ClientConfig>,
             .with_root_certificates(roots(tls)?)
             .with_no_client_auth()
     };
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = vec![alpn.name.to_vec()];
     Ok(Arc::new(config))
 }
 
@@ -94,7 +117,7 @@ fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
 }
 
 /// What a failed handshake means for the person who set up the run.
-pub(crate) fn diagnose(error: &io::Error) -> Problem {
+pub(crate) fn diagnose(error: &io::Error, alpn: &Alpn) -> Problem {
     let Some(tls) = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -128,7 +151,7 @@ pub(crate) fn diagnose(error: &io::Error) -> Problem {
         rustls::Error::InvalidCertificate(other) => Problem::Certificate(other.to_string()),
         rustls::Error::NoApplicationProtocol
         | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
-            Problem::NoHttp2Alpn
+            Problem::NoAlpn(alpn.needed)
         }
         other => Problem::Tls(other.to_string()),
     }

@@ -5,16 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::lane::{Lane, Pass};
 use super::slot::Slot;
+use crate::cap::Cap;
 use crate::clock::nanos;
 use crate::schedule::{ClosedModel, Limit, ThinkTime, UserStage, needed_at};
-use crate::units::Rate;
 use crate::workload::{UserId, Workload};
 
 /// How many iterations that end without waiting a user runs before it lets others run.
@@ -25,7 +23,7 @@ const BURST: u32 = 64;
 pub(super) struct Shared {
     /// Iterations not yet handed out, for [`Limit::Iterations`].
     left: AtomicU64,
-    limiter: Option<DefaultDirectRateLimiter>,
+    limiter: Option<Cap>,
     chunk: u64,
 }
 
@@ -37,7 +35,7 @@ impl Shared {
         };
         Arc::new(Self {
             left: AtomicU64::new(total),
-            limiter: model.rate_limit.map(limiter),
+            limiter: model.rate_limit.map(Cap::new),
             chunk: (total / (u64::from(model.users.max(1)) * 8)).clamp(1, 64),
         })
     }
@@ -53,20 +51,6 @@ impl Shared {
             Err(_) => 0,
         }
     }
-}
-
-/// A limiter for this rate. Its burst covers 10 ms, and two iterations at least, so that the
-/// runtime's timer waking a user a millisecond late does not lower the rate.
-fn limiter(rate: Rate) -> DefaultDirectRateLimiter {
-    let period = std::time::Duration::from_secs_f64(1.0 / rate.per_second());
-    let burst = (rate.per_second() / 100.0)
-        .ceil()
-        .clamp(2.0, f64::from(u32::MAX)) as u32;
-    let burst = std::num::NonZeroU32::new(burst).expect("at least 2");
-    let quota = Quota::with_period(period.max(std::time::Duration::from_nanos(1)))
-        .expect("not a period of zero")
-        .allow_burst(burst);
-    RateLimiter::direct(quota)
 }
 
 /// One worker's part of a closed model.
@@ -223,17 +207,16 @@ impl<W: Workload> Part<W> {
     }
 
     /// Waits until the rate limit lets one more start. False when the lane drains before.
-    async fn wait_for_limiter(&self, limiter: &DefaultDirectRateLimiter) -> bool {
+    async fn wait_for_limiter(&self, limiter: &Cap) -> bool {
         let core = &*self.lane.core;
         // Closed when nothing new will start: cheaper than for each user to listen for that too.
         let Ok(_turn) = self.turn.acquire().await else {
             return false;
         };
         loop {
-            let Err(not_until) = limiter.check() else {
+            let Err(wait) = limiter.take() else {
                 return true;
             };
-            let wait = not_until.wait_time_from(DefaultClock::default().now());
             let until = core.clock.now().saturating_add(nanos(wait));
             let until = core.timeline.plan_end.map_or(until, |end| until.min(end));
             if !core.rest_until(until).await {

@@ -228,7 +228,7 @@ pub struct SeriesPoint {
     pub failed: u64,
     /// The most users busy in it.
     pub users: u64,
-    /// What became of connections in it; those before the clock started are not among them.
+    /// What became of connections in it; the first point has those before the clock started too.
     pub connections: ConnectionCounts,
     /// Response times of the iterations that were due in it.
     pub response_time: Sparse,

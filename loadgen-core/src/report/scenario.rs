@@ -229,8 +229,8 @@ pub struct Point {
     pub failed: u64,
     /// The most users busy in it.
     pub users: u64,
-    /// What became of connections in it, those before the clock started left out; where anything
-    /// did.
+    /// What became of connections in it, where anything did; the first point has those before the
+    /// clock started too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<ConnectionCounts>,
     /// Response times of the iterations that were due in it; where any were.

@@ -1,6 +1,9 @@
 //! The gRPC driver against small servers of these tests' own, over real sockets.
 #![cfg(feature = "grpc")]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod calls;
 mod connect;
 mod describe;

@@ -3,23 +3,15 @@
 use std::path::PathBuf;
 
 use super::metadata::MetadataError;
-use crate::driver::tls::TlsError;
+use crate::driver::endpoints::EndpointError;
 
 /// Why a gRPC scenario cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
-    /// The scenario has nowhere to send to.
-    #[error("the scenario has no target")]
-    NoTarget,
-    /// A target is not a legal address.
-    #[error("targets[{index}]: `{target}` is not a host and port")]
-    Target {
-        /// Its place in the scenario's list.
-        index: usize,
-        /// The target.
-        target: String,
-    },
+    /// Its targets cannot be connected to at all.
+    #[error("{0}")]
+    Endpoint(#[from] EndpointError),
     /// A `.proto` file could not be read or compiled.
     #[error("protos: {file}: {problem}")]
     Proto {
@@ -77,9 +69,6 @@ pub enum DriverError {
         /// What is wrong with it.
         problem: MetadataError,
     },
-    /// TLS cannot be set up.
-    #[error("{0}")]
-    Tls(#[from] TlsError),
     /// The server had to be asked what its services look like, and no target could be reached.
     #[error("{0}")]
     Unreachable(String),

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::status;
 use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
 use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
+use crate::driver::tls::HTTP2;
 
 /// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
 /// with the latency they cause.
@@ -82,7 +83,7 @@ async fn open_unbounded(
         .connect(resolving, nth, deadline, stage, traffic)
         .await?;
     if endpoint.is_encrypted() && transport.alpn() != Some(b"h2") {
-        return Err(Problem::NoHttp2Alpn);
+        return Err(Problem::NoAlpn(HTTP2.needed));
     }
     stage.set(Stage::Http2Setup);
     let explain = |reason: &dyn fmt::Display| {

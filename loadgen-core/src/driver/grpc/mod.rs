@@ -37,8 +37,6 @@ use crate::workload::{Iteration, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
 pub use self::metadata::MetadataError;
-pub use self::prepare::Checked;
-pub use super::tls::TlsError;
 
 /// Makes the workloads of one scenario, one for each worker.
 ///
@@ -67,11 +65,13 @@ impl GrpcFactory {
     }
 
     /// Checks a scenario as far as that goes without a connection: its TLS settings, `.proto`
-    /// files, methods, messages and metadata. It may have no targets yet.
+    /// files, methods, messages and metadata. It may have no targets yet. Returns the methods that
+    /// the server is asked about when the run is prepared, in order of use, each once: neither the
+    /// scenario nor loadgen describes them.
     ///
     /// # Errors
     /// As for [`GrpcFactory::new`], save those that take a server.
-    pub fn check(plan: &ScenarioPlan) -> Result<Checked, DriverError> {
+    pub fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
         prepare::check(plan)
     }
 

@@ -7,13 +7,12 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use tokio::time::{Instant, Sleep};
 
 use crate::clock::{Clock, Nanos};
+use crate::driver::pace::Pace;
 
 /// What was sent on a stream, shared by the side that sends and the side that reads.
 #[derive(Debug, Clone, Default)]
@@ -89,38 +88,12 @@ impl Stream for Outgoing {
     }
 }
 
-/// Even spacing: the n-th message is due n intervals after the first, however late those before
-/// it were.
-pub(super) struct Pace {
-    every: Duration,
-    sleep: Pin<Box<Sleep>>,
-    due: Instant,
-}
-
-impl Pace {
-    /// The first message is due now.
-    pub(super) fn new(every: Duration) -> Self {
-        let due = Instant::now();
-        Self {
-            every,
-            sleep: Box::pin(tokio::time::sleep_until(due)),
-            due,
-        }
-    }
-
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
-    }
-
-    fn next(&mut self) {
-        self.due += self.every;
-        self.sleep.as_mut().reset(self.due);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::{FutureExt, StreamExt};
+    use tokio::time::Instant;
 
     use super::*;
 

@@ -14,7 +14,6 @@ use super::handshake::Opened;
 use super::keeper::{self, Opener};
 use super::place::Place;
 use super::prepare::Prepared;
-use crate::driver::connect_error::ConnectError;
 use crate::driver::net::Endpoint;
 use crate::workload::{PrepareError, WorkerContext};
 
@@ -94,7 +93,7 @@ impl Pool {
         }
         match failed.as_slice() {
             [(_, first), others @ ..] if failed.len() == self.places.len() => Err(PrepareError {
-                message: describe(first, others.iter().map(|(_, error)| error)),
+                message: first.and_others(others.iter().map(|(_, error)| error)),
             }),
             _ => Ok(()),
         }
@@ -158,20 +157,6 @@ fn share(total: usize, worker: usize, workers: usize) -> Range<usize> {
     let total = total.max(workers);
     let begin = |worker| total * worker / workers;
     begin(worker)..begin(worker + 1)
-}
-
-fn describe<'a>(first: &ConnectError, others: impl Iterator<Item = &'a ConnectError>) -> String {
-    let others = others
-        .filter(|problem| problem.target != first.target)
-        .map(|problem| problem.target.as_str());
-    let mut targets: Vec<&str> = others.collect();
-    targets.sort_unstable();
-    targets.dedup();
-    if targets.is_empty() {
-        first.to_string()
-    } else {
-        format!("{first} (nor to {})", targets.join(", "))
-    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,9 @@ use super::metadata::headers;
 use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
 use super::{framing, message};
-use crate::driver::net::{Encryption, Endpoint};
-use crate::driver::tls;
+use crate::driver::endpoints;
+use crate::driver::net::Endpoint;
+use crate::driver::tls::HTTP2;
 use crate::nearest::nearest;
 use crate::scenario::{self, GrpcCall, ScenarioPlan};
 
@@ -34,7 +35,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
-        let endpoints = endpoints(plan)?;
+        let endpoints = endpoints::of(plan, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = if plan.protos.is_empty() {
             ask_server(plan, &endpoints, &mut catalogue)?
@@ -66,24 +67,9 @@ impl Prepared {
     }
 }
 
-/// A scenario in which nothing is wrong that can be seen without its server.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Checked {
-    /// The methods that the server is asked about when the run is prepared, in order of use, each
-    /// once: neither the scenario nor loadgen describes them.
-    pub left_to_server: Vec<String>,
-}
-
-pub(super) fn check(plan: &ScenarioPlan) -> Result<Checked, DriverError> {
-    let endpoints = match (&plan.tls, plan.targets.is_empty()) {
-        (_, false) => endpoints(plan)?,
-        (Some(settings), true) => {
-            tls::client_config(settings, b"h2")?;
-            Vec::new()
-        }
-        (None, true) => Vec::new(),
-    };
+/// Checks a scenario without its server. Returns the methods that only the server can tell of.
+pub(super) fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
+    let endpoints = endpoints::check(plan, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
     let mut left_to_server: Vec<String> = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
@@ -105,37 +91,7 @@ pub(super) fn check(plan: &ScenarioPlan) -> Result<Checked, DriverError> {
             prepare_call(plan, call, &method, &endpoints, index, &path)?;
         }
     }
-    Ok(Checked { left_to_server })
-}
-
-fn endpoints(plan: &ScenarioPlan) -> Result<Vec<Endpoint>, DriverError> {
-    if plan.targets.is_empty() {
-        return Err(DriverError::NoTarget);
-    }
-    let is_encrypted = |target: &scenario::Target| target.tls || plan.tls.is_some();
-    let encryption = if plan.targets.iter().any(is_encrypted) {
-        let settings = plan.tls.clone().unwrap_or_default();
-        Some(Encryption {
-            config: tls::client_config(&settings, b"h2")?,
-            server_name: settings.server_name,
-        })
-    } else {
-        None
-    };
-    plan.targets
-        .iter()
-        .enumerate()
-        .map(|(index, target)| {
-            let encryption = encryption.clone().filter(|_| is_encrypted(target));
-            let endpoint = Endpoint::new(target, encryption);
-            uri(&endpoint, "/")
-                .map(|_| endpoint)
-                .ok_or_else(|| DriverError::Target {
-                    index,
-                    target: format!("{}:{}", target.host, target.port),
-                })
-        })
-        .collect()
+    Ok(left_to_server)
 }
 
 fn uri(endpoint: &Endpoint, path: &str) -> Option<Uri> {

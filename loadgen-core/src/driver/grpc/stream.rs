@@ -12,12 +12,13 @@ use tonic::{Extensions, Request, Streaming};
 
 use super::call::{Shape, StreamCall, Target};
 use super::codec::Bytewise;
-use super::outgoing::{Outgoing, Pace, SendLog};
+use super::outgoing::{Outgoing, SendLog};
 use super::place::{Place, Slot};
 use super::service::{StreamError, StreamService};
 use super::status;
 use super::unary::MOST_RESENDS;
 use crate::clock::Nanos;
+use crate::driver::pace::Pace;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, SampleKind};
 

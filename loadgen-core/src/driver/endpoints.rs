@@ -1,0 +1,73 @@
+//! The targets of a scenario, ready to be connected to.
+
+use super::net::{Encryption, Endpoint};
+use super::tls::{self, Alpn, TlsError};
+use crate::scenario::{ScenarioPlan, Target};
+
+/// Why a scenario's targets cannot be connected to at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// The scenario has nowhere to send to.
+    #[error("the scenario has no target")]
+    NoTarget,
+    /// A target is not a legal address.
+    #[error("targets[{index}]: `{target}` is not a host and port")]
+    Target {
+        /// Its place in the scenario's list.
+        index: usize,
+        /// The target.
+        target: String,
+    },
+    /// TLS cannot be set up.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+}
+
+/// The targets of a scenario, at least one.
+pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoint>, EndpointError> {
+    if plan.targets.is_empty() {
+        return Err(EndpointError::NoTarget);
+    }
+    let is_encrypted = |target: &Target| target.tls || plan.tls.is_some();
+    let encryption = if plan.targets.iter().any(is_encrypted) {
+        let settings = plan.tls.clone().unwrap_or_default();
+        Some(Encryption {
+            config: tls::client_config(&settings, alpn)?,
+            alpn,
+            server_name: settings.server_name,
+        })
+    } else {
+        None
+    };
+    plan.targets
+        .iter()
+        .enumerate()
+        .map(|(index, target)| {
+            let encryption = encryption.clone().filter(|_| is_encrypted(target));
+            let endpoint = Endpoint::new(target, encryption);
+            match endpoint.authority.parse::<http::uri::Authority>() {
+                Ok(_) => Ok(endpoint),
+                Err(_) => Err(EndpointError::Target {
+                    index,
+                    target: format!("{}:{}", target.host, target.port),
+                }),
+            }
+        })
+        .collect()
+}
+
+/// The targets of a scenario that may have none yet; its TLS settings are checked all the same.
+pub(crate) fn check(
+    plan: &ScenarioPlan,
+    alpn: &'static Alpn,
+) -> Result<Vec<Endpoint>, EndpointError> {
+    match (&plan.tls, plan.targets.is_empty()) {
+        (_, false) => of(plan, alpn),
+        (Some(settings), true) => {
+            tls::client_config(settings, alpn)?;
+            Ok(Vec::new())
+        }
+        (None, true) => Ok(Vec::new()),
+    }
+}

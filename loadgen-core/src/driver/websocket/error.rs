@@ -1,0 +1,36 @@
+//! Why a WebSocket scenario cannot be run, found before the run.
+
+use crate::driver::endpoints::EndpointError;
+
+/// Why a WebSocket scenario cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// Its targets cannot be connected to at all.
+    #[error("{0}")]
+    Endpoint(#[from] EndpointError),
+    /// The request that opens a connection cannot be written.
+    #[error("the upgrade request for `{path}` cannot be sent: {problem}")]
+    Request {
+        /// The path asked for.
+        path: String,
+        /// What is wrong with it or with a header field.
+        problem: http::Error,
+    },
+    /// A message cannot carry an id.
+    #[error(
+        "{path}: the message must be an object without the field `{field}`, which is filled in"
+    )]
+    NoRoomForId {
+        /// The step's place in the scenario: `steps[0].websocket.send.json`.
+        path: String,
+        /// The field for the id.
+        field: String,
+    },
+    /// A step speaks another protocol.
+    #[error("steps[{index}] does not speak WebSocket")]
+    OtherProtocol {
+        /// Its place in the scenario.
+        index: usize,
+    },
+}

@@ -1,0 +1,249 @@
+//! What a worker's users share: how connections are opened, and who looks after those that no
+//! step is using.
+//!
+//! Owns the cap on connecting, name resolution, and the watch over idle connections: a server's
+//! pings are answered and its farewells noticed while a user rests, without a task for each.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use futures::future::{LocalBoxFuture, Shared};
+use futures::{FutureExt, StreamExt, stream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::connection::Connection;
+use super::line::Line;
+use super::open::Attempt;
+use super::prepare::Prepared;
+use crate::clock::{Clock, Nanos};
+use crate::driver::connect_error::{ConnectError, Problem};
+use crate::driver::net::Addresses;
+use crate::outcome::Failure;
+use crate::workload::{ConnectionEvent, Observer, PrepareError, UserId, WorkerContext};
+
+/// How often idle connections are looked at: each once in so many ticks.
+const WATCH_TICK: Duration = Duration::from_millis(10);
+const TICKS_PER_ROUND: usize = 10;
+/// How long what a name resolves to holds for further connections.
+const RESOLVED_FOR: Nanos = 1_000_000_000;
+/// The longest that a closing handshake may take.
+pub(super) const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+type Resolving = Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
+
+/// What a worker's users share.
+pub(super) struct Hub {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) clock: Clock,
+    pub(super) observer: Rc<dyn Observer>,
+    pub(super) seed: u64,
+    /// The user whose connections [`Self::probe`] opens, because it will need them anyway.
+    first_user: UserId,
+    probed: RefCell<Option<Box<Connection>>>,
+    /// What each target's name resolves to, and since when.
+    resolved: Vec<RefCell<Option<(Nanos, Resolving)>>>,
+    /// Users stand in line for the cap on connecting: only the first of them asks it.
+    turn: Semaphore,
+    lines: RefCell<Vec<Weak<Line>>>,
+    next_watched: Cell<usize>,
+    watch: RefCell<Option<JoinHandle<()>>>,
+}
+
+impl Hub {
+    pub(super) fn new(prepared: &Arc<Prepared>, context: &WorkerContext) -> Rc<Self> {
+        Rc::new(Self {
+            prepared: Arc::clone(prepared),
+            clock: context.clock,
+            observer: Rc::clone(&context.observer),
+            seed: context.seed,
+            first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
+            probed: RefCell::new(None),
+            resolved: prepared
+                .endpoints
+                .iter()
+                .map(|_| RefCell::default())
+                .collect(),
+            turn: Semaphore::new(1),
+            lines: RefCell::new(Vec::new()),
+            next_watched: Cell::new(0),
+            watch: RefCell::new(None),
+        })
+    }
+
+    /// The target that a user's connections go to.
+    pub(super) fn target_of(&self, user: UserId) -> usize {
+        user.0 as usize % self.prepared.endpoints.len()
+    }
+
+    /// Sees whether some target takes a connection. The one that the first user would open anyway
+    /// is tried first, and kept for it.
+    pub(super) async fn probe(&self) -> Result<(), PrepareError> {
+        let targets = self.prepared.endpoints.len();
+        let own = self.target_of(self.first_user);
+        let mut errors = Vec::new();
+        for target in (own..targets).chain(0..own) {
+            match self.open(0, target, 0).await {
+                Ok(connection) if target == own => {
+                    self.probed.replace(Some(connection));
+                    return Ok(());
+                }
+                Ok(connection) => {
+                    self.say_good_bye(connection);
+                    return Ok(());
+                }
+                Err((_, error)) => errors.push(error),
+            }
+        }
+        let (first, others) = errors.split_first().expect("one target at least");
+        Err(PrepareError {
+            message: first.and_others(others.iter()),
+        })
+    }
+
+    /// The connection that was opened to see whether it can be, for the user it was opened for.
+    pub(super) fn take_probed(&self, user: UserId, line: usize) -> Option<Box<Connection>> {
+        if user == self.first_user && line == 0 {
+            self.probed.take()
+        } else {
+            None
+        }
+    }
+
+    /// Opens a connection; waits for the cap on connecting first. Reported either way.
+    pub(super) async fn open(
+        &self,
+        line: usize,
+        target: usize,
+        nth: usize,
+    ) -> Result<Box<Connection>, (Failure, ConnectError)> {
+        self.wait_for_cap().await;
+        let prepared = &*self.prepared;
+        let from = self.clock.now();
+        let attempt = Attempt {
+            endpoint: &prepared.endpoints[target],
+            nth,
+            request: prepared.lines[line].request(target),
+            subprotocols: &prepared.subprotocols,
+            limit: prepared.connect_timeout,
+            clock: self.clock,
+        };
+        let result = attempt.open(self.resolve(target)).await;
+        self.observer.connection(match &result {
+            Ok(connection) => ConnectionEvent::Opened {
+                connect_time: connection.since.saturating_sub(from),
+            },
+            Err(_) => ConnectionEvent::Failed,
+        });
+        result.map(Box::new)
+    }
+
+    async fn wait_for_cap(&self) {
+        let Some(cap) = &self.prepared.connect_cap else {
+            return;
+        };
+        // Never closed; without a permit the cap is asked out of turn, which it bears.
+        let _turn = self.turn.acquire().await;
+        while let Err(wait) = cap.take() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// What a target's name resolves to. Connections that are opened about the same time ask once.
+    fn resolve(&self, target: usize) -> Resolving {
+        let now = self.clock.now();
+        let mut known = self.resolved[target].borrow_mut();
+        match &*known {
+            Some((since, resolving)) if now.saturating_sub(*since) < RESOLVED_FOR => {
+                resolving.clone()
+            }
+            _ => {
+                let endpoint = self.prepared.endpoints[target].clone();
+                let resolving = async move { endpoint.resolve().await };
+                let resolving = resolving.boxed_local().shared();
+                *known = Some((now, resolving.clone()));
+                resolving
+            }
+        }
+    }
+
+    /// Ends a connection in good order while nobody waits for that.
+    pub(super) fn say_good_bye(&self, connection: Box<Connection>) {
+        let observer = Rc::clone(&self.observer);
+        tokio::task::spawn_local(async move {
+            let closing = connection.close(&*observer);
+            let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
+        });
+    }
+
+    /// Has a line watched while no step uses it.
+    pub(super) fn watch(self: &Rc<Self>, line: &Rc<Line>) {
+        self.lines.borrow_mut().push(Rc::downgrade(line));
+        let mut watch = self.watch.borrow_mut();
+        if watch.is_none() {
+            *watch = Some(tokio::task::spawn_local(watch_all(Rc::downgrade(self))));
+        }
+    }
+
+    /// Looks at a part of the lines.
+    fn look_at_some(&self) {
+        let mut lines = self.lines.borrow_mut();
+        // Nobody is to be woken: this comes round again. A step that begins has itself woken.
+        let mut cx = Context::from_waker(Waker::noop());
+        let count = lines.len().div_ceil(TICKS_PER_ROUND);
+        for _ in 0..count {
+            let index = self.next_watched.get();
+            let Some(line) = lines.get(index) else {
+                self.next_watched.set(0);
+                continue;
+            };
+            match line.upgrade() {
+                Some(line) => {
+                    line.look_after(self, &mut cx);
+                    self.next_watched.set(index + 1);
+                }
+                None => {
+                    lines.swap_remove(index);
+                }
+            }
+        }
+    }
+
+    pub(super) fn end_watch(&self) {
+        if let Some(watch) = self.watch.take() {
+            watch.abort();
+        }
+    }
+}
+
+/// Looks at all lines in turn, for as long as there is a hub.
+async fn watch_all(hub: Weak<Hub>) {
+    let mut ticks = tokio::time::interval(WATCH_TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The runtime's budget is for those who can wait for it; what is looked at here comes round.
+    tokio::task::unconstrained(async {
+        loop {
+            ticks.tick().await;
+            let Some(hub) = hub.upgrade() else { return };
+            hub.look_at_some();
+        }
+    })
+    .await;
+}
+
+/// Ends several connections in good order, and waits for that.
+pub(super) async fn close_all(
+    connections: impl Iterator<Item = Box<Connection>>,
+    observer: &dyn Observer,
+) {
+    let closing =
+        connections.map(|connection| tokio::time::timeout(CLOSE_LIMIT, connection.close(observer)));
+    stream::iter(closing)
+        .buffer_unordered(16)
+        .for_each(|_| async {})
+        .await;
+}

@@ -1,0 +1,152 @@
+//! The WebSocket driver: messages, streams of messages and pings over connections that users keep.
+//!
+//! Owns connections and what is measured of messages: round trips, first messages, gaps, what is
+//! missing or comes twice. Each user has a connection of its own for each path. It must not decide
+//! when an iteration starts, and measures no time but that of messages and of connecting.
+//!
+//! A step takes the connection (`line`), reads what is old (`settle`), exchanges its messages
+//! (`exchange`) and gives the connection back. While no step has it, the worker's `hub` looks at it
+//! ten times a second.
+
+mod connection;
+mod error;
+mod exchange;
+mod hub;
+mod line;
+mod message;
+mod open;
+mod prepare;
+mod sequence;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use self::hub::{Hub, close_all};
+use self::line::Line;
+use self::prepare::{Action, Prepared};
+use crate::outcome::{Failure, Outcome};
+use crate::scenario::{ConnectionPer, ScenarioPlan};
+use crate::workload::{Iteration, PrepareError, UserId, WorkerContext, Workload};
+
+pub use self::error::DriverError;
+
+/// Makes the workloads of one scenario, one for each worker.
+#[derive(Debug, Clone)]
+pub struct WebsocketFactory {
+    prepared: Arc<Prepared>,
+}
+
+impl WebsocketFactory {
+    /// Prepares a scenario whose targets are resolved. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`DriverError`] says which part of the scenario is wrong and how.
+    pub fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
+        Ok(Self {
+            prepared: Arc::new(Prepared::new(plan)?),
+        })
+    }
+
+    /// Checks a scenario as far as that goes without a connection. It may have no targets yet.
+    ///
+    /// # Errors
+    /// As for [`WebsocketFactory::new`].
+    pub fn check(plan: &ScenarioPlan) -> Result<(), DriverError> {
+        Prepared::check(plan)
+    }
+
+    /// The workload of one worker. Its futures must run on a local runtime.
+    #[must_use]
+    pub fn workload(&self, context: &WorkerContext) -> WebsocketWorkload {
+        WebsocketWorkload {
+            hub: Hub::new(&self.prepared, context),
+        }
+    }
+}
+
+/// A scenario's exchanges, for one worker's users.
+pub struct WebsocketWorkload {
+    hub: Rc<Hub>,
+}
+
+impl fmt::Debug for WebsocketWorkload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebsocketWorkload")
+            .field("prepared", &self.hub.prepared)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A user's connections, one for each path.
+#[derive(Debug)]
+pub struct WebsocketSession {
+    lines: Box<[Rc<Line>]>,
+}
+
+impl WebsocketSession {
+    async fn close(&self, hub: &Hub) {
+        let open = self.lines.iter().filter_map(|line| line.give_away());
+        close_all(open, &*hub.observer).await;
+    }
+}
+
+impl Workload for WebsocketWorkload {
+    type Session = WebsocketSession;
+
+    async fn prepare(&self) -> Result<(), PrepareError> {
+        self.hub.probe().await
+    }
+
+    /// Opens the user's connections, where it keeps them. One that cannot be opened is tried again
+    /// by the iteration that needs it, whose failure it then is.
+    async fn open(&self, user: UserId) -> Result<WebsocketSession, Failure> {
+        let is_kept = self.hub.prepared.connection_per == ConnectionPer::User;
+        let lines = Box::pin(line::lines_of(&self.hub, user, is_kept)).await;
+        Ok(WebsocketSession { lines })
+    }
+
+    async fn iterate(&self, session: &mut WebsocketSession, iteration: &Iteration<'_>) -> Outcome {
+        let prepared = &self.hub.prepared;
+        let is_kept = prepared.connection_per == ConnectionPer::User;
+        if !is_kept && iteration.number() > 0 {
+            // Of an iteration that was cut off.
+            for line in &session.lines {
+                if let Some(connection) = line.give_away() {
+                    self.hub.say_good_bye(connection);
+                }
+            }
+        }
+        let mut outcome = Outcome::Ok;
+        for action in &prepared.actions {
+            let exchange = match action {
+                Action::Exchange(exchange) => exchange,
+                Action::Pause(duration) => {
+                    iteration.pause(*duration).await;
+                    continue;
+                }
+            };
+            let line = &session.lines[exchange.line];
+            let run = exchange::run(exchange, line, &self.hub, iteration);
+            outcome = iteration.step(exchange.step, run).await;
+            if !outcome.is_ok() {
+                break;
+            }
+        }
+        if !is_kept {
+            // Boxed, or every iteration would carry room for it.
+            Box::pin(session.close(&self.hub)).await;
+        }
+        outcome
+    }
+
+    async fn close(&self, session: WebsocketSession) {
+        session.close(&self.hub).await;
+    }
+}
+
+impl Drop for WebsocketWorkload {
+    fn drop(&mut self) {
+        self.hub.end_watch();
+    }
+}

@@ -1,0 +1,165 @@
+//! Opening one connection, up to the point where messages may go out.
+//!
+//! Owns the upgrade request's key and the reading of the server's answer. Does not keep
+//! connections.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::{LOCATION, SEC_WEBSOCKET_KEY};
+use http::{HeaderName, HeaderValue, Request, Response};
+use tokio::time::Instant;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+
+use super::connection::{Connection, config};
+use crate::clock::Clock;
+use crate::driver::connect_error::{
+    ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
+};
+use crate::driver::net::{Addresses, Endpoint, Traffic};
+use crate::outcome::Failure;
+
+/// The header with which a server names itself.
+const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
+
+/// The most of an answer's body that a message to people repeats.
+const MOST_BODY_CHARS: usize = 80;
+
+/// What to ask for, and how long to wait for it.
+pub(super) struct Attempt<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    /// The connection's number among those to the same target.
+    pub(super) nth: usize,
+    /// The upgrade request, without its key.
+    pub(super) request: Request<()>,
+    /// What it offers, for messages to people.
+    pub(super) subprotocols: &'a str,
+    pub(super) limit: Duration,
+    pub(super) clock: Clock,
+}
+
+impl Attempt<'_> {
+    /// Resolves, connects, encrypts and upgrades, all within the limit. `resolving` is that of
+    /// [`Endpoint::connect`].
+    pub(super) async fn open(
+        self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
+    ) -> Result<Connection, (Failure, ConnectError)> {
+        let (limit, endpoint) = (self.limit, self.endpoint);
+        let stage = Cell::new(Stage::Resolving);
+        let opening = self.open_unbounded(resolving, Instant::now() + limit, &stage);
+        tokio::time::timeout(limit, opening)
+            .await
+            .unwrap_or_else(|_| {
+                let stage = stage.get();
+                Err(Problem::TimedOut { stage, limit })
+            })
+            .map_err(|problem| (class(&problem), endpoint.failed(problem)))
+    }
+
+    async fn open_unbounded(
+        mut self,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
+        deadline: Instant,
+        stage: &Cell<Stage>,
+    ) -> Result<Connection, Problem> {
+        let traffic = Rc::new(Traffic::default());
+        let transport = self
+            .endpoint
+            .connect(resolving, self.nth, deadline, stage, &traffic)
+            .await?;
+        stage.set(Stage::Upgrade);
+        let key = HeaderValue::from_str(&generate_key()).expect("base64 fits into a header");
+        self.request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+        let upgraded = client_async_with_config(self.request, transport, Some(config())).await;
+        let (socket, response) = upgraded.map_err(|error| {
+            let first = traffic.first_bytes();
+            // Under encryption, the first bytes are those of its own handshake.
+            let first = (!self.endpoint.is_encrypted()).then_some(first.as_slice());
+            diagnose(error, first, self.subprotocols)
+        })?;
+        let identity = response.headers().get(IDENTITY).cloned();
+        let since = self.clock.now();
+        Ok(Connection::new(socket, traffic, identity, since))
+    }
+}
+
+/// The class of failure that a connection which could not be opened makes an iteration end with.
+fn class(problem: &Problem) -> Failure {
+    match problem {
+        Problem::Upgrade(UpgradeProblem::Status { status, .. }) => Failure::Http(*status),
+        _ => Failure::Connect,
+    }
+}
+
+/// What the end of an attempt to upgrade means for the person who set up the run.
+fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str) -> Problem {
+    Problem::Upgrade(match error {
+        Error::Http(response) => refused(&response),
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(problem)) => match problem {
+            SubProtocolError::NoSubProtocol => {
+                UpgradeProblem::NoSubprotocol(subprotocols.to_owned())
+            }
+            SubProtocolError::InvalidSubProtocol if !subprotocols.is_empty() => {
+                UpgradeProblem::ForeignSubprotocol(subprotocols.to_owned())
+            }
+            _ => UpgradeProblem::UnaskedSubprotocol,
+        },
+        error => match first {
+            Some([]) => UpgradeProblem::Closed,
+            Some(first) => match (status_line(first), guess_from_first_bytes(first)) {
+                (Some(status), _) if status != 101 => UpgradeProblem::Status {
+                    status,
+                    location: None,
+                    body: String::new(),
+                },
+                (_, Some(Problem::TlsExpected)) => return Problem::TlsExpected,
+                (None, _) => UpgradeProblem::NotHttp(format!("\"{}\"", first.escape_ascii())),
+                (Some(_), _) => UpgradeProblem::Invalid(error.to_string()),
+            },
+            None => match error {
+                Error::Protocol(ProtocolError::HandshakeIncomplete) => UpgradeProblem::Closed,
+                error => UpgradeProblem::Invalid(error.to_string()),
+            },
+        },
+    })
+}
+
+/// The status in the first bytes of an answer, `HTTP/1.0 404`: of a server that speaks a version
+/// of HTTP that cannot be upgraded.
+fn status_line(first: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(first.get(..12)?).ok()?;
+    let (version, status) = text.split_once(' ')?;
+    version.starts_with("HTTP/").then(|| status.parse().ok())?
+}
+
+fn refused(response: &Response<Option<Vec<u8>>>) -> UpgradeProblem {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let body = response.body().as_deref().unwrap_or_default();
+    let body = String::from_utf8_lossy(body);
+    let is_text = |c: &char| !c.is_control() || c.is_ascii_whitespace();
+    let body = body.trim().chars().take(MOST_BODY_CHARS);
+    UpgradeProblem::Status {
+        status: response.status().as_u16(),
+        location: response.headers().get(LOCATION).map(text),
+        body: body.take_while(is_text).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(b"HTTP/1.0 404 Fil" => Some(404))]
+    #[test_case(b"HTTP/1.1 200" => Some(200))]
+    #[test_case(b"SSH-2.0-OpenSSH_" => None)]
+    #[test_case(b"HTTP" => None; "too short")]
+    fn reads_a_status(first: &[u8]) -> Option<u16> {
+        status_line(first)
+    }
+}

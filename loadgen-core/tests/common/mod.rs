@@ -1,0 +1,217 @@
+//! What the tests of all drivers need: an observer that remembers, a workload with what it needs
+//! around it, whole runs.
+#![allow(dead_code, reason = "each driver's tests use a part of it")]
+
+pub(crate) mod whole;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loadgen_core::clock::{Clock, Nanos};
+use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::workload::{
+    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
+    PrepareError, SampleKind, StepSample, UserId, WorkerContext, Workload,
+};
+
+/// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
+/// hangs.
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .expect("a runtime")
+        .block_on(async {
+            tokio::time::timeout(Duration::from_secs(20), test)
+                .await
+                .expect("the test hangs")
+        })
+}
+
+/// Gives other tasks their turn until something holds.
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) steps: Vec<StepSample>,
+    pub(crate) samples: BTreeMap<SampleKind, Vec<Nanos>>,
+    pub(crate) messages: (u64, u64),
+    pub(crate) faults: BTreeMap<MessageFault, u64>,
+    pub(crate) backends: Vec<String>,
+    pub(crate) explanations: Vec<(Failure, String)>,
+    pub(crate) opened: usize,
+    pub(crate) failed: usize,
+    pub(crate) dropped: usize,
+    pub(crate) connect_times: Vec<Nanos>,
+    pub(crate) bytes: (u64, u64),
+}
+
+/// Remembers everything it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(pub(crate) RefCell<Seen>);
+
+impl Recorder {
+    pub(crate) fn samples(&self, kind: SampleKind) -> Vec<Nanos> {
+        let seen = self.0.borrow();
+        seen.samples.get(&kind).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn faults(&self, fault: MessageFault) -> u64 {
+        let seen = self.0.borrow();
+        seen.faults.get(&fault).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn explanation(&self) -> String {
+        let seen = self.0.borrow();
+        seen.explanations
+            .last()
+            .map(|(_, detail)| detail.clone())
+            .expect("something was explained")
+    }
+}
+
+impl Observer for Recorder {
+    fn step(&self, sample: StepSample) {
+        self.0.borrow_mut().steps.push(sample);
+    }
+
+    fn sample(&self, _: usize, kind: SampleKind, value: Nanos) {
+        let mut seen = self.0.borrow_mut();
+        seen.samples.entry(kind).or_default().push(value);
+    }
+
+    fn messages(&self, _: usize, sent: u64, received: u64) {
+        let messages = &mut self.0.borrow_mut().messages;
+        messages.0 += sent;
+        messages.1 += received;
+    }
+
+    fn message_fault(&self, _: usize, fault: MessageFault, count: u64) {
+        *self.0.borrow_mut().faults.entry(fault).or_default() += count;
+    }
+
+    fn backend(&self, identity: &[u8]) -> BackendIndex {
+        let backends = &mut self.0.borrow_mut().backends;
+        let identity = String::from_utf8_lossy(identity).into_owned();
+        let index = backends.iter().position(|it| *it == identity);
+        let index = index.unwrap_or_else(|| {
+            backends.push(identity);
+            backends.len() - 1
+        });
+        BackendIndex::try_from(index).expect("few backends")
+    }
+
+    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        self.0.borrow_mut().explanations.push((failure, detail()));
+    }
+
+    fn connection(&self, event: ConnectionEvent) {
+        let mut seen = self.0.borrow_mut();
+        match event {
+            ConnectionEvent::Opened { connect_time } => {
+                seen.opened += 1;
+                seen.connect_times.push(connect_time);
+            }
+            ConnectionEvent::Failed => seen.failed += 1,
+            ConnectionEvent::Dropped => seen.dropped += 1,
+        }
+    }
+
+    fn bytes(&self, sent: u64, received: u64) {
+        let bytes = &mut self.0.borrow_mut().bytes;
+        bytes.0 += sent;
+        bytes.1 += received;
+    }
+
+    fn count(&self, _: MetricIndex, _: u64) {}
+    fn gauge(&self, _: MetricIndex, _: f64) {}
+    fn timing(&self, _: MetricIndex, _: Nanos) {}
+}
+
+/// A workload that a scenario's plan makes.
+pub(crate) trait Planned: Workload {
+    fn of(plan: &ScenarioPlan, context: &WorkerContext) -> Self;
+}
+
+/// A workload with what it needs around it.
+pub(crate) struct Driver<W> {
+    pub(crate) workload: W,
+    pub(crate) recorder: Rc<Recorder>,
+    clock: Clock,
+    single_step: bool,
+}
+
+impl<W: Planned> Driver<W> {
+    pub(crate) fn new(plan: &ScenarioPlan) -> Self {
+        Self::of_worker(plan, 0, 1)
+    }
+
+    pub(crate) fn of_worker(plan: &ScenarioPlan, worker: usize, workers: usize) -> Self {
+        let recorder = Rc::new(Recorder::default());
+        let clock = Clock::start();
+        let context = WorkerContext {
+            worker,
+            workers,
+            users: 1,
+            seed: 7,
+            clock,
+            observer: Rc::clone(&recorder) as Rc<dyn Observer>,
+        };
+        Self {
+            workload: W::of(plan, &context),
+            recorder,
+            clock,
+            single_step: plan.steps.len() == 1,
+        }
+    }
+
+    /// One whose connections are open.
+    pub(crate) async fn open(plan: &ScenarioPlan) -> Self {
+        let driver = Self::new(plan);
+        driver.workload.prepare().await.expect("a server");
+        driver
+    }
+
+    pub(crate) async fn prepare_error(plan: &ScenarioPlan) -> String {
+        let driver = Self::new(plan);
+        let PrepareError { message } = driver
+            .workload
+            .prepare()
+            .await
+            .expect_err("nobody to talk to");
+        assert_eq!(driver.recorder.0.borrow().opened, 0);
+        assert!(driver.recorder.0.borrow().failed > 0);
+        message
+    }
+
+    pub(crate) async fn user(&self) -> W::Session {
+        self.workload.open(UserId(0)).await.expect("a session")
+    }
+
+    pub(crate) async fn iterate(&self, session: &mut W::Session) -> Outcome {
+        let now = self.clock.now();
+        let iteration = Iteration::new(IterationSeed {
+            clock: self.clock,
+            observer: self.recorder.as_ref(),
+            user: UserId(0),
+            number: 0,
+            due: now,
+            start: now,
+            single_step: self.single_step,
+        });
+        self.workload.iterate(session, &iteration).await
+    }
+
+    /// One iteration of a user of its own.
+    pub(crate) async fn once(&self) -> Outcome {
+        let mut session = self.user().await;
+        self.iterate(&mut session).await
+    }
+}

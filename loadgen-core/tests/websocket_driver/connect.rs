@@ -1,0 +1,357 @@
+//! Opening connections: what is asked for, what may come back, how often.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::scenario::{ConnectionPer, Tls};
+use test_case::test_case;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::common::run;
+use crate::server::{echo, echo_server, serve};
+use crate::support::{Driver, hello, plan};
+
+#[test]
+fn the_upgrade_request_says_what_the_scenario_says() {
+    run(async {
+        let head = Rc::new(RefCell::new(String::new()));
+        let seen = Rc::clone(&head);
+        let server = serve(move |peer| {
+            seen.borrow_mut().clone_from(&peer.head);
+            async move {
+                let fields = "sec-websocket-protocol: chat.v1\r\n";
+                let tcp = peer.upgrade_with(fields).await;
+                echo(
+                    tokio_tungstenite::WebSocketStream::from_raw_socket(
+                        tcp,
+                        tokio_tungstenite::tungstenite::protocol::Role::Server,
+                        None,
+                    )
+                    .await,
+                )
+                .await;
+            }
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.headers = vec![
+            ("authorization".to_owned(), "Bearer x".to_owned()),
+            ("X-Tenant".to_owned(), "7".to_owned()),
+        ];
+        plan.subprotocols = vec!["chat.v2".to_owned(), "chat.v1".to_owned()];
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert!(driver.recorder.0.borrow().backends.is_empty());
+        let head = head.borrow().to_lowercase();
+        for expected in [
+            "get /echo http/1.1\r\n".to_owned(),
+            format!("host: {}\r\n", server.address),
+            "authorization: bearer x\r\n".to_owned(),
+            "x-tenant: 7\r\n".to_owned(),
+            "sec-websocket-protocol: chat.v2, chat.v1\r\n".to_owned(),
+            "sec-websocket-version: 13\r\n".to_owned(),
+        ] {
+            assert!(head.contains(&expected), "{head}");
+        }
+    });
+}
+
+#[test_case("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+    => "HTTP 200 OK instead of switching to WebSocket (it says \"hello\"); it speaks HTTP there and not WebSocket: check port and path"; "plain HTTP")]
+#[test_case("HTTP/1.0 404 Not Found\r\n\r\n"
+    => "HTTP 404 Not Found instead of switching to WebSocket; check the step's `path`"; "HTTP 1.0")]
+#[test_case("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
+    => "HTTP 401 Unauthorized instead of switching to WebSocket; does the upgrade request need a header (`headers`)?")]
+#[test_case("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+    => "HTTP 403 Forbidden instead of switching to WebSocket; does the upgrade request need a header (`headers`)?")]
+#[test_case("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+    => "HTTP 404 Not Found instead of switching to WebSocket; check the step's `path`")]
+#[test_case("HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n"
+    => "HTTP 426 Upgrade Required instead of switching to WebSocket; it asks for another version of the protocol")]
+#[test_case("HTTP/1.1 301 Moved Permanently\r\nlocation: wss://elsewhere/\r\ncontent-length: 0\r\n\r\n"
+    => "HTTP 301 Moved Permanently instead of switching to WebSocket to wss://elsewhere/; name that as target")]
+fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
+    run(async move {
+        let server = serve(move |peer| peer.answer(answer)).await;
+        let plan = plan(&[server.address], hello());
+        let message = Driver::prepare_error(&plan).await;
+        let expected = format!(
+            "could not connect to {}: the server answered ",
+            server.address
+        );
+        let rest = message.strip_prefix(&expected).expect(&message).to_owned();
+        // Mid-run it is a counted outcome with the same words.
+        let driver = Driver::new(&plan);
+        let status: u16 = answer[9..12].parse().expect("a status");
+        assert_eq!(driver.once().await, Failure::Http(status).into());
+        assert_eq!(driver.recorder.explanation(), message);
+        // One ahead of the iteration and one within it.
+        assert_eq!(driver.recorder.0.borrow().failed, 2);
+        rest
+    })
+}
+
+#[test_case("", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: no\r\n\r\n"
+    => "the answer to the upgrade request is not WebSocket's: WebSocket protocol error: Key mismatch in \"Sec-WebSocket-Accept\" header"; "a wrong key")]
+#[test_case("", "SSH-2.0-OpenSSH_9.2\r\n"
+    => "the server sent something that is not HTTP/1.1 (it begins with \"SSH-2.0-OpenSSH_\"); check the port"; "another protocol")]
+#[test_case("", "\x15\x03\x03\x00\x02\x02\x46"
+    => "the server expects TLS; use an `https://` target or a `tls` block"; "TLS")]
+#[test_case("", ""
+    => "the server closed the connection without answering the upgrade request"; "nothing")]
+#[test_case("chat", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\n\r\n"
+    => "the server chose none of the subprotocols offered: chat"; "no subprotocol")]
+#[test_case("chat", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\nsec-websocket-protocol: mqtt\r\n\r\n"
+    => "the server chose a subprotocol other than those offered: chat"; "a wrong subprotocol")]
+#[test_case("", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\nsec-websocket-protocol: mqtt\r\n\r\n"
+    => "the server chose a subprotocol, and none was offered; name it in `subprotocols`"; "a subprotocol out of the blue")]
+fn what_is_no_websocket_server_is_told_apart(subprotocol: &str, answer: &'static str) -> String {
+    let subprotocols: Vec<String> = subprotocol.split_whitespace().map(str::to_owned).collect();
+    run(async move {
+        let server = serve(move |peer| {
+            let key = peer.header("sec-websocket-key").expect("a key");
+            let key = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+            let answer = answer.replace("KEY", &key);
+            async move { peer.answer(&answer).await }
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.subprotocols = subprotocols;
+        let message = Driver::prepare_error(&plan).await;
+        let expected = format!("could not connect to {}: ", server.address);
+        let rest = message.strip_prefix(&expected).expect(&message).to_owned();
+        let driver = Driver::new(&plan);
+        assert_eq!(driver.once().await, Failure::Connect.into());
+        rest
+    })
+}
+
+#[test]
+fn nobody_listens() {
+    run(async {
+        let address = TcpListener::bind("127.0.0.1:0")
+            .await
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port");
+        let message = Driver::prepare_error(&plan(&[address], hello())).await;
+        assert_eq!(
+            message,
+            format!(
+                "could not connect to {address}: the connection was refused; is the server running \
+                 and listening on this port?"
+            )
+        );
+    });
+}
+
+#[test]
+fn a_server_that_never_answers_the_upgrade_is_given_up() {
+    run(async {
+        let server = serve(|mut peer| async move {
+            let _ = peer.tcp.read_u8().await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connect_timeout = Duration::from_millis(50);
+        let message = Driver::prepare_error(&plan).await;
+        assert!(
+            message.ends_with(
+                "no answer within 50ms while waiting for the answer to the upgrade request"
+            ),
+            "{message}"
+        );
+    });
+}
+
+#[test]
+fn a_dead_target_beside_a_live_one_stops_nobody() {
+    run(async {
+        let server = echo_server().await;
+        let dead = TcpListener::bind("127.0.0.1:0")
+            .await
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port");
+        let driver = Driver::open(&plan(&[dead, server.address], hello())).await;
+        // The first user's is the dead one.
+        assert_eq!(driver.once().await, Failure::Connect.into());
+    });
+}
+
+#[test]
+fn attempts_back_off() {
+    run(async {
+        let address = TcpListener::bind("127.0.0.1:0")
+            .await
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port");
+        let driver = Driver::new(&plan(&[address], hello()));
+        let mut user = driver.user().await;
+        let from = tokio::time::Instant::now();
+        for _ in 0..4 {
+            assert_eq!(driver.iterate(&mut user).await, Failure::Connect.into());
+        }
+        // At least ten milliseconds before each attempt but the first, which was made ahead.
+        assert!(
+            from.elapsed() >= Duration::from_millis(40),
+            "{:?}",
+            from.elapsed()
+        );
+        assert_eq!(driver.recorder.0.borrow().failed, 5);
+    });
+}
+
+#[test]
+fn connections_are_opened_no_faster_than_the_cap() {
+    run(async {
+        let server = echo_server().await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connect_rate = Some("100/s".parse().expect("a rate"));
+        plan.connection_per = ConnectionPer::Iteration;
+        let driver = Driver::open(&plan).await;
+        let mut user = driver.user().await;
+        let from = tokio::time::Instant::now();
+        for _ in 0..10 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        }
+        // Two may come at once, and the one that was opened ahead is the first.
+        assert!(
+            from.elapsed() >= Duration::from_millis(75),
+            "{:?}",
+            from.elapsed()
+        );
+        assert_eq!(driver.recorder.0.borrow().opened, 10);
+    });
+}
+
+#[test]
+fn a_connection_for_each_iteration_is_closed_in_good_order() {
+    run(async {
+        let closed = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&closed);
+        let server = serve(move |peer| {
+            let closed = Rc::clone(&seen);
+            async move {
+                let mut socket = peer.accept().await;
+                use futures::{SinkExt, StreamExt};
+                use tokio_tungstenite::tungstenite::Message;
+                while let Some(Ok(message)) = socket.next().await {
+                    match message {
+                        Message::Close(Some(frame)) if u16::from(frame.code) == 1000 => {
+                            closed.set(closed.get() + 1);
+                        }
+                        Message::Text(_) => {
+                            let _ = socket.send(message).await;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connection_per = ConnectionPer::Iteration;
+        let driver = Driver::open(&plan).await;
+        let mut user = driver.user().await;
+        for _ in 0..3 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        }
+        assert_eq!(closed.get(), 3);
+        let seen = driver.recorder.0.borrow();
+        assert_eq!((seen.opened, seen.dropped), (3, 0));
+        assert_eq!(seen.connect_times.len(), 3);
+    });
+}
+
+/// A certificate for `localhost`, and a server that shows it.
+#[test]
+fn speaks_over_tls() {
+    use std::sync::Arc;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+    run(async {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::from(key))
+            .expect("a key that fits");
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let alpn = Rc::new(RefCell::new(None));
+        let seen = Rc::clone(&alpn);
+        tokio::task::spawn_local(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let Ok(tls) = acceptor.accept(tcp).await else {
+                    continue;
+                };
+                *seen.borrow_mut() = tls.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+                tokio::task::spawn_local(async move {
+                    use futures::{SinkExt, StreamExt};
+                    let mut socket = tokio_tungstenite::accept_async(tls)
+                        .await
+                        .expect("upgraded");
+                    while let Some(Ok(message)) = socket.next().await {
+                        if message.is_text() {
+                            let _ = socket.send(message).await;
+                        }
+                    }
+                });
+            }
+        });
+        let mut folder = tempfile::NamedTempFile::new().expect("a file");
+        std::io::Write::write_all(&mut folder, made.cert.pem().as_bytes()).expect("written");
+        let mut plan = plan(&[address], hello());
+        plan.targets[0].tls = true;
+        plan.tls = Some(Tls {
+            ca_file: Some(folder.path().to_owned()),
+            server_name: Some("localhost".to_owned()),
+            insecure_skip_verify: false,
+        });
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert_eq!(alpn.borrow().as_deref(), Some(&b"http/1.1"[..]));
+        plan.tls = Some(Tls::default());
+        plan.tls.as_mut().expect("just set").ca_file = Some(folder.path().to_owned());
+        let message = Driver::prepare_error(&plan).await;
+        assert!(message.contains("its certificate is for"), "{message}");
+    });
+}
+
+#[test]
+fn writes_nothing_before_the_answer_is_complete() {
+    run(async {
+        let server = serve(|mut peer| async move {
+            // The answer in pieces, the first message right behind it.
+            let key = peer.header("sec-websocket-key").expect("a key").to_owned();
+            let accept =
+                tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+            for piece in [
+                "HTTP/1.1 101 Switching",
+                " Protocols\r\nupgrade: websocket\r\nconnection: upgr",
+                "ade\r\nsec-websocket-accept: ",
+                &accept,
+                "\r\n\r\n",
+            ] {
+                peer.tcp.write_all(piece.as_bytes()).await.expect("sent");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let mut first = [0; 11];
+            peer.tcp.read_exact(&mut first).await.expect("a message");
+            peer.tcp.write_all(b"\x81\x05hello").await.expect("sent");
+            let _ = peer.tcp.read_u8().await;
+        })
+        .await;
+        let driver = Driver::open(&plan(&[server.address], hello())).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+    });
+}

@@ -1,0 +1,13 @@
+//! The WebSocket driver against small servers of these tests' own, over real sockets.
+#![cfg(feature = "websocket")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connect;
+mod faults;
+mod idle;
+mod messages;
+mod server;
+mod support;
+mod whole;

@@ -16,6 +16,7 @@ mod overrides;
 mod plan;
 mod print;
 mod problem;
+mod protocol;
 mod raw;
 mod reader;
 mod schema;

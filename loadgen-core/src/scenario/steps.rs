@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::call::{Message, check_reference_method};
-use super::plan::{Action, GrpcCall, Protocol, ScenarioPlan, StepPlan};
+use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan};
 use super::raw::{RawGrpc, RawStep};
 use super::reader::{List, Slot};
 use super::validate::Layers;
@@ -12,20 +12,6 @@ use crate::schedule::Load;
 use crate::threshold::Threshold;
 
 impl Layers<'_> {
-    /// What the steps speak; `None` when they speak nothing, or not one protocol.
-    pub(super) fn protocol(&self) -> Option<Protocol> {
-        let steps = self.pick("steps", |raw| &raw.steps).slot.given()?;
-        let any = |get: fn(&RawStep) -> bool| steps.given().any(|(_, step)| get(step));
-        match (
-            any(|step| !step.grpc.is_absent()),
-            any(|step| !step.websocket.is_absent()),
-        ) {
-            (true, false) => Some(Protocol::Grpc),
-            (false, true) => Some(Protocol::Websocket),
-            _ => None,
-        }
-    }
-
     pub(super) fn steps(&self, has_protos: bool) -> Option<Vec<StepPlan>> {
         let picked = self.pick("steps", |raw| &raw.steps);
         let list: &List<RawStep> = match picked.slot {

@@ -1,15 +1,18 @@
 //! WebSocket steps and what goes with the opening of a connection: which fields go together.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::exchange::{HeaderValue, Subprotocol, check_header_name};
 use super::plan::{
-    Answer, MessageStream, Payload, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Action, Answer, MessageStream, Payload, StepPlan, StreamEnd, WebsocketExchange,
+    WebsocketMessages,
 };
 use super::problem::Problems;
 use super::raw::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Entries, List, Slot};
 use super::validate::Layers;
+use crate::units::format_duration;
 
 impl Layers<'_> {
     pub(super) fn exchange(&self, raw: &RawWebsocket, path: &str) -> Option<WebsocketExchange> {
@@ -53,6 +56,42 @@ impl Layers<'_> {
             every: every?,
             in_flight: in_flight?,
         })
+    }
+
+    /// Whether no step listens for longer than an iteration may take: it could only time out.
+    pub(super) fn streams_fit(&self, steps: &[StepPlan], timeout: Duration) -> bool {
+        let path = self.pick("steps", |raw| &raw.steps).path;
+        let mut fit = true;
+        for (index, step) in steps.iter().enumerate() {
+            let Action::Websocket(exchange) = &step.action else {
+                continue;
+            };
+            let (WebsocketMessages::Listen(stream)
+            | WebsocketMessages::Send {
+                answer: Answer::Stream(stream),
+                ..
+            }) = &exchange.messages
+            else {
+                continue;
+            };
+            let StreamEnd::After(each) = stream.until else {
+                continue;
+            };
+            if each.saturating_mul(exchange.repeat) >= timeout {
+                fit = false;
+                let times = match exchange.repeat {
+                    1 => String::new(),
+                    times => format!(", {times} times"),
+                };
+                self.problems.add(
+                    format!("{path}[{index}].websocket.stream.for"),
+                    format!("{}{times}", format_duration(each)),
+                    format!("less than the `timeout` of {}", format_duration(timeout)),
+                    Some("an iteration that takes longer is cut off, pauses left out".to_owned()),
+                );
+            }
+        }
+        fit
     }
 
     pub(super) fn headers(

@@ -264,3 +264,14 @@ fn a_websocket_scenario_is_overridden_alike() {
         ["s: --connections 4 is for gRPC; a WebSocket user has a connection of its own"]
     );
 }
+
+#[test]
+fn a_timeout_too_short_to_listen_is_refused() {
+    let plan = plan_of(&json!({ "steps": [{ "websocket": { "stream": { "for": "5s" } } }] }));
+    let overrides = Overrides {
+        timeout: seconds(3),
+        ..Overrides::default()
+    };
+    let error = plan.with_overrides(&overrides).unwrap_err().to_string();
+    assert!(error.contains("less than the `timeout` of 3s"), "{error}");
+}

@@ -195,7 +195,7 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
                 _ => sends,
             };
             WebsocketExchange {
-                repeat: if sends { repeat } else { 1 },
+                repeat: if sends { repeat.min(20) } else { 1 },
                 every: every.filter(|_| sends),
                 in_flight: if overlaps { in_flight } else { 1 },
                 ..WebsocketExchange::new(path, messages)
@@ -223,6 +223,8 @@ fn scenario() -> impl Strategy<Value = ScenarioPlan> {
         let mut names = std::collections::HashSet::new();
         ScenarioPlan {
             protocol: Protocol::Websocket,
+            // No stream lasts as long as this, a day 20 times at the most.
+            timeout: crate::units::MAX_DURATION,
             connections: None,
             streams_per_connection: None,
             metadata: Vec::new(),

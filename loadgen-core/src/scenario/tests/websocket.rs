@@ -207,6 +207,8 @@ const STEP: &str = "scenarios[0].steps[0].websocket";
 #[test_case(&json!({ "text": "a" }), ".text: found an unknown field, expected a field of a WebSocket exchange; what is sent is `send.text`"; "a text in the wrong place")]
 #[test_case(&json!({ "url": "ws://a/b", "ping": true }), ".url: found an unknown field, expected a field of a WebSocket exchange; where to send are the scenario's `targets`; a step has only the `path`"; "an address")]
 #[test_case(&json!({ "headers": {}, "ping": true }), ".headers: found an unknown field, expected a field of a WebSocket exchange; header fields belong to the scenario: `headers`"; "header fields of a step")]
+#[test_case(&json!({ "stream": { "for": "30s" } }), ".stream.for: found 30s, expected less than the `timeout` of 30s; an iteration that takes longer is cut off, pauses left out"; "listening until the timeout")]
+#[test_case(&json!({ "send": { "text": "a" }, "stream": { "for": "4s" }, "repeat": 8 }), ".stream.for: found 4s, 8 times, expected less than the `timeout` of 30s; an iteration that takes longer is cut off, pauses left out"; "streams until the timeout")]
 fn says_of_an_exchange(exchange: &Value, message: &str) {
     let told = problems_of(&one_step(exchange)).join("\n");
     assert_eq!(told, format!("{STEP}{message}"));

@@ -281,8 +281,7 @@ pub(crate) enum ProtocolChoice {
     All,
     /// gRPC
     Grpc,
-    /// WebSocket, which is planned: known so that the answer can say so
-    #[value(hide = true)]
+    /// WebSocket
     Websocket,
 }
 

@@ -18,9 +18,6 @@ use crate::{env, targets};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SettingsError {
-    /// A protocol that is planned and not there.
-    #[error("`--protocol websocket`: this version speaks gRPC only; expected `grpc` or `all`")]
-    WebsocketOnly,
     /// An override that does not fit a scenario.
     #[error("scenario `{scenario}`: {source}")]
     Override {
@@ -94,7 +91,7 @@ impl RunSettings {
         refuse_same_output(&args.outputs)?;
         refuse_contradicting_tls(args)?;
         let overrides = overrides(args)?;
-        let mut plan = suite.select(&args.scenarios, protocol(args.protocol)?)?;
+        let mut plan = suite.select(&args.scenarios, protocol(args.protocol))?;
         let mut notices = override_all(&mut plan, &overrides)?;
         apply_tls(&mut plan, args, &mut notices);
         let embedded = aim(&mut plan, variable)?;
@@ -142,14 +139,11 @@ impl RunSettings {
 }
 
 /// The protocol to select by; `None` is all of them.
-///
-/// # Errors
-/// [`SettingsError::WebsocketOnly`].
-pub(crate) fn protocol(choice: ProtocolChoice) -> Result<Option<&'static str>, SettingsError> {
+pub(crate) fn protocol(choice: ProtocolChoice) -> Option<&'static str> {
     match choice {
-        ProtocolChoice::All => Ok(None),
-        ProtocolChoice::Grpc => Ok(Some(Protocol::Grpc.as_str())),
-        ProtocolChoice::Websocket => Err(SettingsError::WebsocketOnly),
+        ProtocolChoice::All => None,
+        ProtocolChoice::Grpc => Some(Protocol::Grpc.as_str()),
+        ProtocolChoice::Websocket => Some(Protocol::Websocket.as_str()),
     }
 }
 
@@ -387,12 +381,15 @@ mod tests {
     }
 
     #[test]
-    fn websocket_alone_is_refused_clearly() {
+    fn a_name_is_looked_for_within_the_protocol() {
         let mut args = args();
         args.protocol = ProtocolChoice::Websocket;
         let error = resolve(&args, &[]).unwrap_err();
-        assert_eq!(error.exit(), Exit::Usage);
-        assert!(error.to_string().contains("speaks gRPC only"), "{error}");
+        assert_eq!(error.exit(), Exit::Scenario);
+        assert_eq!(
+            error.to_string(),
+            "no scenario that speaks websocket to run"
+        );
     }
 
     #[test]

@@ -17,6 +17,8 @@ const GOOD: &str = r#"{ "scenarios": [ {
 
 const COMPACT: &str = r#"{ "grpc_scenarios": [
     { "name": "hello_high", "total_requests": 5000, "concurrency": 100, "test_type": "hello" }
+], "websocket_scenarios": [
+    { "name": "echo_stress", "total_connections": 500, "messages_per_conn": 50, "test_type": "echo" }
 ] }"#;
 
 fn file(content: &str) -> (TempDir, PathBuf) {
@@ -40,6 +42,21 @@ fn list_names_the_shipped_scenarios() {
         said.stdout.contains("5,000 iterations by 100 users"),
         "{said:?}"
     );
+    assert!(
+        said.stdout.contains("50 iterations by each of 500 users"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn list_of_a_protocol() {
+    let said = say(&["list", "--protocol", "websocket"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for name in ["ping_high", "connection_endurance", "stress_all"] {
+        assert!(said.stdout.contains(name), "{said:?}");
+    }
+    assert!(!said.stdout.contains("hello_high"), "{said:?}");
+    assert!(!said.stdout.contains("grpc"), "{said:?}");
 }
 
 #[test]
@@ -62,11 +79,14 @@ fn list_of_a_file() {
 
 #[test]
 fn validate_says_that_all_is_well() {
-    for content in [GOOD, COMPACT] {
+    for (content, valid) in [
+        (GOOD, "1 scenario, valid\n"),
+        (COMPACT, "2 scenarios, valid\n"),
+    ] {
         let (_folder, path) = file(content);
         let said = say(&["validate", &path.display().to_string()]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        assert!(said.stdout.ends_with("1 scenario, valid\n"), "{said:?}");
+        assert!(said.stdout.ends_with(valid), "{said:?}");
     }
 }
 
@@ -120,6 +140,9 @@ fn validate_prints_the_full_form_of_the_compact_suite() {
     let closed = &full["scenarios"][0]["load"]["closed"];
     assert_eq!(closed["users"], 100, "{full}");
     assert_eq!(closed["iterations"], 5000, "{full}");
+    let closed = &full["scenarios"][1]["load"]["closed"];
+    assert_eq!(closed["users"], 500, "{full}");
+    assert_eq!(closed["iterations_per_user"], 50, "{full}");
     // The full form is itself a suite.
     let (_folder, path) = file(&full.to_string());
     let again = say(&["validate", &path.display().to_string()]);

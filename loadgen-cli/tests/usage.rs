@@ -79,8 +79,8 @@ fn unknown_flags_and_kinds() {
             "--protocol",
             "websocket",
         ]),
-        2,
-        &["gRPC only"],
+        104,
+        &["no scenario that speaks websocket to run"],
     );
 }
 

@@ -1,6 +1,6 @@
 //! `loadgen list`.
 
-use loadgen_core::scenario::{self, ScenarioPlan, Suite, Unavailable};
+use loadgen_core::scenario::{self, ScenarioPlan, Suite};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 
 use crate::args::ListArgs;
@@ -14,7 +14,7 @@ use crate::{human, output, settings, suite};
 /// When they cannot be read.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     let suite = suite::load(args.config.as_deref(), args.profile.as_deref())?;
-    let protocol = settings::protocol(args.protocol)?;
+    let protocol = settings::protocol(args.protocol);
     output::print(&if args.json {
         let spoken = suite
             .scenarios()
@@ -31,14 +31,9 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
 /// The scenarios as aligned columns: name, protocol, load in words, description.
 pub(crate) fn table(suite: &Suite, protocol: Option<&str>) -> String {
     let heading = ["NAME", "PROTOCOL", "LOAD", "DESCRIPTION"].map(str::to_owned);
-    let runnable = suite.scenarios().iter();
-    let runnable = runnable.filter(|it| speaks(it.protocol.as_str(), protocol));
-    let unavailable = suite.unavailable().iter();
-    let unavailable = unavailable.filter(|it| speaks(it.protocol, protocol));
-    let rows: Vec<[String; 4]> = std::iter::once(heading)
-        .chain(runnable.map(row))
-        .chain(unavailable.map(unavailable_row))
-        .collect();
+    let spoken = suite.scenarios().iter();
+    let spoken = spoken.filter(|it| speaks(it.protocol.as_str(), protocol));
+    let rows: Vec<[String; 4]> = std::iter::once(heading).chain(spoken.map(row)).collect();
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or_default()
@@ -57,15 +52,6 @@ pub(crate) fn table(suite: &Suite, protocol: Option<&str>) -> String {
 
 fn speaks(word: &str, protocol: Option<&str>) -> bool {
     protocol.is_none_or(|protocol| protocol == word)
-}
-
-fn unavailable_row(scenario: &Unavailable) -> [String; 4] {
-    [
-        scenario.name.clone(),
-        scenario.protocol.to_owned(),
-        "-".to_owned(),
-        "not in this version".to_owned(),
-    ]
 }
 
 fn row(plan: &ScenarioPlan) -> [String; 4] {

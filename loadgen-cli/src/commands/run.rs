@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     };
     if args.scenarios.is_empty() && config.is_none() {
         output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
-        output::print(&list::table(&suite, settings::protocol(args.protocol)?))?;
+        output::print(&list::table(&suite, settings::protocol(args.protocol)))?;
         return Ok(Exit::Usage);
     }
     let signals = Listener::install().map_err(|source| Error::Unexpected {

@@ -23,13 +23,6 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
             suite::name(&args.file),
             human::counted(scenarios.len() as u64, "scenario")
         );
-        let unavailable = suite.unavailable().len() as u64;
-        if unavailable > 0 {
-            text.push_str(&format!(
-                "; {} in a protocol that this version does not speak",
-                human::counted(unavailable, "more scenario")
-            ));
-        }
         if !left_to_server.is_empty() {
             let verb = if left_to_server.len() == 1 {
                 "is"

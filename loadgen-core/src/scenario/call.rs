@@ -61,7 +61,7 @@ impl Decode for Message {
 
 /// Whether there is no template anywhere in it; notes those that there are. Sending one as it
 /// stands would measure something that nobody asked for.
-fn constant(reader: &Reader<'_>) -> bool {
+pub(super) fn constant(reader: &Reader<'_>) -> bool {
     match reader.value {
         Value::String(text) if is_template(text) => reader
             .refuse::<()>(
@@ -168,13 +168,13 @@ checked_text! {
     is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 
-fn is_metadata_value(text: &str) -> bool {
+pub(super) fn is_metadata_value(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         && text.trim() == text
         && !is_template(text)
 }
 
 /// Whether a later version would put something else in its place.
-fn is_template(text: &str) -> bool {
+pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }

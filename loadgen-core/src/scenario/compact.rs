@@ -3,9 +3,13 @@
 use serde_json::json;
 
 use super::call::{Message, Method};
-use super::elements::{Bounded, Iterations, ScenarioName, Users};
+use super::elements::{Bounded, Iterations, MAX_ITERATIONS, ScenarioName, Users};
+use super::exchange::{FieldName, JsonMessage, MessageSize, Path, Ping};
 use super::problem::Problems;
-use super::raw::{RawClosed, RawGrpc, RawLoad, RawScenario, RawStep};
+use super::raw::{
+    RawClosed, RawGrpc, RawLoad, RawMessageStream, RawScenario, RawSend, RawSendAs, RawStep,
+    RawWebsocket,
+};
 use super::reader::{Decode, List, Reader, Slot, choice, object};
 
 object! {
@@ -53,13 +57,13 @@ object! {
 choice! {
     /// What a compact WebSocket scenario sends.
     WebsocketTest {
-        /// A message that comes back.
+        /// A message of 64 bytes that comes back.
         Echo = "echo",
-        /// Processor work.
+        /// About 100 µs of processor time.
         Compute = "compute",
-        /// A request that several messages answer.
+        /// A request that ten messages answer.
         Stream = "stream",
-        /// A ping.
+        /// A ping of the protocol.
         Ping = "ping",
     }
 }
@@ -68,11 +72,15 @@ choice! {
 const COMPUTE_ROUNDS: u32 = 10_000;
 /// Messages of one stream.
 const STREAM_COUNT: u32 = 10;
+/// The field in which the reference server numbers the messages of a stream.
+const SEQUENCE: &str = "sequence";
+/// Bytes of a message that the WebSocket server sends back.
+const ECHO_BYTES: u32 = 64;
 
 /// The full form of a compact gRPC scenario; `None` when it could not be read.
 ///
 /// Where there are fewer requests than users, as many users as requests do the same.
-pub(super) fn rewrite(compact: &RawCompactGrpc) -> Option<RawScenario> {
+pub(super) fn rewrite_grpc(compact: &RawCompactGrpc) -> Option<RawScenario> {
     let iterations = *compact.total_requests.given()?;
     let users = Bounded(compact.concurrency.given()?.0.min(iterations.0));
     let (method, message) = match compact.test_type.given()? {
@@ -81,26 +89,105 @@ pub(super) fn rewrite(compact: &RawCompactGrpc) -> Option<RawScenario> {
         GrpcTest::Echo => ("Echo", json!({ "payload": echo_payload() })),
         GrpcTest::Stream => ("Stream", json!({ "count": STREAM_COUNT })),
     };
-    Some(RawScenario {
-        name: compact.name.clone(),
+    let closed = RawClosed {
+        users: Slot::Given(users),
+        iterations: Slot::Given(iterations),
+        ..RawClosed::default()
+    };
+    let step = RawStep {
+        grpc: Slot::Given(RawGrpc {
+            method: Slot::Given(Method(format!("loadgen.v1.Greeter/{method}"))),
+            message: Slot::Given(Message(message)),
+            ..RawGrpc::default()
+        }),
+        ..RawStep::default()
+    };
+    Some(scenario(&compact.name, closed, step))
+}
+
+/// The full form of a compact WebSocket scenario; `None` when it could not be read.
+pub(super) fn rewrite_websocket(
+    compact: &RawCompactWebsocket,
+    path: &str,
+    problems: &Problems,
+) -> Option<RawScenario> {
+    let users = *compact.total_connections.given()?;
+    let each = *compact.messages_per_conn.given()?;
+    if u128::from(users.0) * u128::from(each.0) > u128::from(MAX_ITERATIONS) {
+        problems.add(
+            format!("{path}.messages_per_conn"),
+            format!("{} for each of {} connections", each.0, users.0),
+            format!("at most {MAX_ITERATIONS} in all"),
+            None,
+        );
+        return None;
+    }
+    let asking = |value| {
+        Slot::Given(RawSend {
+            json: Slot::Given(JsonMessage(value)),
+            ..RawSend::default()
+        })
+    };
+    let raw = RawWebsocket::default();
+    let (path, exchange) = match compact.test_type.given()? {
+        WebsocketTest::Echo => {
+            let send = Slot::Given(RawSend {
+                size: Slot::Given(MessageSize(ECHO_BYTES)),
+                send_as: Slot::Given(RawSendAs::Text),
+                ..RawSend::default()
+            });
+            ("/echo", RawWebsocket { send, ..raw })
+        }
+        WebsocketTest::Compute => {
+            let send = asking(json!({ "rounds": COMPUTE_ROUNDS }));
+            ("/compute", RawWebsocket { send, ..raw })
+        }
+        WebsocketTest::Stream => {
+            let send = asking(json!({ "count": STREAM_COUNT }));
+            let stream = Slot::Given(RawMessageStream {
+                messages: Slot::Given(Bounded(u64::from(STREAM_COUNT))),
+                sequence: Slot::Given(FieldName(SEQUENCE.to_owned())),
+                ..RawMessageStream::default()
+            });
+            (
+                "/stream",
+                RawWebsocket {
+                    send,
+                    stream,
+                    ..raw
+                },
+            )
+        }
+        WebsocketTest::Ping => {
+            let ping = Slot::Given(Ping);
+            ("/ping", RawWebsocket { ping, ..raw })
+        }
+    };
+    let closed = RawClosed {
+        users: Slot::Given(users),
+        iterations_per_user: Slot::Given(each),
+        ..RawClosed::default()
+    };
+    let step = RawStep {
+        websocket: Slot::Given(RawWebsocket {
+            path: Slot::Given(Path(path.to_owned())),
+            ..exchange
+        }),
+        ..RawStep::default()
+    };
+    Some(scenario(&compact.name, closed, step))
+}
+
+fn scenario(name: &Slot<ScenarioName>, closed: RawClosed, step: RawStep) -> RawScenario {
+    RawScenario {
+        name: name.clone(),
         load: Slot::Given(RawLoad {
-            closed: Slot::Given(RawClosed {
-                users: Slot::Given(users),
-                iterations: Slot::Given(iterations),
-                ..RawClosed::default()
-            }),
+            closed: Slot::Given(closed),
             ..RawLoad::default()
         }),
-        steps: Slot::Given(List::of([RawStep {
-            grpc: Slot::Given(RawGrpc {
-                method: Slot::Given(Method(format!("loadgen.v1.Greeter/{method}"))),
-                message: Slot::Given(Message(message)),
-                ..RawGrpc::default()
-            }),
-            ..RawStep::default()
-        }])),
+        steps: Slot::Given(List::of([step])),
         ..RawScenario::default()
-    })
+    }
 }
 
 /// 1 KiB, in the base64 that protobuf's JSON form has for bytes.

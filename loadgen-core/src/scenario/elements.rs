@@ -86,7 +86,7 @@ pub(super) struct Span(pub(super) Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PositiveSpan(pub(super) Duration);
 
-fn unit<T>(reader: &Reader<'_>, result: Result<T, UnitError>) -> Option<T> {
+pub(super) fn unit<T>(reader: &Reader<'_>, result: Result<T, UnitError>) -> Option<T> {
     result.map_or_else(
         |error| reader.refuse(error.expected(), error.reason()),
         Some,
@@ -269,11 +269,11 @@ fn is_server_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-/// A target, and whether it says `http://` in so many words.
+/// A target, and the scheme that it was written with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TargetText {
     pub(super) target: Target,
-    pub(super) says_http: bool,
+    pub(super) scheme: Option<String>,
 }
 
 impl Decode for TargetText {
@@ -284,7 +284,7 @@ impl Decode for TargetText {
         match text.parse::<Target>() {
             Ok(target) => Some(Self {
                 target,
-                says_http: text.starts_with("http://"),
+                scheme: text.split_once("://").map(|(scheme, _)| scheme.to_owned()),
             }),
             Err(error) => reader.refuse(EXPECTED, Some(error.problem().to_owned())),
         }
@@ -298,8 +298,8 @@ impl Serialize for TargetText {
 }
 
 text_schema!(TargetText, "Target", {
-    "description": "Where to send: host:port, http://host:port, or https://host:port for TLS.",
-    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443"],
+    "description": "Where to send: host:port, http:// or ws:// before it for plain text, https:// or wss:// for TLS.",
+    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com"],
 });
 
 impl Decode for Threshold {

@@ -9,12 +9,14 @@
 mod call;
 mod compact;
 mod elements;
+mod exchange;
 mod json;
 mod load;
 mod overrides;
 mod plan;
 mod print;
 mod problem;
+mod protocol;
 mod raw;
 mod reader;
 mod schema;
@@ -24,6 +26,7 @@ mod stretch;
 mod suite;
 mod target;
 mod validate;
+mod websocket;
 
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{
@@ -34,20 +37,24 @@ pub use print::to_json;
 pub use problem::{Problem, SuiteError};
 pub use schema::schema;
 pub use select::{SelectError, UnknownName};
-pub use suite::{Suite, Unavailable};
+pub use suite::Suite;
 pub use target::{Target, TargetError};
 
-/// The suite that comes with the library: `hello_`, `compute_`, `echo_` and `stream_`, each
-/// `light`, `medium` and `high`, and `stress_all`. It names no targets.
+/// The suite that comes with the library, one file for each protocol. It names no targets.
 #[must_use]
 pub fn shipped() -> Suite {
-    Suite::parse(
+    let read = |name, text| {
+        Suite::parse(name, text, None, None)
+            .expect("the shipped suites are valid, which a test checks")
+    };
+    read(
         "scenarios/grpc.json",
         include_str!("../../../scenarios/grpc.json"),
-        None,
-        None,
     )
-    .expect("the shipped suite is valid, which a test checks")
+    .or(read(
+        "scenarios/websocket.json",
+        include_str!("../../../scenarios/websocket.json"),
+    ))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::elements::{Connections, Iterations, Users};
-use super::plan::ScenarioPlan;
+use super::plan::{Protocol, ScenarioPlan};
 use super::problem::SuiteError;
 use super::stretch::{constant, stretch_rates, stretch_users, time_for, time_for_stages};
 use super::target::Target;
@@ -22,7 +22,7 @@ pub struct Overrides {
     pub duration: Option<Duration>,
     /// A constant rate. Turns a closed model into an open one.
     pub rate: Option<Rate>,
-    /// Connections over all workers.
+    /// Connections over all workers (gRPC).
     pub connections: Option<u32>,
     /// The longest an iteration may take.
     pub timeout: Option<Duration>,
@@ -67,7 +67,7 @@ pub enum OverrideError {
 
 impl ScenarioPlan {
     /// The scenario with these overrides, and a sentence for each thing that they replaced
-    /// because it contradicted them.
+    /// because it contradicted them, or that does not apply.
     ///
     /// # Errors
     /// [`OverrideError`] for values out of bounds and overrides that contradict one another.
@@ -86,8 +86,12 @@ impl ScenarioPlan {
             (Load::Closed(model), Some(rate)) => Load::Open(change.opened(model, rate)?),
             (Load::Open(model), _) => Load::Open(change.open(model)?),
         };
-        if let Some(connections) = overrides.connections {
-            plan.connections = Some(connections);
+        match (overrides.connections, plan.protocol) {
+            (Some(connections), Protocol::Grpc) => plan.connections = Some(connections),
+            (Some(connections), Protocol::Websocket) => change.notices.push(format!(
+                "--connections {connections} is for gRPC; a WebSocket user has a connection of its own"
+            )),
+            (None, _) => {}
         }
         if let Some(timeout) = overrides.timeout {
             plan.timeout = timeout;

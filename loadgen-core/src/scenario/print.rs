@@ -7,10 +7,17 @@ use super::call::{Message, MetadataValue, Method};
 use super::elements::{
     Bounded, FilePath, PositiveSpan, ScenarioName, ServerName, Span, StepName, TagValue, TargetText,
 };
-use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan};
+use super::exchange::{
+    Bytes, FieldName, HeaderValue, JsonMessage, MessageSize, Path, Ping, Subprotocol, TextMessage,
+};
+use super::plan::{
+    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Protocol, ScenarioPlan,
+    StepPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+};
 use super::raw::{
-    RawArrivals, RawBetween, RawClosed, RawCompression, RawGrpc, RawLoad, RawOpen, RawOpenUsers,
-    RawRateStage, RawScenario, RawStep, RawSuite, RawThinkTime, RawTls, RawUserStage, RawWhenBusy,
+    RawArrivals, RawBetween, RawClosed, RawCompression, RawConnectionPer, RawGrpc, RawLoad,
+    RawMessageStream, RawOpen, RawOpenUsers, RawRateStage, RawReply, RawScenario, RawSend,
+    RawSendAs, RawStep, RawSuite, RawThinkTime, RawTls, RawUserStage, RawWebsocket, RawWhenBusy,
 };
 use super::reader::{Entries, List, Slot};
 use crate::schedule::{
@@ -37,10 +44,16 @@ fn scenario(plan: &ScenarioPlan) -> RawScenario {
         description: Slot::from_option(plan.description.clone()),
         targets: unless_empty(plan.targets.iter().map(|target| TargetText {
             target: target.clone(),
-            says_http: false,
+            scheme: None,
         })),
         connections: Slot::from_option(plan.connections.map(number)),
         streams_per_connection: Slot::from_option(plan.streams_per_connection.map(number)),
+        connection_per: match (plan.protocol, plan.connection_per) {
+            (Protocol::Websocket, ConnectionPer::User) => Slot::Given(RawConnectionPer::User),
+            (_, ConnectionPer::Iteration) => Slot::Given(RawConnectionPer::Iteration),
+            (Protocol::Grpc, ConnectionPer::User) => Slot::Absent,
+        },
+        connect_rate: Slot::from_option(plan.connect_rate),
         load: Slot::Given(load(&plan.load)),
         start_after: Slot::Given(Span(plan.start_after)),
         warm_up: Slot::Given(Span(plan.warm_up)),
@@ -56,7 +69,9 @@ fn scenario(plan: &ScenarioPlan) -> RawScenario {
                 false => Slot::Absent,
             },
         })),
-        metadata: metadata(&plan.metadata),
+        metadata: entries(&plan.metadata, MetadataValue),
+        headers: entries(&plan.headers, HeaderValue),
+        subprotocols: unless_empty(plan.subprotocols.iter().cloned().map(Subprotocol)),
         tags: match plan.tags.is_empty() {
             true => Slot::Absent,
             false => Slot::Given(Entries(
@@ -87,13 +102,13 @@ fn path(path: &std::path::Path) -> FilePath {
     FilePath(path.to_string_lossy().into_owned())
 }
 
-fn metadata(entries: &[(String, String)]) -> Slot<Entries<MetadataValue>> {
+fn entries<T>(entries: &[(String, String)], value_of: fn(String) -> T) -> Slot<Entries<T>> {
     match entries {
         [] => Slot::Absent,
         entries => Slot::Given(Entries(
             entries
                 .iter()
-                .map(|(name, value)| (name.clone(), Slot::Given(MetadataValue(value.clone()))))
+                .map(|(name, value)| (name.clone(), Slot::Given(value_of(value.clone()))))
                 .collect(),
         )),
     }
@@ -196,9 +211,13 @@ fn step(plan: &StepPlan) -> RawStep {
         Action::Grpc(call) => RawStep {
             name: Slot::Given(StepName(plan.name.clone())),
             grpc: Slot::Given(grpc(call)),
-            pause: Slot::Absent,
+            ..RawStep::default()
         },
-        Action::Websocket(_) => RawStep::default(),
+        Action::Websocket(exchange) => RawStep {
+            name: Slot::Given(StepName(plan.name.clone())),
+            websocket: Slot::Given(websocket(exchange)),
+            ..RawStep::default()
+        },
         Action::Pause(duration) => RawStep {
             pause: Slot::Given(PositiveSpan(*duration)),
             ..RawStep::default()
@@ -213,10 +232,91 @@ fn grpc(call: &GrpcCall) -> RawGrpc {
         repeat: Slot::Given(number(call.repeat)),
         every: Slot::from_option(call.every.map(PositiveSpan)),
         in_flight: Slot::Given(number(call.in_flight)),
-        metadata: metadata(&call.metadata),
+        metadata: entries(&call.metadata, MetadataValue),
         compression: match call.gzip {
             true => Slot::Given(RawCompression::Gzip),
             false => Slot::Absent,
         },
     }
+}
+
+fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
+    let mut raw = RawWebsocket {
+        path: Slot::Given(Path(exchange.path.clone())),
+        every: Slot::from_option(exchange.every.map(PositiveSpan)),
+        ..RawWebsocket::default()
+    };
+    let (mut repeats, mut overlaps) = (true, true);
+    match &exchange.messages {
+        WebsocketMessages::Send { payload, answer } => {
+            raw.send = Slot::Given(send(payload));
+            match answer {
+                Answer::None => {
+                    raw.reply = Slot::Given(RawReply::None);
+                    overlaps = false;
+                }
+                Answer::InOrder => raw.reply = Slot::Given(RawReply::One),
+                Answer::ById(field) => {
+                    raw.reply = Slot::Given(RawReply::One);
+                    raw.match_id = Slot::Given(FieldName(field.clone()));
+                }
+                Answer::Stream(messages) => {
+                    raw.stream = Slot::Given(stream(messages));
+                    overlaps = false;
+                }
+            }
+        }
+        WebsocketMessages::Ping => raw.ping = Slot::Given(Ping),
+        WebsocketMessages::Listen(messages) => {
+            raw.stream = Slot::Given(stream(messages));
+            (repeats, overlaps) = (false, false);
+        }
+    }
+    // What does not apply is printed where a plan made in code has it all the same, so that
+    // reading it finds the mistake.
+    if repeats || exchange.repeat != 1 {
+        raw.repeat = Slot::Given(number(exchange.repeat));
+    }
+    if overlaps || exchange.in_flight != 1 {
+        raw.in_flight = Slot::Given(number(exchange.in_flight));
+    }
+    raw
+}
+
+fn send(payload: &Payload) -> RawSend {
+    let raw = RawSend::default();
+    match payload {
+        Payload::Text(text) => RawSend {
+            text: Slot::Given(TextMessage(text.clone())),
+            ..raw
+        },
+        Payload::Json(value) => RawSend {
+            json: Slot::Given(JsonMessage(value.clone())),
+            ..raw
+        },
+        Payload::Binary(bytes) => RawSend {
+            binary: Slot::Given(Bytes(bytes.clone())),
+            ..raw
+        },
+        Payload::Sized { bytes, text } => RawSend {
+            size: Slot::Given(MessageSize(*bytes)),
+            send_as: Slot::Given(match text {
+                true => RawSendAs::Text,
+                false => RawSendAs::Binary,
+            }),
+            ..raw
+        },
+    }
+}
+
+fn stream(messages: &MessageStream) -> RawMessageStream {
+    let mut raw = RawMessageStream {
+        sequence: Slot::from_option(messages.sequence.clone().map(FieldName)),
+        ..RawMessageStream::default()
+    };
+    match messages.until {
+        StreamEnd::Messages(count) => raw.messages = Slot::Given(number(count)),
+        StreamEnd::After(duration) => raw.duration = Slot::Given(PositiveSpan(duration)),
+    }
+    raw
 }

@@ -14,6 +14,9 @@ use super::elements::{
     Connections, FilePath, Iterations, Messages, PositiveSpan, ScenarioName, ServerName, Span,
     StepName, Streams, TagValue, TargetText, Users, UsersOrNone,
 };
+use super::exchange::{
+    Bytes, FieldName, HeaderValue, JsonMessage, MessageSize, Path, Ping, Subprotocol, TextMessage,
+};
 use super::reader::{Decode, Entries, List, Reader, Slot, choice, object};
 use crate::threshold::Threshold;
 use crate::units::{Rate, ZeroOrRate};
@@ -39,16 +42,22 @@ object! {
 object! {
     /// A named piece of load.
     RawScenario is "a scenario" {
-        /// Unique within the suite.
+        /// Unique among the scenarios of its protocol.
         "name" name: ScenarioName,
         /// For people.
         "description" description: String,
         /// Where to send. Left out, flags, environment or the embedded backend decide.
         "targets" targets: List<TargetText>,
-        /// Connections over all workers; one per worker and target unless given.
+        /// Connections over all workers (gRPC); one per worker and target unless given.
         "connections" connections: Connections,
-        /// The most concurrent streams on one connection; what the server allows unless given.
+        /// The most concurrent streams on one connection (gRPC); what the server allows unless
+        /// given.
         "streams_per_connection" streams_per_connection: Streams,
+        /// How long a user keeps its connections (WebSocket). `user` unless given.
+        "connection_per" connection_per: RawConnectionPer,
+        /// The most connections that all users together begin to open (WebSocket); as fast as
+        /// they are needed unless given.
+        "connect_rate" connect_rate: Rate,
         /// How iterations come about.
         "load" load: RawLoad,
         /// Wait before anything of this scenario happens. 0s unless given.
@@ -68,10 +77,14 @@ object! {
         "tls" tls: RawTls,
         /// gRPC metadata sent with every call.
         "metadata" metadata: Entries<MetadataValue>,
+        /// Header fields of the request that opens a connection (WebSocket).
+        "headers" headers: Entries<HeaderValue>,
+        /// Subprotocols offered when a connection is opened, the preferred one first (WebSocket).
+        "subprotocols" subprotocols: List<Subprotocol>,
         /// Labels for reports and metrics.
         "tags" tags: Entries<TagValue>,
-        /// `.proto` files that describe the services, relative to this file; a folder is a root for
-        /// imports.
+        /// `.proto` files that describe the services (gRPC), relative to this file; a folder is a
+        /// root for imports.
         "protos" protos: List<FilePath>,
         /// What one iteration does.
         "steps" steps: List<RawStep>,
@@ -79,11 +92,22 @@ object! {
         "thresholds" thresholds: List<Threshold>,
     }
     hints {
-        "headers" => "this version speaks gRPC only; what gRPC sends beside messages is `metadata`",
+        "subprotocol" => "subprotocols are a list: `subprotocols`",
+        "path" => "a path belongs to a step: `websocket.path`",
         "data" => "data files come with a later version",
         "target" => "targets are a list: `targets`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
+    }
+}
+
+choice! {
+    /// How long a user keeps its connections.
+    RawConnectionPer {
+        /// From its first iteration to its last.
+        User = "user",
+        /// For one iteration, which opens and closes them.
+        Iteration = "iteration",
     }
 }
 
@@ -260,23 +284,34 @@ object! {
 
 object! {
     /// One action of an iteration.
-    #[schemars(extend("oneOf" = [{ "required": ["grpc"] }, { "required": ["pause"] }]))]
+    #[schemars(extend("oneOf" = [
+        { "required": ["grpc"] },
+        { "required": ["websocket"] },
+        { "required": ["pause"] },
+    ]))]
     RawStep is "a step" {
-        /// Its series in every report; the method's name in lower case unless given.
+        /// Its series in every report; the method's name in lower case or the path's last part
+        /// unless given.
         "name" name: StepName,
         /// A gRPC call.
         "grpc" grpc: RawGrpc,
+        /// An exchange of messages on a WebSocket connection.
+        "websocket" websocket: RawWebsocket,
         /// Wait on purpose; the time counts nowhere.
         "pause" pause: PositiveSpan,
     }
     hints {
-        "websocket" => "this version speaks gRPC only; the actions are `grpc` and `pause`",
-        "tcp" => "this version speaks gRPC only; the actions are `grpc` and `pause`",
-        "http" => "this version speaks gRPC only; the actions are `grpc` and `pause`",
+        "ws" => "the action is called `websocket`",
+        "tcp" => "TCP comes with a later version; the actions are `grpc`, `websocket` and `pause`",
+        "http" => "HTTP comes with a later version; the actions are `grpc`, `websocket` and `pause`",
         "check" => "checks of replies come with a later version",
         "save" => "saving from replies comes with a later version",
         "method" => "the method belongs to the call: `grpc.method`",
         "message" => "the message belongs to the call: `grpc.message`",
+        "path" => "the path belongs to the exchange: `websocket.path`",
+        "send" => "what is sent belongs to the exchange: `websocket.send`",
+        "ping" => "a ping is an exchange: `websocket.ping`",
+        "stream" => "the stream belongs to the exchange: `websocket.stream`",
     }
 }
 
@@ -305,5 +340,116 @@ choice! {
     RawCompression {
         /// With gzip.
         Gzip = "gzip",
+    }
+}
+
+object! {
+    /// An exchange of messages on a WebSocket connection. Each path is a connection of its own.
+    #[schemars(extend(
+        "anyOf" = [
+            { "required": ["send"] },
+            { "required": ["ping"] },
+            { "required": ["stream"] },
+        ],
+        "not" = { "anyOf": [{ "required": ["send", "ping"] }, { "required": ["ping", "stream"] }] },
+    ))]
+    RawWebsocket is "a WebSocket exchange" {
+        /// Path and query of the connection. `/` unless given.
+        "path" path: Path,
+        /// What is sent.
+        "send" send: RawSend,
+        /// Send pings of the protocol instead, each answered by a pong.
+        "ping" ping: Ping,
+        /// The messages that answer each one sent; or, where nothing is sent, that come by
+        /// themselves.
+        "stream" stream: RawMessageStream,
+        /// What answers each message where there is no `stream`. `one` unless given.
+        "reply" reply: RawReply,
+        /// The field of message and reply, both JSON objects, that says which reply belongs to
+        /// which message; it is filled in. In the order of the messages unless given.
+        "match_id" match_id: FieldName,
+        /// How many times it is sent. 1 unless given.
+        "repeat" repeat: Messages,
+        /// Time between two messages sent; as fast as `in_flight` allows unless given.
+        "every" every: PositiveSpan,
+        /// The most unanswered messages. 1 unless given.
+        "in_flight" in_flight: Messages,
+    }
+    hints {
+        "url" => "where to send are the scenario's `targets`; a step has only the `path`",
+        "message" => "what is sent is `send`",
+        "text" => "what is sent is `send.text`",
+        "json" => "what is sent is `send.json`",
+        "binary" => "what is sent is `send.binary`",
+        "size" => "what is sent is `send.size`",
+        "count" => "it is sent `repeat` times, and a stream has `stream.messages`",
+        "messages" => "it is sent `repeat` times, and a stream has `stream.messages`",
+        "sequence" => "the sequence belongs to the stream: `stream.sequence`",
+        "headers" => "header fields belong to the scenario: `headers`",
+        "metadata" => "header fields belong to the scenario: `headers`",
+        "subprotocols" => "subprotocols belong to the scenario: `subprotocols`",
+    }
+}
+
+object! {
+    /// What a WebSocket message holds.
+    #[schemars(extend(
+        "oneOf" = [
+            { "required": ["text"] },
+            { "required": ["json"] },
+            { "required": ["binary"] },
+            { "required": ["size"] },
+        ],
+        "dependentRequired" = { "as": ["size"] },
+    ))]
+    RawSend is "something to send" {
+        /// This text.
+        "text" text: TextMessage,
+        /// This JSON value, as a text.
+        "json" json: JsonMessage,
+        /// These bytes, in base64.
+        "binary" binary: Bytes,
+        /// So many bytes.
+        "size" size: MessageSize,
+        /// What so many bytes are sent as. `binary` unless given.
+        "as" send_as: RawSendAs,
+    }
+}
+
+choice! {
+    /// What so many bytes are sent as.
+    RawSendAs {
+        /// A text message.
+        Text = "text",
+        /// A binary message.
+        Binary = "binary",
+    }
+}
+
+choice! {
+    /// What answers a message.
+    RawReply {
+        /// One message.
+        One = "one",
+        /// Nothing that is waited for.
+        None = "none",
+    }
+}
+
+object! {
+    /// Messages that come one after another.
+    #[schemars(extend("oneOf" = [{ "required": ["messages"] }, { "required": ["for"] }]))]
+    RawMessageStream is "a stream of messages" {
+        /// It is over after so many messages.
+        "messages" messages: Messages,
+        /// It is over after this time.
+        "for" duration: PositiveSpan,
+        /// The field of each message, a JSON object, that holds its sequence number.
+        "sequence" sequence: FieldName,
+    }
+    hints {
+        "count" => "it is over after so many `messages`",
+        "duration" => "it is over after a time: `for`",
+        "until" => "it is over after `messages`, or after a time: `for`",
     }
 }

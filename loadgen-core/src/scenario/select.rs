@@ -1,7 +1,7 @@
 //! Choosing from a suite by name and protocol.
 
 use super::plan::{Plan, ScenarioPlan};
-use super::suite::{Suite, Unavailable};
+use super::suite::Suite;
 use crate::nearest::nearest;
 
 impl Suite {
@@ -9,8 +9,8 @@ impl Suite {
     /// No names means all of them.
     ///
     /// # Errors
-    /// [`SelectError`] for names that are not there, with the nearest that is, and for scenarios
-    /// that this version cannot run.
+    /// [`SelectError`] for names that are not there, with the nearest that is, and when nothing is
+    /// left.
     pub fn select<S: AsRef<str>>(
         &self,
         names: &[S],
@@ -22,25 +22,14 @@ impl Suite {
         let unknown: Vec<UnknownName> = names
             .iter()
             .map(AsRef::as_ref)
-            .filter(|name| !self.names().any(|(known, _)| known == *name))
+            .filter(|name| !self.names().any(|known| known == *name))
             .map(|name| UnknownName {
                 name: name.to_owned(),
-                nearest: nearest(name, self.names().map(|(known, _)| known)).map(str::to_owned),
+                nearest: nearest(name, self.names()).map(str::to_owned),
             })
             .collect();
         if !unknown.is_empty() {
             return Err(SelectError::Unknown { names: unknown });
-        }
-        let unavailable: Vec<Unavailable> = self
-            .unavailable()
-            .iter()
-            .filter(|other| wanted(&other.name) && spoken(other.protocol))
-            .cloned()
-            .collect();
-        if !unavailable.is_empty() {
-            return Err(SelectError::Unavailable {
-                scenarios: unavailable,
-            });
         }
         let scenarios: Vec<ScenarioPlan> = self
             .scenarios()
@@ -77,12 +66,6 @@ pub enum SelectError {
         /// The names.
         names: Vec<UnknownName>,
     },
-    /// These were chosen, and this version cannot run them.
-    #[error("{}", unavailable_text(scenarios))]
-    Unavailable {
-        /// The scenarios.
-        scenarios: Vec<Unavailable>,
-    },
     /// Nothing is left to run.
     #[error("no scenario{} to run", protocol.as_ref().map(|word| format!(" that speaks {word}")).unwrap_or_default())]
     Nothing {
@@ -100,20 +83,6 @@ fn unknown_text(names: &[UnknownName]) -> String {
                 unknown.name
             ),
             None => format!("unknown scenario `{}`", unknown.name),
-        })
-        .collect();
-    lines.join("\n")
-}
-
-fn unavailable_text(scenarios: &[Unavailable]) -> String {
-    let lines: Vec<String> = scenarios
-        .iter()
-        .map(|scenario| {
-            format!(
-                "scenario `{}` speaks {}, and this version speaks gRPC only; \
-                 choose others by name or with `--protocol grpc`",
-                scenario.name, scenario.protocol
-            )
         })
         .collect();
     lines.join("\n")

@@ -29,15 +29,23 @@ impl Layers<'_> {
         let mut names = HashMap::new();
         let mut steps = Vec::with_capacity(list.0.len());
         let mut broken = list.0.len() != list.given().count();
-        let mut calls = broken;
+        let mut acts = broken;
+        let (mut first_grpc, mut first_websocket) = (None, None);
         for (index, raw) in list.given() {
             let path = format!("{}[{index}]", picked.path);
-            calls |= raw.pause.is_absent();
+            acts |= raw.pause.is_absent() || !raw.grpc.is_absent() || !raw.websocket.is_absent();
+            let seen = [
+                (&mut first_grpc, raw.grpc.is_absent()),
+                (&mut first_websocket, raw.websocket.is_absent()),
+            ];
+            for (first, absent) in seen {
+                *first = first.or((!absent).then_some(index));
+            }
             let Some(step) = self.step(raw, &path, has_protos) else {
                 broken = true;
                 continue;
             };
-            if matches!(step.action, Action::Grpc(_))
+            if !matches!(step.action, Action::Pause(_))
                 && let Some(first) = names.insert(step.name.clone(), index)
             {
                 broken = true;
@@ -45,32 +53,63 @@ impl Layers<'_> {
                     format!("{path}.name"),
                     format!("the name `{}`, which step {first} has too", step.name),
                     "a name of its own for each step",
-                    raw.name
-                        .is_absent()
-                        .then(|| "without a `name` a step is called after its method".to_owned()),
+                    raw.name.is_absent().then(|| {
+                        let origin = match step.action {
+                            Action::Websocket(_) => "the last part of its path",
+                            Action::Grpc(_) | Action::Pause(_) => "its method",
+                        };
+                        format!("without a `name` a step is called after {origin}")
+                    }),
                 );
             }
             steps.push(step);
         }
-        if !calls {
-            self.problems
-                .add(&picked.path, "no call", "at least one `grpc` step", None);
+        if !acts {
+            self.problems.add(
+                &picked.path,
+                match steps.is_empty() {
+                    true => "an empty array",
+                    false => "no action but pauses",
+                },
+                "at least one `grpc` or `websocket` step",
+                None,
+            );
             return None;
+        }
+        // Both in one step have been told of already.
+        if let (Some(grpc), Some(websocket)) = (first_grpc, first_websocket)
+            && grpc != websocket
+        {
+            broken = true;
+            self.problems.add(
+                &picked.path,
+                format!("`grpc` in step {grpc} and `websocket` in step {websocket}"),
+                "one protocol in a scenario",
+                Some("scenarios of one file can run together".to_owned()),
+            );
         }
         (!broken).then_some(steps)
     }
 
     fn step(&self, raw: &RawStep, path: &str, has_protos: bool) -> Option<StepPlan> {
-        match (&raw.grpc, &raw.pause) {
-            (Slot::Absent, Slot::Absent) => {
+        let given: Vec<&str> = [
+            ("grpc", raw.grpc.is_absent()),
+            ("websocket", raw.websocket.is_absent()),
+            ("pause", raw.pause.is_absent()),
+        ]
+        .into_iter()
+        .filter_map(|(action, absent)| (!absent).then_some(action))
+        .collect();
+        let action = match given.as_slice() {
+            [] => {
                 // What it has instead has been named already.
                 if !self.problems.any_below(path) {
-                    self.problems
-                        .add(path, "no action", "one action: `grpc` or `pause`", None);
+                    let expected = "one action: `grpc`, `websocket` or `pause`";
+                    self.problems.add(path, "no action", expected, None);
                 }
-                None
+                return None;
             }
-            (Slot::Absent, pause) => {
+            ["pause"] => {
                 if !raw.name.is_absent() {
                     self.problems.add(
                         format!("{path}.name"),
@@ -80,23 +119,30 @@ impl Layers<'_> {
                     );
                     return None;
                 }
-                Some(StepPlan::pause(pause.given()?.0))
+                return Some(StepPlan::pause(raw.pause.given()?.0));
             }
-            (grpc, Slot::Absent) => {
-                let call = self.call(grpc.given()?, &format!("{path}.grpc"), has_protos);
-                let name = raw.name.or(None, |name| Some(name.0.clone()))?;
-                let call = call?;
-                Some(StepPlan {
-                    name: name.unwrap_or_else(|| call.short_name()),
-                    action: Action::Grpc(call),
-                })
+            ["grpc"] => self
+                .call(raw.grpc.given()?, &format!("{path}.grpc"), has_protos)
+                .map(Action::Grpc),
+            ["websocket"] => self
+                .exchange(raw.websocket.given()?, &format!("{path}.websocket"))
+                .map(Action::Websocket),
+            several => {
+                let found = format!("`{}` together", several.join("`, `"));
+                self.problems.add(path, found, "one action", None);
+                return None;
             }
-            _ => {
-                self.problems
-                    .add(path, "both `grpc` and `pause`", "one action", None);
-                None
-            }
-        }
+        };
+        let name = raw.name.or(None, |name| Some(name.0.clone()))?;
+        let action = action?;
+        Some(StepPlan {
+            name: name.unwrap_or_else(|| match &action {
+                Action::Grpc(call) => call.short_name(),
+                Action::Websocket(exchange) => exchange.short_name(),
+                Action::Pause(_) => "pause".to_owned(),
+            }),
+            action,
+        })
     }
 
     fn call(&self, raw: &RawGrpc, path: &str, has_protos: bool) -> Option<GrpcCall> {

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::compact;
+use super::elements::ScenarioName;
 use super::json;
-use super::plan::ScenarioPlan;
+use super::plan::{Protocol, ScenarioPlan};
 use super::print::to_json;
 use super::problem::{Problems, SuiteError};
 use super::raw::{RawScenario, RawSuite};
@@ -19,17 +20,6 @@ use crate::nearest::did_you_mean;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Suite {
     scenarios: Vec<ScenarioPlan>,
-    unavailable: Vec<Unavailable>,
-}
-
-/// A scenario that reads well and that this version cannot run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unavailable {
-    /// Its name.
-    pub name: String,
-    /// What it speaks: `websocket`.
-    pub protocol: &'static str,
 }
 
 impl Suite {
@@ -117,12 +107,16 @@ impl Suite {
                 "scenarios",
                 "nothing",
                 "an array of scenarios",
-                Some("the compact form has `grpc_scenarios` instead".to_owned()),
+                Some(
+                    "the compact form has `grpc_scenarios` and `websocket_scenarios` instead"
+                        .to_owned(),
+                ),
             );
         } else if let Some(list) = raw.scenarios.given() {
             if list.0.is_empty() {
                 problems.add("scenarios", "an empty array", "at least one scenario", None);
             }
+            let mut names = Vec::with_capacity(list.0.len());
             for (index, scenario) in list.given() {
                 let own_path = format!("scenarios[{index}]");
                 let own = Layer {
@@ -145,12 +139,9 @@ impl Suite {
                     problems,
                 };
                 suite.scenarios.extend(layers.plan());
+                names.push((index, layers.protocol(), &scenario.name));
             }
-            check_unique(
-                "scenarios",
-                list.given().map(|(i, raw)| (i, &raw.name)),
-                problems,
-            );
+            check_unique("scenarios", names, problems);
         }
         Some(suite)
     }
@@ -158,81 +149,71 @@ impl Suite {
     fn read_compact(&mut self, raw: &RawSuite, problems: &Problems) {
         if let Some(list) = raw.grpc_scenarios.given() {
             for (index, compact) in list.given() {
-                let Some(rewritten) = compact::rewrite(compact) else {
-                    continue;
-                };
-                let own_path = format!("grpc_scenarios[{index}]");
-                let layers = Layers {
-                    layers: vec![Layer {
-                        raw: &rewritten,
-                        path: own_path.clone(),
-                    }],
-                    own_path,
-                    base_dir: None,
-                    problems,
-                };
-                self.scenarios.extend(layers.plan());
+                let path = format!("grpc_scenarios[{index}]");
+                let rewritten = compact::rewrite_grpc(compact);
+                self.add_compact(rewritten.as_ref(), path, problems);
             }
-            let names = list.given().map(|(index, compact)| (index, &compact.name));
+            let names = list
+                .given()
+                .map(|(index, compact)| (index, Some(Protocol::Grpc), &compact.name));
             check_unique("grpc_scenarios", names, problems);
         }
         if let Some(list) = raw.websocket_scenarios.given() {
-            let names = list.given().map(|(index, compact)| (index, &compact.name));
-            check_unique("websocket_scenarios", names, problems);
-            self.unavailable = list
+            for (index, compact) in list.given() {
+                let path = format!("websocket_scenarios[{index}]");
+                let rewritten = compact::rewrite_websocket(compact, &path, problems);
+                self.add_compact(rewritten.as_ref(), path, problems);
+            }
+            let names = list
                 .given()
-                .filter_map(|(_, compact)| compact.name.given())
-                .map(|name| Unavailable {
-                    name: name.0.clone(),
-                    protocol: "websocket",
-                })
-                .collect();
+                .map(|(index, compact)| (index, Some(Protocol::Websocket), &compact.name));
+            check_unique("websocket_scenarios", names, problems);
         }
     }
 
-    /// The scenarios that this version can run, in the order of the file.
+    fn add_compact(
+        &mut self,
+        rewritten: Option<&RawScenario>,
+        own_path: String,
+        problems: &Problems,
+    ) {
+        let Some(raw) = rewritten else { return };
+        let layers = Layers {
+            layers: vec![Layer {
+                raw,
+                path: own_path.clone(),
+            }],
+            own_path,
+            base_dir: None,
+            problems,
+        };
+        self.scenarios.extend(layers.plan());
+    }
+
+    /// The scenarios, in the order of the file.
     #[must_use]
     pub fn scenarios(&self) -> &[ScenarioPlan] {
         &self.scenarios
     }
 
-    /// Scenarios of the file that this version cannot run.
-    #[must_use]
-    pub fn unavailable(&self) -> &[Unavailable] {
-        &self.unavailable
-    }
-
     /// These scenarios, and those of `fallback` whose name and protocol none of these has.
     #[must_use]
     pub fn or(mut self, fallback: Self) -> Self {
-        let known = |suite: &Self, name: &str, protocol: &str| {
-            suite.names().any(|(n, p)| n == name && p == protocol)
-        };
         let scenarios: Vec<_> = fallback
             .scenarios
             .into_iter()
-            .filter(|plan| !known(&self, &plan.name, plan.protocol.as_str()))
-            .collect();
-        let unavailable: Vec<_> = fallback
-            .unavailable
-            .into_iter()
-            .filter(|other| !known(&self, &other.name, other.protocol))
+            .filter(|plan| {
+                let same =
+                    |own: &ScenarioPlan| own.name == plan.name && own.protocol == plan.protocol;
+                !self.scenarios.iter().any(same)
+            })
             .collect();
         self.scenarios.extend(scenarios);
-        self.unavailable.extend(unavailable);
         self
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        let runnable = self
-            .scenarios
-            .iter()
-            .map(|plan| (plan.name.as_str(), plan.protocol.as_str()));
-        let unavailable = self
-            .unavailable
-            .iter()
-            .map(|other| (other.name.as_str(), other.protocol));
-        runnable.chain(unavailable)
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.scenarios.iter().map(|plan| plan.name.as_str())
     }
 }
 
@@ -246,6 +227,17 @@ impl ScenarioPlan {
         let problems = Problems::default();
         let json = to_json(std::slice::from_ref(&self));
         let read = Suite::read(&json, None, None, &problems);
+        let spoken = read.as_ref().and_then(|suite| suite.scenarios.first());
+        if let Some(read) = spoken
+            && read.protocol != self.protocol
+        {
+            problems.add(
+                "scenarios[0].steps",
+                format!("steps that speak {}", read.protocol),
+                format!("steps that speak {}, as the scenario does", self.protocol),
+                None,
+            );
+        }
         let problems = problems.into_vec();
         match read {
             Some(_) if problems.is_empty() => Ok(self),
@@ -302,19 +294,20 @@ fn shared_layers(raw: &RawSuite) -> Vec<(String, &RawScenario)> {
     defaults.into_iter().chain(profiles).collect()
 }
 
+/// A name is unique among the scenarios of its protocol.
 fn check_unique<'a>(
     list: &str,
-    names: impl Iterator<Item = (usize, &'a Slot<super::elements::ScenarioName>)>,
+    names: impl IntoIterator<Item = (usize, Option<Protocol>, &'a Slot<ScenarioName>)>,
     problems: &Problems,
 ) {
     let mut seen = HashMap::new();
-    for (index, name) in names {
+    for (index, protocol, name) in names {
         let Some(name) = name.given() else { continue };
-        if let Some(first) = seen.insert(name.0.as_str(), index) {
+        if let Some(first) = seen.insert((protocol, name.0.as_str()), index) {
             problems.add(
                 format!("{list}[{index}].name"),
                 format!("the name `{}`, which {list}[{first}] has too", name.0),
-                "a name of its own for each scenario",
+                "a name of its own for each scenario of a protocol",
                 None,
             );
         }

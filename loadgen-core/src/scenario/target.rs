@@ -1,4 +1,4 @@
-//! Targets: `host:port`, `http://host:port`, `https://host[:port]`.
+//! Targets: `host:port`, alone or after `http://`, `ws://`, `https://` or `wss://`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,7 +20,7 @@ pub struct Target {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Whether `https://` asked for transport encryption.
+    /// Whether `https://` or `wss://` asked for transport encryption.
     pub tls: bool,
 }
 
@@ -54,14 +54,11 @@ impl FromStr for Target {
 }
 
 fn split(text: &str) -> Result<Target, &'static str> {
-    let (tls, default_port, authority) = if let Some(rest) = text.strip_prefix("https://") {
-        (true, Some(443), rest)
-    } else if let Some(rest) = text.strip_prefix("http://") {
-        (false, Some(80), rest)
-    } else if text.contains("://") {
-        return Err("the scheme must be http or https");
-    } else {
-        (false, None, text)
+    let (tls, default_port, authority) = match text.split_once("://") {
+        Some(("https" | "wss", rest)) => (true, Some(443), rest),
+        Some(("http" | "ws", rest)) => (false, Some(80), rest),
+        Some(_) => return Err("the scheme must be http, https, ws or wss"),
+        None => (false, None, text),
     };
     let authority = match default_port {
         Some(_) => authority.strip_suffix('/').unwrap_or(authority),
@@ -135,7 +132,8 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// As it can be read again: `https://` in front where it asks for encryption.
+/// As it can be read again, in a scenario of any protocol: `https://` in front where it asks for
+/// encryption.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tls {
@@ -163,6 +161,10 @@ mod tests {
     #[test_case("http://host:8080/", "host", 8080, false)]
     #[test_case("https://host", "host", 443, true)]
     #[test_case("https://[2001:db8::1]", "2001:db8::1", 443, true)]
+    #[test_case("ws://host", "host", 80, false)]
+    #[test_case("ws://[::1]:8080/", "::1", 8080, false)]
+    #[test_case("wss://host", "host", 443, true)]
+    #[test_case("wss://host:8443", "host", 8443, true)]
     fn reads(text: &str, host: &str, port: u16, tls: bool) {
         let target: Target = text.parse().unwrap();
         assert_eq!(
@@ -181,7 +183,9 @@ mod tests {
     #[test_case("host:" => "the port must be from 1 to 65535"; "no port after the colon")]
     #[test_case("host:port" => "the port must be from 1 to 65535"; "a word for a port")]
     #[test_case("host:80/path" => "a target has no path")]
-    #[test_case("ws://host:80" => "the scheme must be http or https")]
+    #[test_case("ftp://host:80" => "the scheme must be http, https, ws or wss")]
+    #[test_case("WS://host:80" => "the scheme must be http, https, ws or wss"; "capitals")]
+    #[test_case("ws://host:80/echo" => "a target has no path"; "path of a WebSocket")]
     #[test_case("user@host:80" => "a target has no user name")]
     #[test_case("::1:80" => "an IPv6 address stands in brackets")]
     #[test_case("[::1:80" => "the bracket is not closed")]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::call::{MetadataValue, check_metadata_name, is_base64};
 use super::elements::FilePath;
 use super::load;
-use super::plan::{Protocol, ScenarioPlan, Tls, defaults};
+use super::plan::{ConnectionPer, Protocol, ScenarioPlan, Tls, defaults};
 use super::problem::Problems;
-use super::raw::{RawScenario, RawTls};
+use super::raw::{RawConnectionPer, RawScenario, RawTls};
 use super::reader::{Entries, Slot};
 use super::target::Target;
 use crate::schedule::Load;
@@ -60,6 +60,22 @@ impl<'a> Layers<'a> {
             )
     }
 
+    /// As [`Layers::pick`], for a field of one protocol: nothing in a scenario of another.
+    fn pick_for<T>(
+        &self,
+        applies: bool,
+        field: &str,
+        get: impl Fn(&'a RawScenario) -> &'a Slot<T>,
+    ) -> Picked<'a, T> {
+        match applies {
+            true => self.pick(field, get),
+            false => Picked {
+                slot: &Slot::Absent,
+                path: String::new(),
+            },
+        }
+    }
+
     /// The validated scenario; `None` when something in it is wrong.
     pub(super) fn plan(&self) -> Option<ScenarioPlan> {
         let own = self.pick("name", |raw| &raw.name);
@@ -72,21 +88,47 @@ impl<'a> Layers<'a> {
             slot => slot.given().map(|name| name.0.clone()),
         };
         let description = self.pick("description", |raw| &raw.description);
-        let connections = self.pick("connections", |raw| &raw.connections);
-        let streams = self.pick("streams_per_connection", |raw| &raw.streams_per_connection);
+        // Where it is not clear what the scenario speaks, the fields of both are checked.
+        let protocol = self.protocol();
+        let foreign = protocol.is_some_and(|protocol| self.has_foreign_fields(protocol));
+        let grpc = protocol != Some(Protocol::Websocket);
+        let websocket = protocol != Some(Protocol::Grpc);
+        let connections = self.pick_for(grpc, "connections", |raw| &raw.connections);
+        let streams = self.pick_for(grpc, "streams_per_connection", |raw| {
+            &raw.streams_per_connection
+        });
+        let connection_per = self
+            .pick_for(websocket, "connection_per", |raw| &raw.connection_per)
+            .slot
+            .or(ConnectionPer::User, |per| match per {
+                RawConnectionPer::User => ConnectionPer::User,
+                RawConnectionPer::Iteration => ConnectionPer::Iteration,
+            });
+        let connect_rate = self
+            .pick_for(websocket, "connect_rate", |raw| &raw.connect_rate)
+            .slot
+            .or(None, |rate| Some(*rate));
         let load = self.load();
-        let protos = self.pick("protos", |raw| &raw.protos);
+        let protos = self.pick_for(grpc, "protos", |raw| &raw.protos);
+        let has_protos = !protos.slot.is_absent();
         let protos = protos
             .slot
             .or(Some(Vec::new()), |list| list.all(|file| self.resolve(file)));
-        let has_protos = !self.pick("protos", |raw| &raw.protos).slot.is_absent();
         let steps = self.steps(has_protos);
         let thresholds = self.thresholds(steps.as_deref(), load.as_ref());
         let tls = self.tls();
-        let targets = self.targets(tls.as_ref().is_some_and(Option::is_some));
-        let metadata = self.pick("metadata", |raw| &raw.metadata);
+        let targets = self.targets(tls.as_ref().is_some_and(Option::is_some), protocol);
+        let metadata = self.pick_for(grpc, "metadata", |raw| &raw.metadata);
         let metadata = metadata.slot.or(Some(Vec::new()), |entries| {
             self.metadata(entries, &metadata.path)
+        });
+        let headers = self.pick_for(websocket, "headers", |raw| &raw.headers);
+        let headers = headers.slot.or(Some(Vec::new()), |entries| {
+            self.headers(entries, &headers.path)
+        });
+        let subprotocols = self.pick_for(websocket, "subprotocols", |raw| &raw.subprotocols);
+        let subprotocols = subprotocols.slot.or(Some(Vec::new()), |list| {
+            self.subprotocols(list, &subprotocols.path)
         });
         let tags = self.tags();
         let start_after = self
@@ -113,15 +155,22 @@ impl<'a> Layers<'a> {
             .pick("late_after", |raw| &raw.late_after)
             .slot
             .or(defaults::LATE_AFTER, |span| span.0);
+        let fits = match (&steps, timeout) {
+            (Some(steps), Some(timeout)) => self.streams_fit(steps, timeout),
+            _ => true,
+        };
+        if foreign || !fits {
+            return None;
+        }
         Some(ScenarioPlan {
             name: name?,
             description: description.slot.or(None, |text| Some(text.clone()))?,
-            protocol: Protocol::Grpc,
+            protocol: protocol?,
             targets: targets?,
             connections: connections.slot.or(None, |count| Some(count.small()))?,
             streams_per_connection: streams.slot.or(None, |count| Some(count.small()))?,
-            connection_per: super::plan::ConnectionPer::default(),
-            connect_rate: None,
+            connection_per: connection_per?,
+            connect_rate: connect_rate?,
             load: load?,
             start_after: start_after?,
             warm_up: warm_up?,
@@ -131,8 +180,8 @@ impl<'a> Layers<'a> {
             late_after: late_after?,
             tls: tls?,
             metadata: metadata??,
-            headers: Vec::new(),
-            subprotocols: Vec::new(),
+            headers: headers??,
+            subprotocols: subprotocols??,
             tags: tags?,
             protos: protos??,
             steps: steps?,
@@ -156,7 +205,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    fn targets(&self, has_tls_block: bool) -> Option<Vec<Target>> {
+    fn targets(&self, has_tls_block: bool, protocol: Option<Protocol>) -> Option<Vec<Target>> {
         let picked = self.pick("targets", |raw| &raw.targets);
         picked.slot.or(Some(Vec::new()), |list| {
             if list.0.is_empty() {
@@ -172,15 +221,29 @@ impl<'a> Layers<'a> {
                 return None;
             }
             let mut contradiction = false;
+            let mut refuse = |index: usize, found: String, expected: &str, help: Option<&str>| {
+                contradiction = true;
+                let path = format!("{}[{index}]", picked.path);
+                self.problems
+                    .add(path, found, expected, help.map(str::to_owned));
+            };
             for (index, target) in list.given() {
-                if has_tls_block && target.says_http {
-                    contradiction = true;
-                    self.problems.add(
-                        format!("{}[{index}]", picked.path),
-                        "an http:// target beside a `tls` block",
-                        "https://, or no scheme",
-                        None,
-                    );
+                match (target.scheme.as_deref(), protocol) {
+                    (Some(scheme @ ("ws" | "wss")), Some(Protocol::Grpc)) => {
+                        let found = format!("a {scheme}:// target in a gRPC scenario");
+                        let expected = "http://, https://, or no scheme";
+                        let help = "ws:// and wss:// are for `websocket` steps";
+                        refuse(index, found, expected, Some(help));
+                    }
+                    (Some("http"), _) if has_tls_block => {
+                        let found = "an http:// target beside a `tls` block".to_owned();
+                        refuse(index, found, "https://, or no scheme", None);
+                    }
+                    (Some("ws"), _) if has_tls_block => {
+                        let found = "a ws:// target beside a `tls` block".to_owned();
+                        refuse(index, found, "wss://, or no scheme", None);
+                    }
+                    _ => {}
                 }
             }
             list.all(|target| target.target.clone())

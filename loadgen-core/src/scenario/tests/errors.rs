@@ -41,7 +41,7 @@ fn everything_that_is_wrong_at_once() {
     });
     let error = parse(&text).unwrap_err();
     insta::assert_snapshot!(error, @r#"
-    suite.json: 41 problems
+    suite.json: 42 problems
       defautls: found an unknown field, expected a field of a suite; did you mean `defaults`?
       scenarios[0].lod: found an unknown field, expected a field of a scenario; did you mean `load`?
       scenarios[0].name: found "bad name", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit
@@ -56,7 +56,6 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].tls.insecure_skip_verify: found "yes", expected true or false
       scenarios[0].metadata.a: found "ü", expected printable ASCII without space at either end, and no `{{` (templates come with a later version)
       scenarios[0].steps[0].grpc.compression: found "gzp", expected "gzip"; did you mean `gzip`?
-      scenarios[0].steps[1].websocket: found an unknown field, expected a field of a step; this version speaks gRPC only; the actions are `grpc` and `pause`
       scenarios[0].steps[3].grpc.method: found nothing, expected a gRPC call to have this field
       scenarios[0].steps[3].grpc.message.name[0]: found "{{ uuid }}", expected a constant; templates come with a later version; this one sends messages as they are written
       scenarios[0].steps[3].grpc.repeat: found 1.5, expected a whole number from 1 to 1000000000
@@ -72,17 +71,19 @@ fn everything_that_is_wrong_at_once() {
       profiles.staging.name: found a name for all scenarios, expected a name in each scenario
       scenarios[0].load.closed: found `iterations`, `duration` together, expected one of `iterations`, `iterations_per_user`, `duration` and `stages`; `iterations` and `max_duration` end a load with whichever comes first
       scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greeter/Helo`, expected a method of loadgen.v1.Greeter; did you mean `loadgen.v1.Greeter/Hello`?
+      scenarios[0].steps[1].websocket: found none of `send`, `ping` and `stream`, expected `send` or `ping`, or a `stream` to listen to
       scenarios[0].steps[2].name: found a name for a pause, expected none; a pause has no series of its own
-      scenarios[0].steps[4]: found both `grpc` and `pause`, expected one action
+      scenarios[0].steps[4]: found `grpc`, `pause` together, expected one action
+      scenarios[0].steps: found `grpc` in step 0 and `websocket` in step 1, expected one protocol in a scenario; scenarios of one file can run together
       scenarios[0].metadata: found the name "Authorization", expected the name of a piece of metadata; write it in lower case: `authorization`
       scenarios[0].metadata: found the name "grpc-timeout", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself
       scenarios[1].name: found nothing, expected every scenario to have a name
       scenarios[1].load.open.duration: found nothing, expected the duration that goes with `rate`
       scenarios[1].steps: found nothing, expected steps, such as [{"grpc": {"method": "loadgen.v1.Greeter/Hello"}}]
-      scenarios[2].steps: found no call, expected at least one `grpc` step
+      scenarios[2].steps: found an empty array, expected at least one `grpc` or `websocket` step
       scenarios[3].load: found no load model, expected one: `closed` or `open`
-      scenarios[3].steps: found no call, expected at least one `grpc` step
-      scenarios[3].name: found the name `twice`, which scenarios[2] has too, expected a name of its own for each scenario
+      scenarios[3].steps: found no action but pauses, expected at least one `grpc` or `websocket` step
+      scenarios[3].name: found the name `twice`, which scenarios[2] has too, expected a name of its own for each scenario of a protocol
     "#);
 }
 
@@ -174,14 +175,13 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "targets": [] }), "scenarios[0].targets: found an empty array, expected at least one target; leave `targets` out to have them decided by flags and environment"; "no targets")]
 #[test_case(&json!({ "targets": ["http://a:1"], "tls": {} }), "scenarios[0].targets[0]: found an http:// target beside a `tls` block, expected https://, or no scheme"; "plaintext beside tls")]
 #[test_case(&json!({ "tls": { "ca_file": "ca.pem", "insecure_skip_verify": true } }), "scenarios[0].tls.ca_file: found something to verify beside `insecure_skip_verify`, expected one or the other"; "nothing to verify")]
-#[test_case(&json!({ "headers": {} }), "scenarios[0].headers: found an unknown field, expected a field of a scenario; this version speaks gRPC only; what gRPC sends beside messages is `metadata`"; "headers")]
 #[test_case(&json!({ "tags": { "a b": "x" } }), "scenarios[0].tags: found the name \"a b\", expected names of 1 to 100 letters, digits, `_`, `-` and `.`"; "a tag with a space")]
 #[test_case(&json!({ "metadata": { ":path": "/" } }), "scenarios[0].metadata: found the name \":path\", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself"; "pseudo header")]
 #[test_case(&json!({ "metadata": { "x-bin": "not base64!" } }), "scenarios[0].metadata.x-bin: found \"not base64!\", expected base64, since the name ends in `-bin`"; "binary metadata")]
 #[test_case(&json!({ "metadata": { "x": "{{ uuid }}" } }), "scenarios[0].metadata.x: found \"{{ uuid }}\", expected printable ASCII without space at either end, and no `{{` (templates come with a later version)"; "template in metadata")]
-#[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc` or `pause`"; "no action")]
-#[test_case(&json!({ "steps": [] }), "scenarios[0].steps: found no call, expected at least one `grpc` step"; "no steps")]
-#[test_case(&json!({ "steps": [{ "pause": "1s" }] }), "scenarios[0].steps: found no call, expected at least one `grpc` step"; "only pauses")]
+#[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc`, `websocket` or `pause`"; "no action")]
+#[test_case(&json!({ "steps": [] }), "scenarios[0].steps: found an empty array, expected at least one `grpc` or `websocket` step"; "no steps")]
+#[test_case(&json!({ "steps": [{ "pause": "1s" }] }), "scenarios[0].steps: found no action but pauses, expected at least one `grpc` or `websocket` step"; "only pauses")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }, { "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[1].name: found the name `hello`, which step 0 has too, expected a name of its own for each step; without a `name` a step is called after its method"; "two steps of one name")]
 #[test_case(&json!({ "steps": [{ "name": "a.b", "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].name: found \"a.b\", expected a name of 1 to 100 letters, digits, `_` and `-` that starts with a letter or digit"; "a step with a point in its name")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "/loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"/loadgen.v1.Greeter/Hello\", expected a method such as \"package.Service/Method\"; leave out the slash in front"; "a slash in front")]
@@ -257,7 +257,7 @@ fn compact_scenarios_are_as_strict() {
       websocket_scenarios[0].messages_per_conn: found "x", expected a whole number from 1 to 1000000000000000
       websocket_scenarios[0].test_type: found "png", expected one of "echo", "compute", "stream", "ping"; did you mean `ping`?
       defaults: found a field of the full form beside the compact form, expected one form in a file; `loadgen validate --print` rewrites the compact form into the full one
-      grpc_scenarios[3].name: found the name `c`, which grpc_scenarios[2] has too, expected a name of its own for each scenario
+      grpc_scenarios[3].name: found the name `c`, which grpc_scenarios[2] has too, expected a name of its own for each scenario of a protocol
     "#);
 }
 

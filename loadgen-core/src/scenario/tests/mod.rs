@@ -7,6 +7,7 @@ mod overriding;
 mod reading;
 mod round_trip;
 mod schema;
+mod websocket;
 
 use serde_json::{Value, json};
 

@@ -245,3 +245,33 @@ fn a_plan_built_in_code_is_checked_like_a_file() {
         .collect();
     assert_eq!(paths, ["scenarios[0].name", "scenarios[0].thresholds[0]"]);
 }
+
+#[test]
+fn a_websocket_scenario_is_overridden_alike() {
+    let plan = plan_of(&json!({ "steps": [{ "websocket": { "ping": true } }] }));
+    let overrides = Overrides {
+        requests: Some(50),
+        timeout: seconds(3),
+        connections: Some(4),
+        ..Overrides::default()
+    };
+    let (changed, notices) = plan.with_overrides(&overrides).unwrap();
+    assert_eq!(changed.connections, None);
+    assert_eq!(changed.timeout, Duration::from_secs(3));
+    assert!(matches!(&changed.load, Load::Closed(model) if model.limit == Limit::Iterations(50)));
+    assert_eq!(
+        notices,
+        ["s: --connections 4 is for gRPC; a WebSocket user has a connection of its own"]
+    );
+}
+
+#[test]
+fn a_timeout_too_short_to_listen_is_refused() {
+    let plan = plan_of(&json!({ "steps": [{ "websocket": { "stream": { "for": "5s" } } }] }));
+    let overrides = Overrides {
+        timeout: seconds(3),
+        ..Overrides::default()
+    };
+    let error = plan.with_overrides(&overrides).unwrap_err().to_string();
+    assert!(error.contains("less than the `timeout` of 3s"), "{error}");
+}

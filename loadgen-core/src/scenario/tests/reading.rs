@@ -240,8 +240,7 @@ fn the_original_configuration_works_unchanged() {
     expected.load = closed(10, Limit::Iterations(10));
     let echo = &suite.scenarios()[2];
     assert_eq!(echo.load, expected.load, "no more users than requests");
-    let methods: Vec<_> = suite
-        .scenarios()
+    let methods: Vec<_> = suite.scenarios()[..4]
         .iter()
         .map(|plan| match &plan.steps[0].action {
             Action::Grpc(call) => call.method.as_str(),
@@ -252,7 +251,16 @@ fn the_original_configuration_works_unchanged() {
         methods,
         ["Hello", "Compute", "Echo", "Stream"].map(|name| format!("loadgen.v1.Greeter/{name}"))
     );
-    assert_eq!(suite.unavailable()[0].name, "echo_stress");
+    let message = Payload::Sized {
+        bytes: 64,
+        text: true,
+    };
+    let expected = ScenarioPlan::websocket(
+        "echo_stress",
+        WebsocketExchange::send("/echo", message),
+        closed(500, Limit::IterationsPerUser(50)),
+    );
+    assert_eq!(suite.scenarios()[4..], [expected]);
 }
 
 #[test]
@@ -277,11 +285,18 @@ fn numbers_in_messages_are_kept_as_written() {
     );
 }
 
+fn of(suite: &Suite, protocol: Protocol) -> Vec<ScenarioPlan> {
+    let spoken = suite.scenarios().iter();
+    spoken
+        .filter(|plan| plan.protocol == protocol)
+        .cloned()
+        .collect()
+}
+
 #[test]
-fn the_shipped_suite() {
-    let suite = shipped();
-    let sized: Vec<_> = suite
-        .scenarios()
+fn the_shipped_suite_of_grpc() {
+    let plans = of(&shipped(), Protocol::Grpc);
+    let sized: Vec<_> = plans
         .iter()
         .map(|plan| match &plan.load {
             Load::Closed(ClosedModel {
@@ -308,8 +323,54 @@ fn the_shipped_suite() {
         .map(|(name, iterations, users, steps)| (name.as_str(), *iterations, *users, *steps))
         .collect();
     assert_eq!(sized, expected);
-    for plan in suite.scenarios() {
+}
+
+#[test]
+fn the_shipped_suite_of_websocket() {
+    let plans = of(&shipped(), Protocol::Websocket);
+    let sized: Vec<_> = plans
+        .iter()
+        .filter_map(|plan| match &plan.load {
+            Load::Closed(ClosedModel {
+                users,
+                limit: Limit::IterationsPerUser(each),
+                ..
+            }) => Some((plan.name.clone(), *users, *each)),
+            _ => None,
+        })
+        .collect();
+    let mut expected = Vec::new();
+    for kind in ["echo", "compute", "stream", "ping"] {
+        for (size, users, each) in [("light", 50, 20), ("medium", 200, 50), ("high", 1000, 50)] {
+            expected.push((format!("{kind}_{size}"), users, each));
+        }
+        if kind == "echo" {
+            expected.push(("echo_stress".to_owned(), 500, 50));
+        }
+    }
+    assert_eq!(sized, expected);
+    let [endurance, stress] = &plans[sized.len()..] else {
+        panic!("two more");
+    };
+    assert_eq!(endurance.name, "connection_endurance");
+    assert_eq!(endurance.step_names().collect::<Vec<_>>(), ["echo", "ping"]);
+    assert!(endurance.steps.iter().all(|step| match &step.action {
+        Action::Websocket(exchange) => exchange.path == "/echo",
+        _ => false,
+    }));
+    assert_eq!(stress.name, "stress_all");
+    assert_eq!(
+        stress.step_names().collect::<Vec<_>>(),
+        ["echo", "compute", "stream", "ping"]
+    );
+    assert_eq!(stress.load, closed(200, Limit::Iterations(5000)));
+}
+
+#[test]
+fn shipped_scenarios_name_no_targets_and_one_threshold() {
+    for plan in shipped().scenarios() {
         assert!(plan.targets.is_empty());
+        assert!(plan.description.is_some());
         let thresholds: Vec<_> = plan.thresholds.iter().map(|t| t.expression()).collect();
         assert_eq!(thresholds, ["error_rate < 1%"]);
     }
@@ -322,6 +383,11 @@ fn the_shipped_and_the_compact_form_send_the_same() {
         { "name": "compute_high", "total_requests": 5000, "concurrency": 100, "test_type": "compute" },
         { "name": "echo_high", "total_requests": 5000, "concurrency": 100, "test_type": "echo" },
         { "name": "stream_high", "total_requests": 5000, "concurrency": 100, "test_type": "stream" },
+    ], "websocket_scenarios": [
+        { "name": "echo_stress", "total_connections": 500, "messages_per_conn": 50, "test_type": "echo" },
+        { "name": "compute_high", "total_connections": 1000, "messages_per_conn": 50, "test_type": "compute" },
+        { "name": "stream_high", "total_connections": 1000, "messages_per_conn": 50, "test_type": "stream" },
+        { "name": "ping_high", "total_connections": 1000, "messages_per_conn": 50, "test_type": "ping" },
     ] }))
     .unwrap();
     let shipped = shipped();
@@ -329,7 +395,7 @@ fn the_shipped_and_the_compact_form_send_the_same() {
         let same = shipped
             .scenarios()
             .iter()
-            .find(|other| other.name == plan.name)
+            .find(|other| other.name == plan.name && other.protocol == plan.protocol)
             .unwrap();
         assert_eq!((&plan.load, &plan.steps), (&same.load, &same.steps));
     }

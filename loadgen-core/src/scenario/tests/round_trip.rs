@@ -141,7 +141,110 @@ fn call() -> impl Strategy<Value = GrpcCall> {
         })
 }
 
+fn message_stream() -> impl Strategy<Value = MessageStream> {
+    let until = prop_oneof![
+        (1..1_000_000_000_u32).prop_map(StreamEnd::Messages),
+        span().prop_map(StreamEnd::After),
+    ];
+    (until, prop::option::of("[a-zA-Z_ ü]{1,8}"))
+        .prop_map(|(until, sequence)| MessageStream { until, sequence })
+}
+
+fn payload() -> impl Strategy<Value = Payload> {
+    prop_oneof![
+        "[^{]{0,20}".prop_map(Payload::Text),
+        json_value().prop_map(Payload::Json),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(Payload::Binary),
+        (1..=64_u32 << 20, any::<bool>()).prop_map(|(bytes, text)| Payload::Sized { bytes, text }),
+    ]
+}
+
+fn exchange() -> impl Strategy<Value = WebsocketExchange> {
+    let sent = |answer| {
+        payload().prop_map(move |payload| WebsocketMessages::Send {
+            payload,
+            answer: Answer::clone(&answer),
+        })
+    };
+    let by_id = prop::collection::btree_map("[a-z]{1,5}", json_value(), 0..3).prop_map(|message| {
+        WebsocketMessages::Send {
+            payload: Payload::Json(Value::Object(message.into_iter().collect())),
+            answer: Answer::ById("ID".to_owned()),
+        }
+    });
+    let streamed = (payload(), message_stream()).prop_map(|(payload, stream)| {
+        let answer = Answer::Stream(stream);
+        WebsocketMessages::Send { payload, answer }
+    });
+    let messages = prop_oneof![
+        sent(Answer::None),
+        sent(Answer::InOrder),
+        by_id,
+        streamed,
+        Just(WebsocketMessages::Ping),
+        message_stream().prop_map(WebsocketMessages::Listen),
+    ];
+    let counts = (1..1000_u32, prop::option::of(span()), 1..1000_u32);
+    ("/[a-z0-9/?=&%.-]{0,20}", messages, counts).prop_map(
+        |(path, messages, (repeat, every, in_flight))| {
+            let sends = !matches!(messages, WebsocketMessages::Listen(_));
+            let overlaps = match &messages {
+                WebsocketMessages::Send { answer, .. } => {
+                    matches!(answer, Answer::InOrder | Answer::ById(_))
+                }
+                _ => sends,
+            };
+            WebsocketExchange {
+                repeat: if sends { repeat.min(20) } else { 1 },
+                every: every.filter(|_| sends),
+                in_flight: if overlaps { in_flight } else { 1 },
+                ..WebsocketExchange::new(path, messages)
+            }
+        },
+    )
+}
+
+/// The same scenario over WebSocket, sometimes.
 fn scenario() -> impl Strategy<Value = ScenarioPlan> {
+    let websocket = (
+        prop::collection::vec(exchange(), 1..4),
+        prop::collection::btree_map("[xX]-[a-z0-9!~]{1,10}", "[!-z]{0,10}", 0..3),
+        prop::collection::btree_set("[a-z0-9.!~]{1,10}", 0..3),
+        select(vec![ConnectionPer::User, ConnectionPer::Iteration]),
+        prop::option::of(rate()),
+    );
+    let spoken = prop_oneof![Just(None), websocket.prop_map(Some)];
+    (grpc_scenario(), spoken).prop_map(|(grpc, websocket)| {
+        let Some((exchanges, headers, subprotocols, connection_per, connect_rate)) = websocket
+        else {
+            return grpc;
+        };
+        let steps = exchanges.into_iter().enumerate();
+        let mut names = std::collections::HashSet::new();
+        ScenarioPlan {
+            protocol: Protocol::Websocket,
+            // No stream lasts as long as this, a day 20 times at the most.
+            timeout: crate::units::MAX_DURATION,
+            connections: None,
+            streams_per_connection: None,
+            metadata: Vec::new(),
+            protos: Vec::new(),
+            steps: steps
+                .map(|(index, exchange)| StepPlan::websocket(format!("step-{index}"), exchange))
+                .collect(),
+            headers: headers
+                .into_iter()
+                .filter(|(name, _)| names.insert(name.to_ascii_lowercase()))
+                .collect(),
+            subprotocols: subprotocols.into_iter().collect(),
+            connection_per,
+            connect_rate,
+            ..grpc
+        }
+    })
+}
+
+fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
     let spans = (span(), span(), span(), span(), span(), span());
     let tls = prop_oneof![
         Just(None),
@@ -267,6 +370,25 @@ fn suite_like() -> impl Strategy<Value = Value> {
         "grpc",
         "method",
         "message",
+        "websocket",
+        "path",
+        "send",
+        "text",
+        "json",
+        "binary",
+        "size",
+        "as",
+        "ping",
+        "stream",
+        "messages",
+        "sequence",
+        "reply",
+        "match_id",
+        "in_flight",
+        "headers",
+        "subprotocols",
+        "connection_per",
+        "connect_rate",
         "repeat",
         "every",
         "pause",
@@ -292,7 +414,13 @@ fn suite_like() -> impl Strategy<Value = Value> {
             "loadgen.v1.Greeter/Hello",
             "{{",
             "error_rate < 1%",
-            "h:1"
+            "h:1",
+            "ws://h",
+            "/echo",
+            "1KiB",
+            "one",
+            "none",
+            "AAEC",
         ])
         .prop_map(Value::from),
     ];

@@ -36,9 +36,13 @@ fn violations(value: &Value) -> Vec<String> {
 
 #[test]
 fn what_is_shipped_and_what_is_printed_follows_the_schema() {
-    let shipped: Value =
-        serde_json::from_str(include_str!("../../../../scenarios/grpc.json")).unwrap();
-    assert_eq!(violations(&shipped), [""; 0]);
+    for text in [
+        include_str!("../../../../scenarios/grpc.json"),
+        include_str!("../../../../scenarios/websocket.json"),
+    ] {
+        let shipped: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(violations(&shipped), [""; 0]);
+    }
     assert_eq!(violations(&to_json(super::shipped().scenarios())), [""; 0]);
     let open = plan_of(&json!({
         "load": { "open": { "stages": [{ "for": "1s", "rate": "5/s" }] } },
@@ -46,6 +50,20 @@ fn what_is_shipped_and_what_is_printed_follows_the_schema() {
         "tags": { "a": "b" },
     }));
     assert_eq!(violations(&to_json(&[open])), [""; 0]);
+    let websocket = plan_of(&json!({
+        "targets": ["wss://a"],
+        "headers": { "x-a": "b" },
+        "subprotocols": ["a.b"],
+        "connection_per": "iteration",
+        "connect_rate": "5/s",
+        "steps": [
+            { "websocket": { "path": "/a?b=[c]", "send": { "json": null }, "reply": "none" } },
+            { "name": "b", "websocket": { "send": { "json": {} }, "match_id": "id", "in_flight": 2 } },
+            { "name": "c", "websocket": { "send": { "binary": "AA==" }, "every": "1s" } },
+            { "name": "d", "websocket": { "stream": { "for": "1s", "sequence": "n" } } },
+        ],
+    }));
+    assert_eq!(violations(&to_json(&[websocket])), [""; 0]);
 }
 
 #[test_case(&json!({ "lod": {} }); "unknown field")]
@@ -56,6 +74,18 @@ fn what_is_shipped_and_what_is_printed_follows_the_schema() {
 #[test_case(&json!({ "load": { "open": { "arrivals": "x" } } }); "unknown word")]
 #[test_case(&json!({ "steps": [{ "grpc": {} }] }); "no method")]
 #[test_case(&json!({ "steps": [{}] }); "no action")]
+#[test_case(&json!({ "steps": [{ "websocket": {} }] }); "no exchange")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": false } }] }); "no ping")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": true, "path": "a" } }] }); "no path")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": true, "path": "/a b" } }] }); "blank in a path")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": true, "send": { "text": "a" } } }] }); "ping and send")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": true, "stream": { "messages": 1 } } }] }); "ping and stream")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": {} } }] }); "nothing to send")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a", "json": 1 } } }] }); "two things to send")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a", "as": "text" } } }] }); "a text as a text")]
+#[test_case(&json!({ "steps": [{ "websocket": { "stream": { "messages": 1, "for": "1s" } } }] }); "two ends of a stream")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": true }, "pause": "1s" }] }); "two actions")]
+#[test_case(&json!({ "subprotocols": ["a b"] }); "no token")]
 fn the_schema_refuses_what_the_parser_refuses(fields: &Value) {
     assert!(!violations(&suite_of(fields)).is_empty());
     assert!(!problems_of(fields).is_empty());

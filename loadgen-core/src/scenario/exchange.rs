@@ -1,0 +1,301 @@
+//! The values of a WebSocket scenario: paths, payloads, header fields, subprotocols.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::call::{constant, is_base64, is_template};
+use super::elements::{MAX_NAME, checked_text, text_schema, unit};
+use super::reader::{Decode, Reader};
+use crate::units::{SIZE_PATTERN, Size};
+
+/// The most bytes of a message that is made to measure: 64 MiB.
+const MAX_MESSAGE: u64 = 64 << 20;
+const MAX_PATH: usize = 2000;
+
+checked_text! {
+    /// Path and query of a connection.
+    Path, "Path",
+    "a path such as \"/echo\": it begins with `/`, has at most 2000 characters of printable ASCII, \
+     and no blank, `#`, `\"`, `<`, `>`, `` ` `` or `{{` (templates come with a later version)",
+    is_path, "^/[!$-;=?-_a-~]{0,1999}$"
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.len() <= MAX_PATH
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"#\"<>`".contains(&byte))
+        && !is_template(text)
+}
+
+checked_text! {
+    /// The name of a field of JSON messages.
+    FieldName, "FieldName",
+    "the name of a field of the message itself: 1 to 100 characters, no `.` and no control character",
+    is_field_name, "^[^\\x00-\\x1f\\x7f.]{1,100}$"
+}
+
+fn is_field_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count())
+        && !text.chars().any(|c| c.is_ascii_control() || c == '.')
+}
+
+checked_text! {
+    /// The value of a header field.
+    HeaderValue, "HeaderValue",
+    "printable ASCII without space at either end, and no `{{` (templates come with a later version)",
+    super::call::is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
+}
+
+checked_text! {
+    /// The name of a subprotocol.
+    Subprotocol, "Subprotocol",
+    "the name of a subprotocol: 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~",
+    is_token, "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
+}
+
+/// A token of HTTP (RFC 9110, 5.6.2), of a length that a person can read.
+fn is_token(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// Whether a name may be that of a header field; else what is wrong with it.
+pub(super) fn check_header_name(name: &str) -> Result<(), String> {
+    /// What the opening of a connection sets itself, or what goes with a body, which it has not.
+    const RESERVED: [&str; 10] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    if !is_token(name) {
+        return Err("1 to 100 letters, digits and any of !#$%&'*+-.^_`|~ make a name".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower == "sec-websocket-protocol" {
+        return Err("use `subprotocols`".to_owned());
+    }
+    if lower.starts_with("sec-websocket-") || RESERVED.contains(&lower.as_str()) {
+        return Err("it belongs to the protocol, which sets it itself".to_owned());
+    }
+    Ok(())
+}
+
+/// A text message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TextMessage(pub(super) String);
+
+impl Decode for TextMessage {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text("a text")?;
+        constant(reader).then(|| Self(text.to_owned()))
+    }
+}
+
+impl Serialize for TextMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+text_schema!(TextMessage, "TextMessage", {
+    "description": "A text, sent as it is written.",
+});
+
+/// A JSON value that is sent as a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct JsonMessage(pub(super) Value);
+
+impl Decode for JsonMessage {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        constant(reader).then(|| Self(reader.value.clone()))
+    }
+}
+
+impl Serialize for JsonMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl JsonSchema for JsonMessage {
+    fn schema_name() -> Cow<'static, str> {
+        "JsonMessage".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "Any JSON value, sent as a text." })
+    }
+}
+
+/// Bytes, in base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl Decode for Bytes {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str = "base64, such as \"AAEC\"";
+        match from_base64(reader.text(EXPECTED)?) {
+            Some(bytes) => Some(Self(bytes)),
+            None => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&to_base64(&self.0))
+    }
+}
+
+text_schema!(Bytes, "Base64", {
+    "description": "Bytes in base64, with or without padding.",
+    "pattern": "^[A-Za-z0-9+/]*={0,2}$",
+    "examples": ["AAEC"],
+});
+
+/// RFC 4648, section 4.
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    if !is_base64(text) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for digit in text.trim_end_matches('=').bytes() {
+        let value = BASE64.iter().position(|known| *known == digit)?;
+        bits = (bits << 6 | value as u32) & 0xfff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let at = |index: usize| u32::from(group.get(index).copied().unwrap_or_default());
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for digit in 0..4 {
+            let value = (bits >> (18 - 6 * digit)) & 0x3f;
+            text.push(match digit <= group.len() {
+                true => char::from(BASE64[value as usize]),
+                false => '=',
+            });
+        }
+    }
+    text
+}
+
+/// The length of a message that is made to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MessageSize(pub(super) u32);
+
+impl Decode for MessageSize {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text("a size as a text, such as \"1KiB\"")?;
+        let size: Size = unit(reader, text.parse())?;
+        match u32::try_from(size.bytes()) {
+            Ok(bytes @ 1..) if u64::from(bytes) <= MAX_MESSAGE => Some(Self(bytes)),
+            _ => reader.refuse("a size from 1B to 64MiB", None),
+        }
+    }
+}
+
+impl Serialize for MessageSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A number of 32 bits is below the largest size there is.
+        match Size::new(u64::from(self.0)) {
+            Ok(size) => size.serialize(serializer),
+            Err(error) => Err(serde::ser::Error::custom(error)),
+        }
+    }
+}
+
+text_schema!(MessageSize, "MessageSize", {
+    "description": "A number of bytes, from 1B to 64MiB.",
+    "pattern": SIZE_PATTERN,
+    "examples": ["64B", "1KiB"],
+});
+
+/// The word that a step pings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ping;
+
+impl Decode for Ping {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::Bool(true) => Some(Self),
+            _ => reader.refuse("true", None),
+        }
+    }
+}
+
+impl Serialize for Ping {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl JsonSchema for Ping {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Ping".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("", &[]; "nothing")]
+    #[test_case("AAEC", &[0, 1, 2]; "no padding needed")]
+    #[test_case("/w==", &[255]; "two of padding")]
+    #[test_case("/w", &[255]; "padding left out")]
+    #[test_case("//8=", &[255, 255]; "one of padding")]
+    fn base64_reads(text: &str, bytes: &[u8]) {
+        assert_eq!(from_base64(text).as_deref(), Some(bytes));
+    }
+
+    #[test_case("A"; "half a byte")]
+    #[test_case("A==="; "too much padding")]
+    #[test_case("AA-_"; "the alphabet of addresses")]
+    #[test_case("AA E"; "blank")]
+    fn base64_refuses(text: &str) {
+        assert_eq!(from_base64(text), None);
+    }
+
+    proptest! {
+        #[test]
+        fn base64_reads_what_it_writes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(from_base64(&to_base64(&bytes)), Some(bytes));
+        }
+    }
+}

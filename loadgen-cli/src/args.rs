@@ -55,6 +55,8 @@ pub(crate) enum Command {
     /// Start the reference servers
     #[command(subcommand)]
     Serve(ServeCommand),
+    /// Say what this machine lets a load generator do, and what would let it do more
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -184,6 +186,14 @@ pub(crate) struct ValidateArgs {
     /// Print the scenarios in their full form, as JSON
     #[arg(long)]
     pub(crate) print: bool,
+}
+
+/// Flags of `loadgen doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Flags of `loadgen schema`.

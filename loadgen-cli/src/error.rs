@@ -11,7 +11,7 @@ use loadgen_core::scenario;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::{embedded, env, human, limits, output, settings};
+use crate::{doctor, embedded, env, human, limits, output, settings};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub(crate) enum Error {
     /// The open-file limit.
     #[error(transparent)]
     Limit(#[from] limits::LimitError),
+    /// The local ports.
+    #[error(transparent)]
+    Ports(#[from] doctor::PortError),
     /// An output path.
     #[error(transparent)]
     Output(#[from] output::OutputError),
@@ -120,6 +123,7 @@ impl Error {
             | Self::Target(_)
             | Self::Environment(_)
             | Self::Limit(_)
+            | Self::Ports(_)
             | Self::Resolve { .. }
             | Self::Output(_) => Exit::Usage,
             Self::Suite(_)

@@ -11,7 +11,8 @@ pub(crate) enum Exit {
     /// Something unexpected: the system refused something, a result could not be written, a
     /// workload panicked.
     Unexpected = 1,
-    /// Wrong usage: flags, environment, output paths, or more connections than files may be open.
+    /// Wrong usage: flags, environment, output paths, or more connections than files or
+    /// local ports allow.
     Usage = 2,
     /// A threshold or expectation failed.
     Threshold = 99,

@@ -23,6 +23,23 @@ pub(crate) struct LimitError {
     limit: u64,
 }
 
+/// The limits of open files as they are, soft and hard; `u64::MAX` is none.
+pub(crate) fn open_files() -> (u64, u64) {
+    let limit = getrlimit(Resource::Nofile);
+    (
+        limit.current.unwrap_or(u64::MAX),
+        limit.maximum.unwrap_or(u64::MAX),
+    )
+}
+
+/// How many connections fit into this many open files; `u64::MAX` is no limit.
+pub(crate) fn room(files: u64, workers: u64) -> u64 {
+    if files == u64::MAX {
+        return u64::MAX;
+    }
+    files.saturating_sub(BESIDE_CONNECTIONS + PER_WORKER.saturating_mul(workers))
+}
+
 /// Raises the soft limit to the hard one.
 pub(crate) fn raise() {
     let limit = getrlimit(Resource::Nofile);

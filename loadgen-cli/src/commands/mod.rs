@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod completions;
+mod doctor;
 mod list;
 mod run;
 mod schema;
@@ -22,6 +23,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -1,5 +1,6 @@
 //! `loadgen run`: the whole life of a run, from settings to exit code.
 
+use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use loadgen_core::scenario;
 
 use crate::args::RunArgs;
 use crate::commands::list;
+use crate::doctor::{Facts, Needs, Ports};
 use crate::embedded::Embedded;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -20,7 +22,7 @@ use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::Listener;
 use crate::summary::Look;
-use crate::{human, limits, output, suite, summary};
+use crate::{doctor, human, limits, output, suite, summary};
 
 /// Runs scenarios and judges the results.
 ///
@@ -50,6 +52,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         settings.connections(cores),
         settings.options.workers.unwrap_or(cores),
     )?;
+    let facts = Facts::of_this_machine();
+    let needs = needs(&settings, cores, facts.ports.as_ref())?;
     let outputs = settings
         .outputs
         .iter()
@@ -72,6 +76,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     }
     for notice in &settings.notices {
         say(notice);
+    }
+    for warning in doctor::warnings(&facts, &needs) {
+        say(&format!("WARNING: {warning}"));
     }
 
     let executed = execute(&settings, &signals, &screen, args.quiet);
@@ -105,6 +112,29 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         output::note(advice);
     }
     Ok(exit)
+}
+
+/// What the run needs of this machine, and whether it can have the ports for it.
+fn needs(
+    settings: &RunSettings,
+    cores: usize,
+    ports: Option<&Ports>,
+) -> Result<Needs, doctor::PortError> {
+    let scenarios = &settings.plan.scenarios;
+    let users = scenarios.iter().map(|it| it.load.max_users() as usize);
+    let few = cores.min(users.fold(0, usize::saturating_add));
+    let workers = settings.options.workers.unwrap_or(few).max(1);
+    let needs = Needs::of(scenarios, workers, |_| 1);
+    if needs.check_ports(ports).is_ok() {
+        return Ok(needs);
+    }
+    // Only now it matters that a name may have several addresses: looking it up takes time.
+    let needs = Needs::of(scenarios, workers, |target| {
+        let found = (target.host.as_str(), target.port).to_socket_addrs();
+        found.map_or(1, |addresses| addresses.count() as u64)
+    });
+    needs.check_ports(ports)?;
+    Ok(needs)
 }
 
 /// The last word on an invalid run that ends as if it were none.

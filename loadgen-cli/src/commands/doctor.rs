@@ -1,0 +1,21 @@
+//! `loadgen doctor`.
+
+use crate::args::DoctorArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::paint::Paint;
+use crate::{doctor, output};
+
+/// Says what this machine lets a load generator do. Whatever that is, the exit code is 0.
+///
+/// # Errors
+/// When it cannot be printed.
+pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
+    let examination = doctor::examine();
+    output::print(&if args.json {
+        output::json(&examination.json())
+    } else {
+        examination.text(Paint::for_stdout())
+    })?;
+    Ok(Exit::Pass)
+}

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+pub(super) use data_encoding::BASE64;
+use data_encoding::{BASE64_NOPAD, Encoding};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -136,15 +138,10 @@ pub(super) fn check_metadata_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a value may stand under a `-bin` name: base64, with or without padding.
-pub(super) fn is_base64(value: &str) -> bool {
-    let digits = value.trim_end_matches('=');
-    value.len() - digits.len() <= 2
-        && digits.len() % 4 != 1
-        && (value.len() == digits.len() || value.len().is_multiple_of(4))
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+/// The bytes of a text in base64, with or without padding.
+pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let decode = |encoding: Encoding| encoding.decode(text.as_bytes()).ok();
+    decode(BASE64).or_else(|| decode(BASE64_NOPAD))
 }
 
 /// Methods of the reference service are known here. Any other service is described by `protos` or
@@ -177,4 +174,28 @@ pub(super) fn is_metadata_value(text: &str) -> bool {
 /// Whether a later version would put something else in its place.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("", &[]; "nothing")]
+    #[test_case("AAEC", &[0, 1, 2]; "no padding needed")]
+    #[test_case("/w==", &[255]; "two of padding")]
+    #[test_case("/w", &[255]; "padding left out")]
+    #[test_case("//8=", &[255, 255]; "one of padding")]
+    fn base64_reads(text: &str, bytes: &[u8]) {
+        assert_eq!(from_base64(text).as_deref(), Some(bytes));
+    }
+
+    #[test_case("A"; "half a byte")]
+    #[test_case("A==="; "too much padding")]
+    #[test_case("AA-_"; "the alphabet of addresses")]
+    #[test_case("AA E"; "blank")]
+    fn base64_refuses(text: &str) {
+        assert_eq!(from_base64(text), None);
+    }
 }

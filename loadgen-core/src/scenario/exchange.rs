@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::call::{constant, is_base64, is_template};
+use super::call::{BASE64, constant, from_base64, is_template};
 use super::elements::{MAX_NAME, checked_text, text_schema, unit};
 use super::reader::{Decode, Reader};
 use crate::units::{SIZE_PATTERN, Size};
@@ -157,7 +157,7 @@ impl Decode for Bytes {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&to_base64(&self.0))
+        serializer.serialize_str(&BASE64.encode(&self.0))
     }
 }
 
@@ -166,43 +166,6 @@ text_schema!(Bytes, "Base64", {
     "pattern": "^[A-Za-z0-9+/]*={0,2}$",
     "examples": ["AAEC"],
 });
-
-/// RFC 4648, section 4.
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    if !is_base64(text) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for digit in text.trim_end_matches('=').bytes() {
-        let value = BASE64.iter().position(|known| *known == digit)?;
-        bits = (bits << 6 | value as u32) & 0xfff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
-}
-
-fn to_base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let at = |index: usize| u32::from(group.get(index).copied().unwrap_or_default());
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let value = (bits >> (18 - 6 * digit)) & 0x3f;
-            text.push(match digit <= group.len() {
-                true => char::from(BASE64[value as usize]),
-                false => '=',
-            });
-        }
-    }
-    text
-}
 
 /// The length of a message that is made to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,37 +228,5 @@ impl JsonSchema for Ping {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "const": true })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use test_case::test_case;
-
-    use super::*;
-
-    #[test_case("", &[]; "nothing")]
-    #[test_case("AAEC", &[0, 1, 2]; "no padding needed")]
-    #[test_case("/w==", &[255]; "two of padding")]
-    #[test_case("/w", &[255]; "padding left out")]
-    #[test_case("//8=", &[255, 255]; "one of padding")]
-    fn base64_reads(text: &str, bytes: &[u8]) {
-        assert_eq!(from_base64(text).as_deref(), Some(bytes));
-    }
-
-    #[test_case("A"; "half a byte")]
-    #[test_case("A==="; "too much padding")]
-    #[test_case("AA-_"; "the alphabet of addresses")]
-    #[test_case("AA E"; "blank")]
-    fn base64_refuses(text: &str) {
-        assert_eq!(from_base64(text), None);
-    }
-
-    proptest! {
-        #[test]
-        fn base64_reads_what_it_writes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            prop_assert_eq!(from_base64(&to_base64(&bytes)), Some(bytes));
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::call::{MetadataValue, check_metadata_name, is_base64};
+use super::call::{MetadataValue, check_metadata_name, from_base64};
 use super::elements::FilePath;
 use super::load;
 use super::plan::{ConnectionPer, Protocol, ScenarioPlan, Tls, defaults};
@@ -328,7 +328,7 @@ impl<'a> Layers<'a> {
                     );
                 });
                 let value = &value.given()?.0;
-                if name.ends_with("-bin") && !is_base64(value) {
+                if name.ends_with("-bin") && from_base64(value).is_none() {
                     self.problems.add(
                         format!("{path}.{shown}"),
                         format!("{value:?}"),

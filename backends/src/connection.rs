@@ -49,14 +49,18 @@ impl Connection {
         self.cutter.clone()
     }
 
+    /// Has it reset when it is dropped, rather than ended in good order.
+    pub(crate) fn reset_on_drop(&self) {
+        reset_on_close(match &self.transport {
+            Transport::Plain(stream) => stream,
+            Transport::Tls(stream) => stream.get_ref().0,
+        });
+    }
+
     fn cut(&self, context: &Context<'_>) -> io::Result<()> {
         match &self.cutter {
             Some(cutter) if cutter.is_cut(context) => {
-                let socket = match &self.transport {
-                    Transport::Plain(stream) => stream,
-                    Transport::Tls(stream) => stream.get_ref().0,
-                };
-                reset_on_close(socket);
+                self.reset_on_drop();
                 Err(io::ErrorKind::ConnectionReset.into())
             }
             _ => Ok(()),

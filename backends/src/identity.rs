@@ -49,7 +49,7 @@ impl Identity {
         HeaderValue::from_str(&self.id).expect("the id is visible ASCII")
     }
 
-    /// The identity as a message.
+    /// The identity as a protobuf message.
     pub(crate) fn message(&self) -> proto::Identity {
         proto::Identity {
             id: self.id.clone(),

@@ -21,10 +21,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{Connection, Load, LoadGuard, Transport, reset_on_close};
 use crate::error::ServeError;
-use crate::faults::FaultState;
+use crate::faults::{FaultState, Faults};
+use crate::identity::Identity;
+use crate::listen;
+use crate::tls::{self, TlsFiles};
 
-/// A peer that has not finished its TLS handshake by then is let go.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that has not finished its handshake by then, TLS or its protocol's, is let go.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to leave it when no connection can be accepted, mostly for want of file descriptors:
 /// time for some to be closed.
@@ -37,15 +40,55 @@ pub(crate) trait Protocol: Send + Sync + 'static {
     fn serve(&self, connection: Connection, drain: Drain) -> impl Future<Output = ()> + Send;
 }
 
-/// What every protocol's server is set up with.
-pub(crate) struct Setup {
-    pub(crate) listener: StdListener,
-    pub(crate) local_addr: SocketAddr,
-    pub(crate) id: String,
+/// What can be asked of every protocol's server.
+pub(crate) struct Wanted {
+    pub(crate) address: SocketAddr,
+    pub(crate) id: Option<String>,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) threads: Option<usize>,
     pub(crate) grace: Duration,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) faults: Faults,
+}
+
+/// What every protocol's server is started with.
+pub(crate) struct Setup {
+    pub(crate) identity: Identity,
     pub(crate) faults: Option<Arc<FaultState>>,
+    listener: StdListener,
+    local_addr: SocketAddr,
+    threads: Option<usize>,
+    grace: Duration,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Setup {
+    /// Listens from here on. Over TLS, `alpn` is what the server says that it speaks.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the address cannot be had, the TLS files are missing or wrong, or the id
+    /// cannot be sent.
+    pub(crate) fn new(wanted: Wanted, alpn: &[u8]) -> Result<Self, ServeError> {
+        let tls = match &wanted.tls {
+            Some(files) => Some(tls::acceptor(files, alpn)?),
+            None => None,
+        };
+        let listener = listen::bind(wanted.address)?;
+        let local_addr = listener.local_addr().map_err(|reason| ServeError::Listen {
+            address: wanted.address,
+            reason,
+        })?;
+        let identity = Identity::new(wanted.id, local_addr.port())?;
+        let faults = FaultState::new(wanted.faults, identity.id()).map(Arc::new);
+        Ok(Self {
+            identity,
+            faults,
+            listener,
+            local_addr,
+            threads: wanted.threads,
+            grace: wanted.grace,
+            tls,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +203,7 @@ pub(crate) fn start<P: Protocol>(
     // From here on, an error drops this and so ends the threads that were started before it.
     let server = RunningServer {
         local_addr: setup.local_addr,
-        id: setup.id,
+        id: setup.identity.id().to_owned(),
         phase,
         threads: Mutex::default(),
     };

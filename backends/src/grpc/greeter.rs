@@ -1,35 +1,21 @@
 //! The reference service's six calls.
 //!
-//! Owns what they answer and what they refuse ([`limits`]). The identity in the metadata, and the
+//! Owns what they answer; they refuse what is beyond [`limits`]. The identity in the metadata, and the
 //! faults, are `service`'s.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::compute;
 use crate::identity::Identity;
-use crate::proto;
+use crate::pace::Pace;
 use crate::proto::greeter_server::Greeter as Service;
-
-/// The most a request may ask for. Above, it is refused as an invalid argument.
-pub mod limits {
-    /// Rounds of one `Compute`: about a second of one core.
-    pub const COMPUTE_ROUNDS: u32 = 100_000_000;
-    /// Messages of one `Stream`.
-    pub const STREAM_MESSAGES: u32 = 10_000_000;
-    /// Microseconds between two messages of a `Stream`.
-    pub const STREAM_INTERVAL_US: u32 = 60_000_000;
-    /// Payload of a `Stream`'s message. With everything else in it the message stays below the
-    /// 4 MiB that most clients take.
-    pub const STREAM_PAYLOAD_BYTES: u32 = 4_000_000;
-}
+use crate::{compute, limits, proto};
 
 /// Answers the reference service's calls.
 #[derive(Debug)]
@@ -106,8 +92,7 @@ impl Service for Greeter {
             count,
             payload: vec![b'x'; payload_bytes as usize].into(),
             identity: Arc::clone(&self.identity),
-            pace: (interval_us > 0)
-                .then(|| Pace::new(Duration::from_micros(u64::from(interval_us)))),
+            pace: Pace::new(interval_us),
         }))
     }
 
@@ -140,13 +125,7 @@ impl Service for Greeter {
 }
 
 fn within(field: &str, asked: u32, most: u32) -> Result<u32, Status> {
-    if asked <= most {
-        Ok(asked)
-    } else {
-        Err(Status::invalid_argument(format!(
-            "{field} is {asked}, at most {most} is allowed"
-        )))
-    }
+    limits::within(field, asked, most).map_err(Status::invalid_argument)
 }
 
 /// What `Stream` sends.
@@ -177,32 +156,6 @@ impl Stream for Messages {
             payload: this.payload.clone(),
             backend: Some(proto::Identity::clone(&this.identity)),
         })))
-    }
-}
-
-/// Due times at a fixed distance. Each follows from the one due before, not from when that was
-/// sent, so a late message does not put off the next.
-#[derive(Debug)]
-struct Pace {
-    interval: Duration,
-    next: Pin<Box<Sleep>>,
-}
-
-impl Pace {
-    /// The first time is due at once.
-    fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            next: Box::pin(tokio::time::sleep(Duration::ZERO)),
-        }
-    }
-
-    /// Ready when the next time is due, which moves on to the one after.
-    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        ready!(self.next.as_mut().poll(context));
-        let following = self.next.deadline() + self.interval;
-        self.next.as_mut().reset(following);
-        Poll::Ready(())
     }
 }
 

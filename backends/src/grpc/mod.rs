@@ -1,15 +1,13 @@
 //! The gRPC backend: the reference service, health checking and reflection over HTTP/2.
 //!
 //! Owns the configuration and the start. `service` takes each request to who answers it, `greeter`
-//! and `compute` answer, `codec` is what the generated code encodes with.
+//! answers, `codec` is what the generated code encodes with.
 
 pub(crate) mod codec;
-mod compute;
 mod greeter;
 mod service;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -17,14 +15,10 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::error::ServeError;
-use crate::faults::{FaultState, Faults};
-use crate::identity::Identity;
-use crate::listen;
+use crate::faults::Faults;
 use crate::proto::GREETER;
-use crate::server::{self, RunningServer, Setup};
-use crate::tls::{self, TlsFiles};
-
-pub use greeter::limits;
+use crate::server::{self, RunningServer, Setup, Wanted};
+use crate::tls::TlsFiles;
 
 /// What a gRPC backend is started with.
 #[derive(Debug, Clone)]
@@ -67,28 +61,20 @@ impl GrpcConfig {
 /// [`ServeError`] when the address cannot be had, the TLS files are missing or wrong, the id cannot
 /// be sent, or a thread cannot be started.
 pub fn start_grpc(config: GrpcConfig) -> Result<RunningServer, ServeError> {
-    let tls = match &config.tls {
-        Some(files) => Some(tls::acceptor(files, b"h2")?),
-        None => None,
-    };
-    let listener = listen::bind(config.address)?;
-    let local_addr = listener.local_addr().map_err(|reason| ServeError::Listen {
-        address: config.address,
-        reason,
-    })?;
-    let identity = Identity::new(config.id, local_addr.port())?;
-    let faults = FaultState::new(config.faults, identity.id()).map(Arc::new);
     let health = serving();
     let services = service::Shared::new(&health)?;
-    let setup = Setup {
-        listener,
-        local_addr,
-        id: identity.id().to_owned(),
-        threads: config.threads,
-        grace: config.grace,
-        tls,
-        faults: faults.clone(),
-    };
+    let setup = Setup::new(
+        Wanted {
+            address: config.address,
+            id: config.id,
+            tls: config.tls,
+            threads: config.threads,
+            grace: config.grace,
+            faults: config.faults,
+        },
+        b"h2",
+    )?;
+    let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = || {
         service::Grpc::new(
             &identity,

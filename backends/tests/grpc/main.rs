@@ -7,6 +7,8 @@
 )]
 
 mod calls;
+#[path = "../common/certificate.rs"]
+mod certificate;
 mod faults;
 mod lifecycle;
 mod standard;

@@ -1,8 +1,6 @@
 //! TLS: a good handshake, bad ones, and certificates that cannot be served.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
 use loadgen_backends::proto::HelloRequest;
 use loadgen_backends::proto::greeter_client::GreeterClient;
@@ -10,38 +8,8 @@ use loadgen_backends::{GrpcConfig, RunningServer, ServeError, TlsFiles, start_gr
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
+use super::certificate::{self, Folder, certificate};
 use super::{ID, config, sender};
-
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("backend-tls-{}-{next}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A self-signed certificate and its key in PEM form.
-fn certificate() -> (String, String) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    (made.cert.pem(), made.signing_key.serialize_pem())
-}
 
 fn serve_tls(certificate: &Path, key: &Path) -> Result<RunningServer, ServeError> {
     start_grpc(GrpcConfig {
@@ -121,7 +89,7 @@ async fn a_handshake_that_fails_or_hangs_harms_nobody_else() {
 fn files_that_cannot_be_served_are_named() {
     let folder = Folder::new();
     let (certificate, key) = certificate();
-    let (_, other_key) = self::certificate();
+    let (_, other_key) = certificate::certificate();
     let certificate = folder.write("cert.pem", &certificate);
     let key = folder.write("key.pem", &key);
     let other_key = folder.write("other.pem", &other_key);

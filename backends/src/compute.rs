@@ -1,13 +1,13 @@
 //! Processor work of a given size.
 //!
-//! Owns the work itself. How much of it a request may ask for is `greeter::limits`'s.
+//! Owns the work itself. How much of it a request may ask for is [`limits`](crate::limits)'s.
 
 /// Rounds between two looks at what else the thread has to do: about 100 microseconds.
 const CHUNK_ROUNDS: u32 = 10_000;
 
 /// Does `rounds` rounds, about 10 nanoseconds each, and returns their result, which depends on
 /// `rounds` alone. Lets the thread's other work have its turn every now and then.
-pub(super) async fn work(rounds: u32) -> u64 {
+pub(crate) async fn work(rounds: u32) -> u64 {
     let mut state = u64::from(rounds);
     let mut left = rounds;
     while left > CHUNK_ROUNDS {

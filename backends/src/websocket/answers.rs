@@ -1,0 +1,132 @@
+//! What each path answers.
+
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::compute;
+use crate::pace::Pace;
+
+use super::json::{self, Answer, Says};
+use super::session::{End, Session};
+
+/// Messages of a stream without an interval between two looks at what its reader says.
+const MESSAGES_PER_LOOK: u32 = 64;
+
+/// What there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Path {
+    Echo,
+    Compute,
+    Stream,
+    Ping,
+}
+
+impl Path {
+    /// All of them, in words.
+    pub(super) const LIST: &'static str = "/echo, /compute, /stream and /ping";
+
+    /// The path of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "/echo" => Self::Echo,
+            "/compute" => Self::Compute,
+            "/stream" => Self::Stream,
+            "/ping" => Self::Ping,
+            _ => return None,
+        })
+    }
+}
+
+/// Answers one message. What is fed to the session is sent at the latest when it waits.
+///
+/// # Errors
+/// The end of the session, which came in between.
+pub(super) async fn answer(
+    session: &mut Session,
+    path: Path,
+    backend: Option<&RawValue>,
+    message: Message,
+) -> Result<(), End> {
+    if path == Path::Echo && backend.is_none() {
+        return session.feed(message).await;
+    }
+    let id = match &message {
+        Message::Text(text) => json::id(text),
+        _ => None,
+    };
+    let says = match (path, &message) {
+        (Path::Echo, Message::Text(text)) => Says::Text { text },
+        (Path::Echo, other) => Says::Binary { bytes: other.len() },
+        (Path::Ping, Message::Text(text)) => pong(text),
+        (Path::Compute, Message::Text(text)) => match json::Compute::read(text) {
+            Ok(asked) => {
+                // Answers to what came before are not to wait for this one's work.
+                session.flush().await?;
+                compute(asked.rounds).await
+            }
+            Err(error) => refused(error),
+        },
+        (Path::Stream, Message::Text(text)) => match json::Stream::read(text) {
+            Ok(asked) => return stream(session, &asked, id, backend).await,
+            Err(error) => refused(error),
+        },
+        (Path::Compute | Path::Stream | Path::Ping, _) => refused("expected a text message"),
+    };
+    session.feed(said(id, says, backend)).await
+}
+
+fn said(id: Option<&RawValue>, says: Says<'_>, backend: Option<&RawValue>) -> Message {
+    Message::text(Answer { id, says, backend }.to_text())
+}
+
+fn refused(error: impl Into<Cow<'static, str>>) -> Says<'static> {
+    Says::Error {
+        error: error.into(),
+    }
+}
+
+fn pong(text: &Utf8Bytes) -> Says<'_> {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Says::Pong {
+        pong: text,
+        time_us: u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+async fn compute(rounds: u32) -> Says<'static> {
+    let started = Instant::now();
+    let result = compute::work(rounds).await;
+    Says::Computed {
+        result: result.to_string(),
+        elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+async fn stream(
+    session: &mut Session,
+    asked: &json::Stream,
+    id: Option<&RawValue>,
+    backend: Option<&RawValue>,
+) -> Result<(), End> {
+    let payload = "x".repeat(asked.payload_bytes as usize);
+    let mut pace = Pace::new(asked.interval_us);
+    for sequence in 0..asked.count {
+        match &mut pace {
+            Some(pace) => session.until_due(pace).await?,
+            None if sequence % MESSAGES_PER_LOOK == 0 => session.look().await?,
+            None => {}
+        }
+        let says = Says::Message {
+            sequence,
+            payload: &payload,
+        };
+        session.feed(said(id, says, backend)).await?;
+    }
+    Ok(())
+}

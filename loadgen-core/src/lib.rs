@@ -13,7 +13,7 @@
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
-//! workload, a gRPC scenario built in code, and a listener on the event stream.
+//! workload, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
 
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 mod assemble;

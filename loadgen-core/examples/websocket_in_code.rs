@@ -1,0 +1,47 @@
+//! A WebSocket scenario built in code, run, and judged: several messages in flight on each user's
+//! own connection.
+
+use std::time::Duration;
+
+use loadgen_backends::{WebsocketConfig, start_websocket};
+use loadgen_core::assemble;
+use loadgen_core::engine::Options;
+use loadgen_core::report::{Context, build};
+use loadgen_core::scenario::{Payload, Plan, ScenarioPlan, StepPlan, WebsocketExchange};
+use loadgen_core::schedule::{ClosedModel, Limit, Load};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let server = start_websocket(WebsocketConfig::new("127.0.0.1:0".parse()?))?;
+
+    let load = Load::Closed(ClosedModel {
+        users: 20,
+        limit: Limit::Duration(Duration::from_secs(2)),
+        max_duration: None,
+        think_time: None,
+        rate_limit: None,
+    });
+    let mut ask = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
+    ask.repeat = 10;
+    ask.in_flight = 5;
+    let mut scenario = ScenarioPlan::websocket("ask", ask, load);
+    scenario.steps.push(StepPlan::websocket(
+        "alive",
+        WebsocketExchange::ping("/echo"),
+    ));
+    scenario.targets = vec![server.local_addr().to_string().parse()?];
+    scenario.thresholds.push("round_trip.p99 < 1s".parse()?);
+
+    let plan = Plan {
+        scenarios: vec![scenario],
+    };
+    let record = assemble(&plan, Options::default())?.execute()?;
+    let mut context = Context::default();
+    context.thresholds = plan
+        .scenarios
+        .iter()
+        .map(|s| s.thresholds.clone())
+        .collect();
+    let document = build(&record, context);
+    println!("{}", serde_json::to_string_pretty(&document.verdict)?);
+    Ok(())
+}

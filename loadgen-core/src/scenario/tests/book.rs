@@ -1,4 +1,4 @@
-//! The examples in the scenario reference are what they claim to be.
+//! The examples in the scenario reference and the tutorial are what they claim to be.
 
 use serde_json::json;
 
@@ -6,11 +6,15 @@ use super::*;
 use crate::threshold::Threshold;
 
 const REFERENCE: &str = include_str!("../../../../docs/src/scenario-reference.md");
+const TUTORIAL: &str = include_str!("../../../../docs/src/tutorial-websocket.md");
 
 fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
+    blocks_of(REFERENCE, language)
+}
+
+fn blocks_of(page: &'static str, language: &str) -> impl Iterator<Item = &'static str> {
     let fence = format!("```{language}\n");
-    REFERENCE
-        .split(&fence)
+    page.split(&fence)
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect::<Vec<_>>()
@@ -34,6 +38,33 @@ fn every_json_example_is_valid() {
         }
     }
     assert_eq!((suites, loads), (4, 2));
+}
+
+#[test]
+fn every_scenario_of_the_tutorial_is_valid() {
+    let mut suites = 0;
+    for block in blocks_of(TUTORIAL, "json") {
+        if let Err(error) = parse(&serde_json::from_str(block).unwrap()) {
+            panic!("{error}\n{block}");
+        }
+        suites += 1;
+    }
+    assert_eq!(suites, 7);
+}
+
+#[test]
+fn the_slips_of_the_tutorial_are_told_as_it_says() {
+    let first = blocks_of(TUTORIAL, "json").next().unwrap();
+    let slip = first
+        .replace(r#""duration": "5s""#, r#""duration": "5""#)
+        .replace(r#""path""#, r#""pat""#);
+    let told = parse(&serde_json::from_str(&slip).unwrap()).unwrap_err();
+    let shown = blocks_of(TUTORIAL, "text")
+        .find(|block| block.starts_with("error: slip.json"))
+        .unwrap();
+    for line in told.to_string().lines().skip(1) {
+        assert!(shown.contains(line), "{line}");
+    }
 }
 
 #[test]

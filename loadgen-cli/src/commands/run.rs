@@ -1,6 +1,7 @@
 //! `loadgen run`: the whole life of a run, from settings to exit code.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +28,14 @@ use crate::{human, limits, output, suite, summary};
 /// # Errors
 /// Why nothing could be measured.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let (config, profile) = (args.config.as_deref(), args.profile.as_deref());
+    let config = args.config.as_deref().or_else(|| original_config(args));
+    let profile = args.profile.as_deref();
+    if let (None, Some(found), false) = (&args.config, config, args.quiet) {
+        output::note(format_args!(
+            "no --scenario or --config given: running {} of this folder",
+            found.display()
+        ));
+    }
     let suite = if args.scenarios.is_empty() {
         suite::load(config, profile)?
     } else {
@@ -35,7 +43,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     };
     if args.scenarios.is_empty() && config.is_none() {
         output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
-        output::print(&list::table(&suite, settings::protocol(args.protocol)?))?;
+        let protocol = args.protocol.unwrap_or_default();
+        output::print(&list::table(&suite, settings::protocol(protocol)?))?;
         return Ok(Exit::Usage);
     }
     let signals = Listener::install().map_err(|source| Error::Unexpected {
@@ -63,11 +72,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         }
     };
     let mut embedded = None;
-    if settings.embedded {
+    if !settings.embedded.is_empty() {
         // The cores that the workers leave; both halves are at least one.
-        let backend = Embedded::start((cores - cores / 2).max(1))?;
+        let backend = Embedded::start(&settings.embedded, (cores - cores / 2).max(1))?;
         say(&backend.notice());
-        settings.aim_at_embedded(&backend.target());
+        for (protocol, target) in backend.targets() {
+            settings.aim_at_embedded(protocol, &target);
+        }
         embedded = Some(backend);
     }
     for notice in &settings.notices {
@@ -105,6 +116,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         output::note(advice);
     }
     Ok(exit)
+}
+
+/// The file that the framework this one follows ran when only a protocol was named, if it is here.
+fn original_config(args: &RunArgs) -> Option<&'static Path> {
+    let file = Path::new("test-config.json");
+    let only_protocol = args.protocol.is_some() && args.scenarios.is_empty();
+    (only_protocol && file.is_file()).then_some(file)
 }
 
 /// The last word on an invalid run that ends as if it were none.

@@ -166,7 +166,10 @@ impl<'a> Turn<'a> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         self.take_waiting()?;
         if !std::mem::take(&mut self.is_settled) {
-            let mut now = None;
+            // What came together was there together, as far as replies go; of a stream the gaps
+            // are measured.
+            let is_stream = matches!(self.exchange.expect, Expect::Stream(_));
+            let mut woken_at = None;
             loop {
                 if self.is_done() {
                     return Poll::Ready(Ok(()));
@@ -174,7 +177,10 @@ impl<'a> Turn<'a> {
                 match self.connection().poll_incoming(cx) {
                     Poll::Pending => break,
                     Poll::Ready(incoming) => {
-                        let now = *now.get_or_insert_with(|| self.iteration.now());
+                        let now = match woken_at {
+                            Some(woken_at) if !is_stream => woken_at,
+                            _ => *woken_at.insert(self.iteration.now()),
+                        };
                         self.take(incoming?, now)?;
                     }
                 }

@@ -47,11 +47,15 @@ pub(crate) fn render(document: &Document, look: Look) -> String {
     let mut lines = verdict(document, paint);
     if document.scenarios.len() > MOST_BLOCKS {
         lines.push(String::new());
-        lines.extend(table::rows(&document.scenarios, look));
+        lines.extend(table::rows(document, look));
     } else {
         for scenario in &document.scenarios {
             lines.push(String::new());
             lines.extend(scenario::block(scenario, look));
+        }
+        if document.scenarios.len() > 1 {
+            lines.push(String::new());
+            lines.extend(scenario::total(&document.total, paint));
         }
     }
     lines.push(generator(document, paint));
@@ -337,10 +341,74 @@ mod tests {
         service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         hello          910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         stream         910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
-        first msg      910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
-        msg gap        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+         first msg     910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+         msg gap       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         backend     embedded, 5,000 answers
         thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
+        ");
+    }
+
+    /// Both protocols in one run: each with its own figures, and a total.
+    #[test]
+    fn two_protocols() {
+        let look = Look {
+            paint: Paint::OFF,
+            example_lines: Some(3),
+        };
+        let text = render(
+            &samples::document(|json| {
+                let mut talk = json["scenarios"][0].clone();
+                let statistics = talk["response_time_us"].clone();
+                talk["name"] = "stress_all".into();
+                talk["protocol"] = "websocket".into();
+                talk["connections"] = json!({"opened": 203, "failed": 1, "dropped": 2, "connect_time_us": statistics});
+                talk["steps"] = json!([
+                    {"name": "echo", "response_time_us": statistics, "round_trip_us": statistics,
+                     "messages": {"sent": 80000, "received": 79998, "unexpected": 2}},
+                    {"name": "stream", "response_time_us": statistics, "first_message_us": statistics,
+                     "message_gap_us": statistics, "messages": {"sent": 5000, "received": 49999, "missing": 1}},
+                ]);
+                let mut call = json["scenarios"][0].clone();
+                call["name"] = "stress_all".into();
+                json["scenarios"] = json!([call, talk]);
+            }),
+            look,
+        );
+        insta::assert_snapshot!(text, @"
+        PASS  2 scenarios in 104 ms
+
+        stress_all  grpc
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+
+        stress_all  websocket
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+        messages    85,000 sent, 129,997 received, 1 missing, 2 unexpected
+                          p50      p90      p95      p99    p99.9      max     mean
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        connect        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        echo           910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+         round trip    910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        stream         910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+         first msg     910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+         msg gap       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        connections 203 opened, 1 attempt failed, 2 ended by the other side
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+
+        total
+        requests    5,000 planned = 5,000 ok + 0 failed
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+        response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         generator   2 workers, the busiest used 45% of its core: not the limit
         ");
     }
@@ -359,9 +427,10 @@ mod tests {
         PASS  3 scenarios in 104 ms
 
         scenario                        ok   failed        rate     p50     p95     p99
-        hello_high                   5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        hello_high  grpc             5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
         a_scenario_with_a_ver…       5,000       12    48,077/s  910 µs  1.4 ms 2.31 ms
-        hello_high                   5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        hello_high  grpc             5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        total                        5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
         a_scenario_with_a_very_long_name
           FAIL error_rate < 1%  (was 2.4%)
         failed      12 × timeout

@@ -1,6 +1,9 @@
 //! One scenario of the summary, as a block of lines.
 
-use loadgen_core::report::{Backend, LoadModel, Scenario, Statistics, Step, ThresholdResult};
+use loadgen_core::record::{ByteCount, Ledger};
+use loadgen_core::report::{
+    Backend, LoadModel, Messages, Scenario, Statistics, Step, ThresholdResult, Total,
+};
 
 use super::{Look, WIDTH, clean, cut, field, hanging};
 use crate::human;
@@ -20,9 +23,10 @@ pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
     let paint = look.paint;
     let mut lines = vec![
         paint.strong(&format!("{}  {}", scenario.name, scenario.protocol)),
-        requests(scenario),
-        throughput(scenario),
+        requests(&scenario.ledger, scenario.load_model == LoadModel::Open),
+        throughput(scenario.throughput_per_s, scenario.bytes),
     ];
+    lines.extend(messages(scenario));
     lines.extend(times(scenario, paint));
     lines.extend(failures(scenario, look));
     lines.extend(connections(scenario));
@@ -31,18 +35,24 @@ pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
     lines
 }
 
+/// The sums over several scenarios.
+pub(super) fn total(total: &Total, paint: Paint) -> Vec<String> {
+    vec![
+        paint.strong("total"),
+        requests(&total.ledger, total.ledger.dropped > 0),
+        throughput(total.throughput_per_s, total.bytes),
+        row("response", &total.response_time_us),
+        row("service", &total.service_time_us),
+    ]
+}
+
 /// The ledger: nothing planned is left out.
-fn requests(scenario: &Scenario) -> String {
-    let ledger = &scenario.ledger;
+fn requests(ledger: &Ledger, may_drop: bool) -> String {
     let mut parts = vec![format!("{} ok", human::count(ledger.completed))];
     let others = [
         (ledger.failed, "failed", true),
         (ledger.interrupted, "interrupted", false),
-        (
-            ledger.dropped,
-            "dropped",
-            scenario.load_model == LoadModel::Open,
-        ),
+        (ledger.dropped, "dropped", may_drop),
     ];
     for (count, word, always) in others {
         if count > 0 || always {
@@ -60,17 +70,50 @@ fn requests(scenario: &Scenario) -> String {
     field("requests", &text)
 }
 
-fn throughput(scenario: &Scenario) -> String {
-    let bytes = scenario.bytes;
+fn throughput(per_s: f64, bytes: ByteCount) -> String {
     field(
         "throughput",
         &format!(
             "{}, {} sent, {} received",
-            human::rate(scenario.throughput_per_s),
+            human::rate(per_s),
             human::bytes(bytes.sent),
             human::bytes(bytes.received)
         ),
     )
+}
+
+/// Messages, where they are not one and its answer for each iteration.
+fn messages(scenario: &Scenario) -> Option<String> {
+    let mut sum = Messages::default();
+    for of in scenario.steps.iter().filter_map(|step| step.messages) {
+        sum.sent += of.sent;
+        sum.received += of.received;
+        sum.missing += of.missing;
+        sum.out_of_order += of.out_of_order;
+        sum.unexpected += of.unexpected;
+        sum.too_late += of.too_late;
+    }
+    let faults = [
+        (sum.missing, "missing"),
+        (sum.out_of_order, "out of order"),
+        (sum.unexpected, "unexpected"),
+        (sum.too_late, "too late"),
+    ];
+    let faults: String = faults
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!(", {} {word}", human::count(count)))
+        .collect();
+    let started = scenario.ledger.started;
+    let is_plain = sum.sent == started && sum.received == scenario.ledger.completed;
+    let is_told = sum.sent + sum.received > 0 && !(is_plain && faults.is_empty());
+    is_told.then(|| {
+        let (sent, received) = (human::count(sum.sent), human::count(sum.received));
+        field(
+            "messages",
+            &format!("{sent} sent, {received} received{faults}"),
+        )
+    })
 }
 
 fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
@@ -89,29 +132,35 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
         let any = statistics.as_ref().filter(|it| it.max > Some(0.0));
         lines.extend(any.map(|it| row(label, it)));
     }
+    if keeps_own_connections(scenario) {
+        let connect = scenario.connections.connect_time_us.as_ref();
+        lines.extend(connect.map(|it| row("connect", it)));
+    }
     if let [only] = scenario.steps.as_slice() {
-        lines.extend(message_rows(only));
+        lines.extend(message_rows(only, ""));
     } else {
         for step in &scenario.steps {
             let name = cut(&step.name, 11);
             lines.extend(step.response_time_us.as_ref().map(|it| row(&name, it)));
-            lines.extend(message_rows(step));
+            // One blank before each: they are the step's.
+            lines.extend(message_rows(step, " "));
         }
     }
     lines
 }
 
 /// The further series of a step.
-fn message_rows(step: &Step) -> impl Iterator<Item = String> {
+fn message_rows(step: &Step, indent: &str) -> impl Iterator<Item = String> {
     let series = [
         ("first msg", &step.first_message_us),
         ("msg gap", &step.message_gap_us),
         ("round trip", &step.round_trip_us),
         ("stream wait", &step.stream_wait_us),
     ];
-    series
-        .into_iter()
-        .filter_map(|(label, statistics)| statistics.as_ref().map(|it| row(label, it)))
+    series.into_iter().filter_map(move |(label, statistics)| {
+        let row = |it| row(&format!("{indent}{label}"), it);
+        statistics.as_ref().map(row)
+    })
 }
 
 /// A series as figures under the heading; `-` where too few samples support one.
@@ -162,10 +211,16 @@ pub(super) fn failures(scenario: &Scenario, look: Look) -> Vec<String> {
     lines
 }
 
-/// Connections, where anything became of them that was not meant to.
+/// Whether each user has connections of its own, so that connecting is part of what is measured.
+fn keeps_own_connections(scenario: &Scenario) -> bool {
+    scenario.protocol == "websocket"
+}
+
+/// Connections, where they are measured or anything became of them that was not meant to.
 fn connections(scenario: &Scenario) -> Option<String> {
     let connections = &scenario.connections;
-    (connections.failed > 0 || connections.dropped > 0).then(|| {
+    let troubled = connections.failed > 0 || connections.dropped > 0;
+    (troubled || keeps_own_connections(scenario)).then(|| {
         field(
             "connections",
             &format!(

@@ -9,6 +9,7 @@ use super::scenario::ThresholdResult;
 use super::statistics::Statistics;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::{RunRecord, ScenarioRecord};
+use crate::workload::MessageFault;
 
 /// More than this part of the started iterations late: invalid.
 const MOST_LATE: f64 = 0.01;
@@ -52,6 +53,7 @@ pub(super) fn verdict_on(
             judge_arrivals(scenario, &generator, &mut findings);
         }
         judge_remainder(scenario, &mut findings);
+        judge_messages(scenario, &mut findings);
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
         judge_conditions(scenario, conditions, &mut findings);
     }
@@ -301,6 +303,23 @@ fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
     }
 }
 
+/// Messages that make the figures of others doubtful.
+fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
+    for step in &scenario.steps {
+        let unexpected = step.message_faults[MessageFault::Unexpected as usize];
+        if unexpected > 0 {
+            findings.warnings.push(format!(
+                "`{}`: {} came to step `{}` that nothing had asked for; where replies are matched \
+                 by their order, one of them may have been taken for an answer: number them \
+                 (`match_id`) if the service can",
+                scenario.name,
+                plural(unexpected, "message"),
+                step.name,
+            ));
+        }
+    }
+}
+
 /// The conditions on the results, and that there are results.
 fn judge_conditions(
     scenario: &ScenarioRecord,
@@ -461,6 +480,16 @@ mod tests {
         scenario.ledger.completed = 0;
         scenario.ledger.interrupted = scenario.ledger.started;
         scenario.outcomes.clear();
+    }
+
+    #[test]
+    fn messages_out_of_the_blue_are_warned_of() {
+        let record = run(false, |record| {
+            record.scenarios[0].steps[0].message_faults[MessageFault::Unexpected as usize] = 1;
+        });
+        let verdict = verdict(&record, &[]);
+        assert_eq!(verdict.status, Status::Pass);
+        insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1 message came to step `hello` that nothing had asked for; where replies are matched by their order, one of them may have been taken for an answer: number them (`match_id`) if the service can");
     }
 
     #[test_case(true, |_| () => Status::Pass; "open and well")]

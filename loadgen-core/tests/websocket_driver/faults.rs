@@ -338,3 +338,32 @@ fn a_pong_that_never_comes() {
         assert_eq!(driver.recorder.0.borrow().opened, 1);
     });
 }
+
+/// An iteration makes one new connection, and fails with it.
+#[test]
+fn a_server_that_closes_every_connection_at_once() {
+    run(async {
+        let server = serve(|peer| async {
+            let mut socket = peer.accept().await;
+            let frame = CloseFrame {
+                code: 1013.into(),
+                reason: "full".into(),
+            };
+            let _ = socket.send(Message::Close(Some(frame))).await;
+        })
+        .await;
+        let driver = Driver::open(&plan(&[server.address], hello())).await;
+        let mut user = driver.user().await;
+        for opened in 2..=4 {
+            let outcome = driver.iterate(&mut user).await;
+            assert!(
+                [Failure::Close(1013), Failure::Connection]
+                    .map(Outcome::from)
+                    .contains(&outcome),
+                "{outcome}"
+            );
+            let seen = driver.recorder.0.borrow();
+            assert!(seen.opened <= opened && seen.dropped <= opened, "{seen:?}");
+        }
+    });
+}

@@ -450,3 +450,40 @@ fn fragments_make_one_message_and_a_ping_between_them_is_answered() {
         crate::common::until(|| ponged.get()).await;
     });
 }
+
+/// Each message is answered by whatever comes within a time, which may be nothing.
+#[test]
+fn streams_of_a_certain_time_follow_one_another() {
+    run(async {
+        let server = serve(|peer| async {
+            let mut socket = peer.accept().await;
+            for nth in 0.. {
+                if next(&mut socket).await.is_none() {
+                    return;
+                }
+                if nth == 1 {
+                    say(&mut socket, "once").await;
+                }
+            }
+        })
+        .await;
+        let stream = MessageStream {
+            until: StreamEnd::After(Duration::from_millis(30)),
+            sequence: None,
+        };
+        let exchange = WebsocketExchange {
+            repeat: 3,
+            ..streamed(stream)
+        };
+        let driver = Driver::open(&plan(&[server.address], exchange)).await;
+        let from = tokio::time::Instant::now();
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert!(
+            from.elapsed() >= Duration::from_millis(90),
+            "{:?}",
+            from.elapsed()
+        );
+        assert_eq!(driver.recorder.0.borrow().messages, (3, 1));
+        assert_eq!(driver.recorder.samples(SampleKind::FirstMessage).len(), 1);
+    });
+}

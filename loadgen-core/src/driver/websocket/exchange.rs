@@ -66,20 +66,24 @@ async fn ready_connection(
     hub: &Rc<Hub>,
     iteration: &Iteration<'_>,
 ) -> Result<Box<Connection>, (Failure, String)> {
-    let mut started = iteration.started();
-    loop {
-        let mut connection = line.take(hub, started).await?;
-        let settled = poll_fn(|cx| {
-            Poll::Ready(line.settle(hub, &mut connection, exchange, iteration.observer(), cx))
-        })
-        .await;
-        match settled {
+    let settle = async |connection: &mut Connection| {
+        let observer = iteration.observer();
+        poll_fn(|cx| Poll::Ready(line.settle(hub, connection, exchange, observer, cx))).await
+    };
+    if let Some(mut connection) = line.take_open() {
+        match settle(&mut connection).await {
             Settled::Ready => return Ok(connection),
             Settled::Unclear => hub.say_good_bye(connection),
-            Settled::Lost => line.lost(hub, connection),
+            Settled::Lost(_) => line.lost(hub, connection),
         }
-        // What was tried ahead of the iteration has been told.
-        started = Nanos::MAX;
+    }
+    let mut connection = line.take_new(hub, iteration.started()).await?;
+    match settle(&mut connection).await {
+        Settled::Lost(Lost { failure, detail }) => {
+            line.lost(hub, connection);
+            Err((failure, detail))
+        }
+        Settled::Ready | Settled::Unclear => Ok(connection),
     }
 }
 
@@ -166,7 +170,10 @@ impl<'a> Turn<'a> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         self.take_waiting()?;
         if !std::mem::take(&mut self.is_settled) {
-            let mut now = None;
+            // What came together was there together, as far as replies go; of a stream the gaps
+            // are measured.
+            let is_stream = matches!(self.exchange.expect, Expect::Stream(_));
+            let mut woken_at = None;
             loop {
                 if self.is_done() {
                     return Poll::Ready(Ok(()));
@@ -174,13 +181,16 @@ impl<'a> Turn<'a> {
                 match self.connection().poll_incoming(cx) {
                     Poll::Pending => break,
                     Poll::Ready(incoming) => {
-                        let now = *now.get_or_insert_with(|| self.iteration.now());
+                        let now = match woken_at {
+                            Some(woken_at) if !is_stream => woken_at,
+                            _ => *woken_at.insert(self.iteration.now()),
+                        };
                         self.take(incoming?, now)?;
                     }
                 }
             }
         }
-        if let Some(until) = &mut self.until
+        while let Some(until) = &mut self.until
             && until.as_mut().poll(cx).is_ready()
         {
             self.end_stream();
@@ -303,13 +313,21 @@ impl<'a> Turn<'a> {
                 Some(Some(sent)) => self.take_reply(sent, now),
                 _ => self.take_stray(&message),
             },
-            // With nothing under way, it is no part of any stream.
-            Expect::Stream(_) if self.exchange.outgoing.is_none() || self.sent > self.answered => {
+            Expect::Stream(_) if self.is_streaming() => {
                 self.take_of_stream(&message, Some(now))?;
             }
             _ => self.take_stray(&message),
         }
         Ok(())
+    }
+
+    /// Whether what comes is part of a stream: one that was asked for, or one that comes by itself
+    /// once all that is owed from before has come.
+    fn is_streaming(&mut self) -> bool {
+        match self.exchange.outgoing {
+            Some(_) => self.sent > self.answered,
+            None => self.connection().owed == 0,
+        }
     }
 
     fn take_pong(&mut self, number: u64, now: Nanos) {

@@ -70,15 +70,17 @@ impl Line {
         }
     }
 
-    /// The connection for an iteration that started at `started`; opens one where there is none.
-    pub(super) async fn take(
+    /// The connection, where it is open.
+    pub(super) fn take_open(&self) -> Option<Box<Connection>> {
+        self.connection.take()
+    }
+
+    /// A new connection for an iteration that started at `started`.
+    pub(super) async fn take_new(
         &self,
         hub: &Hub,
         started: Nanos,
     ) -> Result<Box<Connection>, (Failure, String)> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
-        }
         // An attempt within the same iteration was this one's.
         if let Some((at, failure, detail)) = self.untold.take()
             && at >= started
@@ -113,11 +115,6 @@ impl Line {
     /// The connection is free for the next step.
     pub(super) fn put_back(&self, connection: Box<Connection>) {
         self.connection.replace(Some(connection));
-    }
-
-    /// The connection, to be closed.
-    pub(super) fn give_away(&self) -> Option<Box<Connection>> {
-        self.connection.take()
     }
 
     /// Takes note that the connection has ended without our asking.
@@ -165,7 +162,7 @@ impl Line {
         let matches_in_order = matches!(exchange.expect, Expect::InOrder | Expect::Stream(_))
             && exchange.outgoing.is_some();
         match read {
-            Err(_) => Settled::Lost,
+            Err(lost) => Settled::Lost(lost),
             // What is owed could come at any time, and be taken for the answer to something else.
             Ok(()) if connection.owed > 0 && matches_in_order => Settled::Unclear,
             Ok(()) => Settled::Ready,
@@ -184,12 +181,12 @@ impl Line {
 }
 
 /// What a connection is good for when a step is about to use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Settled {
     Ready,
     /// Answers to what was given up would be taken for answers to what comes now.
     Unclear,
-    Lost,
+    Lost(Lost),
 }
 
 /// What came while nothing was waited for.
@@ -218,8 +215,8 @@ impl<'a> Strays<'a> {
                 Poll::Ready(Err(lost)) => return Err(lost),
                 Poll::Ready(Ok(Incoming::Pong(payload))) => {
                     if let Some(number) = number_of_pong(&payload) {
-                        // A late one; those that nothing asked for are no more than a sign of life.
-                        connection.was_given_up(number);
+                        // Those that nothing asked for are no more than a sign of life.
+                        self.too_late += u64::from(connection.was_given_up(number));
                     }
                 }
                 Poll::Ready(Ok(Incoming::Message(message))) => {

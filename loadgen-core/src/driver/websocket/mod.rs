@@ -11,6 +11,8 @@
 mod connection;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod line;
 mod message;
@@ -86,7 +88,7 @@ pub struct WebsocketSession {
 
 impl WebsocketSession {
     async fn close(&self, hub: &Hub) {
-        let open = self.lines.iter().filter_map(|line| line.give_away());
+        let open = self.lines.iter().filter_map(|line| line.take_open());
         close_all(open, &*hub.observer).await;
     }
 }
@@ -112,7 +114,7 @@ impl Workload for WebsocketWorkload {
         if !is_kept && iteration.number() > 0 {
             // Of an iteration that was cut off.
             for line in &session.lines {
-                if let Some(connection) = line.give_away() {
+                if let Some(connection) = line.take_open() {
                     self.hub.say_good_bye(connection);
                 }
             }

@@ -117,11 +117,11 @@ impl Embedded {
         })
     }
 
-    /// The line that says that it is there.
-    pub(crate) fn notice(&self) -> String {
+    /// The line that says that it is there; `named` says what it speaks, where that is in doubt.
+    pub(crate) fn notice(&self, named: bool) -> String {
         format!(
             "no target given: the embedded backend answers {} (process {})",
-            places(&self.addresses),
+            places(&self.addresses, named),
             self.child.id()
         )
     }
@@ -158,9 +158,9 @@ fn serve(protocols: &[Protocol]) -> Vec<&str> {
     }
 }
 
-fn places(addresses: &[(Protocol, SocketAddr)]) -> String {
+fn places(addresses: &[(Protocol, SocketAddr)], named: bool) -> String {
     match addresses {
-        [(_, address)] => format!("on {address}"),
+        [(_, address)] if !named => format!("on {address}"),
         several => {
             let places = several
                 .iter()
@@ -187,9 +187,10 @@ mod tests {
     fn the_notice_says_where_each_protocol_is_answered() {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let both = [(BOTH[0], address(1)), (BOTH[1], address(2))];
-        assert_eq!(places(&both[..1]), "on 127.0.0.1:1");
+        assert_eq!(places(&both[..1], false), "on 127.0.0.1:1");
+        assert_eq!(places(&both[..1], true), "grpc on 127.0.0.1:1");
         assert_eq!(
-            places(&both),
+            places(&both, false),
             "grpc on 127.0.0.1:1 and websocket on 127.0.0.1:2"
         );
     }

@@ -102,7 +102,9 @@ fn generator(document: &Document, paint: Paint) -> String {
         "{} worker{plural}, the busiest used {busy} of its core: ",
         generator.workers
     );
-    let judgement = if generator.saturated {
+    let judgement = if generator.saturated && generator.cpu_busy < 0.9 {
+        paint.doubtful("it had to wait for more")
+    } else if generator.saturated {
         paint.doubtful("it was the limit")
     } else if document.verdict.status == Status::Invalid {
         paint.doubtful("it did not keep up")
@@ -365,9 +367,9 @@ mod tests {
                 talk["connections"] = json!({"opened": 203, "failed": 1, "dropped": 2, "connect_time_us": statistics});
                 talk["steps"] = json!([
                     {"name": "echo", "response_time_us": statistics, "round_trip_us": statistics,
-                     "messages": {"sent": 80000, "received": 79998, "unexpected": 2}},
+                     "messages": {"sent": 80000, "received": 79998, "received_per_s": 769211.5, "unexpected": 2}},
                     {"name": "stream", "response_time_us": statistics, "first_message_us": statistics,
-                     "message_gap_us": statistics, "messages": {"sent": 5000, "received": 49999, "missing": 1}},
+                     "message_gap_us": statistics, "messages": {"sent": 5000, "received": 49999, "received_per_s": 480759.6, "missing": 1}},
                 ]);
                 let mut call = json["scenarios"][0].clone();
                 call["name"] = "stress_all".into();
@@ -390,7 +392,7 @@ mod tests {
         stress_all  websocket
         requests    5,000 planned = 5,000 ok + 0 failed
         throughput  48,077/s, 303 KiB sent, 518 KiB received
-        messages    85,000 sent, 129,997 received, 1 missing, 2 unexpected
+        messages    85,000 sent, 129,997 received (1,249,971/s), 1 missing, 2 unexpected
                           p50      p90      p95      p99    p99.9      max     mean
         response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms

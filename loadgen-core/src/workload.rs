@@ -340,13 +340,20 @@ impl<'a> Iteration<'a> {
 
     /// Waits on purpose. The time is in neither response nor service time.
     pub async fn pause(&self, duration: Duration) {
+        self.aside(tokio::time::sleep(duration)).await;
+        self.last_end.set(Some(self.clock.now()));
+    }
+
+    /// Does something that is no part of what is measured: as in a pause, its time is in neither
+    /// response nor service time, and no timeout cuts it off. Whoever calls this bounds it.
+    pub async fn aside<T>(&self, what: impl Future<Output = T>) -> T {
         let from = self.clock.now();
         self.pausing.set(true);
-        tokio::time::sleep(duration).await;
+        let done = what.await;
         self.pausing.set(false);
-        let end = self.clock.now();
-        self.paused.set(self.paused.get() + (end - from));
-        self.last_end.set(Some(end));
+        self.paused
+            .set(self.paused.get() + (self.clock.now() - from));
+        done
     }
 
     /// Says who answered, by the server's own word. The last call in a step counts.

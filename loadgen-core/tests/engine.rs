@@ -263,6 +263,27 @@ fn think_time_is_in_neither_series() {
     assert!(record.scenarios[0].response_time.value_at_quantile(0.5) < 20_000_000);
 }
 
+/// A run that ended on a whole second put the counts of its last one into a point of no length, as
+/// often as its end came before the second had been told of.
+#[test]
+fn the_last_whole_second_has_its_own_counts() {
+    for _ in 0..6 {
+        let load = Load::Closed(ClosedModel {
+            users: 20,
+            limit: Limit::Duration(Duration::from_secs(1)),
+            max_duration: None,
+            think_time: Some(ThinkTime::Fixed(Duration::from_millis(50))),
+            rate_limit: None,
+        });
+        let record = run(spec(load), Busy::default());
+        let scenario = &record.scenarios[0];
+        let ended = check(scenario).completed;
+        // What is under way when the time is up ends a moment later.
+        let first = scenario.series[0].completed;
+        assert!(first * 2 > ended, "{first} of {ended}");
+    }
+}
+
 #[test]
 fn a_rate_limit_caps_a_closed_model() {
     let load = Load::Closed(ClosedModel {

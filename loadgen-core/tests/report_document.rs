@@ -533,7 +533,9 @@ fn a_scenario_as_json() {
           },
           "messages": {
             "sent": 2000,
-            "received": 20000
+            "received": 20000,
+            "sent_per_s": 195.122,
+            "received_per_s": 1951.22
           },
           "outcomes": {
             "grpc.UNAVAILABLE": 40,

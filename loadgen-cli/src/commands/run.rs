@@ -1,5 +1,6 @@
 //! `loadgen run`: the whole life of a run, from settings to exit code.
 
+use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -44,7 +45,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         suite::load_over_shipped(config, profile)?
     };
     if args.scenarios.is_empty() && config.is_none() {
-        output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
+        let found_none = if args.protocol.is_some() {
+            format!("; there is no {ORIGINAL_CONFIG} in this folder")
+        } else {
+            String::new()
+        };
+        output::note(format_args!(
+            "error: say what to run with `--scenario NAME` or `--config FILE`{found_none}"
+        ));
         let protocol = settings::protocol(args.protocol.unwrap_or_default());
         output::print(&list::table(&suite, protocol))?;
         return Ok(Exit::Usage);
@@ -75,7 +83,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     if !settings.embedded.is_empty() {
         // The cores that the workers leave; both halves are at least one.
         let backend = Embedded::start(&settings.embedded, (cores - cores / 2).max(1))?;
-        say(&backend.notice());
+        let protocols = settings.plan.scenarios.iter().map(|it| it.protocol);
+        let several = protocols.collect::<BTreeSet<_>>().len() > 1;
+        say(&backend.notice(several));
         for (protocol, target) in backend.targets() {
             settings.aim_at_embedded(protocol, &target);
         }
@@ -141,9 +151,12 @@ fn needs(settings: &RunSettings, cores: usize, ports: Option<&Ports>) -> Result<
     Ok(needs)
 }
 
+/// The configuration of the framework that this one follows.
+const ORIGINAL_CONFIG: &str = "test-config.json";
+
 /// The file that the framework this one follows ran when only a protocol was named, if it is here.
 fn original_config(args: &RunArgs) -> Option<&'static Path> {
-    let file = Path::new("test-config.json");
+    let file = Path::new(ORIGINAL_CONFIG);
     let only_protocol = args.protocol.is_some() && args.scenarios.is_empty();
     (only_protocol && file.is_file()).then_some(file)
 }

@@ -293,8 +293,9 @@ fn ports_in_time_wait(facts: &Facts, needs: &Needs) -> Option<String> {
     let too_many = needs.new_connections_per_s > most as f64 && reuse(&wait) != Reuse::Always;
     too_many.then(|| {
         format!(
-            "new connections to one target at {}, where {}/s go on for long, as a closed one may \
-             hold its port for {TIME_WAIT_S} s; `{}` lets ports be used again",
+            "new connections to one target at {}, where {}/s go on for long, as one that the \
+             server does not close first holds its port for {TIME_WAIT_S} s; `{}` lets ports be \
+             used again",
             human::rate(needs.new_connections_per_s),
             human::count(most),
             sysctl(REUSE, "1")

@@ -91,7 +91,7 @@ fn pace(facts: &Facts, measured: &Measured) -> Vec<String> {
     {
         sentences.push(format!(
             "Opening and closing a connection for each iteration goes on for long at up to {}/s \
-             to one target elsewhere.",
+             to one target elsewhere, or more where the server closes first.",
             human::count(ports.usable() / TIME_WAIT_S)
         ));
     }

@@ -88,10 +88,11 @@ fn messages(scenario: &Scenario) -> Option<String> {
     for of in scenario.steps.iter().filter_map(|step| step.messages) {
         sum.sent += of.sent;
         sum.received += of.received;
-        sum.missing += of.missing;
-        sum.out_of_order += of.out_of_order;
-        sum.unexpected += of.unexpected;
-        sum.too_late += of.too_late;
+        sum.received_per_s += of.received_per_s;
+        sum.missing = sum.missing.saturating_add(of.missing);
+        sum.out_of_order = sum.out_of_order.saturating_add(of.out_of_order);
+        sum.unexpected = sum.unexpected.saturating_add(of.unexpected);
+        sum.too_late = sum.too_late.saturating_add(of.too_late);
     }
     let faults = [
         (sum.missing, "missing"),
@@ -108,11 +109,13 @@ fn messages(scenario: &Scenario) -> Option<String> {
     let is_plain = sum.sent == started && sum.received == scenario.ledger.completed;
     let is_told = sum.sent + sum.received > 0 && !(is_plain && faults.is_empty());
     is_told.then(|| {
-        let (sent, received) = (human::count(sum.sent), human::count(sum.received));
-        field(
-            "messages",
-            &format!("{sent} sent, {received} received{faults}"),
-        )
+        let text = format!(
+            "{} sent, {} received ({}){faults}",
+            human::count(sum.sent),
+            human::count(sum.received),
+            human::rate(sum.received_per_s)
+        );
+        field("messages", &text)
     })
 }
 

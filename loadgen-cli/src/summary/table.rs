@@ -49,7 +49,8 @@ pub(super) fn rows(document: &Document, look: Look) -> Vec<String> {
 fn title(scenario: &Scenario, all: &[Scenario]) -> String {
     let alike = all.iter().filter(|it| it.name == scenario.name);
     if alike.count() > 1 {
-        format!("{}  {}", scenario.name, scenario.protocol)
+        let room = NAME - scenario.protocol.len() - 2;
+        format!("{}  {}", cut(&scenario.name, room), scenario.protocol)
     } else {
         scenario.name.clone()
     }

@@ -61,7 +61,8 @@ pub(crate) enum Problem {
     #[error("HTTP/2 could not be set up: {0}")]
     Http2(String),
     #[error(
-        "the server does not speak TLS on this port; use an `http://` target without a `tls` block"
+        "the server does not speak TLS on this port; leave TLS out: no `https://` or `wss://` in \
+         front of the target, no `tls` block, no flag that turns TLS on"
     )]
     PlaintextServer,
     #[error(
@@ -129,9 +130,9 @@ fn http_answer(status: u16, location: Option<&str>, body: &str) -> String {
         404 => "; check the step's `path`".to_owned(),
         426 => "; it asks for another version of the protocol".to_owned(),
         200..=299 => "; it speaks HTTP there and not WebSocket: check port and path".to_owned(),
-        300..=399 => {
-            location.map_or_else(String::new, |to| format!(" to {to}; name that as target"))
-        }
+        300..=399 => location.map_or_else(String::new, |to| {
+            format!("; it redirects to {to}: name where that is as target and `path`")
+        }),
         _ => String::new(),
     };
     let body = if body.is_empty() {

@@ -148,13 +148,25 @@ pub(crate) fn diagnose(error: &io::Error, alpn: &Alpn) -> Problem {
                 presented.join(", ")
             },
         },
-        rustls::Error::InvalidCertificate(other) => Problem::Certificate(other.to_string()),
+        rustls::Error::InvalidCertificate(other) => {
+            Problem::Certificate(in_words(&other.to_string()))
+        }
         rustls::Error::NoApplicationProtocol
         | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
             Problem::NoAlpn(alpn.needed)
         }
         other => Problem::Tls(other.to_string()),
     }
+}
+
+/// What is wrong with a certificate. The verifier has names for some of it only.
+fn in_words(problem: &str) -> String {
+    if problem.contains("CaUsedAsEndEntity") {
+        return "it is an authority's own, which no server should show; make one for the server \
+                that the authority signs, or accept any certificate with `tls.insecure_skip_verify`"
+            .to_owned();
+    }
+    problem.to_owned()
 }
 
 /// Accepts any certificate, as `insecure_skip_verify` asks. Signatures are still checked, so the

@@ -87,8 +87,9 @@ impl Beat {
         let into = now.saturating_sub(from);
         if let Some(empty) = self.empty(last) {
             // At a tick the second that ended is meant; the last one cuts a second short.
+            // It may come when the second that ended has not been told of yet.
             let second = if last {
-                into / SECOND
+                (self.next_tick.get().saturating_sub(from) / SECOND).saturating_sub(1)
             } else {
                 (into / SECOND).saturating_sub(1)
             };

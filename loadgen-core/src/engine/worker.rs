@@ -21,7 +21,7 @@ use super::open;
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos};
 use crate::pacer::Pacer;
-use crate::record::{Recorder, Tick, WorkerRecord};
+use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
 use crate::workload::{PrepareError, UserId, WorkerContext, Workload};
 
@@ -187,16 +187,17 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
         }
         let names = scenario.spec().names();
         let recorder = Rc::new(Recorder::new(&names));
+        let outside = Rc::new(Outside::new(Rc::clone(&recorder), assignment.clock));
         let context = WorkerContext {
             worker,
             workers,
             users: (users - worker).div_ceil(workers),
             seed: mix(assignment.seed, index as u64, worker as u64),
             clock: assignment.clock,
-            observer: recorder.clone(),
+            observer: outside.clone(),
         };
         let lane = scenario.lane(&context);
-        lanes.push((index, lane, recorder, names));
+        lanes.push((index, lane, (recorder, outside), names));
     }
 
     let connect = join_all(lanes.iter_mut().map(|(index, lane, ..)| {
@@ -219,10 +220,11 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     let panic = Rc::new(RefCell::new(None));
     let mut beats = Vec::new();
     let mut running = Vec::new();
-    for (index, lane, recorder, names) in lanes {
+    for (index, lane, (recorder, outside), names) in lanes {
         let spec = Arc::clone(assignment.scenarios[index].spec());
         let timeline = Timeline::new(&spec, start);
         recorder.begin(timeline.measure_from);
+        outside.begin(timeline.measure_from);
         recorder.forget_warm_up();
         let core = Rc::new(LaneCore::new(
             Arc::clone(&spec),

@@ -240,7 +240,7 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
     step.messages_sent += from.sent;
     step.messages_received += from.received;
     for (sum, count) in step.message_faults.iter_mut().zip(from.faults) {
-        *sum += count;
+        *sum = sum.saturating_add(count);
     }
     for (kind, histogram) in SampleKind::ALL.into_iter().zip(&from.samples) {
         let Some(histogram) = histogram.as_ref().filter(|h| !h.is_empty()) else {

@@ -6,6 +6,7 @@
 mod histogram;
 mod ledger;
 mod merge;
+mod outside;
 mod recorder;
 mod result;
 mod series;
@@ -14,6 +15,7 @@ mod tick;
 pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_histogram};
 pub use ledger::Ledger;
 pub use merge::{Interval, Merger};
+pub use outside::Outside;
 pub use recorder::{Muted, Recorder, Started};
 pub use result::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,

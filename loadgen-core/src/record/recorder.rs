@@ -182,7 +182,8 @@ impl Observer for Recorder {
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
         let mut tick = self.tick.borrow_mut();
         if let Some(step) = tick.steps.get_mut(step) {
-            step.faults[fault as usize] += count;
+            let sum = &mut step.faults[fault as usize];
+            *sum = sum.saturating_add(count);
         }
     }
 

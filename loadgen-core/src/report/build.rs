@@ -136,7 +136,11 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         failures: failures(record),
         bytes: record.bytes,
         connections: connections(&record.connections),
-        steps: record.steps.iter().map(step).collect(),
+        steps: record
+            .steps
+            .iter()
+            .map(|it| step(it, record.elapsed))
+            .collect(),
         backends: backends(&record.backends),
         thresholds,
         series: record.series.iter().map(point).collect(),
@@ -183,7 +187,7 @@ fn connections(record: &ConnectionRecord) -> Connections {
     }
 }
 
-fn step(record: &StepRecord) -> Step {
+fn step(record: &StepRecord, elapsed: Duration) -> Step {
     let samples = |kind: SampleKind| {
         let series = record.samples.iter().find(|(of, _)| *of == kind);
         series.and_then(|(_, histogram)| Statistics::of_any(histogram))
@@ -192,6 +196,8 @@ fn step(record: &StepRecord) -> Step {
     let messages = Messages {
         sent: record.messages_sent,
         received: record.messages_received,
+        sent_per_s: per_second(record.messages_sent, elapsed),
+        received_per_s: per_second(record.messages_received, elapsed),
         missing: faults(MessageFault::Missing),
         out_of_order: faults(MessageFault::OutOfOrder),
         unexpected: faults(MessageFault::Unexpected),

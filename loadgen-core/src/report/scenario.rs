@@ -128,13 +128,19 @@ pub struct Step {
 }
 
 /// Messages that a step sent and received.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Messages {
     /// Sent.
     pub sent: u64,
     /// Received.
     pub received: u64,
+    /// Sent per second of the scenario's `duration_s`; where any were.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub sent_per_s: f64,
+    /// Received per second of the scenario's `duration_s`; where any were.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub received_per_s: f64,
     /// Of streams: sequence numbers that were left out and never came; where there were any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing: u64,
@@ -148,6 +154,14 @@ pub struct Messages {
     /// Replies that came after their iteration had been given up; where there were any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub too_late: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_none(rate: &f64) -> bool {
+    *rate == 0.0
 }
 
 #[expect(

@@ -216,13 +216,16 @@ fn judge_arrivals(scenario: &ScenarioRecord, generator: &Pressure, findings: &mu
             percent(LEAST_ACHIEVED),
         )
     };
-    if missed && too_late {
+    // Both may have happened; what made arrivals wait longer is what kept them from starting.
+    let mean = |series| Statistics::of(series).mean.unwrap_or_default();
+    let waited_for_users = mean(&scenario.queue_wait) > mean(&scenario.start_lag);
+    if missed && too_late && !waited_for_users {
         // What hindered it is said with the late starts.
         findings.invalid.push(format!(
             "{}, and start lag shows that the generator was the cause",
             started()
         ));
-    } else if missed && generator.saturated().is_some() {
+    } else if missed && !too_late && generator.saturated().is_some() {
         findings.invalid.push(format!(
             "{}, while {}",
             started(),
@@ -480,6 +483,31 @@ mod tests {
         scenario.ledger.completed = 0;
         scenario.ledger.interrupted = scenario.ledger.started;
         scenario.outcomes.clear();
+    }
+
+    /// Late by milliseconds, and in line for seconds: that is not the generator's doing.
+    #[test]
+    fn a_rate_that_was_missed_for_want_of_users_is_not_blamed_on_lateness() {
+        let record = run(true, |record| {
+            late(record, 200);
+            let scenario = &mut record.scenarios[0];
+            scenario.started_in_time = 7_000;
+            scenario.queue_wait.reset();
+            scenario.queue_wait.record_n(2_000_000_000, 10_000).unwrap();
+        });
+        let verdict = verdict(&record, &[]);
+        assert_eq!(verdict.status, Status::Invalid);
+        assert_eq!(verdict.reasons.len(), 1, "{:?}", verdict.reasons);
+        assert!(
+            verdict.reasons[0].contains("started late"),
+            "{:?}",
+            verdict.reasons
+        );
+        assert!(
+            verdict.warnings[0].contains("raise the most users"),
+            "{:?}",
+            verdict.warnings
+        );
     }
 
     #[test]

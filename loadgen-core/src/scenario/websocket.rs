@@ -77,7 +77,13 @@ impl Layers<'_> {
             let StreamEnd::After(each) = stream.until else {
                 continue;
             };
-            if each.saturating_mul(exchange.repeat) >= timeout {
+            // The next begins when it is due, and not before the one before it is over.
+            let apart = exchange.every.unwrap_or_default().max(each);
+            if apart
+                .saturating_mul(exchange.repeat - 1)
+                .saturating_add(each)
+                >= timeout
+            {
                 fit = false;
                 let times = match exchange.repeat {
                     1 => String::new(),

@@ -198,11 +198,7 @@ impl Metric {
         let ledger = &record.ledger;
         match self {
             Self::ErrorRate => percent(ledger.failed, ledger.completed + ledger.failed),
-            Self::Throughput => {
-                let elapsed_s = record.elapsed.as_secs_f64();
-                let per_second = ledger.completed as f64 / elapsed_s;
-                (elapsed_s > 0.0).then(|| in_unit(per_second, unit))
-            }
+            Self::Throughput => rate_of(ledger.completed, record, unit),
             Self::Ledger(word) => match (unit, word.whole()) {
                 (Unit::Percent, Some(whole)) => percent(word.of(ledger), whole.of(ledger)),
                 _ => Some(word.of(ledger) as f64),
@@ -246,8 +242,8 @@ impl StepMetric {
         match self {
             Self::ErrorRate => percent(ended - count_of(outcomes, "ok"), ended),
             Self::Outcome(key) => share_of(count_of(outcomes, key), ended, unit),
-            Self::MessagesSent => Some(step.messages_sent as f64),
-            Self::MessagesReceived => Some(step.messages_received as f64),
+            Self::MessagesSent => count_or_rate(step.messages_sent, record, unit),
+            Self::MessagesReceived => count_or_rate(step.messages_received, record, unit),
             Self::MessageFault(fault) => Some(step.message_faults[*fault as usize] as f64),
             Self::Series(series, statistic) => {
                 let own = match series {
@@ -307,6 +303,19 @@ fn count_of(outcomes: &[(Outcome, u64)], key: &str) -> u64 {
 fn share_of(count: u64, whole: u64, unit: Unit) -> Option<f64> {
     match unit {
         Unit::Percent => percent(count, whole),
+        _ => Some(count as f64),
+    }
+}
+
+/// So many over the measured time; `None` where no time passed.
+fn rate_of(count: u64, record: &ScenarioRecord, unit: Unit) -> Option<f64> {
+    let elapsed_s = record.elapsed.as_secs_f64();
+    (elapsed_s > 0.0).then(|| in_unit(count as f64 / elapsed_s, unit))
+}
+
+fn count_or_rate(count: u64, record: &ScenarioRecord, unit: Unit) -> Option<f64> {
+    match unit {
+        Unit::PerTime { .. } => rate_of(count, record, unit),
         _ => Some(count as f64),
     }
 }

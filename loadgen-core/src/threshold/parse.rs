@@ -75,6 +75,7 @@ enum Kind {
     Percent,
     Count,
     CountOrPercent,
+    CountOrPerTime,
     Time,
     PerTime,
 }
@@ -85,6 +86,7 @@ impl Kind {
             Self::Percent => "a percentage such as `1%`",
             Self::Count => "a whole number",
             Self::CountOrPercent => "a whole number or a percentage such as `5` or `1%`",
+            Self::CountOrPerTime => "a whole number or a rate such as `5` or `1000/s`",
             Self::Time => "a time with a unit (ns, us, ms, s, m or h) such as `5ms`",
             Self::PerTime => "a rate such as `1000/s`",
         }
@@ -200,8 +202,8 @@ fn step_metric(cursor: &mut Cursor<'_>) -> Result<(StepMetric, Kind), ThresholdE
     let word = cursor.word();
     Ok(match word {
         "error_rate" => (StepMetric::ErrorRate, Kind::Percent),
-        "messages_sent" => (StepMetric::MessagesSent, Kind::Count),
-        "messages_received" => (StepMetric::MessagesReceived, Kind::Count),
+        "messages_sent" => (StepMetric::MessagesSent, Kind::CountOrPerTime),
+        "messages_received" => (StepMetric::MessagesReceived, Kind::CountOrPerTime),
         "outcomes" => {
             cursor.dot()?;
             (StepMetric::Outcome(outcome(cursor)?), Kind::CountOrPercent)
@@ -320,9 +322,12 @@ fn value(cursor: &mut Cursor<'_>, kind: Kind) -> Result<(f64, Unit), ThresholdEr
     let unit = match kind {
         Kind::Percent | Kind::CountOrPercent if unit == "%" => Some(Unit::Percent),
         Kind::Count | Kind::CountOrPercent if unit.is_empty() && whole => Some(Unit::Count),
+        Kind::CountOrPerTime if unit.is_empty() && whole => Some(Unit::Count),
         Kind::Percent | Kind::Count | Kind::CountOrPercent => None,
         Kind::Time => named(&TIMES).map(|(name, nanos)| Unit::Time { name, nanos }),
-        Kind::PerTime => named(&RATES).map(|(name, seconds)| Unit::PerTime { name, seconds }),
+        Kind::PerTime | Kind::CountOrPerTime => {
+            named(&RATES).map(|(name, seconds)| Unit::PerTime { name, seconds })
+        }
     };
     match (parsed, unit) {
         (Some(value), Some(unit)) => Ok((value, unit)),

@@ -114,6 +114,8 @@ fn record() -> ScenarioRecord {
 #[test_case("steps.hello.outcomes.check == 1", Some(1.0), true)]
 #[test_case("steps.hello.messages_sent == 5", Some(5.0), true)]
 #[test_case("steps.hello.messages_received == 7", Some(7.0), true)]
+#[test_case("steps.hello.messages_sent >= 2.5/s", Some(2.5), true)]
+#[test_case("steps.hello.messages_received > 600/m", Some(210.0), false)]
 #[test_case("steps.hello.messages_missing == 1", Some(1.0), true)]
 #[test_case("steps.hello.messages_out_of_order == 2", Some(2.0), true)]
 #[test_case("steps.hello.messages_unexpected == 3", Some(3.0), true)]

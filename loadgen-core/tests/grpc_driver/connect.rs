@@ -359,8 +359,8 @@ fn tls_to_a_plaintext_server() {
         ends(
             &Driver::prepare_error(&plan).await,
             server.address,
-            "the server does not speak TLS on this port; use an `http://` target without a `tls` \
-             block",
+            "the server does not speak TLS on this port; leave TLS out: no `https://` or `wss://` \
+             in front of the target, no `tls` block, no flag that turns TLS on",
         );
     });
 }

@@ -72,7 +72,7 @@ fn the_upgrade_request_says_what_the_scenario_says() {
 #[test_case("HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n"
     => "HTTP 426 Upgrade Required instead of switching to WebSocket; it asks for another version of the protocol")]
 #[test_case("HTTP/1.1 301 Moved Permanently\r\nlocation: wss://elsewhere/\r\ncontent-length: 0\r\n\r\n"
-    => "HTTP 301 Moved Permanently instead of switching to WebSocket to wss://elsewhere/; name that as target")]
+    => "HTTP 301 Moved Permanently instead of switching to WebSocket; it redirects to wss://elsewhere/: name where that is as target and `path`")]
 fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
     run(async move {
         let server = serve(move |peer| peer.answer(answer)).await;
@@ -353,5 +353,91 @@ fn writes_nothing_before_the_answer_is_complete() {
         .await;
         let driver = Driver::open(&plan(&[server.address], hello())).await;
         assert_eq!(driver.once().await, Outcome::Ok);
+    });
+}
+
+/// An attempt that is cut off has failed, and says how far it came.
+#[test]
+fn an_attempt_that_is_cut_off_is_counted() {
+    run(async {
+        // Connections wait to be accepted, and nobody answers.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let mut plan = plan(&[address], hello());
+        plan.connection_per = ConnectionPer::Iteration;
+        let driver = Driver::new(&plan);
+        let mut user = driver.user().await;
+        for failed in 1..=3 {
+            let cut =
+                tokio::time::timeout(Duration::from_millis(80), driver.iterate(&mut user)).await;
+            assert!(cut.is_err());
+            let seen = driver.recorder.0.borrow();
+            assert_eq!((seen.opened, seen.failed), (0, failed));
+        }
+        assert_eq!(
+            driver.recorder.explanation(),
+            format!(
+                "cut off while connecting to {address}, waiting for the answer to the upgrade \
+                 request"
+            )
+        );
+    });
+}
+
+/// Failures of long ago do not slow down what works now.
+#[test]
+fn the_back_off_starts_over_once_a_connection_has_worked() {
+    run(async {
+        let server = serve(|peer| async move {
+            if peer.nth % 2 == 1 {
+                return peer.answer("HTTP/1.1 503 Busy\r\n\r\n").await;
+            }
+            echo(peer.accept().await).await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connection_per = ConnectionPer::Iteration;
+        let driver = Driver::open(&plan).await;
+        let mut user = driver.user().await;
+        let from = tokio::time::Instant::now();
+        let mut good = 0;
+        while good < 12 {
+            good += u32::from(driver.iterate(&mut user).await.is_ok());
+        }
+        // The twelfth failure in a row would wait for up to a second; the first waits 10 to 20 ms.
+        assert!(
+            from.elapsed() < Duration::from_millis(1500),
+            "{:?}",
+            from.elapsed()
+        );
+    });
+}
+
+/// The good-bye is no part of what is measured, however long the server takes over it.
+#[test]
+fn a_server_that_never_answers_a_close_slows_no_iteration() {
+    use crate::common::whole::{closed, whole};
+    use loadgen_core::schedule::Limit;
+
+    run(async {
+        let server = serve(|peer| async {
+            let mut tcp = peer.upgrade().await;
+            let mut first = [0; 11];
+            let _ = tcp.read_exact(&mut first).await;
+            let _ = tcp.write_all(b"\x81\x05hello").await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connection_per = ConnectionPer::Iteration;
+        plan.timeout = Duration::from_millis(700);
+        plan.load = closed(2, Limit::IterationsPerUser(1));
+        let record = whole(plan).await;
+        assert_eq!(record.ledger.completed, 2, "{:?}", record.outcomes);
+        assert!(
+            record.response_time.max() < 500_000_000,
+            "{}",
+            record.response_time.max()
+        );
     });
 }

@@ -8,6 +8,7 @@ mod connect;
 mod faults;
 mod idle;
 mod messages;
+mod mixed;
 mod server;
 mod support;
 mod whole;

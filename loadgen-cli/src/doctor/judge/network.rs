@@ -135,8 +135,8 @@ pub(super) fn time_wait(facts: &Facts) -> Check {
         Reuse::Loopback | Reuse::Never => (
             Status::Note,
             format!(
-                "a connection that loadgen closes holds its port for {TIME_WAIT_S} s: {} new \
-                 connections/s to one target for long{}",
+                "a connection that the server does not close first holds its port for {TIME_WAIT_S} \
+                 s: {} new connections/s to one target for long{}",
                 human::count(slow),
                 if reuses == Reuse::Loopback {
                     " (on this machine, ports are free again after about 1 s)"

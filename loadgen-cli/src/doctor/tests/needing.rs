@@ -173,7 +173,7 @@ fn a_connection_for_each_iteration() {
     };
     let never = |facts: &mut Facts| facts.time_wait.as_mut().unwrap().reuse = 2;
     let lines = warned(&scenario(2_000.0, "10.0.0.7:8"), never);
-    insta::assert_snapshot!(lines.join("\n"), @"new connections to one target at 2,000/s, where 1,075/s go on for long, as a closed one may hold its port for 60 s; `sysctl -w net.ipv4.tcp_tw_reuse=1` lets ports be used again");
+    insta::assert_snapshot!(lines.join("\n"), @"new connections to one target at 2,000/s, where 1,075/s go on for long, as one that the server does not close first holds its port for 60 s; `sysctl -w net.ipv4.tcp_tw_reuse=1` lets ports be used again");
     assert!(warned(&scenario(1_000.0, "10.0.0.7:8"), never).is_empty());
     assert!(warned(&scenario(2_000.0, "127.0.0.1:8"), never).is_empty());
     assert!(warned(&scenario(2_000.0, "10.0.0.7:8"), |_| {}).is_empty());

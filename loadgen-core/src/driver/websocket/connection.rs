@@ -1,6 +1,7 @@
 //! One open WebSocket connection: what comes in, what goes out, and what is owed on it.
 //!
-//! Owns the socket and the account of unanswered messages. Decides nothing about steps.
+//! Owns the socket and what came by itself. What is owed is `account`'s; decides nothing about
+//! steps.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
+use super::account::Account;
 use super::sequence::Sequence;
 use crate::clock::Nanos;
 use crate::driver::net::{Traffic, Transport};
@@ -29,10 +31,10 @@ const READ_BUFFER_BYTES: usize = 4 << 10;
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
 /// The longest message taken, in one frame or many.
 const MOST_MESSAGE_BYTES: usize = 64 << 20;
-/// Messages that came by themselves and that nobody has asked for yet. Beyond, nothing is read.
-const MOST_WAITING: usize = 1024;
-/// Numbers of messages whose replies nobody waits for any more.
-const MOST_GIVEN_UP: usize = 1024;
+/// Messages that came by themselves and that no step has listened for yet, and their bytes. While
+/// there are more, nothing is read between two steps.
+const MOST_WAITING: usize = 16 << 10;
+const MOST_WAITING_BYTES: usize = 1 << 20;
 
 /// How every connection is set up.
 pub(super) fn config() -> WebSocketConfig {
@@ -51,24 +53,19 @@ pub(super) struct Connection {
     pub(super) identity: Option<HeaderValue>,
     /// Since when it is open.
     pub(super) since: Nanos,
-    /// Messages sent and not answered, with their number and when.
-    pub(super) pending: VecDeque<(u64, Nanos)>,
-    /// Messages that are still to come, in order, for iterations that were given up.
-    pub(super) owed: u64,
-    /// Numbers of messages given up whose replies can be told apart.
-    given_up: VecDeque<u64>,
-    /// Messages that came by themselves between two steps.
-    pub(super) waiting: VecDeque<Message>,
+    /// What is owed on it.
+    pub(super) account: Account,
+    /// Messages that came by themselves between two steps that listen.
+    waiting: VecDeque<Message>,
+    waiting_bytes: usize,
     /// The numbers of a stream that comes by itself.
     pub(super) feed: Sequence,
-    next_number: u64,
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("pending", &self.pending.len())
-            .field("owed", &self.owed)
+            .field("account", &self.account)
             .finish_non_exhaustive()
     }
 }
@@ -87,12 +84,25 @@ pub(super) enum Incoming {
 pub(super) struct Lost {
     pub(super) failure: Failure,
     pub(super) detail: String,
+    /// Whether it is we who have no more use for it, rather than that it has ended.
+    pub(super) is_ours: bool,
 }
 
 impl Lost {
     fn new(failure: Failure, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self { failure, detail }
+        Self {
+            failure,
+            detail: detail.into(),
+            is_ours: false,
+        }
+    }
+
+    /// A connection that works and that we do not go on with.
+    pub(super) fn of_our_own(failure: Failure, detail: String) -> Self {
+        Self {
+            is_ours: true,
+            ..Self::new(failure, detail)
+        }
     }
 
     fn closed(frame: Option<&CloseFrame>) -> Self {
@@ -164,21 +174,11 @@ impl Connection {
             traffic,
             identity,
             since,
-            pending: VecDeque::new(),
-            owed: 0,
-            given_up: VecDeque::new(),
+            account: Account::default(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             feed: Sequence::default(),
-            next_number: 0,
         }
-    }
-
-    /// A number that no other message on this connection has.
-    #[inline]
-    pub(super) fn next_number(&mut self) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
-        number
     }
 
     /// The next message or pong. The server's own pings are answered on the way.
@@ -237,47 +237,26 @@ impl Connection {
         }
     }
 
-    /// Gives up what is unanswered: the replies can come all the same. `in_order` are so many
-    /// messages that cannot be told from others; without it, replies carry numbers.
-    pub(super) fn give_up(&mut self, in_order: Option<u64>) {
-        match in_order {
-            Some(messages) => self.owed = self.owed.saturating_add(messages),
-            None => {
-                for (number, _) in self.pending.drain(..) {
-                    if self.given_up.len() == MOST_GIVEN_UP {
-                        self.given_up.pop_front();
-                    }
-                    self.given_up.push_back(number);
-                }
-            }
+    /// Keeps a message for the step that will listen for it, if there is room.
+    pub(super) fn keep_waiting(&mut self, message: Message) -> Result<(), Message> {
+        if self.is_full() {
+            return Err(message);
         }
-        self.pending.clear();
-    }
-
-    /// Whether the reply with this number is one that nobody waits for any more.
-    pub(super) fn was_given_up(&mut self, number: u64) -> bool {
-        let place = self
-            .given_up
-            .iter()
-            .position(|given_up| *given_up == number);
-        place
-            .and_then(|place| self.given_up.remove(place))
-            .is_some()
-    }
-
-    /// Whether a message with a number may still come that nobody waits for.
-    pub(super) fn has_given_up(&self) -> bool {
-        !self.given_up.is_empty()
-    }
-
-    /// Keeps a message for the step that will ask for it.
-    pub(super) fn keep_waiting(&mut self, message: Message) {
+        self.waiting_bytes += message.len();
         self.waiting.push_back(message);
+        Ok(())
+    }
+
+    /// The oldest message that was kept.
+    pub(super) fn take_waiting(&mut self) -> Option<Message> {
+        let message = self.waiting.pop_front()?;
+        self.waiting_bytes -= message.len();
+        Some(message)
     }
 
     /// Whether no more messages can be kept for a step to come.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST_WAITING
+        self.waiting.len() >= MOST_WAITING || self.waiting_bytes >= MOST_WAITING_BYTES
     }
 
     /// Reports the bytes that went over it.

@@ -42,9 +42,9 @@ pub(super) struct Hub {
     pub(super) clock: Clock,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
-    /// The user whose connections [`Self::probe`] opens, because it will need them anyway.
+    /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
-    probed: RefCell<Option<Box<Connection>>>,
+    probed: RefCell<Option<Rc<Line>>>,
     /// What each target's name resolves to, and since when.
     resolved: Vec<RefCell<Option<(Nanos, Resolving)>>>,
     /// Users stand in line for the cap on connecting: only the first of them asks it.
@@ -82,14 +82,17 @@ impl Hub {
 
     /// Sees whether some target takes a connection. The one that the first user would open anyway
     /// is tried first, and kept for it.
-    pub(super) async fn probe(&self) -> Result<(), PrepareError> {
+    pub(super) async fn probe(self: &Rc<Self>) -> Result<(), PrepareError> {
         let targets = self.prepared.endpoints.len();
         let own = self.target_of(self.first_user);
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
             match self.open(0, target, 0).await {
                 Ok(connection) if target == own => {
-                    self.probed.replace(Some(connection));
+                    let line = Rc::new(Line::new(self, self.first_user, 0));
+                    line.put_back(connection);
+                    self.watch(&line);
+                    self.probed.replace(Some(line));
                     return Ok(());
                 }
                 Ok(connection) => {
@@ -105,8 +108,8 @@ impl Hub {
         })
     }
 
-    /// The connection that was opened to see whether it can be, for the user it was opened for.
-    pub(super) fn take_probed(&self, user: UserId, line: usize) -> Option<Box<Connection>> {
+    /// The line that was opened to see whether it can be, for the user it was opened for.
+    pub(super) fn take_probed(&self, user: UserId, line: usize) -> Option<Rc<Line>> {
         if user == self.first_user && line == 0 {
             self.probed.take()
         } else {
@@ -131,6 +134,7 @@ impl Hub {
             subprotocols: &prepared.subprotocols,
             limit: prepared.connect_timeout,
             clock: self.clock,
+            observer: &*self.observer,
         };
         let result = attempt.open(self.resolve(target)).await;
         self.observer.connection(match &result {
@@ -189,10 +193,11 @@ impl Hub {
         }
     }
 
-    /// Looks at a part of the lines.
+    /// Looks at a part of the lines. Those that have much to say use up the runtime's budget, and
+    /// the rest then say nothing: they come round again.
     fn look_at_some(&self) {
         let mut lines = self.lines.borrow_mut();
-        // Nobody is to be woken: this comes round again. A step that begins has itself woken.
+        // Nobody is to be woken. A step that begins has itself woken.
         let mut cx = Context::from_waker(Waker::noop());
         let count = lines.len().div_ceil(TICKS_PER_ROUND);
         for _ in 0..count {
@@ -224,15 +229,11 @@ impl Hub {
 async fn watch_all(hub: Weak<Hub>) {
     let mut ticks = tokio::time::interval(WATCH_TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The runtime's budget is for those who can wait for it; what is looked at here comes round.
-    tokio::task::unconstrained(async {
-        loop {
-            ticks.tick().await;
-            let Some(hub) = hub.upgrade() else { return };
-            hub.look_at_some();
-        }
-    })
-    .await;
+    loop {
+        ticks.tick().await;
+        let Some(hub) = hub.upgrade() else { return };
+        hub.look_at_some();
+    }
 }
 
 /// Ends several connections in good order, and waits for that.

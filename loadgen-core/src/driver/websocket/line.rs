@@ -4,19 +4,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
-use tokio_tungstenite::tungstenite::Message;
-
-use super::connection::{Connection, Incoming, Lost};
+use super::connection::{Connection, Lost};
 use super::hub::Hub;
-use super::message::{number_in, number_of_pong};
 use super::prepare::{Exchange, Expect, LinePlan};
+use super::stray;
+use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
 use crate::driver::backoff::Backoff;
 use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, MessageFault, Observer, UserId};
+use crate::workload::{ConnectionEvent, Observer, UserId};
+
+/// Messages that are read of one connection at one look, while no step uses it.
+const MOST_AT_REST: usize = 256;
 
 /// A connection that lasted longer than this was a good one: the back-off starts over.
 const STEADY: Duration = Duration::from_secs(1);
@@ -45,14 +47,14 @@ impl Line {
             index,
             target: hub.target_of(user),
             nth: user.0 as usize / hub.prepared.endpoints.len(),
-            connection: RefCell::new(hub.take_probed(user, index)),
+            connection: RefCell::new(None),
             backoff: RefCell::new(Backoff::new(seed)),
             retry_at: Cell::new(0),
             untold: RefCell::new(None),
         }
     }
 
-    fn plan<'a>(&self, hub: &'a Hub) -> &'a LinePlan {
+    pub(super) fn plan<'a>(&self, hub: &'a Hub) -> &'a LinePlan {
         &hub.prepared.lines[self.index]
     }
 
@@ -99,11 +101,16 @@ impl Line {
     }
 
     async fn attempt(&self, hub: &Hub) -> Result<Box<Connection>, (Failure, String)> {
+        // Now rather than when it has failed: it may be cut off.
+        self.put_off(hub);
         let opened = hub.open(self.index, self.target, self.nth).await;
-        opened.map_err(|(failure, error)| {
-            self.put_off(hub);
-            (failure, error.to_string())
-        })
+        opened.map_err(|(failure, error)| (failure, error.to_string()))
+    }
+
+    /// The connection did what it is for: the back-off starts over.
+    #[inline]
+    pub(super) fn worked(&self) {
+        self.backoff.borrow_mut().reset();
     }
 
     /// Puts off the next attempt.
@@ -135,15 +142,15 @@ impl Line {
             return;
         };
         let plan = self.plan(hub);
-        let mut strays = Strays::new(plan);
-        match strays.read(&mut connection, cx) {
-            Ok(()) => {
+        let mut tally = Tally::default();
+        match stray::read(plan, &mut connection, MOST_AT_REST, &mut tally, cx) {
+            Ok(_) => {
                 connection.report(&*hub.observer);
                 self.put_back(connection);
             }
             Err(_) => self.lost(hub, connection),
         }
-        strays.report(plan.step, &*hub.observer);
+        tally.report(plan.step, &*hub.observer);
     }
 
     /// Reads what has come before a step begins, so that nothing old is taken for an answer.
@@ -156,125 +163,47 @@ impl Line {
         observer: &dyn Observer,
         cx: &mut Context<'_>,
     ) -> Settled {
-        let mut strays = Strays::new(self.plan(hub));
-        let read = strays.read(connection, cx);
-        strays.report(exchange.step, observer);
-        let matches_in_order = matches!(exchange.expect, Expect::InOrder | Expect::Stream(_))
-            && exchange.outgoing.is_some();
+        let plan = self.plan(hub);
+        let mut tally = Tally::default();
+        let read = stray::read(plan, connection, usize::MAX, &mut tally, cx);
+        tally.report(exchange.step, observer);
+        // Answers that carry their number, and pongs, can be told from what is owed; a feed cannot.
+        let can_tell = match exchange.expect {
+            Expect::InOrder | Expect::Stream(_) => false,
+            Expect::Nothing | Expect::ById(_) | Expect::Pong => !plan.listens,
+        };
         match read {
             Err(lost) => Settled::Lost(lost),
-            // What is owed could come at any time, and be taken for the answer to something else.
-            Ok(()) if connection.owed > 0 && matches_in_order => Settled::Unclear,
-            Ok(()) => Settled::Ready,
+            Ok(_) if !connection.account.is_clear() && !can_tell => Settled::Unclear,
+            Ok(is_read) => Settled::Ready { is_read },
         }
-    }
-
-    /// A message that belongs to nothing that is waited for.
-    pub(super) fn stray(
-        &self,
-        hub: &Hub,
-        connection: &mut Connection,
-        message: &Message,
-    ) -> Option<MessageFault> {
-        stray(self.plan(hub), connection, message)
     }
 }
 
 /// What a connection is good for when a step is about to use it.
 #[derive(Debug)]
 pub(super) enum Settled {
-    Ready,
+    /// Whether all that has come is read, and the task will be woken by more.
+    Ready {
+        is_read: bool,
+    },
     /// Answers to what was given up would be taken for answers to what comes now.
     Unclear,
     Lost(Lost),
-}
-
-/// What came while nothing was waited for.
-struct Strays<'a> {
-    plan: &'a LinePlan,
-    received: u64,
-    unexpected: u64,
-    too_late: u64,
-}
-
-impl<'a> Strays<'a> {
-    fn new(plan: &'a LinePlan) -> Self {
-        Self {
-            plan,
-            received: 0,
-            unexpected: 0,
-            too_late: 0,
-        }
-    }
-
-    /// Reads all that is there.
-    fn read(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Result<(), Lost> {
-        while !connection.is_full() {
-            match connection.poll_incoming(cx) {
-                Poll::Pending => break,
-                Poll::Ready(Err(lost)) => return Err(lost),
-                Poll::Ready(Ok(Incoming::Pong(payload))) => {
-                    if let Some(number) = number_of_pong(&payload) {
-                        // Those that nothing asked for are no more than a sign of life.
-                        self.too_late += u64::from(connection.was_given_up(number));
-                    }
-                }
-                Poll::Ready(Ok(Incoming::Message(message))) => {
-                    if self.plan.listens && connection.owed == 0 {
-                        connection.keep_waiting(message);
-                        continue;
-                    }
-                    self.received += 1;
-                    match stray(self.plan, connection, &message) {
-                        Some(MessageFault::TooLate) => self.too_late += 1,
-                        Some(_) => self.unexpected += 1,
-                        None => {}
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn report(&self, step: usize, observer: &dyn Observer) {
-        if self.received > 0 {
-            observer.messages(step, 0, self.received);
-        }
-        for (fault, count) in [
-            (MessageFault::Unexpected, self.unexpected),
-            (MessageFault::TooLate, self.too_late),
-        ] {
-            if count > 0 {
-                observer.message_fault(step, fault, count);
-            }
-        }
-    }
-}
-
-/// What is wrong with a message that belongs to nothing that is waited for.
-fn stray(plan: &LinePlan, connection: &mut Connection, message: &Message) -> Option<MessageFault> {
-    let id_field = plan.id_field.as_deref();
-    let id_field = id_field.filter(|_| connection.has_given_up() || connection.owed > 0);
-    let number = id_field.and_then(|field| number_in(message, field));
-    if number.is_some_and(|number| connection.was_given_up(number)) {
-        return Some(MessageFault::TooLate);
-    }
-    if number.is_none() && connection.owed > 0 {
-        connection.owed -= 1;
-        return Some(MessageFault::TooLate);
-    }
-    (!plan.tolerates).then_some(MessageFault::Unexpected)
 }
 
 /// The lines of a user, opened ahead where they are kept.
 pub(super) async fn lines_of(hub: &Rc<Hub>, user: UserId, ahead: bool) -> Box<[Rc<Line>]> {
     let mut lines = Vec::with_capacity(hub.prepared.lines.len());
     for index in 0..hub.prepared.lines.len() {
-        let line = Rc::new(Line::new(hub, user, index));
+        let line = hub.take_probed(user, index).unwrap_or_else(|| {
+            let line = Rc::new(Line::new(hub, user, index));
+            hub.watch(&line);
+            line
+        });
         if ahead {
             Box::pin(line.open_ahead(hub)).await;
         }
-        hub.watch(&line);
         lines.push(line);
     }
     lines.into()

@@ -8,6 +8,7 @@
 //! (`exchange`) and gives the connection back. While no step has it, the worker's `hub` looks at it
 //! ten times a second.
 
+mod account;
 mod connection;
 mod error;
 mod exchange;
@@ -19,6 +20,9 @@ mod message;
 mod open;
 mod prepare;
 mod sequence;
+mod stray;
+mod stream;
+mod tally;
 
 use std::fmt;
 use std::rc::Rc;
@@ -136,8 +140,9 @@ impl Workload for WebsocketWorkload {
             }
         }
         if !is_kept {
-            // Boxed, or every iteration would carry room for it.
-            Box::pin(session.close(&self.hub)).await;
+            // Boxed, or every iteration would carry room for it. The good-bye is no part of what
+            // was asked for.
+            iteration.aside(Box::pin(session.close(&self.hub))).await;
         }
         outcome
     }

@@ -21,6 +21,7 @@ use crate::driver::connect_error::{
 };
 use crate::driver::net::{Addresses, Endpoint, Traffic};
 use crate::outcome::Failure;
+use crate::workload::{ConnectionEvent, Observer};
 
 /// The header with which a server names itself.
 const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
@@ -39,6 +40,31 @@ pub(super) struct Attempt<'a> {
     pub(super) subprotocols: &'a str,
     pub(super) limit: Duration,
     pub(super) clock: Clock,
+    pub(super) observer: &'a dyn Observer,
+}
+
+/// An attempt under way. One that is cut off has failed, too, and has no other way to say so.
+struct UnderWay<'a> {
+    stage: &'a Cell<Stage>,
+    endpoint: &'a Endpoint,
+    observer: &'a dyn Observer,
+}
+
+impl UnderWay<'_> {
+    /// It came to an end of its own.
+    fn ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.observer.connection(ConnectionEvent::Failed);
+        let (target, stage) = (&self.endpoint.authority, self.stage.get());
+        self.observer.explain(Failure::Timeout, &mut || {
+            format!("cut off while connecting to {target}, {stage}")
+        });
+    }
 }
 
 impl Attempt<'_> {
@@ -50,9 +76,15 @@ impl Attempt<'_> {
     ) -> Result<Connection, (Failure, ConnectError)> {
         let (limit, endpoint) = (self.limit, self.endpoint);
         let stage = Cell::new(Stage::Resolving);
+        let under_way = UnderWay {
+            stage: &stage,
+            endpoint,
+            observer: self.observer,
+        };
         let opening = self.open_unbounded(resolving, Instant::now() + limit, &stage);
-        tokio::time::timeout(limit, opening)
-            .await
+        let opened = tokio::time::timeout(limit, opening).await;
+        under_way.ended();
+        opened
             .unwrap_or_else(|_| {
                 let stage = stage.get();
                 Err(Problem::TimedOut { stage, limit })

@@ -43,10 +43,11 @@ pub(super) struct LinePlan {
     pub(super) step: usize,
     /// Whether some step takes messages that come by themselves.
     pub(super) listens: bool,
-    /// Whether some step sends messages and does not care for answers.
+    /// Whether some step sends messages and does not care for answers, and none takes them in
+    /// order.
     pub(super) tolerates: bool,
-    /// The field in which replies carry their number, where they do.
-    pub(super) id_field: Option<Box<str>>,
+    /// The fields in which replies carry their number, where they do.
+    pub(super) id_fields: Vec<Box<str>>,
 }
 
 impl LinePlan {
@@ -117,6 +118,7 @@ impl Prepared {
     fn with_endpoints(plan: &ScenarioPlan, endpoints: Vec<Endpoint>) -> Result<Self, DriverError> {
         let subprotocols = plan.subprotocols.join(", ");
         let mut lines: Vec<LinePlan> = Vec::new();
+        let mut has_order: Vec<bool> = Vec::new();
         let mut actions = Vec::with_capacity(plan.steps.len());
         let mut step = 0;
         for (index, planned) in plan.steps.iter().enumerate() {
@@ -138,19 +140,29 @@ impl Prepared {
                         step,
                         listens: false,
                         tolerates: false,
-                        id_field: None,
+                        id_fields: Vec::new(),
                     });
                     lines.len() - 1
                 }
             };
             let exchange = prepare(exchange, index, step, line)?;
             lines[line].listens |= exchange.outgoing.is_none();
+            has_order.resize(lines.len(), false);
             lines[line].tolerates |= matches!(exchange.expect, Expect::Nothing);
-            if let Expect::ById(field) = &exchange.expect {
-                lines[line].id_field = Some(field.clone());
+            let lined = &mut lines[line];
+            match &exchange.expect {
+                Expect::ById(field) if !lined.id_fields.contains(field) => {
+                    lined.id_fields.push(field.clone());
+                }
+                Expect::InOrder | Expect::Stream(_) => has_order[line] = true,
+                _ => {}
             }
             actions.push(Action::Exchange(Box::new(exchange)));
             step += 1;
+        }
+        for (line, has_order) in lines.iter_mut().zip(has_order) {
+            // An answer that nobody waits for would be taken for one that somebody does.
+            line.tolerates &= !has_order;
         }
         Ok(Self {
             endpoints,

@@ -1,0 +1,98 @@
+//! What is observed outside of any iteration.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+use super::Recorder;
+use crate::clock::{Clock, Nanos};
+use crate::outcome::Failure;
+use crate::workload::{
+    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, StepSample,
+};
+
+/// The observer of a workload as a whole: passes on to the recorder what happens between
+/// iterations. What comes before measuring begins is told apart by the time; an iteration's own
+/// observer knows its phase.
+pub struct Outside {
+    recorder: Rc<Recorder>,
+    clock: Clock,
+    measure_from: Cell<Nanos>,
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside").finish_non_exhaustive()
+    }
+}
+
+impl Outside {
+    /// An observer that measures nothing yet.
+    #[must_use]
+    pub fn new(recorder: Rc<Recorder>, clock: Clock) -> Self {
+        Self {
+            recorder,
+            clock,
+            measure_from: Cell::new(Nanos::MAX),
+        }
+    }
+
+    /// Says when measuring begins.
+    pub fn begin(&self, measure_from: Nanos) {
+        self.measure_from.set(measure_from);
+    }
+
+    fn is_measured(&self) -> bool {
+        self.clock.now() >= self.measure_from.get()
+    }
+}
+
+impl Observer for Outside {
+    fn step(&self, sample: StepSample) {
+        self.recorder.step(sample);
+    }
+
+    fn sample(&self, step: usize, kind: SampleKind, value: Nanos) {
+        self.recorder.sample(step, kind, value);
+    }
+
+    fn messages(&self, step: usize, sent: u64, received: u64) {
+        if self.is_measured() {
+            self.recorder.messages(step, sent, received);
+        }
+    }
+
+    fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
+        if self.is_measured() {
+            self.recorder.message_fault(step, fault, count);
+        }
+    }
+
+    fn backend(&self, identity: &[u8]) -> BackendIndex {
+        self.recorder.backend(identity)
+    }
+
+    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        self.recorder.explain(failure, detail);
+    }
+
+    fn connection(&self, event: ConnectionEvent) {
+        self.recorder.connection(event);
+    }
+
+    fn bytes(&self, sent: u64, received: u64) {
+        self.recorder.bytes(sent, received);
+    }
+
+    fn count(&self, counter: MetricIndex, delta: u64) {
+        self.recorder.count(counter, delta);
+    }
+
+    fn gauge(&self, gauge: MetricIndex, value: f64) {
+        self.recorder.gauge(gauge, value);
+    }
+
+    fn timing(&self, timing: MetricIndex, value: Nanos) {
+        self.recorder.timing(timing, value);
+    }
+}

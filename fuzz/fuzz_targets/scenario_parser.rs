@@ -21,7 +21,8 @@ fuzz_target!(|text: &str| {
     };
     let printed = to_json(suite.scenarios()).to_string();
     if !suite.scenarios().is_empty() {
-        let again = Suite::parse("printed", &printed, None, None).expect("what is printed is valid");
+        let again =
+            Suite::parse("printed", &printed, None, None).expect("what is printed is valid");
         assert_eq!(again.scenarios(), suite.scenarios());
     }
     let overrides = Overrides {
@@ -30,7 +31,9 @@ fuzz_target!(|text: &str| {
         ..Overrides::default()
     };
     for plan in suite.scenarios() {
-        let (changed, _) = plan.with_overrides(&overrides).expect("these overrides always fit");
+        let (changed, _) = plan
+            .with_overrides(&overrides)
+            .expect("these overrides always fit");
         assert!(changed.checked().is_ok());
     }
 });

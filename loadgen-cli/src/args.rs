@@ -24,6 +24,14 @@ const MOST_CONNECTIONS: u64 = 65_535;
 /// The most worker threads.
 const MOST_WORKERS: u64 = 1024;
 
+/// Where the gRPC server listens unless told.
+const GRPC_ADDRESS: &str = "127.0.0.1:50051";
+/// Where the WebSocket server listens unless told.
+const WEBSOCKET_ADDRESS: &str = "127.0.0.1:8080";
+
+/// What the faults stand under in the help.
+const FAULTS: &str = "Faults on purpose";
+
 /// Drive load at gRPC services and say truthfully how they held up.
 #[derive(Debug, Parser)]
 #[command(
@@ -68,7 +76,8 @@ pub(crate) enum Command {
 #[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
-    to send; without them,\nloadgen's embedded backend answers. NO_COLOR turns colour off."
+    to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
+    loadgen's embedded\nbackend answers. NO_COLOR turns colour off."
 )]
 pub(crate) struct RunArgs {
     /// Scenario to run; may be given several times, and they run together
@@ -90,9 +99,15 @@ pub(crate) struct RunArgs {
         help_heading = "What to run"
     )]
     pub(crate) profile: Option<String>,
-    /// Only scenarios that speak this protocol
-    #[arg(long, alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All, help_heading = "What to run")]
-    pub(crate) protocol: ProtocolChoice,
+    /// Only scenarios that speak this protocol [default: all]
+    #[arg(
+        long,
+        alias = "target",
+        value_name = "PROTOCOL",
+        value_enum,
+        help_heading = "What to run"
+    )]
+    pub(crate) protocol: Option<ProtocolChoice>,
 
     /// Iterations in all; with `--duration`, whichever comes first ends the load
     #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
@@ -120,6 +135,13 @@ pub(crate) struct RunArgs {
         help_heading = "Where to send"
     )]
     pub(crate) grpc_targets: Vec<String>,
+    /// Where to send WebSocket, `host:port`, `ws://host:port` or `wss://host:port`; repeatable, or with commas
+    #[arg(
+        long = "websocket-target",
+        value_name = "TARGET",
+        help_heading = "Where to send"
+    )]
+    pub(crate) websocket_targets: Vec<String>,
     /// PEM file of the authorities to trust instead of the system's; turns TLS on
     #[arg(long, value_name = "FILE", help_heading = "Where to send")]
     pub(crate) tls_ca: Option<PathBuf>,
@@ -218,14 +240,57 @@ pub(crate) enum SchemaOf {
 pub(crate) enum ServeCommand {
     /// The gRPC server: Hello, Compute, Echo, Stream, Collect, Chat, health and reflection
     Grpc(Box<ServeGrpcArgs>),
+    /// The WebSocket server: /echo, /compute, /stream and /ping
+    Websocket(Box<ServeWebsocketArgs>),
+    /// Both servers in one process
+    All(Box<ServeAllArgs>),
 }
 
 /// Flags of `loadgen serve grpc`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeGrpcArgs {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50051", value_parser = listen_address)]
+    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
     pub(crate) address: String,
+    /// What all servers can be told.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What only gRPC has.
+    #[command(flatten)]
+    pub(crate) error: ErrorCodeArgs,
+}
+
+/// Flags of `loadgen serve websocket`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeWebsocketArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
+    pub(crate) address: String,
+    /// What all servers can be told.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Flags of `loadgen serve all`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeAllArgs {
+    /// Address to listen on for gRPC; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
+    pub(crate) grpc_address: String,
+    /// Address to listen on for WebSocket; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
+    pub(crate) websocket_address: String,
+    /// What all servers can be told, and each of them is.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What only gRPC has.
+    #[command(flatten)]
+    pub(crate) error: ErrorCodeArgs,
+}
+
+/// Flags that every server takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArgs {
     /// Name the server gives itself in every reply [default: made from host, process and port]
     #[arg(long, value_name = "NAME", value_parser = identity)]
     pub(crate) id: Option<String>,
@@ -235,7 +300,7 @@ pub(crate) struct ServeGrpcArgs {
     /// PEM file with the private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Threads to serve with [default: every core]
+    /// Threads of each server [default: every core]
     #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
     pub(crate) threads: Option<u64>,
     /// What goes wrong on purpose.
@@ -246,9 +311,18 @@ pub(crate) struct ServeGrpcArgs {
     pub(crate) until_stdin_closes: bool,
 }
 
+/// How gRPC's errors on purpose look.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = FAULTS)]
+pub(crate) struct ErrorCodeArgs {
+    /// The status of such an error over gRPC, by its name
+    #[arg(long, value_name = "CODE", default_value = "UNAVAILABLE", value_parser = code, requires = "error_rate")]
+    pub(crate) error_code: Code,
+}
+
 /// Faults that the reference servers make on purpose.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Faults on purpose")]
+#[command(next_help_heading = FAULTS)]
 pub(crate) struct FaultArgs {
     /// Wait before every reply, like `20ms`, or at random like `10ms..50ms`
     #[arg(long, value_name = "TIME", value_parser = delay, allow_hyphen_values = true)]
@@ -265,19 +339,16 @@ pub(crate) struct FaultArgs {
         allow_hyphen_values = true
     )]
     pub(crate) stall_rate: Probability,
-    /// Answer this share of the calls with an error, like `0.05` or `5%`
+    /// Answer this share of the calls with an error, like `0.05` or `5%`; over WebSocket the connection is closed with 1011
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     pub(crate) error_rate: Option<Probability>,
-    /// The status of such an answer, by its gRPC name
-    #[arg(long, value_name = "CODE", default_value = "UNAVAILABLE", value_parser = code, requires = "error_rate")]
-    pub(crate) error_code: Code,
     /// Close this share of the connections as soon as they are accepted
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     pub(crate) refuse_rate: Option<Probability>,
     /// Cut a connection after this many requests on it
     #[arg(long, value_name = "N", value_parser = non_zero, allow_negative_numbers = true)]
     pub(crate) cut_after: Option<NonZeroU64>,
-    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED
+    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED; over WebSocket their connections are closed with 1013
     #[arg(long, value_name = "N", value_parser = narrow_non_zero, allow_negative_numbers = true)]
     pub(crate) throttle: Option<NonZeroU32>,
 }
@@ -490,12 +561,12 @@ mod tests {
         assert_eq!(args.outputs.len(), 1);
     }
 
-    #[test_case(&[] => ProtocolChoice::All)]
-    #[test_case(&["--protocol", "all"] => ProtocolChoice::All)]
-    #[test_case(&["--target", "both"] => ProtocolChoice::All)]
-    #[test_case(&["--target", "grpc"] => ProtocolChoice::Grpc)]
-    #[test_case(&["--protocol", "websocket"] => ProtocolChoice::Websocket)]
-    fn protocols(flags: &[&str]) -> ProtocolChoice {
+    #[test_case(&[] => None)]
+    #[test_case(&["--protocol", "all"] => Some(ProtocolChoice::All))]
+    #[test_case(&["--target", "both"] => Some(ProtocolChoice::All))]
+    #[test_case(&["--target", "grpc"] => Some(ProtocolChoice::Grpc))]
+    #[test_case(&["--protocol", "websocket"] => Some(ProtocolChoice::Websocket))]
+    fn protocols(flags: &[&str]) -> Option<ProtocolChoice> {
         run(flags).unwrap().protocol
     }
 

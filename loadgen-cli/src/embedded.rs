@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::scenario::Target;
+use loadgen_core::scenario::{Protocol, Target};
 
 use crate::commands::serve::Listening;
 
@@ -42,19 +42,23 @@ pub(crate) struct Embedded {
     stdin: Option<ChildStdin>,
     /// Ends when the child's standard output does.
     lines: Receiver<String>,
-    address: SocketAddr,
+    /// Where it listens, for each protocol that it was started for.
+    addresses: Vec<(Protocol, SocketAddr)>,
 }
 
 impl Embedded {
-    /// Starts it on a free loopback port and waits until it listens.
+    /// Starts a server for each of the protocols on a free loopback port and waits until all of them
+    /// listen. `threads` are for all of them together, but at least one for each.
     ///
     /// # Errors
-    /// [`EmbeddedError`] when it does not.
-    pub(crate) fn start(threads: usize) -> Result<Self, EmbeddedError> {
+    /// [`EmbeddedError`] when one of them does not.
+    pub(crate) fn start(protocols: &[Protocol], threads: usize) -> Result<Self, EmbeddedError> {
+        let threads = (threads / protocols.len().max(1)).max(1);
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["serve", "grpc", "--address", "127.0.0.1:0", "--id", ID])
-            .args(["--threads", &threads.to_string(), "--until-stdin-closes"])
+            .args(serve(protocols))
+            .args(["--id", ID, "--threads", &threads.to_string()])
+            .arg("--until-stdin-closes")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         #[cfg(unix)]
@@ -77,34 +81,47 @@ impl Embedded {
             child,
             stdin,
             lines,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            addresses: Vec::new(),
         };
-        let line = this.lines.recv_timeout(START).map_err(|error| {
+        for protocol in protocols {
+            let address = this.listening(*protocol)?;
+            this.addresses.push((*protocol, address));
+        }
+        Ok(this)
+    }
+
+    /// Waits for the line that says where the next server listens; they come in the order of
+    /// [`Protocol`].
+    fn listening(&self, protocol: Protocol) -> Result<SocketAddr, EmbeddedError> {
+        let line = self.lines.recv_timeout(START).map_err(|error| {
             EmbeddedError::Silent(match error {
                 RecvTimeoutError::Timeout => format!("no word from it within {START:?}"),
                 RecvTimeoutError::Disconnected => "it ended before it listened".to_owned(),
             })
         })?;
-        this.address = Listening::parse(&line)
+        Listening::parse(&line)
+            .filter(|it| it.protocol == protocol.as_str())
             .map(|it| it.address)
-            .ok_or_else(|| EmbeddedError::Silent(format!("it said `{line}`")))?;
-        Ok(this)
+            .ok_or_else(|| EmbeddedError::Silent(format!("it said `{line}`")))
     }
 
-    /// Where it listens.
-    pub(crate) fn target(&self) -> Target {
-        Target {
-            host: self.address.ip().to_string(),
-            port: self.address.port(),
-            tls: false,
-        }
+    /// Where it listens, for each protocol.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (Protocol, Target)> {
+        self.addresses.iter().map(|(protocol, address)| {
+            let target = Target {
+                host: address.ip().to_string(),
+                port: address.port(),
+                tls: false,
+            };
+            (*protocol, target)
+        })
     }
 
     /// The line that says that it is there.
     pub(crate) fn notice(&self) -> String {
         format!(
-            "no target given: the embedded backend answers on {} (process {})",
-            self.address,
+            "no target given: the embedded backend answers {} (process {})",
+            places(&self.addresses),
             self.child.id()
         )
     }
@@ -122,5 +139,58 @@ impl Drop for Embedded {
         // Gone by itself in all but the worst case; then killing fails and changes nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The command that serves these protocols on free ports.
+fn serve(protocols: &[Protocol]) -> Vec<&str> {
+    const ANY: &str = "127.0.0.1:0";
+    match protocols {
+        [one] => vec!["serve", one.as_str(), "--address", ANY],
+        _ => vec![
+            "serve",
+            "all",
+            "--grpc-address",
+            ANY,
+            "--websocket-address",
+            ANY,
+        ],
+    }
+}
+
+fn places(addresses: &[(Protocol, SocketAddr)]) -> String {
+    match addresses {
+        [(_, address)] => format!("on {address}"),
+        several => {
+            let places = several
+                .iter()
+                .map(|(protocol, address)| format!("{protocol} on {address}"));
+            places.collect::<Vec<_>>().join(" and ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::Websocket];
+
+    #[test]
+    fn serves_what_is_needed() {
+        let one = serve(&[Protocol::Websocket]);
+        assert_eq!(one, ["serve", "websocket", "--address", "127.0.0.1:0"]);
+        assert_eq!(serve(&BOTH)[..2], ["serve", "all"]);
+    }
+
+    #[test]
+    fn the_notice_says_where_each_protocol_is_answered() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let both = [(BOTH[0], address(1)), (BOTH[1], address(2))];
+        assert_eq!(places(&both[..1]), "on 127.0.0.1:1");
+        assert_eq!(
+            places(&both),
+            "grpc on 127.0.0.1:1 and websocket on 127.0.0.1:2"
+        );
     }
 }

@@ -1,22 +1,48 @@
 //! The environment variables that say where to send.
 //!
 //! Owns their names and what counts as sense in them. Looked at only where no flag and no
-//! scenario has named a target: some platforms set `GRPC_PORT` for purposes of their own.
+//! scenario has named a target: some platforms set such a variable for purposes of their own.
 
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
-use loadgen_core::scenario::Target;
-
-/// Host of the gRPC target.
-pub(crate) const GRPC_HOST: &str = "GRPC_HOST";
-/// Port of the gRPC target.
-pub(crate) const GRPC_PORT: &str = "GRPC_PORT";
+use loadgen_core::scenario::{Protocol, Target};
 
 /// The host when only the port is set.
 const DEFAULT_HOST: &str = "127.0.0.1";
-/// The port when only the host is set.
-const DEFAULT_GRPC_PORT: u16 = 50051;
+
+/// What the environment calls the target of a protocol.
+#[derive(Debug)]
+struct Variables {
+    host: &'static str,
+    port: &'static str,
+    /// The port when only the host is set.
+    default_port: u16,
+    /// What the host is expected to be.
+    expected_host: &'static str,
+}
+
+const GRPC: Variables = Variables {
+    host: "GRPC_HOST",
+    port: "GRPC_PORT",
+    default_port: 50051,
+    expected_host: "a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT",
+};
+
+const WEBSOCKET: Variables = Variables {
+    host: "WEBSOCKET_HOST",
+    port: "WEBSOCKET_PORT",
+    default_port: 8080,
+    expected_host: "a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into WEBSOCKET_PORT",
+};
+
+fn variables(protocol: Protocol) -> Option<&'static Variables> {
+    match protocol {
+        Protocol::Grpc => Some(&GRPC),
+        Protocol::Websocket => Some(&WEBSOCKET),
+        _ => None,
+    }
+}
 
 /// A variable that holds nonsense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,19 +53,27 @@ pub(crate) struct EnvError {
     expected: &'static str,
 }
 
-/// The gRPC target that the environment names, if it names one. An empty variable counts as not
-/// set.
+/// The target of a protocol that the environment names, if it names one. An empty variable counts as
+/// not set.
 ///
 /// # Errors
 /// [`EnvError`] for a variable that holds nonsense.
-pub(crate) fn grpc_target(
+pub(crate) fn target(
+    protocol: Protocol,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Option<Target>, EnvError> {
-    let host = text(&variable, GRPC_HOST)?.map(parse_host).transpose()?;
-    let port = text(&variable, GRPC_PORT)?.map(parse_port).transpose()?;
+    let Some(names) = variables(protocol) else {
+        return Ok(None);
+    };
+    let host = text(&variable, names.host)?
+        .map(|value| parse_host(names, value))
+        .transpose()?;
+    let port = text(&variable, names.port)?
+        .map(|value| parse_port(names, value))
+        .transpose()?;
     Ok((host.is_some() || port.is_some()).then(|| Target {
         host: host.unwrap_or_else(|| DEFAULT_HOST.to_owned()),
-        port: port.unwrap_or(DEFAULT_GRPC_PORT),
+        port: port.unwrap_or(names.default_port),
         tls: false,
     }))
 }
@@ -59,7 +93,7 @@ fn text(
     }
 }
 
-fn parse_host(value: String) -> Result<String, EnvError> {
+fn parse_host(names: &Variables, value: String) -> Result<String, EnvError> {
     let bare = value
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -75,18 +109,18 @@ fn parse_host(value: String) -> Result<String, EnvError> {
         Ok(value)
     } else {
         Err(EnvError {
-            variable: GRPC_HOST,
+            variable: names.host,
             value,
-            expected: "a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT",
+            expected: names.expected_host,
         })
     }
 }
 
-fn parse_port(value: String) -> Result<u16, EnvError> {
+fn parse_port(names: &Variables, value: String) -> Result<u16, EnvError> {
     match value.parse() {
         Ok(port) if port > 0 => Ok(port),
         _ => Err(EnvError {
-            variable: GRPC_PORT,
+            variable: names.port,
             value,
             expected: "a port, a number from 1 to 65535",
         }),
@@ -99,12 +133,34 @@ mod tests {
 
     use super::*;
 
-    fn target(host: Option<&str>, port: Option<&str>) -> Result<Option<Target>, EnvError> {
-        grpc_target(|name| match name {
-            GRPC_HOST => host.map(OsString::from),
-            GRPC_PORT => port.map(OsString::from),
+    fn grpc(host: Option<&str>, port: Option<&str>) -> Result<Option<Target>, EnvError> {
+        target(Protocol::Grpc, |name| match name {
+            "GRPC_HOST" => host.map(OsString::from),
+            "GRPC_PORT" => port.map(OsString::from),
             other => panic!("asked for {other}"),
         })
+    }
+
+    fn websocket(host: Option<&str>, port: Option<&str>) -> Result<Option<Target>, EnvError> {
+        target(Protocol::Websocket, |name| match name {
+            "WEBSOCKET_HOST" => host.map(OsString::from),
+            "WEBSOCKET_PORT" => port.map(OsString::from),
+            other => panic!("asked for {other}"),
+        })
+    }
+
+    #[test_case(None, None => None; "neither")]
+    #[test_case(Some("svc.local"), None => Some(("svc.local".to_owned(), 8080)); "host alone")]
+    #[test_case(None, Some("6000") => Some(("127.0.0.1".to_owned(), 6000)); "port alone")]
+    fn websocket_has_its_own(host: Option<&str>, port: Option<&str>) -> Option<(String, u16)> {
+        let target = websocket(host, port).unwrap();
+        target.map(|target| (target.host, target.port))
+    }
+
+    #[test_case(None, Some("0") => "environment variable WEBSOCKET_PORT is `0`: expected a port, a number from 1 to 65535"; "port")]
+    #[test_case(Some("ws://x"), None => "environment variable WEBSOCKET_HOST is `ws://x`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into WEBSOCKET_PORT"; "host")]
+    fn websocket_nonsense(host: Option<&str>, port: Option<&str>) -> String {
+        websocket(host, port).unwrap_err().to_string()
     }
 
     #[test_case(None, None => None; "neither")]
@@ -115,7 +171,7 @@ mod tests {
     #[test_case(Some("[::1]"), Some("65535") => Some(("::1".to_owned(), 65535)); "bracketed IPv6")]
     #[test_case(Some("::1"), None => Some(("::1".to_owned(), 50051)); "bare IPv6")]
     fn sense(host: Option<&str>, port: Option<&str>) -> Option<(String, u16)> {
-        target(host, port)
+        grpc(host, port)
             .unwrap()
             .map(|target| (target.host, target.port))
     }
@@ -128,14 +184,14 @@ mod tests {
     #[test_case(Some("localhost:1"), None => "environment variable GRPC_HOST is `localhost:1`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "host with port")]
     #[test_case(Some("http://x"), None => "environment variable GRPC_HOST is `http://x`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "scheme")]
     fn nonsense(host: Option<&str>, port: Option<&str>) -> String {
-        target(host, port).unwrap_err().to_string()
+        grpc(host, port).unwrap_err().to_string()
     }
 
     #[cfg(unix)]
     #[test]
     fn not_utf8() {
         use std::os::unix::ffi::OsStringExt;
-        let error = grpc_target(|_| Some(OsString::from_vec(vec![0xff]))).unwrap_err();
+        let error = target(Protocol::Grpc, |_| Some(OsString::from_vec(vec![0xff]))).unwrap_err();
         assert_eq!(error.expected, "text in UTF-8");
     }
 }

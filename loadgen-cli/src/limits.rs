@@ -14,7 +14,7 @@ const PER_WORKER: u64 = 8;
 #[error(
     "{} + {} of its own make {} open files, and this process may have {}; raise the limit with \
      `ulimit -n {needed}` (as root, or in /etc/security/limits.conf, where the hard limit is \
-     lower), or ask for fewer with `--connections`",
+     lower), or ask for fewer, of gRPC with `--connections`, of WebSocket with `--concurrency`",
     human::counted(*connections, "connection"), human::count(needed - connections), human::count(*needed), human::count(*limit)
 )]
 pub(crate) struct LimitError {
@@ -86,6 +86,6 @@ mod tests {
         assert!(fits(1_000, 4, None).is_ok());
         assert!(fits(944, 4, Some(1_024)).is_ok());
         let error = fits(5_000, 2, Some(1_024)).unwrap_err();
-        insta::assert_snapshot!(error, @"5,000 connections + 64 of its own make 5,064 open files, and this process may have 1,024; raise the limit with `ulimit -n 5064` (as root, or in /etc/security/limits.conf, where the hard limit is lower), or ask for fewer with `--connections`");
+        insta::assert_snapshot!(error, @"5,000 connections + 64 of its own make 5,064 open files, and this process may have 1,024; raise the limit with `ulimit -n 5064` (as root, or in /etc/security/limits.conf, where the hard limit is lower), or ask for fewer, of gRPC with `--connections`, of WebSocket with `--concurrency`");
     }
 }

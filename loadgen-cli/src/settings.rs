@@ -2,12 +2,13 @@
 //!
 //! Owns every rule of precedence. Starts nothing and prints nothing.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::{fs, io};
 
 use loadgen_core::engine::Options;
-use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
+use loadgen_core::scenario::{self, Overrides, Plan, Protocol, Suite, Target};
 
 use crate::args::{ProtocolChoice, RunArgs};
 use crate::error::Error;
@@ -42,22 +43,28 @@ pub(crate) enum SettingsError {
     },
     /// A target that is plain text by its scheme, and a flag that turns TLS on.
     #[error(
-        "`--grpc-target {target}` is plain text and `{flag}` turns TLS on; write https:// or leave the flag out"
+        "`{target_flag} {target}` is plain text and `{tls_flag}` turns TLS on; write {encrypted} or leave the flag out"
     )]
     PlainTarget {
+        /// The flag it was given with.
+        target_flag: &'static str,
         /// As it was given.
         target: String,
-        /// Which flag.
-        flag: &'static str,
+        /// The scheme that does not contradict.
+        encrypted: &'static str,
+        /// The flag that does.
+        tls_flag: &'static str,
     },
     /// TLS towards the embedded backend, which has none.
     #[error(
         "scenario `{scenario}` asks for TLS and names no target; the embedded backend speaks \
-         plain text. Name one with `--grpc-target`"
+         plain text. Name one with `{flag}`"
     )]
     TlsWithoutTarget {
         /// Which scenario.
         scenario: String,
+        /// The flag for its protocol's targets.
+        flag: &'static str,
     },
 }
 
@@ -67,8 +74,8 @@ pub(crate) struct RunSettings {
     /// What is run, overrides applied. Scenarios that the embedded backend is to answer have no
     /// targets yet.
     pub(crate) plan: Plan,
-    /// Whether any scenario needs the embedded backend.
-    pub(crate) embedded: bool,
+    /// The protocols that scenarios need the embedded backend for, each once and in order.
+    pub(crate) embedded: Vec<Protocol>,
     /// How it is carried out.
     pub(crate) options: Options,
     /// What was changed against the scenario, for a person to read.
@@ -90,9 +97,9 @@ impl RunSettings {
     ) -> Result<Self, Error> {
         refuse_same_output(&args.outputs)?;
         refuse_contradicting_tls(args)?;
-        let overrides = overrides(args)?;
-        let mut plan = suite.select(&args.scenarios, protocol(args.protocol))?;
-        let mut notices = override_all(&mut plan, &overrides)?;
+        let protocol = protocol(args.protocol.unwrap_or_default());
+        let mut plan = suite.select(&args.scenarios, protocol)?;
+        let mut notices = override_all(&mut plan, args)?;
         apply_tls(&mut plan, args, &mut notices);
         let embedded = aim(&mut plan, variable)?;
         let users = plan
@@ -102,7 +109,7 @@ impl RunSettings {
             .fold(0, usize::saturating_add);
         let workers = match args.workers {
             Some(workers) => usize::try_from(workers).ok(),
-            None => default_workers(embedded, cores, users),
+            None => default_workers(!embedded.is_empty(), cores, users),
         };
         Ok(Self {
             plan,
@@ -116,25 +123,13 @@ impl RunSettings {
         })
     }
 
-    /// Fills in the embedded backend where no target is set.
-    pub(crate) fn aim_at_embedded(&mut self, target: &Target) {
+    /// Fills in the embedded backend's address for a protocol where no target is set.
+    pub(crate) fn aim_at_embedded(&mut self, protocol: Protocol, target: &Target) {
         for scenario in &mut self.plan.scenarios {
-            if scenario.targets.is_empty() {
+            if scenario.protocol == protocol && scenario.targets.is_empty() {
                 scenario.targets.push(target.clone());
             }
         }
-    }
-
-    /// How many connections the run will open at a time.
-    pub(crate) fn connections(&self, workers: usize) -> u64 {
-        self.plan
-            .scenarios
-            .iter()
-            .map(|it| {
-                let by_default = workers * it.targets.len().max(1);
-                it.connections.map_or(by_default as u64, u64::from)
-            })
-            .sum()
     }
 }
 
@@ -152,9 +147,18 @@ fn default_workers(embedded: bool, cores: usize, users: usize) -> Option<usize> 
     embedded.then(|| (cores / 2).min(users).max(1))
 }
 
-fn override_all(plan: &mut Plan, overrides: &Overrides) -> Result<Vec<String>, SettingsError> {
+fn override_all(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, Error> {
+    // Whether or not a scenario needs it: what is no target is a mistake.
+    let per_protocol = targets::FLAGS
+        .into_iter()
+        .map(|(protocol, _)| Ok((protocol, overrides(args, protocol)?)))
+        .collect::<Result<Vec<(Protocol, Overrides)>, Error>>()?;
     let mut notices = Vec::new();
     for scenario in &mut plan.scenarios {
+        let mut its_own = per_protocol.iter();
+        let Some((_, overrides)) = its_own.find(|(it, _)| *it == scenario.protocol) else {
+            continue;
+        };
         let (changed, said) =
             scenario
                 .with_overrides(overrides)
@@ -168,7 +172,8 @@ fn override_all(plan: &mut Plan, overrides: &Overrides) -> Result<Vec<String>, S
     Ok(notices)
 }
 
-fn overrides(args: &RunArgs) -> Result<Overrides, Error> {
+/// The overrides for scenarios of a protocol, which differ in the targets.
+fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides, Error> {
     // The parser of the flags has made sure that the counts fit.
     let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Overrides {
@@ -178,7 +183,7 @@ fn overrides(args: &RunArgs) -> Result<Overrides, Error> {
         rate: args.rate,
         connections: args.connections.map(narrow),
         timeout: args.timeout,
-        targets: targets::parse_all(&args.grpc_targets)?,
+        targets: targets::parse_all(targets::given(args, protocol))?,
     })
 }
 
@@ -205,27 +210,32 @@ fn apply_tls(plan: &mut Plan, args: &RunArgs, notices: &mut Vec<String>) {
     }
 }
 
-/// Sets the environment's target where neither flag nor scenario names one. Says whether any
-/// scenario is left without, for the embedded backend.
-fn aim(plan: &mut Plan, variable: impl Fn(&str) -> Option<OsString>) -> Result<bool, Error> {
-    if plan.scenarios.iter().all(|it| !it.targets.is_empty()) {
-        return Ok(false);
-    }
-    let environment = env::grpc_target(variable)?;
-    let without = |it: &&mut ScenarioPlan| it.targets.is_empty();
-    for scenario in plan.scenarios.iter_mut().filter(without) {
-        match &environment {
-            Some(target) => scenario.targets.push(target.clone()),
-            None if scenario.tls.is_some() => {
-                return Err(SettingsError::TlsWithoutTarget {
-                    scenario: scenario.name.clone(),
-                }
-                .into());
-            }
-            None => {}
+/// Sets the environment's targets where neither flag nor scenario names one. Says which protocols
+/// are left with scenarios without, for the embedded backend.
+fn aim(
+    plan: &mut Plan,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Protocol>, Error> {
+    let mut without = BTreeSet::new();
+    for scenario in &mut plan.scenarios {
+        let protocol = scenario.protocol;
+        if !scenario.targets.is_empty() {
+            continue;
         }
+        if let Some(target) = env::target(protocol, &variable)? {
+            scenario.targets.push(target);
+            continue;
+        }
+        if scenario.tls.is_some() {
+            return Err(SettingsError::TlsWithoutTarget {
+                scenario: scenario.name.clone(),
+                flag: targets::flag(protocol).unwrap_or("targets"),
+            }
+            .into());
+        }
+        without.insert(protocol);
     }
-    Ok(environment.is_none())
+    Ok(without.into_iter().collect())
 }
 
 /// What is wrong with the TLS flags themselves is the command line's fault, not a scenario's.
@@ -241,15 +251,25 @@ fn refuse_contradicting_tls(args: &RunArgs) -> Result<(), SettingsError> {
         ("--tls-server-name", args.tls_server_name.is_some()),
         ("--insecure-skip-verify", args.insecure_skip_verify),
     ];
-    let given = flags.into_iter().find(|(_, given)| *given);
-    let plain = targets::parts(&args.grpc_targets).find(|it| it.starts_with("http://"));
-    match (given, plain) {
-        (Some((flag, _)), Some(target)) => Err(SettingsError::PlainTarget {
-            target: target.to_owned(),
-            flag,
-        }),
-        _ => Ok(()),
+    let Some((tls_flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
+        return Ok(());
+    };
+    for (protocol, target_flag) in targets::FLAGS {
+        for target in targets::parts(targets::given(args, protocol)) {
+            let encrypted = match target.split_once("://") {
+                Some(("http", _)) => "https://",
+                Some(("ws", _)) => "wss://",
+                _ => continue,
+            };
+            return Err(SettingsError::PlainTarget {
+                target_flag,
+                target: target.to_owned(),
+                encrypted,
+                tls_flag,
+            });
+        }
     }
+    Ok(())
 }
 
 fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {
@@ -265,6 +285,10 @@ fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use loadgen_core::scenario::{Payload, ScenarioPlan, StepPlan, WebsocketExchange};
+    use loadgen_core::schedule::{ClosedModel, Limit, Load};
     use test_case::test_case;
 
     use super::*;
@@ -293,20 +317,105 @@ mod tests {
             .collect()
     }
 
+    fn target(host: &str, port: u16) -> Target {
+        Target {
+            host: host.to_owned(),
+            port,
+            tls: false,
+        }
+    }
+
+    /// A gRPC and a WebSocket scenario, the latter of steps on these paths.
+    fn mixed(paths: &[&str]) -> Plan {
+        let mut plan = scenario::shipped().select(&args().scenarios, None).unwrap();
+        let exchange = |path: &&str| WebsocketExchange::send(*path, Payload::Text("x".to_owned()));
+        let exchanges: Vec<_> = paths.iter().map(exchange).collect();
+        let load = Load::Closed(ClosedModel {
+            users: 500,
+            limit: Limit::IterationsPerUser(50),
+            max_duration: None,
+            think_time: None,
+            rate_limit: None,
+        });
+        let mut websocket = ScenarioPlan::websocket("talk", exchanges[0].clone(), load);
+        websocket.steps = exchanges
+            .into_iter()
+            .map(|it| StepPlan::websocket("talk", it))
+            .chain([StepPlan::pause(Duration::from_millis(1))])
+            .collect();
+        plan.scenarios.push(websocket);
+        plan
+    }
+
+    fn hosts(plan: &Plan) -> Vec<Vec<&str>> {
+        let scenarios = plan.scenarios.iter();
+        scenarios
+            .map(|it| it.targets.iter().map(|it| it.host.as_str()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn each_protocol_gets_its_own_targets() {
+        let mut args = args();
+        args.grpc_targets = vec!["a:1,b:2".to_owned()];
+        args.websocket_targets = vec!["c:3".to_owned(), "d:4".to_owned()];
+        let hosts = |protocol| -> Vec<String> {
+            let targets = overrides(&args, protocol).unwrap().targets;
+            targets.into_iter().map(|it| it.host).collect()
+        };
+        assert_eq!(hosts(Protocol::Grpc), ["a", "b"]);
+        assert_eq!(hosts(Protocol::Websocket), ["c", "d"]);
+    }
+
+    #[test]
+    fn a_bad_target_is_refused_whether_or_not_it_is_needed() {
+        let mut args = args();
+        args.websocket_targets = vec!["nowhere".to_owned()];
+        assert_eq!(resolve(&args, &[]).unwrap_err().exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn each_protocol_has_its_own_environment() {
+        let mut plan = mixed(&["/echo"]);
+        let environment =
+            |name: &str| (name == "WEBSOCKET_HOST").then(|| OsString::from("ws.local"));
+        assert_eq!(aim(&mut plan, environment).unwrap(), [Protocol::Grpc]);
+        assert_eq!(hosts(&plan), [&[][..], &["ws.local"]]);
+        assert_eq!(plan.scenarios[1].targets[0].port, 8080);
+    }
+
+    #[test]
+    fn the_embedded_backend_speaks_what_is_needed() {
+        let mut plan = mixed(&["/echo"]);
+        plan.scenarios.push(plan.scenarios[1].clone());
+        let both = [Protocol::Grpc, Protocol::Websocket];
+        assert_eq!(aim(&mut plan, |_| None).unwrap(), both);
+        plan.scenarios[0].targets = vec![target("own", 1)];
+        assert_eq!(aim(&mut plan, |_| None).unwrap(), [Protocol::Websocket]);
+    }
+
+    #[test]
+    fn tls_without_a_target_names_the_protocols_flag() {
+        let mut plan = mixed(&["/echo"]);
+        plan.scenarios[1].tls = Some(scenario::Tls::default());
+        let error = aim(&mut plan, |_| None).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"scenario `talk` asks for TLS and names no target; the embedded backend speaks plain text. Name one with `--websocket-target`");
+    }
+
     #[test]
     fn flags_go_before_the_environment() {
         let mut args = args();
         args.grpc_targets = vec!["a:1,b:2".to_owned()];
         let settings = resolve(&args, &[("GRPC_HOST", "c"), ("GRPC_PORT", "3")]).unwrap();
         assert_eq!(addresses(&settings), ["a:1", "b:2"]);
-        assert!(!settings.embedded);
+        assert!(settings.embedded.is_empty());
     }
 
     #[test]
     fn the_environment_goes_before_the_embedded_backend() {
         let settings = resolve(&args(), &[("GRPC_HOST", "c"), ("GRPC_PORT", "3")]).unwrap();
         assert_eq!(addresses(&settings), ["c:3"]);
-        assert!(!settings.embedded);
+        assert!(settings.embedded.is_empty());
     }
 
     #[test]
@@ -314,20 +423,18 @@ mod tests {
         let mut plan = scenario::shipped().select(&args().scenarios, None).unwrap();
         plan.scenarios[0].targets = targets::parse_all(&["own:1".to_owned()]).unwrap();
         let embedded = aim(&mut plan, |_| panic!("not asked")).unwrap();
-        assert!(!embedded);
+        assert!(embedded.is_empty());
         assert_eq!(plan.scenarios[0].targets[0].host, "own");
     }
 
     #[test]
     fn nothing_set_means_the_embedded_backend() {
         let mut settings = resolve(&args(), &[]).unwrap();
-        assert!(settings.embedded);
+        assert_eq!(settings.embedded, [Protocol::Grpc]);
         assert_eq!(settings.options.workers, Some(4), "half the cores");
-        settings.aim_at_embedded(&Target {
-            host: "127.0.0.1".to_owned(),
-            port: 9,
-            tls: false,
-        });
+        settings.aim_at_embedded(Protocol::Websocket, &target("other", 1));
+        assert_eq!(addresses(&settings), Vec::<String>::new());
+        settings.aim_at_embedded(Protocol::Grpc, &target("127.0.0.1", 9));
         assert_eq!(addresses(&settings), ["127.0.0.1:9"]);
     }
 
@@ -374,6 +481,10 @@ mod tests {
         let error = resolve(&args, &[]).unwrap_err();
         assert_eq!(error.exit(), Exit::Usage);
         insta::assert_snapshot!(error, @"`--grpc-target http://b:2` is plain text and `--tls-server-name` turns TLS on; write https:// or leave the flag out");
+        args.grpc_targets.clear();
+        args.websocket_targets = vec!["ws://c:3".to_owned()];
+        let error = resolve(&args, &[]).unwrap_err();
+        insta::assert_snapshot!(error, @"`--websocket-target ws://c:3` is plain text and `--tls-server-name` turns TLS on; write wss:// or leave the flag out");
         args.tls_ca = Some(PathBuf::from("/no/such.pem"));
         let error = resolve(&args, &[]).unwrap_err();
         assert_eq!(error.exit(), Exit::Usage);
@@ -383,7 +494,7 @@ mod tests {
     #[test]
     fn a_name_is_looked_for_within_the_protocol() {
         let mut args = args();
-        args.protocol = ProtocolChoice::Websocket;
+        args.protocol = Some(ProtocolChoice::Websocket);
         let error = resolve(&args, &[]).unwrap_err();
         assert_eq!(error.exit(), Exit::Scenario);
         assert_eq!(
@@ -402,24 +513,6 @@ mod tests {
         args.outputs = vec![spec.clone(), spec];
         let error = resolve(&args, &[]).unwrap_err();
         assert_eq!(error.to_string(), "`--out` names x twice");
-    }
-
-    #[test]
-    fn connections_default_to_one_per_worker_and_target() {
-        let mut args = args();
-        let mut settings = resolve(&args, &[]).unwrap();
-        assert_eq!(settings.connections(4), 4);
-        let target = Target {
-            host: "greeter.example".to_owned(),
-            port: 443,
-            tls: false,
-        };
-        for scenario in &mut settings.plan.scenarios {
-            scenario.targets = vec![target.clone(); 3];
-        }
-        assert_eq!(settings.connections(4), 12);
-        args.connections = Some(500);
-        assert_eq!(resolve(&args, &[]).unwrap().connections(4), 500);
     }
 
     #[test]

@@ -1,6 +1,30 @@
-//! Targets as written on the command line: several in one value, with commas between them.
+//! Targets as written on the command line: each protocol's in a flag of its own, several in one
+//! value with commas between them.
 
-use loadgen_core::scenario::{Target, TargetError};
+use loadgen_core::scenario::{Protocol, Target, TargetError};
+
+use crate::args::RunArgs;
+
+/// The protocols whose targets can be named, each with its flag.
+pub(crate) const FLAGS: [(Protocol, &str); 2] = [
+    (Protocol::Grpc, "--grpc-target"),
+    (Protocol::Websocket, "--websocket-target"),
+];
+
+/// The flag that names a protocol's targets.
+pub(crate) fn flag(protocol: Protocol) -> Option<&'static str> {
+    let mut flags = FLAGS.iter();
+    flags.find(|(it, _)| *it == protocol).map(|(_, flag)| *flag)
+}
+
+/// The values of that flag.
+pub(crate) fn given(args: &RunArgs, protocol: Protocol) -> &[String] {
+    match protocol {
+        Protocol::Grpc => &args.grpc_targets,
+        Protocol::Websocket => &args.websocket_targets,
+        _ => &[],
+    }
+}
 
 /// The targets in the values of a repeatable flag.
 ///

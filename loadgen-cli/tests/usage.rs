@@ -86,9 +86,11 @@ fn unknown_flags_and_kinds() {
 
 #[test]
 fn targets_that_are_none() {
-    for target in ["localhost", "h:0", "h:99999", "ftp://h:1", "a b:1", "::1:1"] {
-        let said = say(&["run", "--scenario", "hello_light", "--grpc-target", target]);
-        refused(&said, 2, &["invalid target", target]);
+    for flag in ["--grpc-target", "--websocket-target"] {
+        for target in ["localhost", "h:0", "h:99999", "ftp://h:1", "a b:1", "::1:1"] {
+            let said = say(&["run", "--scenario", "hello_light", flag, target]);
+            refused(&said, 2, &["invalid target", target]);
+        }
     }
 }
 
@@ -159,6 +161,44 @@ fn run_alone_lists_what_there_is() {
     assert!(said.stdout.contains("hello_high"), "{said:?}");
 }
 
+/// The shape of the file that the original framework read.
+const ORIGINAL: &str = r#"{ "grpc_scenarios": [
+    { "name": "tiny", "total_requests": 10, "concurrency": 2, "test_type": "hello" }
+] }"#;
+
+#[test]
+fn a_protocol_alone_runs_the_test_config_of_the_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |flags: &[&str]| -> Said {
+        loadgen(&["run"])
+            .args(flags)
+            .current_dir(folder.path())
+            .output()
+            .expect("loadgen starts")
+            .into()
+    };
+    let said = run(&["--target", "both"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stdout.contains("hello_high"), "{said:?}");
+
+    fs::write(folder.path().join("test-config.json"), ORIGINAL).expect("a file");
+    let notice = "running test-config.json of this folder";
+    for flags in [&["--target", "both"], &["--protocol", "grpc"]] {
+        let said = run(flags);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stdout.contains("10 planned"), "{said:?}");
+        assert!(said.stderr.contains(notice), "{said:?}");
+    }
+    let said = run(&["--target", "both", "--quiet"]);
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+    // Only where nothing else is said.
+    for flags in [&[][..], &["--target", "both", "--scenario", "tiny"]] {
+        let said = run(flags);
+        assert_ne!(said.code, Some(0), "{said:?}");
+        assert!(!said.stderr.contains(notice), "{said:?}");
+    }
+}
+
 #[test]
 fn unknown_scenarios_get_the_nearest_names() {
     let said = say(&["run", "--scenario", "hello_hihg"]);
@@ -166,31 +206,4 @@ fn unknown_scenarios_get_the_nearest_names() {
     assert!(!said.stderr.contains("loadgen list"), "{said:?}");
     let said = say(&["run", "--scenario", "zzz"]);
     refused(&said, 104, &["zzz", "`loadgen list` shows them all"]);
-}
-
-#[test]
-fn serve_refuses_what_it_cannot_do() {
-    for (flags, part) in [
-        (&["--address", "nowhere"][..], "expected HOST:PORT"),
-        (&["--tls-cert", "x"], "--tls-key"),
-        (&["--id", "two words"], "without blanks"),
-        (&["--error-rate", "2"], "--error-rate"),
-        (
-            &["--error-rate", "0.5", "--error-code", "OK"],
-            "gRPC status",
-        ),
-        (&["--delay", "5ms..1ms"], "--delay"),
-        (&["--throttle", "0"], "--throttle"),
-        (
-            &["--tls-cert", "/no/cert", "--tls-key", "/no/key"],
-            "/no/cert",
-        ),
-    ] {
-        let mut args = vec!["serve", "grpc"];
-        if flags[0] != "--address" {
-            args.extend(["--address", "127.0.0.1:0"]);
-        }
-        args.extend(flags);
-        refused(&say(&args), 2, &[part]);
-    }
 }

@@ -43,7 +43,7 @@ async fn many_messages_at_once_come_back_in_order() {
         let message = receiving.next().await.unwrap().unwrap();
         assert_eq!(message, Message::text(number.to_string()));
     }
-    let _sending = sender.await.unwrap();
+    sender.await.unwrap();
 }
 
 #[tokio::test]

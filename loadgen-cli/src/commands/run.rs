@@ -2,6 +2,7 @@
 
 use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -29,7 +30,14 @@ use crate::{doctor, human, limits, output, suite, summary};
 /// # Errors
 /// Why nothing could be measured.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let (config, profile) = (args.config.as_deref(), args.profile.as_deref());
+    let config = args.config.as_deref().or_else(|| original_config(args));
+    let profile = args.profile.as_deref();
+    if let (None, Some(found), false) = (&args.config, config, args.quiet) {
+        output::note(format_args!(
+            "no --scenario or --config given: running {} of this folder",
+            found.display()
+        ));
+    }
     let suite = if args.scenarios.is_empty() {
         suite::load(config, profile)?
     } else {
@@ -37,7 +45,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     };
     if args.scenarios.is_empty() && config.is_none() {
         output::note("error: say what to run with `--scenario NAME` or `--config FILE`");
-        output::print(&list::table(&suite, settings::protocol(args.protocol)))?;
+        let protocol = settings::protocol(args.protocol.unwrap_or_default());
+        output::print(&list::table(&suite, protocol))?;
         return Ok(Exit::Usage);
     }
     let signals = Listener::install().map_err(|source| Error::Unexpected {
@@ -48,10 +57,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     let variable = |name: &str| std::env::var_os(name);
     let mut settings = RunSettings::resolve(args, &suite, variable, cores)?;
     limits::raise();
-    limits::check(
-        settings.connections(cores),
-        settings.options.workers.unwrap_or(cores),
-    )?;
     let facts = Facts::of_this_machine();
     let needs = needs(&settings, cores, facts.ports.as_ref())?;
     let outputs = settings
@@ -67,11 +72,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         }
     };
     let mut embedded = None;
-    if settings.embedded {
+    if !settings.embedded.is_empty() {
         // The cores that the workers leave; both halves are at least one.
-        let backend = Embedded::start((cores - cores / 2).max(1))?;
+        let backend = Embedded::start(&settings.embedded, (cores - cores / 2).max(1))?;
         say(&backend.notice());
-        settings.aim_at_embedded(&backend.target());
+        for (protocol, target) in backend.targets() {
+            settings.aim_at_embedded(protocol, &target);
+        }
         embedded = Some(backend);
     }
     for notice in &settings.notices {
@@ -114,17 +121,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-/// What the run needs of this machine, and whether it can have the ports for it.
-fn needs(
-    settings: &RunSettings,
-    cores: usize,
-    ports: Option<&Ports>,
-) -> Result<Needs, doctor::PortError> {
+/// What the run needs of this machine, and whether it can have the files and ports for it.
+fn needs(settings: &RunSettings, cores: usize, ports: Option<&Ports>) -> Result<Needs, Error> {
     let scenarios = &settings.plan.scenarios;
     let users = scenarios.iter().map(|it| it.load.max_users() as usize);
     let few = cores.min(users.fold(0, usize::saturating_add));
     let workers = settings.options.workers.unwrap_or(few).max(1);
     let needs = Needs::of(scenarios, workers, |_| 1);
+    limits::check(needs.connections, needs.workers)?;
     if needs.check_ports(ports).is_ok() {
         return Ok(needs);
     }
@@ -135,6 +139,13 @@ fn needs(
     });
     needs.check_ports(ports)?;
     Ok(needs)
+}
+
+/// The file that the framework this one follows ran when only a protocol was named, if it is here.
+fn original_config(args: &RunArgs) -> Option<&'static Path> {
+    let file = Path::new("test-config.json");
+    let only_protocol = args.protocol.is_some() && args.scenarios.is_empty();
+    (only_protocol && file.is_file()).then_some(file)
 }
 
 /// The last word on an invalid run that ends as if it were none.

@@ -8,10 +8,14 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use loadgen_backends::{
-    Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles, start_grpc,
+    Code, Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles,
+    WebsocketConfig, start_grpc, start_websocket,
 };
+use loadgen_core::scenario::Protocol;
 
-use crate::args::{FaultArgs, ServeGrpcArgs};
+use crate::args::{
+    ErrorCodeArgs, FaultArgs, ServeAllArgs, ServeGrpcArgs, ServeWebsocketArgs, ServerArgs,
+};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::Listener;
@@ -71,31 +75,73 @@ enum End {
 /// # Errors
 /// When it cannot start.
 pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
+    serve(&args.server, || {
+        let grpc = start_grpc_at(&args.address, &args.server, &args.error)?;
+        Ok(vec![grpc])
+    })
+}
+
+/// Serves WebSocket until told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn websocket(args: &ServeWebsocketArgs) -> Result<Exit, Error> {
+    serve(&args.server, || {
+        let websocket = start_websocket_at(&args.address, &args.server)?;
+        Ok(vec![websocket])
+    })
+}
+
+/// Serves every protocol until told to stop.
+///
+/// # Errors
+/// When one of them cannot start; then none does.
+pub(crate) fn all(args: &ServeAllArgs) -> Result<Exit, Error> {
+    serve(&args.server, || {
+        let grpc = start_grpc_at(&args.grpc_address, &args.server, &args.error)?;
+        let websocket = start_websocket_at(&args.websocket_address, &args.server)?;
+        Ok(vec![grpc, websocket])
+    })
+}
+
+/// A server at work, and what it speaks.
+struct Serving {
+    protocol: Protocol,
+    server: Arc<RunningServer>,
+}
+
+fn serve(
+    args: &ServerArgs,
+    start: impl FnOnce() -> Result<Vec<Serving>, Error>,
+) -> Result<Exit, Error> {
     let signals = Listener::install().map_err(|source| Error::Unexpected {
         doing: "failed to listen for signals",
         source,
     })?;
     limits::raise();
-    let server = Arc::new(start_grpc(config(args)?).map_err(Error::Serve)?);
-    if !server.local_addr().ip().is_loopback() {
-        output::note(format_args!(
-            "WARNING: listening on {}, which other machines can reach; anyone there can use this \
-             server",
-            server.local_addr()
-        ));
+    let serving = start()?;
+    for Serving { protocol, server } in &serving {
+        if !server.local_addr().ip().is_loopback() {
+            output::note(format_args!(
+                "WARNING: listening on {}, which other machines can reach; anyone there can use \
+                 this server",
+                server.local_addr()
+            ));
+        }
+        let listening = Listening {
+            protocol: protocol.to_string(),
+            address: server.local_addr(),
+            id: server.id().to_owned(),
+        };
+        output::print(&format!("{listening}\n"))?;
     }
-    let listening = Listening {
-        protocol: "grpc".to_owned(),
-        address: server.local_addr(),
-        id: server.id().to_owned(),
-    };
-    output::print(&format!("{listening}\n"))?;
-    serve_until_told(&server, &signals, args.until_stdin_closes)?;
+    let servers: Vec<_> = serving.into_iter().map(|it| it.server).collect();
+    serve_until_told(&servers, &signals, args.until_stdin_closes)?;
     Ok(Exit::Pass)
 }
 
 fn serve_until_told(
-    server: &Arc<RunningServer>,
+    servers: &[Arc<RunningServer>],
     signals: &Listener,
     until_stdin_closes: bool,
 ) -> Result<(), Error> {
@@ -106,17 +152,28 @@ fn serve_until_told(
             source,
         })?;
     }
-    let impatient = Arc::clone(server);
+    let impatient = servers.to_vec();
     signals.react(move |count| {
-        // Nobody hears it any more once the server is ending.
+        // Nobody hears it any more once the servers are ending.
         let _ = sender.send(End::Graceful);
         if count > 1 {
-            impatient.stop();
+            for server in &impatient {
+                server.stop();
+            }
         }
     });
     match told.recv() {
-        Ok(End::Graceful) => server.shutdown(),
-        Ok(End::AtOnce) | Err(mpsc::RecvError) => server.stop(),
+        // Side by side: none is to take connections while another one ends.
+        Ok(End::Graceful) => thread::scope(|scope| {
+            for server in servers {
+                scope.spawn(|| server.shutdown());
+            }
+        }),
+        Ok(End::AtOnce) | Err(mpsc::RecvError) => {
+            for server in servers {
+                server.stop();
+            }
+        }
     }
     Ok(())
 }
@@ -133,37 +190,61 @@ fn end_with_stdin(sender: Sender<End>) -> io::Result<()> {
     Ok(())
 }
 
-fn config(args: &ServeGrpcArgs) -> Result<GrpcConfig, Error> {
-    let resolved = args
-        .address
-        .to_socket_addrs()
-        .map(|mut addresses| addresses.next());
-    let address = match resolved {
-        Ok(Some(address)) => address,
-        Ok(None) => return Err(unresolved(args, "the name has no address")),
-        Err(error) => return Err(unresolved(args, &error.to_string())),
-    };
-    let mut config = GrpcConfig::new(address);
+fn start_grpc_at(
+    address: &str,
+    args: &ServerArgs,
+    error: &ErrorCodeArgs,
+) -> Result<Serving, Error> {
+    let mut config = GrpcConfig::new(resolve(address)?);
     config.id.clone_from(&args.id);
-    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        config.tls = Some(TlsFiles {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        });
-    }
-    config.threads = args.threads.and_then(|it| usize::try_from(it).ok());
-    config.faults = faults(&args.faults);
-    Ok(config)
+    config.tls = tls(args);
+    config.threads = threads(args);
+    config.faults = faults(&args.faults, error.error_code);
+    Ok(Serving {
+        protocol: Protocol::Grpc,
+        server: Arc::new(start_grpc(config).map_err(Error::Serve)?),
+    })
 }
 
-fn unresolved(args: &ServeGrpcArgs, reason: &str) -> Error {
-    Error::Resolve {
-        address: args.address.clone(),
-        reason: reason.to_owned(),
-    }
+fn start_websocket_at(address: &str, args: &ServerArgs) -> Result<Serving, Error> {
+    let mut config = WebsocketConfig::new(resolve(address)?);
+    config.id.clone_from(&args.id);
+    config.tls = tls(args);
+    config.threads = threads(args);
+    // The code is gRPC's alone; any will do.
+    config.faults = faults(&args.faults, Code::Unavailable);
+    Ok(Serving {
+        protocol: Protocol::Websocket,
+        server: Arc::new(start_websocket(config).map_err(Error::Serve)?),
+    })
 }
 
-fn faults(args: &FaultArgs) -> Faults {
+fn resolve(address: &str) -> Result<SocketAddr, Error> {
+    let unresolved = |reason: String| Error::Resolve {
+        address: address.to_owned(),
+        reason,
+    };
+    let mut addresses = address
+        .to_socket_addrs()
+        .map_err(|error| unresolved(error.to_string()))?;
+    addresses
+        .next()
+        .ok_or_else(|| unresolved("the name has no address".to_owned()))
+}
+
+fn tls(args: &ServerArgs) -> Option<TlsFiles> {
+    let (certificate, key) = args.tls_cert.as_ref().zip(args.tls_key.as_ref())?;
+    Some(TlsFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    })
+}
+
+fn threads(args: &ServerArgs) -> Option<usize> {
+    args.threads.and_then(|it| usize::try_from(it).ok())
+}
+
+fn faults(args: &FaultArgs, error_code: Code) -> Faults {
     Faults {
         delay: args.delay,
         stall: args.stall.map(|duration| Stall {
@@ -172,7 +253,7 @@ fn faults(args: &FaultArgs) -> Faults {
         }),
         error: args.error_rate.map(|rate| ErrorFault {
             rate,
-            code: args.error_code,
+            code: error_code,
         }),
         refuse: args.refuse_rate.unwrap_or_default(),
         cut_after: args.cut_after,

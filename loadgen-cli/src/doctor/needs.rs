@@ -125,12 +125,19 @@ fn paths(scenario: &ScenarioPlan) -> u64 {
 fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
     match scenario.protocol {
         // A rate of connecting lets at most a tenth of a second's through at once.
-        Protocol::Websocket => match &scenario.connect_rate {
-            Some(rate) => connections.min((rate.per_second() / 10.0).ceil() as u64),
-            None => connections,
-        },
+        Protocol::Websocket if scenario.connect_rate.is_some() => {
+            let rate = scenario.connect_rate.map_or(0.0, |rate| rate.per_second());
+            connections.min((rate / 10.0).ceil() as u64)
+        }
+        // Connections that are opened when an iteration needs them may all be needed at once.
+        Protocol::Websocket if !opens_ahead(scenario) => connections,
         _ => connections.min(OPENED_AT_ONCE.saturating_mul(workers as u64)),
     }
+}
+
+/// Whether users open their connections before the clock starts.
+fn opens_ahead(scenario: &ScenarioPlan) -> bool {
+    scenario.connection_per == ConnectionPer::User && matches!(scenario.load, Load::Closed(_))
 }
 
 /// New connections a second that the plan comes to, where it does.

@@ -8,7 +8,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,14 @@ use serde_json::Value;
 /// `loadgen` with these arguments, and nothing of the environment that would change what it does.
 pub(crate) fn loadgen(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-    for variable in ["GRPC_HOST", "GRPC_PORT", "NO_COLOR", "CLICOLOR_FORCE"] {
+    for variable in [
+        "GRPC_HOST",
+        "GRPC_PORT",
+        "WEBSOCKET_HOST",
+        "WEBSOCKET_PORT",
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+    ] {
         command.env_remove(variable);
     }
     command.args(args).stdin(Stdio::null());
@@ -71,46 +78,54 @@ impl Drop for Guard {
     }
 }
 
-/// `loadgen serve grpc` on a free port.
+/// `loadgen serve` on free ports.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) process: Guard,
+    /// Of the first server.
     pub(crate) address: String,
     pub(crate) line: String,
+    /// What else it says, line by line.
+    pub(crate) stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
+    /// A gRPC server.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut args = vec![
-            "serve",
-            "grpc",
-            "--address",
-            "127.0.0.1:0",
-            "--threads",
-            "1",
-        ];
-        args.extend(flags);
-        let mut child = loadgen(&args)
+        Self::serve("grpc", &[&["--address", "127.0.0.1:0"], flags].concat())
+    }
+
+    /// What `loadgen serve` is told to start.
+    pub(crate) fn serve(what: &str, flags: &[&str]) -> Self {
+        let mut child = loadgen(&["serve", what, "--threads", "1"])
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .expect("loadgen starts");
-        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
         let process = Guard(child);
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the server says where it listens");
-        let address = line
-            .split_whitespace()
-            .nth(3)
-            .unwrap_or_else(|| panic!("unexpected line `{line}`"))
-            .to_owned();
+        let (line, address) = listening(&mut stdout);
         Self {
             process,
             address,
             line,
+            stdout,
         }
     }
+}
+
+/// The next line that says where a server listens, and where that is.
+pub(crate) fn listening(stdout: &mut impl BufRead) -> (String, String) {
+    let mut line = String::new();
+    stdout
+        .read_line(&mut line)
+        .expect("the server says where it listens");
+    let address = line
+        .split_whitespace()
+        .nth(3)
+        .unwrap_or_else(|| panic!("unexpected line `{line}`"))
+        .to_owned();
+    (line, address)
 }
 
 /// Sends a signal to a process that was started here.

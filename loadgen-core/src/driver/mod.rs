@@ -14,6 +14,8 @@ mod connect_error;
 mod endpoints;
 mod net;
 mod pace;
+#[cfg(fuzzing)]
+mod replay;
 mod tls;
 
 pub use endpoints::EndpointError;

@@ -260,6 +260,9 @@ impl AsyncWrite for Wire {
 pub(crate) enum Transport {
     Plain(Wire),
     Tls(Box<TlsStream<Wire>>),
+    /// What a fuzzer makes up in a server's place.
+    #[cfg(fuzzing)]
+    Replay(super::replay::Replay),
 }
 
 #[cfg(feature = "grpc")]
@@ -267,8 +270,8 @@ impl Transport {
     /// The protocol agreed on in the TLS handshake.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         match self {
-            Self::Plain(_) => None,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            _ => None,
         }
     }
 }
@@ -283,6 +286,8 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            #[cfg(fuzzing)]
+            Self::Replay(replay) => Pin::new(replay).poll_read(cx, buf),
         }
     }
 }
@@ -297,6 +302,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            #[cfg(fuzzing)]
+            Self::Replay(replay) => Pin::new(replay).poll_write(cx, buf),
         }
     }
 
@@ -304,6 +311,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            #[cfg(fuzzing)]
+            Self::Replay(replay) => Pin::new(replay).poll_flush(cx),
         }
     }
 
@@ -311,6 +320,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            #[cfg(fuzzing)]
+            Self::Replay(replay) => Pin::new(replay).poll_shutdown(cx),
         }
     }
 }

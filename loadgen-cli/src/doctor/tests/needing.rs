@@ -1,4 +1,4 @@
-use loadgen_core::scenario::{ConnectionPer, Payload, ScenarioPlan, WebsocketExchange};
+use loadgen_core::scenario::{ConnectionPer, Payload, ScenarioPlan, StepPlan, WebsocketExchange};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
 use serde_json::json;
 use test_case::test_case;
@@ -30,6 +30,16 @@ fn websocket(load: Load, target: &str) -> ScenarioPlan {
     plan
 }
 
+/// Three steps on two paths.
+fn two_paths() -> ScenarioPlan {
+    let mut plan = websocket(closed(10), "h:1");
+    for path in ["/stream", "/echo"] {
+        let exchange = WebsocketExchange::ping(path);
+        plan.steps.push(StepPlan::websocket(path, exchange));
+    }
+    plan
+}
+
 fn needs(scenarios: &[ScenarioPlan]) -> Needs {
     Needs::of(scenarios, 4, |_| 1)
 }
@@ -41,6 +51,7 @@ fn needs(scenarios: &[ScenarioPlan]) -> Needs {
 #[test_case(&[grpc(Some(10), &["a:1"]), grpc(Some(20), &["a:1", "b:1"])] => (30, 20, "a:1".to_owned()); "scenarios share a target")]
 #[test_case(&[grpc(Some(10), &["a:1", "a:1"])] => (10, 10, "a:1".to_owned()); "a target named twice")]
 #[test_case(&[grpc(Some(10), &["a:1", "a:2"])] => (10, 5, "a:1".to_owned()); "another port is another target")]
+#[test_case(&[two_paths()] => (20, 20, "h:1".to_owned()); "one for each path")]
 #[test_case(&[websocket(closed(700), "[::1]:8")] => (700, 700, "[::1]:8".to_owned()); "each WebSocket user has its own")]
 fn connections(scenarios: &[ScenarioPlan]) -> (u64, u64, String) {
     let needs = needs(scenarios);
@@ -101,7 +112,10 @@ fn few_ports_left() {
 #[test]
 fn a_burst_above_the_backlog() {
     let users = closed(5_000);
-    let here = websocket(users.clone(), "127.0.0.1:8");
+    let ahead = websocket(users.clone(), "127.0.0.1:8");
+    assert_eq!(warned(&ahead, |_| {}), Vec::<String>::new());
+    let mut here = ahead;
+    here.connection_per = ConnectionPer::Iteration;
     insta::assert_snapshot!(warned(&here, |_| {}).join("\n"), @"up to 5,000 connections at once to a server on this machine, which can keep 4,096 waiting: the rest may take 1 s or more to connect; `sysctl -w net.core.somaxconn=5000` before the server starts, or a rate of connecting, helps");
     let elsewhere = websocket(users, "10.0.0.7:8");
     assert_eq!(warned(&elsewhere, |_| {}), Vec::<String>::new());

@@ -11,6 +11,8 @@
 mod connection;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod line;
 mod message;

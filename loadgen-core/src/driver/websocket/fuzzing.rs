@@ -1,0 +1,219 @@
+//! The driver against frames that a fuzzer makes up. Built with `--cfg fuzzing` only.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::connection::{Connection, config};
+use super::exchange;
+use super::hub::Hub;
+use super::line::Line;
+use super::prepare::{Action, Prepared};
+use crate::clock::Clock;
+use crate::driver::net::{Traffic, Transport};
+use crate::driver::replay::Replay;
+use crate::outcome::{Failure, Outcome};
+use crate::scenario::{
+    Answer, MessageStream, Payload, ScenarioPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+};
+use crate::schedule::{ClosedModel, Limit, Load};
+use crate::workload::{
+    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
+    SampleKind, StepSample, UserId, WorkerContext,
+};
+
+thread_local! {
+    static RUNTIME: LocalRuntime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .expect("a runtime");
+    static KINDS: Vec<Arc<Prepared>> = kinds();
+}
+
+/// Polls after which a step that still waits is given up, as a timeout would.
+const MOST_POLLS: usize = 64;
+
+/// One step against a server that sends these bytes. The first three choose what the step does,
+/// how much comes before it asks for anything, and how much comes at once.
+///
+/// # Panics
+/// When the driver does, or when what it counted cannot be.
+pub fn replay(data: &[u8]) {
+    let [kind, unasked, chunk, frames @ ..] = data else {
+        return;
+    };
+    let kind = KINDS.with(|kinds| Arc::clone(&kinds[usize::from(*kind) % kinds.len()]));
+    let replay = Replay::new(frames, usize::from(*unasked), usize::from(*chunk));
+    RUNTIME.with(|runtime| runtime.block_on(step(&kind, replay)));
+}
+
+async fn step(prepared: &Arc<Prepared>, replay: Replay) {
+    let seen = Rc::new(Seen::default());
+    let clock = Clock::start();
+    let hub = Hub::new(
+        prepared,
+        &WorkerContext {
+            worker: 0,
+            workers: 1,
+            users: 1,
+            seed: 0,
+            clock,
+            observer: Rc::clone(&seen) as Rc<dyn Observer>,
+        },
+    );
+    let line = Line::new(&hub, UserId(0), 0);
+    let transport = Transport::Replay(replay);
+    let socket = WebSocketStream::from_raw_socket(transport, Role::Client, Some(config())).await;
+    let traffic = Rc::new(Traffic::default());
+    line.put_back(Box::new(Connection::new(
+        socket,
+        traffic,
+        None,
+        clock.now(),
+    )));
+    let iteration = Iteration::new(IterationSeed {
+        clock,
+        observer: &*seen,
+        user: UserId(0),
+        number: 0,
+        due: 0,
+        start: 0,
+        single_step: true,
+    });
+    let [Action::Exchange(exchange)] = prepared.actions.as_slice() else {
+        unreachable!("one step each")
+    };
+    let outcome = {
+        let mut running = pin!(exchange::run(exchange, &line, &hub, &iteration));
+        let mut polls = 0;
+        poll_fn(|cx| {
+            while polls < MOST_POLLS {
+                polls += 1;
+                if let Poll::Ready(outcome) = running.as_mut().poll(cx) {
+                    return Poll::Ready(Some(outcome));
+                }
+            }
+            Poll::Ready(None)
+        })
+        .await
+    };
+    seen.check(outcome);
+}
+
+/// One of each kind of exchange. Nothing is ever connected to.
+fn kinds() -> Vec<Arc<Prepared>> {
+    let send = |answer| WebsocketMessages::Send {
+        payload: Payload::Json(serde_json::json!({ "op": 1 })),
+        answer,
+    };
+    let stream = |until| MessageStream {
+        until,
+        sequence: Some("n".to_owned()),
+    };
+    let messages = [
+        send(Answer::InOrder),
+        send(Answer::ById("id".to_owned())),
+        send(Answer::None),
+        send(Answer::Stream(stream(StreamEnd::Messages(5)))),
+        WebsocketMessages::Ping,
+        WebsocketMessages::Listen(stream(StreamEnd::Messages(5))),
+        WebsocketMessages::Listen(stream(StreamEnd::After(Duration::from_millis(1)))),
+    ];
+    let load = Load::Closed(ClosedModel {
+        users: 1,
+        limit: Limit::Iterations(1),
+        max_duration: None,
+        think_time: None,
+        rate_limit: None,
+    });
+    let prepare = |messages| {
+        let mut exchange = WebsocketExchange::new("/", messages);
+        exchange.repeat = 4;
+        exchange.in_flight = 3;
+        let mut plan = ScenarioPlan::websocket("fuzz", exchange, load.clone());
+        // A name that cannot be resolved, should anything try.
+        plan.targets = vec!["invalid.invalid:1".parse().expect("a target")];
+        Arc::new(Prepared::new(&plan).expect("a valid plan"))
+    };
+    messages.into_iter().map(prepare).collect()
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    sent: u64,
+    received: u64,
+    round_trips: u64,
+    faults: [u64; MessageFault::ALL.len()],
+    dropped: u64,
+}
+
+/// Counts what it is told.
+#[derive(Debug, Default)]
+struct Seen(RefCell<Counts>);
+
+impl Seen {
+    /// What must hold whatever comes in.
+    fn check(&self, outcome: Option<Outcome>) {
+        let counts = self.0.borrow();
+        assert!(counts.round_trips <= counts.sent, "{counts:?}");
+        assert!(counts.round_trips <= counts.received, "{counts:?}");
+        let unexpected = counts.faults[MessageFault::Unexpected as usize];
+        assert!(unexpected <= counts.received, "{counts:?}");
+        assert!(counts.dropped <= 1, "{counts:?}");
+        let ended_on_it = !matches!(
+            outcome,
+            None | Some(Outcome::Ok | Outcome::Failed(Failure::Incomplete | Failure::Connect))
+        );
+        assert!(
+            !ended_on_it || counts.dropped == 1,
+            "{outcome:?} {counts:?}"
+        );
+    }
+}
+
+impl Observer for Seen {
+    fn step(&self, _: StepSample) {}
+
+    fn sample(&self, _: usize, kind: SampleKind, _: u64) {
+        if kind == SampleKind::RoundTrip {
+            self.0.borrow_mut().round_trips += 1;
+        }
+    }
+
+    fn messages(&self, _: usize, sent: u64, received: u64) {
+        let mut counts = self.0.borrow_mut();
+        counts.sent += sent;
+        counts.received += received;
+    }
+
+    fn message_fault(&self, _: usize, fault: MessageFault, count: u64) {
+        self.0.borrow_mut().faults[fault as usize] += count;
+    }
+
+    fn backend(&self, _: &[u8]) -> BackendIndex {
+        0
+    }
+
+    fn explain(&self, _: Failure, detail: &mut dyn FnMut() -> String) {
+        detail();
+    }
+
+    fn connection(&self, event: ConnectionEvent) {
+        if event == ConnectionEvent::Dropped {
+            self.0.borrow_mut().dropped += 1;
+        }
+    }
+
+    fn bytes(&self, _: u64, _: u64) {}
+    fn count(&self, _: MetricIndex, _: u64) {}
+    fn gauge(&self, _: MetricIndex, _: f64) {}
+    fn timing(&self, _: MetricIndex, _: u64) {}
+}

@@ -33,6 +33,8 @@ work=$(mktemp -d)
 server=""
 client=""
 finish() {
+  # `timeout` and terminals signal a whole group, and so twice.
+  trap '' INT TERM
   local pid
   for pid in $client $server; do
     kill "$pid" 2>/dev/null || true
@@ -44,6 +46,7 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+: >"$work/serve"
 "$LOADGEN" serve websocket --address 127.0.0.1:0 --cut-after "$cut_after" --threads 1 \
   >"$work/serve" </dev/null &
 server=$!

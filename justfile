@@ -89,10 +89,15 @@ bench-compare:
 bench-seeds:
     cargo run --release -p loadgen-benches --bin seeds
 
-# Tests against servers and clients that are not ours (needs PyPI and h2load)
+# Tests against servers and clients that are not ours (needs PyPI, npm and h2load)
 test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}
+
+# Many minutes of connections that are cut now and then: memory, and whether all come back
+endurance minutes="20":
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/endurance.sh {{ minutes }}
 
 # Everything CI checks
 ci:

@@ -3,9 +3,11 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -25,29 +27,61 @@ def tool(name):
 
 
 def run(*scenarios, expect=0, flags=()):
-    """Runs scenarios, checks what holds for every run, and returns the result document."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = pathlib.Path(folder, "scenarios.json")
+    """Runs scenarios, checks what holds for every run, and returns the result document.
+
+    Where nothing ran, what it said on standard error.
+    """
+    with Run(*scenarios, flags=flags) as running:
+        return running.result(expect)
+
+
+class Run:
+    """A run under way. Use it in a `with`."""
+
+    def __init__(self, *scenarios, flags=(), limits=None):
+        self._folder = tempfile.TemporaryDirectory()
+        config = pathlib.Path(self._folder.name, "scenarios.json")
         config.write_text(json.dumps({"scenarios": scenarios}), encoding="utf-8")
-        done = subprocess.run(
-            [LOADGEN, "run", "--config", config, "--json", *flags],
+        command = [LOADGEN, "run", "--config", config, "--json", *flags]
+        if limits is not None:
+            command = ["bash", "-c", f'{limits} && exec "$@"', "bash", *command]
+        self._process = subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
-            check=False,
         )
-    if done.returncode != expect:
-        raise AssertionError(
-            f"exit code {done.returncode}, expected {expect}\n{done.stderr}\n{done.stdout[:2000]}"
-        )
-    if expect not in (0, 99):
-        return done.stderr
-    document = json.loads(done.stdout)
-    assert document["schema"] == "loadgen.result/1", document["schema"]
-    for scenario in document["scenarios"]:
-        check_books(scenario)
-    return document
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+        self._folder.cleanup()
+
+    def resident_kib(self):
+        """How much memory it holds."""
+        status = pathlib.Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1])
+
+    def result(self, expect=0):
+        """Waits for its end and checks what holds for every run."""
+        stdout, stderr = self._process.communicate(timeout=PATIENCE)
+        code = self._process.returncode
+        if code != expect:
+            raise AssertionError(
+                f"exit code {code}, expected {expect}\n{stderr}\n{stdout[:2000]}"
+            )
+        if expect not in (0, 99):
+            return stderr
+        document = json.loads(stdout)
+        assert document["schema"] == "loadgen.result/1", document["schema"]
+        for scenario in document["scenarios"]:
+            check_books(scenario)
+        return document
 
 
 def run_one(scenario, **options):
@@ -67,6 +101,12 @@ def check_books(scenario):
     assert outcomes.get("ok", 0) == ledger["completed"], (outcomes, ledger)
     assert scenario["response_time_us"]["count"] == ended, scenario["response_time_us"]
     assert scenario["service_time_us"]["count"] == ended, scenario["service_time_us"]
+    # What is told second by second adds up to what is told of the whole.
+    for key in ("started", "completed", "failed"):
+        assert sum(point[key] for point in scenario["series"]) == ledger[key], (key, ledger)
+    for key in ("opened", "failed", "dropped"):
+        dated = sum(point.get("connections", {}).get(key, 0) for point in scenario["series"])
+        assert dated == scenario["connections"][key], (key, dated, scenario["connections"])
 
 
 def scenario(name, address, *steps, load=None, **fields):
@@ -85,6 +125,69 @@ def call(method, message=None, **fields):
     """A step that calls the shop."""
     grpc = {"method": f"shop.v1.Shop/{method}", "message": message or {}, **fields}
     return {"name": method.lower(), "grpc": grpc}
+
+
+def exchange(path, send=None, **fields):
+    """A step over WebSocket."""
+    if send is not None:
+        fields["send"] = send
+    return {"websocket": {"path": path, **fields}}
+
+
+class Server:
+    """A server that is a process of its own, and says where it listens. Use it in a `with`."""
+
+    def __init__(self, *command):
+        self._command = command
+        self._process = None
+        self.address = None
+        self._start(0)
+
+    def _start(self, port):
+        self._process = subprocess.Popen(
+            [*self._command, str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        line = self._process.stdout.readline()
+        if not line.startswith("listening on "):
+            self.kill()
+            raise AssertionError(f"the first line is {line!r}")
+        self.address = line.split()[2]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self.kill()
+
+    def kill(self):
+        """Ends it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def start_again(self):
+        """Starts it again on the same port."""
+        self._start(int(self.address.rsplit(":", 1)[1]))
+
+    def freeze(self, seconds):
+        """Stops it for a while, as a host that stands still would."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
+
+def ws_server():
+    """The server of npm's `ws`."""
+    return Server(tool("node"), str(HERE / "server_ws.cjs"))
+
+
+def websockets_server():
+    """The server of PyPI's `websockets`, as a process."""
+    return Server(sys.executable, str(HERE / "server_websockets.py"))
 
 
 class Serve:

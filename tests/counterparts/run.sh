@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio from PyPI and Debian's h2load.
+# Tests against servers and clients that are not ours: grpcio and websockets from PyPI, ws from npm,
+# and Debian's h2load.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, h2load (package nghttp2-client), and PyPI within reach the first
-# time. What is missing fails the tests: nothing is skipped.
+# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), and the first time
+# PyPI and npm's registry within reach. What is missing fails the tests: nothing is skipped.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,6 +39,17 @@ if ! cmp --silent "$here/requirements.txt" "$stamp"; then
   cp "$here/requirements.txt" "$stamp"
 fi
 
+# So are npm's packages, for each lock file.
+node=$work/node
+stamp=$node/installed.json
+if ! cmp --silent "$here/package-lock.json" "$stamp"; then
+  rm -rf "$node"
+  mkdir -p "$node"
+  cp "$here/package.json" "$here/package-lock.json" "$node"
+  npm ci --prefix "$node" --silent --no-audit --no-fund --ignore-scripts
+  cp "$here/package-lock.json" "$stamp"
+fi
+
 generated=$work/generated
 rm -rf "$generated"
 mkdir -p "$generated"
@@ -51,8 +63,9 @@ generate "$root/loadgen-core/proto" loadgen/v1/loadgen.proto
 echo "counterparts of $LOADGEN"
 cd "$here"
 export PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 GRPC_VERBOSITY=NONE
+export NODE_PATH=$node/node_modules
 # An environment that names targets would change where the tests send.
-unset GRPC_HOST GRPC_PORT
+unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT
 if [[ $# -gt 0 ]]; then
   exec timeout --kill-after=10 900 "$venv/bin/python" -m unittest -v "$@"
 fi

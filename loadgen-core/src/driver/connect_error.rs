@@ -117,6 +117,12 @@ pub(crate) enum UpgradeProblem {
     NotHttp(String),
     #[error("the server closed the connection without answering the upgrade request")]
     Closed,
+    /// Some servers meet what is no TLS without a word.
+    #[error(
+        "the server closed the connection without answering the upgrade request; it may expect \
+         TLS (a `wss://` target or a `tls` block)"
+    )]
+    ClosedInPlainText,
 }
 
 #[cfg(feature = "websocket")]

@@ -101,7 +101,7 @@ fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
 #[test_case("", "\x15\x03\x03\x00\x02\x02\x46"
     => "the server expects TLS; use an `https://` target or a `tls` block"; "TLS")]
 #[test_case("", ""
-    => "the server closed the connection without answering the upgrade request"; "nothing")]
+    => "the server closed the connection without answering the upgrade request; it may expect TLS (a `wss://` target or a `tls` block)"; "nothing")]
 #[test_case("chat", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\n\r\n"
     => "the server chose none of the subprotocols offered: chat"; "no subprotocol")]
 #[test_case("chat", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\nsec-websocket-protocol: mqtt\r\n\r\n"

@@ -141,7 +141,7 @@ fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str) -> Problem {
             _ => UpgradeProblem::UnaskedSubprotocol,
         },
         error => match first {
-            Some([]) => UpgradeProblem::Closed,
+            Some([]) => UpgradeProblem::ClosedInPlainText,
             Some(first) => match (status_line(first), guess_from_first_bytes(first)) {
                 (Some(status), _) if status != 101 => UpgradeProblem::Status {
                     status,

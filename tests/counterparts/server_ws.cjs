@@ -1,0 +1,77 @@
+// A WebSocket server that is not ours: that of npm's `ws`.
+//
+// It counts what it sees and tells it by HTTP, at /books. By itself: `node server_ws.cjs [PORT]`.
+"use strict";
+
+const http = require("node:http");
+const { WebSocketServer } = require("ws");
+
+const books = { opened: 0, open: 0, received: 0, sent: 0, text: 0, binary: 0, pings: 0, closes: {}, extensions: [] };
+let number = 0;
+
+const server = http.createServer((request, response) => {
+  if (request.url === "/books") {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ ...books, number }));
+    return;
+  }
+  // What `ws` itself answers to a request that is no upgrade.
+  response.writeHead(426, { "content-type": "text/plain" });
+  response.end("Upgrade Required");
+});
+
+// With compression allowed: nobody is to ask for it.
+const sockets = new WebSocketServer({ server, perMessageDeflate: true, backlog: 1024 });
+const listeners = new Set();
+
+function say(socket, message, options) {
+  socket.send(message, options);
+  books.sent += 1;
+}
+
+sockets.on("headers", (headers) => headers.push("x-loadgen-backend: ws-1"));
+
+sockets.on("connection", (socket, request) => {
+  books.opened += 1;
+  books.open += 1;
+  if (socket.extensions !== "") {
+    books.extensions.push(socket.extensions);
+  }
+  socket.on("error", () => {});
+  socket.on("ping", () => (books.pings += 1));
+  socket.on("close", (code) => {
+    books.open -= 1;
+    books.closes[code] = (books.closes[code] ?? 0) + 1;
+    listeners.delete(socket);
+  });
+  socket.on("message", (data, isBinary) => {
+    books.received += 1;
+    books[isBinary ? "binary" : "text"] += 1;
+    if (request.url === "/echo") {
+      say(socket, data, { binary: isBinary });
+    } else if (request.url === "/fragments") {
+      const middle = data.length >> 1;
+      socket.send(data.subarray(0, middle), { binary: isBinary, fin: false });
+      socket.ping();
+      say(socket, data.subarray(middle), { binary: isBinary, fin: true });
+    } else if (request.url === "/terminate") {
+      socket.terminate();
+    }
+  });
+  if (request.url === "/feed") {
+    listeners.add(socket);
+  }
+});
+
+// One feed for all who listen.
+setInterval(() => {
+  number += 1;
+  for (const socket of listeners) {
+    say(socket, JSON.stringify({ n: number, at: Date.now() }));
+  }
+}, 10);
+
+server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => {
+  const { address, port } = server.address();
+  console.log(`listening on ${address}:${port}`);
+});

@@ -66,9 +66,13 @@ async fn echo_on_all(
     connections: u64,
     exchange: Exchange,
 ) -> Result<(), BoxError> {
-    let mut tasks = JoinSet::new();
+    // All are open before the first is used: else the first might be done before the last is there.
+    let mut open = Vec::new();
     for _ in 0..connections {
-        let tcp = connect(address).await?;
+        open.push(connect(address).await?);
+    }
+    let mut tasks = JoinSet::new();
+    for tcp in open {
         tasks.spawn(async move {
             if exchange.in_flight == 1 {
                 echo(tcp, exchange).await

@@ -144,7 +144,7 @@ pub(crate) fn compare<Shape>(
             median(&pairs.map(|(own, base)| own / base).collect::<Vec<_>>())
         });
         println!(
-            "{:<10} {shape_name:>12} {:>10.2} {:>12.0} {:>8}",
+            "{:<10} {shape_name:>14} {:>10.2} {:>12.0} {:>8}",
             peer.name,
             median(&costs[index]),
             median(&rates[index]),

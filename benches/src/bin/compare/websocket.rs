@@ -6,45 +6,39 @@ use serde_json::json;
 use super::bare;
 use super::peer::{self, Peer, ROUNDS, Scratch, words};
 
-const CONNECTIONS: u64 = 64;
 /// Messages of one iteration where several are in flight.
 const MESSAGES_PER_ITERATION: u64 = 1600;
-/// What each round sends is a multiple of this, so that every peer sends exactly as much.
-const UNIT: u64 = CONNECTIONS * MESSAGES_PER_ITERATION;
 
-/// Bytes of a message and how many of them are unanswered at a time, on each connection.
+/// Connections, bytes of a message, and how many messages are unanswered at a time on each.
 struct Shape {
+    connections: u64,
     bytes: u64,
     in_flight: u64,
+    /// Messages that a connection sends in a round. Where several are in flight, a multiple of
+    /// those of an iteration.
+    each: u64,
 }
 
-const SHAPES: [Shape; 4] = [
+const fn shape(connections: u64, bytes: u64, in_flight: u64, each: u64) -> Shape {
     Shape {
-        bytes: 64,
-        in_flight: 1,
-    },
-    Shape {
-        bytes: 1024,
-        in_flight: 1,
-    },
-    Shape {
-        bytes: 64,
-        in_flight: 16,
-    },
-    Shape {
-        bytes: 1024,
-        in_flight: 16,
-    },
+        connections,
+        bytes,
+        in_flight,
+        each,
+    }
+}
+
+const SHAPES: [Shape; 5] = [
+    shape(64, 64, 1, 6400),
+    shape(64, 1024, 1, 6400),
+    shape(5000, 64, 1, 160),
+    shape(64, 64, 16, 64_000),
+    shape(64, 1024, 16, 32_000),
 ];
 
 impl Shape {
-    /// Messages of a round: several together cost far less each.
     fn messages(&self) -> u64 {
-        if self.in_flight == 1 {
-            4 * UNIT
-        } else {
-            20 * UNIT
-        }
+        self.connections * self.each
     }
 }
 
@@ -54,12 +48,13 @@ const PEERS: [Peer<Shape>; 3] = [
         amount: Shape::messages,
         command: |scratch, address, shape, messages| {
             words(&format!(
-                "{} {} {address} {CONNECTIONS} {} {} {} 0",
+                "{} {} {address} {} {} {} {} 0",
                 scratch.own.display(),
                 bare::ROLE,
+                shape.connections,
                 shape.in_flight,
                 shape.bytes,
-                messages / CONNECTIONS,
+                messages / shape.connections,
             ))
         },
     },
@@ -75,7 +70,7 @@ const PEERS: [Peer<Shape>; 3] = [
             scratch.loadgen(&json!({
                 "name": "compare",
                 "targets": [address],
-                "load": { "closed": { "users": CONNECTIONS, "iterations": messages / repeat } },
+                "load": { "closed": { "users": shape.connections, "iterations": messages / repeat } },
                 "steps": [{ "name": "echo", "websocket": {
                     "path": "/echo",
                     "send": { "size": format!("{}B", shape.bytes) },
@@ -87,12 +82,12 @@ const PEERS: [Peer<Shape>; 3] = [
     },
     Peer {
         name: "k6",
-        amount: |_| 2 * UNIT,
+        amount: |shape| 200_000 / shape.connections * shape.connections,
         command: |scratch, address, shape, messages| {
             let script = format!(
                 "import ws from 'k6/ws';\n\
                  const message = 'x'.repeat({bytes});\n\
-                 export const options = {{ vus: {CONNECTIONS}, iterations: {CONNECTIONS} }};\n\
+                 export const options = {{ vus: {vus}, iterations: {vus} }};\n\
                  export default () => {{\n\
                    ws.connect('ws://{address}/echo', (socket) => {{\n\
                      let sent = 0, answered = 0;\n\
@@ -104,9 +99,10 @@ const PEERS: [Peer<Shape>; 3] = [
                      }});\n\
                    }});\n\
                  }};\n",
+                vus = shape.connections,
                 bytes = shape.bytes,
                 in_flight = shape.in_flight,
-                each = messages / CONNECTIONS,
+                each = messages / shape.connections,
             );
             let script = scratch.write("echo.js", script.as_bytes());
             words(&format!("k6 run --quiet {script}"))
@@ -116,19 +112,18 @@ const PEERS: [Peer<Shape>; 3] = [
 
 pub(crate) fn compare(scratch: &Scratch) {
     let server = ServerProcess::spawn(Server::Websocket.role(), scratch.server_processor());
+    println!("Generator processor time per message sent and echoed, one generator thread, opening");
+    println!("and closing included; median of {ROUNDS} rounds, peers in turn; ratio to a bare");
+    println!("fastwebsockets loop round by round. Connections x unanswered on each, bytes.\n");
     println!(
-        "Generator processor time per message sent and echoed, {CONNECTIONS} connections, one"
-    );
-    println!("generator thread; median of {ROUNDS} rounds, peers in turn; ratio to a bare");
-    println!(
-        "fastwebsockets loop round by round. Bytes of a message x unanswered on a connection.\n"
-    );
-    println!(
-        "{:<10} {:>12} {:>10} {:>12} {:>8}",
+        "{:<10} {:>14} {:>10} {:>12} {:>8}",
         "generator", "shape", "us/message", "messages/s", "ratio"
     );
     for shape in &SHAPES {
-        let name = format!("{} B x {}", shape.bytes, shape.in_flight);
+        let name = format!(
+            "{} x {}, {}",
+            shape.connections, shape.in_flight, shape.bytes
+        );
         peer::compare(scratch, &server.address, &PEERS, shape, &name);
     }
     peer::name_missing(&PEERS);

@@ -80,14 +80,17 @@ bench-engine:
 bench-truth:
     cargo run --release -p loadgen-benches --bin truth
 
-# Side by side with h2load, and with ghz, k6 and fortio where they are on the PATH
-bench-compare:
+# Side by side with h2load, a bare WebSocket loop, and ghz, k6 and fortio where they are; parts: `grpc`, `websocket`
+bench-compare *parts:
     cargo build --release -p loadgen-cli
-    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare -- {{ parts }}
 
-# The figures the project was founded with, and what users cost
-bench-seeds:
-    cargo run --release -p loadgen-benches --bin seeds
+# Memory that open WebSocket connections take, side by side
+bench-memory: (bench-compare "memory")
+
+# The founding figures, what users cost, and both protocols in one run; parts: `grpc`, `websocket`, `together`
+bench-seeds *parts:
+    cargo run --release -p loadgen-benches --bin seeds -- {{ parts }}
 
 # Tests against servers and clients that are not ours (needs PyPI, npm and h2load)
 test-counterparts *tests:

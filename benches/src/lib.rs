@@ -1,4 +1,4 @@
-//! What the benchmark programs share: processor time, medians, tables.
+//! What the benchmark programs share: processor time, memory, medians, servers of their own.
 //!
 //! Every program here uses `loadgen-core` as a user's own crate would, prints its table on stdout,
 //! and judges nothing: the figures to reach stand in `docs/src/performance.md`.
@@ -7,7 +7,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use loadgen_backends::RunningServer;
+use loadgen_backends::{
+    GrpcConfig, RunningServer, ServeError, WebsocketConfig, start_grpc, start_websocket,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Processor time of this process so far, all threads together.
@@ -15,6 +18,27 @@ use rustix::time::{ClockId, clock_gettime};
 pub fn process_cpu() -> Duration {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Whether there is a program of this name on the PATH.
+#[must_use]
+pub fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}
+
+/// Lets this process open as many files as it may at all: each connection is one.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where the system refuses, the connections that do not fit say so themselves.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }
 
 /// The median of some figures; the upper one of an even number.
@@ -80,6 +104,55 @@ impl Drop for ServerProcess {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
+    }
+}
+
+/// A reference server, in the process that calls this: what [`ServerProcess`] is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The gRPC backend.
+    Grpc,
+    /// The WebSocket backend.
+    Websocket,
+}
+
+impl Server {
+    /// The role that this argument of a benchmark program stands for, if it is a server's.
+    #[must_use]
+    pub fn of_role(role: &str) -> Option<Self> {
+        [Self::Grpc, Self::Websocket]
+            .into_iter()
+            .find(|server| server.role() == role)
+    }
+
+    /// The argument with which a benchmark program becomes this server.
+    #[must_use]
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Grpc => "serve-grpc",
+            Self::Websocket => "serve-websocket",
+        }
+    }
+
+    /// Serves on a free port with one thread, says the address, and ends when its input does.
+    ///
+    /// # Errors
+    /// [`ServeError`] when there is no port or no thread to be had.
+    pub fn serve(self) -> Result<(), ServeError> {
+        raise_open_files();
+        let address = ([127, 0, 0, 1], 0).into();
+        let server = match self {
+            Self::Grpc => start_grpc(GrpcConfig {
+                threads: Some(1),
+                ..GrpcConfig::new(address)
+            }),
+            Self::Websocket => start_websocket(WebsocketConfig {
+                threads: Some(1),
+                ..WebsocketConfig::new(address)
+            }),
+        }?;
+        serve_until_input_ends(&server);
+        Ok(())
     }
 }
 

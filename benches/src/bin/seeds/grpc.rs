@@ -1,46 +1,13 @@
-//! The figures that the project was founded with, and what users cost.
-//!
-//! One server process, one generator process (this one), both on this machine.
+//! Requests: the founding figures of gRPC, and what users cost.
 
-use std::time::Duration;
-
-use loadgen_backends::{GrpcConfig, start_grpc};
-use loadgen_benches::{ServerProcess, median, process_cpu, serve_until_input_ends};
-use loadgen_core::assemble;
-use loadgen_core::engine::Options;
-use loadgen_core::record::{Histogram, ScenarioRecord};
-use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_benches::{Server, ServerProcess, median};
+use loadgen_core::record::ScenarioRecord;
+use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::schedule::Load;
 use loadgen_core::units::Rate;
 use serde_json::{Value, json};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const ROUNDS: usize = 3;
-
-fn closed(users: u32, seconds: u64, rate_limit: Option<Rate>) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit: Limit::Duration(Duration::from_secs(seconds)),
-        max_duration: None,
-        think_time: None,
-        rate_limit,
-    })
-}
-
-fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_secs(seconds),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::Uniform,
-        max_users,
-        when_busy: WhenBusy::Queue,
-    })
-}
+use super::{ROUNDS, closed, ms, one, open};
 
 /// What one run of one scenario measured, and the processor time it took per iteration.
 fn run(
@@ -54,25 +21,9 @@ fn run(
     let mut scenario = ScenarioPlan::grpc("figure", method, message, load);
     scenario.targets = vec![target.parse().expect("an address of our own")];
     scenario.connections = Some(connections);
-    let plan = Plan {
-        scenarios: vec![scenario],
-    };
-    let options = Options {
-        workers: Some(1),
-        seed: 1,
-    };
-    let run = assemble(&plan, options).expect("the reference service is known");
-    let before = process_cpu();
-    let mut record = run.execute().expect("the server is there");
-    let used = process_cpu() - before;
-    let scenario = record.scenarios.remove(0);
-    assert_eq!(scenario.ledger.failed, 0, "{:?}", scenario.examples);
-    let cost = used.as_secs_f64() * 1e6 / scenario.ledger.completed as f64;
+    let (scenario, used) = one(scenario);
+    let cost = used * 1e6 / scenario.ledger.completed as f64;
     (scenario, cost)
-}
-
-fn ms(histogram: &Histogram, quantile: f64) -> f64 {
-    histogram.value_at_quantile(quantile) as f64 / 1e6
 }
 
 fn throughput(name: &str, figure: &str, run: impl Fn() -> ScenarioRecord) {
@@ -87,23 +38,14 @@ fn throughput(name: &str, figure: &str, run: impl Fn() -> ScenarioRecord) {
     );
 }
 
-fn main() {
-    if std::env::args().nth(1).as_deref() == Some("serve") {
-        let address = "127.0.0.1:0".parse().expect("a constant address");
-        let server = start_grpc(GrpcConfig {
-            threads: Some(1),
-            ..GrpcConfig::new(address)
-        });
-        serve_until_input_ends(&server.expect("a free port"));
-        return;
-    }
-    let server = ServerProcess::spawn("serve", None);
+pub(crate) fn figures() {
+    let server = ServerProcess::spawn(Server::Grpc.role(), None);
     let target = server.address.as_str();
     let hello = || json!({ "name": "world" });
     // 1 KiB as protobuf's JSON form writes bytes: base64.
     let kilobyte = json!({ "payload": "YWJj".repeat(341) });
 
-    println!("Founding figures; one generator thread, one server thread, median of {ROUNDS}");
+    println!("gRPC; one generator thread, one server thread, median of {ROUNDS}");
     throughput("hello, 50 users", ">= 10,000/s, p95 < 5 ms", || {
         run(target, "Hello", hello(), closed(50, 3, None), 4).0
     });

@@ -1,19 +1,23 @@
 //! The command line as it is written: names, values and help. What flags mean together is decided
 //! in `settings`.
 
-use std::num::{NonZeroU32, NonZeroU64, TryFromIntError};
+mod serve;
+mod values;
+
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use loadgen_backends::{Code, Delay, Probability};
-use loadgen_core::outcome::GrpcCode;
-use loadgen_core::units::{self, Rate};
+use loadgen_core::units::Rate;
 
-use crate::commands::serve::parse_delay;
-use crate::output::{Kind, Spec};
+use self::values::{count, duration, output_spec, rate, seed};
+use crate::output::Spec;
+
+pub(crate) use self::serve::{
+    ErrorCodeArgs, FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeWebsocketArgs,
+    ServerArgs,
+};
 
 /// The most iterations of a run, as in scenario files.
 const MOST_REQUESTS: u64 = 1_000_000_000_000_000;
@@ -24,15 +28,7 @@ const MOST_CONNECTIONS: u64 = 65_535;
 /// The most worker threads.
 const MOST_WORKERS: u64 = 1024;
 
-/// Where the gRPC server listens unless told.
-const GRPC_ADDRESS: &str = "127.0.0.1:50051";
-/// Where the WebSocket server listens unless told.
-const WEBSOCKET_ADDRESS: &str = "127.0.0.1:8080";
-
-/// What the faults stand under in the help.
-const FAULTS: &str = "Faults on purpose";
-
-/// Drive load at gRPC services and say truthfully how they held up.
+/// Drive load at gRPC and WebSocket services and say truthfully how they held up.
 #[derive(Debug, Parser)]
 #[command(
     name = "loadgen",
@@ -235,124 +231,6 @@ pub(crate) enum SchemaOf {
     Result,
 }
 
-/// Which servers to start.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ServeCommand {
-    /// The gRPC server: Hello, Compute, Echo, Stream, Collect, Chat, health and reflection
-    Grpc(Box<ServeGrpcArgs>),
-    /// The WebSocket server: /echo, /compute, /stream and /ping
-    Websocket(Box<ServeWebsocketArgs>),
-    /// Both servers in one process
-    All(Box<ServeAllArgs>),
-}
-
-/// Flags of `loadgen serve grpc`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServeGrpcArgs {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
-    pub(crate) address: String,
-    /// What all servers can be told.
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// What only gRPC has.
-    #[command(flatten)]
-    pub(crate) error: ErrorCodeArgs,
-}
-
-/// Flags of `loadgen serve websocket`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServeWebsocketArgs {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
-    pub(crate) address: String,
-    /// What all servers can be told.
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-/// Flags of `loadgen serve all`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServeAllArgs {
-    /// Address to listen on for gRPC; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
-    pub(crate) grpc_address: String,
-    /// Address to listen on for WebSocket; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
-    pub(crate) websocket_address: String,
-    /// What all servers can be told, and each of them is.
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-    /// What only gRPC has.
-    #[command(flatten)]
-    pub(crate) error: ErrorCodeArgs,
-}
-
-/// Flags that every server takes.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServerArgs {
-    /// Name the server gives itself in every reply [default: made from host, process and port]
-    #[arg(long, value_name = "NAME", value_parser = identity)]
-    pub(crate) id: Option<String>,
-    /// PEM file with the certificate chain; turns TLS on
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// PEM file with the private key
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Threads of each server [default: every core]
-    #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
-    pub(crate) threads: Option<u64>,
-    /// What goes wrong on purpose.
-    #[command(flatten)]
-    pub(crate) faults: FaultArgs,
-    /// End when standard input does: for a process that must not outlive its parent
-    #[arg(long, hide = true)]
-    pub(crate) until_stdin_closes: bool,
-}
-
-/// How gRPC's errors on purpose look.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = FAULTS)]
-pub(crate) struct ErrorCodeArgs {
-    /// The status of such an error over gRPC, by its name
-    #[arg(long, value_name = "CODE", default_value = "UNAVAILABLE", value_parser = code, requires = "error_rate")]
-    pub(crate) error_code: Code,
-}
-
-/// Faults that the reference servers make on purpose.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = FAULTS)]
-pub(crate) struct FaultArgs {
-    /// Wait before every reply, like `20ms`, or at random like `10ms..50ms`
-    #[arg(long, value_name = "TIME", value_parser = delay, allow_hyphen_values = true)]
-    pub(crate) delay: Option<Delay>,
-    /// Wait this long before some replies
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
-    pub(crate) stall: Option<Duration>,
-    /// Share of the calls that stall, like `0.01` or `1%`
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value = "1%",
-        requires = "stall",
-        allow_hyphen_values = true
-    )]
-    pub(crate) stall_rate: Probability,
-    /// Answer this share of the calls with an error, like `0.05` or `5%`; over WebSocket the connection is closed with 1011
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
-    pub(crate) error_rate: Option<Probability>,
-    /// Close this share of the connections as soon as they are accepted
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
-    pub(crate) refuse_rate: Option<Probability>,
-    /// Cut a connection after this many requests on it
-    #[arg(long, value_name = "N", value_parser = non_zero, allow_negative_numbers = true)]
-    pub(crate) cut_after: Option<NonZeroU64>,
-    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED; over WebSocket their connections are closed with 1013
-    #[arg(long, value_name = "N", value_parser = narrow_non_zero, allow_negative_numbers = true)]
-    pub(crate) throttle: Option<NonZeroU32>,
-}
-
 /// The protocols that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum ProtocolChoice {
@@ -364,108 +242,6 @@ pub(crate) enum ProtocolChoice {
     Grpc,
     /// WebSocket
     Websocket,
-}
-
-fn count(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
-    move |text| whole(text, 1, most)
-}
-
-/// A whole number, refused in the words that scenario files are refused in.
-fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    let number = text.parse().ok();
-    number
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
-}
-
-fn seed(text: &str) -> Result<u64, String> {
-    whole(text, 0, u64::MAX)
-}
-
-fn non_zero(text: &str) -> Result<NonZeroU64, String> {
-    whole(text, 1, u64::MAX)?
-        .try_into()
-        .map_err(|error: TryFromIntError| error.to_string())
-}
-
-fn narrow_non_zero(text: &str) -> Result<NonZeroU32, String> {
-    whole(text, 1, u32::MAX.into()).and_then(|number| {
-        u32::try_from(number)
-            .and_then(NonZeroU32::try_from)
-            .map_err(|error| error.to_string())
-    })
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = units::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration.is_zero() {
-        return Err("expected a duration above zero".to_owned());
-    }
-    Ok(duration)
-}
-
-/// A plain number is one a second, as other generators take it on the command line.
-fn rate(text: &str) -> Result<Rate, String> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let per_second = plain.then(|| format!("{text}/s"));
-    Rate::from_str(per_second.as_deref().unwrap_or(text)).map_err(|error| error.to_string())
-}
-
-fn delay(text: &str) -> Result<Delay, String> {
-    parse_delay(text, duration)
-}
-
-/// A gRPC status by its name, OK left out.
-fn code(text: &str) -> Result<Code, String> {
-    let number = (1_u8..=16).find(|number| {
-        let name = GrpcCode::new((*number).into()).to_string();
-        name.eq_ignore_ascii_case(text)
-    });
-    number
-        .map(|number| Code::from(i32::from(number)))
-        .ok_or_else(|| "expected the name of a gRPC status, like UNAVAILABLE".to_owned())
-}
-
-fn output_spec(text: &str) -> Result<Spec, String> {
-    let Some((kind, path)) = text.split_once('=') else {
-        return Err(format!(
-            "expected KIND=PATH with KIND one of {}",
-            Kind::LIST
-        ));
-    };
-    if path.is_empty() {
-        return Err("the path after `=` is empty".to_owned());
-    }
-    if path == "-" {
-        return Err(
-            "`-` is not a file; `--json` prints the document on standard output".to_owned(),
-        );
-    }
-    let kind = Kind::named(kind)
-        .ok_or_else(|| format!("unknown kind `{kind}`; expected one of {}", Kind::LIST))?;
-    Ok(Spec {
-        kind,
-        path: PathBuf::from(path),
-    })
-}
-
-fn listen_address(text: &str) -> Result<String, String> {
-    let expected = "expected HOST:PORT, like `127.0.0.1:50051` or `[::1]:0`";
-    let (host, port) = text.rsplit_once(':').ok_or(expected)?;
-    let bare_ipv6 = host.contains(':') && !host.starts_with('[');
-    if host.is_empty() || bare_ipv6 || port.parse::<u16>().is_err() {
-        return Err(expected.to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-/// An identity travels in a header and stands in a line that programs split at blanks.
-fn identity(text: &str) -> Result<String, String> {
-    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then(|| text.to_owned())
-        .ok_or_else(|| "expected 1 to 128 visible ASCII characters without blanks".to_owned())
 }
 
 #[cfg(test)]
@@ -568,24 +344,5 @@ mod tests {
     #[test_case(&["--protocol", "websocket"] => Some(ProtocolChoice::Websocket))]
     fn protocols(flags: &[&str]) -> Option<ProtocolChoice> {
         run(flags).unwrap().protocol
-    }
-
-    #[test_case("UNAVAILABLE" => true)]
-    #[test_case("internal" => true)]
-    #[test_case("OK" => false)]
-    #[test_case("14" => false)]
-    fn codes(text: &str) -> bool {
-        code(text).is_ok()
-    }
-
-    #[test_case("127.0.0.1:0" => true)]
-    #[test_case("localhost:50051" => true)]
-    #[test_case("[::1]:1" => true)]
-    #[test_case("::1:1" => false; "bare IPv6")]
-    #[test_case("50051" => false)]
-    #[test_case(":50051" => false; "no host")]
-    #[test_case("h:65536" => false; "port too high")]
-    fn listen_addresses(text: &str) -> bool {
-        listen_address(text).is_ok()
     }
 }

@@ -6,10 +6,8 @@ use super::call::{Message, Method};
 use super::elements::{Bounded, Iterations, MAX_ITERATIONS, ScenarioName, Users};
 use super::exchange::{FieldName, JsonMessage, MessageSize, Path, Ping};
 use super::problem::Problems;
-use super::raw::{
-    RawClosed, RawGrpc, RawLoad, RawMessageStream, RawScenario, RawSend, RawSendAs, RawStep,
-    RawWebsocket,
-};
+use super::raw::{RawClosed, RawGrpc, RawLoad, RawScenario, RawStep};
+use super::raw_websocket::{RawMessageStream, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Decode, List, Reader, Slot, choice, object};
 
 object! {

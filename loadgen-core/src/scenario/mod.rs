@@ -18,6 +18,7 @@ mod print;
 mod problem;
 mod protocol;
 mod raw;
+mod raw_websocket;
 mod reader;
 mod schema;
 mod select;

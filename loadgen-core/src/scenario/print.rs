@@ -16,9 +16,10 @@ use super::plan::{
 };
 use super::raw::{
     RawArrivals, RawBetween, RawClosed, RawCompression, RawConnectionPer, RawGrpc, RawLoad,
-    RawMessageStream, RawOpen, RawOpenUsers, RawRateStage, RawReply, RawScenario, RawSend,
-    RawSendAs, RawStep, RawSuite, RawThinkTime, RawTls, RawUserStage, RawWebsocket, RawWhenBusy,
+    RawOpen, RawOpenUsers, RawRateStage, RawScenario, RawStep, RawSuite, RawThinkTime, RawTls,
+    RawUserStage, RawWhenBusy,
 };
+use super::raw_websocket::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Entries, List, Slot};
 use crate::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, WhenBusy,

@@ -9,7 +9,7 @@ use super::plan::{
     WebsocketMessages,
 };
 use super::problem::Problems;
-use super::raw::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
+use super::raw_websocket::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Entries, List, Slot};
 use super::validate::Layers;
 use crate::units::format_duration;

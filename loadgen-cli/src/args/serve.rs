@@ -1,0 +1,139 @@
+//! Flags of `loadgen serve`.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+use loadgen_backends::{Code, Delay, Probability};
+
+use super::MOST_WORKERS;
+use super::values::{
+    code, count, delay, duration, identity, listen_address, narrow_non_zero, non_zero,
+};
+
+/// Where the gRPC server listens unless told.
+const GRPC_ADDRESS: &str = "127.0.0.1:50051";
+/// Where the WebSocket server listens unless told.
+const WEBSOCKET_ADDRESS: &str = "127.0.0.1:8080";
+
+/// What the faults stand under in the help.
+const FAULTS: &str = "Faults on purpose";
+
+/// Which servers to start.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    /// The gRPC server: Hello, Compute, Echo, Stream, Collect, Chat, health and reflection
+    Grpc(Box<ServeGrpcArgs>),
+    /// The WebSocket server: /echo, /compute, /stream and /ping
+    Websocket(Box<ServeWebsocketArgs>),
+    /// Both servers in one process
+    All(Box<ServeAllArgs>),
+}
+
+/// Flags of `loadgen serve grpc`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeGrpcArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
+    pub(crate) address: String,
+    /// What all servers can be told.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What only gRPC has.
+    #[command(flatten)]
+    pub(crate) error: ErrorCodeArgs,
+}
+
+/// Flags of `loadgen serve websocket`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeWebsocketArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
+    pub(crate) address: String,
+    /// What all servers can be told.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Flags of `loadgen serve all`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeAllArgs {
+    /// Address to listen on for gRPC; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
+    pub(crate) grpc_address: String,
+    /// Address to listen on for WebSocket; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
+    pub(crate) websocket_address: String,
+    /// What all servers can be told, and each of them is.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What only gRPC has.
+    #[command(flatten)]
+    pub(crate) error: ErrorCodeArgs,
+}
+
+/// Flags that every server takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArgs {
+    /// Name the server gives itself in every reply [default: made from host, process and port]
+    #[arg(long, value_name = "NAME", value_parser = identity)]
+    pub(crate) id: Option<String>,
+    /// PEM file with the certificate chain; turns TLS on
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Threads of each server [default: every core]
+    #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
+    pub(crate) threads: Option<u64>,
+    /// What goes wrong on purpose.
+    #[command(flatten)]
+    pub(crate) faults: FaultArgs,
+    /// End when standard input does: for a process that must not outlive its parent
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+/// How gRPC's errors on purpose look.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = FAULTS)]
+pub(crate) struct ErrorCodeArgs {
+    /// The status of such an error over gRPC, by its name
+    #[arg(long, value_name = "CODE", default_value = "UNAVAILABLE", value_parser = code, requires = "error_rate")]
+    pub(crate) error_code: Code,
+}
+
+/// Faults that the reference servers make on purpose.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = FAULTS)]
+pub(crate) struct FaultArgs {
+    /// Wait before every reply, like `20ms`, or at random like `10ms..50ms`
+    #[arg(long, value_name = "TIME", value_parser = delay, allow_hyphen_values = true)]
+    pub(crate) delay: Option<Delay>,
+    /// Wait this long before some replies
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub(crate) stall: Option<Duration>,
+    /// Share of the calls that stall, like `0.01` or `1%`
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "1%",
+        requires = "stall",
+        allow_hyphen_values = true
+    )]
+    pub(crate) stall_rate: Probability,
+    /// Answer this share of the calls with an error, like `0.05` or `5%`; over WebSocket the connection is closed with 1011
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) error_rate: Option<Probability>,
+    /// Close this share of the connections as soon as they are accepted
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) refuse_rate: Option<Probability>,
+    /// Cut a connection after this many requests on it
+    #[arg(long, value_name = "N", value_parser = non_zero, allow_negative_numbers = true)]
+    pub(crate) cut_after: Option<NonZeroU64>,
+    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED; over WebSocket their connections are closed with 1013
+    #[arg(long, value_name = "N", value_parser = narrow_non_zero, allow_negative_numbers = true)]
+    pub(crate) throttle: Option<NonZeroU32>,
+}

@@ -1,0 +1,141 @@
+//! Values of flags, refused in the words that scenario files are refused in.
+
+use std::num::{NonZeroU32, NonZeroU64, TryFromIntError};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use loadgen_backends::{Code, Delay};
+use loadgen_core::outcome::GrpcCode;
+use loadgen_core::units::{self, Rate};
+
+use crate::commands::serve::parse_delay;
+use crate::output::{Kind, Spec};
+
+pub(super) fn count(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
+    move |text| whole(text, 1, most)
+}
+
+/// A whole number, refused in the words that scenario files are refused in.
+pub(super) fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    whole(text, 0, u64::MAX)
+}
+
+pub(super) fn non_zero(text: &str) -> Result<NonZeroU64, String> {
+    whole(text, 1, u64::MAX)?
+        .try_into()
+        .map_err(|error: TryFromIntError| error.to_string())
+}
+
+pub(super) fn narrow_non_zero(text: &str) -> Result<NonZeroU32, String> {
+    whole(text, 1, u32::MAX.into()).and_then(|number| {
+        u32::try_from(number)
+            .and_then(NonZeroU32::try_from)
+            .map_err(|error| error.to_string())
+    })
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = units::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("expected a duration above zero".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A plain number is one a second, as other generators take it on the command line.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let per_second = plain.then(|| format!("{text}/s"));
+    Rate::from_str(per_second.as_deref().unwrap_or(text)).map_err(|error| error.to_string())
+}
+
+pub(super) fn delay(text: &str) -> Result<Delay, String> {
+    parse_delay(text, duration)
+}
+
+/// A gRPC status by its name, OK left out.
+pub(super) fn code(text: &str) -> Result<Code, String> {
+    let number = (1_u8..=16).find(|number| {
+        let name = GrpcCode::new((*number).into()).to_string();
+        name.eq_ignore_ascii_case(text)
+    });
+    number
+        .map(|number| Code::from(i32::from(number)))
+        .ok_or_else(|| "expected the name of a gRPC status, like UNAVAILABLE".to_owned())
+}
+
+pub(super) fn output_spec(text: &str) -> Result<Spec, String> {
+    let Some((kind, path)) = text.split_once('=') else {
+        return Err(format!(
+            "expected KIND=PATH with KIND one of {}",
+            Kind::LIST
+        ));
+    };
+    if path.is_empty() {
+        return Err("the path after `=` is empty".to_owned());
+    }
+    if path == "-" {
+        return Err(
+            "`-` is not a file; `--json` prints the document on standard output".to_owned(),
+        );
+    }
+    let kind = Kind::named(kind)
+        .ok_or_else(|| format!("unknown kind `{kind}`; expected one of {}", Kind::LIST))?;
+    Ok(Spec {
+        kind,
+        path: PathBuf::from(path),
+    })
+}
+
+pub(super) fn listen_address(text: &str) -> Result<String, String> {
+    let expected = "expected HOST:PORT, like `127.0.0.1:50051` or `[::1]:0`";
+    let (host, port) = text.rsplit_once(':').ok_or(expected)?;
+    let bare_ipv6 = host.contains(':') && !host.starts_with('[');
+    if host.is_empty() || bare_ipv6 || port.parse::<u16>().is_err() {
+        return Err(expected.to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// An identity travels in a header and stands in a line that programs split at blanks.
+pub(super) fn identity(text: &str) -> Result<String, String> {
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "expected 1 to 128 visible ASCII characters without blanks".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("UNAVAILABLE" => true)]
+    #[test_case("internal" => true)]
+    #[test_case("OK" => false)]
+    #[test_case("14" => false)]
+    fn codes(text: &str) -> bool {
+        code(text).is_ok()
+    }
+
+    #[test_case("127.0.0.1:0" => true)]
+    #[test_case("localhost:50051" => true)]
+    #[test_case("[::1]:1" => true)]
+    #[test_case("::1:1" => false; "bare IPv6")]
+    #[test_case("50051" => false)]
+    #[test_case(":50051" => false; "no host")]
+    #[test_case("h:65536" => false; "port too high")]
+    fn listen_addresses(text: &str) -> bool {
+        listen_address(text).is_ok()
+    }
+}

@@ -109,6 +109,15 @@ def check_books(scenario):
         assert dated == scenario["connections"][key], (key, dated, scenario["connections"])
 
 
+def message_counts(step):
+    """A step's messages: the counts, once its rates are seen to be of these counts."""
+    found = dict(step["messages"])
+    for way in ("sent", "received"):
+        rate = found.pop(f"{way}_per_s", 0)
+        assert (rate > 0) == (found[way] > 0), step["messages"]
+    return found
+
+
 def scenario(name, address, *steps, load=None, **fields):
     """A scenario that judges nothing: the tests do."""
     return {

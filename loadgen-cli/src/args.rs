@@ -95,10 +95,10 @@ pub(crate) struct RunArgs {
         help_heading = "What to run"
     )]
     pub(crate) profile: Option<String>,
-    /// Only scenarios that speak this protocol [default: all]
+    /// Only scenarios that speak this protocol; `both` is all [default: all]
     #[arg(
         long,
-        alias = "target",
+        visible_alias = "target",
         value_name = "PROTOCOL",
         value_enum,
         help_heading = "What to run"
@@ -117,7 +117,7 @@ pub(crate) struct RunArgs {
     /// Start iterations at this rate whatever the service does, like `500/s` or `500`
     #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) rate: Option<Rate>,
-    /// Connections over all workers
+    /// gRPC connections over all workers; a WebSocket user has connections of its own
     #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) connections: Option<u64>,
     /// Longest time an iteration may take, like `2s`
@@ -185,8 +185,8 @@ pub(crate) struct ListArgs {
     /// Profile of the scenario file to apply
     #[arg(long, value_name = "NAME", requires = "config")]
     pub(crate) profile: Option<String>,
-    /// Only scenarios that speak this protocol
-    #[arg(long, alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All)]
+    /// Only scenarios that speak this protocol; `both` is all
+    #[arg(long, visible_alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All)]
     pub(crate) protocol: ProtocolChoice,
     /// Print the scenarios in their full form, as JSON
     #[arg(long)]

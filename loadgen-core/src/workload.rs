@@ -218,6 +218,7 @@ pub struct Iteration<'a> {
     pausing: Cell<bool>,
     paused: Cell<Nanos>,
     backend: Cell<Option<BackendIndex>>,
+    concluded: Cell<Option<(Nanos, Outcome)>>,
 }
 
 /// The step that is under way.
@@ -278,6 +279,7 @@ impl<'a> Iteration<'a> {
             pausing: Cell::new(false),
             paused: Cell::new(0),
             backend: Cell::new(None),
+            concluded: Cell::new(None),
         }
     }
 
@@ -340,20 +342,25 @@ impl<'a> Iteration<'a> {
 
     /// Waits on purpose. The time is in neither response nor service time.
     pub async fn pause(&self, duration: Duration) {
-        self.aside(tokio::time::sleep(duration)).await;
-        self.last_end.set(Some(self.clock.now()));
-    }
-
-    /// Does something that is no part of what is measured: as in a pause, its time is in neither
-    /// response nor service time, and no timeout cuts it off. Whoever calls this bounds it.
-    pub async fn aside<T>(&self, what: impl Future<Output = T>) -> T {
         let from = self.clock.now();
         self.pausing.set(true);
-        let done = what.await;
+        tokio::time::sleep(duration).await;
+        let end = self.clock.now();
         self.pausing.set(false);
-        self.paused
-            .set(self.paused.get() + (self.clock.now() - from));
-        done
+        self.paused.set(self.paused.get() + (end - from));
+        self.last_end.set(Some(end));
+    }
+
+    /// What was asked for is done, and this is how it ended. Whatever the workload does from here
+    /// until it returns, such as saying good-bye, is not measured: no timeout cuts it off, and if
+    /// the run's end does, the outcome stands. Whoever calls this bounds what follows.
+    pub fn conclude(&self, outcome: Outcome) {
+        self.concluded.set(Some((self.clock.now(), outcome)));
+    }
+
+    /// When and how the iteration ended, where that was said before it returned.
+    pub(crate) fn concluded(&self) -> Option<(Nanos, Outcome)> {
+        self.concluded.get()
     }
 
     /// Says who answered, by the server's own word. The last call in a step counts.

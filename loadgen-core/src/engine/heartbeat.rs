@@ -86,10 +86,12 @@ impl Beat {
         }
         let into = now.saturating_sub(from);
         if let Some(empty) = self.empty(last) {
-            // At a tick the second that ended is meant; the last one cuts a second short.
-            // It may come when the second that ended has not been told of yet.
-            let second = if last {
-                (self.next_tick.get().saturating_sub(from) / SECOND).saturating_sub(1)
+            // At a tick the second that ended is meant. The last one cuts a second short, unless
+            // the second that ended has not been told of yet and most of what it brings is of that.
+            let overdue = now.checked_sub(self.next_tick.get());
+            let cuts_short = last && overdue.is_none_or(|overdue| overdue >= SECOND);
+            let second = if cuts_short {
+                into / SECOND
             } else {
                 (into / SECOND).saturating_sub(1)
             };

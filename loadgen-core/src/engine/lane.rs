@@ -313,7 +313,8 @@ impl<W: Workload> Lane<W> {
             let allowed = timeout.saturating_add(iteration.paused());
             let deadline = pass.start.saturating_add(allowed);
             // A pause that is under way is not known yet to its end: look again at the next sweep.
-            if iteration.pausing() {
+            // What is concluded has nothing left to time out.
+            if iteration.pausing() || iteration.concluded().is_some() {
                 Some(now)
             } else {
                 (deadline > now).then_some(deadline)
@@ -321,21 +322,22 @@ impl<W: Workload> Lane<W> {
         };
         let result = slot.guard(action, extend).await;
         slot.disarm();
-        let end = core.clock.now();
-        let outcome = match result {
-            Ok(outcome) => outcome,
-            Err(Cut::Timeout) => {
+        let now = core.clock.now();
+        let (end, outcome) = match (iteration.concluded(), result) {
+            (Some(concluded), _) => concluded,
+            (None, Ok(outcome)) => (now, outcome),
+            (None, Err(Cut::Timeout)) => {
                 let outcome = Failure::Timeout.into();
-                iteration.cut_off(end, outcome);
-                outcome
+                iteration.cut_off(now, outcome);
+                (now, outcome)
             }
-            Err(Cut::Interrupt) => {
+            (None, Err(Cut::Interrupt)) => {
                 if pass.measured {
                     core.recorder.interrupted();
-                    core.last_end.set(end);
+                    core.last_end.set(now);
                 }
                 return Ended {
-                    at: end,
+                    at: now,
                     interrupted: true,
                 };
             }
@@ -349,10 +351,10 @@ impl<W: Workload> Lane<W> {
                 outcome,
                 iteration.backend(),
             );
-            core.last_end.set(end);
+            core.last_end.set(core.last_end.get().max(end));
         }
         Ended {
-            at: end,
+            at: now,
             interrupted: false,
         }
     }

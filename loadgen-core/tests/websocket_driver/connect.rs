@@ -226,6 +226,29 @@ fn connections_are_opened_no_faster_than_the_cap() {
     });
 }
 
+/// The back-off is for what failed: a new connection for each iteration waits for nothing.
+#[test]
+fn a_connection_for_each_iteration_is_opened_at_once() {
+    run(async {
+        let server = echo_server().await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connection_per = ConnectionPer::Iteration;
+        let driver = Driver::open(&plan).await;
+        let mut user = driver.user().await;
+        let from = tokio::time::Instant::now();
+        for _ in 0..100 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        }
+        // The shortest back-off, every time, would come to twice this.
+        assert!(
+            from.elapsed() < Duration::from_millis(500),
+            "{:?}",
+            from.elapsed()
+        );
+        assert_eq!(driver.recorder.0.borrow().opened, 100);
+    });
+}
+
 #[test]
 fn a_connection_for_each_iteration_is_closed_in_good_order() {
     run(async {

@@ -49,6 +49,30 @@ fn users_keep_a_connection_each() {
     });
 }
 
+/// Served is served: the run's end cuts the good-bye off, and not what was asked for.
+#[test]
+fn a_good_bye_that_is_not_answered_changes_no_outcome() {
+    run(async {
+        let server = serve(|peer| async move {
+            let mut socket = peer.accept().await;
+            let asked = next(&mut socket).await.expect("a message");
+            let _ = socket.send(asked).await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connection_per = ConnectionPer::Iteration;
+        plan.load = closed(4, Limit::Duration(Duration::from_millis(300)));
+        plan.graceful_stop = Duration::from_millis(100);
+        let record = whole(plan).await;
+        assert_eq!(record.ledger.completed, 4);
+        assert_eq!(record.ledger.interrupted, 0);
+        assert_eq!(count_of(&record, Outcome::Ok), 4);
+        let longest = record.steps[0].response_time.max();
+        assert!(longest < 300_000_000, "{longest} ns");
+    });
+}
+
 #[test]
 fn an_open_model_connects_as_users_are_needed() {
     run(async {

@@ -73,6 +73,18 @@ impl Account {
         self.pending.remove(place.ok()?).map(|(_, sent)| sent)
     }
 
+    /// The pong to the ping with this number came, which may stand for the earlier ones too (RFC
+    /// 6455, section 5.5.3): when that ping was sent, and how many earlier ones are answered by it.
+    pub(super) fn answered_up_to(&mut self, number: u64) -> Option<(Nanos, u32)> {
+        let place = self
+            .pending
+            .binary_search_by_key(&number, |(number, _)| *number)
+            .ok()?;
+        let earlier = self.pending.drain(..place).count();
+        let (_, sent) = self.pending.pop_front()?;
+        Some((sent, earlier as u32))
+    }
+
     /// Gives up what is unanswered and cannot be told from other messages when it comes.
     pub(super) fn give_up_in_order(&mut self) {
         self.owe(self.pending.len() as u64);
@@ -154,6 +166,15 @@ mod tests {
         assert_eq!(account.answered(3), None, "twice");
         assert_eq!(account.answered(0), None, "answered already");
         assert_eq!(account.answered_in_order(), Some(10));
+    }
+
+    #[test]
+    fn a_pong_may_answer_earlier_pings_too() {
+        let mut account = of(4);
+        assert_eq!(account.answered_up_to(0), Some((0, 0)));
+        assert_eq!(account.answered_up_to(2), Some((20, 1)));
+        assert_eq!(account.answered_up_to(1), None, "answered with the next");
+        assert_eq!(account.answered_up_to(3), Some((30, 0)));
     }
 
     #[test]

@@ -254,6 +254,16 @@ impl Connection {
         Some(message)
     }
 
+    /// Forgets what was kept, and where its numbers were, so that what follows is not taken for a
+    /// stream with a gap. Says how many messages that were.
+    pub(super) fn let_go(&mut self) -> u64 {
+        let count = self.waiting.len() as u64;
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+        self.feed = Sequence::default();
+        count
+    }
+
     /// Whether no more messages can be kept for a step to come.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= MOST_WAITING || self.waiting_bytes >= MOST_WAITING_BYTES

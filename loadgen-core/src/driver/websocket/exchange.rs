@@ -22,7 +22,7 @@ use crate::driver::pace::Pace;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, SampleKind};
 
-/// Messages that a step sends before others on the thread have their turn.
+/// Messages that a step sends or takes before others on the thread have their turn.
 const BURST: u32 = 256;
 
 /// Makes the exchange.
@@ -148,6 +148,8 @@ impl<'a> Turn<'a> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         self.take_waiting()?;
         if !std::mem::take(&mut self.is_read) {
+            // A stream whose time is up takes no more of what is there.
+            self.end_streams_in_time(cx);
             self.read(cx)?;
         }
         loop {
@@ -155,12 +157,20 @@ impl<'a> Turn<'a> {
             if self.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            let streams = self.streams.as_mut();
-            if !streams.is_some_and(|it| it.poll_time_up(cx).is_ready()) {
+            if !self.end_streams_in_time(cx) {
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Ends the stream whose time is up. Whether there was one.
+    fn end_streams_in_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let streams = self.streams.as_mut();
+        let is_up = streams.is_some_and(|it| it.poll_time_up(cx).is_ready());
+        if is_up {
             self.end_stream();
         }
+        is_up
     }
 
     fn connection(&mut self) -> &mut Connection {
@@ -176,12 +186,16 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Takes what has come, until that is all or the step is done.
+    /// Takes what has come, until that is all, or the step is done, or others on the thread have
+    /// waited long enough.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
         // What came together was there together, as far as replies go; of a stream the gaps are
         // measured.
         let mut woken_at = None;
-        while !self.is_done() {
+        for _ in 0..BURST {
+            if self.is_done() {
+                return Ok(());
+            }
             let Poll::Ready(incoming) = self.connection().poll_incoming(cx) else {
                 return Ok(());
             };
@@ -191,6 +205,7 @@ impl<'a> Turn<'a> {
             };
             self.take(incoming?, now)?;
         }
+        cx.waker().wake_by_ref();
         Ok(())
     }
 
@@ -304,7 +319,10 @@ impl<'a> Turn<'a> {
         let is_waited_for = matches!(self.exchange.expect, Expect::Pong);
         if is_late {
             Stray::Fault(MessageFault::TooLate).count(&mut self.tally);
-        } else if is_waited_for && let Some(sent) = self.connection().account.answered(number) {
+        } else if is_waited_for
+            && let Some((sent, earlier)) = self.connection().account.answered_up_to(number)
+        {
+            self.answered += earlier;
             self.take_reply(sent, now);
         }
     }

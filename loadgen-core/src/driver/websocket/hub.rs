@@ -241,10 +241,8 @@ pub(super) async fn close_all(
     connections: impl Iterator<Item = Box<Connection>>,
     observer: &dyn Observer,
 ) {
-    let closing =
-        connections.map(|connection| tokio::time::timeout(CLOSE_LIMIT, connection.close(observer)));
-    stream::iter(closing)
+    let closing = stream::iter(connections.map(|connection| connection.close(observer)))
         .buffer_unordered(16)
-        .for_each(|_| async {})
-        .await;
+        .for_each(|()| async {});
+    let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
 }

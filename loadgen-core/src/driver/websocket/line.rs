@@ -101,7 +101,7 @@ impl Line {
     }
 
     async fn attempt(&self, hub: &Hub) -> Result<Box<Connection>, (Failure, String)> {
-        // Now rather than when it has failed: it may be cut off.
+        // Put off the next one now rather than when this one has failed: it may be cut off.
         self.put_off(hub);
         let opened = hub.open(self.index, self.target, self.nth).await;
         opened.map_err(|(failure, error)| (failure, error.to_string()))
@@ -111,6 +111,7 @@ impl Line {
     #[inline]
     pub(super) fn worked(&self) {
         self.backoff.borrow_mut().reset();
+        self.retry_at.set(0);
     }
 
     /// Puts off the next attempt.

@@ -140,9 +140,10 @@ impl Workload for WebsocketWorkload {
             }
         }
         if !is_kept {
-            // Boxed, or every iteration would carry room for it. The good-bye is no part of what
-            // was asked for.
-            iteration.aside(Box::pin(session.close(&self.hub))).await;
+            // The good-bye is no part of what was asked for.
+            iteration.conclude(outcome);
+            // Boxed, or every iteration would carry room for it.
+            Box::pin(session.close(&self.hub)).await;
         }
         outcome
     }

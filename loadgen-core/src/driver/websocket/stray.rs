@@ -15,6 +15,8 @@ use crate::workload::MessageFault;
 pub(super) enum Stray {
     /// A step that listens will take it.
     Kept,
+    /// It and what was kept for such a step, so many in all: more than can be kept.
+    LetGo(u64),
     /// Answers that nobody waits for may come.
     Expected,
     Fault(MessageFault),
@@ -23,12 +25,17 @@ pub(super) enum Stray {
 impl Stray {
     /// Counts it, unless that is for the step that will take it.
     pub(super) fn count(self, tally: &mut Tally) {
-        match self {
+        let count = match self {
             Self::Kept => return,
-            Self::Expected => {}
-            Self::Fault(fault) => tally.fault(fault, 1),
+            Self::LetGo(count) => count,
+            Self::Expected | Self::Fault(_) => 1,
+        };
+        match self {
+            Self::Kept | Self::Expected => {}
+            Self::LetGo(_) => tally.fault(MessageFault::Unexpected, count),
+            Self::Fault(fault) => tally.fault(fault, count),
         }
-        tally.received += 1;
+        tally.received += count;
     }
 }
 
@@ -47,8 +54,11 @@ pub(super) fn classify(plan: &LinePlan, connection: &mut Connection, message: Me
     if is_late(plan, connection, &message) || connection.account.pay() {
         return Stray::Fault(MessageFault::TooLate);
     }
-    if plan.listens && connection.keep_waiting(message).is_ok() {
-        return Stray::Kept;
+    if plan.listens {
+        return match connection.keep_waiting(message) {
+            Ok(()) => Stray::Kept,
+            Err(_) => Stray::LetGo(connection.let_go() + 1),
+        };
     }
     if plan.tolerates {
         Stray::Expected

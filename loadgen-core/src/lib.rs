@@ -10,6 +10,7 @@
 //! | [`schedule`], [`pacer`] | when iterations start |
 //! | [`record`] | what was measured: recorders, merging, the ledger |
 //! | [`threshold`], [`report`] | conditions, the verdict, the result document |
+//! | `sink` | figures sent on while the run goes; behind features |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
@@ -29,6 +30,8 @@ pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod schedule;
+#[cfg(feature = "statsd")]
+pub mod sink;
 pub mod threshold;
 pub mod units;
 pub mod workload;

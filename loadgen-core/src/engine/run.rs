@@ -17,7 +17,7 @@ use super::event::Event;
 use super::spec::{Options, ScenarioSpec};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
-use crate::record::RunRecord;
+use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
 use crate::workload::{WorkerContext, Workload};
 
@@ -76,6 +76,12 @@ impl Run {
     pub fn listen(mut self, listener: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
         self.listeners.push(Box::new(listener));
         self
+    }
+
+    /// The names of what each scenario records, in the order they were added.
+    #[must_use]
+    pub fn names(&self) -> Vec<Names> {
+        self.scenarios.iter().map(|it| it.spec().names()).collect()
     }
 
     /// A handle that stops the run from another thread.

@@ -1,0 +1,262 @@
+//! What arrives at a socket of the tests' own.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use super::wire::CAPACITY;
+use super::*;
+use crate::engine::{Options, Phase, Run, ScenarioSnapshot, ScenarioSpec, Snapshot};
+use crate::outcome::{Failure, Outcome};
+use crate::record::{GeneratorRecord, Interval, Ledger, Merger, RunRecord};
+use crate::schedule::{ClosedModel, Limit, Load};
+use crate::workload::{Iteration, UserId, Workload};
+
+/// Stands for StatsD.
+struct Server(UdpSocket);
+
+/// What StatsD would make of what it got.
+#[derive(Debug, Default)]
+struct Heard {
+    counters: BTreeMap<String, u64>,
+    gauges: BTreeMap<String, f64>,
+    datagrams: usize,
+}
+
+impl Server {
+    fn start() -> (Self, SocketAddr) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        (Self::with(socket), address)
+    }
+
+    fn with(socket: UdpSocket) -> Self {
+        socket.set_nonblocking(true).unwrap();
+        Self(socket)
+    }
+
+    /// On the loopback, what was sent is there.
+    fn heard(&self) -> Heard {
+        let mut heard = Heard::default();
+        let mut buffer = [0; 65_536];
+        while let Ok(length) = self.0.recv(&mut buffer) {
+            heard.datagrams += 1;
+            assert!(length <= CAPACITY, "a datagram of {length} bytes");
+            for line in std::str::from_utf8(&buffer[..length]).unwrap().lines() {
+                let (name, rest) = line.split_once(':').unwrap();
+                assert!(rest.starts_with(|c: char| c.is_ascii_digit()), "{line}");
+                match rest.split_once('|').unwrap() {
+                    (value, "c") => {
+                        let sum = heard.counters.entry(name.to_owned()).or_default();
+                        *sum += value.parse::<u64>().unwrap();
+                    }
+                    (value, "g") => {
+                        let value = value.parse().unwrap();
+                        heard.gauges.insert(name.to_owned(), value);
+                    }
+                    other => panic!("{other:?} in {line}"),
+                }
+            }
+        }
+        heard
+    }
+}
+
+fn names(steps: &[String]) -> Names {
+    Names {
+        scenario: "s".to_owned(),
+        protocol: "custom".to_owned(),
+        open: false,
+        steps: steps.to_vec(),
+        counters: Vec::new(),
+        gauges: Vec::new(),
+        timings: Vec::new(),
+    }
+}
+
+fn sink(address: SocketAddr) -> StatsdSink {
+    StatsdSink::new(address, &Prefix::default(), &[names(&[])]).unwrap()
+}
+
+fn interval() -> Interval {
+    Merger::new(&names(&[]), 1).interval().clone()
+}
+
+fn record(completed: u64) -> ScenarioRecord {
+    let mut record = ScenarioRecord::empty("s", "custom", false, &[]);
+    record.ledger = Ledger {
+        planned: completed,
+        started: completed,
+        completed,
+        ..Ledger::default()
+    };
+    record
+}
+
+fn snapshot(sink: &mut StatsdSink, total: &ScenarioRecord, interval: &Interval) {
+    let scenario = ScenarioSnapshot {
+        phase: Phase::Measure,
+        users: 3,
+        interval,
+        total,
+    };
+    sink.hear(&Event::Snapshot(&Snapshot {
+        elapsed: Duration::from_secs(1),
+        scenarios: vec![scenario],
+    }));
+}
+
+fn finish(sink: &mut StatsdSink, total: ScenarioRecord) {
+    let now = std::time::SystemTime::UNIX_EPOCH;
+    let generator = GeneratorRecord::default();
+    let record = RunRecord::new(now, Duration::from_secs(1), vec![total], generator);
+    sink.hear(&Event::Finished(&record));
+}
+
+/// Fails every fifth time, and counts, shows and sends something of its own.
+struct Fifths;
+
+impl Workload for Fifths {
+    type Session = u64;
+
+    async fn open(&self, _: UserId) -> Result<u64, Failure> {
+        Ok(0)
+    }
+
+    async fn iterate(&self, session: &mut u64, iteration: &Iteration<'_>) -> Outcome {
+        *session += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        iteration.count(0, 3);
+        iteration.gauge(0, -1.0);
+        iteration.gauge(1, 2.5);
+        if session.is_multiple_of(5) {
+            Failure::Custom("no luck").into()
+        } else {
+            Outcome::Ok
+        }
+    }
+}
+
+#[test]
+fn counters_add_up_to_the_ledger_of_a_run() {
+    let (server, address) = Server::start();
+    let load = Load::Closed(ClosedModel {
+        users: 4,
+        limit: Limit::Duration(Duration::from_millis(1_300)),
+        max_duration: None,
+        think_time: None,
+        rate_limit: None,
+    });
+    let mut spec = ScenarioSpec::new("five a.m.", load);
+    spec.counters = vec!["things/seen".to_owned()];
+    spec.gauges = vec!["below".to_owned(), "depth".to_owned()];
+    let run = Run::new(Options::default()).scenario(spec, |_| Fifths);
+    let mut sink = StatsdSink::new(address, &Prefix::default(), &run.names()).unwrap();
+    let unsent = sink.unsent();
+    let run = run.listen(move |event| sink.hear(event));
+    let record = run.execute().unwrap();
+    let heard = server.heard();
+    let ledger = record.scenarios[0].ledger;
+    assert!(ledger.completed > 0 && ledger.failed > 0, "{ledger:?}");
+    let counted = |name: &str| {
+        let name = format!("loadgen.five_a_m_.{name}");
+        heard.counters.get(&name).copied().unwrap_or_default()
+    };
+    assert_eq!(counted("planned"), ledger.planned);
+    assert_eq!(counted("started"), ledger.started);
+    assert_eq!(counted("completed"), ledger.completed);
+    assert_eq!(counted("failed"), ledger.failed);
+    assert_eq!(counted("interrupted"), ledger.interrupted);
+    assert_eq!(counted("dropped"), 0);
+    assert_eq!(counted("late"), ledger.late);
+    let ended = ledger.completed + ledger.failed;
+    assert_eq!(counted("outcomes.ok"), ledger.completed);
+    assert_eq!(counted("outcomes.custom.no_luck"), ledger.failed);
+    assert_eq!(counted("steps.five_a_m_.requests"), ended);
+    assert_eq!(counted("steps.five_a_m_.failed"), ledger.failed);
+    let (_, things) = &record.scenarios[0].custom.counters[0];
+    assert_eq!(counted("custom.things_seen"), *things);
+    assert!(heard.gauges.contains_key("loadgen.five_a_m_.custom.depth"));
+    assert!(!heard.gauges.contains_key("loadgen.five_a_m_.custom.below"));
+    let gauges = ["users", "throughput_per_s", "response_time_us.p50"];
+    for name in gauges {
+        let name = format!("loadgen.five_a_m_.{name}");
+        assert!(heard.gauges.contains_key(&name), "{name} of {heard:?}");
+    }
+    assert!(
+        heard.gauges.values().all(|value| *value == 0.0),
+        "{heard:?}"
+    );
+    assert_eq!((unsent.datagrams(), unsent.counters()), (0, 0));
+}
+
+#[test]
+fn only_what_is_new_is_sent() {
+    let (server, address) = Server::start();
+    let mut sink = sink(address);
+    snapshot(&mut sink, &record(5), &interval());
+    assert_eq!(server.heard().counters["loadgen.s.completed"], 5);
+    snapshot(&mut sink, &record(5), &interval());
+    assert!(server.heard().counters.is_empty());
+    finish(&mut sink, record(7));
+    assert_eq!(server.heard().counters["loadgen.s.completed"], 2);
+}
+
+#[test]
+fn nothing_is_lost_when_the_server_comes_late() {
+    let (server, address) = Server::start();
+    drop(server);
+    let mut sink = sink(address);
+    let unsent = sink.unsent();
+    snapshot(&mut sink, &record(5), &interval());
+    snapshot(&mut sink, &record(11), &interval());
+    assert!(unsent.datagrams() >= 2, "{unsent:?}");
+    assert_eq!(unsent.counters(), 3, "planned, started, completed");
+    let server = Server::with(UdpSocket::bind(address).unwrap());
+    snapshot(&mut sink, &record(12), &interval());
+    assert_eq!(unsent.counters(), 0);
+    finish(&mut sink, record(12));
+    assert_eq!(server.heard().counters["loadgen.s.completed"], 12);
+}
+
+#[test]
+fn nothing_is_lost_when_the_server_goes_and_comes_back() {
+    let (server, address) = Server::start();
+    let mut sink = sink(address);
+    snapshot(&mut sink, &record(5), &interval());
+    let first = server.heard().counters["loadgen.s.completed"];
+    drop(server);
+    snapshot(&mut sink, &record(9), &interval());
+    let server = Server::with(UdpSocket::bind(address).unwrap());
+    finish(&mut sink, record(20));
+    let second = server.heard().counters["loadgen.s.completed"];
+    assert_eq!((first, second), (5, 15));
+}
+
+#[test]
+fn many_names_fill_several_datagrams() {
+    let (server, address) = Server::start();
+    let steps: Vec<String> = (0..200)
+        .map(|it| format!("step {it} {}", "x".repeat(300)))
+        .collect();
+    let prefix = "p".repeat(200).parse().unwrap();
+    let mut sink = StatsdSink::new(address, &prefix, &[names(&steps)]).unwrap();
+    let mut total = ScenarioRecord::empty("s", "custom", false, &steps);
+    for step in &mut total.steps {
+        step.outcomes.push((Outcome::Ok, 2));
+    }
+    snapshot(&mut sink, &total, &interval());
+    let heard = server.heard();
+    let requests = heard
+        .counters
+        .iter()
+        .filter(|(name, _)| name.ends_with(".requests"));
+    assert_eq!(requests.map(|(_, count)| count).sum::<u64>(), 400);
+    assert!((40..200).contains(&heard.datagrams), "{}", heard.datagrams);
+}
+
+#[test]
+fn what_has_no_address_is_refused() {
+    let error = StatsdSink::new("no.such.host.invalid:1", &Prefix::default(), &[]).unwrap_err();
+    assert!(matches!(error, StatsdError::Socket(_)), "{error:?}");
+}

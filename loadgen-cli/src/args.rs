@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use loadgen_core::scenario::Target;
+use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
 
-use self::values::{count, duration, output_spec, rate, seed};
+use self::values::{count, duration, output_spec, prefix, rate, seed, statsd};
 use crate::output::Spec;
 
 pub(crate) use self::serve::{
@@ -73,7 +75,8 @@ pub(crate) enum Command {
 #[command(
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
     to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
-    loadgen's embedded\nbackend answers. NO_COLOR turns colour off."
+    loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd.\n\
+    NO_COLOR turns colour off."
 )]
 pub(crate) struct RunArgs {
     /// Scenario to run; may be given several times, and they run together
@@ -171,6 +174,12 @@ pub(crate) struct RunArgs {
     /// Also write the result to a file; KIND is `json`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = output_spec, action = ArgAction::Append, help_heading = "Output")]
     pub(crate) outputs: Vec<Spec>,
+    /// Send metrics to StatsD once a second, `host:port`
+    #[arg(long, value_name = "HOST:PORT", value_parser = statsd, help_heading = "Output")]
+    pub(crate) statsd: Option<Target>,
+    /// What the names of metrics begin with [default: loadgen]
+    #[arg(long, value_name = "NAME", value_parser = prefix, help_heading = "Output")]
+    pub(crate) statsd_prefix: Option<Prefix>,
     /// Exit with 100 when the run is invalid, whatever the thresholds say
     #[arg(long, help_heading = "Output")]
     pub(crate) strict: bool,
@@ -286,6 +295,10 @@ mod tests {
     #[test_case(&["--out", "json="] => "error: invalid value 'json=' for '--out <KIND=PATH>': the path after `=` is empty"; "no path")]
     #[test_case(&["--out", "json=-"] => "error: invalid value 'json=-' for '--out <KIND=PATH>': `-` is not a file; `--json` prints the document on standard output"; "standard output")]
     #[test_case(&["--protocol", "smtp"] => "error: invalid value 'smtp' for '--protocol <PROTOCOL>'"; "unknown protocol")]
+    #[test_case(&["--statsd", "localhost"] => "error: invalid value 'localhost' for '--statsd <HOST:PORT>': expected HOST:PORT with a port from 1 to 65535, like `localhost:8125`"; "no port")]
+    #[test_case(&["--statsd", "localhost:65536"] => "error: invalid value 'localhost:65536' for '--statsd <HOST:PORT>': expected HOST:PORT with a port from 1 to 65535, like `localhost:8125`"; "a port out of range")]
+    #[test_case(&["--statsd", "https://localhost:1"] => "error: invalid value 'https://localhost:1' for '--statsd <HOST:PORT>': expected HOST:PORT with a port from 1 to 65535, like `localhost:8125`"; "a scheme")]
+    #[test_case(&["--statsd-prefix", "a..b"] => "error: invalid value 'a..b' for '--statsd-prefix <NAME>': expected parts of letters, digits, `_` and `-`, joined by dots, of at most 200 characters in all"; "an empty part")]
     fn refused(flags: &[&str]) -> String {
         run(flags).unwrap_err()
     }

@@ -1,12 +1,13 @@
-//! The environment variables that say where to send.
+//! The environment variables that say where to send: the load, and metrics to StatsD.
 //!
-//! Owns their names and what counts as sense in them. Looked at only where no flag and no
-//! scenario has named a target: some platforms set such a variable for purposes of their own.
+//! Owns their names and what counts as sense in them. Looked at only where no flag and, for
+//! targets, no scenario has said so: some platforms set such a variable for purposes of their own.
 
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
 use loadgen_core::scenario::{Protocol, Target};
+use loadgen_core::sink::statsd;
 
 /// The host when only the port is set.
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -36,6 +37,13 @@ const WEBSOCKET: Variables = Variables {
     expected_host: "a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into WEBSOCKET_PORT",
 };
 
+const STATSD: Variables = Variables {
+    host: "STATSD_HOST",
+    port: "STATSD_PORT",
+    default_port: statsd::DEFAULT_PORT,
+    expected_host: "a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into STATSD_PORT",
+};
+
 fn variables(protocol: Protocol) -> Option<&'static Variables> {
     match protocol {
         Protocol::Grpc => Some(&GRPC),
@@ -62,9 +70,26 @@ pub(crate) fn target(
     protocol: Protocol,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Option<Target>, EnvError> {
-    let Some(names) = variables(protocol) else {
-        return Ok(None);
-    };
+    match variables(protocol) {
+        Some(names) => address(names, variable),
+        None => Ok(None),
+    }
+}
+
+/// Where the environment says that metrics go, if it does.
+///
+/// # Errors
+/// [`EnvError`] for a variable that holds nonsense.
+pub(crate) fn statsd(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Target>, EnvError> {
+    address(&STATSD, variable)
+}
+
+fn address(
+    names: &Variables,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Target>, EnvError> {
     let host = text(&variable, names.host)?
         .map(|value| parse_host(names, value))
         .transpose()?;
@@ -185,6 +210,27 @@ mod tests {
     #[test_case(Some("http://x"), None => "environment variable GRPC_HOST is `http://x`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "scheme")]
     fn nonsense(host: Option<&str>, port: Option<&str>) -> String {
         grpc(host, port).unwrap_err().to_string()
+    }
+
+    fn metrics(host: Option<&str>, port: Option<&str>) -> Result<Option<Target>, EnvError> {
+        statsd(|name| match name {
+            "STATSD_HOST" => host.map(OsString::from),
+            "STATSD_PORT" => port.map(OsString::from),
+            other => panic!("asked for {other}"),
+        })
+    }
+
+    #[test_case(None, None => Ok(None); "neither")]
+    #[test_case(Some("metrics"), None => Ok(Some("metrics:8125".to_owned())); "host alone")]
+    #[test_case(None, Some("9125") => Ok(Some("127.0.0.1:9125".to_owned())); "port alone")]
+    #[test_case(Some("metrics"), Some("65536") => Err("environment variable STATSD_PORT is `65536`: expected a port, a number from 1 to 65535".to_owned()); "port")]
+    #[test_case(Some("udp://x"), None => Err("environment variable STATSD_HOST is `udp://x`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into STATSD_PORT".to_owned()); "host")]
+    fn statsd_has_its_own(
+        host: Option<&str>,
+        port: Option<&str>,
+    ) -> Result<Option<String>, String> {
+        let found = metrics(host, port).map_err(|error| error.to_string())?;
+        Ok(found.map(|it| format!("{}:{}", it.host, it.port)))
     }
 
     #[cfg(unix)]

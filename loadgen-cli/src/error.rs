@@ -26,6 +26,17 @@ pub(crate) enum Error {
     /// A variable of the environment.
     #[error(transparent)]
     Environment(#[from] env::EnvError),
+    /// Where metrics were to go.
+    #[error("failed to send metrics to StatsD at {address}: {source}")]
+    Statsd {
+        /// As it was given.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Names that StatsD could not tell apart, or no socket for it.
+    #[error(transparent)]
+    StatsdNames(#[from] loadgen_core::sink::statsd::StatsdError),
     /// The open-file limit.
     #[error(transparent)]
     Limit(#[from] limits::LimitError),
@@ -122,6 +133,7 @@ impl Error {
             Self::Settings(_)
             | Self::Target(_)
             | Self::Environment(_)
+            | Self::Statsd { .. }
             | Self::Limit(_)
             | Self::Ports(_)
             | Self::Resolve { .. }
@@ -130,6 +142,7 @@ impl Error {
             | Self::Select(_)
             | Self::Check { .. }
             | Self::ReadSuite { .. }
+            | Self::StatsdNames(_)
             | Self::Assemble(_) => Exit::Scenario,
             Self::Unreachable(_) => Exit::Unreachable,
             Self::StoppedEarly => Exit::Stopped,

@@ -19,6 +19,7 @@ mod paint;
 mod screen;
 mod settings;
 mod signals;
+mod statsd;
 mod suite;
 mod summary;
 mod targets;

@@ -9,6 +9,7 @@ use std::{fs, io};
 
 use loadgen_core::engine::Options;
 use loadgen_core::scenario::{self, Overrides, Plan, Protocol, Suite, Target};
+use loadgen_core::sink::statsd::Prefix;
 
 use crate::args::{ProtocolChoice, RunArgs};
 use crate::error::Error;
@@ -82,6 +83,10 @@ pub(crate) struct RunSettings {
     pub(crate) notices: Vec<String>,
     /// Files to write.
     pub(crate) outputs: Vec<Spec>,
+    /// Where metrics go while the run is under way.
+    pub(crate) statsd: Option<Target>,
+    /// What their names begin with.
+    pub(crate) statsd_prefix: Prefix,
 }
 
 impl RunSettings {
@@ -101,6 +106,10 @@ impl RunSettings {
         let mut plan = suite.select(&args.scenarios, protocol)?;
         let mut notices = override_all(&mut plan, args)?;
         apply_tls(&mut plan, args, &mut notices);
+        let statsd = match &args.statsd {
+            Some(given) => Some(given.clone()),
+            None => env::statsd(&variable)?,
+        };
         let embedded = aim(&mut plan, variable)?;
         let users = plan
             .scenarios
@@ -120,6 +129,8 @@ impl RunSettings {
             },
             notices,
             outputs: args.outputs.clone(),
+            statsd,
+            statsd_prefix: args.statsd_prefix.clone().unwrap_or_default(),
         })
     }
 
@@ -425,6 +436,16 @@ mod tests {
         let embedded = aim(&mut plan, |_| panic!("not asked")).unwrap();
         assert!(embedded.is_empty());
         assert_eq!(plan.scenarios[0].targets[0].host, "own");
+    }
+
+    #[test_case(None, &[] => None; "off unless told")]
+    #[test_case(None, &[("STATSD_PORT", "9125")] => Some("127.0.0.1:9125".to_owned()); "environment")]
+    #[test_case(Some("a:1"), &[("STATSD_HOST", "b c")] => Some("a:1".to_owned()); "the flag goes before nonsense")]
+    fn where_metrics_go(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<String> {
+        let mut args = args();
+        args.statsd = flag.map(|it| it.parse().unwrap());
+        let settings = resolve(&args, environment).unwrap();
+        settings.statsd.map(|it| format!("{}:{}", it.host, it.port))
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
+use loadgen_core::scenario::Target;
+use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
 
 use crate::commands::serve::parse_delay;
@@ -48,6 +50,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err("expected a duration above zero".to_owned());
     }
     Ok(duration)
+}
+
+/// Where StatsD is: an address without a scheme.
+pub(super) fn statsd(text: &str) -> Result<Target, String> {
+    let plain = (!text.contains("://")).then(|| text.parse().ok()).flatten();
+    plain.ok_or_else(|| {
+        "expected HOST:PORT with a port from 1 to 65535, like `localhost:8125`".to_owned()
+    })
+}
+
+pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
+    text.parse().map_err(|error: PrefixError| error.to_string())
 }
 
 /// A plain number is one a second, as other generators take it on the command line.

@@ -23,6 +23,7 @@ use crate::output::{Kind, Pending};
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::Listener;
+use crate::statsd::Statsd;
 use crate::summary::Look;
 use crate::{doctor, human, limits, output, suite, summary};
 
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     limits::raise();
     let facts = Facts::of_this_machine();
     let needs = needs(&settings, cores, facts.ports.as_ref())?;
+    let mut statsd = Statsd::resolve(&settings)?;
     let outputs = settings
         .outputs
         .iter()
@@ -98,7 +100,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         say(&format!("WARNING: {warning}"));
     }
 
-    let executed = execute(&settings, &signals, &screen, args.quiet);
+    let executed = execute(&settings, statsd.as_mut(), &signals, &screen, args.quiet);
     // What ends this process may end its children, too, and is then what happened.
     let lost = embedded
         .as_mut()
@@ -111,6 +113,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         (Err(_), Some(lost)) => return Err(lost),
         (Err(error), None) => return Err(error),
     };
+    if let Some(complaint) = statsd.as_ref().and_then(Statsd::complaint) {
+        say(&complaint);
+    }
     let document = report::build(&record, context(&settings));
     let written = write(outputs, &document);
     tell(args, &document)?;
@@ -176,11 +181,15 @@ fn advice(document: &Document, exit: Exit) -> Option<String> {
 /// Carries the run out, with its view and its way out.
 fn execute(
     settings: &RunSettings,
+    statsd: Option<&mut Statsd>,
     signals: &Listener,
     screen: &Screen,
     quiet: bool,
 ) -> Result<RunRecord, Error> {
     let mut run = assemble(settings)?;
+    if let Some(statsd) = statsd {
+        run = statsd.listen(run)?;
+    }
     if !quiet {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));

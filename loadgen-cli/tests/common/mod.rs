@@ -24,6 +24,8 @@ pub(crate) fn loadgen(args: &[&str]) -> Command {
         "GRPC_PORT",
         "WEBSOCKET_HOST",
         "WEBSOCKET_PORT",
+        "STATSD_HOST",
+        "STATSD_PORT",
         "NO_COLOR",
         "CLICOLOR_FORCE",
     ] {

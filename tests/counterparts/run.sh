@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio and websockets from PyPI, ws from npm,
-# and Debian's h2load.
+# Tests against servers and clients that are not ours: grpcio and websockets from PyPI, ws and statsd
+# from npm, and Debian's h2load.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
@@ -46,7 +46,7 @@ if ! cmp --silent "$here/package-lock.json" "$stamp"; then
   rm -rf "$node"
   mkdir -p "$node"
   cp "$here/package.json" "$here/package-lock.json" "$node"
-  npm ci --prefix "$node" --silent --no-audit --no-fund --ignore-scripts
+  npm ci --prefix "$node" --silent --no-audit --no-fund --ignore-scripts --omit=optional
   cp "$here/package-lock.json" "$stamp"
 fi
 
@@ -65,7 +65,7 @@ cd "$here"
 export PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 GRPC_VERBOSITY=NONE
 export NODE_PATH=$node/node_modules
 # An environment that names targets would change where the tests send.
-unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT
+unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT STATSD_HOST STATSD_PORT
 if [[ $# -gt 0 ]]; then
   exec timeout --kill-after=10 900 "$venv/bin/python" -m unittest -v "$@"
 fi

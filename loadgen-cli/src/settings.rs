@@ -110,6 +110,12 @@ impl RunSettings {
             Some(given) => Some(given.clone()),
             None => env::statsd(&variable)?,
         };
+        if statsd.is_none() && args.statsd_prefix.is_some() {
+            notices.push(
+                "--statsd-prefix changes nothing: no metrics are sent without --statsd, STATSD_HOST or STATSD_PORT"
+                    .to_owned(),
+            );
+        }
         let embedded = aim(&mut plan, variable)?;
         let users = plan
             .scenarios
@@ -446,6 +452,14 @@ mod tests {
         args.statsd = flag.map(|it| it.parse().unwrap());
         let settings = resolve(&args, environment).unwrap();
         settings.statsd.map(|it| format!("{}:{}", it.host, it.port))
+    }
+
+    #[test_case(&[] => vec!["--statsd-prefix changes nothing: no metrics are sent without --statsd, STATSD_HOST or STATSD_PORT".to_owned()]; "nowhere to send")]
+    #[test_case(&[("STATSD_PORT", "9125")] => Vec::<String>::new(); "somewhere")]
+    fn a_prefix_alone_sends_nothing(environment: &[(&str, &str)]) -> Vec<String> {
+        let mut args = args();
+        args.statsd_prefix = Some("a.b".parse().unwrap());
+        resolve(&args, environment).unwrap().notices
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use loadgen_backends::{
     GrpcConfig, RunningServer, ServeError, WebsocketConfig, start_grpc, start_websocket,
 };
+use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -50,6 +51,21 @@ pub fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
+}
+
+/// Evenly spaced arrivals at `rate` a second, which wait when all users are busy.
+#[must_use]
+pub fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
+    Load::Open(OpenModel {
+        stages: vec![RateStage {
+            duration: Duration::from_secs(seconds),
+            from: rate,
+            to: rate,
+        }],
+        spacing: Spacing::Uniform,
+        max_users,
+        when_busy: WhenBusy::Queue,
+    })
 }
 
 /// A server in a process of its own: this program again, in another role. Ends when dropped.

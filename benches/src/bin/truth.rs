@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use loadgen_backends::{GrpcConfig, RunningServer, start_grpc};
-use loadgen_benches::{ServerProcess, serve_until_input_ends};
+use loadgen_benches::{ServerProcess, open, serve_until_input_ends};
 use loadgen_core::assemble;
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::record::{Histogram, RunRecord};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::Load;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -32,19 +32,6 @@ impl Workload for Nothing {
     async fn iterate(&self, (): &mut (), _: &Iteration<'_>) -> Outcome {
         Outcome::Ok
     }
-}
-
-fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_secs(seconds),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::Uniform,
-        max_users,
-        when_busy: WhenBusy::Queue,
-    })
 }
 
 fn one_worker() -> Options {

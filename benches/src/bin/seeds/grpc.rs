@@ -1,13 +1,13 @@
 //! Requests: the founding figures of gRPC, and what users cost.
 
-use loadgen_benches::{Server, ServerProcess, median};
+use loadgen_benches::{Server, ServerProcess, median, open};
 use loadgen_core::record::ScenarioRecord;
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::schedule::Load;
 use loadgen_core::units::Rate;
 use serde_json::{Value, json};
 
-use super::{ROUNDS, closed, ms, one, open};
+use super::{ROUNDS, closed, ms, one};
 
 /// What one run of one scenario measured, and the processor time it took per iteration.
 fn run(

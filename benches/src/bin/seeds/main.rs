@@ -16,7 +16,7 @@ use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::record::{Histogram, ScenarioRecord};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::{ClosedModel, Limit, Load};
 use loadgen_core::units::Rate;
 
 #[global_allocator]
@@ -31,19 +31,6 @@ fn closed(users: u32, seconds: u64, rate_limit: Option<Rate>) -> Load {
         max_duration: None,
         think_time: None,
         rate_limit,
-    })
-}
-
-fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_secs(seconds),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::Uniform,
-        max_users,
-        when_busy: WhenBusy::Queue,
     })
 }
 

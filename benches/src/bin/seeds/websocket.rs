@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use loadgen_benches::{Server, ServerProcess, median};
+use loadgen_benches::{Server, ServerProcess, median, open};
 use loadgen_core::record::{Histogram, ScenarioRecord};
 use loadgen_core::scenario::{Payload, ScenarioPlan, WebsocketExchange};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, ThinkTime};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::SampleKind;
 
-use super::{ROUNDS, closed, ms, one, open};
+use super::{ROUNDS, closed, ms, one};
 
 /// Echoes of 64 bytes, so many in an iteration and so many unanswered at a time.
 pub(crate) fn echo(target: &str, load: Load, repeat: u32, in_flight: u32) -> ScenarioPlan {

@@ -125,6 +125,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         late_after: plan.late_after,
         max_workers: plan.connections.map(|connections| connections as usize),
         steps: plan.steps.iter().filter_map(named).collect(),
+        tags: plan.tags.clone().into_iter().collect(),
         ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
     }
 }

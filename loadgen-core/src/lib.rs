@@ -11,6 +11,7 @@
 //! | [`record`] | what was measured: recorders, merging, the ledger |
 //! | [`threshold`], [`report`] | conditions, the verdict, the result document |
 //! | `sink` | figures sent on while the run goes; behind features |
+//! | [`process`] | what the process takes of its machine |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
@@ -26,11 +27,12 @@ pub mod engine;
 mod nearest;
 pub mod outcome;
 pub mod pacer;
+pub mod process;
 pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod schedule;
-#[cfg(feature = "statsd")]
+#[cfg(any(feature = "statsd", feature = "prometheus", feature = "otlp"))]
 pub mod sink;
 pub mod threshold;
 pub mod units;

@@ -52,9 +52,52 @@ pub trait Workload: 'static {
     /// Runs one iteration.
     async fn iterate(&self, session: &mut Self::Session, iteration: &Iteration<'_>) -> Outcome;
 
+    /// What stands at the moment on this worker, asked about once a second while load runs.
+    fn levels(&self) -> Levels {
+        Levels::default()
+    }
+
     /// Ends a user's session after its last iteration, outside of what is measured.
     async fn close(&self, session: Self::Session) {
         drop(session);
+    }
+}
+
+/// What stands at a moment. `None` is what a workload does not know of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Levels {
+    /// Open connections.
+    pub connections: Option<u64>,
+    /// Requests that were sent and not answered.
+    pub in_flight: Option<u64>,
+    /// Messages that are owed a reply, where that is how requests are answered.
+    pub replies_owed: Option<u64>,
+    /// Streams of the open connections that are in use.
+    pub streams_in_use: Option<u64>,
+    /// Streams that may be in use on the open connections.
+    pub streams_allowed: Option<u64>,
+}
+
+impl Levels {
+    fn each(&mut self) -> [&mut Option<u64>; 5] {
+        [
+            &mut self.connections,
+            &mut self.in_flight,
+            &mut self.replies_owed,
+            &mut self.streams_in_use,
+            &mut self.streams_allowed,
+        ]
+    }
+}
+
+impl std::ops::AddAssign for Levels {
+    fn add_assign(&mut self, mut other: Self) {
+        for (sum, more) in self.each().into_iter().zip(other.each()) {
+            if let Some(more) = more {
+                *sum = Some(sum.unwrap_or(0).saturating_add(*more));
+            }
+        }
     }
 }
 
@@ -153,6 +196,8 @@ pub enum ConnectionEvent {
     Opened {
         /// From the first attempt to resolve the name until ready for requests, in nanoseconds.
         connect_time: Nanos,
+        /// Whether it takes the place of one that was dropped.
+        reconnected: bool,
     },
     /// An attempt failed.
     Failed,

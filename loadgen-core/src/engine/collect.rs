@@ -4,10 +4,11 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::event::{Event, Phase, ScenarioSnapshot, Snapshot};
+use super::event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
 use super::lane::Timeline;
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
+use crate::process::Meter;
 use crate::record::{Merger, RunRecord, ScenarioRecord, Tick, WorkerRecord};
 use crate::workload::PrepareError;
 
@@ -27,6 +28,8 @@ pub(super) enum ToCollector {
         last_end: Nanos,
         tick: Box<Tick>,
     },
+    /// How a worker fared in its last second.
+    Vitals { worker: usize, vitals: WorkerRecord },
     /// A worker is over.
     Done {
         worker: usize,
@@ -65,6 +68,8 @@ pub(super) struct Collector {
     scenarios: Vec<Collected>,
     returns: Vec<Vec<Sender<Box<Tick>>>>,
     workers: Vec<Option<WorkerRecord>>,
+    vitals: Vec<WorkerRecord>,
+    meter: Meter,
     panic: Option<String>,
     failure: Option<io::Error>,
 }
@@ -102,6 +107,8 @@ impl Collector {
             scenarios,
             returns,
             workers: vec![None; workers],
+            vitals: vec![WorkerRecord::default(); workers],
+            meter: Meter::new(clock),
             panic: None,
             failure: None,
         }
@@ -151,12 +158,14 @@ impl Collector {
                 collected.last_end = collected.last_end.max(last_end);
                 let _ = self.returns[worker][scenario].send(tick);
             }
+            ToCollector::Vitals { worker, vitals } => self.vitals[worker] = vitals,
             ToCollector::Done {
                 worker,
                 record,
                 panic,
                 failure,
             } => {
+                self.vitals[worker] = WorkerRecord::default();
                 self.workers[worker] = Some(record);
                 self.panic = self.panic.take().or(panic);
                 self.failure = self.failure.take().or(failure);
@@ -183,10 +192,15 @@ impl Collector {
                 .map(|scenario| ScenarioSnapshot {
                     phase: scenario.phase(),
                     users: scenario.merger.users_busy(),
+                    levels: scenario.merger.levels(),
                     interval: scenario.merger.interval(),
                     total: scenario.merger.total(),
                 })
                 .collect(),
+            generator: GeneratorSnapshot {
+                workers: self.vitals.clone(),
+                process: self.meter.read(),
+            },
         };
         for listener in listeners {
             listener(&Event::Snapshot(&snapshot));

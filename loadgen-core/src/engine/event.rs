@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::record::{Interval, RunRecord, ScenarioRecord};
+use crate::process::Vitals;
+use crate::record::{Interval, RunRecord, ScenarioRecord, WorkerRecord};
+use crate::workload::Levels;
 
 /// What a listener hears.
 #[derive(Debug)]
@@ -39,6 +41,18 @@ pub struct Snapshot<'a> {
     pub elapsed: Duration,
     /// Each scenario, in the order they were given.
     pub scenarios: Vec<ScenarioSnapshot<'a>>,
+    /// How the generator itself fares.
+    pub generator: GeneratorSnapshot,
+}
+
+/// How the generator itself fares at a moment.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct GeneratorSnapshot {
+    /// Each worker thread over its last second.
+    pub workers: Vec<WorkerRecord>,
+    /// What the whole process takes.
+    pub process: Vitals,
 }
 
 /// The state of one scenario at a moment.
@@ -49,6 +63,8 @@ pub struct ScenarioSnapshot<'a> {
     pub phase: Phase,
     /// Users busy with a measured iteration now.
     pub users: u64,
+    /// What stands now, by the workload's own word.
+    pub levels: Levels,
     /// What happened since the snapshot before. Its length is zero when nothing was heard.
     pub interval: &'a Interval,
     /// Everything so far; its `series` comes with the final record only.

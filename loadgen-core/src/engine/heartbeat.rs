@@ -12,6 +12,7 @@ use super::collect::ToCollector;
 use super::event::Phase;
 use super::lane::LaneCore;
 use super::usage::Usage;
+use super::worker::LevelsNow;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::record::{Names, Tick, WorkerRecord};
 
@@ -25,6 +26,7 @@ pub(super) struct Beat {
     pub(super) scenario: usize,
     pub(super) core: Rc<LaneCore>,
     pub(super) names: Names,
+    levels: LevelsNow,
     #[expect(
         clippy::vec_box,
         reason = "ticks travel to the collector and back in their boxes"
@@ -43,6 +45,7 @@ impl Beat {
         scenario: usize,
         core: Rc<LaneCore>,
         names: Names,
+        levels: LevelsNow,
         returned: Receiver<Box<Tick>>,
     ) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl Beat {
             core,
             empties: RefCell::new(vec![Box::new(Tick::new(&names))]),
             names,
+            levels,
             returned,
             in_circulation: Cell::new(2),
             measuring: Cell::new(false),
@@ -105,7 +109,8 @@ impl Beat {
             if !self.measuring.get() {
                 core.recorder.forget_warm_up();
             }
-            let tick = core.recorder.swap(empty);
+            let mut tick = core.recorder.swap(empty);
+            tick.set_levels((self.levels)());
             let _ = out.send(ToCollector::Tick {
                 worker,
                 scenario: self.scenario,
@@ -128,6 +133,8 @@ pub(super) struct Heart {
     period: Duration,
     last_beat: Cell<Nanos>,
     longest_stall: Cell<Duration>,
+    /// The last second: since when, what had been used by then, and the longest stall in it.
+    second: Cell<(Nanos, Usage, Duration)>,
     usage_from: Cell<Option<(Nanos, Usage)>>,
     usage: Cell<Option<(Nanos, Usage)>>,
 }
@@ -145,6 +152,7 @@ impl Heart {
             clock,
             period: finest.unwrap_or(PERIOD).min(PERIOD),
             last_beat: Cell::new(clock.now()),
+            second: Cell::new((clock.now(), Usage::of_this_thread(), Duration::ZERO)),
             beats,
             out,
             longest_stall: Cell::new(Duration::ZERO),
@@ -168,7 +176,26 @@ impl Heart {
                 beat.send_tick(self.worker, now, &self.out, last);
             }
             self.account(now);
+            self.tell(now);
         }
+    }
+
+    /// Tells the collector how the last second went, once it is over.
+    fn tell(&self, now: Nanos) {
+        let (from, before, longest_stall) = self.second.get();
+        let wall = now.saturating_sub(from);
+        if wall < SECOND {
+            return;
+        }
+        let used = Usage::of_this_thread();
+        self.second.set((now, used, Duration::ZERO));
+        let _ = self.out.send(ToCollector::Vitals {
+            worker: self.worker,
+            vitals: WorkerRecord {
+                longest_stall,
+                ..worker_record(used.since(before), wall)
+            },
+        });
     }
 
     /// Only a stall while load runs says anything about the load.
@@ -179,6 +206,8 @@ impl Heart {
             began && beat.core.ending_since().is_none_or(|ending| last < ending)
         };
         let stall = Duration::from_nanos(now - last).saturating_sub(self.period);
+        let (from, used, longest) = self.second.get();
+        self.second.set((from, used, longest.max(stall)));
         if stall > self.longest_stall.get() && self.beats.iter().any(measuring) {
             self.longest_stall.set(stall);
         }
@@ -214,13 +243,25 @@ impl Heart {
             ..WorkerRecord::default()
         };
         if let Some(from) = self.usage_from.get() {
-            let wall = until.0.saturating_sub(from.0) as f64;
-            let used = until.1.since(from.1);
-            if wall > 0.0 {
-                record.cpu_busy = (nanos(used.busy) as f64 / wall).min(1.0);
-                record.cpu_starved = (nanos(used.starved) as f64 / wall).min(1.0);
-            }
+            let wall = until.0.saturating_sub(from.0);
+            record = WorkerRecord {
+                longest_stall: record.longest_stall,
+                ..worker_record(until.1.since(from.1), wall)
+            };
         }
         record
+    }
+}
+
+/// The shares of the time that a worker used, and went without.
+fn worker_record(used: Usage, wall: Nanos) -> WorkerRecord {
+    let share = |part: Duration| match wall {
+        0 => 0.0,
+        wall => (nanos(part) as f64 / wall as f64).min(1.0),
+    };
+    WorkerRecord {
+        cpu_busy: share(used.busy),
+        cpu_starved: share(used.starved),
+        ..WorkerRecord::default()
     }
 }

@@ -19,6 +19,6 @@ mod usage;
 mod worker;
 
 pub use control::Stopper;
-pub use event::{Event, Phase, ScenarioSnapshot, Snapshot};
+pub use event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
 pub use run::{Run, RunError};
 pub use spec::{Options, ScenarioSpec};

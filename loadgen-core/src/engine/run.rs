@@ -208,7 +208,7 @@ fn wait_until_prepared(
                     }
                 }
             }
-            Ok(ToCollector::Tick { .. }) => {}
+            Ok(ToCollector::Tick { .. } | ToCollector::Vitals { .. }) => {}
             Ok(ToCollector::Done { panic, failure, .. }) => {
                 return Err(match (panic, failure) {
                     (Some(message), _) => RunError::Panicked { message },

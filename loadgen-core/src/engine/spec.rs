@@ -45,6 +45,8 @@ pub struct ScenarioSpec {
     pub gauges: Vec<String>,
     /// Names of custom timings.
     pub timings: Vec<String>,
+    /// Labels that its metrics carry: name and value.
+    pub tags: Vec<(String, String)>,
 }
 
 impl ScenarioSpec {
@@ -67,6 +69,7 @@ impl ScenarioSpec {
             counters: Vec::new(),
             gauges: Vec::new(),
             timings: Vec::new(),
+            tags: Vec::new(),
         }
     }
 
@@ -85,6 +88,7 @@ impl ScenarioSpec {
             counters: self.counters.clone(),
             gauges: self.gauges.clone(),
             timings: self.timings.clone(),
+            tags: self.tags.clone(),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::clock::{Clock, Nanos};
 use crate::pacer::Pacer;
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
-use crate::workload::{PrepareError, UserId, WorkerContext, Workload};
+use crate::workload::{Levels, PrepareError, UserId, WorkerContext, Workload};
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -36,8 +36,13 @@ pub(super) trait AnyScenario: Send + Sync {
 /// A lane with its workload's type erased.
 pub(super) trait AnyLane {
     fn connect(&mut self) -> Local<'_, Result<(), PrepareError>>;
+    /// Asks the workload what stands, for as long as it is there.
+    fn levels(&self) -> LevelsNow;
     fn run(self: Box<Self>, core: Rc<LaneCore>, share: Share) -> Local<'static, io::Result<()>>;
 }
+
+/// What stands at the moment of the call.
+pub(super) type LevelsNow = Box<dyn Fn() -> Levels>;
 
 /// A scenario and how to make its workload.
 pub(super) struct Scenario<F> {
@@ -104,6 +109,11 @@ impl<W: Workload> AnyLane for Waiting<W> {
             }
             Ok(())
         })
+    }
+
+    fn levels(&self) -> LevelsNow {
+        let workload = Rc::downgrade(&self.workload);
+        Box::new(move || workload.upgrade().map(|it| it.levels()).unwrap_or_default())
     }
 
     fn run(self: Box<Self>, core: Rc<LaneCore>, share: Share) -> Local<'static, io::Result<()>> {
@@ -238,7 +248,8 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             &mut assignment.returned[index],
             std::sync::mpsc::channel().1,
         );
-        beats.push(Beat::new(index, Rc::clone(&core), names, returned));
+        let levels = lane.levels();
+        beats.push(Beat::new(index, Rc::clone(&core), names, levels, returned));
         let share = Share {
             index: worker as u64,
             of: spec.workers(assignment.workers) as u64,

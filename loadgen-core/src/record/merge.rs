@@ -5,41 +5,10 @@ use std::time::Duration;
 use super::series::{Happened, Series};
 use super::tick::{BackendTick, StepTick};
 use super::{
-    BackendRecord, Histogram, Ledger, Names, ScenarioRecord, StepRecord, Tick, new_histogram,
+    BackendRecord, Histogram, Interval, Names, ScenarioRecord, StepRecord, Tick, new_histogram,
 };
 use crate::outcome::Outcome;
-use crate::workload::SampleKind;
-
-/// What happened in one scenario between two snapshots.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Interval {
-    /// How long it was.
-    pub length: Duration,
-    /// Changes of the ledger.
-    pub ledger: Ledger,
-    /// Response times of iterations that ended in it.
-    pub response_time: Histogram,
-    /// Service times of iterations that ended in it.
-    pub service_time: Histogram,
-    /// Start lag of iterations that started in it.
-    pub start_lag: Histogram,
-    /// How the iterations that ended in it ended.
-    pub outcomes: Vec<(Outcome, u64)>,
-}
-
-impl Interval {
-    fn new() -> Self {
-        Self {
-            length: Duration::ZERO,
-            ledger: Ledger::default(),
-            response_time: new_histogram(),
-            service_time: new_histogram(),
-            start_lag: new_histogram(),
-            outcomes: Vec::new(),
-        }
-    }
-}
+use crate::workload::{Levels, SampleKind};
 
 /// Merges one scenario's ticks from all workers.
 #[derive(Debug)]
@@ -56,6 +25,7 @@ struct WorkerState {
     /// The merged place of each backend by the worker's own number.
     backends: Vec<usize>,
     users_busy: u64,
+    levels: Levels,
 }
 
 impl Merger {
@@ -73,7 +43,7 @@ impl Merger {
             .collect();
         Self {
             total,
-            interval: Interval::new(),
+            interval: Interval::new(names),
             series: Series::new(),
             workers: vec![WorkerState::default(); workers],
         }
@@ -84,23 +54,19 @@ impl Merger {
     pub fn add(&mut self, worker: usize, second: u64, tick: &mut Tick, gauges: &[String]) {
         let total = &mut self.total;
         let interval = &mut self.interval;
+        interval.add(tick);
         total.ledger += tick.ledger;
-        interval.ledger += tick.ledger;
         total.started_in_time += tick.started_in_time;
         total.saturated_samples += tick.saturated_samples;
         for (due_second, histogram) in &tick.response_time {
             merge(&mut total.response_time, histogram);
-            merge(&mut interval.response_time, histogram);
             self.series.response_time(*due_second, histogram);
         }
         merge(&mut total.service_time, &tick.service_time);
-        merge(&mut interval.service_time, &tick.service_time);
         merge(&mut total.start_lag, &tick.start_lag);
-        merge(&mut interval.start_lag, &tick.start_lag);
         merge(&mut total.queue_wait, &tick.queue_wait);
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut total.outcomes, outcome, count);
-            tally(&mut interval.outcomes, outcome, count);
         }
         for (failure, example) in tick.examples.drain(..) {
             if !total.examples.iter().any(|(seen, _)| *seen == failure) {
@@ -128,6 +94,7 @@ impl Merger {
         }
         for (place, from) in state.backends.iter().zip(&tick.backends) {
             add_backend(&mut total.backends[*place], from);
+            interval.add_backend(*place, from);
         }
         for ((_, sum), delta) in total.custom.counters.iter_mut().zip(&tick.counters) {
             *sum += delta;
@@ -145,6 +112,7 @@ impl Merger {
             }
         }
         state.users_busy = tick.users_busy;
+        state.levels = tick.levels;
         self.series.happened(
             second,
             Happened {
@@ -176,6 +144,16 @@ impl Merger {
         self.workers.iter().map(|worker| worker.users_busy).sum()
     }
 
+    /// What stands at the moment, by each worker's last word.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        let mut levels = Levels::default();
+        for worker in &self.workers {
+            levels += worker.levels;
+        }
+        levels
+    }
+
     /// Says how long the interval was that a snapshot is about to show.
     pub fn end_interval(&mut self, length: Duration) {
         self.interval.length = length;
@@ -183,12 +161,7 @@ impl Merger {
 
     /// Begins a new interval.
     pub fn next_interval(&mut self) {
-        let interval = &mut self.interval;
-        interval.ledger = Ledger::default();
-        interval.response_time.reset();
-        interval.service_time.reset();
-        interval.start_lag.reset();
-        interval.outcomes.clear();
+        self.interval.clear();
     }
 
     /// The whole, which took this long.
@@ -200,13 +173,13 @@ impl Merger {
     }
 }
 
-fn merge(into: &mut Histogram, from: &Histogram) {
+pub(super) fn merge(into: &mut Histogram, from: &Histogram) {
     if !from.is_empty() {
         into.add(from).expect("histograms of the same bounds");
     }
 }
 
-fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
     match into.iter_mut().find(|(seen, _)| *seen == outcome) {
         Some((_, sum)) => *sum += count,
         None => into.push((outcome, count)),
@@ -242,13 +215,17 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
     for (sum, count) in step.message_faults.iter_mut().zip(from.faults) {
         *sum = sum.saturating_add(count);
     }
+    add_samples(&mut step.samples, from);
+}
+
+pub(super) fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
     for (kind, histogram) in SampleKind::ALL.into_iter().zip(&from.samples) {
         let Some(histogram) = histogram.as_ref().filter(|h| !h.is_empty()) else {
             continue;
         };
-        match step.samples.iter_mut().find(|(seen, _)| *seen == kind) {
+        match into.iter_mut().find(|(seen, _)| *seen == kind) {
             Some((_, sum)) => merge(sum, histogram),
-            None => step.samples.push((kind, histogram.clone())),
+            None => into.push((kind, histogram.clone())),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! second from each worker and merges them exactly. Owns no time and no threads.
 
 mod histogram;
+mod interval;
 mod ledger;
 mod merge;
 mod outside;
@@ -13,8 +14,9 @@ mod series;
 mod tick;
 
 pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_histogram};
+pub use interval::{Interval, StepInterval};
 pub use ledger::Ledger;
-pub use merge::{Interval, Merger};
+pub use merge::Merger;
 pub use outside::Outside;
 pub use recorder::{Muted, Recorder, Started};
 pub use result::{

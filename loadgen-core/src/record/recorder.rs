@@ -225,8 +225,12 @@ impl Observer for Recorder {
     fn connection(&self, event: ConnectionEvent) {
         let mut tick = self.tick.borrow_mut();
         match event {
-            ConnectionEvent::Opened { connect_time } => {
+            ConnectionEvent::Opened {
+                connect_time,
+                reconnected,
+            } => {
                 tick.connections.opened += 1;
+                tick.connections.reconnected += u64::from(reconnected);
                 tick.connect_time.saturating_record(connect_time);
             }
             ConnectionEvent::Failed => tick.connections.failed += 1,

@@ -131,6 +131,9 @@ pub struct ConnectionCounts {
     pub failed: u64,
     /// Open ones that ended without our asking.
     pub dropped: u64,
+    /// Of those opened, the ones that took the place of a dropped one.
+    #[serde(default)]
+    pub reconnected: u64,
 }
 
 impl std::ops::AddAssign for ConnectionCounts {
@@ -138,6 +141,7 @@ impl std::ops::AddAssign for ConnectionCounts {
         self.opened += other.opened;
         self.failed += other.failed;
         self.dropped += other.dropped;
+        self.reconnected += other.reconnected;
     }
 }
 

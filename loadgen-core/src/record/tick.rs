@@ -3,7 +3,7 @@
 use super::{ByteCount, ConnectionCounts, Histogram, Ledger, new_histogram};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
-use crate::workload::{MessageFault, SampleKind, StepSample};
+use crate::workload::{Levels, MessageFault, SampleKind, StepSample};
 
 /// The names of what a scenario records.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub struct Names {
     pub gauges: Vec<String>,
     /// Its custom timings.
     pub timings: Vec<String>,
+    /// Its labels, for metrics: name and value.
+    pub tags: Vec<(String, String)>,
 }
 
 /// One worker's figures of one scenario over one tick, about a second. Used again and again.
@@ -48,6 +50,7 @@ pub struct Tick {
     pub(super) counters: Vec<u64>,
     pub(super) gauges: Vec<Option<f64>>,
     pub(super) timings: Vec<Histogram>,
+    pub(super) levels: Levels,
     /// Emptied histograms for seconds and backends to come.
     pool: Vec<Histogram>,
 }
@@ -138,8 +141,14 @@ impl Tick {
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
             timings: names.timings.iter().map(|_| new_histogram()).collect(),
+            levels: Levels::default(),
             pool: Vec::new(),
         }
+    }
+
+    /// Says what stands at its end.
+    pub fn set_levels(&mut self, levels: Levels) {
+        self.levels = levels;
     }
 
     /// Empties it for the next use and keeps its memory.
@@ -193,6 +202,7 @@ impl Tick {
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);
+        self.levels = Levels::default();
     }
 
     /// The response times of iterations due in this second.

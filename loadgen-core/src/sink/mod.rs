@@ -4,4 +4,7 @@
 //! A sink never slows or fails a run: it is called on the thread that collects, waits for nobody,
 //! and counts what it could not send.
 
+mod figures;
+pub mod metric;
+#[cfg(feature = "statsd")]
 pub mod statsd;

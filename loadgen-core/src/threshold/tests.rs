@@ -53,6 +53,7 @@ fn record() -> ScenarioRecord {
                 opened: 8,
                 failed: 0,
                 dropped: 2,
+                reconnected: 1,
             },
             connect_time: histogram([300]),
         },

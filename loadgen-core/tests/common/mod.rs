@@ -115,7 +115,7 @@ impl Observer for Recorder {
     fn connection(&self, event: ConnectionEvent) {
         let mut seen = self.0.borrow_mut();
         match event {
-            ConnectionEvent::Opened { connect_time } => {
+            ConnectionEvent::Opened { connect_time, .. } => {
                 seen.opened += 1;
                 seen.connect_times.push(connect_time);
             }

@@ -1,13 +1,15 @@
 //! Whole runs: a plan put together as the command line does it, with the engine's own threads.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use loadgen_core::assemble;
-use loadgen_core::engine::{Options, Run};
+use loadgen_core::engine::{Event, Options, Run};
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::ScenarioRecord;
 use loadgen_core::scenario::{Plan, ScenarioPlan};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::workload::Levels;
 
 pub(crate) fn closed(users: u32, limit: Limit) -> Load {
     Load::Closed(ClosedModel {
@@ -66,6 +68,21 @@ pub(crate) async fn whole(plan: ScenarioPlan) -> ScenarioRecord {
     tokio::task::spawn_blocking(|| finish(assembled(plan)))
         .await
         .expect("the run's own checks hold")
+}
+
+/// What stands at the run's first snapshot: users busy, and the workload's own word.
+pub(crate) async fn standing(plan: ScenarioPlan) -> (u64, Levels) {
+    let (tell, told) = mpsc::channel();
+    let run = assembled(plan).listen(move |event| {
+        if let Event::Snapshot(snapshot) = event {
+            let scenario = &snapshot.scenarios[0];
+            let _ = tell.send((scenario.users, scenario.levels));
+        }
+    });
+    tokio::task::spawn_blocking(|| finish(run))
+        .await
+        .expect("the run's own checks hold");
+    told.recv().expect("a snapshot")
 }
 
 /// How iterations failed, and how many.

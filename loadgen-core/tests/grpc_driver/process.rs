@@ -141,6 +141,10 @@ fn killed_and_started_again(load: Load) {
     assert_eq!(by_backends, ledger.completed);
     let connections = record.connections;
     assert_eq!(connections.counts.dropped, 2);
+    assert_eq!(
+        connections.counts.reconnected,
+        connections.counts.opened - 2
+    );
     assert!(connections.counts.failed > 0);
     assert!(
         (3..=4).contains(&connections.counts.opened),

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use crate::support::server::{Exchange, Server, Settings};
-use crate::support::whole::{closed, failures, open, whole};
+use crate::support::whole::{closed, failures, open, standing, whole};
 use crate::support::{plan, run, until};
 
 /// Iterations of the loads below.
@@ -47,6 +47,30 @@ fn streams_reset_for_a_while(load: Load) {
         assert_eq!(
             (connections.counts.opened, connections.counts.dropped),
             (2, 0)
+        );
+    });
+}
+
+#[test]
+fn what_stands_is_told_while_the_run_goes_on() {
+    run(async {
+        let server = Server::start(async |exchange: Exchange| {
+            std::future::pending::<()>().await;
+            drop(exchange);
+        })
+        .await;
+        let mut plan = plan(&[server.address], "Hello");
+        plan.load = closed(USERS, Limit::Iterations(u64::from(USERS)));
+        plan.connections = Some(2);
+        plan.streams_per_connection = Some(3);
+        plan.timeout = Duration::from_millis(1500);
+        let (users, levels) = standing(plan).await;
+        assert_eq!((users, levels.connections), (8, Some(2)));
+        assert_eq!((levels.in_flight, levels.replies_owed), (Some(6), None));
+        assert_eq!(
+            (levels.streams_in_use, levels.streams_allowed),
+            (Some(6), Some(6)),
+            "two wait for a stream"
         );
     });
 }

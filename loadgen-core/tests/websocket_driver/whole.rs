@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
 
 use crate::common::run;
-use crate::common::whole::{closed, failures, open, whole};
+use crate::common::whole::{closed, failures, open, standing, whole};
 use crate::server::{echo, echo_server, next, serve};
-use crate::support::{hello, plan};
+use crate::support::{hello, hellos, plan};
 
 fn count_of(record: &ScenarioRecord, outcome: impl Into<Outcome>) -> u64 {
     let outcome = outcome.into();
@@ -144,6 +144,7 @@ fn connections_that_die_are_replaced_counted_and_dated() {
         assert!(counts.dropped > 20, "{counts:?}");
         assert!(counts.opened >= counts.dropped, "{counts:?}");
         assert!(cut.get() >= counts.dropped, "{counts:?}");
+        assert_eq!(counts.reconnected, counts.opened - 10, "{counts:?}");
         let failed: Vec<_> = failures(&record).collect();
         // Only those whose message was lost with the connection; never in connecting anew.
         assert_eq!(failed.len(), 1, "{failed:?}");
@@ -208,6 +209,7 @@ fn a_server_that_is_restarted_is_found_again() {
         );
         assert_eq!(record.connections.counts.dropped, 8);
         assert_eq!(record.connections.counts.opened, 16);
+        assert_eq!(record.connections.counts.reconnected, 8);
         let last = record.series.iter().rfind(|point| point.started > 0);
         let last = last.expect("points");
         assert!(last.completed > last.failed, "{last:?}");
@@ -255,7 +257,34 @@ fn what_is_never_answered_times_out_and_the_run_goes_on() {
         let record = whole(plan).await;
         assert_eq!(count_of(&record, Failure::Timeout), 12);
         // Each but the last is followed by a new connection: an answer could still come.
-        assert_eq!(record.connections.counts.opened, 12);
-        assert_eq!(record.connections.counts.dropped, 0);
+        let counts = record.connections.counts;
+        assert_eq!(
+            (counts.opened, counts.dropped, counts.reconnected),
+            (12, 0, 0)
+        );
+    });
+}
+
+#[test]
+fn what_stands_is_told_while_the_run_goes_on() {
+    run(async {
+        let server = serve(|peer| async {
+            let mut socket = peer.accept().await;
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await;
+        let mut plan = plan(&[server.address], hellos(5, 3));
+        plan.load = closed(4, Limit::Iterations(4));
+        plan.timeout = Duration::from_millis(1500);
+        let (users, levels) = standing(plan).await;
+        assert_eq!((users, levels.connections), (4, Some(4)));
+        assert_eq!(
+            (levels.in_flight, levels.replies_owed),
+            (Some(12), Some(12))
+        );
+        assert_eq!(
+            (levels.streams_in_use, levels.streams_allowed),
+            (None, None)
+        );
     });
 }

@@ -41,18 +41,22 @@ pub(super) struct Opener {
 const GOOD_BYES: usize = 3;
 
 impl Opener {
-    /// An attempt to connect. `resolving` is the endpoint's.
+    /// An attempt to connect, maybe in place of a connection that was dropped. `resolving` is the
+    /// endpoint's.
     pub(super) async fn open(
         &self,
         resolving: impl Future<Output = Result<Addresses, Problem>>,
+        replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
-        let mut result = self.open_once(resolving).await;
+        let mut result = self.open_once(resolving, replaces_dropped).await;
         for _ in 1..GOOD_BYES {
             match result {
                 Err(error) if error.problem == Problem::GoodBye => {}
                 _ => break,
             }
-            result = self.open_once(self.endpoint.resolve()).await;
+            result = self
+                .open_once(self.endpoint.resolve(), replaces_dropped)
+                .await;
         }
         result
     }
@@ -61,6 +65,7 @@ impl Opener {
     async fn open_once(
         &self,
         resolving: impl Future<Output = Result<Addresses, Problem>>,
+        replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
         let from = self.clock.now();
         let limit = self.connect_timeout;
@@ -68,6 +73,7 @@ impl Opener {
         self.observer.connection(match result {
             Ok(_) => ConnectionEvent::Opened {
                 connect_time: self.clock.now().saturating_sub(from),
+                reconnected: replaces_dropped,
             },
             Err(_) => ConnectionEvent::Failed,
         });
@@ -91,16 +97,18 @@ pub(super) fn keep(
 
 async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
     let mut backoff = Backoff::new(opener.seed);
+    let mut was_dropped = false;
     let mut current = first;
     loop {
         let Some(mut driven) = current.take() else {
             tokio::time::sleep(backoff.next()).await;
-            current = opener.open_for(&place).await;
+            current = opener.open_for(&place, was_dropped).await;
             continue;
         };
         let end = driven.until_end(&place).await;
         place.retire(&driven.line);
-        if !matches!(end, End::UsedUp) {
+        was_dropped = !matches!(end, End::UsedUp);
+        if was_dropped {
             opener.observer.connection(ConnectionEvent::Dropped);
         }
         if opener.clock.now().saturating_sub(driven.since) > STEADY_NANOS {
@@ -114,15 +122,15 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
         }
         if is_in_order && was_of_use {
             backoff.reset();
-            current = opener.open_for(&place).await;
+            current = opener.open_for(&place, was_dropped).await;
         }
     }
 }
 
 impl Opener {
     /// One attempt, after which the place has a connection or those in line know that it failed.
-    async fn open_for(&self, place: &Place) -> Option<Driven> {
-        match self.open(self.endpoint.resolve()).await {
+    async fn open_for(&self, place: &Place, replaces_dropped: bool) -> Option<Driven> {
+        match self.open(self.endpoint.resolve(), replaces_dropped).await {
             Ok(open) => Some(Driven::install(open, place, self)),
             Err(error) => {
                 place.attempt_failed(error.to_string());

@@ -33,7 +33,7 @@ use self::pool::Pool;
 use self::prepare::Prepared;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::ScenarioPlan;
-use crate::workload::{Iteration, PrepareError, UserId, WorkerContext, Workload};
+use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
 pub use self::metadata::MetadataError;
@@ -115,6 +115,10 @@ impl Workload for GrpcWorkload {
     async fn open(&self, _: UserId) -> Result<GrpcSession, Failure> {
         self.pool.ensure_kept();
         Ok(GrpcSession {})
+    }
+
+    fn levels(&self) -> Levels {
+        self.pool.levels()
     }
 
     async fn iterate(&self, _: &mut GrpcSession, iteration: &Iteration<'_>) -> Outcome {

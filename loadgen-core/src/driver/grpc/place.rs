@@ -18,7 +18,7 @@ use http::Request;
 use crate::clock::Clock;
 use crate::driver::net::Traffic;
 use crate::outcome::Failure;
-use crate::workload::{Iteration, SampleKind};
+use crate::workload::{Iteration, Levels, SampleKind};
 
 /// One open HTTP/2 connection, as those see it who send on it.
 pub(super) struct Line {
@@ -190,6 +190,19 @@ impl Place {
     /// Whether a connection is open.
     pub(super) fn is_connected(&self) -> bool {
         self.line.borrow().is_some()
+    }
+
+    /// What stands on the connection, where one is open.
+    pub(super) fn levels(&self) -> Levels {
+        let mut levels = Levels::default();
+        if let Some(line) = &*self.line.borrow() {
+            let in_use = u64::from(line.in_use.get());
+            levels.connections = Some(1);
+            levels.in_flight = Some(in_use);
+            levels.streams_in_use = Some(in_use);
+            levels.streams_allowed = Some(u64::from(line.limit.get()));
+        }
+        levels
     }
 
     /// Makes a connection the current one.

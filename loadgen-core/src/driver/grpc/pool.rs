@@ -15,7 +15,7 @@ use super::keeper::{self, Opener};
 use super::place::Place;
 use super::prepare::Prepared;
 use crate::driver::net::Endpoint;
-use crate::workload::{PrepareError, WorkerContext};
+use crate::workload::{Levels, PrepareError, WorkerContext};
 
 /// Connections that are opened at the same time. More would only wait for each other, in the
 /// server's queue and in ours, and have it counted as connect time.
@@ -76,7 +76,9 @@ impl Pool {
             .enumerate()
             .map(|(nth, (place, opener))| {
                 let resolving = names[place.target].clone();
-                opener.open(resolving).map(move |attempt| (nth, attempt))
+                opener
+                    .open(resolving, false)
+                    .map(move |attempt| (nth, attempt))
             });
         let mut attempts = stream::iter(attempts).buffer_unordered(MOST_AT_ONCE);
         let mut failed = Vec::new();
@@ -97,6 +99,21 @@ impl Pool {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// What stands on the connections that take calls.
+    pub(super) fn levels(&self) -> Levels {
+        let mut levels = Levels {
+            connections: Some(0),
+            in_flight: Some(0),
+            streams_in_use: Some(0),
+            streams_allowed: Some(0),
+            replies_owed: None,
+        };
+        for (place, _) in &self.places {
+            levels += place.levels();
+        }
+        levels
     }
 
     fn keep(&self, nth: usize, first: Option<Opened>) {

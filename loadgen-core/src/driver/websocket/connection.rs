@@ -3,6 +3,7 @@
 //! Owns the socket and what came by itself. What is owed is `account`'s; decides nothing about
 //! steps.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -60,6 +61,16 @@ pub(super) struct Connection {
     waiting_bytes: usize,
     /// The numbers of a stream that comes by itself.
     pub(super) feed: Sequence,
+    counted: Option<Counted>,
+}
+
+/// One of those that are counted, for as long as it is there.
+struct Counted(Rc<Cell<u64>>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -178,7 +189,14 @@ impl Connection {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             feed: Sequence::default(),
+            counted: None,
         }
+    }
+
+    /// Has it counted among the open ones until it is gone.
+    pub(super) fn count_in(&mut self, open: &Rc<Cell<u64>>) {
+        open.set(open.get() + 1);
+        self.counted = Some(Counted(Rc::clone(open)));
     }
 
     /// The next message or pong. The server's own pings are answered on the way.

@@ -43,7 +43,12 @@ pub(super) async fn run(
         iteration.answered_by(identity.as_bytes());
     }
     let mut turn = Turn::new(exchange, line, hub, iteration, connection, is_read);
-    let result = poll_fn(|cx| turn.poll(cx)).await;
+    let result = poll_fn(|cx| {
+        let polled = turn.poll(cx);
+        turn.show_in_flight(turn.in_flight());
+        polled
+    })
+    .await;
     match result.and_then(|()| turn.check()) {
         Ok(()) => {
             line.worked();
@@ -106,6 +111,8 @@ struct Turn<'a> {
     sent: u32,
     /// Messages that were answered, or streams that have ended.
     answered: u32,
+    /// What the hub was told of those in between.
+    shown_in_flight: u32,
     is_flushed: bool,
     /// Whether all that has come was read, and the task will be woken by more.
     is_read: bool,
@@ -139,6 +146,7 @@ impl<'a> Turn<'a> {
             streams,
             sent: 0,
             answered: 0,
+            shown_in_flight: 0,
             is_flushed: true,
             is_read,
             tally: Tally::default(),
@@ -264,8 +272,23 @@ impl<'a> Turn<'a> {
     fn has_room(&self) -> bool {
         match self.exchange.expect {
             Expect::Nothing => true,
-            _ => self.sent - self.answered < self.exchange.in_flight,
+            _ => self.in_flight() < self.exchange.in_flight,
         }
+    }
+
+    /// What was sent and is waited for.
+    fn in_flight(&self) -> u32 {
+        match self.exchange.expect {
+            Expect::Nothing => 0,
+            // A step that listens is never asked for what it gets.
+            _ => self.sent.saturating_sub(self.answered),
+        }
+    }
+
+    fn show_in_flight(&mut self, now: u32) {
+        let before = std::mem::replace(&mut self.shown_in_flight, now);
+        let all = self.hub.in_flight.get() + u64::from(now) - u64::from(before);
+        self.hub.in_flight.set(all);
     }
 
     /// Messages that came before the step that listens for them did.
@@ -372,6 +395,7 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        self.show_in_flight(0);
         self.tally.sent = u64::from(self.sent);
         if let Some(streams) = &self.streams {
             self.tally.fault(MessageFault::Missing, streams.missing());

@@ -24,7 +24,7 @@ use crate::clock::{Clock, Nanos};
 use crate::driver::connect_error::{ConnectError, Problem};
 use crate::driver::net::Addresses;
 use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, Observer, PrepareError, UserId, WorkerContext};
+use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
 
 /// How often idle connections are looked at: each once in so many ticks.
 const WATCH_TICK: Duration = Duration::from_millis(10);
@@ -52,6 +52,9 @@ pub(super) struct Hub {
     lines: RefCell<Vec<Weak<Line>>>,
     next_watched: Cell<usize>,
     watch: RefCell<Option<JoinHandle<()>>>,
+    open_connections: Rc<Cell<u64>>,
+    /// Messages, and requests for streams, that steps under way have sent and wait for.
+    pub(super) in_flight: Cell<u64>,
 }
 
 impl Hub {
@@ -72,7 +75,19 @@ impl Hub {
             lines: RefCell::new(Vec::new()),
             next_watched: Cell::new(0),
             watch: RefCell::new(None),
+            open_connections: Rc::default(),
+            in_flight: Cell::new(0),
         })
+    }
+
+    /// What stands at the moment.
+    pub(super) fn levels(&self) -> Levels {
+        Levels {
+            connections: Some(self.open_connections.get()),
+            in_flight: Some(self.in_flight.get()),
+            replies_owed: Some(self.in_flight.get()),
+            ..Levels::default()
+        }
     }
 
     /// The target that a user's connections go to.
@@ -87,7 +102,7 @@ impl Hub {
         let own = self.target_of(self.first_user);
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
-            match self.open(0, target, 0).await {
+            match self.open(0, target, 0, false).await {
                 Ok(connection) if target == own => {
                     let line = Rc::new(Line::new(self, self.first_user, 0));
                     line.put_back(connection);
@@ -117,12 +132,14 @@ impl Hub {
         }
     }
 
-    /// Opens a connection; waits for the cap on connecting first. Reported either way.
+    /// Opens a connection, maybe in place of one that was dropped; waits for the cap on connecting
+    /// first. Reported either way.
     pub(super) async fn open(
         &self,
         line: usize,
         target: usize,
         nth: usize,
+        replaces_dropped: bool,
     ) -> Result<Box<Connection>, (Failure, ConnectError)> {
         self.wait_for_cap().await;
         let prepared = &*self.prepared;
@@ -140,10 +157,14 @@ impl Hub {
         self.observer.connection(match &result {
             Ok(connection) => ConnectionEvent::Opened {
                 connect_time: connection.since.saturating_sub(from),
+                reconnected: replaces_dropped,
             },
             Err(_) => ConnectionEvent::Failed,
         });
-        result.map(Box::new)
+        result.map(|mut connection| {
+            connection.count_in(&self.open_connections);
+            Box::new(connection)
+        })
     }
 
     async fn wait_for_cap(&self) {

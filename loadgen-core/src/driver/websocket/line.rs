@@ -36,6 +36,8 @@ pub(super) struct Line {
     backoff: RefCell<Backoff>,
     /// When the next attempt may be made.
     retry_at: Cell<Nanos>,
+    /// Whether the last one was dropped, and none has taken its place.
+    was_dropped: Cell<bool>,
     /// An attempt that failed and that no iteration has been told of.
     untold: RefCell<Option<(Nanos, Failure, String)>>,
 }
@@ -50,6 +52,7 @@ impl Line {
             connection: RefCell::new(None),
             backoff: RefCell::new(Backoff::new(seed)),
             retry_at: Cell::new(0),
+            was_dropped: Cell::new(false),
             untold: RefCell::new(None),
         }
     }
@@ -103,7 +106,11 @@ impl Line {
     async fn attempt(&self, hub: &Hub) -> Result<Box<Connection>, (Failure, String)> {
         // Put off the next one now rather than when this one has failed: it may be cut off.
         self.put_off(hub);
-        let opened = hub.open(self.index, self.target, self.nth).await;
+        let was_dropped = self.was_dropped.get();
+        let opened = hub
+            .open(self.index, self.target, self.nth, was_dropped)
+            .await;
+        self.was_dropped.set(was_dropped && opened.is_err());
         opened.map_err(|(failure, error)| (failure, error.to_string()))
     }
 
@@ -129,6 +136,7 @@ impl Line {
     pub(super) fn lost(&self, hub: &Hub, connection: Box<Connection>) {
         connection.report(&*hub.observer);
         hub.observer.connection(ConnectionEvent::Dropped);
+        self.was_dropped.set(true);
         if hub.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.borrow_mut().reset();
         }

@@ -33,7 +33,7 @@ use self::line::Line;
 use self::prepare::{Action, Prepared};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan};
-use crate::workload::{Iteration, PrepareError, UserId, WorkerContext, Workload};
+use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
 
@@ -110,6 +110,10 @@ impl Workload for WebsocketWorkload {
         let is_kept = self.hub.prepared.connection_per == ConnectionPer::User;
         let lines = Box::pin(line::lines_of(&self.hub, user, is_kept)).await;
         Ok(WebsocketSession { lines })
+    }
+
+    fn levels(&self) -> Levels {
+        self.hub.levels()
     }
 
     async fn iterate(&self, session: &mut WebsocketSession, iteration: &Iteration<'_>) -> Outcome {

@@ -5,13 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::record::Names;
+use crate::sink::metric::{Metric, Part};
 
 /// What every name begins with unless told.
 pub const DEFAULT_PREFIX: &str = "loadgen";
 
 /// The most characters of a name's part, and of a prefix: Graphite makes a folder of each part,
 /// and a line must fit into a datagram.
-const LONGEST_PART: usize = 200;
+pub(super) const LONGEST_PART: usize = 200;
 
 /// What every name begins with: parts of letters, digits, `_` and `-`, joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,8 @@ fn stays(c: char) -> bool {
 
 /// A name as one part of a metric's: every character but ASCII letters, digits, `_` and `-`
 /// becomes `_`.
-pub(super) fn clean(name: &str) -> String {
+#[must_use]
+pub fn clean(name: &str) -> String {
     if name.is_empty() {
         return "_".to_owned();
     }
@@ -75,11 +77,34 @@ pub(super) fn clean(name: &str) -> String {
 }
 
 /// An outcome's key: its class and, behind the first dot, what the class says.
-pub(super) fn outcome_key(key: &str) -> String {
+fn outcome_key(key: &str) -> String {
     match key.split_once('.') {
         Some((class, detail)) => format!("{}.{}", clean(class), clean(detail)),
         None => clean(key),
     }
+}
+
+/// A metric's name below `scope`, for these values of its labels.
+#[must_use]
+pub fn name(scope: &str, metric: &Metric, labels: &[&str]) -> String {
+    let mut values = labels.iter();
+    let mut name = scope.to_owned();
+    for part in metric.parts() {
+        name.push('.');
+        match part {
+            Part::Word(word) => name.push_str(word),
+            Part::Label(label, rest) => {
+                let value = values.next().copied().unwrap_or_default();
+                let value = match label {
+                    "outcome" => outcome_key(value),
+                    _ => clean(value),
+                };
+                name.push_str(&value);
+                name.push_str(rest);
+            }
+        }
+    }
+    name
 }
 
 /// What each scenario's names begin with.
@@ -113,6 +138,7 @@ pub(super) fn scenarios(prefix: &Prefix, scenarios: &[Names]) -> Result<Vec<Stri
         apart(scenario, "steps", &scenario.steps)?;
         apart(scenario, "counters", &scenario.counters)?;
         apart(scenario, "gauges", &scenario.gauges)?;
+        apart(scenario, "timings", &scenario.timings)?;
         names.push(format!("{prefix}.{cleaned}"));
     }
     Ok(names)
@@ -186,6 +212,7 @@ mod tests {
             counters: Vec::new(),
             gauges: Vec::new(),
             timings: Vec::new(),
+            tags: Vec::new(),
         }
     }
 

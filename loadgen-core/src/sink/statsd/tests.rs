@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use super::wire::CAPACITY;
 use super::*;
-use crate::engine::{Options, Phase, Run, ScenarioSnapshot, ScenarioSpec, Snapshot};
+use crate::engine::{
+    GeneratorSnapshot, Options, Phase, Run, ScenarioSnapshot, ScenarioSpec, Snapshot,
+};
 use crate::outcome::{Failure, Outcome};
-use crate::record::{GeneratorRecord, Interval, Ledger, Merger, RunRecord};
+use crate::record::{BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord};
 use crate::schedule::{ClosedModel, Limit, Load};
-use crate::workload::{Iteration, UserId, Workload};
+use crate::workload::{Iteration, Levels, UserId, Workload};
 
 /// Stands for StatsD.
 struct Server(UdpSocket);
@@ -44,15 +46,20 @@ impl Server {
             assert!(length <= CAPACITY, "a datagram of {length} bytes");
             for line in std::str::from_utf8(&buffer[..length]).unwrap().lines() {
                 let (name, rest) = line.split_once(':').unwrap();
-                assert!(rest.starts_with(|c: char| c.is_ascii_digit()), "{line}");
                 match rest.split_once('|').unwrap() {
                     (value, "c") => {
                         let sum = heard.counters.entry(name.to_owned()).or_default();
                         *sum += value.parse::<u64>().unwrap();
                     }
                     (value, "g") => {
-                        let value = value.parse().unwrap();
-                        heard.gauges.insert(name.to_owned(), value);
+                        let change: f64 = value.parse().unwrap();
+                        let gauge = heard.gauges.entry(name.to_owned()).or_default();
+                        let before = if value.starts_with(['+', '-']) {
+                            *gauge
+                        } else {
+                            0.0
+                        };
+                        *gauge = before + change;
                     }
                     other => panic!("{other:?} in {line}"),
                 }
@@ -71,6 +78,7 @@ fn names(steps: &[String]) -> Names {
         counters: Vec::new(),
         gauges: Vec::new(),
         timings: Vec::new(),
+        tags: Vec::new(),
     }
 }
 
@@ -97,12 +105,14 @@ fn snapshot(sink: &mut StatsdSink, total: &ScenarioRecord, interval: &Interval) 
     let scenario = ScenarioSnapshot {
         phase: Phase::Measure,
         users: 3,
+        levels: Levels::default(),
         interval,
         total,
     };
     sink.hear(&Event::Snapshot(&Snapshot {
         elapsed: Duration::from_secs(1),
         scenarios: vec![scenario],
+        generator: GeneratorSnapshot::default(),
     }));
 }
 
@@ -129,6 +139,7 @@ impl Workload for Fifths {
         iteration.count(0, 3);
         iteration.gauge(0, -1.0);
         iteration.gauge(1, 2.5);
+        iteration.timing(0, Duration::from_millis(3));
         if session.is_multiple_of(5) {
             Failure::Custom("no luck").into()
         } else {
@@ -150,6 +161,7 @@ fn counters_add_up_to_the_ledger_of_a_run() {
     let mut spec = ScenarioSpec::new("five a.m.", load);
     spec.counters = vec!["things/seen".to_owned()];
     spec.gauges = vec!["below".to_owned(), "depth".to_owned()];
+    spec.timings = vec!["a wait".to_owned()];
     let run = Run::new(Options::default()).scenario(spec, |_| Fifths);
     let mut sink = StatsdSink::new(address, &Prefix::default(), &run.names()).unwrap();
     let unsent = sink.unsent();
@@ -177,10 +189,22 @@ fn counters_add_up_to_the_ledger_of_a_run() {
     let (_, things) = &record.scenarios[0].custom.counters[0];
     assert_eq!(counted("custom.things_seen"), *things);
     assert!(heard.gauges.contains_key("loadgen.five_a_m_.custom.depth"));
-    assert!(!heard.gauges.contains_key("loadgen.five_a_m_.custom.below"));
-    let gauges = ["users", "throughput_per_s", "response_time_us.p50"];
+    let (_, waits) = &record.scenarios[0].custom.timings[0];
+    assert_eq!(counted("custom.a_wait_us.samples"), waits.len());
+    let gauges = [
+        "users",
+        "throughput_per_s",
+        "response_time_us.p50",
+        "steps.five_a_m_.service_time_us.max",
+        "custom.below",
+        "custom.a_wait_us.p50",
+        "generator",
+    ];
     for name in gauges {
-        let name = format!("loadgen.five_a_m_.{name}");
+        let name = match name {
+            "generator" => "loadgen.generator.cpu_busy".to_owned(),
+            name => format!("loadgen.five_a_m_.{name}"),
+        };
         assert!(heard.gauges.contains_key(&name), "{name} of {heard:?}");
     }
     assert!(
@@ -236,7 +260,7 @@ fn nothing_is_lost_when_the_server_goes_and_comes_back() {
 #[test]
 fn many_names_fill_several_datagrams() {
     let (server, address) = Server::start();
-    let steps: Vec<String> = (0..200)
+    let steps: Vec<String> = (0..60)
         .map(|it| format!("step {it} {}", "x".repeat(300)))
         .collect();
     let prefix = "p".repeat(200).parse().unwrap();
@@ -251,8 +275,79 @@ fn many_names_fill_several_datagrams() {
         .counters
         .iter()
         .filter(|(name, _)| name.ends_with(".requests"));
-    assert_eq!(requests.map(|(_, count)| count).sum::<u64>(), 400);
-    assert!((40..200).contains(&heard.datagrams), "{}", heard.datagrams);
+    assert_eq!(requests.map(|(_, count)| count).sum::<u64>(), 120);
+    assert!((40..80).contains(&heard.datagrams), "{}", heard.datagrams);
+}
+
+/// What the server gets, as text.
+fn lines(server: &Server) -> Vec<String> {
+    let mut buffer = [0; 65_536];
+    let mut lines = Vec::new();
+    while let Ok(length) = server.0.recv(&mut buffer) {
+        let text = std::str::from_utf8(&buffer[..length]).unwrap();
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    lines
+}
+
+#[test]
+fn a_gauge_below_zero_is_a_change_from_zero() {
+    let (server, address) = Server::start();
+    let mut emitter = Emitter::connect(address).unwrap();
+    let none = Tags::default();
+    for (name, value) in [("a", -2.5), ("b", -0.0), ("c", f64::NAN), ("d", 1.0)] {
+        emitter.gauge(name, &none, value);
+    }
+    emitter.flush();
+    assert_eq!(lines(&server), ["a:0|g", "a:-2.5|g", "b:0|g", "d:1|g"]);
+    emitter.flush();
+    assert!(lines(&server).is_empty(), "nothing was said since");
+    emitter.zero_gauges();
+    emitter.flush();
+    assert_eq!(lines(&server), ["a:0|g", "b:0|g", "d:0|g"]);
+}
+
+#[test]
+fn tags_stand_behind_each_line() {
+    let (server, address) = Server::start();
+    let own = Names {
+        tags: vec![("team".to_owned(), "search, \"new\"".to_owned())],
+        ..names(&[])
+    };
+    let common = [("env".to_owned(), "ci".to_owned())];
+    let scenarios = std::slice::from_ref(&own);
+    let mut sink = StatsdSink::new(address, &Prefix::default(), scenarios)
+        .unwrap()
+        .tagged(scenarios, &common);
+    snapshot(&mut sink, &record(5), &interval());
+    let lines = lines(&server);
+    let tagged = |line: &str| lines.iter().any(|it| it == line);
+    assert!(
+        tagged("loadgen.s.completed:5|c|#team:search___new_,env:ci"),
+        "{lines:?}"
+    );
+    assert!(
+        tagged("loadgen.s.users:3|g|#team:search___new_,env:ci"),
+        "{lines:?}"
+    );
+    assert!(tagged("loadgen.generator.workers:0|g|#env:ci"), "{lines:?}");
+}
+
+#[test]
+fn counters_that_are_one_after_cleaning_add_up() {
+    let (server, address) = Server::start();
+    let mut sink = sink(address);
+    let mut total = record(0);
+    for (id, requests) in [("a.1", 3), ("a 1", 4)] {
+        let mut backend = BackendRecord::empty(id);
+        backend.requests = requests;
+        total.backends.push(backend);
+    }
+    snapshot(&mut sink, &total, &interval());
+    total.backends[1].requests = 6;
+    snapshot(&mut sink, &total, &interval());
+    let counters = server.heard().counters;
+    assert_eq!(counters["loadgen.s.backends.a_1.requests"], 9);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
+use super::emitter::Series;
+
 /// The most bytes in a datagram: what an Ethernet frame holds, tunnels allowed for.
 pub(super) const CAPACITY: usize = 1_432;
 
@@ -66,7 +68,7 @@ fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
 #[derive(Debug, Default)]
 pub(super) struct Datagram {
     pub(super) text: String,
-    pub(super) deltas: Vec<(String, u64)>,
+    pub(super) deltas: Vec<(Series, u64)>,
 }
 
 /// Lines on their way into datagrams.
@@ -77,7 +79,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Adds a line; `delta` is the counter it belongs to and by how much it goes on.
-    pub(super) fn push(&mut self, line: &str, delta: Option<(String, u64)>) {
+    pub(super) fn push(&mut self, line: &str, delta: Option<(Series, u64)>) {
         let fits = |it: &&mut Datagram| it.text.len() + 1 + line.len() <= CAPACITY;
         let datagram = match self.datagrams.last_mut().filter(fits) {
             Some(last) => {

@@ -1,0 +1,215 @@
+//! From what a run tells to the values of the metric set.
+//!
+//! Owns which record is which metric. Knows no sink.
+
+use super::metric::{self, Metric, Value};
+use crate::engine::{GeneratorSnapshot, ScenarioSnapshot};
+use crate::outcome::Outcome;
+use crate::record::{Histogram, ScenarioRecord, StepRecord};
+use crate::report::Statistics;
+use crate::workload::{MessageFault, SampleKind};
+
+/// Where values go: the metric, the values of its labels in their order, and its own.
+pub(crate) type Take<'a> = dyn FnMut(&'static Metric, &[&str], Value) + 'a;
+
+/// The counters of a scenario, since the run began.
+pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
+    let ledger = &record.ledger;
+    let counts = record.connections.counts;
+    let messages = |of: fn(&StepRecord) -> u64| record.steps.iter().map(of).sum();
+    let own = [
+        (&metric::PLANNED, ledger.planned),
+        (&metric::STARTED, ledger.started),
+        (&metric::COMPLETED, ledger.completed),
+        (&metric::FAILED, ledger.failed),
+        (&metric::INTERRUPTED, ledger.interrupted),
+        (&metric::DROPPED, ledger.dropped),
+        (&metric::LATE, ledger.late),
+        (&metric::BYTES_SENT, record.bytes.sent),
+        (&metric::BYTES_RECEIVED, record.bytes.received),
+        (&metric::MESSAGES_SENT, messages(|step| step.messages_sent)),
+        (
+            &metric::MESSAGES_RECEIVED,
+            messages(|step| step.messages_received),
+        ),
+        (&metric::CONNECTIONS_OPENED, counts.opened),
+        (&metric::CONNECTIONS_FAILED, counts.failed),
+        (&metric::CONNECTIONS_DROPPED, counts.dropped),
+        (&metric::CONNECTIONS_RECONNECTED, counts.reconnected),
+    ];
+    for (metric, count) in own {
+        take(metric, &[], Value::Count(count));
+    }
+    for (outcome, count) in &record.outcomes {
+        let outcome = outcome.to_string();
+        take(&metric::OUTCOMES, &[&outcome], Value::Count(*count));
+    }
+    for step in &record.steps {
+        step_totals(step, take);
+    }
+    for backend in &record.backends {
+        let label = [backend.id.as_str()];
+        let requests = Value::Count(backend.requests);
+        take(&metric::BACKEND_REQUESTS, &label, requests);
+        take(
+            &metric::BACKEND_FAILED,
+            &label,
+            Value::Count(backend.failed),
+        );
+    }
+    for (name, count) in &record.custom.counters {
+        take(&metric::CUSTOM_COUNTER, &[name], Value::Count(*count));
+    }
+    for (name, timing) in &record.custom.timings {
+        take(&metric::CUSTOM_SAMPLES, &[name], Value::Count(timing.len()));
+    }
+}
+
+fn step_totals(step: &StepRecord, take: &mut Take<'_>) {
+    let faults = |fault: MessageFault| step.message_faults[fault as usize];
+    let sum = |of: fn(&Outcome) -> bool| {
+        let outcomes = step.outcomes.iter().filter(|(outcome, _)| of(outcome));
+        outcomes.map(|(_, count)| count).sum()
+    };
+    let own = [
+        (&metric::STEP_REQUESTS, sum(|_| true)),
+        (&metric::STEP_FAILED, sum(|outcome| !outcome.is_ok())),
+        (&metric::STEP_MESSAGES_SENT, step.messages_sent),
+        (&metric::STEP_MESSAGES_RECEIVED, step.messages_received),
+        (
+            &metric::STEP_MESSAGES_MISSING,
+            faults(MessageFault::Missing),
+        ),
+        (
+            &metric::STEP_MESSAGES_OUT_OF_ORDER,
+            faults(MessageFault::OutOfOrder),
+        ),
+        (
+            &metric::STEP_MESSAGES_UNEXPECTED,
+            faults(MessageFault::Unexpected),
+        ),
+        (
+            &metric::STEP_MESSAGES_TOO_LATE,
+            faults(MessageFault::TooLate),
+        ),
+    ];
+    for (metric, count) in own {
+        take(metric, &[&step.name], Value::Count(count));
+    }
+    for (outcome, count) in &step.outcomes {
+        let outcome = outcome.to_string();
+        let labels = [step.name.as_str(), &outcome];
+        take(&metric::STEP_OUTCOMES, &labels, Value::Count(*count));
+    }
+}
+
+/// The gauges of a scenario, of the last second.
+pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>) {
+    let (interval, total, levels) = (snapshot.interval, snapshot.total, snapshot.levels);
+    let ledger = &total.ledger;
+    let waiting = ledger
+        .planned
+        .saturating_sub(ledger.started + ledger.dropped);
+    let own = [
+        (&metric::USERS, Some(snapshot.users)),
+        (&metric::WAITING, Some(waiting)),
+        (&metric::IN_FLIGHT, levels.in_flight),
+        (&metric::CONNECTIONS_OPEN, levels.connections),
+        (&metric::REPLIES_OWED, levels.replies_owed),
+        (&metric::STREAMS_IN_USE, levels.streams_in_use),
+        (&metric::STREAMS_ALLOWED, levels.streams_allowed),
+    ];
+    for (metric, level) in own {
+        if let Some(level) = level {
+            take(metric, &[], Value::Level(level as f64));
+        }
+    }
+    let seconds = interval.length.as_secs_f64();
+    let rate = |count: u64| Value::Level((count as f64 / seconds * 1_000.0).round() / 1_000.0);
+    if seconds > 0.0 {
+        take(&metric::THROUGHPUT, &[], rate(interval.ledger.completed));
+    }
+    times(&metric::RESPONSE_TIME, &[], &interval.response_time, take);
+    times(&metric::SERVICE_TIME, &[], &interval.service_time, take);
+    times(&metric::START_LAG, &[], &interval.start_lag, take);
+    times(&metric::QUEUE_WAIT, &[], &interval.queue_wait, take);
+    times(&metric::CONNECT_TIME, &[], &interval.connect_time, take);
+    for (step, record) in interval.steps.iter().zip(&total.steps) {
+        let label = [record.name.as_str()];
+        if seconds > 0.0 {
+            take(&metric::STEP_THROUGHPUT, &label, rate(step.ok));
+        }
+        let response_time = interval.step_response_time(step);
+        times(&metric::STEP_RESPONSE_TIME, &label, response_time, take);
+        let service_time = interval.step_service_time(step);
+        times(&metric::STEP_SERVICE_TIME, &label, service_time, take);
+        for (kind, samples) in &step.samples {
+            let metric = match kind {
+                SampleKind::FirstMessage => &metric::STEP_FIRST_MESSAGE,
+                SampleKind::MessageGap => &metric::STEP_MESSAGE_GAP,
+                SampleKind::RoundTrip => &metric::STEP_ROUND_TRIP,
+                SampleKind::StreamWait => &metric::STEP_STREAM_WAIT,
+            };
+            times(metric, &label, samples, take);
+        }
+    }
+    for (response_time, record) in interval.backends.iter().zip(&total.backends) {
+        let label = [record.id.as_str()];
+        times(&metric::BACKEND_RESPONSE_TIME, &label, response_time, take);
+    }
+    for (name, value) in &total.custom.gauges {
+        take(&metric::CUSTOM_GAUGE, &[name], Value::Level(*value));
+    }
+    for (timing, (name, _)) in interval.timings.iter().zip(&total.custom.timings) {
+        times(&metric::CUSTOM_TIMING, &[name], timing, take);
+    }
+}
+
+/// The gauges of the generator, of the last second.
+pub(crate) fn of_the_generator(snapshot: &GeneratorSnapshot, take: &mut Take<'_>) {
+    let workers = &snapshot.workers;
+    let busy = workers.iter().map(|it| it.cpu_busy).fold(0.0, f64::max);
+    let stall = workers.iter().map(|it| it.longest_stall).max();
+    let stall = stall.unwrap_or_default().as_nanos() as f64 / 1_000.0;
+    let process = snapshot.process;
+    let counted = |count: Option<u64>| count.map(|count| count as f64);
+    let own = [
+        (&metric::WORKERS, Some(workers.len() as f64)),
+        (&metric::CPU_BUSY, Some((busy * 1_000.0).round() / 1_000.0)),
+        (&metric::CPU_CORES, process.cpu_cores),
+        (&metric::STALL, Some(stall)),
+        (&metric::MEMORY, counted(process.memory_bytes)),
+        (&metric::OPEN_FILES, counted(process.open_files)),
+        (&metric::OPEN_FILES_LIMIT, counted(process.open_files_limit)),
+    ];
+    for (metric, level) in own {
+        if let Some(level) = level {
+            take(metric, &[], Value::Level(level));
+        }
+    }
+}
+
+/// The statistics of a histogram of nanoseconds that its samples support, in microseconds; the
+/// others are left out, as everywhere. `labels` come before the statistic.
+pub(crate) fn times(
+    metric: &'static Metric,
+    labels: &[&str],
+    histogram: &Histogram,
+    take: &mut Take<'_>,
+) {
+    let statistics = Statistics::of(histogram);
+    for (name, value) in [
+        ("mean", statistics.mean),
+        ("p50", statistics.p50),
+        ("p90", statistics.p90),
+        ("p95", statistics.p95),
+        ("p99", statistics.p99),
+        ("p999", statistics.p999),
+        ("max", statistics.max),
+    ] {
+        if let Some(value) = value {
+            let labels = [labels, &[name]].concat();
+            take(metric, &labels, Value::Level(value));
+        }
+    }
+}

@@ -91,7 +91,7 @@ find_compose() {
 find_engine() {
   local said
   if ! said=$(docker version --format '{{.Server.Version}}' 2>&1); then
-    fail "Docker's engine does not answer:" "  ${said//$'\n'/ }" \
+    fail "Docker's engine does not answer:" "  ${said##*$'\n'}" \
       "Is it running (systemctl status docker), and may you use it (group docker)?" "$native"
   fi
 }

@@ -17,8 +17,9 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
+mkdir -p "$target/containers"
+target=$(cd "$target" && pwd)
 work=$target/containers
-mkdir -p "$work"
 
 if [[ -z ${LOADGEN:-} ]]; then
   LOADGEN=$target/release/loadgen

@@ -79,13 +79,22 @@ def problems(stack, production=False):
     return found
 
 
-def _image(service, _stack):
-    if "build" in service:
-        if service.get("pull_policy") != "build":
+def own(service):
+    """Whether it runs the image that is built here."""
+    return service.get("image") == "loadgen:local"
+
+
+def _image(service, stack):
+    if own(service):
+        builders = [other for other in stack["services"].values() if "build" in other]
+        if len(builders) != 1 or not own(builders[0]):
+            yield f"{len(builders)} services build the image"
+        if service.get("pull_policy") != ("build" if "build" in service else "never"):
             yield "what is built here must not be pulled"
-        for key, file in (("context", ""), ("dockerfile", "Dockerfile")):
-            if not pathlib.Path(service["build"]["context"], file).exists():
-                yield f"build.{key} is not there"
+        if "build" in service:
+            context = pathlib.Path(service["build"]["context"])
+            if context != ROOT or not (context / service["build"]["dockerfile"]).is_file():
+                yield f"is built of {context}, {service['build']['dockerfile']}"
         return
     pinned = PINNED.fullmatch(service.get("image", ""))
     if not pinned or pinned["tag"] == "latest":

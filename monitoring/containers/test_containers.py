@@ -15,7 +15,7 @@ import unittest
 from urllib.parse import urlsplit
 
 import yaml
-from compose_model import BASE, MONITORING, PROD, ROOT, limits, model, problems, read
+from compose_model import BASE, MONITORING, PROD, ROOT, limits, model, own, problems, read
 from docker.utils import exclude_paths
 
 LOADGEN = os.environ["LOADGEN"]
@@ -82,6 +82,10 @@ class Compose(unittest.TestCase):
 
             return apply
 
+        base = model(BASE)
+        production = model(BASE, PROD, GRAFANA_ADMIN_PASSWORD="of-this-test")
+        graphite_too = base["services"]["statsd-graphite"]["ports"]
+        build = base["services"]["grpc-backend"]["build"]
         grafana = ("services", "grafana")
         faults = [
             ("is not pinned", change(*grafana, "image", value="grafana/grafana:12.4.10")),
@@ -100,6 +104,10 @@ class Compose(unittest.TestCase):
             ("networks", change(*grafana, "networks", value={"default": None})),
             ("has privileged", change(*grafana, "privileged", value=True)),
             ("must not be pulled", change("services", "grpc-backend", "pull_policy")),
+            ("must not be pulled", change("services", "websocket-backend", "pull_policy")),
+            ("0 services build", change("services", "grpc-backend", "build")),
+            ("2 services build", change("services", "websocket-backend", "build", value=build)),
+            ("is built of", change("services", "grpc-backend", "build", "context", value="/tmp")),
             ("services:", change("services", "websocket-backend")),
             ("volumes:", change("volumes", "unused", value={})),
         ]
@@ -111,10 +119,9 @@ class Compose(unittest.TestCase):
             ("can write to its root", change(*grafana, "read_only")),
             ("lets everyone look", change(*grafana, "environment", "GF_AUTH_ANONYMOUS_ENABLED", value="true")),
             ("default password", change(*grafana, "environment", "GF_SECURITY_ADMIN_PASSWORD", value="admin")),
-            ("publishes", change("services", "statsd-graphite", "ports", value=model(BASE)["services"]["statsd-graphite"]["ports"])),
+            ("publishes", change("services", "statsd-graphite", "ports", value=graphite_too)),
         ]
-        production = model(BASE, PROD, GRAFANA_ADMIN_PASSWORD="of-this-test")
-        for stack, table, live in ((model(BASE), faults, False), (production, of_production, True)):
+        for stack, table, live in ((base, faults, False), (production, of_production, True)):
             for words, apply in table:
                 with self.subTest(words):
                     changed = copy.deepcopy(stack)
@@ -232,7 +239,7 @@ class Image(unittest.TestCase):
         exposed = {int(port) for port in self.instructions("EXPOSE")[0].split()}
         published = set()
         for service in model(BASE)["services"].values():
-            if "build" not in service:
+            if not own(service):
                 continue
             self.assertEqual(service["healthcheck"]["test"][:2], ["CMD", binary])
             published |= {port["target"] for port in service["ports"]}
@@ -262,7 +269,7 @@ class Image(unittest.TestCase):
                 copy_of_it.parent.mkdir(parents=True, exist_ok=True)
                 # With its dates, by which cargo knows what it has seen.
                 shutil.copy2(source, copy_of_it)
-        environment = {"CARGO_TARGET_DIR": str(WORK.parent), **os.environ}
+        environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK.parent)}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8")
         self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -272,9 +279,9 @@ class Servers(unittest.TestCase):
 
     def test_servers_are_healthy_until_they_stop(self):
         services = model(BASE)["services"]
-        built = {name: service for name, service in services.items() if "build" in service}
-        self.assertEqual(len(built), 2)
-        for name, service in built.items():
+        servers = {name: service for name, service in services.items() if own(service)}
+        self.assertEqual(len(servers), 2)
+        for name, service in servers.items():
             with self.subTest(name):
                 self.plays(service)
 

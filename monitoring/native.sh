@@ -70,6 +70,12 @@ pid_of() {
   printf '%s' "$pid"
 }
 
+# Whether a process is there with any of its threads. One that is over may stand in the list until
+# somebody asks for its exit code; and while a thread is left, so are its ports.
+is_there() {
+  grep --quiet '^State:[[:space:]]*[^ZX]' "/proc/$1/task/"*/status 2>/dev/null
+}
+
 find_python() {
   local candidate
   for candidate in python3 python3.11 python3.10 python3.9 python3.8; do
@@ -189,12 +195,13 @@ launch() {
   printf '%s\n' $! >"$folder/run/$part.pid"
 }
 
-# Waits until a part answers, or says why it will not.
+# Waits until a part that was just launched answers, or says why it will not.
 await() {
-  local part=$1 until=$((SECONDS + patience))
+  local part=$1 until=$((SECONDS + patience)) pid
+  pid=$(cat "$folder/run/$1.pid")
   shift
   until "$@" 2>/dev/null; do
-    if ! pid_of "$part" >/dev/null; then
+    if ! is_there "$pid"; then
       tail -n 20 "$(log_of "$part")" >&2
       fail "$part ended while it started; above is the end of $(log_of "$part")"
     fi
@@ -324,7 +331,7 @@ stop() {
     say "stops $part"
     kill -TERM "$pid" 2>/dev/null || true
     until=$((SECONDS + 20))
-    while pid_of "$part" >/dev/null; do
+    while is_there "$pid"; do
       if ((SECONDS >= until)); then
         say "$part does not end when asked; it is killed"
         kill -KILL -- "-$pid" 2>/dev/null || true

@@ -36,13 +36,16 @@ def run(*scenarios, expect=0, flags=()):
 
 
 class Run:
-    """A run under way. Use it in a `with`."""
+    """A run under way, of these scenarios or of those shipped that the flags name. Use it in a `with`."""
 
     def __init__(self, *scenarios, flags=(), limits=None):
+        self.stderr = ""
         self._folder = tempfile.TemporaryDirectory()
         config = pathlib.Path(self._folder.name, "scenarios.json")
         config.write_text(json.dumps({"scenarios": scenarios}), encoding="utf-8")
-        command = [LOADGEN, "run", "--config", config, "--json", *flags]
+        command = [LOADGEN, "run", "--json", *flags]
+        if scenarios:
+            command += ["--config", config]
         if limits is not None:
             command = ["bash", "-c", f'{limits} && exec "$@"', "bash", *command]
         self._process = subprocess.Popen(
@@ -62,14 +65,26 @@ class Run:
             self._process.communicate()
         self._folder.cleanup()
 
+    def hold(self):
+        """Stops it where it stands, until `go_on`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        """Lets it run again."""
+        self._process.send_signal(signal.SIGCONT)
+
     def resident_kib(self):
         """How much memory it holds."""
         status = pathlib.Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1])
 
     def result(self, expect=0):
-        """Waits for its end and checks what holds for every run."""
+        """Waits for its end and checks what holds for every run.
+
+        What it said on standard error is in `stderr` then.
+        """
         stdout, stderr = self._process.communicate(timeout=PATIENCE)
+        self.stderr = stderr
         code = self._process.returncode
         if code != expect:
             raise AssertionError(
@@ -200,18 +215,18 @@ def websockets_server():
 
 
 class Serve:
-    """`loadgen serve grpc` on a free port. Use it in a `with`."""
+    """`loadgen serve grpc`, or `websocket`, on a free port. Use it in a `with`."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, protocol="grpc"):
         self._process = subprocess.Popen(
-            [LOADGEN, "serve", "grpc", "--address", "127.0.0.1:0", *flags],
+            [LOADGEN, "serve", protocol, "--address", "127.0.0.1:0", *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
         line = self._process.stdout.readline()
         words = line.split()
-        if words[:3] != ["grpc", "listening", "on"]:
+        if words[:3] != [protocol, "listening", "on"]:
             self._process.kill()
             raise AssertionError(f"the first line is {line!r}")
         self.address = words[3]

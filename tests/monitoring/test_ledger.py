@@ -68,10 +68,26 @@ class Ledger(unittest.TestCase):
             counted = STACK.counters(self.prefix, since, step)
             wrong = differences(counted, document, self.prefix)
             self.assertFalse(wrong, f"points {step} s apart:\n" + "\n".join(wrong))
+        self.check_gauges()
         # The comparison is of something.
         for it in document["scenarios"]:
             self.assertGreater(it["ledger"]["completed"], 0)
             self.assertGreater(len(expected({"scenarios": [it]}, self.prefix)), 10)
+
+    def check_gauges(self):
+        """Every gauge ends with zero, and those that are always there have no holes until then."""
+        head = f"stats.gauges.{self.prefix}."
+        found = STACK.render([it for it in STACK.names() if it.startswith(head)], self.begun)
+        self.assertTrue(any(it.endswith(".users") for it in found), list(found))
+        for name, points in found.items():
+            values = [value for value, _ in points]
+            while values and values[-1] is None:
+                values.pop()
+            self.assertEqual(values[-1], 0, name)
+            if name.endswith((".users", ".throughput_per_s")):
+                while values[0] is None:
+                    values.pop(0)
+                self.assertNotIn(None, values, name)
 
     def run_shipped(self, *flags):
         with Run(flags=(*flags, *self.flags())) as running:

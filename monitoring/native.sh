@@ -20,7 +20,7 @@
 #   MONITORING_CARBON_QUERY_PORT   7002
 #   MONITORING_GRAPHITE_PORT       8081
 #
-# Needs Python 3.8 to 3.11 with venv, node (before 23), npm, and the cairo library for pictures.
+# Needs Python 3.11 with venv, node (before 23), npm, and the cairo library for pictures.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -78,14 +78,14 @@ is_there() {
 
 find_python() {
   local candidate
-  for candidate in python3 python3.11 python3.10 python3.9 python3.8; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 8) <= sys.version_info < (3, 12))' 2>/dev/null; then
+  for candidate in python3 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
       printf '%s' "$candidate"
       return
     fi
   done
-  fail "Python 3.8 to 3.11 is needed, and not found; graphite-web 1.1.10 cannot be built by a later one." \
-    "Install one (Debian 12: apt-get install python3 python3-venv) and have it on the PATH."
+  fail "Python 3.11 is needed, and not found; graphite-web 1.1.10 cannot be built by a later one." \
+    "Install it (Debian 12: apt-get install python3 python3-venv), as python3 or python3.11 on the PATH."
 }
 
 check_tools() {
@@ -100,9 +100,12 @@ check_tools() {
   fi
 }
 
-# Each is installed once for each list of versions.
+# Each is installed once for each list of versions, and not while a part runs with what is there.
 install() {
-  local stamp=$venv/requirements.txt base log=$folder/log/install.log
+  local stamp=$venv/requirements.txt base log=$folder/log/install.log part
+  for part in "${parts[@]}"; do
+    ! pid_of "$part" >/dev/null || return 0
+  done
   if ! cmp --silent "$here/native/requirements.txt" "$stamp"; then
     base=$(find_python)
     "$base" -c 'import ensurepip, venv' 2>/dev/null ||

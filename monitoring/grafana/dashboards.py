@@ -399,7 +399,7 @@ def bytes_each_way():
 def messages_each_way():
     return course(
         "Messages each way",
-        "Messages a second, by step.",
+        "Messages a second that were sent and received, by step.",
         g.rates_by_nodes(g.count("steps.$step.{messages_sent,messages_received}"), 5, 6),
         unit=units.MessagesPerSecond,
     )
@@ -486,7 +486,7 @@ def websocket() -> models.Dashboard:
                 [
                     messages_each_way(),
                     course(
-                        "Message faults",
+                        "Message faults by kind",
                         "Messages a second that were missing, out of order, not asked for, or too late.",
                         g.rates_by_nodes(g.count(f"steps.$step.{faults}"), 5, 6),
                         unit=units.MessagesPerSecond,
@@ -757,10 +757,14 @@ def resources() -> models.Dashboard:
     )
 
 
-def files() -> dict[str, str]:
-    """What each file holds, by its name."""
+def register_types() -> None:
+    """Lets the SDK read what is written here back into its types."""
     register_default_plugins()
     g.register()
+
+
+def files() -> dict[str, str]:
+    """What each file holds, by its name."""
     made = [overview(), grpc(), websocket(), errors(), resources()]
     return {
         f"{it.uid.removeprefix('loadgen-')}.json": json.dumps(it, cls=JSONEncoder, indent=2) + "\n"

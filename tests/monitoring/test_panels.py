@@ -1,0 +1,201 @@
+"""
+The dashboards against Graphite itself: whether every query of every panel comes back with data.
+
+Once with every metric that docs/src/metrics.md has, sent to StatsD by hand, where the answers are
+known; once with loads.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+import unittest
+
+import grafana
+import metrics
+from harness import LOADGEN, PATIENCE, Run
+from stack import Stack, wait_for
+
+STACK = Stack("panels")
+
+
+def setUpModule():
+    unittest.enterModuleContext(STACK)
+
+
+def send(lines):
+    """To StatsD, many lines a datagram: it loses datagrams that come faster than it reads them."""
+    port = STACK.ports["MONITORING_STATSD_PORT"]
+    with socket.socket(type=socket.SOCK_DGRAM) as to_statsd:
+        for first in range(0, len(lines), 15):
+            to_statsd.sendto("\n".join(lines[first : first + 15]).encode(), ("127.0.0.1", port))
+
+
+def find(query):
+    return [it["text"] for it in json.loads(STACK.get("/metrics/find", query=query))]
+
+
+def expand(query):
+    return json.loads(STACK.get("/metrics/expand", query=query))["results"]
+
+
+def values_of(board, run):
+    return grafana.all_values(board, run, find, expand)
+
+
+def has_data(series):
+    return any(value is not None for points in series.values() for value, _ in points)
+
+
+def empty_targets(run, since):
+    """Queries without an answer, as `file: panel: letter`, of all dashboards with this run chosen."""
+    empty = []
+    for name, board in grafana.boards().items():
+        values = values_of(board, run)
+        for panel, target in grafana.targets(board):
+            filled = grafana.fill(target["target"], values)
+            if not has_data(STACK.render([filled], since)):
+                empty.append(f"{name}: {panel['title']}: {target['refId']}")
+    return sorted(empty)
+
+
+def marks(run, since):
+    """Names of the annotations that Graphite has events for, and the events."""
+    found = {}
+    for annotation in grafana.boards()["overview.json"]["annotations"]["list"]:
+        tags = " ".join(grafana.fill(it, {"run": run}) for it in annotation["target"]["tags"])
+        events = json.loads(STACK.get("/events/get_data", tags=tags, **{"from": since, "until": "now"}))
+        if events:
+            found[annotation["name"]] = events
+    return found
+
+
+class Specified(unittest.TestCase):
+    """All metrics of the specification, in some seconds that lie apart."""
+
+    RUN = "specified"
+    # What is sent in each round. Of the rest: counters 1, gauges 1.
+    COUNTS = {"started": 4, "completed": 3, "failed": 1, "late": 1}
+    ROUNDS = 4
+
+    @classmethod
+    def setUpClass(cls):
+        cls.since = int(time.time()) - 60
+        lines = []
+        for path in metrics.known():
+            kind, name = path.removeprefix("stats.").split(".", 1)
+            name = name.replace("loadgen.", f"{cls.RUN}.", 1)
+            if kind == "counters":
+                name = name.removesuffix(".count")
+                lines.append(f"{name}:{cls.COUNTS.get(name.split('.', 2)[2], 1)}|c")
+            else:
+                lines.append(f"{name}:1|g")
+        for _ in range(cls.ROUNDS):
+            send(lines)
+            STACK.settle()
+        cls.until = int(time.time())
+
+    def points(self, title, **more):
+        """What the first query of a panel of the overview is answered, all series' values together."""
+        board = grafana.boards()["overview.json"]
+        (panel,) = (it for it in board["panels"] if it["title"] == title)
+        filled = grafana.fill(panel["targets"][0]["target"], values_of(board, self.RUN))
+        (points,) = STACK.render([filled], self.since, self.until, **more).values()
+        return points
+
+    def test_every_query_has_data(self):
+        self.assertEqual(empty_targets(self.RUN, self.since), [])
+
+    def test_every_line_has_a_name_for_people(self):
+        for name, board in grafana.boards().items():
+            values = values_of(board, self.RUN)
+            for panel, target in grafana.targets(board):
+                if panel["type"] == "timeseries":
+                    for line in STACK.render([grafana.fill(target["target"], values)], self.since):
+                        with self.subTest(f"{name}: {panel['title']}"):
+                            self.assertRegex(line, r"^[\w. -]+$")
+
+    def test_what_can_be_chosen(self):
+        expected = {
+            "run": [self.RUN],
+            "scenario": ["heavy", "light"],
+            "step": ["hello"],
+            "backend": ["one", "two"],
+        }
+        for name, board in grafana.boards().items():
+            values = values_of(board, self.RUN)
+            for variable in grafana.variables(board):
+                with self.subTest(f"{name}: {variable['name']}"):
+                    offered = grafana.options(variable, values, find, expand)
+                    if variable["name"] == "run":
+                        # StatsD's own gauges, and what tests wait for, are no runs of loadgen.
+                        self.assertIn(self.RUN, offered)
+                        self.assertNotIn("statsd", offered)
+                    else:
+                        self.assertEqual(offered, expected[variable["name"]])
+
+    def test_a_run_without_scenarios_is_empty_and_no_error(self):
+        for name, board in grafana.boards().items():
+            values = {it["name"]: "" for it in grafana.variables(board)} | {"run": "nobody"}
+            for panel, target in grafana.targets(board):
+                with self.subTest(f"{name}: {panel['title']}"):
+                    filled = grafana.fill(target["target"], values)
+                    self.assertFalse(has_data(STACK.render([filled], self.since)))
+
+    def test_rates_are_true_at_every_zoom(self):
+        # Two scenarios completed 3 in each round: whatever a point stands for, the area is the count.
+        completed = 2 * 3 * self.ROUNDS
+        for points in (1000, 30, 7, 2):
+            with self.subTest(points):
+                found = self.points("Completed", maxDataPoints=points)
+                times = [at for _, at in found]
+                # The last point stands for what is left.
+                widths = [after - before for before, after in zip(times, [*times[1:], self.until + 1])]
+                area = sum(value * width for (value, _), width in zip(found, widths) if value is not None)
+                self.assertAlmostEqual(area, completed)
+
+    def test_shares(self):
+        for title, expected in (("Failed", 1 / 4), ("Started late", 1 / 4)):
+            for points in (1000, 7):
+                with self.subTest(title, points=points):
+                    found = self.points(title, maxDataPoints=points)
+                    last = [value for value, _ in found if value is not None][-1]
+                    self.assertAlmostEqual(last, expected)
+
+    def test_a_share_without_the_part_is_zero(self):
+        run = "healthy"
+        send([f"{run}.hello.started:5|c", f"{run}.hello.completed:5|c", f"{run}.hello.users:1|g"])
+        STACK.settle()
+        for title in ("Failed", "Started late"):
+            with self.subTest(title):
+                board = grafana.boards()["overview.json"]
+                (panel,) = (it for it in board["panels"] if it["title"] == title)
+                filled = grafana.fill(panel["targets"][0]["target"], values_of(board, run))
+                (points,) = STACK.render([filled], self.since).values()
+                self.assertEqual([value for value, _ in points if value is not None], [0])
+
+    def test_marks(self):
+        since = int(time.time()) - 5
+        for tags, what in (
+            ("loadgen run-start 1 first first:start", "run 1 starts"),
+            ("loadgen run-end 1 first pass first:pass", "run 1 has passed"),
+            ("loadgen run-start 2 other other:start", "run 2 starts"),
+        ):
+            STACK.post("/events/", {"what": what, "tags": tags, "data": ""})
+        found = {name: [it["what"] for it in events] for name, events in marks("first", since).items()}
+        self.assertEqual(found, {"Run starts": ["run 1 starts"], "Run passed": ["run 1 has passed"]})
+        self.assertEqual(list(marks("other", since)), ["Run starts"])
+        self.assertEqual(marks("nobody", since), {})
+
+
+def grpc(name, method, message):
+    return {"name": name, "grpc": {"method": f"loadgen.v1.Greeter/{method}", "message": message}}
+
+
+def load(name, rate, *steps, **fields):
+    """An open load of some seconds, of enough a second for a p99."""
+    users = fields.pop("users", 200)
+    of = {"open": {"rate": f"{rate}/s", "duration": "6s", "users": {"max": users}, **fields}}
+    return {"name": name, "load": of, "steps": list(steps), "thresholds": []}

@@ -145,16 +145,31 @@ class Specified(unittest.TestCase):
                     self.assertFalse(has_data(STACK.render([filled], self.since)))
 
     def test_rates_are_true_at_every_zoom(self):
-        # Two scenarios completed 3 in each round: whatever a point stands for, the area is the count.
-        completed = 2 * 3 * self.ROUNDS
-        for points in (1000, 30, 7, 2):
-            with self.subTest(points):
-                found = self.points("Completed", maxDataPoints=points)
-                times = [at for _, at in found]
-                # The last point stands for what is left.
-                widths = [after - before for before, after in zip(times, [*times[1:], self.until + 1])]
-                area = sum(value * width for (value, _), width in zip(found, widths) if value is not None)
-                self.assertAlmostEqual(area, completed)
+        # Straight to carbon, which takes points of the past: some seconds of work amid idle ones, none
+        # in the same 10 s as another, where carbon would keep the later one of such points.
+        run, now = "zoomed", int(time.time())
+        counts = {150: 6, 165: 60, 200: 1, 333: 500, 450: 30}
+        # Two hours ago: there, Graphite keeps counts of 10 s.
+        for name, since in (("now", now - 700), ("before", now - 7900)):
+            metric = f"stats.counters.{run}.{name}.completed.count"
+            lines = [f"{metric} {count} {since + at}\n" for at, count in counts.items()]
+            with socket.create_connection(("127.0.0.1", STACK.ports["MONITORING_CARBON_PORT"])) as carbon:
+                carbon.sendall("".join(lines).encode())
+            (panel,) = (
+                it for it in grafana.boards()["overview.json"]["panels"] if it["title"] == "Completed"
+            )
+            target = grafana.fill(panel["targets"][0]["target"], {"run": run, "scenario": name})
+
+            def area(points):
+                """What the line covers: points times seconds is a count again."""
+                (found,) = STACK.render([target], since, since + 600, maxDataPoints=points).values()
+                seconds = found[1][1] - found[0][1]
+                return sum(value * seconds for value, _ in found if value is not None)
+
+            wait_for(f"{metric} in Graphite", lambda: expand(metric) and area(1000))
+            for points in (1000, 300, 60, 11):
+                with self.subTest(name, points=points):
+                    self.assertAlmostEqual(area(points), sum(counts.values()), places=6)
 
     def test_shares(self):
         for title, expected in (("Failed", 1 / 4), ("Started late", 1 / 4)):

@@ -361,6 +361,7 @@ def grpc() -> models.Dashboard:
                         f"How long requests waited for a free stream; it is part of their response time. {ZOOM}",
                         g.by_nodes(g.highest(g.gauge("steps.$step.stream_wait_us.{p50,p95,max}")), 3, 5, 7),
                         unit=units.Microseconds,
+                        no_value="no request waited for a stream in this time range",
                     ),
                 ],
             ),
@@ -382,7 +383,27 @@ def grpc() -> models.Dashboard:
                     ),
                 ],
             ),
-            (9, [bytes_each_way(), messages_each_way(), connections()]),
+            (
+                9,
+                [
+                    bytes_each_way(),
+                    messages_each_way(),
+                    course(
+                        "Streams: first message, gap, round trip",
+                        "p95 of the wait for the first message of a stream, of the gap between two, and of a "
+                        f"message's round trip. {ZOOM}",
+                        g.by_nodes(
+                            g.highest(g.gauge("steps.$step.{first_message_us,message_gap_us,round_trip_us}.p95")),
+                            3,
+                            5,
+                            6,
+                        ),
+                        unit=units.Microseconds,
+                        no_value="no run in this time range, or no step with a stream",
+                    ),
+                    connections(),
+                ],
+            ),
         ],
     )
 
@@ -424,6 +445,7 @@ def websocket() -> models.Dashboard:
             f"{about} {ZOOM}",
             g.by_nodes(g.highest(g.gauge(f"steps.$step.{metric}.{PERCENTILES}")), 3, 5, 7),
             unit=units.Microseconds,
+            no_value="no run in this time range, or none of its chosen steps does this",
         )
 
     def in_range(title: str, about: str, *metrics: str):

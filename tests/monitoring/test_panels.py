@@ -6,7 +6,6 @@ known; once with loads.
 """
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -15,7 +14,7 @@ import unittest
 
 import grafana
 import metrics
-from harness import LOADGEN, PATIENCE, Run
+from harness import LOADGEN, Run
 from stack import Stack, wait_for
 
 STACK = Stack("panels")
@@ -205,12 +204,182 @@ class Specified(unittest.TestCase):
         self.assertEqual(marks("nobody", since), {})
 
 
-def grpc(name, method, message):
+def load(name, rate, *steps, max_users=200, **fields):
+    """An open load: enough a second for a p99."""
+    of = {"rate": f"{rate}/s", "duration": "6s", "users": {"max": max_users}}
+    if "when_busy" in fields:
+        of["when_busy"] = fields.pop("when_busy")
+    return {"name": name, "load": {"open": of}, "steps": list(steps), "thresholds": [], **fields}
+
+
+def call(name, method, message):
     return {"name": name, "grpc": {"method": f"loadgen.v1.Greeter/{method}", "message": message}}
 
 
-def load(name, rate, *steps, **fields):
-    """An open load of some seconds, of enough a second for a p99."""
-    users = fields.pop("users", 200)
-    of = {"open": {"rate": f"{rate}/s", "duration": "6s", "users": {"max": users}, **fields}}
-    return {"name": name, "load": of, "steps": list(steps), "thresholds": []}
+HELLO = call("hello", "Hello", {"name": "world"})
+ECHO = {"name": "echo", "websocket": {"path": "/echo", "send": {"size": "64B"}}}
+FEED = {
+    "name": "feed",
+    "websocket": {
+        "path": "/stream",
+        "send": {"json": {"count": 3}},
+        "stream": {"messages": 3, "sequence": "sequence"},
+    },
+}
+HEALTHY = [
+    load("unary", 1200, HELLO),
+    # More users than streams: some wait for one.
+    {
+        "name": "crowded",
+        "load": {"closed": {"users": 30, "duration": "6s"}},
+        "connections": 1,
+        "streams_per_connection": 2,
+        "steps": [call("feed", "Stream", {"count": 3})],
+        "thresholds": [],
+    },
+    load("chat", 1200, ECHO, FEED),
+]
+IMPATIENT = {"timeout": "50ms", "graceful_stop": "0s", "late_after": "1us"}
+FAULTY = [
+    load("unary", 200, HELLO, max_users=4, when_busy="drop", **IMPATIENT),
+    load("chat", 200, ECHO, FEED, max_users=8, **IMPATIENT),
+    # Its iterations are longer than the run.
+    {
+        "name": "endless",
+        "load": {"closed": {"users": 2, "duration": "5s"}},
+        "timeout": "2m",
+        "graceful_stop": "0s",
+        "steps": [call("drip", "Stream", {"count": 60, "interval_us": 1000000})],
+        "thresholds": [],
+    },
+]
+FAULTS = ["--error-rate", "5%", "--stall", "200ms", "--stall-rate", "3%", "--cut-after", "80"]
+FAULTS += ["--refuse-rate", "10%"]
+# What shows nothing unless something goes wrong. In the faulty load all of it must show something.
+NOT_WHEN_HEALTHY = {
+    "errors.json: Failed iterations by outcome: A",
+    "errors.json: Failed iterations by outcome: B",
+    "errors.json: Failed requests by step: A",
+    "errors.json: Failed requests by outcome: A",
+    "errors.json: Failed requests by outcome: B",
+    "errors.json: Failed requests by server: A",
+    "errors.json: Dropped, late, interrupted: A",
+    "errors.json: Dropped, late, interrupted: B",
+    "errors.json: Dropped, late, interrupted: C",
+    "errors.json: Connections failed and dropped: A",
+    "grpc.json: Requests by status: B",
+    "overview.json: Failed, by outcome: A",
+    "overview.json: Failed, by outcome: B",
+    "websocket.json: Message faults by kind: A",
+    "websocket.json: Iterations by outcome: B",
+}
+
+
+class Serve:
+    """`loadgen serve all` that sends its own metrics beside a run's. Use it in a `with`."""
+
+    def __init__(self, run, *flags):
+        command = [LOADGEN, "serve", "all", "--id", "reference", *flags]
+        command += ["--grpc-address", "127.0.0.1:0", "--websocket-address", "127.0.0.1:0"]
+        self._process = subprocess.Popen(
+            [*command, "--statsd", STACK.statsd, "--statsd-prefix", run],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.targets = {}
+        for _ in range(2):
+            line = self._process.stdout.readline()
+            words = re.match(r"(grpc|websocket) listening on (\S+)", line)
+            if not words:
+                self.__exit__()
+                raise AssertionError(f"loadgen serve said {line!r}")
+            self.targets[words[1]] = words[2]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+class Loads(unittest.TestCase):
+    """A load of both protocols on a healthy service, and one on a service with faults."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.since = int(time.time()) - 5
+        cls.documents = {}
+        # 99: in `endless` nothing ends, so the run has nothing to show for it.
+        for run, scenarios, faults, code in (
+            ("healthy", HEALTHY, [], 0),
+            ("faulty", FAULTY, FAULTS, 99),
+        ):
+            flags = ["--statsd", STACK.statsd, "--statsd-prefix", run, "--graphite", STACK.graphite]
+            with Serve(run, *faults) as served:
+                for protocol, target in served.targets.items():
+                    flags += [f"--{protocol}-target", target]
+                with Run(*scenarios, flags=flags) as running:
+                    cls.documents[run] = running.result(code)
+                STACK.settle()
+
+    def test_a_healthy_run_fills_every_panel(self):
+        self.assertEqual(set(empty_targets("healthy", self.since)) - NOT_WHEN_HEALTHY, set())
+
+    def test_a_faulty_run_fills_the_panels_of_failures(self):
+        self.assertEqual(set(empty_targets("faulty", self.since)) & NOT_WHEN_HEALTHY, set())
+
+    def test_the_list_names_only_what_there_is(self):
+        there = {
+            f"{name}: {panel['title']}: {target['refId']}"
+            for name, board in grafana.boards().items()
+            for panel, target in grafana.targets(board)
+        }
+        self.assertEqual(NOT_WHEN_HEALTHY - there, set())
+
+    def test_only_scenarios_of_the_protocol_can_be_chosen(self):
+        for name, expected in (("grpc.json", ["crowded", "unary"]), ("websocket.json", ["chat"])):
+            self.assertEqual(values_of(grafana.boards()[name], "healthy")["scenario"], expected)
+
+    def test_totals_are_those_of_the_document(self):
+        """The figures of the errors dashboard, over the time range."""
+        board = grafana.boards()["errors.json"]
+        values = values_of(board, "faulty")
+        figures = {
+            "Failed iterations": "failed",
+            "Dropped iterations": "dropped",
+            "Interrupted iterations": "interrupted",
+        }
+        for title, key in figures.items():
+            with self.subTest(title):
+                (panel,) = (it for it in board["panels"] if it["title"] == title)
+                (points,) = STACK.render(
+                    [grafana.fill(panel["targets"][0]["target"], values)], self.since
+                ).values()
+                total = sum(value for value, _ in points if value is not None)
+                scenarios = self.documents["faulty"]["scenarios"]
+                self.assertEqual(total, sum(it["ledger"][key] for it in scenarios))
+                self.assertGreater(total, 0)
+
+    def test_marks(self):
+        for run in ("healthy", "faulty"):
+            verdict = self.documents[run]["verdict"]["status"]
+            names = {"pass": "Run passed", "fail": "Run failed", "invalid": "Run invalid"}
+            found = marks(run, self.since)
+            with self.subTest(run):
+                self.assertEqual(set(found), {"Run starts", names[verdict]})
+                self.assertEqual({len(it) for it in found.values()}, {1})
+
+    def test_pictures(self):
+        """Graphite's pictures of the overview, to be looked at."""
+        board = grafana.boards()["overview.json"]
+        values = values_of(board, "healthy")
+        for panel in board["panels"]:
+            if panel["type"] == "timeseries":
+                name = "overview " + re.sub(r"\W+", " ", panel["title"]).strip()
+                targets = [grafana.fill(it["target"], values) for it in panel["targets"]]
+                STACK.png(name.replace(" ", "-").lower(), targets, self.since)

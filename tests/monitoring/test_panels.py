@@ -393,4 +393,4 @@ class Loads(unittest.TestCase):
             if panel["type"] == "timeseries":
                 name = "overview " + re.sub(r"\W+", " ", panel["title"]).strip()
                 targets = [grafana.fill(it["target"], values) for it in panel["targets"]]
-                STACK.png(name.replace(" ", "-").lower(), targets, self.since)
+                STACK.png(name.replace(" ", "-").lower(), targets, self.since, hideLegend="false")

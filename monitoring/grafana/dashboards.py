@@ -185,7 +185,7 @@ def knee():
         .with_target(g.Query(g.named(g.per_second(g.total(g.count("completed"))), rate), "A"))
     )
     for letter, name in zip("BC", percentiles, strict=True):
-        worst = g.highest(g.slowest(g.gauge(f"response_time_us.{name}")))
+        worst = g.highest(g.times(g.slowest(g.gauge(f"response_time_us.{name}"))))
         panel.with_target(g.Query(g.named(worst, name), letter))
     return panel
 
@@ -201,7 +201,7 @@ def overview() -> models.Dashboard:
         return figure(
             f"Response time {name}",
             f"{name} of the slowest scenario in the last second, from when an iteration was due until its end.",
-            g.highest(g.slowest(g.gauge(f"response_time_us.{name}"))),
+            g.highest(g.times(g.slowest(g.gauge(f"response_time_us.{name}")))),
             units.Microseconds,
             no_value=TOO_FEW,
         )
@@ -209,8 +209,8 @@ def overview() -> models.Dashboard:
     figures = [
         figure(
             "Completed",
-            "Iterations that ended well, a second, all chosen scenarios together.",
-            g.per_second(g.total(g.count("completed"))),
+            "Iterations that ended well in the last second, all chosen scenarios together; 0 when a run is over.",
+            g.highest(g.total(g.gauge("throughput_per_s"))),
             units.OpsPerSecond,
         ),
         failed_share(),
@@ -236,14 +236,16 @@ def overview() -> models.Dashboard:
     response = course(
         "Response time",
         f"From when an iteration was due until its end, by scenario. {ZOOM}",
-        g.by_nodes(g.highest(g.gauge(f"response_time_us.{PERCENTILES}")), 3, 5),
+        g.by_nodes(g.highest(g.times(g.gauge(f"response_time_us.{PERCENTILES}"))), 3, 5),
         unit=units.Microseconds,
+        logarithmic=True,
     )
     against = course(
         "Response time against service time (p95)",
         "Service time counts from the actual start. What response time has beyond it was waiting for a free "
         f"user: the service is slower than the load. {ZOOM}",
-        g.by_nodes(g.highest(g.gauge("{response_time_us,service_time_us,queue_wait_us}.p95")), 3, 4),
+        g.by_nodes(g.highest(g.times(g.gauge("{response_time_us,service_time_us}.p95"))), 3, 4),
+        g.by_nodes(g.highest(g.gauge("queue_wait_us.p95")), 3, 4),
         unit=units.Microseconds,
         no_value=TOO_FEW,
     )
@@ -292,7 +294,9 @@ def overview() -> models.Dashboard:
 
 
 def grpc() -> models.Dashboard:
-    streams = g.share(g.total(g.gauge("grpc.streams_in_use")), g.total(g.gauge("grpc.streams_allowed")))
+    streams = g.highest_share(
+        g.gauge("grpc.{streams_in_use,streams_allowed}"), 5, "streams_in_use", "streams_allowed"
+    )
     figures = [
         figure(
             "Requests",
@@ -303,8 +307,8 @@ def grpc() -> models.Dashboard:
         failed_share(),
         figure(
             "Streams in use",
-            "Share of the streams that the open connections allow. At 100 % requests wait for a free stream: "
-            "give the scenario more connections.",
+            "Share of the streams that the open connections allow, in the scenario where it is highest. At 100 % "
+            "requests wait for a free stream: give the scenario more connections.",
             g.highest(streams),
             units.PercentUnit,
             0,
@@ -313,7 +317,7 @@ def grpc() -> models.Dashboard:
         figure(
             "Response time p99",
             "p99 of the slowest chosen step in the last second.",
-            g.highest(g.slowest(g.gauge("steps.$step.response_time_us.p99"))),
+            g.highest(g.times(g.slowest(g.gauge("steps.$step.response_time_us.p99")))),
             units.Microseconds,
             no_value=TOO_FEW,
         ),
@@ -337,8 +341,11 @@ def grpc() -> models.Dashboard:
                     course(
                         "Response time by step",
                         f"From when a step was due until its last answer. {ZOOM}",
-                        g.by_nodes(g.highest(g.gauge(f"steps.$step.response_time_us.{PERCENTILES}")), 3, 5, 7),
+                        g.by_nodes(
+                            g.highest(g.times(g.gauge(f"steps.$step.response_time_us.{PERCENTILES}"))), 3, 5, 7
+                        ),
                         unit=units.Microseconds,
+                        logarithmic=True,
                     ),
                 ],
             ),
@@ -359,7 +366,7 @@ def grpc() -> models.Dashboard:
                     course(
                         "Wait for a stream",
                         f"How long requests waited for a free stream; it is part of their response time. {ZOOM}",
-                        g.by_nodes(g.highest(g.gauge("steps.$step.stream_wait_us.{p50,p95,max}")), 3, 5, 7),
+                        g.by_nodes(g.highest(g.times(g.gauge("steps.$step.stream_wait_us.{p50,p95,max}"))), 3, 5, 7),
                         unit=units.Microseconds,
                         no_value="no request waited for a stream in this time range",
                     ),
@@ -377,7 +384,7 @@ def grpc() -> models.Dashboard:
                     course(
                         "Response time by server",
                         f"p95 of what each server answered: one that is slower than the others stands out. {ZOOM}",
-                        g.by_nodes(g.highest(g.gauge("backends.$backend.response_time_us.p95")), 3, 5),
+                        g.by_nodes(g.highest(g.times(g.gauge("backends.$backend.response_time_us.p95"))), 3, 5),
                         unit=units.Microseconds,
                         no_value=TOO_FEW,
                     ),
@@ -393,7 +400,9 @@ def grpc() -> models.Dashboard:
                         "p95 of the wait for the first message of a stream, of the gap between two, and of a "
                         f"message's round trip. {ZOOM}",
                         g.by_nodes(
-                            g.highest(g.gauge("steps.$step.{first_message_us,message_gap_us,round_trip_us}.p95")),
+                            g.highest(
+                                g.times(g.gauge("steps.$step.{first_message_us,message_gap_us,round_trip_us}.p95"))
+                            ),
                             3,
                             5,
                             6,
@@ -443,8 +452,9 @@ def websocket() -> models.Dashboard:
         return course(
             title,
             f"{about} {ZOOM}",
-            g.by_nodes(g.highest(g.gauge(f"steps.$step.{metric}.{PERCENTILES}")), 3, 5, 7),
+            g.by_nodes(g.highest(g.times(g.gauge(f"steps.$step.{metric}.{PERCENTILES}"))), 3, 5, 7),
             unit=units.Microseconds,
+            logarithmic=True,
             no_value="no run in this time range, or none of its chosen steps does this",
         )
 
@@ -490,7 +500,7 @@ def websocket() -> models.Dashboard:
                     course(
                         "Time to connect",
                         f"From resolving the name until ready for messages. {ZOOM}",
-                        g.by_nodes(g.highest(g.gauge(f"connect_time_us.{PERCENTILES}")), 3, 5),
+                        g.by_nodes(g.highest(g.times(g.gauge(f"connect_time_us.{PERCENTILES}"))), 3, 5),
                         unit=units.Microseconds,
                     ),
                 ],
@@ -758,8 +768,9 @@ def resources() -> models.Dashboard:
                         "Backends: handling time",
                         "From having a request until its answer is handed to the connection: the service's own "
                         f"part of the response time. {ZOOM}",
-                        g.by_nodes(g.highest(g.backend(f"*.handling_time_us.{PERCENTILES}")), 4, 5, 7),
+                        g.by_nodes(g.highest(g.times(g.backend(f"*.handling_time_us.{PERCENTILES}"))), 4, 5, 7),
                         unit=units.Microseconds,
+                        logarithmic=True,
                     ),
                     of_backends(
                         "Backends: connections",

@@ -93,6 +93,11 @@ def highest(series: str) -> str:
     return f"consolidateBy({series}, 'max')"
 
 
+def times(series: str) -> str:
+    """Times, without the zeros that a run sets its gauges to when it is over: nothing takes no time."""
+    return f"removeBelowValue({series}, 0.001)"
+
+
 def per_second(counts: str) -> str:
     """
     A rate from counts, true at every zoom.
@@ -116,6 +121,11 @@ def or_zero(metric: str) -> str:
 def share(part: str, whole: str) -> str:
     """A share of each second; where a point stands for several seconds, their mean."""
     return f"divideSeries({part}, {whole})"
+
+
+def highest_share(parts: str, node: int, part: str, whole: str) -> str:
+    """Of each scenario the share that `part` has of `whole`, which stand at `node`; the highest of them."""
+    return f"maxSeries(reduceSeries(mapSeries({parts}, 3), 'divideSeries', {node}, '{part}', '{whole}'))"
 
 
 def share_so_far(part: str, whole: str) -> str:

@@ -81,15 +81,20 @@ def course(
     thresholds: Levels | None = None,
     right: tuple[str, str] | None = None,
     top: float | None = None,
+    logarithmic: bool = False,
     no_value: str = NO_RUN,
 ) -> timeseries.Panel:
-    """Lines over time. `right`: which lines, by a pattern, are read on the right, and their unit."""
+    """
+    Lines over time.
+
+    `right`: which lines, by a pattern, are read on the right, and their unit. `logarithmic`: for times
+    that lie far apart.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
         .description(about)
         .unit(unit)
-        .min(0)
         .no_value(no_value)
         .interval("1s")
         .line_width(1)
@@ -111,6 +116,11 @@ def course(
     )
     if decimals is not None:
         panel.decimals(decimals)
+    if logarithmic:
+        scale = common.ScaleDistributionConfig().type(c.ScaleDistribution.LOG).log(10)
+        panel.scale_distribution(scale)
+    else:
+        panel.min(0)
     if top is not None:
         panel.max(top)
     if thresholds is not None:

@@ -165,10 +165,11 @@ class Specified(unittest.TestCase):
             lines = [f"{metric} {count} {since + at}\n" for at, count in counts.items()]
             with socket.create_connection(("127.0.0.1", STACK.ports["MONITORING_CARBON_PORT"])) as carbon:
                 carbon.sendall("".join(lines).encode())
-            (panel,) = (
-                it for it in grafana.boards()["overview.json"]["panels"] if it["title"] == "Completed"
+            (target,) = (
+                grafana.fill(it["target"], {"run": run, "scenario": name})
+                for panel, it in grafana.targets(grafana.boards()["overview.json"])
+                if panel["title"].startswith("Rate:") and "'completed')" in it["target"]
             )
-            target = grafana.fill(panel["targets"][0]["target"], {"run": run, "scenario": name})
 
             def area(points):
                 """What the line covers: points times seconds is a count again."""
@@ -190,7 +191,7 @@ class Specified(unittest.TestCase):
                     self.assertAlmostEqual(last, expected)
 
     def test_a_share_without_the_part_is_zero(self):
-        run = "healthy"
+        run = "flawless"
         send([f"{run}.hello.started:5|c", f"{run}.hello.completed:5|c", f"{run}.hello.users:1|g"])
         STACK.settle()
         for title in ("Failed", "Started late"):
@@ -200,6 +201,33 @@ class Specified(unittest.TestCase):
                 filled = grafana.fill(panel["targets"][0]["target"], values_of(board, run))
                 (points,) = STACK.render([filled], self.since).values()
                 self.assertEqual([value for value, _ in points if value is not None], [0])
+
+    def test_the_fullest_pool_counts(self):
+        """Of two scenarios with one of 1 and one of 4 streams in use, the first is what is to be seen."""
+        run = "pools"
+        gauges = {"full.grpc.streams_in_use": 1, "full.grpc.streams_allowed": 1}
+        gauges |= {"roomy.grpc.streams_in_use": 1, "roomy.grpc.streams_allowed": 4}
+        send([f"{run}.{name}:{value}|g" for name, value in gauges.items()])
+        STACK.settle()
+        board = grafana.boards()["grpc.json"]
+        (panel,) = (it for it in board["panels"] if it["title"] == "Streams in use")
+        filled = grafana.fill(panel["targets"][0]["target"], values_of(board, run))
+        (points,) = STACK.render([filled], self.since).values()
+        self.assertEqual({value for value, _ in points if value is not None}, {1})
+
+    def test_the_end_of_a_run_is_no_time_of_zero(self):
+        run = "over"
+        lines = [f"{run}.hello.response_time_us.{name}" for name in ("p50", "p95", "p99", "max")]
+        for value in (700, 0):
+            send([f"{line}:{value}|g" for line in lines])
+            STACK.settle()
+        board = grafana.boards()["overview.json"]
+        for title in ("Response time p95", "Response time p99", "Response time"):
+            with self.subTest(title):
+                (panel,) = (it for it in board["panels"] if it["title"] == title)
+                filled = grafana.fill(panel["targets"][0]["target"], values_of(board, run))
+                for points in STACK.render([filled], self.since).values():
+                    self.assertEqual({value for value, _ in points if value is not None}, {700})
 
     def test_marks(self):
         since = int(time.time()) - 5

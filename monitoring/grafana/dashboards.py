@@ -27,6 +27,7 @@ TOO_FEW = (
     "(p95: 200 a second, p99: 1,000)"
 )
 ZOOM = "Zoomed out, a point is the highest of its seconds."
+TOO_FEW_FIGURE = "too few a second"
 NO_BACKEND = "no reference backend sends metrics: start loadgen serve with STATSD_HOST=127.0.0.1"
 NO_FAILURE = "nothing failed in this time range"
 
@@ -129,8 +130,8 @@ def limit():
     )
 
 
-def failures(title: str, about: str, *targets: str):
-    return course(title, about, *targets, unit=units.RequestsPerSecond, no_value=NO_FAILURE)
+def failures(title: str, about: str, *targets: str, unit: str = units.RequestsPerSecond):
+    return course(title, about, *targets, unit=unit, no_value=NO_FAILURE)
 
 
 def outcomes(of: str, node: int) -> list[str]:
@@ -200,10 +201,11 @@ def overview() -> models.Dashboard:
     def slowest(name: str):
         return figure(
             f"Response time {name}",
-            f"{name} of the slowest scenario in the last second, from when an iteration was due until its end.",
+            f"{name} of the slowest scenario, the last there was: from when an iteration was due until its end. "
+            "A second has one if at least ten iterations lie beyond it: p95 from 200 a second on, p99 from 1,000.",
             g.highest(g.times(g.slowest(g.gauge(f"response_time_us.{name}")))),
             units.Microseconds,
-            no_value=TOO_FEW,
+            no_value=TOO_FEW_FIGURE,
         )
 
     figures = [
@@ -285,6 +287,7 @@ def overview() -> models.Dashboard:
                         "Failed, by outcome",
                         "Iterations a second that did not end well, by how they ended.",
                         *outcomes("", 5),
+                        unit=units.OpsPerSecond,
                     ),
                     generator,
                 ],
@@ -316,10 +319,10 @@ def grpc() -> models.Dashboard:
         ),
         figure(
             "Response time p99",
-            "p99 of the slowest chosen step in the last second.",
+            "p99 of the slowest chosen step, the last there was; a second has one from 1,000 requests on.",
             g.highest(g.times(g.slowest(g.gauge("steps.$step.response_time_us.p99")))),
             units.Microseconds,
-            no_value=TOO_FEW,
+            no_value=TOO_FEW_FIGURE,
         ),
     ]
     return board(
@@ -461,7 +464,7 @@ def websocket() -> models.Dashboard:
     def in_range(title: str, about: str, *metrics: str):
         zero = f"scale({g.count('started')}, 0)"
         counted = g.total(*map(g.count, metrics), zero)
-        return figure(title, about, f"consolidateBy({counted}, 'sum')", units.Short, 0, NEVER, "sum")
+        return figure(title, about, f"consolidateBy({counted}, 'sum')", units.LocaleFormat, 0, NEVER, "sum")
 
     faults = "{messages_missing,messages_out_of_order,messages_unexpected,messages_too_late}"
     figures = [
@@ -552,7 +555,7 @@ def websocket() -> models.Dashboard:
 def errors() -> models.Dashboard:
     def in_range(title: str, about: str, metric: str, thresholds=NEVER):
         counted = f"consolidateBy({g.or_zero(metric)}, 'sum')"
-        return figure(title, about, counted, units.Short, 0, thresholds, "sum")
+        return figure(title, about, counted, units.LocaleFormat, 0, thresholds, "sum")
 
     figures = [
         failed_share(),
@@ -599,6 +602,7 @@ def errors() -> models.Dashboard:
                         "Failed iterations by outcome",
                         "Iterations a second that did not end well, by how they ended.",
                         *outcomes("", 5),
+                        unit=units.OpsPerSecond,
                     ),
                 ],
             ),

@@ -8,6 +8,8 @@ from grafana_foundation_sdk.models import units
 import graphite
 
 NO_RUN = "no run in this time range: loadgen run --statsd 127.0.0.1:8125"
+# A figure has room for some words; what to do stands in the panels below.
+NO_FIGURE = "no run"
 
 GOOD, WARN, BAD = "green", "orange", "red"
 # What has one meaning has one colour on every dashboard.
@@ -50,7 +52,7 @@ def figure(
     decimals: int | None = None,
     thresholds: Levels = PLAIN,
     calc: str = "lastNotNull",
-    no_value: str = NO_RUN,
+    no_value: str = NO_FIGURE,
 ) -> stat.Panel:
     """A number, coloured by what it means."""
     panel = (

@@ -1,10 +1,16 @@
 """The dashboards as Grafana reads them: panels, queries, and variables put in their place."""
 
+import filecmp
 import json
+import os
 import pathlib
 import re
+import shutil
+import subprocess
+import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 FOLDER = ROOT / "monitoring" / "grafana" / "dashboards"
 # `$name` and `${name}`.
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -65,3 +71,46 @@ def all_values(board, run, find, expand):
             # As the dashboards are set, "All" is every option. Without any there is nothing to put in.
             values[variable["name"]] = offered or ""
     return values
+
+
+def packages():
+    """The folder that has Grafana's own code and types, from npm; installed once for each lock file."""
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    folder = target / "grafana" / "packages"
+    lock, stamp = HERE / "packages" / "package-lock.json", folder / "installed.json"
+    if not (stamp.is_file() and filecmp.cmp(lock, stamp, shallow=False)):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in lock.parent.iterdir():
+            shutil.copy(file, folder)
+        command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=optional"]
+        subprocess.run([*command, "--prefix", folder], check=True, stdin=subprocess.DEVNULL)
+        shutil.copy(lock, stamp)
+    return folder
+
+
+def read(board, ask):
+    """
+    What a dashboard's panels say by Grafana's own code, by title; see read.cjs.
+
+    `ask` hands a query to Graphite and returns its answer as it is.
+    """
+    panels = [
+        {
+            "panel": panel,
+            "answers": [{"refId": it["refId"], "series": ask(it["target"])} for it in panel["targets"]],
+        }
+        for panel in board["panels"]
+    ]
+    with tempfile.NamedTemporaryFile(suffix=".json") as said:
+        done = subprocess.run(
+            ["node", HERE / "read.cjs", said.name],
+            input=json.dumps(panels),
+            env={**os.environ, "NODE_PATH": str(packages() / "node_modules")},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"{board['uid']}: {done.stderr}")
+        answers = json.load(said)
+    return {panel["title"]: it for panel, it in zip(board["panels"], answers, strict=True)}

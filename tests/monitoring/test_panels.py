@@ -71,6 +71,16 @@ def empty_targets(run, since):
     return sorted(empty)
 
 
+def read(board, values, since):
+    """What the panels say, read by Grafana's own code."""
+
+    def ask(target):
+        form = [("target", grafana.fill(target, values)), ("from", since), ("until", "now"), ("format", "json")]
+        return json.loads(STACK.post("/render", form))
+
+    return grafana.read(board, ask)
+
+
 def marks(run, since):
     """Names of the annotations that Graphite has events for, and the events."""
     found = {}
@@ -126,6 +136,55 @@ class Specified(unittest.TestCase):
                     for line in STACK.render([grafana.fill(target["target"], values)], self.since):
                         with self.subTest(f"{name}: {panel['title']}"):
                             self.assertRegex(line, r"^[\w. -]+$")
+
+    def test_what_grafana_makes_of_it(self):
+        boards = grafana.boards()
+        said = read(boards["overview.json"], values_of(boards["overview.json"], self.RUN), self.since)
+        green, red = "#73BF69", "#F2495C"
+        for title, text, colour in (
+            ("Failed", "25.00%", red),
+            ("Started late", "25.00%", red),
+            # The specification's examples have 1 in every gauge: a whole core.
+            ("Generator busy", "100%", red),
+            ("Generator the limit?", "yes", red),
+            ("Response time p99", "1 µs", None),
+        ):
+            with self.subTest(title):
+                (figure,) = said[title]
+                self.assertEqual(figure["text"], text)
+                if colour:
+                    self.assertEqual(figure["color"], colour)
+        # For the knee the queries are joined, second by second.
+        knee = said["Knee: response time against rate"]
+        self.assertEqual({it["name"]: it["unit"] for it in knee}, {"completed": "ops", "p95": "µs", "p99": "µs"})
+        self.assertEqual({it["frame"] for it in knee}, {0})
+        # Two axes, each with its unit.
+        lines = {it["name"]: it for it in said["Generator: busy, and how late it starts"]}
+        self.assertEqual((lines["busy"]["text"], lines["busy"].get("axis")), ("100%", None))
+        self.assertEqual((lines["light.p99"]["text"], lines["light.p99"]["axis"]), ("1 µs", "right"))
+        # What means the same has the same colour.
+        rates = {it["name"]: it["color"] for it in said["Rate: planned, started, completed, failed"]}
+        self.assertEqual((rates["completed"], rates["failed"]), ("green", "red"))
+
+        calm = {"run": "calm", "scenario": "hello"}
+        send([f"calm.hello.started:9|c", "calm.hello.completed:9|c", "calm.generator.cpu_busy:0.3|g"])
+        STACK.settle()
+        said = read(boards["overview.json"], calm, self.since)
+        for title, text in (("Failed", "0.00%"), ("Generator busy", "30%"), ("Generator the limit?", "no")):
+            self.assertEqual(said[title], [{"text": text, "color": green}], title)
+
+    def test_figures_say_something(self):
+        for name, board in grafana.boards().items():
+            figures = {it["title"]: it for it in board["panels"] if it["type"] == "stat"}
+            nobody = {it["name"]: "" for it in grafana.variables(board)} | {"run": "nobody"}
+            full = read(board, values_of(board, self.RUN), self.since)
+            empty = read(board, nobody, self.since)
+            for title, panel in figures.items():
+                with self.subTest(f"{name}: {title}"):
+                    self.assertEqual(len(full[title]), 1)
+                    nothing = panel["fieldConfig"]["defaults"]["noValue"]
+                    self.assertNotEqual(full[title][0]["text"], nothing)
+                    self.assertEqual([it["text"] for it in empty[title]], [nothing])
 
     def test_what_can_be_chosen(self):
         expected = {

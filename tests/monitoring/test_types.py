@@ -1,20 +1,15 @@
-"""The dashboards read by TypeScript with the types of a current Grafana (npm's `@grafana/schema`)."""
+"""The dashboards read by TypeScript with the types of Grafana (npm's `@grafana/schema`)."""
 
 import copy
-import filecmp
 import json
-import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
 import unittest
 
 import grafana
 
-PACKAGES = pathlib.Path(__file__).resolve().parent / "types"
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", grafana.ROOT / "target"))
-FOLDER = TARGET / "grafana" / "types"
+FOLDER = grafana.packages()
 COMPOSABLE = "@grafana/schema/dist/esm/raw/composable"
 # The types write a choice as an enumeration, JSON as its word.
 HEAD = f"""
@@ -29,21 +24,6 @@ type Json<T> = T extends string ? `${{T}}`
   : T extends object ? {{ [Key in keyof T]: Json<T[Key]> }}
   : T;
 """
-
-
-def setUpModule():
-    """Installs the types, once for each lock file."""
-    stamp = FOLDER / "installed.json"
-    lock = PACKAGES / "package-lock.json"
-    if stamp.is_file() and filecmp.cmp(lock, stamp, shallow=False):
-        return
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    for file in PACKAGES.iterdir():
-        shutil.copy(file, FOLDER)
-    command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run([*command, "--prefix", FOLDER], check=True, stdin=subprocess.DEVNULL)
-    shutil.copy(lock, stamp)
 
 
 def script(board):

@@ -1,11 +1,10 @@
 """Panels as all five dashboards have them: one look for a figure, one for a course over time."""
 
+import graphite
 from grafana_foundation_sdk.builders import common, dashboard, stat, timeseries
 from grafana_foundation_sdk.models import common as c
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
-
-import graphite
 
 NO_RUN = "no run in this time range: loadgen run --statsd 127.0.0.1:8125"
 # A figure has room for some words; what to do stands in the panels below.

@@ -167,7 +167,7 @@ class Specified(unittest.TestCase):
         self.assertEqual((rates["completed"], rates["failed"]), ("green", "red"))
 
         calm = {"run": "calm", "scenario": "hello"}
-        send([f"calm.hello.started:9|c", "calm.hello.completed:9|c", "calm.generator.cpu_busy:0.3|g"])
+        send(["calm.hello.started:9|c", "calm.hello.completed:9|c", "calm.generator.cpu_busy:0.3|g"])
         STACK.settle()
         said = read(boards["overview.json"], calm, self.since)
         for title, text in (("Failed", "0.00%"), ("Generator busy", "30%"), ("Generator the limit?", "no")):

@@ -41,14 +41,19 @@ def expand(query):
     return json.loads(STACK.get("/metrics/expand", query=query))["results"]
 
 
-def readable(metric):
-    """Whether Graphite has a metric, and its file is whole: it cannot read one that is being made."""
+def unless_being_made(ask):
+    """An answer, or nothing where Graphite has come upon a file that carbon is just making."""
     try:
-        return expand(metric) and STACK.render([metric], "-1h")
+        return ask()
     except urllib.error.HTTPError as error:
         if error.code != 500:
             raise
-        return False
+        return None
+
+
+def settle():
+    """Waits until all that was sent can be asked for."""
+    wait_for("what was sent, in Graphite", lambda: unless_being_made(lambda: STACK.settle() or True))
 
 
 def values_of(board, run):
@@ -114,7 +119,7 @@ class Specified(unittest.TestCase):
                 lines.append(f"{name}:1|g")
         for _ in range(cls.ROUNDS):
             send(lines)
-            STACK.settle()
+            settle()
         cls.until = int(time.time())
 
     def points(self, title, **more):
@@ -168,7 +173,7 @@ class Specified(unittest.TestCase):
 
         calm = {"run": "calm", "scenario": "hello"}
         send(["calm.hello.started:9|c", "calm.hello.completed:9|c", "calm.generator.cpu_busy:0.3|g"])
-        STACK.settle()
+        settle()
         said = read(boards["overview.json"], calm, self.since)
         for title, text in (("Failed", "0.00%"), ("Generator busy", "30%"), ("Generator the limit?", "no")):
             self.assertEqual(said[title], [{"text": text, "color": green}], title)
@@ -236,7 +241,10 @@ class Specified(unittest.TestCase):
                 seconds = found[1][1] - found[0][1]
                 return sum(value * seconds for value, _ in found if value is not None)
 
-            wait_for(f"{metric} in Graphite", lambda: readable(metric) and area(1000))
+            wait_for(
+                f"{metric} in Graphite",
+                lambda: expand(metric) and unless_being_made(lambda: area(1000)),
+            )
             for points in (1000, 300, 60, 11):
                 with self.subTest(name, points=points):
                     self.assertAlmostEqual(area(points), sum(counts.values()), places=6)
@@ -252,7 +260,7 @@ class Specified(unittest.TestCase):
     def test_a_share_without_the_part_is_zero(self):
         run = "flawless"
         send([f"{run}.hello.started:5|c", f"{run}.hello.completed:5|c", f"{run}.hello.users:1|g"])
-        STACK.settle()
+        settle()
         for title in ("Failed", "Started late"):
             with self.subTest(title):
                 board = grafana.boards()["overview.json"]
@@ -267,7 +275,7 @@ class Specified(unittest.TestCase):
         gauges = {"full.grpc.streams_in_use": 1, "full.grpc.streams_allowed": 1}
         gauges |= {"roomy.grpc.streams_in_use": 1, "roomy.grpc.streams_allowed": 4}
         send([f"{run}.{name}:{value}|g" for name, value in gauges.items()])
-        STACK.settle()
+        settle()
         board = grafana.boards()["grpc.json"]
         (panel,) = (it for it in board["panels"] if it["title"] == "Streams in use")
         filled = grafana.fill(panel["targets"][0]["target"], values_of(board, run))
@@ -279,7 +287,7 @@ class Specified(unittest.TestCase):
         lines = [f"{run}.hello.response_time_us.{name}" for name in ("p50", "p95", "p99", "max")]
         for value in (700, 0):
             send([f"{line}:{value}|g" for line in lines])
-            STACK.settle()
+            settle()
         board = grafana.boards()["overview.json"]
         for title in ("Response time p95", "Response time p99", "Response time"):
             with self.subTest(title):
@@ -339,12 +347,12 @@ HEALTHY = [
 ]
 IMPATIENT = {"timeout": "50ms", "graceful_stop": "0s", "late_after": "1us"}
 FAULTY = [
-    load("unary", 200, HELLO, max_users=4, when_busy="drop", **IMPATIENT),
+    load("unary", 200, HELLO, max_users=4, when_busy="drop", thresholds=["error_rate < 1%"], **IMPATIENT),
     load("chat", 200, ECHO, FEED, max_users=8, **IMPATIENT),
-    # Its iterations are longer than the run.
+    # Its iterations are longer than the run, but for some that run into a fault.
     {
         "name": "endless",
-        "load": {"closed": {"users": 2, "duration": "5s"}},
+        "load": {"closed": {"users": 20, "duration": "5s"}},
         "timeout": "2m",
         "graceful_stop": "0s",
         "steps": [call("drip", "Stream", {"count": 60, "interval_us": 1000000})],
@@ -412,7 +420,7 @@ class Loads(unittest.TestCase):
     def setUpClass(cls):
         cls.since = int(time.time()) - 5
         cls.documents = {}
-        # 99: in `endless` nothing ends, so the run has nothing to show for it.
+        # 99: more fail than a threshold allows.
         for run, scenarios, faults, code in (
             ("healthy", HEALTHY, [], 0),
             ("faulty", FAULTY, FAULTS, 99),
@@ -423,7 +431,7 @@ class Loads(unittest.TestCase):
                     flags += [f"--{protocol}-target", target]
                 with Run(*scenarios, flags=flags) as running:
                     cls.documents[run] = running.result(code)
-                STACK.settle()
+                settle()
 
     def test_a_healthy_run_fills_every_panel(self):
         self.assertEqual(set(empty_targets("healthy", self.since)) - NOT_WHEN_HEALTHY, set())

@@ -44,6 +44,20 @@ def fill(text, values):
     return VARIABLE.sub(value, text)
 
 
+def sent(target, values):
+    """A query as Grafana's Graphite plugin sends it: its letter is put behind the name of each series."""
+    letter = target["refId"]
+    return fill(f'aliasSub({target["target"]}, "(^.*$)", "\\1 {letter}")', values)
+
+
+def answered(target, series):
+    """The answer as the plugin hands it on, without the letter."""
+    letter = " " + target["refId"]
+    if not all(it["target"].endswith(letter) for it in series):
+        raise AssertionError(f"not all are named …{letter}: {[it['target'] for it in series]}")
+    return [{**it, "target": it["target"].removesuffix(letter)} for it in series]
+
+
 def options(variable, values, find, expand):
     """
     What a variable offers. `find` and `expand` ask Graphite: names of the last node, whole paths.
@@ -89,18 +103,18 @@ def packages():
     return folder
 
 
-def read(board, ask):
+def read(board, values, ask):
     """
     What a dashboard's panels say by Grafana's own code, by title; see read.cjs.
 
     `ask` hands a query to Graphite and returns its answer as it is.
     """
+
+    def answer(target):
+        return {"refId": target["refId"], "series": answered(target, ask(sent(target, values)))}
+
     panels = [
-        {
-            "panel": panel,
-            "answers": [{"refId": it["refId"], "series": ask(it["target"])} for it in panel["targets"]],
-        }
-        for panel in board["panels"]
+        {"panel": panel, "answers": [answer(it) for it in panel["targets"]]} for panel in board["panels"]
     ]
     with tempfile.NamedTemporaryFile(suffix=".json") as said:
         done = subprocess.run(

@@ -97,6 +97,40 @@ test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}
 
+# StatsD, carbon and graphite-web without containers: `just monitoring-native start|stop|restart|status|clean`
+monitoring-native what="start":
+    monitoring/native.sh {{ what }}
+
+# The monitoring stack in containers: starts it and says where to look (without Docker: `just monitoring-native`)
+monitoring-up:
+    monitoring/compose.sh up
+
+# Stops the stack in containers; what it stored is kept
+monitoring-down:
+    monitoring/compose.sh down
+
+# Deletes what the stack in containers stored, and starts it anew
+monitoring-reset:
+    monitoring/compose.sh reset
+
+# The stack in containers, as far as it can be checked without a container engine
+monitoring-check:
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" monitoring/check.sh
+
+# Writes the Grafana dashboards anew
+dashboards:
+    monitoring/grafana/python monitoring/grafana/dashboards.py monitoring/grafana/dashboards
+
+# Whether the dashboards are what is checked in, whole, and ask for metrics there are (needs PyPI and npm)
+dashboards-check:
+    cd tests/monitoring && ../../monitoring/grafana/python -m unittest test_dashboards test_types
+
+# Whether Graphite shows what loadgen counted, and every panel has its data: real StatsD and Graphite (needs PyPI and npm)
+test-monitoring *tests:
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/monitoring/run.sh {{ tests }}
+
 # Many minutes of connections that are cut now and then: memory, and whether all come back
 endurance minutes="20":
     cargo build --release

@@ -36,13 +36,16 @@ stop_all() {
 }
 trap stop_all EXIT
 
+# Python with Grafana's SDK, in which the dashboards are written.
+python=$root/monitoring/grafana/python
+
 echo "monitoring of $LOADGEN"
 cd "$here"
 export PYTHONPATH=$here:$root/tests/counterparts PYTHONDONTWRITEBYTECODE=1
 # An environment that names targets would change where the tests send.
 unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT STATSD_HOST STATSD_PORT GRAPHITE_URL
 if [[ $# -gt 0 ]]; then
-  timeout --kill-after=10 900 python3 -m unittest -v "$@"
+  timeout --kill-after=10 900 "$python" -m unittest -v "$@"
 else
-  timeout --kill-after=10 900 python3 -m unittest discover -v
+  timeout --kill-after=10 900 "$python" -m unittest discover -v
 fi

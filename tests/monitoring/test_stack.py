@@ -94,8 +94,9 @@ class Graphite(unittest.TestCase):
             "stats.counters.coarser.hello_light.completed.count": "sum",
             "stats.counters.coarser.hello_light.completed.rate": "average",
             "stats.gauges.coarser.hello_light.response_time_us.max": "max",
-            "stats.gauges.coarser.hello_light.response_time_us.p50": "average",
-            "stats.gauges.coarser.hello_light.users": "average",
+            "stats.gauges.coarser.hello_light.response_time_us.p50": "max",
+            "stats.gauges.coarser.hello_light.users": "max",
+            "stats.gauges.coarser.hello_light.response_time_us.mean": "average",
         }
         for name, method in methods.items():
             path = STACK.folder / "data" / "whisper" / (name.replace(".", "/") + ".wsp")

@@ -179,15 +179,27 @@ impl Cutter {
 
 /// A worker's open connections, by which new ones are handed out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Load(Arc<AtomicUsize>);
+pub(crate) struct Load(Arc<LoadCounts>);
+
+#[derive(Debug, Default)]
+struct LoadCounts {
+    open: AtomicUsize,
+    opened: AtomicU64,
+}
 
 impl Load {
     pub(crate) fn connections(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.open.load(Ordering::Relaxed)
+    }
+
+    /// How many there were in all.
+    pub(crate) fn opened(&self) -> u64 {
+        self.0.opened.load(Ordering::Relaxed)
     }
 
     pub(crate) fn add(&self) -> LoadGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        self.0.opened.fetch_add(1, Ordering::Relaxed);
         LoadGuard(self.clone())
     }
 }
@@ -198,7 +210,7 @@ pub(crate) struct LoadGuard(Load);
 
 impl Drop for LoadGuard {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -228,5 +240,6 @@ mod tests {
         assert_eq!(load.connections(), 1);
         drop(second);
         assert_eq!(load.connections(), 0);
+        assert_eq!(load.opened(), 2);
     }
 }

@@ -13,8 +13,10 @@
 //! ```
 //!
 //! Every reply says who sent it. With [`Faults`] a backend misbehaves on purpose; without, it is as
-//! plain as a server can be. The servers print nothing and install no signal handlers.
+//! plain as a server can be. Started with `measure` it counts what it does and measures how long that
+//! takes ([`RunningServer::activity`]). The servers print nothing and install no signal handlers.
 
+mod activity;
 mod compute;
 mod connection;
 mod error;
@@ -29,6 +31,7 @@ mod server;
 mod tls;
 mod websocket;
 
+pub use activity::Activity;
 pub use error::ServeError;
 pub use faults::{Delay, ErrorFault, Faults, InvalidFault, Probability, Stall};
 pub use grpc::{GrpcConfig, start_grpc};

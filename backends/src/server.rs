@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::activity::{Activity, Ledger, Tally};
 use crate::connection::{Connection, Load, LoadGuard, Transport, reset_on_close};
 use crate::error::ServeError;
 use crate::faults::{FaultState, Faults};
@@ -47,6 +48,7 @@ pub(crate) struct Wanted {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) threads: Option<usize>,
     pub(crate) grace: Duration,
+    pub(crate) measure: bool,
     pub(crate) faults: Faults,
 }
 
@@ -58,6 +60,7 @@ pub(crate) struct Setup {
     local_addr: SocketAddr,
     threads: Option<usize>,
     grace: Duration,
+    measure: bool,
     tls: Option<TlsAcceptor>,
 }
 
@@ -86,6 +89,7 @@ impl Setup {
             local_addr,
             threads: wanted.threads,
             grace: wanted.grace,
+            measure: wanted.measure,
             tls,
         })
     }
@@ -124,6 +128,7 @@ pub struct RunningServer {
     id: String,
     phase: watch::Sender<Phase>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    ledger: Option<Ledger>,
 }
 
 impl RunningServer {
@@ -135,6 +140,12 @@ impl RunningServer {
     /// What its replies call it.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it has done, with the handling times since this was last asked for. `None` unless it was
+    /// started to measure. After [`Self::shutdown`] or [`Self::stop`] it is complete.
+    pub fn activity(&self) -> Option<Activity> {
+        self.ledger.as_ref().map(Ledger::read)
     }
 
     /// Takes no more connections or requests, lets those that were begun finish for as long as the
@@ -187,25 +198,28 @@ impl fmt::Debug for RunningServer {
     }
 }
 
-/// Starts the threads. `make` is called once for each worker; `on_drain` runs once, when the server
+/// Starts the threads. `make` is called once for each worker, with what that counts by; `on_drain` runs once, when the server
 /// is told to stop.
 ///
 /// # Errors
 /// [`ServeError::Worker`] when a thread cannot be had.
 pub(crate) fn start<P: Protocol>(
     setup: Setup,
-    make: impl Fn() -> P,
+    make: impl Fn(Option<Tally>) -> P,
     on_drain: impl Future<Output = ()> + Send + 'static,
 ) -> Result<RunningServer, ServeError> {
     let worker_error = |reason| ServeError::Worker { reason };
     let (phase, observed) = watch::channel(Phase::Serving);
     let drain = Drain(observed);
+    let threads = setup.threads.unwrap_or_else(cores).max(1);
+    let loads: Vec<_> = (0..threads).map(|_| Load::default()).collect();
     // From here on, an error drops this and so ends the threads that were started before it.
     let server = RunningServer {
         local_addr: setup.local_addr,
         id: setup.identity.id().to_owned(),
         phase,
         threads: Mutex::default(),
+        ledger: setup.measure.then(|| Ledger::new(&loads)),
     };
     let launch = |name: String, body: Box<dyn FnOnce() + Send>| -> Result<(), ServeError> {
         let thread = std::thread::Builder::new()
@@ -220,12 +234,12 @@ pub(crate) fn start<P: Protocol>(
         Ok(())
     };
 
-    let threads = setup.threads.unwrap_or_else(cores).max(1);
     let mut workers = Vec::with_capacity(threads);
-    for index in 0..threads {
+    for (index, load) in loads.into_iter().enumerate() {
+        let tally = server.ledger.as_ref().and_then(|it| it.tally(index));
         let (sender, incoming) = mpsc::unbounded_channel();
         let worker = Worker {
-            protocol: Arc::new(make()),
+            protocol: Arc::new(make(tally)),
             tls: setup.tls.clone(),
             cut_after: setup.faults.as_ref().and_then(|faults| faults.cut_after()),
             drain: drain.clone(),
@@ -236,10 +250,7 @@ pub(crate) fn start<P: Protocol>(
             format!("backend-{index}"),
             Box::new(move || runtime.block_on(worker.run(incoming, grace))),
         )?;
-        workers.push(Seat {
-            sender,
-            load: Load::default(),
-        });
+        workers.push(Seat { sender, load });
     }
 
     let acceptor = Acceptor {

@@ -36,6 +36,9 @@ pub struct GrpcConfig {
     pub max_concurrent_streams: u32,
     /// How long a shutdown lets requests finish.
     pub grace: Duration,
+    /// Whether to count what it does and measure how long that takes, for
+    /// [`RunningServer::activity`]. Costs a little for each request.
+    pub measure: bool,
     /// What to do wrong on purpose.
     pub faults: Faults,
 }
@@ -50,6 +53,7 @@ impl GrpcConfig {
             threads: None,
             max_concurrent_streams: 1024,
             grace: Duration::from_secs(5),
+            measure: false,
             faults: Faults::default(),
         }
     }
@@ -70,16 +74,18 @@ pub fn start_grpc(config: GrpcConfig) -> Result<RunningServer, ServeError> {
             tls: config.tls,
             threads: config.threads,
             grace: config.grace,
+            measure: config.measure,
             faults: config.faults,
         },
         b"h2",
     )?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
-    let make = || {
+    let make = |tally| {
         service::Grpc::new(
             &identity,
             services.clone(),
             faults.clone(),
+            tally,
             config.max_concurrent_streams,
         )
     };

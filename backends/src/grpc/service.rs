@@ -1,5 +1,5 @@
 //! From a connection to the service that answers: HTTP/2, routing by path, the identity in every
-//! reply's metadata, faults.
+//! reply's metadata, faults; and when a call is over, where that is measured.
 //!
 //! Serves with hyper directly rather than with tonic's transport: what belongs to a connection (its
 //! count of requests) is then at hand without a look-up per request, and no router or layers stand
@@ -11,8 +11,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderName, HeaderValue};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http2;
 use hyper::service::Service as HttpService;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,6 +23,7 @@ use tonic_health::pb::health_server::{HealthServer, SERVICE_NAME as HEALTH};
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::greeter::Greeter;
+use crate::activity::{Answered, Handling, Tally};
 use crate::connection::{Connection, Cutter};
 use crate::error::ServeError;
 use crate::faults::{FaultState, Verdict};
@@ -93,6 +95,7 @@ struct Services {
     shared: Shared,
     identity: HeaderValue,
     faults: Option<Arc<FaultState>>,
+    tally: Option<Tally>,
 }
 
 impl Grpc {
@@ -100,6 +103,7 @@ impl Grpc {
         identity: &Identity,
         shared: Shared,
         faults: Option<Arc<FaultState>>,
+        tally: Option<Tally>,
         max_concurrent_streams: u32,
     ) -> Self {
         let mut http = http2::Builder::new(TokioExecutor::new());
@@ -119,6 +123,7 @@ impl Grpc {
                 shared,
                 identity: identity.header(),
                 faults,
+                tally,
             }),
         }
     }
@@ -150,40 +155,51 @@ struct ConnectionService {
 }
 
 impl HttpService<Request> for ConnectionService {
-    type Response = Response;
+    type Response = http::Response<Answer>;
     type Error = Infallible;
     type Future = Signed;
 
     fn call(&self, request: Request) -> Signed {
-        let reply = match &self.cutter {
+        let (reply, handling) = match &self.cutter {
             // The connection is going, and its requests with it.
-            Some(cutter) if !cutter.admits() => Box::pin(std::future::pending()),
+            Some(cutter) if !cutter.admits() => (Box::pin(std::future::pending()) as Reply, None),
             _ => self.services.route(request),
         };
         Signed {
             reply,
+            handling,
             identity: Some(self.services.identity.clone()),
         }
     }
 }
 
 impl Services {
-    fn route(&self, request: Request) -> Reply {
+    /// The reply, and the beginning of its handling if that is measured. Health checks and
+    /// reflection are no load; some of them last as long as their connection.
+    fn route(&self, request: Request) -> (Reply, Option<Handling>) {
         let path = request.uri().path();
         let service = path
             .strip_prefix('/')
             .and_then(|path| path.split_once('/'))
             .map_or("", |(service, _)| service);
         match service {
-            GREETER => self.greet(request),
-            HEALTH => self.shared.health.clone().call(request),
-            REFLECTION_V1 => (self.shared.reflection_v1)(request),
-            REFLECTION_V1ALPHA => (self.shared.reflection_v1alpha)(request),
+            GREETER => {
+                let handling = self.begin();
+                (self.greet(request), handling)
+            }
+            HEALTH => (self.shared.health.clone().call(request), None),
+            REFLECTION_V1 => ((self.shared.reflection_v1)(request), None),
+            REFLECTION_V1ALPHA => ((self.shared.reflection_v1alpha)(request), None),
             _ => {
                 let status = Status::unimplemented(format!("there is no {path} here"));
-                Box::pin(std::future::ready(Ok(status.into_http())))
+                let reply = Box::pin(std::future::ready(Ok(status.into_http())));
+                (reply, self.begin())
             }
         }
+    }
+
+    fn begin(&self) -> Option<Handling> {
+        self.tally.as_ref().map(Tally::begin)
     }
 
     fn greet(&self, request: Request) -> Reply {
@@ -205,17 +221,70 @@ impl Services {
 /// A reply that gets the backend's identity into its metadata.
 struct Signed {
     reply: Reply,
+    handling: Option<Handling>,
     identity: Option<HeaderValue>,
 }
 
 impl Future for Signed {
-    type Output = Result<Response, Infallible>;
+    type Output = Result<http::Response<Answer>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Ok(mut response) = ready!(self.reply.as_mut().poll(context));
         if let Some(identity) = self.identity.take() {
             response.headers_mut().insert(IDENTITY_HEADER, identity);
         }
-        Poll::Ready(Ok(response))
+        let mut handling = self.handling.take();
+        // Without messages the status is here, and what follows is empty.
+        if handling.is_some()
+            && let Some(answered) = answered(response.headers())
+            && let Some(handling) = handling.take()
+        {
+            handling.over(answered);
+        }
+        Poll::Ready(Ok(response.map(|body| Answer { body, handling })))
     }
+}
+
+/// A reply's messages, up to the status behind the last of them.
+struct Answer {
+    body: tonic::body::Body,
+    handling: Option<Handling>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if self.handling.is_some()
+            && let Some(Ok(frame)) = &frame
+            && let Some(answered) = frame.trailers_ref().and_then(answered)
+            && let Some(handling) = self.handling.take()
+        {
+            handling.over(answered);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What the status says, where there is one.
+fn answered(headers: &HeaderMap) -> Option<Answered> {
+    let status = headers.get(Status::GRPC_STATUS)?;
+    Some(if status == "0" {
+        Answered::Well
+    } else {
+        Answered::WithFailure
+    })
 }

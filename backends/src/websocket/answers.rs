@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::activity::Answered;
 use crate::compute;
 use crate::pace::Pace;
 
@@ -41,7 +42,7 @@ impl Path {
     }
 }
 
-/// Answers one message. What is fed to the session is sent at the latest when it waits.
+/// Answers one message, and says how. What is fed to the session is sent at the latest when it waits.
 ///
 /// # Errors
 /// The end of the session, which came in between.
@@ -50,9 +51,10 @@ pub(super) async fn answer(
     path: Path,
     backend: Option<&RawValue>,
     message: Message,
-) -> Result<(), End> {
+) -> Result<Answered, End> {
     if path == Path::Echo && backend.is_none() {
-        return session.feed(message).await;
+        session.feed(message).await?;
+        return Ok(Answered::Well);
     }
     let id = match &message {
         Message::Text(text) => json::id(text),
@@ -71,12 +73,20 @@ pub(super) async fn answer(
             Err(error) => refused(error),
         },
         (Path::Stream, Message::Text(text)) => match json::Stream::read(text) {
-            Ok(asked) => return stream(session, &asked, id, backend).await,
+            Ok(asked) => {
+                stream(session, &asked, id, backend).await?;
+                return Ok(Answered::Well);
+            }
             Err(error) => refused(error),
         },
         (Path::Compute | Path::Stream | Path::Ping, _) => refused("expected a text message"),
     };
-    session.feed(said(id, says, backend)).await
+    let answered = match &says {
+        Says::Error { .. } => Answered::WithFailure,
+        _ => Answered::Well,
+    };
+    session.feed(said(id, says, backend)).await?;
+    Ok(answered)
 }
 
 fn said(id: Option<&RawValue>, says: Says<'_>, backend: Option<&RawValue>) -> Message {

@@ -42,6 +42,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use serde_json::value::RawValue;
 
+use crate::activity::Tally;
 use crate::connection::Connection;
 use crate::error::ServeError;
 use crate::faults::{FaultState, Faults};
@@ -65,6 +66,9 @@ pub struct WebsocketConfig {
     pub threads: Option<usize>,
     /// How long a shutdown waits for answers to be finished and for peers to close.
     pub grace: Duration,
+    /// Whether to count what it does and measure how long that takes, for
+    /// [`RunningServer::activity`]. Costs a little for each request.
+    pub measure: bool,
     /// What to do wrong on purpose.
     pub faults: Faults,
 }
@@ -78,6 +82,7 @@ impl WebsocketConfig {
             tls: None,
             threads: None,
             grace: Duration::from_secs(5),
+            measure: false,
             faults: Faults::default(),
         }
     }
@@ -96,12 +101,13 @@ pub fn start_websocket(config: WebsocketConfig) -> Result<RunningServer, ServeEr
             tls: config.tls,
             threads: config.threads,
             grace: config.grace,
+            measure: config.measure,
             faults: config.faults,
         },
         b"http/1.1",
     )?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
-    let make = || Websocket(Arc::new(Shared::new(&identity, faults.clone())));
+    let make = |tally| Websocket(Arc::new(Shared::new(&identity, faults.clone(), tally)));
     server::start(setup, make, std::future::ready(()))
 }
 
@@ -115,14 +121,16 @@ struct Shared {
     /// The identity as JSON.
     backend: Box<RawValue>,
     faults: Option<Arc<FaultState>>,
+    tally: Option<Tally>,
 }
 
 impl Shared {
-    fn new(identity: &Identity, faults: Option<Arc<FaultState>>) -> Self {
+    fn new(identity: &Identity, faults: Option<Arc<FaultState>>, tally: Option<Tally>) -> Self {
         Self {
             header: identity.header(),
             backend: json::backend(&identity.message()),
             faults,
+            tally,
         }
     }
 }

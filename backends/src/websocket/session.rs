@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::activity::{Answered, Handling, Tally};
 use crate::connection::{Connection, Cutter};
 use crate::faults::Verdict;
 use crate::pace::Pace;
@@ -72,12 +73,18 @@ impl From<Error> for End {
     }
 }
 
+/// A text or binary message that is owed an answer.
+struct Request {
+    message: Message,
+    handling: Option<Handling>,
+}
+
 /// One connection.
 pub(super) struct Session {
     socket: WebSocketStream<Connection>,
     cutter: Option<Cutter>,
     /// Requests that came while a stream was being sent.
-    waiting: VecDeque<Message>,
+    waiting: VecDeque<Request>,
     /// Whether there are answers that have not been sent.
     unsent: bool,
     shared: Arc<Shared>,
@@ -123,9 +130,20 @@ impl Session {
         let backend = identify.then_some(&*shared.backend);
         let mut draining = pin!(drain.begun());
         loop {
-            let message = self.next(draining.as_mut()).await?;
-            self.judge().await?;
-            answers::answer(self, path, backend, message).await?;
+            let Request { message, handling } = self.next(draining.as_mut()).await?;
+            let answered = match self.judge().await {
+                Ok(()) => answers::answer(self, path, backend, message).await,
+                Err(end) => Err(end),
+            };
+            if let Some(handling) = handling {
+                match &answered {
+                    Ok(answered) => handling.over(*answered),
+                    // The close is the answer.
+                    Err(End::Fault(..)) => handling.over(Answered::WithFailure),
+                    Err(_) => {}
+                }
+            }
+            answered?;
         }
     }
 
@@ -134,7 +152,7 @@ impl Session {
     async fn next(
         &mut self,
         mut drain: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Message, End> {
+    ) -> Result<Request, End> {
         if let Some(message) = self.waiting.pop_front() {
             return Ok(message);
         }
@@ -210,7 +228,7 @@ impl Session {
 
     /// The next text or binary message. Pings and the peer's close are answered in here, by
     /// tungstenite.
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, End>> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Request, End>> {
         loop {
             let Some(received) = ready!(self.socket.poll_next_unpin(context)) else {
                 return Poll::Ready(Err(End::Gone));
@@ -223,7 +241,8 @@ impl Session {
                 return Poll::Ready(Err(End::Cut));
             }
             if is_request {
-                return Poll::Ready(Ok(message));
+                let handling = self.shared.tally.as_ref().map(Tally::begin);
+                return Poll::Ready(Ok(Request { message, handling }));
             }
         }
     }

@@ -6,6 +6,7 @@
     reason = "tests: a surprise is to panic, and the wall clock is what is checked"
 )]
 
+mod activity;
 mod calls;
 #[path = "../common/certificate.rs"]
 mod certificate;

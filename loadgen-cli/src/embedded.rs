@@ -14,6 +14,7 @@ use std::time::Duration;
 use loadgen_core::scenario::{Protocol, Target};
 
 use crate::commands::serve::Listening;
+use crate::statsd::Statsd;
 
 /// The longest it may take to listen.
 const START: Duration = Duration::from_secs(10);
@@ -48,17 +49,26 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     /// Starts a server for each of the protocols on a free loopback port and waits until all of them
-    /// listen. `threads` are for all of them together, but at least one for each.
+    /// listen. `threads` are for all of them together, but at least one for each. Their metrics go
+    /// where the run's go.
     ///
     /// # Errors
     /// [`EmbeddedError`] when one of them does not.
-    pub(crate) fn start(protocols: &[Protocol], threads: usize) -> Result<Self, EmbeddedError> {
+    pub(crate) fn start(
+        protocols: &[Protocol],
+        threads: usize,
+        statsd: Option<&Statsd>,
+    ) -> Result<Self, EmbeddedError> {
         let threads = (threads / protocols.len().max(1)).max(1);
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(serve(protocols))
             .args(["--id", ID, "--threads", &threads.to_string()])
             .arg("--until-stdin-closes")
+            .args(statsd.map(metrics).into_iter().flatten())
+            // The run has settled what these say against its flags.
+            .env_remove("STATSD_HOST")
+            .env_remove("STATSD_PORT")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         #[cfg(unix)]
@@ -132,10 +142,21 @@ impl Embedded {
     }
 }
 
+impl Embedded {
+    /// Ends it. What it says then is what did not get to StatsD.
+    pub(crate) fn end(mut self) -> Vec<String> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Vec<String> {
+        drop(self.stdin.take());
+        std::iter::from_fn(|| self.lines.recv_timeout(END).ok()).collect()
+    }
+}
+
 impl Drop for Embedded {
     fn drop(&mut self) {
-        drop(self.stdin.take());
-        while self.lines.recv_timeout(END).is_ok() {}
+        self.close();
         // Gone by itself in all but the worst case; then killing fails and changes nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -156,6 +177,16 @@ fn serve(protocols: &[Protocol]) -> Vec<&str> {
             ANY,
         ],
     }
+}
+
+/// The flags that send metrics where the run's go.
+fn metrics(statsd: &Statsd) -> [String; 4] {
+    [
+        "--statsd".to_owned(),
+        statsd.said().to_owned(),
+        "--statsd-prefix".to_owned(),
+        statsd.prefix().to_string(),
+    ]
 }
 
 fn places(addresses: &[(Protocol, SocketAddr)], named: bool) -> String {

@@ -106,15 +106,9 @@ impl RunSettings {
         let mut plan = suite.select(&args.scenarios, protocol)?;
         let mut notices = override_all(&mut plan, args)?;
         apply_tls(&mut plan, args, &mut notices);
-        let statsd = match &args.statsd {
-            Some(given) => Some(given.clone()),
-            None => env::statsd(&variable)?,
-        };
+        let statsd = statsd(args.statsd.as_ref(), &variable)?;
         if statsd.is_none() && args.statsd_prefix.is_some() {
-            notices.push(
-                "--statsd-prefix changes nothing: no metrics are sent without --statsd, STATSD_HOST or STATSD_PORT"
-                    .to_owned(),
-            );
+            notices.push(IDLE_PREFIX.to_owned());
         }
         let embedded = aim(&mut plan, variable)?;
         let users = plan
@@ -147,6 +141,23 @@ impl RunSettings {
                 scenario.targets.push(target.clone());
             }
         }
+    }
+}
+
+/// What is said of a prefix without metrics that could have it.
+pub(crate) const IDLE_PREFIX: &str = "--statsd-prefix changes nothing: no metrics are sent without --statsd, STATSD_HOST or STATSD_PORT";
+
+/// Where metrics go: what the flag says, else the environment.
+///
+/// # Errors
+/// For a variable that holds nonsense.
+pub(crate) fn statsd(
+    given: Option<&Target>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Target>, env::EnvError> {
+    match given {
+        Some(given) => Ok(Some(given.clone())),
+        None => env::statsd(variable),
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use loadgen_core::clock::Clock;
 use loadgen_core::engine::{Event, Run};
-use loadgen_core::sink::statsd::{Prefix, StatsdSink, Unsent};
+use loadgen_core::scenario::Target;
+use loadgen_core::sink::statsd::{BackendSink, Prefix, StatsdError, StatsdSink, Unsent};
 
 use crate::error::Error;
 use crate::human;
@@ -25,21 +27,29 @@ impl Statsd {
     /// # Errors
     /// When the host has no address.
     pub(crate) fn resolve(settings: &RunSettings) -> Result<Option<Self>, Error> {
-        let Some(target) = &settings.statsd else {
-            return Ok(None);
-        };
+        let target = settings.statsd.as_ref();
+        target
+            .map(|target| Self::look_up(target, settings.statsd_prefix.clone()))
+            .transpose()
+    }
+
+    /// Where this is.
+    ///
+    /// # Errors
+    /// When the host has no address.
+    pub(crate) fn look_up(target: &Target, prefix: Prefix) -> Result<Self, Error> {
         let said = if target.host.contains(':') {
             format!("[{}]:{}", target.host, target.port)
         } else {
             format!("{}:{}", target.host, target.port)
         };
         match (target.host.as_str(), target.port).to_socket_addrs() {
-            Ok(addresses) => Ok(Some(Self {
+            Ok(addresses) => Ok(Self {
                 said,
                 addresses: addresses.collect(),
-                prefix: settings.statsd_prefix.clone(),
+                prefix,
                 unsent: None,
-            })),
+            }),
             Err(source) => Err(Error::Statsd {
                 address: said,
                 source,
@@ -57,7 +67,27 @@ impl Statsd {
         Ok(run.listen(move |event: &Event<'_>| sink.hear(event)))
     }
 
-    /// What did not get there, when the run is over.
+    /// What sends the metrics of this process's own servers.
+    ///
+    /// # Errors
+    /// When the system has no socket for it.
+    pub(crate) fn of_backends(&mut self, clock: Clock) -> Result<BackendSink, StatsdError> {
+        let sink = BackendSink::new(&self.addresses[..], &self.prefix, clock)?;
+        self.unsent = Some(sink.unsent());
+        Ok(sink)
+    }
+
+    /// The address as it was given.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// What names begin with.
+    pub(crate) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// What did not get there, when all is over.
     pub(crate) fn complaint(&self) -> Option<String> {
         let unsent = self.unsent.as_ref()?;
         complaint(&self.said, unsent.datagrams(), unsent.counters())
@@ -72,7 +102,7 @@ fn complaint(address: &str, refused: u64, short: u64) -> Option<String> {
             "StatsD at {address}: {times} refused, and their counts sent later"
         )),
         _ => Some(format!(
-            "WARNING: StatsD at {address}: {times} refused; {} short of what the run counted",
+            "WARNING: StatsD at {address}: {times} refused; {} short of what was counted",
             human::counted(short, "counter") + if short == 1 { " is" } else { " are" }
         )),
     }
@@ -86,8 +116,8 @@ mod tests {
 
     #[test_case(0, 0 => None; "all went out")]
     #[test_case(2, 0 => Some("StatsD at a:1: 2 datagrams refused, and their counts sent later".to_owned()); "late")]
-    #[test_case(3, 1 => Some("WARNING: StatsD at a:1: 3 datagrams refused; 1 counter is short of what the run counted".to_owned()); "one is short")]
-    #[test_case(1, 9 => Some("WARNING: StatsD at a:1: 1 datagram refused; 9 counters are short of what the run counted".to_owned()); "several are")]
+    #[test_case(3, 1 => Some("WARNING: StatsD at a:1: 3 datagrams refused; 1 counter is short of what was counted".to_owned()); "one is short")]
+    #[test_case(1, 9 => Some("WARNING: StatsD at a:1: 1 datagram refused; 9 counters are short of what was counted".to_owned()); "several are")]
     fn complaints(refused: u64, short: u64) -> Option<String> {
         complaint("a:1", refused, short)
     }

@@ -73,7 +73,7 @@ fn nobody_listening_is_said_and_fails_nothing() {
     let warning = format!("WARNING: StatsD at {address}: ");
     assert!(said.stderr.contains(&warning), "{said:?}");
     assert!(
-        said.stderr.contains("short of what the run counted"),
+        said.stderr.contains("short of what was counted"),
         "{said:?}"
     );
 }

@@ -9,7 +9,9 @@ import tempfile
 import time
 import unittest
 
-from harness import LOADGEN, PATIENCE, tool
+import grpc
+from harness import LOADGEN, PATIENCE, Serve, tool
+from loadgen.v1 import loadgen_pb2, loadgen_pb2_grpc
 
 STATSD = pathlib.Path(os.environ["NODE_PATH"], "statsd", "stats.js")
 
@@ -104,11 +106,24 @@ def expected(name, scenario):
         counters[f"backends.{backend['id']}.failed"] = backend["failed"]
     (step,) = scenario["steps"]
     counters[f"steps.{step['name']}.requests"] = step["response_time_us"]["count"]
+    for key, count in step["outcomes"].items():
+        counters[f"steps.{step['name']}.outcomes.{key}"] = count
     messages = step.get("messages", {})
+    for key in ("sent", "received"):
+        counters[f"messages.{key}"] = messages.get(key, 0)
     for key in ("sent", "received", "missing", "out_of_order", "unexpected", "too_late"):
         counters[f"steps.{step['name']}.messages_{key}"] = messages.get(key, 0)
     # Nothing is sent of what never happened.
     return {f"team.load.{name}.{key}": it for key, it in counters.items() if it}
+
+
+def expected_of_embedded(scenario):
+    """The counters that the embedded backend sends of itself, if it and the generator agree."""
+    (backend,) = scenario["backends"]
+    counters = {"requests": backend["requests"], "failed": backend["failed"]}
+    counters["connections.opened"] = scenario["connections"]["opened"]
+    name = f"team.load.backend.{backend['id']}.{scenario['protocol']}"
+    return {f"{name}.{key}": it for key, it in counters.items() if it}
 
 
 class Ledger(unittest.TestCase):
@@ -132,9 +147,16 @@ class Ledger(unittest.TestCase):
             if len(scenarios) > 1:
                 name += f"_{scenario['protocol']}"
             wanted |= expected(name, scenario)
+            wanted |= expected_of_embedded(scenario)
+            handled = f"team.load.backend.embedded.{scenario['protocol']}.handling_time_us.p50"
+            self.assertIn(handled, gauges)
             self.assertIn(f"team.load.{name}.response_time_us.p50", gauges)
         # The document leaves the messages out where they are one and its reply.
-        counted = {key: it for key, it in counters.items() if ".messages_" not in key or key in wanted}
+        counted = {
+            key: it
+            for key, it in counters.items()
+            if key in wanted or not (".messages_" in key or ".messages." in key)
+        }
         self.assertEqual(counted, wanted)
         self.assertEqual(set(gauges.values()), {0})
 
@@ -146,3 +168,34 @@ class Ledger(unittest.TestCase):
 
     def test_both_under_one_name(self):
         self.check("--scenario", "echo_light")
+
+
+class Backend(unittest.TestCase):
+    """`loadgen serve` by itself, asked by a client of other people's making."""
+
+    maxDiff = None
+
+    def test_grpc(self):
+        with Statsd() as statsd:
+            flags = ["--id", "here.1", "--statsd", f"127.0.0.1:{statsd.port}"]
+            with Serve(*flags) as server:
+                with grpc.insecure_channel(server.address) as channel:
+                    greeter = loadgen_pb2_grpc.GreeterStub(channel)
+                    for _ in range(25):
+                        greeter.Hello(loadgen_pb2.HelloRequest(), timeout=PATIENCE)
+                    until = time.monotonic() + PATIENCE
+                    while not statsd.gauges().get("loadgen.backend.here_1.grpc.connections.open"):
+                        self.assertLess(time.monotonic(), until, statsd.gauges())
+                        time.sleep(0.05)
+                    # This may come after the last full second.
+                    nothing = channel.unary_unary("/loadgen.v1.Greeter/Nothing", bytes, bytes)
+                    with self.assertRaises(grpc.RpcError):
+                        nothing(b"", timeout=PATIENCE)
+                code, _ = server.terminate()
+            self.assertEqual(code, 0)
+            counters, gauges = statsd.counters(), statsd.gauges()
+        wanted = {"requests": 26, "failed": 1, "connections.opened": 1}
+        wanted = {f"loadgen.backend.here_1.grpc.{key}": it for key, it in wanted.items()}
+        self.assertEqual(counters, wanted)
+        self.assertIn("loadgen.backend.here_1.process.memory_bytes", gauges)
+        self.assertEqual(set(gauges.values()), {0})

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use loadgen_backends::{Code, Delay, Probability};
+use loadgen_core::scenario::Target;
+use loadgen_core::sink::statsd::Prefix;
 
 use super::MOST_WORKERS;
 use super::values::{
-    code, count, delay, duration, identity, listen_address, narrow_non_zero, non_zero,
+    code, count, delay, duration, identity, listen_address, narrow_non_zero, non_zero, prefix,
+    statsd,
 };
 
 /// Where the gRPC server listens unless told.
@@ -88,6 +91,12 @@ pub(crate) struct ServerArgs {
     /// Threads of each server [default: every core]
     #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
     pub(crate) threads: Option<u64>,
+    /// Send metrics to StatsD once a second, `host:port`, in names that hold the server's id: give it an `--id` that stays [default: STATSD_HOST and STATSD_PORT, if set]
+    #[arg(long, value_name = "HOST:PORT", value_parser = statsd)]
+    pub(crate) statsd: Option<Target>,
+    /// What the names of metrics begin with [default: loadgen]
+    #[arg(long, value_name = "NAME", value_parser = prefix)]
+    pub(crate) statsd_prefix: Option<Prefix>,
     /// What goes wrong on purpose.
     #[command(flatten)]
     pub(crate) faults: FaultArgs,

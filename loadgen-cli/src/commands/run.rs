@@ -84,7 +84,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     let mut embedded = None;
     if !settings.embedded.is_empty() {
         // The cores that the workers leave; both halves are at least one.
-        let backend = Embedded::start(&settings.embedded, (cores - cores / 2).max(1))?;
+        let backend = Embedded::start(
+            &settings.embedded,
+            (cores - cores / 2).max(1),
+            statsd.as_ref(),
+        )?;
         let protocols = settings.plan.scenarios.iter().map(|it| it.protocol);
         let several = protocols.collect::<BTreeSet<_>>().len() > 1;
         say(&backend.notice(several));
@@ -107,7 +111,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         .and_then(Embedded::ended)
         .filter(|_| !signals.any())
         .map(Error::EmbeddedEnded);
-    drop(embedded);
+    let backend_said = embedded.map(Embedded::end).unwrap_or_default();
     let (record, lost) = match (executed, lost) {
         (Ok(record), lost) => (record, lost),
         (Err(_), Some(lost)) => return Err(lost),
@@ -115,6 +119,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     };
     if let Some(complaint) = statsd.as_ref().and_then(Statsd::complaint) {
         say(&complaint);
+    }
+    for complaint in backend_said {
+        say(&format!("{complaint} (the embedded backend's)"));
     }
     let document = report::build(&record, context(&settings));
     let written = write(outputs, &document);

@@ -1,10 +1,12 @@
 //! `loadgen serve`: the reference servers until a signal, or until standard input ends.
 
+mod metrics;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
 use loadgen_backends::{
@@ -19,7 +21,9 @@ use crate::args::{
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::Listener;
-use crate::{limits, output};
+use crate::{limits, output, settings};
+
+use self::metrics::Reporter;
 
 /// The line on stdout that says that a server listens. Programs read it, so its form is promised:
 /// `PROTOCOL listening on HOST:PORT id=NAME`, blanks between, further `key=value` pairs after.
@@ -75,8 +79,8 @@ enum End {
 /// # Errors
 /// When it cannot start.
 pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
-    serve(&args.server, || {
-        let grpc = start_grpc_at(&args.address, &args.server, &args.error)?;
+    serve(&args.server, |measure| {
+        let grpc = start_grpc_at(&args.address, &args.server, &args.error, measure)?;
         Ok(vec![grpc])
     })
 }
@@ -86,8 +90,8 @@ pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
 /// # Errors
 /// When it cannot start.
 pub(crate) fn websocket(args: &ServeWebsocketArgs) -> Result<Exit, Error> {
-    serve(&args.server, || {
-        let websocket = start_websocket_at(&args.address, &args.server)?;
+    serve(&args.server, |measure| {
+        let websocket = start_websocket_at(&args.address, &args.server, measure)?;
         Ok(vec![websocket])
     })
 }
@@ -97,9 +101,9 @@ pub(crate) fn websocket(args: &ServeWebsocketArgs) -> Result<Exit, Error> {
 /// # Errors
 /// When one of them cannot start; then none does.
 pub(crate) fn all(args: &ServeAllArgs) -> Result<Exit, Error> {
-    serve(&args.server, || {
-        let grpc = start_grpc_at(&args.grpc_address, &args.server, &args.error)?;
-        let websocket = start_websocket_at(&args.websocket_address, &args.server)?;
+    serve(&args.server, |measure| {
+        let grpc = start_grpc_at(&args.grpc_address, &args.server, &args.error, measure)?;
+        let websocket = start_websocket_at(&args.websocket_address, &args.server, measure)?;
         Ok(vec![grpc, websocket])
     })
 }
@@ -112,14 +116,15 @@ struct Serving {
 
 fn serve(
     args: &ServerArgs,
-    start: impl FnOnce() -> Result<Vec<Serving>, Error>,
+    start: impl FnOnce(bool) -> Result<Vec<Serving>, Error>,
 ) -> Result<Exit, Error> {
     let signals = Listener::install().map_err(|source| Error::Unexpected {
         doing: "failed to listen for signals",
         source,
     })?;
     limits::raise();
-    let serving = start()?;
+    let mut reporter = Reporter::open(args)?;
+    let serving = start(reporter.is_some())?;
     for Serving { protocol, server } in &serving {
         if !server.local_addr().ip().is_loopback() {
             output::note(format_args!(
@@ -135,15 +140,27 @@ fn serve(
         };
         output::print(&format!("{listening}\n"))?;
     }
-    let servers: Vec<_> = serving.into_iter().map(|it| it.server).collect();
-    serve_until_told(&servers, &signals, args.until_stdin_closes)?;
+    // Whoever started this one says such things itself, and reads what is left to say at the end.
+    let alone = !args.until_stdin_closes;
+    match &reporter {
+        Some(reporter) if alone => output::note(reporter.notice(&serving)),
+        None if args.statsd_prefix.is_some() => output::note(settings::IDLE_PREFIX),
+        _ => {}
+    }
+    serve_until_told(&serving, &signals, args.until_stdin_closes, &mut reporter)?;
+    match reporter.and_then(|it| it.finish(&serving)) {
+        Some(complaint) if alone => output::note(complaint),
+        Some(complaint) => output::print(&format!("{complaint}\n"))?,
+        None => {}
+    }
     Ok(Exit::Pass)
 }
 
 fn serve_until_told(
-    servers: &[Arc<RunningServer>],
+    serving: &[Serving],
     signals: &Listener,
     until_stdin_closes: bool,
+    reporter: &mut Option<Reporter>,
 ) -> Result<(), Error> {
     let (sender, told) = mpsc::channel();
     if until_stdin_closes {
@@ -152,7 +169,8 @@ fn serve_until_told(
             source,
         })?;
     }
-    let impatient = servers.to_vec();
+    let servers: Vec<_> = serving.iter().map(|it| Arc::clone(&it.server)).collect();
+    let impatient = servers.clone();
     signals.react(move |count| {
         // Nobody hears it any more once the servers are ending.
         let _ = sender.send(End::Graceful);
@@ -162,20 +180,34 @@ fn serve_until_told(
             }
         }
     });
-    match told.recv() {
+    match wait(&told, serving, reporter.as_mut()) {
         // Side by side: none is to take connections while another one ends.
-        Ok(End::Graceful) => thread::scope(|scope| {
-            for server in servers {
+        End::Graceful => thread::scope(|scope| {
+            for server in &servers {
                 scope.spawn(|| server.shutdown());
             }
         }),
-        Ok(End::AtOnce) | Err(mpsc::RecvError) => {
-            for server in servers {
+        End::AtOnce => {
+            for server in &servers {
                 server.stop();
             }
         }
     }
     Ok(())
+}
+
+/// Waits for the word to end, and reports when it is time to.
+fn wait(told: &Receiver<End>, serving: &[Serving], reporter: Option<&mut Reporter>) -> End {
+    let Some(reporter) = reporter else {
+        return told.recv().unwrap_or(End::AtOnce);
+    };
+    loop {
+        match told.recv_timeout(reporter.due_in()) {
+            Ok(end) => return end,
+            Err(RecvTimeoutError::Timeout) => reporter.report(serving),
+            Err(RecvTimeoutError::Disconnected) => return End::AtOnce,
+        }
+    }
 }
 
 fn end_with_stdin(sender: Sender<End>) -> io::Result<()> {
@@ -194,11 +226,13 @@ fn start_grpc_at(
     address: &str,
     args: &ServerArgs,
     error: &ErrorCodeArgs,
+    measure: bool,
 ) -> Result<Serving, Error> {
     let mut config = GrpcConfig::new(resolve(address)?);
     config.id.clone_from(&args.id);
     config.tls = tls(args);
     config.threads = threads(args);
+    config.measure = measure;
     config.faults = faults(&args.faults, error.error_code);
     Ok(Serving {
         protocol: Protocol::Grpc,
@@ -206,11 +240,12 @@ fn start_grpc_at(
     })
 }
 
-fn start_websocket_at(address: &str, args: &ServerArgs) -> Result<Serving, Error> {
+fn start_websocket_at(address: &str, args: &ServerArgs, measure: bool) -> Result<Serving, Error> {
     let mut config = WebsocketConfig::new(resolve(address)?);
     config.id.clone_from(&args.id);
     config.tls = tls(args);
     config.threads = threads(args);
+    config.measure = measure;
     // The code is gRPC's alone; any will do.
     config.faults = faults(&args.faults, Code::Unavailable);
     Ok(Serving {

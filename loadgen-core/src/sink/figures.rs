@@ -5,6 +5,7 @@
 use super::metric::{self, Metric, Value};
 use crate::engine::{GeneratorSnapshot, ScenarioSnapshot};
 use crate::outcome::Outcome;
+use crate::process::Vitals;
 use crate::record::{Histogram, ScenarioRecord, StepRecord};
 use crate::report::Statistics;
 use crate::workload::{MessageFault, SampleKind};
@@ -183,6 +184,63 @@ pub(crate) fn of_the_generator(snapshot: &GeneratorSnapshot, take: &mut Take<'_>
         (&metric::OPEN_FILES_LIMIT, counted(process.open_files_limit)),
     ];
     for (metric, level) in own {
+        if let Some(level) = level {
+            take(metric, &[], Value::Level(level));
+        }
+    }
+}
+
+/// What a reference backend has done, by its own count.
+#[derive(Debug)]
+pub struct Served<'a> {
+    /// What its replies call it.
+    pub id: &'a str,
+    /// What it speaks.
+    pub protocol: &'a str,
+    /// Requests that were answered, since the start.
+    pub requests: u64,
+    /// Of these, with a failure.
+    pub failed: u64,
+    /// Connections that were taken, since the start.
+    pub connections_opened: u64,
+    /// Connections that are open.
+    pub connections_open: u64,
+    /// Nanoseconds from having a request until its answer is handed to the connection, of the last
+    /// second.
+    pub handling_time: Histogram,
+}
+
+/// The counters of a reference backend, since it began.
+pub(crate) fn totals_of_a_backend(served: &Served<'_>, take: &mut Take<'_>) {
+    for (metric, count) in [
+        (&metric::SERVED_REQUESTS, served.requests),
+        (&metric::SERVED_FAILED, served.failed),
+        (&metric::SERVED_OPENED, served.connections_opened),
+    ] {
+        take(metric, &[served.protocol], Value::Count(count));
+    }
+}
+
+/// The gauges of a reference backend, of the last second.
+pub(crate) fn backend_of_the_moment(served: &Served<'_>, take: &mut Take<'_>) {
+    let label = [served.protocol];
+    let open = Value::Level(served.connections_open as f64);
+    take(&metric::SERVED_OPEN, &label, open);
+    times(&metric::HANDLING_TIME, &label, &served.handling_time, take);
+}
+
+/// The gauges of a reference backend's process.
+pub(crate) fn of_the_process(vitals: Vitals, take: &mut Take<'_>) {
+    let counted = |count: Option<u64>| count.map(|count| count as f64);
+    for (metric, level) in [
+        (&metric::PROCESS_CPU, vitals.cpu_cores),
+        (&metric::PROCESS_MEMORY, counted(vitals.memory_bytes)),
+        (&metric::PROCESS_FILES, counted(vitals.open_files)),
+        (
+            &metric::PROCESS_FILES_LIMIT,
+            counted(vitals.open_files_limit),
+        ),
+    ] {
         if let Some(level) = level {
             take(metric, &[], Value::Level(level));
         }

@@ -190,6 +190,20 @@ metrics! {
     gauge OPEN_FILES_LIMIT "open_files_limit" Descriptors "that may be open";
 }
 
+metrics! {
+    /// What a reference backend tells of itself.
+    BACKEND:
+    counter SERVED_REQUESTS "<protocol>.requests" Requests "that were answered";
+    counter SERVED_FAILED "<protocol>.failed" Requests "that were answered with a failure";
+    counter SERVED_OPENED "<protocol>.connections.opened" Connections "that were taken";
+    gauge SERVED_OPEN "<protocol>.connections.open" Connections "open";
+    gauge HANDLING_TIME "<protocol>.handling_time_us.<statistic>" Microseconds "from having a request until its answer is handed to the connection";
+    gauge PROCESS_CPU "process.cpu_cores" Cores "that the process used";
+    gauge PROCESS_MEMORY "process.memory_bytes" Bytes "resident";
+    gauge PROCESS_FILES "process.open_files" Descriptors "open";
+    gauge PROCESS_FILES_LIMIT "process.open_files_limit" Descriptors "that may be open";
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -248,7 +262,11 @@ mod tests {
 
     #[test]
     fn the_documentation_has_every_metric_and_no_other() {
-        for (title, metrics) in [("Of a scenario", SCENARIO), ("Of the generator", GENERATOR)] {
+        for (title, metrics) in [
+            ("Of a scenario", SCENARIO),
+            ("Of the generator", GENERATOR),
+            ("Of a reference backend", BACKEND),
+        ] {
             let defined: BTreeMap<_, _> = metrics
                 .iter()
                 .map(|it| {

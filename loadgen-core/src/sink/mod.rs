@@ -8,3 +8,5 @@ mod figures;
 pub mod metric;
 #[cfg(feature = "statsd")]
 pub mod statsd;
+
+pub use figures::Served;

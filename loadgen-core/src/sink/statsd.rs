@@ -3,6 +3,7 @@
 //! Owns which name each metric has there. Prints nothing, waits for nothing: the socket does not
 //! block, and what it does not take is part of the next flush.
 
+mod backend;
 mod emitter;
 mod names;
 mod wire;
@@ -15,6 +16,7 @@ use super::metric::{Metric, Value};
 use crate::engine::{Event, GeneratorSnapshot, ScenarioSnapshot};
 use crate::record::{Names, ScenarioRecord};
 
+pub use self::backend::BackendSink;
 pub use self::emitter::{Emitter, Tags, Unsent};
 pub use self::names::{DEFAULT_PREFIX, NameError, Prefix, PrefixError, clean, name};
 
@@ -76,15 +78,11 @@ impl StatsdSink {
         prefix: &Prefix,
         scenarios: &[Names],
     ) -> Result<Self, StatsdError> {
-        let untagged = |name| Scope {
-            name,
-            tags: Tags::default(),
-        };
         let scenarios = names::scenarios(prefix, scenarios)?;
         Ok(Self {
             emitter: Emitter::connect(address)?,
-            scenarios: scenarios.into_iter().map(untagged).collect(),
-            generator: untagged(format!("{prefix}.generator")),
+            scenarios: scenarios.into_iter().map(Scope::untagged).collect(),
+            generator: Scope::untagged(format!("{prefix}.generator")),
         })
     }
 
@@ -136,6 +134,13 @@ impl StatsdSink {
 }
 
 impl Scope {
+    fn untagged(name: String) -> Self {
+        Self {
+            name,
+            tags: Tags::default(),
+        }
+    }
+
     /// Takes values into an emitter, under this scope's names.
     fn taking<'a>(
         &'a self,

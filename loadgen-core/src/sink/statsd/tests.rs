@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use super::wire::CAPACITY;
 use super::*;
+use crate::clock::Clock;
 use crate::engine::{
     GeneratorSnapshot, Options, Phase, Run, ScenarioSnapshot, ScenarioSpec, Snapshot,
 };
 use crate::outcome::{Failure, Outcome};
-use crate::record::{BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord};
+use crate::record::{
+    BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord, new_histogram,
+};
 use crate::schedule::{ClosedModel, Limit, Load};
+use crate::sink::Served;
 use crate::workload::{Iteration, Levels, UserId, Workload};
 
 /// Stands for StatsD.
@@ -354,4 +358,68 @@ fn counters_that_are_one_after_cleaning_add_up() {
 fn what_has_no_address_is_refused() {
     let error = StatsdSink::new("no.such.host.invalid:1", &Prefix::default(), &[]).unwrap_err();
     assert!(matches!(error, StatsdError::Socket(_)), "{error:?}");
+}
+
+fn served<'a>(id: &'a str, protocol: &'a str, requests: u64) -> Served<'a> {
+    let mut handling_time = new_histogram();
+    handling_time.record_n(2_000, 20).unwrap();
+    Served {
+        id,
+        protocol,
+        requests,
+        failed: 1,
+        connections_opened: 3,
+        connections_open: 2,
+        handling_time,
+    }
+}
+
+#[test]
+fn backends_tell_of_themselves_and_of_their_process() {
+    let (server, address) = Server::start();
+    let mut sink = BackendSink::new(address, &Prefix::default(), Clock::start()).unwrap();
+    sink.tell(&[served("a.b", "grpc", 5), served("a.b", "websocket", 7)]);
+    sink.tell(&[served("a.b", "grpc", 6), served("a.b", "websocket", 7)]);
+    let heard = server.heard();
+    let counters = [
+        ("loadgen.backend.a_b.grpc.connections.opened", 3),
+        ("loadgen.backend.a_b.grpc.failed", 1),
+        ("loadgen.backend.a_b.grpc.requests", 6),
+        ("loadgen.backend.a_b.websocket.connections.opened", 3),
+        ("loadgen.backend.a_b.websocket.failed", 1),
+        ("loadgen.backend.a_b.websocket.requests", 7),
+    ];
+    assert_eq!(
+        heard.counters,
+        counters.map(|(name, it)| (name.to_owned(), it)).into()
+    );
+    assert_eq!(
+        heard.gauges["loadgen.backend.a_b.grpc.connections.open"],
+        2.0
+    );
+    assert_eq!(
+        heard.gauges["loadgen.backend.a_b.grpc.handling_time_us.p50"],
+        2.0
+    );
+    assert!(
+        heard
+            .gauges
+            .contains_key("loadgen.backend.a_b.process.cpu_cores"),
+        "{heard:?}"
+    );
+    // Twenty samples are too few for it.
+    assert!(
+        !heard
+            .gauges
+            .contains_key("loadgen.backend.a_b.grpc.handling_time_us.p99")
+    );
+    let shown: Vec<_> = heard.gauges.into_keys().collect();
+    sink.finish(&[served("a.b", "grpc", 9), served("a.b", "websocket", 7)]);
+    let heard = server.heard();
+    assert_eq!(
+        heard.counters,
+        [("loadgen.backend.a_b.grpc.requests".to_owned(), 3)].into()
+    );
+    assert!(heard.gauges.keys().eq(&shown), "{heard:?}");
+    assert!(heard.gauges.values().all(|it| *it == 0.0), "{heard:?}");
 }

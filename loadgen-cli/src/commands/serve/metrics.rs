@@ -1,0 +1,101 @@
+//! What the servers tell StatsD of themselves, once a second and when they have ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use loadgen_core::clock::{Clock, Nanos};
+use loadgen_core::sink::Served;
+use loadgen_core::sink::statsd::{BackendSink, clean};
+
+use super::Serving;
+use crate::args::ServerArgs;
+use crate::error::Error;
+use crate::settings;
+use crate::statsd::Statsd;
+
+const SECOND: Nanos = 1_000_000_000;
+
+/// Sends the servers' metrics.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    statsd: Statsd,
+    sink: BackendSink,
+    clock: Clock,
+    due: Nanos,
+    named: bool,
+}
+
+impl Reporter {
+    /// One, if flag or environment says where metrics go.
+    ///
+    /// # Errors
+    /// When that is nonsense, or a host without an address.
+    pub(super) fn open(args: &ServerArgs) -> Result<Option<Self>, Error> {
+        let variable = |name: &str| std::env::var_os(name);
+        let Some(target) = settings::statsd(args.statsd.as_ref(), variable)? else {
+            return Ok(None);
+        };
+        let prefix = args.statsd_prefix.clone().unwrap_or_default();
+        let mut statsd = Statsd::look_up(&target, prefix)?;
+        let clock = Clock::start();
+        Ok(Some(Self {
+            sink: statsd.of_backends(clock)?,
+            statsd,
+            clock,
+            due: SECOND,
+            named: args.id.is_some(),
+        }))
+    }
+
+    /// Where metrics go, and under which names.
+    pub(super) fn notice(&self, serving: &[Serving]) -> String {
+        let ids: BTreeSet<_> = serving.iter().map(|it| clean(it.server.id())).collect();
+        let names = ids
+            .into_iter()
+            .map(|id| format!("{}.backend.{id}.*", self.statsd.prefix()));
+        let hint = if self.named {
+            ""
+        } else {
+            "; --id gives them a name that stays the same from start to start"
+        };
+        format!(
+            "metrics go to StatsD at {} as {}{hint}",
+            self.statsd.said(),
+            names.collect::<Vec<_>>().join(" and ")
+        )
+    }
+
+    /// How long until the next report.
+    pub(super) fn due_in(&self) -> Duration {
+        Duration::from_nanos(self.due.saturating_sub(self.clock.now()))
+    }
+
+    /// Sends how the servers stand.
+    pub(super) fn report(&mut self, serving: &[Serving]) {
+        self.sink.tell(&served(serving));
+        // Seconds that were missed, for a process that stood still, are not made up for.
+        self.due = (self.clock.now() / SECOND + 1) * SECOND;
+    }
+
+    /// Sends the last of it, and says what did not get there.
+    pub(super) fn finish(mut self, serving: &[Serving]) -> Option<String> {
+        self.sink.finish(&served(serving));
+        self.statsd.complaint()
+    }
+}
+
+fn served(serving: &[Serving]) -> Vec<Served<'_>> {
+    let served = serving.iter().filter_map(|it| {
+        let activity = it.server.activity()?;
+        Some(Served {
+            id: it.server.id(),
+            protocol: it.protocol.as_str(),
+            requests: activity.requests,
+            failed: activity.failed,
+            connections_opened: activity.connections_opened,
+            connections_open: activity.connections_open,
+            handling_time: activity.handling_time,
+        })
+    });
+    served.collect()
+}

@@ -32,7 +32,7 @@ pub struct Interval {
     pub outcomes: Vec<(Outcome, u64)>,
     /// Each step.
     pub steps: Vec<StepInterval>,
-    /// Response times of each backend's requests, in the order of [`ScenarioRecord::backends`].
+    /// Response times of each backend's requests, in the order of the scenario record's.
     pub backends: Vec<Histogram>,
     /// Each custom timing.
     pub timings: Vec<Histogram>,

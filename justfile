@@ -53,7 +53,7 @@ links:
     #!/usr/bin/env bash
     set -euo pipefail
     missing=0
-    for file in *.md docs/src/*.md tests/counterparts/*.md; do
+    for file in *.md docs/src/*.md monitoring/*.md tests/*/*.md; do
       while IFS= read -r link; do
         if [[ ! -e $(dirname "$file")/$link ]]; then
           echo "$file: nothing at $link" >&2

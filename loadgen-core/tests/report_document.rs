@@ -473,6 +473,7 @@ fn a_scenario_as_json() {
         "opened": 4,
         "failed": 1,
         "dropped": 2,
+        "reconnected": 0,
         "connect_time_us": {
           "count": 4,
           "mean": 400.0,

@@ -99,7 +99,7 @@ def expected(name, scenario):
     counters = {**scenario["ledger"]}
     counters |= {f"outcomes.{key}": count for key, count in scenario["outcomes"].items()}
     counters |= {f"bytes.{key}": scenario["bytes"][key] for key in ("sent", "received")}
-    for key in ("opened", "failed", "dropped"):
+    for key in ("opened", "failed", "dropped", "reconnected"):
         counters[f"connections.{key}"] = scenario["connections"][key]
     for backend in scenario["backends"]:
         counters[f"backends.{backend['id']}.requests"] = backend["requests"]

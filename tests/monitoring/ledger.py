@@ -6,11 +6,6 @@ import re
 NOT_SAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
-# Counters that the document does not have, or not yet: they may be there and cannot be compared.
-# Whatever of these it has is compared like all others.
-UNKNOWN = ("connections.reconnected",)
-
-
 def clean(name):
     """A scenario's, step's or backend's name as one part of a metric's."""
     return NOT_SAFE.sub("_", name)[:200] or "_"
@@ -29,7 +24,6 @@ def of_scenario(scenario):
     counters |= {
         f"connections.{what}": scenario["connections"][what]
         for what in ("opened", "failed", "dropped", "reconnected")
-        if f"connections.{what}" not in UNKNOWN or what in scenario["connections"]
     }
     messages = {"sent": 0, "received": 0}
     for step in scenario["steps"]:
@@ -78,9 +72,7 @@ def differences(counted, document, prefix):
     wanted = expected(document, prefix)
 
     def compares(name):
-        return name in wanted or not (
-            name.startswith(f"{prefix}.backend.") or name.endswith(UNKNOWN)
-        )
+        return name in wanted or not name.startswith(f"{prefix}.backend.")
 
     return [
         f"{name}: {counted.get(name)} counted, {wanted.get(name)} in the document"

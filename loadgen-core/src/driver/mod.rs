@@ -11,6 +11,7 @@ pub mod websocket;
 
 mod backoff;
 mod connect_error;
+mod counted;
 mod endpoints;
 mod net;
 mod pace;

@@ -83,6 +83,9 @@ impl Collector {
         returns: Vec<Vec<Sender<Box<Tick>>>>,
     ) -> Self {
         let workers = returns.len();
+        let mut meter = Meter::new(clock);
+        // What the first second's processor time is held against.
+        meter.read();
         let scenarios = specs
             .iter()
             .map(|spec| {
@@ -108,7 +111,7 @@ impl Collector {
             returns,
             workers: vec![None; workers],
             vitals: vec![WorkerRecord::default(); workers],
-            meter: Meter::new(clock),
+            meter,
             panic: None,
             failure: None,
         }
@@ -129,6 +132,10 @@ impl Collector {
             }
             let now = self.clock.now();
             if now >= next {
+                // What came while a listener was slow belongs to this second too.
+                for message in from.try_iter() {
+                    self.take(message);
+                }
                 self.snapshot(listeners);
                 // A slow listener misses seconds; it does not get them all at once.
                 next += ((now - next) / SECOND + 1) * SECOND;
@@ -180,6 +187,11 @@ impl Collector {
 
     fn snapshot(&mut self, listeners: &mut [Listener]) {
         for scenario in &mut self.scenarios {
+            // What happened in a warm-up is not in the interval; neither is its time.
+            let measure_from = scenario.timeline.measure_from;
+            if scenario.last_tick > measure_from {
+                scenario.interval_from = scenario.interval_from.max(measure_from);
+            }
             let length = scenario.last_tick.saturating_sub(scenario.interval_from);
             scenario.merger.end_interval(Duration::from_nanos(length));
             scenario.interval_from = scenario.last_tick;

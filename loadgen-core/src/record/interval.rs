@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use super::merge::{add_samples, merge, tally};
+use super::merge::{add_samples, merge};
 use super::tick::BackendTick;
 use super::{Histogram, Ledger, Names, Tick, new_histogram};
-use crate::outcome::Outcome;
 use crate::workload::SampleKind;
 
 /// What happened in one scenario between two snapshots.
@@ -28,8 +27,6 @@ pub struct Interval {
     pub queue_wait: Histogram,
     /// Connect times of connections that opened in it.
     pub connect_time: Histogram,
-    /// How the iterations that ended in it ended.
-    pub outcomes: Vec<(Outcome, u64)>,
     /// Each step.
     pub steps: Vec<StepInterval>,
     /// Response times of each backend's requests, in the order of the scenario record's.
@@ -66,25 +63,21 @@ impl Interval {
             start_lag: new_histogram(),
             queue_wait: new_histogram(),
             connect_time: new_histogram(),
-            outcomes: Vec::new(),
             steps: vec![StepInterval::default(); names.steps.len()],
             backends: Vec::new(),
             timings: names.timings.iter().map(|_| new_histogram()).collect(),
         }
     }
 
-    /// Response times of a step's requests that ended in it.
+    /// Response and service times of a step's requests that ended in it. `None` where none ever
+    /// did.
     #[must_use]
-    pub fn step_response_time<'a>(&'a self, step: &'a StepInterval) -> &'a Histogram {
-        let times = step.times.as_ref();
-        times.map_or(&self.response_time, |times| &times.response_time)
-    }
-
-    /// Service times of a step's requests that ended in it.
-    #[must_use]
-    pub fn step_service_time<'a>(&'a self, step: &'a StepInterval) -> &'a Histogram {
-        let times = step.times.as_ref();
-        times.map_or(&self.service_time, |times| &times.service_time)
+    pub fn step_times(&self, step: usize) -> Option<(&Histogram, &Histogram)> {
+        if self.steps.len() == 1 {
+            return Some((&self.response_time, &self.service_time));
+        }
+        let times = self.steps.get(step)?.times.as_ref()?;
+        Some((&times.response_time, &times.service_time))
     }
 
     pub(super) fn add(&mut self, tick: &Tick) {
@@ -96,9 +89,6 @@ impl Interval {
         merge(&mut self.start_lag, &tick.start_lag);
         merge(&mut self.queue_wait, &tick.queue_wait);
         merge(&mut self.connect_time, &tick.connect_time);
-        for (outcome, count) in tick.outcomes.iter() {
-            tally(&mut self.outcomes, outcome, count);
-        }
         if let [only] = &mut *self.steps {
             only.ok += tick.ledger.completed;
         }
@@ -133,7 +123,6 @@ impl Interval {
     /// Empties it for the next one and keeps its memory.
     pub(super) fn clear(&mut self) {
         self.ledger = Ledger::default();
-        self.outcomes.clear();
         let times = self.steps.iter_mut().flat_map(|step| {
             step.ok = 0;
             let times = step.times.iter_mut();

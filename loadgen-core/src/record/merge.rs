@@ -179,7 +179,7 @@ pub(super) fn merge(into: &mut Histogram, from: &Histogram) {
     }
 }
 
-pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
     match into.iter_mut().find(|(seen, _)| *seen == outcome) {
         Some((_, sum)) => *sum += count,
         None => into.push((outcome, count)),

@@ -183,6 +183,7 @@ fn connections(record: &ConnectionRecord) -> Connections {
         opened: record.counts.opened,
         failed: record.counts.failed,
         dropped: record.counts.dropped,
+        reconnected: record.counts.reconnected,
         connect_time_us: Statistics::of_any(&record.connect_time),
     }
 }

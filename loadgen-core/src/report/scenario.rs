@@ -91,6 +91,9 @@ pub struct Connections {
     pub failed: u64,
     /// Open ones that ended without the generator's asking.
     pub dropped: u64,
+    /// Of those opened, the ones that took the place of a dropped one.
+    #[serde(default)]
+    pub reconnected: u64,
     /// From resolving the name until ready for requests; where any were opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_time_us: Option<Statistics>,

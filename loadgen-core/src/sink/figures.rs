@@ -3,7 +3,7 @@
 //! Owns which record is which metric. Knows no sink.
 
 use super::metric::{self, Metric, Value};
-use crate::engine::{GeneratorSnapshot, ScenarioSnapshot};
+use crate::engine::{GeneratorSnapshot, Phase, ScenarioSnapshot};
 use crate::outcome::Outcome;
 use crate::process::Vitals;
 use crate::record::{Histogram, ScenarioRecord, StepRecord};
@@ -104,8 +104,11 @@ fn step_totals(step: &StepRecord, take: &mut Take<'_>) {
     }
 }
 
-/// The gauges of a scenario, of the last second.
+/// The gauges of a scenario, of the last second. One that is over has none.
 pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>) {
+    if snapshot.phase == Phase::Done {
+        return;
+    }
     let (interval, total, levels) = (snapshot.interval, snapshot.total, snapshot.levels);
     let ledger = &total.ledger;
     let waiting = ledger
@@ -135,15 +138,15 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
     times(&metric::START_LAG, &[], &interval.start_lag, take);
     times(&metric::QUEUE_WAIT, &[], &interval.queue_wait, take);
     times(&metric::CONNECT_TIME, &[], &interval.connect_time, take);
-    for (step, record) in interval.steps.iter().zip(&total.steps) {
+    for (nth, (step, record)) in interval.steps.iter().zip(&total.steps).enumerate() {
         let label = [record.name.as_str()];
         if seconds > 0.0 {
             take(&metric::STEP_THROUGHPUT, &label, rate(step.ok));
         }
-        let response_time = interval.step_response_time(step);
-        times(&metric::STEP_RESPONSE_TIME, &label, response_time, take);
-        let service_time = interval.step_service_time(step);
-        times(&metric::STEP_SERVICE_TIME, &label, service_time, take);
+        if let Some((response_time, service_time)) = interval.step_times(nth) {
+            times(&metric::STEP_RESPONSE_TIME, &label, response_time, take);
+            times(&metric::STEP_SERVICE_TIME, &label, service_time, take);
+        }
         for (kind, samples) in &step.samples {
             let metric = match kind {
                 SampleKind::FirstMessage => &metric::STEP_FIRST_MESSAGE,

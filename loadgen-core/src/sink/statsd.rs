@@ -13,7 +13,7 @@ use std::net::ToSocketAddrs;
 
 use super::figures;
 use super::metric::{Metric, Value};
-use crate::engine::{Event, GeneratorSnapshot, ScenarioSnapshot};
+use crate::engine::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot};
 use crate::record::{Names, ScenarioRecord};
 
 pub use self::backend::BackendSink;
@@ -57,6 +57,7 @@ pub struct StatsdSink {
     /// Each scenario's, in the order of the run.
     scenarios: Vec<Scope>,
     generator: Scope,
+    is_finished: bool,
 }
 
 /// What a group of metrics has in common.
@@ -83,10 +84,12 @@ impl StatsdSink {
             emitter: Emitter::connect(address)?,
             scenarios: scenarios.into_iter().map(Scope::untagged).collect(),
             generator: Scope::untagged(format!("{prefix}.generator")),
+            is_finished: false,
         })
     }
 
-    /// Has every metric sent with tags: these, and of each scenario its own, which come first.
+    /// Has every metric sent with tags: each scenario's own, and these, which come behind them and
+    /// hold where both have one of a name.
     #[must_use]
     pub fn tagged(mut self, scenarios: &[Names], tags: &[(String, String)]) -> Self {
         for (scope, names) in self.scenarios.iter_mut().zip(scenarios) {
@@ -113,8 +116,8 @@ impl StatsdSink {
             }
             Event::Finished(record) => {
                 self.totals(record.scenarios.iter());
-                self.emitter.zero_gauges();
-                self.emitter.flush();
+                self.emitter.finish();
+                self.is_finished = true;
             }
         }
     }
@@ -128,8 +131,20 @@ impl StatsdSink {
     fn of_the_moment(&mut self, scenarios: &[ScenarioSnapshot<'_>], generator: &GeneratorSnapshot) {
         for (scope, snapshot) in self.scenarios.iter().zip(scenarios) {
             figures::of_the_moment(snapshot, &mut scope.taking(&mut self.emitter));
+            if snapshot.phase == Phase::Done {
+                self.emitter.zero_gauges(&format!("{}.", scope.name));
+            }
         }
         figures::of_the_generator(generator, &mut self.generator.taking(&mut self.emitter));
+    }
+}
+
+/// A run that broke off tells no end; its gauges would stand for ever.
+impl Drop for StatsdSink {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.emitter.finish();
+        }
     }
 }
 
@@ -147,6 +162,9 @@ impl Scope {
         emitter: &'a mut Emitter,
     ) -> impl FnMut(&'static Metric, &[&str], Value) + 'a {
         move |metric, labels, value| {
+            if value == Value::Count(0) {
+                return;
+            }
             let name = name(&self.name, metric, labels);
             match value {
                 Value::Count(total) => emitter.count(&name, &self.tags, total),
@@ -156,5 +174,7 @@ impl Scope {
     }
 }
 
+#[cfg(test)]
+mod pressed;
 #[cfg(test)]
 mod tests;

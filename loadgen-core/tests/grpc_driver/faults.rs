@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use http::Response;
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::workload::SampleKind;
+use loadgen_core::workload::{SampleKind, Workload};
 use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -307,6 +307,33 @@ fn a_graceful_goaway_loses_nothing() {
             let seen = driver.recorder.0.borrow();
             assert_eq!((seen.opened, seen.failed, seen.dropped), (2, 0, 1));
         }
+    });
+}
+
+/// The stream of the one that was asked to go is under way still, and so is its connection.
+#[test]
+fn what_stands_counts_a_connection_that_finishes_its_streams() {
+    run(async {
+        let server = Server::start(async |exchange: Exchange| {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            exchange.ok(&[b""]).await;
+        })
+        .await;
+        let driver = Driver::open(&plan(&[server.address], "Hello")).await;
+        let under_way = driver.once();
+        let meanwhile = async {
+            until(|| server.control.active.get() == 1).await;
+            assert_eq!(driver.workload.levels().in_flight, Some(1));
+            server.control.goaway.notify_waiters();
+            until(|| server.control.connections.get() == 2).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert_eq!(server.control.active.get(), 1);
+            let levels = driver.workload.levels();
+            (levels.in_flight, levels.connections)
+        };
+        let (outcome, levels) = tokio::join!(under_way, meanwhile);
+        assert_eq!(outcome, Outcome::Ok);
+        assert_eq!(levels, (Some(1), Some(2)));
     });
 }
 

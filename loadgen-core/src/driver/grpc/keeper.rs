@@ -3,6 +3,7 @@
 //! Owns the back-off between attempts and the reports of what happens to connections. Sends no
 //! requests.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use super::status;
 use crate::clock::{Clock, Nanos};
 use crate::driver::backoff::Backoff;
 use crate::driver::connect_error::{ConnectError, Problem};
+use crate::driver::counted::Counted;
 use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
 use crate::workload::{ConnectionEvent, Observer};
 
@@ -33,6 +35,8 @@ pub(super) struct Opener {
     pub(super) clock: Clock,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
+    /// How many connections of the pool are open, those included that only finish their streams.
+    pub(super) open_connections: Rc<Cell<u64>>,
 }
 
 /// A connection that meets with a good-bye while it is being set up has come to a server that is
@@ -159,6 +163,7 @@ struct Driven {
     observer: Rc<dyn Observer>,
     since: Nanos,
     is_closed: bool,
+    counted: Counted,
 }
 
 impl Driven {
@@ -176,6 +181,7 @@ impl Driven {
             observer: Rc::clone(&opener.observer),
             since: opener.clock.now(),
             is_closed: false,
+            counted: Counted::among(&opener.open_connections),
         }
     }
 
@@ -217,6 +223,7 @@ impl Driven {
             line,
             traffic,
             observer,
+            counted: _counted,
             ..
         } = self;
         // Once those with streams have let go of it too, the connection closes.

@@ -128,6 +128,7 @@ pub(super) struct Place {
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
     last_problem: RefCell<String>,
     keeper: RefCell<Option<Waker>>,
+    slots: Cell<u64>,
 }
 
 impl Place {
@@ -139,6 +140,7 @@ impl Place {
             waiting: RefCell::new(VecDeque::new()),
             last_problem: RefCell::new(String::new()),
             keeper: RefCell::new(None),
+            slots: Cell::new(0),
         }
     }
 
@@ -192,17 +194,17 @@ impl Place {
         self.line.borrow().is_some()
     }
 
-    /// What stands on the connection, where one is open.
+    /// Calls under way, those included on connections that only finish them, and the streams of the
+    /// connection that takes calls, where one is open.
     pub(super) fn levels(&self) -> Levels {
-        let mut levels = Levels::default();
-        if let Some(line) = &*self.line.borrow() {
-            let in_use = u64::from(line.in_use.get());
-            levels.connections = Some(1);
-            levels.in_flight = Some(in_use);
-            levels.streams_in_use = Some(in_use);
-            levels.streams_allowed = Some(u64::from(line.limit.get()));
+        let line = self.line.borrow();
+        let of_line = |of: fn(&Line) -> u32| line.as_ref().map(|line| u64::from(of(line)));
+        Levels {
+            in_flight: Some(self.slots.get()),
+            streams_in_use: of_line(|line| line.in_use.get()),
+            streams_allowed: of_line(|line| line.limit.get()),
+            ..Levels::default()
         }
-        levels
     }
 
     /// Makes a connection the current one.
@@ -282,6 +284,7 @@ impl Slot {
     /// One that is counted already.
     #[inline]
     fn granted(place: &Rc<Place>, line: Rc<Line>) -> Self {
+        place.slots.set(place.slots.get() + 1);
         Self {
             place: Rc::clone(place),
             line,
@@ -327,6 +330,7 @@ impl Slot {
 impl Drop for Slot {
     #[inline]
     fn drop(&mut self) {
+        self.place.slots.set(self.place.slots.get() - 1);
         let line = &self.line;
         if self.is_under_way.get() && line.traffic.is_stuck() {
             line.lingering.set(line.lingering.get() + 1);

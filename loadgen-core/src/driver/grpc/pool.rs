@@ -29,11 +29,13 @@ pub(super) struct Pool {
     /// Whose turn it is.
     turn: Cell<usize>,
     keepers: RefCell<Vec<JoinHandle<()>>>,
+    open_connections: Rc<Cell<u64>>,
 }
 
 impl Pool {
     pub(super) fn new(prepared: &Prepared, context: &WorkerContext) -> Self {
         let endpoints: Vec<_> = prepared.endpoints.iter().cloned().map(Rc::new).collect();
+        let open_connections = Rc::default();
         let total = total(prepared.connections, context.workers, endpoints.len());
         let places: Vec<_> = share(total, context.worker, context.workers)
             .map(|nth| {
@@ -47,6 +49,7 @@ impl Pool {
                     clock: context.clock,
                     observer: Rc::clone(&context.observer),
                     seed: context.seed ^ (nth as u64).rotate_left(32),
+                    open_connections: Rc::clone(&open_connections),
                 };
                 (Rc::new(Place::new(target, context.clock)), opener)
             })
@@ -57,6 +60,7 @@ impl Pool {
             places,
             endpoints,
             keepers: RefCell::new(Vec::new()),
+            open_connections,
         }
     }
 
@@ -101,10 +105,10 @@ impl Pool {
         }
     }
 
-    /// What stands on the connections that take calls.
+    /// What stands at the moment.
     pub(super) fn levels(&self) -> Levels {
         let mut levels = Levels {
-            connections: Some(0),
+            connections: Some(self.open_connections.get()),
             in_flight: Some(0),
             streams_in_use: Some(0),
             streams_allowed: Some(0),

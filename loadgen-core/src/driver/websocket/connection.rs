@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 use super::account::Account;
 use super::sequence::Sequence;
 use crate::clock::Nanos;
+use crate::driver::counted::Counted;
 use crate::driver::net::{Traffic, Transport};
 use crate::outcome::Failure;
 use crate::workload::Observer;
@@ -62,15 +63,6 @@ pub(super) struct Connection {
     /// The numbers of a stream that comes by itself.
     pub(super) feed: Sequence,
     counted: Option<Counted>,
-}
-
-/// One of those that are counted, for as long as it is there.
-struct Counted(Rc<Cell<u64>>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 impl fmt::Debug for Connection {
@@ -195,8 +187,7 @@ impl Connection {
 
     /// Has it counted among the open ones until it is gone.
     pub(super) fn count_in(&mut self, open: &Rc<Cell<u64>>) {
-        open.set(open.get() + 1);
-        self.counted = Some(Counted(Rc::clone(open)));
+        self.counted = Some(Counted::among(open));
     }
 
     /// The next message or pong. The server's own pings are answered on the way.

@@ -59,8 +59,7 @@ impl BackendSink {
             let scope = self.scope(server);
             figures::totals_of_a_backend(server, &mut scope.taking(&mut self.emitter));
         }
-        self.emitter.zero_gauges();
-        self.emitter.flush();
+        self.emitter.finish();
     }
 
     fn scope(&self, server: &Served<'_>) -> Scope {

@@ -18,6 +18,9 @@ use super::wire::{Lines, Sent, Wire};
 /// StatsD reads one at a time: with more, it would lose the rest without a word.
 const BURST: usize = 32;
 
+/// So many pauses a refusal may take to come: a tenth of a second.
+const LONGEST_ANSWER_PAUSES: u32 = 50;
+
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever flushes makes no load, and one burst a second is the rule"
@@ -39,8 +42,9 @@ fn pause() {
 /// emitter.count("shop.orders", &tags, 17);
 /// emitter.gauge("shop.carts", &tags, 4.0);
 /// emitter.flush();
-/// // At the end.
-/// emitter.zero_gauges();
+/// // At the end, where they stand then.
+/// emitter.count("shop.orders", &tags, 19);
+/// emitter.finish();
 /// # Ok(())
 /// # }
 /// ```
@@ -65,14 +69,17 @@ struct Count {
     sent: u64,
 }
 
+/// The most bytes of a line's tags: with the longest names it still fits into a datagram.
+const MOST_TAG_BYTES: usize = 400;
+
 /// Labels of a metric, in the form that DogStatsD made common: `|#team:search,env:ci`. Cheap to
 /// clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tags(Option<Arc<str>>);
 
 impl Tags {
-    /// These. ASCII letters, digits, `_`, `-` and `.` stay; what else a name or a value has becomes
-    /// `_`.
+    /// These, as many as fit into 400 bytes; of two with one name the later one. ASCII letters,
+    /// digits, `_`, `-` and `.` stay; what else a name or a value has becomes `_`.
     #[must_use]
     pub fn new<'a>(tags: impl IntoIterator<Item = &'a (String, String)>) -> Self {
         let clean = |text: &str| -> String {
@@ -80,13 +87,31 @@ impl Tags {
             let cleaned = text.chars().map(|c| if stays(c) { c } else { '_' });
             cleaned.take(super::names::LONGEST_PART).collect()
         };
-        let tags = tags.into_iter().map(|(name, value)| {
-            // Graphite takes no empty values.
-            let value = if value.is_empty() { "_" } else { value };
-            format!("{}:{}", clean(name), clean(value))
-        });
-        let tags: Vec<_> = tags.collect();
-        Self((!tags.is_empty()).then(|| format!("|#{}", tags.join(",")).into()))
+        // Graphite takes no empty ones.
+        let or_blank = |text: String| {
+            if text.is_empty() {
+                "_".to_owned()
+            } else {
+                text
+            }
+        };
+        let mut kept: Vec<(String, String)> = Vec::new();
+        for (name, value) in tags {
+            let (name, value) = (or_blank(clean(name)), or_blank(clean(value)));
+            match kept.iter_mut().find(|(seen, _)| *seen == name) {
+                Some((_, last)) => *last = value,
+                None => kept.push((name, value)),
+            }
+        }
+        let mut text = String::new();
+        for (name, value) in kept {
+            let separator = if text.is_empty() { "|#" } else { "," };
+            let more = format!("{separator}{name}:{value}");
+            if text.len() + more.len() <= MOST_TAG_BYTES {
+                text.push_str(&more);
+            }
+        }
+        Self((!text.is_empty()).then(|| text.into()))
     }
 }
 
@@ -164,30 +189,21 @@ impl Emitter {
             // The answer to the flush before came after it was over.
             self.count_refusal();
             self.put_back();
+            self.wire.turn();
         }
-        self.in_doubt.clear();
-        for (nth, datagram) in self.lines().datagrams.into_iter().enumerate() {
-            if nth > 0 && nth.is_multiple_of(BURST) {
-                pause();
+        for others in (0..self.wire.addresses()).rev() {
+            self.in_doubt.clear();
+            if self.send() {
+                break;
             }
-            let sent = self.wire.send(&datagram.text);
-            if sent == Sent::Taken {
-                for (series, delta) in datagram.deltas {
-                    if let Some(count) = self.counters.get_mut(&series) {
-                        count.sent += delta;
-                    }
-                    self.in_doubt.push((series, delta));
-                }
-                continue;
+            // Which of these datagrams it was about is not said; whoever was not there for one was
+            // not there for those some microseconds before.
+            self.put_back();
+            self.wire.turn();
+            if others == 0 {
+                // The next second is soon enough.
+                self.count_refusal();
             }
-            self.count_refusal();
-            if sent == Sent::Refused {
-                // Which of this flush's datagrams it was about is not said; whoever was not there
-                // for one was not there for those some microseconds before.
-                self.put_back();
-            }
-            // The next second is soon enough.
-            break;
         }
         let behind = self.counters.values().filter(|it| it.sent < it.total);
         let behind = behind.count() as u64;
@@ -200,12 +216,70 @@ impl Emitter {
         }
     }
 
-    /// Says that every gauge that was ever shown is zero: one stands in StatsD until it is told
-    /// otherwise.
-    pub fn zero_gauges(&mut self) {
-        for value in self.gauges.values_mut() {
-            *value = Some(0.0);
+    /// Hands everything to the system. False when it heard that nobody listens.
+    fn send(&mut self) -> bool {
+        for (nth, datagram) in self.lines().datagrams.into_iter().enumerate() {
+            if nth > 0 && nth.is_multiple_of(BURST) {
+                pause();
+            }
+            match self.wire.send(&datagram.text) {
+                Sent::Taken => {
+                    for (series, delta) in datagram.deltas {
+                        if let Some(count) = self.counters.get_mut(&series) {
+                            count.sent += delta;
+                        }
+                        self.in_doubt.push((series, delta));
+                    }
+                }
+                // It may be this one alone.
+                Sent::NotTaken => self.count_refusal(),
+                Sent::Refused => return false,
+            }
         }
+        true
+    }
+
+    /// Says that the gauges whose names begin so are zero, those that were ever shown: a gauge
+    /// stands in StatsD until it is told otherwise.
+    pub fn zero_gauges(&mut self, beginning: &str) {
+        for ((name, _), value) in &mut self.gauges {
+            if name.starts_with(beginning) {
+                *value = Some(0.0);
+            }
+        }
+    }
+
+    /// Sends what was said since the last flush, every gauge as zero, and hears what becomes of it:
+    /// who is not on this machine may refuse some milliseconds later, so this takes a fifth of a
+    /// second then.
+    pub fn finish(&mut self) {
+        if self.await_refusal() {
+            self.count_refusal();
+            self.put_back();
+        }
+        self.zero_gauges("");
+        self.flush();
+        if self.await_refusal() {
+            let short = self.in_doubt.len() as u64;
+            self.unsent.0.counters.fetch_add(short, Ordering::Relaxed);
+            self.count_refusal();
+            self.put_back();
+        }
+    }
+
+    /// Waits for a refusal of what was sent, where it may be late. Whether there was one; then it
+    /// is no longer to be heard.
+    fn await_refusal(&mut self) -> bool {
+        if self.wire.is_local() {
+            return false;
+        }
+        for _ in 0..LONGEST_ANSWER_PAUSES {
+            pause();
+            if self.wire.refused() {
+                return true;
+            }
+        }
+        false
     }
 
     fn lines(&self) -> Lines {

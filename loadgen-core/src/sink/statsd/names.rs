@@ -107,6 +107,9 @@ pub fn name(scope: &str, metric: &Metric, labels: &[&str]) -> String {
     name
 }
 
+/// What is no scenario's: the generator's own metrics and the reference backends'.
+const RESERVED: [&str; 2] = ["generator", "backend"];
+
 /// What each scenario's names begin with.
 ///
 /// # Errors
@@ -118,13 +121,11 @@ pub(super) fn scenarios(prefix: &Prefix, scenarios: &[Names]) -> Result<Vec<Stri
         let named_so = scenarios
             .iter()
             .filter(|it| it.scenario == scenario.scenario);
-        let cleaned = match named_so.count() {
-            1 => clean(&scenario.scenario),
-            _ => format!(
-                "{}_{}",
-                clean(&scenario.scenario),
-                clean(&scenario.protocol)
-            ),
+        let cleaned = clean(&scenario.scenario);
+        let cleaned = if named_so.count() > 1 || RESERVED.contains(&cleaned.as_str()) {
+            format!("{cleaned}_{}", clean(&scenario.protocol))
+        } else {
+            cleaned
         };
         if let Some(first) = taken.insert(cleaned.clone(), &scenario.scenario) {
             return Err(NameError {
@@ -218,6 +219,16 @@ mod tests {
 
     fn all(names: &[Names]) -> Result<Vec<String>, String> {
         scenarios(&Prefix::default(), names).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_name_that_is_taken_carries_its_protocol() {
+        let names = [
+            named("generator", "grpc", &[]),
+            named("backend", "websocket", &[]),
+        ];
+        let expected = ["loadgen.generator_grpc", "loadgen.backend_websocket"];
+        assert_eq!(all(&names).unwrap(), expected);
     }
 
     #[test]

@@ -306,7 +306,7 @@ fn a_gauge_below_zero_is_a_change_from_zero() {
     assert_eq!(lines(&server), ["a:0|g", "a:-2.5|g", "b:0|g", "d:1|g"]);
     emitter.flush();
     assert!(lines(&server).is_empty(), "nothing was said since");
-    emitter.zero_gauges();
+    emitter.zero_gauges("");
     emitter.flush();
     assert_eq!(lines(&server), ["a:0|g", "b:0|g", "d:0|g"]);
 }

@@ -10,29 +10,64 @@ pub(super) const CAPACITY: usize = 1_432;
 
 /// A socket that never blocks.
 #[derive(Debug)]
-pub(super) struct Wire(UdpSocket);
+pub(super) struct Wire {
+    socket: UdpSocket,
+    /// All that the name stands for, and which of them the socket is connected to. Whether somebody
+    /// listens there shows only in sending.
+    addresses: Vec<SocketAddr>,
+    current: usize,
+}
 
 impl Wire {
     /// Connected, so that the system tells when nobody listens.
     pub(super) fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let addresses: Vec<_> = address.to_socket_addrs()?.collect();
         let mut last = None;
-        for address in address.to_socket_addrs()? {
-            match connect(address) {
-                Ok(socket) => return Ok(Self(socket)),
+        for (current, address) in addresses.iter().enumerate() {
+            match connect(*address) {
+                Ok(socket) => {
+                    return Ok(Self {
+                        socket,
+                        addresses,
+                        current,
+                    });
+                }
                 Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| io::Error::other("the name has no address")))
     }
 
+    /// How many addresses there are to be tried.
+    pub(super) fn addresses(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// Turns to the next address, where there is another one that can be sent to.
+    pub(super) fn turn(&mut self) {
+        for step in 1..self.addresses.len() {
+            let next = (self.current + step) % self.addresses.len();
+            if let Ok(socket) = connect(self.addresses[next]) {
+                self.socket = socket;
+                self.current = next;
+                return;
+            }
+        }
+    }
+
+    /// Whether it goes to this machine, which answers at once.
+    pub(super) fn is_local(&self) -> bool {
+        self.addresses[self.current].ip().is_loopback()
+    }
+
     /// Whether the system has heard of a refusal since it was last asked.
     pub(super) fn refused(&self) -> bool {
-        !matches!(self.0.take_error(), Ok(None))
+        !matches!(self.socket.take_error(), Ok(None))
     }
 
     /// Hands a datagram to the system.
     pub(super) fn send(&self, datagram: &str) -> Sent {
-        match self.0.send(datagram.as_bytes()) {
+        match self.socket.send(datagram.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Sent::Refused,
             Err(_) => Sent::NotTaken,
             // On this machine the answer is there at once.

@@ -1,0 +1,21 @@
+//! How many of something there are.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// One of those that are counted, for as long as it is there.
+#[derive(Debug)]
+pub(super) struct Counted(Rc<Cell<u64>>);
+
+impl Counted {
+    pub(super) fn among(all: &Rc<Cell<u64>>) -> Self {
+        all.set(all.get() + 1);
+        Self(Rc::clone(all))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}

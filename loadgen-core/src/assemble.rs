@@ -5,6 +5,7 @@ use crate::driver::grpc::{self, GrpcFactory};
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::engine::{Options, Run, ScenarioSpec};
+use crate::record::Names;
 use crate::scenario::{Action, Plan, Protocol, ScenarioPlan};
 
 /// Why a plan could not be turned into a run.
@@ -84,6 +85,13 @@ pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
         .try_fold(Run::new(options), |run, scenario| {
             add(run, scenario).map_err(|source| failed(scenario, source))
         })
+}
+
+/// The names of what the run of a plan will record, as [`Run::names`] has them. The plan may have no
+/// targets yet.
+#[must_use]
+pub fn names(plan: &Plan) -> Vec<Names> {
+    plan.scenarios.iter().map(|it| spec(it).names()).collect()
 }
 
 fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {

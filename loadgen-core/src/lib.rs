@@ -32,11 +32,16 @@ pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod schedule;
-#[cfg(any(feature = "statsd", feature = "prometheus", feature = "otlp"))]
+#[cfg(any(
+    feature = "statsd",
+    feature = "prometheus",
+    feature = "otlp",
+    feature = "graphite"
+))]
 pub mod sink;
 pub mod threshold;
 pub mod units;
 pub mod workload;
 
 #[cfg(any(feature = "grpc", feature = "websocket"))]
-pub use assemble::{AssembleError, Checked, assemble, check};
+pub use assemble::{AssembleError, Checked, assemble, check, names};

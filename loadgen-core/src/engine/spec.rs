@@ -79,7 +79,7 @@ impl ScenarioSpec {
         of.min(users).min(self.max_workers.unwrap_or(of)).max(1)
     }
 
-    pub(super) fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         Names {
             scenario: self.name.clone(),
             protocol: self.protocol.clone(),

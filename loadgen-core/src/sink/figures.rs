@@ -5,6 +5,7 @@
 use super::metric::{self, Metric, Value};
 use crate::engine::{GeneratorSnapshot, Phase, ScenarioSnapshot};
 use crate::outcome::Outcome;
+#[cfg(feature = "statsd")]
 use crate::process::Vitals;
 use crate::record::{Histogram, ScenarioRecord, StepRecord};
 use crate::report::Statistics;
@@ -194,6 +195,7 @@ pub(crate) fn of_the_generator(snapshot: &GeneratorSnapshot, take: &mut Take<'_>
 }
 
 /// What a reference backend has done, by its own count.
+#[cfg(feature = "statsd")]
 #[derive(Debug)]
 pub struct Served<'a> {
     /// What its replies call it.
@@ -214,6 +216,7 @@ pub struct Served<'a> {
 }
 
 /// The counters of a reference backend, since it began.
+#[cfg(feature = "statsd")]
 pub(crate) fn totals_of_a_backend(served: &Served<'_>, take: &mut Take<'_>) {
     for (metric, count) in [
         (&metric::SERVED_REQUESTS, served.requests),
@@ -225,6 +228,7 @@ pub(crate) fn totals_of_a_backend(served: &Served<'_>, take: &mut Take<'_>) {
 }
 
 /// The gauges of a reference backend, of the last second.
+#[cfg(feature = "statsd")]
 pub(crate) fn backend_of_the_moment(served: &Served<'_>, take: &mut Take<'_>) {
     let label = [served.protocol];
     let open = Value::Level(served.connections_open as f64);
@@ -233,6 +237,7 @@ pub(crate) fn backend_of_the_moment(served: &Served<'_>, take: &mut Take<'_>) {
 }
 
 /// The gauges of a reference backend's process.
+#[cfg(feature = "statsd")]
 pub(crate) fn of_the_process(vitals: Vitals, take: &mut Take<'_>) {
     let counted = |count: Option<u64>| count.map(|count| count as f64);
     for (metric, level) in [

@@ -1,0 +1,281 @@
+//! Runs and receivers for the tests of sinks.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::RunInfo;
+use crate::engine::{
+    Event, GeneratorSnapshot, Options, Phase, Run, ScenarioSnapshot, ScenarioSpec, Snapshot,
+};
+use crate::outcome::{Failure, Outcome};
+use crate::record::{GeneratorRecord, Interval, Ledger, Merger, Names, RunRecord, ScenarioRecord};
+use crate::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use crate::workload::{
+    ConnectionEvent, Iteration, Levels, MessageFault, Observer, SampleKind, UserId, Workload,
+};
+
+/// A name with everything in it that a format may stumble over.
+pub(super) const AWKWARD: &str = "a \"b\" \\ c\nd größe";
+
+pub(super) fn info() -> RunInfo {
+    RunInfo {
+        id: "20261103T141502Z-7f3a9c".to_owned(),
+        version: "1.2.3".to_owned(),
+    }
+}
+
+/// Has something to tell for every metric there is, and fails every fifth time.
+struct Everything {
+    connected: Cell<bool>,
+    observer: Rc<dyn Observer>,
+}
+
+impl Workload for Everything {
+    type Session = u64;
+
+    async fn open(&self, _: UserId) -> Result<u64, Failure> {
+        if !self.connected.replace(true) {
+            self.observer.connection(ConnectionEvent::Opened {
+                connect_time: 1_000_000,
+                reconnected: false,
+            });
+        }
+        Ok(0)
+    }
+
+    async fn iterate(&self, session: &mut u64, iteration: &Iteration<'_>) -> Outcome {
+        *session += 1;
+        self.observer.bytes(100, 200);
+        self.observer.connection(ConnectionEvent::Opened {
+            connect_time: 1_000_000,
+            reconnected: true,
+        });
+        for kind in [
+            SampleKind::FirstMessage,
+            SampleKind::MessageGap,
+            SampleKind::RoundTrip,
+            SampleKind::StreamWait,
+        ] {
+            iteration.sample(0, kind, Duration::from_millis(2));
+        }
+        iteration.messages(0, 1, 2);
+        iteration.message_fault(0, MessageFault::Missing, 1);
+        iteration.count(0, 3);
+        iteration.gauge(0, 2.5);
+        iteration.timing(0, Duration::from_millis(3));
+        let first = iteration.step(0, async {
+            iteration.answered_by(b"backend-1");
+            Outcome::Ok
+        });
+        first.await;
+        iteration
+            .step(1, async {
+                if session.is_multiple_of(5) {
+                    Failure::Custom("no luck").into()
+                } else {
+                    Outcome::Ok
+                }
+            })
+            .await
+    }
+
+    fn levels(&self) -> Levels {
+        Levels {
+            connections: Some(1),
+            in_flight: Some(2),
+            replies_owed: Some(3),
+            streams_in_use: Some(4),
+            streams_allowed: Some(5),
+        }
+    }
+}
+
+/// A run of little more than a second with a value for every metric.
+pub(super) fn everything() -> Run {
+    let load = Load::Open(OpenModel {
+        stages: vec![RateStage {
+            duration: Duration::from_millis(1_200),
+            from: 200.0,
+            to: 200.0,
+        }],
+        spacing: Spacing::Uniform,
+        max_users: 4,
+        when_busy: WhenBusy::Queue,
+    });
+    let spec = ScenarioSpec {
+        steps: vec!["first".to_owned(), AWKWARD.to_owned()],
+        counters: vec!["things".to_owned()],
+        gauges: vec!["depth".to_owned()],
+        timings: vec!["wait".to_owned()],
+        tags: vec![
+            ("team.name".to_owned(), AWKWARD.to_owned()),
+            ("step".to_owned(), "taken".to_owned()),
+        ],
+        ..ScenarioSpec::new(AWKWARD, load)
+    };
+    Run::new(Options::default()).scenario(spec, |context| Everything {
+        connected: Cell::new(false),
+        observer: Rc::clone(&context.observer),
+    })
+}
+
+pub(super) fn names() -> Names {
+    Names {
+        scenario: "s".to_owned(),
+        protocol: "custom".to_owned(),
+        ..Names::default()
+    }
+}
+
+pub(super) fn record(completed: u64) -> ScenarioRecord {
+    let mut record = ScenarioRecord::empty("s", "custom", false, &[]);
+    record.ledger = Ledger {
+        planned: completed,
+        started: completed,
+        completed,
+        ..Ledger::default()
+    };
+    record
+}
+
+/// Tells of a second after which so many are completed.
+pub(super) fn second(hear: &mut dyn FnMut(&Event<'_>), completed: u64) {
+    let interval: Interval = Merger::new(&names(), 1).interval().clone();
+    let total = record(completed);
+    let scenario = ScenarioSnapshot {
+        phase: Phase::Measure,
+        users: 3,
+        levels: Levels::default(),
+        interval: &interval,
+        total: &total,
+    };
+    hear(&Event::Snapshot(&Snapshot {
+        elapsed: Duration::from_secs(1),
+        scenarios: vec![scenario],
+        generator: GeneratorSnapshot::default(),
+    }));
+}
+
+pub(super) fn run_record(completed: u64) -> RunRecord {
+    let scenarios = vec![record(completed)];
+    let generator = GeneratorRecord::default();
+    RunRecord::new(
+        SystemTime::UNIX_EPOCH,
+        Duration::from_secs(1),
+        scenarios,
+        generator,
+    )
+}
+
+pub(super) fn end(hear: &mut dyn FnMut(&Event<'_>), completed: u64) {
+    hear(&Event::Finished(&run_record(completed)));
+}
+
+/// What the listener costs, in microseconds: all calls during a run of [`everything`].
+pub(super) fn cost_of(
+    what: &str,
+    make: impl FnOnce(&Run) -> Box<dyn FnMut(&Event<'_>) + Send>,
+) -> RunRecord {
+    let run = everything();
+    let mut hear = make(&run);
+    let clock = crate::clock::Clock::start();
+    let (costs, told) = mpsc::channel();
+    let run = run.listen(move |event: &Event<'_>| {
+        let from = clock.now();
+        hear(event);
+        let _ = costs.send((clock.now() - from) / 1_000);
+    });
+    let record = run.execute().unwrap();
+    let costs: Vec<u64> = told.try_iter().collect();
+    println!("{what}: microseconds within hear, each event: {costs:?}");
+    record
+}
+
+/// A request as it came.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) target: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Stands for whoever takes posts: one request after the other, each on its own connection.
+pub(super) struct Receiver {
+    pub(super) address: SocketAddr,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Receiver {
+    /// Answers each request with the status and body that `answer` makes; it may wait.
+    pub(super) fn start(mut answer: impl FnMut() -> (u16, Vec<u8>) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (told, requests) = mpsc::channel();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let request = read(&mut BufReader::new(&stream));
+                if told.send(request).is_err() {
+                    return;
+                }
+                let (status, body) = answer();
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                // The other side may have gone.
+                let _ = stream.write_all(head.as_bytes());
+                let _ = stream.write_all(&body);
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// The next request.
+    pub(super) fn next(&self) -> Request {
+        let patience = Duration::from_secs(30);
+        self.requests.recv_timeout(patience).expect("a request")
+    }
+
+    /// Those that have come.
+    pub(super) fn so_far(&self) -> Vec<Request> {
+        self.requests.try_iter().collect()
+    }
+}
+
+fn read(stream: &mut impl BufRead) -> Request {
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    let target = line.trim().trim_end_matches(" HTTP/1.1").to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
+    }
+    let length = headers
+        .get("content-length")
+        .map_or(0, |it| it.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    Request {
+        target,
+        headers,
+        body,
+    }
+}
+
+/// An address where nobody listens.
+pub(super) fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}

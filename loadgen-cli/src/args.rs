@@ -10,10 +10,15 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use loadgen_core::scenario::Target;
+use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
 
-use self::values::{count, duration, output_spec, prefix, rate, seed, statsd};
+pub(crate) use self::values::TagList;
+
+use self::values::{
+    count, duration, output_spec, prefix, rate, scrape_address, seed, statsd, tags, url,
+};
 use crate::output::Spec;
 
 pub(crate) use self::serve::{
@@ -21,6 +26,8 @@ pub(crate) use self::serve::{
     ServerArgs,
 };
 
+/// Where Prometheus scrapes unless told.
+const PROMETHEUS_ADDRESS: &str = "127.0.0.1:9464";
 /// The most iterations of a run, as in scenario files.
 const MOST_REQUESTS: u64 = 1_000_000_000_000_000;
 /// The most users, as in scenario files.
@@ -75,7 +82,9 @@ pub(crate) enum Command {
 #[command(
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
     to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
-    loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd.\n\
+    loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT without --otlp,\n\
+    GRAPHITE_URL where marks go without --graphite.\n\
     NO_COLOR turns colour off."
 )]
 pub(crate) struct RunArgs {
@@ -180,6 +189,21 @@ pub(crate) struct RunArgs {
     /// What the names of metrics begin with [default: loadgen]
     #[arg(long, value_name = "NAME", value_parser = prefix, help_heading = "Output")]
     pub(crate) statsd_prefix: Option<Prefix>,
+    /// Send StatsD the scenarios' tags, and these, with every metric
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = tags, num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Output")]
+    pub(crate) statsd_tags: Option<TagList>,
+    /// Show metrics to Prometheus at /metrics of this address [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "HOST:PORT", value_parser = scrape_address, num_args = 0..=1, default_missing_value = PROMETHEUS_ADDRESS, help_heading = "Output")]
+    pub(crate) prometheus: Option<String>,
+    /// After the run, wait so long at most until Prometheus has scraped the last figures
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "prometheus", allow_hyphen_values = true, help_heading = "Output")]
+    pub(crate) prometheus_wait: Option<Duration>,
+    /// Post metrics as OTLP over HTTP once a second; without a path, to /v1/metrics
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Output")]
+    pub(crate) otlp: Option<Url>,
+    /// Mark in this Graphite where the run starts and where it ends
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Output")]
+    pub(crate) graphite: Option<Url>,
     /// Exit with 100 when the run is invalid, whatever the thresholds say
     #[arg(long, help_heading = "Output")]
     pub(crate) strict: bool,
@@ -299,6 +323,17 @@ mod tests {
     #[test_case(&["--statsd", "localhost:65536"] => "error: invalid value 'localhost:65536' for '--statsd <HOST:PORT>': expected HOST:PORT with a port from 1 to 65535, like `localhost:8125`"; "a port out of range")]
     #[test_case(&["--statsd", "https://localhost:1"] => "error: invalid value 'https://localhost:1' for '--statsd <HOST:PORT>': expected HOST:PORT with a port from 1 to 65535, like `localhost:8125`"; "a scheme")]
     #[test_case(&["--statsd-prefix", "a..b"] => "error: invalid value 'a..b' for '--statsd-prefix <NAME>': expected parts of letters, digits, `_` and `-`, joined by dots, of at most 200 characters in all"; "an empty part")]
+    #[test_case(&["--statsd-tags=a"] => "error: invalid value 'a' for '--statsd-tags[=<KEY=VALUE,...>]': expected KEY=VALUE pairs with commas between them"; "a tag without a value")]
+    #[test_case(&["--statsd-tags=a=b,"] => "error: invalid value 'a=b,' for '--statsd-tags[=<KEY=VALUE,...>]': expected KEY=VALUE pairs with commas between them"; "an empty tag")]
+    #[test_case(&["--statsd-tags==b"] => "error: invalid value '=b' for '--statsd-tags[=<KEY=VALUE,...>]': expected KEY=VALUE pairs with commas between them"; "a tag without a key")]
+    #[test_case(&["--prometheus", "localhost"] => "error: invalid value 'localhost' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no port to scrape")]
+    #[test_case(&["--prometheus", "65536"] => "error: invalid value '65536' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no such port to scrape")]
+    #[test_case(&["--prometheus", ":1"] => "error: invalid value ':1' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no host to scrape")]
+    #[test_case(&["--prometheus="] => "error: invalid value '' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "nothing to scrape")]
+    #[test_case(&["--prometheus-wait", "1s"] => "error: the following required arguments were not provided:"; "waiting for nobody")]
+    #[test_case(&["--otlp", "localhost:4318"] => "error: invalid value 'localhost:4318' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "no scheme")]
+    #[test_case(&["--otlp", ""] => "error: invalid value '' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "an empty URL")]
+    #[test_case(&["--graphite", "http://a:65536"] => "error: invalid value 'http://a:65536' for '--graphite <URL>': expected a URL like `http://HOST:PORT` with a port from 1 to 65535"; "a URL's port")]
     fn refused(flags: &[&str]) -> String {
         run(flags).unwrap_err()
     }
@@ -348,6 +383,23 @@ mod tests {
         assert_eq!(args.rate.map(Rate::per_second), Some(500.0));
         assert!(args.quiet);
         assert_eq!(args.outputs.len(), 1);
+    }
+
+    #[test_case(&["--prometheus"] => Some("127.0.0.1:9464".to_owned()); "the usual address")]
+    #[test_case(&["--prometheus", "--json"] => Some("127.0.0.1:9464".to_owned()); "another flag behind it")]
+    #[test_case(&["--prometheus", "9999"] => Some("127.0.0.1:9999".to_owned()); "a port")]
+    #[test_case(&["--prometheus", "0"] => Some("127.0.0.1:0".to_owned()); "a free port")]
+    #[test_case(&["--prometheus", "[::]:9464"] => Some("[::]:9464".to_owned()); "an address")]
+    fn scraped_at(flags: &[&str]) -> Option<String> {
+        run(flags).unwrap().prometheus
+    }
+
+    #[test_case(&["--statsd-tags"] => ""; "the scenarios' own")]
+    #[test_case(&["--statsd-tags=env=ci,team=a=b"] => "env:ci team:a=b"; "and more")]
+    fn tagged(flags: &[&str]) -> String {
+        let TagList(tags) = run(flags).unwrap().statsd_tags.unwrap();
+        let tags = tags.iter().map(|(key, value)| format!("{key}:{value}"));
+        tags.collect::<Vec<_>>().join(" ")
     }
 
     #[test_case(&[] => None)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use loadgen_core::scenario::{Protocol, Target};
 
 use crate::commands::serve::Listening;
-use crate::statsd::Statsd;
+use crate::sinks::Statsd;
 
 /// The longest it may take to listen.
 const START: Duration = Duration::from_secs(10);

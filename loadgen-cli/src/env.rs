@@ -1,4 +1,4 @@
-//! The environment variables that say where to send: the load, and metrics to StatsD.
+//! The environment variables that say where to send: the load, metrics, and marks.
 //!
 //! Owns their names and what counts as sense in them. Looked at only where no flag and, for
 //! targets, no scenario has said so: some platforms set such a variable for purposes of their own.
@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
 use loadgen_core::scenario::{Protocol, Target};
-use loadgen_core::sink::statsd;
+use loadgen_core::sink::post::Url;
+use loadgen_core::sink::{otlp, statsd};
 
 /// The host when only the port is set.
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -36,6 +37,23 @@ const WEBSOCKET: Variables = Variables {
     default_port: 8080,
     expected_host: "a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into WEBSOCKET_PORT",
 };
+
+/// Where OpenTelemetry sends metrics, exactly.
+const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+/// Below where it sends everything.
+const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Header fields, those for metrics alone first.
+const OTLP_HEADERS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+];
+/// What is spoken there, that for metrics alone first.
+const OTLP_PROTOCOL: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+];
+/// Where marks go.
+const GRAPHITE: &str = "GRAPHITE_URL";
 
 const STATSD: Variables = Variables {
     host: "STATSD_HOST",
@@ -84,6 +102,84 @@ pub(crate) fn statsd(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Option<Target>, EnvError> {
     address(&STATSD, variable)
+}
+
+/// Where the environment says that OTLP is posted, if it does.
+///
+/// # Errors
+/// [`EnvError`] for a variable that holds nonsense.
+pub(crate) fn otlp(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Url>, EnvError> {
+    if let Some(exact) = url(&variable, OTLP_METRICS_ENDPOINT)? {
+        return Ok(Some(exact));
+    }
+    let base = url(&variable, OTLP_ENDPOINT)?;
+    Ok(base.map(|base| base.below(otlp::PATH)))
+}
+
+/// The header fields that the environment wants in OTLP's requests.
+///
+/// # Errors
+/// [`EnvError`] for a variable that holds nonsense.
+pub(crate) fn otlp_headers(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<(String, String)>, EnvError> {
+    let Some((name, value)) = first(&variable, OTLP_HEADERS)? else {
+        return Ok(Vec::new());
+    };
+    otlp::parse_headers(&value).map_err(|_| EnvError {
+        variable: name,
+        // Secrets travel in it.
+        value: "***".to_owned(),
+        expected: "`name=value` pairs with commas between them, the values percent-encoded",
+    })
+}
+
+/// What the environment wants spoken there that is not what loadgen speaks: variable and value.
+///
+/// # Errors
+/// [`EnvError`] for a variable that holds nonsense.
+pub(crate) fn other_otlp_protocol(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<(&'static str, String)>, EnvError> {
+    let asked = first(&variable, OTLP_PROTOCOL)?;
+    Ok(asked.filter(|(_, protocol)| protocol != "http/protobuf"))
+}
+
+/// Where the environment says that marks go, if it does.
+///
+/// # Errors
+/// [`EnvError`] for a variable that holds nonsense.
+pub(crate) fn graphite(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Url>, EnvError> {
+    url(&variable, GRAPHITE)
+}
+
+/// The first of these that is set.
+fn first(
+    variable: impl Fn(&str) -> Option<OsString>,
+    names: [&'static str; 2],
+) -> Result<Option<(&'static str, String)>, EnvError> {
+    for name in names {
+        if let Some(value) = text(&variable, name)? {
+            return Ok(Some((name, value)));
+        }
+    }
+    Ok(None)
+}
+
+fn url(
+    variable: impl Fn(&str) -> Option<OsString>,
+    name: &'static str,
+) -> Result<Option<Url>, EnvError> {
+    let Some(value) = text(variable, name)? else {
+        return Ok(None);
+    };
+    value.parse().map(Some).map_err(|_| EnvError {
+        variable: name,
+        value,
+        expected: "a URL like `http://HOST:PORT` or `https://HOST/path`",
+    })
 }
 
 fn address(
@@ -231,6 +327,40 @@ mod tests {
     ) -> Result<Option<String>, String> {
         let found = metrics(host, port).map_err(|error| error.to_string())?;
         Ok(found.map(|it| format!("{}:{}", it.host, it.port)))
+    }
+
+    fn set<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
+        move |name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        }
+    }
+
+    #[test_case(&[] => Ok(None); "nothing")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318/b/")] => Ok(Some("http://a:4318/b/v1/metrics".to_owned())); "for everything")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://a:4318/b/"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c")] => Ok(Some("http://a:4318/b/".to_owned())); "for metrics, as it is")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c")] => Ok(Some("https://c/v1/metrics".to_owned())); "empty is not set")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")] => Err("environment variable OTEL_EXPORTER_OTLP_ENDPOINT is `localhost:4318`: expected a URL like `http://HOST:PORT` or `https://HOST/path`".to_owned()); "no scheme")]
+    fn otlp_is_posted_to(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let found = otlp(set(variables)).map_err(|error| error.to_string())?;
+        Ok(found.map(|it| it.to_string()))
+    }
+
+    #[test_case(&[] => Ok(String::new()); "none")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_HEADERS", "a=b%20c")] => Ok("a: b c".to_owned()); "for everything")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=1"), ("OTEL_EXPORTER_OTLP_HEADERS", "b=2")] => Ok("a: 1".to_owned()); "for metrics")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_HEADERS", "secret")] => Err("environment variable OTEL_EXPORTER_OTLP_HEADERS is `***`: expected `name=value` pairs with commas between them, the values percent-encoded".to_owned()); "nonsense is not shown")]
+    fn headers(variables: &[(&str, &str)]) -> Result<String, String> {
+        let found = otlp_headers(set(variables)).map_err(|error| error.to_string())?;
+        let found = found.iter().map(|(name, value)| format!("{name}: {value}"));
+        Ok(found.collect::<Vec<_>>().join(", "))
+    }
+
+    #[test_case(&[("GRAPHITE_URL", "http://a:8081")] => Ok(Some("http://a:8081".to_owned())); "a URL")]
+    #[test_case(&[("GRAPHITE_URL", "a:8081")] => Err("environment variable GRAPHITE_URL is `a:8081`: expected a URL like `http://HOST:PORT` or `https://HOST/path`".to_owned()); "none")]
+    fn marks_go_to(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let found = graphite(set(variables)).map_err(|error| error.to_string())?;
+        Ok(found.map(|it| it.to_string()))
     }
 
     #[cfg(unix)]

@@ -11,7 +11,7 @@ use loadgen_core::scenario;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::{doctor, embedded, env, human, limits, output, settings};
+use crate::{doctor, embedded, env, human, limits, output, settings, sinks};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub(crate) enum Error {
     /// Names that StatsD could not tell apart, or no socket for it.
     #[error(transparent)]
     StatsdNames(#[from] loadgen_core::sink::statsd::StatsdError),
+    /// Where metrics or marks were to go, or be scraped.
+    #[error(transparent)]
+    Sink(#[from] sinks::SinkError),
     /// The open-file limit.
     #[error(transparent)]
     Limit(#[from] limits::LimitError),
@@ -134,6 +137,7 @@ impl Error {
             | Self::Target(_)
             | Self::Environment(_)
             | Self::Statsd { .. }
+            | Self::Sink(_)
             | Self::Limit(_)
             | Self::Ports(_)
             | Self::Resolve { .. }

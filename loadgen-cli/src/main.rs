@@ -19,7 +19,7 @@ mod paint;
 mod screen;
 mod settings;
 mod signals;
-mod statsd;
+mod sinks;
 mod suite;
 mod summary;
 mod targets;

@@ -9,11 +9,14 @@ use std::{fs, io};
 
 use loadgen_core::engine::Options;
 use loadgen_core::scenario::{self, Overrides, Plan, Protocol, Suite, Target};
+use loadgen_core::sink::otlp;
+use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
 
-use crate::args::{ProtocolChoice, RunArgs};
+use crate::args::{ProtocolChoice, RunArgs, TagList};
 use crate::error::Error;
 use crate::output::Spec;
+use crate::sinks::{OtlpSettings, PrometheusSettings};
 use crate::{env, targets};
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
@@ -87,6 +90,14 @@ pub(crate) struct RunSettings {
     pub(crate) statsd: Option<Target>,
     /// What their names begin with.
     pub(crate) statsd_prefix: Prefix,
+    /// Tags for all of them, where tags are sent.
+    pub(crate) statsd_tags: Option<Vec<(String, String)>>,
+    /// Where Prometheus scrapes.
+    pub(crate) prometheus: Option<PrometheusSettings>,
+    /// Where OTLP is posted.
+    pub(crate) otlp: Option<OtlpSettings>,
+    /// Where the run is marked.
+    pub(crate) graphite: Option<Url>,
 }
 
 impl RunSettings {
@@ -107,8 +118,20 @@ impl RunSettings {
         let mut notices = override_all(&mut plan, args)?;
         apply_tls(&mut plan, args, &mut notices);
         let statsd = statsd(args.statsd.as_ref(), &variable)?;
-        if statsd.is_none() && args.statsd_prefix.is_some() {
+        let graphite = match &args.graphite {
+            Some(given) => Some(given.clone()),
+            None => env::graphite(&variable)?,
+        };
+        let otlp = otlp(args, &variable, &mut notices)?;
+        // The marks carry the prefix, too.
+        if statsd.is_none() && graphite.is_none() && args.statsd_prefix.is_some() {
             notices.push(IDLE_PREFIX.to_owned());
+        }
+        if statsd.is_none() && args.statsd_tags.is_some() {
+            notices.push(
+                "--statsd-tags changes nothing: no metrics are sent to StatsD without --statsd, STATSD_HOST or STATSD_PORT"
+                    .to_owned(),
+            );
         }
         let embedded = aim(&mut plan, variable)?;
         let users = plan
@@ -131,6 +154,13 @@ impl RunSettings {
             outputs: args.outputs.clone(),
             statsd,
             statsd_prefix: args.statsd_prefix.clone().unwrap_or_default(),
+            statsd_tags: args.statsd_tags.clone().map(|TagList(tags)| tags),
+            prometheus: args.prometheus.clone().map(|address| PrometheusSettings {
+                address,
+                wait: args.prometheus_wait,
+            }),
+            otlp,
+            graphite,
         })
     }
 
@@ -159,6 +189,35 @@ pub(crate) fn statsd(
         Some(given) => Ok(Some(given.clone())),
         None => env::statsd(variable),
     }
+}
+
+/// Where OTLP is posted: what the flag says, else the environment; the header fields are always the
+/// environment's.
+fn otlp(
+    args: &RunArgs,
+    variable: impl Fn(&str) -> Option<OsString>,
+    notices: &mut Vec<String>,
+) -> Result<Option<OtlpSettings>, env::EnvError> {
+    let url = match &args.otlp {
+        Some(given) if given.has_path() => Some(given.clone()),
+        Some(given) => Some(given.below(otlp::PATH)),
+        None => {
+            let url = env::otlp(&variable)?;
+            if url.is_some()
+                && let Some((name, value)) = env::other_otlp_protocol(&variable)?
+            {
+                notices.push(format!(
+                    "{name} is `{value}`; metrics are sent as http/protobuf all the same"
+                ));
+            }
+            url
+        }
+    };
+    let Some(url) = url else {
+        return Ok(None);
+    };
+    let headers = env::otlp_headers(&variable)?;
+    Ok(Some(OtlpSettings { url, headers }))
 }
 
 /// The protocol to select by; `None` is all of them.
@@ -471,6 +530,55 @@ mod tests {
         let mut args = args();
         args.statsd_prefix = Some("a.b".parse().unwrap());
         resolve(&args, environment).unwrap().notices
+    }
+
+    #[test]
+    fn tags_alone_send_nothing() {
+        let mut args = args();
+        args.statsd_tags = Some(TagList(Vec::new()));
+        let notices = resolve(&args, &[]).unwrap().notices;
+        assert_eq!(
+            notices,
+            [
+                "--statsd-tags changes nothing: no metrics are sent to StatsD without --statsd, STATSD_HOST or STATSD_PORT"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_in_the_marks_too() {
+        let mut args = args();
+        args.statsd_prefix = Some("a.b".parse().unwrap());
+        let settings = resolve(&args, &[("GRAPHITE_URL", "http://g")]).unwrap();
+        assert_eq!(settings.notices, Vec::<String>::new());
+        args.graphite = Some("http://flag".parse().unwrap());
+        let settings = resolve(&args, &[("GRAPHITE_URL", "nonsense")]).unwrap();
+        assert_eq!(settings.graphite.unwrap().to_string(), "http://flag");
+    }
+
+    #[test_case(None, &[] => None; "off unless told")]
+    #[test_case(Some("http://a:1"), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense")] => Some("http://a:1/v1/metrics".to_owned()); "the flag goes before nonsense")]
+    #[test_case(Some("http://a:1/own"), &[] => Some("http://a:1/own".to_owned()); "a path of its own")]
+    #[test_case(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b")] => Some("http://b/v1/metrics".to_owned()); "environment")]
+    fn otlp_goes_to(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<String> {
+        let mut args = args();
+        args.otlp = flag.map(|it| it.parse().unwrap());
+        let settings = resolve(&args, environment).unwrap();
+        settings.otlp.map(|it| it.url.to_string())
+    }
+
+    #[test]
+    fn another_protocol_is_told_where_the_environment_asks_for_otlp() {
+        let environment = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b:4317"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ];
+        let settings = resolve(&args(), &environment).unwrap();
+        let notice =
+            "OTEL_EXPORTER_OTLP_PROTOCOL is `grpc`; metrics are sent as http/protobuf all the same";
+        assert_eq!(settings.notices, [notice]);
+        let settings = resolve(&args(), &environment[1..]).unwrap();
+        assert_eq!(settings.notices, Vec::<String>::new());
     }
 
     #[test]

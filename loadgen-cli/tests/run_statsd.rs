@@ -127,4 +127,5 @@ fn names_that_would_be_one_are_the_scenarios_fault() {
     assert_eq!(said.code, Some(104), "{said:?}");
     let error = "scenarios `a.b` and `a_b` would both be `a_b` in StatsD; rename one";
     assert!(said.stderr.contains(error), "{said:?}");
+    assert!(!said.stderr.contains("embedded"), "{said:?}");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::scenario::Target;
+use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
 
@@ -62,6 +63,39 @@ pub(super) fn statsd(text: &str) -> Result<Target, String> {
 
 pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
     text.parse().map_err(|error: PrefixError| error.to_string())
+}
+
+/// Tags, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TagList(pub(crate) Vec<(String, String)>);
+
+/// Pairs with commas between them; nothing is no pair.
+pub(super) fn tags(text: &str) -> Result<TagList, String> {
+    if text.is_empty() {
+        return Ok(TagList(Vec::new()));
+    }
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        _ => Err("expected KEY=VALUE pairs with commas between them".to_owned()),
+    };
+    let pairs = text.split(',').map(pair).collect::<Result<_, _>>();
+    pairs.map(TagList)
+}
+
+/// An address to listen on; the loopback's where only a port is given.
+pub(super) fn scrape_address(text: &str) -> Result<String, String> {
+    if text.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{text}"));
+    }
+    listen_address(text).map_err(|_| {
+        "expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one".to_owned()
+    })
+}
+
+pub(super) fn url(text: &str) -> Result<Url, String> {
+    text.parse().map_err(|error: UrlError| error.to_string())
 }
 
 /// A plain number is one a second, as other generators take it on the command line.

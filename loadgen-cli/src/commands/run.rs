@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
 use loadgen_core::report::{self, Document, Status};
 use loadgen_core::scenario;
+use loadgen_core::sink::RunInfo;
 
 use crate::args::RunArgs;
 use crate::commands::list;
@@ -23,7 +26,7 @@ use crate::output::{Kind, Pending};
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::Listener;
-use crate::statsd::Statsd;
+use crate::sinks::Sinks;
 use crate::summary::Look;
 use crate::{doctor, human, limits, output, suite, summary};
 
@@ -68,7 +71,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     limits::raise();
     let facts = Facts::of_this_machine();
     let needs = needs(&settings, cores, facts.ports.as_ref())?;
-    let mut statsd = Statsd::resolve(&settings)?;
+    let info = RunInfo {
+        id: report::new_run_id(SystemTime::now()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let names = loadgen_core::names(&settings.plan);
+    let mut sinks = Sinks::open(&settings, &names, &info)?;
     let outputs = settings
         .outputs
         .iter()
@@ -87,7 +95,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         let backend = Embedded::start(
             &settings.embedded,
             (cores - cores / 2).max(1),
-            statsd.as_ref(),
+            sinks.statsd(),
         )?;
         let protocols = settings.plan.scenarios.iter().map(|it| it.protocol);
         let several = protocols.collect::<BTreeSet<_>>().len() > 1;
@@ -100,11 +108,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     for notice in &settings.notices {
         say(notice);
     }
+    for notice in sinks.notices() {
+        say(&notice);
+    }
     for warning in doctor::warnings(&facts, &needs) {
         say(&format!("WARNING: {warning}"));
     }
 
-    let executed = execute(&settings, statsd.as_mut(), &signals, &screen, args.quiet);
+    let executed = execute(&settings, &mut sinks, &signals, &screen, args.quiet);
     // What ends this process may end its children, too, and is then what happened.
     let lost = embedded
         .as_mut()
@@ -117,15 +128,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         (Err(_), Some(lost)) => return Err(lost),
         (Err(error), None) => return Err(error),
     };
-    if let Some(complaint) = statsd.as_ref().and_then(Statsd::complaint) {
+    let stopped = signals.any();
+    let told_to_end = no_more_to_stop(&signals);
+    if let Some(complaint) = sinks.statsd_complaint() {
         say(&complaint);
     }
     for complaint in backend_said {
         say(&format!("{complaint} (the embedded backend's)"));
     }
-    let document = report::build(&record, context(&settings));
+    let document = report::build(&record, context(&settings, info));
+    sinks.ended(&document);
     let written = write(outputs, &document);
-    tell(args, &document)?;
+    let told = tell(args, &document);
+    for complaint in sinks.complaints() {
+        say(&complaint);
+    }
+    told?;
     written?;
     if let Some(panic) = &record.panic {
         output::note(format_args!("error: a workload panicked: {panic}"));
@@ -134,13 +152,30 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     if let Some(lost) = lost {
         return Err(lost);
     }
-    let exit = exit(&document, signals.any(), args.strict);
+    let exit = exit(&document, stopped, args.strict);
     if !args.quiet
         && let Some(advice) = advice(&document, exit)
     {
         output::note(advice);
     }
+    if let Some(complaint) = sinks.wait_for_scrape(told_to_end) {
+        say(&complaint);
+    }
     Ok(exit)
+}
+
+/// From here on a signal stops no load: it ends what is waited for, and the third everything. Tells
+/// whether one has come, the earlier ones included.
+fn no_more_to_stop(signals: &Listener) -> impl Fn() -> bool {
+    let came = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&came);
+    signals.react(move |count| {
+        heard.store(true, Ordering::Relaxed);
+        if count > 2 {
+            std::process::exit(i32::from(Exit::Stopped as u8));
+        }
+    });
+    move || came.load(Ordering::Relaxed)
 }
 
 /// What the run needs of this machine, and whether it can have the files and ports for it.
@@ -188,15 +223,12 @@ fn advice(document: &Document, exit: Exit) -> Option<String> {
 /// Carries the run out, with its view and its way out.
 fn execute(
     settings: &RunSettings,
-    statsd: Option<&mut Statsd>,
+    sinks: &mut Sinks,
     signals: &Listener,
     screen: &Screen,
     quiet: bool,
 ) -> Result<RunRecord, Error> {
-    let mut run = assemble(settings)?;
-    if let Some(statsd) = statsd {
-        run = statsd.listen(run)?;
-    }
+    let mut run = sinks.listen(assemble(settings)?);
     if !quiet {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));
@@ -253,12 +285,13 @@ fn stopping(grace: Duration) -> String {
     )
 }
 
-fn context(settings: &RunSettings) -> report::Context {
+fn context(settings: &RunSettings, info: RunInfo) -> report::Context {
     let scenarios = &settings.plan.scenarios;
     let mut context = report::Context::new();
     context.plan = scenario::to_json(scenarios);
     context.thresholds = scenarios.iter().map(|it| it.thresholds.clone()).collect();
-    context.version = env!("CARGO_PKG_VERSION").to_owned();
+    context.run_id = info.id;
+    context.version = info.version;
     context
 }
 

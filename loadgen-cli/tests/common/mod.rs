@@ -26,6 +26,13 @@ pub(crate) fn loadgen(args: &[&str]) -> Command {
         "WEBSOCKET_PORT",
         "STATSD_HOST",
         "STATSD_PORT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+        "GRAPHITE_URL",
         "NO_COLOR",
         "CLICOLOR_FORCE",
     ] {

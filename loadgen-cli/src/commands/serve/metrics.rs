@@ -11,7 +11,7 @@ use super::Serving;
 use crate::args::ServerArgs;
 use crate::error::Error;
 use crate::settings;
-use crate::statsd::Statsd;
+use crate::sinks::Statsd;
 
 const SECOND: Nanos = 1_000_000_000;
 

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use loadgen_core::clock::Clock;
 use loadgen_core::engine::{Event, Run};
+use loadgen_core::record::Names;
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::{BackendSink, Prefix, StatsdError, StatsdSink, Unsent};
 
@@ -18,6 +19,7 @@ pub(crate) struct Statsd {
     said: String,
     addresses: Vec<SocketAddr>,
     prefix: Prefix,
+    sink: Option<StatsdSink>,
     unsent: Option<Unsent>,
 }
 
@@ -48,6 +50,7 @@ impl Statsd {
                 said,
                 addresses: addresses.collect(),
                 prefix,
+                sink: None,
                 unsent: None,
             }),
             Err(source) => Err(Error::Statsd {
@@ -57,14 +60,31 @@ impl Statsd {
         }
     }
 
-    /// Sends what the run tells.
+    /// Gets ready for a run that records under these names. With `tags`, every metric has the
+    /// scenario's own and these.
     ///
     /// # Errors
     /// When names cannot be told apart.
-    pub(crate) fn listen(&mut self, run: Run) -> Result<Run, Error> {
-        let mut sink = StatsdSink::new(&self.addresses[..], &self.prefix, &run.names())?;
+    pub(crate) fn prepare(
+        &mut self,
+        names: &[Names],
+        tags: Option<&[(String, String)]>,
+    ) -> Result<(), Error> {
+        let mut sink = StatsdSink::new(&self.addresses[..], &self.prefix, names)?;
+        if let Some(tags) = tags {
+            sink = sink.tagged(names, tags);
+        }
         self.unsent = Some(sink.unsent());
-        Ok(run.listen(move |event: &Event<'_>| sink.hear(event)))
+        self.sink = Some(sink);
+        Ok(())
+    }
+
+    /// Sends what the run tells.
+    pub(crate) fn listen(&mut self, run: Run) -> Run {
+        match self.sink.take() {
+            Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
+            None => run,
+        }
     }
 
     /// What sends the metrics of this process's own servers.

@@ -1,0 +1,70 @@
+//! Marks in Graphite where the load starts and where it ends.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use loadgen_core::engine::{Event, Run};
+use loadgen_core::record::Names;
+use loadgen_core::report::Document;
+use loadgen_core::sink::RunInfo;
+use loadgen_core::sink::graphite::{Marks, PATIENCE};
+use loadgen_core::sink::post::Url;
+
+use super::{SinkError, look_up};
+use crate::human;
+
+#[derive(Debug)]
+pub(super) struct Graphite {
+    url: Url,
+    names: Vec<Names>,
+    marks: Arc<Mutex<Marks>>,
+}
+
+impl Graphite {
+    pub(super) fn open(
+        url: &Url,
+        names: &[Names],
+        run: &RunInfo,
+        prefix: &str,
+    ) -> Result<Self, SinkError> {
+        let what = "marks";
+        look_up(url, what)?;
+        let marks = Marks::new(url, &run.id, prefix);
+        let marks = marks.map_err(|source| SinkError::Thread { what, source })?;
+        Ok(Self {
+            url: url.clone(),
+            names: names.to_vec(),
+            marks: Arc::new(Mutex::new(marks)),
+        })
+    }
+
+    pub(super) fn listen(&self, run: Run) -> Run {
+        let marks = Arc::clone(&self.marks);
+        let names = self.names.clone();
+        run.listen(move |event: &Event<'_>| {
+            if matches!(event, Event::Connected) {
+                lock(&marks).started(&names, SystemTime::now());
+            }
+        })
+    }
+
+    pub(super) fn ended(&self, document: &Document) {
+        lock(&self.marks).ended(document, SystemTime::now());
+    }
+
+    /// Waits for the marks, a few seconds at most.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let wrong = lock(&self.marks).wait(PATIENCE);
+        let why = wrong.last()?;
+        let marks = human::counted(wrong.len() as u64, "mark");
+        Some(format!(
+            "WARNING: Graphite at {}: {marks} did not get there ({why})",
+            self.url
+        ))
+    }
+}
+
+fn lock(marks: &Mutex<Marks>) -> MutexGuard<'_, Marks> {
+    // A panic elsewhere is no reason to lose a mark.
+    marks.lock().unwrap_or_else(PoisonError::into_inner)
+}

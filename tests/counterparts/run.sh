@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio and websockets from PyPI, ws and statsd
-# from npm, and Debian's h2load.
+# Tests against servers and clients that are not ours: grpcio, websockets and rotel from PyPI, ws and
+# statsd from npm, and Debian's h2load and prometheus.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), and the first time
-# PyPI and npm's registry within reach. What is missing fails the tests: nothing is skipped.
+# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), prometheus (fetched
+# where apt-get is), and the first time PyPI and npm's registry within reach. What is missing fails the
+# tests: nothing is skipped.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -50,6 +51,27 @@ if ! cmp --silent "$here/package-lock.json" "$stamp"; then
   cp "$here/package-lock.json" "$stamp"
 fi
 
+# Prometheus is taken out of Debian's package without installing it: that would start a service.
+prometheus=$work/prometheus
+if [[ ! -x $prometheus/usr/bin/prometheus ]] && ! command -v prometheus >/dev/null; then
+  if ! command -v apt-get >/dev/null; then
+    echo "no \`prometheus\` on the PATH, and no apt-get to fetch it with: install it from prometheus.io" >&2
+    exit 1
+  fi
+  rm -rf "$prometheus"
+  mkdir -p "$prometheus"
+  (
+    cd "$prometheus"
+    apt-get download --quiet prometheus || {
+      echo "failed to fetch the package prometheus: try \`apt-get update\` as root first" >&2
+      exit 1
+    }
+    dpkg-deb --extract prometheus_*.deb .
+    rm prometheus_*.deb
+  )
+fi
+export PATH=$PATH:$prometheus/usr/bin
+
 generated=$work/generated
 rm -rf "$generated"
 mkdir -p "$generated"
@@ -65,7 +87,8 @@ cd "$here"
 export PYTHONPATH=$generated:$here PYTHONDONTWRITEBYTECODE=1 GRPC_VERBOSITY=NONE
 export NODE_PATH=$node/node_modules
 # An environment that names targets would change where the tests send.
-unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT STATSD_HOST STATSD_PORT
+unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT STATSD_HOST STATSD_PORT GRAPHITE_URL
+unset "${!OTEL_@}"
 if [[ $# -gt 0 ]]; then
   exec timeout --kill-after=10 900 "$venv/bin/python" -m unittest -v "$@"
 fi

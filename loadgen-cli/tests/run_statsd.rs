@@ -36,7 +36,12 @@ fn a_flag_says_where_metrics_go() {
     let (socket, address, _) = listening();
     let said = say(&["run", "-s", "hello_light", "--json", "--statsd", &address]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    let completed = &said.json()["scenarios"][0]["ledger"]["completed"];
+    let document = said.json();
+    let completed = &document["scenarios"][0]["ledger"]["completed"];
+    let delivery = serde_json::json!({
+        "address": address, "refused_datagrams": 0, "short_counters": 0,
+    });
+    assert_eq!(document["run"]["statsd"], delivery);
     let sums = counters(&socket);
     assert_eq!(
         Some(sums["loadgen.hello_light.completed"]),
@@ -68,8 +73,12 @@ fn the_environment_says_where_metrics_go() {
 fn nobody_listening_is_said_and_fails_nothing() {
     let (socket, address, _) = listening();
     drop(socket);
-    let said = say(&["run", "-s", "hello_light", "-n", "50", "--statsd", &address]);
+    let flags = ["run", "-s", "hello_light", "-n", "50", "--json"];
+    let said = say(&[&flags[..], &["--statsd", &address]].concat());
     assert_eq!(said.code, Some(0), "{said:?}");
+    let delivery = &said.json()["run"]["statsd"];
+    assert!(delivery["refused_datagrams"].as_u64() > Some(0), "{said:?}");
+    assert!(delivery["short_counters"].as_u64() > Some(9), "{said:?}");
     let warning = format!("WARNING: StatsD at {address}: ");
     assert!(said.stderr.contains(&warning), "{said:?}");
     assert!(

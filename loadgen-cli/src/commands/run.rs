@@ -26,7 +26,7 @@ use crate::output::{Kind, Pending};
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::Listener;
-use crate::sinks::Sinks;
+use crate::sinks::{Sinks, Statsd};
 use crate::summary::Look;
 use crate::{doctor, human, limits, output, suite, summary};
 
@@ -136,7 +136,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     for complaint in backend_said {
         say(&format!("{complaint} (the embedded backend's)"));
     }
-    let document = report::build(&record, context(&settings, info));
+    let mut context = context(&settings, info);
+    context.statsd = sinks.statsd().and_then(Statsd::delivery);
+    let document = report::build(&record, context);
     sinks.ended(&document);
     let written = write(outputs, &document);
     let told = tell(args, &document);

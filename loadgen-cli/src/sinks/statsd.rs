@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use loadgen_core::clock::Clock;
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
+use loadgen_core::report::StatsdDelivery;
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::{BackendSink, Prefix, StatsdError, StatsdSink, Unsent};
 
@@ -105,6 +106,15 @@ impl Statsd {
     /// What names begin with.
     pub(crate) fn prefix(&self) -> &Prefix {
         &self.prefix
+    }
+
+    /// The same for the result document.
+    pub(crate) fn delivery(&self) -> Option<StatsdDelivery> {
+        self.unsent.as_ref().map(|unsent| StatsdDelivery {
+            address: self.said.clone(),
+            refused_datagrams: unsent.datagrams(),
+            short_counters: unsent.counters(),
+        })
     }
 
     /// What did not get there, when all is over.

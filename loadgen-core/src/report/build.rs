@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::document::{Document, Generator, Run, SchemaVersion, Total, Worker};
+use super::document::{Document, Generator, Run, SchemaVersion, StatsdDelivery, Total, Worker};
 use super::environment::{Host, new_run_id, timestamp};
 use super::scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Step,
@@ -37,6 +37,8 @@ pub struct Context {
     pub version: String,
     /// The machine it ran on.
     pub host: Host,
+    /// What became of the metrics that went to StatsD.
+    pub statsd: Option<StatsdDelivery>,
 }
 
 impl Context {
@@ -50,6 +52,7 @@ impl Context {
             thresholds: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Host::detect(),
+            statsd: None,
         }
     }
 }
@@ -94,6 +97,7 @@ pub(super) fn assemble(
             plan: context.plan,
             generator: generator(&record.generator.workers, record.elapsed),
             stopped: record.stopped,
+            statsd: context.statsd,
         },
         scenarios: record
             .scenarios

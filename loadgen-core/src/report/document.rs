@@ -78,6 +78,21 @@ pub struct Run {
     pub generator: Generator,
     /// Whether the run was stopped before its plan was done.
     pub stopped: bool,
+    /// What became of the metrics that went to StatsD; where any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statsd: Option<StatsdDelivery>,
+}
+
+/// What became of the metrics that went to StatsD, as far as the sender can know: over UDP nobody
+/// confirms, and a host that is silently gone looks like one that has taken all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatsdDelivery {
+    /// Where they went, `HOST:PORT`.
+    pub address: String,
+    /// Times that the system refused a datagram: nobody listened, or there was no room.
+    pub refused_datagrams: u64,
+    /// Counters that fall short of the run in StatsD, because a part could not be sent.
+    pub short_counters: u64,
 }
 
 /// How the generator itself fared.

@@ -15,7 +15,9 @@ mod verdict;
 mod worker_load;
 
 pub use build::{Context, build};
-pub use document::{Document, Generator, Run, SchemaVersion, Status, Total, Verdict, Worker};
+pub use document::{
+    Document, Generator, Run, SchemaVersion, StatsdDelivery, Status, Total, Verdict, Worker,
+};
 pub use environment::{Host, new_run_id};
 pub use scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Step,

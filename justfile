@@ -85,6 +85,10 @@ bench-compare *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare -- {{ parts }}
 
+# What StatsD costs the generator, and what one that does not answer does to the load
+bench-sinks *rate:
+    cargo run --release -p loadgen-benches --bin sinks -- {{ rate }}
+
 # Memory that open WebSocket connections take, side by side
 bench-memory: (bench-compare "memory")
 
@@ -92,7 +96,7 @@ bench-memory: (bench-compare "memory")
 bench-seeds *parts:
     cargo run --release -p loadgen-benches --bin seeds -- {{ parts }}
 
-# Tests against servers and clients that are not ours (needs PyPI, npm and h2load)
+# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus)
 test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}

@@ -89,7 +89,7 @@ class Absence(unittest.TestCase):
         running = self.start("3s")
         document = running.result()
         self.check_load(document, 3)
-        self.assertRegex(running.stderr, "WARNING: StatsD .*short of what the run counted")
+        self.assertRegex(running.stderr, "WARNING: StatsD .*short of what was counted")
 
     def test_black_hole(self):
         """Nobody reads what is sent. Nobody can tell, and nothing comes of it."""

@@ -2,11 +2,21 @@
 
 import json
 import subprocess
+import tempfile
 import time
 import unittest
 
 from harness import LOADGEN, PATIENCE
 from receiver import Receiver
+
+
+# No answer can come within so short a time.
+IMPOSSIBLE = {
+    "name": "hello_light",
+    "load": {"closed": {"users": 1, "iterations": 1}},
+    "steps": [{"grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "world"}}}],
+    "thresholds": ["response_time.max < 1us"],
+}
 
 
 class Marks(unittest.TestCase):
@@ -38,9 +48,10 @@ class Marks(unittest.TestCase):
         self.assertTrue(before <= start["when"] <= end["when"] <= after, (start, end))
 
     def test_a_failed_run(self):
-        with Receiver() as graphite:
-            # Nothing can answer within so short a time.
-            done, _ = self.run_to(graphite.url, "--timeout", "1us")
+        with Receiver() as graphite, tempfile.NamedTemporaryFile("w", suffix=".json") as suite:
+            json.dump({"scenarios": [IMPOSSIBLE]}, suite)
+            suite.flush()
+            done, _ = self.run_to(graphite.url, "--config", suite.name)
             end = json.loads(graphite.posts[-1][2])
         self.assertEqual(done.returncode, 99, done.stderr)
         self.assertEqual(end["tags"][-2:], ["fail", "loadgen:fail"])

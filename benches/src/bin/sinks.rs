@@ -1,6 +1,6 @@
 //! What telling StatsD costs the generator, and what a StatsD that does not answer does to the load.
 //!
-//! One gRPC load, again and again, with StatsD in each of its states; a server and the one who reads
+//! One gRPC load, again and again, with StatsD in each of its states, in turn; a server and the one who reads
 //! are processes of their own, the generator is this one, all on this machine. The optional argument
 //! is the rate, 100,000 requests a second unless told.
 
@@ -89,6 +89,18 @@ fn run(target: &str, rate: f64, statsd: Option<&str>) -> Figures {
     }
 }
 
+/// Listens at an address for every other 700 ms, and never reads.
+fn come_and_go(address: String) {
+    std::thread::spawn(move || {
+        loop {
+            let socket = UdpSocket::bind(&address);
+            std::thread::park_timeout(Duration::from_millis(700));
+            drop(socket);
+            std::thread::park_timeout(Duration::from_millis(700));
+        }
+    });
+}
+
 /// Reads datagrams until its input ends: what StatsD's socket is to the kernel.
 fn read_udp() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
@@ -129,16 +141,19 @@ fn main() -> ExitCode {
     let reader = ServerProcess::spawn(READER, None);
     let unread = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let black_hole = unread.local_addr().expect("it has one").to_string();
-    // Free, and not taken by anyone within this run.
-    let nobody = UdpSocket::bind("127.0.0.1:0")
-        .and_then(|it| it.local_addr())
-        .expect("a port")
-        .to_string();
+    // Free, and not taken by anyone else within this run.
+    let free = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        socket.expect("a port").to_string()
+    };
+    let (nobody, now_and_then) = (free(), free());
+    come_and_go(now_and_then.clone());
     let states = [
         ("none", None),
         ("reads", Some(reader.address.as_str())),
         ("is a black hole", Some(black_hole.as_str())),
         ("is not there", Some(nobody.as_str())),
+        ("comes and goes", Some(now_and_then.as_str())),
     ];
     println!(
         "{rate} requests/s of gRPC for {SECONDS} s; one generator thread, one server thread, median of {ROUNDS}"

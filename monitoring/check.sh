@@ -75,7 +75,7 @@ hadolint Dockerfile
 
 # An environment that says something about the stack would change what is checked.
 unset "${!MONITORING_@}" "${!GRAFANA_@}" "${!COMPOSE_@}" "${!LOADGEN_@}"
-unset STATSD_HOST STATSD_PORT GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT
+unset "${!OTEL_@}" GRAPHITE_URL STATSD_HOST STATSD_PORT GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT
 export LOADGEN CONTAINERS_WORK=$work PYTHONDONTWRITEBYTECODE=1
 
 echo "servers of $LOADGEN"

@@ -251,9 +251,13 @@ with socket.socket(type=socket.SOCK_DGRAM) as to_statsd:
     to_statsd.sendto(b"statsd.started:1|c", ("127.0.0.1", statsd))
 until = time.monotonic() + patience
 while True:
-    with urllib.request.urlopen(query, timeout=10) as answer:
-        if any(point[0] for series in json.load(answer) for point in series["datapoints"]):
-            break
+    try:
+        with urllib.request.urlopen(query, timeout=10) as answer:
+            if any(point[0] for series in json.load(answer) for point in series["datapoints"]):
+                break
+    except OSError:
+        # graphite-web fails when it reads a file that carbon is just making.
+        pass
     if time.monotonic() > until:
         sys.exit(1)
     time.sleep(0.1)
@@ -384,6 +388,11 @@ case $what in
   status) status "${chosen[@]}" ;;
   clean)
     [[ $# -eq 0 ]] || fail "clean is for all parts together"
+    # What `configure` made; without it the folders are somebody else's.
+    if [[ ! -L $folder/conf/config.js ]]; then
+      say "nothing was ever started in $folder; nothing is deleted"
+      exit
+    fi
     stop "${backwards[@]}"
     rm -rf "$folder/data" "$folder/log" "$folder/run" "$folder/conf"
     say "has deleted its data and logs; what is installed stays in $software"

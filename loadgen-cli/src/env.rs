@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::net::Ipv6Addr;
 
 use loadgen_core::scenario::{Protocol, Target};
-use loadgen_core::sink::post::Url;
+use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::{otlp, statsd};
 
 /// The host when only the port is set.
@@ -48,6 +48,11 @@ const OTLP_HEADERS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_HEADERS",
 ];
 /// What is spoken there, that for metrics alone first.
+/// With these the environment says that no metrics are wanted, whatever else it says.
+const OTLP_OFF: [(&str, &str); 2] = [
+    ("OTEL_SDK_DISABLED", "true"),
+    ("OTEL_METRICS_EXPORTER", "none"),
+];
 const OTLP_PROTOCOL: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
     "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -109,6 +114,12 @@ pub(crate) fn statsd(
 /// # Errors
 /// [`EnvError`] for a variable that holds nonsense.
 pub(crate) fn otlp(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Url>, EnvError> {
+    for (name, off) in OTLP_OFF {
+        let value = text(&variable, name)?;
+        if value.is_some_and(|value| value.eq_ignore_ascii_case(off)) {
+            return Ok(None);
+        }
+    }
     if let Some(exact) = url(&variable, OTLP_METRICS_ENDPOINT)? {
         return Ok(Some(exact));
     }
@@ -175,10 +186,15 @@ fn url(
     let Some(value) = text(variable, name)? else {
         return Ok(None);
     };
-    value.parse().map(Some).map_err(|_| EnvError {
+    value.parse().map(Some).map_err(|error: UrlError| EnvError {
         variable: name,
-        value,
-        expected: "a URL like `http://HOST:PORT` or `https://HOST/path`",
+        // Before an `@` stands a password.
+        value: if value.contains('@') {
+            "***".to_owned()
+        } else {
+            value
+        },
+        expected: error.expected(),
     })
 }
 
@@ -340,7 +356,10 @@ mod tests {
     #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318/b/")] => Ok(Some("http://a:4318/b/v1/metrics".to_owned())); "for everything")]
     #[test_case(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://a:4318/b/"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c")] => Ok(Some("http://a:4318/b/".to_owned())); "for metrics, as it is")]
     #[test_case(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c")] => Ok(Some("https://c/v1/metrics".to_owned())); "empty is not set")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"), ("OTEL_SDK_DISABLED", "TRUE")] => Ok(None); "turned off")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"), ("OTEL_METRICS_EXPORTER", "none")] => Ok(None); "no exporter")]
     #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")] => Err("environment variable OTEL_EXPORTER_OTLP_ENDPOINT is `localhost:4318`: expected a URL like `http://HOST:PORT` or `https://HOST/path`".to_owned()); "no scheme")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@a")] => Err("environment variable OTEL_EXPORTER_OTLP_ENDPOINT is `***`: expected a URL like `http://HOST:PORT`, without user and password".to_owned()); "a password is not shown")]
     fn otlp_is_posted_to(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
         let found = otlp(set(variables)).map_err(|error| error.to_string())?;
         Ok(found.map(|it| it.to_string()))

@@ -8,7 +8,9 @@ mod statsd;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
+use loadgen_core::clock::Clock;
 use loadgen_core::engine::Run;
 use loadgen_core::record::Names;
 use loadgen_core::report::Document;
@@ -24,6 +26,9 @@ use self::otlp::Otlp;
 use self::prometheus::Prometheus;
 use crate::error::Error;
 use crate::settings::RunSettings;
+
+/// How long the end of a run waits for what is still to be posted.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// All that the settings ask for.
 #[derive(Debug)]
@@ -140,8 +145,11 @@ impl Sinks {
 
     /// Waits a few seconds at most for what is still under way, and says what did not get there.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let otlp = self.otlp.as_ref().and_then(Otlp::complaint);
-        let graphite = self.graphite.as_ref().and_then(Graphite::complaint);
+        // Both have been posting all the while: what one takes is time for the other.
+        let clock = Clock::start();
+        let left = || PATIENCE.saturating_sub(Duration::from_nanos(clock.now()));
+        let otlp = self.otlp.as_ref().and_then(|it| it.complaint(left()));
+        let graphite = self.graphite.as_ref().and_then(|it| it.complaint(left()));
         otlp.into_iter().chain(graphite).collect()
     }
 

@@ -442,6 +442,24 @@ fn an_unreachable_scenario_ends_the_run_before_it_starts() {
     assert_eq!(error.to_string(), "scenario `s`: nobody there");
 }
 
+/// Half the arrivals were missing without a word when the first connection of one of two workers
+/// failed.
+#[test]
+fn a_worker_that_could_not_prepare_takes_its_share_of_the_load() {
+    let users = closed(4, Limit::IterationsPerUser(25));
+    for load in [users, Load::Open(open(200.0, 500, 8))] {
+        let record = Run::new(two_workers())
+            .scenario(spec(load), |context| Busy {
+                prepare_fails: context.worker == 1,
+                ..Busy::default()
+            })
+            .execute()
+            .expect("the other worker could");
+        let ledger = check(&record.scenarios[0]);
+        assert_eq!((ledger.planned, ledger.completed), (100, 100));
+    }
+}
+
 #[test]
 fn a_panic_ends_the_run_with_its_record() {
     let workload = Busy {

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,25 @@ def tool(name):
     if path is None:
         raise RuntimeError(f"`{name}` is not installed: these tests fail rather than skip")
     return path
+
+
+def wait_for(what, condition):
+    """Asks until the answer is something, and returns it."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            raise AssertionError(f"{what}: not within {PATIENCE} s")
+        time.sleep(0.02)
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of loopback that nobody has at this moment."""
+    with socket.socket(type=kind) as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 def run(*scenarios, expect=0, flags=()):

@@ -13,18 +13,12 @@ import unittest
 
 import rotel
 from figures import counters
-from harness import LOADGEN, PATIENCE
+from harness import LOADGEN, PATIENCE, free_port
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from receiver import Receiver
 
 COLLECTOR = pathlib.Path(rotel.__file__).with_name("rotel-agent")
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Collector:

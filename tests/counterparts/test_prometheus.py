@@ -3,17 +3,15 @@
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import tempfile
-import time
 import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from figures import counters
-from harness import LOADGEN, PATIENCE, tool
+from harness import LOADGEN, PATIENCE, free_port, tool, wait_for
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client import parser as text_format
 
@@ -21,28 +19,10 @@ from prometheus_client import parser as text_format
 AWKWARD = 'a "b" \\ c \\n größe {x="y"}'
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 def get(url, accept="*/*"):
     request = urllib.request.Request(url, headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return answer.headers["Content-Type"], answer.read().decode()
-
-
-def wait_for(what, condition):
-    """Asks until the answer is something, and returns it."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        if time.monotonic() > until:
-            raise AssertionError(f"{what}: not within {PATIENCE} s")
-        time.sleep(0.05)
 
 
 class Prometheus:

@@ -10,16 +10,10 @@ import time
 import unittest
 
 import grpc
-from harness import LOADGEN, PATIENCE, Serve, tool
+from harness import LOADGEN, PATIENCE, Serve, free_port, tool
 from loadgen.v1 import loadgen_pb2, loadgen_pb2_grpc
 
 STATSD = pathlib.Path(os.environ["NODE_PATH"], "statsd", "stats.js")
-
-
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Statsd:

@@ -12,6 +12,9 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+export CARGO_TARGET_DIR=$target
 
 LOADGEN=${LOADGEN:-$target/release/loadgen}
 if [[ ! -x $LOADGEN ]]; then
@@ -44,6 +47,7 @@ cd "$here"
 export PYTHONPATH=$here:$root/tests/counterparts PYTHONDONTWRITEBYTECODE=1
 # An environment that names targets would change where the tests send.
 unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT STATSD_HOST STATSD_PORT GRAPHITE_URL
+unset "${!OTEL_@}"
 if [[ $# -gt 0 ]]; then
   timeout --kill-after=10 900 "$python" -m unittest -v "$@"
 else

@@ -7,12 +7,11 @@ import re
 import socket
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from harness import PATIENCE, tool
+from harness import PATIENCE, tool, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "monitoring" / "native.sh"
@@ -39,18 +38,6 @@ def free_ports():
     finally:
         for it in held.values():
             it.close()
-
-
-def wait_for(what, condition):
-    """Asks until the answer is something, and returns it."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        if time.monotonic() > until:
-            raise AssertionError(f"{what}: not within {PATIENCE} s")
-        time.sleep(0.02)
 
 
 def no_ports():

@@ -3,9 +3,9 @@
 import time
 import unittest
 
-from harness import Run, Serve, scenario
+from harness import Run, Serve, scenario, wait_for
 from ledger import differences
-from stack import BlackHole, Stack, no_ports, udp_socket, wait_for
+from stack import BlackHole, Stack, no_ports, udp_socket
 
 STACK = Stack("absence")
 HELLO = {

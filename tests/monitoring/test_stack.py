@@ -8,8 +8,8 @@ import socket
 import time
 import unittest
 
-from harness import Run
-from stack import Stack, free_ports, wait_for
+from harness import Run, wait_for
+from stack import Stack, free_ports
 
 STACK = Stack("stack")
 

@@ -145,6 +145,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     for complaint in sinks.complaints() {
         say(&complaint);
     }
+    if let Some(complaint) = sinks.wait_for_scrape(told_to_end) {
+        say(&complaint);
+    }
     told?;
     written?;
     if let Some(panic) = &record.panic {
@@ -160,14 +163,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     {
         output::note(advice);
     }
-    if let Some(complaint) = sinks.wait_for_scrape(told_to_end) {
-        say(&complaint);
-    }
     Ok(exit)
 }
 
-/// From here on a signal stops no load: it ends what is waited for, and the third everything. Tells
-/// whether one has come, the earlier ones included.
+/// From here on a signal stops no load: it ends the wait for a scrape, and the third everything. Tells
+/// whether one has come since.
 fn no_more_to_stop(signals: &Listener) -> impl Fn() -> bool {
     let came = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&came);
@@ -177,6 +177,8 @@ fn no_more_to_stop(signals: &Listener) -> impl Fn() -> bool {
             std::process::exit(i32::from(Exit::Stopped as u8));
         }
     });
+    // Those that ended the load are no reason not to show what it came to.
+    came.store(false, Ordering::Relaxed);
     move || came.load(Ordering::Relaxed)
 }
 

@@ -1,13 +1,13 @@
 //! Marks in Graphite where the load starts and where it ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
 use loadgen_core::report::Document;
 use loadgen_core::sink::RunInfo;
-use loadgen_core::sink::graphite::{Marks, PATIENCE};
+use loadgen_core::sink::graphite::Marks;
 use loadgen_core::sink::post::Url;
 
 use super::{SinkError, look_up};
@@ -52,9 +52,9 @@ impl Graphite {
         lock(&self.marks).ended(document, SystemTime::now());
     }
 
-    /// Waits for the marks, a few seconds at most.
-    pub(super) fn complaint(&self) -> Option<String> {
-        let wrong = lock(&self.marks).wait(PATIENCE);
+    /// Waits for the marks, at most so long.
+    pub(super) fn complaint(&self, at_most: Duration) -> Option<String> {
+        let wrong = lock(&self.marks).wait(at_most);
         let why = wrong.last()?;
         let marks = human::counted(wrong.len() as u64, "mark");
         Some(format!(

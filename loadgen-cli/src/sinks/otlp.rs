@@ -1,9 +1,11 @@
 //! Figures posted to a receiver of OTLP.
 
+use std::time::Duration;
+
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
 use loadgen_core::sink::RunInfo;
-use loadgen_core::sink::otlp::{Exports, OtlpSink, PATIENCE};
+use loadgen_core::sink::otlp::{Exports, OtlpSink};
 use loadgen_core::sink::post::Url;
 
 use super::{SinkError, look_up};
@@ -53,10 +55,10 @@ impl Otlp {
         }
     }
 
-    /// Waits for the last export, a few seconds at most.
-    pub(super) fn complaint(&self) -> Option<String> {
+    /// Waits for the last export, at most so long.
+    pub(super) fn complaint(&self, at_most: Duration) -> Option<String> {
         let exports = &self.exports;
-        let last = exports.wait_for_last(PATIENCE);
+        let last = exports.wait_for_last(at_most);
         let why = exports.why();
         let why = why.as_deref().unwrap_or("no answer");
         complaint(&self.url, last, exports.failed(), exports.rejected(), why)
@@ -74,6 +76,9 @@ fn complaint(url: &Url, last: bool, failed: u64, rejected: u64, why: &str) -> Op
             "WARNING: OTLP at {url}: {} rejected ({why})",
             human::counted(rejected, "value")
         )),
+        (false, 0, _) => Some(format!(
+            "WARNING: OTLP at {url}: the last figures did not get there ({why})"
+        )),
         (false, ..) => Some(format!(
             "WARNING: OTLP at {url}: the last figures did not get there; {exports} failed ({why})"
         )),
@@ -89,6 +94,7 @@ mod tests {
     #[test_case(true, 0, 0 => None; "all got there")]
     #[test_case(true, 1, 0 => Some("OTLP at http://a/x: 1 export failed, and a later one told all (no)".to_owned()); "one failed")]
     #[test_case(true, 1, 5 => Some("WARNING: OTLP at http://a/x: 5 values rejected (no)".to_owned()); "values were rejected")]
+    #[test_case(false, 0, 0 => Some("WARNING: OTLP at http://a/x: the last figures did not get there (no)".to_owned()); "nothing was answered")]
     #[test_case(false, 2, 0 => Some("WARNING: OTLP at http://a/x: the last figures did not get there; 2 exports failed (no)".to_owned()); "the last failed")]
     fn complaints(last: bool, failed: u64, rejected: u64) -> Option<String> {
         complaint(&"http://a/x".parse().unwrap(), last, failed, rejected, "no")

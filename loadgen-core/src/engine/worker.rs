@@ -95,17 +95,15 @@ struct Waiting<W: Workload> {
 impl<W: Workload> AnyLane for Waiting<W> {
     fn connect(&mut self) -> Local<'_, Result<(), PrepareError>> {
         Box::pin(async {
+            if let Load::Open(_) = self.spec.load {
+                let pacer = Pacer::new(self.clock).map_err(|error| PrepareError {
+                    message: format!("failed to make a timer: {error}"),
+                })?;
+                self.pacer = Some(pacer);
+            }
             self.workload.prepare().await?;
-            match self.spec.load {
-                Load::Closed(_) => {
-                    self.sessions = super::lane::open_sessions(&self.workload, &self.users).await;
-                }
-                Load::Open(_) => {
-                    let pacer = Pacer::new(self.clock).map_err(|error| PrepareError {
-                        message: format!("failed to make a timer: {error}"),
-                    })?;
-                    self.pacer = Some(pacer);
-                }
+            if let Load::Closed(_) = self.spec.load {
+                self.sessions = super::lane::open_sessions(&self.workload, &self.users).await;
             }
             Ok(())
         })
@@ -133,7 +131,8 @@ impl<W: Workload> AnyLane for Waiting<W> {
                 (Load::Open(model), _, Some(pacer)) => {
                     open::run(&lane, model, share, &self.users, pacer, self.seed).await
                 }
-                // A worker that could not prepare takes part in nothing: others could.
+                // Only a worker without a timer takes part in nothing. One that could not connect
+                // does where others could: its share of the load was promised too.
                 (Load::Closed(_), None, _) | (Load::Open(_), _, None) => Ok(()),
             }
         })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::figures;
 use super::metric::{Kind, Metric, Part, SCENARIO, Unit, Value};
-use crate::engine::Event;
+use crate::engine::{Event, Phase, ScenarioSnapshot};
 use crate::record::{Names, ScenarioRecord};
 
 /// The labels that every metric of a scenario has.
@@ -148,6 +148,7 @@ impl Camera {
                     &mut picture.taking(Of::Generator, 0),
                 );
                 self.remember(&picture);
+                self.zero_what_is_over(&snapshot.scenarios, &mut picture);
                 Some(Arc::new(picture))
             }
             Event::Finished(record) => {
@@ -164,6 +165,29 @@ impl Camera {
             figures::totals(record, &mut picture.taking(Of::Scenario, *scope));
         }
         picture
+    }
+
+    /// Shows the gauges of scenarios that are over as zero. Without them whoever reads would go on
+    /// with the last ones, some for minutes.
+    fn zero_what_is_over(&self, scenarios: &[ScenarioSnapshot<'_>], picture: &mut Picture) {
+        let running: BTreeSet<usize> = self
+            .scopes
+            .iter()
+            .zip(scenarios)
+            .filter(|(_, it)| it.phase != Phase::Done)
+            .map(|(scope, _)| *scope)
+            .collect();
+        for zeroes in self.zeroes.families() {
+            if zeroes.of != Of::Scenario {
+                continue;
+            }
+            for (key, zero) in &zeroes.series {
+                if !running.contains(&key.0) {
+                    let family = picture.family(zeroes.of, zeroes.metric);
+                    family.series.insert(key.clone(), *zero);
+                }
+            }
+        }
     }
 
     fn remember(&mut self, picture: &Picture) {

@@ -25,13 +25,24 @@ pub struct Url {
 
 /// What is no address to post to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a URL like {0}")]
+#[error("expected {0}")]
 pub struct UrlError(&'static str);
 
-const EXPECTED: UrlError = UrlError("`http://HOST:PORT` or `https://HOST/path`");
-const EXPECTED_PORT: UrlError = UrlError("`http://HOST:PORT` with a port from 1 to 65535");
-const EXPECTED_NO_USER: UrlError = UrlError("`http://HOST:PORT`, without user and password");
-const EXPECTED_NO_QUERY: UrlError = UrlError("`http://HOST:PORT/path`, without `?` and `#`");
+const EXPECTED: UrlError = UrlError("a URL like `http://HOST:PORT` or `https://HOST/path`");
+const EXPECTED_PORT: UrlError =
+    UrlError("a URL like `http://HOST:PORT` with a port from 1 to 65535");
+const EXPECTED_NO_USER: UrlError =
+    UrlError("a URL like `http://HOST:PORT`, without user and password");
+const EXPECTED_NO_QUERY: UrlError =
+    UrlError("a URL like `http://HOST:PORT/path`, without `?` and `#`");
+
+impl UrlError {
+    /// What was expected instead.
+    #[must_use]
+    pub fn expected(&self) -> &'static str {
+        self.0
+    }
+}
 
 impl FromStr for Url {
     type Err = UrlError;

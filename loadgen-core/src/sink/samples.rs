@@ -146,18 +146,23 @@ pub(super) fn record(completed: u64) -> ScenarioRecord {
 
 /// Tells of a second after which so many are completed.
 pub(super) fn second(hear: &mut dyn FnMut(&Event<'_>), completed: u64) {
+    second_of(hear, completed, &[Phase::Measure]);
+}
+
+/// The same of scenarios in these phases.
+pub(super) fn second_of(hear: &mut dyn FnMut(&Event<'_>), completed: u64, phases: &[Phase]) {
     let interval: Interval = Merger::new(&names(), 1).interval().clone();
     let total = record(completed);
-    let scenario = ScenarioSnapshot {
-        phase: Phase::Measure,
+    let scenarios = phases.iter().map(|phase| ScenarioSnapshot {
+        phase: *phase,
         users: 3,
         levels: Levels::default(),
         interval: &interval,
         total: &total,
-    };
+    });
     hear(&Event::Snapshot(&Snapshot {
         elapsed: Duration::from_secs(1),
-        scenarios: vec![scenario],
+        scenarios: scenarios.collect(),
         generator: GeneratorSnapshot::default(),
     }));
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -23,8 +23,9 @@ use super::encode::Format;
 
 /// Connections at a time; more wait until one is over.
 const MOST_CONNECTIONS: usize = 32;
-/// How long a connection may take to say what it wants; after that, it is closed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection may take for its one request and for reading the answer; after that, it is
+/// closed. Those that do neither must not keep the others out for long.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an accept that failed is left alone: what it lacks, like descriptors, comes back no
 /// sooner.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -79,13 +80,15 @@ async fn accept(listener: tokio::net::TcpListener, stand: Arc<Stand>) {
                 let answer = answer(&request, &stand, &last_told);
                 async { Ok::<_, Infallible>(answer) }
             });
+            // Who asks once a second can afford a connection each time.
             let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
+                .keep_alive(false)
+                .header_read_timeout(None)
                 .serve_connection(TokioIo::new(stream), service);
             // It closes behind the last figures: they are with the system when it is over. However
             // else it ended, the other side knows.
-            if connection.await.is_ok() && last_told.get() {
+            let ended = tokio::time::timeout(PATIENCE, connection).await;
+            if matches!(ended, Ok(Ok(()))) && last_told.get() {
                 stand.last_was_seen();
             }
             drop(place);
@@ -118,7 +121,6 @@ fn answer(
     headers.insert(CONTENT_TYPE, content_type);
     if last && *request.method() == Method::GET {
         last_told.set(true);
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

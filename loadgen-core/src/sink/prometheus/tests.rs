@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::*;
+use crate::engine::Phase;
 use crate::sink::metric::{GENERATOR, SCENARIO};
-use crate::sink::samples::{AWKWARD, cost_of, end, everything, info, names, second};
+use crate::sink::samples::{AWKWARD, cost_of, end, everything, info, names, second, second_of};
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
@@ -118,6 +119,25 @@ fn it_begins_at_zero_and_follows() {
     let text = scrape(&endpoint);
     assert_eq!(value(&text, completed), 7.0);
     assert_eq!(value(&text, "loadgen_users{"), 0.0);
+}
+
+#[test]
+fn the_gauges_of_a_scenario_that_is_over_are_zero_while_others_go_on() {
+    let other = Names {
+        scenario: "other".to_owned(),
+        ..names()
+    };
+    let mut sink = PrometheusSink::new(listener(), &[names(), other], &info()).unwrap();
+    let endpoint = sink.endpoint();
+    let users = |scenario: &str| {
+        let series = format!("loadgen_users{{scenario=\"{scenario}\"");
+        value(&scrape(&endpoint), &series)
+    };
+    let mut hear = |event: &Event<'_>| sink.hear(event);
+    second_of(&mut hear, 5, &[Phase::Measure, Phase::Measure]);
+    assert_eq!((users("s"), users("other")), (3.0, 3.0));
+    second_of(&mut hear, 5, &[Phase::Done, Phase::Measure]);
+    assert_eq!((users("s"), users("other")), (0.0, 3.0));
 }
 
 #[test]

@@ -322,9 +322,10 @@ start() {
   say "is ready" \
     "  send to        loadgen run … --statsd 127.0.0.1:$MONITORING_STATSD_PORT --graphite http://127.0.0.1:$graphite_port" \
     "  look at        http://127.0.0.1:$graphite_port (Graphite; Grafana's data source is the same address)" \
+    "  a picture      http://127.0.0.1:$graphite_port/render?target=stats.counters.loadgen.*.completed.count&target=drawAsInfinite(events('loadgen'))&from=-5min&width=900&height=400" \
     "  ask StatsD     127.0.0.1:$MONITORING_STATSD_ADMIN_PORT (\`counters\`, \`gauges\`, \`stats\`)" \
     "  data and logs  $folder/data, $folder/log" \
-    "  end it with    monitoring/native.sh stop"
+    "  end it with    ${MONITORING_FOLDER:+MONITORING_FOLDER=$folder }monitoring/native.sh stop"
 }
 
 stop() {

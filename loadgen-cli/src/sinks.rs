@@ -25,6 +25,7 @@ use self::graphite::Graphite;
 use self::otlp::Otlp;
 use self::prometheus::Prometheus;
 use crate::error::Error;
+use crate::screen::Screen;
 use crate::settings::RunSettings;
 
 /// How long the end of a run waits for what is still to be posted.
@@ -104,15 +105,18 @@ impl Sinks {
 
     /// What a person should know before the load.
     pub(crate) fn notices(&self) -> Vec<String> {
-        self.prometheus
-            .as_ref()
-            .map_or_else(Vec::new, Prometheus::notices)
+        let mut notices = Vec::new();
+        notices.extend(self.statsd.as_ref().map(Statsd::notice));
+        notices.extend(self.otlp.as_ref().map(Otlp::notice));
+        notices.extend(self.graphite.as_ref().map(Graphite::notice));
+        notices.extend(self.prometheus.iter().flat_map(Prometheus::notices));
+        notices
     }
 
-    /// Has them hear what the run tells.
-    pub(crate) fn listen(&mut self, mut run: Run) -> Run {
+    /// Has them hear what the run tells. What a person should know meanwhile is said on `screen`.
+    pub(crate) fn listen(&mut self, mut run: Run, screen: Option<&Screen>) -> Run {
         if let Some(statsd) = &mut self.statsd {
-            run = statsd.listen(run);
+            run = statsd.listen(run, screen.cloned());
         }
         if let Some(prometheus) = &mut self.prometheus {
             run = prometheus.listen(run);
@@ -151,6 +155,11 @@ impl Sinks {
         let otlp = self.otlp.as_ref().and_then(|it| it.complaint(left()));
         let graphite = self.graphite.as_ref().and_then(|it| it.complaint(left()));
         otlp.into_iter().chain(graphite).collect()
+    }
+
+    /// What to say before [`wait_for_scrape`](Self::wait_for_scrape), if that waits.
+    pub(crate) fn notice_of_wait(&self) -> Option<String> {
+        self.prometheus.as_ref()?.notice_of_wait()
     }
 
     /// Waits for the last scrape where that was asked for, until `stop` says otherwise. What there

@@ -79,12 +79,8 @@ fn nobody_listening_is_said_and_fails_nothing() {
     let delivery = &said.json()["run"]["statsd"];
     assert!(delivery["refused_datagrams"].as_u64() > Some(0), "{said:?}");
     assert!(delivery["short_counters"].as_u64() > Some(9), "{said:?}");
-    let warning = format!("WARNING: StatsD at {address}: ");
+    let warning = format!("WARNING: StatsD at {address}: nobody listened, and nothing got there\n");
     assert!(said.stderr.contains(&warning), "{said:?}");
-    assert!(
-        said.stderr.contains("short of what was counted"),
-        "{said:?}"
-    );
 }
 
 #[test]

@@ -163,7 +163,9 @@ fn the_embedded_backend_tells_what_the_ledger_says() {
         .env("STATSD_PORT", "1");
     let said = Said::from(command.output().expect("loadgen starts"));
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(!said.stderr.contains("StatsD"), "{said:?}");
+    let notice = format!("metrics go to StatsD at {} as a.b.*\n", statsd.address);
+    assert!(said.stderr.contains(&notice), "{said:?}");
+    assert_eq!(said.stderr.matches("StatsD").count(), 1, "{said:?}");
     statsd.hear_the_rest();
     let document = said.json();
     let scenarios = document["scenarios"].as_array().expect("scenarios");

@@ -15,7 +15,7 @@
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
-//! workload, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
+//! workload, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
 
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 mod assemble;

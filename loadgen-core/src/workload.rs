@@ -438,17 +438,19 @@ impl<'a> Iteration<'a> {
         self.observer.explain(failure, &mut detail);
     }
 
-    /// Adds to a custom counter.
+    /// Adds to a custom counter, by its place in the list that the scenario's spec has; where there is
+    /// none, nothing happens.
     pub fn count(&self, counter: MetricIndex, delta: u64) {
         self.observer.count(counter, delta);
     }
 
-    /// Sets a custom gauge.
+    /// Sets a custom gauge, by its place like [`count`](Self::count). What the last worker to report
+    /// has set is shown.
     pub fn gauge(&self, gauge: MetricIndex, value: f64) {
         self.observer.gauge(gauge, value);
     }
 
-    /// Adds a sample to a custom timing.
+    /// Adds a sample to a custom timing, by its place like [`count`](Self::count).
     pub fn timing(&self, timing: MetricIndex, value: Duration) {
         self.observer.timing(timing, nanos(value));
     }

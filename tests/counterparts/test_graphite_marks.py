@@ -33,7 +33,7 @@ class Marks(unittest.TestCase):
             posts = graphite.posts
         after = int(time.time())
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertNotIn("Graphite", done.stderr)
+        self.assertNotIn("WARNING: Graphite", done.stderr)
         self.assertNotIn("--statsd-prefix", done.stderr)
         self.assertEqual([path for path, _, _ in posts], ["/own/events/"] * 2)
         start, end = (json.loads(body) for _, _, body in posts)

@@ -92,7 +92,7 @@ class Ledger(unittest.TestCase):
     def run_shipped(self, *flags):
         with Run(flags=(*flags, *self.flags())) as running:
             document = running.result()
-        self.assertNotIn("StatsD", running.stderr)
+        self.assertEqual(running.stderr.count("StatsD"), 1, running.stderr)
         self.check(document)
         return document
 

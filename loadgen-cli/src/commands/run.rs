@@ -145,6 +145,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     for complaint in sinks.complaints() {
         say(&complaint);
     }
+    if let Some(notice) = sinks.notice_of_wait() {
+        say(&notice);
+    }
     if let Some(complaint) = sinks.wait_for_scrape(told_to_end) {
         say(&complaint);
     }
@@ -232,7 +235,7 @@ fn execute(
     screen: &Screen,
     quiet: bool,
 ) -> Result<RunRecord, Error> {
-    let mut run = sinks.listen(assemble(settings)?);
+    let mut run = sinks.listen(assemble(settings)?, (!quiet).then_some(screen));
     if !quiet {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));

@@ -16,6 +16,7 @@ use crate::human;
 #[derive(Debug)]
 pub(super) struct Graphite {
     url: Url,
+    run: String,
     names: Vec<Names>,
     marks: Arc<Mutex<Marks>>,
 }
@@ -33,9 +34,14 @@ impl Graphite {
         let marks = marks.map_err(|source| SinkError::Thread { what, source })?;
         Ok(Self {
             url: url.clone(),
+            run: run.id.clone(),
             names: names.to_vec(),
             marks: Arc::new(Mutex::new(marks)),
         })
+    }
+
+    pub(super) fn notice(&self) -> String {
+        format!("run {} is marked in Graphite at {}", self.run, self.url)
     }
 
     pub(super) fn listen(&self, run: Run) -> Run {

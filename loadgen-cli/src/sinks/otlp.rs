@@ -48,6 +48,10 @@ impl Otlp {
         })
     }
 
+    pub(super) fn notice(&self) -> String {
+        format!("metrics go to {} as OTLP", self.url)
+    }
+
     pub(super) fn listen(&mut self, run: Run) -> Run {
         match self.sink.take() {
             Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),

@@ -11,6 +11,7 @@ use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::prometheus::{Endpoint, PrometheusSink};
 
 use super::SinkError;
+use crate::human;
 
 /// How often somebody who waits looks up.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -73,6 +74,15 @@ impl Prometheus {
             Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
             None => run,
         }
+    }
+
+    pub(super) fn notice_of_wait(&self) -> Option<String> {
+        // A moment needs no explanation.
+        let wait = self.wait.filter(|wait| *wait >= Duration::from_secs(1))?;
+        Some(format!(
+            "waiting for Prometheus to scrape the last figures, {} at most; Ctrl-C ends it",
+            human::duration(wait)
+        ))
     }
 
     pub(super) fn wait(&self, stop: impl Fn() -> bool) -> Option<String> {

@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use loadgen_core::clock::Clock;
-use loadgen_core::engine::{Event, Run};
+use loadgen_core::engine::{Event, Phase, Run};
 use loadgen_core::record::Names;
 use loadgen_core::report::StatsdDelivery;
 use loadgen_core::scenario::Target;
@@ -12,6 +12,7 @@ use loadgen_core::sink::statsd::{BackendSink, Prefix, StatsdError, StatsdSink, U
 
 use crate::error::Error;
 use crate::human;
+use crate::screen::Screen;
 use crate::settings::RunSettings;
 
 /// Where metrics go, looked up before anything is started.
@@ -71,7 +72,14 @@ impl Statsd {
         names: &[Names],
         tags: Option<&[(String, String)]>,
     ) -> Result<(), Error> {
-        let mut sink = StatsdSink::new(&self.addresses[..], &self.prefix, names)?;
+        let sink = StatsdSink::new(&self.addresses[..], &self.prefix, names);
+        let mut sink = sink.map_err(|error| match error {
+            StatsdError::Socket(source) => Error::Statsd {
+                address: self.said.clone(),
+                source,
+            },
+            other => Error::StatsdNames(other),
+        })?;
         if let Some(tags) = tags {
             sink = sink.tagged(names, tags);
         }
@@ -80,12 +88,30 @@ impl Statsd {
         Ok(())
     }
 
-    /// Sends what the run tells.
-    pub(crate) fn listen(&mut self, run: Run) -> Run {
-        match self.sink.take() {
-            Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
-            None => run,
-        }
+    /// What a person should know before the load.
+    pub(super) fn notice(&self) -> String {
+        format!("metrics go to StatsD at {} as {}.*", self.said, self.prefix)
+    }
+
+    /// Sends what the run tells. The first time that nobody takes it, `screen` says so.
+    pub(super) fn listen(&mut self, run: Run, mut screen: Option<Screen>) -> Run {
+        let Some(mut sink) = self.sink.take() else {
+            return run;
+        };
+        let (said, unsent) = (self.said.clone(), sink.unsent());
+        run.listen(move |event: &Event<'_>| {
+            sink.hear(event);
+            let refused = unsent.datagrams() > 0 && !unsent.any_taken();
+            if let Event::Snapshot(snapshot) = event
+                && snapshot.scenarios.iter().any(|it| it.phase < Phase::Done)
+                && refused
+                && let Some(screen) = screen.take()
+            {
+                screen.note(&format!(
+                    "StatsD at {said}: nobody listens; counts are kept and sent when somebody does"
+                ));
+            }
+        })
     }
 
     /// What sends the metrics of this process's own servers.
@@ -120,14 +146,18 @@ impl Statsd {
     /// What did not get there, when all is over.
     pub(crate) fn complaint(&self) -> Option<String> {
         let unsent = self.unsent.as_ref()?;
-        complaint(&self.said, unsent.datagrams(), unsent.counters())
+        let (refused, short) = (unsent.datagrams(), unsent.counters());
+        complaint(&self.said, refused, short, unsent.any_taken())
     }
 }
 
-fn complaint(address: &str, refused: u64, short: u64) -> Option<String> {
+fn complaint(address: &str, refused: u64, short: u64, any_taken: bool) -> Option<String> {
     let times = human::counted(refused, "datagram");
     match (refused, short) {
         (0, 0) => None,
+        _ if !any_taken => Some(format!(
+            "WARNING: StatsD at {address}: nobody listened, and nothing got there"
+        )),
         (_, 0) => Some(format!(
             "StatsD at {address}: {times} refused, and their counts sent later"
         )),
@@ -149,6 +179,13 @@ mod tests {
     #[test_case(3, 1 => Some("WARNING: StatsD at a:1: 3 datagrams refused; 1 counter is short of what was counted".to_owned()); "one is short")]
     #[test_case(1, 9 => Some("WARNING: StatsD at a:1: 1 datagram refused; 9 counters are short of what was counted".to_owned()); "several are")]
     fn complaints(refused: u64, short: u64) -> Option<String> {
-        complaint("a:1", refused, short)
+        complaint("a:1", refused, short, true)
+    }
+
+    #[test]
+    fn nobody_ever_listened() {
+        let said = "WARNING: StatsD at a:1: nobody listened, and nothing got there";
+        assert_eq!(complaint("a:1", 4, 0, false).as_deref(), Some(said));
+        assert_eq!(complaint("a:1", 4, 11, false).as_deref(), Some(said));
     }
 }

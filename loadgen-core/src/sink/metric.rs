@@ -37,6 +37,30 @@ pub enum Unit {
     Own,
 }
 
+impl Unit {
+    /// What its values are, where a name without its unit tells too little.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Iterations => "iterations ",
+            Self::IterationsPerSecond => "iterations per second ",
+            Self::Requests => "requests ",
+            Self::RequestsPerSecond => "requests per second ",
+            Self::Messages => "messages ",
+            Self::Connections => "connections ",
+            Self::Streams => "streams ",
+            Self::Users => "users ",
+            Self::Samples => "samples ",
+            Self::Threads => "threads ",
+            Self::Descriptors => "descriptors ",
+            Self::Bytes => "bytes ",
+            Self::Microseconds => "time ",
+            Self::Cores => "cores ",
+            Self::Share => "share ",
+            Self::Own => "",
+        }
+    }
+}
+
 /// One metric, or several that differ in what stands for `<…>` in its name.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +91,12 @@ impl Metric {
             kind: Kind::Gauge,
             ..Self::counter(name, unit, help)
         }
+    }
+
+    /// A sentence about it, without an end.
+    #[must_use]
+    pub fn description(&self) -> String {
+        format!("{}{}", self.unit.noun(), self.help)
     }
 
     /// The labels in its name, in their order.

@@ -104,7 +104,7 @@ impl Exporter {
         let data_points = data_points.collect();
         Message {
             name: words(family.of, metric).join("."),
-            description: metric.help.to_owned(),
+            description: metric.description(),
             unit: unit(metric.unit).to_owned(),
             data: Some(match metric.kind {
                 Kind::Counter => Data::Sum(Sum {

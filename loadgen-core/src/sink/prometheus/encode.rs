@@ -110,7 +110,8 @@ impl Collected {
             Kind::Counter => MetricType::Counter,
             Kind::Gauge => MetricType::Gauge,
         };
-        let mut encoder = encoder.encode_descriptor(&name, metric.help, unit.as_ref(), kind)?;
+        let mut encoder =
+            encoder.encode_descriptor(&name, &metric.description(), unit.as_ref(), kind)?;
         for ((scenario, values), value) in &family.series {
             let common = match family.of {
                 Of::Scenario => self.exposition.scenarios.get(*scenario),

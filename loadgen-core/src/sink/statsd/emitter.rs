@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cadence::{Counter, Gauge, Metric};
@@ -129,6 +129,7 @@ pub struct Unsent(Arc<UnsentCounts>);
 struct UnsentCounts {
     datagrams: AtomicU64,
     counters: AtomicU64,
+    any_taken: AtomicBool,
 }
 
 impl Unsent {
@@ -136,6 +137,12 @@ impl Unsent {
     #[must_use]
     pub fn datagrams(&self) -> u64 {
         self.0.datagrams.load(Ordering::Relaxed)
+    }
+
+    /// Whether the system took everything of a flush at some time without hearing of a refusal.
+    #[must_use]
+    pub fn any_taken(&self) -> bool {
+        self.0.any_taken.load(Ordering::Relaxed)
     }
 
     /// Counters of which a part is still to be sent. After the run: which fall short of it.
@@ -194,6 +201,7 @@ impl Emitter {
         for others in (0..self.wire.addresses()).rev() {
             self.in_doubt.clear();
             if self.send() {
+                self.unsent.0.any_taken.store(true, Ordering::Relaxed);
                 break;
             }
             // Which of these datagrams it was about is not said; whoever was not there for one was

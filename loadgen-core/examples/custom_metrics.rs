@@ -1,0 +1,72 @@
+//! Metrics of a workload's own, and where they go: into the record, and to StatsD once a second.
+//!
+//! A StatsD that is not there changes nothing, so the example runs by itself.
+
+use std::time::Duration;
+
+use loadgen_core::engine::{Event, Options, Run, ScenarioSpec};
+use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::sink::statsd::StatsdSink;
+use loadgen_core::workload::{Iteration, MetricIndex, UserId, Workload};
+
+// Their places in the lists that the scenario's spec has, below.
+const ROWS: MetricIndex = 0;
+const QUEUE_DEPTH: MetricIndex = 0;
+const PARSING: MetricIndex = 0;
+
+struct Import;
+
+impl Workload for Import {
+    type Session = u64;
+
+    async fn open(&self, _: UserId) -> Result<u64, Failure> {
+        Ok(0)
+    }
+
+    async fn iterate(&self, batch: &mut u64, iteration: &Iteration<'_>) -> Outcome {
+        *batch += 1;
+        let from = iteration.now();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        iteration.timing(PARSING, Duration::from_nanos(iteration.now() - from));
+        iteration.count(ROWS, 50);
+        iteration.gauge(QUEUE_DEPTH, (*batch % 7) as f64);
+        Outcome::Ok
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let load = Load::Closed(ClosedModel {
+        users: 4,
+        limit: Limit::Duration(Duration::from_millis(1500)),
+        max_duration: None,
+        think_time: None,
+        rate_limit: None,
+    });
+    let mut spec = ScenarioSpec::new("import", load);
+    spec.counters = vec!["rows".to_owned()];
+    spec.gauges = vec!["queue_depth".to_owned()];
+    spec.timings = vec!["parsing".to_owned()];
+    let run = Run::new(Options::default()).scenario(spec, |_| Import);
+
+    // In StatsD: `demo.import.custom.rows`, `demo.import.custom.queue_depth`,
+    // `demo.import.custom.parsing_us.p95` and so on. The sinks of Prometheus and OTLP are listeners
+    // like this one, behind the features `prometheus` and `otlp`.
+    let mut sink = StatsdSink::new("127.0.0.1:8125", &"demo".parse()?, &run.names())?;
+    let unsent = sink.unsent();
+    let run = run.listen(move |event: &Event<'_>| sink.hear(event));
+
+    let record = run.execute()?;
+    let custom = &record.scenarios[0].custom;
+    println!("{:?}", custom.counters);
+    for (name, timing) in &custom.timings {
+        let p95 = timing.value_at_quantile(0.95) as f64 / 1e6;
+        println!("{name}: {} samples, p95 {p95:.2} ms", timing.len());
+    }
+    if unsent.any_taken() {
+        println!("StatsD got it all but {} counters", unsent.counters());
+    } else {
+        println!("no StatsD at 127.0.0.1:8125");
+    }
+    Ok(())
+}

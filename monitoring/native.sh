@@ -159,7 +159,9 @@ configure() {
   fi
   # The folders above carbon's and graphite-web's code are not theirs.
   export GRAPHITE_ROOT=$folder/data GRAPHITE_STORAGE_DIR=$folder/data GRAPHITE_CONF_DIR=$conf
-  export GRAPHITE_LOG_DIR=$folder/log/webapp GRAPHITE_STATIC_ROOT=$venv/webapp/content
+  # By another name: Django refuses to look for files where it would collect them.
+  ln -sfn "$venv/webapp/content" "$conf/static"
+  export GRAPHITE_LOG_DIR=$folder/log/webapp GRAPHITE_WEBAPP_DIR=$venv/webapp GRAPHITE_STATIC_ROOT=$conf/static
   export GRAPHITE_CARBONLINK_HOSTS=127.0.0.1:$query_port
   GRAPHITE_SECRET_KEY=$(cat "$folder/data/secret")
   export GRAPHITE_SECRET_KEY

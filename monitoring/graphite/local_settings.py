@@ -16,9 +16,9 @@ LOG_DIR = os.environ.get("GRAPHITE_LOG_DIR", "/var/log/graphite")
 LOG_INFO_PERFORMANCE = False
 # What the pages in the browser are made of, where no web server in front has it.
 STATIC_ROOT = os.environ.get("GRAPHITE_STATIC_ROOT", "")
-if STATIC_ROOT:
-    # Where the dashboard page looks for its themes.
-    STATICFILES_DIRS = (STATIC_ROOT,)
+if "GRAPHITE_WEBAPP_DIR" in os.environ:
+    # Below it, in `content`, the dashboard page looks for its themes.
+    WEBAPP_DIR = os.environ["GRAPHITE_WEBAPP_DIR"]
 
 # Points that carbon has not yet written are asked of it: the last second is always there.
 CARBONLINK_HOSTS = os.environ.get("GRAPHITE_CARBONLINK_HOSTS", "127.0.0.1:7002").split(",")

@@ -83,6 +83,7 @@ class Graphite(unittest.TestCase):
         """What people see in a browser, scripts and all."""
         self.assertIn(b"Graphite", STACK.get("/"))
         self.assertIn(b"Ext.", STACK.get("/static/js/composer.js"))
+        self.assertNotIn(b"Invalid theme", STACK.get("/dashboard"))
 
     def test_how_points_become_coarser(self):
         """storage-aggregation.conf, by what carbon has made of it."""

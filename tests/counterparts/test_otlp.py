@@ -104,7 +104,7 @@ class Exported(unittest.TestCase):
             env=os.environ | environment,
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertNotIn("OTLP", done.stderr)
+        self.assertNotIn("OTLP at", done.stderr)
         return json.loads(done.stdout)
 
     def check(self, posts, document):

@@ -1,10 +1,10 @@
-//! What telling StatsD costs the generator, and what a StatsD that does not answer does to the load.
+//! What each sink costs the generator, and what a StatsD that does not answer does to the load.
 //!
 //! One gRPC load, again and again, with StatsD in each of its states, in turn; a server and the one who reads
 //! are processes of their own, the generator is this one, all on this machine. The optional argument
 //! is the rate, 100,000 requests a second unless told.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use loadgen_benches::{Server, ServerProcess, median, open, process_cpu};
 use loadgen_core::assemble;
-use loadgen_core::engine::{Event, Options};
+use loadgen_core::engine::{Event, Options, Run};
 use loadgen_core::record::RunRecord;
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::sink::statsd::{Prefix, StatsdSink};
+use loadgen_core::sink::RunInfo;
+use loadgen_core::sink::otlp::OtlpSink;
+use loadgen_core::sink::prometheus::PrometheusSink;
+use loadgen_core::sink::statsd::{Prefix, StatsdSink, Unsent};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -45,7 +48,53 @@ struct Figures {
     short: u64,
 }
 
-fn run(target: &str, rate: f64, statsd: Option<&str>) -> Figures {
+/// Where figures go in a run.
+enum To {
+    Nowhere,
+    /// StatsD at this address.
+    Statsd(String),
+    /// An endpoint that nobody scrapes: what is measured is the run's side.
+    Prometheus,
+    /// A receiver that is not there: the post is tried each second, on a thread of its own.
+    Otlp(String),
+}
+
+type Listener = Box<dyn FnMut(&Event<'_>) + Send>;
+
+/// A listener for a run, and what StatsD did not take.
+fn sink(run: &Run, to: &To) -> Option<(Listener, Option<Unsent>)> {
+    let names = run.names();
+    let info = RunInfo {
+        id: "bench".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Some(match to {
+        To::Nowhere => return None,
+        To::Statsd(address) => {
+            let sink = StatsdSink::new(address.as_str(), &Prefix::default(), &names);
+            let mut sink = sink.expect("an address of our own");
+            let unsent = sink.unsent();
+            (
+                Box::new(move |event: &Event<'_>| sink.hear(event)),
+                Some(unsent),
+            )
+        }
+        To::Prometheus => {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let sink = PrometheusSink::new(listener, &names, &info);
+            let mut sink = sink.expect("a thread");
+            (Box::new(move |event: &Event<'_>| sink.hear(event)), None)
+        }
+        To::Otlp(url) => {
+            let url = url.parse().expect("a URL");
+            let sink = OtlpSink::new(url, Vec::new(), &names, &info);
+            let mut sink = sink.expect("a thread");
+            (Box::new(move |event: &Event<'_>| sink.hear(event)), None)
+        }
+    })
+}
+
+fn run(target: &str, rate: f64, to: &To) -> Figures {
     let load = open(rate, SECONDS, 2_000);
     let message = json!({ "name": "world" });
     let mut scenario = ScenarioPlan::grpc("figure", "loadgen.v1.Greeter/Hello", message, load);
@@ -61,14 +110,12 @@ fn run(target: &str, rate: f64, statsd: Option<&str>) -> Figures {
     let mut run = assemble(&plan, options).expect("the reference services are known");
     let spent = Arc::new(AtomicU64::new(0));
     let mut unsent = None;
-    if let Some(address) = statsd {
-        let sink = StatsdSink::new(address, &Prefix::default(), &run.names());
-        let mut sink = sink.expect("an address of our own");
-        unsent = Some(sink.unsent());
+    if let Some((mut hear, not_taken)) = sink(&run, to) {
+        unsent = not_taken;
         let spent = Arc::clone(&spent);
         run = run.listen(move |event: &Event<'_>| {
             let from = thread_cpu();
-            sink.hear(event);
+            hear(event);
             spent.fetch_add(thread_cpu() - from, Ordering::Relaxed);
         });
     }
@@ -149,23 +196,25 @@ fn main() -> ExitCode {
     let (nobody, now_and_then) = (free(), free());
     come_and_go(now_and_then.clone());
     let states = [
-        ("none", None),
-        ("reads", Some(reader.address.as_str())),
-        ("is a black hole", Some(black_hole.as_str())),
-        ("is not there", Some(nobody.as_str())),
-        ("comes and goes", Some(now_and_then.as_str())),
+        ("none", To::Nowhere),
+        ("StatsD reads", To::Statsd(reader.address.clone())),
+        ("a black hole", To::Statsd(black_hole)),
+        ("is not there", To::Statsd(nobody)),
+        ("comes and goes", To::Statsd(now_and_then)),
+        ("Prometheus", To::Prometheus),
+        ("OTLP to nobody", To::Otlp(format!("http://{}", free()))),
     ];
     println!(
         "{rate} requests/s of gRPC for {SECONDS} s; one generator thread, one server thread, median of {ROUNDS}"
     );
     let mut rounds: Vec<Vec<Figures>> = states.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
-        for ((_, statsd), figures) in states.iter().zip(&mut rounds) {
-            figures.push(run(&server.address, rate, *statsd));
+        for ((_, to), figures) in states.iter().zip(&mut rounds) {
+            figures.push(run(&server.address, rate, to));
         }
     }
     println!(
-        "  StatsD            rate      CPU     of it the sink   service p50     p99   refused   short"
+        "  sink              rate      CPU     of it the sink   service p50     p99   refused   short"
     );
     for ((state, _), figures) in states.iter().zip(&rounds) {
         let of =

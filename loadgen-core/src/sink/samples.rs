@@ -182,26 +182,6 @@ pub(super) fn end(hear: &mut dyn FnMut(&Event<'_>), completed: u64) {
     hear(&Event::Finished(&run_record(completed)));
 }
 
-/// What the listener costs, in microseconds: all calls during a run of [`everything`].
-pub(super) fn cost_of(
-    what: &str,
-    make: impl FnOnce(&Run) -> Box<dyn FnMut(&Event<'_>) + Send>,
-) -> RunRecord {
-    let run = everything();
-    let mut hear = make(&run);
-    let clock = crate::clock::Clock::start();
-    let (costs, told) = mpsc::channel();
-    let run = run.listen(move |event: &Event<'_>| {
-        let from = clock.now();
-        hear(event);
-        let _ = costs.send((clock.now() - from) / 1_000);
-    });
-    let record = run.execute().unwrap();
-    let costs: Vec<u64> = told.try_iter().collect();
-    println!("{what}: microseconds within hear, each event: {costs:?}");
-    record
-}
-
 /// A request as it came.
 #[derive(Debug)]
 pub(super) struct Request {

@@ -16,7 +16,9 @@ use prost::Message as _;
 
 use super::*;
 use crate::sink::metric::{GENERATOR, SCENARIO};
-use crate::sink::samples::{AWKWARD, Receiver, Request, cost_of, end, info, names, nobody, second};
+use crate::sink::samples::{
+    AWKWARD, Receiver, Request, end, everything, info, names, nobody, second,
+};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -73,14 +75,12 @@ fn count(request: &ExportMetricsServiceRequest, name: &str) -> i64 {
 fn every_metric_arrives_and_no_other_and_counters_are_the_ledger() {
     let receiver = Receiver::start(|| (200, Vec::new()));
     let headers = vec![("x-tenant".to_owned(), "load".to_owned())];
-    let mut exports = None;
-    let record = cost_of("otlp", |run| {
-        let to = url(receiver.address);
-        let mut sink = OtlpSink::new(to, headers, &run.names(), &info()).unwrap();
-        exports = Some(sink.exports());
-        Box::new(move |event| sink.hear(event))
-    });
-    let exports = exports.unwrap();
+    let run = everything();
+    let to = url(receiver.address);
+    let mut sink = OtlpSink::new(to, headers, &run.names(), &info()).unwrap();
+    let exports = sink.exports();
+    let run = run.listen(move |event: &Event<'_>| sink.hear(event));
+    let record = run.execute().unwrap();
     assert!(exports.wait_for_last(LONG), "{exports:?}");
     assert_eq!(exports.failed(), 0);
     let requests = receiver.so_far();

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::*;
 use crate::engine::Phase;
 use crate::sink::metric::{GENERATOR, SCENARIO};
-use crate::sink::samples::{AWKWARD, cost_of, end, everything, info, names, second, second_of};
+use crate::sink::samples::{AWKWARD, end, everything, info, names, second, second_of};
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
@@ -51,13 +51,12 @@ fn value(text: &str, series: &str) -> f64 {
 
 #[test]
 fn every_metric_is_there_and_no_other_and_counters_are_the_ledger() {
-    let mut endpoint = None;
-    let record = cost_of("prometheus", |run| {
-        let mut sink = PrometheusSink::new(listener(), &run.names(), &info()).unwrap();
-        endpoint = Some(sink.endpoint());
-        Box::new(move |event| sink.hear(event))
-    });
-    let text = scrape(&endpoint.unwrap());
+    let run = everything();
+    let mut sink = PrometheusSink::new(listener(), &run.names(), &info()).unwrap();
+    let endpoint = sink.endpoint();
+    let run = run.listen(move |event: &Event<'_>| sink.hear(event));
+    let record = run.execute().unwrap();
+    let text = scrape(&endpoint);
     let families = text
         .lines()
         .filter(|line| line.starts_with("# TYPE "))

@@ -114,6 +114,14 @@ fn gauge(lines: &[String], name: &str) -> Option<f64> {
     line[prefix.len()..].strip_suffix("|g")?.parse().ok()
 }
 
+/// What the gauge said, but for its end.
+fn throughput(seconds: &[Vec<String>]) -> Vec<f64> {
+    let shown = seconds
+        .iter()
+        .filter_map(|it| gauge(it, "loadgen.s.throughput_per_s"));
+    shown.filter(|it| *it > 0.0).collect()
+}
+
 /// A step that is never reached has no response times.
 #[test]
 fn a_step_that_never_had_samples_shows_none() {
@@ -177,11 +185,7 @@ fn throughput_after_half_a_second_of_warm_up() {
     })
     .scenario(spec, |_| ONE_STEP);
     let seconds = seconds(run, |_| {});
-    let shown: Vec<_> = seconds
-        .iter()
-        .filter_map(|it| gauge(it, "loadgen.s.throughput_per_s"))
-        .filter(|it| *it > 0.0)
-        .collect();
+    let shown = throughput(&seconds);
     assert!(
         shown.iter().all(|it| (900.0..1_100.0).contains(it)),
         "{shown:?}"
@@ -203,11 +207,7 @@ fn throughput_after_a_slow_listener() {
             std::thread::park_timeout(Duration::from_millis(1_300));
         }
     });
-    let shown: Vec<_> = seconds
-        .iter()
-        .filter_map(|it| gauge(it, "loadgen.s.throughput_per_s"))
-        .filter(|it| *it > 0.0)
-        .collect();
+    let shown = throughput(&seconds);
     assert!(
         shown.iter().all(|it| (850.0..1_150.0).contains(it)),
         "{shown:?}"

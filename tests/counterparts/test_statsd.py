@@ -10,6 +10,7 @@ import time
 import unittest
 
 import grpc
+import ledger
 from harness import LOADGEN, PATIENCE, Serve, free_port, tool
 from loadgen.v1 import loadgen_pb2, loadgen_pb2_grpc
 
@@ -88,29 +89,6 @@ class Statsd:
         return {name: value for name, value in values.items() if not name.startswith("statsd.")}
 
 
-def expected(name, scenario):
-    """The counters that a scenario of the result document stands for, by its name in StatsD."""
-    counters = {**scenario["ledger"]}
-    counters |= {f"outcomes.{key}": count for key, count in scenario["outcomes"].items()}
-    counters |= {f"bytes.{key}": scenario["bytes"][key] for key in ("sent", "received")}
-    for key in ("opened", "failed", "dropped", "reconnected"):
-        counters[f"connections.{key}"] = scenario["connections"][key]
-    for backend in scenario["backends"]:
-        counters[f"backends.{backend['id']}.requests"] = backend["requests"]
-        counters[f"backends.{backend['id']}.failed"] = backend["failed"]
-    (step,) = scenario["steps"]
-    counters[f"steps.{step['name']}.requests"] = step["response_time_us"]["count"]
-    for key, count in step["outcomes"].items():
-        counters[f"steps.{step['name']}.outcomes.{key}"] = count
-    messages = step.get("messages", {})
-    for key in ("sent", "received"):
-        counters[f"messages.{key}"] = messages.get(key, 0)
-    for key in ("sent", "received", "missing", "out_of_order", "unexpected", "too_late"):
-        counters[f"steps.{step['name']}.messages_{key}"] = messages.get(key, 0)
-    # Nothing is sent of what never happened.
-    return {f"team.load.{name}.{key}": it for key, it in counters.items() if it}
-
-
 def expected_of_embedded(scenario):
     """The counters that the embedded backend sends of itself, if it and the generator agree."""
     (backend,) = scenario["backends"]
@@ -133,14 +111,14 @@ class Ledger(unittest.TestCase):
             self.assertIn(done.returncode, (0, 99), done.stderr)
             counters, gauges = statsd.counters(), statsd.gauges()
         self.assertEqual(done.stderr.count("StatsD"), 1, done.stderr)
-        scenarios = json.loads(done.stdout)["scenarios"]
-        wanted = {}
+        document = json.loads(done.stdout)
+        scenarios = document["scenarios"]
+        wanted = ledger.expected(document, "team.load")
         for scenario in scenarios:
             self.assertGreater(scenario["ledger"]["completed"], 0)
             name = scenario["name"]
             if len(scenarios) > 1:
                 name += f"_{scenario['protocol']}"
-            wanted |= expected(name, scenario)
             wanted |= expected_of_embedded(scenario)
             handled = f"team.load.backend.embedded.{scenario['protocol']}.handling_time_us.p50"
             self.assertIn(handled, gauges)

@@ -32,7 +32,7 @@ fail() {
   exit 1
 }
 
-native="Without containers the same stack, but for Grafana, starts with \`just monitoring-native\`."
+native="Without containers the same stack, but for Grafana, starts with \`monitoring/native.sh start\`."
 
 files=(--file "$here/docker-compose.yml")
 prod=

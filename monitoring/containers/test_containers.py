@@ -382,7 +382,7 @@ class Script(unittest.TestCase):
                 done = self.run_script("up")
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(words, done.stderr)
-                self.assertIn("just monitoring-native", done.stderr)
+                self.assertIn("monitoring/native.sh start", done.stderr)
 
     def test_up_says_where_to_look(self):
         self.docker()

@@ -126,7 +126,7 @@ impl Moment {
             failures,
             p50_us: percentile_us(&snapshot.total.response_time, 0.5),
             p99_us: percentile_us(&snapshot.total.response_time, 0.99),
-            start_lag_p99_us: percentile_us(&snapshot.total.start_lag, 0.99),
+            start_lag_p99_us: percentile_us(&snapshot.total.parts.start_lag, 0.99),
         }
     }
 }

@@ -134,6 +134,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         max_workers: plan.connections.map(|connections| connections as usize),
         steps: plan.steps.iter().filter_map(named).collect(),
         tags: plan.tags.clone().into_iter().collect(),
+        targets: plan.targets.iter().map(ToString::to_string).collect(),
         ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the one place that reads the time while measuring. A reading is a plain `u64`, so that
 //! everything that computes with times can be given them and tested without waiting.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -39,12 +40,126 @@ impl Clock {
 
 #[inline]
 fn monotonic() -> Nanos {
-    let now = clock_gettime(ClockId::Monotonic);
+    read(ClockId::Monotonic)
+}
+
+#[inline]
+fn read(clock: ClockId) -> Nanos {
+    let now = clock_gettime(clock);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+/// A change of the offset beyond this is a step of the real-time clock. Both clocks are slewed
+/// alike, so that between two looks nothing but a step sets them apart.
+const STEP: Nanos = 20_000;
+/// A look at both clocks that takes longer was interrupted and tells nothing.
+const LONGEST_LOOK: Nanos = 2_000;
+/// How often to look again when that happens.
+const LOOKS: usize = 8;
+
+/// Puts stamps of the real-time clock, which is what a kernel stamps with, on a run's clock.
+///
+/// The two clocks differ by an offset, which is read anew with each heartbeat. Across a step of the
+/// real-time clock no stamp is known: those that came before the step was seen and those of the
+/// next beat are either way wrong by its length.
+#[derive(Debug)]
+pub struct StampClock {
+    clock: Clock,
+    /// The real-time clock less the monotonic one.
+    offset: Cell<Nanos>,
+    is_known: Cell<bool>,
+}
+
+impl StampClock {
+    /// Stamps for this clock.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let offset = offset_now();
+        Self {
+            clock,
+            offset: Cell::new(offset.unwrap_or_default()),
+            is_known: Cell::new(offset.is_some()),
+        }
+    }
+
+    /// The clock that stamps are put on.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Reads the offset anew.
+    pub fn refresh(&self) {
+        if let Some(offset) = offset_now() {
+            let before = self.offset.replace(offset);
+            self.is_known.set(offset.abs_diff(before) <= STEP);
+        }
+    }
+
+    /// The moment of a stamp, in nanoseconds since 1970 of the real-time clock. `None` across a
+    /// step of that clock, and for a stamp from before the run.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, stamp: Nanos) -> Option<Nanos> {
+        if !self.is_known.get() {
+            return None;
+        }
+        stamp
+            .checked_sub(self.offset.get())?
+            .checked_sub(self.clock.epoch)
+    }
+}
+
+/// The real-time clock less the monotonic one, by the quickest of a few looks at both.
+fn offset_now() -> Option<Nanos> {
+    for _ in 0..LOOKS {
+        let before = monotonic();
+        let real = read(ClockId::Realtime);
+        let took = monotonic() - before;
+        if took <= LONGEST_LOOK {
+            return real.checked_sub(before + took / 2);
+        }
+    }
+    None
 }
 
 /// A duration as nanoseconds, saturating after 584 years.
 #[must_use]
 pub fn nanos(duration: Duration) -> Nanos {
     Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_of_now_is_now() {
+        let clock = Clock::start();
+        let stamps = StampClock::new(clock);
+        let before = clock.now();
+        let at = stamps.at(read(ClockId::Realtime)).expect("no step");
+        let after = clock.now();
+        assert!(
+            (before.saturating_sub(STEP)..=after + STEP).contains(&at),
+            "{before} {at} {after}"
+        );
+    }
+
+    #[test]
+    fn across_a_step_nothing_is_known() {
+        let stamps = StampClock::new(Clock::start());
+        let stamp = read(ClockId::Realtime);
+        // As if the clock had been set back by a second since the last look.
+        stamps.offset.set(stamps.offset.get() + 1_000_000_000);
+        stamps.refresh();
+        assert_eq!(stamps.at(stamp), None);
+        stamps.refresh();
+        assert!(stamps.at(stamp).is_some(), "by the next look it is known");
+    }
+
+    #[test]
+    fn a_stamp_from_before_the_run_is_none() {
+        assert_eq!(StampClock::new(Clock::start()).at(1), None);
+    }
 }

@@ -10,12 +10,13 @@ mod observer;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
 
 pub use iteration::{Iteration, IterationSeed};
 pub use observer::{
-    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, StepSample,
+    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, Split,
+    StepSample, TargetIndex,
 };
 
 /// One virtual user's number within its scenario, from 0, unique over all workers.
@@ -128,6 +129,8 @@ pub struct WorkerContext {
     pub seed: u64,
     /// The run's clock.
     pub clock: Clock,
+    /// Puts the system's stamps of what it received on that clock.
+    pub stamps: Rc<StampClock>,
     /// Where connections and bytes are reported, which belong to no single iteration.
     pub observer: Rc<dyn Observer>,
 }

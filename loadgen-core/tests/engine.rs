@@ -129,8 +129,8 @@ fn check(record: &ScenarioRecord) -> Ledger {
     assert_eq!(series(|p| p.failed), ledger.failed);
     assert_eq!(series(|p| p.response_time.len()), ended);
     if record.open {
-        assert_eq!(record.start_lag.len(), ledger.started);
-        assert_eq!(record.queue_wait.len(), ledger.started);
+        assert_eq!(record.parts.start_lag.len(), ledger.started);
+        assert_eq!(record.parts.queue_wait.len(), ledger.started);
     }
     ledger
 }
@@ -328,7 +328,7 @@ fn a_busy_arrival_waits_with_its_due_time() {
     let longest = scenario.response_time.max();
     assert!(longest > 450_000_000, "waited {longest} ns");
     assert!(scenario.service_time.value_at_quantile(0.5) < 200_000_000);
-    assert!(scenario.queue_wait.max() > 400_000_000);
+    assert!(scenario.parts.queue_wait.max() > 400_000_000);
 }
 
 #[test]
@@ -492,7 +492,7 @@ fn a_generator_that_stood_still_is_found_out() {
     let stall = record.generator.workers[0].longest_stall;
     assert!(stall > Duration::from_millis(200), "{stall:?}");
     assert!(ledger.late > 50, "{ledger:?}");
-    assert!(record.scenarios[0].start_lag.max() > 150_000_000);
+    assert!(record.scenarios[0].parts.start_lag.max() > 150_000_000);
     assert_eq!(ledger.planned, 500);
 }
 
@@ -800,7 +800,7 @@ fn late_arrivals_of_a_generator_that_slept_are_not_blamed_on_the_service() {
     .unwrap();
     let scenario = &record.scenarios[0];
     check(scenario);
-    assert!(scenario.start_lag.max() > 60_000_000);
+    assert!(scenario.parts.start_lag.max() > 60_000_000);
     assert!(scenario.ledger.late >= 10, "{:?}", scenario.ledger);
 }
 

@@ -93,8 +93,8 @@ fn scenario(name: &str, open: bool, fates: &[Fate]) -> ScenarioRecord {
         record.response_time.saturating_record(response_ns);
         record.service_time.saturating_record(*service_ns);
         if open {
-            record.start_lag.saturating_record(*lag_ns);
-            record.queue_wait.saturating_record(*wait_ns);
+            record.parts.start_lag.saturating_record(*lag_ns);
+            record.parts.queue_wait.saturating_record(*wait_ns);
             record.ledger.late += u64::from(*lag_ns > 1_000_000);
         }
         tally(&mut record.outcomes, *outcome);

@@ -55,9 +55,9 @@ fn start_lag() {
         let scenario = &record.scenarios[0];
         println!(
             "  {rate:>6}/s: p50 {:>5.0} us, p99 {:>5.0} us, max {:>6.0} us; generator busy {:.1} %",
-            us(&scenario.start_lag, 0.5),
-            us(&scenario.start_lag, 0.99),
-            us(&scenario.start_lag, 1.0),
+            us(&scenario.parts.start_lag, 0.5),
+            us(&scenario.parts.start_lag, 0.99),
+            us(&scenario.parts.start_lag, 1.0),
             record.generator.workers[0].cpu_busy * 100.0,
         );
     }
@@ -156,7 +156,7 @@ fn generate() {
         "  late {} of {}, start lag max {:.0} ms, longest stall {:.0} ms",
         scenario.ledger.late,
         scenario.ledger.started,
-        us(&scenario.start_lag, 1.0) / 1000.0,
+        us(&scenario.parts.start_lag, 1.0) / 1000.0,
         record.generator.workers[0].longest_stall.as_secs_f64() * 1000.0,
     );
     let document = loadgen_core::report::build(&record, loadgen_core::report::Context::default());

@@ -24,8 +24,9 @@ pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
     let mut lines = vec![
         paint.strong(&format!("{}  {}", scenario.name, scenario.protocol)),
         requests(&scenario.ledger, scenario.load_model == LoadModel::Open),
-        throughput(scenario.throughput_per_s, scenario.bytes),
     ];
+    lines.extend(unanswered(scenario).map(|line| paint.bad(&line)));
+    lines.push(throughput(scenario.throughput_per_s, scenario.bytes));
     lines.extend(messages(scenario));
     lines.extend(times(scenario, paint));
     lines.extend(failures(scenario, look));
@@ -68,6 +69,24 @@ fn requests(ledger: &Ledger, may_drop: bool) -> String {
         text.push_str(&format!("; {} late", human::count(ledger.late)));
     }
     field("requests", &text)
+}
+
+/// What the service left without an answer, and how long it was silent.
+fn unanswered(scenario: &Scenario) -> Option<String> {
+    let silence = scenario.silence.filter(|it| it.longest_s > 1.0);
+    (scenario.unanswered > 0).then(|| {
+        let mut text = human::count(scenario.unanswered);
+        if let Some(silence) = silence {
+            let seconds = |s: f64| human::micros(s * 1e6);
+            let end = if silence.to_end { " to the end" } else { "" };
+            text.push_str(&format!(
+                "; nothing came back for {} from {} on{end}",
+                seconds(silence.longest_s),
+                seconds(silence.from_s)
+            ));
+        }
+        field("unanswered", &text)
+    })
 }
 
 fn throughput(per_s: f64, bytes: ByteCount) -> String {
@@ -124,14 +143,21 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
     let cells: String = heading.iter().map(|it| format!("{it:>CELL$}")).collect();
     let mut lines = vec![
         paint.faint(&field("", &cells)),
-        row("response", &scenario.response_time_us),
+        marked_row(
+            "response",
+            &scenario.response_time_us,
+            scenario.undelayed_us.as_ref(),
+        ),
         row("service", &scenario.service_time_us),
     ];
-    let waits = [
-        ("start lag", &scenario.start_lag_us),
+    let parts = [
         ("queue wait", &scenario.queue_wait_us),
+        ("start lag", &scenario.start_lag_us),
+        ("send lag", &scenario.send_lag_us),
+        ("read lag", &scenario.read_lag_us),
     ];
-    for (label, statistics) in waits {
+    for (label, statistics) in parts {
+        // What is no part of anything that is shown would only be in the way.
         let any = statistics.as_ref().filter(|it| it.max > Some(0.0));
         lines.extend(any.map(|it| row(label, it)));
     }
@@ -144,10 +170,16 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
     } else {
         for step in &scenario.steps {
             let name = cut(&step.name, 11);
-            lines.extend(step.response_time_us.as_ref().map(|it| row(&name, it)));
+            let undelayed = step.undelayed_us.as_ref();
+            let times = step.response_time_us.as_ref();
+            lines.extend(times.map(|it| marked_row(&name, it, undelayed)));
             // One blank before each: they are the step's.
             lines.extend(message_rows(step, " "));
         }
+    }
+    if lines.iter().any(|line| line.contains(MOSTLY_OURS)) {
+        let note = format!("{MOSTLY_OURS} mostly the generator's own");
+        lines.push(paint.doubtful(&field("", &note)));
     }
     lines
 }
@@ -158,6 +190,7 @@ fn message_rows(step: &Step, indent: &str) -> impl Iterator<Item = String> {
         ("first msg", &step.first_message_us),
         ("msg gap", &step.message_gap_us),
         ("round trip", &step.round_trip_us),
+        ("msg lag", &step.message_lag_us),
         ("stream wait", &step.stream_wait_us),
     ];
     series.into_iter().filter_map(move |(label, statistics)| {
@@ -166,12 +199,42 @@ fn message_rows(step: &Step, indent: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Marks a percentile that is mostly the generator's own.
+const MOSTLY_OURS: char = '!';
+
 /// A series as figures under the heading; `-` where too few samples support one.
 fn row(label: &str, of: &Statistics) -> String {
-    let figures = [of.p50, of.p90, of.p95, of.p99, of.p999, of.max, of.mean];
+    marked_row(label, of, None)
+}
+
+/// The same of a series that the generator's part is in, with what it would be without.
+fn marked_row(label: &str, of: &Statistics, undelayed: Option<&Statistics>) -> String {
+    let without = undelayed.copied().unwrap_or(*of);
+    let figures = [
+        (50.0, of.p50, without.p50),
+        (90.0, of.p90, without.p90),
+        (95.0, of.p95, without.p95),
+        (99.0, of.p99, without.p99),
+        (99.9, of.p999, without.p999),
+        (100.0, of.max, of.max),
+        (100.0, of.mean, of.mean),
+    ];
     let cells: String = figures
         .into_iter()
-        .map(|us| us.map_or_else(|| "-".to_owned(), human::micros))
+        .map(|(percentage, us, without)| {
+            let Some(us) = us else {
+                return "-".to_owned();
+            };
+            let is_bound = of.at_least_from.is_some_and(|from| percentage > from);
+            let bound = if is_bound { "≥" } else { "" };
+            let is_ours = without.is_some_and(|without| us - without > us / 2.0);
+            let mark = if is_ours {
+                MOSTLY_OURS.to_string()
+            } else {
+                String::new()
+            };
+            format!("{bound}{}{mark}", human::micros(us))
+        })
         .map(|text| format!("{text:>CELL$}"))
         .collect();
     field(label, &cells)

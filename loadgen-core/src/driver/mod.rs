@@ -17,7 +17,9 @@ mod net;
 mod pace;
 #[cfg(fuzzing)]
 mod replay;
+mod round_trip;
 mod tls;
+mod wire;
 
 pub use endpoints::EndpointError;
 pub use tls::TlsError;

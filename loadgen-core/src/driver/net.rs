@@ -1,4 +1,4 @@
-//! From a target to an open byte stream: resolving, TCP, TLS, and counting what goes over it.
+//! From a target to an open byte stream: resolving, TCP, TLS.
 //!
 //! Owns the transport below a protocol. Knows nothing of the protocol spoken over it beyond its
 //! ALPN name.
@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -21,6 +21,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connect_error::{ConnectError, Problem, Stage};
 use super::tls::{self, Alpn};
+use super::wire::{Traffic, Wire};
 use crate::scenario::Target;
 
 /// A target, ready to be connected to.
@@ -98,10 +99,7 @@ impl Endpoint {
         // Requests are small and must leave at once.
         tcp.set_nodelay(true)
             .map_err(|error| Problem::Io(error.to_string()))?;
-        let wire = Wire {
-            tcp,
-            traffic: Rc::clone(traffic),
-        };
+        let wire = Wire::new(tcp, traffic);
         let Some(encryption) = &self.tls else {
             return Ok(Transport::Plain(wire));
         };
@@ -158,101 +156,6 @@ async fn connect_any(
         };
     }
     Err(last)
-}
-
-/// How many of the first received bytes are kept to tell what the other side is.
-const FIRST_BYTES: usize = 16;
-
-/// What went over one connection since it was last asked, and whether more of it can.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    sent: Cell<u64>,
-    received: Cell<u64>,
-    first: Cell<[u8; FIRST_BYTES]>,
-    first_len: Cell<usize>,
-    is_stuck: Cell<bool>,
-}
-
-impl Traffic {
-    /// Bytes sent and received since the last call.
-    #[inline]
-    pub(crate) fn take(&self) -> (u64, u64) {
-        (self.sent.take(), self.received.take())
-    }
-
-    /// Whether the last write found no room: something waits to be sent until the other side
-    /// reads.
-    #[cfg(feature = "grpc")]
-    #[inline]
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.is_stuck.get()
-    }
-
-    /// The first bytes that ever came.
-    pub(crate) fn first_bytes(&self) -> Vec<u8> {
-        self.first.get()[..self.first_len.get()].to_vec()
-    }
-
-    #[inline]
-    fn note_received(&self, bytes: &[u8]) {
-        self.received.set(self.received.get() + bytes.len() as u64);
-        let have = self.first_len.get();
-        if have < FIRST_BYTES && !bytes.is_empty() {
-            let more = bytes.len().min(FIRST_BYTES - have);
-            let mut first = self.first.get();
-            first[have..have + more].copy_from_slice(&bytes[..more]);
-            self.first.set(first);
-            self.first_len.set(have + more);
-        }
-    }
-}
-
-/// A TCP stream whose bytes are counted.
-///
-/// It does not offer vectored writes: HTTP/2 then copies messages of up to 1 KiB into its write
-/// buffer, so that what is due together leaves in one system call.
-#[derive(Debug)]
-pub(crate) struct Wire {
-    tcp: TcpStream,
-    traffic: Rc<Traffic>,
-}
-
-impl AsyncRead for Wire {
-    #[inline]
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
-        self.traffic.note_received(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Wire {
-    #[inline]
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
-        self.traffic.is_stuck.set(polled.is_pending());
-        let written = ready!(polled)?;
-        let traffic = &self.traffic;
-        traffic.sent.set(traffic.sent.get() + written as u64);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
-    }
 }
 
 /// An open byte stream, encrypted or not.
@@ -370,15 +273,5 @@ mod tests {
         let connected = timeout(limit, connect_any(&addresses, 0, deadline)).await;
         let connected = connected.expect("in time").expect("the good one");
         assert_eq!(connected.peer_addr().expect("connected"), good_address);
-    }
-
-    #[test]
-    fn keeps_the_first_bytes_over_several_reads() {
-        let traffic = Traffic::default();
-        traffic.note_received(b"HTTP");
-        traffic.note_received(b"/1.1 400 Bad Request");
-        assert_eq!(traffic.first_bytes(), b"HTTP/1.1 400 Bad");
-        assert_eq!(traffic.take(), (0, 24));
-        assert_eq!(traffic.take(), (0, 0));
     }
 }

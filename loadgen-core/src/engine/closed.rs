@@ -142,17 +142,18 @@ impl<W: Workload> Part<W> {
                     break;
                 }
                 measured_so_far += 1;
-                core.recorder.started_closed();
+                core.recorder.started_closed(start);
             }
             let pass = Pass {
                 number,
                 due: start,
                 start,
+                queue_wait: 0,
                 measured,
             };
             number += 1;
-            let ended = self.lane.iterate(slot, user, &mut session, pass).await;
-            if ended.interrupted {
+            let over = self.lane.iterate(slot, user, &mut session, pass).await;
+            if over.interrupted {
                 break;
             }
             if let Some(think_time) = self.model.think_time {
@@ -160,7 +161,7 @@ impl<W: Workload> Part<W> {
                     ThinkTime::Fixed(rest) => nanos(rest),
                     ThinkTime::Between(a, b) => random.u64(nanos(a.min(b))..=nanos(a.max(b))),
                 };
-                let until = ended.at.saturating_add(rest);
+                let until = over.free_since.saturating_add(rest);
                 let until = timeline.plan_end.map_or(until, |end| until.min(end));
                 ready = core.rest_until(until).await;
             }

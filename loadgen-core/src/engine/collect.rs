@@ -22,7 +22,6 @@ pub(super) enum ToCollector {
     Tick {
         worker: usize,
         scenario: usize,
-        second: u64,
         at: Nanos,
         phase: Phase,
         last_end: Nanos,
@@ -150,16 +149,13 @@ impl Collector {
             ToCollector::Tick {
                 worker,
                 scenario,
-                second,
                 at,
                 phase,
                 last_end,
                 mut tick,
             } => {
                 let collected = &mut self.scenarios[scenario];
-                collected
-                    .merger
-                    .add(worker, second, &mut tick, &collected.gauges);
+                collected.merger.add(worker, &mut tick, &collected.gauges);
                 collected.phases[worker] = Some(phase);
                 collected.last_tick = collected.last_tick.max(at);
                 collected.last_end = collected.last_end.max(last_end);

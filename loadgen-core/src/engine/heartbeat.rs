@@ -13,7 +13,7 @@ use super::event::Phase;
 use super::lane::LaneCore;
 use super::usage::Usage;
 use super::worker::LevelsNow;
-use crate::clock::{Clock, Nanos, nanos};
+use crate::clock::{Clock, Nanos, StampClock, nanos};
 use crate::record::{Names, Tick, WorkerRecord};
 
 const PERIOD: Duration = Duration::from_millis(10);
@@ -80,25 +80,13 @@ impl Beat {
         let from = core.timeline.measure_from;
         if !self.measuring.get() && now >= from {
             self.measuring.set(true);
-            if from > core.timeline.begin {
-                core.recorder.forget_warm_up();
-            }
+            core.recorder.begin_measuring();
             self.next_tick.set(from + SECOND);
         }
         if now < self.next_tick.get() && !last {
             return;
         }
-        let into = now.saturating_sub(from);
         if let Some(empty) = self.empty(last) {
-            // At a tick the second that ended is meant. The last one cuts a second short, unless
-            // the second that ended has not been told of yet and most of what it brings is of that.
-            let overdue = now.checked_sub(self.next_tick.get());
-            let cuts_short = last && overdue.is_none_or(|overdue| overdue >= SECOND);
-            let second = if cuts_short {
-                into / SECOND
-            } else {
-                (into / SECOND).saturating_sub(1)
-            };
             let origin = if self.measuring.get() {
                 from
             } else {
@@ -114,7 +102,6 @@ impl Beat {
             let _ = out.send(ToCollector::Tick {
                 worker,
                 scenario: self.scenario,
-                second,
                 at: now,
                 phase: core.phase(now),
                 last_end: core.last_end(),
@@ -128,6 +115,7 @@ impl Beat {
 pub(super) struct Heart {
     worker: usize,
     clock: Clock,
+    stamps: Rc<StampClock>,
     beats: Vec<Beat>,
     out: Sender<ToCollector>,
     period: Duration,
@@ -142,14 +130,16 @@ pub(super) struct Heart {
 impl Heart {
     pub(super) fn new(
         worker: usize,
-        clock: Clock,
+        stamps: Rc<StampClock>,
         beats: Vec<Beat>,
         out: Sender<ToCollector>,
     ) -> Self {
         let finest = beats.iter().map(|beat| beat.core.sweep_period()).min();
+        let clock = stamps.clock();
         Self {
             worker,
             clock,
+            stamps,
             period: finest.unwrap_or(PERIOD).min(PERIOD),
             last_beat: Cell::new(clock.now()),
             second: Cell::new((clock.now(), Usage::of_this_thread(), Duration::ZERO)),
@@ -167,9 +157,12 @@ impl Heart {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
+            self.stamps.refresh();
             let now = self.clock.now();
+            let before = self.last_beat.get();
             self.notice_stall(now);
             for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
+                beat.core.recorder.beat(before, now);
                 beat.core.beat(now);
                 let last = beat.core.is_done();
                 beat.over.set(last);

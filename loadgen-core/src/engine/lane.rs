@@ -17,7 +17,7 @@ use super::slot::{Cut, Slot};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
-use crate::record::{Muted, Recorder};
+use crate::record::{Ended, LONG_SILENCE, Muted, Recorder, Unanswered};
 use crate::workload::{Iteration, IterationSeed, Observer, UserId, Workload};
 
 /// The moments of a scenario's plan, on the run's clock.
@@ -57,6 +57,8 @@ pub(super) struct LaneCore {
     pub(super) panic: Rc<RefCell<Option<String>>>,
     stopper: Stopper,
     stop: Cell<Stop>,
+    /// Whether a stop was asked for, rather than that the plan is over.
+    stopped: Cell<bool>,
     drain_until: Cell<Option<Nanos>>,
     /// Since when nothing new starts, whatever the reason.
     ending_since: Cell<Option<Nanos>>,
@@ -88,6 +90,7 @@ impl LaneCore {
             panic,
             stopper,
             stop: Cell::new(Stop::No),
+            stopped: Cell::new(false),
             drain_until: Cell::new(None),
             ending_since: Cell::new(None),
             slots: RefCell::new(Vec::new()),
@@ -143,6 +146,7 @@ impl LaneCore {
     pub(super) fn beat(&self, now: Nanos) {
         let asked = self.stopper.asked();
         if asked > self.stop.get() {
+            self.stopped.set(true);
             self.stop.set(asked);
             self.begin_drain(now);
             self.halt.notify_waiters();
@@ -160,6 +164,13 @@ impl LaneCore {
                 slot.sweep(now);
             }
         }
+    }
+
+    /// Whether an answer was owed to what is given up at this age. Not where somebody stopped the run,
+    /// nor at once where the plan gives what is under way no time to end in.
+    pub(super) fn is_owed(&self, age: Nanos) -> bool {
+        let had_time = !self.spec.graceful_stop.is_zero() || age >= LONG_SILENCE;
+        had_time && !self.stopped.get()
     }
 
     pub(super) fn phase(&self, now: Nanos) -> Phase {
@@ -219,7 +230,7 @@ impl LaneCore {
     pub(super) async fn contain(&self, slot: &Slot, user: impl Future<Output = ()>) {
         if let Err(panic) = AssertUnwindSafe(user).catch_unwind().await {
             if slot.measuring() {
-                self.recorder.interrupted();
+                self.recorder.interrupted(None);
             }
             slot.disarm();
             self.panic
@@ -260,13 +271,17 @@ pub(super) struct Pass {
     pub(super) number: u64,
     pub(super) due: Nanos,
     pub(super) start: Nanos,
+    /// How much of the time between the two it waited for a user.
+    pub(super) queue_wait: Nanos,
     pub(super) measured: bool,
 }
 
-/// How a pass ended.
+/// How a pass was over.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
-    pub(super) at: Nanos,
+pub(super) struct Over {
+    /// Since when the user is free: when the service had let go of it, which may be before that was
+    /// seen.
+    pub(super) free_since: Nanos,
     pub(super) interrupted: bool,
 }
 
@@ -279,7 +294,7 @@ impl<W: Workload> Lane<W> {
         user: UserId,
         session: &mut Option<W::Session>,
         pass: Pass,
-    ) -> Ended {
+    ) -> Over {
         let core = &*self.core;
         let observer: &dyn Observer = if pass.measured {
             &*core.recorder
@@ -293,21 +308,11 @@ impl<W: Workload> Lane<W> {
             number: pass.number,
             due: pass.due,
             start: pass.start,
+            queue_wait: pass.queue_wait,
             single_step: core.spec.steps.len() == 1,
         });
         let timeout = nanos(core.spec.timeout);
         slot.arm(pass.start.saturating_add(timeout), pass.measured);
-        // Pinned where it stands: a driver's future is large, and moving it costs.
-        let action = pin!(async {
-            let session = match session {
-                Some(session) => session,
-                None => match self.workload.open(user).await {
-                    Ok(opened) => session.insert(opened),
-                    Err(failure) => return Outcome::Failed(failure),
-                },
-            };
-            self.workload.iterate(session, &iteration).await
-        });
         let extend = || {
             let now = core.clock.now();
             let allowed = timeout.saturating_add(iteration.paused());
@@ -320,10 +325,26 @@ impl<W: Workload> Lane<W> {
                 (deadline > now).then_some(deadline)
             }
         };
-        let result = slot.guard(action, extend).await;
+        let (result, was_pausing) = {
+            // Pinned where it stands: a driver's future is large, and moving it costs. It ends here,
+            // so that what it says of its last request when it is cut off is in the figures.
+            let action = pin!(async {
+                let session = match session {
+                    Some(session) => session,
+                    None => match self.workload.open(user).await {
+                        Ok(opened) => session.insert(opened),
+                        Err(failure) => return Outcome::Failed(failure),
+                    },
+                };
+                self.workload.iterate(session, &iteration).await
+            });
+            let result = slot.guard(action, extend).await;
+            (result, iteration.pausing())
+        };
         slot.disarm();
         let now = core.clock.now();
-        let (end, outcome) = match (iteration.concluded(), result) {
+        let was_cut = result.is_err();
+        let (seen, outcome) = match (iteration.concluded(), result) {
             (Some(concluded), _) => concluded,
             (None, Ok(outcome)) => (now, outcome),
             (None, Err(Cut::Timeout)) => {
@@ -333,28 +354,36 @@ impl<W: Workload> Lane<W> {
             }
             (None, Err(Cut::Interrupt)) => {
                 if pass.measured {
-                    core.recorder.interrupted();
+                    let (split, _) = iteration.split(now, true);
+                    let owed = !was_pausing && core.is_owed(split.response_time());
+                    core.recorder.interrupted(owed.then_some(&Unanswered {
+                        due: pass.due,
+                        split,
+                    }));
                     core.last_end.set(now);
                 }
-                return Ended {
-                    at: now,
+                return Over {
+                    free_since: now,
                     interrupted: true,
                 };
             }
         };
+        let is_concluded = iteration.concluded().is_some();
+        let (split, end) = iteration.split(seen, was_cut && !is_concluded);
         if pass.measured {
-            let paused = iteration.paused();
-            core.recorder.ended(
-                pass.due,
-                (end - pass.due).saturating_sub(paused),
-                (end - pass.start).saturating_sub(paused),
+            core.recorder.ended(&Ended {
+                due: pass.due,
+                at: end,
+                split,
                 outcome,
-                iteration.backend(),
-            );
+                backend: iteration.backend(),
+                target: iteration.target(),
+            });
             core.last_end.set(core.last_end.get().max(end));
         }
-        Ended {
-            at: now,
+        Over {
+            // One that was concluded goes on saying good-bye.
+            free_since: if is_concluded { now } else { end },
             interrupted: false,
         }
     }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::lane::{Lane, Pass};
 use crate::clock::{Nanos, nanos};
 use crate::pacer::Pacer;
-use crate::record::Started;
+use crate::record::{Started, Unanswered};
 use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
 use crate::workload::{UserId, Workload};
 
@@ -42,6 +42,8 @@ struct Part<W: Workload> {
     line: RefCell<VecDeque<Arrival>>,
     /// Users waiting for an arrival, the one that was busy last on top: its memory is warm.
     idle: RefCell<Vec<Rc<Parked>>>,
+    /// When those were due that were dropped because no user was free, and none has come free since.
+    turned_away: RefCell<Vec<Nanos>>,
     no_more: Cell<bool>,
 }
 
@@ -61,6 +63,7 @@ pub(super) async fn run<W: Workload>(
         lane: lane.clone(),
         line: RefCell::new(VecDeque::new()),
         idle: RefCell::new(Vec::new()),
+        turned_away: RefCell::new(Vec::new()),
         no_more: Cell::new(false),
     });
     let core = &*lane.core;
@@ -175,7 +178,10 @@ impl<W: Workload> Crew<W> {
             None => self.hire(),
         };
         if !had_user && self.when_busy == WhenBusy::Drop {
-            core.recorder.dropped(u64::from(measured));
+            if measured {
+                core.recorder.dropped(1);
+                part.turned_away.borrow_mut().push(due);
+            }
             return;
         }
         let in_line_since = (!had_user).then_some(now);
@@ -210,33 +216,35 @@ impl<W: Workload> Part<W> {
         while let Some(arrival) = self.next_arrival(&parked).await {
             let start = core.clock.now();
             let measured = arrival.due >= core.timeline.measure_from;
+            // While it stood in line and no user was free it waited for the service; before that, and
+            // since, for us.
+            let queue_wait = arrival
+                .in_line_since
+                .map_or(0, |since| free_since.saturating_sub(since));
             if measured {
-                // While it stood in line and no user was free it waited for the service; before
-                // that, and since, for us.
-                let queue_wait = arrival
-                    .in_line_since
-                    .map_or(0, |since| free_since.saturating_sub(since));
                 let start_lag = start.saturating_sub(arrival.due).saturating_sub(queue_wait);
-                let started = Started {
+                core.recorder.started_open(&Started {
+                    at: start,
                     queue_wait,
                     start_lag,
-                };
-                let late = start_lag > late_after;
-                let in_time = core.timeline.plan_end.is_none_or(|end| start <= end);
-                core.recorder.started_open(&started, late, in_time);
+                    is_late: start_lag > late_after,
+                    is_in_time: core.timeline.plan_end.is_none_or(|end| start <= end),
+                });
             }
             let pass = Pass {
                 number,
                 due: arrival.due,
                 start,
+                queue_wait,
                 measured,
             };
             number += 1;
-            let ended = self.lane.iterate(slot, user, &mut session, pass).await;
-            if ended.interrupted {
+            let over = self.lane.iterate(slot, user, &mut session, pass).await;
+            if over.interrupted {
                 break;
             }
-            free_since = ended.at;
+            free_since = over.free_since;
+            self.count_turned_away(free_since);
             burst += 1;
             if burst == BURST {
                 burst = 0;
@@ -287,11 +295,38 @@ impl<W: Workload> Part<W> {
         }
     }
 
-    /// What is still in line when the run has ended will never start.
+    /// Those that were turned away would have been served from here on: the service has owed them an
+    /// answer for so long at least.
+    #[inline]
+    fn count_turned_away(&self, free_since: Nanos) {
+        let mut turned_away = self.turned_away.borrow_mut();
+        if !turned_away.is_empty() {
+            let recorder = &self.lane.core.recorder;
+            // For one that fell due after that a user was free, and we had not seen it yet.
+            for due in turned_away.drain(..).filter(|due| *due <= free_since) {
+                recorder.dropped_unanswered(&Unanswered::in_line(due, free_since));
+            }
+        }
+    }
+
+    /// What is still in line when the run has ended will never start. Where no user was free for it,
+    /// the service kept it from that.
     fn drop_line(&self) {
         let core = &*self.lane.core;
-        let measured = |arrival: &Arrival| arrival.due >= core.timeline.measure_from;
-        let dropped = self.line.borrow_mut().drain(..).filter(measured).count();
-        core.recorder.dropped(dropped as u64);
+        let now = core.clock.now();
+        let is_measured = |due: Nanos| due >= core.timeline.measure_from;
+        for arrival in self.line.borrow_mut().drain(..) {
+            if !is_measured(arrival.due) {
+                continue;
+            }
+            core.recorder.dropped(1);
+            let age = now.saturating_sub(arrival.due);
+            if arrival.in_line_since.is_some() && core.is_owed(age) {
+                let unanswered = Unanswered::in_line(arrival.due, now);
+                core.recorder.dropped_unanswered(&unanswered);
+            }
+        }
+        // They were turned away while the plan went on: no stop was the reason.
+        self.count_turned_away(now);
     }
 }

@@ -47,6 +47,8 @@ pub struct ScenarioSpec {
     pub timings: Vec<String>,
     /// Labels that its metrics carry: name and value.
     pub tags: Vec<(String, String)>,
+    /// Where it sends to, for figures of each; none where a workload does not tell.
+    pub targets: Vec<String>,
 }
 
 impl ScenarioSpec {
@@ -70,6 +72,7 @@ impl ScenarioSpec {
             gauges: Vec::new(),
             timings: Vec::new(),
             tags: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -89,6 +92,8 @@ impl ScenarioSpec {
             gauges: self.gauges.clone(),
             timings: self.timings.clone(),
             tags: self.tags.clone(),
+            targets: self.targets.clone(),
+            late_after: self.late_after,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::heartbeat::{Beat, Heart};
 use super::lane::{Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::ScenarioSpec;
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Clock, Nanos, StampClock};
 use crate::pacer::Pacer;
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
@@ -187,6 +187,7 @@ fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
 
 async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
     let worker = assignment.worker;
+    let stamps = Rc::new(StampClock::new(assignment.clock));
     let mut lanes = Vec::new();
     for (index, scenario) in assignment.scenarios.iter().enumerate() {
         let users = scenario.spec().load.max_users() as usize;
@@ -203,6 +204,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             users: (users - worker).div_ceil(workers),
             seed: mix(assignment.seed, index as u64, worker as u64),
             clock: assignment.clock,
+            stamps: Rc::clone(&stamps),
             observer: outside.clone(),
         };
         let lane = scenario.lane(&context);
@@ -234,7 +236,6 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
         let timeline = Timeline::new(&spec, start);
         recorder.begin(timeline.measure_from);
         outside.begin(timeline.measure_from);
-        recorder.forget_warm_up();
         let core = Rc::new(LaneCore::new(
             Arc::clone(&spec),
             assignment.clock,
@@ -260,7 +261,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             result
         });
     }
-    let heart = Heart::new(worker, assignment.clock, beats, assignment.out.clone());
+    let heart = Heart::new(worker, stamps, beats, assignment.out.clone());
     let results = tokio::select! {
         results = join_all(running) => results,
         () = heart.beat() => unreachable!("a heart beats until dropped"),

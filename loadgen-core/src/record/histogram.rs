@@ -14,6 +14,13 @@ pub fn new_histogram() -> Histogram {
     Histogram::new_with_bounds(1, HIGHEST_NS, 3).expect("constant bounds that are in order")
 }
 
+/// An empty histogram of two significant digits, for what is kept of each step: an eighth of the
+/// memory.
+#[must_use]
+pub fn new_coarse_histogram() -> Histogram {
+    Histogram::new_with_bounds(1, HIGHEST_NS, 2).expect("constant bounds that are in order")
+}
+
 /// A histogram that holds its counted values only, for points of the past of which many are kept.
 ///
 /// It is packed: each value as its distance from the one before, then its count, both in as few

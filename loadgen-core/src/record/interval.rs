@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::merge::{add_samples, merge};
 use super::tick::BackendTick;
-use super::{Histogram, Ledger, Names, Tick, new_histogram};
+use super::{Histogram, Ledger, Names, Parts, Tick, new_histogram};
 use crate::workload::SampleKind;
 
 /// What happened in one scenario between two snapshots.
@@ -21,10 +21,8 @@ pub struct Interval {
     pub response_time: Histogram,
     /// Service times of iterations that ended in it.
     pub service_time: Histogram,
-    /// Start lag of iterations that started in it.
-    pub start_lag: Histogram,
-    /// From due until a user was free, of iterations that started in it.
-    pub queue_wait: Histogram,
+    /// The other parts of these times; start lag and queue wait of iterations that started in it.
+    pub parts: Parts,
     /// Connect times of connections that opened in it.
     pub connect_time: Histogram,
     /// Each step.
@@ -60,8 +58,7 @@ impl Interval {
             ledger: Ledger::default(),
             response_time: new_histogram(),
             service_time: new_histogram(),
-            start_lag: new_histogram(),
-            queue_wait: new_histogram(),
+            parts: Parts::of_scenario(),
             connect_time: new_histogram(),
             steps: vec![StepInterval::default(); names.steps.len()],
             backends: Vec::new(),
@@ -86,8 +83,7 @@ impl Interval {
             merge(&mut self.response_time, histogram);
         }
         merge(&mut self.service_time, &tick.service_time);
-        merge(&mut self.start_lag, &tick.start_lag);
-        merge(&mut self.queue_wait, &tick.queue_wait);
+        self.parts.add(&tick.parts);
         merge(&mut self.connect_time, &tick.connect_time);
         if let [only] = &mut *self.steps {
             only.ok += tick.ledger.completed;
@@ -123,6 +119,7 @@ impl Interval {
     /// Empties it for the next one and keeps its memory.
     pub(super) fn clear(&mut self) {
         self.ledger = Ledger::default();
+        self.parts.reset();
         let times = self.steps.iter_mut().flat_map(|step| {
             step.ok = 0;
             let times = step.times.iter_mut();
@@ -132,8 +129,6 @@ impl Interval {
         for histogram in [
             &mut self.response_time,
             &mut self.service_time,
-            &mut self.start_lag,
-            &mut self.queue_wait,
             &mut self.connect_time,
         ]
         .into_iter()

@@ -42,11 +42,13 @@ impl Ledger {
             && self.started == self.completed + self.failed + self.interrupted
     }
 
-    /// Failed iterations as a share of those that ended by themselves; `None` when none did.
+    /// What failed or was left unanswered, as a share of what completed, failed or was left
+    /// unanswered; `None` where there was none of these.
     #[must_use]
-    pub fn error_rate(&self) -> Option<f64> {
-        let ended = self.completed + self.failed;
-        (ended > 0).then(|| self.failed as f64 / ended as f64)
+    pub fn error_rate(&self, unanswered: u64) -> Option<f64> {
+        let bad = self.failed + unanswered;
+        let all = self.completed + bad;
+        (all > 0).then(|| bad as f64 / all as f64)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::series::{Happened, Series};
-use super::tick::{BackendTick, StepTick};
+use super::series::Series;
+use super::silence::Listener;
+use super::tick::{BackendTick, StepTick, TargetTick};
 use super::{
-    BackendRecord, Histogram, Interval, Names, ScenarioRecord, StepRecord, Tick, new_histogram,
+    BackendRecord, Histogram, Interval, Names, Parts, ScenarioRecord, StepRecord, TargetRecord,
+    Tick, new_histogram,
 };
 use crate::outcome::Outcome;
 use crate::workload::{Levels, SampleKind};
@@ -16,6 +18,7 @@ pub struct Merger {
     total: ScenarioRecord,
     interval: Interval,
     series: Series,
+    listener: Listener,
     workers: Vec<WorkerState>,
 }
 
@@ -34,6 +37,8 @@ impl Merger {
     pub fn new(names: &Names, workers: usize) -> Self {
         let mut total =
             ScenarioRecord::empty(&names.scenario, &names.protocol, names.open, &names.steps);
+        total.late_after = names.late_after;
+        total.targets = names.targets.iter().map(TargetRecord::empty).collect();
         let zero = |name: &String| (name.clone(), 0);
         total.custom.counters = names.counters.iter().map(zero).collect();
         total.custom.timings = names
@@ -45,26 +50,33 @@ impl Merger {
             total,
             interval: Interval::new(names),
             series: Series::new(),
+            listener: Listener::default(),
             workers: vec![WorkerState::default(); workers],
         }
     }
 
-    /// Adds a worker's tick, which happened in this second of the scenario, and empties it.
-    /// `gauges` are the names of the custom gauges.
-    pub fn add(&mut self, worker: usize, second: u64, tick: &mut Tick, gauges: &[String]) {
+    /// Adds a worker's tick, and empties it. `gauges` are the names of the custom gauges.
+    pub fn add(&mut self, worker: usize, tick: &mut Tick, gauges: &[String]) {
         let total = &mut self.total;
         let interval = &mut self.interval;
         interval.add(tick);
         total.ledger += tick.ledger;
         total.started_in_time += tick.started_in_time;
         total.saturated_samples += tick.saturated_samples;
+        total.unanswered += tick.unanswered;
+        total.dropped_unanswered += tick.dropped_unanswered;
+        if tick.unanswered > 0 {
+            let youngest = total
+                .youngest_unanswered
+                .unwrap_or(tick.youngest_unanswered);
+            total.youngest_unanswered = Some(youngest.min(tick.youngest_unanswered));
+        }
         for (due_second, histogram) in &tick.response_time {
             merge(&mut total.response_time, histogram);
             self.series.response_time(*due_second, histogram);
         }
         merge(&mut total.service_time, &tick.service_time);
-        merge(&mut total.start_lag, &tick.start_lag);
-        merge(&mut total.queue_wait, &tick.queue_wait);
+        total.parts.add(&tick.parts);
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut total.outcomes, outcome, count);
         }
@@ -77,6 +89,12 @@ impl Merger {
         total.bytes.received += tick.bytes.received;
         total.connections.counts += tick.connections;
         merge(&mut total.connections.connect_time, &tick.connect_time);
+        if let Some(rests) = &tick.back_off {
+            merge(&mut total.connections.back_off, rests);
+        }
+        for (target, from) in total.targets.iter_mut().zip(&tick.targets) {
+            add_target(target, from);
+        }
         add_steps(&mut total.steps, tick);
 
         let state = &mut self.workers[worker];
@@ -113,16 +131,10 @@ impl Merger {
         }
         state.users_busy = tick.users_busy;
         state.levels = tick.levels;
-        self.series.happened(
-            second,
-            Happened {
-                started: tick.ledger.started,
-                completed: tick.ledger.completed,
-                failed: tick.ledger.failed,
-                users: tick.most_users_busy,
-                connections: tick.connections,
-            },
-        );
+        for (second, happened) in &tick.happened {
+            self.series.happened(*second, *happened);
+        }
+        self.listener.add(&tick.activity);
         tick.clear();
     }
 
@@ -169,6 +181,7 @@ impl Merger {
     pub fn finish(mut self, elapsed: Duration) -> ScenarioRecord {
         self.total.elapsed = elapsed;
         self.total.series = self.series.points();
+        self.total.silence = self.listener.silence();
         self.total
     }
 }
@@ -193,6 +206,10 @@ fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
             merge(&mut only.response_time, histogram);
         }
         merge(&mut only.service_time, &tick.service_time);
+        let parts = only
+            .parts
+            .get_or_insert_with(|| Box::new(Parts::of_scenario()));
+        parts.add(&tick.parts);
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut only.outcomes, outcome, count);
         }
@@ -206,6 +223,8 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
     if let Some(times) = &from.times {
         merge(&mut step.response_time, &times.response_time);
         merge(&mut step.service_time, &times.service_time);
+        let parts = step.parts.get_or_insert_with(|| Box::new(Parts::of_step()));
+        parts.add(&times.parts);
     }
     for (outcome, count) in from.outcomes.iter() {
         tally(&mut step.outcomes, outcome, count);
@@ -230,6 +249,12 @@ pub(super) fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTi
     }
 }
 
+fn add_target(into: &mut TargetRecord, from: &TargetTick) {
+    into.completed += from.completed;
+    into.failed += from.failed;
+    into.connections += from.connections;
+}
+
 fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
     into.requests += from.requests;
     into.failed += from.failed;
@@ -242,8 +267,8 @@ mod tests {
 
     use super::*;
     use crate::outcome::Failure;
-    use crate::record::{Recorder, Started};
-    use crate::workload::Observer;
+    use crate::record::{Ended, Recorder, Started};
+    use crate::workload::{Observer, Split};
 
     fn names() -> Names {
         Names {
@@ -258,18 +283,31 @@ mod tests {
     /// Runs one iteration through a recorder.
     fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend: &str) {
         recorder.planned(1);
-        let started = Started {
+        recorder.started_open(&Started {
+            at: due + lag,
             queue_wait: 0,
             start_lag: lag,
-        };
-        recorder.started_open(&started, lag > 1_000_000, true);
+            is_late: lag > 1_000_000,
+            is_in_time: true,
+        });
         let outcome = if ok {
             Outcome::Ok
         } else {
             Failure::Timeout.into()
         };
         let backend = recorder.backend(backend.as_bytes());
-        recorder.ended(due, lag + took, took, outcome, Some(backend));
+        recorder.ended(&Ended {
+            due,
+            at: due + lag + took,
+            split: Split {
+                start_lag: lag,
+                service_time: took,
+                ..Split::default()
+            },
+            outcome,
+            backend: Some(backend),
+            target: 0,
+        });
     }
 
     #[test]
@@ -280,7 +318,7 @@ mod tests {
             record(&recorder, 0, 0, 1, true, &format!("backend-{number}"));
         }
         let mut merger = Merger::new(&names, 1);
-        merger.add(0, 0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+        merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
         let merged = merger.finish(Duration::from_secs(1));
         assert_eq!(merged.backends.len(), 256);
         assert!(merged.backends[..255].iter().all(|it| it.requests == 1));
@@ -311,12 +349,12 @@ mod tests {
                 record(&many[worker], due, lag, took, ok, &backend);
                 if swap {
                     let mut tick = many[worker].swap(Box::new(Tick::new(&names)));
-                    parts.add(worker, 90, &mut tick, &[]);
+                    parts.add(worker, &mut tick, &[]);
                 }
             }
-            whole.add(0, 90, &mut one.swap(Box::new(Tick::new(&names))), &[]);
+            whole.add(0, &mut one.swap(Box::new(Tick::new(&names))), &[]);
             for (worker, recorder) in many.iter().enumerate() {
-                parts.add(worker, 90, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+                parts.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
             }
             let whole = whole.finish(Duration::from_secs(91));
             let mut parts = parts.finish(Duration::from_secs(91));
@@ -324,8 +362,8 @@ mod tests {
             prop_assert_eq!(whole.ledger, parts.ledger);
             prop_assert_eq!(&whole.response_time, &parts.response_time);
             prop_assert_eq!(&whole.service_time, &parts.service_time);
-            prop_assert_eq!(&whole.start_lag, &parts.start_lag);
-            prop_assert_eq!(&whole.queue_wait, &parts.queue_wait);
+            prop_assert_eq!(&whole.parts.start_lag, &parts.parts.start_lag);
+            prop_assert_eq!(&whole.parts.queue_wait, &parts.parts.queue_wait);
             prop_assert_eq!(&whole.steps[0].response_time, &whole.response_time);
             let sum: u64 = parts.outcomes.iter().map(|(_, count)| count).sum();
             prop_assert_eq!(sum, parts.ledger.completed + parts.ledger.failed);

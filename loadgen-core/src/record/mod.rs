@@ -8,19 +8,23 @@ mod interval;
 mod ledger;
 mod merge;
 mod outside;
+mod parts;
 mod recorder;
 mod result;
 mod series;
+mod silence;
 mod tick;
 
-pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_histogram};
+pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_coarse_histogram, new_histogram};
 pub use interval::{Interval, StepInterval};
 pub use ledger::Ledger;
 pub use merge::Merger;
 pub use outside::Outside;
-pub use recorder::{Muted, Recorder, Started};
+pub use parts::Parts;
+pub use recorder::{Ended, Muted, Recorder, Started, Unanswered};
 pub use result::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
-    RunRecord, ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord,
+    RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, WorkerRecord,
 };
+pub use silence::{LONG_SILENCE, Silence, Stretch};
 pub use tick::{Names, Tick};

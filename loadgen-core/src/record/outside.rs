@@ -9,6 +9,7 @@ use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
     BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, StepSample,
+    TargetIndex,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -18,6 +19,7 @@ pub struct Outside {
     recorder: Rc<Recorder>,
     clock: Clock,
     measure_from: Cell<Nanos>,
+    is_measuring: Cell<bool>,
 }
 
 impl fmt::Debug for Outside {
@@ -34,6 +36,7 @@ impl Outside {
             recorder,
             clock,
             measure_from: Cell::new(Nanos::MAX),
+            is_measuring: Cell::new(false),
         }
     }
 
@@ -42,8 +45,14 @@ impl Outside {
         self.measure_from.set(measure_from);
     }
 
+    /// Whether measuring has begun. The first to see that has the recorder forget what came before.
+    #[inline]
     fn is_measured(&self) -> bool {
-        self.clock.now() >= self.measure_from.get()
+        if !self.is_measuring.get() && self.clock.now() >= self.measure_from.get() {
+            self.is_measuring.set(true);
+            self.recorder.begin_measuring();
+        }
+        self.is_measuring.get()
     }
 }
 
@@ -76,23 +85,36 @@ impl Observer for Outside {
         self.recorder.explain(failure, detail);
     }
 
-    fn connection(&self, event: ConnectionEvent) {
-        self.recorder.connection(event);
+    fn connection(&self, target: TargetIndex, event: ConnectionEvent) {
+        self.recorder.at(self.clock.now());
+        self.recorder.connection(target, event);
+    }
+
+    fn backed_off(&self, rest: Nanos) {
+        self.recorder.backed_off(rest);
+    }
+
+    fn rests(&self, begins: bool) {
+        self.recorder.rests(begins);
     }
 
     fn bytes(&self, sent: u64, received: u64) {
+        self.is_measured();
         self.recorder.bytes(sent, received);
     }
 
     fn count(&self, counter: MetricIndex, delta: u64) {
+        self.is_measured();
         self.recorder.count(counter, delta);
     }
 
     fn gauge(&self, gauge: MetricIndex, value: f64) {
+        self.is_measured();
         self.recorder.gauge(gauge, value);
     }
 
     fn timing(&self, timing: MetricIndex, value: Nanos) {
+        self.is_measured();
         self.recorder.timing(timing, value);
     }
 }

@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use super::tick::Tick;
-use super::{HIGHEST_NS, Names};
+use super::{ConnectionCounts, HIGHEST_NS, Names};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{
-    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, StepSample,
+    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, Split,
+    StepSample, TargetIndex,
 };
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
@@ -18,7 +19,12 @@ pub struct Recorder {
     identities: RefCell<Vec<Box<[u8]>>>,
     single_step: bool,
     origin: Cell<Nanos>,
+    is_measuring: Cell<bool>,
     users_busy: Cell<u64>,
+    /// Of these, those that rest on purpose.
+    users_resting: Cell<u64>,
+    /// The last moment that was heard of.
+    now: Cell<Nanos>,
 }
 
 impl fmt::Debug for Recorder {
@@ -32,13 +38,59 @@ const MOST_BACKENDS: usize = 256;
 /// The name under which they are counted.
 const OTHER_BACKENDS: &str = "(others)";
 
-/// What came before an arrival started. Both together are its start less its due time.
+/// An arrival that started. Queue wait and start lag together are its start less its due time.
 #[derive(Debug, Clone, Copy)]
 pub struct Started {
+    /// When.
+    pub at: Nanos,
     /// From due until a user was free: the service's doing.
     pub queue_wait: Nanos,
     /// The rest until it started: the generator's own lateness.
     pub start_lag: Nanos,
+    /// Whether that is above the tolerance.
+    pub is_late: bool,
+    /// Whether it started within the plan's time.
+    pub is_in_time: bool,
+}
+
+/// An iteration that ended by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// When it was due.
+    pub due: Nanos,
+    /// When it was over for the service.
+    pub at: Nanos,
+    /// What its time is made of.
+    pub split: Split,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Who answered, where that is known.
+    pub backend: Option<BackendIndex>,
+    /// Which of the scenario's targets it went to.
+    pub target: TargetIndex,
+}
+
+/// What the service left without an answer: its age is a lower bound of its response time.
+#[derive(Debug, Clone, Copy)]
+pub struct Unanswered {
+    /// When it was due.
+    pub due: Nanos,
+    /// What the time is made of that it has waited.
+    pub split: Split,
+}
+
+impl Unanswered {
+    /// An arrival that no user came for until then.
+    #[must_use]
+    pub fn in_line(due: Nanos, until: Nanos) -> Self {
+        Self {
+            due,
+            split: Split {
+                queue_wait: until.saturating_sub(due),
+                ..Split::default()
+            },
+        }
+    }
 }
 
 impl Recorder {
@@ -50,13 +102,17 @@ impl Recorder {
             identities: RefCell::new(Vec::new()),
             single_step: names.steps.len() == 1,
             origin: Cell::new(0),
+            is_measuring: Cell::new(false),
             users_busy: Cell::new(0),
+            users_resting: Cell::new(0),
+            now: Cell::new(0),
         }
     }
 
     /// Sets where the series' seconds count from. To be called before the load begins.
     pub fn begin(&self, origin: Nanos) {
         self.origin.set(origin);
+        self.forget_warm_up();
     }
 
     /// Forgets what the tick holds so far that belongs to no iteration, bytes and custom metrics:
@@ -66,13 +122,49 @@ impl Recorder {
         self.tick.borrow_mut().forget_warm_up();
     }
 
+    /// Measuring has begun: what came before is forgotten. Whoever first knows says so; from then on
+    /// nothing is forgotten any more.
+    #[inline]
+    pub fn begin_measuring(&self) {
+        if !self.is_measuring.replace(true) {
+            self.forget_warm_up();
+        }
+    }
+
+    /// The seconds from where they count until `at`.
+    #[inline]
+    fn second(&self, at: Nanos) -> u64 {
+        at.saturating_sub(self.origin.get()) / 1_000_000_000
+    }
+
+    /// Says what time it is, for what follows and tells no time of its own.
+    #[inline]
+    pub fn at(&self, now: Nanos) {
+        self.now.set(now);
+    }
+
     /// Takes the tick so far and goes on with `empty`.
     #[must_use]
     pub fn swap(&self, empty: Box<Tick>) -> Box<Tick> {
         let mut full = self.tick.replace(empty);
         full.users_busy = self.users_busy.get();
-        self.tick.borrow_mut().most_users_busy = self.users_busy.get();
         full
+    }
+
+    /// Says that it is `now`, and that it was `before` when this was last said: users that are busy now
+    /// were so in between, as far as anybody knows.
+    pub fn beat(&self, before: Nanos, now: Nanos) {
+        self.at(now);
+        let busy = self.users_busy.get();
+        if busy > 0 {
+            let origin = self.origin.get();
+            let mut tick = self.tick.borrow_mut();
+            tick.happened_in(self.second(now)).busy(busy);
+            if busy > self.users_resting.get() {
+                let (from, to) = (before.saturating_sub(origin), now.saturating_sub(origin));
+                tick.activity.under_way(from, to);
+            }
+        }
     }
 
     /// Arrivals fell due, or iterations were handed out.
@@ -88,67 +180,99 @@ impl Recorder {
 
     /// An iteration of a closed model starts: handed out and begun at once.
     #[inline]
-    pub fn started_closed(&self) {
+    pub fn started_closed(&self, at: Nanos) {
+        self.begin_measuring();
         let mut tick = self.tick.borrow_mut();
         tick.ledger.planned += 1;
         tick.ledger.started += 1;
         tick.started_in_time += 1;
-        self.busy(&mut tick);
+        self.busy(&mut tick, at);
     }
 
     /// A planned arrival starts.
     #[inline]
-    pub fn started_open(&self, started: &Started, late: bool, in_time: bool) {
+    pub fn started_open(&self, started: &Started) {
+        self.begin_measuring();
         let mut tick = self.tick.borrow_mut();
         tick.ledger.started += 1;
-        tick.ledger.late += u64::from(late);
-        tick.started_in_time += u64::from(in_time);
-        tick.start_lag.saturating_record(started.start_lag);
-        tick.queue_wait.saturating_record(started.queue_wait);
-        self.busy(&mut tick);
+        tick.ledger.late += u64::from(started.is_late);
+        tick.started_in_time += u64::from(started.is_in_time);
+        tick.parts.started(started.queue_wait, started.start_lag);
+        self.busy(&mut tick, started.at);
     }
 
     #[inline]
-    fn busy(&self, tick: &mut Tick) {
+    fn busy(&self, tick: &mut Tick, at: Nanos) {
         let busy = self.users_busy.get() + 1;
         self.users_busy.set(busy);
-        tick.most_users_busy = tick.most_users_busy.max(busy);
+        self.now.set(at);
+        let happened = tick.happened_in(self.second(at));
+        happened.started += 1;
+        happened.busy(busy);
     }
 
     /// An iteration ended by itself.
     #[inline]
-    pub fn ended(
-        &self,
-        due: Nanos,
-        response_time: Nanos,
-        service_time: Nanos,
-        outcome: Outcome,
-        backend: Option<BackendIndex>,
-    ) {
+    pub fn ended(&self, ended: &Ended) {
         self.users_busy.set(self.users_busy.get() - 1);
+        let is_ok = ended.outcome.is_ok();
+        let response_time = ended.split.response_time();
         let mut tick = self.tick.borrow_mut();
-        if outcome.is_ok() {
+        let happened = tick.happened_in(self.second(ended.at));
+        happened.ended(is_ok);
+        if is_ok {
             tick.ledger.completed += 1;
+            let since = ended.at.saturating_sub(self.origin.get());
+            tick.activity.ok(since);
         } else {
             tick.ledger.failed += 1;
         }
-        tick.outcomes.add(outcome, 1);
-        let second = due.saturating_sub(self.origin.get()) / 1_000_000_000;
-        tick.response_time_of(second)
+        if let Some(target) = tick.targets.get_mut(ended.target) {
+            target.ended(is_ok);
+        }
+        tick.outcomes.add(ended.outcome, 1);
+        tick.response_time_of(self.second(ended.due))
             .saturating_record(response_time);
-        tick.service_time.saturating_record(service_time);
+        tick.service_time
+            .saturating_record(ended.split.service_time);
+        tick.parts.ended(&ended.split);
         if response_time > HIGHEST_NS {
             tick.saturated_samples += 1;
         }
-        if let (true, Some(backend)) = (self.single_step, backend) {
-            tick.record_backend(usize::from(backend), outcome.is_ok(), response_time);
+        if let (true, Some(backend)) = (self.single_step, ended.backend) {
+            tick.record_backend(usize::from(backend), is_ok, response_time);
         }
     }
 
-    /// An iteration was cut off by the end of the run.
-    pub fn interrupted(&self) {
+    /// An iteration was cut off by the end of the run; maybe one that an answer was owed to.
+    pub fn interrupted(&self, unanswered: Option<&Unanswered>) {
         self.users_busy.set(self.users_busy.get() - 1);
-        self.tick.borrow_mut().ledger.interrupted += 1;
+        let mut tick = self.tick.borrow_mut();
+        tick.ledger.interrupted += 1;
+        if let Some(unanswered) = unanswered {
+            tick.service_time
+                .saturating_record(unanswered.split.service_time);
+            self.unanswered(&mut tick, unanswered);
+        }
+    }
+
+    /// One of the arrivals that were [`dropped`](Self::dropped) was so because the service kept all
+    /// users busy.
+    pub fn dropped_unanswered(&self, unanswered: &Unanswered) {
+        let mut tick = self.tick.borrow_mut();
+        tick.dropped_unanswered += 1;
+        self.unanswered(&mut tick, unanswered);
+    }
+
+    fn unanswered(&self, tick: &mut Tick, unanswered: &Unanswered) {
+        let age = unanswered.split.response_time();
+        tick.unanswered += 1;
+        tick.youngest_unanswered = tick.youngest_unanswered.min(age);
+        tick.response_time_of(self.second(unanswered.due))
+            .saturating_record(age);
+        tick.parts
+            .undelayed
+            .saturating_record(unanswered.split.undelayed());
     }
 }
 
@@ -158,7 +282,8 @@ impl Observer for Recorder {
         tick.record_step(&sample);
         if let Some(backend) = sample.backend {
             let ok = sample.outcome.is_ok();
-            tick.record_backend(usize::from(backend), ok, sample.response_time);
+            let response_time = sample.split.response_time();
+            tick.record_backend(usize::from(backend), ok, response_time);
         }
     }
 
@@ -222,20 +347,34 @@ impl Observer for Recorder {
         }
     }
 
-    fn connection(&self, event: ConnectionEvent) {
+    fn connection(&self, target: TargetIndex, event: ConnectionEvent) {
         let mut tick = self.tick.borrow_mut();
+        let mut counts = ConnectionCounts::default();
         match event {
             ConnectionEvent::Opened {
                 connect_time,
                 reconnected,
             } => {
-                tick.connections.opened += 1;
-                tick.connections.reconnected += u64::from(reconnected);
+                counts.opened = 1;
+                counts.reconnected = u64::from(reconnected);
                 tick.connect_time.saturating_record(connect_time);
             }
-            ConnectionEvent::Failed => tick.connections.failed += 1,
-            ConnectionEvent::Dropped => tick.connections.dropped += 1,
+            ConnectionEvent::Failed => counts.failed = 1,
+            ConnectionEvent::Dropped => counts.dropped = 1,
         }
+        tick.connections += counts;
+        tick.happened_in(self.second(self.now.get())).connections += counts;
+        if let Some(target) = tick.targets.get_mut(target) {
+            target.connections += counts;
+        }
+    }
+
+    fn backed_off(&self, rest: Nanos) {
+        self.tick
+            .borrow_mut()
+            .back_off
+            .get_or_insert_with(super::new_histogram)
+            .saturating_record(rest);
     }
 
     #[inline]
@@ -243,6 +382,15 @@ impl Observer for Recorder {
         let mut tick = self.tick.borrow_mut();
         tick.bytes.sent += sent;
         tick.bytes.received += received;
+    }
+
+    fn rests(&self, begins: bool) {
+        let resting = self.users_resting.get();
+        self.users_resting.set(if begins {
+            resting + 1
+        } else {
+            resting.saturating_sub(1)
+        });
     }
 
     fn count(&self, counter: MetricIndex, delta: u64) {
@@ -277,7 +425,9 @@ impl Observer for Muted {
         0
     }
     fn explain(&self, _: Failure, _: &mut dyn FnMut() -> String) {}
-    fn connection(&self, _: ConnectionEvent) {}
+    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
+    fn backed_off(&self, _: Nanos) {}
+    fn rests(&self, _: bool) {}
     fn bytes(&self, _: u64, _: u64) {}
     fn count(&self, _: MetricIndex, _: u64) {}
     fn gauge(&self, _: MetricIndex, _: f64) {}

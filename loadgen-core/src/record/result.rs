@@ -5,7 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Histogram, Ledger, Sparse, new_histogram};
+use super::{Histogram, Ledger, Parts, Silence, Sparse, new_histogram};
+use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{MessageFault, SampleKind};
 
@@ -77,6 +78,8 @@ pub struct ScenarioRecord {
     pub protocol: String,
     /// Whether the load model is open, so that start lag and queue wait mean something.
     pub open: bool,
+    /// Delays of the generator's above this are late.
+    pub late_after: Duration,
     /// Every planned iteration.
     pub ledger: Ledger,
     /// From its start to the end of its last iteration, at least the planned duration unless
@@ -85,14 +88,22 @@ pub struct ScenarioRecord {
     /// Arrivals the plan had started within its own duration (open models): `planned` less those
     /// that began only after the plan's end or never.
     pub started_in_time: u64,
-    /// From due until the end, pauses left out; iterations that completed or failed.
+    /// What the service left without an answer: interrupted iterations that one was owed to, and
+    /// arrivals that were dropped because it kept all users busy.
+    pub unanswered: u64,
+    /// Of these, the arrivals.
+    pub dropped_unanswered: u64,
+    /// The least age of what is unanswered: response times above it are lower bounds.
+    pub youngest_unanswered: Option<Nanos>,
+    /// The longest times in which iterations were under way and none ended ok.
+    pub silence: Silence,
+    /// From due until the last reply was received, pauses left out; what is unanswered at its age.
     pub response_time: Histogram,
-    /// From the actual start until the end, pauses left out.
+    /// From the request's last byte handed to the system until the reply's last byte received by it,
+    /// pauses left out.
     pub service_time: Histogram,
-    /// The generator's own lateness. Empty in a closed model.
-    pub start_lag: Histogram,
-    /// From due until a user was free. Empty in a closed model.
-    pub queue_wait: Histogram,
+    /// The parts of these times that are not the service time.
+    pub parts: Parts,
     /// Samples above an hour, recorded as one hour.
     pub saturated_samples: u64,
     /// How iterations ended; adds up to completed + failed.
@@ -103,6 +114,8 @@ pub struct ScenarioRecord {
     pub bytes: ByteCount,
     /// What became of connections.
     pub connections: ConnectionRecord,
+    /// Each target.
+    pub targets: Vec<TargetRecord>,
     /// Each step.
     pub steps: Vec<StepRecord>,
     /// Each server that named itself.
@@ -153,6 +166,35 @@ pub struct ConnectionRecord {
     pub counts: ConnectionCounts,
     /// From resolving the name until ready for requests.
     pub connect_time: Histogram,
+    /// Rests of iterations before connecting again, by the generator's own choice.
+    pub back_off: Histogram,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetRecord {
+    /// Its address.
+    pub target: String,
+    /// Iterations that went to it and completed.
+    pub completed: u64,
+    /// Iterations that went to it and failed.
+    pub failed: u64,
+    /// What became of connections to it.
+    pub connections: ConnectionCounts,
+}
+
+impl TargetRecord {
+    /// One that nothing has gone to yet.
+    #[must_use]
+    pub fn empty(target: impl Into<String>) -> Self {
+        Self {
+            target: target.into(),
+            completed: 0,
+            failed: 0,
+            connections: ConnectionCounts::default(),
+        }
+    }
 }
 
 /// One step's figures.
@@ -161,10 +203,12 @@ pub struct ConnectionRecord {
 pub struct StepRecord {
     /// Its name.
     pub name: String,
-    /// From due until the end.
+    /// From due until the last reply was received.
     pub response_time: Histogram,
-    /// From the actual start until the end.
+    /// From the request's last byte handed to the system until the reply's last byte received by it.
     pub service_time: Histogram,
+    /// The other parts of its times; empty where it never ended.
+    pub parts: Option<Box<Parts>>,
     /// How it ended.
     pub outcomes: Vec<(Outcome, u64)>,
     /// Messages sent.
@@ -256,6 +300,13 @@ impl SeriesPoint {
 }
 
 impl ScenarioRecord {
+    /// What failed or was left unanswered, as a share of all that ended or should have; `None` where
+    /// there was nothing.
+    #[must_use]
+    pub fn error_rate(&self) -> Option<f64> {
+        self.ledger.error_rate(self.unanswered)
+    }
+
     /// A record of nothing, for a scenario with these step names.
     #[must_use]
     pub fn empty(name: &str, protocol: &str, open: bool, steps: &[String]) -> Self {
@@ -263,13 +314,17 @@ impl ScenarioRecord {
             name: name.to_owned(),
             protocol: protocol.to_owned(),
             open,
+            late_after: Duration::from_millis(1),
             ledger: Ledger::default(),
             elapsed: Duration::ZERO,
             started_in_time: 0,
+            unanswered: 0,
+            dropped_unanswered: 0,
+            youngest_unanswered: None,
+            silence: Silence::default(),
             response_time: new_histogram(),
             service_time: new_histogram(),
-            start_lag: new_histogram(),
-            queue_wait: new_histogram(),
+            parts: Parts::of_scenario(),
             saturated_samples: 0,
             outcomes: Vec::new(),
             examples: Vec::new(),
@@ -277,13 +332,16 @@ impl ScenarioRecord {
             connections: ConnectionRecord {
                 counts: ConnectionCounts::default(),
                 connect_time: new_histogram(),
+                back_off: new_histogram(),
             },
+            targets: Vec::new(),
             steps: steps
                 .iter()
                 .map(|name| StepRecord {
                     name: name.clone(),
                     response_time: new_histogram(),
                     service_time: new_histogram(),
+                    parts: None,
                     outcomes: Vec::new(),
                     messages_sent: 0,
                     messages_received: 0,

@@ -9,14 +9,28 @@ const OPEN_SECONDS: u64 = 60;
 /// The most points kept; above it neighbours merge.
 const MOST_POINTS: usize = 600;
 
-/// Counts of what happened in one tick.
+/// Counts of what happened in one second.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Happened {
     pub(super) started: u64,
     pub(super) completed: u64,
     pub(super) failed: u64,
+    /// The most that were busy.
     pub(super) users: u64,
     pub(super) connections: ConnectionCounts,
+}
+
+impl Happened {
+    #[inline]
+    pub(super) fn busy(&mut self, users: u64) {
+        self.users = self.users.max(users);
+    }
+
+    #[inline]
+    pub(super) fn ended(&mut self, is_ok: bool) {
+        self.completed += u64::from(is_ok);
+        self.failed += u64::from(!is_ok);
+    }
 }
 
 /// Collects points: throughput by when things happened, latency by when iterations were due.

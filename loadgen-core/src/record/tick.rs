@@ -1,6 +1,10 @@
 //! What one worker measured of one scenario between two swaps.
 
-use super::{ByteCount, ConnectionCounts, Histogram, Ledger, new_histogram};
+use std::time::Duration;
+
+use super::series::Happened;
+use super::silence::Activity;
+use super::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Levels, MessageFault, SampleKind, StepSample};
@@ -24,6 +28,10 @@ pub struct Names {
     pub timings: Vec<String>,
     /// Its labels, for metrics: name and value.
     pub tags: Vec<(String, String)>,
+    /// Its targets.
+    pub targets: Vec<String>,
+    /// Start lag above this counts as late.
+    pub late_after: Duration,
 }
 
 /// One worker's figures of one scenario over one tick, about a second. Used again and again.
@@ -31,19 +39,25 @@ pub struct Names {
 pub struct Tick {
     pub(super) ledger: Ledger,
     pub(super) started_in_time: u64,
+    pub(super) unanswered: u64,
+    pub(super) dropped_unanswered: u64,
+    pub(super) youngest_unanswered: Nanos,
     pub(super) users_busy: u64,
-    pub(super) most_users_busy: u64,
+    /// What happened by the second in which it did. Most ticks hold one or two.
+    pub(super) happened: Vec<(u64, Happened)>,
+    pub(super) activity: Activity,
     /// Response times by the second in which the iteration was due. Most ticks hold one or two.
     pub(super) response_time: Vec<(u64, Histogram)>,
     pub(super) service_time: Histogram,
-    pub(super) start_lag: Histogram,
-    pub(super) queue_wait: Histogram,
+    pub(super) parts: Parts,
     pub(super) saturated_samples: u64,
     pub(super) outcomes: Tally,
     pub(super) examples: Vec<(Failure, String)>,
     pub(super) bytes: ByteCount,
     pub(super) connections: ConnectionCounts,
     pub(super) connect_time: Histogram,
+    pub(super) back_off: Option<Histogram>,
+    pub(super) targets: Vec<TargetTick>,
     pub(super) steps: Vec<StepTick>,
     pub(super) backends: Vec<BackendTick>,
     pub(super) new_backends: Vec<String>,
@@ -106,6 +120,33 @@ pub(super) struct StepTick {
 pub(super) struct StepTimes {
     pub(super) response_time: Histogram,
     pub(super) service_time: Histogram,
+    pub(super) parts: Parts,
+}
+
+impl StepTimes {
+    pub(super) fn new() -> Self {
+        Self {
+            response_time: new_histogram(),
+            service_time: new_histogram(),
+            parts: Parts::of_step(),
+        }
+    }
+}
+
+/// One target's part of a tick.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TargetTick {
+    pub(super) completed: u64,
+    pub(super) failed: u64,
+    pub(super) connections: ConnectionCounts,
+}
+
+impl TargetTick {
+    #[inline]
+    pub(super) fn ended(&mut self, is_ok: bool) {
+        self.completed += u64::from(is_ok);
+        self.failed += u64::from(!is_ok);
+    }
 }
 
 /// One backend's part of a tick, by the worker's own number for it.
@@ -123,18 +164,23 @@ impl Tick {
         Self {
             ledger: Ledger::default(),
             started_in_time: 0,
+            unanswered: 0,
+            dropped_unanswered: 0,
+            youngest_unanswered: Nanos::MAX,
             users_busy: 0,
-            most_users_busy: 0,
+            happened: Vec::new(),
+            activity: Activity::default(),
             response_time: Vec::new(),
             service_time: new_histogram(),
-            start_lag: new_histogram(),
-            queue_wait: new_histogram(),
+            parts: Parts::of_scenario(),
             saturated_samples: 0,
             outcomes: Tally::default(),
             examples: Vec::new(),
             bytes: ByteCount::default(),
             connections: ConnectionCounts::default(),
             connect_time: new_histogram(),
+            back_off: None,
+            targets: vec![TargetTick::default(); names.targets.len()],
             steps: names.steps.iter().map(|_| StepTick::default()).collect(),
             backends: Vec::new(),
             new_backends: Vec::new(),
@@ -155,22 +201,23 @@ impl Tick {
     pub(super) fn clear(&mut self) {
         self.ledger = Ledger::default();
         self.started_in_time = 0;
+        self.unanswered = 0;
+        self.dropped_unanswered = 0;
+        self.youngest_unanswered = Nanos::MAX;
         self.users_busy = 0;
-        self.most_users_busy = 0;
+        self.happened.clear();
+        self.activity.clear();
         for (_, mut histogram) in self.response_time.drain(..) {
             histogram.reset();
             self.pool.push(histogram);
         }
         // A stall makes a histogram for each of its seconds once; do not keep them for ever.
         self.pool.truncate(8);
-        for histogram in [
-            &mut self.service_time,
-            &mut self.start_lag,
-            &mut self.queue_wait,
-            &mut self.connect_time,
-        ]
-        .into_iter()
-        .chain(&mut self.timings)
+        self.parts.reset();
+        for histogram in [&mut self.service_time, &mut self.connect_time]
+            .into_iter()
+            .chain(&mut self.back_off)
+            .chain(&mut self.timings)
         {
             if !histogram.is_empty() {
                 histogram.reset();
@@ -181,6 +228,7 @@ impl Tick {
         self.examples.clear();
         self.bytes = ByteCount::default();
         self.connections = ConnectionCounts::default();
+        self.targets.fill(TargetTick::default());
         for step in &mut self.steps {
             step.outcomes.clear();
             step.sent = 0;
@@ -189,6 +237,7 @@ impl Tick {
             if let Some(times) = &mut step.times {
                 times.response_time.reset();
                 times.service_time.reset();
+                times.parts.reset();
             }
             for histogram in step.samples.iter_mut().flatten() {
                 histogram.reset();
@@ -229,16 +278,25 @@ impl Tick {
         &mut self.response_time[index].1
     }
 
+    /// What happened in this second.
+    #[inline]
+    pub(super) fn happened_in(&mut self, second: u64) -> &mut Happened {
+        let found = self.happened.iter().rposition(|(of, _)| *of == second);
+        let index = found.unwrap_or_else(|| {
+            self.happened.push((second, Happened::default()));
+            self.happened.len() - 1
+        });
+        &mut self.happened[index].1
+    }
+
     pub(super) fn record_step(&mut self, sample: &StepSample) {
         if let Some(step) = self.steps.get_mut(sample.step) {
-            let times = step.times.get_or_insert_with(|| {
-                Box::new(StepTimes {
-                    response_time: new_histogram(),
-                    service_time: new_histogram(),
-                })
-            });
-            times.response_time.saturating_record(sample.response_time);
-            times.service_time.saturating_record(sample.service_time);
+            let times = step.times.get_or_insert_with(|| Box::new(StepTimes::new()));
+            let split = &sample.split;
+            times.response_time.saturating_record(split.response_time());
+            times.service_time.saturating_record(split.service_time);
+            times.parts.started(split.queue_wait, split.start_lag);
+            times.parts.ended(split);
             step.outcomes.add(sample.outcome, 1);
         }
     }

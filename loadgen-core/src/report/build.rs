@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::document::{Document, Generator, Run, SchemaVersion, StatsdDelivery, Total, Worker};
 use super::environment::{Host, new_run_id, timestamp};
 use super::scenario::{
-    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Step,
-    ThresholdResult,
+    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
+    Step, Target, ThresholdResult,
 };
 use super::statistics::{PointStatistics, Statistics, merge, micros, round3, round6};
 use super::verdict::verdict_on;
@@ -18,7 +18,8 @@ use crate::clock::nanos;
 use crate::outcome::Outcome;
 use crate::record::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Ledger,
-    RunRecord, ScenarioRecord, SeriesPoint, StepRecord, WorkerRecord, new_histogram,
+    Parts, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, WorkerRecord,
+    new_histogram,
 };
 use crate::threshold::Threshold;
 use crate::workload::{MessageFault, SampleKind};
@@ -130,21 +131,25 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         },
         duration_s: seconds(record.elapsed),
         ledger: record.ledger,
+        unanswered: record.unanswered,
+        silence: silence(&record.silence),
         throughput_per_s: per_second(record.ledger.completed, record.elapsed),
-        response_time_us: Statistics::of(&record.response_time),
+        response_time_us: Statistics::of(&record.response_time)
+            .with_lower_bounds(&record.response_time, record.youngest_unanswered),
         service_time_us: Statistics::of(&record.service_time),
-        start_lag_us: of_open(&record.start_lag),
-        queue_wait_us: of_open(&record.queue_wait),
+        start_lag_us: of_open(&record.parts.start_lag),
+        queue_wait_us: of_open(&record.parts.queue_wait),
+        send_lag_us: Statistics::of_any(&record.parts.send_lag),
+        read_lag_us: Statistics::of_any(&record.parts.read_lag),
+        generator_us: Statistics::of_any(&record.parts.generator),
+        undelayed_us: Statistics::of_any(&record.parts.undelayed),
         saturated_samples: record.saturated_samples,
         outcomes: outcomes(&record.outcomes),
         failures: failures(record),
         bytes: record.bytes,
         connections: connections(&record.connections),
-        steps: record
-            .steps
-            .iter()
-            .map(|it| step(it, record.elapsed))
-            .collect(),
+        targets: record.targets.iter().map(target).collect(),
+        steps: record.steps.iter().map(|it| step(it, record)).collect(),
         backends: backends(&record.backends),
         thresholds,
         series: record.series.iter().map(point).collect(),
@@ -189,10 +194,36 @@ fn connections(record: &ConnectionRecord) -> Connections {
         dropped: record.counts.dropped,
         reconnected: record.counts.reconnected,
         connect_time_us: Statistics::of_any(&record.connect_time),
+        back_off_us: Statistics::of_any(&record.back_off),
     }
 }
 
-fn step(record: &StepRecord, elapsed: Duration) -> Step {
+fn silence(record: &crate::record::Silence) -> Option<Silence> {
+    let longest = record.longest;
+    (!longest.length.is_zero()).then(|| Silence {
+        longest_s: seconds(longest.length),
+        from_s: seconds(longest.from),
+        to_end: record.last == longest,
+    })
+}
+
+fn target(record: &TargetRecord) -> Target {
+    Target {
+        target: record.target.clone(),
+        completed: record.completed,
+        failed: record.failed,
+        connections: record.connections,
+    }
+}
+
+fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
+    let elapsed = scenario.elapsed;
+    let part = |of: fn(&Parts) -> &Histogram| {
+        let parts = record.parts.as_deref();
+        parts.and_then(|parts| Statistics::of_any(of(parts)))
+    };
+    let is_only = scenario.steps.len() == 1;
+    let youngest = scenario.youngest_unanswered.filter(|_| is_only);
     let samples = |kind: SampleKind| {
         let series = record.samples.iter().find(|(of, _)| *of == kind);
         series.and_then(|(_, histogram)| Statistics::of_any(histogram))
@@ -210,11 +241,19 @@ fn step(record: &StepRecord, elapsed: Duration) -> Step {
     };
     Step {
         name: record.name.clone(),
-        response_time_us: Statistics::of_any(&record.response_time),
+        response_time_us: Statistics::of_any(&record.response_time)
+            .map(|it| it.with_lower_bounds(&record.response_time, youngest)),
         service_time_us: Statistics::of_any(&record.service_time),
+        queue_wait_us: part(|parts| &parts.queue_wait),
+        start_lag_us: part(|parts| &parts.start_lag),
+        send_lag_us: part(|parts| &parts.send_lag),
+        read_lag_us: part(|parts| &parts.read_lag),
+        generator_us: part(|parts| &parts.generator),
+        undelayed_us: part(|parts| &parts.undelayed),
         first_message_us: samples(SampleKind::FirstMessage),
         message_gap_us: samples(SampleKind::MessageGap),
         round_trip_us: samples(SampleKind::RoundTrip),
+        message_lag_us: samples(SampleKind::MessageLag),
         stream_wait_us: samples(SampleKind::StreamWait),
         messages: (messages != Messages::default()).then_some(messages),
         outcomes: outcomes(&record.outcomes),
@@ -301,6 +340,7 @@ fn total(record: &RunRecord) -> Total {
     let mut outcomes_by_key = outcomes(&[]);
     let mut counts = ConnectionCounts::default();
     let mut connect_time = new_histogram();
+    let mut back_off = new_histogram();
     for scenario in &record.scenarios {
         ledger += scenario.ledger;
         bytes.sent += scenario.bytes.sent;
@@ -310,24 +350,31 @@ fn total(record: &RunRecord) -> Total {
         }
         counts += scenario.connections.counts;
         merge(&mut connect_time, &scenario.connections.connect_time);
+        merge(&mut back_off, &scenario.connections.back_off);
     }
     let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
         let mut all = new_histogram();
         for scenario in &record.scenarios {
             merge(&mut all, of(scenario));
         }
-        Statistics::of(&all)
+        all
     };
+    let scenarios = record.scenarios.iter();
+    let youngest = scenarios.filter_map(|it| it.youngest_unanswered).min();
+    let response_time = merged(|scenario| &scenario.response_time);
     Total {
         ledger,
+        unanswered: record.scenarios.iter().map(|it| it.unanswered).sum(),
         throughput_per_s: per_second(ledger.completed, record.elapsed),
-        response_time_us: merged(|scenario| &scenario.response_time),
-        service_time_us: merged(|scenario| &scenario.service_time),
+        response_time_us: Statistics::of(&response_time)
+            .with_lower_bounds(&response_time, youngest),
+        service_time_us: Statistics::of(&merged(|scenario| &scenario.service_time)),
         outcomes: outcomes_by_key,
         bytes,
         connections: connections(&ConnectionRecord {
             counts,
             connect_time,
+            back_off,
         }),
     }
 }

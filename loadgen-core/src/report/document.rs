@@ -38,7 +38,7 @@ impl Document {
     #[must_use]
     pub fn conditions_hold(&self) -> bool {
         self.scenarios.iter().all(|scenario| {
-            scenario.ledger.error_rate().is_some()
+            scenario.ledger.error_rate(scenario.unanswered).is_some()
                 && scenario.thresholds.iter().all(|threshold| threshold.pass)
         })
     }
@@ -170,6 +170,9 @@ impl Status {
 pub struct Total {
     /// Every planned iteration.
     pub ledger: Ledger,
+    /// What services left without an answer.
+    #[serde(default)]
+    pub unanswered: u64,
     /// Iterations completed per second of the whole run, drain included.
     pub throughput_per_s: f64,
     /// From due until the end, over all scenarios' samples.

@@ -20,8 +20,8 @@ pub use document::{
 };
 pub use environment::{Host, new_run_id};
 pub use scenario::{
-    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Step,
-    ThresholdResult,
+    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
+    Step, Target, ThresholdResult,
 };
 pub use schema::schema;
 pub use statistics::{PointStatistics, Statistics};

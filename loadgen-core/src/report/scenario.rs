@@ -22,18 +22,46 @@ pub struct Scenario {
     pub duration_s: f64,
     /// Every planned iteration.
     pub ledger: Ledger,
+    /// What the service left without an answer: interrupted iterations that one was owed to, and
+    /// arrivals that were dropped because it kept all users busy. They count as failed in the error
+    /// rate, and in the percentiles with their age, which is a lower bound.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// The longest time in which iterations were under way and none ended ok; where there was any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
     /// Iterations completed per second of `duration_s`.
     pub throughput_per_s: f64,
-    /// From due until the end, pauses left out; iterations that completed or failed.
+    /// From due until the system received the last reply's last byte, pauses left out: queue wait,
+    /// start lag, send lag and service time together. Iterations that completed or failed, and what
+    /// was left unanswered at its age.
     pub response_time_us: Statistics,
-    /// From the actual start until the end, pauses left out.
+    /// From the request's last byte handed to the system until it received the reply's last byte,
+    /// pauses left out: what network and service took.
     pub service_time_us: Statistics,
-    /// The generator's own lateness. Open models only.
+    /// From due, or when a user was free if that was later, until the start: the generator's own
+    /// lateness. Open models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_lag_us: Option<Statistics>,
     /// From due until a user was free: the service's doing. Open models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_wait_us: Option<Statistics>,
+    /// From the start until just before the write in which the system took the request's last byte:
+    /// the generator's doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag_us: Option<Statistics>,
+    /// From the receipt of the reply's last byte until the generator saw it; in no time of the
+    /// service. Left out where the system, or a custom workload, does not tell when that was: response
+    /// and service time then end when the reply was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_lag_us: Option<Statistics>,
+    /// The generator's part: start lag, send lag and read lag of the same request together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_us: Option<Statistics>,
+    /// Response times without start lag and send lag: how much less a percentile of it is than the same
+    /// of `response_time_us` is the generator's part of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelayed_us: Option<Statistics>,
     /// Samples above an hour, counted as one hour.
     pub saturated_samples: u64,
     /// How iterations ended, by key; adds up to completed + failed. `ok` is always there.
@@ -44,6 +72,9 @@ pub struct Scenario {
     pub bytes: ByteCount,
     /// What became of connections.
     pub connections: Connections,
+    /// Each target, in the order of the plan; none where a custom workload does not tell.
+    #[serde(default)]
+    pub targets: Vec<Target>,
     /// Each step, in the order they run; pauses have none.
     pub steps: Vec<Step>,
     /// Each server that named itself, in the order they were first seen.
@@ -97,6 +128,37 @@ pub struct Connections {
     /// From resolving the name until ready for requests; where any were opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_time_us: Option<Statistics>,
+    /// Rests of iterations before connecting again, by the generator's own choice and in no other
+    /// time; where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_off_us: Option<Statistics>,
+}
+
+/// The longest time in which iterations were under way and none ended ok, to the hundredth of a
+/// second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Silence {
+    /// How long it was, in seconds.
+    pub longest_s: f64,
+    /// When it began, in seconds from the scenario's start.
+    pub from_s: f64,
+    /// Whether it lasted to the end of the load.
+    pub to_end: bool,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Target {
+    /// Its address.
+    pub target: String,
+    /// Iterations that went to it and completed.
+    pub completed: u64,
+    /// Iterations that went to it and failed.
+    pub failed: u64,
+    /// What became of connections to it.
+    pub connections: ConnectionCounts,
 }
 
 /// One step's figures.
@@ -105,21 +167,46 @@ pub struct Connections {
 pub struct Step {
     /// Its name.
     pub name: String,
-    /// From due until the end; where it ran.
+    /// From due until the last reply was received; where it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time_us: Option<Statistics>,
-    /// From the actual start until the end; where it ran.
+    /// From the request's last byte handed to the system until the reply's last byte received by it;
+    /// where it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_time_us: Option<Statistics>,
+    /// From due until a user was free; of the first step of an open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_wait_us: Option<Statistics>,
+    /// The rest until it started: the generator's lateness. A later step is due when the last reply of
+    /// the one before was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_lag_us: Option<Statistics>,
+    /// From its start until the system took the request's last byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag_us: Option<Statistics>,
+    /// From the receipt of the reply's last byte until the generator saw it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_lag_us: Option<Statistics>,
+    /// The three lags of the same request together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_us: Option<Statistics>,
+    /// Response times without start lag and send lag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelayed_us: Option<Statistics>,
     /// From a stream's start until its first message came; where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_message_us: Option<Statistics>,
     /// Between one message of a stream and the next; where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_gap_us: Option<Statistics>,
-    /// From sending a message until the reply to it; where there were any.
+    /// From when a message was due until the reply to it was received; where messages have no due
+    /// times (`every`), from when it left. Where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<Statistics>,
+    /// How late messages with due times left, by the generator's doing: from when they were due, and
+    /// there was room for them, until the system took their last byte. Where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_lag_us: Option<Statistics>,
     /// Waiting for a free stream on a connection, part of the response time too; where any waited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_wait_us: Option<Statistics>,

@@ -44,9 +44,32 @@ pub struct Statistics {
     /// The largest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+    /// The percentage from which on percentiles are lower bounds, as are mean and largest: some
+    /// samples are of what was left unanswered, at its age. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub at_least_from: Option<f64>,
 }
 
 impl Statistics {
+    /// The same where some samples are lower bounds, the least of which is `youngest`.
+    #[must_use]
+    pub(super) fn with_lower_bounds(
+        mut self,
+        histogram: &Histogram,
+        youngest: Option<u64>,
+    ) -> Self {
+        self.at_least_from = youngest.filter(|_| !histogram.is_empty()).map(|youngest| {
+            let bucket = histogram.lowest_equivalent(youngest);
+            let below = match bucket {
+                0 => 0,
+                bucket => histogram.count_between(0, bucket - 1),
+            };
+            round3(below as f64 * 100.0 / histogram.len() as f64)
+        });
+        self
+    }
+
     /// The figures of a histogram of nanoseconds.
     #[must_use]
     pub fn of(histogram: &Histogram) -> Self {
@@ -69,6 +92,7 @@ impl Statistics {
             p999: percentile(histogram, Quantile::P999),
             p9999: percentile(histogram, Quantile::P9999),
             max: Some(micros(max)),
+            at_least_from: None,
         }
     }
 
@@ -258,6 +282,18 @@ mod tests {
         assert_eq!(statistics.max.is_some(), count > 0);
         assert_eq!(statistics.min.is_some(), count > 0);
         assert_eq!(statistics.mean.is_some(), count > 0);
+    }
+
+    #[test_case(&[], None => None; "all answered")]
+    #[test_case(&[2_000_000], Some(2_000_000) => Some(99.01); "above all others")]
+    #[test_case(&[1], Some(1) => Some(0.0); "below all others")]
+    fn lower_bounds(unanswered: &[u64], youngest: Option<u64>) -> Option<f64> {
+        let samples = (0..100)
+            .map(|it| 1_000 + it)
+            .chain(unanswered.iter().copied());
+        let histogram = histogram(samples);
+        let statistics = Statistics::of(&histogram).with_lower_bounds(&histogram, youngest);
+        statistics.at_least_from
     }
 
     #[test]

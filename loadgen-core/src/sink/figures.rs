@@ -26,6 +26,7 @@ pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
         (&metric::FAILED, ledger.failed),
         (&metric::INTERRUPTED, ledger.interrupted),
         (&metric::DROPPED, ledger.dropped),
+        (&metric::UNANSWERED, record.unanswered),
         (&metric::LATE, ledger.late),
         (&metric::BYTES_SENT, record.bytes.sent),
         (&metric::BYTES_RECEIVED, record.bytes.received),
@@ -136,8 +137,12 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
     }
     times(&metric::RESPONSE_TIME, &[], &interval.response_time, take);
     times(&metric::SERVICE_TIME, &[], &interval.service_time, take);
-    times(&metric::START_LAG, &[], &interval.start_lag, take);
-    times(&metric::QUEUE_WAIT, &[], &interval.queue_wait, take);
+    let parts = &interval.parts;
+    times(&metric::START_LAG, &[], &parts.start_lag, take);
+    times(&metric::QUEUE_WAIT, &[], &parts.queue_wait, take);
+    times(&metric::SEND_LAG, &[], &parts.send_lag, take);
+    times(&metric::READ_LAG, &[], &parts.read_lag, take);
+    times(&metric::GENERATOR_PART, &[], &parts.generator, take);
     times(&metric::CONNECT_TIME, &[], &interval.connect_time, take);
     for (nth, (step, record)) in interval.steps.iter().zip(&total.steps).enumerate() {
         let label = [record.name.as_str()];
@@ -154,6 +159,8 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
                 SampleKind::MessageGap => &metric::STEP_MESSAGE_GAP,
                 SampleKind::RoundTrip => &metric::STEP_ROUND_TRIP,
                 SampleKind::StreamWait => &metric::STEP_STREAM_WAIT,
+                SampleKind::MessageLag => &metric::STEP_MESSAGE_LAG,
+                SampleKind::UndelayedRoundTrip => continue,
             };
             times(metric, &label, samples, take);
         }

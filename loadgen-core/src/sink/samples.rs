@@ -41,10 +41,13 @@ impl Workload for Everything {
 
     async fn open(&self, _: UserId) -> Result<u64, Failure> {
         if !self.connected.replace(true) {
-            self.observer.connection(ConnectionEvent::Opened {
-                connect_time: 1_000_000,
-                reconnected: false,
-            });
+            self.observer.connection(
+                0,
+                ConnectionEvent::Opened {
+                    connect_time: 1_000_000,
+                    reconnected: false,
+                },
+            );
         }
         Ok(0)
     }
@@ -52,15 +55,19 @@ impl Workload for Everything {
     async fn iterate(&self, session: &mut u64, iteration: &Iteration<'_>) -> Outcome {
         *session += 1;
         self.observer.bytes(100, 200);
-        self.observer.connection(ConnectionEvent::Opened {
-            connect_time: 1_000_000,
-            reconnected: true,
-        });
+        self.observer.connection(
+            0,
+            ConnectionEvent::Opened {
+                connect_time: 1_000_000,
+                reconnected: true,
+            },
+        );
         for kind in [
             SampleKind::FirstMessage,
             SampleKind::MessageGap,
             SampleKind::RoundTrip,
             SampleKind::StreamWait,
+            SampleKind::MessageLag,
         ] {
             iteration.sample(0, kind, Duration::from_millis(2));
         }

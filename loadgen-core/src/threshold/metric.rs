@@ -2,14 +2,31 @@
 
 use super::Unit;
 use crate::outcome::Outcome;
-use crate::record::{Histogram, Ledger, ScenarioRecord, StepRecord};
+use crate::record::{Histogram, Ledger, Parts, ScenarioRecord, StepRecord};
 use crate::workload::{MessageFault, SampleKind};
+
+/// Whose doing it is when a condition does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The service's: no lateness of the generator's can be the cause.
+    Service,
+    /// Of a time that the generator's part is in.
+    Time,
+    /// Either's.
+    Both,
+    /// The generator's.
+    Generator,
+}
 
 /// What a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Metric {
-    /// Failed of completed + failed, in percent.
+    /// Failed and unanswered of completed, failed and unanswered, in percent.
     ErrorRate,
+    /// What the service left without an answer, as a count or as a share of what was planned.
+    Unanswered,
+    /// The longest time in which iterations were under way and none ended ok.
+    Silence,
     /// Completed iterations over the measured time, drain included.
     Throughput,
     /// One of the ledger's words, as a count or as a share.
@@ -92,10 +109,14 @@ words! {
         ServiceTime => "service_time",
         StartLag => "start_lag",
         QueueWait => "queue_wait",
+        SendLag => "send_lag",
+        ReadLag => "read_lag",
+        Generator => "generator",
         ConnectTime => "connect_time",
         FirstMessage => "first_message",
         MessageGap => "message_gap",
         RoundTrip => "round_trip",
+        MessageLag => "message_lag",
         StreamWait => "stream_wait",
     }
 }
@@ -120,9 +141,15 @@ impl Series {
     pub(super) const OF_STEPS: &'static [&'static str] = &[
         "response_time",
         "service_time",
+        "start_lag",
+        "queue_wait",
+        "send_lag",
+        "read_lag",
+        "generator",
         "first_message",
         "message_gap",
         "round_trip",
+        "message_lag",
         "stream_wait",
     ];
 
@@ -131,9 +158,32 @@ impl Series {
             Self::FirstMessage => Some(SampleKind::FirstMessage),
             Self::MessageGap => Some(SampleKind::MessageGap),
             Self::RoundTrip => Some(SampleKind::RoundTrip),
+            Self::MessageLag => Some(SampleKind::MessageLag),
             Self::StreamWait => Some(SampleKind::StreamWait),
             _ => None,
         }
+    }
+}
+
+impl Series {
+    /// The histogram among a scenario's or a step's parts.
+    fn among(self, parts: &Parts) -> Option<&Histogram> {
+        match self {
+            Self::StartLag => Some(&parts.start_lag),
+            Self::QueueWait => Some(&parts.queue_wait),
+            Self::SendLag => Some(&parts.send_lag),
+            Self::ReadLag => Some(&parts.read_lag),
+            Self::Generator => Some(&parts.generator),
+            _ => None,
+        }
+    }
+
+    /// Whether it is of the generator alone.
+    fn is_generators(self) -> bool {
+        matches!(
+            self,
+            Self::StartLag | Self::SendLag | Self::ReadLag | Self::Generator | Self::MessageLag
+        )
     }
 }
 
@@ -197,7 +247,15 @@ impl Metric {
     pub(super) fn observe(&self, record: &ScenarioRecord, unit: Unit) -> Option<f64> {
         let ledger = &record.ledger;
         match self {
-            Self::ErrorRate => percent(ledger.failed, ledger.completed + ledger.failed),
+            Self::ErrorRate => {
+                let bad = ledger.failed + record.unanswered;
+                percent(bad, ledger.completed + bad)
+            }
+            Self::Unanswered => share_of(record.unanswered, ledger.planned, unit),
+            Self::Silence => {
+                let longest = record.silence.longest.length;
+                (ledger.started > 0).then(|| in_unit(longest.as_nanos() as f64, unit))
+            }
             Self::Throughput => rate_of(ledger.completed, record, unit),
             Self::Ledger(word) => match (unit, word.whole()) {
                 (Unit::Percent, Some(whole)) => percent(word.of(ledger), whole.of(ledger)),
@@ -229,6 +287,64 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// Who is to blame where a condition on it does not hold.
+    pub(super) fn about(&self) -> About {
+        match self {
+            Self::Series(series, _)
+            | Self::Step {
+                metric: StepMetric::Series(series, _),
+                ..
+            } => match series {
+                series if series.is_generators() => About::Generator,
+                Series::ResponseTime | Series::RoundTrip => About::Time,
+                _ => About::Service,
+            },
+            Self::ErrorRate
+            | Self::Unanswered
+            | Self::Silence
+            | Self::Outcome(_)
+            | Self::Connections(_)
+            | Self::Ledger(LedgerWord::Failed) => About::Service,
+            Self::Step { metric, .. } => match metric {
+                StepMetric::MessagesSent | StepMetric::MessagesReceived => About::Both,
+                _ => About::Service,
+            },
+            Self::Ledger(LedgerWord::Late) => About::Generator,
+            Self::Throughput | Self::Ledger(_) => About::Both,
+        }
+    }
+
+    /// What [`observe`](Self::observe) would give without the generator's part, where it is in it.
+    pub(super) fn observe_undelayed(&self, record: &ScenarioRecord, unit: Unit) -> Option<f64> {
+        let (series, statistic, step) = match self {
+            Self::Series(series, statistic) => (series, statistic, None),
+            Self::Step {
+                name,
+                metric: StepMetric::Series(series, statistic),
+            } => {
+                let step = record.steps.iter().find(|step| step.name == *name)?;
+                (series, statistic, Some(step))
+            }
+            _ => return None,
+        };
+        let nanos = match (series, step) {
+            (Series::ResponseTime, None) => statistic.of(&record.parts.undelayed),
+            (Series::ResponseTime, Some(step)) => statistic.of(&step.parts.as_deref()?.undelayed),
+            (Series::RoundTrip, None) => {
+                let kind = SampleKind::UndelayedRoundTrip;
+                statistic.of(&of_all_steps(record, kind)?)
+            }
+            (Series::RoundTrip, Some(step)) => {
+                let kind = SampleKind::UndelayedRoundTrip;
+                statistic.of(samples_of_kind(step, kind)?)
+            }
+            _ => None,
+        };
+        nanos.map(|nanos| in_unit(nanos, unit))
+    }
+}
+
 impl StepMetric {
     fn observe(&self, record: &ScenarioRecord, step: &StepRecord, unit: Unit) -> Option<f64> {
         // The only step's figures are the iteration's, whether or not they were copied to it.
@@ -249,7 +365,11 @@ impl StepMetric {
                 let own = match series {
                     Series::ResponseTime => Some(&step.response_time),
                     Series::ServiceTime => Some(&step.service_time),
-                    _ => samples_of(step, *series),
+                    _ => step
+                        .parts
+                        .as_deref()
+                        .and_then(|parts| series.among(parts))
+                        .or_else(|| samples_of(step, *series)),
                 };
                 own.and_then(|histogram| statistic.of(histogram))
                     .or_else(|| {
@@ -267,25 +387,38 @@ fn series_of(record: &ScenarioRecord, series: Series, statistic: Statistic) -> O
     match series {
         Series::ResponseTime => statistic.of(&record.response_time),
         Series::ServiceTime => statistic.of(&record.service_time),
-        Series::StartLag => statistic.of(&record.start_lag),
-        Series::QueueWait => statistic.of(&record.queue_wait),
+        Series::StartLag
+        | Series::QueueWait
+        | Series::SendLag
+        | Series::ReadLag
+        | Series::Generator => statistic.of(series.among(&record.parts)?),
         Series::ConnectTime => statistic.of(&record.connections.connect_time),
-        Series::FirstMessage | Series::MessageGap | Series::RoundTrip | Series::StreamWait => {
-            let mut all = record
-                .steps
-                .iter()
-                .filter_map(|step| samples_of(step, series));
-            let mut merged = all.next()?.clone();
-            for histogram in all {
-                merged.add(histogram).ok()?;
-            }
-            statistic.of(&merged)
-        }
+        Series::FirstMessage
+        | Series::MessageGap
+        | Series::RoundTrip
+        | Series::MessageLag
+        | Series::StreamWait => statistic.of(&of_all_steps(record, series.sample_kind()?)?),
     }
 }
 
+/// The samples of one kind of all steps together.
+fn of_all_steps(record: &ScenarioRecord, kind: SampleKind) -> Option<Histogram> {
+    let mut all = record
+        .steps
+        .iter()
+        .filter_map(|step| samples_of_kind(step, kind));
+    let mut merged = all.next()?.clone();
+    for histogram in all {
+        merged.add(histogram).ok()?;
+    }
+    Some(merged)
+}
+
 fn samples_of(step: &StepRecord, series: Series) -> Option<&Histogram> {
-    let wanted = series.sample_kind()?;
+    samples_of_kind(step, series.sample_kind()?)
+}
+
+fn samples_of_kind(step: &StepRecord, wanted: SampleKind) -> Option<&Histogram> {
     step.samples
         .iter()
         .find(|(kind, _)| *kind == wanted)

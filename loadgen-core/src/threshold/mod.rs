@@ -13,6 +13,7 @@ use std::str::FromStr;
 pub use parse::ThresholdError;
 
 use crate::record::ScenarioRecord;
+pub(crate) use metric::About;
 use metric::Metric;
 
 /// A condition on the results, as written.
@@ -130,6 +131,25 @@ impl Threshold {
     #[must_use]
     pub fn needs_open_model(&self) -> bool {
         self.metric.needs_open_model()
+    }
+
+    /// Whether it says how long the service may be silent.
+    pub(crate) fn is_about_silence(&self) -> bool {
+        self.metric == Metric::Silence
+    }
+
+    /// Whose doing it is when the condition does not hold, and, where that was the generator's alone,
+    /// the value without its part.
+    pub(crate) fn blame(&self, record: &ScenarioRecord) -> (About, Option<f64>) {
+        let about = self.metric.about();
+        let undelayed = self.metric.observe_undelayed(record, self.unit);
+        match (about, undelayed) {
+            (About::Time, Some(value)) if self.operator.holds(value, self.value) => {
+                (About::Generator, Some(value))
+            }
+            (About::Time, _) => (About::Service, None),
+            (about, _) => (about, None),
+        }
     }
 
     /// Judges a scenario's results.

@@ -140,6 +140,8 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
         "" => return Err(cursor.unexpected_at(start, "the name of a metric")),
         "error_rate" => (Metric::ErrorRate, Kind::Percent),
         "throughput" => (Metric::Throughput, Kind::PerTime),
+        "unanswered" => (Metric::Unanswered, Kind::CountOrPercent),
+        "silence" => (Metric::Silence, Kind::Time),
         "outcomes" => {
             cursor.dot()?;
             (Metric::Outcome(outcome(cursor)?), Kind::CountOrPercent)
@@ -169,6 +171,8 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
                 let known = [
                     "error_rate",
                     "throughput",
+                    "unanswered",
+                    "silence",
                     "outcomes",
                     "connections",
                     "steps",

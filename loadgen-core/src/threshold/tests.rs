@@ -6,8 +6,8 @@ use test_case::test_case;
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Ledger, ScenarioRecord,
-    StepRecord,
+    ByteCount, ConnectionCounts, ConnectionRecord, Histogram, Ledger, Parts, ScenarioRecord,
+    Silence, StepRecord, Stretch,
 };
 use crate::workload::SampleKind;
 
@@ -38,8 +38,12 @@ fn record() -> ScenarioRecord {
         started_in_time: 990,
         response_time: histogram(1..=1000),
         service_time: histogram([]),
-        start_lag: histogram([10]),
-        queue_wait: histogram([]),
+        parts: Parts {
+            start_lag: histogram([10]),
+            generator: histogram([40]),
+            undelayed: histogram(1..=500),
+            ..Parts::of_scenario()
+        },
         saturated_samples: 0,
         outcomes: vec![
             (Outcome::Ok, 979),
@@ -55,10 +59,12 @@ fn record() -> ScenarioRecord {
                 dropped: 2,
                 reconnected: 1,
             },
+            back_off: histogram([]),
             connect_time: histogram([300]),
         },
         steps: vec![
             StepRecord {
+                parts: None,
                 name: "hello".into(),
                 response_time: histogram([100, 200]),
                 service_time: histogram([100]),
@@ -69,6 +75,7 @@ fn record() -> ScenarioRecord {
                 samples: vec![(SampleKind::RoundTrip, histogram([10]))],
             },
             StepRecord {
+                parts: None,
                 name: "by-the-way".into(),
                 response_time: histogram([]),
                 service_time: histogram([]),
@@ -79,9 +86,15 @@ fn record() -> ScenarioRecord {
                 samples: vec![(SampleKind::RoundTrip, histogram([30]))],
             },
         ],
-        backends: Vec::new(),
-        custom: CustomRecord::default(),
-        series: Vec::new(),
+        unanswered: 11,
+        silence: Silence {
+            longest: Stretch {
+                from: Duration::from_secs(1),
+                length: Duration::from_millis(1_500),
+            },
+            ..Silence::default()
+        },
+        ..ScenarioRecord::empty("s", "grpc", true, &[])
     }
 }
 
@@ -95,6 +108,12 @@ fn record() -> ScenarioRecord {
 #[test_case("dropped <= 1%", Some(1.0), true)]
 #[test_case("late<11%", Some(10.0), true; "no spaces")]
 #[test_case("late == 99", Some(99.0), true)]
+#[test_case("unanswered == 11", Some(11.0), true)]
+#[test_case("unanswered < 1%", Some(1.1), false)]
+#[test_case("error_rate < 2%", Some(2.1), false; "what is unanswered failed")]
+#[test_case("silence < 1s", Some(1.5), false)]
+#[test_case("generator.max < 50us", Some(40.031), true)]
+#[test_case("send_lag.p99 < 1ms", None, false; "no send lag known")]
 #[test_case("throughput > 489/s", Some(489.5), true)]
 #[test_case("throughput > 29370/m", Some(29370.0), false)]
 #[test_case("start_lag.max < 10us", Some(10.007), false; "a histogram has three digits")]
@@ -172,6 +191,7 @@ fn error_rate_is_failed_of_those_that_ended() {
     let threshold = Threshold::default_error_rate();
     assert_eq!(Ok(&threshold), "error_rate < 1%".parse().as_ref());
     let mut record = record();
+    record.unanswered = 0;
     assert_eq!(threshold.judge(&record).observed, Some(1000.0 / 989.0));
     assert!(!threshold.judge(&record).pass);
     record.ledger.completed = 990;
@@ -186,6 +206,7 @@ fn error_rate_is_failed_of_those_that_ended() {
 #[test]
 fn a_run_in_which_nothing_ended_does_not_pass() {
     let mut record = record();
+    record.unanswered = 0;
     record.ledger = Ledger {
         planned: 5,
         started: 5,
@@ -284,8 +305,8 @@ fn the_only_steps_figures_are_the_iterations() {
 )]
 #[test_case("steps. < 1", "expected the name of a step at column 7, found `<`"; "no step")]
 #[test_case(
-    "steps.hello.start_lag.p50 < 1ms",
-    "unknown metric of a step `start_lag` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, first_message, message_gap, round_trip, stream_wait"
+    "steps.hello.connect_time.p50 < 1ms",
+    "unknown metric of a step `connect_time` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, start_lag, queue_wait, send_lag, read_lag, generator, first_message, message_gap, round_trip, message_lag, stream_wait"
 )]
 #[test_case(
     "ünicode < 1",

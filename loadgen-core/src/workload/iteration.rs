@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::UserId;
-use super::observer::{BackendIndex, MessageFault, MetricIndex, Observer, SampleKind, StepSample};
+use super::observer::{
+    BackendIndex, MessageFault, MetricIndex, Observer, SampleKind, Split, StepSample, TargetIndex,
+};
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
 
@@ -20,21 +22,32 @@ pub struct Iteration<'a> {
     number: u64,
     due: Nanos,
     start: Nanos,
+    queue_wait: Nanos,
     single_step: bool,
-    last_end: Cell<Option<Nanos>>,
-    current: Cell<Option<Current>>,
+    /// The step under way, and what came before it started.
+    current: Cell<Option<(usize, Split)>>,
+    /// When the step under way, or the iteration where it has no steps, started.
+    current_start: Cell<Nanos>,
+    /// Since when nothing but the generator keeps the next request from leaving.
+    ready_since: Cell<Nanos>,
+    /// The generator's part of the step under way so far.
+    send_lag: Cell<Nanos>,
+    /// The generator's part of the steps that are over, what came between them included.
+    earlier_lag: Cell<Nanos>,
+    /// When the last reply of the step under way was received.
+    received_at: Cell<Option<Nanos>>,
+    /// When the last step was over, and when that was seen.
+    last_end: Cell<Option<(Nanos, Nanos)>>,
+    /// That of the last step, and that of a reply after which there was a pause.
+    read_lag: Cell<Option<Nanos>>,
+    read_before_pause: Cell<Option<Nanos>>,
     pausing: Cell<bool>,
+    /// Left out on purpose, of the whole iteration and of the step under way.
     paused: Cell<Nanos>,
+    step_rested: Cell<Nanos>,
     backend: Cell<Option<BackendIndex>>,
+    target: Cell<TargetIndex>,
     concluded: Cell<Option<(Nanos, Outcome)>>,
-}
-
-/// The step that is under way.
-#[derive(Debug, Clone, Copy)]
-struct Current {
-    step: usize,
-    due: Nanos,
-    start: Nanos,
 }
 
 impl fmt::Debug for Iteration<'_> {
@@ -66,6 +79,8 @@ pub struct IterationSeed<'a> {
     pub due: Nanos,
     /// When it actually started.
     pub start: Nanos,
+    /// How much of the time between the two it waited for a user, in nanoseconds.
+    pub queue_wait: Nanos,
     /// Whether the scenario has one step only: then the iteration's figures are the step's.
     pub single_step: bool,
 }
@@ -81,12 +96,22 @@ impl<'a> Iteration<'a> {
             number: seed.number,
             due: seed.due,
             start: seed.start,
+            queue_wait: seed.queue_wait,
             single_step: seed.single_step,
-            last_end: Cell::new(None),
             current: Cell::new(None),
+            current_start: Cell::new(seed.start),
+            ready_since: Cell::new(seed.start),
+            send_lag: Cell::new(0),
+            earlier_lag: Cell::new(0),
+            received_at: Cell::new(None),
+            last_end: Cell::new(None),
+            read_lag: Cell::new(None),
+            read_before_pause: Cell::new(None),
             pausing: Cell::new(false),
             paused: Cell::new(0),
+            step_rested: Cell::new(0),
             backend: Cell::new(None),
+            target: Cell::new(0),
             concluded: Cell::new(None),
         }
     }
@@ -111,32 +136,79 @@ impl<'a> Iteration<'a> {
 
     /// Runs one step and records it under its own name.
     ///
-    /// The first step is due when the iteration is; a later one when the one before it, or a
-    /// pause between them, ended.
+    /// The first step is due when the iteration is; a later one when the last reply of the one before
+    /// it was received, or when a pause between them ended.
     pub async fn step(&self, step: usize, action: impl Future<Output = Outcome>) -> Outcome {
         if self.single_step {
             return action.await;
         }
-        let (due, start) = match self.last_end.get() {
-            Some(end) => (end, end),
-            None => (self.due, self.start),
+        let (start, before) = match self.last_end.get() {
+            Some((due, seen)) => (
+                seen,
+                Split {
+                    start_lag: seen.saturating_sub(due),
+                    ..Split::default()
+                },
+            ),
+            None => (self.start, self.before_start()),
         };
         self.backend.set(None);
-        self.current.set(Some(Current { step, due, start }));
+        self.current_start.set(start);
+        self.send_lag.set(0);
+        self.step_rested.set(0);
+        self.read_lag.set(None);
+        self.ready(start);
+        if self.last_end.get().is_some() {
+            let lag = self.earlier_lag.get().saturating_add(before.start_lag);
+            self.earlier_lag.set(lag);
+        }
+        self.current.set(Some((step, before)));
         let outcome = action.await;
-        let end = self.clock.now();
-        self.end_step(end, outcome);
+        self.end_step(self.clock.now(), outcome);
         outcome
     }
 
+    /// What came between due and start of the iteration.
+    fn before_start(&self) -> Split {
+        let waited = self.start.saturating_sub(self.due);
+        Split {
+            queue_wait: self.queue_wait.min(waited),
+            start_lag: waited.saturating_sub(self.queue_wait),
+            ..Split::default()
+        }
+    }
+
+    /// When what is under way was over for the service, seen at `seen`: when the last reply was
+    /// received, where that is known and can be.
+    fn end_seen_at(&self, seen: Nanos) -> (Nanos, Option<Nanos>) {
+        let possible = self.current_start.get()..=seen;
+        match self.received_at.get().filter(|at| possible.contains(at)) {
+            Some(at) => (at, Some(seen - at)),
+            None => (seen, None),
+        }
+    }
+
     /// Ends the step that is under way, if there is one.
-    fn end_step(&self, end: Nanos, outcome: Outcome) {
-        if let Some(current) = self.current.take() {
-            self.last_end.set(Some(end));
+    fn end_step(&self, seen: Nanos, outcome: Outcome) {
+        if let Some((step, before)) = self.current.take() {
+            let (end, read_lag) = self.end_seen_at(seen);
+            let took = end.saturating_sub(self.current_start.get());
+            let took = took.saturating_sub(self.step_rested.get());
+            let send_lag = self.send_lag.get().min(took);
+            self.earlier_lag
+                .set(self.earlier_lag.get().saturating_add(send_lag));
+            self.send_lag.set(0);
+            self.received_at.set(None);
+            self.read_lag.set(read_lag);
+            self.last_end.set(Some((end, seen)));
             self.observer.step(StepSample {
-                step: current.step,
-                response_time: end.saturating_sub(current.due),
-                service_time: end.saturating_sub(current.start),
+                step,
+                split: Split {
+                    send_lag,
+                    service_time: took - send_lag,
+                    read_lag,
+                    ..before
+                },
                 outcome,
                 backend: self.backend.get(),
             });
@@ -145,18 +217,115 @@ impl<'a> Iteration<'a> {
 
     /// Ends an iteration whose future was dropped, so that the step it was in is recorded too.
     pub(crate) fn cut_off(&self, end: Nanos, outcome: Outcome) {
+        self.received_at.set(None);
         self.end_step(end, outcome);
     }
 
-    /// Waits on purpose. The time is in neither response nor service time.
+    /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for
+    /// the service. One that was cut off had no reply.
+    pub(crate) fn split(&self, seen: Nanos, was_cut: bool) -> (Split, Nanos) {
+        let (end, read_lag) = match (self.received_at.get(), self.read_lag.get()) {
+            _ if was_cut => (seen, None),
+            // The last step has said how long its reply was there.
+            (None, Some(lag)) => (seen.saturating_sub(lag), Some(lag)),
+            _ => self.end_seen_at(seen),
+        };
+        let read_lag = read_lag.or(self.read_before_pause.get());
+        let took = end.saturating_sub(self.start);
+        let took = took.saturating_sub(self.paused.get());
+        let lag = self.earlier_lag.get().saturating_add(self.send_lag.get());
+        let send_lag = lag.min(took);
+        let split = Split {
+            send_lag,
+            service_time: took - send_lag,
+            read_lag,
+            ..self.before_start()
+        };
+        (split, end)
+    }
+
+    /// Since when nothing but the generator keeps the request from leaving: the start of the step, or
+    /// what [`ready`](Self::ready) said. In nanoseconds since the run's epoch.
+    #[inline]
+    #[must_use]
+    pub fn ready_since(&self) -> Nanos {
+        self.ready_since.get()
+    }
+
+    /// Until `at` something else than the generator kept the next request from leaving, such as a wait
+    /// for a free stream: that time is the service's. What was received before does not end the step.
+    pub fn ready(&self, at: Nanos) {
+        self.ready_since.set(at);
+        self.received_at.set(None);
+    }
+
+    /// The system took the request's last byte just after `at`, in nanoseconds since the run's epoch.
+    /// The time since [`ready_since`](Self::ready_since) is the generator's. A workload that never
+    /// says so has no send lag.
+    #[inline]
+    pub fn sent(&self, at: Nanos) {
+        self.lagged(at.saturating_sub(self.ready_since.replace(at)));
+    }
+
+    /// The generator held the step up for so long, in nanoseconds.
+    #[inline]
+    pub fn lagged(&self, lag: Nanos) {
+        self.send_lag.set(self.send_lag.get().saturating_add(lag));
+    }
+
+    /// The system received the reply's last byte at `at`, in nanoseconds since the run's epoch. The
+    /// last call in a step counts; the step ends there and not when it is seen to have ended. A
+    /// workload that never says so has no read lag.
+    #[inline]
+    pub fn received(&self, at: Nanos) {
+        self.received_at.set(Some(at));
+    }
+
+    /// Part of the iteration was a rest before connecting again, in nanoseconds: our own choice, and
+    /// in neither response nor service time.
+    pub fn backed_off(&self, rest: Nanos) {
+        if rest > 0 {
+            self.paused.set(self.paused.get().saturating_add(rest));
+            self.step_rested
+                .set(self.step_rested.get().saturating_add(rest));
+            self.observer.backed_off(rest);
+        }
+    }
+
+    /// Says which of the scenario's targets the iteration goes to. The last call counts.
+    #[inline]
+    pub fn goes_to(&self, target: TargetIndex) {
+        self.target.set(target);
+    }
+
+    /// Which of the scenario's targets it went to; the first unless told.
+    #[must_use]
+    pub fn target(&self) -> TargetIndex {
+        self.target.get()
+    }
+
+    /// Waits on purpose. The time is in neither response nor service time. It begins when the last
+    /// reply was received.
     pub async fn pause(&self, duration: Duration) {
         let from = self.clock.now();
-        self.pausing.set(true);
+        let idle_since = match (self.received_at.take(), self.last_end.get()) {
+            (Some(received), _) if received <= from => {
+                self.read_before_pause.set(Some(from - received));
+                received
+            }
+            (None, Some((end, _))) => end,
+            _ => from,
+        };
+        self.read_lag.set(None);
+        let rest = Rest::begin(self);
         tokio::time::sleep(duration).await;
+        drop(rest);
         let end = self.clock.now();
-        self.pausing.set(false);
-        self.paused.set(self.paused.get() + (end - from));
-        self.last_end.set(Some(end));
+        let paused = end.saturating_sub(idle_since);
+        self.paused.set(self.paused.get().saturating_add(paused));
+        self.last_end.set(Some((end, end)));
+        self.current_start.set(end);
+        self.ready(end);
     }
 
     /// What was asked for is done, and this is how it ended. Whatever the workload does from here
@@ -246,5 +415,23 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn backend(&self) -> Option<BackendIndex> {
         self.backend.get()
+    }
+}
+
+/// A pause under way, also when it is cut off.
+struct Rest<'a, 'b>(&'a Iteration<'b>);
+
+impl<'a, 'b> Rest<'a, 'b> {
+    fn begin(iteration: &'a Iteration<'b>) -> Self {
+        iteration.pausing.set(true);
+        iteration.observer.rests(true);
+        Self(iteration)
+    }
+}
+
+impl Drop for Rest<'_, '_> {
+    fn drop(&mut self) {
+        self.0.pausing.set(false);
+        self.0.observer.rests(false);
     }
 }

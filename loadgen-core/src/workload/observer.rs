@@ -9,6 +9,9 @@ pub type BackendIndex = u16;
 /// A custom metric's place in its scenario's list of that kind.
 pub type MetricIndex = usize;
 
+/// A target's place in its scenario's list.
+pub type TargetIndex = usize;
+
 /// A series of samples that a step may have beside its response time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SampleKind {
@@ -16,19 +19,27 @@ pub enum SampleKind {
     FirstMessage,
     /// Between one message of a stream and the next.
     MessageGap,
-    /// From sending a message until the reply to it.
+    /// From when a message was due, or from when it left where messages have no due times, until the
+    /// reply to it was received.
     RoundTrip,
     /// Waiting for a free stream on a connection; part of the response time too.
     StreamWait,
+    /// How late messages with due times left, by the generator's doing: from when they were due, and
+    /// there was room for them.
+    MessageLag,
+    /// Round trips less that lag. Not reported: the verdict holds the one against the other.
+    UndelayedRoundTrip,
 }
 
 impl SampleKind {
     /// Every kind, in the order reports show them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::FirstMessage,
         Self::MessageGap,
         Self::RoundTrip,
         Self::StreamWait,
+        Self::MessageLag,
+        Self::UndelayedRoundTrip,
     ];
 }
 
@@ -71,15 +82,54 @@ pub enum ConnectionEvent {
     Dropped,
 }
 
+/// What the time of an iteration, or of a step, is made of, in nanoseconds. The parts add up to all
+/// of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Split {
+    /// From due until a user was free: the service's doing.
+    pub queue_wait: Nanos,
+    /// The rest until it started: the generator's doing.
+    pub start_lag: Nanos,
+    /// From the start until the system took the request's last byte: the generator's doing.
+    pub send_lag: Nanos,
+    /// The rest until the system received the reply's last byte: what network and service took.
+    pub service_time: Nanos,
+    /// From there until the generator saw it. `None` where nobody told when the reply was received:
+    /// the time until it was seen is then the service's.
+    pub read_lag: Option<Nanos>,
+}
+
+impl Split {
+    /// From due until the reply was there.
+    #[must_use]
+    pub fn response_time(&self) -> Nanos {
+        self.undelayed()
+            .saturating_add(self.start_lag)
+            .saturating_add(self.send_lag)
+    }
+
+    /// What the response time would have been without the generator's part in it.
+    #[must_use]
+    pub fn undelayed(&self) -> Nanos {
+        self.queue_wait.saturating_add(self.service_time)
+    }
+
+    /// The generator's part of what it saw, as far as that is known.
+    #[must_use]
+    pub fn generator(&self) -> Nanos {
+        self.start_lag
+            .saturating_add(self.send_lag)
+            .saturating_add(self.read_lag.unwrap_or(0))
+    }
+}
+
 /// One step's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepSample {
     /// The step's place in the scenario, from 0, pauses not counted.
     pub step: usize,
-    /// From due until the end, in nanoseconds.
-    pub response_time: Nanos,
-    /// From the actual start until the end, in nanoseconds.
-    pub service_time: Nanos,
+    /// What its time is made of.
+    pub split: Split,
     /// How it ended.
     pub outcome: Outcome,
     /// Who answered, where that is known.
@@ -100,10 +150,14 @@ pub trait Observer {
     fn backend(&self, identity: &[u8]) -> BackendIndex;
     /// Keeps one example of what a failure class looked like; `detail` runs only when none is kept.
     fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String);
-    /// Something happened to a connection.
-    fn connection(&self, event: ConnectionEvent);
+    /// Something happened to a connection to this target.
+    fn connection(&self, target: TargetIndex, event: ConnectionEvent);
+    /// A rest before connecting again, by the generator's own choice, in nanoseconds.
+    fn backed_off(&self, rest: Nanos);
     /// Bytes on the wire, transport encryption included.
     fn bytes(&self, sent: u64, received: u64);
+    /// An iteration begins to rest on purpose, or goes on: meanwhile nothing is asked of the service.
+    fn rests(&self, begins: bool);
     /// Adds to a custom counter.
     fn count(&self, counter: MetricIndex, delta: u64);
     /// Sets a custom gauge.

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loadgen_core::clock::{Clock, Nanos};
+use loadgen_core::clock::{Clock, Nanos, StampClock};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
     BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
-    PrepareError, SampleKind, StepSample, UserId, WorkerContext, Workload,
+    PrepareError, SampleKind, StepSample, TargetIndex, UserId, WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -50,6 +50,7 @@ pub(crate) struct Seen {
     pub(crate) failed: usize,
     pub(crate) dropped: usize,
     pub(crate) connect_times: Vec<Nanos>,
+    pub(crate) rests: Vec<Nanos>,
     pub(crate) bytes: (u64, u64),
 }
 
@@ -112,7 +113,13 @@ impl Observer for Recorder {
         self.0.borrow_mut().explanations.push((failure, detail()));
     }
 
-    fn connection(&self, event: ConnectionEvent) {
+    fn backed_off(&self, rest: Nanos) {
+        self.0.borrow_mut().rests.push(rest);
+    }
+
+    fn rests(&self, _: bool) {}
+
+    fn connection(&self, _: TargetIndex, event: ConnectionEvent) {
         let mut seen = self.0.borrow_mut();
         match event {
             ConnectionEvent::Opened { connect_time, .. } => {
@@ -162,6 +169,7 @@ impl<W: Planned> Driver<W> {
             users: 1,
             seed: 7,
             clock,
+            stamps: Rc::new(StampClock::new(clock)),
             observer: Rc::clone(&recorder) as Rc<dyn Observer>,
         };
         Self {
@@ -204,6 +212,7 @@ impl<W: Planned> Driver<W> {
             number: 0,
             due: now,
             start: now,
+            queue_wait: 0,
             single_step: self.single_step,
         });
         self.workload.iterate(session, &iteration).await

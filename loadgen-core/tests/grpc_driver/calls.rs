@@ -293,7 +293,7 @@ fn steps_run_in_order_and_stop_at_the_first_failure() {
             ]
         );
         // The pause is in no step.
-        assert!(seen.steps[1].response_time < 20_000_000);
+        assert!(seen.steps[1].split.response_time() < 20_000_000);
     });
 }
 

@@ -16,9 +16,12 @@ use h2::client::{Builder, Connection, SendRequest};
 use tokio::time::Instant;
 
 use super::status;
+use super::tap::{Tap, Tapped};
+use crate::clock::StampClock;
 use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
-use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
+use crate::driver::net::{Addresses, Endpoint};
 use crate::driver::tls::HTTP2;
+use crate::driver::wire::Traffic;
 
 /// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
 /// with the latency they cause.
@@ -35,8 +38,9 @@ const SMALL_FRAMES_BUDGET_BYTES: usize = 256 << 20;
 /// An open connection. Its `connection` must be polled for anything to happen on it.
 pub(super) struct Opened {
     pub(super) sender: SendRequest<Bytes>,
-    pub(super) connection: Connection<Transport, Bytes>,
+    pub(super) connection: Connection<Tapped, Bytes>,
     pub(super) traffic: Rc<Traffic>,
+    pub(super) tap: Rc<Tap>,
 }
 
 fn said_good_bye(sender: &mut SendRequest<Bytes>) -> bool {
@@ -51,9 +55,10 @@ pub(super) async fn open(
     resolving: impl Future<Output = Result<Addresses, Problem>>,
     nth: usize,
     limit: Duration,
+    stamps: &Rc<StampClock>,
 ) -> Result<Opened, ConnectError> {
     let stage = Cell::new(Stage::Resolving);
-    let traffic = Rc::new(Traffic::default());
+    let traffic = Rc::new(Traffic::new(stamps));
     let opening = open_unbounded(
         endpoint,
         resolving,
@@ -86,6 +91,8 @@ async fn open_unbounded(
         return Err(Problem::NoAlpn(HTTP2.needed));
     }
     stage.set(Stage::Http2Setup);
+    let tap = Tap::new(traffic);
+    let transport = Tapped::new(transport, &tap);
     let explain = |reason: &dyn fmt::Display| {
         let guess = if endpoint.is_encrypted() {
             None
@@ -134,5 +141,6 @@ async fn open_unbounded(
         sender,
         connection,
         traffic: Rc::clone(traffic),
+        tap,
     })
 }

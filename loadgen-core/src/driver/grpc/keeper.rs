@@ -5,34 +5,34 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::Connection;
-
 use super::handshake::{self, Opened};
 use super::place::{Line, Place};
+use super::pump::Pump;
 use super::status;
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Nanos, StampClock, nanos};
 use crate::driver::backoff::Backoff;
 use crate::driver::connect_error::{ConnectError, Problem};
 use crate::driver::counted::Counted;
-use crate::driver::net::{Addresses, Endpoint, Traffic, Transport};
+use crate::driver::net::{Addresses, Endpoint};
+use crate::driver::wire::Traffic;
 use crate::workload::{ConnectionEvent, Observer};
 
 /// What is needed to open a place's connections.
 #[derive(Clone)]
 pub(super) struct Opener {
     pub(super) endpoint: Rc<Endpoint>,
+    /// Which of the scenario's targets that is.
+    pub(super) target: usize,
     /// The place's number among all of the scenario.
     pub(super) nth: usize,
     pub(super) connect_timeout: Duration,
     /// The scenario's limit of streams on one connection.
     pub(super) most_streams: u32,
-    pub(super) clock: Clock,
+    pub(super) stamps: Rc<StampClock>,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
     /// How many connections of the pool are open, those included that only finish their streams.
@@ -71,16 +71,19 @@ impl Opener {
         resolving: impl Future<Output = Result<Addresses, Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
-        let from = self.clock.now();
+        let clock = self.stamps.clock();
+        let from = clock.now();
         let limit = self.connect_timeout;
-        let result = handshake::open(&self.endpoint, resolving, self.nth, limit).await;
-        self.observer.connection(match result {
+        let (nth, stamps) = (self.nth, &self.stamps);
+        let result = handshake::open(&self.endpoint, resolving, nth, limit, stamps).await;
+        let event = match result {
             Ok(_) => ConnectionEvent::Opened {
-                connect_time: self.clock.now().saturating_sub(from),
+                connect_time: clock.now().saturating_sub(from),
                 reconnected: replaces_dropped,
             },
             Err(_) => ConnectionEvent::Failed,
-        });
+        };
+        self.observer.connection(self.target, event);
         result
     }
 }
@@ -105,7 +108,9 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
     let mut current = first;
     loop {
         let Some(mut driven) = current.take() else {
-            tokio::time::sleep(backoff.next()).await;
+            let rest = backoff.next();
+            place.rests_until(opener.stamps.clock().now().saturating_add(nanos(rest)));
+            tokio::time::sleep(rest).await;
             current = opener.open_for(&place, was_dropped).await;
             continue;
         };
@@ -113,9 +118,11 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
         place.retire(&driven.line);
         was_dropped = !matches!(end, End::UsedUp);
         if was_dropped {
-            opener.observer.connection(ConnectionEvent::Dropped);
+            opener
+                .observer
+                .connection(opener.target, ConnectionEvent::Dropped);
         }
-        if opener.clock.now().saturating_sub(driven.since) > STEADY_NANOS {
+        if opener.stamps.clock().now().saturating_sub(driven.since) > STEADY_NANOS {
             backoff.reset();
         }
         let is_in_order = !matches!(end, End::Failed);
@@ -157,7 +164,7 @@ enum End {
 
 /// A connection and all that moving its bytes takes.
 struct Driven {
-    connection: Connection<Transport, Bytes>,
+    pump: Rc<Pump>,
     line: Rc<Line>,
     traffic: Rc<Traffic>,
     observer: Rc<dyn Observer>,
@@ -168,18 +175,20 @@ struct Driven {
 
 impl Driven {
     fn install(open: Opened, place: &Place, opener: &Opener) -> Self {
+        let pump = Rc::new(Pump::new(open.connection, &open.tap));
         let line = Rc::new(Line::new(
             open.sender,
             opener.most_streams,
             Rc::clone(&open.traffic),
+            &pump,
         ));
         place.install(&line);
         Self {
-            connection: open.connection,
+            pump,
             line,
             traffic: open.traffic,
             observer: Rc::clone(&opener.observer),
-            since: opener.clock.now(),
+            since: opener.stamps.clock().now(),
             is_closed: false,
             counted: Counted::among(&opener.open_connections),
         }
@@ -188,7 +197,7 @@ impl Driven {
     /// Moves bytes until the connection ends or takes no more requests.
     async fn until_end(&mut self, place: &Place) -> End {
         poll_fn(|cx| {
-            let polled = Pin::new(&mut self.connection).poll(cx);
+            let polled = self.pump.poll(cx);
             report(&self.traffic, self.observer.as_ref());
             self.is_closed = polled.is_ready();
             // Asked also of a connection that is closed: a good-bye and the end may come at once.
@@ -219,7 +228,7 @@ impl Driven {
     /// Moves bytes until the last stream has ended.
     async fn finish(self) {
         let Self {
-            mut connection,
+            pump,
             line,
             traffic,
             observer,
@@ -229,9 +238,9 @@ impl Driven {
         // Once those with streams have let go of it too, the connection closes.
         drop(line);
         poll_fn(|cx| {
-            let polled = Pin::new(&mut connection).poll(cx);
+            let polled = pump.poll(cx);
             report(&traffic, observer.as_ref());
-            polled.map(drop)
+            polled
         })
         .await;
     }

@@ -19,10 +19,12 @@ mod outgoing;
 mod place;
 mod pool;
 mod prepare;
+mod pump;
 mod reflection;
 mod service;
 mod status;
 mod stream;
+mod tap;
 mod unary;
 
 use std::fmt;
@@ -123,6 +125,7 @@ impl Workload for GrpcWorkload {
 
     async fn iterate(&self, _: &mut GrpcSession, iteration: &Iteration<'_>) -> Outcome {
         let place = self.pool.place_for_next_iteration();
+        iteration.goes_to(place.target);
         for action in &self.prepared.actions {
             let call = match action {
                 Action::Call(call) => call,

@@ -21,10 +21,31 @@ pub(super) struct SendLog(Arc<Mutex<Log>>);
 #[derive(Debug, Default)]
 struct Log {
     sent: u64,
-    /// When the messages were sent that have no reply yet; only kept where replies are matched.
-    unanswered: VecDeque<Nanos>,
+    /// The messages that have no reply yet; only kept where replies are matched.
+    unanswered: VecDeque<Handed>,
+    /// Since when there is room for a message, where there was none before.
+    room_since: Nanos,
+    /// When the last reply came.
+    last_reply: Nanos,
+    /// How late messages were handed over that have due times and no replies.
+    lags: Vec<Nanos>,
     /// The sender, waiting for a reply.
     blocked: Option<Waker>,
+}
+
+/// A message that was handed over to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handed {
+    /// Its number on the stream, from 0.
+    pub(super) number: u64,
+    /// When it was due, where messages have due times.
+    pub(super) due: Option<Nanos>,
+    /// Since when nothing but the generator kept it from leaving.
+    pub(super) ready: Nanos,
+    /// When it was handed over.
+    pub(super) at: Nanos,
+    /// Whether no other was unanswered then, so that the service had nothing to do.
+    pub(super) was_alone: bool,
 }
 
 impl SendLog {
@@ -37,14 +58,27 @@ impl SendLog {
         self.lock().sent
     }
 
-    /// A reply came: when the message that it answers was sent. `None` when nothing is unanswered.
-    pub(super) fn answered(&self) -> Option<Nanos> {
+    /// A reply came: the message that it answers. `None` when nothing is unanswered.
+    pub(super) fn answered(&self, reply_at: Nanos) -> Option<Handed> {
         let mut log = self.lock();
-        let sent = log.unanswered.pop_front()?;
+        let handed = log.unanswered.pop_front()?;
+        log.last_reply = reply_at;
         if let Some(waker) = log.blocked.take() {
+            log.room_since = reply_at;
             waker.wake();
         }
-        Some(sent)
+        Some(handed)
+    }
+
+    /// The other side has made room in its window at `now`.
+    pub(super) fn has_window(&self, now: Nanos) {
+        let mut log = self.lock();
+        log.room_since = log.room_since.max(now);
+    }
+
+    /// How late messages were that are not answered one by one, since the last call.
+    pub(super) fn take_lags(&self) -> Vec<Nanos> {
+        std::mem::take(&mut self.lock().lags)
     }
 }
 
@@ -70,13 +104,26 @@ impl Stream for Outgoing {
         if let Some(pace) = &mut this.pace {
             ready!(pace.poll_due(cx));
         }
+        let due = this.pace.as_ref().map(Pace::due_at);
         let mut log = this.log.lock();
         if let Some(most) = this.in_flight {
             if log.unanswered.len() >= most as usize {
                 log.blocked = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            log.unanswered.push_back(this.clock.now());
+            let (number, was_alone) = (log.sent, log.unanswered.is_empty());
+            let ready = due.unwrap_or(log.last_reply).max(log.room_since);
+            log.unanswered.push_back(Handed {
+                number,
+                due,
+                ready,
+                at: this.clock.now(),
+                was_alone,
+            });
+        } else if let Some(due) = due {
+            let ready = due.max(log.room_since);
+            let lag = this.clock.now().saturating_sub(ready);
+            log.lags.push(lag);
         }
         log.sent += 1;
         drop(log);
@@ -101,7 +148,7 @@ mod tests {
         Outgoing {
             message: Bytes::from_static(b"x"),
             left,
-            pace: every.map(Pace::new),
+            pace: every.map(|every| Pace::new(every, 0)),
             in_flight,
             log: SendLog::default(),
             clock: Clock::start(),
@@ -130,11 +177,11 @@ mod tests {
         assert!(stream.next().now_or_never().is_some());
         assert!(stream.next().now_or_never().is_some());
         assert!(stream.next().now_or_never().is_none());
-        assert!(log.answered().is_some());
+        assert!(log.answered(0).is_some());
         assert!(stream.next().now_or_never().is_some());
         assert_eq!(log.sent(), 3);
-        assert!(log.answered().is_some());
-        assert!(log.answered().is_some());
-        assert!(log.answered().is_none());
+        assert!(log.answered(0).is_some());
+        assert!(log.answered(0).is_some());
+        assert!(log.answered(0).is_none());
     }
 }

@@ -15,8 +15,10 @@ use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 
-use crate::clock::Clock;
-use crate::driver::net::Traffic;
+use super::pump::Pump;
+use super::tap::{Tap, Times};
+use crate::clock::{Clock, Nanos};
+use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
 use crate::workload::{Iteration, Levels, SampleKind};
 
@@ -34,6 +36,7 @@ pub(super) struct Line {
     /// Of those in use, the streams whose call was given up while nothing could be written: what
     /// they had to send, the word that they are given up included, is still queued.
     lingering: Cell<u32>,
+    pump: Rc<Pump>,
 }
 
 /// The most streams that may linger on a connection before it takes no more. It bounds what a
@@ -42,8 +45,14 @@ pub(super) struct Line {
 const MOST_LINGERING: u32 = 128;
 
 impl Line {
-    pub(super) fn new(sender: SendRequest<Bytes>, most: u32, traffic: Rc<Traffic>) -> Self {
+    pub(super) fn new(
+        sender: SendRequest<Bytes>,
+        most: u32,
+        traffic: Rc<Traffic>,
+        pump: &Rc<Pump>,
+    ) -> Self {
         let line = Self {
+            pump: Rc::clone(pump),
             sender: RefCell::new(sender),
             in_use: Cell::new(0),
             limit: Cell::new(0),
@@ -129,6 +138,8 @@ pub(super) struct Place {
     last_problem: RefCell<String>,
     keeper: RefCell<Option<Waker>>,
     slots: Cell<u64>,
+    /// Until when the keeper rests before its next attempt.
+    rest_until: Cell<Nanos>,
 }
 
 impl Place {
@@ -141,7 +152,13 @@ impl Place {
             last_problem: RefCell::new(String::new()),
             keeper: RefCell::new(None),
             slots: Cell::new(0),
+            rest_until: Cell::new(0),
         }
+    }
+
+    /// The keeper puts off its next attempt until then.
+    pub(super) fn rests_until(&self, until: Nanos) {
+        self.rest_until.set(until);
     }
 
     /// A stream's slot, waiting for it where there is none: for a stream to end, or, while no
@@ -159,10 +176,16 @@ impl Place {
         let is_stream_wait = self.line.borrow().is_some();
         let from = iteration.now();
         let result = Waiting::join(self).await;
+        let now = iteration.now();
         if is_stream_wait {
-            let waited = iteration.now().saturating_sub(from);
-            iteration.sample_nanos(step, SampleKind::StreamWait, waited);
+            iteration.sample_nanos(step, SampleKind::StreamWait, now.saturating_sub(from));
+        } else {
+            // Resting before an attempt is our own choice, and nobody's latency.
+            let rested = self.rest_until.get().min(now).saturating_sub(from);
+            iteration.backed_off(rested);
         }
+        // Whatever kept us waiting, it was not the generator.
+        iteration.ready(now);
         result.inspect_err(|&failure| {
             iteration.explain(failure, || self.last_problem.borrow().clone());
         })
@@ -298,15 +321,33 @@ impl Slot {
         &self,
         request: impl Fn() -> Request<()>,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        let stream = self.line.send(request)?;
+        let (response, stream) = self.line.send(request)?;
         self.is_under_way.set(true);
-        Ok(stream)
+        self.line.pump.tap.watch(stream.stream_id().as_u32());
+        Ok((response, stream))
+    }
+
+    /// What was opened is handed over whole, by an iteration that was ready at `ready`.
+    #[inline]
+    pub(super) fn handed_over(&self, ready: Nanos) {
+        self.line.pump.handed_over(ready);
+    }
+
+    /// When the stream's frames left and came.
+    #[inline]
+    pub(super) fn times(&self, stream: &SendStream<Bytes>) -> Times {
+        self.line.pump.tap.take(stream.stream_id().as_u32())
     }
 
     /// A handle to open the stream with, for one that outlives the borrow.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.is_under_way.set(true);
         self.line.sender()
+    }
+
+    /// Where to see when the stream's frames leave and come.
+    pub(super) fn tap(&self) -> &Rc<Tap> {
+        &self.line.pump.tap
     }
 
     /// The stream has ended on both sides: nothing of it is left to send.

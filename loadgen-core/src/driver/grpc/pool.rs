@@ -42,11 +42,12 @@ impl Pool {
                 let target = nth % endpoints.len();
                 let opener = Opener {
                     endpoint: Rc::clone(&endpoints[target]),
+                    target,
                     // Rounds of the targets: each round starts at the next address of a name.
                     nth: nth / endpoints.len(),
                     connect_timeout: prepared.connect_timeout,
                     most_streams: prepared.most_streams,
-                    clock: context.clock,
+                    stamps: Rc::clone(&context.stamps),
                     observer: Rc::clone(&context.observer),
                     seed: context.seed ^ (nth as u64).rotate_left(32),
                     open_connections: Rc::clone(&open_connections),

@@ -4,6 +4,7 @@
 //! wire. Source: `grpc/reflection/v1/reflection.proto` of the gRPC project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,10 @@ use tonic::client::Grpc;
 
 use super::codec::Bytewise;
 use super::handshake;
-use super::service::{StreamError, StreamService};
+use super::outgoing::SendLog;
+use super::service::{Passage, StreamError, StreamService};
+use super::tap::Tap;
+use crate::clock::{Clock, StampClock};
 use crate::driver::connect_error::ConnectError;
 use crate::driver::net::Endpoint;
 use crate::outcome::{Failure, GrpcCode};
@@ -104,8 +108,11 @@ pub(super) async fn ask(
     limit: Duration,
 ) -> Result<Reflected, ConnectError> {
     let mut first_error = None;
+    // Nothing is measured here; the connection keeps its times all the same.
+    let stamps = Rc::new(StampClock::new(Clock::start()));
     for endpoint in endpoints {
-        let mut opened = match handshake::open(endpoint, endpoint.resolve(), 0, limit).await {
+        let resolving = endpoint.resolve();
+        let mut opened = match handshake::open(endpoint, resolving, 0, limit, &stamps).await {
             Ok(opened) => opened,
             Err(error) => {
                 first_error.get_or_insert(error);
@@ -115,7 +122,7 @@ pub(super) async fn ask(
         let origin = format!("{}://{}", endpoint.scheme(), endpoint.authority);
         let asking = async {
             tokio::select! {
-                described = describe(&opened.sender, &origin, services) => described,
+                described = describe(&opened.sender, &opened.tap, &origin, services) => described,
                 _ = &mut opened.connection => {
                     Err("the server closed the connection".to_owned())
                 }
@@ -141,11 +148,13 @@ pub(super) async fn ask(
 
 async fn describe(
     sender: &SendRequest<Bytes>,
+    tap: &Rc<Tap>,
     origin: &str,
     services: &BTreeSet<String>,
 ) -> Result<Reflected, String> {
     let mut server = Server {
         sender,
+        tap,
         origin,
         version: 0,
     };
@@ -188,6 +197,7 @@ async fn describe(
 
 struct Server<'a> {
     sender: &'a SendRequest<Bytes>,
+    tap: &'a Rc<Tap>,
     origin: &'a str,
     /// Which of [`PATHS`] it answers on.
     version: usize,
@@ -219,6 +229,9 @@ impl Server<'_> {
         let service = StreamService {
             sender: self.sender.clone(),
             sends_one: true,
+            passage: Passage::new(self.tap),
+            log: SendLog::default(),
+            clock: Clock::start(),
         };
         let origin = self.origin.parse().expect("checked with the targets");
         let codec = Bytewise {

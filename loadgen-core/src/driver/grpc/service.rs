@@ -4,9 +4,13 @@
 //! head itself, so that failures keep their class and number; tonic sees well-ended streams only.
 //! Needs no task: whoever waits for the answer also moves the request's body.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -17,7 +21,10 @@ use http_body::{Body, Frame};
 use tonic::client::GrpcService;
 
 use super::framing::Framing;
+use super::outgoing::SendLog;
 use super::status;
+use super::tap::{Tap, Times};
+use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 
 /// Why a stream did not end well.
@@ -97,6 +104,50 @@ pub(super) struct StreamService {
     pub(super) sender: SendRequest<Bytes>,
     /// The request has one message, which can carry the stream's end.
     pub(super) sends_one: bool,
+    pub(super) passage: Rc<Passage>,
+    /// Who is told when the other side's window has room again.
+    pub(super) log: SendLog,
+    pub(super) clock: Clock,
+}
+
+/// What a stream's reader asks about when its frames left and came.
+pub(super) struct Passage {
+    tap: Rc<Tap>,
+    /// The stream's number, once it is open; never 0 then.
+    stream: Cell<u32>,
+    /// Bytes of the answer that its reader was handed. Counted by the body, which must be `Send`.
+    received: Arc<AtomicU64>,
+}
+
+impl Passage {
+    pub(super) fn new(tap: &Rc<Tap>) -> Rc<Self> {
+        Rc::new(Self {
+            tap: Rc::clone(tap),
+            stream: Cell::new(0),
+            received: Arc::default(),
+        })
+    }
+
+    fn opened(&self, stream: u32) {
+        self.stream.set(stream);
+        self.tap.watch_data(stream);
+    }
+
+    /// When the kernel received the last piece that was handed to the reader.
+    pub(super) fn received_at(&self) -> Option<Nanos> {
+        let bytes = self.received.load(Ordering::Relaxed);
+        self.tap.received_up_to(self.stream.get(), bytes)
+    }
+
+    /// When the piece left that brought what was sent up to so many bytes.
+    pub(super) fn sent_at(&self, bytes: u64) -> Option<Nanos> {
+        self.tap.sent_up_to(self.stream.get(), bytes)
+    }
+
+    /// When the stream's frames left and came. Nothing is known of it afterwards.
+    pub(super) fn take(&self) -> Times {
+        self.tap.take(self.stream.replace(0))
+    }
 }
 
 impl GrpcService<tonic::body::Body> for StreamService {
@@ -116,20 +167,28 @@ impl GrpcService<tonic::body::Body> for StreamService {
             .sender
             .send_request(Request::from_parts(head, ()), false)
             .map_err(|error| StreamError::unsent(&error));
+        if let Ok((_, stream)) = &opened {
+            self.passage.opened(stream.stream_id().as_u32());
+        }
         let sends_one = self.sends_one;
+        let received = Arc::clone(&self.passage.received);
+        let (log, clock) = (self.log.clone(), self.clock);
         Box::pin(async move {
             let (mut response, stream) = opened?;
             let mut outward = Outward {
                 body: Some(body),
                 stream,
                 sends_one,
+                is_held: false,
+                log,
+                clock,
             };
             let response = poll_fn(|cx| {
                 outward.advance(cx);
                 Pin::new(&mut response).poll(cx)
             })
             .await?;
-            accept(response, outward)
+            accept(response, outward, received)
         })
     }
 }
@@ -138,6 +197,7 @@ impl GrpcService<tonic::body::Body> for StreamService {
 fn accept(
     response: Response<RecvStream>,
     outward: Outward,
+    received: Arc<AtomicU64>,
 ) -> Result<Response<ReplyBody>, StreamError> {
     let (head, stream) = response.into_parts();
     let refuse = |failure, detail| StreamError {
@@ -158,6 +218,7 @@ fn accept(
         outward,
         has_status,
         framing: Framing::default(),
+        received,
         is_over: false,
     };
     Ok(Response::from_parts(head, body))
@@ -169,41 +230,54 @@ struct Outward {
     body: Option<tonic::body::Body>,
     stream: SendStream<Bytes>,
     sends_one: bool,
+    /// Whether the other side's window has no room for the next piece.
+    is_held: bool,
+    log: SendLog,
+    clock: Clock,
 }
 
 impl Outward {
     /// Moves what can be moved. Errors are left to the answer's side, which knows them better.
     fn advance(&mut self, cx: &mut Context<'_>) {
-        while let Some(body) = &mut self.body {
-            match Self::step(body, &mut self.stream, self.sends_one, cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false) | Err(_)) => self.body = None,
+        while let Some(mut body) = self.body.take() {
+            match self.step(&mut body, cx) {
+                Poll::Pending => {
+                    self.body = Some(body);
+                    return;
+                }
+                Poll::Ready(Ok(true)) => self.body = Some(body),
+                Poll::Ready(Ok(false) | Err(_)) => {}
             }
         }
     }
 
     /// Moves one piece. Whether there may be more.
     fn step(
+        &mut self,
         body: &mut tonic::body::Body,
-        stream: &mut SendStream<Bytes>,
-        sends_one: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, h2::Error>> {
         // The next piece is made when there is room for it, so that what a slow reader has not
         // taken waits here and not in HTTP/2's buffers.
-        stream.reserve_capacity(1);
-        while stream.capacity() == 0 {
-            match ready!(stream.poll_capacity(cx)) {
+        self.stream.reserve_capacity(1);
+        while self.stream.capacity() == 0 {
+            let polled = self.stream.poll_capacity(cx);
+            self.is_held |= polled.is_pending();
+            match ready!(polled) {
                 Some(result) => result?,
                 None => return Poll::Ready(Ok(false)),
             };
         }
+        if std::mem::take(&mut self.is_held) {
+            self.log.has_window(self.clock.now());
+        }
+        let stream = &mut self.stream;
         match ready!(Pin::new(body).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
-                    stream.send_data(data.copy_to_bytes(data.remaining()), sends_one)?;
-                    Poll::Ready(Ok(!sends_one))
+                    let piece = data.copy_to_bytes(data.remaining());
+                    stream.send_data(piece, self.sends_one)?;
+                    Poll::Ready(Ok(!self.sends_one))
                 }
                 Err(_) => Poll::Ready(Ok(true)),
             },
@@ -227,6 +301,7 @@ pub(super) struct ReplyBody {
     has_status: bool,
     /// tonic takes a stream that ends with OK in the middle of a message for a good one.
     framing: Framing,
+    received: Arc<AtomicU64>,
     is_over: bool,
 }
 
@@ -246,6 +321,8 @@ impl Body for ReplyBody {
         if let Some(piece) = ready!(this.stream.poll_data(cx)) {
             let piece = piece?;
             this.framing.push(&piece);
+            let len = piece.len() as u64;
+            this.received.fetch_add(len, Ordering::Relaxed);
             this.stream.flow_control().release_capacity(piece.len())?;
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }

@@ -12,13 +12,15 @@ use tonic::{Extensions, Request, Streaming};
 
 use super::call::{Shape, StreamCall, Target};
 use super::codec::Bytewise;
-use super::outgoing::{Outgoing, SendLog};
+use super::framing::PREFIX_LEN;
+use super::outgoing::{Handed, Outgoing, SendLog};
 use super::place::{Place, Slot};
-use super::service::{StreamError, StreamService};
+use super::service::{Passage, StreamError, StreamService};
 use super::status;
 use super::unary::MOST_RESENDS;
 use crate::clock::Nanos;
 use crate::driver::pace::Pace;
+use crate::driver::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, SampleKind};
 
@@ -45,6 +47,7 @@ pub(super) async fn run(
         }
         if error.untouched && resends < MOST_RESENDS {
             slot.retire();
+            iteration.ready(iteration.now());
             resends += 1;
             continue;
         }
@@ -61,9 +64,14 @@ async fn exchange(
     step: usize,
     iteration: &Iteration<'_>,
 ) -> Result<(), StreamError> {
+    let log = SendLog::default();
+    let passage = Passage::new(slot.tap());
     let service = StreamService {
         sender: slot.sender(),
         sends_one: call.shape.sends_one(),
+        passage: Rc::clone(&passage),
+        log: log.clone(),
+        clock: place.clock,
     };
     let mut client =
         Grpc::with_origin(service, origin.clone()).max_decoding_message_size(usize::MAX);
@@ -73,7 +81,6 @@ async fn exchange(
             .accept_compressed(CompressionEncoding::Gzip);
     }
     let is_matched = call.shape == Shape::Bidirectional;
-    let log = SendLog::default();
     let outgoing = Outgoing {
         message: call.message.clone(),
         left: if call.shape.sends_one() {
@@ -84,23 +91,27 @@ async fn exchange(
         pace: call
             .every
             .filter(|_| !call.shape.sends_one())
-            .map(Pace::new),
+            .map(|every| Pace::new(every, iteration.now())),
         in_flight: is_matched.then_some(call.in_flight),
         log: log.clone(),
         clock: place.clock,
     };
+    let started = iteration.ready_since();
     let mut tally = Tally {
         iteration,
+        started,
         step,
-        is_counted: call.shape != Shape::Unary,
+        shape: call.shape,
         log,
+        passage,
+        // Compressed, a message's length on the wire is not known.
+        wire_len: (!call.gzip).then_some((PREFIX_LEN + call.message.len()) as u64),
         received: 0,
     };
     let codec = Bytewise {
         message_len: call.message.len(),
     };
     let request = Request::from_parts(call.metadata.clone(), Extensions::new(), outgoing);
-    let started = iteration.now();
     let response = client
         .streaming(request, call.path.clone(), codec)
         .await
@@ -109,7 +120,7 @@ async fn exchange(
         iteration.answered_by(identity.as_bytes());
     }
     let replies = response.into_inner();
-    read(replies, &mut tally, started, call.shape)
+    read(replies, &mut tally)
         .await
         .map_err(|status| StreamError::behind(&status))?;
     slot.ended();
@@ -120,28 +131,26 @@ async fn exchange(
 async fn read(
     mut replies: Streaming<bytes::Bytes>,
     tally: &mut Tally<'_>,
-    started: Nanos,
-    shape: Shape,
 ) -> Result<(), tonic::Status> {
     let iteration = tally.iteration;
     let mut previous = None;
     while replies.message().await?.is_some() {
         tally.received += 1;
-        let now = iteration.now();
-        if !shape.answers_one() {
+        let at = tally.passage.received_at();
+        let at = at.unwrap_or_else(|| iteration.now());
+        if !tally.shape.answers_one() {
             let (kind, from) = match previous {
-                None => (SampleKind::FirstMessage, started),
+                None => (SampleKind::FirstMessage, tally.started),
                 Some(previous) => (SampleKind::MessageGap, previous),
             };
-            iteration.sample_nanos(tally.step, kind, now.saturating_sub(from));
+            iteration.sample_nanos(tally.step, kind, at.saturating_sub(from));
         }
-        if shape == Shape::Bidirectional
-            && let Some(sent) = tally.log.answered()
+        if tally.shape == Shape::Bidirectional
+            && let Some(handed) = tally.log.answered(at)
         {
-            let round_trip = now.saturating_sub(sent);
-            iteration.sample_nanos(tally.step, SampleKind::RoundTrip, round_trip);
+            tally.answered(handed, at);
         }
-        previous = Some(now);
+        previous = Some(at);
     }
     Ok(())
 }
@@ -172,16 +181,58 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
 struct Tally<'a> {
     iteration: &'a Iteration<'a>,
     step: usize,
-    is_counted: bool,
+    shape: Shape,
     log: SendLog,
+    passage: Rc<Passage>,
+    /// The length of a message on the wire, where they are all alike.
+    wire_len: Option<u64>,
+    started: Nanos,
     received: u64,
+}
+
+impl Tally<'_> {
+    /// A message got its reply.
+    fn answered(&self, handed: Handed, reply_at: Nanos) {
+        let last_byte = self.wire_len.map(|len| len * (handed.number + 1));
+        let sent_at = last_byte.and_then(|bytes| self.passage.sent_at(bytes));
+        let sent_at = sent_at
+            .unwrap_or(handed.at)
+            .clamp(handed.at, reply_at.max(handed.at));
+        let message = RoundTrip {
+            due: handed.due,
+            ready: handed.ready,
+            sent_at,
+            reply_at,
+        };
+        message.record(self.step, self.iteration);
+        // The first one's lag is the stream's own.
+        if handed.was_alone && handed.number > 0 {
+            self.iteration.lagged(message.lag());
+        }
+    }
 }
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
+        let (iteration, step) = (self.iteration, self.step);
         let sent = self.log.sent();
-        if self.is_counted && sent + self.received > 0 {
-            self.iteration.messages(self.step, sent, self.received);
+        if self.shape != Shape::Unary && sent + self.received > 0 {
+            iteration.messages(step, sent, self.received);
+        }
+        for lag in self.log.take_lags() {
+            iteration.sample_nanos(step, SampleKind::MessageLag, lag);
+        }
+        let times = self.passage.take();
+        let left_at = if self.shape.sends_one() {
+            times.sent_at
+        } else {
+            times.began_at()
+        };
+        if let Some(at) = left_at {
+            iteration.lagged(at.saturating_sub(self.started));
+        }
+        if let Some(at) = times.received_at {
+            iteration.received(at);
         }
     }
 }

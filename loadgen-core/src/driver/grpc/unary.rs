@@ -68,6 +68,7 @@ pub(super) async fn run(
             Err(Ended::Failed(failure)) => return failure.into(),
             Err(Ended::Untouched(error)) => {
                 slot.retire();
+                iteration.ready(iteration.now());
                 resends += 1;
                 if resends > MOST_RESENDS {
                     iteration.explain(Failure::Connection, || error.to_string());
@@ -87,10 +88,15 @@ async fn exchange(
     let (response, stream) = slot
         .send(|| request(uri, &call.headers))
         .map_err(Ended::Untouched)?;
-    let mut cancel = CancelOnDrop { stream, slot };
-    let sent = cancel.stream.send_data(call.framed.clone(), true);
+    let mut under_way = UnderWay {
+        stream,
+        slot,
+        iteration,
+    };
+    let sent = under_way.stream.send_data(call.framed.clone(), true);
     let failed = |error: h2::Error| http2_failure(error, iteration);
     sent.map_err(failed)?;
+    slot.handed_over(iteration.ready_since());
 
     let (head, mut body) = response.await.map_err(failed)?.into_parts();
     if let Some(identity) = head.headers.get(&status::BACKEND) {
@@ -186,16 +192,25 @@ fn explain_framing(framing: &Framing) -> String {
     }
 }
 
-/// Resets the stream when the call is given up before its end. Dropping alone would not always do:
-/// the connection's shared handle may still hold the stream.
-struct CancelOnDrop<'a> {
+/// A stream that was opened. However it ends, the iteration is told when it left and came; when it
+/// is given up before its end, it is reset. Dropping alone would not always do that: the connection's
+/// shared handle may still hold the stream.
+struct UnderWay<'a> {
     stream: SendStream<Bytes>,
     slot: &'a Slot,
+    iteration: &'a Iteration<'a>,
 }
 
-impl Drop for CancelOnDrop<'_> {
+impl Drop for UnderWay<'_> {
     #[inline]
     fn drop(&mut self) {
+        let times = self.slot.times(&self.stream);
+        if let Some(sent_at) = times.sent_at {
+            self.iteration.sent(sent_at);
+        }
+        if let Some(received_at) = times.received_at {
+            self.iteration.received(received_at);
+        }
         if self.slot.is_under_way() {
             self.stream.send_reset(Reason::CANCEL);
         }

@@ -14,8 +14,10 @@ const MOST_GIVEN_UP: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     next_number: u64,
-    /// Messages sent and not answered, with their number and when.
-    pending: VecDeque<(u64, Nanos)>,
+    /// Messages sent and not answered.
+    pending: VecDeque<Pending>,
+    /// How many of the last of these are not known to have left.
+    unsent: usize,
     /// Messages that are still to come for iterations that were given up, and that nothing tells
     /// from others.
     owed: u64,
@@ -23,6 +25,20 @@ pub(super) struct Account {
     is_open_ended: bool,
     given_up: GivenUp,
     given_up_pings: GivenUp,
+}
+
+/// A message that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) number: u64,
+    /// When it was due, where messages have due times.
+    pub(super) due: Option<Nanos>,
+    /// Since when nothing but the generator kept it from leaving.
+    pub(super) ready: Nanos,
+    /// When it left; until that is known, when it was handed over.
+    pub(super) sent_at: Nanos,
+    /// Whether no other was unanswered when it was handed over.
+    pub(super) was_alone: bool,
 }
 
 /// Numbers that may still come back.
@@ -52,37 +68,59 @@ impl Account {
         number
     }
 
-    /// A message with this number was sent and will be answered.
+    /// A message was handed over to be sent, and will be answered.
     #[inline]
-    pub(super) fn sent(&mut self, number: u64, at: Nanos) {
-        self.pending.push_back((number, at));
+    pub(super) fn handed_over(&mut self, message: Pending) {
+        self.pending.push_back(message);
+        self.unsent += 1;
     }
 
-    /// An answer came that belongs to the oldest message: when that was sent.
+    /// Whether nothing is unanswered.
     #[inline]
-    pub(super) fn answered_in_order(&mut self) -> Option<Nanos> {
-        self.pending.pop_front().map(|(_, sent)| sent)
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_empty()
     }
 
-    /// The answer to the message with this number came: when that was sent.
-    pub(super) fn answered(&mut self, number: u64) -> Option<Nanos> {
+    /// What was handed over has left. Says how late that of it was that the service waited for.
+    #[inline]
+    pub(super) fn left(&mut self, at: Nanos) -> Nanos {
+        let mut lag = 0;
+        let known = self.pending.len().saturating_sub(self.unsent);
+        for message in self.pending.range_mut(known..) {
+            message.sent_at = at.max(message.ready);
+            if message.was_alone {
+                lag += message.sent_at - message.ready;
+            }
+        }
+        self.unsent = 0;
+        lag
+    }
+
+    /// An answer came that belongs to the oldest message.
+    #[inline]
+    pub(super) fn answered_in_order(&mut self) -> Option<Pending> {
+        self.pending.pop_front()
+    }
+
+    /// The answer to the message with this number came.
+    pub(super) fn answered(&mut self, number: u64) -> Option<Pending> {
         // Numbers rise, so those that are waited for are in order.
         let place = self
             .pending
-            .binary_search_by_key(&number, |(number, _)| *number);
-        self.pending.remove(place.ok()?).map(|(_, sent)| sent)
+            .binary_search_by_key(&number, |message| message.number);
+        self.pending.remove(place.ok()?)
     }
 
     /// The pong to the ping with this number came, which may stand for the earlier ones too (RFC
-    /// 6455, section 5.5.3): when that ping was sent, and how many earlier ones are answered by it.
-    pub(super) fn answered_up_to(&mut self, number: u64) -> Option<(Nanos, u32)> {
+    /// 6455, section 5.5.3): that ping, and how many earlier ones are answered by it.
+    pub(super) fn answered_up_to(&mut self, number: u64) -> Option<(Pending, u32)> {
         let place = self
             .pending
-            .binary_search_by_key(&number, |(number, _)| *number)
+            .binary_search_by_key(&number, |message| message.number)
             .ok()?;
         let earlier = self.pending.drain(..place).count();
-        let (_, sent) = self.pending.pop_front()?;
-        Some((sent, earlier as u32))
+        let ping = self.pending.pop_front()?;
+        Some((ping, earlier as u32))
     }
 
     /// Gives up what is unanswered and cannot be told from other messages when it comes.
@@ -93,15 +131,15 @@ impl Account {
 
     /// Gives up messages whose answers carry their number.
     pub(super) fn give_up_numbered(&mut self) {
-        for (number, _) in self.pending.drain(..) {
-            self.given_up.push(number);
+        for message in self.pending.drain(..) {
+            self.given_up.push(message.number);
         }
     }
 
     /// Gives up pings.
     pub(super) fn give_up_pings(&mut self) {
-        for (number, _) in self.pending.drain(..) {
-            self.given_up_pings.push(number);
+        for message in self.pending.drain(..) {
+            self.given_up_pings.push(message.number);
         }
     }
 
@@ -153,7 +191,13 @@ mod tests {
         let mut account = Account::default();
         for at in 0..messages {
             let number = account.next_number();
-            account.sent(number, at * 10);
+            account.handed_over(Pending {
+                number,
+                due: None,
+                ready: at * 10,
+                sent_at: at * 10,
+                was_alone: account.is_idle(),
+            });
         }
         account
     }
@@ -161,20 +205,36 @@ mod tests {
     #[test]
     fn answers_in_order_and_by_number() {
         let mut account = of(4);
-        assert_eq!(account.answered_in_order(), Some(0));
-        assert_eq!(account.answered(3), Some(30));
+        let sent_at = |message: Option<Pending>| message.map(|it| it.sent_at);
+        assert_eq!(sent_at(account.answered_in_order()), Some(0));
+        assert_eq!(sent_at(account.answered(3)), Some(30));
         assert_eq!(account.answered(3), None, "twice");
         assert_eq!(account.answered(0), None, "answered already");
-        assert_eq!(account.answered_in_order(), Some(10));
+        assert_eq!(sent_at(account.answered_in_order()), Some(10));
     }
 
     #[test]
     fn a_pong_may_answer_earlier_pings_too() {
         let mut account = of(4);
-        assert_eq!(account.answered_up_to(0), Some((0, 0)));
-        assert_eq!(account.answered_up_to(2), Some((20, 1)));
-        assert_eq!(account.answered_up_to(1), None, "answered with the next");
-        assert_eq!(account.answered_up_to(3), Some((30, 0)));
+        let mut up_to = |number| {
+            let answered = account.answered_up_to(number);
+            answered.map(|(ping, earlier)| (ping.sent_at, earlier))
+        };
+        assert_eq!(up_to(0), Some((0, 0)));
+        assert_eq!(up_to(2), Some((20, 1)));
+        assert_eq!(up_to(1), None, "answered with the next");
+        assert_eq!(up_to(3), Some((30, 0)));
+    }
+
+    #[test]
+    fn what_leaves_together_left_at_the_same_time() {
+        let mut account = of(3);
+        assert_eq!(account.left(25), 25, "only the first was waited for");
+        let sent_at: Vec<Nanos> = std::iter::from_fn(|| account.answered_in_order())
+            .map(|it| it.sent_at)
+            .collect();
+        assert_eq!(sent_at, [25, 25, 25]);
+        assert_eq!(account.left(30), 0, "nothing was handed over since");
     }
 
     #[test]

@@ -23,7 +23,8 @@ use super::account::Account;
 use super::sequence::Sequence;
 use crate::clock::Nanos;
 use crate::driver::counted::Counted;
-use crate::driver::net::{Traffic, Transport};
+use crate::driver::net::Transport;
+use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
 use crate::workload::Observer;
 
@@ -183,6 +184,18 @@ impl Connection {
             feed: Sequence::default(),
             counted: None,
         }
+    }
+
+    /// Just before the last write in which the kernel took anything.
+    #[inline]
+    pub(super) fn sent_at(&self) -> Nanos {
+        self.traffic.sent_at()
+    }
+
+    /// When the kernel received the last byte of the message that came last, where that is known.
+    #[inline]
+    pub(super) fn received_at(&self) -> Option<Nanos> {
+        self.traffic.received_at()
     }
 
     /// Has it counted among the open ones until it is gone.

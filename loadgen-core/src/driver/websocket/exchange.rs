@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio_tungstenite::tungstenite::Message;
 
+use super::account::Pending;
 use super::connection::{Connection, Incoming, Lost};
 use super::hub::Hub;
 use super::line::{Line, Settled};
@@ -19,6 +20,7 @@ use super::stream::Streams;
 use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::driver::pace::Pace;
+use crate::driver::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, SampleKind};
 
@@ -32,6 +34,7 @@ pub(super) async fn run(
     hub: &Rc<Hub>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
+    iteration.goes_to(line.target());
     let (connection, is_read) = match ready_connection(exchange, line, hub, iteration).await {
         Ok(ready) => ready,
         Err((failure, detail)) => {
@@ -41,6 +44,10 @@ pub(super) async fn run(
     };
     if let Some(identity) = &connection.identity {
         iteration.answered_by(identity.as_bytes());
+    }
+    if connection.since > iteration.ready_since() {
+        // Connecting is the service's time, not the generator's.
+        iteration.ready(connection.since);
     }
     let mut turn = Turn::new(exchange, line, hub, iteration, connection, is_read);
     let result = poll_fn(|cx| {
@@ -84,7 +91,7 @@ async fn ready_connection(
             Settled::Lost(_) => line.lost(hub, connection),
         }
     }
-    let mut connection = line.take_new(hub, iteration.started()).await?;
+    let mut connection = line.take_new(hub, iteration).await?;
     match settle(&mut connection).await {
         Settled::Ready { is_read } => Ok((connection, is_read)),
         // Nothing can be owed on a new one.
@@ -113,6 +120,12 @@ struct Turn<'a> {
     answered: u32,
     /// What the hub was told of those in between.
     shown_in_flight: u32,
+    /// When the last reply came, or the step began.
+    last_reply: Nanos,
+    /// Since when there is room for a message where there was none before.
+    room_since: Nanos,
+    /// Of messages that nothing answers: since when they could have left that have not.
+    unsent: Vec<Nanos>,
     is_flushed: bool,
     /// Whether all that has come was read, and the task will be woken by more.
     is_read: bool,
@@ -142,11 +155,16 @@ impl<'a> Turn<'a> {
             hub,
             iteration,
             connection: Some(connection),
-            pace: exchange.every.map(Pace::new),
+            pace: exchange
+                .every
+                .map(|every| Pace::new(every, iteration.now())),
             streams,
             sent: 0,
             answered: 0,
             shown_in_flight: 0,
+            last_reply: iteration.ready_since(),
+            room_since: 0,
+            unsent: Vec::new(),
             is_flushed: true,
             is_read,
             tally: Tally::default(),
@@ -176,6 +194,8 @@ impl<'a> Turn<'a> {
         let streams = self.streams.as_mut();
         let is_up = streams.is_some_and(|it| it.poll_time_up(cx).is_ready());
         if is_up {
+            // It ends now, and not with its last message.
+            self.iteration.ready(self.iteration.now());
             self.end_stream();
         }
         is_up
@@ -197,9 +217,6 @@ impl<'a> Turn<'a> {
     /// Takes what has come, until that is all, or the step is done, or others on the thread have
     /// waited long enough.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
-        // What came together was there together, as far as replies go; of a stream the gaps are
-        // measured.
-        let mut woken_at = None;
         for _ in 0..BURST {
             if self.is_done() {
                 return Ok(());
@@ -207,11 +224,10 @@ impl<'a> Turn<'a> {
             let Poll::Ready(incoming) = self.connection().poll_incoming(cx) else {
                 return Ok(());
             };
-            let now = match woken_at {
-                Some(woken_at) if self.streams.is_none() => woken_at,
-                _ => *woken_at.insert(self.iteration.now()),
-            };
-            self.take(incoming?, now)?;
+            let incoming = incoming?;
+            let at = self.connection().received_at();
+            let at = at.unwrap_or_else(|| self.iteration.now());
+            self.take(incoming, at)?;
         }
         cx.waker().wake_by_ref();
         Ok(())
@@ -243,12 +259,26 @@ impl<'a> Turn<'a> {
                 Poll::Ready(ready) => ready?,
             }
             let now = *now.get_or_insert_with(|| self.iteration.now());
+            let due = self.pace.as_ref().map(Pace::due_at);
+            let ready = due.unwrap_or(self.last_reply).max(self.room_since);
             let number = connection.account.next_number();
             connection.feed(outgoing.message(number), cx)?;
             match (&self.exchange.expect, &mut self.streams) {
-                (Expect::Nothing, _) => {}
-                (_, Some(streams)) => streams.begin(now),
-                _ => connection.account.sent(number, now),
+                (Expect::Nothing, _) => self.unsent.push(ready),
+                (_, Some(streams)) => {
+                    self.unsent.push(ready);
+                    streams.begin(now);
+                }
+                _ => {
+                    let was_alone = connection.account.is_idle();
+                    connection.account.handed_over(Pending {
+                        number,
+                        due,
+                        ready,
+                        sent_at: now.max(ready),
+                        was_alone,
+                    });
+                }
             }
             self.sent += 1;
             self.is_flushed = false;
@@ -263,10 +293,28 @@ impl<'a> Turn<'a> {
                 Poll::Ready(flushed) => {
                     flushed?;
                     self.is_flushed = true;
+                    self.left();
                 }
             }
         }
         Ok(())
+    }
+
+    /// All that was handed over has left.
+    fn left(&mut self) {
+        let is_paced = self.pace.is_some();
+        let (step, iteration) = (self.exchange.step, self.iteration);
+        let connection = self.connection();
+        let at = connection.sent_at();
+        let mut lag = connection.account.left(at);
+        for ready in self.unsent.drain(..) {
+            let own = at.saturating_sub(ready);
+            lag = lag.max(own);
+            if is_paced {
+                iteration.sample_nanos(step, SampleKind::MessageLag, own);
+            }
+        }
+        iteration.lagged(lag);
     }
 
     fn has_room(&self) -> bool {
@@ -305,12 +353,13 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    fn take(&mut self, incoming: Incoming, now: Nanos) -> Result<(), Lost> {
+    /// Takes what was received at `at`.
+    fn take(&mut self, incoming: Incoming, at: Nanos) -> Result<(), Lost> {
         let message = match incoming {
             Incoming::Message(message) => message,
             Incoming::Pong(payload) => {
                 if let Some(number) = number_of_pong(&payload) {
-                    self.take_pong(number, now);
+                    self.take_pong(number, at);
                 }
                 return Ok(());
             }
@@ -320,43 +369,57 @@ impl<'a> Turn<'a> {
             Stray::Fault(MessageFault::TooLate).count(&mut self.tally);
             return Ok(());
         }
-        let sent = match &self.exchange.expect {
+        let answered = match &self.exchange.expect {
             Expect::InOrder => self.connection().account.answered_in_order(),
             Expect::ById(field) => number_in(&message, field)
                 .and_then(|number| self.connection().account.answered(number)),
             Expect::Stream(_) if self.streams.as_ref().is_some_and(Streams::is_open) => {
-                return self.take_of_stream(&message, Some(now));
+                return self.take_of_stream(&message, Some(at));
             }
             _ => None,
         };
-        match sent {
-            Some(sent) => self.take_reply(sent, now),
+        match answered {
+            Some(message) => self.take_reply(message, at),
             None => stray::classify(plan, self.connection(), message).count(&mut self.tally),
         }
         Ok(())
     }
 
-    fn take_pong(&mut self, number: u64, now: Nanos) {
+    fn take_pong(&mut self, number: u64, at: Nanos) {
         let account = &mut self.connection().account;
         let is_late = account.was_given_up_ping(number);
         let is_waited_for = matches!(self.exchange.expect, Expect::Pong);
         if is_late {
             Stray::Fault(MessageFault::TooLate).count(&mut self.tally);
         } else if is_waited_for
-            && let Some((sent, earlier)) = self.connection().account.answered_up_to(number)
+            && let Some((ping, earlier)) = self.connection().account.answered_up_to(number)
         {
+            self.take_room(at);
             self.answered += earlier;
-            self.take_reply(sent, now);
+            self.take_reply(ping, at);
         }
     }
 
-    fn take_reply(&mut self, sent: Nanos, now: Nanos) {
+    /// A message was answered: there is room for another one.
+    fn take_room(&mut self, at: Nanos) {
+        if !self.has_room() {
+            self.room_since = at;
+        }
+    }
+
+    fn take_reply(&mut self, message: Pending, at: Nanos) {
+        self.take_room(at);
         self.tally.received += 1;
         self.answered += 1;
-        let round_trip = now.saturating_sub(sent);
-        let step = self.exchange.step;
-        self.iteration
-            .sample_nanos(step, SampleKind::RoundTrip, round_trip);
+        self.last_reply = at;
+        let round_trip = RoundTrip {
+            due: message.due,
+            ready: message.ready,
+            sent_at: message.sent_at,
+            reply_at: at,
+        };
+        round_trip.record(self.exchange.step, self.iteration);
+        self.iteration.received(at);
     }
 
     fn take_of_stream(&mut self, message: &Message, at: Option<Nanos>) -> Result<(), Lost> {
@@ -364,6 +427,10 @@ impl<'a> Turn<'a> {
             return Ok(());
         };
         let step = self.exchange.step;
+        if let Some(at) = at {
+            self.last_reply = at;
+            self.iteration.received(at);
+        }
         if streams.take(message, at, step, self.iteration, &mut self.tally)? {
             self.end_stream();
         }
@@ -371,6 +438,10 @@ impl<'a> Turn<'a> {
     }
 
     fn end_stream(&mut self) {
+        let last_reply = self.last_reply;
+        if self.streams.is_some() {
+            self.take_room(last_reply);
+        }
         if let Some(streams) = &mut self.streams {
             streams.end();
             self.answered += 1;

@@ -17,9 +17,10 @@ use super::exchange;
 use super::hub::Hub;
 use super::line::Line;
 use super::prepare::{Action, Prepared};
-use crate::clock::Clock;
-use crate::driver::net::{Traffic, Transport};
+use crate::clock::{Clock, Nanos, StampClock};
+use crate::driver::net::Transport;
 use crate::driver::replay::Replay;
+use crate::driver::wire::Traffic;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{
     Answer, MessageStream, Payload, ScenarioPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
@@ -27,7 +28,7 @@ use crate::scenario::{
 use crate::schedule::{ClosedModel, Limit, Load};
 use crate::workload::{
     BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
-    SampleKind, StepSample, UserId, WorkerContext,
+    SampleKind, StepSample, TargetIndex, UserId, WorkerContext,
 };
 
 thread_local! {
@@ -58,6 +59,7 @@ pub fn replay(data: &[u8]) {
 async fn step(prepared: &Arc<Prepared>, replay: Replay) {
     let seen = Rc::new(Seen::default());
     let clock = Clock::start();
+    let stamps = Rc::new(StampClock::new(clock));
     let hub = Hub::new(
         prepared,
         &WorkerContext {
@@ -66,13 +68,14 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
             users: 1,
             seed: 0,
             clock,
+            stamps: Rc::clone(&stamps),
             observer: Rc::clone(&seen) as Rc<dyn Observer>,
         },
     );
     let line = Line::new(&hub, UserId(0), 0);
     let transport = Transport::Replay(replay);
     let socket = WebSocketStream::from_raw_socket(transport, Role::Client, Some(config())).await;
-    let traffic = Rc::new(Traffic::default());
+    let traffic = Rc::new(Traffic::new(&stamps));
     line.put_back(Box::new(Connection::new(
         socket,
         traffic,
@@ -86,6 +89,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         number: 0,
         due: 0,
         start: 0,
+        queue_wait: 0,
         single_step: true,
     });
     let [Action::Exchange(exchange)] = prepared.actions.as_slice() else {
@@ -209,7 +213,9 @@ impl Observer for Seen {
         detail();
     }
 
-    fn connection(&self, event: ConnectionEvent) {
+    fn backed_off(&self, _: Nanos) {}
+    fn rests(&self, _: bool) {}
+    fn connection(&self, _: TargetIndex, event: ConnectionEvent) {
         if event == ConnectionEvent::Dropped {
             self.0.borrow_mut().dropped += 1;
         }

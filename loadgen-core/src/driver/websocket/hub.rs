@@ -20,7 +20,7 @@ use super::connection::Connection;
 use super::line::Line;
 use super::open::Attempt;
 use super::prepare::Prepared;
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::connect_error::{ConnectError, Problem};
 use crate::driver::net::Addresses;
 use crate::outcome::Failure;
@@ -40,6 +40,7 @@ type Resolving = Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
 pub(super) struct Hub {
     pub(super) prepared: Arc<Prepared>,
     pub(super) clock: Clock,
+    stamps: Rc<StampClock>,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
@@ -62,6 +63,7 @@ impl Hub {
         Rc::new(Self {
             prepared: Arc::clone(prepared),
             clock: context.clock,
+            stamps: Rc::clone(&context.stamps),
             observer: Rc::clone(&context.observer),
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
@@ -150,17 +152,19 @@ impl Hub {
             request: prepared.lines[line].request(target),
             subprotocols: &prepared.subprotocols,
             limit: prepared.connect_timeout,
-            clock: self.clock,
+            target,
+            stamps: &self.stamps,
             observer: &*self.observer,
         };
         let result = attempt.open(self.resolve(target)).await;
-        self.observer.connection(match &result {
+        let event = match &result {
             Ok(connection) => ConnectionEvent::Opened {
                 connect_time: connection.since.saturating_sub(from),
                 reconnected: replaces_dropped,
             },
             Err(_) => ConnectionEvent::Failed,
-        });
+        };
+        self.observer.connection(target, event);
         result.map(|mut connection| {
             connection.count_in(&self.open_connections);
             Box::new(connection)

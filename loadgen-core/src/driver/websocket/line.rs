@@ -15,7 +15,7 @@ use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
 use crate::driver::backoff::Backoff;
 use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, Observer, UserId};
+use crate::workload::{ConnectionEvent, Iteration, Observer, UserId};
 
 /// Messages that are read of one connection at one look, while no step uses it.
 const MOST_AT_REST: usize = 256;
@@ -57,6 +57,11 @@ impl Line {
         }
     }
 
+    /// Which of the scenario's targets it goes to.
+    pub(super) fn target(&self) -> usize {
+        self.target
+    }
+
     pub(super) fn plan<'a>(&self, hub: &'a Hub) -> &'a LinePlan {
         &hub.prepared.lines[self.index]
     }
@@ -80,23 +85,26 @@ impl Line {
         self.connection.take()
     }
 
-    /// A new connection for an iteration that started at `started`.
+    /// A new connection for an iteration.
     pub(super) async fn take_new(
         &self,
         hub: &Hub,
-        started: Nanos,
+        iteration: &Iteration<'_>,
     ) -> Result<Box<Connection>, (Failure, String)> {
         // An attempt within the same iteration was this one's.
         if let Some((at, failure, detail)) = self.untold.take()
-            && at >= started
+            && at >= iteration.started()
         {
             return Err((failure, detail));
         }
         // Boxed, or every iteration would carry room for what is needed once.
         Box::pin(async {
-            let wait = self.retry_at.get().saturating_sub(hub.clock.now());
+            let from = hub.clock.now();
+            let wait = self.retry_at.get().saturating_sub(from);
             if wait > 0 {
                 tokio::time::sleep(Duration::from_nanos(wait)).await;
+                // Resting before an attempt is our own choice, and nobody's latency.
+                iteration.backed_off(hub.clock.now().saturating_sub(from));
             }
             self.attempt(hub).await
         })
@@ -135,7 +143,8 @@ impl Line {
     /// Takes note that the connection has ended without our asking.
     pub(super) fn lost(&self, hub: &Hub, connection: Box<Connection>) {
         connection.report(&*hub.observer);
-        hub.observer.connection(ConnectionEvent::Dropped);
+        hub.observer
+            .connection(self.target, ConnectionEvent::Dropped);
         self.was_dropped.set(true);
         if hub.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.borrow_mut().reset();

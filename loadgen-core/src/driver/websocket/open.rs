@@ -15,11 +15,12 @@ use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolErr
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::connection::{Connection, config};
-use crate::clock::Clock;
+use crate::clock::StampClock;
 use crate::driver::connect_error::{
     ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
 };
-use crate::driver::net::{Addresses, Endpoint, Traffic};
+use crate::driver::net::{Addresses, Endpoint};
+use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Observer};
 
@@ -39,7 +40,9 @@ pub(super) struct Attempt<'a> {
     /// What it offers, for messages to people.
     pub(super) subprotocols: &'a str,
     pub(super) limit: Duration,
-    pub(super) clock: Clock,
+    /// Which of the scenario's targets it goes to.
+    pub(super) target: usize,
+    pub(super) stamps: &'a Rc<StampClock>,
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -47,6 +50,7 @@ pub(super) struct Attempt<'a> {
 struct UnderWay<'a> {
     stage: &'a Cell<Stage>,
     endpoint: &'a Endpoint,
+    target: usize,
     observer: &'a dyn Observer,
 }
 
@@ -59,7 +63,8 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.observer.connection(ConnectionEvent::Failed);
+        self.observer
+            .connection(self.target, ConnectionEvent::Failed);
         let (target, stage) = (&self.endpoint.authority, self.stage.get());
         self.observer.explain(Failure::Timeout, &mut || {
             format!("cut off while connecting to {target}, {stage}")
@@ -79,6 +84,7 @@ impl Attempt<'_> {
         let under_way = UnderWay {
             stage: &stage,
             endpoint,
+            target: self.target,
             observer: self.observer,
         };
         let opening = self.open_unbounded(resolving, Instant::now() + limit, &stage);
@@ -98,7 +104,7 @@ impl Attempt<'_> {
         deadline: Instant,
         stage: &Cell<Stage>,
     ) -> Result<Connection, Problem> {
-        let traffic = Rc::new(Traffic::default());
+        let traffic = Rc::new(Traffic::new(self.stamps));
         let transport = self
             .endpoint
             .connect(resolving, self.nth, deadline, stage, &traffic)
@@ -114,7 +120,7 @@ impl Attempt<'_> {
             diagnose(error, first, self.subprotocols)
         })?;
         let identity = response.headers().get(IDENTITY).cloned();
-        let since = self.clock.now();
+        let since = self.stamps.clock().now();
         Ok(Connection::new(socket, traffic, identity, since))
     }
 }

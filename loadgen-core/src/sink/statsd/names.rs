@@ -213,7 +213,7 @@ mod tests {
             counters: Vec::new(),
             gauges: Vec::new(),
             timings: Vec::new(),
-            tags: Vec::new(),
+            ..Names::default()
         }
     }
 

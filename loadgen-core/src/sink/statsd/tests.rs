@@ -82,7 +82,7 @@ fn names(steps: &[String]) -> Names {
         counters: Vec::new(),
         gauges: Vec::new(),
         timings: Vec::new(),
-        tags: Vec::new(),
+        ..Names::default()
     }
 }
 

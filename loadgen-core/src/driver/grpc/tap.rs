@@ -1,0 +1,447 @@
+//! When the frames of each stream left and came.
+//!
+//! Owns the reading of frame headers (RFC 9113, section 4.1) as they pass between the HTTP/2
+//! library, which does not say when it moves what, and the wire, which does not know streams.
+//! Changes nothing that passes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::clock::Nanos;
+use crate::driver::net::Transport;
+use crate::driver::wire::Traffic;
+
+/// What a client sends before its first frame (RFC 9113, section 3.4).
+const PREFACE_LEN: u32 = 24;
+
+/// A connection's bytes, looked at on their way.
+#[derive(Debug)]
+pub(super) struct Tapped {
+    transport: Transport,
+    tap: Rc<Tap>,
+}
+
+impl Tapped {
+    pub(super) fn new(transport: Transport, tap: &Rc<Tap>) -> Self {
+        Self {
+            transport,
+            tap: Rc::clone(tap),
+        }
+    }
+}
+
+impl AsyncRead for Tapped {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        self.tap.came(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Tapped {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.transport).poll_write(cx, buf))?;
+        self.tap.left(&buf[..written]);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}
+
+/// What is known of the streams that somebody watches.
+#[derive(Debug)]
+pub(super) struct Tap {
+    traffic: Rc<Traffic>,
+    outward: RefCell<Scanner>,
+    inward: RefCell<Scanner>,
+    streams: RefCell<HashMap<u32, Times, BuildHasherDefault<StreamHasher>>>,
+    /// How often the connection was given a turn.
+    turns: Cell<u64>,
+}
+
+/// When a stream's frames left and came.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    /// Its first frame left, in which of the connection's turns.
+    began: Option<(u64, Nanos)>,
+    /// Just before the write in which the kernel took its last byte.
+    pub(super) sent_at: Option<Nanos>,
+    /// When the kernel received its last byte, where that is known.
+    pub(super) received_at: Option<Nanos>,
+    /// Its DATA frames, where somebody asks for those.
+    data: Option<Box<[Frames; 2]>>,
+}
+
+impl Times {
+    /// Just before the write in which the kernel took its first frame.
+    pub(super) fn began_at(&self) -> Option<Nanos> {
+        self.began.map(|(_, at)| at)
+    }
+}
+
+/// The DATA frames of one direction that nobody has asked for yet.
+#[derive(Debug, Default)]
+struct Frames {
+    /// Bytes so far.
+    bytes: u64,
+    /// How many bytes there were with each frame, and when.
+    ends: VecDeque<(u64, Option<Nanos>)>,
+    /// Of the last frame that was asked for.
+    last: Option<Nanos>,
+}
+
+impl Frames {
+    fn push(&mut self, bytes: u32, at: Option<Nanos>) {
+        self.bytes += u64::from(bytes);
+        self.ends.push_back((self.bytes, at));
+    }
+
+    /// When the frame came that brought the bytes up to so many.
+    fn up_to(&mut self, bytes: u64) -> Option<Nanos> {
+        while let Some(&(end, at)) = self.ends.front() {
+            self.last = at;
+            if end > bytes {
+                break;
+            }
+            self.ends.pop_front();
+            if end == bytes {
+                break;
+            }
+        }
+        self.last
+    }
+}
+
+const OUT: usize = 0;
+const IN: usize = 1;
+
+impl Tap {
+    /// Of a connection before its first byte.
+    pub(super) fn new(traffic: &Rc<Traffic>) -> Rc<Self> {
+        Rc::new(Self {
+            traffic: Rc::clone(traffic),
+            outward: RefCell::new(Scanner::skipping(PREFACE_LEN)),
+            inward: RefCell::new(Scanner::skipping(0)),
+            streams: RefCell::default(),
+            turns: Cell::new(0),
+        })
+    }
+
+    /// The connection is given a turn. What a stream has to send and does not send within one turn
+    /// is held back by the other side: its window is full, or it does not read.
+    #[inline]
+    pub(super) fn turn(&self) {
+        self.turns.set(self.turns.get() + 1);
+    }
+
+    /// Watches a stream, from before its first frame.
+    #[inline]
+    pub(super) fn watch(&self, stream: u32) {
+        self.streams.borrow_mut().insert(stream, Times::default());
+    }
+
+    /// Watches a stream and each of its DATA frames.
+    pub(super) fn watch_data(&self, stream: u32) {
+        let times = Times {
+            data: Some(Box::default()),
+            ..Times::default()
+        };
+        self.streams.borrow_mut().insert(stream, times);
+    }
+
+    /// What is known of a stream, which is watched no longer.
+    #[inline]
+    pub(super) fn take(&self, stream: u32) -> Times {
+        let mut streams = self.streams.borrow_mut();
+        streams.remove(&stream).unwrap_or_default()
+    }
+
+    /// When the kernel received the frame that brought the stream's data up to so many bytes.
+    pub(super) fn received_up_to(&self, stream: u32, bytes: u64) -> Option<Nanos> {
+        self.up_to(stream, IN, bytes)
+    }
+
+    /// The same of what was sent.
+    pub(super) fn sent_up_to(&self, stream: u32, bytes: u64) -> Option<Nanos> {
+        self.up_to(stream, OUT, bytes)
+    }
+
+    fn up_to(&self, stream: u32, direction: usize, bytes: u64) -> Option<Nanos> {
+        let mut streams = self.streams.borrow_mut();
+        let data = streams.get_mut(&stream)?.data.as_mut()?;
+        data[direction].up_to(bytes)
+    }
+
+    #[inline]
+    fn left(&self, bytes: &[u8]) {
+        let at = self.traffic.sent_at();
+        let turn = self.turns.get();
+        self.outward.borrow_mut().scan(bytes, |frame| {
+            if !frame.is_of_message() {
+                return;
+            }
+            if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
+                let (began_in, began_at) = *times.began.get_or_insert((turn, at));
+                let at = if began_in == turn { at } else { began_at };
+                if frame.ends_stream() {
+                    times.sent_at = Some(at);
+                }
+                if let (Some(data), DATA) = (&mut times.data, frame.kind) {
+                    // Each message of a stream has its own beginning.
+                    data[OUT].push(frame.data_len(), Some(self.traffic.sent_at()));
+                }
+            }
+        });
+    }
+
+    #[inline]
+    fn came(&self, bytes: &[u8]) {
+        let at = self.traffic.received_at();
+        self.inward.borrow_mut().scan(bytes, |frame| {
+            if !frame.is_of_message() && frame.kind != RST_STREAM {
+                return;
+            }
+            if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
+                if frame.ends_stream() || frame.kind == RST_STREAM {
+                    times.received_at = at;
+                }
+                if let (Some(data), DATA) = (&mut times.data, frame.kind) {
+                    data[IN].push(frame.data_len(), at);
+                }
+            }
+        });
+    }
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
+const HEADER_LEN: usize = 9;
+
+/// A frame that has passed whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Frame {
+    len: u32,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    /// How much of its payload is padding, the byte that says so included.
+    padding: u32,
+}
+
+impl Frame {
+    fn is_of_message(self) -> bool {
+        matches!(self.kind, DATA | HEADERS)
+    }
+
+    /// Whether nothing of the stream follows. A header block that goes on in further frames ends
+    /// with those, which a sender must not take apart; they came at the same time or a read later.
+    fn ends_stream(self) -> bool {
+        self.is_of_message() && self.flags & END_STREAM != 0
+    }
+
+    fn data_len(self) -> u32 {
+        self.len.saturating_sub(self.padding)
+    }
+}
+
+/// Finds frames in bytes that come in pieces of any size.
+#[derive(Debug)]
+struct Scanner {
+    header: [u8; HEADER_LEN],
+    have: usize,
+    frame: Frame,
+    /// Bytes to come before the next header.
+    left: u32,
+    /// Whether those are a frame's, rather than of what comes before the first.
+    is_frame: bool,
+}
+
+impl Scanner {
+    fn skipping(left: u32) -> Self {
+        Self {
+            header: [0; HEADER_LEN],
+            have: 0,
+            frame: Frame {
+                len: 0,
+                kind: 0,
+                flags: 0,
+                stream: 0,
+                padding: 0,
+            },
+            left,
+            is_frame: false,
+        }
+    }
+
+    /// Looks at what passes and tells of each frame with its last byte.
+    #[inline]
+    fn scan(&mut self, mut bytes: &[u8], mut whole: impl FnMut(Frame)) {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                if self.is_frame && self.left == self.frame.len && self.frame.is_padded_data() {
+                    self.frame.padding = u32::from(bytes[0]) + 1;
+                }
+                let passed = (self.left as usize).min(bytes.len());
+                bytes = &bytes[passed..];
+                self.left -= passed as u32;
+            } else if self.have < HEADER_LEN {
+                let taken = (HEADER_LEN - self.have).min(bytes.len());
+                self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+                self.have += taken;
+                bytes = &bytes[taken..];
+                if self.have < HEADER_LEN {
+                    return;
+                }
+                self.begin();
+            }
+            if self.left == 0 && self.is_frame {
+                self.is_frame = false;
+                self.have = 0;
+                whole(self.frame);
+            }
+        }
+    }
+
+    /// The header is whole.
+    fn begin(&mut self) {
+        let [a, b, c, kind, flags, d, e, f, g] = self.header;
+        let len = u32::from_be_bytes([0, a, b, c]);
+        self.frame = Frame {
+            len,
+            kind,
+            flags,
+            stream: u32::from_be_bytes([d, e, f, g]) & 0x7fff_ffff,
+            padding: 0,
+        };
+        self.left = len;
+        self.is_frame = true;
+    }
+}
+
+impl Frame {
+    fn is_padded_data(self) -> bool {
+        self.kind == DATA && self.flags & PADDED != 0
+    }
+}
+
+/// Spreads stream numbers, which a hash that withstands attacks would take longer for than all
+/// else that is done with a stream here. They are our own.
+#[derive(Debug, Default)]
+struct StreamHasher(u64);
+
+impl Hasher for StreamHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let len = (payload.len() as u32).to_be_bytes();
+        let mut bytes = len[1..].to_vec();
+        bytes.extend([kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+
+    fn scanned(scanner: &mut Scanner, pieces: &[&[u8]]) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        for piece in pieces {
+            scanner.scan(piece, |frame| frames.push(frame));
+        }
+        frames
+    }
+
+    #[test]
+    fn a_padded_frame_holds_less_than_its_length() {
+        let mut payload = vec![3];
+        payload.extend(b"hello");
+        payload.extend([0; 3]);
+        let bytes = frame(DATA, PADDED, 1, &payload);
+        let frames = scanned(&mut Scanner::skipping(0), &[&bytes]);
+        assert_eq!(frames[0].data_len(), 5);
+    }
+
+    #[test]
+    fn a_preface_is_no_frame() {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend(frame(4, 0, 0, &[]));
+        let frames = scanned(&mut Scanner::skipping(PREFACE_LEN), &[&bytes]);
+        assert_eq!((frames.len(), frames[0].kind), (1, 4));
+    }
+
+    #[test]
+    fn data_is_known_by_how_far_it_reaches() {
+        let mut frames = Frames::default();
+        for at in 1..=3 {
+            frames.push(10, Some(at));
+        }
+        assert_eq!(frames.up_to(5), Some(1), "within the first");
+        assert_eq!(frames.up_to(10), Some(1));
+        assert_eq!(frames.up_to(30), Some(3), "the second was skipped");
+        assert_eq!(frames.up_to(31), Some(3), "nothing later has come");
+    }
+
+    proptest! {
+        /// However the bytes are cut, the same frames are found.
+        #[test]
+        fn any_pieces_give_the_same_frames(
+            frames in prop::collection::vec((0_u8..10, 0_u8..8, 0_u32..100, 0_usize..40), 1..20),
+            cut in 1_usize..50,
+        ) {
+            let mut bytes = Vec::new();
+            for (kind, flags, stream, len) in &frames {
+                bytes.extend(frame(*kind, *flags, *stream, &vec![7; *len]));
+            }
+            let pieces: Vec<&[u8]> = bytes.chunks(cut).collect();
+            let found = scanned(&mut Scanner::skipping(0), &pieces);
+            let expected: Vec<_> = frames.iter().map(|it| (it.0, it.1, it.2, it.3 as u32)).collect();
+            let found: Vec<_> = found.iter().map(|it| (it.kind, it.flags, it.stream, it.len)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! A TCP stream whose bytes are counted, and when they left and came.
+//!
+//! Owns the two moments that tell the service's time from the generator's: just before the write in
+//! which the kernel took bytes, and when the kernel received them. Knows no protocol.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::clock::{Nanos, StampClock};
+
+/// How many of the first received bytes are kept to tell what the other side is.
+const FIRST_BYTES: usize = 16;
+
+/// What went over one connection since it was last asked, when, and whether more of it can.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    stamps: Rc<StampClock>,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+    first: Cell<[u8; FIRST_BYTES]>,
+    first_len: Cell<usize>,
+    sent_at: Cell<Nanos>,
+    /// Since when a write waits for room.
+    stuck_since: Cell<Option<Nanos>>,
+    received_at: Cell<Option<Nanos>>,
+}
+
+impl Traffic {
+    /// That of a connection whose moments are on this clock.
+    pub(crate) fn new(stamps: &Rc<StampClock>) -> Self {
+        Self {
+            stamps: Rc::clone(stamps),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+            first: Cell::default(),
+            first_len: Cell::new(0),
+            sent_at: Cell::new(0),
+            stuck_since: Cell::new(None),
+            received_at: Cell::new(None),
+        }
+    }
+
+    /// Bytes sent and received since the last call.
+    #[inline]
+    pub(crate) fn take(&self) -> (u64, u64) {
+        (self.sent.take(), self.received.take())
+    }
+
+    /// Whether the last write found no room: something waits to be sent until the other side
+    /// reads.
+    #[cfg(feature = "grpc")]
+    #[inline]
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck_since.get().is_some()
+    }
+
+    /// Just before the last write in which the kernel took anything. Where the kernel had no room
+    /// first, that is when it was first asked: waiting for the other side to read is no delay of
+    /// ours.
+    #[inline]
+    pub(crate) fn sent_at(&self) -> Nanos {
+        self.sent_at.get()
+    }
+
+    /// When the kernel received the last byte of the last read. `None` where the system does not
+    /// tell, or its clock was set meanwhile.
+    #[inline]
+    pub(crate) fn received_at(&self) -> Option<Nanos> {
+        self.received_at.get()
+    }
+
+    /// The first bytes that ever came.
+    pub(crate) fn first_bytes(&self) -> Vec<u8> {
+        self.first.get()[..self.first_len.get()].to_vec()
+    }
+
+    #[inline]
+    fn note_received(&self, bytes: &[u8]) {
+        self.received.set(self.received.get() + bytes.len() as u64);
+        let have = self.first_len.get();
+        if have < FIRST_BYTES && !bytes.is_empty() {
+            let more = bytes.len().min(FIRST_BYTES - have);
+            let mut first = self.first.get();
+            first[have..have + more].copy_from_slice(&bytes[..more]);
+            self.first.set(first);
+            self.first_len.set(have + more);
+        }
+    }
+
+    /// A write that began at `at` came to this.
+    #[inline]
+    fn note_write(&self, at: Nanos, polled: &Poll<io::Result<usize>>) {
+        match polled {
+            Poll::Pending => {
+                let since = self.stuck_since.get().unwrap_or(at);
+                self.stuck_since.set(Some(since));
+            }
+            Poll::Ready(Ok(written)) => {
+                self.sent_at.set(self.stuck_since.take().unwrap_or(at));
+                self.sent.set(self.sent.get() + *written as u64);
+            }
+            Poll::Ready(Err(_)) => self.stuck_since.set(None),
+        }
+    }
+}
+
+/// A TCP stream whose bytes are counted.
+///
+/// It does not offer vectored writes: HTTP/2 then copies messages of up to 1 KiB into its write
+/// buffer, so that what is due together leaves in one system call.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    tcp: TcpStream,
+    traffic: Rc<Traffic>,
+    /// Whether the system stamps what it receives.
+    is_stamped: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(tcp: TcpStream, traffic: &Rc<Traffic>) -> Self {
+        Self {
+            is_stamped: stamped::ask_for(&tcp),
+            tcp,
+            traffic: Rc::clone(traffic),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.is_stamped {
+            let stamp = ready!(stamped::poll_read(&self.tcp, cx, buf))?;
+            let at = stamp.and_then(|stamp| self.traffic.stamps.at(stamp));
+            self.traffic.received_at.set(at);
+        } else {
+            ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        }
+        self.traffic.note_received(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let at = self.traffic.stamps.clock().now();
+        let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.traffic.note_write(at, &polled);
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// Reads that come with the kernel's stamp of when their last byte was received.
+#[cfg(target_os = "linux")]
+mod stamped {
+    use std::cell::RefCell;
+    use std::io::{self, IoSliceMut};
+    use std::os::fd::AsRawFd;
+    use std::task::{Context, Poll, ready};
+
+    use nix::sys::socket::{
+        ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt::ReceiveTimestampns,
+    };
+    use nix::sys::time::TimeSpec;
+    use tokio::io::{Interest, ReadBuf};
+    use tokio::net::TcpStream;
+
+    use crate::clock::Nanos;
+
+    /// The most that one read brings.
+    const MOST_BYTES: usize = 16 << 10;
+
+    /// What a thread's reads go through. The caller's buffer may be uninitialised, and clearing all
+    /// of it for a few bytes would cost more than copying those.
+    struct Scratch {
+        bytes: Box<[u8]>,
+        control: Vec<u8>,
+    }
+
+    thread_local! {
+        static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+            bytes: vec![0; MOST_BYTES].into(),
+            control: nix::cmsg_space!(TimeSpec),
+        });
+    }
+
+    /// Asks the system for stamps. Whether there will be any.
+    pub(super) fn ask_for(tcp: &TcpStream) -> bool {
+        setsockopt(tcp, ReceiveTimestampns, &true).is_ok()
+    }
+
+    /// Reads, and says when the last byte of it was received, by the real-time clock.
+    #[inline]
+    pub(super) fn poll_read(
+        tcp: &TcpStream,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Option<Nanos>>> {
+        loop {
+            ready!(tcp.poll_read_ready(cx))?;
+            let mut got = None;
+            let tried = tcp.try_io(Interest::READABLE, || {
+                let (read, stamp, is_all) = receive(tcp, buf)?;
+                got = Some(stamp);
+                // What brings less than was asked for has emptied the socket. Saying so saves the
+                // call that would find out, as the runtime's own reads do.
+                if is_all && read > 0 {
+                    Err(io::ErrorKind::WouldBlock.into())
+                } else {
+                    Ok(())
+                }
+            });
+            match (got, tried) {
+                (Some(stamp), _) => return Poll::Ready(Ok(stamp)),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, tried) => return Poll::Ready(tried.map(|()| None)),
+            }
+        }
+    }
+
+    /// One read: how many bytes, the stamp, and whether that was all there was.
+    #[inline]
+    fn receive(tcp: &TcpStream, buf: &mut ReadBuf<'_>) -> io::Result<(usize, Option<Nanos>, bool)> {
+        SCRATCH.with_borrow_mut(|Scratch { bytes, control }| {
+            let most = buf.remaining().min(MOST_BYTES);
+            let room = &mut bytes[..most];
+            let mut slices = [IoSliceMut::new(room)];
+            let message = recvmsg::<()>(
+                tcp.as_raw_fd(),
+                &mut slices,
+                Some(control),
+                MsgFlags::MSG_DONTWAIT,
+            )?;
+            let read = message.bytes;
+            let stamp = message.cmsgs()?.find_map(|control| match control {
+                ControlMessageOwned::ScmTimestampns(at) => Some(nanos(at)),
+                _ => None,
+            });
+            buf.put_slice(&bytes[..read]);
+            Ok((read, stamp, read < most))
+        })
+    }
+
+    fn nanos(at: TimeSpec) -> Nanos {
+        at.tv_sec().unsigned_abs() * 1_000_000_000 + at.tv_nsec().unsigned_abs()
+    }
+}
+
+/// Where the system has no stamps.
+#[cfg(not(target_os = "linux"))]
+mod stamped {
+    use std::io;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+    use tokio::net::TcpStream;
+
+    use crate::clock::Nanos;
+
+    pub(super) fn ask_for(_: &TcpStream) -> bool {
+        false
+    }
+
+    pub(super) fn poll_read(
+        _: &TcpStream,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Option<Nanos>>> {
+        unreachable!("nothing is stamped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    fn traffic() -> Rc<Traffic> {
+        let stamps = Rc::new(StampClock::new(Clock::start()));
+        Rc::new(Traffic::new(&stamps))
+    }
+
+    #[test]
+    fn keeps_the_first_bytes_over_several_reads() {
+        let traffic = traffic();
+        traffic.note_received(b"HTTP");
+        traffic.note_received(b"/1.1 400 Bad Request");
+        assert_eq!(traffic.first_bytes(), b"HTTP/1.1 400 Bad");
+        assert_eq!(traffic.take(), (0, 24));
+        assert_eq!(traffic.take(), (0, 0));
+    }
+
+    #[test]
+    fn a_write_that_had_to_wait_counts_from_when_it_was_tried() {
+        let traffic = traffic();
+        traffic.note_write(5, &Poll::Ready(Ok(10)));
+        assert_eq!(traffic.sent_at(), 5);
+        traffic.note_write(7, &Poll::Pending);
+        traffic.note_write(9, &Poll::Pending);
+        assert_eq!(traffic.sent_at(), 5);
+        traffic.note_write(20, &Poll::Ready(Ok(3)));
+        assert_eq!(traffic.sent_at(), 7);
+        traffic.note_write(21, &Poll::Ready(Ok(3)));
+        assert_eq!(traffic.sent_at(), 21);
+    }
+
+    async fn pair() -> (Wire, TcpStream, Rc<Traffic>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let traffic = traffic();
+        let tcp = TcpStream::connect(address).await.expect("listens");
+        let (other, _) = listener.accept().await.expect("connected");
+        (Wire::new(tcp, &traffic), other, traffic)
+    }
+
+    /// Read half a second late, a message is known to have come when it did.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_read_late_came_when_it_came() {
+        let (mut wire, mut other, traffic) = pair().await;
+        let clock = traffic.stamps.clock();
+        // A system begins to stamp a moment after it was first asked to.
+        let mut room = [0; 100];
+        while traffic.received_at().is_none() {
+            other.write_all(b"hello").await.expect("connected");
+            wire.read(&mut room).await.expect("there");
+        }
+        traffic.take();
+        let before = clock.now();
+        other.write_all(b"hello").await.expect("connected");
+        let after = clock.now();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert_eq!(wire.read(&mut room).await.expect("there"), 5);
+        let at = traffic.received_at().expect("stamped");
+        let slack = 1_000_000;
+        assert!(
+            (before.saturating_sub(slack)..=after + slack).contains(&at),
+            "{before} {at} {after}"
+        );
+        assert_eq!(traffic.take(), (0, 5));
+    }
+
+    /// In small pieces, in pieces that fill the reader's room to the last byte, and to the end.
+    #[tokio::test]
+    async fn reads_all_there_is_to_the_end() {
+        let (mut wire, mut other, _) = pair().await;
+        let sent: Vec<u8> = (0..200_000_u32).map(|it| it as u8).collect();
+        let sending = async {
+            for piece in sent.chunks(4096 - 7) {
+                other.write_all(piece).await.expect("connected");
+            }
+            drop(other);
+        };
+        let receiving = async {
+            let mut got = Vec::new();
+            let mut room = [0; 4096];
+            loop {
+                match wire.read(&mut room).await.expect("in order") {
+                    0 => return got,
+                    read => got.extend_from_slice(&room[..read]),
+                }
+            }
+        };
+        let (got, ()) = futures::join!(receiving, sending);
+        assert_eq!(got, sent);
+    }
+}

@@ -1,0 +1,99 @@
+//! What times are made of, each part in a histogram.
+
+use super::{Histogram, new_coarse_histogram, new_histogram};
+use crate::clock::Nanos;
+use crate::workload::Split;
+
+/// The parts of a series of times. Those of a scenario are kept to three digits, those of a step,
+/// of which there may be many, to two.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Parts {
+    /// From due until a user was free.
+    pub queue_wait: Histogram,
+    /// The rest until the start: the generator's lateness.
+    pub start_lag: Histogram,
+    /// From the start until the system took the request's last byte.
+    pub send_lag: Histogram,
+    /// From the reply's receipt until the generator saw it, where that is known.
+    pub read_lag: Histogram,
+    /// Start lag, send lag and read lag of the same request together.
+    pub generator: Histogram,
+    /// Response times without start lag and send lag.
+    pub undelayed: Histogram,
+}
+
+impl Parts {
+    pub(crate) fn of_scenario() -> Self {
+        Self::made_by(new_histogram)
+    }
+
+    pub(super) fn of_step() -> Self {
+        Self::made_by(new_coarse_histogram)
+    }
+
+    fn made_by(new: fn() -> Histogram) -> Self {
+        Self {
+            queue_wait: new(),
+            start_lag: new(),
+            send_lag: new(),
+            read_lag: new(),
+            generator: new(),
+            undelayed: new(),
+        }
+    }
+
+    fn each(&self) -> [&Histogram; 6] {
+        [
+            &self.queue_wait,
+            &self.start_lag,
+            &self.send_lag,
+            &self.read_lag,
+            &self.generator,
+            &self.undelayed,
+        ]
+    }
+
+    fn each_mut(&mut self) -> [&mut Histogram; 6] {
+        [
+            &mut self.queue_wait,
+            &mut self.start_lag,
+            &mut self.send_lag,
+            &mut self.read_lag,
+            &mut self.generator,
+            &mut self.undelayed,
+        ]
+    }
+
+    /// Records what came before the start.
+    #[inline]
+    pub(super) fn started(&mut self, queue_wait: Nanos, start_lag: Nanos) {
+        self.queue_wait.saturating_record(queue_wait);
+        self.start_lag.saturating_record(start_lag);
+    }
+
+    /// Records what came after the start, and all parts together.
+    #[inline]
+    pub(super) fn ended(&mut self, split: &Split) {
+        self.send_lag.saturating_record(split.send_lag);
+        if let Some(read_lag) = split.read_lag {
+            self.read_lag.saturating_record(read_lag);
+        }
+        self.generator.saturating_record(split.generator());
+        self.undelayed.saturating_record(split.undelayed());
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (sum, more) in self.each_mut().into_iter().zip(other.each()) {
+            super::merge::merge(sum, more);
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        for histogram in self.each_mut() {
+            if !histogram.is_empty() {
+                histogram.reset();
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The longest times in which something was asked of the service and nothing came back well.
+//!
+//! Workers mark hundredths of seconds: in which an iteration was under way, and in which one ended
+//! ok. What is silence is known only of all workers together, so it is found when they are merged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::Nanos;
+
+/// A silence at the end of the load that lasts longer than this is no slow answer any more, unless
+/// answers are slow.
+pub const LONG_SILENCE: Nanos = 1_000_000_000;
+
+const SLOT: Nanos = 10_000_000;
+const SLOTS_PER_SECOND: u64 = 100;
+/// How many seconds wait for slow workers before they are looked at for good.
+const OPEN_SECONDS: usize = 60;
+
+/// The marked hundredths of one second, a bit each.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    under_way: u128,
+    ok: u128,
+}
+
+/// One worker's marks, or all workers' together, by second.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Activity {
+    seconds: BTreeMap<u64, Marks>,
+    /// Until when the last mark of each kind reaches: what falls before is marked already.
+    marked_until: [Nanos; 2],
+}
+
+const UNDER_WAY: usize = 0;
+const OK: usize = 1;
+
+impl Activity {
+    /// An iteration ended ok, so long after measuring began.
+    #[inline]
+    pub(super) fn ok(&mut self, at: Nanos) {
+        // Mostly in the same hundredth as the one before.
+        if at >= self.marked_until[OK] || at + SLOT < self.marked_until[OK] {
+            self.mark(OK, at / SLOT);
+            self.marked_until[OK] = (at / SLOT + 1) * SLOT;
+        }
+    }
+
+    /// Iterations were under way all the time from one moment to another.
+    pub(super) fn under_way(&mut self, from: Nanos, to: Nanos) {
+        for slot in from / SLOT..=to / SLOT {
+            self.mark(UNDER_WAY, slot);
+        }
+    }
+
+    fn mark(&mut self, kind: usize, slot: u64) {
+        let marks = self.seconds.entry(slot / SLOTS_PER_SECOND).or_default();
+        let bit = 1 << (slot % SLOTS_PER_SECOND);
+        if kind == OK {
+            marks.ok |= bit;
+        } else {
+            marks.under_way |= bit;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.seconds.clear();
+        self.marked_until = [0; 2];
+    }
+}
+
+/// A stretch of silence, counted from when measuring began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// When it began.
+    pub from: Duration,
+    /// How long it was, to the hundredth of a second.
+    pub length: Duration,
+}
+
+/// The silences of a scenario.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Silence {
+    /// The longest time in which iterations were under way and none ended ok.
+    pub longest: Stretch,
+    /// The one that lasted to the end of the load; of length zero where the last word was an ok, or
+    /// nothing was under way.
+    pub last: Stretch,
+}
+
+/// Finds silences in all workers' marks.
+#[derive(Debug, Default)]
+pub(super) struct Listener {
+    open: BTreeMap<u64, Marks>,
+    found: Found,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    longest: (u64, u64),
+    /// First slot and length of the run of silent slots that may go on.
+    run: (u64, u64),
+}
+
+impl Found {
+    fn look_at(&mut self, second: u64, marks: Marks) {
+        for slot in 0..SLOTS_PER_SECOND {
+            let bit = 1 << slot;
+            let at = second * SLOTS_PER_SECOND + slot;
+            let goes_on = self.run.0 + self.run.1 == at;
+            if marks.ok & bit != 0 || marks.under_way & bit == 0 {
+                continue;
+            }
+            self.run = if goes_on && self.run.1 > 0 {
+                (self.run.0, self.run.1 + 1)
+            } else {
+                (at, 1)
+            };
+            if self.run.1 > self.longest.1 {
+                self.longest = self.run;
+            }
+        }
+    }
+}
+
+impl Listener {
+    pub(super) fn add(&mut self, activity: &Activity) {
+        for (second, marks) in &activity.seconds {
+            let open = self.open.entry(*second).or_default();
+            open.under_way |= marks.under_way;
+            open.ok |= marks.ok;
+        }
+        while self.open.len() > OPEN_SECONDS {
+            if let Some((second, marks)) = self.open.pop_first() {
+                self.found.look_at(second, marks);
+            }
+        }
+    }
+
+    /// What has been found so far.
+    pub(super) fn silence(&self) -> Silence {
+        let mut found = self.found;
+        let mut last_sign = None;
+        for (second, marks) in &self.open {
+            found.look_at(*second, *marks);
+            let any = marks.ok | marks.under_way;
+            if any != 0 {
+                let slot = u64::from(u128::BITS - 1 - any.leading_zeros());
+                last_sign = Some(second * SLOTS_PER_SECOND + slot);
+            }
+        }
+        let stretch = |(from, length): (u64, u64)| Stretch {
+            from: Duration::from_nanos(from * SLOT),
+            length: Duration::from_nanos(length * SLOT),
+        };
+        let lasts = found.run.1 > 0 && last_sign == Some(found.run.0 + found.run.1 - 1);
+        Silence {
+            longest: stretch(found.longest),
+            last: if lasts {
+                stretch(found.run)
+            } else {
+                Stretch::default()
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// What two workers' marks come to: iterations under way from and to, and oks, in milliseconds.
+    fn silence(workers: &[(&[(u64, u64)], &[u64])]) -> (u64, u64, u64) {
+        let mut listener = Listener::default();
+        for (under_way, oks) in workers {
+            let mut activity = Activity::default();
+            for (from, to) in *under_way {
+                activity.under_way(from * MS, to * MS);
+            }
+            for ok in *oks {
+                activity.ok(ok * MS);
+            }
+            listener.add(&activity);
+        }
+        let found = listener.silence();
+        let ms = |of: Duration| of.as_millis() as u64;
+        (
+            ms(found.longest.from),
+            ms(found.longest.length),
+            ms(found.last.length),
+        )
+    }
+
+    #[test_case(&[(&[(0, 1_999)], &[0, 500, 1_999])] => (510, 1_480, 0); "between answers")]
+    #[test_case(&[(&[(0, 1_999)], &[0, 500])] => (510, 1_490, 1_490); "to the end, over a second's edge")]
+    #[test_case(&[(&[(0, 995), (1_500, 1_995)], &[1_000])] => (0, 1_000, 500); "nobody asked in between")]
+    #[test_case(&[(&[(0, 1_995)], &[]), (&[(0, 1_995)], &[1_000])] => (0, 1_000, 990); "an answer to another worker")]
+    #[test_case(&[(&[(0, 1_995)], &[]), (&[], &[1_990])] => (0, 1_990, 0); "the last word was an answer")]
+    #[test_case(&[(&[], &[])] => (0, 0, 0); "nothing at all")]
+    fn silences(workers: &[(&[(u64, u64)], &[u64])]) -> (u64, u64, u64) {
+        silence(workers)
+    }
+
+    #[test]
+    fn any_length_takes_the_same_memory() {
+        let mut listener = Listener::default();
+        for second in 0..10_000_u64 {
+            let mut activity = Activity::default();
+            let from = second * 1_000 * MS;
+            activity.under_way(from, from + 999 * MS);
+            if second < 100 {
+                activity.ok(from);
+            }
+            listener.add(&activity);
+        }
+        assert_eq!(listener.open.len(), OPEN_SECONDS);
+        let silence = listener.silence();
+        assert_eq!(silence.last.length, Duration::from_millis(9_900_990));
+        assert_eq!(silence.last, silence.longest);
+    }
+}

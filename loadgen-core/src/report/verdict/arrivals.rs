@@ -1,0 +1,136 @@
+//! Whether an open model's arrivals started when they should have, and whose fault it is if not.
+
+use super::super::phrase::{count, percent, plural, span};
+use super::super::statistics::Statistics;
+use super::generator::Pressure;
+use super::service::{long_silence, when};
+use super::{Findings, ratio, span_us};
+use crate::record::ScenarioRecord;
+
+/// More than this part of the started iterations late, and ten at least: the generator was late.
+const MOST_LATE: f64 = 0.01;
+const LEAST_LATE: u64 = 10;
+/// Less than this part of the arrivals started in time: the rate was missed.
+const LEAST_ACHIEVED: f64 = 0.99;
+/// More than this part of the arrivals waiting for a user for over [`NOTABLE_WAIT_NS`]: worth a
+/// warning.
+const MOST_WAITING: f64 = 0.01;
+/// A wait for a user that a reader would notice, in nanoseconds.
+const NOTABLE_WAIT_NS: u64 = 1_000_000;
+
+pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &mut Findings) {
+    let ledger = &scenario.ledger;
+    let in_time = ratio(scenario.started_in_time, ledger.planned);
+    let missed = missed_its_rate(scenario);
+    let started = || {
+        format!(
+            "`{}`: {} of {} ({}) started within the plan's time (at least {} should)",
+            scenario.name,
+            count(scenario.started_in_time),
+            plural(ledger.planned, "arrival"),
+            percent(in_time),
+            percent(LEAST_ACHIEVED),
+        )
+    };
+    let was_late = ledger.late >= LEAST_LATE && ratio(ledger.late, ledger.started) > MOST_LATE;
+    // Both may have happened; what made arrivals wait longer is what kept them from starting.
+    let mean = |series| Statistics::of(series).mean.unwrap_or_default();
+    let waited_for_users = ledger.dropped > 0 && scenario.dropped_unanswered == ledger.dropped
+        || mean(&scenario.parts.queue_wait) > mean(&scenario.parts.start_lag);
+    if missed && was_late && !waited_for_users {
+        let lag = Statistics::of(&scenario.parts.start_lag);
+        let worst = match (lag.p99, lag.max) {
+            (Some(p99), _) => format!("p99 {}", span_us(p99)),
+            (None, max) => format!("up to {}", span_us(max.unwrap_or_default())),
+        };
+        // What hindered the generator is said once.
+        let why = if findings.invalid.is_empty() {
+            format!(": {}", generator.explain("a lower rate"))
+        } else {
+            String::new()
+        };
+        let late = super::were(ledger.late, "start");
+        findings.invalid(
+            1.0 - in_time,
+            format!(
+                "{}, and {late} late by the generator's fault (start lag {worst}){why}",
+                started()
+            ),
+        );
+    } else if missed && !was_late && generator.saturated().is_some() {
+        findings.invalid(
+            1.0 - in_time,
+            format!("{}, while {}", started(), generator.explain("a lower rate")),
+        );
+    } else {
+        warn_of_busy_users(scenario, missed, in_time, findings);
+    }
+}
+
+/// A rate that was missed, or waits that came about, because the service kept all users busy.
+fn warn_of_busy_users(
+    scenario: &ScenarioRecord,
+    missed: bool,
+    in_time: f64,
+    findings: &mut Findings,
+) {
+    let ledger = &scenario.ledger;
+    let mut troubles = Vec::new();
+    if scenario.dropped_unanswered > 0 {
+        troubles.push(format!(
+            "{} of {} ({}) never started",
+            count(scenario.dropped_unanswered),
+            plural(ledger.planned, "arrival"),
+            percent(ratio(scenario.dropped_unanswered, ledger.planned)),
+        ));
+    } else if missed && ledger.dropped == 0 {
+        troubles.push(format!(
+            "only {} of {} ({}) started within the plan's time",
+            count(scenario.started_in_time),
+            plural(ledger.planned, "arrival"),
+            percent(in_time),
+        ));
+    }
+    let waits = &scenario.parts.queue_wait;
+    let short = waits.count_between(0, NOTABLE_WAIT_NS);
+    let long = waits.len().saturating_sub(short);
+    let share = ratio(long, waits.len());
+    if share > MOST_WAITING {
+        let longest = Statistics::of(waits).max.unwrap_or_default();
+        troubles.push(format!(
+            "{} of the {} that started ({}) waited over {} for a free user, up to {} (which is in \
+             the response time, as a client would have felt it)",
+            count(long),
+            count(waits.len()),
+            percent(share),
+            span(NOTABLE_WAIT_NS),
+            span_us(longest),
+        ));
+    }
+    if troubles.is_empty() {
+        return;
+    }
+    let because = match long_silence(scenario) {
+        Some(silence) => format!(
+            "because all users were busy while the service answered nothing, {}",
+            when(silence)
+        ),
+        None => {
+            "because all users were busy with iterations that the service had not ended: raise \
+                 the most users (`load.open.users.max`, `--concurrency`) if the service should see \
+                 the whole rate"
+                .to_owned()
+        }
+    };
+    findings.warnings.push(format!(
+        "`{}`: {}, {because}",
+        scenario.name,
+        troubles.join(", and "),
+    ));
+}
+
+/// Whether an open model had fewer of its arrivals started in time than it should.
+pub(super) fn missed_its_rate(scenario: &ScenarioRecord) -> bool {
+    let planned = scenario.ledger.planned;
+    scenario.open && planned > 0 && ratio(scenario.started_in_time, planned) < LEAST_ACHIEVED
+}

@@ -1,0 +1,140 @@
+//! How much of each percentile is the generator's own.
+//!
+//! The generator's part at a percentile is that percentile of a series less the same percentile of
+//! the series without start lag and send lag, or without the lag of messages.
+
+use super::super::phrase::percent;
+use super::super::statistics::Statistics;
+use super::generator::Pressure;
+use super::{Findings, span_us};
+use crate::clock::nanos;
+use crate::record::{Histogram, ScenarioRecord, StepRecord};
+use crate::workload::SampleKind;
+
+/// A larger part of a percentile than this makes it doubtful.
+const NOTABLE_PART: f64 = 0.1;
+/// And more than this, in microseconds: nobody would notice less.
+const NOTABLE_US: f64 = 50.0;
+/// A larger part of a percentile than this, and it does not describe the service.
+const MOST_PART: f64 = 0.5;
+
+/// A percentile and what of it is the generator's.
+#[derive(Debug, Clone, Copy)]
+struct Delayed {
+    name: &'static str,
+    /// Whether it decides: of a percentile that ten samples in a million may decide, a pause of the
+    /// machine's is no reason to throw all others away.
+    decides: bool,
+    seen_us: f64,
+    undelayed_us: f64,
+}
+
+impl Delayed {
+    fn part_us(self) -> f64 {
+        self.seen_us - self.undelayed_us
+    }
+
+    fn share(self) -> f64 {
+        self.part_us() / self.seen_us
+    }
+
+    fn is_notable(self) -> bool {
+        self.share() > NOTABLE_PART && self.part_us() > NOTABLE_US
+    }
+
+    fn is_too_much(self, late_after_us: f64) -> bool {
+        self.decides && self.share() > MOST_PART && self.part_us() > late_after_us
+    }
+}
+
+/// The percentiles that are given of a series, each with what it would be without delay.
+fn percentiles(seen: &Histogram, undelayed: &Histogram) -> impl Iterator<Item = Delayed> {
+    let (seen, without) = (Statistics::of(seen), Statistics::of(undelayed));
+    let given = [
+        ("p50", true, seen.p50, without.p50),
+        ("p90", true, seen.p90, without.p90),
+        ("p95", true, seen.p95, without.p95),
+        ("p99", true, seen.p99, without.p99),
+        ("p99.9", true, seen.p999, without.p999),
+        ("p99.99", false, seen.p9999, without.p9999),
+    ];
+    given
+        .into_iter()
+        .filter_map(|(name, decides, seen, without)| {
+            Some(Delayed {
+                name,
+                decides,
+                seen_us: seen?,
+                undelayed_us: without?,
+            })
+        })
+}
+
+/// Judges every series of a scenario that the generator's part is in.
+pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &mut Findings) {
+    let name = format!("`{}`", scenario.name);
+    let undelayed = &scenario.parts.undelayed;
+    let of_scenario = (
+        name.clone(),
+        "response time",
+        &scenario.response_time,
+        undelayed,
+    );
+    let is_single = scenario.steps.len() == 1;
+    let of_steps = scenario.steps.iter().filter(|_| !is_single);
+    let of_steps = of_steps.filter_map(|step| {
+        let undelayed = &step.parts.as_deref()?.undelayed;
+        let of = format!("{name} step `{}`", step.name);
+        Some((of, "response time", &step.response_time, undelayed))
+    });
+    let of_messages = scenario.steps.iter().filter_map(|step| {
+        let seen = samples(step, SampleKind::RoundTrip)?;
+        let undelayed = samples(step, SampleKind::UndelayedRoundTrip)?;
+        let of = format!("{name} step `{}`", step.name);
+        Some((of, "round trip", seen, undelayed))
+    });
+    let late_after_us = nanos(scenario.late_after) as f64 / 1_000.0;
+    let all = std::iter::once(of_scenario)
+        .chain(of_steps)
+        .chain(of_messages);
+    for (of, what, seen, undelayed) in all {
+        let worst = percentiles(seen, undelayed)
+            .filter(|it| it.is_notable())
+            .max_by(|a, b| {
+                let rank = |it: &Delayed| (it.is_too_much(late_after_us), it.share());
+                let ((a, a_share), (b, b_share)) = (rank(a), rank(b));
+                a.cmp(&b).then(a_share.total_cmp(&b_share))
+            });
+        let Some(worst) = worst else { continue };
+        let figures = format!(
+            "{of}: {} of {what} {} ({}) is the generator's part, without it {}",
+            percent(worst.share()),
+            worst.name,
+            span_us(worst.seen_us),
+            span_us(worst.undelayed_us),
+        );
+        if worst.is_too_much(late_after_us) {
+            let less = if scenario.open {
+                "a lower rate"
+            } else {
+                "fewer users"
+            };
+            findings.invalid(
+                worst.share(),
+                format!(
+                    "{figures} (at most {} may be): {}",
+                    percent(MOST_PART),
+                    generator.explain(less)
+                ),
+            );
+        } else {
+            findings.is_hindered = true;
+            findings.warnings.push(figures);
+        }
+    }
+}
+
+fn samples(step: &StepRecord, kind: SampleKind) -> Option<&Histogram> {
+    let series = step.samples.iter().find(|(of, _)| *of == kind);
+    series.map(|(_, histogram)| histogram)
+}

@@ -1,0 +1,137 @@
+//! The generator as a whole: panics, stalls, books that do not balance, workers without time to
+//! spare.
+
+use super::super::phrase::{count, plural, span};
+use super::super::worker_load::{Surroundings, WorkerLoad};
+use super::{Findings, arrivals};
+use crate::clock::nanos;
+use crate::record::{RunRecord, ScenarioRecord};
+
+/// A worker that stands still for longer: invalid. What shorter ones did is judged by what they did
+/// to the figures.
+const LONGEST_STALL_NS: u64 = 100_000_000;
+
+/// What the verdict knows of the generator's own troubles.
+#[derive(Debug)]
+pub(super) struct Pressure {
+    pub(super) busiest: Option<WorkerLoad>,
+    pub(super) around: Surroundings,
+}
+
+impl Pressure {
+    /// The busiest worker, where it had no time to spare.
+    pub(super) fn saturated(&self) -> Option<WorkerLoad> {
+        self.busiest
+            .filter(|load| load.is_saturated(self.around.measured))
+    }
+
+    /// Why the generator did not keep up, and what helps.
+    pub(super) fn explain(&self, less: &str) -> String {
+        self.busiest.map_or_else(
+            || "the generator did not keep up".to_owned(),
+            |load| load.explain(self.around, less),
+        )
+    }
+}
+
+/// What concerns all scenarios: panics, stalls, an early stop.
+pub(super) fn judge(record: &RunRecord, generator: &Pressure, findings: &mut Findings) {
+    if let Some(message) = &record.panic {
+        findings.broken.push(format!(
+            "a workload panicked and the run ended early: {message}"
+        ));
+    }
+    let stalled = record
+        .generator
+        .workers
+        .iter()
+        .enumerate()
+        .max_by_key(|(_, worker)| worker.longest_stall);
+    if let Some((index, worker)) = stalled {
+        let stall_ns = nanos(worker.longest_stall);
+        if stall_ns > LONGEST_STALL_NS {
+            let load = WorkerLoad::of(index, worker);
+            let why = if load.is_starved(generator.around.measured) {
+                load.explain(generator.around, "fewer users or a lower rate")
+            } else {
+                "the process or its machine was suspended or short of processor time, or a \
+                 workload blocked its thread; run where nothing else does, and never block in a \
+                 workload"
+                    .to_owned()
+            };
+            findings.invalid(
+                1.0,
+                format!(
+                    "worker {index} stood still for {} (at most {} may): {why}",
+                    span(stall_ns),
+                    span(LONGEST_STALL_NS),
+                ),
+            );
+        }
+    }
+    if record.stopped {
+        findings.warnings.push(format!(
+            "stopped early: the figures cover {}",
+            span(nanos(record.elapsed)),
+        ));
+    }
+}
+
+/// Sums that must come out, whatever the service did.
+pub(super) fn judge_books(scenario: &ScenarioRecord, findings: &mut Findings) {
+    let ledger = &scenario.ledger;
+    let name = &scenario.name;
+    if !ledger.balances() {
+        findings.broken.push(format!(
+            "`{name}`: the ledger does not balance (planned {}, started {}, dropped {}, completed \
+             {}, failed {}, interrupted {}), which is a fault of loadgen: please report it",
+            count(ledger.planned),
+            count(ledger.started),
+            count(ledger.dropped),
+            count(ledger.completed),
+            count(ledger.failed),
+            count(ledger.interrupted),
+        ));
+    }
+    let outcomes: u64 = scenario.outcomes.iter().map(|(_, count)| count).sum();
+    let ended = ledger.completed + ledger.failed;
+    if outcomes != ended {
+        findings.broken.push(format!(
+            "`{name}`: {} counted for {} that completed or failed, which is a fault of loadgen: \
+             please report it",
+            plural(outcomes, "outcome"),
+            plural(ended, "iteration"),
+        ));
+    }
+}
+
+/// A worker without time to spare, where that does not make the run invalid. What it did to the
+/// times is judged with them.
+pub(super) fn judge_saturation(record: &RunRecord, generator: &Pressure, findings: &mut Findings) {
+    let Some(load) = generator.saturated() else {
+        return;
+    };
+    // Of an open model the reason for `invalid` has said it already.
+    let tells = |it: &&ScenarioRecord| !it.open || !arrivals::missed_its_rate(it);
+    let names: Vec<String> = record
+        .scenarios
+        .iter()
+        .filter(tells)
+        .map(|it| format!("`{}`", it.name))
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    let any_closed = record.scenarios.iter().any(|it| !it.open);
+    let (so, less) = if any_closed {
+        (", so throughput is a lower bound", "fewer users")
+    } else {
+        ("", "a lower rate")
+    };
+    findings.warnings.push(format!(
+        "{}: {}{so}: {}",
+        names.join(", "),
+        load.cause(),
+        load.remedy(generator.around, less),
+    ));
+}

@@ -1,0 +1,134 @@
+//! The verdict: whether the figures describe the service, and whether it did what was asked.
+//!
+//! Owns the rules and their sentences. The numbers of the rules are the constants of each part; the
+//! book gives the same ones.
+
+mod arrivals;
+mod conditions;
+mod delay;
+mod generator;
+mod service;
+
+use super::document::{Status, Verdict};
+use super::phrase::{plural, span};
+use super::scenario::ThresholdResult;
+use super::worker_load::{Surroundings, WorkerLoad};
+use crate::record::RunRecord;
+use generator::Pressure;
+
+/// Judges a run. What the service did wrong comes before what makes the figures doubtful, and that
+/// before what either may have caused. `thresholds` are each scenario's conditions and what became of
+/// them, in the order of the record's scenarios.
+#[must_use]
+pub fn verdict(record: &RunRecord, thresholds: &[Vec<ThresholdResult>]) -> Verdict {
+    verdict_on(record, thresholds, None)
+}
+
+/// The same, with advice that fits a machine of so many cores.
+pub(super) fn verdict_on(
+    record: &RunRecord,
+    thresholds: &[Vec<ThresholdResult>],
+    cores: Option<u64>,
+) -> Verdict {
+    let workers = &record.generator.workers;
+    let generator = Pressure {
+        busiest: WorkerLoad::busiest(workers),
+        around: Surroundings {
+            measured: record.elapsed,
+            workers: workers.len(),
+            cores,
+        },
+    };
+    let mut findings = Findings::default();
+    generator::judge(record, &generator, &mut findings);
+    for (index, scenario) in record.scenarios.iter().enumerate() {
+        let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
+        generator::judge_books(scenario, &mut findings);
+        delay::judge(scenario, &generator, &mut findings);
+        if scenario.open {
+            arrivals::judge(scenario, &generator, &mut findings);
+        }
+        service::judge(scenario, conditions, &mut findings);
+        conditions::judge(scenario, conditions, &mut findings);
+    }
+    generator::judge_saturation(record, &generator, &mut findings);
+    if record.scenarios.is_empty() {
+        findings
+            .failed
+            .push("there was no scenario, so nothing was measured".to_owned());
+    }
+    findings.into_verdict()
+}
+
+/// Sentences by what they amount to.
+#[derive(Debug, Default)]
+struct Findings {
+    /// The run itself broke: nothing it says can be relied on.
+    broken: Vec<String>,
+    /// The service did what it should not, whatever the generator did.
+    failed: Vec<String>,
+    /// The generator could not do what was asked, and how bad that is: the worst is said first.
+    invalid: Vec<(f64, String)>,
+    /// Conditions that do not hold, through the service or the generator.
+    missed: Vec<String>,
+    warnings: Vec<String>,
+    /// Whether the generator was in the way.
+    is_hindered: bool,
+}
+
+impl Findings {
+    fn invalid(&mut self, severity: f64, sentence: String) {
+        self.is_hindered = true;
+        self.invalid.push((severity, sentence));
+    }
+
+    fn into_verdict(mut self) -> Verdict {
+        let status = if !self.broken.is_empty() {
+            Status::Invalid
+        } else if !self.failed.is_empty() {
+            Status::Fail
+        } else if !self.invalid.is_empty() {
+            Status::Invalid
+        } else if !self.missed.is_empty() {
+            Status::Fail
+        } else {
+            Status::Pass
+        };
+        self.invalid.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let invalid = self.invalid.into_iter().map(|(_, sentence)| sentence);
+        let mut reasons = self.broken;
+        reasons.extend(self.failed);
+        reasons.extend(invalid);
+        reasons.extend(self.missed);
+        if self.is_hindered {
+            self.warnings
+                .push("`loadgen doctor` says what holds this machine back".to_owned());
+        }
+        Verdict {
+            status,
+            reasons,
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// `1 iteration was`, `2 iterations were`.
+fn were(number: u64, noun: &str) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", plural(number, noun))
+}
+
+fn span_us(micros: f64) -> String {
+    span((micros * 1_000.0).round() as u64)
+}
+
+/// A part of a whole; 0 of nothing.
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! What the service left undone: answers, silence, targets that are dead, messages nobody asked for.
+
+use std::time::Duration;
+
+use super::super::phrase::{count, percent, plural, span};
+use super::super::scenario::ThresholdResult;
+use super::super::statistics::Statistics;
+use super::{Findings, ratio, were};
+use crate::clock::nanos;
+use crate::record::{LONG_SILENCE, ScenarioRecord, Stretch, TargetRecord};
+use crate::threshold::Threshold;
+use crate::workload::MessageFault;
+
+/// A silence is long when it lasts so many times the response time's p99, and over a second.
+const LONG_SILENCE_OF_P99: f64 = 10.0;
+
+pub(super) fn judge(
+    scenario: &ScenarioRecord,
+    conditions: &[ThresholdResult],
+    findings: &mut Findings,
+) {
+    judge_silence(scenario, conditions, findings);
+    judge_remainder(scenario, findings);
+    judge_targets(scenario, findings);
+    judge_messages(scenario, findings);
+}
+
+/// How long a silence may last before it is no slow answer any more.
+fn longest_allowed(scenario: &ScenarioRecord) -> Duration {
+    let p99_us = Statistics::of(&scenario.response_time)
+        .p99
+        .unwrap_or_default();
+    let of_p99 = Duration::from_secs_f64(LONG_SILENCE_OF_P99 * p99_us / 1e6);
+    of_p99.max(Duration::from_nanos(LONG_SILENCE))
+}
+
+/// The longest silence, where it was too long for a slow answer.
+pub(super) fn long_silence(scenario: &ScenarioRecord) -> Option<Stretch> {
+    let longest = scenario.silence.longest;
+    (longest.length > longest_allowed(scenario)).then_some(longest)
+}
+
+/// `for 1.5 s, from 2 s on`.
+pub(super) fn when(silence: Stretch) -> String {
+    format!(
+        "for {}, from {} on",
+        span(nanos(silence.length)),
+        span(nanos(silence.from)),
+    )
+}
+
+/// A service that has gone silent for good fails the run, unless a condition says how long it may be
+/// silent, or none was given on purpose.
+fn judge_silence(
+    scenario: &ScenarioRecord,
+    conditions: &[ThresholdResult],
+    findings: &mut Findings,
+) {
+    let last = scenario.silence.last;
+    if last.length <= longest_allowed(scenario) {
+        return;
+    }
+    let sentence = format!(
+        "`{}`: the service answered nothing to the end of the load, {}, while iterations were under \
+         way",
+        scenario.name,
+        when(last)
+    );
+    let is_about_silence = |it: &ThresholdResult| {
+        let parsed = it.expression.parse::<Threshold>();
+        parsed.is_ok_and(|threshold| threshold.is_about_silence())
+    };
+    if conditions.is_empty() || conditions.iter().any(is_about_silence) {
+        findings.warnings.push(sentence);
+    } else {
+        findings.failed.push(sentence);
+    }
+}
+
+/// What is missing from the latency figures, or in them as a lower bound.
+fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
+    let name = &scenario.name;
+    let unanswered = scenario.unanswered;
+    let cut_off = unanswered - scenario.dropped_unanswered;
+    if unanswered > 0 {
+        let mut kinds = Vec::new();
+        if cut_off > 0 {
+            kinds.push(format!("{} cut off by the end of the run", count(cut_off)));
+        }
+        if scenario.dropped_unanswered > 0 {
+            kinds.push(format!(
+                "{} never started because all users were busy",
+                count(scenario.dropped_unanswered)
+            ));
+        }
+        findings.warnings.push(format!(
+            "`{name}`: {} left unanswered ({} of those planned: {}): they count as failed, and in \
+             the percentiles with their age, which is a lower bound",
+            were(unanswered, "iteration"),
+            percent(ratio(unanswered, scenario.ledger.planned)),
+            kinds.join(", "),
+        ));
+    }
+    let left_out = scenario.ledger.interrupted.saturating_sub(cut_off);
+    if left_out > 0 {
+        findings.warnings.push(format!(
+            "`{name}`: {} cut off by the end of the run; how long they would have taken is in no \
+             figure",
+            were(left_out, "iteration"),
+        ));
+    }
+    if scenario.saturated_samples > 0 {
+        findings.warnings.push(format!(
+            "`{name}`: {} above an hour and counted as one hour",
+            were(scenario.saturated_samples, "sample"),
+        ));
+    }
+}
+
+/// A target that does nothing beside others that do.
+fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
+    let is_alive = |target: &&TargetRecord| target.completed > 0;
+    let is_dead = |target: &&TargetRecord| {
+        let tried = target.failed + target.connections.failed + target.connections.dropped;
+        target.completed == 0 && tried > 0
+    };
+    if !scenario.targets.iter().any(|it| is_alive(&it)) {
+        return;
+    }
+    for target in scenario.targets.iter().filter(is_dead) {
+        let connections = target.connections;
+        findings.warnings.push(format!(
+            "`{}`: target {} is dead beside others that are not: {} completed and {} failed there, \
+             {} opened and {} failed",
+            scenario.name,
+            target.target,
+            count(target.completed),
+            plural(target.failed, "iteration"),
+            plural(connections.opened, "connection"),
+            plural(connections.failed, "attempt"),
+        ));
+    }
+}
+
+/// Messages that make the figures of others doubtful.
+fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
+    for step in &scenario.steps {
+        let unexpected = step.message_faults[MessageFault::Unexpected as usize];
+        if unexpected > 0 {
+            findings.warnings.push(format!(
+                "`{}`: {} came to step `{}` that nothing had asked for; where replies are matched \
+                 by their order, one of them may have been taken for an answer: number them \
+                 (`match_id`) if the service can",
+                scenario.name,
+                plural(unexpected, "message"),
+                step.name,
+            ));
+        }
+    }
+}

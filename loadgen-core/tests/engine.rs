@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Event, Options, Phase, Run, RunError, ScenarioSpec, Stopper};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::record::{Ledger, RunRecord, ScenarioRecord};
+use loadgen_core::record::{Histogram, Ledger, RunRecord, ScenarioRecord};
 use loadgen_core::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
@@ -118,8 +118,24 @@ fn check(record: &ScenarioRecord) -> Ledger {
     let ledger = record.ledger;
     assert!(ledger.balances(), "{ledger:?}");
     let ended = ledger.completed + ledger.failed;
-    assert_eq!(record.response_time.len(), ended);
-    assert_eq!(record.service_time.len(), ended);
+    let cut_off = record.unanswered - record.dropped_unanswered;
+    assert_eq!(record.response_time.len(), ended + record.unanswered);
+    assert_eq!(record.service_time.len(), ended + cut_off);
+    assert!(cut_off <= ledger.interrupted && record.dropped_unanswered <= ledger.dropped);
+    // Queue wait, start lag, send lag and service time add up to response time.
+    let sum = |histogram: &Histogram| histogram.mean() * histogram.len() as f64;
+    let parts = &record.parts;
+    if record.unanswered == 0 && ledger.interrupted == 0 && ended > 0 {
+        let all = sum(&parts.queue_wait)
+            + sum(&parts.start_lag)
+            + sum(&parts.send_lag)
+            + sum(&record.service_time);
+        let response = sum(&record.response_time);
+        assert!(
+            (all - response).abs() <= response * 0.002,
+            "{all} {response}"
+        );
+    }
     assert_eq!(record.outcomes.iter().map(|(_, n)| n).sum::<u64>(), ended);
     let series = |count: fn(&loadgen_core::record::SeriesPoint) -> u64| {
         record.series.iter().map(count).sum::<u64>()
@@ -127,7 +143,7 @@ fn check(record: &ScenarioRecord) -> Ledger {
     assert_eq!(series(|p| p.started), ledger.started);
     assert_eq!(series(|p| p.completed), ledger.completed);
     assert_eq!(series(|p| p.failed), ledger.failed);
-    assert_eq!(series(|p| p.response_time.len()), ended);
+    assert_eq!(series(|p| p.response_time.len()), ended + record.unanswered);
     if record.open {
         assert_eq!(record.parts.start_lag.len(), ledger.started);
         assert_eq!(record.parts.queue_wait.len(), ledger.started);

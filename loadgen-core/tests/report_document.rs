@@ -412,6 +412,7 @@ fn a_scenario_as_json() {
         "dropped": 1,
         "late": 0
       },
+      "unanswered": 0,
       "throughput_per_s": 191.22,
       "response_time_us": {
         "count": 2000,
@@ -481,6 +482,7 @@ fn a_scenario_as_json() {
           "max": 400.127
         }
       },
+      "targets": [],
       "steps": [
         {
           "name": "hello",
@@ -519,6 +521,13 @@ fn a_scenario_as_json() {
             "max": 50.015
           },
           "round_trip_us": {
+            "count": 30,
+            "mean": 50.0,
+            "min": 49.984,
+            "p50": 50.015,
+            "max": 50.015
+          },
+          "message_lag_us": {
             "count": 30,
             "mean": 50.0,
             "min": 49.984,

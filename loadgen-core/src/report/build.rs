@@ -136,7 +136,8 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         throughput_per_s: per_second(record.ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&record.response_time)
             .with_lower_bounds(&record.response_time, record.youngest_unanswered),
-        service_time_us: Statistics::of(&record.service_time),
+        service_time_us: Statistics::of(&record.service_time)
+            .with_lower_bounds(&record.service_time, record.youngest_unanswered),
         start_lag_us: of_open(&record.parts.start_lag),
         queue_wait_us: of_open(&record.parts.queue_wait),
         send_lag_us: Statistics::of_any(&record.parts.send_lag),
@@ -243,7 +244,8 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         name: record.name.clone(),
         response_time_us: Statistics::of_any(&record.response_time)
             .map(|it| it.with_lower_bounds(&record.response_time, youngest)),
-        service_time_us: Statistics::of_any(&record.service_time),
+        service_time_us: Statistics::of_any(&record.service_time)
+            .map(|it| it.with_lower_bounds(&record.service_time, youngest)),
         queue_wait_us: part(|parts| &parts.queue_wait),
         start_lag_us: part(|parts| &parts.start_lag),
         send_lag_us: part(|parts| &parts.send_lag),
@@ -362,13 +364,14 @@ fn total(record: &RunRecord) -> Total {
     let scenarios = record.scenarios.iter();
     let youngest = scenarios.filter_map(|it| it.youngest_unanswered).min();
     let response_time = merged(|scenario| &scenario.response_time);
+    let service_time = merged(|scenario| &scenario.service_time);
     Total {
         ledger,
         unanswered: record.scenarios.iter().map(|it| it.unanswered).sum(),
         throughput_per_s: per_second(ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&response_time)
             .with_lower_bounds(&response_time, youngest),
-        service_time_us: Statistics::of(&merged(|scenario| &scenario.service_time)),
+        service_time_us: Statistics::of(&service_time).with_lower_bounds(&service_time, youngest),
         outcomes: outcomes_by_key,
         bytes,
         connections: connections(&ConnectionRecord {

@@ -98,13 +98,16 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
         .chain(of_steps)
         .chain(of_messages);
     for (of, what, seen, undelayed) in all {
-        let worst = percentiles(seen, undelayed)
+        // Of those that are alike the first: more requests are behind it.
+        let mut notable: Vec<Delayed> = percentiles(seen, undelayed)
             .filter(|it| it.is_notable())
-            .max_by(|a, b| {
-                let rank = |it: &Delayed| (it.is_too_much(late_after_us), it.share());
-                let ((a, a_share), (b, b_share)) = (rank(a), rank(b));
-                a.cmp(&b).then(a_share.total_cmp(&b_share))
-            });
+            .collect();
+        notable.reverse();
+        let worst = notable.into_iter().max_by(|a, b| {
+            let rank = |it: &Delayed| (it.is_too_much(late_after_us), it.share());
+            let ((a, a_share), (b, b_share)) = (rank(a), rank(b));
+            a.cmp(&b).then(a_share.total_cmp(&b_share))
+        });
         let Some(worst) = worst else { continue };
         let figures = format!(
             "{of}: {} of {what} {} ({}) is the generator's part, without it {}",

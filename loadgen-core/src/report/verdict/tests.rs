@@ -227,7 +227,7 @@ fn a_run_that_measured_nothing_says_so_once() {
 #[test]
 fn a_late_generator_in_words() {
     let verdict = verdict(&run(true, |r| late(r, 312)), &[]);
-    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99.9 (13 ms) is the generator's part, without it 1 ms (at most 50% may be): worker 1 had processor time to spare (busy 30% of the time) but was held off it by another process, the host, or a workload that blocked; run where nothing else does, and never block in a workload");
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be): worker 1 had processor time to spare (busy 30% of the time) but was held off it by another process, the host, or a workload that blocked; run where nothing else does, and never block in a workload");
     assert_eq!(verdict.warnings, [DOCTOR]);
 }
 
@@ -240,7 +240,7 @@ fn a_missed_rate_in_words() {
     });
     let verdict = verdict(&record, &[]);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-`greet`: 92.3% of response time p99.9 (13 ms) is the generator's part, without it 1 ms (at most 50% may be): worker 1 had no time to spare (busy 90% of the time and without a processor for 9%); use more workers, if there are cores for them, or a lower rate
+`greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be): worker 1 had no time to spare (busy 90% of the time and without a processor for 9%); use more workers, if there are cores for them, or a lower rate
 `greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)
 ");
     assert_eq!(verdict.warnings, [DOCTOR]);
@@ -364,7 +364,7 @@ fn a_time_that_only_the_generator_missed_is_no_failure() {
     let verdict = verdict(&record, &[vec![condition]]);
     assert_eq!(verdict.status, Status::Invalid);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: `response_time.p95 < 1.2ms` does not hold, observed 1.4 ms, by the generator's part alone: without it 1 ms");
-    insta::assert_snapshot!(verdict.warnings[0], @"`greet`: 28.57% of response time p90 (1.4 ms) is the generator's part, without it 1 ms");
+    insta::assert_snapshot!(verdict.warnings[0], @"`greet`: 28.58% of response time p90 (1.4 ms) is the generator's part, without it 1 ms");
 }
 
 #[test]

@@ -52,6 +52,11 @@ impl Account {
         number
     }
 
+    /// Whether anything was sent.
+    pub(super) fn is_used(&self) -> bool {
+        self.next_number > 0
+    }
+
     /// A message with this number was sent and will be answered.
     #[inline]
     pub(super) fn sent(&mut self, number: u64, at: Nanos) {
@@ -119,6 +124,11 @@ impl Account {
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
         self.owed == 0 && !self.is_open_ended
+    }
+
+    /// Whether it is a stream without an end that goes on coming.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.is_open_ended
     }
 
     /// A message came that nobody waits for. Whether it was owed.

@@ -22,7 +22,8 @@ use crate::driver::net::{Traffic, Transport};
 use crate::driver::replay::Replay;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{
-    Answer, MessageStream, Payload, ScenarioPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Answer, MessageStream, Payload, ReplyMark, ScenarioPlan, StreamEnd, WebsocketExchange,
+    WebsocketMessages,
 };
 use crate::schedule::{ClosedModel, Limit, Load};
 use crate::workload::{
@@ -118,6 +119,13 @@ fn kinds() -> Vec<Arc<Prepared>> {
         payload: Payload::Json(serde_json::json!({ "op": 1 })),
         answer,
     };
+    let marked = |match_id: Option<&str>| Answer::Marked {
+        mark: ReplyMark {
+            field: "type".to_owned(),
+            equals: "echo".into(),
+        },
+        match_id: match_id.map(str::to_owned),
+    };
     let stream = |until| MessageStream {
         until,
         sequence: Some("n".to_owned()),
@@ -125,6 +133,8 @@ fn kinds() -> Vec<Arc<Prepared>> {
     let messages = [
         send(Answer::InOrder),
         send(Answer::ById("id".to_owned())),
+        send(marked(None)),
+        send(marked(Some("meta.id"))),
         send(Answer::None),
         send(Answer::Stream(stream(StreamEnd::Messages(5)))),
         WebsocketMessages::Ping,

@@ -4,6 +4,7 @@
 //! connections.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
-use super::connection::{Connection, config};
+use super::connection::{Connection, Incoming, Lost, config};
 use crate::clock::Clock;
 use crate::driver::connect_error::{
     ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
@@ -38,6 +39,8 @@ pub(super) struct Attempt<'a> {
     pub(super) request: Request<()>,
     /// What it offers, for messages to people.
     pub(super) subprotocols: &'a str,
+    /// Messages that the server sends by itself, and without which the connection is not open.
+    pub(super) greeting: u32,
     pub(super) limit: Duration,
     pub(super) clock: Clock,
     pub(super) observer: &'a dyn Observer,
@@ -68,7 +71,7 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Attempt<'_> {
-    /// Resolves, connects, encrypts and upgrades, all within the limit. `resolving` is that of
+    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit. `resolving` is that of
     /// [`Endpoint::connect`].
     pub(super) async fn open(
         self,
@@ -115,14 +118,48 @@ impl Attempt<'_> {
         })?;
         let identity = response.headers().get(IDENTITY).cloned();
         let since = self.clock.now();
-        Ok(Connection::new(socket, traffic, identity, since))
+        let mut connection = Connection::new(socket, traffic, identity, since);
+        be_greeted(&mut connection, self.greeting, stage).await?;
+        connection.since = self.clock.now();
+        Ok(connection)
     }
+}
+
+/// Takes the messages that belong to the opening.
+async fn be_greeted(
+    connection: &mut Connection,
+    of: u32,
+    stage: &Cell<Stage>,
+) -> Result<(), Problem> {
+    let mut came = 0;
+    while came < of {
+        stage.set(Stage::Greeting { came, of });
+        match poll_fn(|cx| connection.poll_incoming(cx)).await {
+            Ok(Incoming::Message(_)) => came += 1,
+            // A sign of life.
+            Ok(Incoming::Pong(_)) => {}
+            Err(Lost {
+                failure, detail, ..
+            }) => {
+                return Err(Problem::Greeting {
+                    failure,
+                    detail,
+                    stage: stage.get(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The class of failure that a connection which could not be opened makes an iteration end with.
 fn class(problem: &Problem) -> Failure {
     match problem {
         Problem::Upgrade(UpgradeProblem::Status { status, .. }) => Failure::Http(*status),
+        Problem::Greeting {
+            failure: failure @ Failure::Close(_),
+            ..
+        } => *failure,
         _ => Failure::Connect,
     }
 }

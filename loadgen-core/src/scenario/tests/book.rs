@@ -49,7 +49,7 @@ fn every_scenario_of_the_tutorial_is_valid() {
         }
         suites += 1;
     }
-    assert_eq!(suites, 7);
+    assert_eq!(suites, 9);
 }
 
 #[test]

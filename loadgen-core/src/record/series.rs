@@ -90,8 +90,8 @@ impl Series {
         }
     }
 
-    /// The points of a load that took so long. Seconds after it in which nothing happened are those of
-    /// good-byes.
+    /// The points of a load that took so long. Seconds after it in which nothing happened are
+    /// those of good-byes.
     pub(super) fn points_until(&self, elapsed: Duration) -> Vec<SeriesPoint> {
         let mut points = self.points();
         while let Some(last) = points.last()

@@ -126,8 +126,8 @@ impl Hub {
         plan.guesses && !plan.listens && account.is_used() && account.is_clear()
     }
 
-    /// Hears what else comes, for a while or until something does that nothing had asked for. Whether
-    /// the connection is open still.
+    /// Hears what else comes, for a while or until something does that nothing had asked for.
+    /// Whether the connection is open still.
     async fn listen_on(&self, connection: &mut Connection) -> bool {
         let listening = async {
             loop {

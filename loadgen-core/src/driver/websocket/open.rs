@@ -71,8 +71,8 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Attempt<'_> {
-    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit. `resolving` is that of
-    /// [`Endpoint::connect`].
+    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit. `resolving` is
+    /// that of [`Endpoint::connect`].
     pub(super) async fn open(
         self,
         resolving: impl Future<Output = Result<Addresses, Problem>>,

@@ -10,6 +10,10 @@ pub const STREAM_INTERVAL_US: u32 = 60_000_000;
 /// that most clients take.
 pub const STREAM_PAYLOAD_BYTES: u32 = 4_000_000;
 
+/// Messages that a WebSocket server is asked to say by itself, when a connection is open or before
+/// each answer.
+pub const UNASKED_MESSAGES: u32 = 1_000;
+
 /// What was asked for, if it is within the limit.
 ///
 /// # Errors

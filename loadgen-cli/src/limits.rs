@@ -6,7 +6,8 @@ use crate::human;
 
 /// Files the process has open besides its connections: standard streams, results, libraries.
 const BESIDE_CONNECTIONS: u64 = 48;
-/// Files that each worker has open besides its connections: poller, waker, timer.
+/// Files that each worker has open besides its users' connections: poller, waker, timer, and the few
+/// WebSocket connections that are listened to after their users have gone on.
 const PER_WORKER: u64 = 8;
 
 /// More connections than files may be open.

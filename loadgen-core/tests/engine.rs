@@ -512,6 +512,49 @@ fn a_generator_that_stood_still_is_found_out() {
     assert_eq!(ledger.planned, 500);
 }
 
+/// Works hard and takes 900 ms to say good-bye.
+struct SlowToLeave;
+
+impl Workload for SlowToLeave {
+    type Session = ();
+
+    async fn open(&self, _: UserId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
+        let until = iteration.now() + 5_000_000;
+        while iteration.now() < until {
+            std::hint::spin_loop();
+        }
+        tokio::task::yield_now().await;
+        Outcome::Ok
+    }
+
+    async fn close(&self, (): ()) {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+    }
+}
+
+/// A worker that worked all the time is not one that had time to spare, however long the good-byes
+/// of its users take.
+#[test]
+fn good_byes_are_no_part_of_the_load() {
+    for limit in [Limit::Iterations(60), Limit::IterationsPerUser(60)] {
+        let options = Options {
+            workers: Some(1),
+            seed: 1,
+        };
+        let record = Run::new(options)
+            .scenario(spec(closed(1, limit)), |_| SlowToLeave)
+            .execute()
+            .unwrap();
+        let worker = &record.generator.workers[0];
+        let wanted = worker.cpu_busy + worker.cpu_starved;
+        assert!(wanted > 0.5, "{worker:?}");
+    }
+}
+
 /// Says what a driver would: that each iteration moved some bytes.
 struct Chatty(Rc<dyn Observer>);
 

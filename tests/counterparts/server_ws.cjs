@@ -4,7 +4,9 @@
 "use strict";
 
 const http = require("node:http");
-const { WebSocketServer } = require("ws");
+const { WebSocket, WebSocketServer } = require("ws");
+
+const LATE_MS = 20;
 
 const books = { opened: 0, open: 0, received: 0, sent: 0, text: 0, binary: 0, pings: 0, closes: {}, extensions: [] };
 let number = 0;
@@ -54,10 +56,19 @@ sockets.on("connection", (socket, request) => {
       socket.send(data.subarray(0, middle), { binary: isBinary, fin: false });
       socket.ping();
       say(socket, data.subarray(middle), { binary: isBinary, fin: true });
+    } else if (request.url === "/late" || request.url === "/events") {
+      // The answer takes its time; that the question has come is told at once.
+      if (request.url === "/events") {
+        say(socket, JSON.stringify({ event: "seen" }));
+      }
+      setTimeout(() => socket.readyState === WebSocket.OPEN && say(socket, data, { binary: isBinary }), LATE_MS);
     } else if (request.url === "/terminate") {
       socket.terminate();
     }
   });
+  if (request.url === "/late") {
+    setTimeout(() => say(socket, "welcome"), LATE_MS / 4);
+  }
   if (request.url === "/feed") {
     listeners.add(socket);
   }

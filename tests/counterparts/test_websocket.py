@@ -247,8 +247,9 @@ class Ws(unittest.TestCase):
     def setUp(self):
         self.server = self.enterContext(ws_server())
 
-    def one(self, *steps, load=LOAD, **fields):
-        found = run_one(scenario("ws", self.server.address, *steps, load=load, **fields))
+    def one(self, *steps, load=LOAD, expect=0, **fields):
+        plan = scenario("ws", self.server.address, *steps, load=load, **fields)
+        found = run_one(plan, expect=expect)
         deadline = time.monotonic() + 2
         while (books := self.books())["open"] > 0 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -303,6 +304,50 @@ class Ws(unittest.TestCase):
         self.assertLessEqual(messages["received"], books["sent"])
         self.assertGreater(messages["received"], 0.95 * books["sent"])
         self.assertEqual(books["closes"], {"1000": 20})
+
+    def told(self, step, said):
+        """A service of which it is told what it says by itself, beside 40 answers."""
+        load = {"closed": {"users": 4, "iterations_per_user": 10}}
+        found, books = self.one(step, load=load, connection_per="iteration")
+        self.assertEqual(found["outcomes"], {"ok": 40})
+        self.assertEqual((books["received"], books["sent"]), (40, 40 + said))
+        (step,) = found["steps"]
+        self.assertNotIn("unexpected", step["messages"])
+        self.assertEqual(step["round_trip_us"]["count"], 40)
+        self.assertGreaterEqual(step["round_trip_us"]["min"], 19_000)
+        return message_counts(step)["received"]
+
+    def untold(self, step):
+        """The same of which it is not."""
+        found, books = self.one(
+            {"name": "ask", **step},
+            load={"closed": {"users": 4, "iterations_per_user": 10}},
+            connection_per="iteration",
+            thresholds=["steps.ask.messages_unexpected == 0"],
+            expect=99,
+        )
+        self.assertEqual(found["outcomes"], {"ok": 40})
+        counts = message_counts(found["steps"][0])
+        self.assertGreaterEqual(counts["unexpected"], 1)
+        # All that was sent has come.
+        self.assertEqual(counts["received"], 40 + counts["unexpected"])
+        self.assertEqual(counts["received"], books["sent"])
+
+    def test_greeting(self):
+        received = self.told(exchange("/late", {"text": "x"}, greeting=1), said=40)
+        self.assertEqual(received, 40)
+
+    def test_greeting_that_is_not_expected(self):
+        self.untold(exchange("/late", {"text": "x"}))
+
+    def test_events(self):
+        mark = {"field": "op", "equals": "x"}
+        step = exchange("/events", {"json": {"op": "x"}}, reply=mark, pushes=True)
+        received = self.told(step, said=40)
+        self.assertEqual(received, 80)
+
+    def test_events_that_are_not_expected(self):
+        self.untold(exchange("/events", {"json": {"op": "x"}}))
 
     def test_cut(self):
         found, books = self.one(

@@ -42,6 +42,39 @@ impl Path {
     }
 }
 
+/// Says so many messages by itself on a new connection.
+///
+/// # Errors
+/// The end of the session, which came in between.
+pub(super) async fn greet(
+    session: &mut Session,
+    messages: u32,
+    backend: Option<&RawValue>,
+) -> Result<(), End> {
+    for greeting in 0..messages {
+        let says = Says::Greeting { greeting };
+        session.feed(said(None, says, backend)).await?;
+    }
+    Ok(())
+}
+
+/// Says so many messages that nobody asked for.
+///
+/// # Errors
+/// The end of the session, which came in between.
+pub(super) async fn push(
+    session: &mut Session,
+    messages: u32,
+    backend: Option<&RawValue>,
+) -> Result<(), End> {
+    for push in 0..messages {
+        session
+            .feed(said(None, Says::Push { push }, backend))
+            .await?;
+    }
+    Ok(())
+}
+
 /// Answers one message, and says how. What is fed to the session is sent at the latest when it waits.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response
 
 use crate::connection::Connection;
 use crate::identity::IDENTITY_METADATA;
+use crate::limits;
 use crate::server::HANDSHAKE_TIMEOUT;
 
 use super::answers::Path;
@@ -32,10 +33,45 @@ const HEAD_BYTES: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Upgraded {
     pub(super) path: Path,
-    /// Whether every answer is to name the backend.
-    pub(super) identify: bool,
+    /// What the connection asks of all that is said on it.
+    pub(super) manner: Manner,
     /// What came right behind the request.
     pub(super) early: Vec<u8>,
+}
+
+/// What a connection asks of all that is said on it, in the query after its path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Manner {
+    /// `identify=1`: whether every answer is to name the backend.
+    pub(super) identify: bool,
+    /// `greet=2`: messages to say by itself when the connection is open.
+    pub(super) greet: u32,
+    /// `push=1`: messages to say by itself before each answer.
+    pub(super) push: u32,
+}
+
+impl Manner {
+    /// What is not known here is ignored.
+    fn read(query: &str) -> Result<Self, Refusal> {
+        let mut manner = Self::default();
+        for pair in query.split('&') {
+            match pair.split_once('=') {
+                Some(("identify", value)) => manner.identify |= value == "1",
+                Some((name @ "greet", value)) => manner.greet = messages(name, value)?,
+                Some((name @ "push", value)) => manner.push = messages(name, value)?,
+                _ => {}
+            }
+        }
+        Ok(manner)
+    }
+}
+
+fn messages(name: &str, value: &str) -> Result<u32, Refusal> {
+    let wrong = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
+    let asked = value
+        .parse()
+        .map_err(|_| wrong(format!("{name} is a number of messages, such as {name}=1")))?;
+    limits::within(name, asked, limits::UNASKED_MESSAGES).map_err(wrong)
 }
 
 /// A request that is turned away.
@@ -142,7 +178,7 @@ fn judge(request: &Request, early: Vec<u8>) -> Result<Accepted, Refusal> {
     let query = request.uri().query().unwrap_or_default();
     let upgraded = Upgraded {
         path,
-        identify: query.split('&').any(|pair| pair == "identify=1"),
+        manner: Manner::read(query)?,
         early,
     };
     Ok((response, upgraded))

@@ -66,6 +66,12 @@ pub(super) enum Says<'a> {
     Binary {
         bytes: usize,
     },
+    Greeting {
+        greeting: u32,
+    },
+    Push {
+        push: u32,
+    },
     Error {
         error: Cow<'a, str>,
     },

@@ -23,6 +23,10 @@
 //! form of the other answers, `{"text": "…", "backend": {…}}`, or `{"bytes": 64, "backend": {…}}`
 //! for a binary message of so many bytes.
 //!
+//! With `?greet=2` a new connection is greeted with so many messages, `{"greeting": 0}` and on. With
+//! `?push=1` so many come before each answer, `{"push": 0}` and on, which nobody asked for. At most
+//! [`limits::UNASKED_MESSAGES`](crate::limits::UNASKED_MESSAGES) of each.
+//!
 //! Of the subprotocols that a client offers the first is taken. Another path is answered with 404
 //! and what there is, a request that is no WebSocket handshake with 426.
 //!
@@ -146,7 +150,7 @@ impl Protocol for Websocket {
             let shared = Arc::clone(&self.0);
             Session::new(connection, upgraded.early, shared)
                 .await
-                .serve(upgraded.path, upgraded.identify, drain)
+                .serve(upgraded.path, upgraded.manner, drain)
                 .await;
         }
     }

@@ -25,6 +25,7 @@ use crate::server::Drain;
 
 use super::Shared;
 use super::answers::{self, Path};
+use super::handshake::Manner;
 
 /// Allocated for every connection, and cleared before every read.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -115,24 +116,29 @@ impl Session {
     }
 
     /// Answers until the peer has gone or, after `drain`, until what has arrived is answered.
-    pub(super) async fn serve(mut self, path: Path, identify: bool, drain: Drain) {
-        let Err(end) = self.answer_all(path, identify, drain).await;
+    pub(super) async fn serve(mut self, path: Path, manner: Manner, drain: Drain) {
+        let Err(end) = self.answer_all(path, manner, drain).await;
         self.end(end).await;
     }
 
     async fn answer_all(
         &mut self,
         path: Path,
-        identify: bool,
+        manner: Manner,
         mut drain: Drain,
     ) -> Result<Infallible, End> {
         let shared = Arc::clone(&self.shared);
-        let backend = identify.then_some(&*shared.backend);
+        let backend = manner.identify.then_some(&*shared.backend);
+        answers::greet(self, manner.greet, backend).await?;
+        self.flush().await?;
         let mut draining = pin!(drain.begun());
         loop {
             let Request { message, handling } = self.next(draining.as_mut()).await?;
             let answered = match self.judge().await {
-                Ok(()) => answers::answer(self, path, backend, message).await,
+                Ok(()) => match answers::push(self, manner.push, backend).await {
+                    Ok(()) => answers::answer(self, path, backend, message).await,
+                    Err(end) => Err(end),
+                },
                 Err(end) => Err(end),
             };
             if let Some(handling) = handling {

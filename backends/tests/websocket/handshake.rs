@@ -65,6 +65,8 @@ async fn another_path_is_told_what_there_is(request: &str) {
 #[test_case("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" => "405"; "another method")]
 #[test_case(&format!("GET /echo HTTP/1.1\r\n{UPGRADE}\r\n").replace("13", "8") => "426"; "another version")]
 #[test_case(&format!("GET /echo HTTP/1.1\r\n{UPGRADE}\r\n").replace("dGhl", "xyz") => "400"; "a bad key")]
+#[test_case(&format!("GET /echo?greet=-1 HTTP/1.1\r\n{UPGRADE}\r\n") => "400"; "a greeting of no number")]
+#[test_case(&format!("GET /echo?push=1001 HTTP/1.1\r\n{UPGRADE}\r\n") => "400"; "too many pushes")]
 #[test_case("hello there\r\n\r\n" => "400"; "no HTTP")]
 #[test_case("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" => "400"; "HTTP/2")]
 #[test_case(&format!("GET /echo HTTP/1.1\r\nA: {}", "x".repeat(20_000)) => "431"; "too large")]

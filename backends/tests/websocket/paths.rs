@@ -27,6 +27,33 @@ async fn echo_sends_back_what_came(message: Message) {
 }
 
 #[tokio::test]
+async fn says_by_itself_what_the_query_asks_for() {
+    let server = serve(Faults::default());
+    let mut client = connect(&server, "/echo?greet=2&push=1").await;
+    for greeting in 0..2 {
+        assert_eq!(
+            receive_json(&mut client).await,
+            json!({ "greeting": greeting })
+        );
+    }
+    for _ in 0..3 {
+        assert_eq!(ask(&mut client, "hello").await, json!({ "push": 0 }));
+        assert_eq!(receive(&mut client).await, Message::text("hello"));
+    }
+}
+
+#[tokio::test]
+async fn what_it_says_by_itself_names_the_backend_too() {
+    let server = serve(Faults::default());
+    let mut client = connect(&server, "/stream?greet=1&identify=1").await;
+    let greeting = receive_json(&mut client).await;
+    assert_eq!(
+        (&greeting["greeting"], &greeting["backend"]["id"]),
+        (&json!(0), &json!(ID))
+    );
+}
+
+#[tokio::test]
 async fn many_messages_at_once_come_back_in_order() {
     let server = serve(Faults::default());
     let (mut sending, mut receiving) = connect(&server, "/echo").await.split();

@@ -5,6 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "websocket")]
+use crate::outcome::Failure;
+
 /// A connection that could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not connect to {target}: {problem}")]
@@ -87,6 +90,14 @@ pub(crate) enum Problem {
     #[cfg(feature = "websocket")]
     #[error("{0}")]
     Upgrade(UpgradeProblem),
+    #[cfg(feature = "websocket")]
+    #[error("{detail}, while {stage}")]
+    Greeting {
+        failure: Failure,
+        /// What ended the connection.
+        detail: String,
+        stage: Stage,
+    },
     #[error("TLS handshake failed: {0}")]
     Tls(String),
     #[error("`{0}` is not a name that a certificate can carry; set `tls.server_name`")]
@@ -159,11 +170,27 @@ pub(crate) enum Stage {
     Http2Setup,
     #[cfg(feature = "websocket")]
     Upgrade,
+    #[cfg(feature = "websocket")]
+    Greeting {
+        /// Messages that have come.
+        came: u32,
+        /// Messages that are to come.
+        of: u32,
+    },
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            #[cfg(feature = "websocket")]
+            Self::Greeting { came, of } => {
+                let messages = if *of == 1 { "message" } else { "messages" };
+                return write!(
+                    f,
+                    "waiting for the greeting, {came} of {of} {messages} so far; does the server \
+                     greet on this path (`greeting`)?"
+                );
+            }
             Self::Resolving => "resolving the name",
             Self::Connecting => "connecting",
             Self::TlsHandshake => "waiting for the TLS handshake",

@@ -60,6 +60,8 @@ struct Part<W: Workload> {
     shared: Arc<Shared>,
     /// Iterations of the chunk claimed last.
     claimed: Cell<u64>,
+    /// Users that may start again.
+    going_on: Cell<usize>,
     /// Users stand in line for the rate limit: only the first of them asks it, however many wait.
     turn: Semaphore,
     seed: u64,
@@ -78,6 +80,7 @@ pub(super) async fn run<W: Workload>(
         model: model.clone(),
         shared,
         claimed: Cell::new(0),
+        going_on: Cell::new(users.len()),
         turn: Semaphore::new(1),
         seed,
     });
@@ -170,6 +173,11 @@ impl<W: Workload> Part<W> {
                 burst = 0;
                 tokio::task::yield_now().await;
             }
+        }
+        // Saying good-bye is no part of the load, however long it takes.
+        self.going_on.set(self.going_on.get() - 1);
+        if self.going_on.get() == 0 {
+            core.begin_ending(core.clock.now());
         }
         self.lane.close(session).await;
     }

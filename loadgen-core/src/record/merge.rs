@@ -180,7 +180,7 @@ impl Merger {
     #[must_use]
     pub fn finish(mut self, elapsed: Duration) -> ScenarioRecord {
         self.total.elapsed = elapsed;
-        self.total.series = self.series.points();
+        self.total.series = self.series.points_until(elapsed);
         self.total.silence = self.listener.silence();
         self.total
     }

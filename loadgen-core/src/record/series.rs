@@ -1,6 +1,7 @@
 //! The run over time, in bounded memory.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{ConnectionCounts, Histogram, SeriesPoint, Sparse};
 
@@ -103,6 +104,21 @@ impl Series {
         }
     }
 
+    /// The points of a load that took so long. Seconds after it in which nothing happened are
+    /// those of good-byes.
+    pub(super) fn points_until(&self, elapsed: Duration) -> Vec<SeriesPoint> {
+        let mut points = self.points();
+        while let Some(last) = points.last()
+            && Duration::from_secs(last.t_s) >= elapsed
+            && last.started + last.completed + last.failed == 0
+            && last.connections == ConnectionCounts::default()
+            && last.response_time.is_empty()
+        {
+            points.pop();
+        }
+        points
+    }
+
     /// Every point so far, the open seconds included.
     pub(super) fn points(&self) -> Vec<SeriesPoint> {
         let mut points = self.closed.clone();
@@ -189,6 +205,29 @@ mod tests {
         let points = series.points();
         assert!(points[3].response_time.is_empty());
         assert_eq!(points[41].response_time.len(), 1);
+    }
+
+    #[test]
+    fn seconds_of_good_byes_are_left_out_unless_something_happened_in_them() {
+        let mut series = Series::new();
+        series.happened(1, completed(1));
+        series.happened(3, Happened::default());
+        let points = |series: &Series, ms| series.points_until(Duration::from_millis(ms)).len();
+        assert_eq!(points(&series, 1_900), 2);
+        assert_eq!(points(&series, 2_100), 3);
+        assert_eq!(points(&series, 500), 2, "what completed is in some point");
+        let dropped = ConnectionCounts {
+            dropped: 1,
+            ..ConnectionCounts::default()
+        };
+        series.happened(
+            2,
+            Happened {
+                connections: dropped,
+                ..Happened::default()
+            },
+        );
+        assert_eq!(points(&series, 1_900), 3);
     }
 
     #[test]

@@ -238,7 +238,8 @@ pub struct Messages {
     /// any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub out_of_order: u64,
-    /// Messages that nothing had asked for, a second reply for instance; where there were any.
+    /// Messages that nothing had asked for, a second reply for instance, while the step used the
+    /// connection or after it had; where there were any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unexpected: u64,
     /// Replies that came after their iteration had been given up; where there were any.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::call::{Message, Method};
 use super::elements::{Bounded, Iterations, MAX_ITERATIONS, ScenarioName, Users};
-use super::exchange::{FieldName, JsonMessage, MessageSize, Path, Ping};
+use super::exchange::{FieldPath, JsonMessage, MessageSize, Path, Ping};
 use super::problem::Problems;
 use super::raw::{RawClosed, RawGrpc, RawLoad, RawScenario, RawStep};
 use super::raw_websocket::{RawMessageStream, RawSend, RawSendAs, RawWebsocket};
@@ -144,7 +144,7 @@ pub(super) fn rewrite_websocket(
             let send = asking(json!({ "count": STREAM_COUNT }));
             let stream = Slot::Given(RawMessageStream {
                 messages: Slot::Given(Bounded(u64::from(STREAM_COUNT))),
-                sequence: Slot::Given(FieldName(SEQUENCE.to_owned())),
+                sequence: Slot::Given(FieldPath(SEQUENCE.to_owned())),
                 ..RawMessageStream::default()
             });
             (

@@ -33,15 +33,52 @@ fn is_path(text: &str) -> bool {
 }
 
 checked_text! {
-    /// The name of a field of JSON messages.
-    FieldName, "FieldName",
-    "the name of a field of the message itself: 1 to 100 characters, no `.` and no control character",
-    is_field_name, "^[^\\x00-\\x1f\\x7f.]{1,100}$"
+    /// A field of JSON messages, or of objects within them.
+    FieldPath, "FieldPath",
+    "the name of a field, or the way to one in nested objects, such as \"meta.id\": 1 to 100 \
+     characters, a name on either side of each `.`, and no control character",
+    is_field_path, "^(?=.{1,100}$)[^\\x00-\\x1f\\x7f.]+(\\.[^\\x00-\\x1f\\x7f.]+)*$"
 }
 
-fn is_field_name(text: &str) -> bool {
+fn is_field_path(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.chars().count())
-        && !text.chars().any(|c| c.is_ascii_control() || c == '.')
+        && !text.chars().any(|c| c.is_ascii_control())
+        && text.split('.').all(|name| !name.is_empty())
+}
+
+/// A JSON value without parts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scalar(pub(super) Value);
+
+impl Decode for Scalar {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::Array(_) | Value::Object(_) => {
+                reader.refuse("a text, a number, true, false or null", None)
+            }
+            value => constant(reader).then(|| Self(value.clone())),
+        }
+    }
+}
+
+impl Serialize for Scalar {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean", "null"] })
+    }
 }
 
 checked_text! {

@@ -20,6 +20,7 @@ mod protocol;
 mod raw;
 mod raw_websocket;
 mod reader;
+mod replies;
 mod schema;
 mod select;
 mod steps;
@@ -31,8 +32,8 @@ mod websocket;
 
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{
-    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Plan, Protocol, ScenarioPlan,
-    StepPlan, StreamEnd, Tls, WebsocketExchange, WebsocketMessages,
+    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Plan, Protocol, ReplyMark,
+    ScenarioPlan, StepPlan, StreamEnd, Tls, WebsocketExchange, WebsocketMessages,
 };
 pub use print::to_json;
 pub use problem::{Problem, SuiteError};

@@ -13,7 +13,8 @@ use crate::threshold::Threshold;
 use crate::units::Rate;
 
 pub use websocket::{
-    Answer, ConnectionPer, MessageStream, Payload, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Answer, ConnectionPer, MessageStream, Payload, ReplyMark, StreamEnd, WebsocketExchange,
+    WebsocketMessages,
 };
 
 /// What holds where a scenario says nothing.

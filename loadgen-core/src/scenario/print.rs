@@ -8,18 +8,19 @@ use super::elements::{
     Bounded, FilePath, PositiveSpan, ScenarioName, ServerName, Span, StepName, TagValue, TargetText,
 };
 use super::exchange::{
-    Bytes, FieldName, HeaderValue, JsonMessage, MessageSize, Path, Ping, Subprotocol, TextMessage,
+    Bytes, FieldPath, HeaderValue, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol,
+    TextMessage,
 };
 use super::plan::{
-    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Protocol, ScenarioPlan,
-    StepPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Protocol, ReplyMark,
+    ScenarioPlan, StepPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
 };
 use super::raw::{
     RawArrivals, RawBetween, RawClosed, RawCompression, RawConnectionPer, RawGrpc, RawLoad,
     RawOpen, RawOpenUsers, RawRateStage, RawScenario, RawStep, RawSuite, RawThinkTime, RawTls,
     RawUserStage, RawWhenBusy,
 };
-use super::raw_websocket::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
+use super::raw_websocket::{RawMark, RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Entries, List, Slot};
 use crate::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, WhenBusy,
@@ -245,6 +246,14 @@ fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
     let mut raw = RawWebsocket {
         path: Slot::Given(Path(exchange.path.clone())),
         every: Slot::from_option(exchange.every.map(PositiveSpan)),
+        greeting: match exchange.greeting {
+            0 => Slot::Absent,
+            messages => Slot::Given(number(messages)),
+        },
+        pushes: match exchange.pushes {
+            true => Slot::Given(true),
+            false => Slot::Absent,
+        },
         ..RawWebsocket::default()
     };
     let (mut repeats, mut overlaps) = (true, true);
@@ -259,7 +268,14 @@ fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
                 Answer::InOrder => raw.reply = Slot::Given(RawReply::One),
                 Answer::ById(field) => {
                     raw.reply = Slot::Given(RawReply::One);
-                    raw.match_id = Slot::Given(FieldName(field.clone()));
+                    raw.match_id = Slot::Given(FieldPath(field.clone()));
+                }
+                Answer::Marked {
+                    mark: given,
+                    match_id,
+                } => {
+                    raw.reply = Slot::Given(RawReply::Marked(mark(given)));
+                    raw.match_id = Slot::from_option(match_id.clone().map(FieldPath));
                 }
                 Answer::Stream(messages) => {
                     raw.stream = Slot::Given(stream(messages));
@@ -310,9 +326,16 @@ fn send(payload: &Payload) -> RawSend {
     }
 }
 
+fn mark(mark: &ReplyMark) -> RawMark {
+    RawMark {
+        field: Slot::Given(FieldPath(mark.field.clone())),
+        equals: Slot::Given(Scalar(mark.equals.clone())),
+    }
+}
+
 fn stream(messages: &MessageStream) -> RawMessageStream {
     let mut raw = RawMessageStream {
-        sequence: Slot::from_option(messages.sequence.clone().map(FieldName)),
+        sequence: Slot::from_option(messages.sequence.clone().map(FieldPath)),
         ..RawMessageStream::default()
     };
     match messages.until {

@@ -1,8 +1,17 @@
 //! What a WebSocket step may say.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
 use super::elements::{Messages, PositiveSpan};
-use super::exchange::{Bytes, FieldName, JsonMessage, MessageSize, Path, Ping, TextMessage};
+use super::exchange::{
+    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage,
+};
 use super::reader::{Decode, Reader, Slot, choice, object};
+use crate::nearest::did_you_mean;
 
 object! {
     /// An exchange of messages on a WebSocket connection. Each path is a connection of its own.
@@ -28,7 +37,13 @@ object! {
         "reply" reply: RawReply,
         /// The field of message and reply, both JSON objects, that says which reply belongs to
         /// which message; it is filled in. In the order of the messages unless given.
-        "match_id" match_id: FieldName,
+        "match_id" match_id: FieldPath,
+        /// Messages that the server sends by itself once the connection is open. None unless
+        /// given here or by another step of the same path.
+        "greeting" greeting: Messages,
+        /// Whether messages that nobody asked for are normal on this connection. `false` unless
+        /// given here or by another step of the same path.
+        "pushes" pushes: bool,
         /// How many times it is sent. 1 unless given.
         "repeat" repeat: Messages,
         /// Time between two messages sent; as fast as `in_flight` allows unless given.
@@ -49,6 +64,7 @@ object! {
         "headers" => "header fields belong to the scenario: `headers`",
         "metadata" => "header fields belong to the scenario: `headers`",
         "subprotocols" => "subprotocols belong to the scenario: `subprotocols`",
+        "match" => "which message is a reply is for `reply` to say, by a field and its value; whole expressions come with a later version",
     }
 }
 
@@ -87,13 +103,74 @@ choice! {
     }
 }
 
-choice! {
-    /// What answers a message.
-    RawReply {
-        /// One message.
-        One = "one",
-        /// Nothing that is waited for.
-        None = "none",
+/// What answers a message.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum RawReply {
+    /// One message.
+    One,
+    /// Nothing that is waited for.
+    None,
+    /// One message that has this mark.
+    Marked(RawMark),
+}
+
+impl RawReply {
+    const WORDS: [&str; 2] = ["one", "none"];
+}
+
+impl Decode for RawReply {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str = "\"one\", \"none\", or what marks a reply, such as \
+                                {\"field\": \"type\", \"equals\": \"echo\"}";
+        match reader.value {
+            Value::Object(_) => RawMark::decode(reader).map(Self::Marked),
+            Value::String(word) => match word.as_str() {
+                "one" => Some(Self::One),
+                "none" => Some(Self::None),
+                other => reader.refuse(EXPECTED, did_you_mean(other, Self::WORDS)),
+            },
+            _ => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Serialize for RawReply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::One => serializer.serialize_str("one"),
+            Self::None => serializer.serialize_str("none"),
+            Self::Marked(mark) => mark.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for RawReply {
+    fn schema_name() -> Cow<'static, str> {
+        "RawReply".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What answers a message: one message, nothing that is waited for, or \
+                            one message that has a mark.",
+            "anyOf": [{ "enum": Self::WORDS }, generator.subschema_for::<RawMark>()],
+        })
+    }
+}
+
+object! {
+    /// What marks a reply: a field of it that has a certain value.
+    RawMark is "the mark of a reply" {
+        /// The field of the reply, a JSON object.
+        "field" [required] field: FieldPath,
+        /// The value that only replies have there.
+        "equals" [required] equals: Scalar,
+    }
+    hints {
+        "path" => "the way to the field is `field`",
+        "name" => "the field's name is `field`",
+        "value" => "the value is `equals`",
+        "is" => "the value is `equals`",
     }
 }
 
@@ -106,7 +183,7 @@ object! {
         /// It is over after this time.
         "for" duration: PositiveSpan,
         /// The field of each message, a JSON object, that holds its sequence number.
-        "sequence" sequence: FieldName,
+        "sequence" sequence: FieldPath,
     }
     hints {
         "count" => "it is over after so many `messages`",

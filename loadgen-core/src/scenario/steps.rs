@@ -6,6 +6,7 @@ use super::call::{Message, check_reference_method};
 use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan};
 use super::raw::{RawGrpc, RawStep};
 use super::reader::{List, Slot};
+use super::replies::share_connections;
 use super::validate::Layers;
 use crate::nearest::did_you_mean;
 use crate::schedule::Load;
@@ -88,7 +89,12 @@ impl Layers<'_> {
                 Some("scenarios of one file can run together".to_owned()),
             );
         }
-        (!broken).then_some(steps)
+        broken |= !self.connections_agree(list, &picked.path);
+        if broken {
+            return None;
+        }
+        share_connections(&mut steps);
+        Some(steps)
     }
 
     fn step(&self, raw: &RawStep, path: &str, has_protos: bool) -> Option<StepPlan> {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::exchange::{HeaderValue, Subprotocol, check_header_name};
 use super::plan::{
-    Action, Answer, MessageStream, Payload, StepPlan, StreamEnd, WebsocketExchange,
+    Action, Answer, MessageStream, Payload, ReplyMark, StepPlan, StreamEnd, WebsocketExchange,
     WebsocketMessages,
 };
 use super::problem::Problems;
 use super::raw_websocket::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Entries, List, Slot};
+use super::replies::{NoRoom, room_for};
 use super::validate::Layers;
 use crate::units::format_duration;
 
@@ -32,6 +33,8 @@ impl Layers<'_> {
         let repeat = raw.repeat.or(1, |count| count.small());
         let every = raw.every.or(None, |span| Some(span.0));
         let in_flight = raw.in_flight.or(1, |count| count.small());
+        let greeting = raw.greeting.or(0, |count| count.small());
+        let pushes = raw.pushes.or(false, |are_normal| *are_normal);
         let target_path = raw
             .path
             .or_else_with(|| "/".to_owned(), |path| path.0.clone());
@@ -55,6 +58,8 @@ impl Layers<'_> {
             repeat: repeat?,
             every: every?,
             in_flight: in_flight?,
+            greeting: greeting?,
+            pushes: pushes?,
         })
     }
 
@@ -267,16 +272,21 @@ impl Check<'_> {
         } else if !streams && let (Some(id), Some(send)) = (raw.match_id.given(), raw.send.given())
         {
             match &send.json {
-                Slot::Given(json) => match json.0.as_object() {
-                    Some(object) if object.contains_key(&id.0) => {
+                Slot::Given(json) => match room_for(&json.0, &id.0) {
+                    Ok(()) => {}
+                    Err(NoRoom::NoObject) => {
+                        let found = "`match_id` with a message that is no object".to_owned();
+                        refuse("match_id", found, "an object in `send.json`", None);
+                    }
+                    Err(NoRoom::Within(name)) => {
+                        let found = format!("something other than an object in `{name}`");
+                        let expected = format!("an object, or nothing: `match_id` is `{}`", id.0);
+                        refuse("send.json", found, &expected, None);
+                    }
+                    Err(NoRoom::Taken) => {
                         let help = "it is filled in with a number for each message";
                         let found = format!("`{}`, the field that `match_id` names", id.0);
                         refuse("send.json", found, "it to be left out", Some(help));
-                    }
-                    Some(_) => {}
-                    None => {
-                        let found = "`match_id` with a message that is no object".to_owned();
-                        refuse("match_id", found, "an object in `send.json`", None);
                     }
                 },
                 Slot::Absent => {
@@ -367,11 +377,20 @@ impl Check<'_> {
     /// What comes back where no stream does.
     fn answer(&self) -> Option<Answer> {
         let match_id = self.raw.match_id.or(None, |field| Some(field.0.clone()))?;
-        let replies = self.raw.reply.or(true, |reply| *reply == RawReply::One)?;
-        Some(match match_id {
-            Some(field) => Answer::ById(field),
-            None if replies => Answer::InOrder,
-            None => Answer::None,
+        Some(match (&self.raw.reply, match_id) {
+            (Slot::Broken, _) => return None,
+            (Slot::Given(RawReply::Marked(mark)), match_id) => {
+                let (field, equals) = (mark.field.given(), mark.equals.given());
+                let mark = ReplyMark {
+                    field: field?.0.clone(),
+                    equals: equals?.0.clone(),
+                };
+                Answer::Marked { mark, match_id }
+            }
+            // Refused with an id.
+            (Slot::Given(RawReply::None), _) => Answer::None,
+            (Slot::Absent | Slot::Given(RawReply::One), Some(field)) => Answer::ById(field),
+            (Slot::Absent | Slot::Given(RawReply::One), None) => Answer::InOrder,
         })
     }
 }

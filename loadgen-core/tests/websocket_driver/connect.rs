@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::{ConnectionPer, Tls};
+use loadgen_core::workload::Workload;
 use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -281,6 +282,8 @@ fn a_connection_for_each_iteration_is_closed_in_good_order() {
         for _ in 0..3 {
             assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
         }
+        // Some are listened to for a while longer.
+        driver.workload.close(user).await;
         assert_eq!(closed.get(), 3);
         let seen = driver.recorder.0.borrow();
         assert_eq!((seen.opened, seen.dropped), (3, 0));

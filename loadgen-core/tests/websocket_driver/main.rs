@@ -11,4 +11,5 @@ mod messages;
 mod mixed;
 mod server;
 mod support;
+mod telling_apart;
 mod whole;

@@ -15,7 +15,7 @@ use tokio_tungstenite::accept_async;
 use crate::common::run;
 use crate::common::whole::{closed, failures, open, standing, whole};
 use crate::server::{echo, echo_server, next, serve};
-use crate::support::{hello, hellos, plan};
+use crate::support::{hello, hellos, numbered, plan};
 
 fn count_of(record: &ScenarioRecord, outcome: impl Into<Outcome>) -> u64 {
     let outcome = outcome.into();
@@ -60,7 +60,7 @@ fn a_good_bye_that_is_not_answered_changes_no_outcome() {
             std::future::pending::<()>().await;
         })
         .await;
-        let mut plan = plan(&[server.address], hello());
+        let mut plan = plan(&[server.address], numbered(1, 1));
         plan.connection_per = ConnectionPer::Iteration;
         plan.load = closed(4, Limit::Duration(Duration::from_millis(300)));
         plan.graceful_stop = Duration::from_millis(100);

@@ -68,6 +68,11 @@ impl Account {
         number
     }
 
+    /// Whether anything was sent.
+    pub(super) fn is_used(&self) -> bool {
+        self.next_number > 0
+    }
+
     /// A message was handed over to be sent, and will be answered.
     #[inline]
     pub(super) fn handed_over(&mut self, message: Pending) {
@@ -157,6 +162,11 @@ impl Account {
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
         self.owed == 0 && !self.is_open_ended
+    }
+
+    /// Whether it is a stream without an end that goes on coming.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.is_open_ended
     }
 
     /// A message came that nobody waits for. Whether it was owed.

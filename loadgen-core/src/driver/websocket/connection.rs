@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::{Sink, SinkExt, Stream, StreamExt};
+use futures::{Sink, SinkExt, Stream};
 use http::HeaderValue;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
@@ -52,6 +52,11 @@ pub(super) fn config() -> WebSocketConfig {
 pub(super) struct Connection {
     socket: WebSocketStream<Transport>,
     traffic: Rc<Traffic>,
+    /// Which of a user's connections it is.
+    pub(super) line: usize,
+    /// The step that used it last, on whose account goes what comes while none does; the first
+    /// one of its path as long as there was none.
+    pub(super) step: usize,
     /// Who the server says it is.
     pub(super) identity: Option<HeaderValue>,
     /// Since when it is open.
@@ -176,6 +181,8 @@ impl Connection {
         Self {
             socket,
             traffic,
+            line: 0,
+            step: 0,
             identity,
             since,
             account: Account::default(),
@@ -300,16 +307,12 @@ impl Connection {
         }
     }
 
-    /// Ends it in good order: says good-bye, and waits until the server has answered and closed,
-    /// so that it is the server's side that remembers the connection. Whoever calls this bounds it.
-    pub(super) async fn close(mut self: Box<Self>, observer: &dyn Observer) {
+    /// Says good-bye. Whether that could be said.
+    pub(super) async fn say_good_bye(&mut self) -> bool {
         let frame = CloseFrame {
             code: CloseCode::Normal,
             reason: "".into(),
         };
-        if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = self.socket.next().await {}
-        }
-        self.report(observer);
+        self.socket.send(Message::Close(Some(frame))).await.is_ok()
     }
 }

@@ -19,13 +19,20 @@ pub enum DriverError {
     },
     /// A message cannot carry an id.
     #[error(
-        "{path}: the message must be an object without the field `{field}`, which is filled in"
+        "{path}: the message must be an object with room for `{field}`, which is filled in: \
+         objects on the way to it, and nothing there"
     )]
     NoRoomForId {
         /// The step's place in the scenario: `steps[0].websocket.send.json`.
         path: String,
         /// The field for the id.
         field: String,
+    },
+    /// No message could be told to have the mark of a reply.
+    #[error("{path}: the value that marks a reply must be a text, a number, true, false or null")]
+    Mark {
+        /// The step's place in the scenario: `steps[0].websocket.reply.equals`.
+        path: String,
     },
     /// A step speaks another protocol.
     #[error("steps[{index}] does not speak WebSocket")]

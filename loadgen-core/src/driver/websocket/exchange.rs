@@ -11,9 +11,10 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::account::Pending;
 use super::connection::{Connection, Incoming, Lost};
+use super::fields::number_in;
 use super::hub::Hub;
 use super::line::{Line, Settled};
-use super::message::{number_in, number_of_pong};
+use super::message::number_of_pong;
 use super::prepare::{Exchange, Expect};
 use super::stray::{self, Stray};
 use super::stream::Streams;
@@ -141,6 +142,7 @@ impl<'a> Turn<'a> {
         mut connection: Box<Connection>,
         is_read: bool,
     ) -> Self {
+        connection.step = exchange.step;
         let streams = match (&exchange.expect, &exchange.outgoing) {
             (Expect::Stream(rule), Some(_)) => Some(Streams::asked(rule)),
             (Expect::Stream(rule), None) => {
@@ -370,6 +372,7 @@ impl<'a> Turn<'a> {
             return Ok(());
         }
         let answered = match &self.exchange.expect {
+            Expect::InOrder | Expect::ById(_) if !self.exchange.may_be_reply(&message) => None,
             Expect::InOrder => self.connection().account.answered_in_order(),
             Expect::ById(field) => number_in(&message, field)
                 .and_then(|number| self.connection().account.answered(number)),

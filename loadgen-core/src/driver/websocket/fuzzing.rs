@@ -23,7 +23,8 @@ use crate::driver::replay::Replay;
 use crate::driver::wire::Traffic;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{
-    Answer, MessageStream, Payload, ScenarioPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Answer, MessageStream, Payload, ReplyMark, ScenarioPlan, StreamEnd, WebsocketExchange,
+    WebsocketMessages,
 };
 use crate::schedule::{ClosedModel, Limit, Load};
 use crate::workload::{
@@ -122,6 +123,13 @@ fn kinds() -> Vec<Arc<Prepared>> {
         payload: Payload::Json(serde_json::json!({ "op": 1 })),
         answer,
     };
+    let marked = |match_id: Option<&str>| Answer::Marked {
+        mark: ReplyMark {
+            field: "type".to_owned(),
+            equals: "echo".into(),
+        },
+        match_id: match_id.map(str::to_owned),
+    };
     let stream = |until| MessageStream {
         until,
         sequence: Some("n".to_owned()),
@@ -129,6 +137,8 @@ fn kinds() -> Vec<Arc<Prepared>> {
     let messages = [
         send(Answer::InOrder),
         send(Answer::ById("id".to_owned())),
+        send(marked(None)),
+        send(marked(Some("meta.id"))),
         send(Answer::None),
         send(Answer::Stream(stream(StreamEnd::Messages(5)))),
         WebsocketMessages::Ping,

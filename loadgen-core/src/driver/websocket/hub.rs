@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
-use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::connection::Connection;
+use super::farewell::Lingering;
 use super::line::Line;
 use super::open::Attempt;
 use super::prepare::Prepared;
@@ -31,8 +32,6 @@ const WATCH_TICK: Duration = Duration::from_millis(10);
 const TICKS_PER_ROUND: usize = 10;
 /// How long what a name resolves to holds for further connections.
 const RESOLVED_FOR: Nanos = 1_000_000_000;
-/// The longest that a closing handshake may take.
-pub(super) const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 type Resolving = Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
 
@@ -56,6 +55,8 @@ pub(super) struct Hub {
     open_connections: Rc<Cell<u64>>,
     /// Messages, and requests for streams, that steps under way have sent and wait for.
     pub(super) in_flight: Cell<u64>,
+    /// Connections that are listened to although their user has no more use for them.
+    pub(super) lingering: Rc<Lingering>,
 }
 
 impl Hub {
@@ -79,6 +80,7 @@ impl Hub {
             watch: RefCell::new(None),
             open_connections: Rc::default(),
             in_flight: Cell::new(0),
+            lingering: Rc::default(),
         })
     }
 
@@ -151,6 +153,7 @@ impl Hub {
             nth,
             request: prepared.lines[line].request(target),
             subprotocols: &prepared.subprotocols,
+            greeting: prepared.lines[line].greeting,
             limit: prepared.connect_timeout,
             target,
             stamps: &self.stamps,
@@ -167,6 +170,7 @@ impl Hub {
         self.observer.connection(target, event);
         result.map(|mut connection| {
             connection.count_in(&self.open_connections);
+            (connection.line, connection.step) = (line, prepared.lines[line].step);
             Box::new(connection)
         })
     }
@@ -198,15 +202,6 @@ impl Hub {
                 resolving
             }
         }
-    }
-
-    /// Ends a connection in good order while nobody waits for that.
-    pub(super) fn say_good_bye(&self, connection: Box<Connection>) {
-        let observer = Rc::clone(&self.observer);
-        tokio::task::spawn_local(async move {
-            let closing = connection.close(&*observer);
-            let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
-        });
     }
 
     /// Has a line watched while no step uses it.
@@ -259,15 +254,4 @@ async fn watch_all(hub: Weak<Hub>) {
         let Some(hub) = hub.upgrade() else { return };
         hub.look_at_some();
     }
-}
-
-/// Ends several connections in good order, and waits for that.
-pub(super) async fn close_all(
-    connections: impl Iterator<Item = Box<Connection>>,
-    observer: &dyn Observer,
-) {
-    let closing = stream::iter(connections.map(|connection| connection.close(observer)))
-        .buffer_unordered(16)
-        .for_each(|()| async {});
-    let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
 }

@@ -159,7 +159,7 @@ impl Line {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        let plan = self.plan(hub);
+        let (plan, step) = (self.plan(hub), connection.step);
         let mut tally = Tally::default();
         match stray::read(plan, &mut connection, MOST_AT_REST, &mut tally, cx) {
             Ok(_) => {
@@ -168,7 +168,7 @@ impl Line {
             }
             Err(_) => self.lost(hub, connection),
         }
-        tally.report(plan.step, &*hub.observer);
+        tally.report(step, &*hub.observer);
     }
 
     /// Reads what has come before a step begins, so that nothing old is taken for an answer.
@@ -184,7 +184,7 @@ impl Line {
         let plan = self.plan(hub);
         let mut tally = Tally::default();
         let read = stray::read(plan, connection, usize::MAX, &mut tally, cx);
-        tally.report(exchange.step, observer);
+        tally.report(connection.step, observer);
         // Answers that carry their number, and pongs, can be told from what is owed; a feed cannot.
         let can_tell = match exchange.expect {
             Expect::InOrder | Expect::Stream(_) => false,

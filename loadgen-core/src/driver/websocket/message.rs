@@ -1,12 +1,10 @@
-//! Messages on their way out, made ready once, and what is read from those that come in.
-
-use std::fmt;
+//! Messages on their way out, made ready once; what pongs bring back.
 
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::fields::FieldPath;
 use crate::scenario::Payload;
 
 /// A message that is sent again and again.
@@ -14,7 +12,8 @@ use crate::scenario::Payload;
 pub(super) enum Outgoing {
     /// Always the same.
     Constant(Message),
-    /// A JSON object with a number in one field; the text before and after the number.
+    /// A JSON object with a number in one field, its own or one of an object within; the text
+    /// before and after the number.
     Numbered { before: Box<str>, after: Box<str> },
     /// A ping that carries a number.
     Ping,
@@ -31,22 +30,17 @@ impl Outgoing {
         })
     }
 
-    /// A JSON object with room for a number in `field`; `None` when it is no object, or has the
-    /// field already.
-    pub(super) fn numbered(payload: &Payload, field: &str) -> Option<Self> {
-        let Payload::Json(serde_json::Value::Object(fields)) = payload else {
+    /// A JSON object with room for a number in `field`. Objects on the way to it are there or are
+    /// made. `None` when the message is no object, has something else on the way, or has the field
+    /// already.
+    pub(super) fn numbered(payload: &Payload, field: &FieldPath) -> Option<Self> {
+        let Payload::Json(Value::Object(fields)) = payload else {
             return None;
         };
-        if fields.contains_key(field) {
-            return None;
-        }
-        let name = serde_json::Value::from(field);
-        let text = serde_json::to_string(fields).ok()?;
-        let rest = text.strip_prefix('{')?;
-        let comma = if fields.is_empty() { "" } else { "," };
+        let (before, after) = around(fields, field.names())?;
         Some(Self::Numbered {
-            before: format!("{{{name}:").into(),
-            after: format!("{comma}{rest}").into(),
+            before: before.into(),
+            after: after.into(),
         })
     }
 
@@ -64,6 +58,27 @@ impl Outgoing {
     }
 }
 
+/// The text of an object before and after a number that is to stand at this place in it.
+fn around(fields: &Map<String, Value>, names: &[Box<str>]) -> Option<(String, String)> {
+    let (name, rest) = names.split_first()?;
+    let (before, after) = match (fields.get(&**name), rest) {
+        (None, []) => (String::new(), String::new()),
+        (None, rest) => around(&Map::new(), rest)?,
+        (Some(Value::Object(within)), [_, ..]) => around(within, rest)?,
+        (Some(_), _) => return None,
+    };
+    let mut others = fields.clone();
+    others.remove(&**name);
+    let comma = if others.is_empty() { "" } else { "," };
+    let others = serde_json::to_string(&others).ok()?;
+    let others = others.strip_prefix('{')?;
+    let name = Value::from(&**name);
+    Some((
+        format!("{{{name}:{before}"),
+        format!("{after}{comma}{others}"),
+    ))
+}
+
 /// Bytes that look like nothing in particular: what compresses on the way would measure little.
 fn filler(len: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(0);
@@ -73,88 +88,6 @@ fn filler(len: usize) -> Vec<u8> {
 /// The number that a pong brings back.
 pub(super) fn number_of_pong(payload: &[u8]) -> Option<u64> {
     payload.try_into().ok().map(u64::from_be_bytes)
-}
-
-/// The number in this field of a message that is a JSON object.
-pub(super) fn number_in(message: &Message, field: &str) -> Option<u64> {
-    let bytes: &[u8] = match message {
-        Message::Text(text) => text.as_ref(),
-        Message::Binary(bytes) => bytes,
-        _ => return None,
-    };
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let number = NumberIn(field).deserialize(&mut json).ok()?;
-    json.end().ok()?;
-    number
-}
-
-/// Reads an object for one number and skips the rest.
-struct NumberIn<'a>(&'a str);
-
-impl<'de> DeserializeSeed<'de> for NumberIn<'_> {
-    type Value = Option<u64>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NumberIn<'_> {
-    type Value = Option<u64>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(is_it) = map.next_key_seed(KeyIs(self.0))? {
-            if is_it {
-                found = Number::into_found(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Compares a key without keeping it.
-struct KeyIs<'a>(&'a str);
-
-impl<'de> DeserializeSeed<'de> for KeyIs<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeyIs<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
-    }
-}
-
-/// A whole number, or something else.
-struct Number(serde_json::Value);
-
-impl Number {
-    fn into_found(Self(value): Self) -> Option<u64> {
-        value.as_u64()
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_json::Value::deserialize(deserializer).map(Self)
-    }
 }
 
 /// The beginning of a message, for people.
@@ -177,33 +110,29 @@ mod tests {
 
     use super::*;
 
-    #[test_case(json!({}) => r#"{"id":7}"#; "nothing else")]
-    #[test_case(json!({"op": "add", "x": [1, 2]}) => r#"{"id":7,"op":"add","x":[1,2]}"#)]
-    fn numbers_a_message(message: serde_json::Value) -> String {
-        let outgoing = Outgoing::numbered(&Payload::Json(message), "id").expect("fits");
+    #[test_case("id", json!({}) => r#"{"id":7}"#; "nothing else")]
+    #[test_case("id", json!({"op": "add", "x": [1, 2]}) => r#"{"id":7,"op":"add","x":[1,2]}"#)]
+    #[test_case("meta.id", json!({"op": "add"}) => r#"{"meta":{"id":7},"op":"add"}"#; "an object that is made")]
+    #[test_case("meta.id", json!({"meta": {}}) => r#"{"meta":{"id":7}}"#; "an object that is there")]
+    #[test_case("meta.id", json!({"a": 1, "meta": {"id2": 1, "z": {}}}) => r#"{"meta":{"id":7,"id2":1,"z":{}},"a":1}"#; "an object that has fields")]
+    #[test_case("a.b.c", json!({"a": {"x": "}"}}) => r#"{"a":{"b":{"c":7},"x":"}"}}"#; "two on the way")]
+    #[test_case("a\"b", json!({}) => r#"{"a\"b":7}"#; "a quote in the name")]
+    fn numbers_a_message(field: &str, message: Value) -> String {
+        let payload = Payload::Json(message);
+        let outgoing = Outgoing::numbered(&payload, &FieldPath::new(field)).expect("fits");
         let Message::Text(text) = outgoing.message(7) else {
             panic!("a text")
         };
         text.to_string()
     }
 
-    #[test_case(json!({"id": 1}); "taken")]
-    #[test_case(json!([1]); "no object")]
-    fn has_no_room(message: serde_json::Value) {
-        assert!(Outgoing::numbered(&Payload::Json(message), "id").is_none());
-    }
-
-    #[test_case(r#"{"id":7}"# => Some(7))]
-    #[test_case(r#"{"a":{"id":1},"id":18446744073709551615,"b":[]}"# => Some(u64::MAX))]
-    #[test_case(r#"{"\u0069d":7}"# => Some(7); "an escaped key")]
-    #[test_case(r#"{"id":"7"}"# => None; "a text")]
-    #[test_case(r#"{"id":-7}"# => None; "negative")]
-    #[test_case(r#"{"id":7"# => None; "cut off")]
-    #[test_case(r#"{"id":7} x"# => None; "more behind it")]
-    #[test_case("[7]" => None; "no object")]
-    #[test_case("" => None; "empty")]
-    fn finds_a_number(text: &str) -> Option<u64> {
-        number_in(&Message::text(text), "id")
+    #[test_case("id", json!({"id": 1}); "taken")]
+    #[test_case("id", json!([1]); "no object")]
+    #[test_case("meta.id", json!({"meta": {"id": null}}); "taken further down")]
+    #[test_case("meta.id", json!({"meta": [1]}); "no object on the way")]
+    fn has_no_room(field: &str, message: Value) {
+        let payload = Payload::Json(message);
+        assert!(Outgoing::numbered(&payload, &FieldPath::new(field)).is_none());
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //!
 //! A step takes the connection (`line`), reads what is old (`settle`), exchanges its messages
 //! (`exchange`) and gives the connection back. While no step has it, the worker's `hub` looks at it
-//! ten times a second.
+//! ten times a second; `farewell` ends it. Wherever a message comes that belongs to nothing, `stray`
+//! says what it is.
 
 mod account;
 mod connection;
 mod error;
 mod exchange;
+mod farewell;
+mod fields;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hub;
@@ -28,7 +31,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::hub::{Hub, close_all};
+use self::connection::Connection;
+use self::hub::Hub;
 use self::line::Line;
 use self::prepare::{Action, Prepared};
 use crate::outcome::{Failure, Outcome};
@@ -91,9 +95,9 @@ pub struct WebsocketSession {
 }
 
 impl WebsocketSession {
-    async fn close(&self, hub: &Hub) {
-        let open = self.lines.iter().filter_map(|line| line.take_open());
-        close_all(open, &*hub.observer).await;
+    /// Those that are open.
+    fn take_open(&self) -> impl Iterator<Item = Box<Connection>> {
+        self.lines.iter().filter_map(|line| line.take_open())
     }
 }
 
@@ -121,10 +125,8 @@ impl Workload for WebsocketWorkload {
         let is_kept = prepared.connection_per == ConnectionPer::User;
         if !is_kept && iteration.number() > 0 {
             // Of an iteration that was cut off.
-            for line in &session.lines {
-                if let Some(connection) = line.take_open() {
-                    self.hub.say_good_bye(connection);
-                }
+            for connection in session.take_open() {
+                self.hub.say_good_bye(connection);
             }
         }
         let mut outcome = Outcome::Ok;
@@ -147,13 +149,14 @@ impl Workload for WebsocketWorkload {
             // The good-bye is no part of what was asked for.
             iteration.conclude(outcome);
             // Boxed, or every iteration would carry room for it.
-            Box::pin(session.close(&self.hub)).await;
+            Box::pin(self.hub.part_with(session.take_open())).await;
         }
         outcome
     }
 
     async fn close(&self, session: WebsocketSession) {
-        session.close(&self.hub).await;
+        self.hub.close_all(session.take_open()).await;
+        self.hub.lingering.over().await;
     }
 }
 

@@ -4,6 +4,7 @@
 //! connections.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
-use super::connection::{Connection, config};
+use super::connection::{Connection, Incoming, Lost, config};
 use crate::clock::StampClock;
 use crate::driver::connect_error::{
     ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
@@ -39,6 +40,8 @@ pub(super) struct Attempt<'a> {
     pub(super) request: Request<()>,
     /// What it offers, for messages to people.
     pub(super) subprotocols: &'a str,
+    /// Messages that the server sends by itself, and without which the connection is not open.
+    pub(super) greeting: u32,
     pub(super) limit: Duration,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
@@ -73,8 +76,8 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Attempt<'_> {
-    /// Resolves, connects, encrypts and upgrades, all within the limit. `resolving` is that of
-    /// [`Endpoint::connect`].
+    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit. `resolving` is
+    /// that of [`Endpoint::connect`].
     pub(super) async fn open(
         self,
         resolving: impl Future<Output = Result<Addresses, Problem>>,
@@ -120,15 +123,49 @@ impl Attempt<'_> {
             diagnose(error, first, self.subprotocols)
         })?;
         let identity = response.headers().get(IDENTITY).cloned();
-        let since = self.stamps.clock().now();
-        Ok(Connection::new(socket, traffic, identity, since))
+        let clock = self.stamps.clock();
+        let mut connection = Connection::new(socket, traffic, identity, clock.now());
+        be_greeted(&mut connection, self.greeting, stage).await?;
+        connection.since = clock.now();
+        Ok(connection)
     }
+}
+
+/// Takes the messages that belong to the opening.
+async fn be_greeted(
+    connection: &mut Connection,
+    of: u32,
+    stage: &Cell<Stage>,
+) -> Result<(), Problem> {
+    let mut came = 0;
+    while came < of {
+        stage.set(Stage::Greeting { came, of });
+        match poll_fn(|cx| connection.poll_incoming(cx)).await {
+            Ok(Incoming::Message(_)) => came += 1,
+            // A sign of life.
+            Ok(Incoming::Pong(_)) => {}
+            Err(Lost {
+                failure, detail, ..
+            }) => {
+                return Err(Problem::Greeting {
+                    failure,
+                    detail,
+                    stage: stage.get(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The class of failure that a connection which could not be opened makes an iteration end with.
 fn class(problem: &Problem) -> Failure {
     match problem {
         Problem::Upgrade(UpgradeProblem::Status { status, .. }) => Failure::Http(*status),
+        Problem::Greeting {
+            failure: failure @ Failure::Close(_),
+            ..
+        } => *failure,
         _ => Failure::Connect,
     }
 }

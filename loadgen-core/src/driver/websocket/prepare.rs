@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use http::header::{HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Request, Uri};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::error::DriverError;
+use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
 use crate::cap::Cap;
 use crate::driver::endpoints;
@@ -46,14 +48,54 @@ pub(super) struct LinePlan {
     /// Whether some step sends messages and does not care for answers, and none takes them in
     /// order.
     pub(super) tolerates: bool,
-    /// The fields in which replies carry their number, where they do.
-    pub(super) id_fields: Vec<Box<str>>,
+    /// Messages that the server sends by itself once the connection is open.
+    pub(super) greeting: u32,
+    /// Whether messages that nobody asked for are normal.
+    pub(super) pushes: bool,
+    /// Where replies carry their number, where they do, and the mark they have beside it.
+    ids: Vec<(FieldPath, Option<Mark>)>,
+    /// The marks of replies that come in the order of the messages.
+    marks: Vec<Mark>,
+    /// Whether some step takes whatever comes next for what it waits for.
+    pub(super) guesses: bool,
 }
 
 impl LinePlan {
     /// The upgrade request to this target, without its key.
     pub(super) fn request(&self, target: usize) -> Request<()> {
         self.requests[target].clone()
+    }
+
+    /// Takes note of what one more step says and does.
+    fn add(&mut self, said: &WebsocketExchange, exchange: &Exchange) {
+        self.greeting = self.greeting.max(said.greeting);
+        self.pushes |= said.pushes;
+        self.listens |= exchange.outgoing.is_none();
+        match (&exchange.expect, &exchange.mark) {
+            (Expect::ById(field), mark) => {
+                let id = (field.clone(), mark.clone());
+                if !self.ids.contains(&id) {
+                    self.ids.push(id);
+                }
+            }
+            (Expect::InOrder, Some(mark)) => self.marks.push(mark.clone()),
+            (Expect::InOrder, None) => self.guesses = true,
+            (Expect::Stream(_), _) => self.guesses |= exchange.outgoing.is_some(),
+            (Expect::Nothing | Expect::Pong, _) => {}
+        }
+    }
+
+    /// The number by which a message is a reply to one that was sent, if it is one.
+    pub(super) fn numbers_in(&self, message: &Message) -> impl Iterator<Item = u64> {
+        self.ids
+            .iter()
+            .filter(|(_, mark)| mark.as_ref().is_none_or(|mark| mark.is_on(message)))
+            .filter_map(|(field, _)| number_in(message, field))
+    }
+
+    /// Whether a message could be one that is waited for without a number.
+    pub(super) fn may_be_owed(&self, message: &Message) -> bool {
+        self.guesses || self.marks.iter().any(|mark| mark.is_on(message))
     }
 }
 
@@ -74,9 +116,19 @@ pub(super) struct Exchange {
     /// What is sent; `None` only listens.
     pub(super) outgoing: Option<Outgoing>,
     pub(super) expect: Expect,
+    /// What replies have, in order or by id, and other messages have not.
+    pub(super) mark: Option<Mark>,
     pub(super) repeat: u32,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
+}
+
+impl Exchange {
+    /// Whether a message has what replies have, as far as that is said.
+    #[inline]
+    pub(super) fn may_be_reply(&self, message: &Message) -> bool {
+        self.mark.as_ref().is_none_or(|mark| mark.is_on(message))
+    }
 }
 
 /// What is waited for.
@@ -84,7 +136,7 @@ pub(super) struct Exchange {
 pub(super) enum Expect {
     Nothing,
     InOrder,
-    ById(Box<str>),
+    ById(FieldPath),
     Pong,
     Stream(StreamRule),
 }
@@ -93,14 +145,14 @@ pub(super) enum Expect {
 #[derive(Debug)]
 pub(super) struct StreamRule {
     pub(super) until: StreamEnd,
-    pub(super) sequence: Option<Box<str>>,
+    pub(super) sequence: Option<FieldPath>,
 }
 
 impl From<&MessageStream> for StreamRule {
     fn from(stream: &MessageStream) -> Self {
         Self {
             until: stream.until,
-            sequence: stream.sequence.as_deref().map(Box::from),
+            sequence: stream.sequence.as_deref().map(FieldPath::new),
         }
     }
 }
@@ -140,24 +192,21 @@ impl Prepared {
                         step,
                         listens: false,
                         tolerates: false,
-                        id_fields: Vec::new(),
+                        greeting: 0,
+                        pushes: false,
+                        ids: Vec::new(),
+                        marks: Vec::new(),
+                        guesses: false,
                     });
                     lines.len() - 1
                 }
             };
-            let exchange = prepare(exchange, index, step, line)?;
-            lines[line].listens |= exchange.outgoing.is_none();
+            let prepared = prepare(exchange, index, step, line)?;
+            lines[line].add(exchange, &prepared);
             has_order.resize(lines.len(), false);
-            lines[line].tolerates |= matches!(exchange.expect, Expect::Nothing);
-            let lined = &mut lines[line];
-            match &exchange.expect {
-                Expect::ById(field) if !lined.id_fields.contains(field) => {
-                    lined.id_fields.push(field.clone());
-                }
-                Expect::InOrder | Expect::Stream(_) => has_order[line] = true,
-                _ => {}
-            }
-            actions.push(Action::Exchange(Box::new(exchange)));
+            lines[line].tolerates |= matches!(prepared.expect, Expect::Nothing);
+            has_order[line] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
+            actions.push(Action::Exchange(Box::new(prepared)));
             step += 1;
         }
         for (line, has_order) in lines.iter_mut().zip(has_order) {
@@ -182,24 +231,37 @@ fn prepare(
     step: usize,
     line: usize,
 ) -> Result<Exchange, DriverError> {
+    let mut mark = None;
     let (outgoing, expect) = match &exchange.messages {
         WebsocketMessages::Ping => (Some(Outgoing::Ping), Expect::Pong),
         WebsocketMessages::Listen(stream) => (None, Expect::Stream(stream.into())),
         WebsocketMessages::Send { payload, answer } => {
-            let outgoing = match answer {
-                Answer::ById(field) => {
-                    Outgoing::numbered(payload, field).ok_or_else(|| DriverError::NoRoomForId {
-                        path: format!("steps[{index}].websocket.send.json"),
-                        field: field.clone(),
-                    })?
-                }
-                _ => Outgoing::constant(payload),
-            };
             let expect = match answer {
                 Answer::None => Expect::Nothing,
                 Answer::InOrder => Expect::InOrder,
-                Answer::ById(field) => Expect::ById(field.as_str().into()),
+                Answer::ById(field) => Expect::ById(FieldPath::new(field)),
+                Answer::Marked {
+                    mark: said,
+                    match_id,
+                } => {
+                    mark = Some(Mark::new(said).ok_or_else(|| DriverError::Mark {
+                        path: format!("steps[{index}].websocket.reply.equals"),
+                    })?);
+                    match match_id {
+                        Some(field) => Expect::ById(FieldPath::new(field)),
+                        None => Expect::InOrder,
+                    }
+                }
                 Answer::Stream(stream) => Expect::Stream(stream.into()),
+            };
+            let outgoing = match &expect {
+                Expect::ById(field) => {
+                    Outgoing::numbered(payload, field).ok_or_else(|| DriverError::NoRoomForId {
+                        path: format!("steps[{index}].websocket.send.json"),
+                        field: field.to_string(),
+                    })?
+                }
+                _ => Outgoing::constant(payload),
             };
             (Some(outgoing), expect)
         }
@@ -211,6 +273,7 @@ fn prepare(
         line,
         outgoing,
         expect,
+        mark,
         repeat: exchange.repeat.max(1),
         every: exchange.every,
         in_flight: if one_at_a_time {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::{Connection, Incoming, Lost};
-use super::message::{number_in, number_of_pong};
+use super::message::number_of_pong;
 use super::prepare::LinePlan;
 use super::tally::Tally;
 use crate::workload::MessageFault;
@@ -44,14 +44,19 @@ impl Stray {
 pub(super) fn is_late(plan: &LinePlan, connection: &mut Connection, message: &Message) -> bool {
     // Reading every message for its number would cost; mostly nothing was given up.
     connection.account.has_given_up()
-        && plan.id_fields.iter().any(|field| {
-            number_in(message, field).is_some_and(|number| connection.account.was_given_up(number))
-        })
+        && plan
+            .numbers_in(message)
+            .any(|number| connection.account.was_given_up(number))
 }
 
 /// Finds out what a message is that belongs to nothing.
 pub(super) fn classify(plan: &LinePlan, connection: &mut Connection, message: Message) -> Stray {
-    if is_late(plan, connection, &message) || connection.account.pay() {
+    // Whether something is owed is asked first: mostly nothing is, and then the message is not read.
+    if is_late(plan, connection, &message)
+        || (!connection.account.is_clear()
+            && plan.may_be_owed(&message)
+            && connection.account.pay())
+    {
         return Stray::Fault(MessageFault::TooLate);
     }
     if plan.listens {
@@ -60,11 +65,30 @@ pub(super) fn classify(plan: &LinePlan, connection: &mut Connection, message: Me
             Err(_) => Stray::LetGo(connection.let_go() + 1),
         };
     }
-    if plan.tolerates {
+    if plan.tolerates || plan.pushes {
         Stray::Expected
     } else {
         Stray::Fault(MessageFault::Unexpected)
     }
+}
+
+/// Counts what comes while nothing is waited for, and says what it was; `None` is a sign of life.
+pub(super) fn take(
+    plan: &LinePlan,
+    connection: &mut Connection,
+    incoming: Incoming,
+    tally: &mut Tally,
+) -> Option<Stray> {
+    let stray = match incoming {
+        Incoming::Message(message) => classify(plan, connection, message),
+        Incoming::Pong(payload) => {
+            let number = number_of_pong(&payload)?;
+            let was_given_up = connection.account.was_given_up_ping(number);
+            was_given_up.then_some(Stray::Fault(MessageFault::TooLate))?
+        }
+    };
+    stray.count(tally);
+    Some(stray)
 }
 
 /// Reads what has come while nothing is waited for, at most so many messages. Says whether that was
@@ -83,15 +107,8 @@ pub(super) fn read(
         match connection.poll_incoming(cx) {
             Poll::Pending => return Ok(true),
             Poll::Ready(Err(lost)) => return Err(lost),
-            Poll::Ready(Ok(Incoming::Pong(payload))) => {
-                // Those that nothing asked for are no more than a sign of life.
-                let number = number_of_pong(&payload);
-                if number.is_some_and(|number| connection.account.was_given_up_ping(number)) {
-                    Stray::Fault(MessageFault::TooLate).count(tally);
-                }
-            }
-            Poll::Ready(Ok(Incoming::Message(message))) => {
-                classify(plan, connection, message).count(tally);
+            Poll::Ready(Ok(incoming)) => {
+                take(plan, connection, incoming, tally);
             }
         }
     }

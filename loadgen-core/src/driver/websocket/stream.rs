@@ -7,7 +7,8 @@ use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::Lost;
-use super::message::{excerpt, number_in};
+use super::fields::number_in;
+use super::message::excerpt;
 use super::prepare::StreamRule;
 use super::sequence::{Arrival, Sequence};
 use super::tally::Tally;

@@ -9,7 +9,7 @@ use super::{Findings, ratio, were};
 use crate::clock::nanos;
 use crate::record::{LONG_SILENCE, ScenarioRecord, Stretch, TargetRecord};
 use crate::threshold::Threshold;
-use crate::workload::MessageFault;
+use crate::workload::{MessageFault, SampleKind};
 
 /// A silence is long when it lasts so many times the response time's p99, and over a second.
 const LONG_SILENCE_OF_P99: f64 = 10.0;
@@ -147,10 +147,21 @@ fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
     for step in &scenario.steps {
         let unexpected = step.message_faults[MessageFault::Unexpected as usize];
         if unexpected > 0 {
+            let round_trips = step
+                .samples
+                .iter()
+                .find(|(kind, _)| *kind == SampleKind::RoundTrip);
+            let replies = round_trips.map_or(0, |(_, replies)| replies.len());
+            let beside = match replies {
+                0 => format!("of {} received", count(step.messages_received)),
+                replies => format!("beside {} taken for replies", count(replies)),
+            };
             findings.warnings.push(format!(
-                "`{}`: {} came to step `{}` that nothing had asked for; where replies are matched \
-                 by their order, one of them may have been taken for an answer: number them \
-                 (`match_id`) if the service can",
+                "`{}`: {} came to step `{}` that nothing had asked for, {beside}; where replies \
+                 are taken in the order in which they come, any of them may have been something \
+                 else: say which message is a reply, by a number that it repeats (`match_id`) or \
+                 by a field and its value (`reply`), and what comes by itself (`greeting`, \
+                 `pushes`)",
                 scenario.name,
                 plural(unexpected, "message"),
                 step.name,

@@ -7,7 +7,7 @@ use test_case::test_case;
 use super::*;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{GeneratorRecord, ScenarioRecord, Stretch, TargetRecord, WorkerRecord};
-use crate::workload::MessageFault;
+use crate::workload::{MessageFault, SampleKind};
 
 const DOCTOR: &str = "`loadgen doctor` says what holds this machine back";
 
@@ -131,11 +131,32 @@ fn a_rate_that_was_missed_for_want_of_users_is_not_blamed_on_lateness() {
 #[test]
 fn messages_out_of_the_blue_are_warned_of() {
     let record = run(false, |record| {
-        record.scenarios[0].steps[0].message_faults[MessageFault::Unexpected as usize] = 1;
+        let step = &mut record.scenarios[0].steps[0];
+        step.message_faults[MessageFault::Unexpected as usize] = 1_204;
+        let mut replies = crate::record::new_histogram();
+        replies.record_n(1_000_000, 10_000).unwrap();
+        step.samples = vec![(SampleKind::RoundTrip, replies)];
     });
     let verdict = verdict(&record, &[]);
     assert_eq!(verdict.status, Status::Pass);
-    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1 message came to step `hello` that nothing had asked for; where replies are matched by their order, one of them may have been taken for an answer: number them (`match_id`) if the service can");
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1,204 messages came to step `hello` that nothing had asked for, beside 10,000 taken for replies; where replies are taken in the order in which they come, any of them may have been something else: say which message is a reply, by a number that it repeats (`match_id`) or by a field and its value (`reply`), and what comes by itself (`greeting`, `pushes`)");
+}
+
+#[test]
+fn messages_out_of_the_blue_beside_none_that_was_asked_for() {
+    let record = run(false, |record| {
+        let step = &mut record.scenarios[0].steps[0];
+        step.message_faults[MessageFault::Unexpected as usize] = 1;
+        step.messages_received = 5;
+    });
+    let verdict = verdict(&record, &[]);
+    assert!(
+        verdict.warnings[0].starts_with(
+            "`greet`: 1 message came to step `hello` that nothing had asked for, of 5 received;"
+        ),
+        "{:?}",
+        verdict.warnings
+    );
 }
 
 #[test_case(true, |_| () => Status::Pass; "open and well")]

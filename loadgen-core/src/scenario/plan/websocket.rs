@@ -27,6 +27,13 @@ pub struct WebsocketExchange {
     pub every: Option<Duration>,
     /// The most unanswered messages. At least 1; 1 where streams answer.
     pub in_flight: u32,
+    /// Messages that the server sends by itself once the connection is open; 0 is none. They
+    /// belong to its opening and answer nothing. Steps of one path share a connection, so what one
+    /// of them says holds for all.
+    pub greeting: u32,
+    /// Whether messages that nobody asked for are normal on the connection. Only where replies
+    /// can be told from them. Holds for all steps of the path, too.
+    pub pushes: bool,
 }
 
 /// What goes over a WebSocket connection in one step.
@@ -55,10 +62,29 @@ pub enum Answer {
     /// One reply; replies come in the order of the messages.
     InOrder,
     /// One reply; message and reply are JSON objects, and this field of both holds a number that
-    /// says which reply belongs to which message. The driver fills it in.
+    /// says which reply belongs to which message. The driver fills it in. `meta.id` is the field
+    /// `id` of the object in `meta`.
     ById(String),
+    /// One reply that has a mark; whatever has none is no reply.
+    Marked {
+        /// What only replies have.
+        mark: ReplyMark,
+        /// The field that says which reply belongs to which message, as in [`Answer::ById`];
+        /// `None` takes marked replies in the order of the messages.
+        match_id: Option<String>,
+    },
     /// Several messages.
     Stream(MessageStream),
+}
+
+/// What tells a reply from other messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplyMark {
+    /// A field of the reply, a JSON object; `meta.type` is the field `type` of the object in
+    /// `meta`.
+    pub field: String,
+    /// The value that only replies have there: a text, a number, true, false or null.
+    pub equals: serde_json::Value,
 }
 
 /// Messages that come one after another.
@@ -122,6 +148,8 @@ impl WebsocketExchange {
             repeat: 1,
             every: None,
             in_flight: 1,
+            greeting: 0,
+            pushes: false,
         }
     }
 

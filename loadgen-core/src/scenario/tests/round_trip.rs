@@ -172,6 +172,20 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
             answer: Answer::ById("ID".to_owned()),
         }
     });
+    let mark = ("[a-z]{1,5}(\\.[a-z ]{1,5}){0,2}", json_value())
+        .prop_filter("a value without parts", |(_, value)| {
+            !value.is_array() && !value.is_object()
+        })
+        .prop_map(|(field, equals)| ReplyMark { field, equals });
+    let marked = (mark, payload(), any::<bool>()).prop_map(|(mark, payload, is_numbered)| {
+        let payload = match is_numbered {
+            true => Payload::Json(json!({ "meta": { "a": 1 } })),
+            false => payload,
+        };
+        let match_id = is_numbered.then(|| "meta.ID".to_owned());
+        let answer = Answer::Marked { mark, match_id };
+        WebsocketMessages::Send { payload, answer }
+    });
     let streamed = (payload(), message_stream()).prop_map(|(payload, stream)| {
         let answer = Answer::Stream(stream);
         WebsocketMessages::Send { payload, answer }
@@ -180,17 +194,22 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
         sent(Answer::None),
         sent(Answer::InOrder),
         by_id,
+        marked,
         streamed,
         Just(WebsocketMessages::Ping),
         message_stream().prop_map(WebsocketMessages::Listen),
     ];
     let counts = (1..1000_u32, prop::option::of(span()), 1..1000_u32);
-    ("/[a-z0-9/?=&%.-]{0,20}", messages, counts).prop_map(
-        |(path, messages, (repeat, every, in_flight))| {
+    let connection = (0..5_u32, any::<bool>());
+    ("/[a-z0-9/?=&%.-]{0,20}", messages, counts, connection).prop_map(
+        |(path, messages, (repeat, every, in_flight), (greeting, pushes))| {
             let sends = !matches!(messages, WebsocketMessages::Listen(_));
             let overlaps = match &messages {
                 WebsocketMessages::Send { answer, .. } => {
-                    matches!(answer, Answer::InOrder | Answer::ById(_))
+                    matches!(
+                        answer,
+                        Answer::InOrder | Answer::ById(_) | Answer::Marked { .. }
+                    )
                 }
                 _ => sends,
             };
@@ -198,10 +217,23 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
                 repeat: if sends { repeat.min(20) } else { 1 },
                 every: every.filter(|_| sends),
                 in_flight: if overlaps { in_flight } else { 1 },
+                greeting,
+                pushes: pushes && tells_pushes(&messages),
                 ..WebsocketExchange::new(path, messages)
             }
         },
     )
+}
+
+/// Whether a step takes no push for what it waits for.
+fn tells_pushes(messages: &WebsocketMessages) -> bool {
+    match messages {
+        WebsocketMessages::Send { answer, .. } => {
+            !matches!(answer, Answer::InOrder | Answer::Stream(_))
+        }
+        WebsocketMessages::Ping => true,
+        WebsocketMessages::Listen(_) => false,
+    }
 }
 
 /// The same scenario over WebSocket, sometimes.
@@ -229,8 +261,12 @@ fn scenario() -> impl Strategy<Value = ScenarioPlan> {
             streams_per_connection: None,
             metadata: Vec::new(),
             protos: Vec::new(),
+            // A path of its own for each, since those of one path share what is said of it.
             steps: steps
-                .map(|(index, exchange)| StepPlan::websocket(format!("step-{index}"), exchange))
+                .map(|(index, mut exchange)| {
+                    exchange.path.push_str(&format!("/{index}"));
+                    StepPlan::websocket(format!("step-{index}"), exchange)
+                })
                 .collect(),
             headers: headers
                 .into_iter()
@@ -384,6 +420,10 @@ fn suite_like() -> impl Strategy<Value = Value> {
         "sequence",
         "reply",
         "match_id",
+        "field",
+        "equals",
+        "greeting",
+        "pushes",
         "in_flight",
         "headers",
         "subprotocols",

@@ -61,6 +61,7 @@ fn what_is_shipped_and_what_is_printed_follows_the_schema() {
             { "name": "b", "websocket": { "send": { "json": {} }, "match_id": "id", "in_flight": 2 } },
             { "name": "c", "websocket": { "send": { "binary": "AA==" }, "every": "1s" } },
             { "name": "d", "websocket": { "stream": { "for": "1s", "sequence": "n" } } },
+            { "name": "e", "websocket": { "path": "/e", "send": { "json": {} }, "match_id": "a.b", "reply": { "field": "c.d", "equals": null }, "greeting": 2, "pushes": true } },
         ],
     }));
     assert_eq!(violations(&to_json(&[websocket])), [""; 0]);
@@ -84,6 +85,11 @@ fn what_is_shipped_and_what_is_printed_follows_the_schema() {
 #[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a", "json": 1 } } }] }); "two things to send")]
 #[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a", "as": "text" } } }] }); "a text as a text")]
 #[test_case(&json!({ "steps": [{ "websocket": { "stream": { "messages": 1, "for": "1s" } } }] }); "two ends of a stream")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a" }, "reply": "two" } }] }); "another word for a reply")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a" }, "reply": { "field": "a" } } }] }); "half a mark")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": { "text": "a" }, "reply": { "field": "a", "equals": [] } } }] }); "a mark with parts")]
+#[test_case(&json!({ "steps": [{ "websocket": { "send": { "json": {} }, "match_id": "a..b" } }] }); "an empty name in a path")]
+#[test_case(&json!({ "steps": [{ "websocket": { "ping": true, "greeting": 0 } }] }); "no greeting")]
 #[test_case(&json!({ "steps": [{ "websocket": { "ping": true }, "pause": "1s" }] }); "two actions")]
 #[test_case(&json!({ "subprotocols": ["a b"] }); "no token")]
 fn the_schema_refuses_what_the_parser_refuses(fields: &Value) {

@@ -34,6 +34,16 @@ fn answered(payload: Payload, answer: Answer) -> WebsocketExchange {
     WebsocketExchange::new("/", WebsocketMessages::Send { payload, answer })
 }
 
+fn marked(field: &str, equals: Value, match_id: Option<&str>) -> Answer {
+    Answer::Marked {
+        mark: ReplyMark {
+            field: field.to_owned(),
+            equals,
+        },
+        match_id: match_id.map(str::to_owned),
+    }
+}
+
 fn until(until: StreamEnd, sequence: Option<&str>) -> MessageStream {
     MessageStream {
         until,
@@ -51,6 +61,14 @@ fn until(until: StreamEnd, sequence: Option<&str>) -> MessageStream {
 #[test_case(&json!({ "send": { "size": "1B", "as": "binary" }, "reply": "one" }), &sized(1, false); "the defaults in so many words")]
 #[test_case(&json!({ "send": { "text": "hi" }, "reply": "none" }), &answered(text(), Answer::None); "no reply")]
 #[test_case(&json!({ "send": { "json": { "a": 1 } }, "match_id": "id" }), &answered(Payload::Json(json!({ "a": 1 })), Answer::ById("id".to_owned())); "replies by their number")]
+#[test_case(&json!({ "send": { "json": { "meta": { "a": 1 } } }, "match_id": "meta.id" }), &answered(Payload::Json(json!({ "meta": { "a": 1 } })), Answer::ById("meta.id".to_owned())); "a number further down")]
+#[test_case(&json!({ "send": { "text": "hi" }, "reply": { "field": "type", "equals": "echo" } }), &answered(text(), marked("type", json!("echo"), None)); "a marked reply")]
+#[test_case(&json!({ "send": { "text": "hi" }, "reply": { "field": "meta.error", "equals": null } }), &answered(text(), marked("meta.error", Value::Null, None)); "a reply marked by null")]
+#[test_case(&json!({ "send": { "json": {} }, "reply": { "field": "last", "equals": true }, "match_id": "id" }), &answered(Payload::Json(json!({})), marked("last", json!(true), Some("id"))); "a marked reply with a number")]
+#[test_case(&json!({ "send": { "text": "hi" }, "greeting": 2 }), &WebsocketExchange { greeting: 2, ..WebsocketExchange::send("/", text()) }; "a greeting")]
+#[test_case(&json!({ "ping": true, "pushes": true }), &WebsocketExchange { pushes: true, ..WebsocketExchange::ping("/") }; "pushes beside pings")]
+#[test_case(&json!({ "send": { "text": "hi" }, "reply": "none", "pushes": true }), &WebsocketExchange { pushes: true, ..answered(text(), Answer::None) }; "pushes where no reply is waited for")]
+#[test_case(&json!({ "send": { "text": "hi" }, "pushes": false }), &WebsocketExchange::send("/", text()); "no pushes in so many words")]
 #[test_case(&json!({ "send": { "text": "hi" }, "stream": { "messages": 10, "sequence": "n" }, "in_flight": 1 }),
     &answered(text(), Answer::Stream(until(StreamEnd::Messages(10), Some("n")))); "a stream answers")]
 #[test_case(&json!({ "stream": { "for": "5s" } }),
@@ -71,6 +89,63 @@ fn exchanges(written: &Value, expected: &WebsocketExchange) {
     )
     .unwrap();
     assert_eq!(again.scenarios(), [plan]);
+}
+
+#[test]
+fn what_one_step_says_of_a_connection_holds_for_all_that_use_it() {
+    let step = |name: &str, path: &str, more: &Value| {
+        let mut exchange = json!({ "path": path, "ping": true });
+        for (key, value) in more.as_object().unwrap() {
+            exchange[key] = value.clone();
+        }
+        json!({ "name": name, "websocket": exchange })
+    };
+    let plan = plan_of(&json!({ "steps": [
+        step("a", "/a", &json!({})),
+        step("b", "/b", &json!({ "greeting": 7 })),
+        step("c", "/a", &json!({ "greeting": 2, "pushes": true })),
+        step("d", "/a", &json!({ "greeting": 2 })),
+        step("e", "/e", &json!({ "pushes": false })),
+    ] }));
+    let said: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| match &step.action {
+            Action::Websocket(exchange) => (exchange.greeting, exchange.pushes),
+            _ => panic!("a pause was not given"),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [(2, true), (7, false), (2, true), (2, true), (0, false)]
+    );
+    let printed = to_json(std::slice::from_ref(&plan)).to_string();
+    let again = Suite::parse("printed", &printed, None, None).unwrap();
+    assert_eq!(again.scenarios(), [plan]);
+}
+
+#[test]
+fn what_is_wrong_with_several_steps_is_told_of_all() {
+    let told = problems_of(&json!({ "steps": [
+        { "name": "a", "websocket": { "send": { "text": "a" }, "greeting": 1 } },
+        { "name": "b", "websocket": { "send": { "text": "a" }, "greeting": 2, "pushes": true } },
+        { "name": "c", "websocket": { "send": {}, "greeting": 3 } },
+    ] }));
+    let places: Vec<_> = told
+        .iter()
+        .filter_map(|line| line.split(": ").next())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "scenarios[0].steps[2].websocket.send",
+            "scenarios[0].steps[1].websocket.greeting",
+            "scenarios[0].steps[2].websocket.greeting",
+            "scenarios[0].steps[0].websocket",
+            "scenarios[0].steps[1].websocket",
+            "scenarios[0].steps[2].websocket",
+        ]
+    );
 }
 
 #[test_case("/echo" => "echo")]
@@ -183,8 +258,26 @@ const STEP: &str = "scenarios[0].steps[0].websocket";
 #[test_case(&json!({ "send": { "text": "a" }, "match_id": "id" }), ".match_id: found `match_id` without `send.json`, expected an object in `send.json`"; "an id in a text")]
 #[test_case(&json!({ "send": { "json": [] }, "match_id": "id" }), ".match_id: found `match_id` with a message that is no object, expected an object in `send.json`"; "an id in an array")]
 #[test_case(&json!({ "send": { "json": { "id": 1 } }, "match_id": "id" }), ".send.json: found `id`, the field that `match_id` names, expected it to be left out; it is filled in with a number for each message"; "an id that is there")]
-#[test_case(&json!({ "send": { "json": {} }, "match_id": "a.b" }), ".match_id: found \"a.b\", expected the name of a field of the message itself: 1 to 100 characters, no `.` and no control character"; "an id further down")]
-#[test_case(&json!({ "send": { "text": "a" }, "reply": "two" }), ".reply: found \"two\", expected one of \"one\", \"none\""; "another reply")]
+#[test_case(&json!({ "send": { "json": { "meta": { "id": null } } }, "match_id": "meta.id" }), ".send.json: found `meta.id`, the field that `match_id` names, expected it to be left out; it is filled in with a number for each message"; "an id that is there further down")]
+#[test_case(&json!({ "send": { "json": { "a": { "b": [] } } }, "match_id": "a.b.c" }), ".send.json: found something other than an object in `b`, expected an object, or nothing: `match_id` is `a.b.c`"; "an array where an id would be")]
+#[test_case(&json!({ "send": { "json": {} }, "match_id": "a..b" }), ".match_id: found \"a..b\", expected the name of a field, or the way to one in nested objects, such as \"meta.id\": 1 to 100 characters, a name on either side of each `.`, and no control character"; "a path with an empty name")]
+#[test_case(&json!({ "stream": { "messages": 1, "sequence": ".n" } }), ".stream.sequence: found \".n\", expected the name of a field, or the way to one in nested objects, such as \"meta.id\": 1 to 100 characters, a name on either side of each `.`, and no control character"; "a path that begins with a point")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": "two" }), ".reply: found \"two\", expected \"one\", \"none\", or what marks a reply, such as {\"field\": \"type\", \"equals\": \"echo\"}"; "another reply")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": "nome" }), ".reply: found \"nome\", expected \"one\", \"none\", or what marks a reply, such as {\"field\": \"type\", \"equals\": \"echo\"}; did you mean `none`?"; "a slip in a reply")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": true }), ".reply: found true, expected \"one\", \"none\", or what marks a reply, such as {\"field\": \"type\", \"equals\": \"echo\"}"; "a reply that is no word")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": { "field": "type" } }), ".reply.equals: found nothing, expected the mark of a reply to have this field"; "a mark without a value")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": { "equals": 1 } }), ".reply.field: found nothing, expected the mark of a reply to have this field"; "a mark without a field")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": { "field": "type", "equals": "a", "value": "a" } }), ".reply.value: found an unknown field, expected a field of the mark of a reply; the value is `equals`"; "a value beside the value")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": { "field": "type", "equals": ["a"] } }), ".reply.equals: found an array, expected a text, a number, true, false or null"; "a value with parts")]
+#[test_case(&json!({ "send": { "text": "a" }, "reply": { "field": "type", "equals": "{{ a }}" } }), ".reply.equals: found \"{{ a }}\", expected a constant; templates come with a later version; this one sends messages as they are written"; "a template for a value")]
+#[test_case(&json!({ "ping": true, "reply": { "field": "type", "equals": 1 } }), ".reply: found `reply` beside `ping`, expected it beside `send` without `stream`; a pong answers each ping"; "a mark beside a ping")]
+#[test_case(&json!({ "send": { "text": "a" }, "match": "x" }), ".match: found an unknown field, expected a field of a WebSocket exchange; which message is a reply is for `reply` to say, by a field and its value; whole expressions come with a later version"; "an expression")]
+#[test_case(&json!({ "send": { "text": "a" }, "greeting": 0 }), ".greeting: found 0, expected a whole number from 1 to 1000000000"; "a greeting of none")]
+#[test_case(&json!({ "send": { "text": "a" }, "greeting": true }), ".greeting: found true, expected a whole number from 1 to 1000000000"; "a greeting that is no number")]
+#[test_case(&json!({ "ping": true, "pushes": 1 }), ".pushes: found 1, expected true or false"; "a number of pushes")]
+#[test_case(&json!({ "send": { "text": "a" }, "pushes": true }), ": found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside replies in order")]
+#[test_case(&json!({ "send": { "text": "a" }, "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream on a connection with `pushes`, expected it on another path, or no `pushes`; all that comes while a stream is under way is taken for a part of it"; "pushes beside a stream")]
+#[test_case(&json!({ "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream that comes by itself on a connection with `pushes`, expected one of them; what comes by itself is what the step listens to"; "pushes beside a feed")]
 #[test_case(&json!({ "send": {} }), ".send: found none of them, expected one of `text`, `json`, `binary` and `size`"; "nothing to send")]
 #[test_case(&json!({ "send": { "txt": "a" } }), ".send.txt: found an unknown field, expected a field of something to send; did you mean `text`?"; "a slip in what is sent")]
 #[test_case(&json!({ "send": { "text": "a", "size": "1B" } }), ".send: found `text`, `size` together, expected one of `text`, `json`, `binary` and `size`"; "two things to send")]
@@ -286,6 +379,12 @@ fn says_of_a_grpc_scenario(fields: &Value, message: &str) {
     "steps[0]: found `grpc`, `websocket`, `pause` together, expected one action"; "three actions")]
 #[test_case(&json!([{ "websocket": { "path": "/echo", "ping": true } }, { "websocket": { "path": "/echo", "ping": true } }]),
     "steps[1].name: found the name `echo`, which step 0 has too, expected a name of its own for each step; without a `name` a step is called after the last part of its path"; "one name twice")]
+#[test_case(&json!([{ "websocket": { "path": "/a", "ping": true, "greeting": 1 } }, { "pause": "1s" }, { "name": "b", "websocket": { "path": "/a", "ping": true, "greeting": 2 } }]),
+    "steps[2].websocket.greeting: found 2, and 1 in step 0, expected what the other steps of its path say, or nothing; steps of one path share a connection"; "two greetings of one connection")]
+#[test_case(&json!([{ "websocket": { "ping": true, "pushes": true } }, { "name": "b", "websocket": { "path": "/", "ping": true, "pushes": false } }]),
+    "steps[1].websocket.pushes: found false, and true in step 0, expected what the other steps of its path say, or nothing; steps of one path share a connection"; "pushes and none on one connection")]
+#[test_case(&json!([{ "websocket": { "path": "/a", "send": { "text": "a" } } }, { "name": "b", "websocket": { "path": "/a", "ping": true, "pushes": true } }]),
+    "steps[0].websocket: found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes that another step expects")]
 #[test_case(&json!([{ "ws": {} }]), "steps[0].ws: found an unknown field, expected a field of a step; the action is called `websocket`"; "another word for it")]
 #[test_case(&json!([{ "path": "/", "websocket": { "ping": true } }]), "steps[0].path: found an unknown field, expected a field of a step; the path belongs to the exchange: `websocket.path`"; "a path beside it")]
 #[test_case(&json!([{ "tcp": {} }]), "steps[0].tcp: found an unknown field, expected a field of a step; TCP comes with a later version; the actions are `grpc`, `websocket` and `pause`"; "tcp")]
@@ -322,6 +421,11 @@ fn a_name_is_unique_among_the_scenarios_of_its_protocol() {
     repeat: 2,
     ..WebsocketExchange::new("/", WebsocketMessages::Listen(until(StreamEnd::Messages(1), None)))
 })], "steps[0].websocket.repeat: found `repeat` where nothing is sent"; "repeat nothing")]
+#[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", answered(text(), marked("type", json!([1]), None)))], "steps[0].websocket.reply.equals: found an array"; "a mark with parts")]
+#[test_case(&|plan| plan.steps = vec![
+    StepPlan::websocket("a", WebsocketExchange { greeting: 1, ..WebsocketExchange::ping("/") }),
+    StepPlan::websocket("b", WebsocketExchange { greeting: 2, ..WebsocketExchange::ping("/") }),
+], "steps[1].websocket.greeting: found 2, and 1 in step 0"; "two greetings")]
 #[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", sized(0, false))], "steps[0].websocket.send.size: found \"0B\""; "no size")]
 #[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", WebsocketExchange::ping("echo"))], "steps[0].websocket.path: found \"echo\""; "no path")]
 fn plans_made_in_code_are_checked(change: &dyn Fn(&mut ScenarioPlan), message: &str) {

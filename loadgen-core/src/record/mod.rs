@@ -13,7 +13,7 @@ mod result;
 mod series;
 mod tick;
 
-pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_histogram};
+pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_histogram};
 pub use interval::{Interval, StepInterval};
 pub use ledger::Ledger;
 pub use merge::Merger;

@@ -603,6 +603,8 @@ fn a_scenario_as_json() {
           "response_time_us": {
             "p50": 2027.008,
             "p95": 2927.616,
+            "p99": 3007.488,
+            "p99_over_s": 2,
             "max": 3027.968
           }
         },
@@ -616,6 +618,8 @@ fn a_scenario_as_json() {
           "response_time_us": {
             "p50": 2028.032,
             "p95": 2927.616,
+            "p99": 3007.488,
+            "p99_over_s": 3,
             "max": 3027.968
           }
         },
@@ -629,6 +633,8 @@ fn a_scenario_as_json() {
           "response_time_us": {
             "p50": 2029.056,
             "p95": 2929.664,
+            "p99": 3009.536,
+            "p99_over_s": 4,
             "max": 3030.016
           }
         }

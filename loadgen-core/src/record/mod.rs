@@ -8,6 +8,7 @@ mod interval;
 mod ledger;
 mod merge;
 mod outside;
+mod recent;
 mod recorder;
 mod result;
 mod series;
@@ -18,6 +19,7 @@ pub use interval::{Interval, StepInterval};
 pub use ledger::Ledger;
 pub use merge::Merger;
 pub use outside::Outside;
+pub use recent::Recent;
 pub use recorder::{Muted, Recorder, Started};
 pub use result::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,

@@ -147,7 +147,9 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
             .collect(),
         backends: backends(&record.backends),
         thresholds,
-        series: record.series.iter().map(point).collect(),
+        series: (1..=record.series.len())
+            .filter_map(|nth| last_point(&record.series[..nth]))
+            .collect(),
         custom: custom(&record.custom),
     }
 }
@@ -235,8 +237,10 @@ fn backends(records: &[BackendRecord]) -> Vec<Backend> {
         .collect()
 }
 
-fn point(record: &SeriesPoint) -> Point {
-    Point {
+/// The last of these; those before it are what its percentiles may be of, too.
+fn last_point(records: &[SeriesPoint]) -> Option<Point> {
+    let record = records.last()?;
+    Some(Point {
         t_s: record.t_s,
         seconds: record.seconds,
         started: record.started,
@@ -245,8 +249,8 @@ fn point(record: &SeriesPoint) -> Point {
         users: record.users,
         connections: (record.connections != ConnectionCounts::default())
             .then_some(record.connections),
-        response_time_us: PointStatistics::of_any(&record.response_time),
-    }
+        response_time_us: PointStatistics::of_last(records),
+    })
 }
 
 fn custom(record: &CustomRecord) -> Option<Custom> {

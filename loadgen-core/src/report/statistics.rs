@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Histogram, Samples, Sparse};
+use crate::record::{Histogram, Recent, Samples, SeriesPoint, Sparse};
 
 /// How many samples must lie beyond a percentile for it to be given.
 const SAMPLES_BEYOND: u64 = 10;
+
+/// The longest stretch that a percentile of a point may be of.
+const WIDEST_S: u64 = 10;
 
 /// What is known of a series of times. All times are in microseconds, with up to three decimals.
 ///
@@ -69,6 +72,31 @@ impl Statistics {
         }
     }
 
+    /// The figures of the last second. A percentile up to [`p99`](Self::p99) that it has too few
+    /// samples for is that of the last ten seconds, where these have enough.
+    #[must_use]
+    pub fn of_recent(recent: &Recent) -> Self {
+        let mut figures = Self::of(recent.second());
+        let mut missing: Vec<_> = [
+            (Quantile::P50, &mut figures.p50),
+            (Quantile::P90, &mut figures.p90),
+            (Quantile::P95, &mut figures.p95),
+            (Quantile::P99, &mut figures.p99),
+        ]
+        .into_iter()
+        .filter(|(quantile, figure)| {
+            figure.is_none() && quantile.is_supported_by(recent.ten_seconds_len())
+        })
+        .collect();
+        if !missing.is_empty() {
+            let ten_seconds = recent.ten_seconds();
+            for (quantile, figure) in &mut missing {
+                **figure = percentile(&ten_seconds, *quantile);
+            }
+        }
+        figures
+    }
+
     /// The figures of a histogram, or nothing where it has no samples.
     #[must_use]
     pub fn of_any(histogram: &Histogram) -> Option<Self> {
@@ -77,38 +105,78 @@ impl Statistics {
 }
 
 /// What is known of the times of one stretch of a run, in microseconds.
+///
+/// A percentile that the stretch has too few samples for is that of a longer one which ends with
+/// it: up to ten seconds, where these have enough. How many seconds it is of stands beside it then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PointStatistics {
     /// Half are no larger. From 20 samples on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50: Option<f64>,
+    /// Seconds that `p50` is of, where they are more than the point's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_over_s: Option<u64>,
     /// 95 % are no larger. From 200 samples on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p95: Option<f64>,
+    /// Seconds that `p95` is of, where they are more than the point's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_over_s: Option<u64>,
     /// 99 % are no larger. From 1,000 samples on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
+    /// Seconds that `p99` is of, where they are more than the point's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_over_s: Option<u64>,
     /// The largest.
     pub max: f64,
 }
 
 impl PointStatistics {
-    /// The figures of a histogram of nanoseconds, or nothing where it has no samples.
+    /// The figures of the last of these points, or nothing where it has no samples.
     #[must_use]
-    pub fn of_any(histogram: &Sparse) -> Option<Self> {
-        (!histogram.is_empty()).then(|| Self {
-            p50: percentile(histogram, Quantile::P50),
-            p95: percentile(histogram, Quantile::P95),
-            p99: percentile(histogram, Quantile::P99),
-            max: micros(histogram.largest()),
+    pub fn of_last(points: &[SeriesPoint]) -> Option<Self> {
+        let own = &points.last()?.response_time;
+        if own.is_empty() {
+            return None;
+        }
+        let mut wide_s = 0;
+        let wide = points.iter().rev().take_while(|point| {
+            wide_s += point.seconds;
+            wide_s <= WIDEST_S
+        });
+        let wide: Vec<&SeriesPoint> = wide.collect();
+        let wide_len = wide.iter().map(|point| point.response_time.len()).sum();
+        let wide_s = wide.iter().map(|point| point.seconds).sum();
+        let mut sum = None;
+        let mut read = |quantile: Quantile| {
+            let figure = percentile(own, quantile);
+            if figure.is_some() || !quantile.is_supported_by(wide_len) {
+                return (figure, None);
+            }
+            let times = wide.iter().map(|point| &point.response_time);
+            let sum = sum.get_or_insert_with(|| Sparse::sum(times));
+            (percentile(sum, quantile), Some(wide_s))
+        };
+        let (p50, p50_over_s) = read(Quantile::P50);
+        let (p95, p95_over_s) = read(Quantile::P95);
+        let (p99, p99_over_s) = read(Quantile::P99);
+        Some(Self {
+            p50,
+            p50_over_s,
+            p95,
+            p95_over_s,
+            p99,
+            p99_over_s,
+            max: micros(own.largest()),
         })
     }
 }
 
 /// The quantiles that reports give.
 #[derive(Debug, Clone, Copy)]
-enum Quantile {
+pub(super) enum Quantile {
     P50,
     P90,
     P95,
@@ -130,16 +198,22 @@ impl Quantile {
             Self::P9999 => 1,
         }
     }
+
+    /// The part of the samples that are no larger, 0 to 1.
+    pub(super) const fn share(self) -> f64 {
+        (10_000 - self.beyond_of_10_000()) as f64 / 10_000.0
+    }
+
+    /// Whether so many samples are enough for it.
+    pub(super) const fn is_supported_by(self, count: u64) -> bool {
+        count.saturating_mul(self.beyond_of_10_000()) >= SAMPLES_BEYOND * 10_000
+    }
 }
 
 /// A percentile in microseconds, unless too few samples lie beyond it.
 fn percentile(samples: &impl Samples, quantile: Quantile) -> Option<f64> {
-    let beyond = quantile.beyond_of_10_000();
-    if samples.len().saturating_mul(beyond) < SAMPLES_BEYOND * 10_000 {
-        return None;
-    }
-    let value = samples.at((10_000 - beyond) as f64 / 10_000.0);
-    Some(micros(value))
+    let is_supported = quantile.is_supported_by(samples.len());
+    is_supported.then(|| micros(samples.at(quantile.share())))
 }
 
 /// Nanoseconds as microseconds with three decimals.
@@ -236,6 +310,85 @@ mod tests {
       "max": 1000.192
     }
 "#);
+    }
+
+    /// Seconds with so many samples each, of 100 ns times the second's number.
+    fn recent(seconds: &[u64]) -> Recent {
+        let mut recent = Recent::new();
+        for (nth, count) in seconds.iter().enumerate() {
+            if nth > 0 {
+                recent.next(9);
+            }
+            let value = 100 * (1 + nth as u64);
+            recent.second_mut().record_n(value, *count).unwrap();
+        }
+        recent
+    }
+
+    #[test_case(&[100; 10], Some(10), Some(10), Some(10); "a hundred a second")]
+    #[test_case(&[10; 10], Some(5), Some(9), None; "ten a second")]
+    #[test_case(&[100; 3], Some(3), Some(3), None; "too few yet")]
+    #[test_case(&[1_000; 3], Some(3), Some(3), Some(3); "a second of its own")]
+    #[test_case(&[5_000, 0], Some(1), Some(1), Some(1); "a second without any")]
+    #[test_case(&[5_000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None, None, None; "too long ago")]
+    fn ten_seconds_where_one_has_too_few(
+        seconds: &[u64],
+        p50: Option<u64>,
+        p90: Option<u64>,
+        p99: Option<u64>,
+    ) {
+        let figures = Statistics::of_recent(&recent(seconds));
+        let found = from([figures.p50, figures.p90, figures.p99]);
+        assert_eq!(found, [p50, p90, p99]);
+        let own = Statistics::of(recent(seconds).second());
+        assert_eq!(figures.count, own.count);
+        assert_eq!((figures.mean, figures.max), (own.mean, own.max));
+        assert_eq!((figures.p999, figures.p9999), (own.p999, own.p9999));
+    }
+
+    /// The numbers of the seconds that these are from.
+    fn from<const N: usize>(figures: [Option<f64>; N]) -> [Option<u64>; N] {
+        figures.map(|us| us.map(|us| (us * 10.0).round() as u64))
+    }
+
+    /// Points of so many seconds each, with so many samples each, of 100 ns times the point's
+    /// number.
+    fn points(seconds: u64, counts: &[u64]) -> Vec<SeriesPoint> {
+        let points = counts.iter().zip(0..).map(|(count, nth)| {
+            let mut times = new_histogram();
+            times.record_n(100 * (nth + 1), *count).unwrap();
+            let mut point = SeriesPoint::empty(nth * seconds, seconds);
+            point.response_time = Sparse::of(&times);
+            point
+        });
+        points.collect()
+    }
+
+    #[test_case(1, &[100; 12], Some(12), None, Some(12), Some(10); "a hundred a second")]
+    #[test_case(1, &[200; 5], Some(5), None, Some(5), Some(5); "enough after five seconds")]
+    #[test_case(1, &[15; 3], Some(2), Some(3), None, None; "too few for most")]
+    #[test_case(1, &[1_000; 3], Some(3), None, Some(3), None; "its own")]
+    #[test_case(4, &[500; 5], Some(5), None, Some(5), Some(8); "eight seconds of points of four")]
+    #[test_case(8, &[500; 5], Some(5), None, None, None; "two points would be too long")]
+    fn points_of_ten_seconds_where_one_has_too_few(
+        seconds: u64,
+        counts: &[u64],
+        p50: Option<u64>,
+        p50_over_s: Option<u64>,
+        p99: Option<u64>,
+        p99_over_s: Option<u64>,
+    ) {
+        let figures = PointStatistics::of_last(&points(seconds, counts)).unwrap();
+        let found = from([figures.p50, figures.p99, Some(figures.max)]);
+        assert_eq!(found, [p50, p99, Some(counts.len() as u64)]);
+        assert_eq!(figures.p50_over_s, p50_over_s);
+        assert_eq!(figures.p99_over_s, p99_over_s);
+    }
+
+    #[test]
+    fn a_point_without_samples_has_no_figures() {
+        assert!(PointStatistics::of_last(&points(1, &[5_000, 0])).is_none());
+        assert!(PointStatistics::of_last(&[]).is_none());
     }
 
     #[test_case(u64::MAX; "cut off by the histogram")]

@@ -2,7 +2,7 @@
 
 use loadgen_core::record::{ByteCount, Ledger};
 use loadgen_core::report::{
-    Backend, LoadModel, Messages, Scenario, Statistics, Step, ThresholdResult, Total,
+    Backend, LoadModel, Messages, Method, Scenario, Statistics, Step, ThresholdResult, Total,
 };
 
 use super::{Look, WIDTH, clean, cut, field, hanging};
@@ -28,6 +28,7 @@ pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
     ];
     lines.extend(messages(scenario));
     lines.extend(times(scenario, paint));
+    lines.extend(confidence(scenario));
     lines.extend(failures(scenario, look));
     lines.extend(connections(scenario));
     lines.extend(backends(&scenario.backends));
@@ -150,6 +151,20 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Where the p99, else the p95, of response times lies in 95 of 100 such runs, where that is known.
+fn confidence(scenario: &Scenario) -> Option<String> {
+    let of = scenario.response_time_confidence_us?;
+    let p99 = of.p99.map(|interval| ("p99", interval));
+    let (name, [low, high]) = p99.or(of.p95.map(|interval| ("p95", interval)))?;
+    let how = match of.method {
+        Method::Ranks => "",
+        Method::Seconds => " (≈, spread of the seconds)",
+    };
+    let (low, high) = (human::micros(low), human::micros(high));
+    let text = format!("response within {low} .. {high}{how}");
+    Some(field(&format!("{name} 95 %"), &text))
 }
 
 /// The further series of a step.

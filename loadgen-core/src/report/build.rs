@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::confidence::Confidence;
 use super::document::{Document, Generator, Run, SchemaVersion, StatsdDelivery, Total, Worker};
 use super::environment::{Host, new_run_id, timestamp};
 use super::scenario::{
@@ -132,6 +133,7 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         ledger: record.ledger,
         throughput_per_s: per_second(record.ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&record.response_time),
+        response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
         service_time_us: Statistics::of(&record.service_time),
         start_lag_us: of_open(&record.start_lag),
         queue_wait_us: of_open(&record.queue_wait),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::confidence::Confidence;
 use super::statistics::{PointStatistics, Statistics};
 use crate::record::{ByteCount, ConnectionCounts, Ledger};
 
@@ -26,6 +27,10 @@ pub struct Scenario {
     pub throughput_per_s: f64,
     /// From due until the end, pauses left out; iterations that completed or failed.
     pub response_time_us: Statistics,
+    /// Where the percentiles of `response_time_us` lie but for chance; where ten points of the
+    /// series or more have samples, and enough for a p95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_confidence_us: Option<Confidence>,
     /// From the actual start until the end, pauses left out.
     pub service_time_us: Statistics,
     /// The generator's own lateness. Open models only.

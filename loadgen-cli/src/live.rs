@@ -115,11 +115,11 @@ impl Figure {
         let us = heard
             .then(|| read(&Statistics::of_recent(times)))
             .flatten()?;
-        let over = Some(interval.ten_seconds_length());
+        let over = Some(interval.longer_length());
         Some(Self { us, over })
     }
 
-    /// As ` · p99 (10 s) 1.23 ms`.
+    /// As ` · p99 (11 s) 1.23 ms`.
     fn named(self, name: &str) -> String {
         let over = self
             .over
@@ -550,15 +550,15 @@ mod tests {
     fn a_longer_stretch_is_named() {
         let mut now = moment();
         now.p99 = Some(Figure {
-            over: Some(Duration::from_millis(10_004)),
+            over: Some(Duration::from_millis(11_004)),
             ..figure(1_234.0)
         });
-        insta::assert_snapshot!(latencies(&now), @" · p50 310 µs · p99 (10 s) 1.23 ms");
+        insta::assert_snapshot!(latencies(&now), @" · p50 310 µs · p99 (11 s) 1.23 ms");
     }
 
     /// A hundred a second: enough for a p50, and after ten seconds for a p99.
     #[test]
-    fn slow_services_have_percentiles_of_ten_seconds() {
+    fn slow_services_have_percentiles_of_a_longer_stretch() {
         let names = Names {
             timings: vec!["own".to_owned()],
             ..Names::default()

@@ -1,6 +1,6 @@
 //! What happened in one scenario between two snapshots.
 //!
-//! Owns the figures of about a second, for those who watch, and of the times those of ten. The
+//! Owns the figures of about a second, for those who watch, and the times of the ten before it. The
 //! run's own are `merge`'s.
 
 use std::collections::VecDeque;
@@ -11,9 +11,9 @@ use super::tick::{BackendTick, StepTick};
 use super::{Ledger, Names, Recent, Tick};
 use crate::workload::SampleKind;
 
-/// The longest that the stretches before an interval may be together: nine seconds, with room for
+/// The longest that the stretches before an interval may be together: ten seconds, with room for
 /// seconds that were told a little late.
-const LONGEST_BEFORE: Duration = Duration::from_millis(9_500);
+const LONGEST_BEFORE: Duration = Duration::from_millis(10_500);
 
 /// What happened in one scenario between two snapshots.
 #[derive(Debug, Clone)]
@@ -78,10 +78,10 @@ impl Interval {
         }
     }
 
-    /// How long a stretch [`Recent::ten_seconds`] is of, this interval included: less than ten
-    /// seconds at the beginning of a run.
+    /// How long a stretch [`Recent::longer`] is of, this interval included: some eleven
+    /// seconds, less at the beginning of a run.
     #[must_use]
-    pub fn ten_seconds_length(&self) -> Duration {
+    pub fn longer_length(&self) -> Duration {
         self.length + self.before.iter().sum::<Duration>()
     }
 
@@ -136,8 +136,8 @@ impl Interval {
         merge(self.backends[place].second_mut(), &from.response_time);
     }
 
-    /// Empties it for the next one and keeps its memory. Its times become part of the ten seconds,
-    /// unless nothing was heard: then it was no interval.
+    /// Empties it for the next one and keeps its memory. Its times are remembered, unless nothing
+    /// was heard: then it was no interval.
     pub(super) fn clear(&mut self) {
         let heard = !self.length.is_zero();
         if heard {
@@ -197,11 +197,11 @@ mod tests {
 
     /// Intervals of these milliseconds, with one sample each; how many of them the last knows of.
     #[test_case(&[1_000; 4], 4, 4_000; "as many as there are")]
-    #[test_case(&[1_000; 15], 10, 10_000; "ten seconds")]
-    #[test_case(&[1_010; 15], 10, 10_100; "seconds told late")]
-    #[test_case(&[1_000, 1_000, 30_000, 1_000], 1, 1_000; "what a long one had is not of ten seconds")]
+    #[test_case(&[1_000; 15], 11, 11_000; "ten seconds before it")]
+    #[test_case(&[1_010; 15], 11, 11_110; "seconds told late")]
+    #[test_case(&[1_000, 1_000, 30_000, 1_000], 1, 1_000; "what a long one had is too old")]
     #[test_case(&[1_000, 1_000, 0, 1_000], 3, 3_000; "where nothing was heard there was no interval")]
-    fn times_remember_ten_seconds(lengths_ms: &[u64], known: u64, ms: u64) {
+    fn times_remember_ten_seconds_before(lengths_ms: &[u64], known: u64, ms: u64) {
         let mut interval = Interval::new(&Names::default());
         for length in lengths_ms {
             interval.clear();
@@ -210,8 +210,8 @@ mod tests {
                 merge(interval.response_time.second_mut(), &one());
             }
         }
-        assert_eq!(interval.response_time.ten_seconds_len(), known);
-        assert_eq!(interval.ten_seconds_length(), Duration::from_millis(ms));
+        assert_eq!(interval.response_time.longer_len(), known);
+        assert_eq!(interval.longer_length(), Duration::from_millis(ms));
     }
 
     fn one() -> crate::record::Histogram {
@@ -236,8 +236,8 @@ mod tests {
                 interval.add_backend(0, &backend);
                 backend.requests = 0;
             }
-            let known = interval.backends.first().map(Recent::ten_seconds_len);
-            let expected = (second >= 7).then(|| u64::from(second < 17));
+            let known = interval.backends.first().map(Recent::longer_len);
+            let expected = (second >= 7).then(|| u64::from(second < 18));
             assert_eq!(known, expected, "{second}");
         }
     }

@@ -1,13 +1,13 @@
-//! Times of about a second, and of the stretches before it that make ten seconds with it.
+//! Times of about a second, and of the ten seconds before it.
 //!
-//! One second of a slow service has too few samples for its high percentiles; ten of them may have
-//! enough. Kept in the compact form, since nine seconds of every series are kept.
+//! One second of a slow service has too few samples for its high percentiles; eleven of them may
+//! have enough. What is past is kept in the compact form, for every series has ten of it.
 
 use std::collections::VecDeque;
 
 use super::{Histogram, Sparse, new_histogram};
 
-/// The samples of one series over about a second, and those of up to ten seconds that end with it.
+/// The samples of one series over about a second, and those of the ten seconds before it.
 #[derive(Debug, Clone)]
 pub struct Recent {
     second: Histogram,
@@ -33,15 +33,15 @@ impl Recent {
         &mut self.second
     }
 
-    /// How many samples the last ten seconds have, the last one included.
+    /// How many samples [`longer`](Self::longer) has.
     #[must_use]
-    pub fn ten_seconds_len(&self) -> u64 {
+    pub fn longer_len(&self) -> u64 {
         self.second.len() + self.before.iter().map(Sparse::len).sum::<u64>()
     }
 
-    /// The samples of the last ten seconds, the last one included. They are added up here.
+    /// The samples of the last second and the ten before it. They are added up here.
     #[must_use]
-    pub fn ten_seconds(&self) -> Sparse {
+    pub fn longer(&self) -> Sparse {
         let last = Sparse::of(&self.second);
         Sparse::sum(self.before.iter().chain([&last]))
     }
@@ -67,22 +67,22 @@ mod tests {
     use crate::record::Samples;
 
     #[test]
-    fn ten_seconds_end_with_the_last() {
+    fn the_longer_stretch_ends_with_the_last_second() {
         let mut recent = Recent::new();
-        for second in 1..=12 {
-            recent.next(9);
+        for second in 1..=13 {
+            recent.next(10);
             recent.second_mut().record_n(second * 1_000, 2).unwrap();
         }
         assert_eq!(recent.second().len(), 2);
-        assert_eq!(recent.ten_seconds_len(), 20);
-        let all = recent.ten_seconds();
+        assert_eq!(recent.longer_len(), 22);
+        let all = recent.longer();
         assert_eq!(
             (all.len(), all.least() / 100),
-            (20, 30),
+            (22, 30),
             "from the third on"
         );
         recent.next(0);
-        assert_eq!(recent.ten_seconds_len(), 0, "none was to be kept");
-        assert!(recent.ten_seconds().is_empty());
+        assert_eq!(recent.longer_len(), 0, "none was to be kept");
+        assert!(recent.longer().is_empty());
     }
 }

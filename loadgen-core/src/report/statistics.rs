@@ -8,8 +8,9 @@ use crate::record::{Histogram, Recent, Samples, SeriesPoint, Sparse};
 /// How many samples must lie beyond a percentile for it to be given.
 const SAMPLES_BEYOND: u64 = 10;
 
-/// The longest stretch that a percentile of a point may be of.
-const WIDEST_S: u64 = 10;
+/// The longest stretch that a percentile of a point may be of: a second and the ten before it. With
+/// ten in all, a p99 would come and go where there are a hundred a second, give or take one.
+const WIDEST_S: u64 = 11;
 
 /// What is known of a series of times. All times are in microseconds, with up to three decimals.
 ///
@@ -73,7 +74,7 @@ impl Statistics {
     }
 
     /// The figures of the last second. A percentile up to [`p99`](Self::p99) that it has too few
-    /// samples for is that of the last ten seconds, where these have enough.
+    /// samples for is that of this second and the ten before it, where these have enough.
     #[must_use]
     pub fn of_recent(recent: &Recent) -> Self {
         let mut figures = Self::of(recent.second());
@@ -85,13 +86,13 @@ impl Statistics {
         ]
         .into_iter()
         .filter(|(quantile, figure)| {
-            figure.is_none() && quantile.is_supported_by(recent.ten_seconds_len())
+            figure.is_none() && quantile.is_supported_by(recent.longer_len())
         })
         .collect();
         if !missing.is_empty() {
-            let ten_seconds = recent.ten_seconds();
+            let longer = recent.longer();
             for (quantile, figure) in &mut missing {
-                **figure = percentile(&ten_seconds, *quantile);
+                **figure = percentile(&longer, *quantile);
             }
         }
         figures
@@ -107,7 +108,7 @@ impl Statistics {
 /// What is known of the times of one stretch of a run, in microseconds.
 ///
 /// A percentile that the stretch has too few samples for is that of a longer one which ends with
-/// it: up to ten seconds, where these have enough. How many seconds it is of stands beside it then.
+/// it: up to eleven seconds, where these have enough. How many stands beside it then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PointStatistics {
@@ -317,7 +318,7 @@ mod tests {
         let mut recent = Recent::new();
         for (nth, count) in seconds.iter().enumerate() {
             if nth > 0 {
-                recent.next(9);
+                recent.next(10);
             }
             let value = 100 * (1 + nth as u64);
             recent.second_mut().record_n(value, *count).unwrap();
@@ -330,8 +331,8 @@ mod tests {
     #[test_case(&[100; 3], Some(3), Some(3), None; "too few yet")]
     #[test_case(&[1_000; 3], Some(3), Some(3), Some(3); "a second of its own")]
     #[test_case(&[5_000, 0], Some(1), Some(1), Some(1); "a second without any")]
-    #[test_case(&[5_000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None, None, None; "too long ago")]
-    fn ten_seconds_where_one_has_too_few(
+    #[test_case(&[5_000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None, None, None; "too long ago")]
+    fn eleven_seconds_where_one_has_too_few(
         seconds: &[u64],
         p50: Option<u64>,
         p90: Option<u64>,
@@ -364,13 +365,13 @@ mod tests {
         points.collect()
     }
 
-    #[test_case(1, &[100; 12], Some(12), None, Some(12), Some(10); "a hundred a second")]
+    #[test_case(1, &[100; 14], Some(14), None, Some(14), Some(11); "a hundred a second")]
     #[test_case(1, &[200; 5], Some(5), None, Some(5), Some(5); "enough after five seconds")]
     #[test_case(1, &[15; 3], Some(2), Some(3), None, None; "too few for most")]
     #[test_case(1, &[1_000; 3], Some(3), None, Some(3), None; "its own")]
     #[test_case(4, &[500; 5], Some(5), None, Some(5), Some(8); "eight seconds of points of four")]
     #[test_case(8, &[500; 5], Some(5), None, None, None; "two points would be too long")]
-    fn points_of_ten_seconds_where_one_has_too_few(
+    fn points_of_eleven_seconds_where_one_has_too_few(
         seconds: u64,
         counts: &[u64],
         p50: Option<u64>,

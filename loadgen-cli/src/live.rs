@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Event, Phase, ScenarioSnapshot, Snapshot};
 use loadgen_core::outcome::Outcome;
-use loadgen_core::record::{Histogram, Ledger};
+use loadgen_core::record::{Interval, Ledger, Recent};
+use loadgen_core::report::Statistics;
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::schedule::{Limit, Load};
 
@@ -20,8 +21,6 @@ const LINES_EVERY: Duration = Duration::from_secs(5);
 const BAR: usize = 24;
 /// Kinds of failure named in the view.
 const KINDS: usize = 4;
-/// A percentile is shown with at least this many samples beyond it.
-const SAMPLES_BEYOND: u64 = 10;
 
 /// The view of one run. Dropping it takes away what it drew.
 #[derive(Debug)]
@@ -89,9 +88,45 @@ struct Moment {
     rate_per_s: f64,
     ledger: Ledger,
     failures: Vec<(String, u64)>,
-    p50_us: Option<f64>,
-    p99_us: Option<f64>,
-    start_lag_p99_us: Option<f64>,
+    p50: Option<Figure>,
+    p99: Option<Figure>,
+    start_lag_p99: Option<Figure>,
+}
+
+/// A percentile of the last second, or of a longer stretch that had to be taken for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Figure {
+    us: f64,
+    over: Option<Duration>,
+}
+
+impl Figure {
+    fn of(
+        interval: &Interval,
+        times: &Recent,
+        read: fn(&Statistics) -> Option<f64>,
+    ) -> Option<Self> {
+        let own = read(&Statistics::of(times.second()));
+        if let Some(us) = own {
+            return Some(Self { us, over: None });
+        }
+        // Where nothing was heard, what was heard before is not the last that there is.
+        let heard = !interval.length.is_zero();
+        let us = heard
+            .then(|| read(&Statistics::of_recent(times)))
+            .flatten()?;
+        let over = Some(interval.longer_length());
+        Some(Self { us, over })
+    }
+
+    /// As ` · p99 (11 s) 1.23 ms`.
+    fn named(self, name: &str) -> String {
+        let over = self
+            .over
+            .map(|over| format!(" ({:.0} s)", over.as_secs_f64()));
+        let us = human::micros(self.us);
+        format!(" · {name}{} {us}", over.unwrap_or_default())
+    }
 }
 
 impl Moment {
@@ -124,16 +159,11 @@ impl Moment {
             },
             ledger: snapshot.total.ledger,
             failures,
-            p50_us: percentile_us(&snapshot.total.response_time, 0.5),
-            p99_us: percentile_us(&snapshot.total.response_time, 0.99),
-            start_lag_p99_us: percentile_us(&snapshot.total.parts.start_lag, 0.99),
+            p50: Figure::of(interval, &interval.response_time, |it| it.p50),
+            p99: Figure::of(interval, &interval.response_time, |it| it.p99),
+            start_lag_p99: Figure::of(interval, &interval.start_lag, |it| it.p99),
         }
     }
-}
-
-fn percentile_us(histogram: &Histogram, quantile: f64) -> Option<f64> {
-    let beyond = (histogram.len() as f64 * (1.0 - quantile)).floor() as u64;
-    (beyond >= SAMPLES_BEYOND).then(|| histogram.value_at_quantile(quantile) as f64 / 1e3)
 }
 
 impl Live {
@@ -353,16 +383,16 @@ fn phase(phase: Phase) -> &'static str {
 }
 
 fn latencies(now: &Moment) -> String {
-    let named = [("p50", now.p50_us), ("p99", now.p99_us)];
+    let named = [("p50", now.p50), ("p99", now.p99)];
     named
         .into_iter()
-        .filter_map(|(name, value)| value.map(|us| format!(" · {name} {}", human::micros(us))))
+        .filter_map(|(name, figure)| figure.map(|it| it.named(name)))
         .collect()
 }
 
 fn start_lag(planned: &Planned, now: &Moment) -> String {
-    match now.start_lag_p99_us {
-        Some(us) if planned.open => format!(" · start lag p99 {}", human::micros(us)),
+    match now.start_lag_p99 {
+        Some(figure) if planned.open => figure.named("start lag p99"),
         _ => String::new(),
     }
 }
@@ -392,6 +422,9 @@ fn failures(now: &Moment) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use loadgen_core::record::{Merger, Names, Recorder, Tick};
+    use loadgen_core::workload::Observer as _;
+
     use super::*;
 
     fn moment() -> Moment {
@@ -411,10 +444,14 @@ mod tests {
                 ("grpc.UNAVAILABLE".to_owned(), 7),
                 ("timeout".to_owned(), 2),
             ],
-            p50_us: Some(310.4),
-            p99_us: Some(1_234.0),
-            start_lag_p99_us: Some(80.2),
+            p50: Some(figure(310.4)),
+            p99: Some(figure(1_234.0)),
+            start_lag_p99: Some(figure(80.2)),
         }
+    }
+
+    fn figure(us: f64) -> Figure {
+        Figure { us, over: None }
     }
 
     fn text(lines: &[Line]) -> String {
@@ -498,8 +535,8 @@ mod tests {
         let now = Moment {
             ledger: Ledger::default(),
             failures: Vec::new(),
-            p50_us: None,
-            p99_us: None,
+            p50: None,
+            p99: None,
             rate_per_s: 0.0,
             ..moment()
         };
@@ -510,11 +547,42 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_wait_for_samples() {
-        let mut histogram = Histogram::new(3).unwrap();
-        histogram.record_n(1_000, 999).unwrap();
-        assert!(percentile_us(&histogram, 0.99).is_none());
-        histogram.record(1_000).unwrap();
-        assert!(percentile_us(&histogram, 0.99).is_some());
+    fn a_longer_stretch_is_named() {
+        let mut now = moment();
+        now.p99 = Some(Figure {
+            over: Some(Duration::from_millis(11_004)),
+            ..figure(1_234.0)
+        });
+        insta::assert_snapshot!(latencies(&now), @" · p50 310 µs · p99 (11 s) 1.23 ms");
+    }
+
+    /// A hundred a second: enough for a p50, and after ten seconds for a p99.
+    #[test]
+    fn slow_services_have_percentiles_of_a_longer_stretch() {
+        let names = Names {
+            timings: vec!["own".to_owned()],
+            ..Names::default()
+        };
+        let mut merger = Merger::new(&names, 1);
+        let recorder = Recorder::new(&names);
+        let p50_and_p99 = |merger: &Merger| {
+            let interval = merger.interval();
+            let of = |read| Figure::of(interval, &interval.timings[0], read);
+            [of(|it| it.p50), of(|it| it.p99)].map(|it| it.map(|it| it.over))
+        };
+        for second in 1..=10 {
+            merger.next_interval();
+            for _ in 0..100 {
+                recorder.timing(0, 5_000);
+            }
+            let mut tick = recorder.swap(Box::new(Tick::new(&names)));
+            merger.add(0, &mut tick, &[]);
+            merger.end_interval(Duration::from_secs(1));
+            let ten = (second == 10).then_some(Some(Duration::from_secs(10)));
+            assert_eq!(p50_and_p99(&merger), [Some(None), ten], "second {second}");
+        }
+        merger.next_interval();
+        merger.end_interval(Duration::ZERO);
+        assert_eq!(p50_and_p99(&merger), [None, None], "nothing was heard");
     }
 }

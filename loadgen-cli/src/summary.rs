@@ -202,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn how_far_a_percentile_may_be_off() {
+        let confidence = |confidence: serde_json::Value| {
+            let text = summary(|json| {
+                json["scenarios"][0]["response_time_confidence_us"] = confidence;
+            });
+            let line = text.lines().find(|line| line.contains("95 %"));
+            line.unwrap().to_owned()
+        };
+        let ranks = json!({"method": "ranks", "p95": [1390.0, 1410.0], "p99": [2250.0, 2391.0]});
+        insta::assert_snapshot!(confidence(ranks), @"p99 95 %    response within 2.25 ms .. 2.39 ms");
+        let seconds = json!({"method": "seconds", "p95": [1390.0, 141_000.0]});
+        insta::assert_snapshot!(confidence(seconds), @"p95 95 %    response within 1.39 ms .. 141 ms (≈, spread of the seconds)");
+    }
+
+    #[test]
     fn a_failure_of_many_kinds() {
         insta::assert_snapshot!(summary(|json| {
             json["verdict"] = json!({

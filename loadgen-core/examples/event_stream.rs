@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Event, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::report::Statistics;
 use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
 use loadgen_core::workload::{Iteration, UserId, Workload};
 
@@ -39,12 +40,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .listen(|event| match event {
             Event::Snapshot(snapshot) => {
                 for scenario in &snapshot.scenarios {
+                    let last_second = Statistics::of(scenario.interval.response_time.second());
                     println!(
-                        "{:>4.1} s  {:?}: {} ended, p99 {} us",
+                        "{:>4.1} s  {:?}: {} ended, p99 {:?} us",
                         snapshot.elapsed.as_secs_f64(),
                         scenario.phase,
-                        scenario.interval.response_time.len(),
-                        scenario.interval.response_time.value_at_quantile(0.99) / 1000,
+                        last_second.count,
+                        last_second.p99,
                     );
                 }
             }

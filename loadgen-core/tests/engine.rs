@@ -700,7 +700,7 @@ fn listeners_hear_of_every_iteration_once() {
                 let scenario = &snapshot.scenarios[0];
                 sum.fetch_add(scenario.interval.ledger.completed, Ordering::Relaxed);
                 assert_eq!(
-                    scenario.interval.response_time.len(),
+                    scenario.interval.response_time.second().len(),
                     scenario.interval.ledger.completed
                 );
                 if scenario.phase == Phase::Done {

@@ -2,7 +2,7 @@
 
 use loadgen_core::record::{ByteCount, Ledger};
 use loadgen_core::report::{
-    Backend, LoadModel, Messages, Scenario, Statistics, Step, ThresholdResult, Total,
+    Backend, LoadModel, Messages, Method, Scenario, Statistics, Step, ThresholdResult, Total,
 };
 
 use super::{Look, WIDTH, clean, cut, field, hanging};
@@ -29,6 +29,7 @@ pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
     lines.push(throughput(scenario.throughput_per_s, scenario.bytes));
     lines.extend(messages(scenario));
     lines.extend(times(scenario, paint));
+    lines.extend(confidence(scenario));
     lines.extend(failures(scenario, look));
     lines.extend(connections(scenario));
     lines.extend(backends(&scenario.backends));
@@ -184,6 +185,20 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
     lines
 }
 
+/// Where the p99, else the p95, of response times lies in 95 of 100 such runs, where that is known.
+fn confidence(scenario: &Scenario) -> Option<String> {
+    let of = scenario.response_time_confidence_us?;
+    let p99 = of.p99.map(|interval| ("p99", interval));
+    let (name, [low, high]) = p99.or(of.p95.map(|interval| ("p95", interval)))?;
+    let how = match of.method {
+        Method::Ranks => "",
+        Method::Seconds => " (≈, spread of the seconds)",
+    };
+    let (low, high) = (human::micros(low), human::micros(high));
+    let text = format!("response within {low} .. {high}{how}");
+    Some(field(&format!("{name} 95 %"), &text))
+}
+
 /// The further series of a step.
 fn message_rows(step: &Step, indent: &str) -> impl Iterator<Item = String> {
     let series = [
@@ -201,6 +216,8 @@ fn message_rows(step: &Step, indent: &str) -> impl Iterator<Item = String> {
 
 /// Marks a percentile that is mostly the generator's own.
 const MOSTLY_OURS: char = '!';
+/// Where that is more than this, in microseconds: nobody would notice less.
+const NOTABLE_US: f64 = 50.0;
 
 /// A series as figures under the heading; `-` where too few samples support one.
 fn row(label: &str, of: &Statistics) -> String {
@@ -227,7 +244,7 @@ fn marked_row(label: &str, of: &Statistics, undelayed: Option<&Statistics>) -> S
             };
             let is_bound = of.at_least_from.is_some_and(|from| percentage > from);
             let bound = if is_bound { "≥" } else { "" };
-            let is_ours = without.is_some_and(|without| us - without > us / 2.0);
+            let is_ours = without.is_some_and(|without| us - without > (us / 2.0).max(NOTABLE_US));
             let mark = if is_ours {
                 MOSTLY_OURS.to_string()
             } else {

@@ -21,6 +21,63 @@ pub fn new_coarse_histogram() -> Histogram {
     Histogram::new_with_bounds(1, HIGHEST_NS, 2).expect("constant bounds that are in order")
 }
 
+/// What is read from samples of nanoseconds, whatever form they are kept in.
+///
+/// Of a sample is known only which bucket it fell into, and a bucket is up to 0.1 % wide. Every
+/// sample counts as the middle of its bucket, so a figure is off by at most 0.05 %, and one sample
+/// has one value: least, mean, largest and every percentile are the same. What is above an hour
+/// counts as an hour.
+pub trait Samples {
+    /// How many there are.
+    fn len(&self) -> u64;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The least; 0 when there are none.
+    fn least(&self) -> Nanos;
+
+    /// The largest; 0 when there are none.
+    fn largest(&self) -> Nanos;
+
+    /// The arithmetic mean, between the least and the largest; 0 when there are none.
+    fn mean(&self) -> f64;
+
+    /// The smallest value that at least this share (0 to 1) of the samples do not exceed; 0 when
+    /// there are none.
+    fn at(&self, quantile: f64) -> Nanos;
+}
+
+impl Samples for Histogram {
+    fn len(&self) -> u64 {
+        Self::len(self)
+    }
+
+    fn least(&self) -> Nanos {
+        middle(self, self.min())
+    }
+
+    fn largest(&self) -> Nanos {
+        middle(self, self.max())
+    }
+
+    fn mean(&self) -> f64 {
+        // What is above an hour, and a sum's last digit, must not lead out of the samples' range.
+        hdrhistogram::Histogram::mean(self).clamp(self.least() as f64, self.largest() as f64)
+    }
+
+    fn at(&self, quantile: f64) -> Nanos {
+        middle(self, self.value_at_quantile(quantile))
+    }
+}
+
+/// What every sample counts as that fell into the same bucket as this one.
+fn middle(histogram: &Histogram, value: Nanos) -> Nanos {
+    histogram.median_equivalent(value).min(HIGHEST_NS)
+}
+
 /// A histogram that holds its counted values only, for points of the past of which many are kept.
 ///
 /// It is packed: each value as its distance from the one before, then its count, both in as few
@@ -30,7 +87,6 @@ pub fn new_coarse_histogram() -> Histogram {
 pub struct Sparse {
     packed: Box<[u8]>,
     len: u64,
-    max: Nanos,
 }
 
 impl Sparse {
@@ -41,14 +97,28 @@ impl Sparse {
             return Self::default();
         }
         let steps = histogram.iter_recorded();
-        Self::pack(
-            steps.map(|step| (step.value_iterated_to(), step.count_at_value())),
-            histogram.max(),
-        )
+        Self::pack(steps.map(|step| {
+            let value = histogram.median_equivalent(step.value_iterated_to());
+            (value, step.count_at_value())
+        }))
+    }
+
+    /// The samples of all of these together, exactly.
+    #[must_use]
+    pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all: Vec<_> = parts.into_iter().flat_map(Self::counts).collect();
+        // Each part is in order, and this sort makes use of that.
+        all.sort_by_key(|(value, _)| *value);
+        all.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            kept.1 += if is_same { next.1 } else { 0 };
+            is_same
+        });
+        Self::pack(all.into_iter())
     }
 
     /// Packs values that rise, each with its count.
-    fn pack(counts: impl Iterator<Item = (Nanos, u64)>, max: Nanos) -> Self {
+    fn pack(counts: impl Iterator<Item = (Nanos, u64)>) -> Self {
         let (mut packed, mut len, mut before) = (Vec::new(), 0, 0);
         for (value, count) in counts {
             push_number(&mut packed, value - before);
@@ -59,12 +129,11 @@ impl Sparse {
         Self {
             packed: packed.into(),
             len,
-            max,
         }
     }
 
-    /// Each value and its count, values rising.
-    fn counts(&self) -> impl Iterator<Item = (Nanos, u64)> {
+    /// Each value in nanoseconds and its count, values rising.
+    pub fn counts(&self) -> impl Iterator<Item = (Nanos, u64)> {
         let mut rest = &*self.packed;
         let mut value = 0;
         std::iter::from_fn(move || {
@@ -85,27 +154,6 @@ impl Sparse {
         self.len == 0
     }
 
-    /// The largest sample, in nanoseconds; 0 when empty.
-    #[must_use]
-    pub fn max(&self) -> Nanos {
-        self.max
-    }
-
-    /// The smallest value that at least this share (0 to 1) of the samples do not exceed, in
-    /// nanoseconds; 0 when empty.
-    #[must_use]
-    pub fn value_at_quantile(&self, quantile: f64) -> Nanos {
-        let rank = ((quantile * self.len as f64).ceil() as u64).max(1);
-        let mut seen = 0;
-        for (value, count) in self.counts() {
-            seen += count;
-            if seen >= rank {
-                return value.min(self.max);
-            }
-        }
-        self.max
-    }
-
     /// Adds the samples of `other`, exactly.
     pub fn add(&mut self, other: &Self) {
         let merged = {
@@ -120,9 +168,45 @@ impl Sparse {
                 (Some(_), _) => left.next(),
                 (None, _) => right.next(),
             });
-            Self::pack(both, self.max.max(other.max))
+            Self::pack(both)
         };
         *self = merged;
+    }
+}
+
+impl Samples for Sparse {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn least(&self) -> Nanos {
+        let first = self.counts().next();
+        first.map_or(0, |(value, _)| value.min(HIGHEST_NS))
+    }
+
+    fn largest(&self) -> Nanos {
+        let last = self.counts().last();
+        last.map_or(0, |(value, _)| value.min(HIGHEST_NS))
+    }
+
+    fn mean(&self) -> f64 {
+        if self.is_empty() {
+            return 0.0;
+        }
+        let weighted = |(value, count)| value as f64 * count as f64;
+        let mean = self.counts().map(weighted).sum::<f64>() / self.len as f64;
+        // What is above an hour, and a sum's last digit, must not lead out of the samples' range.
+        mean.clamp(self.least() as f64, self.largest() as f64)
+    }
+
+    fn at(&self, quantile: f64) -> Nanos {
+        let rank = ((quantile * self.len as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        let found = self.counts().find(|(_, count)| {
+            seen += count;
+            seen >= rank
+        });
+        found.map_or_else(|| self.largest(), |(value, _)| value.min(HIGHEST_NS))
     }
 }
 
@@ -155,6 +239,14 @@ mod tests {
 
     use super::*;
 
+    fn fill(values: &[u64]) -> Histogram {
+        let mut histogram = new_histogram();
+        for value in values {
+            histogram.saturating_record(*value);
+        }
+        histogram
+    }
+
     proptest! {
         #[test]
         fn numbers_are_read_as_they_were_written(numbers in prop::collection::vec(any::<u64>(), 0..20)) {
@@ -169,26 +261,65 @@ mod tests {
 
         #[test]
         fn sparse_agrees_with_the_full_form(
-            left in prop::collection::vec(0_u64..10_000_000_000, 0..200),
+            left in prop::collection::vec(0_u64..10_000_000_000_000, 0..200),
             right in prop::collection::vec(0_u64..10_000_000, 1..200),
             quantile in 0.0_f64..=1.0,
         ) {
-            let fill = |values: &[u64]| {
-                let mut histogram = new_histogram();
-                for value in values {
-                    histogram.saturating_record(*value);
-                }
-                histogram
-            };
             let (left, right) = (fill(&left), fill(&right));
             let mut sparse = Sparse::of(&left);
             sparse.add(&Sparse::of(&right));
+            let sum = Sparse::sum([&Sparse::of(&left), &Sparse::default(), &Sparse::of(&right)]);
+            prop_assert_eq!(&sum, &sparse);
             let mut full = left;
             full.add(&right).unwrap();
+            prop_assert_eq!(&Sparse::of(&full), &sparse);
             prop_assert_eq!(sparse.len(), full.len());
-            prop_assert_eq!(sparse.max(), full.max());
-            let exact = full.value_at_quantile(quantile).min(full.max());
-            prop_assert_eq!(sparse.value_at_quantile(quantile), exact);
+            prop_assert_eq!(sparse.least(), full.least());
+            prop_assert_eq!(sparse.largest(), full.largest());
+            prop_assert_eq!(sparse.at(quantile), full.at(quantile));
+            let (mean, exact) = (sparse.mean(), Samples::mean(&full));
+            prop_assert!((mean - exact).abs() <= exact * 1e-9, "{mean} {exact}");
+        }
+
+        #[test]
+        fn one_sample_has_one_value(sample in 0_u64..3_600_000_000_000, times in 1_u64..50) {
+            let mut histogram = new_histogram();
+            histogram.record_n(sample, times).unwrap();
+            let sparse = Sparse::of(&histogram);
+            let value = histogram.at(0.5);
+            let off = value.abs_diff(sample) as f64;
+            prop_assert!(off <= sample as f64 * 0.000_5, "{sample} is {value}");
+            for samples in [&histogram as &dyn Samples, &sparse] {
+                for same in [samples.least(), samples.largest(), samples.at(0.0), samples.at(1.0)] {
+                    prop_assert_eq!(same, value);
+                }
+                prop_assert_eq!(samples.mean(), value as f64);
+            }
+        }
+
+        #[test]
+        fn figures_rise(samples in prop::collection::vec(0_u64..5_000_000_000_000, 1..300)) {
+            let histogram = fill(&samples);
+            let figures: Vec<u64> = [0.0, 0.1, 0.5, 0.9, 0.99, 1.0].map(|it| histogram.at(it)).into();
+            prop_assert!(figures.is_sorted(), "{figures:?}");
+            prop_assert_eq!(histogram.least(), figures[0]);
+            prop_assert_eq!(histogram.largest(), figures[5]);
+            let mean = Samples::mean(&histogram);
+            prop_assert!(histogram.least() as f64 <= mean && mean <= histogram.largest() as f64);
+        }
+    }
+
+    #[test]
+    fn nothing_is_zero() {
+        for samples in [&new_histogram() as &dyn Samples, &Sparse::default()] {
+            let whole = [
+                samples.len(),
+                samples.least(),
+                samples.largest(),
+                samples.at(0.5),
+            ];
+            assert_eq!(whole, [0; 4]);
+            assert_eq!(samples.mean(), 0.0);
         }
     }
 }

@@ -237,7 +237,7 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
     add_samples(&mut step.samples, from);
 }
 
-pub(super) fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
+fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
     for (kind, histogram) in SampleKind::ALL.into_iter().zip(&from.samples) {
         let Some(histogram) = histogram.as_ref().filter(|h| !h.is_empty()) else {
             continue;

@@ -9,18 +9,20 @@ mod ledger;
 mod merge;
 mod outside;
 mod parts;
+mod recent;
 mod recorder;
 mod result;
 mod series;
 mod silence;
 mod tick;
 
-pub use histogram::{HIGHEST_NS, Histogram, Sparse, new_coarse_histogram, new_histogram};
+pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
 pub use interval::{Interval, StepInterval};
 pub use ledger::Ledger;
 pub use merge::Merger;
 pub use outside::Outside;
 pub use parts::Parts;
+pub use recent::Recent;
 pub use recorder::{Ended, Muted, Recorder, Started, Unanswered};
 pub use result::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::confidence::Confidence;
 use super::document::{Document, Generator, Run, SchemaVersion, StatsdDelivery, Total, Worker};
 use super::environment::{Host, new_run_id, timestamp};
 use super::scenario::{
@@ -136,6 +137,7 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         throughput_per_s: per_second(record.ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&record.response_time)
             .with_lower_bounds(&record.response_time, record.youngest_unanswered),
+        response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
         service_time_us: Statistics::of(&record.service_time)
             .with_lower_bounds(&record.service_time, record.youngest_unanswered),
         start_lag_us: of_open(&record.parts.start_lag),
@@ -153,7 +155,9 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         steps: record.steps.iter().map(|it| step(it, record)).collect(),
         backends: backends(&record.backends),
         thresholds,
-        series: record.series.iter().map(point).collect(),
+        series: (1..=record.series.len())
+            .filter_map(|nth| last_point(&record.series[..nth]))
+            .collect(),
         custom: custom(&record.custom),
     }
 }
@@ -276,8 +280,10 @@ fn backends(records: &[BackendRecord]) -> Vec<Backend> {
         .collect()
 }
 
-fn point(record: &SeriesPoint) -> Point {
-    Point {
+/// The last of these; those before it are what its percentiles may be of, too.
+fn last_point(records: &[SeriesPoint]) -> Option<Point> {
+    let record = records.last()?;
+    Some(Point {
         t_s: record.t_s,
         seconds: record.seconds,
         started: record.started,
@@ -286,8 +292,8 @@ fn point(record: &SeriesPoint) -> Point {
         users: record.users,
         connections: (record.connections != ConnectionCounts::default())
             .then_some(record.connections),
-        response_time_us: PointStatistics::of_any(&record.response_time),
-    }
+        response_time_us: PointStatistics::of_last(records),
+    })
 }
 
 fn custom(record: &CustomRecord) -> Option<Custom> {

@@ -5,6 +5,7 @@
 //! the document elsewhere; nothing here prints, and nothing here measures.
 
 mod build;
+mod confidence;
 mod document;
 mod environment;
 mod phrase;
@@ -15,6 +16,7 @@ mod verdict;
 mod worker_load;
 
 pub use build::{Context, build};
+pub use confidence::{Confidence, Method};
 pub use document::{
     Document, Generator, Run, SchemaVersion, StatsdDelivery, Status, Total, Verdict, Worker,
 };

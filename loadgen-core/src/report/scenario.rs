@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::confidence::Confidence;
 use super::statistics::{PointStatistics, Statistics};
 use crate::record::{ByteCount, ConnectionCounts, Ledger};
 
@@ -36,6 +37,10 @@ pub struct Scenario {
     /// start lag, send lag and service time together. Iterations that completed or failed, and what
     /// was left unanswered at its age.
     pub response_time_us: Statistics,
+    /// Where the percentiles of `response_time_us` lie but for chance; where ten points of the
+    /// series or more have samples, and enough for a p95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_confidence_us: Option<Confidence>,
     /// From the request's last byte handed to the system until it received the reply's last byte,
     /// pauses left out: what network and service took.
     pub service_time_us: Statistics,

@@ -3,15 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{HIGHEST_NS, Histogram, Sparse};
+use crate::record::{Histogram, Recent, Samples, SeriesPoint, Sparse};
 
 /// How many samples must lie beyond a percentile for it to be given.
 const SAMPLES_BEYOND: u64 = 10;
 
+/// The longest stretch that a percentile of a point may be of: a second and the ten before it. With
+/// ten in all, a p99 would come and go where there are a hundred a second, give or take one.
+const WIDEST_S: u64 = 11;
+
 /// What is known of a series of times. All times are in microseconds, with up to three decimals.
 ///
 /// A figure that the samples do not support is left out: mean, least and largest need one sample,
-/// a percentile needs ten beyond it. The resolution is three significant digits.
+/// a percentile needs ten beyond it. Every figure is off by at most 0.05 %, and one sample has one
+/// value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Statistics {
@@ -77,23 +82,44 @@ impl Statistics {
         if count == 0 {
             return Self::default();
         }
-        let max = largest(histogram);
-        let min = histogram.min().min(max);
-        // The mean is taken over the middles of buckets and can leave the range of the samples.
-        let mean = histogram.mean().clamp(min as f64, max as f64);
         Self {
             count,
-            mean: Some(round3(mean / 1_000.0)),
-            min: Some(micros(min)),
+            mean: Some(round3(Samples::mean(histogram) / 1_000.0)),
+            min: Some(micros(histogram.least())),
             p50: percentile(histogram, Quantile::P50),
             p90: percentile(histogram, Quantile::P90),
             p95: percentile(histogram, Quantile::P95),
             p99: percentile(histogram, Quantile::P99),
             p999: percentile(histogram, Quantile::P999),
             p9999: percentile(histogram, Quantile::P9999),
-            max: Some(micros(max)),
+            max: Some(micros(histogram.largest())),
             at_least_from: None,
         }
+    }
+
+    /// The figures of the last second. A percentile up to [`p99`](Self::p99) that it has too few
+    /// samples for is that of this second and the ten before it, where these have enough.
+    #[must_use]
+    pub fn of_recent(recent: &Recent) -> Self {
+        let mut figures = Self::of(recent.second());
+        let mut missing: Vec<_> = [
+            (Quantile::P50, &mut figures.p50),
+            (Quantile::P90, &mut figures.p90),
+            (Quantile::P95, &mut figures.p95),
+            (Quantile::P99, &mut figures.p99),
+        ]
+        .into_iter()
+        .filter(|(quantile, figure)| {
+            figure.is_none() && quantile.is_supported_by(recent.longer_len())
+        })
+        .collect();
+        if !missing.is_empty() {
+            let longer = recent.longer();
+            for (quantile, figure) in &mut missing {
+                **figure = percentile(&longer, *quantile);
+            }
+        }
+        figures
     }
 
     /// The figures of a histogram, or nothing where it has no samples.
@@ -104,38 +130,78 @@ impl Statistics {
 }
 
 /// What is known of the times of one stretch of a run, in microseconds.
+///
+/// A percentile that the stretch has too few samples for is that of a longer one which ends with
+/// it: up to eleven seconds, where these have enough. How many stands beside it then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PointStatistics {
     /// Half are no larger. From 20 samples on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50: Option<f64>,
+    /// Seconds that `p50` is of, where they are more than the point's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_over_s: Option<u64>,
     /// 95 % are no larger. From 200 samples on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p95: Option<f64>,
+    /// Seconds that `p95` is of, where they are more than the point's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_over_s: Option<u64>,
     /// 99 % are no larger. From 1,000 samples on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
+    /// Seconds that `p99` is of, where they are more than the point's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_over_s: Option<u64>,
     /// The largest.
     pub max: f64,
 }
 
 impl PointStatistics {
-    /// The figures of a histogram of nanoseconds, or nothing where it has no samples.
+    /// The figures of the last of these points, or nothing where it has no samples.
     #[must_use]
-    pub fn of_any(histogram: &Sparse) -> Option<Self> {
-        (!histogram.is_empty()).then(|| Self {
-            p50: percentile(histogram, Quantile::P50),
-            p95: percentile(histogram, Quantile::P95),
-            p99: percentile(histogram, Quantile::P99),
-            max: micros(largest(histogram)),
+    pub fn of_last(points: &[SeriesPoint]) -> Option<Self> {
+        let own = &points.last()?.response_time;
+        if own.is_empty() {
+            return None;
+        }
+        let mut wide_s = 0;
+        let wide = points.iter().rev().take_while(|point| {
+            wide_s += point.seconds;
+            wide_s <= WIDEST_S
+        });
+        let wide: Vec<&SeriesPoint> = wide.collect();
+        let wide_len = wide.iter().map(|point| point.response_time.len()).sum();
+        let wide_s = wide.iter().map(|point| point.seconds).sum();
+        let mut sum = None;
+        let mut read = |quantile: Quantile| {
+            let figure = percentile(own, quantile);
+            if figure.is_some() || !quantile.is_supported_by(wide_len) {
+                return (figure, None);
+            }
+            let times = wide.iter().map(|point| &point.response_time);
+            let sum = sum.get_or_insert_with(|| Sparse::sum(times));
+            (percentile(sum, quantile), Some(wide_s))
+        };
+        let (p50, p50_over_s) = read(Quantile::P50);
+        let (p95, p95_over_s) = read(Quantile::P95);
+        let (p99, p99_over_s) = read(Quantile::P99);
+        Some(Self {
+            p50,
+            p50_over_s,
+            p95,
+            p95_over_s,
+            p99,
+            p99_over_s,
+            max: micros(own.largest()),
         })
     }
 }
 
 /// The quantiles that reports give.
 #[derive(Debug, Clone, Copy)]
-enum Quantile {
+pub(super) enum Quantile {
     P50,
     P90,
     P95,
@@ -157,52 +223,22 @@ impl Quantile {
             Self::P9999 => 1,
         }
     }
-}
 
-/// What the full and the compact form of a histogram have in common.
-trait Samples {
-    fn count(&self) -> u64;
-    fn upper_edge(&self) -> u64;
-    fn at(&self, quantile: f64) -> u64;
-}
+    /// The part of the samples that are no larger, 0 to 1.
+    pub(super) const fn share(self) -> f64 {
+        (10_000 - self.beyond_of_10_000()) as f64 / 10_000.0
+    }
 
-impl Samples for Histogram {
-    fn count(&self) -> u64 {
-        self.len()
-    }
-    fn upper_edge(&self) -> u64 {
-        self.max()
-    }
-    fn at(&self, quantile: f64) -> u64 {
-        self.value_at_quantile(quantile)
-    }
-}
-
-impl Samples for Sparse {
-    fn count(&self) -> u64 {
-        self.len()
-    }
-    fn upper_edge(&self) -> u64 {
-        self.max()
-    }
-    fn at(&self, quantile: f64) -> u64 {
-        self.value_at_quantile(quantile)
+    /// Whether so many samples are enough for it.
+    pub(super) const fn is_supported_by(self, count: u64) -> bool {
+        count.saturating_mul(self.beyond_of_10_000()) >= SAMPLES_BEYOND * 10_000
     }
 }
 
 /// A percentile in microseconds, unless too few samples lie beyond it.
 fn percentile(samples: &impl Samples, quantile: Quantile) -> Option<f64> {
-    let beyond = quantile.beyond_of_10_000();
-    if samples.count().saturating_mul(beyond) < SAMPLES_BEYOND * 10_000 {
-        return None;
-    }
-    let value = samples.at((10_000 - beyond) as f64 / 10_000.0);
-    Some(micros(value.min(largest(samples))))
-}
-
-/// The largest sample. The last buckets reach beyond the range.
-fn largest(samples: &impl Samples) -> u64 {
-    samples.upper_edge().min(HIGHEST_NS)
+    let is_supported = quantile.is_supported_by(samples.len());
+    is_supported.then(|| micros(samples.at(quantile.share())))
 }
 
 /// Nanoseconds as microseconds with three decimals.
@@ -304,13 +340,92 @@ mod tests {
       "count": 1000,
       "mean": 500.505,
       "min": 1.0,
-      "p50": 500.223,
-      "p90": 900.095,
-      "p95": 950.271,
-      "p99": 990.207,
-      "max": 1000.447
+      "p50": 500.096,
+      "p90": 899.84,
+      "p95": 950.016,
+      "p99": 989.952,
+      "max": 1000.192
     }
 "#);
+    }
+
+    /// Seconds with so many samples each, of 100 ns times the second's number.
+    fn recent(seconds: &[u64]) -> Recent {
+        let mut recent = Recent::new();
+        for (nth, count) in seconds.iter().enumerate() {
+            if nth > 0 {
+                recent.next(10);
+            }
+            let value = 100 * (1 + nth as u64);
+            recent.second_mut().record_n(value, *count).unwrap();
+        }
+        recent
+    }
+
+    #[test_case(&[100; 10], Some(10), Some(10), Some(10); "a hundred a second")]
+    #[test_case(&[10; 10], Some(5), Some(9), None; "ten a second")]
+    #[test_case(&[100; 3], Some(3), Some(3), None; "too few yet")]
+    #[test_case(&[1_000; 3], Some(3), Some(3), Some(3); "a second of its own")]
+    #[test_case(&[5_000, 0], Some(1), Some(1), Some(1); "a second without any")]
+    #[test_case(&[5_000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None, None, None; "too long ago")]
+    fn eleven_seconds_where_one_has_too_few(
+        seconds: &[u64],
+        p50: Option<u64>,
+        p90: Option<u64>,
+        p99: Option<u64>,
+    ) {
+        let figures = Statistics::of_recent(&recent(seconds));
+        let found = from([figures.p50, figures.p90, figures.p99]);
+        assert_eq!(found, [p50, p90, p99]);
+        let own = Statistics::of(recent(seconds).second());
+        assert_eq!(figures.count, own.count);
+        assert_eq!((figures.mean, figures.max), (own.mean, own.max));
+        assert_eq!((figures.p999, figures.p9999), (own.p999, own.p9999));
+    }
+
+    /// The numbers of the seconds that these are from.
+    fn from<const N: usize>(figures: [Option<f64>; N]) -> [Option<u64>; N] {
+        figures.map(|us| us.map(|us| (us * 10.0).round() as u64))
+    }
+
+    /// Points of so many seconds each, with so many samples each, of 100 ns times the point's
+    /// number.
+    fn points(seconds: u64, counts: &[u64]) -> Vec<SeriesPoint> {
+        let points = counts.iter().zip(0..).map(|(count, nth)| {
+            let mut times = new_histogram();
+            times.record_n(100 * (nth + 1), *count).unwrap();
+            let mut point = SeriesPoint::empty(nth * seconds, seconds);
+            point.response_time = Sparse::of(&times);
+            point
+        });
+        points.collect()
+    }
+
+    #[test_case(1, &[100; 14], Some(14), None, Some(14), Some(11); "a hundred a second")]
+    #[test_case(1, &[200; 5], Some(5), None, Some(5), Some(5); "enough after five seconds")]
+    #[test_case(1, &[15; 3], Some(2), Some(3), None, None; "too few for most")]
+    #[test_case(1, &[1_000; 3], Some(3), None, Some(3), None; "its own")]
+    #[test_case(4, &[500; 5], Some(5), None, Some(5), Some(8); "eight seconds of points of four")]
+    #[test_case(8, &[500; 5], Some(5), None, None, None; "two points would be too long")]
+    fn points_of_eleven_seconds_where_one_has_too_few(
+        seconds: u64,
+        counts: &[u64],
+        p50: Option<u64>,
+        p50_over_s: Option<u64>,
+        p99: Option<u64>,
+        p99_over_s: Option<u64>,
+    ) {
+        let figures = PointStatistics::of_last(&points(seconds, counts)).unwrap();
+        let found = from([figures.p50, figures.p99, Some(figures.max)]);
+        assert_eq!(found, [p50, p99, Some(counts.len() as u64)]);
+        assert_eq!(figures.p50_over_s, p50_over_s);
+        assert_eq!(figures.p99_over_s, p99_over_s);
+    }
+
+    #[test]
+    fn a_point_without_samples_has_no_figures() {
+        assert!(PointStatistics::of_last(&points(1, &[5_000, 0])).is_none());
+        assert!(PointStatistics::of_last(&[]).is_none());
     }
 
     #[test_case(u64::MAX; "cut off by the histogram")]

@@ -76,8 +76,9 @@ impl WorkerLoad {
         let figures = self.figures();
         if self.sum() < SPARE {
             format!(
-                "worker {index} had processor time to spare ({figures}) but was held off it by \
-                 another process, the host, or a workload that blocked"
+                "worker {index} had processor time to spare ({figures}) but was held off it: the \
+                 process or its machine was suspended, another process or the host took its turn, or \
+                 a workload blocked its thread"
             )
         } else if self.starved >= STARVED {
             format!("worker {index} had to wait for a processor ({figures})")
@@ -160,7 +161,7 @@ mod tests {
         load(busy, starved).is_saturated(Duration::from_millis(millis))
     }
 
-    #[test_case(0.03, 0.0, 2, Some(2) => "worker 1 had processor time to spare (busy 3% of the time) but was held off it by another process, the host, or a workload that blocked; run where nothing else does, and never block in a workload"; "idle")]
+    #[test_case(0.03, 0.0, 2, Some(2) => "worker 1 had processor time to spare (busy 3% of the time) but was held off it: the process or its machine was suspended, another process or the host took its turn, or a workload blocked its thread; run where nothing else does, and never block in a workload"; "idle")]
     #[test_case(0.5, 0.3, 2, Some(2) => "worker 1 had to wait for a processor (busy 50% of the time and without a processor for 30%); give the machine's cores to the generator alone"; "starved")]
     #[test_case(0.5, 0.5, 4, Some(2) => "worker 1 had to wait for a processor (busy 50% of the time and without a processor for 50%); use no more workers than cores (2)"; "starved by its like")]
     #[test_case(0.85, 0.0, 2, Some(8) => "worker 1 had little time to spare (busy 85% of the time); use more workers (2 for 8 cores) or a lower rate"; "cores to spare")]

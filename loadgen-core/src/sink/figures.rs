@@ -7,7 +7,9 @@ use crate::engine::{GeneratorSnapshot, Phase, ScenarioSnapshot};
 use crate::outcome::Outcome;
 #[cfg(feature = "statsd")]
 use crate::process::Vitals;
-use crate::record::{Histogram, ScenarioRecord, StepRecord};
+#[cfg(feature = "statsd")]
+use crate::record::Histogram;
+use crate::record::{Recent, ScenarioRecord, StepRecord};
 use crate::report::Statistics;
 use crate::workload::{MessageFault, SampleKind};
 
@@ -135,23 +137,32 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
     if seconds > 0.0 {
         take(&metric::THROUGHPUT, &[], rate(interval.ledger.completed));
     }
-    times(&metric::RESPONSE_TIME, &[], &interval.response_time, take);
-    times(&metric::SERVICE_TIME, &[], &interval.service_time, take);
-    let parts = &interval.parts;
-    times(&metric::START_LAG, &[], &parts.start_lag, take);
-    times(&metric::QUEUE_WAIT, &[], &parts.queue_wait, take);
-    times(&metric::SEND_LAG, &[], &parts.send_lag, take);
-    times(&metric::READ_LAG, &[], &parts.read_lag, take);
-    times(&metric::GENERATOR_PART, &[], &parts.generator, take);
-    times(&metric::CONNECT_TIME, &[], &interval.connect_time, take);
+    // Where nothing was heard, what was heard before is not the last that there is.
+    let heard = !interval.length.is_zero();
+    let recent = |metric, labels: &[&str], of: &Recent, take: &mut Take<'_>| {
+        let statistics = if heard {
+            Statistics::of_recent(of)
+        } else {
+            Statistics::of(of.second())
+        };
+        times(metric, labels, &statistics, take);
+    };
+    recent(&metric::RESPONSE_TIME, &[], &interval.response_time, take);
+    recent(&metric::SERVICE_TIME, &[], &interval.service_time, take);
+    recent(&metric::START_LAG, &[], &interval.start_lag, take);
+    recent(&metric::QUEUE_WAIT, &[], &interval.queue_wait, take);
+    recent(&metric::SEND_LAG, &[], &interval.send_lag, take);
+    recent(&metric::READ_LAG, &[], &interval.read_lag, take);
+    recent(&metric::GENERATOR_PART, &[], &interval.generator, take);
+    recent(&metric::CONNECT_TIME, &[], &interval.connect_time, take);
     for (nth, (step, record)) in interval.steps.iter().zip(&total.steps).enumerate() {
         let label = [record.name.as_str()];
         if seconds > 0.0 {
             take(&metric::STEP_THROUGHPUT, &label, rate(step.ok));
         }
         if let Some((response_time, service_time)) = interval.step_times(nth) {
-            times(&metric::STEP_RESPONSE_TIME, &label, response_time, take);
-            times(&metric::STEP_SERVICE_TIME, &label, service_time, take);
+            recent(&metric::STEP_RESPONSE_TIME, &label, response_time, take);
+            recent(&metric::STEP_SERVICE_TIME, &label, service_time, take);
         }
         for (kind, samples) in &step.samples {
             let metric = match kind {
@@ -162,18 +173,18 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
                 SampleKind::MessageLag => &metric::STEP_MESSAGE_LAG,
                 SampleKind::UndelayedRoundTrip => continue,
             };
-            times(metric, &label, samples, take);
+            recent(metric, &label, samples, take);
         }
     }
     for (response_time, record) in interval.backends.iter().zip(&total.backends) {
         let label = [record.id.as_str()];
-        times(&metric::BACKEND_RESPONSE_TIME, &label, response_time, take);
+        recent(&metric::BACKEND_RESPONSE_TIME, &label, response_time, take);
     }
     for (name, value) in &total.custom.gauges {
         take(&metric::CUSTOM_GAUGE, &[name], Value::Level(*value));
     }
     for (timing, (name, _)) in interval.timings.iter().zip(&total.custom.timings) {
-        times(&metric::CUSTOM_TIMING, &[name], timing, take);
+        recent(&metric::CUSTOM_TIMING, &[name], timing, take);
     }
 }
 
@@ -240,7 +251,8 @@ pub(crate) fn backend_of_the_moment(served: &Served<'_>, take: &mut Take<'_>) {
     let label = [served.protocol];
     let open = Value::Level(served.connections_open as f64);
     take(&metric::SERVED_OPEN, &label, open);
-    times(&metric::HANDLING_TIME, &label, &served.handling_time, take);
+    let handling_time = Statistics::of(&served.handling_time);
+    times(&metric::HANDLING_TIME, &label, &handling_time, take);
 }
 
 /// The gauges of a reference backend's process.
@@ -262,15 +274,13 @@ pub(crate) fn of_the_process(vitals: Vitals, take: &mut Take<'_>) {
     }
 }
 
-/// The statistics of a histogram of nanoseconds that its samples support, in microseconds; the
-/// others are left out, as everywhere. `labels` come before the statistic.
+/// Each statistic that there is, in microseconds. `labels` come before the statistic.
 pub(crate) fn times(
     metric: &'static Metric,
     labels: &[&str],
-    histogram: &Histogram,
+    statistics: &Statistics,
     take: &mut Take<'_>,
 ) {
-    let statistics = Statistics::of(histogram);
     for (name, value) in [
         ("mean", statistics.mean),
         ("p50", statistics.p50),
@@ -284,5 +294,59 @@ pub(crate) fn times(
             let labels = [labels, &[name]].concat();
             take(metric, &labels, Value::Level(value));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::record::{Merger, Names, Recorder, Tick};
+    use crate::workload::{Levels, Observer as _};
+
+    fn statistics_sent(merger: &Merger) -> Vec<String> {
+        let snapshot = ScenarioSnapshot {
+            phase: Phase::Measure,
+            users: 1,
+            levels: Levels::default(),
+            interval: merger.interval(),
+            total: merger.total(),
+        };
+        let mut sent = Vec::new();
+        of_the_moment(&snapshot, &mut |metric, labels, _| {
+            if let ([_, statistic], "custom.<name>_us.<statistic>") = (labels, metric.name) {
+                sent.push((*statistic).to_owned());
+            }
+        });
+        sent
+    }
+
+    #[test]
+    fn a_hundred_a_second_have_a_p99_after_ten_seconds() {
+        let names = Names {
+            timings: vec!["own".to_owned()],
+            ..Names::default()
+        };
+        let (mut merger, recorder) = (Merger::new(&names, 1), Recorder::new(&names));
+        for _ in 1..=10 {
+            assert!(!statistics_sent(&merger).contains(&"p99".to_owned()));
+            merger.next_interval();
+            for _ in 0..100 {
+                recorder.timing(0, 5_000);
+            }
+            let mut tick = recorder.swap(Box::new(Tick::new(&names)));
+            merger.add(0, &mut tick, &[]);
+            merger.end_interval(Duration::from_secs(1));
+        }
+        let all = ["mean", "p50", "p90", "p95", "p99", "max"];
+        assert_eq!(statistics_sent(&merger), all);
+        merger.next_interval();
+        merger.end_interval(Duration::ZERO);
+        assert!(statistics_sent(&merger).is_empty(), "nothing was heard");
+        merger.next_interval();
+        merger.end_interval(Duration::from_secs(1));
+        let percentiles = ["p50", "p90", "p95", "p99"];
+        assert_eq!(statistics_sent(&merger), percentiles, "an idle second");
     }
 }

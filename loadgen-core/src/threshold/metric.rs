@@ -2,7 +2,7 @@
 
 use super::Unit;
 use crate::outcome::Outcome;
-use crate::record::{Histogram, Ledger, Parts, ScenarioRecord, StepRecord};
+use crate::record::{Histogram, Ledger, Parts, Samples, ScenarioRecord, StepRecord};
 use crate::workload::{MessageFault, SampleKind};
 
 /// Whose doing it is when a condition does not hold.
@@ -193,17 +193,17 @@ impl Statistic {
         if histogram.is_empty() {
             return None;
         }
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64;
+        let at = |quantile| histogram.at(quantile) as f64;
         Some(match self {
-            Self::Mean => histogram.mean(),
-            Self::Min => histogram.min() as f64,
+            Self::Mean => Samples::mean(histogram),
+            Self::Min => histogram.least() as f64,
             Self::P50 => at(0.5),
             Self::P90 => at(0.9),
             Self::P95 => at(0.95),
             Self::P99 => at(0.99),
             Self::P999 => at(0.999),
             Self::P9999 => at(0.9999),
-            Self::Max => histogram.max() as f64,
+            Self::Max => histogram.largest() as f64,
         })
     }
 }

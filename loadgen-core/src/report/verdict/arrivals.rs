@@ -43,24 +43,18 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             (Some(p99), _) => format!("p99 {}", span_us(p99)),
             (None, max) => format!("up to {}", span_us(max.unwrap_or_default())),
         };
-        // What hindered the generator is said once.
-        let why = if findings.invalid.is_empty() {
-            format!(": {}", generator.explain("a lower rate"))
-        } else {
-            String::new()
-        };
         let late = super::were(ledger.late, "start");
         findings.invalid(
             1.0 - in_time,
             format!(
-                "{}, and {late} late by the generator's fault (start lag {worst}){why}",
+                "{}, and {late} late by the generator's fault (start lag {worst})",
                 started()
             ),
         );
     } else if missed && !was_late && generator.saturated().is_some() {
         findings.invalid(
             1.0 - in_time,
-            format!("{}, while {}", started(), generator.explain("a lower rate")),
+            format!("{}, while a worker had no time to spare", started()),
         );
     } else {
         warn_of_busy_users(scenario, missed, in_time, findings);

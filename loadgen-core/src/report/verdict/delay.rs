@@ -5,7 +5,6 @@
 
 use super::super::phrase::percent;
 use super::super::statistics::Statistics;
-use super::generator::Pressure;
 use super::{Findings, span_us};
 use crate::clock::nanos;
 use crate::record::{Histogram, ScenarioRecord, StepRecord};
@@ -71,7 +70,7 @@ fn percentiles(seen: &Histogram, undelayed: &Histogram) -> impl Iterator<Item = 
 }
 
 /// Judges every series of a scenario that the generator's part is in.
-pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &mut Findings) {
+pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
     let name = format!("`{}`", scenario.name);
     let undelayed = &scenario.parts.undelayed;
     let of_scenario = (
@@ -117,19 +116,9 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             span_us(worst.undelayed_us),
         );
         if worst.is_too_much(late_after_us) {
-            let less = if scenario.open {
-                "a lower rate"
-            } else {
-                "fewer users"
-            };
-            findings.invalid(
-                worst.share(),
-                format!(
-                    "{figures} (at most {} may be): {}",
-                    percent(MOST_PART),
-                    generator.explain(less)
-                ),
-            );
+            let most = percent(MOST_PART);
+            let sentence = format!("{figures} (at most {most} may be)");
+            findings.invalid(worst.share(), sentence);
         } else {
             findings.is_hindered = true;
             findings.warnings.push(figures);

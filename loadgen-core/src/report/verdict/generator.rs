@@ -35,7 +35,7 @@ impl Pressure {
 }
 
 /// What concerns all scenarios: panics, stalls, an early stop.
-pub(super) fn judge(record: &RunRecord, generator: &Pressure, findings: &mut Findings) {
+pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
     if let Some(message) = &record.panic {
         findings.broken.push(format!(
             "a workload panicked and the run ended early: {message}"
@@ -50,19 +50,10 @@ pub(super) fn judge(record: &RunRecord, generator: &Pressure, findings: &mut Fin
     if let Some((index, worker)) = stalled {
         let stall_ns = nanos(worker.longest_stall);
         if stall_ns > LONGEST_STALL_NS {
-            let load = WorkerLoad::of(index, worker);
-            let why = if load.is_starved(generator.around.measured) {
-                load.explain(generator.around, "fewer users or a lower rate")
-            } else {
-                "the process or its machine was suspended or short of processor time, or a \
-                 workload blocked its thread; run where nothing else does, and never block in a \
-                 workload"
-                    .to_owned()
-            };
             findings.invalid(
                 1.0,
                 format!(
-                    "worker {index} stood still for {} (at most {} may): {why}",
+                    "worker {index} stood still for {} (at most {} may)",
                     span(stall_ns),
                     span(LONGEST_STALL_NS),
                 ),

@@ -40,11 +40,11 @@ pub(super) fn verdict_on(
         },
     };
     let mut findings = Findings::default();
-    generator::judge(record, &generator, &mut findings);
+    generator::judge(record, &mut findings);
     for (index, scenario) in record.scenarios.iter().enumerate() {
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
         generator::judge_books(scenario, &mut findings);
-        delay::judge(scenario, &generator, &mut findings);
+        delay::judge(scenario, &mut findings);
         if scenario.open {
             arrivals::judge(scenario, &generator, &mut findings);
         }
@@ -57,7 +57,12 @@ pub(super) fn verdict_on(
             .failed
             .push("there was no scenario, so nothing was measured".to_owned());
     }
-    findings.into_verdict()
+    let less = if record.scenarios.iter().all(|it| it.open) {
+        "a lower rate"
+    } else {
+        "fewer users"
+    };
+    findings.into_verdict(|| generator.explain(less))
 }
 
 /// Sentences by what they amount to.
@@ -82,7 +87,8 @@ impl Findings {
         self.invalid.push((severity, sentence));
     }
 
-    fn into_verdict(mut self) -> Verdict {
+    /// The verdict. What hindered the generator is said once, where it made the run invalid.
+    fn into_verdict(mut self, why: impl FnOnce() -> String) -> Verdict {
         let status = if !self.broken.is_empty() {
             Status::Invalid
         } else if !self.failed.is_empty() {
@@ -94,6 +100,7 @@ impl Findings {
         } else {
             Status::Pass
         };
+        let is_invalid = !self.invalid.is_empty();
         self.invalid.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         let invalid = self.invalid.into_iter().map(|(_, sentence)| sentence);
         let mut reasons = self.broken;
@@ -101,8 +108,12 @@ impl Findings {
         reasons.extend(invalid);
         reasons.extend(self.missed);
         if self.is_hindered {
-            self.warnings
-                .push("`loadgen doctor` says what holds this machine back".to_owned());
+            const DOCTOR: &str = "`loadgen doctor` says what holds this machine back";
+            self.warnings.push(if is_invalid {
+                format!("{}; {DOCTOR}", why())
+            } else {
+                DOCTOR.to_owned()
+            });
         }
         Verdict {
             status,

@@ -204,7 +204,7 @@ fn what_the_service_did_comes_first_and_what_either_may_have_done_last() {
     let verdict = of_the_service;
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
 `greet`: `error_rate < 1%` does not hold, observed 3%
-worker 0 stood still for 500 ms (at most 100 ms may): the process or its machine was suspended or short of processor time, or a workload blocked its thread; run where nothing else does, and never block in a workload
+worker 0 stood still for 500 ms (at most 100 ms may)
 `greet`: `throughput > 2000/s` does not hold, observed 999/s
 ");
 }
@@ -248,8 +248,13 @@ fn a_run_that_measured_nothing_says_so_once() {
 #[test]
 fn a_late_generator_in_words() {
     let verdict = verdict(&run(true, |r| late(r, 312)), &[]);
-    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be): worker 1 had processor time to spare (busy 30% of the time) but was held off it by another process, the host, or a workload that blocked; run where nothing else does, and never block in a workload");
-    assert_eq!(verdict.warnings, [DOCTOR]);
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be)");
+    assert!(
+        verdict.warnings[0].ends_with(DOCTOR),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 1);
 }
 
 #[test]
@@ -261,10 +266,15 @@ fn a_missed_rate_in_words() {
     });
     let verdict = verdict(&record, &[]);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-`greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be): worker 1 had no time to spare (busy 90% of the time and without a processor for 9%); use more workers, if there are cores for them, or a lower rate
+`greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be)
 `greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)
 ");
-    assert_eq!(verdict.warnings, [DOCTOR]);
+    assert!(
+        verdict.warnings[0].ends_with(DOCTOR),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 1);
 }
 
 #[test]
@@ -283,8 +293,13 @@ fn a_missed_rate_without_late_starts_in_words() {
         busy(record, 0.97, 0.0);
     });
     let verdict = verdict_on(&record, &[], Some(2));
-    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), while worker 1 had no time to spare (busy 97% of the time); use a lower rate or a machine with more cores");
-    assert_eq!(verdict.warnings, [DOCTOR]);
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), while a worker had no time to spare");
+    assert!(
+        verdict.warnings[0].ends_with(DOCTOR),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 1);
 }
 
 #[test]
@@ -294,7 +309,7 @@ fn a_starved_worker_that_stood_still_in_words() {
         record.generator.workers[0].cpu_busy = 0.5;
         record.generator.workers[0].cpu_starved = 0.4;
     });
-    insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @"worker 0 stood still for 500 ms (at most 100 ms may): worker 0 had to wait for a processor (busy 50% of the time and without a processor for 40%); give the machine's cores to the generator alone");
+    insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @"worker 0 stood still for 500 ms (at most 100 ms may)");
 }
 
 #[test]
@@ -385,7 +400,7 @@ fn a_time_that_only_the_generator_missed_is_no_failure() {
     let verdict = verdict(&record, &[vec![condition]]);
     assert_eq!(verdict.status, Status::Invalid);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: `response_time.p95 < 1.2ms` does not hold, observed 1.4 ms, by the generator's part alone: without it 1 ms");
-    insta::assert_snapshot!(verdict.warnings[0], @"`greet`: 28.58% of response time p90 (1.4 ms) is the generator's part, without it 1 ms");
+    insta::assert_snapshot!(verdict.warnings[0], @"`greet`: 28.57% of response time p90 (1.4 ms) is the generator's part, without it 1 ms");
 }
 
 #[test]

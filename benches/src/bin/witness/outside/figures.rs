@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::case::{Case, Fault, Load, PACE, Shape};
-use super::clock::{Nanos, SECOND};
+use super::clock::{MILLISECOND, Nanos, SECOND};
 use super::server::{Entry, Log};
 
 /// A series of times that loadgen prints percentiles of.
@@ -68,7 +68,9 @@ struct Call {
 }
 
 impl Truth {
-    pub(super) fn of(log: &Log, case: &Case) -> Self {
+    /// What the log says. `said` is when the generator says that it began, if it does so to better
+    /// than a millisecond.
+    pub(super) fn of(log: &Log, case: &Case, said: Option<Nanos>) -> Self {
         let answered = |entry: &&Entry| entry.written > 0;
         let unanswered = log
             .entries
@@ -84,7 +86,7 @@ impl Truth {
             series: Vec::new(),
         };
         if let Load::Open { rate, .. } = case.load {
-            truth.add(Figure::Response, responses(&calls, rate));
+            truth.add(Figure::Response, responses(&calls, rate, said));
             if case.fault != Fault::Nothing {
                 truth.add(Figure::Undisturbed, services(&calls));
             }
@@ -160,32 +162,32 @@ fn services(calls: &[Call]) -> Vec<Nanos> {
 ///
 /// A generator is never early, so the schedule began no later than each request was received less
 /// its distance from the beginning: the least of these is the beginning, too late by as much as
-/// the request that was least late, some microseconds. Requests go out in the order in which they
-/// fall due.
-fn responses(calls: &[Call], rate: u32) -> Vec<Nanos> {
+/// the request that was least late. What the generator says is better by that much. It is believed
+/// where it is no later and at most a millisecond earlier: with a beginning that is too early it
+/// would be found out to print too little. Requests go out in the order in which they fall due.
+fn responses(calls: &[Call], rate: u32, said: Option<Nanos>) -> Vec<Nanos> {
     let mut calls = calls.to_vec();
     calls.sort_unstable_by_key(|it| it.received);
     let due = |nth: usize| nth as Nanos * SECOND / Nanos::from(rate);
-    let began = calls
-        .iter()
-        .enumerate()
-        .map(|(nth, it)| it.received - due(nth))
-        .min();
-    let began = began.unwrap_or_default();
+    let latest = began(calls.iter().map(|it| it.received), due);
+    let began = said
+        .filter(|said| (latest.saturating_sub(MILLISECOND)..=latest).contains(said))
+        .unwrap_or(latest);
     let of = |(nth, it): (usize, &Call)| it.written.saturating_sub(began + due(nth));
     calls.iter().enumerate().map(of).collect()
+}
+
+/// The latest that a schedule can have begun of which these are the requests, in order.
+fn began(received: impl Iterator<Item = Nanos>, due: impl Fn(usize) -> Nanos) -> Nanos {
+    let begins = received.enumerate().map(|(nth, at)| at - due(nth));
+    begins.min().unwrap_or_default()
 }
 
 /// The round trips of messages that are due evenly, from the first on.
 fn paced_trips(lane: &[Entry]) -> Vec<Nanos> {
     let messages: Vec<Entry> = lane.iter().filter(|entry| !entry.is_end).copied().collect();
     let due = |nth: usize| nth as Nanos * PACE;
-    let began = messages
-        .iter()
-        .enumerate()
-        .map(|(nth, it)| it.received - due(nth))
-        .min();
-    let began = began.unwrap_or_default();
+    let began = began(messages.iter().map(|it| it.received), due);
     let of = |(nth, it): (usize, &Entry)| it.written.saturating_sub(began + due(nth));
     messages.iter().enumerate().map(of).collect()
 }
@@ -199,8 +201,8 @@ pub(super) fn percentile(rising: &[Nanos], quantile: f64) -> Option<Nanos> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use test_case::test_case;
 
-    use super::super::clock::MILLISECOND;
     use super::super::service::Service;
     use super::*;
 
@@ -229,7 +231,7 @@ mod tests {
             entries: entries.to_vec(),
             ..Log::default()
         };
-        Truth::of(&log, case)
+        Truth::of(&log, case, None)
     }
 
     fn of(truth: &Truth, figure: Figure) -> Vec<Nanos> {
@@ -255,6 +257,19 @@ mod tests {
         assert_eq!(of(&truth, Figure::Response), ms);
         assert_eq!(of(&truth, Figure::Service), [MILLISECOND; 5]);
         assert_eq!((truth.calls, truth.unanswered), (5, 0));
+    }
+
+    #[test_case(7_000_000_001 => 30_000; "later than it can be")]
+    #[test_case(6_999_960_000 => 70_000; "a little earlier than the first request")]
+    #[test_case(6_998_000_000 => 30_000; "much earlier")]
+    fn the_beginning_is_what_the_generator_says_within_limits(said: Nanos) -> Nanos {
+        let received = 7 * SECOND;
+        let call = Call {
+            received,
+            first_written: received + 30_000,
+            written: received + 30_000,
+        };
+        responses(&[call], 1_000, Some(said))[0]
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What loadgen prints beside what the witness knows.
 
+use std::time::UNIX_EPOCH;
+
 use serde_json::Value;
 
 use super::case::NAME;
@@ -95,6 +97,16 @@ pub(super) fn admission(document: &Value) -> Option<&str> {
     sentences("reasons")
         .chain(sentences("warnings"))
         .find(is_about_it)
+}
+
+/// When the document says that the run began, if it says so to better than a millisecond.
+pub(super) fn began(document: &Value) -> Option<Nanos> {
+    let text = document.pointer("/run/started_at")?.as_str()?;
+    let (_, fraction) = text.split_once('.')?;
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    let at = humantime::parse_rfc3339(text).ok()?;
+    let since = at.duration_since(UNIX_EPOCH).ok()?;
+    (digits > 3).then_some(since.as_nanos() as Nanos)
 }
 
 /// Every percentile that loadgen prints of what the witness knows, and the count of iterations.
@@ -256,6 +268,14 @@ mod tests {
             .map(|row| row.judgement)
             .collect();
         assert_eq!(judged, [Judgement::Untrue; 2]);
+    }
+
+    #[test_case("1970-01-01T00:00:07.000250Z" => Some(7_000_250_000); "microseconds")]
+    #[test_case("1970-01-01T00:00:07.000Z" => None; "milliseconds")]
+    #[test_case("1970-01-01T00:00:07Z" => None; "seconds")]
+    #[test_case("7.123456" => None; "no time")]
+    fn begins(started_at: &str) -> Option<Nanos> {
+        began(&json!({ "run": { "started_at": started_at } }))
     }
 
     #[test_case(999 => "1.00 µs"; "nanoseconds")]

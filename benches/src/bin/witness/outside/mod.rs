@@ -120,7 +120,7 @@ fn observe(generator: &Generator, case: &Case) -> Result<Observed, BoxError> {
         Ok(document) => document,
         Err(why) => return Ok(Observed::Skipped(why)),
     };
-    let truth = Truth::of(&log, case);
+    let truth = Truth::of(&log, case, judge::began(&document));
     let mut remarks = Vec::new();
     if let Some(sentence) = judge::admission(&document) {
         remarks.push(format!("loadgen says: {sentence}"));
@@ -197,7 +197,7 @@ mod tests {
         let log = server.finish().unwrap();
         assert_eq!(record.scenarios[0].ledger.completed, 40);
         assert_eq!(log.entries.len(), 40 * entries);
-        let truth = Truth::of(&log, &case);
+        let truth = Truth::of(&log, &case, None);
         assert_eq!((truth.calls, truth.unanswered), (40, 0));
         assert_eq!(log.unstamped, 0);
         assert!(log.complaints.is_empty(), "{:?}", log.complaints);

@@ -93,7 +93,8 @@ impl Generator {
             .stdin(Stdio::null())
             .stdout(File::create(&said)?)
             .stderr(File::create(&complained)?)
-            .spawn()?;
+            .spawn()
+            .map_err(|error| not_started(&command, &error))?;
         attend(&mut child, fault)?;
         let document = read(&said)?;
         let document = serde_json::from_str(&document).map_err(|error| {
@@ -107,12 +108,14 @@ impl Generator {
     pub(super) fn peer(&self, line: &[String]) -> Result<String, BoxError> {
         let said = self.folder.join("peer.txt");
         let into = File::create(&said)?;
-        let mut child = Command::new(&line[0])
+        let mut command = Command::new(&line[0]);
+        let mut child = command
             .args(&line[1..])
             .stdin(Stdio::null())
             .stdout(into.try_clone()?)
             .stderr(into)
-            .spawn()?;
+            .spawn()
+            .map_err(|error| not_started(&command, &error))?;
         attend(&mut child, Fault::Nothing)?;
         read(&said)
     }
@@ -122,6 +125,11 @@ impl Drop for Generator {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn not_started(command: &Command, error: &std::io::Error) -> String {
+    let program = command.get_program().display();
+    format!("{program} could not be started: {error}")
 }
 
 fn read(path: &Path) -> Result<String, BoxError> {
@@ -177,10 +185,12 @@ impl Neighbours {
         let processors = std::thread::available_parallelism()?.get();
         let mut neighbours = Self(Vec::new());
         for _ in 0..processors {
-            let neighbour = Command::new(std::env::current_exe()?)
+            let mut command = Command::new(std::env::current_exe()?);
+            let neighbour = command
                 .arg(SPIN)
                 .stdin(Stdio::piped())
-                .spawn()?;
+                .spawn()
+                .map_err(|error| not_started(&command, &error))?;
             neighbours.0.push(neighbour);
         }
         Ok(neighbours)

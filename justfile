@@ -80,6 +80,11 @@ bench-engine:
 bench-truth:
     cargo run --release -p loadgen-benches --bin truth
 
+# An outside witness of every printed percentile: `unary`, `streams`, `websocket`, `faults`, all of them without; `quick` takes a minute; `peers` sets wrk, hey, h2load and k6 beside
+bench-witness *parts:
+    cargo build --release -p loadgen-cli
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin witness -- {{ parts }}
+
 # Side by side with h2load, a bare WebSocket loop, and ghz, k6 and fortio where they are; parts: `grpc`, `websocket`
 bench-compare *parts:
     cargo build --release -p loadgen-cli

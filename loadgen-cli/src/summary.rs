@@ -328,12 +328,44 @@ mod tests {
                           p50      p90      p95      p99    p99.9      max     mean
         response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
         service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
-        start lag       30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
         queue wait      30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
+        start lag       30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
         backends       60%  a: 6,000 answers, 0 failed
                        40%  b: 3,990 answers, 12 failed
         thresholds  ok   error_rate < 1%  (was 0%)
         generator   2 workers, the busiest used 45% of its core: it did not keep up
+        ");
+    }
+
+    /// A service that died half way: percentiles are lower bounds, and one is mostly our own.
+    #[test]
+    fn what_is_unanswered_and_what_is_ours() {
+        insta::assert_snapshot!(summary(|json| {
+            let scenario = &mut json["scenarios"][0];
+            scenario["load_model"] = "open".into();
+            scenario["ledger"] = json!({"planned": 4000, "started": 2050, "completed": 2000,
+                "failed": 0, "interrupted": 50, "dropped": 1950, "late": 0});
+            scenario["unanswered"] = 2000.into();
+            scenario["silence"] = json!({"longest_s": 2.01, "from_s": 2.0, "to_end": true});
+            scenario["response_time_us"] = json!({"count": 4000, "mean": 504_000.0, "min": 210.0,
+                "p50": 609.0, "p90": 1_600_000.0, "p95": 1_800_000.0, "p99": 1_960_000.0,
+                "max": 2_000_000.0, "at_least_from": 50.0});
+            scenario["undelayed_us"] = json!({"count": 4000, "p50": 300.0, "p90": 1_600_000.0,
+                "p95": 1_800_000.0, "p99": 1_960_000.0});
+        }), @"
+        PASS  hello_high in 104 ms
+
+        hello_high  grpc
+        requests    4,000 planned = 2,000 ok + 0 failed + 50 interrupted + 1,950 dropped
+        unanswered  2,000; nothing came back for 2.01 s from 2 s on to the end
+        throughput  48,077/s, 303 KiB sent, 518 KiB received
+                          p50      p90      p95      p99    p99.9      max     mean
+        response      609 µs!   ≥1.6 s   ≥1.8 s  ≥1.96 s        -     ≥2 s  ≥504 ms
+        service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+                    ! mostly the generator's own
+        backend     embedded, 5,000 answers
+        thresholds  ok   error_rate < 1%  (was 0%)
+        generator   2 workers, the busiest used 45% of its core: not the limit
         ");
     }
 

@@ -63,7 +63,7 @@ pub enum SchemaVersion {
 pub struct Run {
     /// Names the run among others.
     pub id: String,
-    /// When the measured part began: RFC 3339, UTC, to the millisecond.
+    /// When the measured part began: RFC 3339, UTC, to the microsecond.
     #[schemars(extend("format" = "date-time"))]
     pub started_at: String,
     /// Seconds from the beginning of the measured part to its end, drain included.

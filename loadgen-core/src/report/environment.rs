@@ -81,9 +81,9 @@ pub fn new_run_id(started_at: SystemTime) -> String {
     format!("{stamp}-{random:06x}")
 }
 
-/// A moment as RFC 3339 in UTC, to the millisecond.
+/// A moment as RFC 3339 in UTC, to the microsecond.
 pub(super) fn timestamp(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(within_calendar(at)).to_string()
+    humantime::format_rfc3339_micros(within_calendar(at)).to_string()
 }
 
 /// The formatter knows the years 1970 to 9999; a clock that is set to another must not end a run.
@@ -99,10 +99,10 @@ mod tests {
 
     use super::*;
 
-    #[test_case(UNIX_EPOCH => "1970-01-01T00:00:00.000Z")]
-    #[test_case(UNIX_EPOCH - Duration::from_secs(1) => "1970-01-01T00:00:00.000Z"; "before the epoch")]
-    #[test_case(UNIX_EPOCH + Duration::from_millis(1_770_000_000_123) => "2026-02-02T02:40:00.123Z")]
-    #[test_case(UNIX_EPOCH + Duration::from_secs(300_000_000_000) => "9999-12-31T23:59:59.000Z"; "beyond the calendar")]
+    #[test_case(UNIX_EPOCH => "1970-01-01T00:00:00.000000Z")]
+    #[test_case(UNIX_EPOCH - Duration::from_secs(1) => "1970-01-01T00:00:00.000000Z"; "before the epoch")]
+    #[test_case(UNIX_EPOCH + Duration::from_millis(1_770_000_000_123) => "2026-02-02T02:40:00.123000Z")]
+    #[test_case(UNIX_EPOCH + Duration::from_secs(300_000_000_000) => "9999-12-31T23:59:59.000000Z"; "beyond the calendar")]
     fn timestamps(at: SystemTime) -> String {
         timestamp(at)
     }

@@ -295,7 +295,7 @@ fn a_rate_limit_caps_a_closed_model() {
     });
     let record = run(spec(load), Busy::default());
     let started = check(&record.scenarios[0]).started;
-    assert!((120..=210).contains(&started), "{started}");
+    assert!((120..=200).contains(&started), "{started}");
 }
 
 #[test]

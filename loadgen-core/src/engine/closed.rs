@@ -214,10 +214,11 @@ impl<W: Workload> Part<W> {
             return false;
         };
         loop {
-            let Err(wait) = limiter.take() else {
+            let now = core.clock.now();
+            let Err(wait) = limiter.take(now) else {
                 return true;
             };
-            let until = core.clock.now().saturating_add(nanos(wait));
+            let until = now.saturating_add(nanos(wait));
             let until = core.timeline.plan_end.map_or(until, |end| until.min(end));
             if !core.rest_until(until).await {
                 return false;

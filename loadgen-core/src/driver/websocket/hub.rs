@@ -173,7 +173,7 @@ impl Hub {
         };
         // Never closed; without a permit the cap is asked out of turn, which it bears.
         let _turn = self.turn.acquire().await;
-        while let Err(wait) = cap.take() {
+        while let Err(wait) = cap.take(self.clock.now()) {
             tokio::time::sleep(wait).await;
         }
     }

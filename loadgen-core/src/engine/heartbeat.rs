@@ -2,11 +2,10 @@
 //! when the worker itself stood still.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
-
-use tokio::time::MissedTickBehavior;
 
 use super::collect::ToCollector;
 use super::event::Phase;
@@ -14,9 +13,11 @@ use super::lane::LaneCore;
 use super::usage::Usage;
 use super::worker::LevelsNow;
 use crate::clock::{Clock, Nanos, nanos};
+use crate::pacer::Pacer;
 use crate::record::{Names, Tick, WorkerRecord};
 
-const PERIOD: Duration = Duration::from_millis(10);
+/// The longest from one beat to the next.
+const PERIOD: Nanos = 10_000_000;
 const SECOND: Nanos = 1_000_000_000;
 /// Ticks that one lane has in circulation at the most; a slow listener then delays the next one.
 const MOST_TICKS: usize = 3;
@@ -130,8 +131,9 @@ pub(super) struct Heart {
     clock: Clock,
     beats: Vec<Beat>,
     out: Sender<ToCollector>,
-    period: Duration,
     last_beat: Cell<Nanos>,
+    /// When the next one is to be.
+    next_beat: Cell<Nanos>,
     longest_stall: Cell<Duration>,
     /// The last second: since when, what had been used by then, and the longest stall in it.
     second: Cell<(Nanos, Usage, Duration)>,
@@ -146,13 +148,13 @@ impl Heart {
         beats: Vec<Beat>,
         out: Sender<ToCollector>,
     ) -> Self {
-        let finest = beats.iter().map(|beat| beat.core.sweep_period()).min();
+        let now = clock.now();
         Self {
             worker,
             clock,
-            period: finest.unwrap_or(PERIOD).min(PERIOD),
-            last_beat: Cell::new(clock.now()),
-            second: Cell::new((clock.now(), Usage::of_this_thread(), Duration::ZERO)),
+            last_beat: Cell::new(now),
+            next_beat: Cell::new(now),
+            second: Cell::new((now, Usage::of_this_thread(), Duration::ZERO)),
             beats,
             out,
             longest_stall: Cell::new(Duration::ZERO),
@@ -161,12 +163,10 @@ impl Heart {
         }
     }
 
-    /// Beats until dropped.
-    pub(super) async fn beat(&self) {
-        let mut interval = tokio::time::interval(self.period);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Beats until dropped: once in a period, and when a deadline has come. Ends only where the
+    /// system refuses to set the timer, which it has no reason to.
+    pub(super) async fn beat(&self, mut pacer: Pacer) -> io::Error {
         loop {
-            interval.tick().await;
             let now = self.clock.now();
             self.notice_stall(now);
             for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
@@ -177,6 +177,15 @@ impl Heart {
             }
             self.account(now);
             self.tell(now);
+            let going_on = self.beats.iter().filter(|beat| !beat.over.get());
+            let sweep = going_on.map(|beat| beat.core.next_sweep()).min();
+            let next = (now + PERIOD).min(sweep.unwrap_or(Nanos::MAX));
+            self.next_beat.set(next);
+            // However long this one took, others run before the next.
+            tokio::task::yield_now().await;
+            if let Err(error) = pacer.until(next).await {
+                return error;
+            }
         }
     }
 
@@ -205,7 +214,7 @@ impl Heart {
             let began = now >= beat.core.timeline.measure_from;
             began && beat.core.ending_since().is_none_or(|ending| last < ending)
         };
-        let stall = Duration::from_nanos(now - last).saturating_sub(self.period);
+        let stall = Duration::from_nanos(now.saturating_sub(self.next_beat.get()));
         let (from, used, longest) = self.second.get();
         self.second.set((from, used, longest.max(stall)));
         if stall > self.longest_stall.get() && self.beats.iter().any(measuring) {

@@ -187,6 +187,8 @@ fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
 
 async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
     let worker = assignment.worker;
+    // Made before the clock starts, while a refusal costs nothing that was measured.
+    let pacer = Pacer::new(assignment.clock)?;
     let mut lanes = Vec::new();
     for (index, scenario) in assignment.scenarios.iter().enumerate() {
         let users = scenario.spec().load.max_users() as usize;
@@ -263,7 +265,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     let heart = Heart::new(worker, assignment.clock, beats, assignment.out.clone());
     let results = tokio::select! {
         results = join_all(running) => results,
-        () = heart.beat() => unreachable!("a heart beats until dropped"),
+        error = heart.beat(pacer) => return Err(error),
     };
     let record = heart.finish();
     for result in results {

@@ -12,6 +12,7 @@ use loadgen_benches::{ServerProcess, open, raise_open_files, serve_until_input_e
 use loadgen_core::assemble;
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::pacer::Pacing;
 use loadgen_core::record::{Histogram, RunRecord};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
 use loadgen_core::schedule::{ClosedModel, Limit, Load};
@@ -41,6 +42,7 @@ fn one_worker() -> Options {
     Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     }
 }
 
@@ -50,18 +52,30 @@ fn us(histogram: &Histogram, quantile: f64) -> f64 {
 
 fn start_lag() {
     println!("Start lag, one worker, 5 s each (figures to reach: p50 60 us, p99 250 us)");
-    for rate in [1000.0, 10_000.0] {
-        let record = Run::new(one_worker())
+    for (rate, pacing) in [
+        (1000.0, Pacing::EXACT),
+        (10_000.0, Pacing::EXACT),
+        (1000.0, Pacing::BUSY),
+        (10_000.0, Pacing::BUSY),
+        (20_000.0, Pacing::BUSY),
+    ] {
+        let options = Options {
+            pacing,
+            ..one_worker()
+        };
+        let record = Run::new(options)
             .scenario(ScenarioSpec::new("lag", open(rate, 5, 100)), |_| Nothing)
             .execute()
             .expect("nothing to prepare");
-        let scenario = &record.scenarios[0];
+        let (scenario, worker) = (&record.scenarios[0], &record.generator.workers[0]);
         println!(
-            "  {rate:>6}/s: p50 {:>5.0} us, p99 {:>5.0} us, max {:>6.0} us; generator busy {:.1} %",
+            "  {rate:>6}/s, {pacing:>9}: p50 {:>5.0} us, p99 {:>5.0} us, max {:>6.0} us; generator \
+             busy {:.1} %, waiting awake {:.1} %",
             us(&scenario.start_lag, 0.5),
             us(&scenario.start_lag, 0.99),
             us(&scenario.start_lag, 1.0),
-            record.generator.workers[0].cpu_busy * 100.0,
+            worker.cpu_busy * 100.0,
+            worker.cpu_waiting * 100.0,
         );
     }
 }

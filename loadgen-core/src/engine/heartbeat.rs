@@ -269,7 +269,8 @@ fn worker_record(used: Usage, wall: Nanos) -> WorkerRecord {
         wall => (nanos(part) as f64 / wall as f64).min(1.0),
     };
     WorkerRecord {
-        cpu_busy: share(used.busy),
+        cpu_busy: share(used.busy.saturating_sub(used.idle)),
+        cpu_waiting: share(used.idle.min(used.busy)),
         cpu_starved: share(used.starved),
         ..WorkerRecord::default()
     }

@@ -11,6 +11,7 @@ mod phrase;
 mod scenario;
 mod schema;
 mod statistics;
+mod throttling;
 mod verdict;
 mod worker_load;
 

@@ -7,6 +7,7 @@ use super::document::{Status, Verdict};
 use super::phrase::{count, observed, percent, plural, span};
 use super::scenario::ThresholdResult;
 use super::statistics::Statistics;
+use super::throttling;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::{RunRecord, ScenarioRecord};
 use crate::workload::MessageFault;
@@ -47,6 +48,7 @@ pub(super) fn verdict_on(
     };
     let mut findings = Findings::default();
     judge_generator(record, &generator, &mut findings);
+    findings.invalid.extend(throttling::reason(record));
     for (index, scenario) in record.scenarios.iter().enumerate() {
         judge_books(scenario, &mut findings);
         if scenario.open {
@@ -445,6 +447,7 @@ mod tests {
             vec![scenario],
             GeneratorRecord {
                 workers: vec![WorkerRecord::default(), worker],
+                ..GeneratorRecord::default()
             },
         );
         change(&mut record);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use loadgen_core::pacer::Pacing;
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
@@ -17,7 +18,7 @@ use loadgen_core::units::Rate;
 pub(crate) use self::values::TagList;
 
 use self::values::{
-    count, duration, output_spec, prefix, rate, scrape_address, seed, statsd, tags, url,
+    count, duration, output_spec, pacing, prefix, rate, scrape_address, seed, statsd, tags, url,
 };
 use crate::output::Spec;
 
@@ -173,6 +174,9 @@ pub(crate) struct RunArgs {
         help_heading = "Generator"
     )]
     pub(crate) seed: u64,
+    /// How open models wait for what is due: `exact`, asleep, or `busy=TIME`, awake for the last TIME, 1us to 1ms, 50us where none is given. It takes processor time for a start lag of microseconds; nothing changes for closed models
+    #[arg(long, value_name = "exact|busy[=TIME]", default_value_t = Pacing::EXACT, value_parser = pacing, help_heading = "Generator")]
+    pub(crate) pacing: Pacing,
 
     /// Print errors only
     #[arg(short, long, help_heading = "Output")]
@@ -334,6 +338,9 @@ mod tests {
     #[test_case(&["--otlp", "localhost:4318"] => "error: invalid value 'localhost:4318' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "no scheme")]
     #[test_case(&["--otlp", ""] => "error: invalid value '' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "an empty URL")]
     #[test_case(&["--graphite", "http://a:65536"] => "error: invalid value 'http://a:65536' for '--graphite <URL>': expected a URL like `http://HOST:PORT` with a port from 1 to 65535"; "a URL's port")]
+    #[test_case(&["--pacing", "lazy"] => "error: invalid value 'lazy' for '--pacing <exact|busy[=TIME]>': `lazy` is no pacing; expected `exact`, `busy`, or `busy=TIME` like `busy=50us`"; "no pacing")]
+    #[test_case(&["--pacing", "busy=2ms"] => "error: invalid value 'busy=2ms' for '--pacing <exact|busy[=TIME]>': busy polling for `2ms` is out of range; expected from 1us to 1ms"; "awake for too long")]
+    #[test_case(&["--pacing=busy="] => "error: invalid value 'busy=' for '--pacing <exact|busy[=TIME]>': `` is not a duration; expected a number with a unit (ns, us, ms, s, m or h), such as \"1.5s\", \"100ms\" or \"1m30s\""; "awake for nothing")]
     fn refused(flags: &[&str]) -> String {
         run(flags).unwrap_err()
     }
@@ -400,6 +407,14 @@ mod tests {
         let TagList(tags) = run(flags).unwrap().statsd_tags.unwrap();
         let tags = tags.iter().map(|(key, value)| format!("{key}:{value}"));
         tags.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test_case(&[] => "exact")]
+    #[test_case(&["--pacing", "exact"] => "exact"; "as it is")]
+    #[test_case(&["--pacing", "busy"] => "busy=50us"; "as long as is usual")]
+    #[test_case(&["--pacing=busy=0.2ms"] => "busy=200us"; "longer")]
+    fn paced(flags: &[&str]) -> String {
+        run(flags).unwrap().pacing.to_string()
     }
 
     #[test_case(&[] => None)]

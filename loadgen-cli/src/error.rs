@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use loadgen_backends::ServeError;
 use loadgen_core::AssembleError;
 use loadgen_core::engine::RunError;
+use loadgen_core::pacer::RealTimeError;
 use loadgen_core::scenario;
 
 use crate::commands::serve;
@@ -20,6 +21,9 @@ pub(crate) enum Error {
     /// Flags that contradict one another or the scenario.
     #[error(transparent)]
     Settings(#[from] settings::SettingsError),
+    /// A pacing that does not go together with how this process is scheduled.
+    #[error(transparent)]
+    Pacing(#[from] RealTimeError),
     /// A target on the command line.
     #[error("invalid target: {0}")]
     Target(#[from] scenario::TargetError),
@@ -134,6 +138,7 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Settings(_)
+            | Self::Pacing(_)
             | Self::Target(_)
             | Self::Environment(_)
             | Self::Statsd { .. }

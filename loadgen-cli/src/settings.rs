@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use loadgen_core::engine::Options;
-use loadgen_core::scenario::{self, Overrides, Plan, Protocol, Suite, Target};
+use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
+use loadgen_core::schedule::Load;
 use loadgen_core::sink::otlp;
 use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
@@ -133,6 +134,13 @@ impl RunSettings {
                     .to_owned(),
             );
         }
+        let is_open = |plan: &ScenarioPlan| matches!(plan.load, Load::Open(_));
+        if args.pacing.is_busy() && !plan.scenarios.iter().any(is_open) {
+            notices.push(format!(
+                "--pacing {} changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open",
+                args.pacing
+            ));
+        }
         let embedded = aim(&mut plan, variable)?;
         let users = plan
             .scenarios
@@ -149,6 +157,7 @@ impl RunSettings {
             options: Options {
                 workers,
                 seed: args.seed,
+                pacing: args.pacing,
             },
             notices,
             outputs: args.outputs.clone(),
@@ -374,8 +383,9 @@ fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {
 mod tests {
     use std::time::Duration;
 
-    use loadgen_core::scenario::{Payload, ScenarioPlan, StepPlan, WebsocketExchange};
-    use loadgen_core::schedule::{ClosedModel, Limit, Load};
+    use loadgen_core::pacer::Pacing;
+    use loadgen_core::scenario::{Payload, StepPlan, WebsocketExchange};
+    use loadgen_core::schedule::{ClosedModel, Limit};
     use test_case::test_case;
 
     use super::*;
@@ -530,6 +540,20 @@ mod tests {
         let mut args = args();
         args.statsd_prefix = Some("a.b".parse().unwrap());
         resolve(&args, environment).unwrap().notices
+    }
+
+    #[test_case(Pacing::BUSY, None => vec!["--pacing busy=50us changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open".to_owned()]; "a closed model")]
+    #[test_case(Pacing::EXACT, None => Vec::<String>::new(); "as it is")]
+    #[test_case(Pacing::BUSY, Some("500/s") => Vec::<String>::new(); "an open one")]
+    fn pacing_is_for_what_is_due(pacing: Pacing, rate: Option<&str>) -> Vec<String> {
+        let mut args = args();
+        args.pacing = pacing;
+        args.rate = rate.map(|it| it.parse().unwrap());
+        let settings = resolve(&args, &[]).unwrap();
+        assert_eq!(settings.options.pacing, pacing);
+        let mut notices = settings.notices;
+        notices.retain(|it| it.contains("pacing"));
+        notices
     }
 
     #[test]

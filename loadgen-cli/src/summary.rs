@@ -98,8 +98,12 @@ fn generator(document: &Document, paint: Paint) -> String {
     let generator = &document.run.generator;
     let plural = if generator.workers == 1 { "" } else { "s" };
     let busy = human::percent(generator.cpu_busy);
+    let waiting = generator.per_worker.iter().filter_map(|it| it.cpu_waiting);
+    let waiting = waiting.reduce(f64::max).map_or_else(String::new, |share| {
+        format!(" and waited awake for up to {}", human::percent(share))
+    });
     let facts = format!(
-        "{} worker{plural}, the busiest used {busy} of its core: ",
+        "{} worker{plural}, the busiest used {busy} of its core{waiting}: ",
         generator.workers
     );
     let judgement = if generator.saturated && generator.cpu_busy < 0.9 {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{loadgen, say};
 
-const CHECKS: [&str; 14] = [
+const CHECKS: [&str; 16] = [
     "open_files",
     "local_ports",
     "time_wait",
@@ -15,6 +15,8 @@ const CHECKS: [&str; 14] = [
     "cpus",
     "cpu_quota",
     "governor",
+    "idle_states",
+    "halt_poll",
     "clock",
     "timer",
     "other_load",

@@ -84,6 +84,24 @@ fn unknown_flags_and_kinds() {
     );
 }
 
+/// Where real-time priority may be had, which takes root mostly.
+#[test]
+fn busy_polling_with_real_time_priority() {
+    let chrt = |args: &[&str]| std::process::Command::new("chrt").args(args).output();
+    if !chrt(&["-f", "1", "true"]).is_ok_and(|it| it.status.success()) {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_loadgen");
+    let run = ["run", "--scenario", "hello_light", "--rate", "9/s"];
+    for (flag, policy) in [("-f", "SCHED_FIFO"), ("-r", "SCHED_RR")] {
+        let pacing = ["--pacing", "busy"];
+        let line = [&[flag, "1", program], &run[..], &pacing].concat();
+        let said: Said = chrt(&line).expect("chrt starts").into();
+        let parts = ["`busy=50us`", policy, "leave out", "`exact`"];
+        refused(&said, 2, &parts);
+    }
+}
+
 #[test]
 fn targets_that_are_none() {
     for flag in ["--grpc-target", "--websocket-target"] {

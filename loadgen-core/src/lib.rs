@@ -11,7 +11,7 @@
 //! | [`record`] | what was measured: recorders, merging, the ledger |
 //! | [`threshold`], [`report`] | conditions, the verdict, the result document |
 //! | `sink` | figures sent on while the run goes; behind features |
-//! | [`process`] | what the process takes of its machine |
+//! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
@@ -20,6 +20,7 @@
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 mod assemble;
 mod cap;
+pub mod cgroup;
 pub mod clock;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
@@ -27,6 +28,7 @@ pub mod engine;
 mod nearest;
 pub mod outcome;
 pub mod pacer;
+mod pacing;
 pub mod process;
 pub mod record;
 pub mod report;

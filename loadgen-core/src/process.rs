@@ -74,9 +74,39 @@ fn open_files() -> Option<u64> {
     }
 }
 
+/// The real-time scheduling policy of the calling thread, which those it starts have too; `None`
+/// where it has none.
+pub(crate) fn real_time_policy() -> Option<&'static str> {
+    policy(&fs::read_to_string("/proc/thread-self/stat").ok()?)
+}
+
+/// The 41st field of Linux's `stat`; the second is a name in brackets that may hold blanks.
+fn policy(stat: &str) -> Option<&'static str> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    match fields.split_ascii_whitespace().nth(38)? {
+        "1" => Some("SCHED_FIFO"),
+        "2" => Some("SCHED_RR"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
+
+    #[test_case("0" => None; "the usual one")]
+    #[test_case("1" => Some("SCHED_FIFO"))]
+    #[test_case("2" => Some("SCHED_RR"))]
+    #[test_case("3" => None; "batch")]
+    fn policies(number: &str) -> Option<&'static str> {
+        // As Linux 6.18 wrote it for `chrt`, with another name.
+        policy(&format!(
+            "7066 (a name) with) R 7065 7065 7065 0 -1 4194304 86 0 0 0 0 0 0 0 -2 0 1 0 170153 \
+             2994176 241 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 1 {number} 0 0 0 0 0 0"
+        ))
+    }
 
     #[test]
     fn a_reading_tells_what_the_process_does() {

@@ -704,6 +704,7 @@ fn a_run_as_json() {
         "workers": 2,
         "cpu_busy": 0.412346,
         "saturated": false,
+        "pacing": "exact",
         "per_worker": [
           {
             "cpu_busy": 0.412346,

@@ -59,6 +59,7 @@ fn measure(load: &Load) -> f64 {
     let options = Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     };
     let run = Run::new(options).scenario(ScenarioSpec::new("nothing", load.clone()), |_| Nothing);
     let before = process_cpu();

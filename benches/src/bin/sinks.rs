@@ -106,6 +106,7 @@ fn run(target: &str, rate: f64, to: &To) -> Figures {
     let options = Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     };
     let mut run = assemble(&plan, options).expect("the reference services are known");
     let spent = Arc::new(AtomicU64::new(0));

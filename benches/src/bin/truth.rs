@@ -1,21 +1,25 @@
-//! Whether the figures are true: start lag on an idle machine, a server frozen for a second, a
-//! generator frozen for 300 ms.
+//! Whether the figures are true: start lag on an idle machine, timeouts, a server frozen for a
+//! second, a generator frozen for 300 ms. With the name of one of these, only that.
 //!
 //! The frozen ones are processes of their own (this program again), stopped and continued with
 //! signals, as a virtual machine's host or a debugger would.
 
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use loadgen_backends::{GrpcConfig, RunningServer, start_grpc};
-use loadgen_benches::{ServerProcess, open, serve_until_input_ends};
+use loadgen_benches::{ServerProcess, open, raise_open_files, serve_until_input_ends};
 use loadgen_core::assemble;
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::pacer::Pacing;
 use loadgen_core::record::{Histogram, RunRecord};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::Load;
+use loadgen_core::schedule::{ClosedModel, Limit, Load};
 use loadgen_core::workload::{Iteration, UserId, Workload};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,6 +42,7 @@ fn one_worker() -> Options {
     Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     }
 }
 
@@ -47,19 +52,89 @@ fn us(histogram: &Histogram, quantile: f64) -> f64 {
 
 fn start_lag() {
     println!("Start lag, one worker, 5 s each (figures to reach: p50 60 us, p99 250 us)");
-    for rate in [1000.0, 10_000.0] {
-        let record = Run::new(one_worker())
+    for (rate, pacing) in [
+        (1000.0, Pacing::EXACT),
+        (10_000.0, Pacing::EXACT),
+        (1000.0, Pacing::BUSY),
+        (10_000.0, Pacing::BUSY),
+        (20_000.0, Pacing::BUSY),
+    ] {
+        let options = Options {
+            pacing,
+            ..one_worker()
+        };
+        let record = Run::new(options)
             .scenario(ScenarioSpec::new("lag", open(rate, 5, 100)), |_| Nothing)
             .execute()
             .expect("nothing to prepare");
-        let scenario = &record.scenarios[0];
+        let (scenario, worker) = (&record.scenarios[0], &record.generator.workers[0]);
         println!(
-            "  {rate:>6}/s: p50 {:>5.0} us, p99 {:>5.0} us, max {:>6.0} us; generator busy {:.1} %",
+            "  {rate:>6}/s, {pacing:>9}: p50 {:>5.0} us, p99 {:>5.0} us, max {:>6.0} us; generator \
+             busy {:.1} %, waiting awake {:.1} %",
             us(&scenario.parts.start_lag, 0.5),
             us(&scenario.parts.start_lag, 0.99),
             us(&scenario.parts.start_lag, 1.0),
-            record.generator.workers[0].cpu_busy * 100.0,
+            worker.cpu_busy * 100.0,
+            worker.cpu_waiting * 100.0,
         );
+    }
+}
+
+/// Asks a server that takes connections and never says a word.
+struct Unanswered(SocketAddr);
+
+impl Workload for Unanswered {
+    type Session = TcpStream;
+
+    async fn open(&self, _: UserId) -> Result<TcpStream, Failure> {
+        TcpStream::connect(self.0)
+            .await
+            .map_err(|_| Failure::Connect)
+    }
+
+    async fn iterate(&self, stream: &mut TcpStream, _: &Iteration<'_>) -> Outcome {
+        let mut answer = [0; 1];
+        match stream.read(&mut answer).await {
+            Ok(_) => Outcome::Ok,
+            Err(_) => Failure::Connection.into(),
+        }
+    }
+}
+
+fn timeouts() {
+    println!("\nTimeouts at a server that never answers, one worker, 3 s each (to reach: 2 %)");
+    raise_open_files();
+    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = server.local_addr().expect("it is bound");
+    std::thread::spawn(move || server.incoming().collect::<Vec<_>>());
+    for timeout in [1000, 100, 10, 1].map(Duration::from_millis) {
+        // Users that time out at as many different moments, and a thousand that do together.
+        let apart = open(211.0, 3, 1000);
+        let together = Load::Closed(ClosedModel {
+            users: 1000,
+            limit: Limit::Duration(Duration::from_secs(3)),
+            max_duration: None,
+            think_time: None,
+            rate_limit: None,
+        });
+        for (load, which) in [(apart, "apart"), (together, "1,000 together")] {
+            let mut spec = ScenarioSpec::new("unanswered", load);
+            spec.timeout = timeout;
+            let record = Run::new(one_worker())
+                .scenario(spec, move |_| Unanswered(address))
+                .execute()
+                .expect("nothing to prepare");
+            let scenario = &record.scenarios[0];
+            println!(
+                "  {timeout:>6?}, {which:>14}: p50 {:>9.0} us, p99 {:>9.0} us, max {:>9.0} us; {} \
+                 of them, generator busy {:.1} %",
+                us(&scenario.service_time, 0.5),
+                us(&scenario.service_time, 0.99),
+                us(&scenario.service_time, 1.0),
+                scenario.ledger.failed,
+                record.generator.workers[0].cpu_busy * 100.0,
+            );
+        }
     }
 }
 
@@ -170,8 +245,15 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("serve") => serve_until_input_ends(&server()),
         Some("generate") => generate(),
+        Some("start-lag") => start_lag(),
+        Some("timeouts") => timeouts(),
+        Some("frozen") => {
+            frozen_server();
+            frozen_generator();
+        }
         _ => {
             start_lag();
+            timeouts();
             frozen_server();
             frozen_generator();
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
+use loadgen_core::pacer::{Pacing, PacingError};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
@@ -92,6 +93,10 @@ pub(super) fn scrape_address(text: &str) -> Result<String, String> {
     listen_address(text).map_err(|_| {
         "expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one".to_owned()
     })
+}
+
+pub(super) fn pacing(text: &str) -> Result<Pacing, String> {
+    text.parse().map_err(|error: PacingError| error.to_string())
 }
 
 pub(super) fn url(text: &str) -> Result<Url, String> {

@@ -68,6 +68,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let variable = |name: &str| std::env::var_os(name);
     let mut settings = RunSettings::resolve(args, &suite, variable, cores)?;
+    settings.options.pacing.check()?;
     limits::raise();
     let facts = Facts::of_this_machine();
     let needs = needs(&settings, cores, facts.ports.as_ref())?;

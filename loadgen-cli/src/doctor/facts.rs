@@ -27,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) quota: Option<Quota>,
     /// Frequency governors and how many processors each governs; empty where there are none.
     pub(crate) governors: Vec<(String, u64)>,
+    /// How processors sleep.
+    pub(crate) idle: Idle,
     /// Main memory.
     pub(crate) memory: Option<Memory>,
     /// Where the clock comes from.
@@ -177,6 +179,30 @@ pub(crate) struct Quota {
     pub(crate) periods: u64,
     /// Those of them in which it was stopped.
     pub(crate) throttled: u64,
+}
+
+/// How processors sleep when there is nothing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Idle {
+    /// What knows the states.
+    pub(crate) driver: Option<String>,
+    /// What chooses among them.
+    pub(crate) governor: Option<String>,
+    /// The states of the first processor, lightest first; empty where there is no choice.
+    pub(crate) states: Vec<IdleState>,
+    /// How long a virtual machine's processor looks for work before it halts, at the most.
+    pub(crate) guest_halt_poll_ns: Option<u64>,
+}
+
+/// One way to sleep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdleState {
+    /// What it is called.
+    pub(crate) name: String,
+    /// How long waking up from it takes, by the driver's word, in microseconds.
+    pub(crate) latency_us: u64,
+    /// Whether it is turned off.
+    pub(crate) disabled: bool,
 }
 
 /// Main memory, in bytes.

@@ -1,8 +1,10 @@
 //! What facts mean for a load generator. Pure: facts in, checks out.
 //!
 //! The meaning of each setting is the one that the kernel documents (`networking/ip-sysctl`,
-//! `admin-guide/sysctl`, `networking/nf_conntrack-sysctl`, `admin-guide/cgroup-v2`).
+//! `admin-guide/sysctl`, `networking/nf_conntrack-sysctl`, `admin-guide/cgroup-v2`,
+//! `admin-guide/pm/cpuidle`, `virt/guest-halt-polling`).
 
+mod idle;
 mod machine;
 mod network;
 
@@ -30,6 +32,8 @@ pub(super) fn checks(facts: &Facts, measured: &Measured) -> Vec<Check> {
         machine::cpus(facts),
         machine::cpu_quota(facts, measured),
         machine::governor(facts),
+        idle::states(facts),
+        idle::halt_poll(facts),
         machine::clock(facts, measured),
         machine::timer(measured),
         machine::other_load(facts, measured),

@@ -11,7 +11,8 @@ use std::thread;
 
 use super::cgroup;
 use super::facts::{
-    Backlog, Buffers, ClockSource, Conntrack, Cpus, Facts, Files, Memory, Ports, TimeWait,
+    Backlog, Buffers, ClockSource, Conntrack, Cpus, Facts, Files, Idle, IdleState, Memory, Ports,
+    TimeWait,
 };
 use crate::limits;
 
@@ -42,6 +43,7 @@ impl Facts {
             cpus: system.cpus(),
             quota: cgroup::quota(&system),
             governors: system.governors(),
+            idle: system.idle(),
             memory: system.memory(),
             clock_source: system.clock_source(),
             load_average: system.first("proc/loadavg"),
@@ -182,6 +184,29 @@ impl System<'_> {
         }
         found.sort();
         found
+    }
+
+    fn idle(&self) -> Idle {
+        let folder = Path::new("sys/devices/system/cpu/cpuidle");
+        // Renamed when it became writable without a parameter of the kernel's command line.
+        let governor = self.text(folder.join("current_governor"));
+        let governor = governor.or_else(|| self.text(folder.join("current_governor_ro")));
+        let driver = self.text(folder.join("current_driver"));
+        let states = (0..).map_while(|nth| {
+            let folder = format!("sys/devices/system/cpu/cpu0/cpuidle/state{nth}");
+            let folder = Path::new(&folder);
+            Some(IdleState {
+                name: self.text(folder.join("name"))?,
+                latency_us: self.first(folder.join("latency"))?,
+                disabled: self.first::<u64>(folder.join("disable")) == Some(1),
+            })
+        });
+        Idle {
+            driver: driver.filter(|it| it != "none"),
+            governor,
+            states: states.collect(),
+            guest_halt_poll_ns: self.first("sys/module/haltpoll/parameters/guest_halt_poll_ns"),
+        }
     }
 
     fn memory(&self) -> Option<Memory> {

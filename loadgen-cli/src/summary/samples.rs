@@ -18,7 +18,7 @@ pub(crate) fn document(change: impl FnOnce(&mut Value)) -> Document {
             "version": "0.1.0",
             "host": {"os": "linux", "arch": "x86_64"},
             "plan": {},
-            "generator": {"workers": 2, "cpu_busy": 0.45, "saturated": false, "per_worker": []},
+            "generator": {"workers": 2, "cpu_busy": 0.45, "saturated": false, "pacing": "exact", "per_worker": []},
             "stopped": false,
         },
         "verdict": {"status": "pass", "reasons": [], "warnings": []},

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
 use super::lane::Timeline;
 use super::spec::ScenarioSpec;
+use crate::cgroup::ThrottleMeter;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::process::Meter;
 use crate::record::{Merger, RunRecord, ScenarioRecord, Tick, WorkerRecord};
@@ -69,6 +70,7 @@ pub(super) struct Collector {
     workers: Vec<Option<WorkerRecord>>,
     vitals: Vec<WorkerRecord>,
     meter: Meter,
+    throttling: ThrottleMeter,
     panic: Option<String>,
     failure: Option<io::Error>,
 }
@@ -85,6 +87,8 @@ impl Collector {
         let mut meter = Meter::new(clock);
         // What the first second's processor time is held against.
         meter.read();
+        let mut throttling = ThrottleMeter::of_this_process();
+        throttling.since_last(clock.now());
         let scenarios = specs
             .iter()
             .map(|spec| {
@@ -111,6 +115,7 @@ impl Collector {
             workers: vec![None; workers],
             vitals: vec![WorkerRecord::default(); workers],
             meter,
+            throttling,
             panic: None,
             failure: None,
         }
@@ -122,8 +127,18 @@ impl Collector {
         /// Workers send their ticks with the second's end; this is time for them to arrive.
         const ARRIVAL: Nanos = 100_000_000;
         let mut next = self.start + SECOND + ARRIVAL;
+        let timelines = self.scenarios.iter().map(|it| it.timeline);
+        let measure_from = timelines.map(|it| it.measure_from).min().unwrap_or(0);
         while self.workers.iter().any(Option::is_none) {
-            let wait = next.saturating_sub(self.clock.now());
+            let now = self.clock.now();
+            if now >= measure_from && !self.throttling.has_begun() {
+                self.throttling.begin(now);
+            }
+            let wake = match self.throttling.has_begun() {
+                true => next,
+                false => next.min(measure_from),
+            };
+            let wait = wake.saturating_sub(now);
             match from.recv_timeout(Duration::from_nanos(wait)) {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -208,6 +223,7 @@ impl Collector {
             generator: GeneratorSnapshot {
                 workers: self.vitals.clone(),
                 process: self.meter.read(),
+                throttled_share: self.throttling.since_last(self.clock.now()),
             },
         };
         for listener in listeners {
@@ -254,6 +270,8 @@ impl Collector {
             scenarios: Vec::new(),
             generator: crate::record::GeneratorRecord {
                 workers: self.workers.into_iter().flatten().collect(),
+                throttled_share: self.throttling.since_begin(now),
+                ..Default::default()
             },
             stopped,
             panic: self.panic,

@@ -53,6 +53,9 @@ pub struct GeneratorSnapshot {
     pub workers: Vec<WorkerRecord>,
     /// What the whole process takes.
     pub process: Vitals,
+    /// The part of the last second for which a control group that this process is in was stopped,
+    /// 0 to 1; `None` where the system does not tell.
+    pub throttled_share: Option<f64>,
 }
 
 /// The state of one scenario at a moment.

@@ -2,11 +2,10 @@
 //! when the worker itself stood still.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
-
-use tokio::time::MissedTickBehavior;
 
 use super::collect::ToCollector;
 use super::event::Phase;
@@ -14,9 +13,11 @@ use super::lane::LaneCore;
 use super::usage::Usage;
 use super::worker::LevelsNow;
 use crate::clock::{Clock, Nanos, StampClock, nanos};
+use crate::pacer::Pacer;
 use crate::record::{Names, Tick, WorkerRecord};
 
-const PERIOD: Duration = Duration::from_millis(10);
+/// The longest from one beat to the next.
+const PERIOD: Nanos = 10_000_000;
 const SECOND: Nanos = 1_000_000_000;
 /// Ticks that one lane has in circulation at the most; a slow listener then delays the next one.
 const MOST_TICKS: usize = 3;
@@ -118,8 +119,9 @@ pub(super) struct Heart {
     stamps: Rc<StampClock>,
     beats: Vec<Beat>,
     out: Sender<ToCollector>,
-    period: Duration,
     last_beat: Cell<Nanos>,
+    /// When the next one is to be.
+    next_beat: Cell<Nanos>,
     longest_stall: Cell<Duration>,
     /// The last second: since when, what had been used by then, and the longest stall in it.
     second: Cell<(Nanos, Usage, Duration)>,
@@ -134,15 +136,15 @@ impl Heart {
         beats: Vec<Beat>,
         out: Sender<ToCollector>,
     ) -> Self {
-        let finest = beats.iter().map(|beat| beat.core.sweep_period()).min();
         let clock = stamps.clock();
+        let now = clock.now();
         Self {
             worker,
             clock,
             stamps,
-            period: finest.unwrap_or(PERIOD).min(PERIOD),
-            last_beat: Cell::new(clock.now()),
-            second: Cell::new((clock.now(), Usage::of_this_thread(), Duration::ZERO)),
+            last_beat: Cell::new(now),
+            next_beat: Cell::new(now),
+            second: Cell::new((now, Usage::of_this_thread(), Duration::ZERO)),
             beats,
             out,
             longest_stall: Cell::new(Duration::ZERO),
@@ -151,12 +153,10 @@ impl Heart {
         }
     }
 
-    /// Beats until dropped.
-    pub(super) async fn beat(&self) {
-        let mut interval = tokio::time::interval(self.period);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Beats until dropped: once in a period, and when a deadline has come. Ends only where the
+    /// system refuses to set the timer, which it has no reason to.
+    pub(super) async fn beat(&self, mut pacer: Pacer) -> io::Error {
         loop {
-            interval.tick().await;
             self.stamps.refresh();
             let now = self.clock.now();
             let before = self.last_beat.get();
@@ -170,6 +170,15 @@ impl Heart {
             }
             self.account(now);
             self.tell(now);
+            let going_on = self.beats.iter().filter(|beat| !beat.over.get());
+            let sweep = going_on.map(|beat| beat.core.next_sweep()).min();
+            let next = (now + PERIOD).min(sweep.unwrap_or(Nanos::MAX));
+            self.next_beat.set(next);
+            // However long this one took, others run before the next.
+            tokio::task::yield_now().await;
+            if let Err(error) = pacer.until(next).await {
+                return error;
+            }
         }
     }
 
@@ -198,7 +207,7 @@ impl Heart {
             let began = now >= beat.core.timeline.measure_from;
             began && beat.core.ending_since().is_none_or(|ending| last < ending)
         };
-        let stall = Duration::from_nanos(now - last).saturating_sub(self.period);
+        let stall = Duration::from_nanos(now.saturating_sub(self.next_beat.get()));
         let (from, used, longest) = self.second.get();
         self.second.set((from, used, longest.max(stall)));
         if stall > self.longest_stall.get() && self.beats.iter().any(measuring) {
@@ -253,7 +262,8 @@ fn worker_record(used: Usage, wall: Nanos) -> WorkerRecord {
         wall => (nanos(part) as f64 / wall as f64).min(1.0),
     };
     WorkerRecord {
-        cpu_busy: share(used.busy),
+        cpu_busy: share(used.busy.saturating_sub(used.idle)),
+        cpu_waiting: share(used.idle.min(used.busy)),
         cpu_starved: share(used.starved),
         ..WorkerRecord::default()
     }

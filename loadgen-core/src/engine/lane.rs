@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::control::{Stop, Stopper};
 use super::event::Phase;
-use super::slot::{Cut, Slot};
+use super::slot::{Cut, Slot, Slots};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -62,11 +62,11 @@ pub(super) struct LaneCore {
     drain_until: Cell<Option<Nanos>>,
     /// Since when nothing new starts, whatever the reason.
     ending_since: Cell<Option<Nanos>>,
-    slots: RefCell<Vec<Rc<Slot>>>,
+    slots: Slots,
     /// Tells everyone who waits for time to pass that there is nothing to wait for.
     pub(super) halt: Notify,
-    next_sweep: Cell<Nanos>,
-    sweep_period: Nanos,
+    /// How long an iteration that may not be cut off yet is left alone.
+    look_again: Nanos,
     last_end: Cell<Nanos>,
     done: Cell<bool>,
 }
@@ -81,7 +81,8 @@ impl LaneCore {
         panic: Rc<RefCell<Option<String>>>,
     ) -> Self {
         // Fine enough that a timeout is kept to 2 %, coarse enough to cost nothing.
-        let sweep_period = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
+        let look_again = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
+        let slots = Slots::new(nanos(spec.timeout));
         Self {
             spec,
             clock,
@@ -93,10 +94,9 @@ impl LaneCore {
             stopped: Cell::new(false),
             drain_until: Cell::new(None),
             ending_since: Cell::new(None),
-            slots: RefCell::new(Vec::new()),
+            slots,
             halt: Notify::new(),
-            next_sweep: Cell::new(0),
-            sweep_period,
+            look_again,
             last_end: Cell::new(0),
             done: Cell::new(false),
         }
@@ -104,9 +104,7 @@ impl LaneCore {
 
     /// A slot for one more user.
     pub(super) fn new_slot(&self) -> Rc<Slot> {
-        let slot = Rc::new(Slot::new());
-        self.slots.borrow_mut().push(Rc::clone(&slot));
-        slot
+        self.slots.add()
     }
 
     /// Whether nothing new may start.
@@ -137,9 +135,9 @@ impl LaneCore {
         self.ending_since.get()
     }
 
-    /// How often the heartbeat must look, for timeouts.
-    pub(super) fn sweep_period(&self) -> Duration {
-        Duration::from_nanos(self.sweep_period)
+    /// When the heartbeat must look again, for timeouts.
+    pub(super) fn next_sweep(&self) -> Nanos {
+        self.slots.next_sweep()
     }
 
     /// The heartbeat's visit: obeys a stop, ends a drain that takes too long, sweeps timeouts.
@@ -155,14 +153,9 @@ impl LaneCore {
         if overdue || self.stop.get() == Stop::Abort {
             self.stop.set(Stop::Abort);
             self.halt.notify_waiters();
-            for slot in self.slots.borrow().iter() {
-                slot.cut(Cut::Interrupt);
-            }
-        } else if now >= self.next_sweep.get() {
-            self.next_sweep.set(now + self.sweep_period);
-            for slot in self.slots.borrow().iter() {
-                slot.sweep(now);
-            }
+            self.slots.cut(Cut::Interrupt);
+        } else {
+            self.slots.sweep(now);
         }
     }
 
@@ -317,10 +310,10 @@ impl<W: Workload> Lane<W> {
             let now = core.clock.now();
             let allowed = timeout.saturating_add(iteration.paused());
             let deadline = pass.start.saturating_add(allowed);
-            // A pause that is under way is not known yet to its end: look again at the next sweep.
+            // A pause that is under way is not known yet to its end: look again in a while.
             // What is concluded has nothing left to time out.
             if iteration.pausing() || iteration.concluded().is_some() {
-                Some(now)
+                Some(now.saturating_add(core.look_again))
             } else {
                 (deadline > now).then_some(deadline)
             }

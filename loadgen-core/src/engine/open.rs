@@ -17,6 +17,7 @@ use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
 use crate::workload::{UserId, Workload};
 
 /// Arrivals that follow each other closer than this are waited for together: one timer, one wake.
+/// Who waits awake sets no timer for them.
 const TOGETHER: Nanos = 25_000;
 /// How many arrivals are handed out before the users may run.
 const BURST: u32 = 64;
@@ -118,6 +119,7 @@ impl<W: Workload> Crew<W> {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
         let late_after = nanos(core.spec.late_after);
+        let together = if pacer.is_busy() { 0 } else { TOGETHER };
         let (mut burst, mut last_due, mut now) = (0, 0, core.clock.now());
         for due in arrivals {
             let due = origin.saturating_add(due);
@@ -128,8 +130,8 @@ impl<W: Workload> Crew<W> {
                 if core.halted() {
                     return Ok(());
                 }
-                let close_by = due - last_due < TOGETHER;
-                let wake_at = if close_by { due + TOGETHER } else { due };
+                let close_by = due - last_due < together;
+                let wake_at = if close_by { due + together } else { due };
                 tokio::select! {
                     set = pacer.until(wake_at) => set?,
                     () = core.halt.notified() => {}

@@ -17,6 +17,7 @@ use super::event::Event;
 use super::spec::{Options, ScenarioSpec};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
+use crate::pacer::RealTimeError;
 use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
 use crate::workload::{WorkerContext, Workload};
@@ -105,6 +106,8 @@ impl Run {
     /// # Errors
     /// [`RunError`] when the run could not begin. Whatever happens later is in the record.
     pub fn execute(mut self) -> Result<RunRecord, RunError> {
+        let pacing = self.options.pacing;
+        pacing.check()?;
         let clock = Clock::start();
         let workers = self.workers();
         let scenarios = Arc::new(self.scenarios);
@@ -121,6 +124,7 @@ impl Run {
                 worker,
                 workers,
                 seed: self.options.seed,
+                pacing: self.options.pacing,
                 clock,
                 scenarios: Arc::clone(&scenarios),
                 stopper: self.stopper.clone(),
@@ -161,7 +165,8 @@ impl Run {
         collector.collect(&from, &mut self.listeners);
         join(threads);
         let stopped = self.stopper.asked() != Stop::No;
-        let record = collector.finish(started_at, stopped)?;
+        let mut record = collector.finish(started_at, stopped)?;
+        record.generator.pacing = pacing;
         for listener in &mut self.listeners {
             listener(&Event::Finished(&record));
         }
@@ -252,6 +257,9 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
+    /// A way of waiting that the kernel would spoil.
+    #[error(transparent)]
+    Pacing(#[from] RealTimeError),
     /// A stop was asked for before anything was measured.
     #[error("stopped before the load began")]
     StoppedEarly,

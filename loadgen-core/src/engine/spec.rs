@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::pacer::Pacing;
 use crate::record::Names;
 use crate::schedule::Load;
 
@@ -12,6 +13,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Seed of every random choice.
     pub seed: u64,
+    /// How open models wait for what is due.
+    pub pacing: Pacing,
 }
 
 /// One scenario as the engine sees it: when, how long, and the names of what is recorded.

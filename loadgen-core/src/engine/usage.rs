@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::pacer::idle_while_awake;
+
 /// Processor time of the calling thread since it began.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Usage {
@@ -11,6 +13,8 @@ pub(super) struct Usage {
     pub(super) busy: Duration,
     /// Ready to run, and no processor was free.
     pub(super) starved: Duration,
+    /// Running, but only to wait awake for what is due.
+    pub(super) idle: Duration,
 }
 
 impl Usage {
@@ -21,6 +25,7 @@ impl Usage {
         Self {
             busy,
             starved: run_delay().unwrap_or_default(),
+            idle: idle_while_awake(),
         }
     }
 
@@ -28,6 +33,7 @@ impl Usage {
         Self {
             busy: self.busy.saturating_sub(earlier.busy),
             starved: self.starved.saturating_sub(earlier.starved),
+            idle: self.idle.saturating_sub(earlier.idle),
         }
     }
 }

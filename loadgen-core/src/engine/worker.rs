@@ -20,7 +20,7 @@ use super::lane::{Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, StampClock};
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, Pacing};
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext, Workload};
@@ -30,7 +30,7 @@ type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// A scenario with its workload's type erased: once per scenario, never per iteration.
 pub(super) trait AnyScenario: Send + Sync {
     fn spec(&self) -> &Arc<ScenarioSpec>;
-    fn lane(&self, context: &WorkerContext) -> Box<dyn AnyLane>;
+    fn lane(&self, context: &WorkerContext, pacing: Pacing) -> Box<dyn AnyLane>;
 }
 
 /// A lane with its workload's type erased.
@@ -60,7 +60,7 @@ where
         &self.spec
     }
 
-    fn lane(&self, context: &WorkerContext) -> Box<dyn AnyLane> {
+    fn lane(&self, context: &WorkerContext, pacing: Pacing) -> Box<dyn AnyLane> {
         let most = self.spec.load.max_users() as usize;
         let users = (context.worker..most)
             .step_by(context.workers)
@@ -73,6 +73,7 @@ where
             users,
             sessions: Vec::new(),
             clock: context.clock,
+            pacing,
             pacer: None,
             seed: context.seed,
         })
@@ -87,6 +88,7 @@ struct Waiting<W: Workload> {
     users: Vec<UserId>,
     sessions: Vec<Option<W::Session>>,
     clock: Clock,
+    pacing: Pacing,
     /// Made before the clock starts, while a refusal costs nothing that was measured.
     pacer: Option<Pacer>,
     seed: u64,
@@ -99,7 +101,7 @@ impl<W: Workload> AnyLane for Waiting<W> {
                 let pacer = Pacer::new(self.clock).map_err(|error| PrepareError {
                     message: format!("failed to make a timer: {error}"),
                 })?;
-                self.pacer = Some(pacer);
+                self.pacer = Some(pacer.paced(self.pacing));
             }
             self.workload.prepare().await?;
             if let Load::Closed(_) = self.spec.load {
@@ -144,6 +146,7 @@ pub(super) struct Assignment {
     pub(super) worker: usize,
     pub(super) workers: usize,
     pub(super) seed: u64,
+    pub(super) pacing: Pacing,
     pub(super) clock: Clock,
     pub(super) scenarios: Arc<Vec<Box<dyn AnyScenario>>>,
     pub(super) stopper: Stopper,
@@ -188,6 +191,8 @@ fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
 async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
     let worker = assignment.worker;
     let stamps = Rc::new(StampClock::new(assignment.clock));
+    // Made before the clock starts, while a refusal costs nothing that was measured.
+    let pacer = Pacer::new(assignment.clock)?;
     let mut lanes = Vec::new();
     for (index, scenario) in assignment.scenarios.iter().enumerate() {
         let users = scenario.spec().load.max_users() as usize;
@@ -207,7 +212,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             stamps: Rc::clone(&stamps),
             observer: outside.clone(),
         };
-        let lane = scenario.lane(&context);
+        let lane = scenario.lane(&context, assignment.pacing);
         lanes.push((index, lane, (recorder, outside), names));
     }
 
@@ -264,7 +269,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     let heart = Heart::new(worker, stamps, beats, assignment.out.clone());
     let results = tokio::select! {
         results = join_all(running) => results,
-        () = heart.beat() => unreachable!("a heart beats until dropped"),
+        error = heart.beat(pacer) => return Err(error),
     };
     let record = heart.finish();
     for result in results {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Histogram, Ledger, Parts, Silence, Sparse, new_histogram};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
+use crate::pacer::Pacing;
 use crate::workload::{MessageFault, SampleKind};
 
 /// Everything a run measured.
@@ -54,14 +55,23 @@ impl RunRecord {
 pub struct GeneratorRecord {
     /// Each worker thread.
     pub workers: Vec<WorkerRecord>,
+    /// How open models waited for what was due.
+    pub pacing: Pacing,
+    /// The part of the measured time for which a control group that this process was in was
+    /// stopped, because its quota of processor time was used up: 0 to 1. The system adds up the
+    /// time over processors. `None` where it does not tell.
+    pub throttled_share: Option<f64>,
 }
 
 /// How one worker thread fared.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct WorkerRecord {
-    /// Processor time it used over the measured time, 0 to 1.
+    /// Processor time it used over the measured time, 0 to 1; busy polling left out.
     pub cpu_busy: f64,
+    /// Processor time that busy polling took while there was nothing to do, over the measured time,
+    /// 0 to 1.
+    pub cpu_waiting: f64,
     /// Time it was ready to run and had no processor, over the measured time, 0 to 1.
     pub cpu_starved: f64,
     /// The longest that its heartbeat stood still beyond its period.

@@ -18,8 +18,8 @@ use super::worker_load::WorkerLoad;
 use crate::clock::nanos;
 use crate::outcome::Outcome;
 use crate::record::{
-    BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Ledger,
-    Parts, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, WorkerRecord,
+    BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
+    Histogram, Ledger, Parts, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord,
     new_histogram,
 };
 use crate::threshold::Threshold;
@@ -97,7 +97,7 @@ pub(super) fn assemble(
             version: context.version,
             host: context.host,
             plan: context.plan,
-            generator: generator(&record.generator.workers, record.elapsed),
+            generator: generator(&record.generator, record.elapsed),
             stopped: record.stopped,
             statsd: context.statsd,
         },
@@ -318,7 +318,8 @@ fn custom(record: &CustomRecord) -> Option<Custom> {
     (custom != Custom::default()).then_some(custom)
 }
 
-fn generator(workers: &[WorkerRecord], measured: Duration) -> Generator {
+fn generator(record: &GeneratorRecord, measured: Duration) -> Generator {
+    let workers = &record.workers;
     let per_worker: Vec<Worker> = workers
         .iter()
         .enumerate()
@@ -326,6 +327,7 @@ fn generator(workers: &[WorkerRecord], measured: Duration) -> Generator {
             let load = WorkerLoad::of(index, worker);
             Worker {
                 cpu_busy: load.busy,
+                cpu_waiting: Some(round6(worker.cpu_waiting)).filter(|it| *it > 0.0),
                 cpu_starved: load.starved,
                 longest_stall_us: micros(nanos(worker.longest_stall)),
             }
@@ -337,6 +339,8 @@ fn generator(workers: &[WorkerRecord], measured: Duration) -> Generator {
             .iter()
             .map(|worker| worker.cpu_busy)
             .fold(0.0, f64::max),
+        pacing: record.pacing.to_string(),
+        throttled_share: record.throttled_share.map(round6),
         saturated: WorkerLoad::busiest(workers).is_some_and(|it| it.is_saturated(measured)),
         per_worker,
     }

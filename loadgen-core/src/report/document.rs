@@ -101,12 +101,22 @@ pub struct StatsdDelivery {
 pub struct Generator {
     /// Worker threads.
     pub workers: u64,
-    /// How busy the busiest worker was: processor time over measured time, 0 to 1.
+    /// How busy the busiest worker was: processor time over measured time, 0 to 1; busy polling
+    /// left out.
     #[schemars(range(min = 0, max = 1))]
     pub cpu_busy: f64,
     /// Whether a worker had no time to spare: busy, or waiting for a processor, for 95 % of the
     /// measured time or more. Never after less than 100 ms, which is too short to tell.
     pub saturated: bool,
+    /// How open models waited for what was due: `exact`, asleep, or `busy=TIME`, with the last
+    /// stretch of each wait spent awake, such as `busy=50us`.
+    pub pacing: String,
+    /// The part of the measured time for which a control group that loadgen was in was stopped,
+    /// because its quota of processor time was used up, 0 to 1; added up over processors, and 1
+    /// where that is more than all of the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub throttled_share: Option<f64>,
     /// Each worker.
     pub per_worker: Vec<Worker>,
 }
@@ -115,9 +125,14 @@ pub struct Generator {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Worker {
-    /// Processor time it used over the measured time, 0 to 1.
+    /// Processor time it used over the measured time, 0 to 1; busy polling left out.
     #[schemars(range(min = 0, max = 1))]
     pub cpu_busy: f64,
+    /// Processor time that busy polling took while there was nothing to do, over the measured time,
+    /// 0 to 1; where there was any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub cpu_waiting: Option<f64>,
     /// Time it was ready to run and had no processor, over the measured time, 0 to 1; with
     /// `cpu_busy` never more than 1.
     #[schemars(range(min = 0, max = 1))]

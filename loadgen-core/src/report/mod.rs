@@ -12,6 +12,7 @@ mod phrase;
 mod scenario;
 mod schema;
 mod statistics;
+mod throttling;
 mod verdict;
 mod worker_load;
 

@@ -65,11 +65,6 @@ impl WorkerLoad {
         measured >= SHORTEST && self.sum() >= SATURATED
     }
 
-    /// Whether others kept the worker from a processor; never after too short a time to tell.
-    pub(super) fn is_starved(self, measured: Duration) -> bool {
-        measured >= SHORTEST && self.starved >= STARVED
-    }
-
     /// What hindered the worker, as a clause with figures.
     pub(super) fn cause(self) -> String {
         let Self { index, .. } = self;

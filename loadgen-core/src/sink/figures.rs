@@ -200,6 +200,12 @@ pub(crate) fn of_the_generator(snapshot: &GeneratorSnapshot, take: &mut Take<'_>
         (&metric::WORKERS, Some(workers.len() as f64)),
         (&metric::CPU_BUSY, Some((busy * 1_000.0).round() / 1_000.0)),
         (&metric::CPU_CORES, process.cpu_cores),
+        (
+            &metric::THROTTLED_SHARE,
+            snapshot
+                .throttled_share
+                .map(|share| (share * 1_000.0).round() / 1_000.0),
+        ),
         (&metric::STALL, Some(stall)),
         (&metric::MEMORY, counted(process.memory_bytes)),
         (&metric::OPEN_FILES, counted(process.open_files)),

@@ -219,6 +219,7 @@ metrics! {
     gauge WORKERS "workers" Threads "that make load";
     gauge CPU_BUSY "cpu_busy" Share "of its core that the busiest worker used";
     gauge CPU_CORES "cpu_cores" Cores "that the process used";
+    gauge THROTTLED_SHARE "throttled_share" Share "of the time that a control group was stopped for its quota";
     gauge STALL "stall_us" Microseconds "the longest that a worker's heartbeat stood still";
     gauge MEMORY "memory_bytes" Bytes "resident";
     gauge OPEN_FILES "open_files" Descriptors "open";

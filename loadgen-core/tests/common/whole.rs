@@ -39,6 +39,7 @@ pub(crate) fn assembled(plan: ScenarioPlan) -> Run {
     let options = Options {
         workers: Some(2),
         seed: 1,
+        ..Options::default()
     };
     let plan = Plan {
         scenarios: vec![plan],

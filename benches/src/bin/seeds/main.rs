@@ -40,6 +40,7 @@ fn run(scenarios: Vec<ScenarioPlan>) -> (Vec<ScenarioRecord>, f64) {
     let options = Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     };
     let run = assemble(&plan, options).expect("the reference services are known");
     let before = process_cpu();

@@ -11,6 +11,8 @@ use crate::human;
 pub(in crate::doctor) const USER_BYTES: u64 = 16 << 10;
 /// Start lag that counts as late unless a scenario says otherwise, in microseconds.
 const LATE_US: f64 = 1_000.0;
+/// Half of the wakes being as late as this, in microseconds, waiting awake is worth a word.
+const SLOW_WAKE_US: f64 = 20.0;
 
 pub(super) fn memory(facts: &Facts) -> Check {
     let Some(memory) = &facts.memory else {
@@ -245,6 +247,14 @@ pub(super) fn timer(measured: &Measured) -> Check {
     } else {
         (Status::Ok, "arrivals start this close to when they are due")
     };
+    let awake = (late.p50_us >= SLOW_WAKE_US).then(|| {
+        // As long as half of the wakes take, in steps of 50 µs.
+        let stretch = (late.p50_us / 50.0).ceil().clamp(1.0, 20.0) * 50.0;
+        format!(
+            "; `loadgen run --pacing busy={stretch}us` waits awake for the last stretch, which \
+             takes processor time and starts most arrivals within microseconds"
+        )
+    });
     Check::new(
         NAME,
         status,
@@ -258,7 +268,7 @@ pub(super) fn timer(measured: &Measured) -> Check {
             human::micros(late.p99_us),
             human::micros(late.max_us)
         ),
-        limits,
+        limits.to_owned() + &awake.unwrap_or_default(),
     )
 }
 

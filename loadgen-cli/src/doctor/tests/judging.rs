@@ -1,3 +1,4 @@
+use loadgen_core::pacer::Pacing;
 use test_case::test_case;
 
 use super::super::check::{Check, Status};
@@ -196,6 +197,31 @@ fn governor(governors: &[(&str, u64)]) -> (Status, String) {
     (check.status, check.shown)
 }
 
+#[test_case(&[] => "unknown: how long processors take to wake up (in a virtual machine the host decides)"; "no choice")]
+#[test_case(&[("POLL", 0, false), ("C1", 49, false)] => "ok: nothing: by its driver's word, a processor that sleeps wakes up within 49 µs"; "light sleep")]
+#[test_case(&[("POLL", 0, false), ("C6", 133, false)] => "note: a processor that sleeps takes up to 133 µs to wake up (C6), so that at low rates arrivals start and replies are seen that much later $ cpupower idle-set -D 50"; "deep sleep")]
+#[test_case(&[("POLL", 0, false), ("C6", 133, true)] => "ok: nothing: by its driver's word, a processor that sleeps wakes up within 0 µs"; "turned off")]
+fn sleep(states: &[(&str, u64, bool)]) -> String {
+    words(&judged("idle_states", |facts, _| {
+        facts.idle.states = idle_states(states);
+    }))
+}
+
+const HALTS: &str = "note: each wake goes through the host, which takes tens of microseconds: arrivals start and replies are seen that much later. Looking for work before they halt takes processor time, also from other guests $ ";
+const POLL: &str = "echo 200000 > /sys/module/haltpoll/parameters/guest_halt_poll_ns";
+
+#[test_case("intel_idle", "menu", Some(200_000) => "ok: nothing"; "not a guest")]
+#[test_case("haltpoll", "haltpoll", Some(200_000) => "ok: nothing: what comes within that time finds a processor awake"; "polls")]
+#[test_case("haltpoll", "haltpoll", Some(0) => format!("{HALTS}{POLL}"); "told not to poll")]
+#[test_case("haltpoll", "menu", Some(200_000) => format!("{HALTS}echo haltpoll > /sys/devices/system/cpu/cpuidle/current_governor $ {POLL}"); "another governor")]
+fn halt_poll(driver: &str, governor: &str, ns: Option<u64>) -> String {
+    words(&judged("halt_poll", |facts, _| {
+        facts.idle.driver = Some(driver.to_owned());
+        facts.idle.governor = Some(governor.to_owned());
+        facts.idle.guest_halt_poll_ns = ns;
+    }))
+}
+
 #[test_case(25.0, "tsc" => (Status::Ok, false))]
 #[test_case(150.0, "tsc" => (Status::Note, false); "slow all the same")]
 #[test_case(1_200.0, "hpet" => (Status::Warning, true))]
@@ -218,6 +244,21 @@ fn timer(p99_us: f64) -> Status {
         measured.timer.as_mut().unwrap().p99_us = p99_us;
     })
     .status
+}
+
+#[test_case(19.0 => None; "quick")]
+#[test_case(48.0 => Some("busy=50us".to_owned()))]
+#[test_case(51.0 => Some("busy=100us".to_owned()); "slower")]
+#[test_case(9_000.0 => Some("busy=1000us".to_owned()); "no longer than there is")]
+fn waiting_awake_is_offered_where_wakes_are_slow(p50_us: f64) -> Option<String> {
+    let limits = judged("timer", |_, measured| {
+        measured.timer.as_mut().unwrap().p50_us = p50_us;
+    })
+    .limits;
+    let (_, offer) = limits.split_once("`loadgen run --pacing ")?;
+    let (pacing, _) = offer.split_once('`')?;
+    assert!(pacing.parse::<Pacing>().is_ok(), "{pacing}");
+    Some(pacing.to_owned())
 }
 
 #[test_case(0.01, 0.0 => Status::Ok)]
@@ -278,6 +319,8 @@ fn text_fits_eighty_columns_and_commands_stay_whole() {
     facts.quota = quota(1.5);
     facts.conntrack = table(10_000, 9_000);
     facts.governors = vec![("powersave".to_owned(), 8)];
+    facts.idle.states = idle_states(&[("C6", 133, false)]);
+    facts.idle.driver = Some("haltpoll".to_owned());
     let measured = quick();
     let checks = judge::checks(&facts, &measured);
     let summary = sum::up(&facts, &measured, &checks);

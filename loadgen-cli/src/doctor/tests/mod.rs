@@ -5,8 +5,8 @@ mod needing;
 mod reading;
 
 use super::facts::{
-    Backlog, Buffers, Conntrack, Cpus, Facts, Files, Lateness, Meanwhile, Measured, Memory, Ports,
-    Quota, TimeWait,
+    Backlog, Buffers, Conntrack, Cpus, Facts, Files, Idle, IdleState, Lateness, Meanwhile,
+    Measured, Memory, Ports, Quota, TimeWait,
 };
 
 /// A machine that nothing is wrong with.
@@ -47,6 +47,12 @@ fn good() -> Facts {
         },
         quota: None,
         governors: vec![("performance".to_owned(), 8)],
+        idle: Idle {
+            driver: Some("intel_idle".to_owned()),
+            governor: Some("menu".to_owned()),
+            states: idle_states(&[("POLL", 0, false), ("C1", 2, false), ("C6", 133, true)]),
+            guest_halt_poll_ns: None,
+        },
         memory: Some(Memory {
             total: 32 << 30,
             available: 30 << 30,
@@ -81,6 +87,15 @@ fn ports(first: u16, last: u16, reserved: u64) -> Ports {
         reserved,
         lowest: 1_024,
     }
+}
+
+fn idle_states(states: &[(&str, u64, bool)]) -> Vec<IdleState> {
+    let state = |(name, latency_us, disabled): &(&str, u64, bool)| IdleState {
+        name: (*name).to_owned(),
+        latency_us: *latency_us,
+        disabled: *disabled,
+    };
+    states.iter().map(state).collect()
 }
 
 fn quota(cpus: f64) -> Option<Quota> {

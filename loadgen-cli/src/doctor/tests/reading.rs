@@ -71,6 +71,33 @@ fn processors() {
     assert_eq!(facts.governors, [("powersave".to_owned(), 2)]);
 }
 
+#[test]
+fn how_processors_sleep() {
+    let folder = "sys/devices/system/cpu/";
+    let path = |file: &str| format!("{folder}{file}");
+    let files = [
+        ("cpuidle/current_driver", "haltpoll\n"),
+        ("cpuidle/current_governor_ro", "haltpoll\n"),
+        ("cpu0/cpuidle/state0/name", "POLL\n"),
+        ("cpu0/cpuidle/state0/latency", "0\n"),
+        ("cpu0/cpuidle/state0/disable", "0\n"),
+        ("cpu0/cpuidle/state1/name", "haltpoll idle\n"),
+        ("cpu0/cpuidle/state1/latency", "1\n"),
+        ("cpu0/cpuidle/state1/disable", "1\n"),
+    ]
+    .map(|(file, text)| (path(file), text));
+    let mut files: Vec<_> = files.iter().map(|(path, text)| (&**path, *text)).collect();
+    let poll = "sys/module/haltpoll/parameters/guest_halt_poll_ns";
+    files.push((poll, "200000\n"));
+    let idle = read(&files).idle;
+    assert_eq!(idle.driver.as_deref(), Some("haltpoll"));
+    assert_eq!(idle.governor.as_deref(), Some("haltpoll"));
+    let states = [("POLL", 0, false), ("haltpoll idle", 1, true)];
+    assert_eq!(idle.states, idle_states(&states));
+    assert_eq!(idle.guest_halt_poll_ns, Some(200_000));
+    assert_eq!(read(&[]).idle, Idle::default());
+}
+
 const V2: (&str, &str) = (
     "proc/self/mountinfo",
     "22 1 0:20 / /proc rw - proc proc rw\n\

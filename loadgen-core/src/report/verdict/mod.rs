@@ -12,6 +12,7 @@ mod service;
 use super::document::{Status, Verdict};
 use super::phrase::{plural, span};
 use super::scenario::ThresholdResult;
+use super::throttling;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::RunRecord;
 use generator::Pressure;
@@ -41,6 +42,9 @@ pub(super) fn verdict_on(
     };
     let mut findings = Findings::default();
     generator::judge(record, &mut findings);
+    if let Some(reason) = throttling::reason(record) {
+        findings.invalid(1.0, reason);
+    }
     for (index, scenario) in record.scenarios.iter().enumerate() {
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
         generator::judge_books(scenario, &mut findings);

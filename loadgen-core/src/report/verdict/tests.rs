@@ -39,6 +39,7 @@ fn run(open: bool, change: impl FnOnce(&mut RunRecord)) -> RunRecord {
         vec![scenario],
         GeneratorRecord {
             workers: vec![WorkerRecord::default(), worker],
+            ..GeneratorRecord::default()
         },
     );
     change(&mut record);

@@ -130,6 +130,7 @@ fn a_step_that_never_had_samples_shows_none() {
     let run = Run::new(Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     })
     .scenario(spec, |_| Steps {
         fails: true,
@@ -150,6 +151,7 @@ fn a_scenario_that_is_over_shows_nothing_any_more() {
     let run = Run::new(Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     })
     .scenario(ScenarioSpec::new("brief", closed(4, 1_500)), |_| ONE_STEP)
     .scenario(ScenarioSpec::new("long", closed(4, 4_500)), |_| ONE_STEP);
@@ -182,6 +184,7 @@ fn throughput_after_half_a_second_of_warm_up() {
     let run = Run::new(Options {
         workers: Some(1),
         seed: 1,
+        ..Options::default()
     })
     .scenario(spec, |_| ONE_STEP);
     let seconds = seconds(run, |_| {});
@@ -200,6 +203,7 @@ fn throughput_after_a_slow_listener() {
     let run = Run::new(Options {
         workers: Some(2),
         seed: 1,
+        ..Options::default()
     })
     .scenario(spec, |_| ONE_STEP);
     let seconds = seconds(run, |nth| {

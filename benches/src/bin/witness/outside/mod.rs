@@ -191,6 +191,7 @@ mod tests {
         let options = Options {
             workers: Some(1),
             seed: 1,
+            ..Options::default()
         };
         let run = loadgen_core::assemble(&plan, options).unwrap();
         let record = run.execute().unwrap();

@@ -8,6 +8,7 @@
 //! | [`workload`] | what a user does: the trait between engine and drivers |
 //! | [`driver`] | workloads that speak a protocol |
 //! | [`schedule`], [`pacer`] | when iterations start |
+//! | [`alarm`] | when messages with due times leave |
 //! | [`record`] | what was measured: recorders, merging, the ledger |
 //! | [`threshold`], [`report`] | conditions, the verdict, the result document |
 //! | `sink` | figures sent on while the run goes; behind features |
@@ -17,6 +18,7 @@
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
 //! workload, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
 
+pub mod alarm;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 mod assemble;
 mod cap;

@@ -10,6 +10,7 @@ mod observer;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
 
@@ -131,6 +132,8 @@ pub struct WorkerContext {
     pub clock: Clock,
     /// Puts the system's stamps of what it received on that clock.
     pub stamps: Rc<StampClock>,
+    /// Wakes tasks at moments, more finely than the runtime's timer.
+    pub alarms: Alarms,
     /// Where connections and bytes are reported, which belong to no single iteration.
     pub observer: Rc<dyn Observer>,
 }

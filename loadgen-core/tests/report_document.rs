@@ -684,7 +684,7 @@ fn a_run_as_json() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&document.run).unwrap(), @r#"
     {
       "id": "20260202T024000Z-7f3a9c",
-      "started_at": "2026-02-02T02:40:00.123Z",
+      "started_at": "2026-02-02T02:40:00.123000Z",
       "duration_s": 11.0,
       "version": "1.2.3",
       "host": {

@@ -26,6 +26,10 @@ pub(crate) struct Traffic {
     first: Cell<[u8; FIRST_BYTES]>,
     first_len: Cell<usize>,
     sent_at: Cell<Nanos>,
+    /// What time it is, where whoever writes has just looked.
+    now: Cell<Option<Nanos>>,
+    /// Whether the next read is to look, whatever the runtime knows.
+    looks: Cell<bool>,
     /// Since when a write waits for room.
     stuck_since: Cell<Option<Nanos>>,
     received_at: Cell<Option<Nanos>>,
@@ -41,6 +45,8 @@ impl Traffic {
             first: Cell::default(),
             first_len: Cell::new(0),
             sent_at: Cell::new(0),
+            now: Cell::new(None),
+            looks: Cell::new(false),
             stuck_since: Cell::new(None),
             received_at: Cell::new(None),
         }
@@ -58,6 +64,21 @@ impl Traffic {
     #[inline]
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck_since.get().is_some()
+    }
+
+    /// The next read looks for what may have come since the runtime was last told. What comes together
+    /// shares one stamp, so that looking often is knowing better.
+    #[cfg(feature = "grpc")]
+    #[inline]
+    pub(crate) fn look(&self) {
+        self.looks.set(true);
+    }
+
+    /// What follows at once is written at `now`: saves a look at the clock.
+    #[cfg(feature = "websocket")]
+    #[inline]
+    pub(crate) fn writes_at(&self, now: Nanos) {
+        self.now.set(Some(now));
     }
 
     /// Just before the last write in which the kernel took anything. Where the kernel had no room
@@ -141,7 +162,8 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if self.is_stamped {
-            let stamp = ready!(stamped::poll_read(&self.tcp, cx, buf))?;
+            let looks = self.traffic.looks.take();
+            let stamp = ready!(stamped::poll_read(&self.tcp, looks, cx, buf))?;
             let at = stamp.and_then(|stamp| self.traffic.stamps.at(stamp));
             self.traffic.received_at.set(at);
         } else {
@@ -159,7 +181,9 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let at = self.traffic.stamps.clock().now();
+        let traffic = &self.traffic;
+        let at = traffic.now.take();
+        let at = at.unwrap_or_else(|| traffic.stamps.clock().now());
         let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
         self.traffic.note_write(at, &polled);
         polled
@@ -213,13 +237,22 @@ mod stamped {
         setsockopt(tcp, ReceiveTimestampns, &true).is_ok()
     }
 
-    /// Reads, and says when the last byte of it was received, by the real-time clock.
+    /// Reads, and says when the last byte of it was received, by the real-time clock. With `looks`
+    /// it does so whether or not the runtime knows of anything: that will tell of it later, and then
+    /// there is nothing, which is no harm.
     #[inline]
     pub(super) fn poll_read(
         tcp: &TcpStream,
+        looks: bool,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<Nanos>>> {
+        if looks
+            && let Ok((read, stamp, _)) = receive(tcp, buf)
+            && read > 0
+        {
+            return Poll::Ready(Ok(stamp));
+        }
         loop {
             ready!(tcp.poll_read_ready(cx))?;
             let mut got = None;
@@ -256,9 +289,12 @@ mod stamped {
                 MsgFlags::MSG_DONTWAIT,
             )?;
             let read = message.bytes;
-            let stamp = message.cmsgs()?.find_map(|control| match control {
-                ControlMessageOwned::ScmTimestampns(at) => Some(nanos(at)),
-                _ => None,
+            // What was read is not given up for a stamp that cannot be.
+            let stamp = message.cmsgs().ok().and_then(|mut controls| {
+                controls.find_map(|control| match control {
+                    ControlMessageOwned::ScmTimestampns(at) => Some(nanos(at)),
+                    _ => None,
+                })
             });
             buf.put_slice(&bytes[..read]);
             Ok((read, stamp, read < most))
@@ -287,6 +323,7 @@ mod stamped {
 
     pub(super) fn poll_read(
         _: &TcpStream,
+        _: bool,
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<Nanos>>> {

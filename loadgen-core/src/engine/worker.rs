@@ -19,6 +19,7 @@ use super::heartbeat::{Beat, Heart};
 use super::lane::{Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::ScenarioSpec;
+use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::pacer::{Pacer, Pacing};
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
@@ -191,6 +192,7 @@ fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
 async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
     let worker = assignment.worker;
     let stamps = Rc::new(StampClock::new(assignment.clock));
+    let alarms = Alarms::new(assignment.clock);
     // Made before the clock starts, while a refusal costs nothing that was measured.
     let pacer = Pacer::new(assignment.clock)?;
     let mut lanes = Vec::new();
@@ -210,6 +212,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             seed: mix(assignment.seed, index as u64, worker as u64),
             clock: assignment.clock,
             stamps: Rc::clone(&stamps),
+            alarms: alarms.clone(),
             observer: outside.clone(),
         };
         let lane = scenario.lane(&context, assignment.pacing);
@@ -270,6 +273,7 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     let results = tokio::select! {
         results = join_all(running) => results,
         error = heart.beat(pacer) => return Err(error),
+        ended = alarms.ring() => match ended? {},
     };
     let record = heart.finish();
     for result in results {

@@ -78,6 +78,8 @@ impl Workload for Everything {
         iteration.timing(0, Duration::from_millis(3));
         let first = iteration.step(0, async {
             iteration.answered_by(b"backend-1");
+            iteration.sent(iteration.now());
+            iteration.received(iteration.now());
             Outcome::Ok
         });
         first.await;

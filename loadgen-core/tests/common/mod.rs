@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use loadgen_core::alarm::Alarms;
 use loadgen_core::clock::{Clock, Nanos, StampClock};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
@@ -163,6 +164,9 @@ impl<W: Planned> Driver<W> {
     pub(crate) fn of_worker(plan: &ScenarioPlan, worker: usize, workers: usize) -> Self {
         let recorder = Rc::new(Recorder::default());
         let clock = Clock::start();
+        let alarms = Alarms::new(clock);
+        let ringing = alarms.clone();
+        tokio::task::spawn_local(async move { ringing.ring().await });
         let context = WorkerContext {
             worker,
             workers,
@@ -170,6 +174,7 @@ impl<W: Planned> Driver<W> {
             seed: 7,
             clock,
             stamps: Rc::new(StampClock::new(clock)),
+            alarms,
             observer: Rc::clone(&recorder) as Rc<dyn Observer>,
         };
         Self {

@@ -17,6 +17,7 @@ use http::Request;
 
 use super::pump::Pump;
 use super::tap::{Tap, Times};
+use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos};
 use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
@@ -133,6 +134,8 @@ pub(super) struct Place {
     pub(super) target: usize,
     /// The run's clock.
     pub(super) clock: Clock,
+    /// For messages with due times.
+    pub(super) alarms: Alarms,
     line: RefCell<Option<Rc<Line>>>,
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
     last_problem: RefCell<String>,
@@ -143,10 +146,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(target: usize, clock: Clock) -> Self {
+    pub(super) fn new(target: usize, clock: Clock, alarms: Alarms) -> Self {
         Self {
             target,
             clock,
+            alarms,
             line: RefCell::new(None),
             waiting: RefCell::new(VecDeque::new()),
             last_problem: RefCell::new(String::new()),
@@ -336,7 +340,7 @@ impl Slot {
     /// When the stream's frames left and came.
     #[inline]
     pub(super) fn times(&self, stream: &SendStream<Bytes>) -> Times {
-        self.line.pump.tap.take(stream.stream_id().as_u32())
+        self.line.pump.times(stream.stream_id().as_u32())
     }
 
     /// A handle to open the stream with, for one that outlives the borrow.

@@ -52,7 +52,8 @@ impl Pool {
                     seed: context.seed ^ (nth as u64).rotate_left(32),
                     open_connections: Rc::clone(&open_connections),
                 };
-                (Rc::new(Place::new(target, context.clock)), opener)
+                let place = Place::new(target, context.clock, context.alarms.clone());
+                (Rc::new(place), opener)
             })
             .collect();
         Self {

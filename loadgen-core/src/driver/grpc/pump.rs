@@ -10,12 +10,17 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::client::Connection;
 
-use super::tap::{Tap, Tapped};
+use super::tap::{Tap, Tapped, Times};
 use crate::clock::Nanos;
 
-/// How long a request that was handed over may wait for others to leave with it. The keeper's turn
-/// comes only after all users that are ready have had theirs, which with many users is long.
-const LONGEST_WAIT: Nanos = 25_000;
+/// How long a request that was handed over may wait for others to leave with it, at the least. The
+/// keeper's turn comes only after all users that are ready have had theirs, which with many users is
+/// long.
+const SHORT_WAIT: Nanos = 25_000;
+/// Where the service takes long, this part of its time: nobody would notice more, and each write costs.
+const OF_SERVICE: Nanos = 16;
+/// Of how many requests that time is the mean, about.
+const MEAN_OVER: Nanos = 16;
 
 /// A connection and its turns.
 pub(super) struct Pump {
@@ -26,6 +31,8 @@ pub(super) struct Pump {
     is_over: Cell<bool>,
     /// Since when something that was handed over waits for a turn.
     waiting_since: Cell<Option<Nanos>>,
+    /// How long the service takes.
+    service_time: Cell<Nanos>,
 }
 
 impl Pump {
@@ -36,6 +43,7 @@ impl Pump {
             keeper: RefCell::new(None),
             is_over: Cell::new(false),
             waiting_since: Cell::new(None),
+            service_time: Cell::new(0),
         }
     }
 
@@ -67,9 +75,27 @@ impl Pump {
     pub(super) fn handed_over(&self, now: Nanos) {
         match self.waiting_since.get() {
             None => self.waiting_since.set(Some(now)),
-            Some(since) if now.saturating_sub(since) >= LONGEST_WAIT => self.push(),
+            Some(since) if now.saturating_sub(since) >= self.longest_wait() => self.push(),
             Some(_) => {}
         }
+    }
+
+    #[inline]
+    fn longest_wait(&self) -> Nanos {
+        (self.service_time.get() / OF_SERVICE).max(SHORT_WAIT)
+    }
+
+    /// When a request's frames left and came, which is watched no longer.
+    #[inline]
+    pub(super) fn times(&self, stream: u32) -> Times {
+        let times = self.tap.take(stream);
+        if let (Some(sent_at), Some(received_at)) = (times.sent_at, times.received_at) {
+            let took = received_at.saturating_sub(sent_at);
+            let mean = self.service_time.get();
+            self.service_time
+                .set(mean - mean / MEAN_OVER + took / MEAN_OVER);
+        }
+        times
     }
 
     /// A turn in the keeper's name, who must be the one to be woken by what comes.
@@ -78,6 +104,7 @@ impl Pump {
         let Some(keeper) = keeper.as_ref() else {
             return;
         };
+        self.tap.look();
         if self.turn(&mut Context::from_waker(keeper)).is_ready() {
             keeper.wake_by_ref();
         }

@@ -144,6 +144,12 @@ impl Passage {
         self.tap.sent_up_to(self.stream.get(), bytes)
     }
 
+    /// Just before the write in which the kernel took the request's last byte, or the stream's first
+    /// data where there is more to come.
+    pub(super) fn began_at(&self) -> Option<Nanos> {
+        self.tap.began_at(self.stream.get())
+    }
+
     /// When the stream's frames left and came. Nothing is known of it afterwards.
     pub(super) fn take(&self) -> Times {
         self.tap.take(self.stream.replace(0))

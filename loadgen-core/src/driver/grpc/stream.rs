@@ -91,7 +91,7 @@ async fn exchange(
         pace: call
             .every
             .filter(|_| !call.shape.sends_one())
-            .map(|every| Pace::new(every, iteration.now())),
+            .map(|every| Pace::new(every, iteration.now(), &place.alarms)),
         in_flight: is_matched.then_some(call.in_flight),
         log: log.clone(),
         clock: place.clock,
@@ -140,7 +140,7 @@ async fn read(
         let at = at.unwrap_or_else(|| iteration.now());
         if !tally.shape.answers_one() {
             let (kind, from) = match previous {
-                None => (SampleKind::FirstMessage, tally.started),
+                None => (SampleKind::FirstMessage, tally.began_at()),
                 Some(previous) => (SampleKind::MessageGap, previous),
             };
             iteration.sample_nanos(tally.step, kind, at.saturating_sub(from));
@@ -191,6 +191,11 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
+    /// When the request left, or at least began to.
+    fn began_at(&self) -> Nanos {
+        self.passage.began_at().unwrap_or(self.started)
+    }
+
     /// A message got its reply.
     fn answered(&self, handed: Handed, reply_at: Nanos) {
         let last_byte = self.wire_len.map(|len| len * (handed.number + 1));

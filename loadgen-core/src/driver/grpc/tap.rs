@@ -86,7 +86,8 @@ pub(super) struct Tap {
 /// When a stream's frames left and came.
 #[derive(Debug, Default)]
 pub(super) struct Times {
-    /// Its first frame left, in which of the connection's turns.
+    /// Its first frame left, of a stream of messages the first with data: in which of the connection's
+    /// turns, and when.
     began: Option<(u64, Nanos)>,
     /// Just before the write in which the kernel took its last byte.
     pub(super) sent_at: Option<Nanos>,
@@ -158,6 +159,12 @@ impl Tap {
         self.turns.set(self.turns.get() + 1);
     }
 
+    /// The connection's next read looks for what may have come.
+    #[inline]
+    pub(super) fn look(&self) {
+        self.traffic.look();
+    }
+
     /// Watches a stream, from before its first frame.
     #[inline]
     pub(super) fn watch(&self, stream: u32) {
@@ -178,6 +185,11 @@ impl Tap {
     pub(super) fn take(&self, stream: u32) -> Times {
         let mut streams = self.streams.borrow_mut();
         streams.remove(&stream).unwrap_or_default()
+    }
+
+    /// When what a stream has to send began to leave.
+    pub(super) fn began_at(&self, stream: u32) -> Option<Nanos> {
+        self.streams.borrow().get(&stream)?.began_at()
     }
 
     /// When the kernel received the frame that brought the stream's data up to so many bytes.
@@ -205,14 +217,19 @@ impl Tap {
                 return;
             }
             if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
-                let (began_in, began_at) = *times.began.get_or_insert((turn, at));
-                let at = if began_in == turn { at } else { began_at };
-                if frame.ends_stream() {
-                    times.sent_at = Some(at);
+                if let Some(data) = &mut times.data {
+                    // A stream's message is handed over when there is room for it, maybe long after
+                    // its head: it begins with its own first frame.
+                    if frame.kind == DATA {
+                        data[OUT].push(frame.data_len(), Some(at));
+                        times.began.get_or_insert((turn, at));
+                    }
+                } else {
+                    times.began.get_or_insert((turn, at));
                 }
-                if let (Some(data), DATA) = (&mut times.data, frame.kind) {
-                    // Each message of a stream has its own beginning.
-                    data[OUT].push(frame.data_len(), Some(self.traffic.sent_at()));
+                let (began_in, began_at) = times.began.unwrap_or((turn, at));
+                if frame.ends_stream() {
+                    times.sent_at = Some(if began_in == turn { at } else { began_at });
                 }
             }
         });

@@ -193,6 +193,12 @@ impl Connection {
         }
     }
 
+    /// What is flushed at once is written at `now`.
+    #[inline]
+    pub(super) fn writes_at(&self, now: Nanos) {
+        self.traffic.writes_at(now);
+    }
+
     /// Just before the last write in which the kernel took anything.
     #[inline]
     pub(super) fn sent_at(&self) -> Nanos {

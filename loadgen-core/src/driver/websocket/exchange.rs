@@ -159,7 +159,7 @@ impl<'a> Turn<'a> {
             connection: Some(connection),
             pace: exchange
                 .every
-                .map(|every| Pace::new(every, iteration.now())),
+                .map(|every| Pace::new(every, iteration.now(), &hub.alarms)),
             streams,
             sent: 0,
             answered: 0,
@@ -290,6 +290,9 @@ impl<'a> Turn<'a> {
             }
         }
         if !self.is_flushed {
+            if let (1, Some(now)) = (burst, now) {
+                self.connection().writes_at(now);
+            }
             match self.connection().poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(flushed) => {

@@ -17,6 +17,7 @@ use super::exchange;
 use super::hub::Hub;
 use super::line::Line;
 use super::prepare::{Action, Prepared};
+use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::net::Transport;
 use crate::driver::replay::Replay;
@@ -70,6 +71,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
             seed: 0,
             clock,
             stamps: Rc::clone(&stamps),
+            alarms: Alarms::new(clock),
             observer: Rc::clone(&seen) as Rc<dyn Observer>,
         },
     );

@@ -21,6 +21,7 @@ use super::farewell::Lingering;
 use super::line::Line;
 use super::open::Attempt;
 use super::prepare::Prepared;
+use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::connect_error::{ConnectError, Problem};
 use crate::driver::net::Addresses;
@@ -40,6 +41,8 @@ pub(super) struct Hub {
     pub(super) prepared: Arc<Prepared>,
     pub(super) clock: Clock,
     stamps: Rc<StampClock>,
+    /// For messages with due times.
+    pub(super) alarms: Alarms,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
@@ -65,6 +68,7 @@ impl Hub {
             prepared: Arc::clone(prepared),
             clock: context.clock,
             stamps: Rc::clone(&context.stamps),
+            alarms: context.alarms.clone(),
             observer: Rc::clone(&context.observer),
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),

@@ -174,8 +174,11 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// What two workers' marks come to: iterations under way from and to, and oks, in milliseconds.
-    fn silence(workers: &[(&[(u64, u64)], &[u64])]) -> (u64, u64, u64) {
+    /// What one worker marked: stretches with iterations under way, and when one ended ok.
+    type Marks<'a> = (&'a [(u64, u64)], &'a [u64]);
+
+    /// What the workers' marks come to: the longest silence and the last one, all in milliseconds.
+    fn silence(workers: &[Marks]) -> (u64, u64, u64) {
         let mut listener = Listener::default();
         for (under_way, oks) in workers {
             let mut activity = Activity::default();
@@ -202,7 +205,7 @@ mod tests {
     #[test_case(&[(&[(0, 1_995)], &[]), (&[(0, 1_995)], &[1_000])] => (0, 1_000, 990); "an answer to another worker")]
     #[test_case(&[(&[(0, 1_995)], &[]), (&[], &[1_990])] => (0, 1_990, 0); "the last word was an answer")]
     #[test_case(&[(&[], &[])] => (0, 0, 0); "nothing at all")]
-    fn silences(workers: &[(&[(u64, u64)], &[u64])]) -> (u64, u64, u64) {
+    fn silences(workers: &[Marks]) -> (u64, u64, u64) {
         silence(workers)
     }
 

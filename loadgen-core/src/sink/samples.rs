@@ -85,6 +85,8 @@ impl Workload for Everything {
         first.await;
         iteration
             .step(1, async {
+                iteration.sent(iteration.now());
+                iteration.received(iteration.now());
                 if session.is_multiple_of(5) {
                     Failure::Custom("no luck").into()
                 } else {

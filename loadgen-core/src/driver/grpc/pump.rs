@@ -24,11 +24,12 @@ const MEAN_OVER: Nanos = 16;
 
 /// A connection and its turns.
 pub(super) struct Pump {
-    connection: RefCell<Connection<Tapped, Bytes>>,
+    /// Until it has ended. HTTP/2's library tells some streams of a broken connection only when that
+    /// is dropped, and their users hold this.
+    connection: RefCell<Option<Connection<Tapped, Bytes>>>,
     pub(super) tap: Rc<Tap>,
     /// The keeper, which the connection wakes when there is something to move.
     keeper: RefCell<Option<Waker>>,
-    is_over: Cell<bool>,
     /// Since when something that was handed over waits for a turn.
     waiting_since: Cell<Option<Nanos>>,
     /// How long the service takes.
@@ -38,10 +39,9 @@ pub(super) struct Pump {
 impl Pump {
     pub(super) fn new(connection: Connection<Tapped, Bytes>, tap: &Rc<Tap>) -> Self {
         Self {
-            connection: RefCell::new(connection),
+            connection: RefCell::new(Some(connection)),
             tap: Rc::clone(tap),
             keeper: RefCell::new(None),
-            is_over: Cell::new(false),
             waiting_since: Cell::new(None),
             service_time: Cell::new(0),
         }
@@ -59,14 +59,17 @@ impl Pump {
     }
 
     fn turn(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_over.get() {
+        let mut connection = self.connection.borrow_mut();
+        let Some(open) = connection.as_mut() else {
             return Poll::Ready(());
-        }
+        };
         self.waiting_since.set(None);
         self.tap.turn();
-        let polled = Pin::new(&mut *self.connection.borrow_mut()).poll(cx);
-        self.is_over.set(polled.is_ready());
-        polled.map(drop)
+        let polled = Pin::new(open).poll(cx).map(drop);
+        if polled.is_ready() {
+            *connection = None;
+        }
+        polled
     }
 
     /// Something was handed over by somebody who began at `now`. It leaves with what is handed over
@@ -108,5 +111,64 @@ impl Pump {
         if self.turn(&mut Context::from_waker(keeper)).is_ready() {
             keeper.wake_by_ref();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Duration;
+
+    use h2::client;
+    use http::Request;
+    use nix::sys::socket::{setsockopt, sockopt};
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::{Clock, StampClock};
+    use crate::driver::net::Transport;
+    use crate::driver::wire::{Traffic, Wire};
+
+    /// The connection breaks, and a write is the first to see it.
+    #[tokio::test]
+    async fn a_write_that_fails_ends_every_stream() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let tcp = TcpStream::connect(address).await.expect("it listens");
+        let (other, _) = listener.accept().expect("connected");
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
+        let tap = Tap::new(&traffic);
+        let wire = Tapped::new(Transport::Plain(Wire::new(tcp, &traffic)), &tap);
+        let (mut sender, connection) = client::handshake(wire).await.expect("a preface");
+        let pump = Pump::new(connection, &tap);
+        let send = |sender: &mut client::SendRequest<Bytes>| {
+            let (response, _) = sender.send_request(Request::new(()), true)?;
+            Ok::<_, h2::Error>(response)
+        };
+        let mut responses = vec![send(&mut sender).expect("open")];
+        poll_fn(|cx| {
+            assert!(pump.poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+
+        let no_lingering = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        setsockopt(&other, sockopt::Linger, &no_lingering).expect("a socket");
+        drop(other);
+        // The runtime has not been told yet.
+        let fresh = &mut sender.clone();
+        responses.push(send(fresh).expect("open"));
+        let ended = timeout(Duration::from_secs(10), async {
+            poll_fn(|cx| pump.poll(cx)).await;
+            for response in responses {
+                response.await.expect_err("nobody answered");
+            }
+        });
+        ended.await.expect("none hangs");
     }
 }

@@ -983,3 +983,88 @@ fn no_users_are_one_user_and_a_range_backwards_is_a_range() {
     let record = run(spec(load), Busy::default());
     assert_eq!(check(&record.scenarios[0]).completed, 2);
 }
+
+#[test]
+fn who_is_kept_waiting_by_a_service_that_stopped_answering_is_unanswered() {
+    let mut spec = spec(Load::Open(open(100.0, 300, 2)));
+    spec.graceful_stop = Duration::from_millis(200);
+    let record = run(spec, Busy::taking(10_000));
+    let scenario = &record.scenarios[0];
+    let ledger = check(scenario);
+    assert_eq!((ledger.interrupted, ledger.dropped), (2, 28));
+    assert_eq!((scenario.unanswered, scenario.dropped_unanswered), (30, 28));
+    // The oldest was due at 0 and waited for all of the load and the graceful stop.
+    let oldest = scenario.response_time.max();
+    assert!((480_000_000..2_000_000_000).contains(&oldest), "{oldest}");
+    assert!(
+        scenario.response_time.min() >= 190_000_000,
+        "each waited at least for the graceful stop"
+    );
+}
+
+/// Each is as old as the time until the next user came free.
+#[test]
+fn arrivals_that_found_no_user_are_unanswered() {
+    let model = OpenModel {
+        when_busy: WhenBusy::Drop,
+        ..open(100.0, 500, 1)
+    };
+    let record = run(spec(Load::Open(model)), Busy::taking(45));
+    let scenario = &record.scenarios[0];
+    let ledger = check(scenario);
+    assert!(ledger.dropped > 0, "{ledger:?}");
+    assert_eq!(scenario.unanswered, scenario.dropped_unanswered);
+    // One that came while its worker itself was late is not the service's.
+    assert!(
+        scenario.unanswered * 10 >= ledger.dropped * 8,
+        "{} of {ledger:?}",
+        scenario.unanswered
+    );
+}
+
+#[test]
+fn what_a_person_stopped_is_nobodys_fault() {
+    let record = stop_after(
+        300,
+        Stopper::abort,
+        spec(closed(4, Limit::Duration(Duration::from_secs(60)))),
+    );
+    let scenario = &record.scenarios[0];
+    assert!(check(scenario).interrupted > 0);
+    assert_eq!(scenario.unanswered, 0);
+}
+
+/// In a closed model a dead service leaves no more unanswered than there are users.
+#[test]
+fn a_service_that_falls_silent_is_heard_of() {
+    struct Dies;
+
+    impl Workload for Dies {
+        type Session = ();
+
+        async fn open(&self, _: UserId) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
+            if iteration.number() >= 20 {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Outcome::Ok
+        }
+    }
+
+    let mut spec = spec(closed(2, Limit::Duration(Duration::from_millis(1_500))));
+    spec.graceful_stop = Duration::from_millis(100);
+    let record = Run::new(two_workers()).scenario(spec, |_| Dies).execute();
+    let record = record.expect("the run begins");
+    let scenario = &record.scenarios[0];
+    assert_eq!(check(scenario).interrupted, 2);
+    assert_eq!(scenario.unanswered, 2);
+    let last = scenario.silence.last;
+    assert_eq!(last, scenario.silence.longest);
+    let from = last.from.as_secs_f64();
+    assert!((0.2..0.9).contains(&from), "{from}");
+    assert!(last.length >= Duration::from_millis(600), "{last:?}");
+}

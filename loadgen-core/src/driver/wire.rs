@@ -28,8 +28,6 @@ pub(crate) struct Traffic {
     sent_at: Cell<Nanos>,
     /// What time it is, where whoever writes has just looked.
     now: Cell<Option<Nanos>>,
-    /// Whether the next read is to look, whatever the runtime knows.
-    looks: Cell<bool>,
     /// Since when a write waits for room.
     stuck_since: Cell<Option<Nanos>>,
     received_at: Cell<Option<Nanos>>,
@@ -46,7 +44,6 @@ impl Traffic {
             first_len: Cell::new(0),
             sent_at: Cell::new(0),
             now: Cell::new(None),
-            looks: Cell::new(false),
             stuck_since: Cell::new(None),
             received_at: Cell::new(None),
         }
@@ -64,14 +61,6 @@ impl Traffic {
     #[inline]
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck_since.get().is_some()
-    }
-
-    /// The next read looks for what may have come since the runtime was last told. What comes together
-    /// shares one stamp, so that looking often is knowing better.
-    #[cfg(feature = "grpc")]
-    #[inline]
-    pub(crate) fn look(&self) {
-        self.looks.set(true);
     }
 
     /// What follows at once is written at `now`: saves a look at the clock.
@@ -162,8 +151,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if self.is_stamped {
-            let looks = self.traffic.looks.take();
-            let stamp = ready!(stamped::poll_read(&self.tcp, looks, cx, buf))?;
+            let stamp = ready!(stamped::poll_read(&self.tcp, cx, buf))?;
             let at = stamp.and_then(|stamp| self.traffic.stamps.at(stamp));
             self.traffic.received_at.set(at);
         } else {
@@ -237,23 +225,13 @@ mod stamped {
         setsockopt(tcp, ReceiveTimestampns, &true).is_ok()
     }
 
-    /// Reads, and says when the last byte of it was received, by the real-time clock. With `looks`
-    /// it does so whether or not the runtime knows of anything: that will tell of it later, and then
-    /// there is nothing, which is no harm.
+    /// Reads, and says when the last byte of it was received, by the real-time clock.
     #[inline]
     pub(super) fn poll_read(
         tcp: &TcpStream,
-        looks: bool,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<Nanos>>> {
-        if looks {
-            match receive(tcp, buf) {
-                Ok((_, stamp, _)) => return Poll::Ready(Ok(stamp)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
         loop {
             ready!(tcp.poll_read_ready(cx))?;
             let mut got = None;
@@ -324,7 +302,6 @@ mod stamped {
 
     pub(super) fn poll_read(
         _: &TcpStream,
-        _: bool,
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<Nanos>>> {

@@ -36,6 +36,10 @@ pub struct Iteration<'a> {
     earlier_lag: Cell<Nanos>,
     /// When the last reply of the step under way was received.
     received_at: Cell<Option<Nanos>>,
+    /// Since when it may have been there, where that stamp is another one's.
+    maybe_since: Cell<Option<Nanos>>,
+    /// How much of the steps that are over may be read lag.
+    earlier_maybe: Cell<Nanos>,
     /// When the last step was over, and when that was seen.
     last_end: Cell<Option<(Nanos, Nanos)>>,
     /// That of the last step, and that of a reply after which there was a pause.
@@ -104,6 +108,8 @@ impl<'a> Iteration<'a> {
             send_lag: Cell::new(0),
             earlier_lag: Cell::new(0),
             received_at: Cell::new(None),
+            maybe_since: Cell::new(None),
+            earlier_maybe: Cell::new(0),
             last_end: Cell::new(None),
             read_lag: Cell::new(None),
             read_before_pause: Cell::new(None),
@@ -188,6 +194,18 @@ impl<'a> Iteration<'a> {
         }
     }
 
+    /// How much of what was over at `end` may have been read lag, beside what surely was. What kept us
+    /// from reading may have done so for as long before the last reply of the read as after it.
+    fn maybe_read_lag(&self, end: Nanos, read_lag: Option<Nanos>) -> Nanos {
+        match (self.maybe_since.take(), read_lag) {
+            (Some(since), Some(read_lag)) => {
+                let since = since.max(self.current_start.get());
+                end.saturating_sub(since).min(read_lag)
+            }
+            _ => 0,
+        }
+    }
+
     /// Ends the step that is under way, if there is one.
     fn end_step(&self, seen: Nanos, outcome: Outcome) {
         if let Some((step, before)) = self.current.take() {
@@ -199,6 +217,9 @@ impl<'a> Iteration<'a> {
                 .set(self.earlier_lag.get().saturating_add(send_lag));
             self.send_lag.set(0);
             self.received_at.set(None);
+            let maybe_read_lag = self.maybe_read_lag(end, read_lag).min(took - send_lag);
+            self.earlier_maybe
+                .set(self.earlier_maybe.get().saturating_add(maybe_read_lag));
             self.read_lag.set(read_lag);
             self.last_end.set(Some((end, seen)));
             self.observer.step(StepSample {
@@ -207,6 +228,7 @@ impl<'a> Iteration<'a> {
                     send_lag,
                     service_time: took - send_lag,
                     read_lag,
+                    maybe_read_lag,
                     ..before
                 },
                 outcome,
@@ -235,10 +257,13 @@ impl<'a> Iteration<'a> {
         let took = took.saturating_sub(self.paused.get());
         let lag = self.earlier_lag.get().saturating_add(self.send_lag.get());
         let send_lag = lag.min(took);
+        let maybe = self.maybe_read_lag(end, read_lag);
+        let maybe = maybe.saturating_add(self.earlier_maybe.get());
         let split = Split {
             send_lag,
             service_time: took - send_lag,
             read_lag,
+            maybe_read_lag: maybe.min(took - send_lag),
             ..self.before_start()
         };
         (split, end)
@@ -257,6 +282,7 @@ impl<'a> Iteration<'a> {
     pub fn ready(&self, at: Nanos) {
         self.ready_since.set(at);
         self.received_at.set(None);
+        self.maybe_since.set(None);
     }
 
     /// The system took the request's last byte just after `at`, in nanoseconds since the run's epoch.
@@ -279,6 +305,13 @@ impl<'a> Iteration<'a> {
     #[inline]
     pub fn received(&self, at: Nanos) {
         self.received_at.set(Some(at));
+    }
+
+    /// That stamp is of another reply, which came in the same read: this one may have been there since
+    /// `since`, in nanoseconds since the run's epoch. To be said after [`received`](Self::received).
+    #[inline]
+    pub fn received_since(&self, since: Nanos) {
+        self.maybe_since.set(Some(since));
     }
 
     /// Part of the iteration was a rest before connecting again, in nanoseconds: our own choice, and
@@ -435,3 +468,6 @@ impl Drop for Rest<'_, '_> {
         self.0.observer.rests(false);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,21 +97,27 @@ pub struct Split {
     /// From there until the generator saw it. `None` where nobody told when the reply was received:
     /// the time until it was seen is then the service's.
     pub read_lag: Option<Nanos>,
+    /// How much of the service time may be read lag too: the reply came in one read with others, of
+    /// which the system stamps only the last. The others may have been there before, for as long as
+    /// they were not read.
+    pub maybe_read_lag: Nanos,
 }
 
 impl Split {
     /// From due until the reply was there.
     #[must_use]
     pub fn response_time(&self) -> Nanos {
-        self.undelayed()
+        self.queue_wait
             .saturating_add(self.start_lag)
             .saturating_add(self.send_lag)
+            .saturating_add(self.service_time)
     }
 
-    /// What the response time would have been without the generator's part in it.
+    /// What the response time would have been, at the least, without the generator's part in it.
     #[must_use]
     pub fn undelayed(&self) -> Nanos {
-        self.queue_wait.saturating_add(self.service_time)
+        let service_time = self.service_time.saturating_sub(self.maybe_read_lag);
+        self.queue_wait.saturating_add(service_time)
     }
 
     /// The generator's part of what it saw, as far as that is known.

@@ -107,7 +107,6 @@ impl Pump {
         let Some(keeper) = keeper.as_ref() else {
             return;
         };
-        self.tap.look();
         if self.turn(&mut Context::from_waker(keeper)).is_ready() {
             keeper.wake_by_ref();
         }

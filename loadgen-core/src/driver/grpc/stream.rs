@@ -238,6 +238,9 @@ impl Drop for Tally<'_> {
         }
         if let Some(at) = times.received_at {
             iteration.received(at);
+            if let Some(since) = times.received_since {
+                iteration.received_since(since);
+            }
         }
     }
 }

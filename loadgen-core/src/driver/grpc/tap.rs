@@ -81,6 +81,8 @@ pub(super) struct Tap {
     streams: RefCell<HashMap<u32, Times, BuildHasherDefault<StreamHasher>>>,
     /// How often the connection was given a turn.
     turns: Cell<u64>,
+    /// When what was read before came.
+    came_before: Cell<Nanos>,
 }
 
 /// When a stream's frames left and came.
@@ -93,6 +95,8 @@ pub(super) struct Times {
     pub(super) sent_at: Option<Nanos>,
     /// When the kernel received its last byte, where that is known.
     pub(super) received_at: Option<Nanos>,
+    /// Since when that byte may have been there, where others came in the same read after it.
+    pub(super) received_since: Option<Nanos>,
     /// Its DATA frames, where somebody asks for those.
     data: Option<Box<[Frames; 2]>>,
 }
@@ -149,6 +153,7 @@ impl Tap {
             inward: RefCell::new(Scanner::skipping(0)),
             streams: RefCell::default(),
             turns: Cell::new(0),
+            came_before: Cell::new(0),
         })
     }
 
@@ -157,12 +162,6 @@ impl Tap {
     #[inline]
     pub(super) fn turn(&self) {
         self.turns.set(self.turns.get() + 1);
-    }
-
-    /// The connection's next read looks for what may have come.
-    #[inline]
-    pub(super) fn look(&self) {
-        self.traffic.look();
     }
 
     /// Watches a stream, from before its first frame.
@@ -238,12 +237,23 @@ impl Tap {
     #[inline]
     fn came(&self, bytes: &[u8]) {
         let at = self.traffic.received_at();
+        let before = self.came_before.replace(at.unwrap_or_default());
+        let mut last_ended = None;
         self.inward.borrow_mut().scan(bytes, |frame| {
             if !frame.is_of_message() && frame.kind != RST_STREAM {
                 return;
             }
-            if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
-                if frame.ends_stream() || frame.kind == RST_STREAM {
+            let streams = &mut *self.streams.borrow_mut();
+            let ends = frame.ends_stream() || frame.kind == RST_STREAM;
+            // The stamp is the last one's.
+            if ends
+                && let Some(other) = last_ended.replace(frame.stream)
+                && let Some(times) = streams.get_mut(&other)
+            {
+                times.received_since = Some(before);
+            }
+            if let Some(times) = streams.get_mut(&frame.stream) {
+                if ends {
                     times.received_at = at;
                 }
                 if let (Some(data), DATA) = (&mut times.data, frame.kind) {

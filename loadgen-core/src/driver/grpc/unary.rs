@@ -210,6 +210,9 @@ impl Drop for UnderWay<'_> {
         }
         if let Some(received_at) = times.received_at {
             self.iteration.received(received_at);
+            if let Some(since) = times.received_since {
+                self.iteration.received_since(since);
+            }
         }
         if self.slot.is_under_way() {
             self.stream.send_reset(Reason::CANCEL);

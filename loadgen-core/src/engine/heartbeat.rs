@@ -162,7 +162,8 @@ impl Heart {
             let before = self.last_beat.get();
             self.notice_stall(now);
             for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
-                beat.core.recorder.beat(before, now);
+                let asks = beat.core.ending_since().is_none();
+                beat.core.recorder.beat(before, now, asks);
                 beat.core.beat(now);
                 let last = beat.core.is_done();
                 beat.over.set(last);

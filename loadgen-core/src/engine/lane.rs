@@ -137,6 +137,10 @@ impl LaneCore {
 
     /// When the heartbeat must look again, for timeouts.
     pub(super) fn next_sweep(&self) -> Nanos {
+        // After an abort there is nothing left whose time could be up.
+        if self.stop.get() == Stop::Abort {
+            return Nanos::MAX;
+        }
         self.slots.next_sweep()
     }
 
@@ -159,11 +163,11 @@ impl LaneCore {
         }
     }
 
-    /// Whether an answer was owed to what is given up at this age. Not where somebody stopped the run,
-    /// nor at once where the plan gives what is under way no time to end in.
+    /// Whether an answer was owed to what is given up at this age. Not at once where somebody stopped
+    /// the run, or the plan gives what is under way no time to end in.
     pub(super) fn is_owed(&self, age: Nanos) -> bool {
-        let had_time = !self.spec.graceful_stop.is_zero() || age >= LONG_SILENCE;
-        had_time && !self.stopped.get()
+        let had_time = !self.spec.graceful_stop.is_zero() && !self.stopped.get();
+        had_time || age >= LONG_SILENCE
     }
 
     pub(super) fn phase(&self, now: Nanos) -> Phase {
@@ -352,6 +356,7 @@ impl<W: Workload> Lane<W> {
                     core.recorder.interrupted(owed.then_some(&Unanswered {
                         due: pass.due,
                         split,
+                        target: iteration.target(),
                     }));
                     core.last_end.set(now);
                 }

@@ -182,7 +182,10 @@ impl<W: Workload> Crew<W> {
         if !had_user && self.when_busy == WhenBusy::Drop {
             if measured {
                 core.recorder.dropped(1);
-                part.turned_away.borrow_mut().push(due);
+                // Handed out late, it might have found a user when it was due: that is ours.
+                if now.saturating_sub(due) <= nanos(core.spec.late_after) {
+                    part.turned_away.borrow_mut().push(due);
+                }
             }
             return;
         }

@@ -174,6 +174,11 @@ impl Interval {
         for recent in [
             &mut self.response_time,
             &mut self.service_time,
+            &mut self.queue_wait,
+            &mut self.start_lag,
+            &mut self.send_lag,
+            &mut self.read_lag,
+            &mut self.generator,
             &mut self.connect_time,
         ]
         .into_iter()

@@ -1,5 +1,6 @@
 //! Merging the workers' ticks into what a run measured: exactly, by adding histograms.
 
+use crate::clock::Nanos;
 use std::time::Duration;
 
 use super::series::Series;
@@ -65,11 +66,13 @@ impl Merger {
         total.saturated_samples += tick.saturated_samples;
         total.unanswered += tick.unanswered;
         total.dropped_unanswered += tick.dropped_unanswered;
-        if tick.unanswered > 0 {
-            let youngest = total
-                .youngest_unanswered
-                .unwrap_or(tick.youngest_unanswered);
-            total.youngest_unanswered = Some(youngest.min(tick.youngest_unanswered));
+        for (total, tick) in [
+            (&mut total.youngest_unanswered, tick.youngest_unanswered),
+            (&mut total.youngest_cut_off, tick.youngest_cut_off),
+        ] {
+            if tick < Nanos::MAX {
+                *total = Some(total.map_or(tick, |youngest| youngest.min(tick)));
+            }
         }
         for (due_second, histogram) in &tick.response_time {
             merge(&mut total.response_time, histogram);
@@ -252,6 +255,7 @@ fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
 fn add_target(into: &mut TargetRecord, from: &TargetTick) {
     into.completed += from.completed;
     into.failed += from.failed;
+    into.unanswered += from.unanswered;
     into.connections += from.connections;
 }
 

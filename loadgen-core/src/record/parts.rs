@@ -29,7 +29,11 @@ impl Parts {
     }
 
     pub(super) fn of_step() -> Self {
-        Self::made_by(new_coarse_histogram)
+        Self {
+            // Compared with the response time, it must be as fine.
+            undelayed: new_histogram(),
+            ..Self::made_by(new_coarse_histogram)
+        }
     }
 
     fn made_by(new: fn() -> Histogram) -> Self {

@@ -77,6 +77,8 @@ pub struct Unanswered {
     pub due: Nanos,
     /// What the time is made of that it has waited.
     pub split: Split,
+    /// Which of the scenario's targets it went to, where it was started.
+    pub target: TargetIndex,
 }
 
 impl Unanswered {
@@ -89,6 +91,7 @@ impl Unanswered {
                 queue_wait: until.saturating_sub(due),
                 ..Split::default()
             },
+            target: 0,
         }
     }
 }
@@ -153,14 +156,14 @@ impl Recorder {
 
     /// Says that it is `now`, and that it was `before` when this was last said: users that are busy now
     /// were so in between, as far as anybody knows.
-    pub fn beat(&self, before: Nanos, now: Nanos) {
+    pub fn beat(&self, before: Nanos, now: Nanos, asks: bool) {
         self.at(now);
         let busy = self.users_busy.get();
         if busy > 0 {
             let origin = self.origin.get();
             let mut tick = self.tick.borrow_mut();
             tick.happened_in(self.second(now)).busy(busy);
-            if busy > self.users_resting.get() {
+            if asks && busy > self.users_resting.get() {
                 let (from, to) = (before.saturating_sub(origin), now.saturating_sub(origin));
                 tick.activity.under_way(from, to);
             }
@@ -250,8 +253,12 @@ impl Recorder {
         let mut tick = self.tick.borrow_mut();
         tick.ledger.interrupted += 1;
         if let Some(unanswered) = unanswered {
-            tick.service_time
-                .saturating_record(unanswered.split.service_time);
+            let service_time = unanswered.split.service_time;
+            tick.service_time.saturating_record(service_time);
+            tick.youngest_cut_off = tick.youngest_cut_off.min(service_time);
+            if let Some(target) = tick.targets.get_mut(unanswered.target) {
+                target.unanswered += 1;
+            }
             self.unanswered(&mut tick, unanswered);
         }
     }

@@ -105,6 +105,8 @@ pub struct ScenarioRecord {
     pub dropped_unanswered: u64,
     /// The least age of what is unanswered: response times above it are lower bounds.
     pub youngest_unanswered: Option<Nanos>,
+    /// The least service time of what was cut off unanswered: service times above it are lower bounds.
+    pub youngest_cut_off: Option<Nanos>,
     /// The longest times in which iterations were under way and none ended ok.
     pub silence: Silence,
     /// From due until the last reply was received, pauses left out; what is unanswered at its age.
@@ -190,6 +192,8 @@ pub struct TargetRecord {
     pub completed: u64,
     /// Iterations that went to it and failed.
     pub failed: u64,
+    /// Iterations that went to it and were cut off although an answer was owed to them.
+    pub unanswered: u64,
     /// What became of connections to it.
     pub connections: ConnectionCounts,
 }
@@ -202,6 +206,7 @@ impl TargetRecord {
             target: target.into(),
             completed: 0,
             failed: 0,
+            unanswered: 0,
             connections: ConnectionCounts::default(),
         }
     }
@@ -331,6 +336,7 @@ impl ScenarioRecord {
             unanswered: 0,
             dropped_unanswered: 0,
             youngest_unanswered: None,
+            youngest_cut_off: None,
             silence: Silence::default(),
             response_time: new_histogram(),
             service_time: new_histogram(),

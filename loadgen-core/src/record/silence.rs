@@ -22,7 +22,12 @@ const OPEN_SECONDS: usize = 60;
 struct Marks {
     under_way: u128,
     ok: u128,
+    /// A worker stood still: whether anything came is not known.
+    still: u128,
 }
+
+/// A worker that has not looked for longer stood still.
+const LONGEST_BEAT: Nanos = 50_000_000;
 
 /// One worker's marks, or all workers' together, by second.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +39,7 @@ pub(super) struct Activity {
 
 const UNDER_WAY: usize = 0;
 const OK: usize = 1;
+const STILL: usize = 2;
 
 impl Activity {
     /// An iteration ended ok, so long after measuring began.
@@ -46,21 +52,27 @@ impl Activity {
         }
     }
 
-    /// Iterations were under way all the time from one moment to another.
+    /// Iterations were under way all the time from one moment at which that was looked at to the next.
+    /// Where we stood still in between, that is no silence of the service's, nor the end of one.
     pub(super) fn under_way(&mut self, from: Nanos, to: Nanos) {
+        let kind = if to.saturating_sub(from) > LONGEST_BEAT {
+            STILL
+        } else {
+            UNDER_WAY
+        };
         for slot in from / SLOT..=to / SLOT {
-            self.mark(UNDER_WAY, slot);
+            self.mark(kind, slot);
         }
     }
 
     fn mark(&mut self, kind: usize, slot: u64) {
         let marks = self.seconds.entry(slot / SLOTS_PER_SECOND).or_default();
-        let bit = 1 << (slot % SLOTS_PER_SECOND);
-        if kind == OK {
-            marks.ok |= bit;
-        } else {
-            marks.under_way |= bit;
-        }
+        let marks = match kind {
+            OK => &mut marks.ok,
+            STILL => &mut marks.still,
+            _ => &mut marks.under_way,
+        };
+        *marks |= 1 << (slot % SLOTS_PER_SECOND);
     }
 
     pub(super) fn clear(&mut self) {
@@ -101,6 +113,8 @@ struct Found {
     longest: (u64, u64),
     /// First slot and length of the run of silent slots that may go on.
     run: (u64, u64),
+    /// The slot with which it goes on.
+    next: u64,
 }
 
 impl Found {
@@ -108,15 +122,20 @@ impl Found {
         for slot in 0..SLOTS_PER_SECOND {
             let bit = 1 << slot;
             let at = second * SLOTS_PER_SECOND + slot;
-            let goes_on = self.run.0 + self.run.1 == at;
-            if marks.ok & bit != 0 || marks.under_way & bit == 0 {
+            let goes_on = self.run.1 > 0 && self.next == at;
+            if marks.ok & bit != 0 {
                 continue;
             }
-            self.run = if goes_on && self.run.1 > 0 {
+            if marks.under_way & bit == 0 {
+                self.next += u64::from(goes_on && marks.still & bit != 0);
+                continue;
+            }
+            self.run = if goes_on {
                 (self.run.0, self.run.1 + 1)
             } else {
                 (at, 1)
             };
+            self.next = at + 1;
             if self.run.1 > self.longest.1 {
                 self.longest = self.run;
             }
@@ -130,6 +149,7 @@ impl Listener {
             let open = self.open.entry(*second).or_default();
             open.under_way |= marks.under_way;
             open.ok |= marks.ok;
+            open.still |= marks.still;
         }
         while self.open.len() > OPEN_SECONDS {
             if let Some((second, marks)) = self.open.pop_first() {
@@ -144,7 +164,7 @@ impl Listener {
         let mut last_sign = None;
         for (second, marks) in &self.open {
             found.look_at(*second, *marks);
-            let any = marks.ok | marks.under_way;
+            let any = marks.ok | marks.under_way | marks.still;
             if any != 0 {
                 let slot = u64::from(u128::BITS - 1 - any.leading_zeros());
                 last_sign = Some(second * SLOTS_PER_SECOND + slot);
@@ -154,7 +174,7 @@ impl Listener {
             from: Duration::from_nanos(from * SLOT),
             length: Duration::from_nanos(length * SLOT),
         };
-        let lasts = found.run.1 > 0 && last_sign == Some(found.run.0 + found.run.1 - 1);
+        let lasts = found.run.1 > 0 && last_sign == Some(found.next - 1);
         Silence {
             longest: stretch(found.longest),
             last: if lasts {
@@ -177,13 +197,20 @@ mod tests {
     /// What one worker marked: stretches with iterations under way, and when one ended ok.
     type Marks<'a> = (&'a [(u64, u64)], &'a [u64]);
 
+    /// Iterations are under way, and it is looked at once a hundredth.
+    fn beats(activity: &mut Activity, from: u64, to: u64) {
+        for at in (from..to).step_by(10) {
+            activity.under_way(at * MS, (at + 10).min(to) * MS);
+        }
+    }
+
     /// What the workers' marks come to: the longest silence and the last one, all in milliseconds.
     fn silence(workers: &[Marks]) -> (u64, u64, u64) {
         let mut listener = Listener::default();
         for (under_way, oks) in workers {
             let mut activity = Activity::default();
             for (from, to) in *under_way {
-                activity.under_way(from * MS, to * MS);
+                beats(&mut activity, *from, *to);
             }
             for ok in *oks {
                 activity.ok(ok * MS);
@@ -209,15 +236,35 @@ mod tests {
         silence(workers)
     }
 
+    /// What a worker sleeps through is no silence of the service's, and ends none.
+    #[test]
+    fn standing_still_is_no_silence() {
+        let mut activity = Activity::default();
+        activity.ok(0);
+        beats(&mut activity, 0, 500);
+        activity.under_way(500 * MS, 1_500 * MS);
+        beats(&mut activity, 1_500, 1_995);
+        let mut listener = Listener::default();
+        listener.add(&activity);
+        let silence = listener.silence();
+        assert_eq!(silence.last, silence.longest);
+        assert_eq!(silence.last.from, Duration::from_millis(10));
+        let awake = Duration::from_millis(490 + 490);
+        assert!(
+            silence.last.length.abs_diff(awake) <= Duration::from_millis(20),
+            "{silence:?}"
+        );
+    }
+
     #[test]
     fn any_length_takes_the_same_memory() {
         let mut listener = Listener::default();
         for second in 0..10_000_u64 {
             let mut activity = Activity::default();
-            let from = second * 1_000 * MS;
-            activity.under_way(from, from + 999 * MS);
+            let from = second * 1_000;
+            beats(&mut activity, from, from + 999);
             if second < 100 {
-                activity.ok(from);
+                activity.ok(from * MS);
             }
             listener.add(&activity);
         }

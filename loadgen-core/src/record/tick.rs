@@ -42,6 +42,7 @@ pub struct Tick {
     pub(super) unanswered: u64,
     pub(super) dropped_unanswered: u64,
     pub(super) youngest_unanswered: Nanos,
+    pub(super) youngest_cut_off: Nanos,
     pub(super) users_busy: u64,
     /// What happened by the second in which it did. Most ticks hold one or two.
     pub(super) happened: Vec<(u64, Happened)>,
@@ -138,6 +139,7 @@ impl StepTimes {
 pub(super) struct TargetTick {
     pub(super) completed: u64,
     pub(super) failed: u64,
+    pub(super) unanswered: u64,
     pub(super) connections: ConnectionCounts,
 }
 
@@ -167,6 +169,7 @@ impl Tick {
             unanswered: 0,
             dropped_unanswered: 0,
             youngest_unanswered: Nanos::MAX,
+            youngest_cut_off: Nanos::MAX,
             users_busy: 0,
             happened: Vec::new(),
             activity: Activity::default(),
@@ -204,6 +207,7 @@ impl Tick {
         self.unanswered = 0;
         self.dropped_unanswered = 0;
         self.youngest_unanswered = Nanos::MAX;
+        self.youngest_cut_off = Nanos::MAX;
         self.users_busy = 0;
         self.happened.clear();
         self.activity.clear();

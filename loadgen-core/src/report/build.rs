@@ -15,7 +15,7 @@ use super::scenario::{
 use super::statistics::{PointStatistics, Statistics, merge, micros, round3, round6};
 use super::verdict::verdict_on;
 use super::worker_load::WorkerLoad;
-use crate::clock::nanos;
+use crate::clock::{Nanos, nanos};
 use crate::outcome::Outcome;
 use crate::record::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
@@ -139,7 +139,7 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
             .with_lower_bounds(&record.response_time, record.youngest_unanswered),
         response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
         service_time_us: Statistics::of(&record.service_time)
-            .with_lower_bounds(&record.service_time, record.youngest_unanswered),
+            .with_lower_bounds(&record.service_time, record.youngest_cut_off),
         start_lag_us: of_open(&record.parts.start_lag),
         queue_wait_us: of_open(&record.parts.queue_wait),
         send_lag_us: Statistics::of_any(&record.parts.send_lag),
@@ -217,6 +217,7 @@ fn target(record: &TargetRecord) -> Target {
         target: record.target.clone(),
         completed: record.completed,
         failed: record.failed,
+        unanswered: record.unanswered,
         connections: record.connections,
     }
 }
@@ -228,7 +229,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         parts.and_then(|parts| Statistics::of_any(of(parts)))
     };
     let is_only = scenario.steps.len() == 1;
-    let youngest = scenario.youngest_unanswered.filter(|_| is_only);
+    let youngest = |of: Option<Nanos>| of.filter(|_| is_only);
     let samples = |kind: SampleKind| {
         let series = record.samples.iter().find(|(of, _)| *of == kind);
         series.and_then(|(_, histogram)| Statistics::of_any(histogram))
@@ -246,10 +247,15 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
     };
     Step {
         name: record.name.clone(),
-        response_time_us: Statistics::of_any(&record.response_time)
-            .map(|it| it.with_lower_bounds(&record.response_time, youngest)),
-        service_time_us: Statistics::of_any(&record.service_time)
-            .map(|it| it.with_lower_bounds(&record.service_time, youngest)),
+        response_time_us: Statistics::of_any(&record.response_time).map(|it| {
+            it.with_lower_bounds(
+                &record.response_time,
+                youngest(scenario.youngest_unanswered),
+            )
+        }),
+        service_time_us: Statistics::of_any(&record.service_time).map(|it| {
+            it.with_lower_bounds(&record.service_time, youngest(scenario.youngest_cut_off))
+        }),
         queue_wait_us: part(|parts| &parts.queue_wait),
         start_lag_us: part(|parts| &parts.start_lag),
         send_lag_us: part(|parts| &parts.send_lag),
@@ -371,8 +377,10 @@ fn total(record: &RunRecord) -> Total {
         }
         all
     };
-    let scenarios = record.scenarios.iter();
-    let youngest = scenarios.filter_map(|it| it.youngest_unanswered).min();
+    let youngest = |of: fn(&ScenarioRecord) -> Option<Nanos>| {
+        let scenarios = record.scenarios.iter();
+        scenarios.filter_map(of).min()
+    };
     let response_time = merged(|scenario| &scenario.response_time);
     let service_time = merged(|scenario| &scenario.service_time);
     Total {
@@ -380,8 +388,9 @@ fn total(record: &RunRecord) -> Total {
         unanswered: record.scenarios.iter().map(|it| it.unanswered).sum(),
         throughput_per_s: per_second(ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&response_time)
-            .with_lower_bounds(&response_time, youngest),
-        service_time_us: Statistics::of(&service_time).with_lower_bounds(&service_time, youngest),
+            .with_lower_bounds(&response_time, youngest(|it| it.youngest_unanswered)),
+        service_time_us: Statistics::of(&service_time)
+            .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off)),
         outcomes: outcomes_by_key,
         bytes,
         connections: connections(&ConnectionRecord {

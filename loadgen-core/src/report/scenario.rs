@@ -162,6 +162,8 @@ pub struct Target {
     pub completed: u64,
     /// Iterations that went to it and failed.
     pub failed: u64,
+    /// Iterations that went to it and were cut off although an answer was owed to them.
+    pub unanswered: u64,
     /// What became of connections to it.
     pub connections: ConnectionCounts,
 }

@@ -332,8 +332,12 @@ impl Metric {
             (Series::ResponseTime, None) => statistic.of(&record.parts.undelayed),
             (Series::ResponseTime, Some(step)) => statistic.of(&step.parts.as_deref()?.undelayed),
             (Series::RoundTrip, None) => {
-                let kind = SampleKind::UndelayedRoundTrip;
-                statistic.of(&of_all_steps(record, kind)?)
+                // Those of messages without due times have no part of ours in them.
+                let of_step = |step| {
+                    samples_of_kind(step, SampleKind::UndelayedRoundTrip)
+                        .or_else(|| samples_of_kind(step, SampleKind::RoundTrip))
+                };
+                statistic.of(&merged(record.steps.iter().filter_map(of_step))?)
             }
             (Series::RoundTrip, Some(step)) => {
                 let kind = SampleKind::UndelayedRoundTrip;
@@ -356,6 +360,7 @@ impl StepMetric {
         };
         let ended = outcomes.iter().map(|(_, count)| count).sum();
         match self {
+            Self::ErrorRate if only => Metric::ErrorRate.observe(record, unit),
             Self::ErrorRate => percent(ended - count_of(outcomes, "ok"), ended),
             Self::Outcome(key) => share_of(count_of(outcomes, key), ended, unit),
             Self::MessagesSent => count_or_rate(step.messages_sent, record, unit),
@@ -403,10 +408,11 @@ fn series_of(record: &ScenarioRecord, series: Series, statistic: Statistic) -> O
 
 /// The samples of one kind of all steps together.
 fn of_all_steps(record: &ScenarioRecord, kind: SampleKind) -> Option<Histogram> {
-    let mut all = record
-        .steps
-        .iter()
-        .filter_map(|step| samples_of_kind(step, kind));
+    let of_kind = |step| samples_of_kind(step, kind);
+    merged(record.steps.iter().filter_map(of_kind))
+}
+
+fn merged<'a>(mut all: impl Iterator<Item = &'a Histogram>) -> Option<Histogram> {
     let mut merged = all.next()?.clone();
     for histogram in all {
         merged.add(histogram).ok()?;

@@ -325,6 +325,16 @@ impl<'a> Iteration<'a> {
         }
     }
 
+    /// Rests before connecting again until `until`, or for as long as the result is kept, whichever is
+    /// shorter; also where it is cut off.
+    pub(crate) fn back_off(&self, until: Nanos) -> BackOff<'_, 'a> {
+        BackOff {
+            iteration: self,
+            from: self.clock.now(),
+            until,
+        }
+    }
+
     /// Says which of the scenario's targets the iteration goes to. The last call counts.
     #[inline]
     pub fn goes_to(&self, target: TargetIndex) {
@@ -448,6 +458,20 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn backend(&self) -> Option<BackendIndex> {
         self.backend.get()
+    }
+}
+
+/// A rest before connecting again under way, also when it is cut off.
+pub(crate) struct BackOff<'a, 'b> {
+    iteration: &'a Iteration<'b>,
+    from: Nanos,
+    until: Nanos,
+}
+
+impl Drop for BackOff<'_, '_> {
+    fn drop(&mut self) {
+        let end = self.until.min(self.iteration.clock.now());
+        self.iteration.backed_off(end.saturating_sub(self.from));
     }
 }
 

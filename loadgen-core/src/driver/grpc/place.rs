@@ -179,14 +179,13 @@ impl Place {
         }
         let is_stream_wait = self.line.borrow().is_some();
         let from = iteration.now();
+        // Resting before an attempt is our own choice, and nobody's latency.
+        let rest = (!is_stream_wait).then(|| iteration.back_off(self.rest_until.get()));
         let result = Waiting::join(self).await;
+        drop(rest);
         let now = iteration.now();
         if is_stream_wait {
             iteration.sample_nanos(step, SampleKind::StreamWait, now.saturating_sub(from));
-        } else {
-            // Resting before an attempt is our own choice, and nobody's latency.
-            let rested = self.rest_until.get().min(now).saturating_sub(from);
-            iteration.backed_off(rested);
         }
         // Whatever kept us waiting, it was not the generator.
         iteration.ready(now);

@@ -197,7 +197,8 @@ impl<'a> Turn<'a> {
         let is_up = streams.is_some_and(|it| it.poll_time_up(cx).is_ready());
         if is_up {
             // It ends now, and not with its last message.
-            self.iteration.ready(self.iteration.now());
+            self.last_reply = self.iteration.now();
+            self.iteration.ready(self.last_reply);
             self.end_stream();
         }
         is_up

@@ -99,12 +99,12 @@ impl Line {
         }
         // Boxed, or every iteration would carry room for what is needed once.
         Box::pin(async {
-            let from = hub.clock.now();
-            let wait = self.retry_at.get().saturating_sub(from);
+            let wait = self.retry_at.get().saturating_sub(hub.clock.now());
             if wait > 0 {
-                tokio::time::sleep(Duration::from_nanos(wait)).await;
                 // Resting before an attempt is our own choice, and nobody's latency.
-                iteration.backed_off(hub.clock.now().saturating_sub(from));
+                let rest = iteration.back_off(Nanos::MAX);
+                tokio::time::sleep(Duration::from_nanos(wait)).await;
+                drop(rest);
             }
             self.attempt(hub).await
         })

@@ -57,7 +57,20 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             format!("{}, while a worker had no time to spare", started()),
         );
     } else {
-        warn_of_busy_users(scenario, missed, in_time, findings);
+        if missed && !waited_for_users {
+            let sentence = format!("{}: the generator was late for some", started());
+            findings.warnings.push(sentence);
+        }
+        warn_of_busy_users(scenario, missed && waited_for_users, in_time, findings);
+        let not_the_services = ledger.dropped.saturating_sub(scenario.dropped_unanswered);
+        if not_the_services > 0 {
+            findings.warnings.push(format!(
+                "`{}`: {} never started, which is not the service's doing: the generator was held up \
+                 when they fell due, or the run ended before their turn",
+                scenario.name,
+                plural(not_the_services, "arrival"),
+            ));
+        }
     }
 }
 
@@ -106,7 +119,7 @@ fn warn_of_busy_users(
     }
     let because = match long_silence(scenario) {
         Some(silence) => format!(
-            "because all users were busy while the service answered nothing, {}",
+            "because all users were busy while no iteration ended ok, {}",
             when(silence)
         ),
         None => {

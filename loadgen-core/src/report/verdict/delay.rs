@@ -21,7 +21,7 @@ const MOST_PART: f64 = 0.5;
 #[derive(Debug, Clone, Copy)]
 struct Delayed {
     name: &'static str,
-    /// Whether it decides: of a percentile that ten samples in a million may decide, a pause of the
+    /// Whether it decides: of one that ten samples in a hundred thousand decide, a pause of the
     /// machine's is no reason to throw all others away.
     decides: bool,
     seen_us: f64,

@@ -61,8 +61,7 @@ fn judge_silence(
         return;
     }
     let sentence = format!(
-        "`{}`: the service answered nothing to the end of the load, {}, while iterations were under \
-         way",
+        "`{}`: no iteration ended ok to the end of the load, {}, while some were under way",
         scenario.name,
         when(last)
     );
@@ -121,7 +120,8 @@ fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
 fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
     let is_alive = |target: &&TargetRecord| target.completed > 0;
     let is_dead = |target: &&TargetRecord| {
-        let tried = target.failed + target.connections.failed + target.connections.dropped;
+        let connections = target.connections;
+        let tried = target.failed + target.unanswered + connections.failed + connections.dropped;
         target.completed == 0 && tried > 0
     };
     if !scenario.targets.iter().any(|it| is_alive(&it)) {
@@ -130,12 +130,13 @@ fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
     for target in scenario.targets.iter().filter(is_dead) {
         let connections = target.connections;
         findings.warnings.push(format!(
-            "`{}`: target {} is dead beside others that are not: {} completed and {} failed there, \
-             {} opened and {} failed",
+            "`{}`: target {} is dead beside others that are not: {} completed, {} failed and {} left \
+             unanswered there, {} opened and {} failed",
             scenario.name,
             target.target,
             count(target.completed),
             plural(target.failed, "iteration"),
+            count(target.unanswered),
             plural(connections.opened, "connection"),
             plural(connections.failed, "attempt"),
         ));

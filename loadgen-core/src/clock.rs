@@ -59,9 +59,9 @@ const LOOKS: usize = 8;
 
 /// Puts stamps of the real-time clock, which is what a kernel stamps with, on a run's clock.
 ///
-/// The two clocks differ by an offset, which is read anew with each heartbeat. Across a step of the
-/// real-time clock no stamp is known: those that came before the step was seen and those of the
-/// next beat are either way wrong by its length.
+/// The two clocks differ by an offset, which is read anew with each heartbeat. Once a step of the
+/// real-time clock is seen, no stamp is known until the next look. Stamps between the step and that
+/// are wrong by its length; those that are impossible by it are for the reader to throw away.
 #[derive(Debug)]
 pub struct StampClock {
     clock: Clock,

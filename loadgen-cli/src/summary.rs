@@ -361,7 +361,7 @@ mod tests {
 
         hello_high  grpc
         requests    4,000 planned = 2,000 ok + 0 failed + 50 interrupted + 1,950 dropped
-        unanswered  2,000; nothing came back for 2.01 s from 2 s on to the end
+        unanswered  2,000; none ended ok for 2.01 s from 2 s on to the end
         throughput  48,077/s, 303 KiB sent, 518 KiB received
                           p50      p90      p95      p99    p99.9      max     mean
         response      609 µs!   ≥1.6 s   ≥1.8 s  ≥1.96 s        -     ≥2 s  ≥504 ms

@@ -81,7 +81,7 @@ fn unanswered(scenario: &Scenario) -> Option<String> {
             let seconds = |s: f64| human::micros(s * 1e6);
             let end = if silence.to_end { " to the end" } else { "" };
             text.push_str(&format!(
-                "; nothing came back for {} from {} on{end}",
+                "; none ended ok for {} from {} on{end}",
                 seconds(silence.longest_s),
                 seconds(silence.from_s)
             ));

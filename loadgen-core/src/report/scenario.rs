@@ -63,8 +63,9 @@ pub struct Scenario {
     /// The generator's part: start lag, send lag and read lag of the same request together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_us: Option<Statistics>,
-    /// Response times without start lag and send lag: how much less a percentile of it is than the same
-    /// of `response_time_us` is the generator's part of that.
+    /// Response times without start lag and send lag, and without what may be read lag because the
+    /// system stamped only a later reply: how much less a percentile of it is than the same of
+    /// `response_time_us` is the generator's part of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelayed_us: Option<Statistics>,
     /// Samples above an hour, counted as one hour.
@@ -197,7 +198,7 @@ pub struct Step {
     /// The three lags of the same request together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_us: Option<Statistics>,
-    /// Response times without start lag and send lag.
+    /// Response times without the generator's part, like the scenario's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelayed_us: Option<Statistics>,
     /// From a stream's start until its first message came; where there were any.

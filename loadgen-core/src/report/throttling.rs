@@ -12,8 +12,9 @@ pub(super) fn reason(record: &RunRecord) -> Option<String> {
     (share > MOST_THROTTLED).then(|| {
         format!(
             "the generator's control group had used up its quota of processor time and was stopped \
-             for {} of the measured time (at most {} may be): raise the quota (`cpu.max` or `cpu.cfs_quota_us`, `docker update --cpus`, a pod's limits), or \
-             use fewer workers or less load",
+             for {} of the measured time (at most {} may be): raise the quota (`cpu.max` or \
+             `cpu.cfs_quota_us`, `docker update --cpus`, a pod's limits), or use fewer workers or less \
+             load",
             percent(share),
             percent(MOST_THROTTLED),
         )

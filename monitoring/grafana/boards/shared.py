@@ -57,7 +57,7 @@ def late_share():
     return figure(
         "Started late",
         "Share of the iterations that the generator started more than the tolerance after they were due, "
-        "over the whole time range. Above 1 % the run is invalid: it measured the generator.",
+        "over the whole time range. The generator's own doing, never the service's.",
         g.share_so_far(g.or_zero("late"), g.total(g.count("started"))),
         units.PercentUnit,
         2,

@@ -236,8 +236,8 @@ pub(super) fn timer(measured: &Measured) -> Check {
     let (status, limits) = if late.p99_us >= LATE_US {
         (
             Status::Warning,
-            "arrivals start later than the 1 ms that counts as late, and more than 1% of them \
-             makes a run invalid; something else holds the processors",
+            "arrivals start later than the 1 ms that counts as late, and where that is most of a \
+             printed percentile the run is invalid; something else holds the processors",
         )
     } else if late.p99_us >= LATE_US / 4.0 {
         (

@@ -63,11 +63,11 @@ impl Traffic {
         self.stuck_since.get().is_some()
     }
 
-    /// What follows at once is written at `now`: saves a look at the clock.
+    /// The next write is at `now`, where whoever writes has just looked: saves a look at the clock.
     #[cfg(feature = "websocket")]
     #[inline]
-    pub(crate) fn writes_at(&self, now: Nanos) {
-        self.now.set(Some(now));
+    pub(crate) fn writes_at(&self, now: Option<Nanos>) {
+        self.now.set(now);
     }
 
     /// Just before the last write in which the kernel took anything. Where the kernel had no room

@@ -229,7 +229,7 @@ impl Server<'_> {
         let service = StreamService {
             sender: self.sender.clone(),
             sends_one: true,
-            passage: Passage::new(self.tap),
+            passage: Passage::new(self.tap, false),
             log: SendLog::default(),
             clock: Clock::start(),
         };

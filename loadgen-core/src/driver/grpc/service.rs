@@ -115,14 +115,17 @@ pub(super) struct Passage {
     tap: Rc<Tap>,
     /// The stream's number, once it is open; never 0 then.
     stream: Cell<u32>,
+    /// Whether it is asked when pieces left, and not only when they came.
+    asks_sent: bool,
     /// Bytes of the answer that its reader was handed. Counted by the body, which must be `Send`.
     received: Arc<AtomicU64>,
 }
 
 impl Passage {
-    pub(super) fn new(tap: &Rc<Tap>) -> Rc<Self> {
+    pub(super) fn new(tap: &Rc<Tap>, asks_sent: bool) -> Rc<Self> {
         Rc::new(Self {
             tap: Rc::clone(tap),
+            asks_sent,
             stream: Cell::new(0),
             received: Arc::default(),
         })
@@ -130,7 +133,7 @@ impl Passage {
 
     fn opened(&self, stream: u32) {
         self.stream.set(stream);
-        self.tap.watch_data(stream);
+        self.tap.watch_data(stream, self.asks_sent);
     }
 
     /// When the kernel received the last piece that was handed to the reader.
@@ -139,7 +142,7 @@ impl Passage {
         self.tap.received_up_to(self.stream.get(), bytes)
     }
 
-    /// When the piece left that brought what was sent up to so many bytes.
+    /// When the piece left that brought what was sent up to so many bytes. Known where that is asked.
     pub(super) fn sent_at(&self, bytes: u64) -> Option<Nanos> {
         self.tap.sent_up_to(self.stream.get(), bytes)
     }

@@ -65,7 +65,10 @@ async fn exchange(
     iteration: &Iteration<'_>,
 ) -> Result<(), StreamError> {
     let log = SendLog::default();
-    let passage = Passage::new(slot.tap());
+    let is_matched = call.shape == Shape::Bidirectional;
+    // Compressed, a message's length on the wire is not known.
+    let wire_len = (!call.gzip).then_some((PREFIX_LEN + call.message.len()) as u64);
+    let passage = Passage::new(slot.tap(), is_matched && wire_len.is_some());
     let service = StreamService {
         sender: slot.sender(),
         sends_one: call.shape.sends_one(),
@@ -80,7 +83,6 @@ async fn exchange(
             .send_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Gzip);
     }
-    let is_matched = call.shape == Shape::Bidirectional;
     let outgoing = Outgoing {
         message: call.message.clone(),
         left: if call.shape.sends_one() {
@@ -104,8 +106,7 @@ async fn exchange(
         shape: call.shape,
         log,
         passage,
-        // Compressed, a message's length on the wire is not known.
-        wire_len: (!call.gzip).then_some((PREFIX_LEN + call.message.len()) as u64),
+        wire_len,
         received: 0,
     };
     let codec = Bytewise {

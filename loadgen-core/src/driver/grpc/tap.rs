@@ -99,6 +99,8 @@ pub(super) struct Times {
     pub(super) received_since: Option<Nanos>,
     /// Its DATA frames, where somebody asks for those.
     data: Option<Box<[Frames; 2]>>,
+    /// Whether those that leave are asked for, too. Kept in vain they would be memory for each message.
+    keeps_sent: bool,
 }
 
 impl Times {
@@ -170,10 +172,11 @@ impl Tap {
         self.streams.borrow_mut().insert(stream, Times::default());
     }
 
-    /// Watches a stream and each of its DATA frames.
-    pub(super) fn watch_data(&self, stream: u32) {
+    /// Watches a stream and each of the DATA frames that come, and with `keeps_sent` of those that leave.
+    pub(super) fn watch_data(&self, stream: u32, keeps_sent: bool) {
         let times = Times {
             data: Some(Box::default()),
+            keeps_sent,
             ..Times::default()
         };
         self.streams.borrow_mut().insert(stream, times);
@@ -220,7 +223,9 @@ impl Tap {
                     // A stream's message is handed over when there is room for it, maybe long after
                     // its head: it begins with its own first frame.
                     if frame.kind == DATA {
-                        data[OUT].push(frame.data_len(), Some(at));
+                        if times.keeps_sent {
+                            data[OUT].push(frame.data_len(), Some(at));
+                        }
                         times.began.get_or_insert((turn, at));
                     }
                 } else {
@@ -405,6 +410,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::{Clock, StampClock};
 
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let len = (payload.len() as u32).to_be_bytes();
@@ -431,6 +437,27 @@ mod tests {
         let bytes = frame(DATA, PADDED, 1, &payload);
         let frames = scanned(&mut Scanner::skipping(0), &[&bytes]);
         assert_eq!(frames[0].data_len(), 5);
+    }
+
+    #[test]
+    fn what_left_is_kept_where_somebody_asks() {
+        for keeps in [false, true] {
+            let tap = Tap::new(&Rc::new(Traffic::new(&Rc::new(StampClock::new(
+                Clock::start(),
+            )))));
+            tap.watch_data(1, keeps);
+            tap.left(&[0; PREFACE_LEN as usize]);
+            for _ in 0..100 {
+                tap.left(&frame(DATA, 0, 1, b"hello"));
+            }
+            assert_eq!(tap.sent_up_to(1, 500).is_some(), keeps);
+            assert!(tap.began_at(1).is_some());
+            tap.watch_data(1, keeps);
+            tap.left(&frame(DATA, 0, 1, b"hello"));
+            let times = tap.take(1);
+            let data = times.data.expect("it is watched");
+            assert_eq!(data[OUT].ends.len(), usize::from(keeps));
+        }
     }
 
     #[test]

@@ -193,12 +193,6 @@ impl Connection {
         }
     }
 
-    /// What is flushed at once is written at `now`.
-    #[inline]
-    pub(super) fn writes_at(&self, now: Nanos) {
-        self.traffic.writes_at(now);
-    }
-
     /// Just before the last write in which the kernel took anything.
     #[inline]
     pub(super) fn sent_at(&self) -> Nanos {
@@ -253,10 +247,18 @@ impl Connection {
             .map_err(|error| self.not_sent(error, cx))
     }
 
-    /// Sends what was handed over.
+    /// Sends what was handed over; what that writes at once is written at `now`, where that is known.
     #[inline]
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        let polled = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+    pub(super) fn poll_flush(
+        &mut self,
+        now: Option<Nanos>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Lost>> {
+        self.traffic.writes_at(now);
+        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        // Where nothing was left to write, it is not for a later write.
+        self.traffic.writes_at(None);
+        let polled = ready!(polled);
         Poll::Ready(polled.map_err(|error| self.not_sent(error, cx)))
     }
 

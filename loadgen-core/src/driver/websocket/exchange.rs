@@ -291,10 +291,8 @@ impl<'a> Turn<'a> {
             }
         }
         if !self.is_flushed {
-            if let (1, Some(now)) = (burst, now) {
-                self.connection().writes_at(now);
-            }
-            match self.connection().poll_flush(cx) {
+            let just_now = now.filter(|_| burst == 1);
+            match self.connection().poll_flush(just_now, cx) {
                 Poll::Pending => {}
                 Poll::Ready(flushed) => {
                     flushed?;

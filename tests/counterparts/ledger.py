@@ -18,7 +18,7 @@ def outcome(key):
 
 def of_scenario(scenario):
     """The counters of one scenario of the document, by name without prefix and scenario."""
-    counters = dict(scenario["ledger"])
+    counters = dict(scenario["ledger"]) | {"unanswered": scenario["unanswered"]}
     counters |= {f"outcomes.{outcome(key)}": it for key, it in scenario["outcomes"].items()}
     counters |= {f"bytes.{way}": scenario["bytes"][way] for way in ("sent", "received")}
     counters |= {

@@ -85,9 +85,31 @@ impl Traffic {
         self.received_at.get()
     }
 
+    /// For how long a reply may have been there before `at`, when the system received the last one of
+    /// the read that it came in: since the read before, and for as long as the last one was not read
+    /// and the worker took to wake. Too little to matter is 0.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn in_doubt_for(&self, at: Nanos, read_before: Nanos) -> Nanos {
+        const NEGLIGIBLE: Nanos = 50_000;
+        /// A thread that sleeps runs so long after it was woken, on machines that save power.
+        const WAKING: Nanos = 100_000;
+        let gap = at.saturating_sub(read_before);
+        if gap <= NEGLIGIBLE {
+            return 0;
+        }
+        let unread = self.stamps.clock().now().saturating_sub(at);
+        gap.min(unread + WAKING)
+    }
+
     /// The first bytes that ever came.
     pub(crate) fn first_bytes(&self) -> Vec<u8> {
         self.first.get()[..self.first_len.get()].to_vec()
+    }
+
+    /// As if a read had brought what was received at `at`.
+    #[cfg(all(test, feature = "grpc"))]
+    pub(crate) fn came_at(&self, at: Option<Nanos>) {
+        self.received_at.set(at);
     }
 
     #[inline]

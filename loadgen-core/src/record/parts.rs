@@ -21,6 +21,10 @@ pub struct Parts {
     pub generator: Histogram,
     /// Response times without start lag and send lag.
     pub undelayed: Histogram,
+    /// How many are [in doubt](Split::is_in_doubt).
+    pub in_doubt: u64,
+    /// How much too long those may be, in nanoseconds, all together.
+    pub doubt: Nanos,
 }
 
 impl Parts {
@@ -44,6 +48,8 @@ impl Parts {
             read_lag: new(),
             generator: new(),
             undelayed: new(),
+            in_doubt: 0,
+            doubt: 0,
         }
     }
 
@@ -85,12 +91,18 @@ impl Parts {
         }
         self.generator.saturating_record(split.generator());
         self.undelayed.saturating_record(split.undelayed());
+        if split.is_in_doubt() {
+            self.in_doubt += 1;
+            self.doubt = self.doubt.saturating_add(split.doubt.most());
+        }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         for (sum, more) in self.each_mut().into_iter().zip(other.each()) {
             super::merge::merge(sum, more);
         }
+        self.in_doubt += other.in_doubt;
+        self.doubt = self.doubt.saturating_add(other.doubt);
     }
 
     pub(super) fn reset(&mut self) {
@@ -99,5 +111,7 @@ impl Parts {
                 histogram.reset();
             }
         }
+        self.in_doubt = 0;
+        self.doubt = 0;
     }
 }

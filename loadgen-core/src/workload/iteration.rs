@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::UserId;
 use super::observer::{
-    BackendIndex, MessageFault, MetricIndex, Observer, SampleKind, Split, StepSample, TargetIndex,
+    BackendIndex, Doubt, MessageFault, MetricIndex, Observer, SampleKind, Split, StepSample,
+    TargetIndex,
 };
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -40,6 +41,7 @@ pub struct Iteration<'a> {
     maybe_since: Cell<Option<Nanos>>,
     /// How much of the steps that are over may be read lag.
     earlier_maybe: Cell<Nanos>,
+    doubt: Cell<Doubt>,
     /// When the last step was over, and when that was seen.
     last_end: Cell<Option<(Nanos, Nanos)>>,
     /// That of the last step, and that of a reply after which there was a pause.
@@ -110,6 +112,7 @@ impl<'a> Iteration<'a> {
             received_at: Cell::new(None),
             maybe_since: Cell::new(None),
             earlier_maybe: Cell::new(0),
+            doubt: Cell::default(),
             last_end: Cell::new(None),
             read_lag: Cell::new(None),
             read_before_pause: Cell::new(None),
@@ -264,6 +267,7 @@ impl<'a> Iteration<'a> {
             service_time: took - send_lag,
             read_lag,
             maybe_read_lag: maybe.min(took - send_lag),
+            doubt: self.doubt.get(),
             ..self.before_start()
         };
         (split, end)
@@ -312,6 +316,13 @@ impl<'a> Iteration<'a> {
     #[inline]
     pub fn received_since(&self, since: Nanos) {
         self.maybe_since.set(Some(since));
+    }
+
+    /// The reply or messages of it came in one read with later ones, whose stamp they have. The most
+    /// that is said in an iteration counts.
+    #[inline]
+    pub fn doubt(&self, doubt: Doubt) {
+        self.doubt.set(self.doubt.get().or(doubt));
     }
 
     /// Part of the iteration was a rest before connecting again, in nanoseconds: our own choice, and

@@ -101,6 +101,35 @@ pub struct Split {
     /// which the system stamps only the last. The others may have been there before, for as long as
     /// they were not read.
     pub maybe_read_lag: Nanos,
+    /// How wrong its times may be for the same reason. None in the split of a step.
+    pub doubt: Doubt,
+}
+
+/// How much too long times may be, in nanoseconds, since what ended them came in one read with later
+/// ones, whose stamp it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Doubt {
+    /// That of the whole.
+    pub of_end: Nanos,
+    /// The most of those of the messages inside.
+    pub of_messages: Nanos,
+}
+
+impl Doubt {
+    /// The larger of the two.
+    #[must_use]
+    pub fn most(self) -> Nanos {
+        self.of_end.max(self.of_messages)
+    }
+
+    /// The larger of each.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            of_end: self.of_end.max(other.of_end),
+            of_messages: self.of_messages.max(other.of_messages),
+        }
+    }
 }
 
 impl Split {
@@ -118,6 +147,17 @@ impl Split {
     pub fn undelayed(&self) -> Nanos {
         let service_time = self.service_time.saturating_sub(self.maybe_read_lag);
         self.queue_wait.saturating_add(service_time)
+    }
+
+    /// Whether a time in it may be wrong by more than 50 µs, and the whole by more than 1 %.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        const LEAST: Nanos = 50_000;
+        let Doubt {
+            of_end,
+            of_messages,
+        } = self.doubt;
+        of_messages > LEAST || (of_end > LEAST && of_end > self.service_time / 100)
     }
 
     /// The generator's part of what it saw, as far as that is known.

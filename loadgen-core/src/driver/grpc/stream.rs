@@ -237,6 +237,7 @@ impl Drop for Tally<'_> {
         if let Some(at) = left_at {
             iteration.lagged(at.saturating_sub(self.started));
         }
+        iteration.doubt(times.doubt);
         if let Some(at) = times.received_at {
             iteration.received(at);
             if let Some(since) = times.received_since {

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::clock::Nanos;
 use crate::driver::net::Transport;
 use crate::driver::wire::Traffic;
+use crate::workload::Doubt;
 
 /// What a client sends before its first frame (RFC 9113, section 3.4).
 const PREFACE_LEN: u32 = 24;
@@ -97,6 +98,9 @@ pub(super) struct Times {
     pub(super) received_at: Option<Nanos>,
     /// Since when that byte may have been there, where others came in the same read after it.
     pub(super) received_since: Option<Nanos>,
+    /// How much earlier than its stamp that byte, or a message before it, may have been there, at the
+    /// most: others came in the same read after it.
+    pub(super) doubt: Doubt,
     /// Its DATA frames, where somebody asks for those.
     data: Option<Box<[Frames; 2]>>,
     /// Whether those that leave are asked for, too. Kept in vain they would be memory for each message.
@@ -243,7 +247,11 @@ impl Tap {
     fn came(&self, bytes: &[u8]) {
         let at = self.traffic.received_at();
         let before = self.came_before.replace(at.unwrap_or_default());
-        let mut last_ended = None;
+        let shared = || match at {
+            Some(at) => self.traffic.in_doubt_for(at, before),
+            None => 0,
+        };
+        let (mut last_ended, mut last_message) = (None, None);
         self.inward.borrow_mut().scan(bytes, |frame| {
             if !frame.is_of_message() && frame.kind != RST_STREAM {
                 return;
@@ -256,6 +264,7 @@ impl Tap {
                 && let Some(times) = streams.get_mut(&other)
             {
                 times.received_since = Some(before);
+                times.doubt.of_end = shared();
             }
             if let Some(times) = streams.get_mut(&frame.stream) {
                 if ends {
@@ -263,6 +272,11 @@ impl Tap {
                 }
                 if let (Some(data), DATA) = (&mut times.data, frame.kind) {
                     data[IN].push(frame.data_len(), at);
+                    if let Some(other) = last_message.replace(frame.stream)
+                        && let Some(times) = streams.get_mut(&other)
+                    {
+                        times.doubt.of_messages = times.doubt.of_messages.max(shared());
+                    }
                 }
             }
         });
@@ -458,6 +472,26 @@ mod tests {
             let data = times.data.expect("it is watched");
             assert_eq!(data[OUT].ends.len(), usize::from(keeps));
         }
+    }
+
+    /// Of two messages in one read, the second one has the stamp and the first one may have been there
+    /// before: since the read before, and for no longer than the second one was not read.
+    #[test]
+    fn a_message_that_shares_a_stamp_is_in_doubt() {
+        let clock = Clock::start();
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(clock))));
+        let tap = Tap::new(&traffic);
+        tap.watch_data(1, false);
+        tap.watch_data(3, false);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let now = clock.now();
+        traffic.came_at(Some(now - 3_000_000));
+        tap.came(&frame(DATA, 0, 1, b"hello"));
+        traffic.came_at(Some(now - 2_000_000));
+        let both = [frame(DATA, 0, 1, b"hello"), frame(DATA, 0, 3, b"hello")];
+        tap.came(&both.concat());
+        assert_eq!(tap.take(1).doubt.of_messages, 1_000_000);
+        assert_eq!(tap.take(3).doubt.of_messages, 0);
     }
 
     #[test]

@@ -213,6 +213,7 @@ impl Drop for UnderWay<'_> {
             if let Some(since) = times.received_since {
                 self.iteration.received_since(since);
             }
+            self.iteration.doubt(times.doubt);
         }
         if self.slot.is_under_way() {
             self.stream.send_reset(Reason::CANCEL);

@@ -3,9 +3,9 @@
 //! The generator's part at a percentile is that percentile of a series less the same percentile of
 //! the series without start lag and send lag, or without the lag of messages.
 
-use super::super::phrase::percent;
+use super::super::phrase::{percent, span};
 use super::super::statistics::Statistics;
-use super::{Findings, span_us};
+use super::{Findings, ratio, span_us};
 use crate::clock::nanos;
 use crate::record::{Histogram, ScenarioRecord, StepRecord};
 use crate::workload::SampleKind;
@@ -93,6 +93,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         let of = format!("{name} step `{}`", step.name);
         Some((of, "round trip", seen, undelayed))
     });
+    let said_before = findings.warnings.len() + findings.invalid.len();
     let late_after_us = nanos(scenario.late_after) as f64 / 1_000.0;
     let all = std::iter::once(of_scenario)
         .chain(of_steps)
@@ -125,6 +126,36 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
             findings.warnings.push(figures);
         }
     }
+    // One sentence about too many replies to keep up with is enough.
+    if findings.warnings.len() + findings.invalid.len() == said_before {
+        findings.warnings.extend(doubt(scenario));
+    }
+}
+
+/// From which percentile on too many replies have the stamp of a later one, if there is such a one.
+fn doubt(scenario: &ScenarioRecord) -> Option<String> {
+    let in_doubt = scenario.parts.in_doubt;
+    let times = Statistics::of(&scenario.service_time);
+    let share = ratio(in_doubt, times.count);
+    let given = [
+        ("p50", 0.5, times.p50),
+        ("p90", 0.1, times.p90),
+        ("p95", 0.05, times.p95),
+        ("p99", 0.01, times.p99),
+        ("p99.9", 0.001, times.p999),
+        ("p99.99", 0.0001, times.p9999),
+    ];
+    let (from, ..) = given
+        .into_iter()
+        .find(|(_, above, figure)| figure.is_some() && share > above * NOTABLE_PART)?;
+    Some(format!(
+        "`{}`: the generator read {} of the replies together with later ones and has only their time of \
+         receipt: {from} and above, of messages too, may be too long, \
+         by {} each in the mean",
+        scenario.name,
+        percent(share),
+        span(scenario.parts.doubt / in_doubt),
+    ))
 }
 
 fn samples(step: &StepRecord, kind: SampleKind) -> Option<&Histogram> {

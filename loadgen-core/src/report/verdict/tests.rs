@@ -247,6 +247,35 @@ fn a_run_that_measured_nothing_says_so_once() {
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: no iteration completed or failed (10,000 planned), so there is nothing to judge");
 }
 
+/// One in a thousand is what p99 is a tenth of; 2 of 10,000 are too few for it, and nothing is said
+/// of p99.99, which 10,000 do not give.
+#[test_case(0 => ""; "none")]
+#[test_case(1 => ""; "too few for any percentile that is given")]
+#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones and has only their time of receipt: p99.9 and above, of messages too, may be too long, by 100 µs each in the mean"; "enough for p99.9")]
+#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones and has only their time of receipt: p95 and above, of messages too, may be too long, by 100 µs each in the mean"; "enough for p95")]
+fn replies_that_share_a_stamp(in_doubt: u64) -> String {
+    let record = run(false, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.record_n(1_000_000, 10_000).unwrap();
+        scenario.parts.in_doubt = in_doubt;
+        scenario.parts.doubt = in_doubt * 100_000;
+    });
+    verdict(&record, &[]).warnings.join("\n")
+}
+
+/// What is said of the generator's part covers it.
+#[test]
+fn replies_that_share_a_stamp_of_a_late_generator() {
+    let record = run(true, |record| {
+        late(record, 312);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.record_n(1_000_000, 10_000).unwrap();
+        scenario.parts.in_doubt = 5_000;
+    });
+    let warnings = verdict(&record, &[]).warnings.join("\n");
+    assert!(!warnings.contains("read together"), "{warnings}");
+}
+
 #[test]
 fn a_late_generator_in_words() {
     let verdict = verdict(&run(true, |r| late(r, 312)), &[]);

@@ -47,14 +47,15 @@ class Processes(unittest.TestCase):
                 self.assertIn("refused", connect["example"])
 
     def test_killed_under_way(self):
-        # Without rest, everybody is owed an answer when the server goes.
+        # Without rest, nearly everybody is owed an answer when the server goes. Who was about to ask
+        # again finds the connection gone and has nothing that failed.
         with websockets_server() as server:
             load = {"closed": {"users": 20, "duration": "3s"}}
             with Run(scenario("ws", server.address, ECHO, load=load)) as running:
                 time.sleep(1.5)
                 server.kill()
                 (found,) = running.result()["scenarios"]
-        self.assertEqual(found["outcomes"]["connection"], 20)
+        self.assertTrue(15 <= found["outcomes"]["connection"] <= 20, found["outcomes"])
         self.assertEqual(found["connections"]["dropped"], 20)
 
     def test_started_again(self):

@@ -483,8 +483,11 @@ mod tests {
         let tap = Tap::new(&traffic);
         tap.watch_data(1, false);
         tap.watch_data(3, false);
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        let now = clock.now();
+        let mut now = clock.now();
+        while now < 4_000_000 {
+            std::thread::yield_now();
+            now = clock.now();
+        }
         traffic.came_at(Some(now - 3_000_000));
         tap.came(&frame(DATA, 0, 1, b"hello"));
         traffic.came_at(Some(now - 2_000_000));

@@ -327,7 +327,7 @@ FEED = {
     "name": "feed",
     "websocket": {
         "path": "/stream",
-        "send": {"json": {"count": 3}},
+        "send": {"json": {"count": 3, "interval_us": 2000}},
         "stream": {"messages": 3, "sequence": "sequence"},
     },
 }

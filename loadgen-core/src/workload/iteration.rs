@@ -338,7 +338,8 @@ impl<'a> Iteration<'a> {
 
     /// Rests before connecting again until `until`, or for as long as the result is kept, whichever is
     /// shorter; also where it is cut off.
-    pub(crate) fn back_off(&self, until: Nanos) -> BackOff<'_, 'a> {
+    /// `until` may be set while the result is kept.
+    pub(crate) fn back_off<'b>(&'b self, until: &'b Cell<Nanos>) -> BackOff<'b, 'a> {
         BackOff {
             iteration: self,
             from: self.clock.now(),
@@ -364,10 +365,19 @@ impl<'a> Iteration<'a> {
         let from = self.clock.now();
         let idle_since = match (self.received_at.take(), self.last_end.get()) {
             (Some(received), _) if received <= from => {
-                self.read_before_pause.set(Some(from - received));
+                let read_lag = Some(from - received);
+                self.read_before_pause.set(read_lag);
+                let maybe = self.maybe_read_lag(received, read_lag);
+                self.earlier_maybe
+                    .set(self.earlier_maybe.get().saturating_add(maybe));
                 received
             }
-            (None, Some((end, _))) => end,
+            (None, Some((end, _))) => {
+                // What was read before an earlier pause stays, where nothing was read since.
+                let read_lag = self.read_lag.get().or(self.read_before_pause.get());
+                self.read_before_pause.set(read_lag);
+                end
+            }
             _ => from,
         };
         self.read_lag.set(None);
@@ -476,12 +486,12 @@ impl<'a> Iteration<'a> {
 pub(crate) struct BackOff<'a, 'b> {
     iteration: &'a Iteration<'b>,
     from: Nanos,
-    until: Nanos,
+    until: &'a Cell<Nanos>,
 }
 
 impl Drop for BackOff<'_, '_> {
     fn drop(&mut self) {
-        let end = self.until.min(self.iteration.clock.now());
+        let end = self.until.get().min(self.iteration.clock.now());
         self.iteration.backed_off(end.saturating_sub(self.from));
     }
 }

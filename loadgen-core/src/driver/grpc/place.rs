@@ -180,7 +180,7 @@ impl Place {
         let is_stream_wait = self.line.borrow().is_some();
         let from = iteration.now();
         // Resting before an attempt is our own choice, and nobody's latency.
-        let rest = (!is_stream_wait).then(|| iteration.back_off(self.rest_until.get()));
+        let rest = (!is_stream_wait).then(|| iteration.back_off(&self.rest_until));
         let result = Waiting::join(self).await;
         drop(rest);
         let now = iteration.now();

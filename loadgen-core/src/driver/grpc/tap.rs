@@ -82,8 +82,8 @@ pub(super) struct Tap {
     streams: RefCell<HashMap<u32, Times, BuildHasherDefault<StreamHasher>>>,
     /// How often the connection was given a turn.
     turns: Cell<u64>,
-    /// When what was read before came.
-    came_before: Cell<Nanos>,
+    /// The stamp before the last one, and the last one.
+    came: Cell<(Nanos, Nanos)>,
 }
 
 /// When a stream's frames left and came.
@@ -121,8 +121,9 @@ struct Frames {
     bytes: u64,
     /// How many bytes there were with each frame, and when.
     ends: VecDeque<(u64, Option<Nanos>)>,
-    /// Of the last frame that was asked for.
+    /// When the last frame came that was asked for, and how many bytes there were with it.
     last: Option<Nanos>,
+    last_end: u64,
 }
 
 impl Frames {
@@ -133,8 +134,12 @@ impl Frames {
 
     /// When the frame came that brought the bytes up to so many.
     fn up_to(&mut self, bytes: u64) -> Option<Nanos> {
+        // Of several messages in one frame each has its time.
+        if bytes <= self.last_end {
+            return self.last;
+        }
         while let Some(&(end, at)) = self.ends.front() {
-            self.last = at;
+            (self.last, self.last_end) = (at, end);
             if end > bytes {
                 break;
             }
@@ -159,7 +164,7 @@ impl Tap {
             inward: RefCell::new(Scanner::skipping(0)),
             streams: RefCell::default(),
             turns: Cell::new(0),
-            came_before: Cell::new(0),
+            came: Cell::default(),
         })
     }
 
@@ -246,7 +251,12 @@ impl Tap {
     #[inline]
     fn came(&self, bytes: &[u8]) {
         let at = self.traffic.received_at();
-        let before = self.came_before.replace(at.unwrap_or_default());
+        // What is read in pieces may have one stamp all the same.
+        let (mut before, latest) = self.came.get();
+        if let Some(at) = at.filter(|&at| at != latest) {
+            before = latest;
+            self.came.set((before, at));
+        }
         let shared = || match at {
             Some(at) => self.traffic.in_doubt_for(at, before),
             None => 0,
@@ -261,6 +271,7 @@ impl Tap {
             // The stamp is the last one's.
             if ends
                 && let Some(other) = last_ended.replace(frame.stream)
+                && other != frame.stream
                 && let Some(times) = streams.get_mut(&other)
             {
                 times.received_since = Some(before);
@@ -495,6 +506,23 @@ mod tests {
         tap.came(&both.concat());
         assert_eq!(tap.take(1).doubt.of_messages, 1_000_000);
         assert_eq!(tap.take(3).doubt.of_messages, 0);
+    }
+
+    /// Two messages in one frame, two in the next: each has the time of its own frame.
+    #[test]
+    fn messages_of_one_frame_came_together() {
+        let mut frames = Frames::default();
+        frames.push(20, Some(1));
+        frames.push(20, Some(6));
+        let came: Vec<_> = [10, 20, 30, 40].map(|bytes| frames.up_to(bytes)).into();
+        assert_eq!(came, [Some(1), Some(1), Some(6), Some(6)]);
+        // One that ends inside a frame whose other message was asked for first.
+        let mut frames = Frames::default();
+        frames.push(20, Some(1));
+        frames.push(20, Some(6));
+        assert_eq!(frames.up_to(20), Some(1));
+        assert_eq!(frames.up_to(20), Some(1));
+        assert_eq!(frames.up_to(25), Some(6));
     }
 
     #[test]

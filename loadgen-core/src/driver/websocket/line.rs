@@ -102,7 +102,8 @@ impl Line {
             let wait = self.retry_at.get().saturating_sub(hub.clock.now());
             if wait > 0 {
                 // Resting before an attempt is our own choice, and nobody's latency.
-                let rest = iteration.back_off(Nanos::MAX);
+                let until = Cell::new(Nanos::MAX);
+                let rest = iteration.back_off(&until);
                 tokio::time::sleep(Duration::from_nanos(wait)).await;
                 drop(rest);
             }

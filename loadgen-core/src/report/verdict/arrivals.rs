@@ -57,7 +57,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             format!("{}, while a worker had no time to spare", started()),
         );
     } else {
-        if missed && !waited_for_users {
+        if missed && !waited_for_users && (ledger.late > 0 || ledger.dropped == 0) {
             let sentence = format!("{}: the generator was late for some", started());
             findings.warnings.push(sentence);
         }

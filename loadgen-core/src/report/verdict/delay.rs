@@ -93,7 +93,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         let of = format!("{name} step `{}`", step.name);
         Some((of, "round trip", seen, undelayed))
     });
-    let said_before = findings.warnings.len() + findings.invalid.len();
+    let mut is_said = false;
     let late_after_us = nanos(scenario.late_after) as f64 / 1_000.0;
     let all = std::iter::once(of_scenario)
         .chain(of_steps)
@@ -110,6 +110,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
             a.cmp(&b).then(a_share.total_cmp(&b_share))
         });
         let Some(worst) = worst else { continue };
+        is_said |= worst.decides && of == name;
         let figures = format!(
             "{of}: {} of {what} {} ({}) is the generator's part, without it {}",
             percent(worst.share()),
@@ -127,7 +128,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         }
     }
     // One sentence about too many replies to keep up with is enough.
-    if findings.warnings.len() + findings.invalid.len() == said_before {
+    if !is_said {
         findings.warnings.extend(doubt(scenario));
     }
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::super::phrase::{count, percent, plural, span};
 use super::super::scenario::ThresholdResult;
-use super::super::statistics::Statistics;
+use super::super::statistics::Quantile;
 use super::{Findings, ratio, were};
 use crate::clock::nanos;
-use crate::record::{LONG_SILENCE, ScenarioRecord, Stretch, TargetRecord};
+use crate::record::{LONG_SILENCE, Samples, ScenarioRecord, Stretch, TargetRecord};
 use crate::threshold::Threshold;
 use crate::workload::{MessageFault, SampleKind};
 
 /// A silence is long when it lasts so many times the response time's p99, and over a second.
-const LONG_SILENCE_OF_P99: f64 = 10.0;
+const LONG_SILENCE_OF_P99: u64 = 10;
 
 pub(super) fn judge(
     scenario: &ScenarioRecord,
@@ -25,13 +25,17 @@ pub(super) fn judge(
     judge_messages(scenario, findings);
 }
 
-/// How long a silence may last before it is no slow answer any more.
+/// How long a silence may last before it is no slow answer any more: by the p99 of the service's time
+/// for what ended. What was left unanswered is in that histogram too, on top, and what waited for a
+/// user did so because of the silence: neither may excuse it.
 fn longest_allowed(scenario: &ScenarioRecord) -> Duration {
-    let p99_us = Statistics::of(&scenario.response_time)
-        .p99
-        .unwrap_or_default();
-    let of_p99 = Duration::from_secs_f64(LONG_SILENCE_OF_P99 * p99_us / 1e6);
-    of_p99.max(Duration::from_nanos(LONG_SILENCE))
+    let times = &scenario.service_time;
+    let cut_off = scenario.unanswered - scenario.dropped_unanswered;
+    let ended = times.len().saturating_sub(cut_off);
+    let is_enough = Quantile::P99.is_supported_by(ended);
+    let p99 = is_enough.then(|| times.at(Quantile::P99.share() * ratio(ended, times.len())));
+    let of_p99 = p99.unwrap_or_default().saturating_mul(LONG_SILENCE_OF_P99);
+    Duration::from_nanos(of_p99.max(LONG_SILENCE))
 }
 
 /// The longest silence, where it was too long for a slow answer.
@@ -58,6 +62,13 @@ fn judge_silence(
 ) {
     let last = scenario.silence.last;
     if last.length <= longest_allowed(scenario) {
+        if let Some(silence) = long_silence(scenario) {
+            findings.warnings.push(format!(
+                "`{}`: no iteration ended ok {}, while some were under way",
+                scenario.name,
+                when(silence)
+            ));
+        }
         return;
     }
     let sentence = format!(

@@ -448,6 +448,38 @@ fn a_service_that_went_silent_fails_unless_told_otherwise() {
     }
 }
 
+/// 1,000 answers within a millisecond, then none: that those left unanswered are old does not make
+/// the silence an answer that is slow.
+#[test]
+fn a_silence_is_not_excused_by_what_it_left_unanswered() {
+    let record = run(true, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.ledger.started = 1_575;
+        scenario.ledger.dropped = 8_425;
+        scenario.ledger.completed = 1_000;
+        scenario.ledger.interrupted = 575;
+        scenario.outcomes = vec![(Outcome::Ok, 1_000)];
+        scenario.unanswered = 9_000;
+        scenario.dropped_unanswered = 8_425;
+        scenario.service_time.record_n(1_000_000, 1_000).unwrap();
+        scenario.service_time.record_n(2_000_000_000, 575).unwrap();
+        scenario
+            .response_time
+            .record_n(2_000_000_000, 9_000)
+            .unwrap();
+        let stretch = Stretch {
+            from: Duration::from_secs(2),
+            length: Duration::from_secs(2),
+        };
+        scenario.silence.longest = stretch;
+        scenario.silence.last = stretch;
+    });
+    let lax = ThresholdResult::new("error_rate < 95%", "%", Some(90.0), true);
+    let verdict = verdict(&record, &[vec![lax]]);
+    assert_eq!(verdict.status, Status::Fail);
+    insta::assert_snapshot!(verdict.reasons[0], @"`greet`: no iteration ended ok to the end of the load, for 2 s, from 2 s on, while some were under way");
+}
+
 #[test]
 fn a_silence_is_named_instead_of_advice() {
     let record = run(true, |record| {

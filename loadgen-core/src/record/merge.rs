@@ -75,10 +75,10 @@ impl Merger {
             }
         }
         for (due_second, histogram) in &tick.response_time {
-            merge(&mut total.response_time, histogram);
+            total.response_time.add(histogram);
             self.series.response_time(*due_second, histogram);
         }
-        merge(&mut total.service_time, &tick.service_time);
+        total.service_time.add(&tick.service_time);
         total.parts.add(&tick.parts);
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut total.outcomes, outcome, count);
@@ -91,9 +91,9 @@ impl Merger {
         total.bytes.sent += tick.bytes.sent;
         total.bytes.received += tick.bytes.received;
         total.connections.counts += tick.connections;
-        merge(&mut total.connections.connect_time, &tick.connect_time);
+        total.connections.connect_time.add(&tick.connect_time);
         if let Some(rests) = &tick.back_off {
-            merge(&mut total.connections.back_off, rests);
+            total.connections.back_off.add(rests);
         }
         for (target, from) in total.targets.iter_mut().zip(&tick.targets) {
             add_target(target, from);
@@ -121,7 +121,7 @@ impl Merger {
             *sum += delta;
         }
         for ((_, sum), delta) in total.custom.timings.iter_mut().zip(&tick.timings) {
-            merge(sum, delta);
+            sum.add(delta);
         }
         for (name, value) in gauges.iter().zip(&tick.gauges) {
             if let Some(value) = value {
@@ -189,12 +189,6 @@ impl Merger {
     }
 }
 
-pub(super) fn merge(into: &mut Histogram, from: &Histogram) {
-    if !from.is_empty() {
-        into.add(from).expect("histograms of the same bounds");
-    }
-}
-
 fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
     match into.iter_mut().find(|(seen, _)| *seen == outcome) {
         Some((_, sum)) => *sum += count,
@@ -206,9 +200,9 @@ fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
 fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
     if let [only] = steps {
         for (_, histogram) in &tick.response_time {
-            merge(&mut only.response_time, histogram);
+            only.response_time.add(histogram);
         }
-        merge(&mut only.service_time, &tick.service_time);
+        only.service_time.add(&tick.service_time);
         let parts = only
             .parts
             .get_or_insert_with(|| Box::new(Parts::of_scenario()));
@@ -224,8 +218,8 @@ fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
 
 fn add_step(step: &mut StepRecord, from: &StepTick) {
     if let Some(times) = &from.times {
-        merge(&mut step.response_time, &times.response_time);
-        merge(&mut step.service_time, &times.service_time);
+        step.response_time.add(&times.response_time);
+        step.service_time.add(&times.service_time);
         let parts = step.parts.get_or_insert_with(|| Box::new(Parts::of_step()));
         parts.add(&times.parts);
     }
@@ -246,7 +240,7 @@ fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
             continue;
         };
         match into.iter_mut().find(|(seen, _)| *seen == kind) {
-            Some((_, sum)) => merge(sum, histogram),
+            Some((_, sum)) => sum.add(histogram),
             None => into.push((kind, histogram.clone())),
         }
     }
@@ -262,7 +256,7 @@ fn add_target(into: &mut TargetRecord, from: &TargetTick) {
 fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
     into.requests += from.requests;
     into.failed += from.failed;
-    merge(&mut into.response_time, &from.response_time);
+    into.response_time.add(&from.response_time);
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
     Step, Target, ThresholdResult,
 };
-use super::statistics::{PointStatistics, Statistics, merge, micros, round3, round6};
+use super::statistics::{PointStatistics, Statistics, micros, round3, round6};
 use super::verdict::verdict_on;
 use super::worker_load::WorkerLoad;
 use crate::clock::{Nanos, nanos};
@@ -367,13 +367,13 @@ fn total(record: &RunRecord) -> Total {
             *outcomes_by_key.entry(key).or_default() += count;
         }
         counts += scenario.connections.counts;
-        merge(&mut connect_time, &scenario.connections.connect_time);
-        merge(&mut back_off, &scenario.connections.back_off);
+        connect_time.add(&scenario.connections.connect_time);
+        back_off.add(&scenario.connections.back_off);
     }
     let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
         let mut all = new_histogram();
         for scenario in &record.scenarios {
-            merge(&mut all, of(scenario));
+            all.add(of(scenario));
         }
         all
     };

@@ -415,7 +415,7 @@ fn of_all_steps(record: &ScenarioRecord, kind: SampleKind) -> Option<Histogram> 
 fn merged<'a>(mut all: impl Iterator<Item = &'a Histogram>) -> Option<Histogram> {
     let mut merged = all.next()?.clone();
     for histogram in all {
-        merged.add(histogram).ok()?;
+        merged.add(histogram);
     }
     Some(merged)
 }

@@ -7,14 +7,14 @@ use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::{
     ByteCount, ConnectionCounts, ConnectionRecord, Histogram, Ledger, Parts, ScenarioRecord,
-    Silence, StepRecord, Stretch,
+    Silence, StepRecord, Stretch, new_histogram,
 };
 use crate::workload::SampleKind;
 
 fn histogram(samples_us: impl IntoIterator<Item = u64>) -> Histogram {
-    let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    let mut histogram = new_histogram();
     for sample in samples_us {
-        histogram.record(sample * 1000).unwrap();
+        histogram.saturating_record(sample * 1000);
     }
     histogram
 }

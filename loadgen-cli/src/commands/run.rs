@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
 use loadgen_core::report::{self, Document, Status};
-use loadgen_core::scenario;
 use loadgen_core::sink::RunInfo;
 
 use crate::args::RunArgs;
@@ -294,10 +293,7 @@ fn stopping(grace: Duration) -> String {
 }
 
 fn context(settings: &RunSettings, info: RunInfo) -> report::Context {
-    let scenarios = &settings.plan.scenarios;
-    let mut context = report::Context::new();
-    context.plan = scenario::to_json(scenarios);
-    context.thresholds = scenarios.iter().map(|it| it.thresholds.clone()).collect();
+    let mut context = report::Context::of(&settings.plan);
     context.run_id = info.id;
     context.version = info.version;
     context

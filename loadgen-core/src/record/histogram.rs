@@ -141,6 +141,71 @@ impl fmt::Debug for Histogram {
     }
 }
 
+/// Times of something of which there may be very many, most of them with few samples: these are kept
+/// one by one, and a histogram is made from some hundred on.
+#[derive(Debug, Clone)]
+pub(super) struct FewOrMany {
+    few: Vec<Nanos>,
+    many: Histogram,
+}
+
+impl FewOrMany {
+    /// How many are kept one by one: 2 KiB.
+    const FEW: usize = 256;
+
+    pub(super) fn new() -> Self {
+        Self {
+            few: Vec::new(),
+            many: new_histogram(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn record(&mut self, value: Nanos) {
+        let has_many = self.many.counts.as_ref().is_some_and(|it| !it.is_empty());
+        if !has_many && self.few.len() < Self::FEW {
+            self.few.push(value);
+        } else {
+            self.gather();
+            self.many.saturating_record(value);
+        }
+    }
+
+    fn gather(&mut self) {
+        for value in self.few.drain(..) {
+            self.many.saturating_record(value);
+        }
+    }
+
+    /// Adds them to a histogram.
+    pub(super) fn add_to(&self, histogram: &mut Histogram) {
+        for value in &self.few {
+            histogram.saturating_record(*value);
+        }
+        histogram.add(&self.many);
+    }
+
+    /// The same samples, packed.
+    pub(super) fn pack(&self) -> Sparse {
+        let many = Sparse::of(&self.many);
+        if self.few.is_empty() {
+            return many;
+        }
+        let bucket = |value: &Nanos| self.many.median_equivalent((*value).min(HIGHEST_NS));
+        let mut few: Vec<Nanos> = self.few.iter().map(bucket).collect();
+        few.sort_unstable();
+        let mut packed = Sparse::pack(few.chunk_by(Nanos::eq).map(|it| (it[0], it.len() as u64)));
+        packed.add(&many);
+        packed
+    }
+
+    /// Forgets all samples and keeps the memory.
+    pub(super) fn reset(&mut self) {
+        self.few.clear();
+        self.many.reset();
+    }
+}
+
 /// An empty histogram of three significant digits.
 #[must_use]
 pub fn new_histogram() -> Histogram {
@@ -428,6 +493,23 @@ mod tests {
                 }
                 prop_assert_eq!(samples.mean(), value as f64);
             }
+        }
+
+        #[test]
+        fn few_or_many_they_are_the_same_samples(
+            samples in prop::collection::vec(0_u64..5_000_000_000_000, 0..600),
+        ) {
+            let mut times = FewOrMany::new();
+            for sample in &samples {
+                times.record(*sample);
+            }
+            let whole = fill(&samples);
+            let mut added = new_histogram();
+            times.add_to(&mut added);
+            prop_assert_eq!(&added, &whole);
+            prop_assert_eq!(times.pack(), Sparse::of(&whole));
+            times.reset();
+            prop_assert!(times.pack().is_empty());
         }
 
         #[test]

@@ -149,7 +149,7 @@ impl Interval {
         while self.backends.len() <= place {
             self.backends.push(Recent::new());
         }
-        self.backends[place].second_mut().add(&from.response_time);
+        from.response_time.add_to(self.backends[place].second_mut());
     }
 
     /// Empties it for the next one and keeps its memory. Its times are remembered, unless nothing
@@ -170,6 +170,11 @@ impl Interval {
             let times = times.flat_map(|it| [&mut it.response_time, &mut it.service_time]);
             times.chain(step.samples.iter_mut().map(|(_, recent)| recent))
         });
+        // There may be hundreds of them that answer once.
+        let quiet = self.backends.iter_mut();
+        for recent in quiet.filter(|recent| recent.second().is_empty()) {
+            recent.release_second();
+        }
         for recent in [
             &mut self.response_time,
             &mut self.service_time,
@@ -213,6 +218,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+    use crate::record::histogram::FewOrMany;
 
     /// Intervals of these milliseconds, with one sample each; how many of them the last knows of.
     #[test_case(&[1_000; 4], 4, 4_000; "as many as there are")]
@@ -246,8 +252,9 @@ mod tests {
         let mut backend = BackendTick {
             requests: 1,
             failed: 0,
-            response_time: one(),
+            response_time: FewOrMany::new(),
         };
+        backend.response_time.record(1_000);
         for second in 0..20 {
             interval.clear();
             interval.length = Duration::from_secs(1);

@@ -53,6 +53,11 @@ impl Recent {
         self.forget_second();
     }
 
+    /// Gives the second's memory back.
+    pub(super) fn release_second(&mut self) {
+        self.second.release();
+    }
+
     /// Begins the second anew, as if this one had not been.
     pub(super) fn forget_second(&mut self) {
         if !self.second.is_empty() {

@@ -247,7 +247,7 @@ pub struct BackendRecord {
     /// Of these, answered with a failure.
     pub failed: u64,
     /// Response times of its requests.
-    pub response_time: Histogram,
+    pub response_time: Sparse,
 }
 
 impl BackendRecord {
@@ -258,7 +258,7 @@ impl BackendRecord {
             id: id.into(),
             requests: 0,
             failed: 0,
-            response_time: new_histogram(),
+            response_time: Sparse::default(),
         }
     }
 }
@@ -320,6 +320,26 @@ impl ScenarioRecord {
     #[must_use]
     pub fn error_rate(&self) -> Option<f64> {
         self.ledger.error_rate(self.unanswered)
+    }
+
+    /// Requests that no server put its name to, and those of them that failed: replies without an
+    /// identity, and failures without a reply. `None` where no server named itself at all.
+    #[must_use]
+    pub fn unnamed(&self) -> Option<(u64, u64)> {
+        if self.backends.is_empty() {
+            return None;
+        }
+        let outcomes = self.steps.iter().flat_map(|step| &step.outcomes);
+        let (mut requests, mut failed) = (0, 0);
+        for (outcome, count) in outcomes {
+            requests += count;
+            failed += if outcome.is_ok() { 0 } else { *count };
+        }
+        for backend in &self.backends {
+            requests = requests.saturating_sub(backend.requests);
+            failed = failed.saturating_sub(backend.failed);
+        }
+        Some((requests, failed.min(requests)))
     }
 
     /// A record of nothing, for a scenario with these step names.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::histogram::FewOrMany;
 use super::series::Happened;
 use super::silence::Activity;
 use super::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
@@ -73,6 +74,10 @@ pub struct Tick {
 /// The most seconds of due times that one tick tells apart.
 const MOST_SECONDS: usize = 64;
 
+/// The most classes of failures told apart: a service or a workload that makes up a code for each
+/// answer must not fill our memory.
+pub(super) const MOST_CLASSES: usize = 128;
+
 /// How often each outcome was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -86,9 +91,13 @@ impl Tally {
         match outcome {
             Outcome::Ok => self.ok += count,
             Outcome::Failed(failure) => {
-                match self.failed.iter_mut().find(|(seen, _)| *seen == failure) {
-                    Some((_, total)) => *total += count,
-                    None => self.failed.push((failure, count)),
+                let seen = self.failed.iter_mut().find(|(seen, _)| *seen == failure);
+                if let Some((_, total)) = seen {
+                    *total += count;
+                } else if failure == Failure::Others || self.failed.len() < MOST_CLASSES {
+                    self.failed.push((failure, count));
+                } else {
+                    self.add(Failure::Others.into(), count);
                 }
             }
         }
@@ -156,7 +165,7 @@ impl TargetTick {
 pub(super) struct BackendTick {
     pub(super) requests: u64,
     pub(super) failed: u64,
-    pub(super) response_time: Histogram,
+    pub(super) response_time: FewOrMany,
 }
 
 impl Tick {
@@ -311,13 +320,13 @@ impl Tick {
             self.backends.push(BackendTick {
                 requests: 0,
                 failed: 0,
-                response_time: new_histogram(),
+                response_time: FewOrMany::new(),
             });
         }
         let backend = &mut self.backends[index];
         backend.requests += 1;
         backend.failed += u64::from(!ok);
-        backend.response_time.saturating_record(response_time);
+        backend.response_time.record(response_time);
     }
 
     pub(super) fn forget_warm_up(&mut self) {

@@ -192,6 +192,7 @@ fn context() -> Context {
     let mut context = Context::new();
     context.run_id = "20260202T024000Z-7f3a9c".to_owned();
     context.plan = json!({ "scenarios": [{ "name": "greet" }] });
+    context.thresholds = vec![Vec::new(); 2];
     context
 }
 

@@ -123,8 +123,7 @@ impl Run {
             let assignment = Assignment {
                 worker,
                 workers,
-                seed: self.options.seed,
-                pacing: self.options.pacing,
+                options: self.options.clone(),
                 clock,
                 scenarios: Arc::clone(&scenarios),
                 stopper: self.stopper.clone(),

@@ -15,6 +15,21 @@ pub struct Options {
     pub seed: u64,
     /// How open models wait for what is due.
     pub pacing: Pacing,
+    /// The most arrivals of one scenario that may stand in line for a user, over all workers; a run in
+    /// which there are more is ended and says so. `None` is 8,388,608, which take 128 MiB.
+    pub most_in_line: Option<usize>,
+}
+
+/// What [`Options::most_in_line`] is where nobody says.
+const MOST_IN_LINE: usize = 1 << 23;
+
+impl Options {
+    /// How many may stand in line on one of so many workers.
+    pub(super) fn most_in_line(&self, workers: usize) -> usize {
+        self.most_in_line
+            .unwrap_or(MOST_IN_LINE)
+            .div_ceil(workers.max(1))
+    }
 }
 
 /// One scenario as the engine sees it: when, how long, and the names of what is recorded.

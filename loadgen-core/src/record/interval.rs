@@ -170,11 +170,6 @@ impl Interval {
             let times = times.flat_map(|it| [&mut it.response_time, &mut it.service_time]);
             times.chain(step.samples.iter_mut().map(|(_, recent)| recent))
         });
-        // There may be hundreds of them that answer once.
-        let quiet = self.backends.iter_mut();
-        for recent in quiet.filter(|recent| recent.second().is_empty()) {
-            recent.release_second();
-        }
         for recent in [
             &mut self.response_time,
             &mut self.service_time,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::recorder::{MOST_BACKENDS, OTHER_BACKENDS};
 use super::series::Series;
 use super::silence::Listener;
-use super::tick::{BackendTick, MOST_CLASSES, StepTick, TargetTick};
+use super::tick::{BackendTick, MOST_CLASSES, StepTick, TargetTick, youngest};
 use super::{
     BackendRecord, Histogram, Interval, Names, Parts, ScenarioRecord, StepRecord, TargetRecord,
     Tick, new_histogram,
@@ -231,6 +231,11 @@ fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut only.outcomes, outcome, count);
         }
+        only.unanswered += tick.unanswered;
+        let known = |age: Nanos| (age < Nanos::MAX).then_some(age);
+        only.youngest_unanswered =
+            youngest(only.youngest_unanswered, known(tick.youngest_unanswered));
+        only.youngest_cut_off = youngest(only.youngest_cut_off, known(tick.youngest_cut_off));
     }
     for (step, from) in steps.iter_mut().zip(&tick.steps) {
         add_step(step, from);
@@ -247,6 +252,9 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
     for (outcome, count) in from.outcomes.iter() {
         tally(&mut step.outcomes, outcome, count);
     }
+    step.unanswered += from.unanswered;
+    step.youngest_unanswered = youngest(step.youngest_unanswered, from.youngest_unanswered);
+    step.youngest_cut_off = youngest(step.youngest_cut_off, from.youngest_cut_off);
     step.messages_sent += from.sent;
     step.messages_received += from.received;
     for (sum, count) in step.message_faults.iter_mut().zip(from.faults) {

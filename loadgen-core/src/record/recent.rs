@@ -53,14 +53,12 @@ impl Recent {
         self.forget_second();
     }
 
-    /// Gives the second's memory back.
-    pub(super) fn release_second(&mut self) {
-        self.second.release();
-    }
-
-    /// Begins the second anew, as if this one had not been.
+    /// Begins the second anew, as if this one had not been. One without samples gives its memory back:
+    /// there may be thousands of series of which each has some now and then.
     pub(super) fn forget_second(&mut self) {
-        if !self.second.is_empty() {
+        if self.second.is_empty() {
+            self.second.release();
+        } else {
             self.second.reset();
         }
     }

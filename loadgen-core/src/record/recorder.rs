@@ -79,6 +79,8 @@ pub struct Unanswered {
     pub due: Nanos,
     /// What the time is made of that it has waited.
     pub split: Split,
+    /// The step of several that it was at, and what that step's time is made of.
+    pub step: Option<(usize, Split)>,
     /// Which of the scenario's targets it went to, where it was started.
     pub target: TargetIndex,
 }
@@ -93,6 +95,7 @@ impl Unanswered {
                 queue_wait: until.saturating_sub(due),
                 ..Split::default()
             },
+            step: None,
             target: 0,
         }
     }
@@ -260,6 +263,9 @@ impl Recorder {
             tick.youngest_cut_off = tick.youngest_cut_off.min(service_time);
             if let Some(target) = tick.targets.get_mut(unanswered.target) {
                 target.unanswered += 1;
+            }
+            if let Some((step, split)) = unanswered.step {
+                tick.step_unanswered(step, &split);
             }
             self.unanswered(&mut tick, unanswered);
         }

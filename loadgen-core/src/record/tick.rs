@@ -8,7 +8,7 @@ use super::silence::Activity;
 use super::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
-use crate::workload::{Levels, MessageFault, SampleKind, StepSample};
+use crate::workload::{Levels, MessageFault, SampleKind, Split, StepSample};
 
 /// The names of what a scenario records.
 #[derive(Debug, Clone, Default)]
@@ -120,6 +120,9 @@ impl Tally {
 pub(super) struct StepTick {
     pub(super) times: Option<Box<StepTimes>>,
     pub(super) outcomes: Tally,
+    pub(super) unanswered: u64,
+    pub(super) youngest_unanswered: Option<Nanos>,
+    pub(super) youngest_cut_off: Option<Nanos>,
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) faults: [u64; MessageFault::ALL.len()],
@@ -141,6 +144,11 @@ impl StepTimes {
             parts: Parts::of_step(),
         }
     }
+}
+
+/// The lesser of two ages, where there is any.
+pub(super) fn youngest(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+    one.into_iter().chain(other).min()
 }
 
 /// One target's part of a tick.
@@ -244,6 +252,9 @@ impl Tick {
         self.targets.fill(TargetTick::default());
         for step in &mut self.steps {
             step.outcomes.clear();
+            step.unanswered = 0;
+            step.youngest_unanswered = None;
+            step.youngest_cut_off = None;
             step.sent = 0;
             step.received = 0;
             step.faults = Default::default();
@@ -311,6 +322,20 @@ impl Tick {
             times.parts.started(split.queue_wait, split.start_lag);
             times.parts.ended(split);
             step.outcomes.add(sample.outcome, 1);
+        }
+    }
+
+    /// A step of several was given up that an answer was owed to.
+    pub(super) fn step_unanswered(&mut self, step: usize, split: &Split) {
+        if let Some(step) = self.steps.get_mut(step) {
+            let times = step.times.get_or_insert_with(|| Box::new(StepTimes::new()));
+            let (age, service_time) = (split.response_time(), split.service_time);
+            times.response_time.saturating_record(age);
+            times.service_time.saturating_record(service_time);
+            times.parts.undelayed.saturating_record(split.undelayed());
+            step.unanswered += 1;
+            step.youngest_unanswered = youngest(step.youngest_unanswered, Some(age));
+            step.youngest_cut_off = youngest(step.youngest_cut_off, Some(service_time));
         }
     }
 

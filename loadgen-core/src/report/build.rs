@@ -262,8 +262,6 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         let parts = record.parts.as_deref();
         parts.and_then(|parts| Statistics::of_any(of(parts)))
     };
-    let is_only = scenario.steps.len() == 1;
-    let youngest = |of: Option<Nanos>| of.filter(|_| is_only);
     let samples = |kind: SampleKind| {
         let series = record.samples.iter().find(|(of, _)| *of == kind);
         series.and_then(|(_, histogram)| Statistics::of_any(histogram))
@@ -281,15 +279,10 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
     };
     Step {
         name: record.name.clone(),
-        response_time_us: Statistics::of_any(&record.response_time).map(|it| {
-            it.with_lower_bounds(
-                &record.response_time,
-                youngest(scenario.youngest_unanswered),
-            )
-        }),
-        service_time_us: Statistics::of_any(&record.service_time).map(|it| {
-            it.with_lower_bounds(&record.service_time, youngest(scenario.youngest_cut_off))
-        }),
+        response_time_us: Statistics::of_any(&record.response_time)
+            .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
+        service_time_us: Statistics::of_any(&record.service_time)
+            .map(|it| it.with_lower_bounds(&record.service_time, record.youngest_cut_off)),
         queue_wait_us: part(|parts| &parts.queue_wait),
         start_lag_us: part(|parts| &parts.start_lag),
         send_lag_us: part(|parts| &parts.send_lag),
@@ -302,6 +295,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         message_lag_us: samples(SampleKind::MessageLag),
         stream_wait_us: samples(SampleKind::StreamWait),
         messages: (messages != Messages::default()).then_some(messages),
+        unanswered: record.unanswered,
         outcomes: outcomes(&record.outcomes),
     }
 }

@@ -221,6 +221,9 @@ pub struct Step {
     /// Messages, where any were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
+    /// How often the service left it without an answer; left out where it never did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u64,
     /// How it ended, by key. `ok` is always there.
     pub outcomes: BTreeMap<String, u64>,
 }

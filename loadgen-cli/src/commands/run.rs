@@ -71,6 +71,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     limits::raise();
     let facts = Facts::of_this_machine();
     let needs = needs(&settings, cores, facts.ports.as_ref())?;
+    needs.memory.check(facts.memory.as_ref())?;
     let info = RunInfo {
         id: report::new_run_id(SystemTime::now()),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -11,7 +11,8 @@ use loadgen_core::schedule::Load;
 
 use super::check::{CONNTRACK, REUSE, SOMAXCONN, sysctl, widen_ports};
 use super::facts::{Facts, Ports};
-use super::judge::{Reuse, TIME_WAIT_S, USER_BYTES, reuse};
+use super::judge::{Reuse, TIME_WAIT_S, reuse};
+use super::reckoning::Reckoning;
 use crate::human;
 
 /// Connections that a worker opens at the same time where it opens all of them before the load.
@@ -36,6 +37,8 @@ pub(crate) struct Needs {
     pub(crate) local_burst: u64,
     /// New connections a second to one target that is not on this machine, where that is planned.
     pub(crate) new_connections_per_s: f64,
+    /// The memory that it takes.
+    pub(crate) memory: Reckoning,
 }
 
 /// What one target gets.
@@ -57,6 +60,7 @@ impl Needs {
     ) -> Self {
         let mut needs = Self {
             workers,
+            memory: Reckoning::of(scenarios, workers, |it| connections(it, workers)),
             ..Self::default()
         };
         // Where a connection goes is what counts, not what is spoken over it.
@@ -229,7 +233,6 @@ pub(crate) fn warnings(facts: &Facts, needs: &Needs) -> Vec<String> {
         full_table(facts, needs),
         ports_in_time_wait(facts, needs),
         tight_quota(facts, needs),
-        little_memory(facts, needs),
     ]
     .into_iter()
     .flatten()
@@ -314,21 +317,6 @@ fn tight_quota(facts: &Facts, needs: &Needs) -> Option<String> {
             (quota.cpus as u64).max(1),
             quota.unlimited,
             quota.file.display()
-        )
-    })
-}
-
-fn little_memory(facts: &Facts, needs: &Needs) -> Option<String> {
-    let room = facts.memory.as_ref()?.room();
-    let wanted = needs.connections.saturating_mul(USER_BYTES);
-    (wanted > room).then(|| {
-        format!(
-            "{} take about {} of memory, reckoned at {} each, and {} is free; ask for fewer, or \
-             free some",
-            human::counted(needs.connections, "connection"),
-            human::bytes(wanted),
-            human::bytes(USER_BYTES),
-            human::bytes(room)
         )
     })
 }

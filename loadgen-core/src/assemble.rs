@@ -122,6 +122,14 @@ fn check_steps(scenario: &ScenarioPlan) -> Result<(), DriverError> {
     })
 }
 
+/// How many workers the run of a plan will have, as [`Run::workers`] tells. The plan may have no targets
+/// yet.
+#[must_use]
+pub fn workers(plan: &Plan, options: &Options) -> usize {
+    let specs: Vec<ScenarioSpec> = plan.scenarios.iter().map(spec).collect();
+    crate::engine::workers(options, specs.iter())
+}
+
 fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
     check_steps(scenario)?;
     Ok(match scenario.protocol {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use loadgen_core::scenario::{Action, ConnectionPer, Protocol, ScenarioPlan, Target};
 use loadgen_core::schedule::Load;
+use loadgen_core::workload::OPENED_AT_ONCE;
 
 use super::check::{CONNTRACK, REUSE, SOMAXCONN, sysctl, widen_ports};
 use super::facts::{Facts, Ports};
@@ -15,8 +16,6 @@ use super::judge::{Reuse, TIME_WAIT_S, reuse};
 use super::reckoning::Reckoning;
 use crate::human;
 
-/// Connections that a worker opens at the same time where it opens all of them before the load.
-const OPENED_AT_ONCE: u64 = 128;
 /// Share of the local ports from which on finding a free one takes long.
 const NEARLY_ALL: f64 = 0.9;
 /// What the embedded backend is called before it has an address.
@@ -135,7 +134,7 @@ fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
         }
         // Connections that are opened when an iteration needs them may all be needed at once.
         Protocol::Websocket if !opens_ahead(scenario) => connections,
-        _ => connections.min(OPENED_AT_ONCE.saturating_mul(workers as u64)),
+        _ => connections.min((OPENED_AT_ONCE as u64).saturating_mul(workers as u64)),
     }
 }
 

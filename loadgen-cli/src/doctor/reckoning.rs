@@ -3,6 +3,7 @@
 //! The kernel ends a process that wants more than there is, without a word and without a report. Each
 //! figure here is what has been measured, rounded down, so that nothing is refused that would fit.
 
+use loadgen_core::engine::MOST_IN_LINE;
 use loadgen_core::scenario::{Action, Protocol, ScenarioPlan};
 use loadgen_core::schedule::{Load, OpenModel, WhenBusy};
 use rustix::process::{Resource, getrlimit};
@@ -19,8 +20,6 @@ const HISTOGRAM_BYTES: u64 = 64 << 10;
 const COARSE_BYTES: u64 = 8 << 10;
 /// An arrival in line.
 const ARRIVAL_BYTES: u64 = 16;
-/// The most arrivals of a scenario that may stand in line: the engine ends a run that has more.
-const MOST_IN_LINE: u64 = 1 << 23;
 
 /// What a run takes, each in number and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,7 +66,7 @@ impl Reckoning {
                 && model.when_busy == WhenBusy::Queue
             {
                 sum.in_line
-                    .add(arrivals(model).min(MOST_IN_LINE), ARRIVAL_BYTES);
+                    .add(arrivals(model).min(MOST_IN_LINE as u64), ARRIVAL_BYTES);
             }
         }
         sum

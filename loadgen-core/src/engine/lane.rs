@@ -18,7 +18,7 @@ use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered};
-use crate::workload::{Iteration, IterationSeed, Observer, UserId, Workload};
+use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
 
 /// The moments of a scenario's plan, on the run's clock.
 #[derive(Debug, Clone, Copy)]
@@ -421,15 +421,14 @@ pub(super) async fn open_sessions<W: Workload>(
     workload: &Rc<W>,
     users: &[UserId],
 ) -> Vec<Option<W::Session>> {
-    /// Enough to hide round trips, not so many that a listener's backlog overflows.
-    const AT_ONCE: usize = 128;
     let mut sessions: Vec<_> = users.iter().map(|_| None).collect();
     let mut waiting = users.iter().enumerate();
     let open = |(index, user): (usize, &UserId)| {
         let (workload, user) = (Rc::clone(workload), *user);
         async move { (index, workload.open(user).await.ok()) }
     };
-    let mut opening: FuturesUnordered<_> = waiting.by_ref().take(AT_ONCE).map(open).collect();
+    let mut opening: FuturesUnordered<_> =
+        waiting.by_ref().take(OPENED_AT_ONCE).map(open).collect();
     while let Some((index, session)) = opening.next().await {
         sessions[index] = session;
         opening.extend(waiting.next().map(open));

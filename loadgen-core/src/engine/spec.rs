@@ -21,7 +21,18 @@ pub struct Options {
 }
 
 /// What [`Options::most_in_line`] is where nobody says.
-const MOST_IN_LINE: usize = 1 << 23;
+pub const MOST_IN_LINE: usize = 1 << 23;
+
+/// How many workers a run of these scenarios has: as asked for, else as many as there are cores; never
+/// more than some scenario has use for.
+pub(crate) fn workers<'a>(
+    options: &Options,
+    scenarios: impl Iterator<Item = &'a ScenarioSpec>,
+) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let most = options.workers.unwrap_or_else(cores);
+    scenarios.map(|it| it.workers(most)).max().unwrap_or(1)
+}
 
 impl Options {
     /// How many may stand in line on one of so many workers.

@@ -50,6 +50,9 @@ pub(crate) enum Error {
     /// The local ports.
     #[error(transparent)]
     Ports(#[from] doctor::PortError),
+    /// The memory.
+    #[error(transparent)]
+    Memory(#[from] doctor::MemoryError),
     /// An output path.
     #[error(transparent)]
     Output(#[from] output::OutputError),
@@ -145,6 +148,7 @@ impl Error {
             | Self::Sink(_)
             | Self::Limit(_)
             | Self::Ports(_)
+            | Self::Memory(_)
             | Self::Resolve { .. }
             | Self::Output(_) => Exit::Usage,
             Self::Suite(_)

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     /// workload panicked.
     Unexpected = 1,
     /// Wrong usage: flags, environment, output paths, or more connections than files or
-    /// local ports allow.
+    /// local ports allow, or more memory than there is.
     Usage = 2,
     /// A threshold or expectation failed.
     Threshold = 99,

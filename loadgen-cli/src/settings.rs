@@ -158,6 +158,7 @@ impl RunSettings {
                 workers,
                 seed: args.seed,
                 pacing: args.pacing,
+                ..Options::default()
             },
             notices,
             outputs: args.outputs.clone(),

@@ -10,7 +10,6 @@ mod table;
 pub(crate) mod samples;
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use loadgen_core::report::{Document, Status};
 
@@ -78,7 +77,7 @@ fn verdict(document: &Document, paint: Paint) -> Vec<String> {
     } else {
         ""
     };
-    let took = human::duration(Duration::from_secs_f64(document.run.duration_s.max(0.0)));
+    let took = human::micros(document.run.duration_s.max(0.0) * 1e6);
     let mut lines = vec![format!(
         "{}  {} in {took}{stopped}",
         paint.strong(&word),

@@ -35,13 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         scenarios: vec![scenario],
     };
     let record = assemble(&plan, Options::default())?.execute()?;
-    let mut context = Context::default();
-    context.thresholds = plan
-        .scenarios
-        .iter()
-        .map(|s| s.thresholds.clone())
-        .collect();
-    let document = build(&record, context);
+    let document = build(&record, Context::of(&plan));
     println!("{}", serde_json::to_string_pretty(&document.verdict)?);
     Ok(())
 }

@@ -25,6 +25,16 @@ enum DriverError {
     #[cfg(feature = "websocket")]
     #[error(transparent)]
     Websocket(#[from] websocket::DriverError),
+    /// A plan from a file has none of these; one that was made in code may.
+    #[error(
+        "step `{step}` is {is} and the scenario's protocol is {protocol}: no driver takes it; give it \
+         a scenario of its own"
+    )]
+    Step {
+        step: String,
+        is: Protocol,
+        protocol: Protocol,
+    },
     #[cfg(not(all(feature = "grpc", feature = "websocket")))]
     #[error("loadgen-core was built without the feature `{0}`")]
     NotBuilt(Protocol),
@@ -58,6 +68,7 @@ pub struct Checked {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, or a file cannot
 /// be read.
 pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
+    check_steps(scenario).map_err(|source| failed(scenario, source))?;
     let checked = match scenario.protocol {
         #[cfg(feature = "grpc")]
         Protocol::Grpc => GrpcFactory::check(scenario)
@@ -94,7 +105,33 @@ pub fn names(plan: &Plan) -> Vec<Names> {
     plan.scenarios.iter().map(|it| spec(it).names()).collect()
 }
 
+/// Makes sure that each step is the driver's: one that is not would be left out of the run.
+fn check_steps(scenario: &ScenarioPlan) -> Result<(), DriverError> {
+    let protocol = scenario.protocol;
+    let foreign = scenario.steps.iter().find_map(|step| {
+        let is = match step.action {
+            Action::Pause(_) => return None,
+            Action::Grpc(_) => Protocol::Grpc,
+            Action::Websocket(_) => Protocol::Websocket,
+        };
+        (is != protocol).then_some((step, is))
+    });
+    foreign.map_or(Ok(()), |(step, is)| {
+        let step = step.name.clone();
+        Err(DriverError::Step { step, is, protocol })
+    })
+}
+
+/// How many workers the run of a plan will have, as [`Run::workers`] tells. The plan may have no targets
+/// yet.
+#[must_use]
+pub fn workers(plan: &Plan, options: &Options) -> usize {
+    let specs: Vec<ScenarioSpec> = plan.scenarios.iter().map(spec).collect();
+    crate::engine::workers(options, specs.iter())
+}
+
 fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
+    check_steps(scenario)?;
     Ok(match scenario.protocol {
         #[cfg(feature = "grpc")]
         Protocol::Grpc => {
@@ -136,5 +173,37 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
+    }
+}
+
+#[cfg(all(test, feature = "grpc", feature = "websocket"))]
+mod tests {
+    use super::*;
+    use crate::scenario::Suite;
+
+    /// It would be skipped, and the figures would be of a scenario that nobody asked for.
+    #[test]
+    fn a_step_that_no_driver_takes_is_refused() {
+        let json = r#"{"scenarios": [
+            {"name": "calls", "targets": ["127.0.0.1:1"],
+             "load": {"closed": {"users": 1, "iterations": 1}}, "steps": [
+                {"grpc": {"method": "loadgen.v1.Greeter/Hello"}}, {"pause": "1ms"}]},
+            {"name": "messages", "targets": ["127.0.0.1:1"],
+             "load": {"closed": {"users": 1, "iterations": 1}}, "steps": [
+                {"name": "echo", "websocket": {"path": "/echo", "send": {"text": "a"}}}]}
+        ]}"#;
+        let suite = Suite::parse("test", json, None, None).unwrap();
+        let [mut calls, messages] = suite.scenarios().to_vec().try_into().unwrap();
+        check(&calls).unwrap();
+        check(&messages).unwrap();
+        calls.steps.extend(messages.steps);
+        let expected = "scenario `calls`: step `echo` is websocket and the scenario's protocol is \
+                        grpc: no driver takes it; give it a scenario of its own";
+        assert_eq!(check(&calls).unwrap_err().to_string(), expected);
+        let plan = Plan {
+            scenarios: vec![calls],
+        };
+        let error = assemble(&plan, Options::default()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -113,6 +113,7 @@ pub(crate) struct ThrottleMeter {
     /// The `cpu.stat` of each of our groups.
     files: Vec<PathBuf>,
     measured_from: Option<Reading>,
+    measured_until: Option<Reading>,
     last: Option<Reading>,
 }
 
@@ -141,6 +142,19 @@ impl ThrottleMeter {
         self.measured_from = Some(self.read(now));
     }
 
+    /// What is measured is over: what follows is the drain, in which little is left to be late. The first
+    /// word counts, and only once it has begun.
+    pub(crate) fn end(&mut self, now: Nanos) {
+        if self.has_begun() && self.measured_until.is_none() {
+            self.measured_until = Some(self.read(now));
+        }
+    }
+
+    /// Whether it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.measured_until.is_some()
+    }
+
     /// Whether it has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.measured_from.is_some()
@@ -153,9 +167,13 @@ impl ThrottleMeter {
         share(&last?, self.last.as_ref()?)
     }
 
-    /// The share of the measured time, 0 to 1.
+    /// The share of the measured time, 0 to 1; of that until now where it is not over.
     pub(crate) fn since_begin(&self, now: Nanos) -> Option<f64> {
-        share(self.measured_from.as_ref()?, &self.read(now))
+        let from = self.measured_from.as_ref()?;
+        match &self.measured_until {
+            Some(until) => share(from, until),
+            None => share(from, &self.read(now)),
+        }
     }
 
     fn read(&self, now: Nanos) -> Reading {
@@ -230,6 +248,29 @@ mod tests {
         assert_eq!(meter.since_last(3 * SECOND), Some(0.5));
         assert_eq!(meter.since_begin(6 * SECOND), Some(0.125));
         assert_eq!(meter.since_begin(2 * SECOND), None, "no time has passed");
+    }
+
+    /// A run that was stopped for half of its load and then drained for long was stopped for half.
+    #[test]
+    fn the_drain_is_left_out() {
+        let root = TempDir::new().unwrap();
+        write(
+            &root,
+            "proc/self/mountinfo",
+            "31 23 0:28 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n",
+        );
+        write(&root, "proc/self/cgroup", "0::/job\n");
+        v2(&root, "sys/fs/cgroup/job/cpu.stat", 0);
+        let mut meter = ThrottleMeter::below(root.path());
+        meter.end(0);
+        assert!(!meter.has_ended(), "it has not begun");
+        meter.begin(0);
+        v2(&root, "sys/fs/cgroup/job/cpu.stat", 500_000);
+        meter.end(SECOND);
+        v2(&root, "sys/fs/cgroup/job/cpu.stat", 600_000);
+        meter.end(2 * SECOND);
+        assert_eq!(meter.since_begin(10 * SECOND), Some(0.5));
+        assert_eq!(meter.since_last(10 * SECOND), None, "the first reading");
     }
 
     #[test]

@@ -48,4 +48,4 @@ pub mod units;
 pub mod workload;
 
 #[cfg(any(feature = "grpc", feature = "websocket"))]
-pub use assemble::{AssembleError, Checked, assemble, check, names};
+pub use assemble::{AssembleError, Checked, assemble, check, names, workers};

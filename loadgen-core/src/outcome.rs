@@ -74,6 +74,8 @@ pub enum Failure {
     Incomplete,
     /// A class of a custom workload's own. Key `custom.NAME`.
     Custom(&'static str),
+    /// Any class that came after as many as are told apart. Key `(others)`.
+    Others,
 }
 
 impl fmt::Display for Failure {
@@ -90,6 +92,7 @@ impl fmt::Display for Failure {
             Self::Close(code) => write!(f, "close.{code}"),
             Self::Incomplete => f.write_str("incomplete"),
             Self::Custom(name) => write!(f, "custom.{name}"),
+            Self::Others => f.write_str("(others)"),
         }
     }
 }
@@ -169,6 +172,7 @@ mod tests {
     #[test_case(Failure::Close(1011).into() => "close.1011")]
     #[test_case(Failure::Incomplete.into() => "incomplete")]
     #[test_case(Failure::Custom("cache_miss").into() => "custom.cache_miss")]
+    #[test_case(Failure::Others.into() => "(others)")]
     fn keys(outcome: Outcome) -> String {
         outcome.to_string()
     }

@@ -20,6 +20,11 @@ pub use observer::{
     StepSample, TargetIndex,
 };
 
+/// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide
+/// round trips. More would only wait for each other, in the server's queue and in ours, and have it
+/// counted as connect time.
+pub const OPENED_AT_ONCE: usize = 128;
+
 /// One virtual user's number within its scenario, from 0, unique over all workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(pub u32);

@@ -13,6 +13,7 @@ use loadgen_core::record::{Histogram, Ledger, RunRecord, ScenarioRecord};
 use loadgen_core::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
+use loadgen_core::threshold::Threshold;
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, Observer, PrepareError, UserId, Workload};
 
@@ -462,6 +463,48 @@ fn an_abort_cuts_off_and_still_balances() {
     }
 }
 
+/// A line without a bound ends in the kernel's killer, without a report.
+#[test]
+fn a_line_that_grows_too_long_ends_the_run_as_invalid() {
+    let options = Options {
+        most_in_line: Some(2_000),
+        ..two_workers()
+    };
+    let mut spec = spec(Load::Open(open(20_000.0, 600_000, 2)));
+    spec.graceful_stop = Duration::ZERO;
+    let run = Run::new(options).scenario(spec, |_| Busy::taking(600_000));
+    let record = run.execute().expect("the run begins");
+    let overrun = record.overrun.clone().expect("the line was too long");
+    assert_eq!((overrun.in_line, overrun.workers), (1_001, 2));
+    assert!(!record.stopped, "nobody asked for it");
+    let ledger = check(&record.scenarios[0]);
+    assert!(ledger.dropped >= 1_001, "{ledger:?}");
+    assert!(record.elapsed < Duration::from_secs(60));
+    let verdict = loadgen_core::report::verdict(&record, &[]);
+    assert_eq!(verdict.status, loadgen_core::report::Status::Invalid);
+    assert!(
+        verdict.reasons[0].contains("1,001 arrivals stood in line"),
+        "{verdict:?}"
+    );
+}
+
+/// Where it is ended they are dropped, and where they are turned away there is no line.
+#[test]
+fn what_is_turned_away_makes_no_line() {
+    let options = Options {
+        most_in_line: Some(10),
+        ..two_workers()
+    };
+    let mut model = open(5_000.0, 200, 2);
+    model.when_busy = WhenBusy::Drop;
+    let mut spec = spec(Load::Open(model));
+    spec.graceful_stop = Duration::ZERO;
+    let run = Run::new(options).scenario(spec, |_| Busy::taking(600_000));
+    let record = run.execute().expect("the run begins");
+    assert_eq!(record.overrun, None);
+    assert_eq!(check(&record.scenarios[0]).dropped, 998);
+}
+
 #[test]
 fn a_stop_before_the_load_says_so() {
     let run = Run::new(two_workers())
@@ -653,6 +696,50 @@ fn early_samples_are_in_the_first_second_of_the_series_however_long_connecting_t
         .unwrap();
     let series = &record.scenarios[0].series;
     assert_eq!(series[0].response_time.len(), 10, "{series:?}");
+}
+
+/// The scenario knew of it, and the step that hung looked as if it had never been there.
+#[test]
+fn a_step_among_several_that_hangs_is_unanswered_itself() {
+    struct Hangs;
+    impl Workload for Hangs {
+        type Session = ();
+        async fn open(&self, _: UserId) -> Result<(), Failure> {
+            Ok(())
+        }
+        async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
+            iteration.step(0, async { Outcome::Ok }).await;
+            iteration.step(1, std::future::pending()).await
+        }
+    }
+    let mut spec = spec(closed(4, Limit::Duration(Duration::from_millis(200))));
+    spec.graceful_stop = Duration::from_millis(50);
+    spec.steps = vec!["quick".to_owned(), "hangs".to_owned()];
+    let record = Run::new(two_workers())
+        .scenario(spec, |_| Hangs)
+        .execute()
+        .unwrap();
+    let scenario = &record.scenarios[0];
+    assert_eq!((check(scenario).interrupted, scenario.unanswered), (4, 4));
+    let [quick, hangs] = &scenario.steps[..] else {
+        panic!("two steps");
+    };
+    assert_eq!((quick.unanswered, quick.outcomes[0].1), (0, 4));
+    assert_eq!((hangs.unanswered, hangs.outcomes.len()), (4, 0));
+    assert_eq!(hangs.response_time.len(), 4);
+    assert!(hangs.youngest_unanswered >= Some(200_000_000));
+    let rate = |step: &str| {
+        let condition: Threshold = format!("steps.{step}.error_rate < 1%").parse().unwrap();
+        condition.judge(scenario).observed
+    };
+    assert_eq!((rate("quick"), rate("hangs")), (Some(0.0), Some(100.0)));
+    let document = loadgen_core::report::build(&record, Default::default());
+    let [quick, hangs] = &document.scenarios[0].steps[..] else {
+        panic!("two steps");
+    };
+    assert_eq!((quick.unanswered, hangs.unanswered), (0, 4));
+    let times = hangs.response_time_us.expect("at their age");
+    assert_eq!(times.at_least_from, Some(0.0));
 }
 
 #[test]

@@ -118,7 +118,9 @@ fn scenario(name: &str, open: bool, fates: &[Fate]) -> ScenarioRecord {
         let answered = &mut record.backends[place];
         answered.requests += 1;
         answered.failed += u64::from(!ok);
-        answered.response_time.saturating_record(response_ns);
+        let mut one = new_histogram();
+        one.saturating_record(response_ns);
+        answered.response_time.add(&Sparse::of(&one));
     }
     record.series = points
         .into_iter()
@@ -190,6 +192,7 @@ fn context() -> Context {
     let mut context = Context::new();
     context.run_id = "20260202T024000Z-7f3a9c".to_owned();
     context.plan = json!({ "scenarios": [{ "name": "greet" }] });
+    context.thresholds = vec![Vec::new(); 2];
     context
 }
 
@@ -721,4 +724,63 @@ fn a_run_as_json() {
       "stopped": false
     }
 "#);
+}
+
+/// A program of somebody's own that gives no conditions must not be told that all is well.
+#[test]
+fn a_run_in_which_everything_failed_does_not_pass_by_default() {
+    let mut scenario = ScenarioRecord::empty("down", "custom", false, &["down".to_owned()]);
+    scenario.ledger.planned = 100;
+    scenario.ledger.started = 100;
+    scenario.ledger.failed = 100;
+    scenario.elapsed = Duration::from_secs(1);
+    scenario.outcomes = vec![(Failure::Timeout.into(), 100)];
+    let record = RunRecord::new(
+        SystemTime::UNIX_EPOCH,
+        Duration::from_secs(1),
+        vec![scenario],
+        GeneratorRecord::default(),
+    );
+    let document = build(&record, Context::default());
+    assert_eq!(document.verdict.status, Status::Fail);
+    assert_eq!(
+        document.scenarios[0].thresholds[0].expression,
+        "error_rate < 1%"
+    );
+    assert!(!document.conditions_hold());
+    let mut none = Context::default();
+    none.thresholds = vec![Vec::new()];
+    let document = build(&record, none);
+    assert_eq!(document.verdict.status, Status::Pass, "none were asked for");
+}
+
+#[test]
+fn requests_that_no_server_put_its_name_to_have_a_row() {
+    let mut scenario = ScenarioRecord::empty("s", "grpc", false, &["s".to_owned()]);
+    scenario.ledger.planned = 10;
+    scenario.ledger.started = 10;
+    scenario.ledger.completed = 7;
+    scenario.ledger.failed = 3;
+    scenario.outcomes = vec![(Outcome::Ok, 7), (Failure::Timeout.into(), 3)];
+    scenario.steps[0].outcomes = scenario.outcomes.clone();
+    let mut backend = BackendRecord::empty("a");
+    backend.requests = 6;
+    backend.failed = 1;
+    scenario.backends = vec![backend];
+    let elapsed = Duration::from_secs(1);
+    let generator = GeneratorRecord::default();
+    let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, vec![scenario], generator);
+    let mut context = Context::default();
+    context.plan = json!({"metadata": {"authorization": "Bearer abcdef"}});
+    let document = build(&record, context);
+    let rows: Vec<_> = document.scenarios[0]
+        .backends
+        .iter()
+        .map(|it| (it.id.as_str(), it.requests, it.failed, it.share))
+        .collect();
+    assert_eq!(rows, [("a", 6, 1, 0.6), ("(unnamed)", 4, 2, 0.4)]);
+    assert_eq!(
+        document.run.plan,
+        json!({"metadata": {"authorization": "***"}})
+    );
 }

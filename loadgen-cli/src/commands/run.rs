@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
 use loadgen_core::report::{self, Document, Status};
-use loadgen_core::scenario;
 use loadgen_core::sink::RunInfo;
 
 use crate::args::RunArgs;
@@ -71,7 +70,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     settings.options.pacing.check()?;
     limits::raise();
     let facts = Facts::of_this_machine();
-    let needs = needs(&settings, cores, facts.ports.as_ref())?;
+    let needs = needs(&settings, facts.ports.as_ref())?;
+    needs.memory.check(facts.memory.as_ref())?;
     let info = RunInfo {
         id: report::new_run_id(SystemTime::now()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -187,11 +187,9 @@ fn no_more_to_stop(signals: &Listener) -> impl Fn() -> bool {
 }
 
 /// What the run needs of this machine, and whether it can have the files and ports for it.
-fn needs(settings: &RunSettings, cores: usize, ports: Option<&Ports>) -> Result<Needs, Error> {
+fn needs(settings: &RunSettings, ports: Option<&Ports>) -> Result<Needs, Error> {
     let scenarios = &settings.plan.scenarios;
-    let users = scenarios.iter().map(|it| it.load.max_users() as usize);
-    let few = cores.min(users.fold(0, usize::saturating_add));
-    let workers = settings.options.workers.unwrap_or(few).max(1);
+    let workers = loadgen_core::workers(&settings.plan, &settings.options);
     let needs = Needs::of(scenarios, workers, |_| 1);
     limits::check(needs.connections, needs.workers)?;
     if needs.check_ports(ports).is_ok() {
@@ -294,10 +292,7 @@ fn stopping(grace: Duration) -> String {
 }
 
 fn context(settings: &RunSettings, info: RunInfo) -> report::Context {
-    let scenarios = &settings.plan.scenarios;
-    let mut context = report::Context::new();
-    context.plan = scenario::to_json(scenarios);
-    context.thresholds = scenarios.iter().map(|it| it.thresholds.clone()).collect();
+    let mut context = report::Context::of(&settings.plan);
     context.run_id = info.id;
     context.version = info.version;
     context

@@ -12,6 +12,7 @@ mod judge;
 mod measure;
 mod needs;
 mod read;
+mod reckoning;
 mod render;
 mod sum;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 
 pub(crate) use facts::{Facts, Ports};
 pub(crate) use needs::{Needs, PortError, warnings};
+pub(crate) use reckoning::MemoryError;
 
 use crate::paint::Paint;
 

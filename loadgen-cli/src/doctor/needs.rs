@@ -8,14 +8,14 @@ use std::net::IpAddr;
 
 use loadgen_core::scenario::{Action, ConnectionPer, Protocol, ScenarioPlan, Target};
 use loadgen_core::schedule::Load;
+use loadgen_core::workload::OPENED_AT_ONCE;
 
 use super::check::{CONNTRACK, REUSE, SOMAXCONN, sysctl, widen_ports};
 use super::facts::{Facts, Ports};
-use super::judge::{Reuse, TIME_WAIT_S, USER_BYTES, reuse};
+use super::judge::{Reuse, TIME_WAIT_S, reuse};
+use super::reckoning::Reckoning;
 use crate::human;
 
-/// Connections that a worker opens at the same time where it opens all of them before the load.
-const OPENED_AT_ONCE: u64 = 128;
 /// Share of the local ports from which on finding a free one takes long.
 const NEARLY_ALL: f64 = 0.9;
 /// What the embedded backend is called before it has an address.
@@ -36,6 +36,8 @@ pub(crate) struct Needs {
     pub(crate) local_burst: u64,
     /// New connections a second to one target that is not on this machine, where that is planned.
     pub(crate) new_connections_per_s: f64,
+    /// The memory that it takes.
+    pub(crate) memory: Reckoning,
 }
 
 /// What one target gets.
@@ -57,6 +59,7 @@ impl Needs {
     ) -> Self {
         let mut needs = Self {
             workers,
+            memory: Reckoning::of(scenarios, workers, |it| connections(it, workers)),
             ..Self::default()
         };
         // Where a connection goes is what counts, not what is spoken over it.
@@ -131,7 +134,7 @@ fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
         }
         // Connections that are opened when an iteration needs them may all be needed at once.
         Protocol::Websocket if !opens_ahead(scenario) => connections,
-        _ => connections.min(OPENED_AT_ONCE.saturating_mul(workers as u64)),
+        _ => connections.min((OPENED_AT_ONCE as u64).saturating_mul(workers as u64)),
     }
 }
 
@@ -229,7 +232,6 @@ pub(crate) fn warnings(facts: &Facts, needs: &Needs) -> Vec<String> {
         full_table(facts, needs),
         ports_in_time_wait(facts, needs),
         tight_quota(facts, needs),
-        little_memory(facts, needs),
     ]
     .into_iter()
     .flatten()
@@ -314,21 +316,6 @@ fn tight_quota(facts: &Facts, needs: &Needs) -> Option<String> {
             (quota.cpus as u64).max(1),
             quota.unlimited,
             quota.file.display()
-        )
-    })
-}
-
-fn little_memory(facts: &Facts, needs: &Needs) -> Option<String> {
-    let room = facts.memory.as_ref()?.room();
-    let wanted = needs.connections.saturating_mul(USER_BYTES);
-    (wanted > room).then(|| {
-        format!(
-            "{} take about {} of memory, reckoned at {} each, and {} is free; ask for fewer, or \
-             free some",
-            human::counted(needs.connections, "connection"),
-            human::bytes(wanted),
-            human::bytes(USER_BYTES),
-            human::bytes(room)
         )
     })
 }

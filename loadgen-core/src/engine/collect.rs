@@ -10,7 +10,7 @@ use super::spec::ScenarioSpec;
 use crate::cgroup::ThrottleMeter;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::process::Meter;
-use crate::record::{Merger, RunRecord, ScenarioRecord, Tick, WorkerRecord};
+use crate::record::{Merger, Overrun, RunRecord, ScenarioRecord, Tick, WorkerRecord};
 use crate::workload::PrepareError;
 
 /// What workers tell the collector.
@@ -35,6 +35,7 @@ pub(super) enum ToCollector {
         worker: usize,
         record: WorkerRecord,
         panic: Option<String>,
+        overrun: Option<Overrun>,
         failure: Option<io::Error>,
     },
 }
@@ -72,6 +73,7 @@ pub(super) struct Collector {
     meter: Meter,
     throttling: ThrottleMeter,
     panic: Option<String>,
+    overrun: Option<Overrun>,
     failure: Option<io::Error>,
 }
 
@@ -117,6 +119,7 @@ impl Collector {
             meter,
             throttling,
             panic: None,
+            overrun: None,
             failure: None,
         }
     }
@@ -129,14 +132,25 @@ impl Collector {
         let mut next = self.start + SECOND + ARRIVAL;
         let timelines = self.scenarios.iter().map(|it| it.timeline);
         let measure_from = timelines.map(|it| it.measure_from).min().unwrap_or(0);
+        let ends = self.scenarios.iter().map(|it| it.timeline);
+        let ends: Option<Vec<_>> = ends.map(|it| it.plan_end.filter(|_| it.lasts)).collect();
+        let plan_end = ends.and_then(|ends| ends.into_iter().max());
+        let plan_end = plan_end.unwrap_or(Nanos::MAX);
         while self.workers.iter().any(Option::is_none) {
             let now = self.clock.now();
             if now >= measure_from && !self.throttling.has_begun() {
                 self.throttling.begin(now);
             }
-            let wake = match self.throttling.has_begun() {
-                true => next,
-                false => next.min(measure_from),
+            let drains = |it: &Collected| it.phase() >= Phase::Drain;
+            if !self.throttling.has_ended()
+                && (now >= plan_end || self.scenarios.iter().all(drains))
+            {
+                self.throttling.end(now);
+            }
+            let wake = match (self.throttling.has_begun(), self.throttling.has_ended()) {
+                (true, true) => next,
+                (true, false) => next.min(plan_end),
+                (false, _) => next.min(measure_from),
             };
             let wait = wake.saturating_sub(now);
             match from.recv_timeout(Duration::from_nanos(wait)) {
@@ -181,11 +195,13 @@ impl Collector {
                 worker,
                 record,
                 panic,
+                overrun,
                 failure,
             } => {
                 self.vitals[worker] = WorkerRecord::default();
                 self.workers[worker] = Some(record);
                 self.panic = self.panic.take().or(panic);
+                self.overrun = self.overrun.take().or(overrun);
                 self.failure = self.failure.take().or(failure);
                 for scenario in &mut self.scenarios {
                     if let Some(phase) = &mut scenario.phases[worker] {
@@ -246,8 +262,9 @@ impl Collector {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let stopped = stopped && self.panic.is_none();
-        let cut_short = stopped || self.panic.is_some();
+        // These stop the workers, too.
+        let gave_up = self.panic.is_some() || self.overrun.is_some();
+        let (cut_short, stopped) = (stopped || gave_up, stopped && !gave_up);
         let now = self.clock.now();
         let elapsed = |scenario: &Collected| {
             let timeline = scenario.timeline;
@@ -275,6 +292,7 @@ impl Collector {
             },
             stopped,
             panic: self.panic,
+            overrun: self.overrun,
         };
         for scenario in self.scenarios {
             let took = elapsed(&scenario);

@@ -17,8 +17,8 @@ use super::slot::{Cut, Slot, Slots};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
-use crate::record::{Ended, LONG_SILENCE, Muted, Recorder, Unanswered};
-use crate::workload::{Iteration, IterationSeed, Observer, UserId, Workload};
+use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered};
+use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
 
 /// The moments of a scenario's plan, on the run's clock.
 #[derive(Debug, Clone, Copy)]
@@ -47,14 +47,22 @@ impl Timeline {
     }
 }
 
+/// What ended the run before its time, on one worker. The first of a kind counts.
+#[derive(Debug, Default)]
+pub(super) struct Fatal {
+    pub(super) panic: RefCell<Option<String>>,
+    pub(super) overrun: RefCell<Option<Overrun>>,
+}
+
 /// What of a lane does not depend on its workload's type.
 pub(super) struct LaneCore {
     pub(super) spec: Arc<ScenarioSpec>,
     pub(super) clock: Clock,
     pub(super) recorder: Rc<Recorder>,
     pub(super) timeline: Timeline,
-    /// The first panic ends the run; its message waits here.
-    pub(super) panic: Rc<RefCell<Option<String>>>,
+    pub(super) fatal: Rc<Fatal>,
+    /// The most arrivals that may stand in line here.
+    pub(super) most_in_line: usize,
     stopper: Stopper,
     stop: Cell<Stop>,
     /// Whether a stop was asked for, rather than that the plan is over.
@@ -78,7 +86,8 @@ impl LaneCore {
         recorder: Rc<Recorder>,
         timeline: Timeline,
         stopper: Stopper,
-        panic: Rc<RefCell<Option<String>>>,
+        fatal: Rc<Fatal>,
+        most_in_line: usize,
     ) -> Self {
         // Fine enough that a timeout is kept to 2 %, coarse enough to cost nothing.
         let look_again = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
@@ -88,7 +97,8 @@ impl LaneCore {
             clock,
             recorder,
             timeline,
-            panic,
+            fatal,
+            most_in_line,
             stopper,
             stop: Cell::new(Stop::No),
             stopped: Cell::new(false),
@@ -223,6 +233,14 @@ impl LaneCore {
         }
     }
 
+    /// More arrivals stand in line than may: the run ends, with its report.
+    #[cold]
+    pub(super) fn overrun(&self, in_line: usize, workers: u64) {
+        let of = || Overrun::new(self.spec.name.clone(), in_line as u64, workers);
+        self.fatal.overrun.borrow_mut().get_or_insert_with(of);
+        self.stopper.abort();
+    }
+
     /// Runs a user's task; its panic becomes the run's.
     pub(super) async fn contain(&self, slot: &Slot, user: impl Future<Output = ()>) {
         if let Err(panic) = AssertUnwindSafe(user).catch_unwind().await {
@@ -230,7 +248,8 @@ impl LaneCore {
                 self.recorder.interrupted(None);
             }
             slot.disarm();
-            self.panic
+            self.fatal
+                .panic
                 .borrow_mut()
                 .get_or_insert_with(|| panic_message(&*panic));
             self.stopper.abort();
@@ -356,6 +375,7 @@ impl<W: Workload> Lane<W> {
                     core.recorder.interrupted(owed.then_some(&Unanswered {
                         due: pass.due,
                         split,
+                        step: iteration.given_up(now),
                         target: iteration.target(),
                     }));
                     core.last_end.set(now);
@@ -401,15 +421,14 @@ pub(super) async fn open_sessions<W: Workload>(
     workload: &Rc<W>,
     users: &[UserId],
 ) -> Vec<Option<W::Session>> {
-    /// Enough to hide round trips, not so many that a listener's backlog overflows.
-    const AT_ONCE: usize = 128;
     let mut sessions: Vec<_> = users.iter().map(|_| None).collect();
     let mut waiting = users.iter().enumerate();
     let open = |(index, user): (usize, &UserId)| {
         let (workload, user) = (Rc::clone(workload), *user);
         async move { (index, workload.open(user).await.ok()) }
     };
-    let mut opening: FuturesUnordered<_> = waiting.by_ref().take(AT_ONCE).map(open).collect();
+    let mut opening: FuturesUnordered<_> =
+        waiting.by_ref().take(OPENED_AT_ONCE).map(open).collect();
     while let Some((index, session)) = opening.next().await {
         sessions[index] = session;
         opening.extend(waiting.next().map(open));

@@ -21,4 +21,5 @@ mod worker;
 pub use control::Stopper;
 pub use event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
 pub use run::{Run, RunError};
-pub use spec::{Options, ScenarioSpec};
+pub(crate) use spec::workers;
+pub use spec::{MOST_IN_LINE, Options, ScenarioSpec};

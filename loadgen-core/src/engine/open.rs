@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZero;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -21,13 +22,16 @@ use crate::workload::{UserId, Workload};
 const TOGETHER: Nanos = 25_000;
 /// How many arrivals are handed out before the users may run.
 const BURST: u32 = 64;
+/// How many that were turned away are kept until a user comes free: 8 MiB.
+const MOST_TURNED_AWAY: usize = 1 << 20;
 
 /// An arrival in line.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
     due: Nanos,
-    /// When it was put in line because no user was free; until then it waited for us.
-    in_line_since: Option<Nanos>,
+    /// When it was put in line because no user was free; until then it waited for us. Millions of these
+    /// may be kept, so that the size matters.
+    in_line_since: Option<NonZero<Nanos>>,
 }
 
 /// A user of an open model, as its dispatcher sees it.
@@ -73,6 +77,7 @@ pub(super) async fn run<W: Workload>(
         tasks: JoinSet::new(),
         unused: users.iter().copied().collect(),
         when_busy: model.when_busy,
+        workers: share.of,
     };
     let timeline = core.timeline;
     if !core.spec.warm_up.is_zero() {
@@ -106,6 +111,8 @@ struct Crew<W: Workload> {
     tasks: JoinSet<()>,
     unused: VecDeque<UserId>,
     when_busy: WhenBusy,
+    /// Over how many workers the arrivals are spread.
+    workers: u64,
 }
 
 impl<W: Workload> Crew<W> {
@@ -184,14 +191,18 @@ impl<W: Workload> Crew<W> {
                 core.recorder.dropped(1);
                 // Handed out late, it might have found a user when it was due: that is ours.
                 if now.saturating_sub(due) <= nanos(core.spec.late_after) {
-                    part.turned_away.borrow_mut().push(due);
+                    part.turn_away(due, now);
                 }
             }
             return;
         }
-        let in_line_since = (!had_user).then_some(now);
+        let in_line_since = NonZero::new(now).filter(|_| !had_user);
         let arrival = Arrival { due, in_line_since };
-        part.line.borrow_mut().push_back(arrival);
+        let mut line = part.line.borrow_mut();
+        line.push_back(arrival);
+        if line.len() > core.most_in_line {
+            core.overrun(line.len(), self.workers);
+        }
     }
 
     /// Starts one more user, where there may be one more.
@@ -225,7 +236,7 @@ impl<W: Workload> Part<W> {
             // since, for us.
             let queue_wait = arrival
                 .in_line_since
-                .map_or(0, |since| free_since.saturating_sub(since));
+                .map_or(0, |since| free_since.saturating_sub(since.get()));
             if measured {
                 let start_lag = start.saturating_sub(arrival.due).saturating_sub(queue_wait);
                 core.recorder.started_open(&Started {
@@ -298,6 +309,19 @@ impl<W: Workload> Part<W> {
                 waker.wake_by_ref();
             }
         }
+    }
+
+    /// Notes that one was turned away. Where no user comes free for very many of them, the older half is
+    /// counted at the age that it has: a lower bound, as it would be at the end.
+    fn turn_away(&self, due: Nanos, now: Nanos) {
+        let mut turned_away = self.turned_away.borrow_mut();
+        if turned_away.len() == MOST_TURNED_AWAY {
+            for due in turned_away.drain(..MOST_TURNED_AWAY / 2) {
+                let unanswered = Unanswered::in_line(due, now);
+                self.lane.core.recorder.dropped_unanswered(&unanswered);
+            }
+        }
+        turned_away.push(due);
     }
 
     /// Those that were turned away would have been served from here on: the service has owed them an

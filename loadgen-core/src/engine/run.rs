@@ -14,7 +14,7 @@ use super::closed;
 use super::collect::{Collector, Listener, ToCollector};
 use super::control::{Stop, Stopper};
 use super::event::Event;
-use super::spec::{Options, ScenarioSpec};
+use super::spec::{Options, ScenarioSpec, workers};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
 use crate::pacer::RealTimeError;
@@ -95,10 +95,7 @@ impl Run {
     /// more than some scenario has use for.
     #[must_use]
     pub fn workers(&self) -> usize {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let most = self.options.workers.unwrap_or_else(cores);
-        let used = self.scenarios.iter().map(|s| s.spec().workers(most));
-        used.max().unwrap_or(1)
+        workers(&self.options, self.scenarios.iter().map(|it| &**it.spec()))
     }
 
     /// Runs to the end; blocks.
@@ -123,8 +120,7 @@ impl Run {
             let assignment = Assignment {
                 worker,
                 workers,
-                seed: self.options.seed,
-                pacing: self.options.pacing,
+                options: self.options.clone(),
                 clock,
                 scenarios: Arc::clone(&scenarios),
                 stopper: self.stopper.clone(),

@@ -15,6 +15,32 @@ pub struct Options {
     pub seed: u64,
     /// How open models wait for what is due.
     pub pacing: Pacing,
+    /// The most arrivals of one scenario that may stand in line for a user, over all workers; a run in
+    /// which there are more is ended and says so. `None` is 8,388,608, which take 128 MiB.
+    pub most_in_line: Option<usize>,
+}
+
+/// What [`Options::most_in_line`] is where nobody says.
+pub const MOST_IN_LINE: usize = 1 << 23;
+
+/// How many workers a run of these scenarios has: as asked for, else as many as there are cores; never
+/// more than some scenario has use for.
+pub(crate) fn workers<'a>(
+    options: &Options,
+    scenarios: impl Iterator<Item = &'a ScenarioSpec>,
+) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let most = options.workers.unwrap_or_else(cores);
+    scenarios.map(|it| it.workers(most)).max().unwrap_or(1)
+}
+
+impl Options {
+    /// How many may stand in line on one of so many workers.
+    pub(super) fn most_in_line(&self, workers: usize) -> usize {
+        self.most_in_line
+            .unwrap_or(MOST_IN_LINE)
+            .div_ceil(workers.max(1))
+    }
 }
 
 /// One scenario as the engine sees it: when, how long, and the names of what is recorded.

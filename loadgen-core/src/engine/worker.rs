@@ -1,6 +1,5 @@
 //! A worker: one OS thread with a single-threaded runtime of its own.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,9 +15,9 @@ use super::closed;
 use super::collect::ToCollector;
 use super::control::{Stop, Stopper};
 use super::heartbeat::{Beat, Heart};
-use super::lane::{Lane, LaneCore, Timeline, panic_message};
+use super::lane::{Fatal, Lane, LaneCore, Timeline, panic_message};
 use super::open;
-use super::spec::ScenarioSpec;
+use super::spec::{Options, ScenarioSpec};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::pacer::{Pacer, Pacing};
@@ -146,8 +145,7 @@ impl<W: Workload> AnyLane for Waiting<W> {
 pub(super) struct Assignment {
     pub(super) worker: usize,
     pub(super) workers: usize,
-    pub(super) seed: u64,
-    pub(super) pacing: Pacing,
+    pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) scenarios: Arc<Vec<Box<dyn AnyScenario>>>,
     pub(super) stopper: Stopper,
@@ -163,11 +161,13 @@ pub(super) fn main(assignment: Assignment) {
     let (worker, out) = (assignment.worker, assignment.out.clone());
     let stopper = assignment.stopper.clone();
     let body = std::panic::AssertUnwindSafe(|| run(assignment));
-    let (record, panic, failure) = match std::panic::catch_unwind(body) {
-        Ok(Ok((record, panic))) => (record, panic, None),
-        Ok(Err(error)) => (WorkerRecord::default(), None, Some(error)),
-        Err(panic) => (WorkerRecord::default(), Some(panic_message(&*panic)), None),
-    };
+    let (mut record, mut fatal, mut failure) = (WorkerRecord::default(), Fatal::default(), None);
+    match std::panic::catch_unwind(body) {
+        Ok(Ok(ended)) => (record, fatal) = ended,
+        Ok(Err(error)) => failure = Some(error),
+        Err(panic) => fatal.panic = Some(panic_message(&*panic)).into(),
+    }
+    let (panic, overrun) = (fatal.panic.into_inner(), fatal.overrun.into_inner());
     if panic.is_some() || failure.is_some() {
         stopper.abort();
     }
@@ -175,11 +175,12 @@ pub(super) fn main(assignment: Assignment) {
         worker,
         record,
         panic,
+        overrun,
         failure,
     });
 }
 
-fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
+fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Fatal)> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
@@ -189,7 +190,7 @@ fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
     result
 }
 
-async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<String>)> {
+async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Fatal)> {
     let worker = assignment.worker;
     let stamps = Rc::new(StampClock::new(assignment.clock));
     let alarms = Alarms::new(assignment.clock);
@@ -209,13 +210,13 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             worker,
             workers,
             users: (users - worker).div_ceil(workers),
-            seed: mix(assignment.seed, index as u64, worker as u64),
+            seed: mix(assignment.options.seed, index as u64, worker as u64),
             clock: assignment.clock,
             stamps: Rc::clone(&stamps),
             alarms: alarms.clone(),
             observer: outside.clone(),
         };
-        let lane = scenario.lane(&context, assignment.pacing);
+        let lane = scenario.lane(&context, assignment.options.pacing);
         lanes.push((index, lane, (recorder, outside), names));
     }
 
@@ -225,18 +226,18 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     }));
     let prepared = tokio::select! {
         prepared = connect => prepared,
-        () = asked_to_stop(&assignment.stopper) => return Ok((WorkerRecord::default(), None)),
+        () = asked_to_stop(&assignment.stopper) => return Ok(Default::default()),
     };
     let _ = assignment.out.send(ToCollector::Prepared { prepared });
     let start = tokio::select! {
         go = assignment.go.wait_for(Option::is_some) => match go.map(|start| *start) {
             Ok(Some(start)) => start,
-            _ => return Ok((WorkerRecord::default(), None)),
+            _ => return Ok(Default::default()),
         },
-        () = asked_to_stop(&assignment.stopper) => return Ok((WorkerRecord::default(), None)),
+        () = asked_to_stop(&assignment.stopper) => return Ok(Default::default()),
     };
 
-    let panic = Rc::new(RefCell::new(None));
+    let fatal = Rc::new(Fatal::default());
     let mut beats = Vec::new();
     let mut running = Vec::new();
     for (index, lane, (recorder, outside), names) in lanes {
@@ -250,7 +251,10 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
             recorder,
             timeline,
             assignment.stopper.clone(),
-            Rc::clone(&panic),
+            Rc::clone(&fatal),
+            assignment
+                .options
+                .most_in_line(spec.workers(assignment.workers)),
         ));
         let returned = std::mem::replace(
             &mut assignment.returned[index],
@@ -279,8 +283,13 @@ async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Option<St
     for result in results {
         result?;
     }
-    let panic = panic.borrow_mut().take();
-    Ok((record, panic))
+    Ok((
+        record,
+        Fatal {
+            panic: fatal.panic.take().into(),
+            overrun: fatal.overrun.take().into(),
+        },
+    ))
 }
 
 async fn asked_to_stop(stopper: &Stopper) {

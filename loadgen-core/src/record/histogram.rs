@@ -1,24 +1,222 @@
 //! The one kind of histogram that everything is recorded in, and its compact form.
 
+use std::fmt;
+use std::sync::LazyLock;
+
 use crate::clock::Nanos;
 
-/// A histogram of nanoseconds: 3 significant digits, 1 ns to one hour.
-pub type Histogram = hdrhistogram::Histogram<u64>;
+type Counts = hdrhistogram::Histogram<u64>;
+
+/// A histogram of nanoseconds: 1 ns to one hour, to three significant digits unless it was made
+/// coarser.
+///
+/// It takes no memory before its first sample, and from then on as much as its largest one asks for:
+/// some 90 KB up to a millisecond, 270 KB up to an hour. It grows a few times at the beginning, and
+/// keeps what it has when it is emptied, so that recording does not allocate once it is warm.
+///
+/// What is read from it is read from the histogram of `hdrhistogram` that it
+/// [derefs](std::ops::Deref) to.
+#[derive(Clone)]
+pub struct Histogram {
+    counts: Option<Counts>,
+    digits: Digits,
+}
+
+/// How fine a histogram is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    Two,
+    Three,
+}
+
+impl Digits {
+    /// A histogram of one bucket of the finest, that grows.
+    fn make(self) -> Counts {
+        let digits = match self {
+            Self::Two => 2,
+            Self::Three => 3,
+        };
+        let mut counts =
+            Counts::new_with_bounds(1, 2, digits).expect("constant bounds that are in order");
+        counts.auto(true);
+        counts
+    }
+
+    /// What a histogram is read as that has no samples.
+    fn nothing(self) -> &'static Counts {
+        static TWO: LazyLock<Counts> = LazyLock::new(|| Digits::Two.make());
+        static THREE: LazyLock<Counts> = LazyLock::new(|| Digits::Three.make());
+        match self {
+            Self::Two => &TWO,
+            Self::Three => &THREE,
+        }
+    }
+}
 
 /// The largest value a histogram tells apart; larger ones count as this.
 pub const HIGHEST_NS: Nanos = 3_600_000_000_000;
 
-/// An empty histogram. It never resizes, so recording never allocates.
+impl Histogram {
+    fn new(digits: Digits) -> Self {
+        Self {
+            counts: None,
+            digits,
+        }
+    }
+
+    /// Records a value; one above [`HIGHEST_NS`] as that.
+    #[inline]
+    pub fn saturating_record(&mut self, value: Nanos) {
+        self.saturating_record_n(value, 1);
+    }
+
+    /// Records a value so many times; one above [`HIGHEST_NS`] as that.
+    #[inline]
+    pub fn saturating_record_n(&mut self, value: Nanos, count: u64) {
+        let digits = self.digits;
+        let counts = self.counts.get_or_insert_with(|| digits.make());
+        // It could fail for a value that no memory can be addressed for, which an hour is not.
+        let _ = counts.record_n(value.min(HIGHEST_NS), count);
+    }
+
+    /// Adds the samples of another histogram: exactly where that is no finer, else each as the middle of
+    /// its bucket.
+    pub fn add(&mut self, other: &Self) {
+        let Some(from) = other.counts.as_ref().filter(|it| !it.is_empty()) else {
+            return;
+        };
+        let digits = self.digits;
+        let counts = self.counts.get_or_insert_with(|| digits.make());
+        // Of the same kind it only has to grow, and up to an hour it can.
+        let _ = counts.add(from);
+    }
+
+    /// Forgets all samples and keeps the memory.
+    pub fn reset(&mut self) {
+        if let Some(counts) = self.counts.as_mut().filter(|it| !it.is_empty()) {
+            counts.reset();
+        }
+    }
+
+    /// Forgets all samples and gives the memory back.
+    pub(super) fn release(&mut self) {
+        self.counts = None;
+    }
+}
+
+impl std::ops::Deref for Histogram {
+    type Target = Counts;
+
+    fn deref(&self) -> &Counts {
+        let nothing = || self.digits.nothing();
+        self.counts.as_ref().unwrap_or_else(nothing)
+    }
+}
+
+/// The samples of another histogram, each as what its bucket stands for there.
+impl From<&Counts> for Histogram {
+    fn from(counts: &Counts) -> Self {
+        let mut histogram = new_histogram();
+        for step in counts.iter_recorded() {
+            histogram.saturating_record_n(step.value_iterated_to(), step.count_at_value());
+        }
+        histogram
+    }
+}
+
+/// The same samples, however much memory they are kept in.
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.digits == other.digits && Sparse::of(self) == Sparse::of(other)
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram")
+            .field("len", &Samples::len(self))
+            .field("least", &self.least())
+            .field("largest", &self.largest())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Times of something of which there may be very many, most of them with few samples: these are kept
+/// one by one, and a histogram is made from some hundred on.
+#[derive(Debug, Clone)]
+pub(super) struct FewOrMany {
+    few: Vec<Nanos>,
+    many: Histogram,
+}
+
+impl FewOrMany {
+    /// How many are kept one by one: 2 KiB.
+    const FEW: usize = 256;
+
+    pub(super) fn new() -> Self {
+        Self {
+            few: Vec::new(),
+            many: new_histogram(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn record(&mut self, value: Nanos) {
+        let has_many = self.many.counts.as_ref().is_some_and(|it| !it.is_empty());
+        if !has_many && self.few.len() < Self::FEW {
+            self.few.push(value);
+        } else {
+            self.gather();
+            self.many.saturating_record(value);
+        }
+    }
+
+    fn gather(&mut self) {
+        for value in self.few.drain(..) {
+            self.many.saturating_record(value);
+        }
+    }
+
+    /// Adds them to a histogram.
+    pub(super) fn add_to(&self, histogram: &mut Histogram) {
+        for value in &self.few {
+            histogram.saturating_record(*value);
+        }
+        histogram.add(&self.many);
+    }
+
+    /// The same samples, packed.
+    pub(super) fn pack(&self) -> Sparse {
+        let many = Sparse::of(&self.many);
+        if self.few.is_empty() {
+            return many;
+        }
+        let bucket = |value: &Nanos| self.many.median_equivalent((*value).min(HIGHEST_NS));
+        let mut few: Vec<Nanos> = self.few.iter().map(bucket).collect();
+        few.sort_unstable();
+        let mut packed = Sparse::pack(few.chunk_by(Nanos::eq).map(|it| (it[0], it.len() as u64)));
+        packed.add(&many);
+        packed
+    }
+
+    /// Forgets all samples and keeps the memory.
+    pub(super) fn reset(&mut self) {
+        self.few.clear();
+        self.many.reset();
+    }
+}
+
+/// An empty histogram of three significant digits.
 #[must_use]
 pub fn new_histogram() -> Histogram {
-    Histogram::new_with_bounds(1, HIGHEST_NS, 3).expect("constant bounds that are in order")
+    Histogram::new(Digits::Three)
 }
 
 /// An empty histogram of two significant digits, for what is kept of each step: an eighth of the
 /// memory.
 #[must_use]
 pub fn new_coarse_histogram() -> Histogram {
-    Histogram::new_with_bounds(1, HIGHEST_NS, 2).expect("constant bounds that are in order")
+    Histogram::new(Digits::Two)
 }
 
 /// What is read from samples of nanoseconds, whatever form they are kept in.
@@ -52,7 +250,7 @@ pub trait Samples {
 
 impl Samples for Histogram {
     fn len(&self) -> u64 {
-        Self::len(self)
+        Counts::len(self)
     }
 
     fn least(&self) -> Nanos {
@@ -65,7 +263,7 @@ impl Samples for Histogram {
 
     fn mean(&self) -> f64 {
         // What is above an hour, and a sum's last digit, must not lead out of the samples' range.
-        hdrhistogram::Histogram::mean(self).clamp(self.least() as f64, self.largest() as f64)
+        Counts::mean(self).clamp(self.least() as f64, self.largest() as f64)
     }
 
     fn at(&self, quantile: f64) -> Nanos {
@@ -271,7 +469,7 @@ mod tests {
             let sum = Sparse::sum([&Sparse::of(&left), &Sparse::default(), &Sparse::of(&right)]);
             prop_assert_eq!(&sum, &sparse);
             let mut full = left;
-            full.add(&right).unwrap();
+            full.add(&right);
             prop_assert_eq!(&Sparse::of(&full), &sparse);
             prop_assert_eq!(sparse.len(), full.len());
             prop_assert_eq!(sparse.least(), full.least());
@@ -284,7 +482,7 @@ mod tests {
         #[test]
         fn one_sample_has_one_value(sample in 0_u64..3_600_000_000_000, times in 1_u64..50) {
             let mut histogram = new_histogram();
-            histogram.record_n(sample, times).unwrap();
+            histogram.saturating_record_n(sample, times);
             let sparse = Sparse::of(&histogram);
             let value = histogram.at(0.5);
             let off = value.abs_diff(sample) as f64;
@@ -295,6 +493,23 @@ mod tests {
                 }
                 prop_assert_eq!(samples.mean(), value as f64);
             }
+        }
+
+        #[test]
+        fn few_or_many_they_are_the_same_samples(
+            samples in prop::collection::vec(0_u64..5_000_000_000_000, 0..600),
+        ) {
+            let mut times = FewOrMany::new();
+            for sample in &samples {
+                times.record(*sample);
+            }
+            let whole = fill(&samples);
+            let mut added = new_histogram();
+            times.add_to(&mut added);
+            prop_assert_eq!(&added, &whole);
+            prop_assert_eq!(times.pack(), Sparse::of(&whole));
+            times.reset();
+            prop_assert!(times.pack().is_empty());
         }
 
         #[test]

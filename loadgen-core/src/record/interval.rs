@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::merge::merge;
 use super::tick::{BackendTick, StepTick};
 use super::{Ledger, Names, Recent, Tick};
 use crate::workload::SampleKind;
@@ -108,7 +107,7 @@ impl Interval {
     pub(super) fn add(&mut self, tick: &Tick) {
         self.ledger += tick.ledger;
         for (_, histogram) in &tick.response_time {
-            merge(self.response_time.second_mut(), histogram);
+            self.response_time.second_mut().add(histogram);
         }
         let parts = &tick.parts;
         for (into, from) in [
@@ -120,7 +119,7 @@ impl Interval {
             (&mut self.generator, &parts.generator),
             (&mut self.connect_time, &tick.connect_time),
         ] {
-            merge(into.second_mut(), from);
+            into.second_mut().add(from);
         }
         if let [only] = &mut *self.steps {
             only.ok += tick.ledger.completed;
@@ -131,15 +130,15 @@ impl Interval {
                     response_time: Recent::new(),
                     service_time: Recent::new(),
                 });
-                merge(into.response_time.second_mut(), &times.response_time);
-                merge(into.service_time.second_mut(), &times.service_time);
+                into.response_time.second_mut().add(&times.response_time);
+                into.service_time.second_mut().add(&times.service_time);
             }
             let ok = from.outcomes.iter().filter(|(outcome, _)| outcome.is_ok());
             step.ok += ok.map(|(_, count)| count).sum::<u64>();
             add_samples(&mut step.samples, from);
         }
         for (into, from) in self.timings.iter_mut().zip(&tick.timings) {
-            merge(into.second_mut(), from);
+            into.second_mut().add(from);
         }
     }
 
@@ -150,7 +149,7 @@ impl Interval {
         while self.backends.len() <= place {
             self.backends.push(Recent::new());
         }
-        merge(self.backends[place].second_mut(), &from.response_time);
+        from.response_time.add_to(self.backends[place].second_mut());
     }
 
     /// Empties it for the next one and keeps its memory. Its times are remembered, unless nothing
@@ -205,7 +204,7 @@ fn add_samples(into: &mut Vec<(SampleKind, Recent)>, from: &StepTick) {
             into.push((kind, Recent::new()));
             into.len() - 1
         });
-        merge(into[place].1.second_mut(), histogram);
+        into[place].1.second_mut().add(histogram);
     }
 }
 
@@ -214,6 +213,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+    use crate::record::histogram::FewOrMany;
 
     /// Intervals of these milliseconds, with one sample each; how many of them the last knows of.
     #[test_case(&[1_000; 4], 4, 4_000; "as many as there are")]
@@ -227,7 +227,7 @@ mod tests {
             interval.clear();
             interval.length = Duration::from_millis(*length);
             if *length > 0 {
-                merge(interval.response_time.second_mut(), &one());
+                interval.response_time.second_mut().add(&one());
             }
         }
         assert_eq!(interval.response_time.longer_len(), known);
@@ -236,7 +236,7 @@ mod tests {
 
     fn one() -> crate::record::Histogram {
         let mut one = crate::record::new_histogram();
-        one.record(1_000).unwrap();
+        one.saturating_record(1_000);
         one
     }
 
@@ -247,8 +247,9 @@ mod tests {
         let mut backend = BackendTick {
             requests: 1,
             failed: 0,
-            response_time: one(),
+            response_time: FewOrMany::new(),
         };
+        backend.response_time.record(1_000);
         for second in 0..20 {
             interval.clear();
             interval.length = Duration::from_secs(1);

@@ -3,14 +3,15 @@
 use crate::clock::Nanos;
 use std::time::Duration;
 
+use super::recorder::{MOST_BACKENDS, OTHER_BACKENDS};
 use super::series::Series;
 use super::silence::Listener;
-use super::tick::{BackendTick, StepTick, TargetTick};
+use super::tick::{BackendTick, MOST_CLASSES, StepTick, TargetTick, youngest};
 use super::{
     BackendRecord, Histogram, Interval, Names, Parts, ScenarioRecord, StepRecord, TargetRecord,
     Tick, new_histogram,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::workload::{Levels, SampleKind};
 
 /// Merges one scenario's ticks from all workers.
@@ -75,25 +76,26 @@ impl Merger {
             }
         }
         for (due_second, histogram) in &tick.response_time {
-            merge(&mut total.response_time, histogram);
+            total.response_time.add(histogram);
             self.series.response_time(*due_second, histogram);
         }
-        merge(&mut total.service_time, &tick.service_time);
+        total.service_time.add(&tick.service_time);
         total.parts.add(&tick.parts);
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut total.outcomes, outcome, count);
         }
         for (failure, example) in tick.examples.drain(..) {
-            if !total.examples.iter().any(|(seen, _)| *seen == failure) {
+            let known = total.examples.iter().any(|(seen, _)| *seen == failure);
+            if !known && total.examples.len() < MOST_CLASSES {
                 total.examples.push((failure, example));
             }
         }
         total.bytes.sent += tick.bytes.sent;
         total.bytes.received += tick.bytes.received;
         total.connections.counts += tick.connections;
-        merge(&mut total.connections.connect_time, &tick.connect_time);
+        total.connections.connect_time.add(&tick.connect_time);
         if let Some(rests) = &tick.back_off {
-            merge(&mut total.connections.back_off, rests);
+            total.connections.back_off.add(rests);
         }
         for (target, from) in total.targets.iter_mut().zip(&tick.targets) {
             add_target(target, from);
@@ -102,16 +104,7 @@ impl Merger {
 
         let state = &mut self.workers[worker];
         for name in tick.new_backends.drain(..) {
-            let found = total.backends.iter().position(|seen| seen.id == name);
-            state.backends.push(found.unwrap_or_else(|| {
-                total.backends.push(BackendRecord {
-                    id: name,
-                    requests: 0,
-                    failed: 0,
-                    response_time: new_histogram(),
-                });
-                total.backends.len() - 1
-            }));
+            state.backends.push(place_of(&mut total.backends, name));
         }
         for (place, from) in state.backends.iter().zip(&tick.backends) {
             add_backend(&mut total.backends[*place], from);
@@ -121,7 +114,7 @@ impl Merger {
             *sum += delta;
         }
         for ((_, sum), delta) in total.custom.timings.iter_mut().zip(&tick.timings) {
-            merge(sum, delta);
+            sum.add(delta);
         }
         for (name, value) in gauges.iter().zip(&tick.gauges) {
             if let Some(value) = value {
@@ -189,26 +182,48 @@ impl Merger {
     }
 }
 
-pub(super) fn merge(into: &mut Histogram, from: &Histogram) {
-    if !from.is_empty() {
-        into.add(from).expect("histograms of the same bounds");
+fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+    let others = Failure::Others.into();
+    if let Some((_, sum)) = into.iter_mut().find(|(seen, _)| *seen == outcome) {
+        *sum += count;
+        return;
+    }
+    let classes = into.iter().filter(|it| !it.0.is_ok()).count();
+    if outcome.is_ok() || outcome == others || classes < MOST_CLASSES {
+        into.push((outcome, count));
+    } else {
+        tally(into, others, count);
     }
 }
 
-fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
-    match into.iter_mut().find(|(seen, _)| *seen == outcome) {
-        Some((_, sum)) => *sum += count,
-        None => into.push((outcome, count)),
+/// The place of the backend of this name. Those beyond the bound share one: the workers' own bounds
+/// would add up.
+fn place_of(backends: &mut Vec<BackendRecord>, name: String) -> usize {
+    let place = |backends: &[BackendRecord], name: &str| {
+        let mut ids = backends.iter().map(|seen| seen.id.as_str());
+        ids.position(|id| id == name)
+    };
+    if let Some(place) = place(backends, &name) {
+        return place;
     }
+    let name = if backends.len() + 1 < MOST_BACKENDS {
+        name
+    } else {
+        OTHER_BACKENDS.to_owned()
+    };
+    place(backends, &name).unwrap_or_else(|| {
+        backends.push(BackendRecord::empty(name));
+        backends.len() - 1
+    })
 }
 
 /// Where there is one step only, its figures are the iteration's and were recorded there.
 fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
     if let [only] = steps {
         for (_, histogram) in &tick.response_time {
-            merge(&mut only.response_time, histogram);
+            only.response_time.add(histogram);
         }
-        merge(&mut only.service_time, &tick.service_time);
+        only.service_time.add(&tick.service_time);
         let parts = only
             .parts
             .get_or_insert_with(|| Box::new(Parts::of_scenario()));
@@ -216,6 +231,11 @@ fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut only.outcomes, outcome, count);
         }
+        only.unanswered += tick.unanswered;
+        let known = |age: Nanos| (age < Nanos::MAX).then_some(age);
+        only.youngest_unanswered =
+            youngest(only.youngest_unanswered, known(tick.youngest_unanswered));
+        only.youngest_cut_off = youngest(only.youngest_cut_off, known(tick.youngest_cut_off));
     }
     for (step, from) in steps.iter_mut().zip(&tick.steps) {
         add_step(step, from);
@@ -224,14 +244,17 @@ fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
 
 fn add_step(step: &mut StepRecord, from: &StepTick) {
     if let Some(times) = &from.times {
-        merge(&mut step.response_time, &times.response_time);
-        merge(&mut step.service_time, &times.service_time);
+        step.response_time.add(&times.response_time);
+        step.service_time.add(&times.service_time);
         let parts = step.parts.get_or_insert_with(|| Box::new(Parts::of_step()));
         parts.add(&times.parts);
     }
     for (outcome, count) in from.outcomes.iter() {
         tally(&mut step.outcomes, outcome, count);
     }
+    step.unanswered += from.unanswered;
+    step.youngest_unanswered = youngest(step.youngest_unanswered, from.youngest_unanswered);
+    step.youngest_cut_off = youngest(step.youngest_cut_off, from.youngest_cut_off);
     step.messages_sent += from.sent;
     step.messages_received += from.received;
     for (sum, count) in step.message_faults.iter_mut().zip(from.faults) {
@@ -246,7 +269,7 @@ fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
             continue;
         };
         match into.iter_mut().find(|(seen, _)| *seen == kind) {
-            Some((_, sum)) => merge(sum, histogram),
+            Some((_, sum)) => sum.add(histogram),
             None => into.push((kind, histogram.clone())),
         }
     }
@@ -260,9 +283,12 @@ fn add_target(into: &mut TargetRecord, from: &TargetTick) {
 }
 
 fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
+    if from.requests == 0 {
+        return;
+    }
     into.requests += from.requests;
     into.failed += from.failed;
-    merge(&mut into.response_time, &from.response_time);
+    into.response_time.add(&from.response_time.pack());
 }
 
 #[cfg(test)]
@@ -270,7 +296,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::outcome::Failure;
+    use crate::outcome::GrpcCode;
     use crate::record::{Ended, Recorder, Started};
     use crate::workload::{Observer, Split};
 
@@ -328,6 +354,97 @@ mod tests {
         assert!(merged.backends[..255].iter().all(|it| it.requests == 1));
         let others = &merged.backends[255];
         assert_eq!((others.id.as_str(), others.requests), ("(others)", 145));
+    }
+
+    /// Each worker has as many as a run may have.
+    #[test]
+    fn backends_are_bounded_over_all_workers() {
+        let names = names();
+        let mut merger = Merger::new(&names, 8);
+        for worker in 0..8 {
+            let recorder = Recorder::new(&names);
+            for number in 0..300 {
+                let name = format!("backend-{worker}-{number}");
+                record(&recorder, 0, 0, 1, true, &name);
+            }
+            merger.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+        }
+        let merged = merger.finish(Duration::from_secs(1));
+        assert_eq!(merged.backends.len(), 256);
+        let requests = merged.backends.iter().map(|it| it.requests);
+        assert_eq!(requests.sum::<u64>(), 8 * 300);
+        let samples = merged.backends.iter().map(|it| it.response_time.len());
+        assert_eq!(samples.sum::<u64>(), 8 * 300);
+    }
+
+    /// A server can make up four billion status codes, and a workload names without end.
+    #[test]
+    fn classes_of_failures_beyond_the_bound_are_counted_together() {
+        let names = names();
+        let mut merger = Merger::new(&names, 2);
+        for worker in 0..2 {
+            let recorder = Recorder::new(&names);
+            for number in 0..200 {
+                let failure = Failure::Grpc(GrpcCode::new(1_000 * (worker + 1) + number));
+                recorder.explain(failure, &mut || "ä".repeat(5_000));
+                recorder.started_closed(0);
+                recorder.ended(&Ended {
+                    due: 0,
+                    at: 1,
+                    split: Split::default(),
+                    outcome: failure.into(),
+                    backend: None,
+                    target: 0,
+                });
+            }
+            let worker = worker as usize;
+            merger.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+        }
+        let merged = merger.finish(Duration::from_secs(1));
+        for outcomes in [&merged.outcomes, &merged.steps[0].outcomes] {
+            assert_eq!(outcomes.len(), 129);
+            assert_eq!(outcomes.iter().map(|it| it.1).sum::<u64>(), 400);
+            let others = Outcome::Failed(Failure::Others);
+            let others = outcomes.iter().find(|it| it.0 == others);
+            assert_eq!(others.map(|it| it.1), Some(400 - 128));
+        }
+        assert_eq!(merged.examples.len(), 128);
+        let longest = merged.examples.iter().map(|it| it.1.len()).max();
+        assert_eq!(longest, Some(4_095), "whole characters");
+    }
+
+    #[test]
+    fn what_no_server_put_its_name_to_is_known() {
+        let names = names();
+        let recorder = Recorder::new(&names);
+        let end = |ok: bool, backend: Option<&str>| {
+            recorder.started_closed(0);
+            recorder.ended(&Ended {
+                due: 0,
+                at: 1,
+                split: Split::default(),
+                outcome: if ok {
+                    Outcome::Ok
+                } else {
+                    Failure::Timeout.into()
+                },
+                backend: backend.map(|it| recorder.backend(it.as_bytes())),
+                target: 0,
+            });
+        };
+        let merged = |recorder: &Recorder| {
+            let mut merger = Merger::new(&names, 1);
+            merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+            merger.finish(Duration::from_secs(1))
+        };
+        end(true, None);
+        assert_eq!(merged(&recorder).unnamed(), None, "nobody named itself");
+        end(true, Some("a"));
+        end(false, Some("a"));
+        end(true, None);
+        end(false, None);
+        end(false, None);
+        assert_eq!(merged(&recorder).unnamed(), Some((3, 2)));
     }
 
     proptest! {

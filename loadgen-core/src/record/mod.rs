@@ -26,7 +26,7 @@ pub use recent::Recent;
 pub use recorder::{Ended, Muted, Recorder, Started, Unanswered};
 pub use result::{
     BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
-    RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, WorkerRecord,
+    Overrun, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, WorkerRecord,
 };
 pub use silence::{LONG_SILENCE, Silence, Stretch};
 pub use tick::{Names, Tick};

@@ -99,7 +99,7 @@ impl Parts {
 
     pub(super) fn add(&mut self, other: &Self) {
         for (sum, more) in self.each_mut().into_iter().zip(other.each()) {
-            super::merge::merge(sum, more);
+            sum.add(more);
         }
         self.in_doubt += other.in_doubt;
         self.doubt = self.doubt.saturating_add(other.doubt);

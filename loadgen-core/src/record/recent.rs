@@ -53,9 +53,12 @@ impl Recent {
         self.forget_second();
     }
 
-    /// Begins the second anew, as if this one had not been.
+    /// Begins the second anew, as if this one had not been. One without samples gives its memory back:
+    /// there may be thousands of series of which each has some now and then.
     pub(super) fn forget_second(&mut self) {
-        if !self.second.is_empty() {
+        if self.second.is_empty() {
+            self.second.release();
+        } else {
             self.second.reset();
         }
     }
@@ -71,7 +74,7 @@ mod tests {
         let mut recent = Recent::new();
         for second in 1..=13 {
             recent.next(10);
-            recent.second_mut().record_n(second * 1_000, 2).unwrap();
+            recent.second_mut().saturating_record_n(second * 1_000, 2);
         }
         assert_eq!(recent.second().len(), 2);
         assert_eq!(recent.longer_len(), 22);

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use super::tick::Tick;
+use super::tick::{MOST_CLASSES, Tick};
 use super::{ConnectionCounts, HIGHEST_NS, Names};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
@@ -33,10 +33,12 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// Backends told apart on one worker; what comes after them is counted together.
-const MOST_BACKENDS: usize = 256;
+/// Backends told apart, on one worker and in one run; what comes after them is counted together.
+pub(super) const MOST_BACKENDS: usize = 256;
 /// The name under which they are counted.
-const OTHER_BACKENDS: &str = "(others)";
+pub(super) const OTHER_BACKENDS: &str = "(others)";
+/// The longest example of a failure that is kept, in bytes: it may hold what a server said.
+const LONGEST_EXAMPLE: usize = 4_096;
 
 /// An arrival that started. Queue wait and start lag together are its start less its due time.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,8 @@ pub struct Unanswered {
     pub due: Nanos,
     /// What the time is made of that it has waited.
     pub split: Split,
+    /// The step of several that it was at, and what that step's time is made of.
+    pub step: Option<(usize, Split)>,
     /// Which of the scenario's targets it went to, where it was started.
     pub target: TargetIndex,
 }
@@ -91,6 +95,7 @@ impl Unanswered {
                 queue_wait: until.saturating_sub(due),
                 ..Split::default()
             },
+            step: None,
             target: 0,
         }
     }
@@ -259,6 +264,9 @@ impl Recorder {
             if let Some(target) = tick.targets.get_mut(unanswered.target) {
                 target.unanswered += 1;
             }
+            if let Some((step, split)) = unanswered.step {
+                tick.step_unanswered(step, &split);
+            }
             self.unanswered(&mut tick, unanswered);
         }
     }
@@ -346,10 +354,18 @@ impl Observer for Recorder {
     }
 
     fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
-        let known = |tick: &Tick| tick.examples.iter().any(|(seen, _)| *seen == failure);
+        let known = |tick: &Tick| {
+            let examples = &tick.examples;
+            examples.len() >= MOST_CLASSES || examples.iter().any(|(seen, _)| *seen == failure)
+        };
         if !known(&self.tick.borrow()) {
             // Not under the borrow: the caller's closure may record something itself.
-            let example = detail();
+            let mut example = detail();
+            if example.len() > LONGEST_EXAMPLE {
+                example.truncate(example.floor_char_boundary(LONGEST_EXAMPLE - '…'.len_utf8()));
+                example.push('…');
+                example.shrink_to_fit();
+            }
             self.tick.borrow_mut().examples.push((failure, example));
         }
     }

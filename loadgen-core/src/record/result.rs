@@ -27,6 +27,32 @@ pub struct RunRecord {
     pub stopped: bool,
     /// What a workload said when it panicked; the run ended early because of it.
     pub panic: Option<String>,
+    /// That more arrivals stood in line than may; the run ended early because of it.
+    pub overrun: Option<Overrun>,
+}
+
+/// A line of arrivals that grew too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overrun {
+    /// Whose arrivals.
+    pub scenario: String,
+    /// How many stood in line on one worker.
+    pub in_line: u64,
+    /// Over how many workers the scenario was spread.
+    pub workers: u64,
+}
+
+impl Overrun {
+    /// A line of this scenario's that was so long on one of so many workers.
+    #[must_use]
+    pub fn new(scenario: impl Into<String>, in_line: u64, workers: u64) -> Self {
+        Self {
+            scenario: scenario.into(),
+            in_line,
+            workers,
+        }
+    }
 }
 
 impl RunRecord {
@@ -45,6 +71,7 @@ impl RunRecord {
             generator,
             stopped: false,
             panic: None,
+            overrun: None,
         }
     }
 }
@@ -226,6 +253,12 @@ pub struct StepRecord {
     pub parts: Option<Box<Parts>>,
     /// How it ended.
     pub outcomes: Vec<(Outcome, u64)>,
+    /// How often the service left it without an answer.
+    pub unanswered: u64,
+    /// The least age of what is unanswered: response times above it are lower bounds.
+    pub youngest_unanswered: Option<Nanos>,
+    /// The least service time of what was cut off unanswered: service times above it are lower bounds.
+    pub youngest_cut_off: Option<Nanos>,
     /// Messages sent.
     pub messages_sent: u64,
     /// Messages received.
@@ -247,7 +280,7 @@ pub struct BackendRecord {
     /// Of these, answered with a failure.
     pub failed: u64,
     /// Response times of its requests.
-    pub response_time: Histogram,
+    pub response_time: Sparse,
 }
 
 impl BackendRecord {
@@ -258,7 +291,7 @@ impl BackendRecord {
             id: id.into(),
             requests: 0,
             failed: 0,
-            response_time: new_histogram(),
+            response_time: Sparse::default(),
         }
     }
 }
@@ -322,6 +355,26 @@ impl ScenarioRecord {
         self.ledger.error_rate(self.unanswered)
     }
 
+    /// Requests that no server put its name to, and those of them that failed: replies without an
+    /// identity, and failures without a reply. `None` where no server named itself at all.
+    #[must_use]
+    pub fn unnamed(&self) -> Option<(u64, u64)> {
+        if self.backends.is_empty() {
+            return None;
+        }
+        let outcomes = self.steps.iter().flat_map(|step| &step.outcomes);
+        let (mut requests, mut failed) = (0, 0);
+        for (outcome, count) in outcomes {
+            requests += count;
+            failed += if outcome.is_ok() { 0 } else { *count };
+        }
+        for backend in &self.backends {
+            requests = requests.saturating_sub(backend.requests);
+            failed = failed.saturating_sub(backend.failed);
+        }
+        Some((requests, failed.min(requests)))
+    }
+
     /// A record of nothing, for a scenario with these step names.
     #[must_use]
     pub fn empty(name: &str, protocol: &str, open: bool, steps: &[String]) -> Self {
@@ -359,6 +412,9 @@ impl ScenarioRecord {
                     service_time: new_histogram(),
                     parts: None,
                     outcomes: Vec::new(),
+                    unanswered: 0,
+                    youngest_unanswered: None,
+                    youngest_cut_off: None,
                     messages_sent: 0,
                     messages_received: 0,
                     message_faults: Default::default(),

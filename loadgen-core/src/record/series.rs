@@ -173,7 +173,7 @@ mod tests {
 
     fn one(value: u64) -> Histogram {
         let mut histogram = new_histogram();
-        histogram.record(value).unwrap();
+        histogram.saturating_record(value);
         histogram
     }
 

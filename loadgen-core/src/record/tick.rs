@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::histogram::FewOrMany;
 use super::series::Happened;
 use super::silence::Activity;
 use super::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
-use crate::workload::{Levels, MessageFault, SampleKind, StepSample};
+use crate::workload::{Levels, MessageFault, SampleKind, Split, StepSample};
 
 /// The names of what a scenario records.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +74,10 @@ pub struct Tick {
 /// The most seconds of due times that one tick tells apart.
 const MOST_SECONDS: usize = 64;
 
+/// The most classes of failures told apart: a service or a workload that makes up a code for each
+/// answer must not fill our memory.
+pub(super) const MOST_CLASSES: usize = 128;
+
 /// How often each outcome was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -86,9 +91,13 @@ impl Tally {
         match outcome {
             Outcome::Ok => self.ok += count,
             Outcome::Failed(failure) => {
-                match self.failed.iter_mut().find(|(seen, _)| *seen == failure) {
-                    Some((_, total)) => *total += count,
-                    None => self.failed.push((failure, count)),
+                let seen = self.failed.iter_mut().find(|(seen, _)| *seen == failure);
+                if let Some((_, total)) = seen {
+                    *total += count;
+                } else if failure == Failure::Others || self.failed.len() < MOST_CLASSES {
+                    self.failed.push((failure, count));
+                } else {
+                    self.add(Failure::Others.into(), count);
                 }
             }
         }
@@ -111,6 +120,9 @@ impl Tally {
 pub(super) struct StepTick {
     pub(super) times: Option<Box<StepTimes>>,
     pub(super) outcomes: Tally,
+    pub(super) unanswered: u64,
+    pub(super) youngest_unanswered: Option<Nanos>,
+    pub(super) youngest_cut_off: Option<Nanos>,
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) faults: [u64; MessageFault::ALL.len()],
@@ -132,6 +144,11 @@ impl StepTimes {
             parts: Parts::of_step(),
         }
     }
+}
+
+/// The lesser of two ages, where there is any.
+pub(super) fn youngest(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+    one.into_iter().chain(other).min()
 }
 
 /// One target's part of a tick.
@@ -156,7 +173,7 @@ impl TargetTick {
 pub(super) struct BackendTick {
     pub(super) requests: u64,
     pub(super) failed: u64,
-    pub(super) response_time: Histogram,
+    pub(super) response_time: FewOrMany,
 }
 
 impl Tick {
@@ -235,6 +252,9 @@ impl Tick {
         self.targets.fill(TargetTick::default());
         for step in &mut self.steps {
             step.outcomes.clear();
+            step.unanswered = 0;
+            step.youngest_unanswered = None;
+            step.youngest_cut_off = None;
             step.sent = 0;
             step.received = 0;
             step.faults = Default::default();
@@ -305,19 +325,33 @@ impl Tick {
         }
     }
 
+    /// A step of several was given up that an answer was owed to.
+    pub(super) fn step_unanswered(&mut self, step: usize, split: &Split) {
+        if let Some(step) = self.steps.get_mut(step) {
+            let times = step.times.get_or_insert_with(|| Box::new(StepTimes::new()));
+            let (age, service_time) = (split.response_time(), split.service_time);
+            times.response_time.saturating_record(age);
+            times.service_time.saturating_record(service_time);
+            times.parts.undelayed.saturating_record(split.undelayed());
+            step.unanswered += 1;
+            step.youngest_unanswered = youngest(step.youngest_unanswered, Some(age));
+            step.youngest_cut_off = youngest(step.youngest_cut_off, Some(service_time));
+        }
+    }
+
     #[inline]
     pub(super) fn record_backend(&mut self, index: usize, ok: bool, response_time: Nanos) {
         while self.backends.len() <= index {
             self.backends.push(BackendTick {
                 requests: 0,
                 failed: 0,
-                response_time: new_histogram(),
+                response_time: FewOrMany::new(),
             });
         }
         let backend = &mut self.backends[index];
         backend.requests += 1;
         backend.failed += u64::from(!ok);
-        backend.response_time.saturating_record(response_time);
+        backend.response_time.record(response_time);
     }
 
     pub(super) fn forget_warm_up(&mut self) {

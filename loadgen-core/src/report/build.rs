@@ -12,16 +12,17 @@ use super::scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
     Step, Target, ThresholdResult,
 };
-use super::statistics::{PointStatistics, Statistics, merge, micros, round3, round6};
+use super::secrets::Secrets;
+use super::statistics::{PointStatistics, Statistics, micros, round3, round6};
 use super::verdict::verdict_on;
 use super::worker_load::WorkerLoad;
 use crate::clock::{Nanos, nanos};
 use crate::outcome::Outcome;
 use crate::record::{
-    BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
-    Histogram, Ledger, Parts, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord,
-    new_histogram,
+    ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord, Histogram,
+    Ledger, Parts, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, new_histogram,
 };
+use crate::scenario::{Plan, to_json};
 use crate::threshold::Threshold;
 use crate::workload::{MessageFault, SampleKind};
 
@@ -33,7 +34,8 @@ pub struct Context {
     pub run_id: String,
     /// The resolved plan.
     pub plan: Value,
-    /// The conditions of each scenario, in the order of the record's scenarios.
+    /// The conditions of each scenario, in the order of the record's scenarios. Those that have no entry
+    /// are judged by the one that holds where a scenario gives none, `error_rate < 1%`.
     pub thresholds: Vec<Vec<Threshold>>,
     /// Version of the program that ran it.
     pub version: String,
@@ -44,8 +46,20 @@ pub struct Context {
 }
 
 impl Context {
+    /// A context of this plan and its conditions, with an id made now, this machine's facts and this
+    /// library's version.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let scenarios = &plan.scenarios;
+        Self {
+            plan: to_json(scenarios),
+            thresholds: scenarios.iter().map(|it| it.thresholds.clone()).collect(),
+            ..Self::new()
+        }
+    }
+
     /// A context with an id made now, this machine's facts and this library's version; no plan
-    /// (an empty object) and no conditions.
+    /// (an empty object) and the condition that holds where none is given.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -65,15 +79,21 @@ impl Default for Context {
     }
 }
 
-/// Makes the document of a run.
+/// Stands for the server in the row of requests that none put its name to.
+const UNNAMED_BACKEND: &str = "(unnamed)";
+
+/// Makes the document of a run. Secrets in the plan, told by their names, are masked in it, and so are
+/// their values in the examples of failures.
 #[must_use]
 pub fn build(record: &RunRecord, context: Context) -> Document {
+    let by_default = Threshold::default_error_rate();
     let judged: Vec<Vec<ThresholdResult>> = record
         .scenarios
         .iter()
         .enumerate()
         .map(|(index, scenario)| {
-            let thresholds = context.thresholds.get(index).map_or(&[][..], Vec::as_slice);
+            let given = context.thresholds.get(index);
+            let thresholds = given.map_or(std::slice::from_ref(&by_default), Vec::as_slice);
             thresholds.iter().map(|it| judge(it, scenario)).collect()
         })
         .collect();
@@ -83,10 +103,11 @@ pub fn build(record: &RunRecord, context: Context) -> Document {
 /// Makes the document of a run whose conditions are judged.
 pub(super) fn assemble(
     record: &RunRecord,
-    context: Context,
+    mut context: Context,
     judged: Vec<Vec<ThresholdResult>>,
 ) -> Document {
-    Document {
+    let secrets = Secrets::mask_in(&mut context.plan);
+    let mut document = Document {
         schema: SchemaVersion::V1,
         verdict: verdict_on(record, &judged, context.host.cores),
         total: total(record),
@@ -107,7 +128,20 @@ pub(super) fn assemble(
             .zip(judged)
             .map(|(record, thresholds)| scenario(record, thresholds))
             .collect(),
+    };
+    let failures = document
+        .scenarios
+        .iter_mut()
+        .flat_map(|it| &mut it.failures);
+    let verdict = &mut document.verdict;
+    for text in failures
+        .filter_map(|it| it.example.as_mut())
+        .chain(&mut verdict.reasons)
+        .chain(&mut verdict.warnings)
+    {
+        secrets.mask_text(text);
     }
+    document
 }
 
 fn judge(threshold: &Threshold, record: &ScenarioRecord) -> ThresholdResult {
@@ -153,7 +187,7 @@ fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenar
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
         steps: record.steps.iter().map(|it| step(it, record)).collect(),
-        backends: backends(&record.backends),
+        backends: backends(record),
         thresholds,
         series: (1..=record.series.len())
             .filter_map(|nth| last_point(&record.series[..nth]))
@@ -228,8 +262,6 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         let parts = record.parts.as_deref();
         parts.and_then(|parts| Statistics::of_any(of(parts)))
     };
-    let is_only = scenario.steps.len() == 1;
-    let youngest = |of: Option<Nanos>| of.filter(|_| is_only);
     let samples = |kind: SampleKind| {
         let series = record.samples.iter().find(|(of, _)| *of == kind);
         series.and_then(|(_, histogram)| Statistics::of_any(histogram))
@@ -247,15 +279,10 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
     };
     Step {
         name: record.name.clone(),
-        response_time_us: Statistics::of_any(&record.response_time).map(|it| {
-            it.with_lower_bounds(
-                &record.response_time,
-                youngest(scenario.youngest_unanswered),
-            )
-        }),
-        service_time_us: Statistics::of_any(&record.service_time).map(|it| {
-            it.with_lower_bounds(&record.service_time, youngest(scenario.youngest_cut_off))
-        }),
+        response_time_us: Statistics::of_any(&record.response_time)
+            .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
+        service_time_us: Statistics::of_any(&record.service_time)
+            .map(|it| it.with_lower_bounds(&record.service_time, record.youngest_cut_off)),
         queue_wait_us: part(|parts| &parts.queue_wait),
         start_lag_us: part(|parts| &parts.start_lag),
         send_lag_us: part(|parts| &parts.send_lag),
@@ -268,22 +295,32 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         message_lag_us: samples(SampleKind::MessageLag),
         stream_wait_us: samples(SampleKind::StreamWait),
         messages: (messages != Messages::default()).then_some(messages),
+        unanswered: record.unanswered,
         outcomes: outcomes(&record.outcomes),
     }
 }
 
-fn backends(records: &[BackendRecord]) -> Vec<Backend> {
-    let requests: u64 = records.iter().map(|backend| backend.requests).sum();
-    records
-        .iter()
-        .map(|record| Backend {
-            id: record.id.clone(),
-            requests: record.requests,
-            share: round6(record.requests as f64 / requests as f64),
-            failed: record.failed,
-            response_time_us: Statistics::of_any(&record.response_time),
-        })
-        .collect()
+/// What no server put its name to is a row of its own, or the shares would be of an unknown whole.
+fn backends(scenario: &ScenarioRecord) -> Vec<Backend> {
+    let records = &scenario.backends;
+    let (unnamed, unnamed_failed) = scenario.unnamed().unwrap_or_default();
+    let named: u64 = records.iter().map(|backend| backend.requests).sum();
+    let share = |requests: u64| round6(requests as f64 / (named + unnamed) as f64);
+    let unnamed = (unnamed > 0).then(|| Backend {
+        id: UNNAMED_BACKEND.to_owned(),
+        requests: unnamed,
+        share: share(unnamed),
+        failed: unnamed_failed,
+        response_time_us: None,
+    });
+    let named = records.iter().map(|record| Backend {
+        id: record.id.clone(),
+        requests: record.requests,
+        share: share(record.requests),
+        failed: record.failed,
+        response_time_us: Statistics::of_any(&record.response_time),
+    });
+    named.chain(unnamed).collect()
 }
 
 /// The last of these; those before it are what its percentiles may be of, too.
@@ -367,13 +404,13 @@ fn total(record: &RunRecord) -> Total {
             *outcomes_by_key.entry(key).or_default() += count;
         }
         counts += scenario.connections.counts;
-        merge(&mut connect_time, &scenario.connections.connect_time);
-        merge(&mut back_off, &scenario.connections.back_off);
+        connect_time.add(&scenario.connections.connect_time);
+        back_off.add(&scenario.connections.back_off);
     }
     let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
         let mut all = new_histogram();
         for scenario in &record.scenarios {
-            merge(&mut all, of(scenario));
+            all.add(of(scenario));
         }
         all
     };

@@ -72,7 +72,7 @@ pub struct Run {
     pub version: String,
     /// The machine that made the load.
     pub host: Host,
-    /// The plan as it was run: defaults, profiles and overrides applied.
+    /// The plan as it was run: defaults, profiles and overrides applied. Secrets are `***`.
     pub plan: serde_json::Value,
     /// How the generator itself fared.
     pub generator: Generator,

@@ -11,6 +11,7 @@ mod environment;
 mod phrase;
 mod scenario;
 mod schema;
+mod secrets;
 mod statistics;
 mod throttling;
 mod verdict;

@@ -221,6 +221,9 @@ pub struct Step {
     /// Messages, where any were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
+    /// How often the service left it without an answer; left out where it never did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u64,
     /// How it ended, by key. `ok` is always there.
     pub outcomes: BTreeMap<String, u64>,
 }
@@ -271,15 +274,16 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// One server's share of the requests that were answered by a server that named itself.
+/// One server's share of a scenario's requests, where any server named itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Backend {
-    /// What it calls itself.
+    /// What it calls itself. `(unnamed)` is for what no server put its name to, replies without an
+    /// identity and failures without a reply; `(others)` for those beyond the 255 that are told apart.
     pub id: String,
     /// Requests it answered, failed ones included.
     pub requests: u64,
-    /// Its part of all backends' requests, 0 to 1, to six decimals.
+    /// Its part of all requests, 0 to 1, to six decimals.
     #[schemars(range(min = 0, max = 1))]
     pub share: f64,
     /// Of its requests, those it answered with a failure.

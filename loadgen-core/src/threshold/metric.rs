@@ -361,7 +361,10 @@ impl StepMetric {
         let ended = outcomes.iter().map(|(_, count)| count).sum();
         match self {
             Self::ErrorRate if only => Metric::ErrorRate.observe(record, unit),
-            Self::ErrorRate => percent(ended - count_of(outcomes, "ok"), ended),
+            Self::ErrorRate => {
+                let bad = ended - count_of(outcomes, "ok") + step.unanswered;
+                percent(bad, ended + step.unanswered)
+            }
             Self::Outcome(key) => share_of(count_of(outcomes, key), ended, unit),
             Self::MessagesSent => count_or_rate(step.messages_sent, record, unit),
             Self::MessagesReceived => count_or_rate(step.messages_received, record, unit),
@@ -415,7 +418,7 @@ fn of_all_steps(record: &ScenarioRecord, kind: SampleKind) -> Option<Histogram> 
 fn merged<'a>(mut all: impl Iterator<Item = &'a Histogram>) -> Option<Histogram> {
     let mut merged = all.next()?.clone();
     for histogram in all {
-        merged.add(histogram).ok()?;
+        merged.add(histogram);
     }
     Some(merged)
 }

@@ -7,14 +7,14 @@ use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::{
     ByteCount, ConnectionCounts, ConnectionRecord, Histogram, Ledger, Parts, ScenarioRecord,
-    Silence, StepRecord, Stretch,
+    Silence, StepRecord, Stretch, new_histogram,
 };
 use crate::workload::SampleKind;
 
 fn histogram(samples_us: impl IntoIterator<Item = u64>) -> Histogram {
-    let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    let mut histogram = new_histogram();
     for sample in samples_us {
-        histogram.record(sample * 1000).unwrap();
+        histogram.saturating_record(sample * 1000);
     }
     histogram
 }
@@ -69,6 +69,9 @@ fn record() -> ScenarioRecord {
                 response_time: histogram([100, 200]),
                 service_time: histogram([100]),
                 outcomes: vec![(Outcome::Ok, 3), (Failure::Check.into(), 1)],
+                unanswered: 0,
+                youngest_unanswered: None,
+                youngest_cut_off: None,
                 messages_sent: 5,
                 messages_received: 7,
                 message_faults: [1, 2, 3, 4],
@@ -80,6 +83,9 @@ fn record() -> ScenarioRecord {
                 response_time: histogram([]),
                 service_time: histogram([]),
                 outcomes: Vec::new(),
+                unanswered: 0,
+                youngest_unanswered: None,
+                youngest_cut_off: None,
                 messages_sent: 0,
                 messages_received: 0,
                 message_faults: Default::default(),

@@ -246,6 +246,21 @@ impl<'a> Iteration<'a> {
         self.end_step(end, outcome);
     }
 
+    /// The step that was under way when the iteration was given up, and what the time is made of that it
+    /// has waited until then. `None` where none was, or where the scenario has no other.
+    pub(crate) fn given_up(&self, now: Nanos) -> Option<(usize, Split)> {
+        let (step, before) = self.current.take()?;
+        let took = now.saturating_sub(self.current_start.get());
+        let took = took.saturating_sub(self.step_rested.get());
+        let send_lag = self.send_lag.get().min(took);
+        let split = Split {
+            send_lag,
+            service_time: took - send_lag,
+            ..before
+        };
+        Some((step, split))
+    }
+
     /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for
     /// the service. One that was cut off had no reply.
     pub(crate) fn split(&self, seen: Nanos, was_cut: bool) -> (Split, Nanos) {

@@ -94,7 +94,7 @@ fn served(serving: &[Serving]) -> Vec<Served<'_>> {
             failed: activity.failed,
             connections_opened: activity.connections_opened,
             connections_open: activity.connections_open,
-            handling_time: activity.handling_time,
+            handling_time: (&activity.handling_time).into(),
         })
     });
     served.collect()

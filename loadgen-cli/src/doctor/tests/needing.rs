@@ -143,13 +143,43 @@ fn a_table_that_would_overflow() {
     assert_eq!(unused, Vec::<String>::new());
 }
 
-#[test]
-fn memory_that_would_not_do() {
-    let scenario = websocket(closed(4_000), "10.0.0.7:8");
-    let lines = warned(&scenario, |facts| {
-        facts.memory.as_mut().unwrap().available = 32 << 20;
-    });
-    insta::assert_snapshot!(lines.join("\n"), @"4,000 connections take about 62.5 MiB of memory, reckoned at 16 KiB each, and 32 MiB is free; ask for fewer, or free some");
+fn open(rate: f64, when_busy: WhenBusy) -> Load {
+    Load::Open(OpenModel {
+        stages: vec![RateStage {
+            duration: std::time::Duration::from_secs(60),
+            from: rate,
+            to: rate,
+        }],
+        spacing: Spacing::Uniform,
+        max_users: 100,
+        when_busy,
+    })
+}
+
+fn loaded(load: Load) -> ScenarioPlan {
+    let mut plan = grpc(None, &["h:1"]);
+    plan.load = load;
+    plan
+}
+
+fn steps(number: usize) -> ScenarioPlan {
+    let mut plan = grpc(None, &["h:1"]);
+    let step = plan.steps[0].clone();
+    plan.steps = vec![step; number];
+    plan
+}
+
+/// Each of these was ended by the kernel, without a word.
+#[test_case(&[loaded(closed(1_000_000))], 2 << 30 => "the run would take at least 3.82 GiB of memory (1,000,000 users 3.81 GiB, 4 connections 64 KiB, 60 histograms 3.75 MiB), and 2 GiB can be had; ask for fewer users (`--concurrency`), free some memory, or raise its limit".to_owned(); "users")]
+#[test_case(&[loaded(open(100e6, WhenBusy::Queue))], 100 << 20 => "the run would take at least 133 MiB of memory (100 users 400 KiB, 4 connections 64 KiB, 80 histograms 5 MiB, 8,388,608 arrivals in line 128 MiB), and 100 MiB can be had; ask for a lower rate, or `\"when_busy\": \"drop\"`, with which none stand in line, free some memory, or raise its limit".to_owned(); "arrivals in line")]
+#[test_case(&[loaded(open(100e6, WhenBusy::Drop))], 100 << 20 => ""; "no line")]
+#[test_case(&vec![grpc(None, &["h:1"]); 1_000], 2 << 30 => "the run would take at least 3.76 GiB of memory (10,000 users 39.1 MiB, 4,000 connections 62.5 MiB, 60,000 histograms 3.66 GiB), and 2 GiB can be had; ask for fewer scenarios or steps at a time, or fewer `--workers`, free some memory, or raise its limit".to_owned(); "scenarios")]
+#[test_case(&[steps(10_000)], 2 << 30 => "the run would take at least 21.1 GiB of memory (10 users 40 KiB, 4 connections 64 KiB, 740,060 histograms 21.1 GiB), and 2 GiB can be had; ask for fewer scenarios or steps at a time, or fewer `--workers`, free some memory, or raise its limit".to_owned(); "steps")]
+#[test_case(&[websocket(closed(4_000), "10.0.0.7:8")], 32 << 20 => "the run would take at least 66.2 MiB of memory (4,000 connections 62.5 MiB, 60 histograms 3.75 MiB), and 32 MiB can be had; ask for fewer connections (`--connections`; of WebSocket, `--concurrency`), free some memory, or raise its limit".to_owned(); "connections")]
+#[test_case(&[steps(20), loaded(closed(1_000))], 100 << 20 => ""; "what fits")]
+fn memory(scenarios: &[ScenarioPlan], room: u64) -> String {
+    let error = needs(scenarios).memory.fits(Some(room)).err();
+    error.map(|it| it.to_string()).unwrap_or_default()
 }
 
 #[test]

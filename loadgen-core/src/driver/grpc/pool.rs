@@ -15,11 +15,7 @@ use super::keeper::{self, Opener};
 use super::place::Place;
 use super::prepare::Prepared;
 use crate::driver::net::Endpoint;
-use crate::workload::{Levels, PrepareError, WorkerContext};
-
-/// Connections that are opened at the same time. More would only wait for each other, in the
-/// server's queue and in ours, and have it counted as connect time.
-const MOST_AT_ONCE: usize = 128;
+use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
 /// The connections of one worker.
 pub(super) struct Pool {
@@ -66,7 +62,7 @@ impl Pool {
         }
     }
 
-    /// Opens all connections, [`MOST_AT_ONCE`] at a time. A name is resolved once for all of its
+    /// Opens all connections, [`OPENED_AT_ONCE`] at a time. A name is resolved once for all of its
     /// connections. Those that fail are tried again behind the scenes; that all
     /// of them fail is an error.
     pub(super) async fn open(&self) -> Result<(), PrepareError> {
@@ -86,7 +82,7 @@ impl Pool {
                     .open(resolving, false)
                     .map(move |attempt| (nth, attempt))
             });
-        let mut attempts = stream::iter(attempts).buffer_unordered(MOST_AT_ONCE);
+        let mut attempts = stream::iter(attempts).buffer_unordered(OPENED_AT_ONCE);
         let mut failed = Vec::new();
         while let Some((nth, attempt)) = attempts.next().await {
             match attempt {

@@ -41,6 +41,17 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
             "a workload panicked and the run ended early: {message}"
         ));
     }
+    if let Some(overrun) = &record.overrun {
+        findings.broken.push(format!(
+            "`{}`: {} stood in line for a user on one of {}, which is as many as are kept, and the run \
+             ended early: users cannot keep up with this rate; lower it, raise the most users \
+             (`load.open.users.max`, `--concurrency`), or turn away what finds none free \
+             (`\"when_busy\": \"drop\"`)",
+            overrun.scenario,
+            plural(overrun.in_line, "arrival"),
+            plural(overrun.workers, "worker"),
+        ));
+    }
     let stalled = record
         .generator
         .workers

@@ -18,16 +18,17 @@ fn run(open: bool, change: impl FnOnce(&mut RunRecord)) -> RunRecord {
     scenario.ledger.started = 10_000;
     scenario.ledger.completed = 10_000;
     scenario.outcomes = vec![(Outcome::Ok, 10_000)];
-    scenario.response_time.record_n(1_000_000, 10_000).unwrap();
+    scenario
+        .response_time
+        .saturating_record_n(1_000_000, 10_000);
     scenario
         .parts
         .undelayed
-        .record_n(1_000_000, 10_000)
-        .unwrap();
+        .saturating_record_n(1_000_000, 10_000);
     if open {
         scenario.started_in_time = 10_000;
-        scenario.parts.start_lag.record_n(30_000, 10_000).unwrap();
-        scenario.parts.queue_wait.record_n(0, 10_000).unwrap();
+        scenario.parts.start_lag.saturating_record_n(30_000, 10_000);
+        scenario.parts.queue_wait.saturating_record_n(0, 10_000);
     }
     let worker = WorkerRecord {
         cpu_busy: 0.3,
@@ -51,8 +52,14 @@ fn late(record: &mut RunRecord, late: u64) {
     scenario.ledger.late = late;
     scenario.parts.start_lag.reset();
     let on_time = scenario.ledger.started - late;
-    scenario.parts.start_lag.record_n(30_000, on_time).unwrap();
-    scenario.parts.start_lag.record_n(12_000_000, late).unwrap();
+    scenario
+        .parts
+        .start_lag
+        .saturating_record_n(30_000, on_time);
+    scenario
+        .parts
+        .start_lag
+        .saturating_record_n(12_000_000, late);
     delay(record, late, 12_000_000);
 }
 
@@ -61,9 +68,11 @@ fn delay(record: &mut RunRecord, delayed: u64, part_ns: u64) {
     let scenario = &mut record.scenarios[0];
     let others = scenario.response_time.len() - delayed;
     scenario.response_time.reset();
-    scenario.response_time.record_n(1_000_000, others).unwrap();
+    scenario
+        .response_time
+        .saturating_record_n(1_000_000, others);
     let seen = 1_000_000 + part_ns;
-    scenario.response_time.record_n(seen, delayed).unwrap();
+    scenario.response_time.saturating_record_n(seen, delayed);
 }
 
 fn drop_arrivals(record: &mut RunRecord, dropped: u64) {
@@ -111,8 +120,7 @@ fn a_rate_that_was_missed_for_want_of_users_is_not_blamed_on_lateness() {
         scenario
             .parts
             .queue_wait
-            .record_n(2_000_000_000, 10_000)
-            .unwrap();
+            .saturating_record_n(2_000_000_000, 10_000);
     });
     let verdict = verdict(&record, &[]);
     assert_eq!(verdict.status, Status::Invalid);
@@ -135,7 +143,7 @@ fn messages_out_of_the_blue_are_warned_of() {
         let step = &mut record.scenarios[0].steps[0];
         step.message_faults[MessageFault::Unexpected as usize] = 1_204;
         let mut replies = crate::record::new_histogram();
-        replies.record_n(1_000_000, 10_000).unwrap();
+        replies.saturating_record_n(1_000_000, 10_000);
         step.samples = vec![(SampleKind::RoundTrip, replies)];
     });
     let verdict = verdict(&record, &[]);
@@ -228,7 +236,7 @@ fn failed_conditions_are_reasons() {
         let scenario = &mut record.scenarios[0];
         for histogram in [&mut scenario.response_time, &mut scenario.parts.undelayed] {
             histogram.reset();
-            histogram.record_n(7_200_000, 10_000).unwrap();
+            histogram.saturating_record_n(7_200_000, 10_000);
         }
     };
     let verdict = verdict(&run(false, slow), &[conditions]);
@@ -256,7 +264,7 @@ fn a_run_that_measured_nothing_says_so_once() {
 fn replies_that_share_a_stamp(in_doubt: u64) -> String {
     let record = run(false, |record| {
         let scenario = &mut record.scenarios[0];
-        scenario.service_time.record_n(1_000_000, 10_000).unwrap();
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
         scenario.parts.in_doubt = in_doubt;
         scenario.parts.doubt = in_doubt * 100_000;
     });
@@ -269,7 +277,7 @@ fn replies_that_share_a_stamp_of_a_late_generator() {
     let record = run(true, |record| {
         late(record, 312);
         let scenario = &mut record.scenarios[0];
-        scenario.service_time.record_n(1_000_000, 10_000).unwrap();
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
         scenario.parts.in_doubt = 5_000;
     });
     let warnings = verdict(&record, &[]).warnings.join("\n");
@@ -373,12 +381,11 @@ fn a_slow_service_in_words() {
         scenario.unanswered = 812;
         scenario.dropped_unanswered = 812;
         scenario.parts.queue_wait.reset();
-        scenario.parts.queue_wait.record_n(0, 9_000).unwrap();
+        scenario.parts.queue_wait.saturating_record_n(0, 9_000);
         scenario
             .parts
             .queue_wait
-            .record_n(900_000_000, 188)
-            .unwrap();
+            .saturating_record_n(900_000_000, 188);
     });
     let verdict = verdict(&record, &[]);
     assert_eq!(verdict.status, Status::Pass);

@@ -23,6 +23,7 @@ pub mod alarm;
 mod assemble;
 mod cap;
 pub mod cgroup;
+mod clean;
 pub mod clock;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;

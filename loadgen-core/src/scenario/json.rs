@@ -1,4 +1,5 @@
-//! Text to JSON value. Owns what the JSON parser alone would let pass: a field that stands twice.
+//! Text to JSON value. Owns what the JSON parser alone would let pass, a field that stands twice, and
+//! what it would lose: how a number is written.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,8 +18,10 @@ pub(super) fn parse(
     // Some editors put a byte order mark in front.
     let json = text.strip_prefix('\u{feff}').unwrap_or(text);
     let path = RefCell::new(String::new());
+    let numbers = RefCell::new(Numbers { rest: json });
     let node = Node {
         path: &path,
+        numbers: &numbers,
         problems,
     };
     let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -43,10 +46,59 @@ pub(super) fn parse(
 #[derive(Clone, Copy)]
 struct Node<'a> {
     path: &'a RefCell<String>,
+    numbers: &'a RefCell<Numbers<'a>>,
     problems: &'a Problems,
 }
 
+/// The numbers of a JSON text, as they are written, in the order in which a parser meets them. A
+/// number in the text's wrong part is never asked for.
+struct Numbers<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Numbers<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let bytes = self.rest.as_bytes();
+        let mut at = 0;
+        loop {
+            match bytes.get(at)? {
+                b'"' => {
+                    at += 1;
+                    while !matches!(bytes.get(at), None | Some(b'"')) {
+                        at += if bytes[at] == b'\\' { 2 } else { 1 };
+                    }
+                    at += 1;
+                }
+                b'-' | b'0'..=b'9' => break,
+                _ => at += 1,
+            }
+        }
+        let is_part = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+        let length = bytes[at..].iter().take_while(|byte| is_part(byte)).count();
+        let number = &self.rest[at..at + length];
+        self.rest = &self.rest[at + length..];
+        Some(number)
+    }
+}
+
+/// The field by which the parser hands over a number that no machine word holds as it is written.
+const NUMBER: &str = "$serde_json::private::Number";
+
 impl Node<'_> {
+    /// The number that the parser is at. The parser has another way to write an exponent, so what it
+    /// read is asked for only where it is not at a number of the text.
+    fn number(self, read: impl FnOnce() -> Number) -> Value {
+        let written = self.numbers.borrow_mut().next();
+        Value::Number(match written {
+            Some(written) if written.contains(['e', 'E']) => {
+                Number::from_string_unchecked(written.to_owned())
+            }
+            _ => read(),
+        })
+    }
+
     /// Runs `read` one level down and comes back up.
     fn below<T>(self, part: &str, read: impl FnOnce(Self) -> T) -> T {
         let length = self.path.borrow().len();
@@ -81,17 +133,11 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
+        Ok(self.number(|| number.into()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
-        Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number out of range"))
+        Ok(self.number(|| number.into()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -115,6 +161,13 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
+            if object.is_empty() && key == NUMBER {
+                let text: String = fields.next_value()?;
+                let number = text.parse::<Number>();
+                return number
+                    .map(|number| self.number(|| number))
+                    .map_err(A::Error::custom);
+            }
             let part = join(&self.path.borrow(), &key);
             let value = self.below(&part, |node| fields.next_value_seed(node))?;
             if object.contains_key(&key) {
@@ -130,7 +183,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 }
 
 /// What a field adds to a path: `.name`, or `["odd name"]` where a plain name would mislead.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     let plain = !key.is_empty()
         && key
             .chars()

@@ -30,6 +30,7 @@ mod target;
 mod validate;
 mod websocket;
 
+pub(crate) use json::join;
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{
     Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Plan, Protocol, ReplyMark,

@@ -15,6 +15,7 @@ use super::plan::{
     Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Protocol, ReplyMark,
     ScenarioPlan, StepPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
 };
+use super::problem::Problems;
 use super::raw::{
     RawArrivals, RawBetween, RawClosed, RawCompression, RawConnectionPer, RawGrpc, RawLoad,
     RawOpen, RawOpenUsers, RawRateStage, RawScenario, RawStep, RawSuite, RawThinkTime, RawTls,
@@ -36,8 +37,10 @@ pub fn to_json(scenarios: &[ScenarioPlan]) -> Value {
         scenarios: Slot::Given(List::of(scenarios.iter().map(scenario))),
         ..RawSuite::default()
     };
-    // Only a map with keys that are no text could fail, and there is none.
-    serde_json::to_value(&suite).unwrap_or_default()
+    // By way of a text: the direct way would write numbers of messages anew. Only a map with keys
+    // that are no text could fail, and there is none.
+    let text = serde_json::to_string(&suite).unwrap_or_default();
+    super::json::parse("", &text, &Problems::default()).unwrap_or_default()
 }
 
 fn scenario(plan: &ScenarioPlan) -> RawScenario {

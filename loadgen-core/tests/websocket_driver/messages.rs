@@ -45,6 +45,7 @@ fn a_message_and_its_reply() {
 #[test_case(Payload::Text("grüße".to_owned()); "text")]
 #[test_case(Payload::Text(String::new()); "an empty text")]
 #[test_case(Payload::Json(serde_json::json!({"a": [1, null]})); "json")]
+#[test_case(Payload::Json(serde_json::from_str(r#"[123456789012345678901234567890,1.10,-0]"#).expect("JSON")); "numbers as written")]
 #[test_case(Payload::Binary(vec![0, 255, 7]); "binary")]
 #[test_case(Payload::Sized { bytes: 3 << 20, text: false }; "large binary")]
 #[test_case(Payload::Sized { bytes: 70_000, text: true }; "long text")]

@@ -2,13 +2,12 @@
 //!
 //! Owns the order in which they are asked. Runs before the run only.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use prost_reflect::{DescriptorPool, MethodDescriptor};
-use protox::Compiler;
-use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use super::error::DriverError;
+use super::protos::{compile_files, compile_source};
 use crate::nearest::nearest;
 
 const OWN_PROTO: &str = include_str!("../../../proto/loadgen/v1/loadgen.proto");
@@ -67,89 +66,6 @@ impl Catalogue {
         });
         let names: Vec<String> = names.collect();
         nearest(method, names.iter().map(String::as_str)).map(str::to_owned)
-    }
-}
-
-/// Compiles `.proto` files. A folder among them is a root for imports; so is each file's own.
-fn compile_files(protos: &[PathBuf]) -> Result<DescriptorPool, DriverError> {
-    let mut roots: Vec<&Path> = Vec::new();
-    let mut files = Vec::new();
-    for path in protos {
-        let root = if path.is_dir() {
-            Some(path.as_path())
-        } else {
-            files.push(path);
-            path.parent().map(|parent| {
-                if parent.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    parent
-                }
-            })
-        };
-        roots.extend(root.filter(|root| !roots.contains(root)));
-    }
-    // Folders named on purpose come before those that files merely lie in.
-    roots.sort_by_key(|root| !protos.iter().any(|path| path == root));
-    let failed = |file: &Path, error: protox::Error| DriverError::Proto {
-        file: file.to_owned(),
-        problem: describe(&error),
-    };
-    let mut compiler = Compiler::new(&roots).map_err(|error| failed(&protos[0], error))?;
-    for file in files {
-        compiler
-            .open_file(file)
-            .map_err(|error| failed(file, error))?;
-    }
-    Ok(compiler.descriptor_pool())
-}
-
-/// Compiles one file that is at hand as text.
-pub(super) fn compile_source(name: &str, source: &str) -> Result<DescriptorPool, DriverError> {
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(Named {
-        name: name.to_owned(),
-        source: source.to_owned(),
-    });
-    resolver.add(GoogleFileResolver::new());
-    let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler
-        .open_file(name)
-        .map_err(|error| DriverError::Proto {
-            file: name.into(),
-            problem: describe(&error),
-        })?;
-    Ok(compiler.descriptor_pool())
-}
-
-struct Named {
-    name: String,
-    source: String,
-}
-
-impl FileResolver for Named {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        if name == self.name {
-            File::from_source(name, &self.source)
-        } else {
-            Err(protox::Error::file_not_found(name))
-        }
-    }
-}
-
-/// What a compile error says, with the line and column it points at.
-fn describe(error: &protox::Error) -> String {
-    use miette::Diagnostic;
-
-    let place = error.labels().and_then(|mut labels| labels.next());
-    let position = place.and_then(|label| {
-        let source = error.source_code()?;
-        let span = source.read_span(label.inner(), 0, 0).ok()?;
-        Some((span.line() + 1, span.column() + 1))
-    });
-    match position {
-        Some((line, column)) => format!("line {line}, column {column}: {error}"),
-        None => error.to_string(),
     }
 }
 

@@ -13,7 +13,7 @@ pub enum DriverError {
     #[error("{0}")]
     Endpoint(#[from] EndpointError),
     /// A `.proto` file could not be read or compiled.
-    #[error("protos: {file}: {problem}")]
+    #[error("protos: {}: {problem}", file.display())]
     Proto {
         /// The file.
         file: PathBuf,
@@ -31,7 +31,7 @@ pub enum DriverError {
         method: String,
     },
     /// No known service has the method.
-    #[error("{path}: there is no method `{method}`{}", did_you_mean(nearest.as_deref()))]
+    #[error("{path}: there is no method `{method}`{}", hint(nearest.as_deref(), services))]
     UnknownMethod {
         /// The step's place in the scenario.
         path: String,
@@ -39,11 +39,14 @@ pub enum DriverError {
         method: String,
         /// The method with the name most like it, if any is like it.
         nearest: Option<String>,
+        /// The services that the server has, where it was asked and has not this one.
+        services: Box<[String]>,
     },
     /// The method is neither described by the scenario nor by the server.
     #[error(
-        "{path}: nothing describes `{method}`: {problem}; name its .proto files in `protos`, or \
-         turn on reflection at the server"
+        "{path}: nothing describes `{method}`{}: {problem}; name its .proto files in `protos`, or \
+         turn on reflection at the server",
+        perhaps(nearest.as_deref())
     )]
     Undescribed {
         /// The step's place in the scenario.
@@ -52,14 +55,14 @@ pub enum DriverError {
         method: String,
         /// What the server said.
         problem: String,
+        /// The described method with the name most like it, if any is like it.
+        nearest: Option<String>,
     },
-    /// A message does not fit its type.
-    #[error("{path}: {problem}")]
+    /// Messages do not fit their types.
+    #[error("{}", lines(mistakes))]
     Message {
-        /// The field's place in the scenario: `steps[0].grpc.message.name`.
-        path: String,
-        /// What is wrong with it, and what was expected.
-        problem: String,
+        /// Everything that is wrong with them.
+        mistakes: Vec<Mistake>,
     },
     /// A piece of metadata cannot be sent.
     #[error("{path}: {problem}")]
@@ -77,8 +80,53 @@ pub enum DriverError {
     System(#[from] std::io::Error),
 }
 
-fn did_you_mean(nearest: Option<&str>) -> String {
+/// What is wrong at a place in a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+#[non_exhaustive]
+pub struct Mistake {
+    /// The field's place in the scenario: `steps[0].grpc.message.name`.
+    pub path: String,
+    /// What is wrong there, and what was expected.
+    pub problem: String,
+}
+
+impl Mistake {
+    pub(super) fn new(path: &str, problem: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            problem,
+        }
+    }
+}
+
+/// One on each line; lines after the first stand in as much as lists of problems do.
+fn lines(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    lines.join("\n  ")
+}
+
+fn perhaps(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| {
-        format!("; did you mean `{nearest}`?")
+        format!(" (did you mean `{nearest}`?)")
     })
+}
+
+/// Services that are named where none is like the one that was asked for.
+const MOST_NAMED: usize = 10;
+
+fn hint(nearest: Option<&str>, services: &[String]) -> String {
+    if let Some(nearest) = nearest {
+        return format!("; did you mean `{nearest}`?");
+    }
+    let names: Vec<String> = services
+        .iter()
+        .take(MOST_NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match services.len().saturating_sub(MOST_NAMED) {
+        _ if names.is_empty() => String::new(),
+        0 => format!("; the server has {}", names.join(", ")),
+        more => format!("; the server has {} and {more} more", names.join(", ")),
+    }
 }

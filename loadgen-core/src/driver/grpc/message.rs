@@ -1,86 +1,385 @@
-//! From a message in protobuf's JSON form to its bytes, or to the exact place where it is wrong.
+//! From a message in protobuf's JSON form to its bytes, or to all the places where it is wrong.
 //!
-//! Owns locating the error: the library that encodes says what is wrong, not where.
+//! Owns the walk through a message: the library that knows the types stops at the first mistake,
+//! does not say where it is, and rounds numbers that are too big.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use data_encoding::{Encoding, Specification};
 use prost::Message;
-use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::prost_types::Any;
+use prost_reflect::{
+    Cardinality, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MapKey,
+    MessageDescriptor, Value as Field,
+};
 use serde_json::Value;
 
-use super::error::DriverError;
+use super::error::Mistake;
+use super::number::{self, NumberError};
 use crate::nearest::nearest;
+use crate::scenario::join;
+
+/// Told of one message; a list of thousands that are all wrong is told by its beginning.
+const MOST_MISTAKES: usize = 50;
 
 /// Encodes a message. `path` is its place in the scenario.
+///
+/// # Errors
+/// Everything that is wrong with it.
 pub(super) fn encode(
     descriptor: &MessageDescriptor,
     value: &Value,
     path: &str,
-) -> Result<Vec<u8>, DriverError> {
+) -> Result<Vec<u8>, Vec<Mistake>> {
     let empty = Value::Object(serde_json::Map::new());
     let value = if value.is_null() { &empty } else { value };
-    decode_json(descriptor, value)
-        .map(|message| message.encode_to_vec())
-        .map_err(|problem| {
-            let (path, problem) =
-                locate(descriptor, value, path).unwrap_or((path.to_owned(), problem));
-            DriverError::Message { path, problem }
-        })
-}
-
-fn decode_json(descriptor: &MessageDescriptor, value: &Value) -> Result<DynamicMessage, String> {
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options)
-        .map_err(|error| error.to_string())
-}
-
-/// Where and what the first error is, by trying the fields one by one. `None` when each is right
-/// by itself and only the whole is not.
-fn locate(descriptor: &MessageDescriptor, value: &Value, path: &str) -> Option<(String, String)> {
-    // Well-known types have JSON forms of their own.
-    if descriptor.package_name() == "google.protobuf" {
-        return None;
+    let mut walk = Walk::default();
+    let message = walk.message(descriptor, value, path);
+    if walk.left_out > 0 {
+        let problem = format!("{} more mistakes like these", walk.left_out);
+        walk.mistakes.push(Mistake::new(path, problem));
     }
-    let Value::Object(fields) = value else {
-        let problem = format!(
-            "a `{}` is a JSON object, not {}",
-            descriptor.full_name(),
-            kind_of(value)
-        );
-        return Some((path.to_owned(), problem));
-    };
-    for (name, value) in fields {
-        let path = format!("{path}.{name}");
-        let Some(field) = descriptor
-            .get_field_by_json_name(name)
-            .or_else(|| descriptor.get_field_by_name(name))
-        else {
-            let fields: Vec<_> = descriptor.fields().collect();
-            let hint = match nearest(name, fields.iter().map(FieldDescriptor::name)) {
-                Some(near) => format!("; did you mean `{near}`?"),
-                None => known_fields(descriptor),
-            };
-            let problem = format!("`{}` has no field `{name}`{hint}", descriptor.full_name());
-            return Some((path, problem));
-        };
-        let single = Value::Object([(name.clone(), value.clone())].into_iter().collect());
-        let Err(problem) = decode_json(descriptor, &single) else {
-            continue;
-        };
-        let inner = match (field.kind(), value) {
-            (Kind::Message(inner), _) if !field.is_list() && !field.is_map() => {
-                locate(&inner, value, &path)
+    match message {
+        Some(message) if walk.mistakes.is_empty() => Ok(message.encode_to_vec()),
+        _ => Err(walk.mistakes),
+    }
+}
+
+/// A way through a message, and what was wrong on it. What is wrong comes out as `None`, and the
+/// walk goes on beside it.
+#[derive(Default)]
+struct Walk {
+    mistakes: Vec<Mistake>,
+    left_out: usize,
+}
+
+impl Walk {
+    fn wrong<T>(&mut self, path: &str, problem: impl Into<String>) -> Option<T> {
+        if self.mistakes.len() < MOST_MISTAKES {
+            self.mistakes.push(Mistake::new(path, problem.into()));
+        } else {
+            self.left_out += 1;
+        }
+        None
+    }
+
+    fn message(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        value: &Value,
+        path: &str,
+    ) -> Option<DynamicMessage> {
+        match Form::of(descriptor) {
+            Form::Fields => self.fields(descriptor, value, &[], path),
+            Form::Wrapper(field) => {
+                let inner = self.one(&field, &field.kind(), value, path)?;
+                let mut message = DynamicMessage::new(descriptor.clone());
+                message.try_set_field(&field, inner).ok()?;
+                Some(message)
             }
-            (Kind::Message(inner), Value::Array(items)) if field.is_list() => items
-                .iter()
-                .enumerate()
-                .find_map(|(index, item)| locate(&inner, item, &format!("{path}[{index}]"))),
-            _ => None,
-        };
-        return Some(inner.unwrap_or_else(|| {
-            let expected = expected(&field);
-            (path, format!("{problem}; expected {expected}"))
-        }));
+            Form::Any => self.any(descriptor, value, path),
+            Form::Own => self.own_form(descriptor, value, path),
+        }
     }
-    None
+
+    /// A message with a JSON form that the library knows, such as a time.
+    fn own_form(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        value: &Value,
+        path: &str,
+    ) -> Option<DynamicMessage> {
+        let options = DeserializeOptions::new().deny_unknown_fields(true);
+        let Some(value) = with_doubles(value) else {
+            return self.wrong(path, "it has a number that a double cannot hold");
+        };
+        DynamicMessage::deserialize_with_options(descriptor.clone(), &value, &options)
+            .map_err(|error| {
+                let expected = format!("expected {}", own_form_of(descriptor));
+                self.wrong::<()>(path, format!("{error}; {expected}"));
+            })
+            .ok()
+    }
+
+    /// `{"@type": "type.googleapis.com/package.Message", ...}`, its other fields the message's.
+    fn any(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        value: &Value,
+        path: &str,
+    ) -> Option<DynamicMessage> {
+        let name = value.as_object().and_then(|fields| fields.get("@type"));
+        let Some(url) = name.and_then(Value::as_str) else {
+            let expected = "expected an object with the field `@type`, such as \
+                            \"type.googleapis.com/package.Message\"";
+            return self.wrong(path, format!("found {}; {expected}", kind_of(value)));
+        };
+        let name = url.rsplit('/').next().unwrap_or(url);
+        let Some(inner) = descriptor.parent_pool().get_message_by_name(name) else {
+            let problem = format!(
+                "nothing describes the message `{}`",
+                crate::clean::short(name)
+            );
+            return self.wrong(&format!("{path}{}", join(path, "@type")), problem);
+        };
+        let message = match Form::of(&inner) {
+            Form::Fields => self.fields(&inner, value, &["@type"], path)?,
+            _ => {
+                let null = Value::Null;
+                let value = value.get("value").unwrap_or(&null);
+                self.message(&inner, value, &format!("{path}.value"))?
+            }
+        };
+        let any = Any {
+            type_url: url.to_owned(),
+            value: message.encode_to_vec(),
+        };
+        let mut message = DynamicMessage::new(descriptor.clone());
+        message.transcode_from(&any).ok()?;
+        Some(message)
+    }
+
+    /// A message with one JSON field for each of its own. Fields named in `besides` are not its.
+    fn fields(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        value: &Value,
+        besides: &[&str],
+        path: &str,
+    ) -> Option<DynamicMessage> {
+        let Value::Object(fields) = value else {
+            let problem = format!(
+                "a `{}` is a JSON object, not {}",
+                descriptor.full_name(),
+                kind_of(value)
+            );
+            return self.wrong(path, problem);
+        };
+        let mut message = DynamicMessage::new(descriptor.clone());
+        // By number, and by oneof: which name it was given under.
+        let mut given = BTreeMap::new();
+        let mut tried = BTreeSet::new();
+        let mut chosen: HashMap<String, &str> = HashMap::new();
+        for (name, value) in fields {
+            if besides.contains(&name.as_str()) {
+                continue;
+            }
+            let path = format!("{path}{}", join(path, name));
+            if let Some(extension) = descriptor.get_extension_by_json_name(name) {
+                // The library knows its way to the end here, and what is wrong but not where.
+                let single = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+                let options = DeserializeOptions::new().deny_unknown_fields(true);
+                match DynamicMessage::deserialize_with_options(
+                    descriptor.clone(),
+                    &single,
+                    &options,
+                ) {
+                    Ok(mut read) => {
+                        if let Some(value) = read.take_extension(&extension) {
+                            message.set_extension(&extension, value);
+                        }
+                    }
+                    Err(error) => {
+                        self.wrong::<()>(&path, error.to_string());
+                    }
+                }
+                continue;
+            }
+            let Some(field) = descriptor
+                .get_field_by_json_name(name)
+                .or_else(|| descriptor.get_field_by_name(name))
+            else {
+                self.wrong::<()>(&path, no_such_field(descriptor, name));
+                continue;
+            };
+            if let Some(other) = given.insert(field.number(), name.as_str()) {
+                self.wrong::<()>(&path, format!("it is given as `{other}` too"));
+                continue;
+            }
+            if value.is_null() && !takes_null(&field.kind()) {
+                // Protobuf's JSON form for a field that is not there.
+                continue;
+            }
+            tried.insert(field.number());
+            if let Some(oneof) = field.containing_oneof()
+                && let Some(other) = chosen.insert(oneof.name().to_owned(), name)
+            {
+                let problem = format!(
+                    "`{other}` is given too, and of the oneof `{}` only one field can be",
+                    oneof.name()
+                );
+                self.wrong::<()>(&path, problem);
+                continue;
+            }
+            if let Some(value) = self.field(&field, value, &path)
+                && let Err(error) = message.try_set_field(&field, value)
+            {
+                self.wrong::<()>(&path, error.to_string());
+            }
+        }
+        for field in descriptor.fields() {
+            // One that is there and wrong has been told of.
+            if field.cardinality() == Cardinality::Required && !tried.contains(&field.number()) {
+                let path = format!("{path}{}", join(path, field.name()));
+                let problem = format!(
+                    "`{}` requires this field; expected {}",
+                    descriptor.full_name(),
+                    expected(&field)
+                );
+                self.wrong::<()>(&path, problem);
+            }
+        }
+        Some(message)
+    }
+
+    fn field(&mut self, field: &FieldDescriptor, value: &Value, path: &str) -> Option<Field> {
+        if field.is_map() {
+            return self.map(field, value, path);
+        }
+        let kind = field.kind();
+        if !field.is_list() {
+            return self.one(field, &kind, value, path);
+        }
+        let Value::Array(items) = value else {
+            return self.unexpected(field, value, path);
+        };
+        let items: Vec<Option<Field>> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.one(field, &kind, item, &format!("{path}[{index}]")))
+            .collect();
+        items
+            .into_iter()
+            .collect::<Option<Vec<Field>>>()
+            .map(Field::List)
+    }
+
+    fn map(&mut self, field: &FieldDescriptor, value: &Value, path: &str) -> Option<Field> {
+        let (Kind::Message(entry), Value::Object(entries)) = (field.kind(), value) else {
+            return self.unexpected(field, value, path);
+        };
+        let (key_field, value_field) = (entry.map_entry_key_field(), entry.map_entry_value_field());
+        let mut map = HashMap::with_capacity(entries.len());
+        for (key, value) in entries {
+            let path = format!("{path}{}", join(path, key));
+            let read = self.one(&value_field, &value_field.kind(), value, &path);
+            match map_key(&key_field.kind(), key) {
+                Ok(key) => {
+                    map.extend(read.map(|value| (key, value)));
+                }
+                Err(problem) => {
+                    let expected = word(&key_field.kind());
+                    self.wrong::<()>(&path, format!("the key {problem}; expected {expected}"));
+                }
+            }
+        }
+        Some(Field::Map(map))
+    }
+
+    /// A single value of a field's type.
+    fn one(
+        &mut self,
+        field: &FieldDescriptor,
+        kind: &Kind,
+        value: &Value,
+        path: &str,
+    ) -> Option<Field> {
+        if let Kind::Message(inner) = kind {
+            return self.message(inner, value, path).map(Field::Message);
+        }
+        match scalar(kind, value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                let expected = one_of(field);
+                self.wrong(path, format!("{problem}; expected {expected}"))
+            }
+        }
+    }
+
+    fn unexpected(&mut self, field: &FieldDescriptor, value: &Value, path: &str) -> Option<Field> {
+        let problem = format!("found {}; expected {}", kind_of(value), expected(field));
+        self.wrong(path, problem)
+    }
+}
+
+/// How a message is written in JSON.
+enum Form {
+    /// As an object with its fields.
+    Fields,
+    /// As the value of its only field.
+    Wrapper(FieldDescriptor),
+    /// As an object that says what it is.
+    Any,
+    /// In a way of its own.
+    Own,
+}
+
+impl Form {
+    fn of(descriptor: &MessageDescriptor) -> Self {
+        let Some(name) = descriptor.full_name().strip_prefix("google.protobuf.") else {
+            return Self::Fields;
+        };
+        match name {
+            "Any" => Self::Any,
+            "Timestamp" | "Duration" | "FieldMask" | "Struct" | "ListValue" | "Value" | "Empty" => {
+                Self::Own
+            }
+            "FloatValue" | "DoubleValue" | "Int32Value" | "Int64Value" | "UInt32Value"
+            | "UInt64Value" | "BoolValue" | "StringValue" | "BytesValue" => descriptor
+                .get_field_by_name("value")
+                .map_or(Self::Fields, Self::Wrapper),
+            _ => Self::Fields,
+        }
+    }
+}
+
+fn own_form_of(descriptor: &MessageDescriptor) -> &'static str {
+    match descriptor.name() {
+        "Timestamp" => "a time as a text, such as \"2024-01-31T12:00:00Z\"",
+        "Duration" => "a duration as a text, such as \"1.5s\"",
+        "FieldMask" => "names of fields as a text, such as \"name,inner.size\"",
+        "Struct" => "an object",
+        "ListValue" => "an array",
+        "Empty" => "an empty object",
+        _ => "any JSON value",
+    }
+}
+
+/// Whether `null` is a value of this type, and not the lack of one.
+fn takes_null(kind: &Kind) -> bool {
+    match kind {
+        Kind::Message(message) => message.full_name() == "google.protobuf.Value",
+        Kind::Enum(values) => values.full_name() == "google.protobuf.NullValue",
+        _ => false,
+    }
+}
+
+/// The same value, its numbers as the doubles that they become. `None` when one is too big.
+fn with_doubles(value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Number(number) => {
+            let double: f64 = number.to_string().parse().ok()?;
+            Value::Number(serde_json::Number::from_f64(double)?)
+        }
+        Value::Array(items) => Value::Array(items.iter().map(with_doubles).collect::<Option<_>>()?),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| Some((name.clone(), with_doubles(value)?)));
+            Value::Object(fields.collect::<Option<_>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+fn no_such_field(descriptor: &MessageDescriptor, name: &str) -> String {
+    let fields: Vec<_> = descriptor.fields().collect();
+    let hint = match nearest(name, fields.iter().map(FieldDescriptor::name)) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => known_fields(descriptor),
+    };
+    let name = crate::clean::short(name);
+    format!("`{}` has no field `{name}`{hint}", descriptor.full_name())
 }
 
 fn known_fields(descriptor: &MessageDescriptor) -> String {
@@ -95,6 +394,93 @@ fn known_fields(descriptor: &MessageDescriptor) -> String {
     }
 }
 
+/// A number, a word or bytes. Numbers may be written as texts, as protobuf's JSON form has it.
+fn scalar(kind: &Kind, value: &Value) -> Result<Field, String> {
+    let found = || format!("found {}", kind_of(value));
+    let written = match value {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    let number = || written.as_deref().ok_or_else(found);
+    let told = |error: NumberError| match written.as_deref() {
+        Some(written) => format!("{} {error}", crate::clean::short(written)),
+        None => error.to_string(),
+    };
+    let text = || value.as_str().ok_or_else(found);
+    Ok(match kind {
+        Kind::Double => Field::F64(number::double(number()?).map_err(told)?),
+        Kind::Float => Field::F32(number::float(number()?).map_err(told)?),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+            Field::I32(number::integer(number()?).map_err(told)?)
+        }
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+            Field::I64(number::integer(number()?).map_err(told)?)
+        }
+        Kind::Uint32 | Kind::Fixed32 => Field::U32(number::integer(number()?).map_err(told)?),
+        Kind::Uint64 | Kind::Fixed64 => Field::U64(number::integer(number()?).map_err(told)?),
+        Kind::Bool => Field::Bool(value.as_bool().ok_or_else(found)?),
+        Kind::String => Field::String(text()?.to_owned()),
+        Kind::Bytes => Field::Bytes(base64(text()?)?.into()),
+        Kind::Enum(values) => Field::EnumNumber(match value {
+            Value::Null if values.full_name() == "google.protobuf.NullValue" => 0,
+            Value::String(name) => values
+                .get_value_by_name(name)
+                .ok_or_else(|| format!("`{}` is none of its values", crate::clean::short(name)))?
+                .number(),
+            Value::Number(_) => number::integer(number()?).map_err(told)?,
+            _ => return Err(found()),
+        }),
+        Kind::Message(_) => return Err(found()),
+    })
+}
+
+/// With either alphabet, padded or not, as protobuf's JSON form has it.
+fn base64(text: &str) -> Result<Vec<u8>, String> {
+    let plain: String = text
+        .trim_end_matches('=')
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
+    let problem = |error: &dyn std::fmt::Display| format!("it is not base64: {error}");
+    let decoder = lenient_base64().map_err(|error| problem(&error))?;
+    decoder
+        .decode(plain.as_bytes())
+        .map_err(|error| problem(&error))
+}
+
+fn lenient_base64() -> Result<Encoding, data_encoding::SpecificationError> {
+    let mut rules = Specification::new();
+    rules
+        .symbols
+        .push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    rules.check_trailing_bits = false;
+    rules.encoding()
+}
+
+fn map_key(kind: &Kind, key: &str) -> Result<MapKey, String> {
+    let told = |error: NumberError| error.to_string();
+    Ok(match kind {
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+            MapKey::I32(number::integer(key).map_err(told)?)
+        }
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+            MapKey::I64(number::integer(key).map_err(told)?)
+        }
+        Kind::Uint32 | Kind::Fixed32 => MapKey::U32(number::integer(key).map_err(told)?),
+        Kind::Uint64 | Kind::Fixed64 => MapKey::U64(number::integer(key).map_err(told)?),
+        Kind::Bool => MapKey::Bool(
+            key.parse()
+                .map_err(|_| "is neither `true` nor `false`".to_owned())?,
+        ),
+        _ => MapKey::String(key.to_owned()),
+    })
+}
+
 fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -106,8 +492,13 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-fn expected(field: &prost_reflect::FieldDescriptor) -> String {
-    let one = match field.kind() {
+fn word(kind: &Kind) -> String {
+    format!("{kind:?}").to_lowercase()
+}
+
+/// What one value of the field looks like.
+fn one_of(field: &FieldDescriptor) -> String {
+    match field.kind() {
         Kind::Bytes => "a base64 string (bytes)".to_owned(),
         Kind::Message(message) => format!("a `{}`", message.full_name()),
         Kind::Enum(values) => {
@@ -117,14 +508,18 @@ fn expected(field: &prost_reflect::FieldDescriptor) -> String {
                 .collect();
             format!("one of {}", names.join(", "))
         }
-        other => format!("{other:?}").to_lowercase(),
-    };
+        other => word(&other),
+    }
+}
+
+/// What the whole field looks like.
+fn expected(field: &FieldDescriptor) -> String {
     if field.is_map() {
         "an object (map)".to_owned()
     } else if field.is_list() {
-        format!("an array, each element {one}")
+        format!("an array, each element {}", one_of(field))
     } else {
-        one
+        one_of(field)
     }
 }
 
@@ -134,7 +529,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::driver::grpc::descriptor;
+    use crate::driver::grpc::protos;
 
     fn hello() -> MessageDescriptor {
         test_type(
@@ -146,7 +541,7 @@ mod tests {
     }
 
     fn test_type(source: &str) -> MessageDescriptor {
-        descriptor::compile_source("t.proto", source)
+        protos::compile_source("t.proto", source)
             .expect("valid")
             .get_message_by_name("t.M")
             .expect("in it")
@@ -166,7 +561,12 @@ mod tests {
     fn messages(value: &Value) -> Result<usize, String> {
         encode(&hello(), value, "m")
             .map(|bytes| bytes.len())
-            .map_err(|error| error.to_string())
+            .map_err(|mistakes| told(&mistakes))
+    }
+
+    fn told(mistakes: &[Mistake]) -> String {
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        told.join(" | ")
     }
 
     #[test_case(&json!({ "name": 5 }), "m.name: ", "expected string")]
@@ -174,9 +574,123 @@ mod tests {
     #[test_case(&json!({ "mood": "GLAD" }), "m.mood: ", "expected one of `CALM`, `CROSS`")]
     #[test_case(&json!({ "payload": "%%" }), "m.payload: ", "expected a base64 string (bytes)")]
     fn mistyped(value: &Value, start: &str, end: &str) {
-        let text = encode(&hello(), value, "m")
-            .expect_err("mistyped")
-            .to_string();
+        let text = told(&encode(&hello(), value, "m").expect_err("mistyped"));
         assert!(text.starts_with(start) && text.ends_with(end), "{text}");
+    }
+
+    fn numbers() -> MessageDescriptor {
+        test_type(
+            "syntax = \"proto3\"; package t; import \"google/protobuf/wrappers.proto\"; \
+             import \"google/protobuf/struct.proto\"; import \"google/protobuf/any.proto\"; \
+             message N { uint64 u = 1; int64 l = 2; int32 i = 3; fixed32 x = 4; double d = 5; \
+             float f = 6; google.protobuf.UInt64Value w = 7; google.protobuf.Value v = 8; \
+             google.protobuf.Any any = 9; repeated sint64 more = 10; map<uint32, int64> by = 11; } \
+             message M { N n = 1; map<string, N> named = 2; oneof one { int32 a = 3; N b = 4; } }",
+        )
+    }
+
+    /// What a receiver reads.
+    fn sent(value: &Value) -> Result<String, String> {
+        let encoded = encode(&numbers(), value, "m").map_err(|mistakes| told(&mistakes))?;
+        let message = DynamicMessage::decode(numbers(), encoded.as_slice()).expect("whole");
+        Ok(message.to_string())
+    }
+
+    #[test_case("18446744073709551615" => Ok("n{u:18446744073709551615}".to_owned()))]
+    #[test_case("\"18446744073709551615\"" => Ok("n{u:18446744073709551615}".to_owned()))]
+    #[test_case("1e19" => Ok("n{u:10000000000000000000}".to_owned()))]
+    #[test_case("18446744073709551616"
+        => Err("m.n.u: 18446744073709551616 is out of range; expected uint64".to_owned()))]
+    #[test_case("-1" => Err("m.n.u: -1 is out of range; expected uint64".to_owned()))]
+    #[test_case("1.5" => Err("m.n.u: 1.5 is not an integer; expected uint64".to_owned()))]
+    fn unsigned_numbers_as_written(number: &str) -> Result<String, String> {
+        let text = format!("{{\"n\":{{\"u\":{number}}}}}");
+        sent(&serde_json::from_str(&text).expect("JSON"))
+    }
+
+    #[test_case("l", "-9223372036854775808" => Ok("n{l:-9223372036854775808}".to_owned()))]
+    #[test_case("l", "-9223372036854775809"
+        => Err("m.n.l: -9223372036854775809 is out of range; expected int64".to_owned()))]
+    #[test_case("i", "2147483648"
+        => Err("m.n.i: 2147483648 is out of range; expected int32".to_owned()))]
+    #[test_case("x", "-1" => Err("m.n.x: -1 is out of range; expected fixed32".to_owned()))]
+    #[test_case("d", "1e400" => Err("m.n.d: 1e+400 is out of range; expected double".to_owned()))]
+    #[test_case("f", "1e39" => Err("m.n.f: 1e+39 is out of range; expected float".to_owned()))]
+    #[test_case("d", "0.1" => Ok("n{d:0.1}".to_owned()))]
+    #[test_case("d", "\"-Infinity\"" => Ok("n{d:-inf}".to_owned()))]
+    #[test_case("w", "18446744073709551616"
+        => Err("m.n.w: 18446744073709551616 is out of range; expected uint64".to_owned()); "wrapped")]
+    #[test_case("v", "1.10" => Ok("n{v{number_value:1.1}}".to_owned()))]
+    #[test_case("more", "[1, 9223372036854775808]"
+        => Err("m.n.more[1]: 9223372036854775808 is out of range; expected sint64".to_owned()))]
+    #[test_case("by", "{\"4294967296\": 1}"
+        => Err("m.n.by.4294967296: the key is out of range; expected uint32".to_owned()))]
+    #[test_case("any", "{\"@type\": \"x/t.N\", \"u\": 18446744073709551616}"
+        => Err("m.n.any.u: 18446744073709551616 is out of range; expected uint64".to_owned()))]
+    fn numbers_as_written(field: &str, number: &str) -> Result<String, String> {
+        let text = format!("{{\"n\":{{\"{field}\":{number}}}}}");
+        sent(&serde_json::from_str(&text).expect("JSON"))
+    }
+
+    #[test]
+    fn a_mistake_inside_a_map_is_told_with_its_whole_path() {
+        let error = sent(&json!({ "named": { "first one": { "v": null, "more": ["x"] } } }));
+        assert_eq!(
+            error,
+            Err("m.named[\"first one\"].more[0]: x is not a number; expected sint64".to_owned())
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let error = sent(&json!({ "n": { "u": true, "zz": 1, "i": "a" }, "a": 1, "b": {} }));
+        let expected = [
+            "m.n.u: found a boolean; expected uint64",
+            "m.n.zz: `t.N` has no field `zz`; it has `u`, `l`, `i`, `x`, `d`, `f`, `w`, `v`, \
+             `any`, `more`, `by`",
+            "m.n.i: a is not a number; expected int32",
+            "m.b: `a` is given too, and of the oneof `one` only one field can be",
+        ];
+        assert_eq!(error, Err(expected.join(" | ")));
+    }
+
+    #[test]
+    fn thousands_of_mistakes_are_told_by_their_beginning() {
+        let error = encode(
+            &numbers(),
+            &json!({ "n": { "more": vec![true; 1000] } }),
+            "m",
+        );
+        let mistakes = error.expect_err("all wrong");
+        assert_eq!(mistakes.len(), MOST_MISTAKES + 1);
+        assert_eq!(
+            mistakes[MOST_MISTAKES].to_string(),
+            "m: 950 more mistakes like these"
+        );
+    }
+
+    #[test_case(&json!({ "id": 1, "inner": { "at": 2 } }) => Ok(6))]
+    #[test_case(&json!({}) => Err("m.id: `t.M` requires this field; expected int32 | \
+        m.inner: `t.M` requires this field; expected a `t.I`".to_owned()); "none")]
+    #[test_case(&json!({ "id": 1, "inner": {} })
+        => Err("m.inner.at: `t.I` requires this field; expected int32".to_owned()))]
+    #[test_case(&json!({ "id": null, "inner": { "at": 1 } })
+        => Err("m.id: `t.M` requires this field; expected int32".to_owned()); "null")]
+    fn required_fields(value: &Value) -> Result<usize, String> {
+        let descriptor = test_type(
+            "syntax = \"proto2\"; package t; message I { required int32 at = 1; } \
+             message M { required int32 id = 1; required I inner = 2; optional I other = 3; }",
+        );
+        encode(&descriptor, value, "m")
+            .map(|bytes| bytes.len())
+            .map_err(|mistakes| told(&mistakes))
+    }
+
+    #[test_case("AQI=" => Ok(vec![1, 2]))]
+    #[test_case("AQI" => Ok(vec![1, 2]))]
+    #[test_case("__8" => Ok(vec![255, 255]))]
+    #[test_case("//8=" => Ok(vec![255, 255]))]
+    fn base64_of_both_kinds(text: &str) -> Result<Vec<u8>, String> {
+        base64(text)
     }
 }

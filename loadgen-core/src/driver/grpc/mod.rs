@@ -8,17 +8,24 @@
 
 mod call;
 mod codec;
+mod described;
 mod descriptor;
+mod dialect;
+mod editions;
 mod error;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handshake;
 mod keeper;
 mod message;
 mod metadata;
+mod number;
 mod outgoing;
 mod place;
 mod pool;
 mod prepare;
+mod protos;
 mod pump;
 mod reflection;
 mod service;
@@ -37,7 +44,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::ScenarioPlan;
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
-pub use self::error::DriverError;
+pub use self::error::{DriverError, Mistake};
 pub use self::metadata::MetadataError;
 
 /// Makes the workloads of one scenario, one for each worker.
@@ -53,8 +60,7 @@ impl GrpcFactory {
     /// Prepares a scenario whose targets are resolved.
     ///
     /// A method is looked up in the scenario's `.proto` files, then among loadgen's own services,
-    /// then, where the scenario names no files, at the first target that can be reached, by
-    /// server reflection. That takes at most `connect_timeout` twice for each target; without it
+    /// then at the first target that can be reached, by server reflection. That takes at most `connect_timeout` twice for each target; without it
     /// nothing is connected to. It may be called inside a runtime and then blocks its thread.
     ///
     /// # Errors

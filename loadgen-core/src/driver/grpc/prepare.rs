@@ -10,9 +10,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
 
-use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata};
+use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata as metadata_of};
 use super::descriptor::{Catalogue, Found};
-use super::error::DriverError;
+use super::error::{DriverError, Mistake};
 use super::metadata::headers;
 use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
@@ -37,26 +37,31 @@ impl Prepared {
     pub(super) fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
         let endpoints = endpoints::of(plan, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
-        let reflected = if plan.protos.is_empty() {
-            ask_server(plan, &endpoints, &mut catalogue)?
-        } else {
-            Asked::Not
-        };
+        let reflected = ask_server(plan, &endpoints, &mut catalogue)?;
         let mut actions = Vec::with_capacity(plan.steps.len());
         let mut step = 0;
+        let mut mistakes = Vec::new();
         for (index, planned) in plan.steps.iter().enumerate() {
             actions.push(match &planned.action {
                 scenario::Action::Pause(duration) => Action::Pause(*duration),
                 scenario::Action::Grpc(call) => {
                     let path = format!("steps[{index}].grpc");
                     let method = resolve(&catalogue, &reflected, call, &path)?;
-                    let call = prepare_call(plan, call, &method, &endpoints, step, &path)?;
-                    step += 1;
-                    Action::Call(Box::new(call))
+                    match prepare_call(plan, call, &method, &endpoints, step, &path)? {
+                        Ok(call) => {
+                            step += 1;
+                            Action::Call(Box::new(call))
+                        }
+                        Err(wrong) => {
+                            mistakes.extend(wrong);
+                            continue;
+                        }
+                    }
                 }
                 scenario::Action::Websocket(_) => continue,
             });
         }
+        told(mistakes)?;
         Ok(Self {
             endpoints,
             actions,
@@ -72,14 +77,14 @@ pub(super) fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
     let endpoints = endpoints::check(plan, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
     let mut left_to_server: Vec<String> = Vec::new();
+    let mut mistakes = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         let scenario::Action::Grpc(call) = &step.action else {
             continue;
         };
         let path = format!("steps[{index}].grpc");
         let unknown = split(&call.method).filter(|(service, method)| {
-            plan.protos.is_empty()
-                && matches!(catalogue.find(service, method), Found::NoSuchService)
+            matches!(catalogue.find(service, method), Found::NoSuchService)
         });
         if unknown.is_some() {
             call_headers(plan, call, &path)?;
@@ -88,10 +93,21 @@ pub(super) fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
             }
         } else {
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
-            prepare_call(plan, call, &method, &endpoints, index, &path)?;
+            let prepared = prepare_call(plan, call, &method, &endpoints, index, &path)?;
+            mistakes.extend(prepared.err().into_iter().flatten());
         }
     }
+    told(mistakes)?;
     Ok(left_to_server)
+}
+
+/// Mistakes in messages, those of all steps together.
+fn told(mistakes: Vec<Mistake>) -> Result<(), DriverError> {
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(DriverError::Message { mistakes })
+    }
 }
 
 fn uri(endpoint: &Endpoint, path: &str) -> Option<Uri> {
@@ -133,13 +149,20 @@ fn ask_server(
         return Ok(Asked::Not);
     }
     let limit = plan.connect_timeout;
+    let metadata = headers(limit, &[&plan.metadata]).map_err(|problem| DriverError::Metadata {
+        path: "metadata".to_owned(),
+        problem,
+    })?;
+    let metadata = metadata_of(metadata);
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            Ok::<_, std::io::Error>(runtime.block_on(reflection::ask(endpoints, &unknown, limit)))
+            Ok::<_, std::io::Error>(
+                runtime.block_on(reflection::ask(endpoints, &unknown, &metadata, limit)),
+            )
         });
         asking
             .join()
@@ -178,14 +201,15 @@ fn resolve(
         return Ok(found);
     }
     if let (Found::NoSuchService, Asked::InVain(problem)) = (&found, asked) {
-        let problem = problem.clone();
         return Err(DriverError::Undescribed {
             path,
+            nearest: catalogue.nearest(&method),
             method,
-            problem,
+            problem: problem.clone(),
         });
     }
     let mut near = catalogue.nearest(&method);
+    let mut there = Vec::new();
     if let (Found::NoSuchService, Asked::Services(services)) = (&found, asked) {
         let renamed: Vec<_> = services
             .iter()
@@ -193,14 +217,17 @@ fn resolve(
             .collect();
         let of_server = nearest(&method, renamed.iter().map(String::as_str));
         near = of_server.map(str::to_owned).or(near);
+        there.clone_from(services);
     }
     Err(DriverError::UnknownMethod {
         path,
         method,
         nearest: near,
+        services: there.into(),
     })
 }
 
+/// The call, or what is wrong with its message.
 fn prepare_call(
     plan: &ScenarioPlan,
     call: &GrpcCall,
@@ -208,24 +235,27 @@ fn prepare_call(
     endpoints: &[Endpoint],
     step: usize,
     path: &str,
-) -> Result<Call, DriverError> {
-    let message_path = format!("{path}.message");
-    let encoded = message::encode(&method.input(), &call.message, &message_path)?;
+) -> Result<Result<Call, Vec<Mistake>>, DriverError> {
     let headers = call_headers(plan, call, path)?;
+    let message_path = format!("{path}.message");
+    let encoded = match message::encode(&method.input(), &call.message, &message_path) {
+        Ok(encoded) => encoded,
+        Err(mistakes) => return Ok(Err(mistakes)),
+    };
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
     let kind = if shape == Shape::Unary && !call.gzip {
-        let framed = framing::with_prefix(&encoded).ok_or_else(|| DriverError::Message {
-            path: message_path,
-            problem: "the message is longer than 4 GiB, which gRPC cannot carry".to_owned(),
-        })?;
+        let Some(framed) = framing::with_prefix(&encoded) else {
+            let problem = "the message is longer than 4 GiB, which gRPC cannot carry".to_owned();
+            return Ok(Err(vec![Mistake::new(&message_path, problem)]));
+        };
         Kind::Unary(UnaryCall { headers, framed })
     } else {
         Kind::Stream(Box::new(StreamCall {
             shape,
             path: PathAndQuery::try_from(rpc_path.as_str())
                 .expect("names of services and methods are letters, digits, dots and underscores"),
-            metadata: metadata(headers),
+            metadata: metadata_of(headers),
             message: Bytes::from(encoded),
             repeat: call.repeat.max(1),
             every: call.every,
@@ -240,11 +270,11 @@ fn prepare_call(
             origin: uri(endpoint, "/").expect("checked with the targets"),
         })
         .collect();
-    Ok(Call {
+    Ok(Ok(Call {
         step,
         targets,
         kind,
-    })
+    }))
 }
 
 fn call_headers(

@@ -13,13 +13,15 @@ use h2::client::SendRequest;
 use http::uri::PathAndQuery;
 use prost::{Message, Oneof};
 use prost_reflect::DescriptorPool;
-use prost_reflect::prost_types::FileDescriptorProto;
 use tonic::Request;
 use tonic::client::Grpc;
+use tonic::metadata::MetadataMap;
 
 use super::codec::Bytewise;
+use super::described::{self, MOST_BYTES, MOST_FILES, MOST_PARTS};
 use super::handshake;
 use super::outgoing::SendLog;
+use super::protos::built_in;
 use super::service::{Passage, StreamError, StreamService};
 use super::tap::Tap;
 use crate::clock::{Clock, StampClock};
@@ -90,6 +92,9 @@ struct Refused {
     error_message: String,
 }
 
+/// Names of services that are kept, to say which one is like the one that was asked for.
+const MOST_SERVICES: usize = 10_000;
+
 /// What became of asking.
 pub(super) enum Reflected {
     /// The services asked for that the server describes, and all the names it has.
@@ -101,10 +106,12 @@ pub(super) enum Reflected {
     NotHelpful(String),
 }
 
-/// Asks the first endpoint that can be reached for these services. `limit` bounds each endpoint.
+/// Asks the first endpoint that can be reached for these services, with the scenario's metadata.
+/// `limit` bounds each endpoint.
 pub(super) async fn ask(
     endpoints: &[Endpoint],
     services: &BTreeSet<String>,
+    metadata: &MetadataMap,
     limit: Duration,
 ) -> Result<Reflected, ConnectError> {
     let mut first_error = None;
@@ -122,7 +129,9 @@ pub(super) async fn ask(
         let origin = format!("{}://{}", endpoint.scheme(), endpoint.authority);
         let asking = async {
             tokio::select! {
-                described = describe(&opened.sender, &opened.tap, &origin, services) => described,
+                described = describe(
+                    &opened.sender, &opened.tap, &origin, metadata, services,
+                ) => described,
                 _ = &mut opened.connection => {
                     Err("the server closed the connection".to_owned())
                 }
@@ -130,11 +139,12 @@ pub(super) async fn ask(
         };
         let described = tokio::time::timeout(limit, asking)
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
+            .unwrap_or_else(|_| Err(format!("it had not answered everything within {limit:?}")));
         return Ok(described.unwrap_or_else(|problem| {
             Reflected::NotHelpful(format!(
-                "{} was asked by reflection: {problem}",
-                endpoint.authority
+                "{} was asked by reflection: {}",
+                endpoint.authority,
+                crate::clean::line(&problem)
             ))
         }));
     }
@@ -150,47 +160,73 @@ async fn describe(
     sender: &SendRequest<Bytes>,
     tap: &Rc<Tap>,
     origin: &str,
+    metadata: &MetadataMap,
     services: &BTreeSet<String>,
 ) -> Result<Reflected, String> {
     let mut server = Server {
         sender,
         tap,
         origin,
+        metadata,
         version: 0,
+        bytes_left: MOST_BYTES,
     };
     let listed = match server.ask(Ask::ListServices("*".to_owned())).await? {
-        Told::Services(services) => services.service.into_iter().map(|it| it.name).collect(),
+        Told::Services(services) => services
+            .service
+            .into_iter()
+            .take(MOST_SERVICES)
+            .map(|it| crate::clean::short(&it.name))
+            .collect(),
         _ => Vec::new(),
     };
     let mut files = BTreeMap::new();
-    let mut wanted: Vec<Ask> = services
-        .iter()
-        .map(|name| Ask::FileContainingSymbol(name.clone()))
-        .collect();
-    while let Some(ask) = wanted.pop() {
-        if matches!(&ask, Ask::FileByName(name) if files.contains_key(name)) {
-            continue;
-        }
-        let is_symbol = matches!(ask, Ask::FileContainingSymbol(_));
-        let answer = match server.ask(ask).await? {
-            Told::Files(files) => files,
+    // Files to ask for, and which file imports each.
+    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+    let mut symbols = services.iter();
+    let mut parts_left = MOST_PARTS;
+    loop {
+        let (ask, importer) = if let Some((name, importer)) = wanted.pop_first() {
+            if files.contains_key(&name) {
+                continue;
+            }
+            if let Some(file) = built_in(&name) {
+                wanted.extend(described::imports_of(&file, &files));
+                files.insert(name, file);
+                continue;
+            }
+            (Ask::FileByName(name.clone()), Some((name, importer)))
+        } else if let Some(name) = symbols.next() {
+            (Ask::FileContainingSymbol(name.clone()), None)
+        } else {
+            break;
+        };
+        let answer = match (server.ask(ask).await?, &importer) {
+            (Told::Files(files), _) => files,
+            (Told::Services(_), _) => return Err("it answers another question".to_owned()),
             // A service that the server does not have is reported with the nearest names.
-            Told::Refused(_) if is_symbol => continue,
-            Told::Refused(refused) => return Err(refused.error_message),
-            Told::Services(_) => return Err("it answers another question".to_owned()),
+            (Told::Refused(_), None) => continue,
+            (Told::Refused(refused), Some((name, importer))) => {
+                return Err(described::lacks(name, importer, &refused.error_message));
+            }
         };
         for encoded in answer.file_descriptor_proto {
-            let file = FileDescriptorProto::decode(encoded)
-                .map_err(|error| format!("it sent a file that is none: {error}"))?;
-            wanted.extend(file.dependency.iter().cloned().map(Ask::FileByName));
+            let file = described::read(&encoded, &mut parts_left)?;
+            wanted.extend(described::imports_of(&file, &files));
             files.insert(file.name().to_owned(), file);
+            if files.len() + wanted.len() > MOST_FILES {
+                return Err(format!("it describes more than {MOST_FILES} files"));
+            }
+        }
+        // Some servers answer with what the file imports and not with the file.
+        if let Some((name, importer)) = importer
+            && !files.contains_key(&name)
+        {
+            return Err(described::lacks(&name, &importer, "it sent others"));
         }
     }
-    let mut pool = DescriptorPool::new();
-    pool.add_file_descriptor_protos(files.into_values())
-        .map_err(|error| format!("its files do not fit together: {error}"))?;
     Ok(Reflected::Described {
-        pool,
+        pool: described::pool(files)?,
         services: listed,
     })
 }
@@ -199,6 +235,9 @@ struct Server<'a> {
     sender: &'a SendRequest<Bytes>,
     tap: &'a Rc<Tap>,
     origin: &'a str,
+    metadata: &'a MetadataMap,
+    /// Bytes of answers that are still taken.
+    bytes_left: usize,
     /// Which of [`PATHS`] it answers on.
     version: usize,
 }
@@ -210,17 +249,28 @@ impl Server<'_> {
         loop {
             match self.exchange(question.clone()).await {
                 Ok(answer) => {
-                    let answer = Answer::decode(answer)
-                        .map_err(|error| format!("its answer cannot be read: {error}"))?;
-                    return answer.told.ok_or_else(|| "its answer is empty".to_owned());
+                    self.bytes_left =
+                        self.bytes_left.checked_sub(answer.len()).ok_or_else(|| {
+                            format!("its answers are longer than {} MiB", MOST_BYTES >> 20)
+                        })?;
+                    return told(&answer);
                 }
-                Err(error) if error.failure == UNIMPLEMENTED => {
+                // To gRPC both are the same; gateways that do not know a service answer with 404.
+                Err(error) if [UNIMPLEMENTED, NOT_FOUND].contains(&error.failure) => {
                     self.version += 1;
                     if self.version == PATHS.len() {
                         return Err("it does not offer reflection".to_owned());
                     }
                 }
-                Err(error) => return Err(error.detail),
+                Err(error) => {
+                    let advice = if WHO_ARE_YOU.contains(&error.failure) {
+                        "; the scenario's `metadata` goes with the question, and is where a token \
+                         belongs"
+                    } else {
+                        ""
+                    };
+                    return Err(crate::clean::short(&error.detail) + advice);
+                }
             }
         }
     }
@@ -238,10 +288,11 @@ impl Server<'_> {
             message_len: question.len(),
         };
         let path = PathAndQuery::from_static(PATHS[self.version]);
-        let request = Request::new(stream::iter([question]));
+        let mut request = Request::new(stream::iter([question]));
+        *request.metadata_mut() = self.metadata.clone();
         let behind = |status: tonic::Status| StreamError::behind(&status);
         let mut answers = Grpc::with_origin(service, origin)
-            .max_decoding_message_size(usize::MAX)
+            .max_decoding_message_size(MOST_BYTES)
             .streaming(request, path, codec)
             .await
             .map_err(behind)?
@@ -254,4 +305,28 @@ impl Server<'_> {
     }
 }
 
+/// The files of an answer, which may be any bytes.
+#[cfg(fuzzing)]
+pub(super) fn files_in(answer: &[u8]) -> Result<Vec<Bytes>, String> {
+    match told(answer)? {
+        Told::Files(files) => Ok(files.file_descriptor_proto),
+        Told::Services(_) | Told::Refused(_) => Ok(Vec::new()),
+    }
+}
+
+/// What an answer says.
+fn told(answer: &[u8]) -> Result<Told, String> {
+    let answer =
+        Answer::decode(answer).map_err(|error| format!("its answer cannot be read: {error}"))?;
+    answer.told.ok_or_else(|| "its answer is empty".to_owned())
+}
+
 const UNIMPLEMENTED: Failure = Failure::Grpc(GrpcCode::new(12));
+const NOT_FOUND: Failure = Failure::Http(404);
+/// Permission denied and unauthenticated, in gRPC's words and in HTTP's.
+const WHO_ARE_YOU: [Failure; 4] = [
+    Failure::Grpc(GrpcCode::new(7)),
+    Failure::Grpc(GrpcCode::new(16)),
+    Failure::Http(401),
+    Failure::Http(403),
+];

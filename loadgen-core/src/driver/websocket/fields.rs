@@ -226,6 +226,9 @@ impl Visitor<'_> for KeyIs<'_> {
     }
 }
 
+/// The field by which the parser hands over a number that is no integer of 64 bits.
+const WRITTEN_NUMBER: &str = "$serde_json::private::Number";
+
 /// The value at the end of the way.
 struct AtTheEnd<'a, R>(&'a R);
 
@@ -260,10 +263,6 @@ impl<'de, T, R: Fn(Found<'_>) -> Option<T>> Visitor<'de> for AtTheEnd<'_, R> {
         Ok((self.0)(Found::Negative(number)))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        Ok((self.0)(Found::Float(number)))
-    }
-
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok((self.0)(Found::Text(text)))
     }
@@ -274,7 +273,16 @@ impl<'de, T, R: Fn(Found<'_>) -> Option<T>> Visitor<'de> for AtTheEnd<'_, R> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        let mut is_first = true;
+        while let Some(is_number) = map.next_key_seed(KeyIs(WRITTEN_NUMBER))? {
+            if is_first && is_number {
+                let written = map.next_value::<String>()?;
+                let float = written.parse().map(Found::Float);
+                return Ok((self.0)(float.unwrap_or(Found::Other)));
+            }
+            is_first = false;
+            map.next_value::<IgnoredAny>()?;
+        }
         Ok((self.0)(Found::Other))
     }
 }

@@ -92,7 +92,7 @@ fn everything_that_is_wrong_at_once() {
 #[test_case("{\n  \"scenarios\": [,]\n}", 2, 17; "a comma too many")]
 #[test_case("{\"a\": 1,}", 1, 9; "a comma at the end")]
 #[test_case("{\"a\": 1} x", 1, 10; "something after the end")]
-#[test_case("{\"a\": 1e999}", 1, 11; "a number beyond all bounds")]
+#[test_case("{\"a\": 1e}", 1, 9; "a number without its end")]
 #[test_case("// a comment\n{}", 1, 1; "comment")]
 fn syntax_errors_say_where(text: &str, wanted_line: usize, wanted_column: usize) {
     match Suite::parse("suite.json", text, None, None) {

@@ -271,18 +271,21 @@ fn a_byte_order_mark_is_no_part_of_the_text() {
 
 #[test]
 fn numbers_in_messages_are_kept_as_written() {
+    let written = r#"{"a":0.1234567890123456789,"b":[18446744073709551615,-1,-0,1.10],"c":1E5,"d":123456789012345678901234567890,"e":"1E5","f\"7":1e+05,"g":7e999}"#;
     let text = suite_of(&json!({})).to_string().replace(
         r#""loadgen.v1.Greeter/Hello""#,
-        r#""loadgen.v1.Greeter/Hello", "message": { "a": 0.1234567890123456789, "b": 18446744073709551615, "c": -1 }"#,
+        &format!(r#""loadgen.v1.Greeter/Hello", "message": {written}"#),
     );
     let suite = Suite::parse("x", &text, None, None).unwrap();
     let Action::Grpc(call) = &suite.scenarios()[0].steps[0].action else {
         panic!("a call was given");
     };
-    assert_eq!(
-        call.message,
-        json!({ "a": 0.123_456_789_012_345_68, "b": u64::MAX, "c": -1 })
-    );
+    assert_eq!(call.message.to_string(), written);
+    // And they are printed so, and read again.
+    let printed = to_json(suite.scenarios()).to_string();
+    assert!(printed.contains(written), "{printed}");
+    let again = Suite::parse("x", &printed, None, None).unwrap();
+    assert_eq!(again.scenarios(), suite.scenarios());
 }
 
 fn of(suite: &Suite, protocol: Protocol) -> Vec<ScenarioPlan> {

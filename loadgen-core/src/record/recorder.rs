@@ -349,7 +349,8 @@ impl Observer for Recorder {
         let known = |tick: &Tick| tick.examples.iter().any(|(seen, _)| *seen == failure);
         if !known(&self.tick.borrow()) {
             // Not under the borrow: the caller's closure may record something itself.
-            let example = detail();
+            let mut example = detail();
+            shorten(&mut example);
             self.tick.borrow_mut().examples.push((failure, example));
         }
     }
@@ -439,4 +440,32 @@ impl Observer for Muted {
     fn count(&self, _: MetricIndex, _: u64) {}
     fn gauge(&self, _: MetricIndex, _: f64) {}
     fn timing(&self, _: MetricIndex, _: Nanos) {}
+}
+/// The longest example of a failure, in bytes. A server has its say in it.
+const MOST_EXAMPLE_BYTES: usize = 4 << 10;
+
+/// Cuts an example that is too long, and says so.
+fn shorten(example: &mut String) {
+    const MARK: &str = " [cut]";
+    if example.len() > MOST_EXAMPLE_BYTES {
+        let end = example.floor_char_boundary(MOST_EXAMPLE_BYTES - MARK.len());
+        example.truncate(end);
+        example.push_str(MARK);
+        example.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_cut_between_characters() {
+        let mut short = "a".repeat(MOST_EXAMPLE_BYTES);
+        shorten(&mut short);
+        assert_eq!(short.len(), MOST_EXAMPLE_BYTES);
+        let mut long = "\u{20ac}".repeat(MOST_EXAMPLE_BYTES);
+        shorten(&mut long);
+        assert!(long.len() <= MOST_EXAMPLE_BYTES && long.ends_with("\u{20ac} [cut]"));
+    }
 }

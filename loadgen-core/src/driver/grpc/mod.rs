@@ -19,13 +19,16 @@ mod outgoing;
 mod place;
 mod pool;
 mod prepare;
+mod probe;
 mod pump;
 mod reflection;
+mod refusal;
 mod service;
 mod status;
 mod stream;
 mod tap;
 mod unary;
+mod waiting;
 
 use std::fmt;
 use std::sync::Arc;

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
+use serde_json::Value;
 
-use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata};
+use super::call::{Action, Call, Kind, Messages, Shape, StreamCall, Target, metadata};
 use super::descriptor::{Catalogue, Found};
 use super::error::DriverError;
 use super::metadata::headers;
@@ -31,6 +32,7 @@ pub(super) struct Prepared {
     pub(super) connections: Option<u32>,
     pub(super) most_streams: u32,
     pub(super) connect_timeout: Duration,
+    pub(super) keepalive: Option<Duration>,
 }
 
 impl Prepared {
@@ -63,6 +65,7 @@ impl Prepared {
             connections: plan.connections,
             most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
             connect_timeout: plan.connect_timeout,
+            keepalive: plan.keepalive,
         })
     }
 }
@@ -132,14 +135,15 @@ fn ask_server(
     if unknown.is_empty() {
         return Ok(Asked::Not);
     }
-    let limit = plan.connect_timeout;
+    let (limit, max_message) = (plan.connect_timeout, plan.max_message);
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            Ok::<_, std::io::Error>(runtime.block_on(reflection::ask(endpoints, &unknown, limit)))
+            let asked = reflection::ask(endpoints, &unknown, limit, max_message);
+            Ok::<_, std::io::Error>(runtime.block_on(asked))
         });
         asking
             .join()
@@ -210,27 +214,64 @@ fn prepare_call(
     path: &str,
 ) -> Result<Call, DriverError> {
     let message_path = format!("{path}.message");
-    let encoded = message::encode(&method.input(), &call.message, &message_path)?;
+    let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
+    let name = method.full_name();
+    let each: Vec<Bytes> = match &call.message {
+        Value::Array(several) if shape.sends_one() && several.len() != 1 => {
+            let count = several.len();
+            return Err(DriverError::Message {
+                path: message_path,
+                problem: format!("`{name}` takes one message, and here are {count}"),
+            });
+        }
+        Value::Array(several) => several
+            .iter()
+            .enumerate()
+            .map(|(nth, one)| {
+                let path = format!("{message_path}[{nth}]");
+                message::encode(&method.input(), one, &path).map(Bytes::from)
+            })
+            .collect::<Result<_, _>>()?,
+        one => vec![message::encode(&method.input(), one, &message_path)?.into()],
+    };
+    if call.stream.is_some() && shape.answers_one() {
+        return Err(DriverError::Message {
+            path: format!("{path}.stream"),
+            problem: format!("`{name}` answers with one message: there is no stream to end"),
+        });
+    }
     let headers = call_headers(plan, call, path)?;
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-    let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
     let kind = if shape == Shape::Unary && !call.gzip {
-        let framed = framing::with_prefix(&encoded).ok_or_else(|| DriverError::Message {
+        let framed = framing::with_prefix(&each[0]).ok_or_else(|| DriverError::Message {
             path: message_path,
             problem: "the message is longer than 4 GiB, which gRPC cannot carry".to_owned(),
         })?;
-        Kind::Unary(UnaryCall { headers, framed })
+        Kind::Unary(UnaryCall {
+            headers,
+            framed,
+            max_message: plan.max_message,
+        })
     } else {
         Kind::Stream(Box::new(StreamCall {
             shape,
             path: PathAndQuery::try_from(rpc_path.as_str())
                 .expect("names of services and methods are letters, digits, dots and underscores"),
             metadata: metadata(headers),
-            message: Bytes::from(encoded),
-            repeat: call.repeat.max(1),
+            messages: Messages {
+                count: match shape.sends_one() {
+                    true => 1,
+                    false => call
+                        .repeat
+                        .max(u32::try_from(each.len()).unwrap_or(u32::MAX)),
+                },
+                each: each.into(),
+            },
+            until: call.stream,
             every: call.every,
             in_flight: call.in_flight.max(1),
             gzip: call.gzip,
+            max_message: plan.max_message,
         }))
     };
     let targets = endpoints

@@ -20,7 +20,7 @@ use tonic::client::Grpc;
 use super::codec::Bytewise;
 use super::handshake;
 use super::outgoing::SendLog;
-use super::service::{Passage, StreamError, StreamService};
+use super::service::{Passage, StreamError, StreamService, Taking};
 use super::tap::Tap;
 use crate::clock::{Clock, StampClock};
 use crate::driver::connect_error::ConnectError;
@@ -101,11 +101,13 @@ pub(super) enum Reflected {
     NotHelpful(String),
 }
 
-/// Asks the first endpoint that can be reached for these services. `limit` bounds each endpoint.
+/// Asks the first endpoint that can be reached for these services. `limit` bounds each endpoint,
+/// `max_message` each of its messages and all of them together.
 pub(super) async fn ask(
     endpoints: &[Endpoint],
     services: &BTreeSet<String>,
     limit: Duration,
+    max_message: u32,
 ) -> Result<Reflected, ConnectError> {
     let mut first_error = None;
     // Nothing is measured here; the connection keeps its times all the same.
@@ -122,7 +124,8 @@ pub(super) async fn ask(
         let origin = format!("{}://{}", endpoint.scheme(), endpoint.authority);
         let asking = async {
             tokio::select! {
-                described = describe(&opened.sender, &opened.tap, &origin, services) => described,
+                described = describe(&opened.sender, &opened.tap, &origin, services, max_message)
+                    => described,
                 _ = &mut opened.connection => {
                     Err("the server closed the connection".to_owned())
                 }
@@ -134,7 +137,7 @@ pub(super) async fn ask(
         return Ok(described.unwrap_or_else(|problem| {
             Reflected::NotHelpful(format!(
                 "{} was asked by reflection: {problem}",
-                endpoint.authority
+                endpoint.name
             ))
         }));
     }
@@ -151,12 +154,15 @@ async fn describe(
     tap: &Rc<Tap>,
     origin: &str,
     services: &BTreeSet<String>,
+    max_message: u32,
 ) -> Result<Reflected, String> {
     let mut server = Server {
         sender,
         tap,
         origin,
         version: 0,
+        max_message,
+        room: max_message as usize,
     };
     let listed = match server.ask(Ask::ListServices("*".to_owned())).await? {
         Told::Services(services) => services.service.into_iter().map(|it| it.name).collect(),
@@ -201,6 +207,9 @@ struct Server<'a> {
     origin: &'a str,
     /// Which of [`PATHS`] it answers on.
     version: usize,
+    max_message: u32,
+    /// How many more bytes may come.
+    room: usize,
 }
 
 impl Server<'_> {
@@ -210,6 +219,10 @@ impl Server<'_> {
         loop {
             match self.exchange(question.clone()).await {
                 Ok(answer) => {
+                    self.room = self.room.checked_sub(answer.len()).ok_or_else(|| {
+                        let most = self.max_message;
+                        format!("it sent more than {most} bytes, the most taken (`max_message`)")
+                    })?;
                     let answer = Answer::decode(answer)
                         .map_err(|error| format!("its answer cannot be read: {error}"))?;
                     return answer.told.ok_or_else(|| "its answer is empty".to_owned());
@@ -230,6 +243,10 @@ impl Server<'_> {
             sender: self.sender.clone(),
             sends_one: true,
             passage: Passage::new(self.tap, false),
+            taking: Taking {
+                max_message: self.max_message,
+                contents: true,
+            },
             log: SendLog::default(),
             clock: Clock::start(),
         };

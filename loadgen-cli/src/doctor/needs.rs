@@ -88,6 +88,10 @@ impl Needs {
             } else {
                 needs.new_connections_per_s = needs.new_connections_per_s.max(share.new_per_s);
             }
+            // UNIX sockets have no ports.
+            if target.is_some_and(|target| target.socket().is_some()) {
+                continue;
+            }
             // The addresses of a name take turns, and each has all ports to itself.
             let spread = target.map_or(1, &addresses).max(1);
             let each = share.connections.div_ceil(spread);
@@ -160,6 +164,9 @@ fn new_per_s(scenario: &ScenarioPlan) -> f64 {
 }
 
 fn is_local(target: &Target) -> bool {
+    if target.socket().is_some() {
+        return true;
+    }
     let address: Result<IpAddr, _> = target.host.parse();
     address.map_or(target.host == "localhost", |it| it.is_loopback())
 }

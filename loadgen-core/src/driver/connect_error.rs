@@ -42,6 +42,12 @@ pub(crate) enum Problem {
     Unresolved(String),
     #[error("the connection was refused; is the server running and listening on this port?")]
     Refused,
+    #[error("there is no such file; is the server running, and is this the socket it listens on?")]
+    NoSocket,
+    #[error("nobody listens on this socket; is the server running?")]
+    NobodyListens,
+    #[error("permission denied; who may write to the socket's file may connect")]
+    SocketDenied,
     #[error("{0}")]
     Io(String),
     #[error("no answer within {limit:?} while {stage}")]
@@ -80,8 +86,25 @@ pub(crate) enum Problem {
     WrongName { expected: String, presented: String },
     #[error("its certificate is not acceptable: {0}")]
     Certificate(String),
-    #[error("the server speaks TLS but did not agree on {0} needs; check the port")]
+    #[error(
+        "the server speaks TLS but did not agree on {0} needs; check the port, or set `tls.alpn` to \
+         false for a server that does not know ALPN"
+    )]
     NoAlpn(&'static str),
+    #[error(
+        "the server asks for a client certificate; name the files of one and its key in \
+         `tls.cert_file` and `tls.key_file`"
+    )]
+    WantsCertificate,
+    #[error(
+        "the server does not accept our client certificate ({0}); check `tls.cert_file`: who signed \
+         it, how long it is valid, what it is for"
+    )]
+    OwnCertificate(&'static str),
+    #[error("the server has no certificate for the name it was asked for; set `tls.server_name`")]
+    UnknownName,
+    #[error("the server and loadgen have no version of TLS, or no cipher, in common")]
+    NothingInCommon,
     #[error(
         "no local port is free towards this address; `loadgen doctor` tells how many there are, \
          and more targets or addresses have more"
@@ -152,11 +175,7 @@ fn http_answer(status: u16, location: Option<&str>, body: &str) -> String {
         }),
         _ => String::new(),
     };
-    let body = if body.is_empty() {
-        String::new()
-    } else {
-        format!(" (it says {body:?})")
-    };
+    let body = super::excerpt::said(body);
     format!("HTTP {status}{reason} instead of switching to WebSocket{body}{help}")
 }
 

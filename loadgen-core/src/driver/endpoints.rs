@@ -33,7 +33,7 @@ pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoin
     let encryption = if plan.targets.iter().any(is_encrypted) {
         let settings = plan.tls.clone().unwrap_or_default();
         Some(Encryption {
-            config: tls::client_config(&settings, alpn)?,
+            client: tls::client(&settings, alpn)?,
             alpn,
             server_name: settings.server_name,
         })
@@ -45,12 +45,12 @@ pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoin
         .enumerate()
         .map(|(index, target)| {
             let encryption = encryption.clone().filter(|_| is_encrypted(target));
-            let endpoint = Endpoint::new(target, encryption);
+            let endpoint = Endpoint::new(target, plan.authority.as_deref(), encryption);
             match endpoint.authority.parse::<http::uri::Authority>() {
                 Ok(_) => Ok(endpoint),
                 Err(_) => Err(EndpointError::Target {
                     index,
-                    target: format!("{}:{}", target.host, target.port),
+                    target: target.to_string(),
                 }),
             }
         })
@@ -65,7 +65,7 @@ pub(crate) fn check(
     match (&plan.tls, plan.targets.is_empty()) {
         (_, false) => of(plan, alpn),
         (Some(settings), true) => {
-            tls::client_config(settings, alpn)?;
+            tls::client(settings, alpn)?;
             Ok(Vec::new())
         }
         (None, true) => Ok(Vec::new()),

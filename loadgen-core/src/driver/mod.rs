@@ -13,6 +13,7 @@ mod backoff;
 mod connect_error;
 mod counted;
 mod endpoints;
+mod excerpt;
 mod net;
 mod pace;
 #[cfg(fuzzing)]

@@ -6,22 +6,22 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connect_error::{ConnectError, Problem, Stage};
 use super::tls::{self, Alpn};
-use super::wire::{Traffic, Wire};
+use super::wire::{Socket, Traffic, Wire};
 use crate::scenario::Target;
 
 /// A target, ready to be connected to.
@@ -29,7 +29,11 @@ use crate::scenario::Target;
 pub(crate) struct Endpoint {
     host: String,
     port: u16,
-    /// `host:port`, brackets included: what people and `:authority` say.
+    /// The UNIX socket it is, if it is one.
+    socket: Option<PathBuf>,
+    /// `host:port`, brackets included, or `unix:` and a path: what people say.
+    pub(crate) name: String,
+    /// What the other side is told whom a connection is for.
     pub(crate) authority: String,
     tls: Option<Encryption>,
 }
@@ -40,7 +44,7 @@ pub(crate) type Addresses = Rc<[SocketAddr]>;
 /// How to encrypt.
 #[derive(Debug, Clone)]
 pub(crate) struct Encryption {
-    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) client: tls::Client,
     /// What is to be spoken over it.
     pub(crate) alpn: &'static Alpn,
     /// The name the certificate must carry instead of the host.
@@ -48,16 +52,30 @@ pub(crate) struct Encryption {
 }
 
 impl Endpoint {
-    pub(crate) fn new(target: &Target, tls: Option<Encryption>) -> Self {
-        let authority = if target.host.contains(':') {
-            format!("[{}]:{}", target.host, target.port)
-        } else {
-            format!("{}:{}", target.host, target.port)
+    /// `authority` takes the place of the target's own.
+    pub(crate) fn new(target: &Target, authority: Option<&str>, tls: Option<Encryption>) -> Self {
+        let socket = target.socket().map(Path::to_owned);
+        // A socket has no name that could be told; this is what gRPC's own libraries say.
+        let (name, own) = match (&socket, target.host.contains(':')) {
+            (Some(_), _) => (target.to_string(), "localhost".to_owned()),
+            (None, true) => {
+                let own = format!("[{}]:{}", target.host, target.port);
+                (own.clone(), own)
+            }
+            (None, false) => {
+                let own = format!("{}:{}", target.host, target.port);
+                (own.clone(), own)
+            }
         };
         Self {
-            host: target.host.clone(),
+            host: match socket {
+                Some(_) => "localhost".to_owned(),
+                None => target.host.clone(),
+            },
             port: target.port,
-            authority,
+            socket,
+            name,
+            authority: authority.map_or(own, str::to_owned),
             tls,
         }
     }
@@ -68,6 +86,20 @@ impl Endpoint {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
+    /// What it means that an encrypted connection ended right after the handshake, for this reason:
+    /// with TLS 1.3 that is when a server has looked at the client's certificate.
+    pub(crate) fn ended_after_handshake(&self, reason: &str) -> Option<Problem> {
+        let client = &self.tls.as_ref()?.client;
+        tls::late_alert(reason).or_else(|| client.was_asked())
+    }
+
+    /// Whether the protocol is to be agreed on in the TLS handshake.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn needs_alpn(&self) -> bool {
+        let config = self.tls.as_ref().map(|tls| &tls.client.config);
+        config.is_some_and(|config| !config.alpn_protocols.is_empty())
+    }
+
     pub(crate) fn is_encrypted(&self) -> bool {
         self.tls.is_some()
     }
@@ -75,7 +107,7 @@ impl Endpoint {
     /// This endpoint could not be connected to.
     pub(crate) fn failed(&self, problem: Problem) -> ConnectError {
         ConnectError {
-            target: self.authority.clone(),
+            target: self.name.clone(),
             problem,
         }
     }
@@ -95,11 +127,17 @@ impl Endpoint {
         stage.set(Stage::Resolving);
         let addresses = resolving.await?;
         stage.set(Stage::Connecting);
-        let tcp = connect_any(&addresses, nth, deadline).await?;
-        // Requests are small and must leave at once.
-        tcp.set_nodelay(true)
-            .map_err(|error| Problem::Io(error.to_string()))?;
-        let wire = Wire::new(tcp, traffic);
+        let socket = match &self.socket {
+            Some(path) => connect_to_socket(path).await?,
+            None => {
+                let tcp = connect_any(&addresses, nth, deadline).await?;
+                // Requests are small and must leave at once.
+                tcp.set_nodelay(true)
+                    .map_err(|error| Problem::Io(error.to_string()))?;
+                Socket::Tcp(tcp)
+            }
+        };
+        let wire = Wire::new(socket, traffic);
         let Some(encryption) = &self.tls else {
             return Ok(Transport::Plain(wire));
         };
@@ -107,15 +145,24 @@ impl Endpoint {
         let name = encryption.server_name.as_ref().unwrap_or(&self.host);
         let name =
             ServerName::try_from(name.clone()).map_err(|_| Problem::BadServerName(name.clone()))?;
-        let stream = TlsConnector::from(Arc::clone(&encryption.config))
+        let stream = TlsConnector::from(Arc::clone(&encryption.client.config))
             .connect(name, wire)
             .await
-            .map_err(|error| tls::diagnose(&error, encryption.alpn))?;
+            .map_err(|error| {
+                let problem = tls::diagnose(&error, encryption.alpn);
+                let asked = encryption.client.was_asked();
+                asked
+                    .filter(|_| matches!(problem, Problem::Tls(_)))
+                    .unwrap_or(problem)
+            })?;
         Ok(Transport::Tls(Box::new(stream)))
     }
 
-    /// The addresses of its name, one at least.
+    /// The addresses of its name, one at least; a UNIX socket has none.
     pub(crate) async fn resolve(&self) -> Result<Addresses, Problem> {
+        if self.socket.is_some() {
+            return Ok(Rc::new([]));
+        }
         if let Ok(address) = self.host.parse::<IpAddr>() {
             return Ok(Rc::new([SocketAddr::new(address, self.port)]));
         }
@@ -127,6 +174,18 @@ impl Endpoint {
             return Err(Problem::Unresolved("no address".to_owned()));
         }
         Ok(found)
+    }
+}
+
+async fn connect_to_socket(path: &Path) -> Result<Socket, Problem> {
+    match UnixStream::connect(path).await {
+        Ok(stream) => Ok(Socket::Unix(stream)),
+        Err(error) => Err(match error.kind() {
+            io::ErrorKind::NotFound => Problem::NoSocket,
+            io::ErrorKind::ConnectionRefused => Problem::NobodyListens,
+            io::ErrorKind::PermissionDenied => Problem::SocketDenied,
+            _ => Problem::Io(error.to_string()),
+        }),
     }
 }
 
@@ -240,13 +299,14 @@ mod tests {
     #[test_case("127.0.0.1", 80 => "127.0.0.1:80")]
     #[test_case("::1", 50051 => "[::1]:50051")]
     #[test_case("greeter.example", 443 => "greeter.example:443")]
+    #[test_case("/run/a.sock", 0 => "localhost"; "a UNIX socket")]
     fn authority(host: &str, port: u16) -> String {
         let target = Target {
             host: host.to_owned(),
             port,
             tls: false,
         };
-        Endpoint::new(&target, None).authority
+        Endpoint::new(&target, None, None).authority
     }
 
     /// Once the first address of a name had all the time there was.

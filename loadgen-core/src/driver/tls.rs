@@ -4,18 +4,20 @@
 //! before the run. The cryptography provider is named, never taken from the process's default.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    self, CertificateError, ClientConfig, DigitallySignedStruct, InvalidMessage, RootCertStore,
-    SignatureScheme,
+    self, AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InvalidMessage,
+    RootCertStore, SignatureScheme, sign::CertifiedKey,
 };
 
 use super::connect_error::Problem;
@@ -33,6 +35,19 @@ pub enum TlsError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The client's own certificate or its key could not be read.
+    #[error("`tls.{field}` {path}: {problem}")]
+    OwnFile {
+        /// Which of the two.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The client's own certificate and key do not go together.
+    #[error("`tls.cert_file` and `tls.key_file`: {0}")]
+    OwnPair(String),
     /// The system has no authorities to trust.
     #[error("the system has no trusted certificate authorities ({0}); name some in `tls.ca_file`")]
     NoSystemRoots(String),
@@ -64,23 +79,103 @@ pub(crate) static HTTP1: Alpn = Alpn {
     needed: "HTTP/1.1 (ALPN `http/1.1`), which WebSocket",
 };
 
-/// Builds the configuration that all connections of a scenario share.
-pub(crate) fn client_config(tls: &Tls, alpn: &Alpn) -> Result<Arc<ClientConfig>, TlsError> {
+/// What all connections of a scenario share.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) config: Arc<ClientConfig>,
+    /// Who has no certificate to show, where there is none.
+    asked: Option<Arc<NoCertificate>>,
+}
+
+impl Client {
+    /// What it means that the other side ended a connection while it was set up, where that may be
+    /// because it asked for a certificate and got none. Some do so without a word.
+    pub(crate) fn was_asked(&self) -> Option<Problem> {
+        let asked = self.asked.as_ref()?.0.load(Ordering::Relaxed);
+        asked.then_some(Problem::WantsCertificate)
+    }
+}
+
+/// Notes that it was asked for a certificate, and has none.
+#[derive(Debug, Default)]
+struct NoCertificate(AtomicBool);
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+/// Builds what all connections of a scenario share.
+pub(crate) fn client(tls: &Tls, alpn: &Alpn) -> Result<Client, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
-    let mut config = if tls.insecure_skip_verify {
+    let builder = if tls.insecure_skip_verify {
         builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-            .with_no_client_auth()
     } else {
-        builder
-            .with_root_certificates(roots(tls)?)
-            .with_no_client_auth()
+        builder.with_root_certificates(roots(tls)?)
     };
-    config.alpn_protocols = vec![alpn.name.to_vec()];
-    Ok(Arc::new(config))
+    let mut asked = None;
+    let mut config = match (&tls.cert_file, &tls.key_file) {
+        (Some(certificate), Some(key)) => builder
+            .with_client_auth_cert(own_certificates(certificate)?, own_key(key)?)
+            .map_err(|error| {
+                TlsError::OwnPair(match error {
+                    rustls::Error::InconsistentKeys(_) => {
+                        "the key is not that of the certificate".to_owned()
+                    }
+                    other => other.to_string(),
+                })
+            })?,
+        _ => {
+            let none = Arc::new(NoCertificate::default());
+            asked = Some(Arc::clone(&none));
+            builder.with_client_cert_resolver(none)
+        }
+    };
+    if tls.alpn {
+        config.alpn_protocols = vec![alpn.name.to_vec()];
+    }
+    Ok(Client {
+        config: Arc::new(config),
+        asked,
+    })
+}
+
+fn own_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |problem: String| TlsError::OwnFile {
+        field: "cert_file",
+        path: path.to_owned(),
+        problem,
+    };
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(failed("holds no certificate in PEM form".to_owned()));
+    }
+    Ok(certificates)
+}
+
+fn own_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::OwnFile {
+        field: "key_file",
+        path: path.to_owned(),
+        problem: match error {
+            pem::Error::NoItemsFound => {
+                "holds no private key in PEM form (one with a passphrase is not read)".to_owned()
+            }
+            other => other.to_string(),
+        },
+    })
 }
 
 fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
@@ -151,12 +246,52 @@ pub(crate) fn diagnose(error: &io::Error, alpn: &Alpn) -> Problem {
         rustls::Error::InvalidCertificate(other) => {
             Problem::Certificate(in_words(&other.to_string()))
         }
-        rustls::Error::NoApplicationProtocol
-        | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
+        rustls::Error::NoApplicationProtocol => Problem::NoAlpn(alpn.needed),
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
             Problem::NoAlpn(alpn.needed)
         }
+        rustls::Error::PeerIncompatible(_) => Problem::NothingInCommon,
+        rustls::Error::AlertReceived(alert) => said_by_alert(*alert),
         other => Problem::Tls(other.to_string()),
     }
+}
+
+/// What the other side's alert means. It says it in one byte.
+fn said_by_alert(alert: AlertDescription) -> Problem {
+    match alert {
+        AlertDescription::CertificateRequired => Problem::WantsCertificate,
+        AlertDescription::BadCertificate => Problem::OwnCertificate("bad certificate"),
+        AlertDescription::UnsupportedCertificate => {
+            Problem::OwnCertificate("unsupported certificate")
+        }
+        AlertDescription::CertificateRevoked => Problem::OwnCertificate("it was revoked"),
+        AlertDescription::CertificateExpired => Problem::OwnCertificate("it has expired"),
+        AlertDescription::CertificateUnknown => Problem::OwnCertificate("certificate unknown"),
+        AlertDescription::UnknownCA => Problem::OwnCertificate("unknown authority"),
+        AlertDescription::AccessDenied => Problem::OwnCertificate("access denied"),
+        AlertDescription::UnrecognisedName => Problem::UnknownName,
+        AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
+            Problem::NothingInCommon
+        }
+        other => Problem::Tls(format!(
+            "the server ended it with the alert {:?}",
+            format!("{other:?}")
+        )),
+    }
+}
+
+/// The alert that ended a connection after the handshake, from an error that has gone through
+/// libraries as a text. In TLS 1.3 a client is done before the server has seen its certificate.
+pub(crate) fn late_alert(text: &str) -> Option<Problem> {
+    let (_, name) = text.split_once("received fatal alert: ")?;
+    let name: String = name
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
+    (0..=u8::MAX)
+        .map(AlertDescription::from)
+        .find(|alert| format!("{alert:?}") == name)
+        .map(said_by_alert)
 }
 
 /// What is wrong with a certificate. The verifier has names for some of it only.
@@ -164,6 +299,12 @@ fn in_words(problem: &str) -> String {
     if problem.contains("CaUsedAsEndEntity") {
         return "it is an authority's own, which no server should show; make one for the server \
                 that the authority signs, or accept any certificate with `tls.insecure_skip_verify`"
+            .to_owned();
+    }
+    if problem.contains("UnsupportedCertVersion") {
+        return "it is a version 1 certificate; make one of version 3, which carries the names it \
+                is for (with openssl: `-extfile` and a `subjectAltName`), or accept any \
+                certificate with `tls.insecure_skip_verify`"
             .to_owned();
     }
     problem.to_owned()
@@ -216,5 +357,22 @@ impl ServerCertVerifier for AcceptAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("received fatal alert: CertificateRequired" => Some(Problem::WantsCertificate))]
+    #[test_case("the connection broke: received fatal alert: UnknownCA"
+        => Some(Problem::OwnCertificate("unknown authority")))]
+    #[test_case("received fatal alert: InternalError"
+        => Some(Problem::Tls("the server ended it with the alert \"InternalError\"".to_owned())))]
+    #[test_case("broken pipe" => None)]
+    fn late_alerts(text: &str) -> Option<Problem> {
+        late_alert(text)
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP stream whose bytes are counted, and when they left and came.
+//! A TCP stream or UNIX socket whose bytes are counted, and when they left and came.
 //!
 //! Owns the two moments that tell the service's time from the generator's: just before the write in
 //! which the kernel took bytes, and when the kernel received them. Knows no protocol.
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::clock::{Nanos, StampClock};
 
@@ -23,6 +23,10 @@ pub(crate) struct Traffic {
     stamps: Rc<StampClock>,
     sent: Cell<u64>,
     received: Cell<u64>,
+    /// Of those, what `take` told of.
+    told: Cell<u64>,
+    /// How often something came.
+    reads: Cell<u64>,
     first: Cell<[u8; FIRST_BYTES]>,
     first_len: Cell<usize>,
     sent_at: Cell<Nanos>,
@@ -40,6 +44,8 @@ impl Traffic {
             stamps: Rc::clone(stamps),
             sent: Cell::new(0),
             received: Cell::new(0),
+            told: Cell::new(0),
+            reads: Cell::new(0),
             first: Cell::default(),
             first_len: Cell::new(0),
             sent_at: Cell::new(0),
@@ -52,7 +58,22 @@ impl Traffic {
     /// Bytes sent and received since the last call.
     #[inline]
     pub(crate) fn take(&self) -> (u64, u64) {
-        (self.sent.take(), self.received.take())
+        let received = self.received.get();
+        (self.sent.take(), received - self.told.replace(received))
+    }
+
+    /// Bytes received, ever.
+    #[cfg(feature = "websocket")]
+    #[inline]
+    pub(crate) fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// How often something came, ever.
+    #[cfg(feature = "grpc")]
+    #[inline]
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.get()
     }
 
     /// Whether the last write found no room: something waits to be sent until the other side
@@ -115,6 +136,7 @@ impl Traffic {
     #[inline]
     fn note_received(&self, bytes: &[u8]) {
         self.received.set(self.received.get() + bytes.len() as u64);
+        self.reads.set(self.reads.get() + 1);
         let have = self.first_len.get();
         if have < FIRST_BYTES && !bytes.is_empty() {
             let more = bytes.len().min(FIRST_BYTES - have);
@@ -142,23 +164,33 @@ impl Traffic {
     }
 }
 
-/// A TCP stream whose bytes are counted.
+/// An open socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket whose bytes are counted.
 ///
 /// It does not offer vectored writes: HTTP/2 then copies messages of up to 1 KiB into its write
 /// buffer, so that what is due together leaves in one system call.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    tcp: TcpStream,
+    socket: Socket,
     traffic: Rc<Traffic>,
-    /// Whether the system stamps what it receives.
+    /// Whether the system stamps what it receives. It does not on UNIX sockets.
     is_stamped: bool,
 }
 
 impl Wire {
-    pub(crate) fn new(tcp: TcpStream, traffic: &Rc<Traffic>) -> Self {
+    pub(crate) fn new(socket: Socket, traffic: &Rc<Traffic>) -> Self {
         Self {
-            is_stamped: stamped::ask_for(&tcp),
-            tcp,
+            is_stamped: match &socket {
+                Socket::Tcp(tcp) => stamped::ask_for(tcp),
+                Socket::Unix(_) => false,
+            },
+            socket,
             traffic: Rc::clone(traffic),
         }
     }
@@ -172,14 +204,17 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if self.is_stamped {
-            let stamp = ready!(stamped::poll_read(&self.tcp, cx, buf))?;
-            let at = stamp.and_then(|stamp| self.traffic.stamps.at(stamp));
-            self.traffic.received_at.set(at);
-        } else {
-            ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        let this = &mut *self;
+        match &mut this.socket {
+            Socket::Tcp(tcp) if this.is_stamped => {
+                let stamp = ready!(stamped::poll_read(tcp, cx, buf))?;
+                let at = stamp.and_then(|stamp| this.traffic.stamps.at(stamp));
+                this.traffic.received_at.set(at);
+            }
+            Socket::Tcp(tcp) => ready!(Pin::new(tcp).poll_read(cx, buf))?,
+            Socket::Unix(unix) => ready!(Pin::new(unix).poll_read(cx, buf))?,
         }
-        self.traffic.note_received(&buf.filled()[before..]);
+        this.traffic.note_received(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
@@ -194,17 +229,26 @@ impl AsyncWrite for Wire {
         let traffic = &self.traffic;
         let at = traffic.now.take();
         let at = at.unwrap_or_else(|| traffic.stamps.clock().now());
-        let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        let polled = match &mut self.socket {
+            Socket::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Socket::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+        };
         self.traffic.note_write(at, &polled);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        match &mut self.socket {
+            Socket::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Socket::Unix(unix) => Pin::new(unix).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        match &mut self.socket {
+            Socket::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Socket::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+        }
     }
 }
 
@@ -374,7 +418,7 @@ mod tests {
         let traffic = traffic();
         let tcp = TcpStream::connect(address).await.expect("listens");
         let (other, _) = listener.accept().await.expect("connected");
-        (Wire::new(tcp, &traffic), other, traffic)
+        (Wire::new(Socket::Tcp(tcp), &traffic), other, traffic)
     }
 
     /// Read half a second late, a message is known to have come when it did.

@@ -37,8 +37,6 @@ impl fmt::Debug for Recorder {
 pub(super) const MOST_BACKENDS: usize = 256;
 /// The name under which they are counted.
 pub(super) const OTHER_BACKENDS: &str = "(others)";
-/// The longest example of a failure that is kept, in bytes: it may hold what a server said.
-const LONGEST_EXAMPLE: usize = 4_096;
 
 /// An arrival that started. Queue wait and start lag together are its start less its due time.
 #[derive(Debug, Clone, Copy)]
@@ -361,11 +359,7 @@ impl Observer for Recorder {
         if !known(&self.tick.borrow()) {
             // Not under the borrow: the caller's closure may record something itself.
             let mut example = detail();
-            if example.len() > LONGEST_EXAMPLE {
-                example.truncate(example.floor_char_boundary(LONGEST_EXAMPLE - '…'.len_utf8()));
-                example.push('…');
-                example.shrink_to_fit();
-            }
+            shorten(&mut example);
             self.tick.borrow_mut().examples.push((failure, example));
         }
     }
@@ -455,4 +449,32 @@ impl Observer for Muted {
     fn count(&self, _: MetricIndex, _: u64) {}
     fn gauge(&self, _: MetricIndex, _: f64) {}
     fn timing(&self, _: MetricIndex, _: Nanos) {}
+}
+/// The longest example of a failure, in bytes. A server has its say in it.
+const MOST_EXAMPLE_BYTES: usize = 4 << 10;
+
+/// Cuts an example that is too long, and says so.
+fn shorten(example: &mut String) {
+    const MARK: &str = " [cut]";
+    if example.len() > MOST_EXAMPLE_BYTES {
+        let end = example.floor_char_boundary(MOST_EXAMPLE_BYTES - MARK.len());
+        example.truncate(end);
+        example.push_str(MARK);
+        example.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_cut_between_characters() {
+        let mut short = "a".repeat(MOST_EXAMPLE_BYTES);
+        shorten(&mut short);
+        assert_eq!(short.len(), MOST_EXAMPLE_BYTES);
+        let mut long = "\u{20ac}".repeat(MOST_EXAMPLE_BYTES);
+        shorten(&mut long);
+        assert!(long.len() <= MOST_EXAMPLE_BYTES && long.ends_with("\u{20ac} [cut]"));
+    }
 }

@@ -50,13 +50,20 @@ text_schema!(Method, "Method", {
     "examples": ["loadgen.v1.Greeter/Hello"],
 });
 
-/// A request message in protobuf's JSON form.
+/// A request message in protobuf's JSON form, or several.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Message(pub(super) Value);
 
 impl Decode for Message {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
-        reader.object("the message as an object")?;
+        const EXPECTED: &str = "the message as an object, or several in an array";
+        match reader.value {
+            Value::Array(items) if items.is_empty() || !items.iter().all(Value::is_object) => {
+                return reader.refuse(EXPECTED, None);
+            }
+            Value::Array(_) => {}
+            _ => drop(reader.object("the message as an object")?),
+        }
         constant(reader).then(|| Self(reader.value.clone()))
     }
 }
@@ -97,8 +104,11 @@ impl JsonSchema for Message {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "object",
-            "description": "The request message in protobuf's JSON form.",
+            "anyOf": [
+                { "type": "object" },
+                { "type": "array", "items": { "type": "object" }, "minItems": 1 },
+            ],
+            "description": "The request message in protobuf's JSON form, or several for a stream.",
         })
     }
 }
@@ -106,11 +116,10 @@ impl JsonSchema for Message {
 /// Whether a name may be that of metadata; else what is wrong with it.
 pub(super) fn check_metadata_name(name: &str) -> Result<(), String> {
     /// What the transport sets itself.
-    const RESERVED: [&str; 10] = [
+    const RESERVED: [&str; 9] = [
         "connection",
         "content-length",
         "content-type",
-        "host",
         "keep-alive",
         "proxy-connection",
         "te",
@@ -120,6 +129,9 @@ pub(super) fn check_metadata_name(name: &str) -> Result<(), String> {
     ];
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(format!("it must have 1 to {MAX_NAME} characters"));
+    }
+    if matches!(name, ":authority" | "host") {
+        return Err("it is set by the scenario's `authority`".to_owned());
     }
     if name.starts_with(':') || name.starts_with("grpc-") || RESERVED.contains(&name) {
         return Err("it belongs to the protocol, which sets it itself".to_owned());

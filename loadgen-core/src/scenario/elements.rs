@@ -10,8 +10,8 @@ use super::reader::{Decode, Reader};
 use super::target::Target;
 use crate::threshold::Threshold;
 use crate::units::{
-    DURATION_PATTERN, RATE_PATTERN, Rate, UnitError, ZeroOrRate, format_duration,
-    format_per_second, parse_duration,
+    DURATION_PATTERN, RATE_PATTERN, Rate, SIZE_PATTERN, Size, UnitError, ZeroOrRate,
+    format_duration, format_per_second, parse_duration,
 };
 
 /// The most users a scenario may have.
@@ -269,6 +269,55 @@ fn is_server_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
+checked_text! {
+    /// Whom a connection is for.
+    Authority, "Authority",
+    "a host name or an IP address, with or without a port",
+    is_authority, "^[A-Za-z0-9_.:\\[\\]-]+$"
+}
+
+fn is_authority(text: &str) -> bool {
+    text.len() <= 259
+        && !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte))
+}
+
+/// The longest message taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MaxMessage(pub(super) u32);
+
+/// 1 GiB.
+const MOST_MAX_MESSAGE: u32 = 1 << 30;
+
+impl Decode for MaxMessage {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text("a size as a text, such as \"4MiB\"")?;
+        let size: Size = unit(reader, text.parse())?;
+        match u32::try_from(size.bytes()) {
+            Ok(bytes @ 1..=MOST_MAX_MESSAGE) => Some(Self(bytes)),
+            _ => reader.refuse("a size from 1B to 1GiB", None),
+        }
+    }
+}
+
+impl Serialize for MaxMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A number of 32 bits is below the largest size there is.
+        match Size::new(u64::from(self.0)) {
+            Ok(size) => size.serialize(serializer),
+            Err(error) => Err(serde::ser::Error::custom(error)),
+        }
+    }
+}
+
+text_schema!(MaxMessage, "MaxMessage", {
+    "description": "A number of bytes, from 1B to 1GiB.",
+    "pattern": SIZE_PATTERN,
+    "examples": ["4MiB", "64MiB"],
+});
+
 /// A target, and the scheme that it was written with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TargetText {
@@ -278,8 +327,7 @@ pub(super) struct TargetText {
 
 impl Decode for TargetText {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
-        const EXPECTED: &str =
-            "a target such as \"host:50051\", \"[::1]:50051\" or \"https://host:443\"";
+        const EXPECTED: &str = "a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"";
         let text = reader.text(EXPECTED)?;
         match text.parse::<Target>() {
             Ok(target) => Some(Self {
@@ -298,8 +346,8 @@ impl Serialize for TargetText {
 }
 
 text_schema!(TargetText, "Target", {
-    "description": "Where to send: host:port, http:// or ws:// before it for plain text, https:// or wss:// for TLS.",
-    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com"],
+    "description": "Where to send: host:port, http:// or ws:// before it for plain text, https:// or wss:// for TLS; or unix: and the path of a UNIX socket.",
+    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com", "unix:/run/service.sock"],
 });
 
 impl Decode for Threshold {

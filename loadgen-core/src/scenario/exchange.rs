@@ -106,11 +106,10 @@ fn is_token(text: &str) -> bool {
 /// Whether a name may be that of a header field; else what is wrong with it.
 pub(super) fn check_header_name(name: &str) -> Result<(), String> {
     /// What the opening of a connection sets itself, or what goes with a body, which it has not.
-    const RESERVED: [&str; 10] = [
+    const RESERVED: [&str; 9] = [
         "connection",
         "content-length",
         "expect",
-        "host",
         "keep-alive",
         "proxy-connection",
         "te",
@@ -124,6 +123,9 @@ pub(super) fn check_header_name(name: &str) -> Result<(), String> {
     let lower = name.to_ascii_lowercase();
     if lower == "sec-websocket-protocol" {
         return Err("use `subprotocols`".to_owned());
+    }
+    if lower == "host" {
+        return Err("it is set by the scenario's `authority`".to_owned());
     }
     if lower.starts_with("sec-websocket-") || RESERVED.contains(&lower.as_str()) {
         return Err("it belongs to the protocol, which sets it itself".to_owned());

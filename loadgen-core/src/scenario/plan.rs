@@ -25,6 +25,7 @@ pub(super) mod defaults {
     pub(in crate::scenario) const TIMEOUT: Duration = Duration::from_secs(30);
     pub(in crate::scenario) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
     pub(in crate::scenario) const LATE_AFTER: Duration = Duration::from_millis(1);
+    pub(in crate::scenario) const MAX_MESSAGE: u32 = 64 << 20;
     /// Of an open model.
     pub(in crate::scenario) const MAX_USERS: u32 = 1000;
 }
@@ -70,6 +71,13 @@ pub struct ScenarioPlan {
     pub connect_timeout: Duration,
     /// Start lag above this counts as late.
     pub late_after: Duration,
+    /// The longest message taken from a server, in bytes, compressed or not.
+    pub max_message: u32,
+    /// How often a ping asks whether a connection on which nothing comes is alive (gRPC); `None` is
+    /// after timeouts only.
+    pub keepalive: Option<Duration>,
+    /// Whom connections are told that they are for, in place of the target's host and port.
+    pub authority: Option<String>,
     /// Transport encryption. `https://` targets imply the default of it.
     pub tls: Option<Tls>,
     /// Metadata sent with every call (gRPC).
@@ -175,6 +183,9 @@ impl ScenarioPlan {
             timeout: defaults::TIMEOUT,
             connect_timeout: defaults::CONNECT_TIMEOUT,
             late_after: defaults::LATE_AFTER,
+            max_message: defaults::MAX_MESSAGE,
+            keepalive: None,
+            authority: None,
             tls: None,
             metadata: Vec::new(),
             headers: Vec::new(),
@@ -227,14 +238,35 @@ impl fmt::Display for Protocol {
 }
 
 /// Transport encryption.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file with the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The name the certificate must carry instead of the target's host.
+    /// PEM file with the client's own certificate and those between it and an authority.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the key of the client's certificate.
+    pub key_file: Option<PathBuf>,
+    /// The name to ask the server for, which its certificate must carry, instead of the target's
+    /// host.
     pub server_name: Option<String>,
     /// Accept any certificate.
     pub insecure_skip_verify: bool,
+    /// Whether the protocol is agreed on in the handshake.
+    pub alpn: bool,
+}
+
+impl Default for Tls {
+    /// What a bare `https://` asks for.
+    fn default() -> Self {
+        Self {
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            server_name: None,
+            insecure_skip_verify: false,
+            alpn: true,
+        }
+    }
 }
 
 /// One action of an iteration.
@@ -292,14 +324,18 @@ pub enum Action {
 pub struct GrpcCall {
     /// `package.Service/Method`.
     pub method: String,
-    /// The request message in protobuf's JSON form.
+    /// The request message in protobuf's JSON form; or several in an array, which are sent one after
+    /// the other on a client or bidirectional stream.
     pub message: serde_json::Value,
-    /// How many times the message is sent on a client or bidirectional stream. At least 1.
+    /// How many messages are sent on a client or bidirectional stream, at least 1: no fewer than
+    /// `message` has, and the last one again where it has fewer.
     pub repeat: u32,
     /// Time between two messages sent on a stream; `None` sends them as fast as allowed.
     pub every: Option<Duration>,
     /// The most unanswered messages on a bidirectional stream. At least 1.
     pub in_flight: u32,
+    /// When we end the stream of answers; `None` leaves that to the server.
+    pub stream: Option<StreamEnd>,
     /// Metadata of this call beside the scenario's.
     pub metadata: Vec<(String, String)>,
     /// Whether messages are sent compressed with gzip.
@@ -316,6 +352,7 @@ impl GrpcCall {
             repeat: 1,
             every: None,
             in_flight: 1,
+            stream: None,
             metadata: Vec::new(),
             gzip: false,
         }

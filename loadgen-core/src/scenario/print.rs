@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::call::{Message, MetadataValue, Method};
 use super::elements::{
-    Bounded, FilePath, PositiveSpan, ScenarioName, ServerName, Span, StepName, TagValue, TargetText,
+    Authority, Bounded, FilePath, MaxMessage, PositiveSpan, ScenarioName, ServerName, Span,
+    StepName, TagValue, TargetText,
 };
 use super::exchange::{
     Bytes, FieldPath, HeaderValue, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol,
@@ -18,8 +19,8 @@ use super::plan::{
 use super::problem::Problems;
 use super::raw::{
     RawArrivals, RawBetween, RawClosed, RawCompression, RawConnectionPer, RawGrpc, RawLoad,
-    RawOpen, RawOpenUsers, RawRateStage, RawScenario, RawStep, RawSuite, RawThinkTime, RawTls,
-    RawUserStage, RawWhenBusy,
+    RawOpen, RawOpenUsers, RawRateStage, RawScenario, RawStep, RawStreamEnd, RawSuite,
+    RawThinkTime, RawTls, RawUserStage, RawWhenBusy,
 };
 use super::raw_websocket::{RawMark, RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::reader::{Entries, List, Slot};
@@ -66,12 +67,21 @@ fn scenario(plan: &ScenarioPlan) -> RawScenario {
         timeout: Slot::Given(PositiveSpan(plan.timeout)),
         connect_timeout: Slot::Given(PositiveSpan(plan.connect_timeout)),
         late_after: Slot::Given(PositiveSpan(plan.late_after)),
+        max_message: Slot::Given(MaxMessage(plan.max_message)),
+        keepalive: Slot::from_option(plan.keepalive.map(PositiveSpan)),
+        authority: Slot::from_option(plan.authority.clone().map(Authority)),
         tls: Slot::from_option(plan.tls.as_ref().map(|tls| RawTls {
             ca_file: Slot::from_option(tls.ca_file.as_deref().map(path)),
+            cert_file: Slot::from_option(tls.cert_file.as_deref().map(path)),
+            key_file: Slot::from_option(tls.key_file.as_deref().map(path)),
             server_name: Slot::from_option(tls.server_name.clone().map(ServerName)),
             insecure_skip_verify: match tls.insecure_skip_verify {
                 true => Slot::Given(true),
                 false => Slot::Absent,
+            },
+            alpn: match tls.alpn {
+                true => Slot::Absent,
+                false => Slot::Given(false),
             },
         })),
         metadata: entries(&plan.metadata, MetadataValue),
@@ -237,6 +247,16 @@ fn grpc(call: &GrpcCall) -> RawGrpc {
         repeat: Slot::Given(number(call.repeat)),
         every: Slot::from_option(call.every.map(PositiveSpan)),
         in_flight: Slot::Given(number(call.in_flight)),
+        stream: Slot::from_option(call.stream.map(|until| match until {
+            StreamEnd::Messages(count) => RawStreamEnd {
+                messages: Slot::Given(number(count)),
+                ..RawStreamEnd::default()
+            },
+            StreamEnd::After(duration) => RawStreamEnd {
+                duration: Slot::Given(PositiveSpan(duration)),
+                ..RawStreamEnd::default()
+            },
+        })),
         metadata: entries(&call.metadata, MetadataValue),
         compression: match call.gzip {
             true => Slot::Given(RawCompression::Gzip),

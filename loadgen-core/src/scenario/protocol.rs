@@ -70,6 +70,11 @@ impl Layers<'_> {
                         "a WebSocket connection is one stream, and each user has its own",
                     ),
                     (
+                        "keepalive",
+                        own.keepalive.is_absent(),
+                        "a WebSocket step can send a `ping`, with `every`",
+                    ),
+                    (
                         "metadata",
                         own.metadata.is_absent(),
                         "what WebSocket sends beside messages is `headers`",

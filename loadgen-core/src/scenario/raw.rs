@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::call::{Message, MetadataValue, Method};
 use super::compact::{RawCompactGrpc, RawCompactWebsocket};
 use super::elements::{
-    Connections, FilePath, Iterations, Messages, PositiveSpan, ScenarioName, ServerName, Span,
-    StepName, Streams, TagValue, TargetText, Users, UsersOrNone,
+    Authority, Connections, FilePath, Iterations, MaxMessage, Messages, PositiveSpan, ScenarioName,
+    ServerName, Span, StepName, Streams, TagValue, TargetText, Users, UsersOrNone,
 };
 use super::exchange::{HeaderValue, Subprotocol};
 use super::raw_websocket::RawWebsocket;
@@ -72,6 +72,14 @@ object! {
         "connect_timeout" connect_timeout: PositiveSpan,
         /// Start lag above this counts as late. 1ms unless given.
         "late_after" late_after: PositiveSpan,
+        /// The longest message taken from a server, compressed or not. 64MiB unless given.
+        "max_message" max_message: MaxMessage,
+        /// How often a ping asks whether a connection on which nothing comes is alive (gRPC); only
+        /// after timeouts unless given.
+        "keepalive" keepalive: PositiveSpan,
+        /// What connections are told whom they are for, in place of the target's host and port:
+        /// gRPC's `:authority`, WebSocket's `Host`.
+        "authority" authority: Authority,
         /// Transport encryption.
         "tls" tls: RawTls,
         /// gRPC metadata sent with every call.
@@ -274,10 +282,19 @@ object! {
     RawTls is "a tls block" {
         /// PEM file with the authorities to trust instead of the system's, relative to this file.
         "ca_file" ca_file: FilePath,
-        /// The name the certificate must carry instead of the target's host.
+        /// PEM file with the client's own certificate and those between it and an authority,
+        /// relative to this file; with `key_file`.
+        "cert_file" cert_file: FilePath,
+        /// PEM file with the key of the client's certificate, relative to this file.
+        "key_file" key_file: FilePath,
+        /// The name to ask the server for, which its certificate must carry, instead of the
+        /// target's host.
         "server_name" server_name: ServerName,
         /// Accept any certificate.
         "insecure_skip_verify" insecure_skip_verify: bool,
+        /// Whether the protocol is agreed on in the TLS handshake (ALPN). true unless given; false
+        /// speaks HTTP/2 to servers that do not know ALPN.
+        "alpn" alpn: bool,
     }
 }
 
@@ -319,18 +336,40 @@ object! {
     RawGrpc is "a gRPC call" {
         /// What to call.
         "method" [required] method: Method,
-        /// The request message; `{}` unless given.
+        /// The request message; `{}` unless given. Several, in an array, are sent one after the
+        /// other on a client or bidirectional stream.
         "message" message: Message,
-        /// How many times the message is sent on a client or bidirectional stream. 1 unless given.
+        /// How many messages are sent on a client or bidirectional stream; where there are more than
+        /// `message` has, the last is sent again. As many as `message` has unless given.
         "repeat" repeat: Messages,
         /// Time between two messages sent on a stream; as fast as allowed unless given.
         "every" every: PositiveSpan,
         /// The most unanswered messages on a bidirectional stream. 1 unless given.
         "in_flight" in_flight: Messages,
+        /// When we end the stream of answers that the server does not end, and all is well; by the
+        /// server alone unless given.
+        "stream" stream: RawStreamEnd,
         /// Metadata of this call beside the scenario's.
         "metadata" metadata: Entries<MetadataValue>,
         /// How messages are compressed; not at all unless given.
         "compression" compression: RawCompression,
+    }
+}
+
+object! {
+    /// When we end a stream of answers.
+    #[schemars(extend("oneOf" = [{ "required": ["messages"] }, { "required": ["for"] }]))]
+    RawStreamEnd is "the end of a stream" {
+        /// After so many messages.
+        "messages" messages: Messages,
+        /// After this time.
+        "for" duration: PositiveSpan,
+    }
+    hints {
+        "count" => "it is over after so many `messages`",
+        "duration" => "it is over after a time: `for`",
+        "until" => "it is over after `messages`, or after a time: `for`",
+        "sequence" => "gRPC's messages are not looked into",
     }
 }
 

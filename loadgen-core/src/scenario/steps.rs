@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::call::{Message, check_reference_method};
-use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan};
-use super::raw::{RawGrpc, RawStep};
+use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan, StreamEnd};
+use super::raw::{RawGrpc, RawStep, RawStreamEnd};
 use super::reader::{List, Slot};
 use super::replies::share_connections;
 use super::validate::Layers;
@@ -168,7 +168,11 @@ impl Layers<'_> {
             );
             return None;
         }
+        let stream = raw.stream.or(Some(None), |end| {
+            self.stream_end(end, &format!("{path}.stream")).map(Some)
+        });
         Some(GrpcCall {
+            stream: stream??,
             method: method?,
             message: raw
                 .message
@@ -179,6 +183,25 @@ impl Layers<'_> {
             metadata: metadata??,
             gzip: raw.compression.or(false, |_| true)?,
         })
+    }
+
+    fn stream_end(&self, raw: &RawStreamEnd, path: &str) -> Option<StreamEnd> {
+        match (&raw.messages, &raw.duration) {
+            (Slot::Given(count), Slot::Absent) => Some(StreamEnd::Messages(count.small())),
+            (Slot::Absent, Slot::Given(span)) => Some(StreamEnd::After(span.0)),
+            (messages, _) => {
+                // What it has instead has been named already.
+                if !self.problems.any_below(path) {
+                    let found = match messages.is_absent() {
+                        true => "neither",
+                        false => "both",
+                    };
+                    let expected = "when we end the stream: `messages` or `for`";
+                    self.problems.add(path, found, expected, None);
+                }
+                None
+            }
+        }
     }
 
     pub(super) fn thresholds(

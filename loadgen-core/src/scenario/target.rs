@@ -1,7 +1,9 @@
-//! Targets: `host:port`, alone or after `http://`, `ws://`, `https://` or `wss://`.
+//! Targets: `host:port`, alone or after `http://`, `ws://`, `https://` or `wss://`, and UNIX
+//! sockets: `unix:/path/to/socket`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::str::FromStr;
 
 /// An address that a scenario sends to.
@@ -16,9 +18,9 @@ use std::str::FromStr;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Host name or address, without brackets.
+    /// Host name or address, without brackets; of a UNIX socket its path, which has a slash in it.
     pub host: String,
-    /// TCP port.
+    /// TCP port; 0 of a UNIX socket.
     pub port: u16,
     /// Whether `https://` or `wss://` asked for transport encryption.
     pub tls: bool,
@@ -27,7 +29,8 @@ pub struct Target {
 /// Why a text is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{found}` is not a target such as `host:50051`, `[::1]:50051` or `https://host:443`: {problem}"
+    "`{found}` is not a target such as `host:50051`, `[::1]:50051`, `https://host:443` or \
+     `unix:/path/to/socket`: {problem}"
 )]
 pub struct TargetError {
     found: String,
@@ -39,6 +42,14 @@ impl TargetError {
     #[must_use]
     pub fn problem(&self) -> &'static str {
         self.problem
+    }
+}
+
+impl Target {
+    /// The path of the UNIX socket that it is, if it is one.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.host.contains('/').then(|| Path::new(&self.host))
     }
 }
 
@@ -64,6 +75,9 @@ fn without_user(text: &str) -> String {
 }
 
 fn split(text: &str) -> Result<Target, &'static str> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket(path);
+    }
     let (tls, default_port, authority) = match text.split_once("://") {
         Some(("https" | "wss", rest)) => (true, Some(443), rest),
         Some(("http" | "ws", rest)) => (false, Some(80), rest),
@@ -117,6 +131,35 @@ fn split(text: &str) -> Result<Target, &'static str> {
     })
 }
 
+/// `unix:PATH` and `unix:///PATH`, as gRPC's own libraries write it.
+fn socket(path: &str) -> Result<Target, &'static str> {
+    /// What systems have room for.
+    const MOST_BYTES: usize = 107;
+    let path = match path.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => path,
+        Some(_) => return Err("after `unix://` there must be a whole path, with a slash in front"),
+        None => path,
+    };
+    if path.is_empty() {
+        return Err("the path of the socket is missing");
+    }
+    if path.len() > MOST_BYTES {
+        return Err("the path of a socket has at most 107 bytes");
+    }
+    if path.contains('\0') {
+        return Err("no path has a NUL in it");
+    }
+    let host = match path.contains('/') {
+        true => path.to_owned(),
+        false => format!("./{path}"),
+    };
+    Ok(Target {
+        host,
+        port: 0,
+        tls: false,
+    })
+}
+
 fn check_host(host: &str) -> Result<(), &'static str> {
     if host.is_empty() {
         return Err("the host is missing");
@@ -146,6 +189,9 @@ fn check_host(host: &str) -> Result<(), &'static str> {
 /// encryption.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.socket().is_some() {
+            return write!(f, "unix:{}", self.host);
+        }
         if self.tls {
             f.write_str("https://")?;
         }
@@ -175,6 +221,10 @@ mod tests {
     #[test_case("ws://[::1]:8080/", "::1", 8080, false)]
     #[test_case("wss://host", "host", 443, true)]
     #[test_case("wss://host:8443", "host", 8443, true)]
+    #[test_case("unix:/run/service.sock", "/run/service.sock", 0, false)]
+    #[test_case("unix:///run/service.sock", "/run/service.sock", 0, false)]
+    #[test_case("unix:service.sock", "./service.sock", 0, false)]
+    #[test_case("unix:dir/a b:c?.sock", "dir/a b:c?.sock", 0, false)]
     fn reads(text: &str, host: &str, port: u16, tls: bool) {
         let target: Target = text.parse().unwrap();
         assert_eq!(
@@ -193,6 +243,10 @@ mod tests {
     #[test_case("host:" => "the port must be from 1 to 65535"; "no port after the colon")]
     #[test_case("host:port" => "the port must be from 1 to 65535"; "a word for a port")]
     #[test_case("host:80/path" => "a target has no path")]
+    #[test_case("unix:" => "the path of the socket is missing")]
+    #[test_case("unix://host/x" => "after `unix://` there must be a whole path, with a slash in front")]
+    #[test_case(&format!("unix:/{}", "a".repeat(107)) => "the path of a socket has at most 107 bytes"; "a long path")]
+    #[test_case("unix:/a\0b" => "no path has a NUL in it")]
     #[test_case("ftp://host:80" => "the scheme must be http, https, ws or wss")]
     #[test_case("WS://host:80" => "the scheme must be http, https, ws or wss"; "capitals")]
     #[test_case("ws://host:80/echo" => "a target has no path"; "path of a WebSocket")]

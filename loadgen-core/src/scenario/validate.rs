@@ -151,6 +151,18 @@ impl<'a> Layers<'a> {
             .pick("connect_timeout", |raw| &raw.connect_timeout)
             .slot
             .or(defaults::CONNECT_TIMEOUT, |span| span.0);
+        let max_message = self
+            .pick("max_message", |raw| &raw.max_message)
+            .slot
+            .or(defaults::MAX_MESSAGE, |most| most.0);
+        let keepalive = self
+            .pick_for(grpc, "keepalive", |raw| &raw.keepalive)
+            .slot
+            .or(None, |span| Some(span.0));
+        let authority = self
+            .pick("authority", |raw| &raw.authority)
+            .slot
+            .or(None, |name| Some(name.0.clone()));
         let late_after = self
             .pick("late_after", |raw| &raw.late_after)
             .slot
@@ -178,6 +190,9 @@ impl<'a> Layers<'a> {
             timeout: timeout?,
             connect_timeout: connect_timeout?,
             late_after: late_after?,
+            max_message: max_message?,
+            keepalive: keepalive?,
+            authority: authority?,
             tls: tls?,
             metadata: metadata??,
             headers: headers??,
@@ -257,26 +272,45 @@ impl<'a> Layers<'a> {
             let skip = tls.insecure_skip_verify.or(false, |skip| *skip);
             let ca_file = tls.ca_file.or(None, |file| Some(self.resolve(file)));
             let server_name = tls.server_name.or(None, |name| Some(name.0.clone()));
-            if skip == Some(true) {
-                for (field, given) in [
-                    ("ca_file", !tls.ca_file.is_absent()),
-                    ("server_name", !tls.server_name.is_absent()),
-                ] {
-                    if given {
-                        self.problems.add(
-                            format!("{}.{field}", picked.path),
-                            "something to verify beside `insecure_skip_verify`",
-                            "one or the other",
-                            None,
-                        );
-                        return None;
-                    }
+            let cert_file = tls.cert_file.or(None, |file| Some(self.resolve(file)));
+            let key_file = tls.key_file.or(None, |file| Some(self.resolve(file)));
+            let alpn = tls.alpn.or(true, |alpn| *alpn);
+            let refuse = |field: &str, found: &str, expected: &str| {
+                let path = format!("{}.{field}", picked.path);
+                self.problems.add(path, found, expected, None);
+            };
+            // The server is asked for a name all the same: which one it is may depend on that.
+            if skip == Some(true) && !tls.ca_file.is_absent() {
+                let found = "something to verify beside `insecure_skip_verify`";
+                refuse("ca_file", found, "one or the other");
+                return None;
+            }
+            match (tls.cert_file.is_absent(), tls.key_file.is_absent()) {
+                (false, true) => {
+                    refuse(
+                        "key_file",
+                        "nothing",
+                        "the key of the certificate in `cert_file`",
+                    );
+                    return None;
                 }
+                (true, false) => {
+                    refuse(
+                        "cert_file",
+                        "nothing",
+                        "the certificate that `key_file` is the key of",
+                    );
+                    return None;
+                }
+                _ => {}
             }
             Some(Some(Tls {
                 ca_file: ca_file?,
+                cert_file: cert_file?,
+                key_file: key_file?,
                 server_name: server_name?,
                 insecure_skip_verify: skip?,
+                alpn: alpn?,
             }))
         })?
     }

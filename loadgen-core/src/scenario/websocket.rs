@@ -68,6 +68,18 @@ impl Layers<'_> {
         let path = self.pick("steps", |raw| &raw.steps).path;
         let mut fit = true;
         for (index, step) in steps.iter().enumerate() {
+            if let Action::Grpc(call) = &step.action
+                && let Some(StreamEnd::After(each)) = call.stream
+                && each >= timeout
+            {
+                fit = false;
+                self.problems.add(
+                    format!("{path}[{index}].grpc.stream.for"),
+                    format_duration(each),
+                    format!("less than the `timeout` of {}", format_duration(timeout)),
+                    Some("an iteration that takes longer is cut off, pauses left out".to_owned()),
+                );
+            }
             let Action::Websocket(exchange) = &step.action else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use loadgen_core::scenario::{ScenarioPlan, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::support::server::{Exchange, Server, Settings};
 use crate::support::{Driver, plan, run, until};
@@ -37,7 +38,7 @@ async fn blurting(bytes: &'static [u8]) -> SocketAddr {
     address
 }
 
-fn ends(message: &str, address: SocketAddr, end: &str) {
+fn ends(message: &str, address: impl std::fmt::Display, end: &str) {
     assert_eq!(message, format!("could not connect to {address}: {end}"));
 }
 
@@ -234,16 +235,28 @@ impl Drop for Secure {
 }
 
 async fn secure(name: &str, alpn: &[u8]) -> Secure {
+    secure_with(name, &[alpn], None).await
+}
+
+/// `clients` is the certificate that clients' must be signed with, where they must have one.
+async fn secure_with(name: &str, alpn: &[&[u8]], clients: Option<&rcgen::Certificate>) -> Secure {
     let key = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
     let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
     let provider = Arc::new(ring::default_provider());
+    let verifier = clients.map(|authority| {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).expect("an authority");
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .expect("a verifier")
+    });
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_single_cert(vec![key.cert.der().clone()], PrivateKeyDer::Pkcs8(private))
         .expect("they fit");
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let settings = Settings {
         tls: Some(TlsAcceptor::from(Arc::new(config))),
         ..Settings::default()
@@ -296,12 +309,15 @@ fn tls_untrusted_unless_told() {
             "{message}"
         );
         assert!(message.contains("tls.ca_file"), "{message}");
-        let tls = Tls {
-            insecure_skip_verify: true,
-            ..Tls::default()
-        };
-        let driver = Driver::open(&secure.plan(tls)).await;
-        assert_eq!(driver.once().await, Outcome::Ok);
+        for server_name in [None, Some("another.name".to_owned())] {
+            let tls = Tls {
+                insecure_skip_verify: true,
+                server_name,
+                ..Tls::default()
+            };
+            let driver = Driver::open(&secure.plan(tls)).await;
+            assert_eq!(driver.once().await, Outcome::Ok);
+        }
     });
 }
 
@@ -379,4 +395,67 @@ fn a_missing_ca_file_is_found_before_the_run() {
             .starts_with("`tls.ca_file` /nowhere/ca.pem: "),
         "{error}"
     );
+}
+
+#[test]
+fn a_client_certificate_is_asked_for_and_shown() {
+    run(async {
+        let own = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).expect("made");
+        let secure = secure_with("localhost", &[b"h2"], Some(&own.cert)).await;
+        ends(
+            &Driver::prepare_error(&secure.plan(secure.trusted())).await,
+            format!("localhost:{}", secure.server.address.port()),
+            "the server asks for a client certificate; name the files of one and its key in \
+             `tls.cert_file` and `tls.key_file`",
+        );
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let (cert_file, key_file) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        std::fs::write(&cert_file, own.cert.pem()).expect("written");
+        std::fs::write(&key_file, own.signing_key.serialize_pem()).expect("written");
+        let shows = |cert_file: &Path, key_file: &Path| Tls {
+            cert_file: Some(cert_file.to_owned()),
+            key_file: Some(key_file.to_owned()),
+            ..secure.trusted()
+        };
+        let driver = Driver::open(&secure.plan(shows(&cert_file, &key_file))).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+
+        let refused = |tls| {
+            GrpcFactory::new(&secure.plan(tls))
+                .expect_err("refused")
+                .to_string()
+        };
+        let no_key = format!(
+            "`tls.key_file` {}: holds no private key in PEM form (one with a passphrase is not \
+             read)",
+            cert_file.display()
+        );
+        assert_eq!(refused(shows(&cert_file, &cert_file)), no_key);
+        let no_certificate = format!(
+            "`tls.cert_file` {}: holds no certificate in PEM form",
+            key_file.display()
+        );
+        assert_eq!(refused(shows(&key_file, &key_file)), no_certificate);
+        assert_eq!(
+            refused(shows(&secure.ca_file, &key_file)),
+            "`tls.cert_file` and `tls.key_file`: the key is not that of the certificate"
+        );
+    });
+}
+
+/// A server that does not know ALPN speaks HTTP/2 all the same, where one asks for that.
+#[test]
+fn http2_without_alpn() {
+    run(async {
+        let secure = secure_with("localhost", &[], None).await;
+        let message = Driver::prepare_error(&secure.plan(secure.trusted())).await;
+        assert!(message.contains("set `tls.alpn` to false"), "{message}");
+        let tls = Tls {
+            alpn: false,
+            ..secure.trusted()
+        };
+        let driver = Driver::open(&secure.plan(tls)).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+    });
 }

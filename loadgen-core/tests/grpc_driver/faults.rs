@@ -110,7 +110,7 @@ fn answers_that_are_not_grpc() {
             assert_eq!(outcome, Failure::Protocol.into());
             assert_eq!(
                 why,
-                "the answer's content-type is \"text/html\", not application/grpc"
+                "the answer's content-type is \"text/html\", not application/grpc (it says \"<html>\")"
             );
 
             let (outcome, why) = outcome_of(method, async |mut exchange: Exchange| {

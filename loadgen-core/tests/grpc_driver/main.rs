@@ -4,11 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bounds;
 mod calls;
 mod connect;
 mod describe;
 mod faults;
 mod process;
+mod raw;
 mod shares;
 mod support;
 mod whole;

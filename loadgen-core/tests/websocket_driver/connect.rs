@@ -9,7 +9,8 @@ use loadgen_core::scenario::{ConnectionPer, Tls};
 use loadgen_core::workload::Workload;
 use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::common::run;
 use crate::server::{echo, echo_server, serve};
@@ -43,13 +44,14 @@ fn the_upgrade_request_says_what_the_scenario_says() {
             ("X-Tenant".to_owned(), "7".to_owned()),
         ];
         plan.subprotocols = vec!["chat.v2".to_owned(), "chat.v1".to_owned()];
+        plan.authority = Some("api.internal:8080".to_owned());
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert!(driver.recorder.0.borrow().backends.is_empty());
         let head = head.borrow().to_lowercase();
         for expected in [
             "get /echo http/1.1\r\n".to_owned(),
-            format!("host: {}\r\n", server.address),
+            "host: api.internal:8080\r\n".to_owned(),
             "authorization: bearer x\r\n".to_owned(),
             "x-tenant: 7\r\n".to_owned(),
             "sec-websocket-protocol: chat.v2, chat.v1\r\n".to_owned(),
@@ -341,7 +343,7 @@ fn speaks_over_tls() {
         plan.tls = Some(Tls {
             ca_file: Some(folder.path().to_owned()),
             server_name: Some("localhost".to_owned()),
-            insecure_skip_verify: false,
+            ..Tls::default()
         });
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
@@ -465,5 +467,53 @@ fn a_server_that_never_answers_a_close_slows_no_iteration() {
             "{}",
             record.response_time.max()
         );
+    });
+}
+
+/// `Connection` is a list.
+#[test]
+fn an_upgrade_beside_other_words() {
+    run(async {
+        let server = serve(|mut peer| async move {
+            let key = peer.header("sec-websocket-key").expect("a key");
+            let answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: keep-alive, Upgrade\r\n\
+                 Upgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+                derive_accept_key(key.as_bytes())
+            );
+            peer.tcp.write_all(answer.as_bytes()).await.expect("sent");
+            let role = tokio_tungstenite::tungstenite::protocol::Role::Server;
+            let socket = tokio_tungstenite::WebSocketStream::from_raw_socket(peer.tcp, role, None);
+            echo(socket.await).await;
+        })
+        .await;
+        let driver = Driver::open(&plan(&[server.address], hello())).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+    });
+}
+
+#[test]
+fn unix_sockets() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("service.sock");
+        let server = echo_server().await;
+        let (listener, address) = (UnixListener::bind(&path).expect("bound"), server.address);
+        tokio::task::spawn_local(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut tcp = TcpStream::connect(address).await.expect("it listens");
+                tokio::task::spawn_local(async move {
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut tcp).await;
+                });
+            }
+        });
+        let mut plan = plan(&[], hello());
+        plan.targets = vec![
+            format!("unix:{}", path.display())
+                .parse()
+                .expect("a target"),
+        ];
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
     });
 }

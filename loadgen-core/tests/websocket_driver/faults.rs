@@ -29,7 +29,7 @@ use crate::support::{Driver, hello, hellos, numbered, plan, stream_of, streamed}
 #[test_case(&[0x80, 1, b'x'], Failure::Protocol => "Continue frame but nothing to continue"; "a fragment of nothing")]
 #[test_case(&[0x09, 0], Failure::Protocol => "Fragmented control frame"; "a ping in pieces")]
 #[test_case(&[0x82, 0x7f, 0, 0, 0, 0, 0x10, 0, 0, 0], Failure::Protocol
-    => "a message of 268435456 bytes, and at most 67108864 are taken"; "oversized")]
+    => "a message of 268435456 bytes, and at most 67108864 are taken (`max_message`)"; "oversized")]
 #[test_case(&[0x88, 0], Failure::Close(1005)
     => "the server closed the connection without a code"; "a close without a code")]
 #[test_case(&[0x88, 2, 0x03, 0xe9], Failure::Close(1001)
@@ -365,5 +365,52 @@ fn a_server_that_closes_every_connection_at_once() {
             let seen = driver.recorder.0.borrow();
             assert_eq!((seen.opened, seen.dropped), (opened, opened));
         }
+    });
+}
+
+/// In one frame, and in fragments of which none is too long.
+#[test_case(&[&[0x81, 11]]; "one frame")]
+#[test_case(&[&[0x01, 6, b'x', b'x', b'x', b'x', b'x', b'x'], &[0x80, 5, b'x', b'x', b'x', b'x', b'x']]; "fragments")]
+fn a_message_longer_than_what_is_taken(frames: &'static [&'static [u8]]) {
+    run(async move {
+        let server = serve(move |peer| async move {
+            let mut tcp = peer.upgrade().await;
+            let mut first = [0; 11];
+            tcp.read_exact(&mut first).await.expect("a message");
+            for frame in frames {
+                tcp.write_all(frame).await.expect("sent");
+            }
+            let _ = tcp.read_to_end(&mut Vec::new()).await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.max_message = 10;
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, Failure::Protocol.into());
+        assert_eq!(
+            driver.recorder.explanation(),
+            "a message of 11 bytes, and at most 10 are taken (`max_message`)"
+        );
+    });
+}
+
+#[test]
+fn one_that_is_cut_off_says_what_it_waited_for() {
+    run(async {
+        let server = serve(|peer| async move {
+            let mut socket = peer.accept().await;
+            let first = next(&mut socket).await.expect("a message");
+            socket.send(first).await.expect("sent");
+            while next(&mut socket).await.is_some() {}
+        })
+        .await;
+        let driver = Driver::open(&plan(&[server.address], hellos(3, 1))).await;
+        tokio::select! {
+            outcome = driver.once() => panic!("{outcome}"),
+            () = tokio::time::sleep(Duration::from_millis(150)) => {}
+        }
+        let seen = driver.recorder.0.borrow();
+        let why = "cut off while waiting for replies; 1 came to 2 of 3 messages".to_owned();
+        assert_eq!(seen.explanations.last(), Some(&(Failure::Timeout, why)));
     });
 }

@@ -3,6 +3,7 @@
 //! Owns the choice of the path a call takes. Everything in it is shared by all workers and never
 //! changes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use tonic::metadata::MetadataMap;
 
+use super::framing::PREFIX_LEN;
 use super::unary::UnaryCall;
+use crate::scenario::StreamEnd;
 
 /// One of the scenario's actions.
 #[derive(Debug)]
@@ -53,12 +56,47 @@ pub(super) struct StreamCall {
     pub(super) shape: Shape,
     pub(super) path: PathAndQuery,
     pub(super) metadata: MetadataMap,
-    /// The message, without prefix.
-    pub(super) message: Bytes,
-    pub(super) repeat: u32,
+    pub(super) messages: Messages,
+    /// When we end the stream of answers.
+    pub(super) until: Option<StreamEnd>,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
     pub(super) gzip: bool,
+    /// The longest message taken.
+    pub(super) max_message: u32,
+}
+
+/// What is sent on a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Messages {
+    /// The messages, without prefixes, at least one.
+    pub(super) each: Arc<[Bytes]>,
+    /// How many are sent. Where that is more, the last one again.
+    pub(super) count: u32,
+}
+
+impl Messages {
+    /// The one with this number, from 0.
+    pub(super) fn nth(&self, number: u64) -> Bytes {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        let message = self.each.get(number).or(self.each.last());
+        message.cloned().unwrap_or_default()
+    }
+
+    /// The length of the longest.
+    pub(super) fn longest(&self) -> usize {
+        self.each.iter().map(Bytes::len).max().unwrap_or(0)
+    }
+
+    /// How many bytes the messages up to this one take on the wire, prefixes included, where they are
+    /// not compressed.
+    pub(super) fn wire_len(&self, number: u64) -> u64 {
+        let len = |message: &Bytes| (PREFIX_LEN + message.len()) as u64;
+        let kinds = self.each.len() as u64;
+        let first = usize::try_from(kinds.min(number + 1)).unwrap_or(usize::MAX);
+        let again = (number + 1).saturating_sub(kinds);
+        self.each.iter().take(first).map(len).sum::<u64>() + again * self.each.last().map_or(0, len)
+    }
 }
 
 /// The four kinds of gRPC call.
@@ -94,4 +132,23 @@ impl Shape {
 /// Headers as tonic takes them. It sets `te` and `content-type` itself.
 pub(super) fn metadata(headers: HeaderMap) -> MetadataMap {
     MetadataMap::from_headers(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_and_then_chunks() {
+        let each = [Bytes::from_static(b"header"), Bytes::from_static(b"x")];
+        let messages = Messages {
+            each: each.into(),
+            count: 4,
+        };
+        let sent: Vec<_> = (0..4).map(|number| messages.nth(number)).collect();
+        assert_eq!(sent, ["header", "x", "x", "x"]);
+        let ends: Vec<_> = (0..4).map(|number| messages.wire_len(number)).collect();
+        assert_eq!(ends, [11, 17, 23, 29]);
+        assert_eq!(messages.longest(), 6);
+    }
 }

@@ -1,8 +1,14 @@
 //! Counting gRPC messages in a stream of bytes without decoding them.
 //!
-//! Owns the five-byte message prefix (a flag and a length). Never copies a message.
+//! Owns the five-byte message prefix (a flag and a length), the bound on a message's length, and
+//! the unpacking of what a server compressed, asked or not. Keeps no message.
+
+use std::fmt;
+use std::io::{self, Write};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use flate2::write::GzDecoder;
+use http::HeaderMap;
 
 /// A flag byte and a big-endian length.
 pub(super) const PREFIX_LEN: usize = 5;
@@ -19,33 +25,84 @@ pub(super) fn with_prefix(message: &[u8]) -> Option<Bytes> {
 }
 
 /// Follows the messages in a stream of bytes that comes in arbitrary pieces.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+///
+/// Holds no message, whatever length one claims to have, but for what is compressed: that is
+/// unpacked piece by piece, to know that it can be and how long it is.
+#[derive(Debug, Default)]
 pub(super) struct Framing {
+    /// The longest message taken, compressed or not.
+    most: u32,
     prefix: [u8; PREFIX_LEN],
     prefix_len: u8,
     left: u32,
     messages: u64,
-    compressed: bool,
+    unpacking: Option<Box<Unpacking>>,
+    problem: Option<FramingProblem>,
+}
+
+/// Why the messages of an answer cannot be followed any further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FramingProblem {
+    #[error(
+        "the answer has a message of {len} bytes, and at most {most} are taken (`max_message`)"
+    )]
+    TooLong { len: u32, most: u32 },
+    #[error(
+        "the answer has a message of {packed} bytes that unpacks to more than {most}, and at most \
+         {most} are taken (`max_message`)"
+    )]
+    UnpacksTooLong { packed: u32, most: u32 },
+    #[error(
+        "the answer has a message that says it is compressed with gzip, and is not or not whole: {0}"
+    )]
+    NotGzip(String),
+    #[error(
+        "the answer has a compressed message, and no `grpc-encoding` that says how; gzip can be read"
+    )]
+    NoEncoding,
+    #[error("the answer is compressed with {0}, which was not asked for; gzip can be read")]
+    Encoding(String),
+    #[error("the answer's flag in front of a message is {0}, and 0 and 1 are what there is")]
+    Flag(u8),
 }
 
 impl Framing {
-    /// Takes the next piece.
-    #[inline]
-    pub(super) fn push(&mut self, piece: &[u8]) {
-        // Nearly always a small answer comes in one piece: its prefix and nothing but the message.
-        if self.is_between_messages()
-            && let [flag, a, b, c, d, rest @ ..] = piece
-            && rest.len() == u32::from_be_bytes([*a, *b, *c, *d]) as usize
-        {
-            self.compressed |= *flag != 0;
-            self.messages += 1;
-            return;
+    /// Takes messages of up to so many bytes.
+    pub(super) fn up_to(most: u32) -> Self {
+        Self {
+            most,
+            ..Self::default()
         }
-        self.push_in_parts(piece);
     }
 
-    fn push_in_parts(&mut self, mut piece: &[u8]) {
-        while !piece.is_empty() {
+    /// Takes the next piece of an answer with this head. `kept` is given what messages consist of,
+    /// unpacked.
+    #[inline]
+    pub(super) fn push(&mut self, piece: &[u8], head: &HeaderMap, kept: &mut impl Keep) {
+        // Nearly always a small answer comes in one piece: its prefix and nothing but the message.
+        if self.is_between_messages()
+            && self.problem.is_none()
+            && let [0, a, b, c, d, rest @ ..] = piece
+            && rest.len() == u32::from_be_bytes([*a, *b, *c, *d]) as usize
+            && rest.len() <= self.most as usize
+        {
+            self.messages += 1;
+            kept.piece(rest);
+            kept.end();
+            return;
+        }
+        if let Err(problem) = self.push_in_parts(piece, head, kept) {
+            self.problem.get_or_insert(problem);
+        }
+    }
+
+    fn push_in_parts(
+        &mut self,
+        mut piece: &[u8],
+        head: &HeaderMap,
+        kept: &mut impl Keep,
+    ) -> Result<(), FramingProblem> {
+        while !piece.is_empty() && self.problem.is_none() {
             if self.left == 0 {
                 let have = usize::from(self.prefix_len);
                 let more = piece.len().min(PREFIX_LEN - have);
@@ -54,21 +111,51 @@ impl Framing {
                 if have + more < PREFIX_LEN {
                     // At most 4, as the prefix is 5 long.
                     self.prefix_len += u8::try_from(more).unwrap_or(0);
-                    return;
+                    return Ok(());
                 }
                 self.prefix_len = 0;
-                let [flag, a, b, c, d] = self.prefix;
-                self.compressed |= flag != 0;
-                self.left = u32::from_be_bytes([a, b, c, d]);
+                self.begin(head)?;
             } else {
                 let taken = piece.len().min(self.left as usize);
-                piece = &piece[taken..];
+                let (now, later) = piece.split_at(taken);
+                piece = later;
                 self.left -= u32::try_from(taken).unwrap_or(self.left);
+                match &mut self.unpacking {
+                    Some(unpacking) => unpacking.push(now, kept)?,
+                    None => kept.piece(now),
+                }
             }
             if self.left == 0 {
+                if let Some(unpacking) = self.unpacking.take() {
+                    unpacking.end(kept)?;
+                }
                 self.messages += 1;
+                kept.end();
             }
         }
+        Ok(())
+    }
+
+    /// A message whose prefix is here.
+    fn begin(&mut self, head: &HeaderMap) -> Result<(), FramingProblem> {
+        let [flag, a, b, c, d] = self.prefix;
+        let (len, most) = (u32::from_be_bytes([a, b, c, d]), self.most);
+        if len > most {
+            return Err(FramingProblem::TooLong { len, most });
+        }
+        match flag {
+            0 => {}
+            1 => {
+                check_encoding(head)?;
+                // Nothing is what nothing was packed into by some.
+                if len > 0 {
+                    self.unpacking = Some(Unpacking::new(len, most));
+                }
+            }
+            other => return Err(FramingProblem::Flag(other)),
+        }
+        self.left = len;
+        Ok(())
     }
 
     /// Whether no message is half here.
@@ -83,42 +170,216 @@ impl Framing {
         self.messages
     }
 
-    /// Whether any message said that it is compressed.
+    /// Why nothing more is taken.
     #[inline]
-    pub(super) fn is_compressed(&self) -> bool {
-        self.compressed
+    pub(super) fn problem(&self) -> Option<&FramingProblem> {
+        self.problem.as_ref()
+    }
+}
+
+/// Whether an answer with this head is compressed in a way that can be read.
+fn check_encoding(head: &HeaderMap) -> Result<(), FramingProblem> {
+    match head.get("grpc-encoding") {
+        Some(name) if name == "gzip" => Ok(()),
+        Some(name) if name != "identity" => Err(FramingProblem::Encoding(format!("{name:?}"))),
+        _ => Err(FramingProblem::NoEncoding),
+    }
+}
+
+/// Who is given the contents of messages.
+pub(super) trait Keep {
+    /// The next piece of the message that has begun.
+    fn piece(&mut self, piece: &[u8]);
+    /// The message is complete.
+    fn end(&mut self);
+}
+
+/// Nobody wants to know.
+pub(super) struct Nobody;
+
+impl Keep for Nobody {
+    #[inline]
+    fn piece(&mut self, _: &[u8]) {}
+    #[inline]
+    fn end(&mut self) {}
+}
+
+/// A message that is compressed with gzip, on its way in.
+struct Unpacking {
+    unpacker: GzDecoder<Unpacked>,
+    packed: u32,
+}
+
+impl Unpacking {
+    fn new(packed: u32, most: u32) -> Box<Self> {
+        Box::new(Self {
+            unpacker: GzDecoder::new(Unpacked {
+                most,
+                room: most,
+                is_too_long: false,
+                bytes: Vec::new(),
+            }),
+            packed,
+        })
+    }
+
+    fn push(&mut self, mut piece: &[u8], kept: &mut impl Keep) -> Result<(), FramingProblem> {
+        while !piece.is_empty() {
+            let written = self.unpacker.write(piece);
+            let taken = self.hand_on(written, kept)?;
+            if taken == 0 {
+                return Err(FramingProblem::NotGzip("something follows it".to_owned()));
+            }
+            piece = &piece[taken..];
+        }
+        Ok(())
+    }
+
+    fn end(mut self: Box<Self>, kept: &mut impl Keep) -> Result<(), FramingProblem> {
+        let finished = self.unpacker.try_finish();
+        self.hand_on(finished, kept)
+    }
+
+    fn hand_on<T>(
+        &mut self,
+        result: io::Result<T>,
+        kept: &mut impl Keep,
+    ) -> Result<T, FramingProblem> {
+        let unpacked = self.unpacker.get_mut();
+        kept.piece(&unpacked.bytes);
+        unpacked.bytes.clear();
+        result.map_err(|error| match unpacked.is_too_long {
+            true => FramingProblem::UnpacksTooLong {
+                packed: self.packed,
+                most: unpacked.most,
+            },
+            false => FramingProblem::NotGzip(error.to_string()),
+        })
+    }
+}
+
+impl fmt::Debug for Unpacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpacking")
+            .field("packed", &self.packed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the unpacked bytes of one step go.
+struct Unpacked {
+    most: u32,
+    /// How many more bytes the message may have.
+    room: u32,
+    is_too_long: bool,
+    bytes: Vec<u8>,
+}
+
+impl Write for Unpacked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = u32::try_from(bytes.len())
+            .ok()
+            .and_then(|len| self.room.checked_sub(len));
+        let Some(left) = left else {
+            self.is_too_long = true;
+            return Err(io::Error::other("too long"));
+        };
+        self.room = left;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http::HeaderValue;
     use proptest::prelude::*;
+    use test_case::test_case;
 
     use super::*;
 
+    const MOST: u32 = 100;
+
+    /// Keeps all messages.
+    #[derive(Default)]
+    struct All {
+        messages: Vec<Vec<u8>>,
+        current: Vec<u8>,
+    }
+
+    impl Keep for All {
+        fn piece(&mut self, piece: &[u8]) {
+            self.current.extend_from_slice(piece);
+        }
+        fn end(&mut self) {
+            self.messages.push(std::mem::take(&mut self.current));
+        }
+    }
+
+    fn packed(message: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(message).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn framed(flag: u8, content: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(content.len()).expect("short");
+        [&[flag], &len.to_be_bytes()[..], content].concat()
+    }
+
+    fn gzip() -> HeaderMap {
+        let pair = (
+            "grpc-encoding".parse().expect("a name"),
+            HeaderValue::from_static("gzip"),
+        );
+        HeaderMap::from_iter([pair])
+    }
+
+    fn pushed(pieces: &[&[u8]], head: &HeaderMap) -> (Framing, Vec<Vec<u8>>) {
+        let mut framing = Framing::up_to(MOST);
+        let mut all = All::default();
+        for piece in pieces {
+            framing.push(piece, head, &mut all);
+        }
+        (framing, all.messages)
+    }
+
     proptest! {
         #[test]
-        fn counts_the_same_however_the_stream_is_cut(
-            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
+        fn counts_and_keeps_the_same_however_the_stream_is_cut(
+            messages in prop::collection::vec(
+                (prop::collection::vec(any::<u8>(), 0..40), any::<bool>()), 0..8),
             cuts in prop::collection::vec(1_usize..12, 1..200),
         ) {
             let mut stream = Vec::new();
-            for message in &messages {
-                stream.extend_from_slice(&with_prefix(message).expect("short"));
+            for (message, is_packed) in &messages {
+                stream.extend_from_slice(&match is_packed {
+                    true => framed(1, &packed(message)),
+                    false => with_prefix(message).expect("short").to_vec(),
+                });
             }
-            let mut framing = Framing::default();
+            let mut pieces = Vec::new();
             let mut rest = stream.as_slice();
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() {
                     break;
                 }
                 let (piece, after) = rest.split_at((*cut).min(rest.len()));
-                framing.push(piece);
+                pieces.push(piece);
                 rest = after;
             }
+            let (framing, kept) = pushed(&pieces, &gzip());
+            prop_assert_eq!(framing.problem(), None);
             prop_assert_eq!(framing.messages(), messages.len() as u64);
             prop_assert!(framing.is_between_messages());
-            prop_assert!(!framing.is_compressed());
+            let sent: Vec<_> = messages.into_iter().map(|(message, _)| message).collect();
+            prop_assert_eq!(kept, sent);
         }
 
         #[test]
@@ -127,18 +388,56 @@ mod tests {
             missing in 1_usize..5,
         ) {
             let framed = with_prefix(&message).expect("short");
-            let mut framing = Framing::default();
-            framing.push(&framed[..framed.len() - missing.min(framed.len() - 1)]);
+            let piece = &framed[..framed.len() - missing.min(framed.len() - 1)];
+            let (framing, _) = pushed(&[piece], &HeaderMap::new());
             prop_assert!(!framing.is_between_messages());
             prop_assert_eq!(framing.messages(), 0);
         }
+
+        #[test]
+        fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            pushed(&[&bytes], &gzip());
+        }
     }
 
+    #[test_case(&framed(0, &[7; 100]), &[] => None; "as long as may be")]
+    #[test_case(&framed(0, &[7; 101]), &[]
+        => Some("the answer has a message of 101 bytes, and at most 100 are taken (`max_message`)".to_owned()); "too long in one piece")]
+    #[test_case(&[0, 255, 255, 255, 255], &[]
+        => Some("the answer has a message of 4294967295 bytes, and at most 100 are taken (`max_message`)".to_owned()); "five bytes that claim 4 GiB")]
+    #[test_case(&framed(1, &packed(&[7; 100])), &["gzip"] => None; "unpacks to as long as may be")]
+    #[test_case(&framed(1, &packed(&[7; 5000])), &["gzip"]
+        => Some("the answer has a message of 40 bytes that unpacks to more than 100, and at most 100 are taken (`max_message`)".to_owned()); "a bomb")]
+    #[test_case(&framed(1, b"plain"), &["gzip"]
+        => Some("the answer has a message that says it is compressed with gzip, and is not or not whole: corrupt gzip stream does not have a matching checksum".to_owned()); "no gzip")]
+    #[test_case(&framed(1, &packed(b"hello")[..20]), &["gzip"]
+        => Some("the answer has a message that says it is compressed with gzip, and is not or not whole: corrupt gzip stream does not have a matching checksum".to_owned()); "half of it")]
+    #[test_case(&framed(1, &[packed(b"a"), vec![1]].concat()), &["gzip"]
+        => Some("the answer has a message that says it is compressed with gzip, and is not or not whole: something follows it".to_owned()); "and more")]
+    #[test_case(&framed(1, &[]), &["gzip"] => None; "nothing packed to nothing")]
+    #[test_case(&framed(1, &packed(b"a")), &["zstd"]
+        => Some("the answer is compressed with \"zstd\", which was not asked for; gzip can be read".to_owned()))]
+    #[test_case(&framed(1, &packed(b"a")), &[]
+        => Some("the answer has a compressed message, and no `grpc-encoding` that says how; gzip can be read".to_owned()); "compressed somehow")]
+    #[test_case(&framed(1, &packed(b"a")), &["identity"]
+        => Some("the answer has a compressed message, and no `grpc-encoding` that says how; gzip can be read".to_owned()); "compressed by nothing")]
+    #[test_case(&framed(2, b"a"), &[]
+        => Some("the answer's flag in front of a message is 2, and 0 and 1 are what there is".to_owned()); "another flag")]
+    fn refuses(piece: &[u8], encoding: &[&str]) -> Option<String> {
+        let head = encoding.iter().map(|name| {
+            let value = HeaderValue::from_str(name).expect("a value");
+            ("grpc-encoding".parse().expect("a name"), value)
+        });
+        let (framing, _) = pushed(&[piece], &head.collect());
+        framing.problem().map(ToString::to_string)
+    }
+
+    /// The first one is what the example says, and nothing is taken after it.
     #[test]
-    fn sees_the_compressed_flag() {
-        let mut framing = Framing::default();
-        framing.push(&[1, 0, 0, 0, 1, 42]);
-        assert!(framing.is_compressed());
-        assert_eq!(framing.messages(), 1);
+    fn nothing_follows_a_problem() {
+        let good = framed(0, b"a");
+        let (framing, kept) = pushed(&[&framed(3, b""), &good, &good], &HeaderMap::new());
+        assert_eq!(framing.problem(), Some(&FramingProblem::Flag(3)));
+        assert_eq!((framing.messages(), kept.len()), (0, 0));
     }
 }

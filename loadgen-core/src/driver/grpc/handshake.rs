@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Ping;
 use h2::client::{Builder, Connection, SendRequest};
+use h2::{Ping, PingPong};
 use tokio::time::Instant;
 
 use super::status;
@@ -41,6 +41,8 @@ pub(super) struct Opened {
     pub(super) connection: Connection<Tapped, Bytes>,
     pub(super) traffic: Rc<Traffic>,
     pub(super) tap: Rc<Tap>,
+    /// To ask whether it is alive.
+    pub(super) pings: PingPong,
 }
 
 fn said_good_bye(sender: &mut SendRequest<Bytes>) -> bool {
@@ -87,7 +89,7 @@ async fn open_unbounded(
     let transport = endpoint
         .connect(resolving, nth, deadline, stage, traffic)
         .await?;
-    if endpoint.is_encrypted() && transport.alpn() != Some(b"h2") {
+    if endpoint.needs_alpn() && transport.alpn() != Some(b"h2") {
         return Err(Problem::NoAlpn(HTTP2.needed));
     }
     stage.set(Stage::Http2Setup);
@@ -95,7 +97,7 @@ async fn open_unbounded(
     let transport = Tapped::new(transport, &tap);
     let explain = |reason: &dyn fmt::Display| {
         let guess = if endpoint.is_encrypted() {
-            None
+            endpoint.ended_after_handshake(&reason.to_string())
         } else {
             guess_from_first_bytes(&traffic.first_bytes())
         };
@@ -111,7 +113,7 @@ async fn open_unbounded(
         .enable_push(false)
         .handshake::<_, Bytes>(transport)
         .await
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| explain(&status::in_words(&error)))?;
 
     // The server's settings come before anything else it sends, so once it has answered a ping
     // they are here, its limit of concurrent streams among them.
@@ -120,7 +122,7 @@ async fn open_unbounded(
         .ok_or_else(|| Problem::Http2("no ping to be had".to_owned()))?;
     pings
         .send_ping(Ping::opaque())
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| explain(&status::in_words(&error)))?;
     // An error of `None` is an end in good order: before it was of use, that is a failure too.
     let answered = poll_fn(|cx| {
         // The answer first: a server may answer and leave in the same breath.
@@ -134,7 +136,7 @@ async fn open_unbounded(
     });
     answered.await.map_err(|error| match error {
         _ if said_good_bye(&mut sender) => Problem::GoodBye,
-        Some(error) => explain(&error),
+        Some(error) => explain(&status::in_words(&error)),
         None => explain(&"the server closed the connection"),
     })?;
     Ok(Opened {
@@ -142,5 +144,6 @@ async fn open_unbounded(
         connection,
         traffic: Rc::clone(traffic),
         tap,
+        pings,
     })
 }

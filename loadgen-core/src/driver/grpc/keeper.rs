@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::handshake::{self, Opened};
 use super::place::{Line, Place};
+use super::probe::{Finding, Probe};
 use super::pump::Pump;
 use super::status;
 use crate::clock::{Nanos, StampClock, nanos};
@@ -30,6 +31,8 @@ pub(super) struct Opener {
     /// The place's number among all of the scenario.
     pub(super) nth: usize,
     pub(super) connect_timeout: Duration,
+    /// How often it is asked whether a silent connection is alive.
+    pub(super) keepalive: Option<Duration>,
     /// The scenario's limit of streams on one connection.
     pub(super) most_streams: u32,
     pub(super) stamps: Rc<StampClock>,
@@ -155,10 +158,12 @@ impl Opener {
 enum End {
     /// It broke, or the server ended it with an error.
     Failed,
+    /// It died without a word.
+    Silent,
     /// The server asked us to go elsewhere, in good order.
     GoodBye,
     /// Nothing more can be sent on it: its stream numbers ran out, or a request that could not be
-    /// sent retired it.
+    /// sent retired it. Or we leave it, since nothing is answered on it.
     UsedUp,
 }
 
@@ -170,6 +175,7 @@ struct Driven {
     observer: Rc<dyn Observer>,
     since: Nanos,
     is_closed: bool,
+    probe: Probe,
     counted: Counted,
 }
 
@@ -190,6 +196,7 @@ impl Driven {
             observer: Rc::clone(&opener.observer),
             since: opener.stamps.clock().now(),
             is_closed: false,
+            probe: Probe::new(open.pings, opener.connect_timeout, opener.keepalive),
             counted: Counted::among(&opener.open_connections),
         }
     }
@@ -212,6 +219,24 @@ impl Driven {
             }
             if self.is_closed {
                 return Poll::Ready(End::Failed);
+            }
+            let suspected = self.line.take_suspicion();
+            let (reads, answers) = (self.traffic.reads(), self.pump.tap.answers());
+            place.heard(answers);
+            match self.probe.poll(reads, answers, suspected, cx) {
+                Poll::Ready(Finding::Dead) => {
+                    self.line.give_up(format!(
+                        "the connection died without a word: nothing came any more, not even an \
+                         answer to a ping within {:?}",
+                        self.probe.patience()
+                    ));
+                    self.is_closed = true;
+                    return Poll::Ready(End::Silent);
+                }
+                Poll::Ready(Finding::Mute) if place.replaces_mute() => {
+                    return Poll::Ready(End::UsedUp);
+                }
+                Poll::Ready(Finding::Mute) | Poll::Pending => {}
             }
             let has_more_room = self.line.release_lingering();
             if self.line.refresh_limit() || has_more_room {

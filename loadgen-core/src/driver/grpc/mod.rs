@@ -25,14 +25,17 @@ mod outgoing;
 mod place;
 mod pool;
 mod prepare;
+mod probe;
 mod protos;
 mod pump;
 mod reflection;
+mod refusal;
 mod service;
 mod status;
 mod stream;
 mod tap;
 mod unary;
+mod waiting;
 
 use std::fmt;
 use std::sync::Arc;

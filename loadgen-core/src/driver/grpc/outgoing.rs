@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use futures::Stream;
 
+use super::call::Messages;
 use crate::clock::{Clock, Nanos};
 use crate::driver::pace::Pace;
 
@@ -84,7 +85,7 @@ impl SendLog {
 
 /// The messages.
 pub(super) struct Outgoing {
-    pub(super) message: Bytes,
+    pub(super) messages: Messages,
     pub(super) left: u32,
     pub(super) pace: Option<Pace>,
     /// The most unanswered messages, where each is answered.
@@ -125,13 +126,14 @@ impl Stream for Outgoing {
             let lag = this.clock.now().saturating_sub(ready);
             log.lags.push(lag);
         }
+        let number = log.sent;
         log.sent += 1;
         drop(log);
         this.left -= 1;
         if let Some(pace) = &mut this.pace {
             pace.next();
         }
-        Poll::Ready(Some(this.message.clone()))
+        Poll::Ready(Some(this.messages.nth(number)))
     }
 }
 
@@ -146,7 +148,10 @@ mod tests {
 
     fn outgoing(left: u32, pace: Option<Pace>, in_flight: Option<u32>) -> Outgoing {
         Outgoing {
-            message: Bytes::from_static(b"x"),
+            messages: Messages {
+                each: [Bytes::from_static(b"x")].into(),
+                count: left,
+            },
             left,
             pace,
             in_flight,

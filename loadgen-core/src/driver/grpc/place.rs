@@ -16,6 +16,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 
 use super::pump::Pump;
+use super::status;
 use super::tap::{Tap, Times};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos};
@@ -37,6 +38,13 @@ pub(super) struct Line {
     /// Of those in use, the streams whose call was given up while nothing could be written: what
     /// they had to send, the word that they are given up included, is still queued.
     lingering: Cell<u32>,
+    /// How many calls were given up in a row while none had an answer, and how much of answers had
+    /// come then.
+    unanswered: Cell<(u32, u64)>,
+    /// Whether that became so many that the connection may be dead.
+    is_suspect: Cell<bool>,
+    /// Why we ended it, where we did.
+    given_up: RefCell<Option<String>>,
     pump: Rc<Pump>,
 }
 
@@ -44,6 +52,10 @@ pub(super) struct Line {
 /// server that has stopped reading costs: each lingering stream is memory, and calls go on being
 /// made and given up. Where the server allows fewer streams, that is the bound.
 const MOST_LINGERING: u32 = 128;
+
+/// So many calls that are given up in a row, without an answer to any, make a connection suspect. One
+/// may just be slow.
+const SUSPICIOUS: u32 = 2;
 
 impl Line {
     pub(super) fn new(
@@ -61,6 +73,9 @@ impl Line {
             streams: Cell::new(0),
             traffic,
             lingering: Cell::new(0),
+            unanswered: Cell::new((0, 0)),
+            is_suspect: Cell::new(false),
+            given_up: RefCell::new(None),
         };
         line.refresh_limit();
         line
@@ -113,6 +128,42 @@ impl Line {
         }
     }
 
+    /// Why it ended, where somebody said so: the server with a good-bye, or we.
+    pub(super) fn why_it_ended(&self) -> Option<String> {
+        self.given_up.borrow().clone().or_else(|| {
+            self.farewell()
+                .filter(|error| error.is_go_away() && error.is_remote())
+                .map(|error| status::in_words(&error))
+        })
+    }
+
+    /// Ends it, and all of its calls with it.
+    pub(super) fn give_up(&self, why: String) {
+        *self.given_up.borrow_mut() = Some(why);
+        self.pump.end();
+    }
+
+    /// A call was given up, whose stream was opened when so much of answers had come.
+    fn gave_up(&self, came_before: u64) {
+        let answers = self.pump.tap.answers();
+        let (before, answers_then) = self.unanswered.get();
+        let in_a_row = match (answers == came_before, answers == answers_then) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => before.saturating_add(1),
+        };
+        self.unanswered.set((in_a_row, answers));
+        if in_a_row >= SUSPICIOUS {
+            self.is_suspect.set(true);
+        }
+    }
+
+    /// Whether it may be dead, as far as calls tell that were given up since the last time.
+    #[inline]
+    pub(super) fn take_suspicion(&self) -> bool {
+        self.is_suspect.take()
+    }
+
     /// Gives the lingering streams back once everything that could be sent was. Whether there
     /// were any. To be asked after the connection was given its turn to write.
     pub(super) fn release_lingering(&self) -> bool {
@@ -143,6 +194,9 @@ pub(super) struct Place {
     slots: Cell<u64>,
     /// Until when the keeper rests before its next attempt.
     rest_until: Cell<Nanos>,
+    /// Whether a connection was replaced because nothing was answered on it, and nothing has been
+    /// on its successor.
+    is_mute: Cell<bool>,
 }
 
 impl Place {
@@ -157,6 +211,21 @@ impl Place {
             keeper: RefCell::new(None),
             slots: Cell::new(0),
             rest_until: Cell::new(0),
+            is_mute: Cell::new(false),
+        }
+    }
+
+    /// Whether a connection on which nothing is answered is to be replaced. Once: where nothing is
+    /// answered on its successor either, it is the service that does not answer.
+    pub(super) fn replaces_mute(&self) -> bool {
+        !self.is_mute.replace(true)
+    }
+
+    /// So many frames of answers have come on the connection.
+    #[inline]
+    pub(super) fn heard(&self, answers: u64) {
+        if answers > 0 {
+            self.is_mute.set(false);
         }
     }
 
@@ -250,6 +319,12 @@ impl Place {
         }
     }
 
+    fn wake_keeper(&self) {
+        if let Some(keeper) = self.keeper.borrow().as_ref() {
+            keeper.wake_by_ref();
+        }
+    }
+
     /// Whether a connection is the current one. The keeper is woken when that changes.
     pub(super) fn is_current(&self, line: &Rc<Line>, cx: &Context<'_>) -> bool {
         let mut keeper = self.keeper.borrow_mut();
@@ -298,6 +373,8 @@ pub(super) struct Slot {
     place: Rc<Place>,
     line: Rc<Line>,
     is_under_way: Cell<bool>,
+    /// How much of answers had come on the connection when the stream was opened.
+    came_before: Cell<u64>,
 }
 
 impl Slot {
@@ -315,6 +392,7 @@ impl Slot {
             place: Rc::clone(place),
             line,
             is_under_way: Cell::new(false),
+            came_before: Cell::new(0),
         }
     }
 
@@ -325,9 +403,20 @@ impl Slot {
         request: impl Fn() -> Request<()>,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         let (response, stream) = self.line.send(request)?;
-        self.is_under_way.set(true);
+        self.opened();
         self.line.pump.tap.watch(stream.stream_id().as_u32());
         Ok((response, stream))
+    }
+
+    #[inline]
+    fn opened(&self) {
+        self.is_under_way.set(true);
+        self.came_before.set(self.line.pump.tap.answers());
+    }
+
+    /// Why the connection ended, where somebody said so.
+    pub(super) fn why_it_ended(&self) -> Option<String> {
+        self.line.why_it_ended()
     }
 
     /// What was opened is handed over whole, by an iteration that was ready at `ready`.
@@ -344,7 +433,7 @@ impl Slot {
 
     /// A handle to open the stream with, for one that outlives the borrow.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
-        self.is_under_way.set(true);
+        self.opened();
         self.line.sender()
     }
 
@@ -365,6 +454,12 @@ impl Slot {
         self.is_under_way.get()
     }
 
+    /// The stream is ended before its end on purpose, and says nothing about the connection.
+    pub(super) fn expects_no_more(&self) {
+        // No connection has ever answered so much.
+        self.came_before.set(u64::MAX);
+    }
+
     /// Nothing more can be sent on this connection.
     pub(super) fn retire(&self) {
         self.place.retire(&self.line);
@@ -376,6 +471,12 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.place.slots.set(self.place.slots.get() - 1);
         let line = &self.line;
+        if self.is_under_way.get() {
+            line.gave_up(self.came_before.get());
+            if line.is_suspect.get() {
+                self.place.wake_keeper();
+            }
+        }
         if self.is_under_way.get() && line.traffic.is_stuck() {
             line.lingering.set(line.lingering.get() + 1);
             return;

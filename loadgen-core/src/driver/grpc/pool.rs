@@ -42,6 +42,7 @@ impl Pool {
                     // Rounds of the targets: each round starts at the next address of a name.
                     nth: nth / endpoints.len(),
                     connect_timeout: prepared.connect_timeout,
+                    keepalive: prepared.keepalive,
                     most_streams: prepared.most_streams,
                     stamps: Rc::clone(&context.stamps),
                     observer: Rc::clone(&context.observer),

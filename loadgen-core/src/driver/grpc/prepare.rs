@@ -9,8 +9,11 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
+use serde_json::Value;
 
-use super::call::{Action, Call, Kind, Shape, StreamCall, Target, metadata as metadata_of};
+use super::call::{
+    Action, Call, Kind, Messages, Shape, StreamCall, Target, metadata as metadata_of,
+};
 use super::descriptor::{Catalogue, Found};
 use super::error::{DriverError, Mistake};
 use super::metadata::headers;
@@ -31,6 +34,7 @@ pub(super) struct Prepared {
     pub(super) connections: Option<u32>,
     pub(super) most_streams: u32,
     pub(super) connect_timeout: Duration,
+    pub(super) keepalive: Option<Duration>,
 }
 
 impl Prepared {
@@ -68,6 +72,7 @@ impl Prepared {
             connections: plan.connections,
             most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
             connect_timeout: plan.connect_timeout,
+            keepalive: plan.keepalive,
         })
     }
 }
@@ -148,7 +153,7 @@ fn ask_server(
     if unknown.is_empty() {
         return Ok(Asked::Not);
     }
-    let limit = plan.connect_timeout;
+    let (limit, max_message) = (plan.connect_timeout, plan.max_message);
     let metadata = headers(limit, &[&plan.metadata]).map_err(|problem| DriverError::Metadata {
         path: "metadata".to_owned(),
         problem,
@@ -160,9 +165,8 @@ fn ask_server(
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            Ok::<_, std::io::Error>(
-                runtime.block_on(reflection::ask(endpoints, &unknown, &metadata, limit)),
-            )
+            let asked = reflection::ask(endpoints, &unknown, &metadata, limit, max_message);
+            Ok::<_, std::io::Error>(runtime.block_on(asked))
         });
         asking
             .join()
@@ -236,31 +240,68 @@ fn prepare_call(
     step: usize,
     path: &str,
 ) -> Result<Result<Call, Vec<Mistake>>, DriverError> {
-    let headers = call_headers(plan, call, path)?;
     let message_path = format!("{path}.message");
-    let encoded = match message::encode(&method.input(), &call.message, &message_path) {
-        Ok(encoded) => encoded,
-        Err(mistakes) => return Ok(Err(mistakes)),
-    };
-    let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
+    let name = method.full_name();
+    let one_mistake = |path: &str, problem: String| Ok(Err(vec![Mistake::new(path, problem)]));
+    let all = match &call.message {
+        Value::Array(several) if shape.sends_one() && several.len() != 1 => {
+            let problem = format!("`{name}` takes one message, and here are {}", several.len());
+            return one_mistake(&message_path, problem);
+        }
+        Value::Array(several) => several
+            .iter()
+            .enumerate()
+            .map(|(nth, one)| (one, format!("{message_path}[{nth}]")))
+            .collect(),
+        one => vec![(one, message_path.clone())],
+    };
+    let (mut each, mut mistakes) = (Vec::new(), Vec::new());
+    for (one, path) in all {
+        match message::encode(&method.input(), one, &path) {
+            Ok(encoded) => each.push(Bytes::from(encoded)),
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    if call.stream.is_some() && shape.answers_one() {
+        let problem = format!("`{name}` answers with one message: there is no stream to end");
+        mistakes.push(Mistake::new(&format!("{path}.stream"), problem));
+    }
+    if !mistakes.is_empty() {
+        return Ok(Err(mistakes));
+    }
+    let headers = call_headers(plan, call, path)?;
+    let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let kind = if shape == Shape::Unary && !call.gzip {
-        let Some(framed) = framing::with_prefix(&encoded) else {
+        let Some(framed) = framing::with_prefix(&each[0]) else {
             let problem = "the message is longer than 4 GiB, which gRPC cannot carry".to_owned();
-            return Ok(Err(vec![Mistake::new(&message_path, problem)]));
+            return one_mistake(&message_path, problem);
         };
-        Kind::Unary(UnaryCall { headers, framed })
+        Kind::Unary(UnaryCall {
+            headers,
+            framed,
+            max_message: plan.max_message,
+        })
     } else {
         Kind::Stream(Box::new(StreamCall {
             shape,
             path: PathAndQuery::try_from(rpc_path.as_str())
                 .expect("names of services and methods are letters, digits, dots and underscores"),
             metadata: metadata_of(headers),
-            message: Bytes::from(encoded),
-            repeat: call.repeat.max(1),
+            messages: Messages {
+                count: match shape.sends_one() {
+                    true => 1,
+                    false => call
+                        .repeat
+                        .max(u32::try_from(each.len()).unwrap_or(u32::MAX)),
+                },
+                each: each.into(),
+            },
+            until: call.stream,
             every: call.every,
             in_flight: call.in_flight.max(1),
             gzip: call.gzip,
+            max_message: plan.max_message,
         }))
     };
     let targets = endpoints

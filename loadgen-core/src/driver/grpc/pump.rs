@@ -72,6 +72,12 @@ impl Pump {
         polled
     }
 
+    /// Ends the connection, and with it every stream on it.
+    pub(super) fn end(&self) {
+        let ended = self.connection.borrow_mut().take();
+        drop(ended);
+    }
+
     /// Something was handed over by somebody who began at `now`. It leaves with what is handed over
     /// after it, unless something waits for too long already.
     #[inline]
@@ -128,7 +134,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, StampClock};
     use crate::driver::net::Transport;
-    use crate::driver::wire::{Traffic, Wire};
+    use crate::driver::wire::{Socket, Traffic, Wire};
 
     /// The connection breaks, and a write is the first to see it.
     #[tokio::test]
@@ -139,7 +145,10 @@ mod tests {
         let (other, _) = listener.accept().expect("connected");
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let tap = Tap::new(&traffic);
-        let wire = Tapped::new(Transport::Plain(Wire::new(tcp, &traffic)), &tap);
+        let wire = Tapped::new(
+            Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
+            &tap,
+        );
         let (mut sender, connection) = client::handshake(wire).await.expect("a preface");
         let pump = Pump::new(connection, &tap);
         let send = |sender: &mut client::SendRequest<Bytes>| {

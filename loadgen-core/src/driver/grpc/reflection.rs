@@ -22,7 +22,7 @@ use super::described::{self, MOST_BYTES, MOST_FILES, MOST_PARTS};
 use super::handshake;
 use super::outgoing::SendLog;
 use super::protos::built_in;
-use super::service::{Passage, StreamError, StreamService};
+use super::service::{Passage, StreamError, StreamService, Taking};
 use super::tap::Tap;
 use crate::clock::{Clock, StampClock};
 use crate::driver::connect_error::ConnectError;
@@ -107,12 +107,13 @@ pub(super) enum Reflected {
 }
 
 /// Asks the first endpoint that can be reached for these services, with the scenario's metadata.
-/// `limit` bounds each endpoint.
+/// `limit` bounds each endpoint, `max_message` each of its messages.
 pub(super) async fn ask(
     endpoints: &[Endpoint],
     services: &BTreeSet<String>,
     metadata: &MetadataMap,
     limit: Duration,
+    max_message: u32,
 ) -> Result<Reflected, ConnectError> {
     let mut first_error = None;
     // Nothing is measured here; the connection keeps its times all the same.
@@ -130,7 +131,7 @@ pub(super) async fn ask(
         let asking = async {
             tokio::select! {
                 described = describe(
-                    &opened.sender, &opened.tap, &origin, metadata, services,
+                    &opened.sender, &opened.tap, &origin, metadata, services, max_message,
                 ) => described,
                 _ = &mut opened.connection => {
                     Err("the server closed the connection".to_owned())
@@ -143,7 +144,7 @@ pub(super) async fn ask(
         return Ok(described.unwrap_or_else(|problem| {
             Reflected::NotHelpful(format!(
                 "{} was asked by reflection: {}",
-                endpoint.authority,
+                endpoint.name,
                 crate::clean::line(&problem)
             ))
         }));
@@ -162,6 +163,7 @@ async fn describe(
     origin: &str,
     metadata: &MetadataMap,
     services: &BTreeSet<String>,
+    max_message: u32,
 ) -> Result<Reflected, String> {
     let mut server = Server {
         sender,
@@ -170,6 +172,7 @@ async fn describe(
         metadata,
         version: 0,
         bytes_left: MOST_BYTES,
+        max_message,
     };
     let listed = match server.ask(Ask::ListServices("*".to_owned())).await? {
         Told::Services(services) => services
@@ -240,6 +243,7 @@ struct Server<'a> {
     bytes_left: usize,
     /// Which of [`PATHS`] it answers on.
     version: usize,
+    max_message: u32,
 }
 
 impl Server<'_> {
@@ -280,6 +284,10 @@ impl Server<'_> {
             sender: self.sender.clone(),
             sends_one: true,
             passage: Passage::new(self.tap, false),
+            taking: Taking {
+                max_message: self.max_message,
+                contents: true,
+            },
             log: SendLog::default(),
             clock: Clock::start(),
         };

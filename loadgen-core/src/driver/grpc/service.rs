@@ -13,15 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
+use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use tonic::client::GrpcService;
 
-use super::framing::Framing;
+use super::framing::{Framing, Keep, PREFIX_LEN, with_prefix};
 use super::outgoing::SendLog;
+use super::refusal::{self, Refusal};
 use super::status;
 use super::tap::{Tap, Times};
 use crate::clock::{Clock, Nanos};
@@ -53,7 +55,7 @@ impl StreamError {
     fn of_http2(error: &h2::Error) -> Self {
         Self {
             failure: status::of_http2(error),
-            detail: error.to_string(),
+            detail: status::in_words(error),
             backend: None,
             untouched: status::is_untouched(error),
         }
@@ -105,9 +107,20 @@ pub(super) struct StreamService {
     /// The request has one message, which can carry the stream's end.
     pub(super) sends_one: bool,
     pub(super) passage: Rc<Passage>,
+    pub(super) taking: Taking,
     /// Who is told when the other side's window has room again.
     pub(super) log: SendLog,
     pub(super) clock: Clock,
+}
+
+/// What is taken of an answer's messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taking {
+    /// The longest message, compressed or not.
+    pub(super) max_message: u32,
+    /// Whether their contents are handed on. Where they are not, whoever reads gets each message
+    /// as one without contents, and nothing of it is held.
+    pub(super) contents: bool,
 }
 
 /// What a stream's reader asks about when its frames left and came.
@@ -181,6 +194,7 @@ impl GrpcService<tonic::body::Body> for StreamService {
         }
         let sends_one = self.sends_one;
         let received = Arc::clone(&self.passage.received);
+        let taking = self.taking;
         let (log, clock) = (self.log.clone(), self.clock);
         Box::pin(async move {
             let (mut response, stream) = opened?;
@@ -197,41 +211,57 @@ impl GrpcService<tonic::body::Body> for StreamService {
                 Pin::new(&mut response).poll(cx)
             })
             .await?;
-            accept(response, outward, received)
+            accept(response, outward, received, taking).await
         })
     }
 }
 
 /// Lets an answer in whose head is gRPC's and says nothing bad.
-fn accept(
+async fn accept(
     response: Response<RecvStream>,
     outward: Outward,
     received: Arc<AtomicU64>,
+    taking: Taking,
 ) -> Result<Response<ReplyBody>, StreamError> {
-    let (head, stream) = response.into_parts();
+    let (mut head, mut stream) = response.into_parts();
     let refuse = |failure, detail| StreamError {
         failure,
         detail,
         backend: head.headers.get(&status::BACKEND).cloned(),
         untouched: false,
     };
-    status::check_head(head.status, &head.headers)
-        .map_err(|failure| refuse(failure, status::explain_head(head.status, &head.headers)))?;
+    if let Err(failure) = status::check_head(head.status, &head.headers) {
+        let Refusal { failure, detail } =
+            refusal::of(failure, head.status, &head.headers, &mut stream).await;
+        return Err(refuse(failure, detail));
+    }
     let has_status = match status::check(&head.headers) {
         Some(Err(failure)) => return Err(refuse(failure, status::explain(&head.headers))),
         Some(Ok(())) => true,
         None => false,
     };
+    // What is handed on is unpacked.
+    let encoding = head.headers.remove(&GRPC_ENCODING);
     let body = ReplyBody {
         stream,
         outward,
         has_status,
-        framing: Framing::default(),
+        encoding: encoding
+            .map(|name| (GRPC_ENCODING, name))
+            .into_iter()
+            .collect(),
+        framing: Framing::up_to(taking.max_message),
+        kept: Kept {
+            contents: taking.contents,
+            ..Kept::default()
+        },
         received,
         is_over: false,
     };
     Ok(Response::from_parts(head, body))
 }
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// A request's body on its way out.
 struct Outward {
@@ -308,10 +338,60 @@ pub(super) struct ReplyBody {
     outward: Outward,
     /// The head carried the status already.
     has_status: bool,
-    /// tonic takes a stream that ends with OK in the middle of a message for a good one.
+    /// The part of the head that says how messages are compressed.
+    encoding: HeaderMap,
+    /// tonic takes a stream that ends with OK in the middle of a message for a good one, makes room
+    /// for whatever length a message claims, and unpacks without bounds.
     framing: Framing,
+    kept: Kept,
     received: Arc<AtomicU64>,
     is_over: bool,
+}
+
+/// The messages that came and were not handed on.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Whether their contents are.
+    contents: bool,
+    current: Vec<u8>,
+    complete: BytesMut,
+}
+
+/// Prefixes of messages without contents, some more than fit into a frame.
+static EMPTY_MESSAGES: [u8; 20 << 10] = [0; 20 << 10];
+
+impl Kept {
+    /// What came, `count` messages.
+    fn take(&mut self, count: u64) -> Bytes {
+        if self.contents {
+            return self.complete.split().freeze();
+        }
+        let len = usize::try_from(count)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(PREFIX_LEN);
+        EMPTY_MESSAGES
+            .get(..len)
+            .map_or_else(|| vec![0; len].into(), Bytes::from_static)
+    }
+}
+
+impl Keep for Kept {
+    #[inline]
+    fn piece(&mut self, piece: &[u8]) {
+        if self.contents {
+            self.current.extend_from_slice(piece);
+        }
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        // No longer than what may be taken, which the prefix can say.
+        if self.contents
+            && let Some(framed) = with_prefix(&std::mem::take(&mut self.current))
+        {
+            self.complete.extend_from_slice(&framed);
+        }
+    }
 }
 
 impl Body for ReplyBody {
@@ -327,13 +407,25 @@ impl Body for ReplyBody {
             return Poll::Ready(None);
         }
         this.outward.advance(cx);
-        if let Some(piece) = ready!(this.stream.poll_data(cx)) {
+        loop {
+            if let Some(problem) = this.framing.problem() {
+                this.is_over = true;
+                let error = StreamError::protocol(&problem.to_string());
+                return Poll::Ready(Some(Err(error)));
+            }
+            let Some(piece) = ready!(this.stream.poll_data(cx)) else {
+                break;
+            };
             let piece = piece?;
-            this.framing.push(&piece);
+            let before = this.framing.messages();
+            this.framing.push(&piece, &this.encoding, &mut this.kept);
             let len = piece.len() as u64;
             this.received.fetch_add(len, Ordering::Relaxed);
             this.stream.flow_control().release_capacity(piece.len())?;
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
+            let came = this.framing.messages() - before;
+            if came > 0 {
+                return Poll::Ready(Some(Ok(Frame::data(this.kept.take(came)))));
+            }
         }
         let trailers = ready!(this.stream.poll_trailers(cx))?;
         this.is_over = true;

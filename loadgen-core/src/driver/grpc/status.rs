@@ -81,11 +81,12 @@ pub(super) fn explain(headers: &HeaderMap) -> String {
     }
 }
 
-/// Whether the head of a response is gRPC's at all.
+/// Whether the head of a response is gRPC's at all. A status of gRPC's that stands beside one of
+/// HTTP's says more than that.
 #[inline]
 pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
     if status != StatusCode::OK {
-        return Err(Failure::Http(status.as_u16()));
+        return Err(refused(headers).unwrap_or(Failure::Http(status.as_u16())));
     }
     match headers.get(CONTENT_TYPE) {
         Some(value) if value.as_bytes().starts_with(b"application/grpc") => Ok(()),
@@ -93,10 +94,21 @@ pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), 
     }
 }
 
+/// The gRPC status of an answer that HTTP says is none, where it has one other than OK.
+pub(super) fn refused(headers: &HeaderMap) -> Option<Failure> {
+    match code(headers) {
+        Some(Ok(code)) if !code.is_ok() => Some(Failure::Grpc(code)),
+        _ => None,
+    }
+}
+
 /// An example of what a head that is not gRPC's looked like.
 pub(super) fn explain_head(status: StatusCode, headers: &HeaderMap) -> String {
     if status != StatusCode::OK {
-        return format!("the server answered with HTTP status {status}");
+        return match refused(headers) {
+            Some(_) => format!("{} (and HTTP status {status})", explain(headers)),
+            None => format!("the server answered with HTTP status {status}"),
+        };
     }
     match headers.get(CONTENT_TYPE) {
         Some(value) => format!("the answer's content-type is {value:?}, not application/grpc"),
@@ -120,6 +132,42 @@ pub(super) fn of_http2(error: &h2::Error) -> Failure {
 /// another connection repeats nothing.
 pub(super) fn is_untouched(error: &h2::Error) -> bool {
     error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
+}
+
+/// An HTTP/2 error, in words.
+pub(super) fn in_words(error: &h2::Error) -> String {
+    let text = error.to_string();
+    let Some(reason) = error.reason() else {
+        return match error.get_io() {
+            // What TLS says of it is a link to a manual.
+            Some(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                "the server closed the connection without a word".to_owned()
+            }
+            Some(error) => format!("the connection broke: {error}"),
+            None => text,
+        };
+    };
+    let name = reason_name(reason);
+    let name = match name {
+        "UNKNOWN" => format!("error {}", u32::from(reason)),
+        name => name.to_owned(),
+    };
+    // What a GOAWAY says can be had in no other way.
+    let said = text
+        .split_once(" (b\"")
+        .and_then(|(_, said)| said.strip_suffix("\")"));
+    let said = said.map_or_else(String::new, |said| format!(": \"{said}\""));
+    match (error.is_go_away(), error.is_remote()) {
+        (true, true) => format!("the server ended the connection with GOAWAY {name}{said}"),
+        (false, true) => format!("the server reset the stream with {name}"),
+        (true, false) if error.is_library() => {
+            format!("the server sent what HTTP/2 does not allow on a connection: {name}{said}")
+        }
+        (false, false) if error.is_library() => {
+            format!("the server sent what HTTP/2 does not allow on a stream: {name}")
+        }
+        _ => text,
+    }
 }
 
 /// The name that the HTTP/2 specification gives an error code (RFC 9113, section 7).
@@ -189,6 +237,9 @@ mod tests {
     #[test_case(200, &[("content-type", "text/html")] => Err(Failure::Protocol))]
     #[test_case(200, &[] => Err(Failure::Protocol))]
     #[test_case(503, &[("content-type", "application/grpc")] => Err(Failure::Http(503)))]
+    #[test_case(503, &[("grpc-status", "14")] => Err(Failure::Grpc(GrpcCode::new(14))); "a status beside HTTP's")]
+    #[test_case(503, &[("grpc-status", "0")] => Err(Failure::Http(503)); "OK beside HTTP's error")]
+    #[test_case(503, &[("grpc-status", "x")] => Err(Failure::Http(503)); "nonsense beside HTTP's error")]
     fn heads(status: u16, pairs: &[(&'static str, &'static str)]) -> Result<(), Failure> {
         check_head(
             StatusCode::from_u16(status).expect("a status"),

@@ -3,6 +3,7 @@
 //! Owns what is measured on a stream: the first message, the gaps, the round trips, the counts.
 //! The stream itself is tonic's client's, over [`StreamService`].
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use http::Uri;
@@ -10,18 +11,19 @@ use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
 use tonic::{Extensions, Request, Streaming};
 
-use super::call::{Shape, StreamCall, Target};
+use super::call::{Messages, Shape, StreamCall, Target};
 use super::codec::Bytewise;
-use super::framing::PREFIX_LEN;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::place::{Place, Slot};
-use super::service::{Passage, StreamError, StreamService};
+use super::service::{Passage, StreamError, StreamService, Taking};
 use super::status;
 use super::unary::MOST_RESENDS;
+use super::waiting::{Stage, Waiting};
 use crate::clock::Nanos;
 use crate::driver::pace::Pace;
 use crate::driver::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
+use crate::scenario::StreamEnd;
 use crate::workload::{Iteration, SampleKind};
 
 /// Makes the call.
@@ -33,13 +35,30 @@ pub(super) async fn run(
     iteration: &Iteration<'_>,
 ) -> Outcome {
     let origin = &targets[place.target].origin;
+    let waiting = Waiting::new(origin, call.path.as_str(), iteration);
+    let outcome = attempts(call, origin, place, step, iteration, &waiting.stage).await;
+    waiting.over();
+    outcome
+}
+
+async fn attempts(
+    call: &StreamCall,
+    origin: &Uri,
+    place: &Rc<Place>,
+    step: usize,
+    iteration: &Iteration<'_>,
+    stage: &Cell<Stage>,
+) -> Outcome {
     let mut resends = 0;
     loop {
+        stage.set(Stage::Slot {
+            is_connected: place.is_connected(),
+        });
         let slot = match place.slot(iteration, step).await {
             Ok(slot) => slot,
             Err(failure) => return failure.into(),
         };
-        let Err(error) = exchange(call, origin, place, &slot, step, iteration).await else {
+        let Err(error) = exchange(call, origin, place, &slot, step, iteration, stage).await else {
             return Outcome::Ok;
         };
         if let Some(identity) = &error.backend {
@@ -51,7 +70,11 @@ pub(super) async fn run(
             resends += 1;
             continue;
         }
-        iteration.explain(error.failure, || error.detail.clone());
+        iteration.explain(error.failure, || {
+            let why = slot.why_it_ended();
+            why.filter(|_| error.failure == Failure::Connection)
+                .unwrap_or_else(|| error.detail.clone())
+        });
         return error.failure.into();
     }
 }
@@ -63,16 +86,22 @@ async fn exchange(
     slot: &Slot,
     step: usize,
     iteration: &Iteration<'_>,
+    stage: &Cell<Stage>,
 ) -> Result<(), StreamError> {
+    stage.set(Stage::Sending);
     let log = SendLog::default();
     let is_matched = call.shape == Shape::Bidirectional;
     // Compressed, a message's length on the wire is not known.
-    let wire_len = (!call.gzip).then_some((PREFIX_LEN + call.message.len()) as u64);
-    let passage = Passage::new(slot.tap(), is_matched && wire_len.is_some());
+    let messages = (!call.gzip).then_some(&call.messages);
+    let passage = Passage::new(slot.tap(), is_matched && messages.is_some());
     let service = StreamService {
         sender: slot.sender(),
         sends_one: call.shape.sends_one(),
         passage: Rc::clone(&passage),
+        taking: Taking {
+            max_message: call.max_message,
+            contents: false,
+        },
         log: log.clone(),
         clock: place.clock,
     };
@@ -84,12 +113,8 @@ async fn exchange(
             .accept_compressed(CompressionEncoding::Gzip);
     }
     let outgoing = Outgoing {
-        message: call.message.clone(),
-        left: if call.shape.sends_one() {
-            1
-        } else {
-            call.repeat
-        },
+        messages: call.messages.clone(),
+        left: call.messages.count,
         pace: call
             .every
             .filter(|_| !call.shape.sends_one())
@@ -106,37 +131,65 @@ async fn exchange(
         shape: call.shape,
         log,
         passage,
-        wire_len,
+        messages,
         received: 0,
+        stage,
     };
     let codec = Bytewise {
-        message_len: call.message.len(),
+        message_len: call.messages.longest(),
     };
     let request = Request::from_parts(call.metadata.clone(), Extensions::new(), outgoing);
-    let response = client
-        .streaming(request, call.path.clone(), codec)
-        .await
-        .map_err(|status| StreamError::behind(&status))?;
-    if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
-        iteration.answered_by(identity.as_bytes());
+    let conversation = async {
+        let response = client.streaming(request, call.path.clone(), codec).await?;
+        if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
+            iteration.answered_by(identity.as_bytes());
+        }
+        stage.set(Stage::Rest { messages: 0 });
+        read(response.into_inner(), call.until, &mut tally).await
+    };
+    let over = match call.until {
+        Some(StreamEnd::After(duration)) => tokio::select! {
+            biased;
+            result = conversation => result,
+            () = tokio::time::sleep(duration) => Ok(Over::ByUs),
+        },
+        _ => conversation.await,
+    };
+    match over.map_err(|status| StreamError::behind(&status))? {
+        Over::ByServer => {
+            slot.ended();
+            check_counts(call, &tally)
+        }
+        Over::ByUs => {
+            slot.expects_no_more();
+            Ok(())
+        }
     }
-    let replies = response.into_inner();
-    read(replies, &mut tally)
-        .await
-        .map_err(|status| StreamError::behind(&status))?;
-    slot.ended();
-    check_counts(call, &tally)
+}
+
+/// Who ended a stream.
+enum Over {
+    ByServer,
+    ByUs,
 }
 
 /// Reads replies until the stream ends, measuring each.
 async fn read(
     mut replies: Streaming<bytes::Bytes>,
+    until: Option<StreamEnd>,
     tally: &mut Tally<'_>,
-) -> Result<(), tonic::Status> {
+) -> Result<Over, tonic::Status> {
     let iteration = tally.iteration;
+    let most = match until {
+        Some(StreamEnd::Messages(count)) => u64::from(count),
+        _ => u64::MAX,
+    };
     let mut previous = None;
     while replies.message().await?.is_some() {
         tally.received += 1;
+        tally.stage.set(Stage::Rest {
+            messages: tally.received,
+        });
         let at = tally.passage.received_at();
         let at = at.unwrap_or_else(|| iteration.now());
         if !tally.shape.answers_one() {
@@ -152,8 +205,11 @@ async fn read(
             tally.answered(handed, at);
         }
         previous = Some(at);
+        if tally.received >= most {
+            return Ok(Over::ByUs);
+        }
     }
-    Ok(())
+    Ok(Over::ByServer)
 }
 
 /// A stream that ended well and yet not as its method says.
@@ -163,10 +219,10 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
         Shape::Unary | Shape::ClientStream if received != 1 => {
             format!("the answer has {received} messages instead of 1")
         }
-        Shape::Bidirectional if received < u64::from(call.repeat) => format!(
+        Shape::Bidirectional if received < u64::from(call.messages.count) => format!(
             "the server ended the stream after {received} replies to {} of {} messages",
             tally.log.sent(),
-            call.repeat
+            call.messages.count
         ),
         _ => return Ok(()),
     };
@@ -185,10 +241,11 @@ struct Tally<'a> {
     shape: Shape,
     log: SendLog,
     passage: Rc<Passage>,
-    /// The length of a message on the wire, where they are all alike.
-    wire_len: Option<u64>,
+    /// The messages, where their lengths on the wire are known.
+    messages: Option<&'a Messages>,
     started: Nanos,
     received: u64,
+    stage: &'a Cell<Stage>,
 }
 
 impl Tally<'_> {
@@ -199,7 +256,8 @@ impl Tally<'_> {
 
     /// A message got its reply.
     fn answered(&self, handed: Handed, reply_at: Nanos) {
-        let last_byte = self.wire_len.map(|len| len * (handed.number + 1));
+        let messages = self.messages;
+        let last_byte = messages.map(|messages| messages.wire_len(handed.number));
         let sent_at = last_byte.and_then(|bytes| self.passage.sent_at(bytes));
         let sent_at = sent_at
             .unwrap_or(handed.at)
@@ -234,6 +292,9 @@ impl Drop for Tally<'_> {
         } else {
             times.began_at()
         };
+        if left_at.is_some() && self.stage.get() == Stage::Sending {
+            self.stage.set(Stage::Answer);
+        }
         if let Some(at) = left_at {
             iteration.lagged(at.saturating_sub(self.started));
         }

@@ -84,6 +84,8 @@ pub(super) struct Tap {
     turns: Cell<u64>,
     /// The stamp before the last one, and the last one.
     came: Cell<(Nanos, Nanos)>,
+    /// How many frames of answers came, ever.
+    answers: Cell<u64>,
 }
 
 /// When a stream's frames left and came.
@@ -165,6 +167,7 @@ impl Tap {
             streams: RefCell::default(),
             turns: Cell::new(0),
             came: Cell::default(),
+            answers: Cell::new(0),
         })
     }
 
@@ -173,6 +176,12 @@ impl Tap {
     #[inline]
     pub(super) fn turn(&self) {
         self.turns.set(self.turns.get() + 1);
+    }
+
+    /// How many frames of answers came, ever.
+    #[inline]
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.get()
     }
 
     /// Watches a stream, from before its first frame.
@@ -266,6 +275,7 @@ impl Tap {
             if !frame.is_of_message() && frame.kind != RST_STREAM {
                 return;
             }
+            self.answers.set(self.answers.get() + 1);
             let streams = &mut *self.streams.borrow_mut();
             let ends = frame.ends_stream() || frame.kind == RST_STREAM;
             // The stamp is the last one's.

@@ -4,6 +4,7 @@
 //! sends the message's END_STREAM with the message, and looks at an answer's framing and status
 //! without decoding it. Other calls go through `stream`.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -13,9 +14,11 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::call::Target;
-use super::framing::Framing;
+use super::framing::{Framing, Nobody};
 use super::place::{Place, Slot};
+use super::refusal::{self, Refusal};
 use super::status;
+use super::waiting::{Stage, Waiting};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::Iteration;
 
@@ -32,6 +35,8 @@ pub(super) struct UnaryCall {
     pub(super) headers: HeaderMap,
     /// The message, its prefix in front.
     pub(super) framed: Bytes,
+    /// The longest message taken.
+    pub(super) max_message: u32,
 }
 
 /// How an attempt ended that did not succeed.
@@ -57,13 +62,30 @@ pub(super) async fn run(
     iteration: &Iteration<'_>,
 ) -> Outcome {
     let uri = &targets[place.target].uri;
+    let waiting = Waiting::new(uri, "", iteration);
+    let outcome = attempts(call, uri, place, step, iteration, &waiting.stage).await;
+    waiting.over();
+    outcome
+}
+
+async fn attempts(
+    call: &UnaryCall,
+    uri: &Uri,
+    place: &Rc<Place>,
+    step: usize,
+    iteration: &Iteration<'_>,
+    stage: &Cell<Stage>,
+) -> Outcome {
     let mut resends = 0;
     loop {
+        stage.set(Stage::Slot {
+            is_connected: place.is_connected(),
+        });
         let slot = match place.slot(iteration, step).await {
             Ok(slot) => slot,
             Err(failure) => return failure.into(),
         };
-        match exchange(call, uri, &slot, iteration).await {
+        match exchange(call, uri, &slot, iteration, stage).await {
             Ok(()) => return Outcome::Ok,
             Err(Ended::Failed(failure)) => return failure.into(),
             Err(Ended::Untouched(error)) => {
@@ -71,7 +93,7 @@ pub(super) async fn run(
                 iteration.ready(iteration.now());
                 resends += 1;
                 if resends > MOST_RESENDS {
-                    iteration.explain(Failure::Connection, || error.to_string());
+                    iteration.explain(Failure::Connection, || status::in_words(&error));
                     return Failure::Connection.into();
                 }
             }
@@ -84,6 +106,7 @@ async fn exchange(
     uri: &Uri,
     slot: &Slot,
     iteration: &Iteration<'_>,
+    stage: &Cell<Stage>,
 ) -> Result<(), Ended> {
     let (response, stream) = slot
         .send(|| request(uri, &call.headers))
@@ -92,19 +115,29 @@ async fn exchange(
         stream,
         slot,
         iteration,
+        stage,
     };
+    stage.set(Stage::Sending);
     let sent = under_way.stream.send_data(call.framed.clone(), true);
-    let failed = |error: h2::Error| http2_failure(error, iteration);
+    let failed = |error: h2::Error| http2_failure(error, slot, iteration);
     sent.map_err(failed)?;
     slot.handed_over(iteration.ready_since());
 
     let (head, mut body) = response.await.map_err(failed)?.into_parts();
+    stage.set(Stage::Rest { messages: 0 });
     if let Some(identity) = head.headers.get(&status::BACKEND) {
         iteration.answered_by(identity.as_bytes());
     }
-    status::check_head(head.status, &head.headers).inspect_err(|&failure| {
-        iteration.explain(failure, || status::explain_head(head.status, &head.headers));
-    })?;
+    if let Err(failure) = status::check_head(head.status, &head.headers) {
+        // Boxed, or every call would carry room for it.
+        let looking = refusal::of(failure, head.status, &head.headers, &mut body);
+        let Refusal { failure, detail } = Box::pin(looking).await;
+        if body.is_end_stream() {
+            slot.ended();
+        }
+        iteration.explain(failure, || detail.clone());
+        return Err(failure.into());
+    }
     // Trailers without a body come as the head.
     if let Some(Err(failure)) = status::check(&head.headers) {
         if body.is_end_stream() {
@@ -114,13 +147,19 @@ async fn exchange(
         return Err(failure.into());
     }
 
-    let (framing, trailers) = read(&mut body).await.map_err(failed)?;
+    let mut framing = Framing::up_to(call.max_message);
+    let trailers = read(&mut body, &mut framing, &head.headers).await;
+    let trailers = trailers.map_err(failed)?;
+    if let Some(problem) = framing.problem() {
+        iteration.explain(Failure::Protocol, || problem.to_string());
+        return Err(Failure::Protocol.into());
+    }
     slot.ended();
     let last = trailers.as_ref().unwrap_or(&head.headers);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
         .inspect_err(|&failure| iteration.explain(failure, || status::explain(last)))?;
-    if framing.messages() != 1 || !framing.is_between_messages() || framing.is_compressed() {
+    if framing.messages() != 1 || !framing.is_between_messages() {
         iteration.explain(Failure::Protocol, || explain_framing(&framing));
         return Err(Failure::Protocol.into());
     }
@@ -137,20 +176,28 @@ fn request(uri: &Uri, headers: &HeaderMap) -> Request<()> {
 }
 
 /// What an error on a stream under way means.
-pub(super) fn http2_failure(error: h2::Error, iteration: &Iteration<'_>) -> Ended {
+fn http2_failure(error: h2::Error, slot: &Slot, iteration: &Iteration<'_>) -> Ended {
     if status::is_untouched(&error) {
         return Ended::Untouched(error);
     }
     let failure = status::of_http2(&error);
-    iteration.explain(failure, || error.to_string());
+    iteration.explain(failure, || {
+        let why = slot
+            .why_it_ended()
+            .filter(|_| failure == Failure::Connection);
+        why.unwrap_or_else(|| status::in_words(&error))
+    });
     Ended::Failed(failure)
 }
 
-/// Reads an answer to its end without looking into its messages.
-async fn read(body: &mut RecvStream) -> Result<(Framing, Option<HeaderMap>), h2::Error> {
-    let mut framing = Framing::default();
+/// Reads an answer to its end, or to where its messages cannot be followed, without looking into them.
+async fn read(
+    body: &mut RecvStream,
+    framing: &mut Framing,
+    head: &HeaderMap,
+) -> Result<Option<HeaderMap>, h2::Error> {
     let mut unreleased = 0;
-    let trailers = poll_fn(|cx| {
+    poll_fn(|cx| {
         loop {
             // After the one message that is due the trailers are next, and asking for them first
             // saves asking for data that is not there. Both asked, either wakes us.
@@ -162,7 +209,10 @@ async fn read(body: &mut RecvStream) -> Result<(Framing, Option<HeaderMap>), h2:
             }
             match body.poll_data(cx) {
                 Poll::Ready(Some(Ok(piece))) => {
-                    framing.push(&piece);
+                    framing.push(&piece, head, &mut Nobody);
+                    if framing.problem().is_some() {
+                        return Poll::Ready(Ok(None));
+                    }
                     unreleased += piece.len();
                     if unreleased >= RELEASE_AFTER_BYTES {
                         body.flow_control().release_capacity(unreleased)?;
@@ -175,14 +225,11 @@ async fn read(body: &mut RecvStream) -> Result<(Framing, Option<HeaderMap>), h2:
             }
         }
     })
-    .await?;
-    Ok((framing, trailers))
+    .await
 }
 
 fn explain_framing(framing: &Framing) -> String {
-    if framing.is_compressed() {
-        "the answer is compressed, which was not asked for".to_owned()
-    } else if framing.is_between_messages() {
+    if framing.is_between_messages() {
         format!(
             "the answer to a unary call has {} messages instead of 1",
             framing.messages()
@@ -199,6 +246,7 @@ struct UnderWay<'a> {
     stream: SendStream<Bytes>,
     slot: &'a Slot,
     iteration: &'a Iteration<'a>,
+    stage: &'a Cell<Stage>,
 }
 
 impl Drop for UnderWay<'_> {
@@ -207,6 +255,9 @@ impl Drop for UnderWay<'_> {
         let times = self.slot.times(&self.stream);
         if let Some(sent_at) = times.sent_at {
             self.iteration.sent(sent_at);
+            if self.stage.get() == Stage::Sending {
+                self.stage.set(Stage::Answer);
+            }
         }
         if let Some(received_at) = times.received_at {
             self.iteration.received(received_at);

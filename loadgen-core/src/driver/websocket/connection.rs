@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
 use super::account::Account;
 use super::sequence::Sequence;
+use super::unfinished::Unfinished;
 use crate::clock::Nanos;
 use crate::driver::counted::Counted;
 use crate::driver::net::Transport;
@@ -32,26 +33,29 @@ use crate::workload::Observer;
 const READ_BUFFER_BYTES: usize = 4 << 10;
 /// What is gathered before it is written without being flushed.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
-/// The longest message taken, in one frame or many.
-const MOST_MESSAGE_BYTES: usize = 64 << 20;
 /// Messages that came by themselves and that no step has listened for yet, and their bytes. While
 /// there are more, nothing is read between two steps.
 const MOST_WAITING: usize = 16 << 10;
 const MOST_WAITING_BYTES: usize = 1 << 20;
 
-/// How every connection is set up.
-pub(super) fn config() -> WebSocketConfig {
+/// What comes before the payload of a server's ping or pong.
+const HEADER_BYTES: usize = 2;
+
+/// How every connection is set up. `max_message` is the longest message taken, in one frame or many.
+pub(super) fn config(max_message: u32) -> WebSocketConfig {
+    let most = Some(max_message as usize);
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(Some(MOST_MESSAGE_BYTES))
-        .max_frame_size(Some(MOST_MESSAGE_BYTES))
+        .max_message_size(most)
+        .max_frame_size(most)
 }
 
 /// An open connection.
 pub(super) struct Connection {
     socket: WebSocketStream<Transport>,
     traffic: Rc<Traffic>,
+    unfinished: Unfinished,
     /// Which of a user's connections it is.
     pub(super) line: usize,
     /// The step that used it last, on whose account goes what comes while none does; the first
@@ -146,7 +150,9 @@ impl From<Error> for Lost {
             Error::Io(error) => Self::new(Failure::Connection, error.to_string()),
             Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => Self::new(
                 Failure::Protocol,
-                format!("a message of {size} bytes, and at most {max_size} are taken"),
+                format!(
+                    "a message of {size} bytes, and at most {max_size} are taken (`max_message`)"
+                ),
             ),
             Error::Utf8(_) => Self::new(Failure::Protocol, "a text that is not UTF-8"),
             Error::Protocol(problem) => Self::new(Failure::Protocol, problem_in_words(&problem)),
@@ -175,12 +181,14 @@ impl Connection {
     pub(super) fn new(
         socket: WebSocketStream<Transport>,
         traffic: Rc<Traffic>,
+        unfinished: Unfinished,
         identity: Option<HeaderValue>,
         since: Nanos,
     ) -> Self {
         Self {
             socket,
             traffic,
+            unfinished,
             line: 0,
             step: 0,
             identity,
@@ -214,14 +222,27 @@ impl Connection {
     #[inline]
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Lost>> {
         loop {
-            let lost = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+            let Poll::Ready(next) = Pin::new(&mut self.socket).poll_next(cx) else {
+                let checked = self.unfinished.check(self.traffic.received());
+                return match checked {
+                    Ok(()) => Poll::Pending,
+                    Err(detail) => Poll::Ready(Err(Lost::new(Failure::Protocol, detail))),
+                };
+            };
+            let lost = match next {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    self.unfinished.is_complete(self.traffic.received());
                     return Poll::Ready(Ok(Incoming::Message(message)));
                 }
                 Some(Ok(Message::Pong(payload))) => {
+                    self.unfinished.not_of_message(payload.len() + HEADER_BYTES);
                     return Poll::Ready(Ok(Incoming::Pong(payload)));
                 }
-                Some(Ok(Message::Ping(_) | Message::Frame(_))) => continue,
+                Some(Ok(Message::Ping(payload))) => {
+                    self.unfinished.not_of_message(payload.len() + HEADER_BYTES);
+                    continue;
+                }
+                Some(Ok(Message::Frame(_))) => continue,
                 Some(Ok(Message::Close(frame))) => Lost::closed(frame.as_ref()),
                 Some(Err(error)) => error.into(),
                 None => Error::ConnectionClosed.into(),

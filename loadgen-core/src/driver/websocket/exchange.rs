@@ -57,6 +57,7 @@ pub(super) async fn run(
         polled
     })
     .await;
+    turn.is_over = true;
     match result.and_then(|()| turn.check()) {
         Ok(()) => {
             line.worked();
@@ -131,6 +132,8 @@ struct Turn<'a> {
     /// Whether all that has come was read, and the task will be woken by more.
     is_read: bool,
     tally: Tally,
+    /// Whether the step came to an end of its own.
+    is_over: bool,
 }
 
 impl<'a> Turn<'a> {
@@ -170,6 +173,7 @@ impl<'a> Turn<'a> {
             is_flushed: true,
             is_read,
             tally: Tally::default(),
+            is_over: false,
         }
     }
 
@@ -469,8 +473,33 @@ impl<'a> Turn<'a> {
     }
 }
 
+impl Turn<'_> {
+    /// What it waits for.
+    fn waits_for(&self) -> String {
+        let (sent, of, answered) = (self.sent, self.exchange.repeat, self.answered);
+        let came = self.tally.received;
+        let sends = self.exchange.outgoing.is_some();
+        match &self.exchange.expect {
+            Expect::Stream(_) if sends => format!(
+                "waiting for a stream of messages; {sent} of {of} were asked for, {answered} are \
+                 over, {came} messages came"
+            ),
+            Expect::Stream(_) => format!("listening to a stream of messages; {came} came"),
+            Expect::Nothing => format!("sending; {sent} of {of} messages have left"),
+            Expect::Pong => format!("waiting for pongs; {answered} came to {sent} of {of} pings"),
+            Expect::InOrder | Expect::ById(_) => {
+                format!("waiting for replies; {answered} came to {sent} of {of} messages")
+            }
+        }
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if !self.is_over {
+            let waits_for = || format!("cut off while {}", self.waits_for());
+            self.iteration.explain(Failure::Timeout, waits_for);
+        }
         self.show_in_flight(0);
         self.tally.sent = u64::from(self.sent);
         if let Some(streams) = &self.streams {

@@ -17,6 +17,7 @@ use super::exchange;
 use super::hub::Hub;
 use super::line::Line;
 use super::prepare::{Action, Prepared};
+use super::unfinished::Unfinished;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::net::Transport;
@@ -77,11 +78,17 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
     );
     let line = Line::new(&hub, UserId(0), 0);
     let transport = Transport::Replay(replay);
-    let socket = WebSocketStream::from_raw_socket(transport, Role::Client, Some(config())).await;
+    let socket = WebSocketStream::from_raw_socket(
+        transport,
+        Role::Client,
+        Some(config(prepared.max_message)),
+    )
+    .await;
     let traffic = Rc::new(Traffic::new(&stamps));
     line.put_back(Box::new(Connection::new(
         socket,
         traffic,
+        Unfinished::among(&prepared.unfinished),
         None,
         clock.now(),
     )));

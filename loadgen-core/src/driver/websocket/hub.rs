@@ -21,6 +21,7 @@ use super::farewell::Lingering;
 use super::line::Line;
 use super::open::Attempt;
 use super::prepare::Prepared;
+use super::unfinished::Unfinished;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::connect_error::{ConnectError, Problem};
@@ -159,6 +160,8 @@ impl Hub {
             subprotocols: &prepared.subprotocols,
             greeting: prepared.lines[line].greeting,
             limit: prepared.connect_timeout,
+            max_message: prepared.max_message,
+            unfinished: Unfinished::among(&prepared.unfinished),
             target,
             stamps: &self.stamps,
             observer: &*self.observer,

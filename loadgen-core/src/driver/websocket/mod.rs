@@ -26,6 +26,8 @@ mod sequence;
 mod stray;
 mod stream;
 mod tally;
+mod unfinished;
+mod upgrade;
 
 use std::fmt;
 use std::rc::Rc;

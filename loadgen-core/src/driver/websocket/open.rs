@@ -11,15 +11,17 @@ use std::time::Duration;
 use http::header::{LOCATION, SEC_WEBSOCKET_KEY};
 use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::time::Instant;
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::connection::{Connection, Incoming, Lost, config};
+use super::unfinished::Unfinished;
+use super::upgrade::upgrade;
 use crate::clock::StampClock;
 use crate::driver::connect_error::{
     ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
 };
+use crate::driver::excerpt;
 use crate::driver::net::{Addresses, Endpoint};
 use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
@@ -27,9 +29,6 @@ use crate::workload::{ConnectionEvent, Observer};
 
 /// The header with which a server names itself.
 const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
-
-/// The most of an answer's body that a message to people repeats.
-const MOST_BODY_CHARS: usize = 80;
 
 /// What to ask for, and how long to wait for it.
 pub(super) struct Attempt<'a> {
@@ -43,6 +42,9 @@ pub(super) struct Attempt<'a> {
     /// Messages that the server sends by itself, and without which the connection is not open.
     pub(super) greeting: u32,
     pub(super) limit: Duration,
+    /// The longest message taken.
+    pub(super) max_message: u32,
+    pub(super) unfinished: Unfinished,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
     pub(super) stamps: &'a Rc<StampClock>,
@@ -68,7 +70,7 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.observer
             .connection(self.target, ConnectionEvent::Failed);
-        let (target, stage) = (&self.endpoint.authority, self.stage.get());
+        let (target, stage) = (&self.endpoint.name, self.stage.get());
         self.observer.explain(Failure::Timeout, &mut || {
             format!("cut off while connecting to {target}, {stage}")
         });
@@ -115,16 +117,24 @@ impl Attempt<'_> {
         stage.set(Stage::Upgrade);
         let key = HeaderValue::from_str(&generate_key()).expect("base64 fits into a header");
         self.request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
-        let upgraded = client_async_with_config(self.request, transport, Some(config())).await;
-        let (socket, response) = upgraded.map_err(|error| {
+        let config = config(self.max_message);
+        let upgraded = upgrade(self.request, self.subprotocols, transport, config).await;
+        let (socket, headers) = upgraded.map_err(|error| {
             let first = traffic.first_bytes();
             // Under encryption, the first bytes are those of its own handshake.
             let first = (!self.endpoint.is_encrypted()).then_some(first.as_slice());
-            diagnose(error, first, self.subprotocols)
+            let text = match &error {
+                Error::Io(error) => Some(error.to_string()),
+                Error::Protocol(ProtocolError::HandshakeIncomplete) => Some(String::new()),
+                _ => None,
+            };
+            text.and_then(|text| self.endpoint.ended_after_handshake(&text))
+                .unwrap_or_else(|| diagnose(error, first, self.subprotocols))
         })?;
-        let identity = response.headers().get(IDENTITY).cloned();
+        let identity = headers.get(IDENTITY).cloned();
         let clock = self.stamps.clock();
-        let mut connection = Connection::new(socket, traffic, identity, clock.now());
+        let mut connection =
+            Connection::new(socket, traffic, self.unfinished, identity, clock.now());
         be_greeted(&mut connection, self.greeting, stage).await?;
         connection.since = clock.now();
         Ok(connection)
@@ -214,13 +224,10 @@ fn status_line(first: &[u8]) -> Option<u16> {
 fn refused(response: &Response<Option<Vec<u8>>>) -> UpgradeProblem {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let body = response.body().as_deref().unwrap_or_default();
-    let body = String::from_utf8_lossy(body);
-    let is_text = |c: &char| !c.is_control() || c.is_ascii_whitespace();
-    let body = body.trim().chars().take(MOST_BODY_CHARS);
     UpgradeProblem::Status {
         status: response.status().as_u16(),
         location: response.headers().get(LOCATION).map(text),
-        body: body.take_while(is_text).collect(),
+        body: excerpt::of(body),
     }
 }
 

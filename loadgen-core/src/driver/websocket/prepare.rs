@@ -2,6 +2,7 @@
 //!
 //! Owns everything that is done once and before the run: TLS settings, upgrade requests, messages.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -11,6 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::error::DriverError;
 use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
+use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::endpoints;
 use crate::driver::net::Endpoint;
@@ -30,6 +32,10 @@ pub(super) struct Prepared {
     pub(super) connection_per: ConnectionPer,
     pub(super) connect_timeout: Duration,
     pub(super) connect_cap: Option<Cap>,
+    /// The longest message taken.
+    pub(super) max_message: u32,
+    /// What all connections hold of messages that are not complete.
+    pub(super) unfinished: Arc<AllUnfinished>,
     /// What was offered, for messages to people.
     pub(super) subprotocols: String,
 }
@@ -218,6 +224,8 @@ impl Prepared {
             lines,
             actions,
             connection_per: plan.connection_per,
+            max_message: plan.max_message,
+            unfinished: AllUnfinished::new(plan.max_message),
             connect_timeout: plan.connect_timeout,
             connect_cap: plan.connect_rate.map(Cap::new),
             subprotocols,

@@ -45,8 +45,8 @@ fn everything_that_is_wrong_at_once() {
       defautls: found an unknown field, expected a field of a suite; did you mean `defaults`?
       scenarios[0].lod: found an unknown field, expected a field of a scenario; did you mean `load`?
       scenarios[0].name: found "bad name", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit
-      scenarios[0].targets[0]: found "localhost", expected a target such as "host:50051", "[::1]:50051" or "https://host:443"; the port is missing
-      scenarios[0].targets[2]: found 7, expected a target such as "host:50051", "[::1]:50051" or "https://host:443"
+      scenarios[0].targets[0]: found "localhost", expected a target such as "host:50051", "[::1]:50051", "https://host:443" or "unix:/path"; the port is missing
+      scenarios[0].targets[2]: found 7, expected a target such as "host:50051", "[::1]:50051", "https://host:443" or "unix:/path"
       scenarios[0].connections: found 0, expected a whole number from 1 to 65535
       scenarios[0].load.closed.users: found 0, expected a whole number from 1 to 1000000
       scenarios[0].load.closed.duration: found "5 s", expected a number with a unit (ns, us, ms, s, m or h), such as "1.5s", "100ms" or "1m30s"
@@ -193,6 +193,22 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "thresholds": ["steps.helo.error_rate < 1%"] }), "scenarios[0].thresholds[0]: found the unknown step `helo`, expected the name of a step; did you mean `hello`?"; "a threshold on an unknown step")]
 #[test_case(&json!({ "thresholds": ["start_lag.p99 < 1ms"] }), "scenarios[0].thresholds[0]: found `start_lag.p99 < 1ms` with a closed load, expected something that a closed load has; start lag and queue wait are of open models only"; "start lag of a closed load")]
 #[test_case(&json!({ "name": "x".repeat(101) }), "scenarios[0].name: found \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit"; "a long name")]
+#[test_case(&json!({ "tls": { "server_name": "a.internal", "insecure_skip_verify": true } }), ""; "a name to ask for beside no verifying")]
+#[test_case(&json!({ "tls": { "cert_file": "c.pem" } }), "scenarios[0].tls.key_file: found nothing, expected the key of the certificate in `cert_file`"; "a certificate without a key")]
+#[test_case(&json!({ "tls": { "key_file": "k.pem" } }), "scenarios[0].tls.cert_file: found nothing, expected the certificate that `key_file` is the key of"; "a key without a certificate")]
+#[test_case(&json!({ "max_message": "0B" }), "scenarios[0].max_message: found \"0B\", expected a size from 1B to 1GiB"; "no message")]
+#[test_case(&json!({ "max_message": "2GiB" }), "scenarios[0].max_message: found \"2GiB\", expected a size from 1B to 1GiB"; "a huge message")]
+#[test_case(&json!({ "keepalive": "0s" }), "scenarios[0].keepalive: found \"0s\", expected a duration above zero"; "no rest between pings")]
+#[test_case(&json!({ "authority": "a/b" }), "scenarios[0].authority: found \"a/b\", expected a host name or an IP address, with or without a port"; "an authority with a path")]
+#[test_case(&json!({ "metadata": { ":authority": "x" } }), "scenarios[0].metadata: found the name \":authority\", expected the name of a piece of metadata; it is set by the scenario's `authority`"; "an authority as metadata")]
+#[test_case(&json!({ "targets": ["unix:/run/a.sock"] }), ""; "a UNIX socket")]
+#[test_case(&json!({ "targets": ["unix:"] }), "scenarios[0].targets[0]: found \"unix:\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; the path of the socket is missing"; "a socket without a path")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": [{}, {}] } }] }), ""; "several messages")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": [] } }] }), "scenarios[0].steps[0].grpc.message: found an array, expected the message as an object, or several in an array"; "no message in an array")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": [{}, 1] } }] }), "scenarios[0].steps[0].grpc.message: found an array, expected the message as an object, or several in an array"; "a number among messages")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": {} } }] }), "scenarios[0].steps[0].grpc.stream: found neither, expected when we end the stream: `messages` or `for`"; "a stream with no end")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": { "messages": 1, "for": "1s" } } }] }), "scenarios[0].steps[0].grpc.stream: found both, expected when we end the stream: `messages` or `for`"; "a stream with two ends")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": { "for": "30s" } } }] }), "scenarios[0].steps[0].grpc.stream.for: found 30s, expected less than the `timeout` of 30s; an iteration that takes longer is cut off, pauses left out"; "a stream as long as the timeout")]
 fn says(fields: &Value, message: &str) {
     assert_eq!(problems_of(fields).join("\n"), message);
 }

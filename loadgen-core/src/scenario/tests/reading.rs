@@ -178,7 +178,7 @@ fn paths_are_relative_to_the_file() {
         Some(Tls {
             ca_file: Some(PathBuf::from("suites/ca.pem")),
             server_name: Some("shop.example".to_owned()),
-            insecure_skip_verify: false,
+            ..Tls::default()
         })
     );
 }

@@ -119,17 +119,25 @@ fn call() -> impl Strategy<Value = GrpcCall> {
         prop::collection::btree_map("[a-z]{1,5}", json_value(), 0..4),
         (1..1000_u32, prop::option::of(span()), 1..1000_u32),
         metadata(),
-        any::<bool>(),
+        (any::<bool>(), any::<bool>(), prop::option::of(1..1000_u32)),
     )
         .prop_map(
-            |(method, message, (repeat, every, in_flight), metadata, gzip)| {
+            |(method, message, (repeat, every, in_flight), metadata, (gzip, several, end))| {
                 let message = Value::Object(message.into_iter().collect::<Map<_, _>>());
+                let message = match several {
+                    true => json!([message, {}]),
+                    false => message,
+                };
                 GrpcCall {
                     repeat,
                     every,
                     in_flight,
                     metadata,
                     gzip,
+                    stream: end.map(|end| match several {
+                        true => StreamEnd::Messages(end),
+                        false => StreamEnd::After(Duration::from_nanos(end.into())),
+                    }),
                     ..GrpcCall::new(method.replace("..", "."), message)
                 }
             },
@@ -259,6 +267,7 @@ fn scenario() -> impl Strategy<Value = ScenarioPlan> {
             timeout: crate::units::MAX_DURATION,
             connections: None,
             streams_per_connection: None,
+            keepalive: None,
             metadata: Vec::new(),
             protos: Vec::new(),
             // A path of its own for each, since those of one path share what is said of it.
@@ -284,15 +293,21 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
     let spans = (span(), span(), span(), span(), span(), span());
     let tls = prop_oneof![
         Just(None),
-        Just(Some(Tls {
+        prop::option::of("[a-z]{1,8}").prop_map(|name| Some(Tls {
             insecure_skip_verify: true,
+            server_name: name,
             ..Tls::default()
         })),
-        ("[a-z]{1,8}\\.pem", "[a-z]{1,8}").prop_map(|(file, name)| Some(Tls {
-            ca_file: Some(PathBuf::from(file)),
-            server_name: Some(name),
-            insecure_skip_verify: false,
-        })),
+        ("[a-z]{1,8}\\.pem", "[a-z]{1,8}", any::<bool>()).prop_map(|(file, name, alpn)| Some(
+            Tls {
+                ca_file: Some(PathBuf::from(&file)),
+                cert_file: Some(PathBuf::from(format!("own-{file}"))),
+                key_file: Some(PathBuf::from(format!("key-{file}"))),
+                server_name: Some(name),
+                insecure_skip_verify: false,
+                alpn,
+            }
+        )),
     ];
     let targets = prop::collection::vec(
         select(vec![
@@ -300,6 +315,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             "https://a.example:443",
             "[::1]:1",
             "10.0.0.1:65535",
+            "unix:/run/service.sock",
         ]),
         0..3,
     );
@@ -324,6 +340,11 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             prop::option::of(1..65_535_u32),
             prop::option::of(1..1000_u32),
             tls,
+            (
+                1..=1_u32 << 30,
+                prop::option::of(span()),
+                prop::option::of(select(vec!["api.internal", "a.example:8443", "[::1]:1"])),
+            ),
         ),
         (
             metadata(),
@@ -348,10 +369,13 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     connections: connect.1,
                     streams_per_connection: connect.2,
                     tls: connect.3,
+                    max_message: connect.4.0,
+                    keepalive: connect.4.1,
+                    authority: connect.4.2.map(str::to_owned),
                     start_after: spans.0,
                     warm_up: spans.1,
                     graceful_stop: spans.2,
-                    timeout: spans.3,
+                    timeout: spans.3.max(Duration::from_micros(1)),
                     connect_timeout: spans.4,
                     late_after: spans.5,
                     metadata,
@@ -397,7 +421,13 @@ fn suite_like() -> impl Strategy<Value = Value> {
         "max",
         "when_busy",
         "warm_up",
+        "max_message",
+        "keepalive",
+        "authority",
         "tls",
+        "alpn",
+        "cert_file",
+        "key_file",
         "ca_file",
         "metadata",
         "tags",

@@ -343,7 +343,7 @@ fn a_path_has_2000_characters_at_most() {
 #[test_case(&json!({ "protos": [] }), "protos: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only; WebSocket messages need no description"; "protos")]
 #[test_case(&json!({ "connection_per": "step" }), "connection_per: found \"step\", expected one of \"user\", \"iteration\""; "another life of a connection")]
 #[test_case(&json!({ "connect_rate": "5" }), "connect_rate: found \"5\", expected a number per second, minute or hour, such as \"500/s\", \"0.5/s\" or \"30/m\"; the unit is missing"; "a rate without a unit")]
-#[test_case(&json!({ "headers": { "Host": "x" } }), "headers: found the name \"Host\", expected the name of a header field; it belongs to the protocol, which sets it itself"; "host")]
+#[test_case(&json!({ "headers": { "Host": "x" } }), "headers: found the name \"Host\", expected the name of a header field; it is set by the scenario's `authority`"; "host")]
 #[test_case(&json!({ "headers": { "sec-WebSocket-Key": "x" } }), "headers: found the name \"sec-WebSocket-Key\", expected the name of a header field; it belongs to the protocol, which sets it itself"; "key")]
 #[test_case(&json!({ "headers": { "Sec-WebSocket-Protocol": "x" } }), "headers: found the name \"Sec-WebSocket-Protocol\", expected the name of a header field; use `subprotocols`"; "subprotocols among the header fields")]
 #[test_case(&json!({ "headers": { "a b": "x" } }), "headers: found the name \"a b\", expected the name of a header field; 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~ make a name"; "no token")]
@@ -355,7 +355,7 @@ fn a_path_has_2000_characters_at_most() {
 #[test_case(&json!({ "subprotocols": ["a b"] }), "subprotocols[0]: found \"a b\", expected the name of a subprotocol: 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~"; "a subprotocol that is no token")]
 #[test_case(&json!({ "targets": ["ws://a:1"], "tls": {} }), "targets[0]: found a ws:// target beside a `tls` block, expected wss://, or no scheme"; "plain beside tls")]
 #[test_case(&json!({ "targets": ["http://a:1"], "tls": {} }), "targets[0]: found an http:// target beside a `tls` block, expected https://, or no scheme"; "plain HTTP beside tls")]
-#[test_case(&json!({ "targets": ["ws://a:1/echo"] }), "targets[0]: found \"ws://a:1/echo\", expected a target such as \"host:50051\", \"[::1]:50051\" or \"https://host:443\"; a target has no path"; "a target with a path")]
+#[test_case(&json!({ "targets": ["ws://a:1/echo"] }), "targets[0]: found \"ws://a:1/echo\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; a target has no path"; "a target with a path")]
 #[test_case(&json!({ "thresholds": ["steps.websocket.messages_mising == 0"] }), "thresholds[0]: found \"steps.websocket.messages_mising == 0\", expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, start_lag, queue_wait, send_lag, read_lag, generator, first_message, message_gap, round_trip, message_lag, stream_wait at column 17; unknown metric of a step `messages_mising`; did you mean `messages_missing`?"; "a slip in a threshold")]
 fn says_of_a_scenario(fields: &Value, message: &str) {
     let told = problems_of(&with(fields)).join("\n");

@@ -55,6 +55,9 @@ pub(crate) fn plan(targets: &[std::net::SocketAddr], method: &str) -> ScenarioPl
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(5),
         late_after: Duration::from_millis(1),
+        max_message: 64 << 20,
+        keepalive: None,
+        authority: None,
         tls: None,
         metadata: Vec::new(),
         headers: Vec::new(),
@@ -80,6 +83,7 @@ pub(crate) fn call(method: &str) -> GrpcCall {
         repeat: 1,
         every: None,
         in_flight: 1,
+        stream: None,
         metadata: Vec::new(),
         gzip: false,
     }

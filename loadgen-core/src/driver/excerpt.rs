@@ -1,0 +1,36 @@
+//! The beginning of what a server sent in place of what was expected, for messages to people.
+
+/// The most of a body that a message to people repeats.
+const MOST_CHARS: usize = 80;
+/// So many bytes hold that many characters.
+#[cfg(feature = "grpc")]
+pub(crate) const ENOUGH_BYTES: usize = 4 * MOST_CHARS;
+
+/// The beginning of a body, as far as it is text.
+pub(crate) fn of(body: &[u8]) -> String {
+    let body = String::from_utf8_lossy(body);
+    let is_text = |c: &char| !c.is_control() || c.is_ascii_whitespace();
+    let body = body.trim().chars().take(MOST_CHARS);
+    body.take_while(is_text).collect()
+}
+
+/// The same as part of a sentence; nothing where there is none.
+pub(crate) fn said(body: &str) -> String {
+    match body {
+        "" => String::new(),
+        body => format!(" (it says {body:?})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    #[test_case(b" no healthy upstream\n" => "no healthy upstream")]
+    #[test_case(&[b'a'; 200] => "a".repeat(80); "much")]
+    #[test_case(b"one\x1btwo" => "one"; "escapes")]
+    #[test_case(b"" => ""; "nothing")]
+    fn beginnings(body: &[u8]) -> String {
+        super::of(body)
+    }
+}

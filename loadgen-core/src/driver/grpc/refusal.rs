@@ -1,0 +1,64 @@
+//! An answer that is not gRPC's: what it says all the same.
+//!
+//! Owns how long and how far such an answer is read: far enough for its status, where one comes
+//! after its body, and for a person to see who answered.
+
+use std::time::Duration;
+
+use h2::RecvStream;
+use http::{HeaderMap, StatusCode};
+
+use super::status;
+use crate::driver::excerpt;
+use crate::outcome::Failure;
+
+/// How long the rest of such an answer is waited for. It mostly comes with its head.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// An answer whose head is not gRPC's.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    /// An example for people.
+    pub(super) detail: String,
+}
+
+/// Looks into an answer whose head makes it this failure.
+pub(super) async fn of(
+    failure: Failure,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &mut RecvStream,
+) -> Refusal {
+    let detail = status::explain_head(status, headers);
+    if matches!(failure, Failure::Grpc(_)) || body.is_end_stream() {
+        return Refusal { failure, detail };
+    }
+    let mut beginning = Vec::new();
+    // What cannot be read says no more than what could.
+    let rest = tokio::time::timeout(PATIENCE, read(body, &mut beginning)).await;
+    if let Ok(Some(trailers)) = rest
+        && let Some(failure) = status::refused(&trailers).filter(|_| status != StatusCode::OK)
+    {
+        let detail = status::explain_head(status, &trailers);
+        return Refusal { failure, detail };
+    }
+    Refusal {
+        failure,
+        detail: detail + &excerpt::said(&excerpt::of(&beginning)),
+    }
+}
+
+/// Reads to the end, or until there is enough. The trailers, where it came to them.
+async fn read(body: &mut RecvStream, beginning: &mut Vec<u8>) -> Option<HeaderMap> {
+    while let Some(piece) = body.data().await {
+        let piece = piece.ok()?;
+        let room = excerpt::ENOUGH_BYTES.saturating_sub(beginning.len());
+        beginning.extend_from_slice(&piece[..piece.len().min(room)]);
+        if piece.len() >= room {
+            return None;
+        }
+        body.flow_control().release_capacity(piece.len()).ok()?;
+    }
+    body.trailers().await.ok()?
+}

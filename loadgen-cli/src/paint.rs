@@ -63,6 +63,14 @@ impl Paint {
         self.wrap("2", text)
     }
 
+    /// The sequence that a text begins with, if it is one of those used here.
+    pub(crate) fn code_at(text: &str) -> Option<&str> {
+        let end = text.find('m')?;
+        let code = text[..end].strip_prefix("\x1b[")?;
+        let is_colour = code.len() <= 8 && code.bytes().all(|b| b.is_ascii_digit() || b == b';');
+        is_colour.then(|| &text[..=end])
+    }
+
     fn wrap(self, code: &str, text: &str) -> String {
         if self.on {
             format!("\x1b[{code}m{text}\x1b[0m")

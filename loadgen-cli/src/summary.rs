@@ -13,6 +13,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use loadgen_core::report::{Document, Status};
+use loadgen_core::text;
 
 use crate::human;
 use crate::paint::Paint;
@@ -130,6 +131,7 @@ fn wrapped(label: &str, text: &str) -> Vec<String> {
 
 /// A long text after its label, wrapped at blanks; its further lines are indented this far.
 fn hanging(label: &str, indent: usize, text: &str) -> Vec<String> {
+    let text = text::line(text);
     let indent = " ".repeat(indent);
     let room = WIDTH.saturating_sub(indent.len());
     let mut lines = Vec::new();
@@ -152,16 +154,9 @@ fn hanging(label: &str, indent: usize, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A text from outside, without what would move a cursor.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
 /// A text cut to this many characters.
 fn cut(text: &str, most: usize) -> String {
-    let clean = clean(text);
+    let clean = text::line(text);
     if clean.chars().count() <= most {
         return clean;
     }

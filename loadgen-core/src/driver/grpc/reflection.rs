@@ -26,6 +26,7 @@ use crate::clock::{Clock, StampClock};
 use crate::driver::connect_error::ConnectError;
 use crate::driver::net::Endpoint;
 use crate::outcome::{Failure, GrpcCode};
+use crate::text;
 
 const PATHS: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -133,8 +134,9 @@ pub(super) async fn ask(
             .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
         return Ok(described.unwrap_or_else(|problem| {
             Reflected::NotHelpful(format!(
-                "{} was asked by reflection: {problem}",
-                endpoint.authority
+                "{} was asked by reflection: {}",
+                endpoint.authority,
+                text::line(&problem)
             ))
         }));
     }
@@ -159,7 +161,11 @@ async fn describe(
         version: 0,
     };
     let listed = match server.ask(Ask::ListServices("*".to_owned())).await? {
-        Told::Services(services) => services.service.into_iter().map(|it| it.name).collect(),
+        Told::Services(services) => services
+            .service
+            .iter()
+            .map(|it| text::line(&it.name))
+            .collect(),
         _ => Vec::new(),
     };
     let mut files = BTreeMap::new();

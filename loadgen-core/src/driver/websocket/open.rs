@@ -23,6 +23,7 @@ use crate::driver::connect_error::{
 use crate::driver::net::{Addresses, Endpoint};
 use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
+use crate::text;
 use crate::workload::{ConnectionEvent, Observer};
 
 /// The header with which a server names itself.
@@ -212,7 +213,7 @@ fn status_line(first: &[u8]) -> Option<u16> {
 }
 
 fn refused(response: &Response<Option<Vec<u8>>>) -> UpgradeProblem {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| text::line(&String::from_utf8_lossy(value.as_bytes()));
     let body = response.body().as_deref().unwrap_or_default();
     let body = String::from_utf8_lossy(body);
     let is_text = |c: &char| !c.is_control() || c.is_ascii_whitespace();

@@ -48,9 +48,9 @@ impl Paint {
         self.wrap("31", text)
     }
 
-    /// Yellow.
+    /// Magenta: yellow cannot be read on a light terminal.
     pub(crate) fn doubtful(self, text: &str) -> String {
-        self.wrap("33", text)
+        self.wrap("35", text)
     }
 
     /// Bold.

@@ -4,7 +4,7 @@
 mod serve;
 mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
@@ -18,7 +18,8 @@ use loadgen_core::units::Rate;
 pub(crate) use self::values::TagList;
 
 use self::values::{
-    count, duration, output_spec, pacing, prefix, rate, scrape_address, seed, statsd, tags, url,
+    count, duration, output_spec, pacing, prefix, rate, scrape_address, seed, statsd, tags, target,
+    url,
 };
 use crate::output::Spec;
 
@@ -79,8 +80,9 @@ pub(crate) enum Command {
 }
 
 /// Flags of `loadgen run`.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(
+    group = clap::ArgGroup::new("suite").args(["file", "config"]),
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
     to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
     loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
@@ -89,6 +91,9 @@ pub(crate) enum Command {
     NO_COLOR turns colour off."
 )]
 pub(crate) struct RunArgs {
+    /// Scenario file instead of the shipped scenarios, or `-` for standard input; without --scenario all of it runs
+    #[arg(value_name = "FILE", help_heading = "What to run")]
+    pub(crate) file: Option<PathBuf>,
     /// Scenario to run; may be given several times, and they run together
     #[arg(
         short,
@@ -97,21 +102,25 @@ pub(crate) struct RunArgs {
         help_heading = "What to run"
     )]
     pub(crate) scenarios: Vec<String>,
-    /// Scenario file instead of the shipped scenarios; without --scenario all of it runs
-    #[arg(long, value_name = "FILE", help_heading = "What to run")]
+    /// The same as FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "file",
+        help_heading = "What to run"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Profile of the scenario file to apply
     #[arg(
         long,
         value_name = "NAME",
-        requires = "config",
+        requires = "suite",
         help_heading = "What to run"
     )]
     pub(crate) profile: Option<String>,
     /// Only scenarios that speak this protocol; `both` is all [default: all]
     #[arg(
         long,
-        visible_alias = "target",
         value_name = "PROTOCOL",
         value_enum,
         help_heading = "What to run"
@@ -137,6 +146,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) timeout: Option<Duration>,
 
+    /// Where to send, `host:port` or a URL; repeatable, or with commas. A protocol is taken as `--protocol`
+    #[arg(long = "target", value_name = "TARGET", value_parser = target, help_heading = "Where to send")]
+    pub(crate) targets: Vec<TargetChoice>,
     /// Where to send gRPC, `host:port` or `https://host:port`; repeatable, or with commas
     #[arg(
         long = "grpc-target",
@@ -197,7 +209,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "KEY=VALUE,...", value_parser = tags, num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Output")]
     pub(crate) statsd_tags: Option<TagList>,
     /// Show metrics to Prometheus at /metrics of this address [default: 127.0.0.1:9464]
-    #[arg(long, value_name = "HOST:PORT", value_parser = scrape_address, num_args = 0..=1, default_missing_value = PROMETHEUS_ADDRESS, help_heading = "Output")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = scrape_address, num_args = 0..=1, require_equals = true, default_missing_value = PROMETHEUS_ADDRESS, help_heading = "Output")]
     pub(crate) prometheus: Option<String>,
     /// After the run, wait so long at most until Prometheus has scraped the last figures
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "prometheus", allow_hyphen_values = true, help_heading = "Output")]
@@ -213,14 +225,34 @@ pub(crate) struct RunArgs {
     pub(crate) strict: bool,
 }
 
+impl RunArgs {
+    /// The scenario file, however it was given.
+    pub(crate) fn suite_file(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.config.as_deref())
+    }
+
+    /// The protocol asked for, however it was.
+    pub(crate) fn chosen_protocol(&self) -> Option<ProtocolChoice> {
+        let named = self.targets.iter().find_map(|it| match it {
+            TargetChoice::Protocol(choice) => Some(*choice),
+            TargetChoice::At(_) => None,
+        });
+        self.protocol.or(named)
+    }
+}
+
 /// Flags of `loadgen list`.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("suite").args(["file", "config"]))]
 pub(crate) struct ListArgs {
-    /// Scenario file instead of the shipped scenarios
-    #[arg(long, value_name = "FILE")]
+    /// Scenario file instead of the shipped scenarios, or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) config: Option<PathBuf>,
     /// Profile of the scenario file to apply
-    #[arg(long, value_name = "NAME", requires = "config")]
+    #[arg(long, value_name = "NAME", requires = "suite")]
     pub(crate) profile: Option<String>,
     /// Only scenarios that speak this protocol; `both` is all
     #[arg(long, visible_alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All)]
@@ -266,6 +298,15 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The result document
     Result,
+}
+
+/// What `--target` takes: where to send or, as in the framework that this one follows, a protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TargetChoice {
+    /// Only scenarios that speak it.
+    Protocol(ProtocolChoice),
+    /// One address, or several with commas.
+    At(String),
 }
 
 /// The protocols that can be asked for.
@@ -330,10 +371,10 @@ mod tests {
     #[test_case(&["--statsd-tags=a"] => "error: invalid value 'a' for '--statsd-tags[=<KEY=VALUE,...>]': expected KEY=VALUE pairs with commas between them"; "a tag without a value")]
     #[test_case(&["--statsd-tags=a=b,"] => "error: invalid value 'a=b,' for '--statsd-tags[=<KEY=VALUE,...>]': expected KEY=VALUE pairs with commas between them"; "an empty tag")]
     #[test_case(&["--statsd-tags==b"] => "error: invalid value '=b' for '--statsd-tags[=<KEY=VALUE,...>]': expected KEY=VALUE pairs with commas between them"; "a tag without a key")]
-    #[test_case(&["--prometheus", "localhost"] => "error: invalid value 'localhost' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no port to scrape")]
-    #[test_case(&["--prometheus", "65536"] => "error: invalid value '65536' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no such port to scrape")]
-    #[test_case(&["--prometheus", ":1"] => "error: invalid value ':1' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no host to scrape")]
-    #[test_case(&["--prometheus="] => "error: invalid value '' for '--prometheus [<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "nothing to scrape")]
+    #[test_case(&["--prometheus=localhost"] => "error: invalid value 'localhost' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no port to scrape")]
+    #[test_case(&["--prometheus=65536"] => "error: invalid value '65536' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no such port to scrape")]
+    #[test_case(&["--prometheus=:1"] => "error: invalid value ':1' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no host to scrape")]
+    #[test_case(&["--prometheus="] => "error: invalid value '' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "nothing to scrape")]
     #[test_case(&["--prometheus-wait", "1s"] => "error: the following required arguments were not provided:"; "waiting for nobody")]
     #[test_case(&["--otlp", "localhost:4318"] => "error: invalid value 'localhost:4318' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "no scheme")]
     #[test_case(&["--otlp", ""] => "error: invalid value '' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "an empty URL")]
@@ -394,11 +435,31 @@ mod tests {
 
     #[test_case(&["--prometheus"] => Some("127.0.0.1:9464".to_owned()); "the usual address")]
     #[test_case(&["--prometheus", "--json"] => Some("127.0.0.1:9464".to_owned()); "another flag behind it")]
-    #[test_case(&["--prometheus", "9999"] => Some("127.0.0.1:9999".to_owned()); "a port")]
-    #[test_case(&["--prometheus", "0"] => Some("127.0.0.1:0".to_owned()); "a free port")]
-    #[test_case(&["--prometheus", "[::]:9464"] => Some("[::]:9464".to_owned()); "an address")]
+    #[test_case(&["--prometheus=9999"] => Some("127.0.0.1:9999".to_owned()); "a port")]
+    #[test_case(&["--prometheus=0"] => Some("127.0.0.1:0".to_owned()); "a free port")]
+    #[test_case(&["--prometheus=[::]:9464"] => Some("[::]:9464".to_owned()); "an address")]
     fn scraped_at(flags: &[&str]) -> Option<String> {
         run(flags).unwrap().prometheus
+    }
+
+    #[test_case(&["x.json"]; "alone")]
+    #[test_case(&["--prometheus", "x.json"]; "behind a flag that may have a value")]
+    #[test_case(&["--statsd-tags", "x.json"]; "behind another")]
+    #[test_case(&["--pacing", "busy", "x.json"]; "behind a value that may go on")]
+    #[test_case(&["--config", "x.json"]; "with a flag")]
+    #[test_case(&["x.json", "--profile", "ci"]; "with a profile")]
+    fn a_file_is_a_file(flags: &[&str]) {
+        let args = run(flags).unwrap();
+        assert_eq!(args.suite_file(), Some(Path::new("x.json")));
+    }
+
+    #[test_case(&["a.json", "b.json"] => "error: unexpected argument 'b.json' found"; "two files")]
+    #[test_case(&["a.json", "--config", "b.json"] => "error: the argument '[FILE]' cannot be used with '--config <FILE>'"; "a file and a flag for it")]
+    #[test_case(&["--profile", "ci"] => "error: the following required arguments were not provided:"; "a profile of nothing")]
+    #[test_case(&["--target", "grcp"] => "error: invalid value 'grcp' for '--target <TARGET>': expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc or websocket"; "a misspelt protocol")]
+    #[test_case(&["--target", ""] => "error: invalid value '' for '--target <TARGET>': expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc or websocket"; "no target")]
+    fn refused_files_and_targets(flags: &[&str]) -> String {
+        run(flags).unwrap_err()
     }
 
     #[test_case(&["--statsd-tags"] => ""; "the scenarios' own")]
@@ -423,6 +484,6 @@ mod tests {
     #[test_case(&["--target", "grpc"] => Some(ProtocolChoice::Grpc))]
     #[test_case(&["--protocol", "websocket"] => Some(ProtocolChoice::Websocket))]
     fn protocols(flags: &[&str]) -> Option<ProtocolChoice> {
-        run(flags).unwrap().protocol
+        run(flags).unwrap().chosen_protocol()
     }
 }

@@ -124,7 +124,7 @@ pub(crate) enum Error {
 fn with_hint(error: &scenario::SelectError) -> String {
     let hint = match error {
         scenario::SelectError::Unknown { names } if names.iter().any(|it| it.nearest.is_none()) => {
-            "; `loadgen list` shows them all, and those of a file need `--config FILE`"
+            "; `loadgen list` shows them all, and those of a file need `loadgen run FILE`"
         }
         _ => "",
     };

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use loadgen_core::text;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
@@ -149,11 +150,19 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Prints on stdout. A reader that went away is not an error.
+/// Prints what a person reads on stdout. A reader that went away is not an error.
+///
+/// # Errors
+/// As for [`print_as_it_is`].
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    print_as_it_is(&shown(text))
+}
+
+/// Prints on stdout as it is. A reader that went away is not an error.
 ///
 /// # Errors
 /// [`Error::Unexpected`] when the system refuses for any other reason.
-pub(crate) fn print(text: &str) -> Result<(), Error> {
+pub(crate) fn print_as_it_is(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
@@ -171,12 +180,46 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 pub(crate) fn json(value: &impl Serialize) -> String {
     // Fails only for maps whose keys are not text and for writers that fail; neither is here.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text + "\n"
+    escaped(&text) + "\n"
+}
+
+/// A document in which nothing hidden stands as it is: a document is read on terminals and in pages,
+/// too. Hidden characters other than the ends of lines are within strings only, where each can be
+/// written as an escape that means the same.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && text::is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// What goes to a terminal or a page: lines in which nothing is hidden but the colour that
+/// [`Paint`] gave them. Whatever is printed and is no document goes through here.
+pub(crate) fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\x1b') {
+        out.push_str(&text::lines(&rest[..at]));
+        let code = Paint::code_at(&rest[at..]);
+        // An escape that is nobody's goes the way of everything that is hidden.
+        let end = at + code.map_or(1, str::len);
+        out.push_str(&code.map_or_else(|| text::lines(&rest[at..end]), str::to_owned));
+        rest = &rest[end..];
+    }
+    out.push_str(&text::lines(rest));
+    out
 }
 
 /// Prints a line on stderr. There is nowhere to say that this failed.
 pub(crate) fn note(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", shown(&line.to_string()));
 }
 
 /// Says on stderr why a command could not do its work.
@@ -220,6 +263,27 @@ fn diagnostic(diagnostic: &dyn Diagnostic, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_paint_gets_through() {
+        let said = "\u{1b}[31mred\u{1b}[0m \u{1b}[2J\u{1b}]0;x\u{7}\u{9b}\u{202e}\u{200b}\nnext\r";
+        let shown = shown(said);
+        assert_eq!(
+            shown,
+            "\u{1b}[31mred\u{1b}[0m \u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}\u{fffd}\nnext "
+        );
+    }
+
+    #[test]
+    fn a_document_means_the_same_and_hides_nothing() {
+        let said = "\u{1b}[2J\u{9b}\u{202e}\u{e0041}\n\u{7f} 日本";
+        let json = json(&said);
+        assert_eq!(
+            json,
+            "\"\\u001b[2J\\u009b\\u202e\\udb40\\udc41\\n\\u007f 日本\"\n"
+        );
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), said);
+    }
 
     fn spec(path: &Path) -> Spec {
         Spec {

@@ -48,9 +48,9 @@ impl Paint {
         self.wrap("31", text)
     }
 
-    /// Yellow.
+    /// Magenta: yellow cannot be read on a light terminal.
     pub(crate) fn doubtful(self, text: &str) -> String {
-        self.wrap("33", text)
+        self.wrap("35", text)
     }
 
     /// Bold.
@@ -61,6 +61,14 @@ impl Paint {
     /// Faint.
     pub(crate) fn faint(self, text: &str) -> String {
         self.wrap("2", text)
+    }
+
+    /// The sequence that a text begins with, if it is one of those used here.
+    pub(crate) fn code_at(text: &str) -> Option<&str> {
+        let end = text.find('m')?;
+        let code = text[..end].strip_prefix("\x1b[")?;
+        let is_colour = code.len() <= 8 && code.bytes().all(|b| b.is_ascii_digit() || b == b';');
+        is_colour.then(|| &text[..=end])
     }
 
     fn wrap(self, code: &str, text: &str) -> String {

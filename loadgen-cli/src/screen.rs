@@ -3,8 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use loadgen_core::text;
 use rustix::termios::tcgetwinsize;
 
+use crate::output;
 use crate::paint::Paint;
 
 /// Size assumed of a terminal that does not tell.
@@ -71,7 +73,7 @@ impl Screen {
 
     /// Prints a line that stays, above what is drawn over again.
     pub(crate) fn note(&self, line: &str) {
-        self.replace(&format!("{line}\n"), 0);
+        self.replace(&format!("{}\n", output::shown(line)), 0);
     }
 
     /// Takes away what was drawn.
@@ -109,7 +111,7 @@ fn size() -> (usize, usize) {
 fn paint(lines: &[Line], columns: usize, paint: Paint) -> String {
     let mut out = String::new();
     for line in lines {
-        let text = cut(&line.text, columns.saturating_sub(1));
+        let text = cut(&text::line(&line.text), columns.saturating_sub(1));
         out.push_str(&match line.tone {
             Tone::Plain => text,
             Tone::Strong => paint.strong(&text),

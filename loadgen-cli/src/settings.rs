@@ -46,6 +46,15 @@ pub(crate) enum SettingsError {
         /// What the system said.
         source: io::Error,
     },
+    /// A target that could be meant for either protocol of a run.
+    #[error(
+        "`--target {target}` could be for gRPC or for WebSocket, and this run has both; say which \
+         with `--grpc-target` or `--websocket-target`"
+    )]
+    WhoseTarget {
+        /// As it was given.
+        target: String,
+    },
     /// A target that is plain text by its scheme, and a flag that turns TLS on.
     #[error(
         "`{target_flag} {target}` is plain text and `{tls_flag}` turns TLS on; write {encrypted} or leave the flag out"
@@ -113,9 +122,11 @@ impl RunSettings {
         cores: usize,
     ) -> Result<Self, Error> {
         refuse_same_output(&args.outputs)?;
-        refuse_contradicting_tls(args)?;
-        let protocol = protocol(args.protocol.unwrap_or_default());
+        let protocol = protocol(args.chosen_protocol().unwrap_or_default());
         let mut plan = suite.select(&args.scenarios, protocol)?;
+        let run = plan.scenarios.iter().map(|it| it.protocol).collect();
+        let args = &*targets::settle(args, &run)?;
+        refuse_contradicting_tls(args)?;
         let mut notices = override_all(&mut plan, args)?;
         apply_tls(&mut plan, args, &mut notices);
         let statsd = statsd(args.statsd.as_ref(), &variable)?;

@@ -12,6 +12,7 @@ pub(crate) mod samples;
 use std::io::{self, IsTerminal};
 
 use loadgen_core::report::{Document, Status};
+use loadgen_core::text;
 
 use crate::human;
 use crate::paint::Paint;
@@ -20,6 +21,10 @@ use crate::paint::Paint;
 const WIDTH: usize = 80;
 /// With more scenarios than this, each gets a row instead of a block.
 const MOST_BLOCKS: usize = 2;
+
+/// Below this share of its core a generator that did not keep up had nothing to do that kept it from
+/// it: others had the processor, or the system did not wake it.
+const IDLE: f64 = 0.25;
 
 /// How a summary is to look.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +62,7 @@ pub(crate) fn render(document: &Document, look: Look) -> String {
             lines.extend(scenario::total(&document.total, paint));
         }
     }
-    lines.push(generator(document, paint));
+    lines.extend(generator(document, paint));
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -93,7 +98,7 @@ fn verdict(document: &Document, paint: Paint) -> Vec<String> {
     lines
 }
 
-fn generator(document: &Document, paint: Paint) -> String {
+fn generator(document: &Document, paint: Paint) -> Vec<String> {
     let generator = &document.run.generator;
     let plural = if generator.workers == 1 { "" } else { "s" };
     let busy = human::percent(generator.cpu_busy);
@@ -105,16 +110,30 @@ fn generator(document: &Document, paint: Paint) -> String {
         "{} worker{plural}, the busiest used {busy} of its core{waiting}: ",
         generator.workers
     );
-    let judgement = if generator.saturated && generator.cpu_busy < 0.9 {
-        paint.doubtful("it had to wait for more")
+    let (judgement, is_doubtful) = if generator.saturated && generator.cpu_busy < 0.9 {
+        ("it had to wait for more", true)
     } else if generator.saturated {
-        paint.doubtful("it was the limit")
+        ("it was the limit", true)
+    } else if document.verdict.status == Status::Invalid && generator.cpu_busy < IDLE {
+        ("it was kept off the processor", true)
     } else if document.verdict.status == Status::Invalid {
-        paint.doubtful("it did not keep up")
+        ("it did not keep up", true)
+    } else if was_late(document) {
+        ("it started some late", true)
     } else {
-        "not the limit".to_owned()
+        ("not the limit", false)
     };
-    field("generator", &(facts + &judgement))
+    let lines = wrapped(&field("generator", ""), &(facts + judgement));
+    let painted = lines.iter().map(|line| match is_doubtful {
+        true => paint.doubtful(line),
+        false => line.clone(),
+    });
+    painted.collect()
+}
+
+/// Whether arrivals were not started in time by the generator's doing.
+fn was_late(document: &Document) -> bool {
+    document.scenarios.iter().any(|it| it.ledger.late > 0)
 }
 
 /// A labelled line.
@@ -129,6 +148,7 @@ fn wrapped(label: &str, text: &str) -> Vec<String> {
 
 /// A long text after its label, wrapped at blanks; its further lines are indented this far.
 fn hanging(label: &str, indent: usize, text: &str) -> Vec<String> {
+    let text = text::line(text);
     let indent = " ".repeat(indent);
     let room = WIDTH.saturating_sub(indent.len());
     let mut lines = Vec::new();
@@ -151,16 +171,9 @@ fn hanging(label: &str, indent: usize, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A text from outside, without what would move a cursor.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
 /// A text cut to this many characters.
 fn cut(text: &str, most: usize) -> String {
-    let clean = clean(text);
+    let clean = text::line(text);
     if clean.chars().count() <= most {
         return clean;
     }
@@ -171,6 +184,7 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use test_case::test_case;
 
     use super::*;
 
@@ -271,6 +285,20 @@ mod tests {
                     FAIL response_time.p9999 < 5ms  (nothing was measured)
         generator   2 workers, the busiest used 99.8% of its core: it was the limit
         ");
+    }
+
+    #[test_case("invalid", 0.037, 10 => "it was kept off the processor"; "others had the processor")]
+    #[test_case("invalid", 0.6, 10 => "it did not keep up"; "busy")]
+    #[test_case("fail", 0.6, 10 => "it started some late"; "a failure with a late generator")]
+    #[test_case("fail", 0.6, 0 => "not the limit"; "the service's failure")]
+    fn the_last_word_on_the_generator(status: &str, busy: f64, late: u64) -> String {
+        let text = summary(|json| {
+            json["verdict"]["status"] = status.into();
+            json["run"]["generator"]["cpu_busy"] = busy.into();
+            json["scenarios"][0]["ledger"]["late"] = late.into();
+        });
+        let (_, said) = text.trim_end().rsplit_once("core: ").unwrap();
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn with_a_tale(example_lines: Option<usize>) -> String {

@@ -1,9 +1,13 @@
 //! Targets as written on the command line: each protocol's in a flag of its own, several in one
 //! value with commas between them.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use loadgen_core::scenario::{Protocol, Target, TargetError};
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, TargetChoice};
+use crate::settings::SettingsError;
 
 /// The protocols whose targets can be named, each with its flag.
 pub(crate) const FLAGS: [(Protocol, &str); 2] = [
@@ -24,6 +28,41 @@ pub(crate) fn given(args: &RunArgs, protocol: Protocol) -> &[String] {
         Protocol::Websocket => &args.websocket_targets,
         _ => &[],
     }
+}
+
+/// The arguments with what `--target` names among their protocol's targets: the only one that is
+/// run, or the one that the scheme is of.
+///
+/// # Errors
+/// [`SettingsError::WhoseTarget`] where neither tells.
+pub(crate) fn settle<'a>(
+    args: &'a RunArgs,
+    run: &BTreeSet<Protocol>,
+) -> Result<Cow<'a, RunArgs>, SettingsError> {
+    let mut settled = Cow::Borrowed(args);
+    let choices = args.targets.iter().filter_map(|it| match it {
+        TargetChoice::At(targets) => Some(targets.as_str()),
+        TargetChoice::Protocol(_) => None,
+    });
+    for target in choices.flat_map(|it| it.split(',')).map(str::trim) {
+        let scheme = target.split_once("://").map(|(scheme, _)| scheme);
+        let only = run.first().filter(|_| run.len() == 1).copied();
+        let protocol = only.or(match scheme {
+            Some("ws" | "wss") => Some(Protocol::Websocket),
+            Some(_) => Some(Protocol::Grpc),
+            None => None,
+        });
+        let args = settled.to_mut();
+        match protocol {
+            Some(Protocol::Grpc) => args.grpc_targets.push(target.to_owned()),
+            Some(Protocol::Websocket) => args.websocket_targets.push(target.to_owned()),
+            _ => {
+                let target = target.to_owned();
+                return Err(SettingsError::WhoseTarget { target });
+            }
+        }
+    }
+    Ok(settled)
 }
 
 /// The targets in the values of a repeatable flag.
@@ -52,6 +91,29 @@ mod tests {
         let targets = parse_all(&values).unwrap();
         let hosts: Vec<_> = targets.into_iter().map(|it| it.host).collect();
         assert_eq!(hosts, ["a", "b", "c"]);
+    }
+
+    use test_case::test_case;
+
+    const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::Websocket];
+
+    #[test_case("a:1", &[Protocol::Grpc] => "grpc a:1"; "the only protocol")]
+    #[test_case("a:1, b:2", &[Protocol::Websocket] => "websocket a:1 b:2"; "several")]
+    #[test_case("https://a", &BOTH => "grpc https://a"; "by its scheme")]
+    #[test_case("ws://a", &BOTH => "websocket ws://a"; "by its other scheme")]
+    #[test_case("a:1", &BOTH => "`--target a:1` could be for gRPC or for WebSocket, and this run has both; say which with `--grpc-target` or `--websocket-target`"; "of either")]
+    fn settles(target: &str, run: &[Protocol]) -> String {
+        let args = RunArgs {
+            targets: vec![TargetChoice::At(target.to_owned())],
+            ..RunArgs::default()
+        };
+        match settle(&args, &run.iter().copied().collect()) {
+            Err(error) => error.to_string(),
+            Ok(args) if args.websocket_targets.is_empty() => {
+                format!("grpc {}", args.grpc_targets.join(" "))
+            }
+            Ok(args) => format!("websocket {}", args.websocket_targets.join(" ")),
+        }
     }
 
     #[test]

@@ -211,7 +211,7 @@ fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let said = say(&["completions", shell]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        assert!(said.stdout.contains("--scenario"), "{shell}");
+        assert!(said.stdout.contains("scenario"), "{shell}");
         assert!(said.stdout.contains("loadgen"), "{shell}");
     }
     assert_eq!(say(&["completions", "tcsh"]).code, Some(2));

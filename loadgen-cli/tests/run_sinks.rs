@@ -32,11 +32,11 @@ fn run_with(variable: &str, value: &str) -> Said {
 fn a_port_in_use_ends_it_before_anything_starts() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let said = run(&["--prometheus", &address]);
+    let said = run(&[&format!("--prometheus={address}")]);
     assert_eq!(said.code, Some(2), "{said:?}");
     let error = format!("failed to show metrics to Prometheus at {address}: ");
     assert!(said.stderr.contains(&error), "{said:?}");
-    let hint = "name a free one with `--prometheus HOST:PORT`";
+    let hint = "name a free one with `--prometheus=HOST:PORT`";
     assert!(said.stderr.contains(hint), "{said:?}");
     assert!(!said.stderr.contains("embedded"), "{said:?}");
 }
@@ -45,7 +45,7 @@ fn a_port_in_use_ends_it_before_anything_starts() {
 #[test_case("--otlp", "http://no.such.host.invalid:1", "failed to send metrics to http://no.such.host.invalid:1/v1/metrics: "; "otlp")]
 #[test_case("--graphite", "https://no.such.host.invalid", "failed to send marks to https://no.such.host.invalid: "; "graphite")]
 fn an_unknown_host_ends_it_before_anything_starts(flag: &str, value: &str, error: &str) {
-    let said = run(&[flag, value]);
+    let said = run(&[&format!("{flag}={value}")]);
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.stderr.contains(error), "{said:?}");
     assert!(!said.stderr.contains("embedded"), "{said:?}");
@@ -80,27 +80,21 @@ fn nobody_there_is_said_and_fails_nothing() {
 
 #[test]
 fn a_scrape_that_does_not_come_is_said() {
-    let said = run(&["--prometheus", "0", "--prometheus-wait", "1ms"]);
+    let said = run(&["--prometheus=0", "--prometheus-wait", "1ms"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let warning = "WARNING: Prometheus has not scraped the last figures";
     assert!(said.stderr.contains(warning), "{said:?}");
-    let said = run(&["--prometheus", "0"]);
+    let said = run(&["--prometheus=0"]);
     assert!(!said.stderr.contains("WARNING"), "{said:?}");
 }
 
 /// A run that waits an hour for its last scrape, its summary told; and where it can be scraped.
 fn waiting() -> (Guard, impl BufRead, String) {
-    let mut child = loadgen(
-        &[
-            &SHORT[..],
-            &["--prometheus", "0", "--prometheus-wait", "1h"],
-        ]
-        .concat(),
-    )
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .expect("loadgen starts");
+    let mut child = loadgen(&[&SHORT[..], &["--prometheus=0", "--prometheus-wait", "1h"]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
     let guard = Guard(child);

@@ -14,6 +14,7 @@
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
+//! | [`text`] | what others said, made fit to be shown |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
 //! workload, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
@@ -23,7 +24,6 @@ pub mod alarm;
 mod assemble;
 mod cap;
 pub mod cgroup;
-mod clean;
 pub mod clock;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
@@ -44,6 +44,7 @@ pub mod schedule;
     feature = "graphite"
 ))]
 pub mod sink;
+pub mod text;
 pub mod threshold;
 pub mod units;
 pub mod workload;

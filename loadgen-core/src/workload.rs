@@ -88,7 +88,7 @@ pub struct Levels {
     pub replies_owed: Option<u64>,
     /// Streams of the open connections that are in use.
     pub streams_in_use: Option<u64>,
-    /// Streams that may be in use on the open connections.
+    /// Streams that may be in use on the open connections; none where a connection has no limit.
     pub streams_allowed: Option<u64>,
 }
 

@@ -110,7 +110,7 @@ class Scraped(unittest.TestCase):
         target = f"127.0.0.1:{free_port()}"
         with Prometheus(target) as prometheus:
             command = [LOADGEN, "run", "--json", "--duration", "2500ms", "--concurrency", "20"]
-            command += ["--prometheus", target, "--prometheus-wait", "20s", *flags]
+            command += [f"--prometheus={target}", "--prometheus-wait", "20s", *flags]
             done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertNotIn("WARNING", done.stderr)
@@ -163,7 +163,7 @@ class Exposition(unittest.TestCase):
             config = pathlib.Path(folder, "suite.json")
             config.write_text(json.dumps({"scenarios": [scenario]}), encoding="utf-8")
             process = subprocess.Popen(
-                [LOADGEN, "run", "--config", config, "--prometheus", "0", "--prometheus-wait", "30s"],
+                [LOADGEN, "run", "--config", config, "--prometheus=0", "--prometheus-wait", "30s"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

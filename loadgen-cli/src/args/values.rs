@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
 use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::pacer::{Pacing, PacingError};
@@ -13,6 +14,7 @@ use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
 
+use super::{ProtocolChoice, TargetChoice};
 use crate::commands::serve::parse_delay;
 use crate::output::{Kind, Spec};
 
@@ -52,6 +54,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err("expected a duration above zero".to_owned());
     }
     Ok(duration)
+}
+
+/// Where to send, or a protocol. What is wrong with an address is told with the scenario's.
+pub(super) fn target(text: &str) -> Result<TargetChoice, String> {
+    if let Ok(choice) = ProtocolChoice::from_str(text, false) {
+        return Ok(TargetChoice::Protocol(choice));
+    }
+    if text.contains(':') {
+        return Ok(TargetChoice::At(text.to_owned()));
+    }
+    Err(
+        "expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc or websocket"
+            .to_owned(),
+    )
 }
 
 /// Where StatsD is: an address without a scheme.

@@ -15,6 +15,6 @@ use crate::output;
 pub(crate) fn run(shell: Shell) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "loadgen", &mut script);
-    output::print(&String::from_utf8_lossy(&script))?;
+    output::print_as_it_is(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Pass)
 }

@@ -13,7 +13,8 @@ use crate::{human, output, settings, suite};
 /// # Errors
 /// When they cannot be read.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
-    let suite = suite::load(args.config.as_deref(), args.profile.as_deref())?;
+    let file = args.file.as_deref().or(args.config.as_deref());
+    let suite = suite::load(file, args.profile.as_deref())?;
     let protocol = settings::protocol(args.protocol);
     output::print(&if args.json {
         let spoken = suite

@@ -34,11 +34,12 @@ use crate::{doctor, human, limits, output, suite, summary};
 /// # Errors
 /// Why nothing could be measured.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let config = args.config.as_deref().or_else(|| original_config(args));
+    let given = args.suite_file();
+    let config = given.or_else(|| original_config(args));
     let profile = args.profile.as_deref();
-    if let (None, Some(found), false) = (&args.config, config, args.quiet) {
+    if let (None, Some(found), false) = (given, config, args.quiet) {
         output::note(format_args!(
-            "no --scenario or --config given: running {} of this folder",
+            "no scenario or file given: running {} of this folder",
             found.display()
         ));
     }
@@ -48,15 +49,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         suite::load_over_shipped(config, profile)?
     };
     if args.scenarios.is_empty() && config.is_none() {
-        let found_none = if args.protocol.is_some() {
+        let found_none = if args.chosen_protocol().is_some() {
             format!("; there is no {ORIGINAL_CONFIG} in this folder")
         } else {
             String::new()
         };
         output::note(format_args!(
-            "error: say what to run with `--scenario NAME` or `--config FILE`{found_none}"
+            "error: say what to run: `loadgen run FILE` or `--scenario NAME`{found_none}"
         ));
-        let protocol = settings::protocol(args.protocol.unwrap_or_default());
+        let protocol = settings::protocol(args.chosen_protocol().unwrap_or_default());
         output::print(&list::table(&suite, protocol))?;
         return Ok(Exit::Usage);
     }
@@ -210,7 +211,7 @@ const ORIGINAL_CONFIG: &str = "test-config.json";
 /// The file that the framework this one follows ran when only a protocol was named, if it is here.
 fn original_config(args: &RunArgs) -> Option<&'static Path> {
     let file = Path::new(ORIGINAL_CONFIG);
-    let only_protocol = args.protocol.is_some() && args.scenarios.is_empty();
+    let only_protocol = args.chosen_protocol().is_some() && args.scenarios.is_empty();
     (only_protocol && file.is_file()).then_some(file)
 }
 

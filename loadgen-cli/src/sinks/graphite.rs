@@ -19,6 +19,8 @@ pub(super) struct Graphite {
     run: String,
     names: Vec<Names>,
     marks: Arc<Mutex<Marks>>,
+    /// When the load was over: where the figures end, which is before all was told and put away.
+    over: Arc<Mutex<Option<SystemTime>>>,
 }
 
 impl Graphite {
@@ -37,6 +39,7 @@ impl Graphite {
             run: run.id.clone(),
             names: names.to_vec(),
             marks: Arc::new(Mutex::new(marks)),
+            over: Arc::default(),
         })
     }
 
@@ -47,15 +50,17 @@ impl Graphite {
     pub(super) fn listen(&self, run: Run) -> Run {
         let marks = Arc::clone(&self.marks);
         let names = self.names.clone();
-        run.listen(move |event: &Event<'_>| {
-            if matches!(event, Event::Connected) {
-                lock(&marks).started(&names, SystemTime::now());
-            }
+        let over = Arc::clone(&self.over);
+        run.listen(move |event: &Event<'_>| match event {
+            Event::Connected => lock(&marks).started(&names, SystemTime::now()),
+            Event::Finished(_) => *lock(&over) = Some(SystemTime::now()),
+            _ => {}
         })
     }
 
     pub(super) fn ended(&self, document: &Document) {
-        lock(&self.marks).ended(document, SystemTime::now());
+        let over = lock(&self.over).unwrap_or_else(SystemTime::now);
+        lock(&self.marks).ended(document, over);
     }
 
     /// Waits for the marks, at most so long.
@@ -70,7 +75,7 @@ impl Graphite {
     }
 }
 
-fn lock(marks: &Mutex<Marks>) -> MutexGuard<'_, Marks> {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere is no reason to lose a mark.
-    marks.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

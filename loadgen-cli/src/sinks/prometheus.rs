@@ -41,7 +41,7 @@ impl Prometheus {
         let failed = |source: io::Error| SinkError::Scrape {
             address: settings.address.clone(),
             hint: match source.kind() {
-                io::ErrorKind::AddrInUse => "; name a free one with `--prometheus HOST:PORT`",
+                io::ErrorKind::AddrInUse => "; name a free one with `--prometheus=HOST:PORT`",
                 _ => "",
             },
             source,

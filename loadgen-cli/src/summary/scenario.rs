@@ -5,7 +5,7 @@ use loadgen_core::report::{
     Backend, LoadModel, Messages, Method, Scenario, Statistics, Step, ThresholdResult, Total,
 };
 
-use super::{Look, WIDTH, clean, cut, field, hanging};
+use super::{Look, WIDTH, cut, field, hanging};
 use crate::human;
 use crate::paint::Paint;
 
@@ -270,7 +270,7 @@ pub(super) fn failures(scenario: &Scenario, look: Look) -> Vec<String> {
         let text = match look.example_lines {
             // One endless word must not fill the screen, either.
             Some(most) => cut(&text, most * (WIDTH - HANGING)),
-            None => clean(&text),
+            None => text,
         };
         let mut wrapped = hanging(&field(label, ""), HANGING, &text);
         if let Some(most) = look.example_lines.filter(|most| wrapped.len() > *most) {

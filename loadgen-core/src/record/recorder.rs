@@ -7,6 +7,7 @@ use super::tick::{MOST_CLASSES, Tick};
 use super::{ConnectionCounts, HIGHEST_NS, Names};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
+use crate::text;
 use crate::workload::{
     BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, Split,
     StepSample, TargetIndex,
@@ -334,11 +335,11 @@ impl Observer for Recorder {
                 // A service that names each request anew must not fill our memory.
                 let last = identities.len() + 1 == MOST_BACKENDS;
                 let name = if last {
-                    OTHER_BACKENDS.into()
+                    OTHER_BACKENDS.to_owned()
                 } else {
-                    String::from_utf8_lossy(identity)
+                    text::line(&String::from_utf8_lossy(identity))
                 };
-                self.tick.borrow_mut().new_backends.push(name.into_owned());
+                self.tick.borrow_mut().new_backends.push(name);
                 identities.push(if last {
                     Box::default()
                 } else {
@@ -358,7 +359,7 @@ impl Observer for Recorder {
         };
         if !known(&self.tick.borrow()) {
             // Not under the borrow: the caller's closure may record something itself.
-            let mut example = detail();
+            let mut example = text::line(&detail());
             shorten(&mut example);
             self.tick.borrow_mut().examples.push((failure, example));
         }

@@ -173,7 +173,7 @@ pub(super) fn check_reference_method(method: &str) -> Result<(), Option<String>>
 checked_text! {
     /// A value of gRPC metadata.
     MetadataValue, "MetadataValue",
-    "printable ASCII without space at either end, and no `{{` (templates come with a later version)",
+    "printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
     is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 
@@ -185,7 +185,10 @@ pub(super) fn is_metadata_value(text: &str) -> bool {
 
 /// Whether a later version would put something else in its place.
 pub(super) fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%")
+    let shell = text
+        .split_once("${")
+        .is_some_and(|(_, rest)| rest.contains('}'));
+    shell || text.contains("{{") || text.contains("{%")
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ checked_text! {
     /// Path and query of a connection.
     Path, "Path",
     "a path such as \"/echo\": it begins with `/`, has at most 2000 characters of printable ASCII, \
-     and no blank, `#`, `\"`, `<`, `>`, `` ` `` or `{{` (templates come with a later version)",
+     and no blank, `#`, `\"`, `<`, `>`, `` ` ``, `{{` or `${…}` (templates come with a later version)",
     is_path, "^/[!$-;=?-_a-~]{0,1999}$"
 }
 
@@ -84,7 +84,7 @@ impl JsonSchema for Scalar {
 checked_text! {
     /// The value of a header field.
     HeaderValue, "HeaderValue",
-    "printable ASCII without space at either end, and no `{{` (templates come with a later version)",
+    "printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
     super::call::is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 

@@ -36,6 +36,13 @@ object! {
         /// The compact form of WebSocket scenarios; not beside `scenarios`.
         "websocket_scenarios" websocket_scenarios: List<RawCompactWebsocket>,
     }
+    hints {
+        "protos" => "they belong to a scenario, or to `defaults` for all of them",
+        "targets" => "they belong to a scenario, or to `defaults` for all of them",
+        "steps" => "they belong to a scenario: `scenarios[0].steps`",
+        "load" => "it belongs to a scenario, or to `defaults` for all of them",
+        "thresholds" => "they belong to a scenario, or to `defaults` for all of them",
+    }
 }
 
 object! {
@@ -320,6 +327,7 @@ object! {
         "ws" => "the action is called `websocket`",
         "tcp" => "TCP comes with a later version; the actions are `grpc`, `websocket` and `pause`",
         "http" => "HTTP comes with a later version; the actions are `grpc`, `websocket` and `pause`",
+        "expect" => "a call that does not end with OK and an exchange without its reply fail by themselves; what the whole run must hold to are the scenario's `thresholds`",
         "check" => "checks of replies come with a later version",
         "save" => "saving from replies comes with a later version",
         "method" => "the method belongs to the call: `grpc.method`",

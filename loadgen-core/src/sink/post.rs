@@ -13,6 +13,8 @@ use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
+use crate::text;
+
 /// The most of an answer that is read.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
@@ -206,11 +208,7 @@ impl Poster {
         // A page of HTML says nothing in its first line.
         let first: String = match first.starts_with('<') {
             true => String::new(),
-            false => first
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(120)
-                .collect(),
+            false => text::line(first).chars().take(120).collect(),
         };
         let colon = if first.is_empty() { "" } else { ": " };
         Err(Failed {

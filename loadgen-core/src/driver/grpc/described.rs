@@ -36,7 +36,7 @@ pub(super) fn read(encoded: &[u8], parts_left: &mut usize) -> Result<FileDescrip
     // Not needed, and the larger part of a file where a server sends it.
     file.source_code_info = None;
     check_names(&file)?;
-    let called = crate::clean::short(file.name());
+    let called = crate::text::short(file.name());
     // Fields say what they are, so that nothing has to be looked up.
     editions::known(&DescriptorPool::new(), file, &features)
         .map_err(|error| format!("its file `{called}` cannot be used: {error}"))
@@ -56,10 +56,10 @@ pub(super) fn imports_of(
 
 /// What is said of a file that the server does not send.
 pub(super) fn lacks(name: &str, importer: &str, said: &str) -> String {
-    let (name, importer) = (crate::clean::short(name), crate::clean::short(importer));
+    let (name, importer) = (crate::text::short(name), crate::text::short(importer));
     let said = match said {
         "" => String::new(),
-        said => format!(" ({})", crate::clean::short(said)),
+        said => format!(" ({})", crate::text::short(said)),
     };
     format!("its file `{importer}` imports `{name}`, which it does not have{said}")
 }
@@ -69,7 +69,7 @@ pub(super) fn pool(files: BTreeMap<String, FileDescriptorProto>) -> Result<Descr
     let mut pool = DescriptorPool::new();
     pool.add_file_descriptor_protos(files.into_values())
         .map_err(|error| {
-            let error = crate::clean::short(&error.to_string());
+            let error = crate::text::short(&error.to_string());
             format!("its files do not fit together: {error}")
         })?;
     Ok(pool)
@@ -229,7 +229,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if is_one {
         return Ok(());
     }
-    let name = crate::clean::short(name);
+    let name = crate::text::short(name);
     Err(format!(
         "it sent a file with the name `{name}`, which is none"
     ))

@@ -224,7 +224,7 @@ pub(super) fn known(
             }
             lower(pool, &mut file, features, edition);
         }
-        other => return Err(Unusable::Syntax(crate::clean::short(other))),
+        other => return Err(Unusable::Syntax(crate::text::short(other))),
     }
     Ok(file)
 }

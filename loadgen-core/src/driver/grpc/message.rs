@@ -118,7 +118,7 @@ impl Walk {
         let Some(inner) = descriptor.parent_pool().get_message_by_name(name) else {
             let problem = format!(
                 "nothing describes the message `{}`",
-                crate::clean::short(name)
+                crate::text::short(name)
             );
             return self.wrong(&format!("{path}{}", join(path, "@type")), problem);
         };
@@ -378,7 +378,7 @@ fn no_such_field(descriptor: &MessageDescriptor, name: &str) -> String {
         Some(near) => format!("; did you mean `{near}`?"),
         None => known_fields(descriptor),
     };
-    let name = crate::clean::short(name);
+    let name = crate::text::short(name);
     format!("`{}` has no field `{name}`{hint}", descriptor.full_name())
 }
 
@@ -404,7 +404,7 @@ fn scalar(kind: &Kind, value: &Value) -> Result<Field, String> {
     };
     let number = || written.as_deref().ok_or_else(found);
     let told = |error: NumberError| match written.as_deref() {
-        Some(written) => format!("{} {error}", crate::clean::short(written)),
+        Some(written) => format!("{} {error}", crate::text::short(written)),
         None => error.to_string(),
     };
     let text = || value.as_str().ok_or_else(found);
@@ -426,7 +426,7 @@ fn scalar(kind: &Kind, value: &Value) -> Result<Field, String> {
             Value::Null if values.full_name() == "google.protobuf.NullValue" => 0,
             Value::String(name) => values
                 .get_value_by_name(name)
-                .ok_or_else(|| format!("`{}` is none of its values", crate::clean::short(name)))?
+                .ok_or_else(|| format!("`{}` is none of its values", crate::text::short(name)))?
                 .number(),
             Value::Number(_) => number::integer(number()?).map_err(told)?,
             _ => return Err(found()),

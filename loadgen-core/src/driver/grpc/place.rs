@@ -302,6 +302,14 @@ impl Place {
         }
     }
 
+    /// Whether neither the server nor the scenario limits the streams of its connection: what HTTP/2
+    /// leaves then is no figure that anybody set.
+    pub(super) fn is_unlimited(&self) -> bool {
+        let line = self.line.borrow();
+        line.as_ref()
+            .is_some_and(|line| line.limit.get() == u32::MAX)
+    }
+
     /// Makes a connection the current one.
     pub(super) fn install(&self, line: &Rc<Line>) {
         *self.line.borrow_mut() = Some(Rc::clone(line));

@@ -116,6 +116,9 @@ impl Pool {
         for (place, _) in &self.places {
             levels += place.levels();
         }
+        if self.places.iter().any(|(place, _)| place.is_unlimited()) {
+            levels.streams_allowed = None;
+        }
         levels
     }
 

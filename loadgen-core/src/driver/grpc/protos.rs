@@ -120,7 +120,7 @@ impl Wrong {
 
     /// With the line and column at which it is wrong, both from 1.
     fn at(file: &Path, place: Option<(usize, usize)>, problem: &str) -> Self {
-        let problem = crate::clean::line(problem);
+        let problem = crate::text::line(problem);
         Self::new(
             file,
             match place {

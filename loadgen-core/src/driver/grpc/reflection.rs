@@ -28,6 +28,7 @@ use crate::clock::{Clock, StampClock};
 use crate::driver::connect_error::ConnectError;
 use crate::driver::net::Endpoint;
 use crate::outcome::{Failure, GrpcCode};
+use crate::text;
 
 const PATHS: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -145,7 +146,7 @@ pub(super) async fn ask(
             Reflected::NotHelpful(format!(
                 "{} was asked by reflection: {}",
                 endpoint.name,
-                crate::clean::line(&problem)
+                text::line(&problem)
             ))
         }));
     }
@@ -179,7 +180,7 @@ async fn describe(
             .service
             .into_iter()
             .take(MOST_SERVICES)
-            .map(|it| crate::clean::short(&it.name))
+            .map(|it| text::short(&it.name))
             .collect(),
         _ => Vec::new(),
     };
@@ -273,7 +274,7 @@ impl Server<'_> {
                     } else {
                         ""
                     };
-                    return Err(crate::clean::short(&error.detail) + advice);
+                    return Err(text::short(&error.detail) + advice);
                 }
             }
         }

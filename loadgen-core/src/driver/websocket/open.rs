@@ -25,6 +25,7 @@ use crate::driver::excerpt;
 use crate::driver::net::{Addresses, Endpoint};
 use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
+use crate::text;
 use crate::workload::{ConnectionEvent, Observer};
 
 /// The header with which a server names itself.
@@ -222,7 +223,7 @@ fn status_line(first: &[u8]) -> Option<u16> {
 }
 
 fn refused(response: &Response<Option<Vec<u8>>>) -> UpgradeProblem {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| text::line(&String::from_utf8_lossy(value.as_bytes()));
     let body = response.body().as_deref().unwrap_or_default();
     UpgradeProblem::Status {
         status: response.status().as_u16(),

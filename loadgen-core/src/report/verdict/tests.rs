@@ -468,12 +468,13 @@ fn a_silence_is_not_excused_by_what_it_left_unanswered() {
         scenario.outcomes = vec![(Outcome::Ok, 1_000)];
         scenario.unanswered = 9_000;
         scenario.dropped_unanswered = 8_425;
-        scenario.service_time.record_n(1_000_000, 1_000).unwrap();
-        scenario.service_time.record_n(2_000_000_000, 575).unwrap();
+        scenario.service_time.saturating_record_n(1_000_000, 1_000);
+        scenario
+            .service_time
+            .saturating_record_n(2_000_000_000, 575);
         scenario
             .response_time
-            .record_n(2_000_000_000, 9_000)
-            .unwrap();
+            .saturating_record_n(2_000_000_000, 9_000);
         let stretch = Stretch {
             from: Duration::from_secs(2),
             length: Duration::from_secs(2),

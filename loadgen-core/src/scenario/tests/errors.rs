@@ -54,7 +54,7 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].timeout: found "0s", expected a duration above zero
       scenarios[0].late_after: found null, expected a duration as a text, such as "1.5s"
       scenarios[0].tls.insecure_skip_verify: found "yes", expected true or false
-      scenarios[0].metadata.a: found "ü", expected printable ASCII without space at either end, and no `{{` (templates come with a later version)
+      scenarios[0].metadata.a: found "ü", expected printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)
       scenarios[0].steps[0].grpc.compression: found "gzp", expected "gzip"; did you mean `gzip`?
       scenarios[0].steps[3].grpc.method: found nothing, expected a gRPC call to have this field
       scenarios[0].steps[3].grpc.message.name[0]: found "{{ uuid }}", expected a constant; templates come with a later version; this one sends messages as they are written
@@ -178,7 +178,7 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "tags": { "a b": "x" } }), "scenarios[0].tags: found the name \"a b\", expected names of 1 to 100 letters, digits, `_`, `-` and `.`"; "a tag with a space")]
 #[test_case(&json!({ "metadata": { ":path": "/" } }), "scenarios[0].metadata: found the name \":path\", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself"; "pseudo header")]
 #[test_case(&json!({ "metadata": { "x-bin": "not base64!" } }), "scenarios[0].metadata.x-bin: found \"not base64!\", expected base64, since the name ends in `-bin`"; "binary metadata")]
-#[test_case(&json!({ "metadata": { "x": "{{ uuid }}" } }), "scenarios[0].metadata.x: found \"{{ uuid }}\", expected printable ASCII without space at either end, and no `{{` (templates come with a later version)"; "template in metadata")]
+#[test_case(&json!({ "metadata": { "x": "{{ uuid }}" } }), "scenarios[0].metadata.x: found \"{{ uuid }}\", expected printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "template in metadata")]
 #[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc`, `websocket` or `pause`"; "no action")]
 #[test_case(&json!({ "steps": [] }), "scenarios[0].steps: found an empty array, expected at least one `grpc` or `websocket` step"; "no steps")]
 #[test_case(&json!({ "steps": [{ "pause": "1s" }] }), "scenarios[0].steps: found no action but pauses, expected at least one `grpc` or `websocket` step"; "only pauses")]
@@ -189,6 +189,9 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"Hello\", expected a method such as \"package.Service/Method\""; "no service")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greter/Hello`, expected a method of loadgen.v1.Greeter; did you mean `loadgen.v1.Greeter/Hello`?"; "a slip in the service")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": "hi" } }] }), "scenarios[0].steps[0].grpc.message: found \"hi\", expected the message as an object"; "a message that is a text")]
+#[test_case(&json!({ "metadata": { "x": "${TOKEN}" } }), "scenarios[0].metadata.x: found \"${TOKEN}\", expected printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "a variable in metadata")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": ["${USER}"] } } }] }), "scenarios[0].steps[0].grpc.message.a[0]: found \"${USER}\", expected a constant; templates come with a later version; this one sends messages as they are written"; "a variable in a message")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" }, "expect": {} }] }), "scenarios[0].steps[0].expect: found an unknown field, expected a field of a step; a call that does not end with OK and an exchange without its reply fail by themselves; what the whole run must hold to are the scenario's `thresholds`"; "what is expected of a step")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": { "b": "{{ x }}" } } } }] }), "scenarios[0].steps[0].grpc.message.a.b: found \"{{ x }}\", expected a constant; templates come with a later version; this one sends messages as they are written"; "a template")]
 #[test_case(&json!({ "thresholds": ["steps.helo.error_rate < 1%"] }), "scenarios[0].thresholds[0]: found the unknown step `helo`, expected the name of a step; did you mean `hello`?"; "a threshold on an unknown step")]
 #[test_case(&json!({ "thresholds": ["start_lag.p99 < 1ms"] }), "scenarios[0].thresholds[0]: found `start_lag.p99 < 1ms` with a closed load, expected something that a closed load has; start lag and queue wait are of open models only"; "start lag of a closed load")]
@@ -229,6 +232,17 @@ fn a_wrong_default_is_told_once_and_where_it_stands() {
       defaults.name: found a name for all scenarios, expected a name in each scenario
       defaults.load.closed.iterations: found 1 for 2 users, expected at least one iteration for each user
     "#);
+}
+
+#[test]
+fn protos_at_the_top_are_told_where_they_belong() {
+    let mut suite = suite_of(&json!({}));
+    suite["protos"] = json!(["a.proto"]);
+    let error = parse(&suite).unwrap_err();
+    assert_eq!(
+        error.problems()[0].to_string(),
+        "protos: found an unknown field, expected a field of a suite; they belong to a scenario, or to `defaults` for all of them"
+    );
 }
 
 #[test]

@@ -323,8 +323,8 @@ fn paths_that_are_none(path: &str) {
         *told,
         format!(
             "{STEP}.path: found {path:?}, expected a path such as \"/echo\": it begins with `/`, has \
-             at most 2000 characters of printable ASCII, and no blank, `#`, `\"`, `<`, `>`, `` ` `` \
-             or `{{{{` (templates come with a later version)"
+             at most 2000 characters of printable ASCII, and no blank, `#`, `\"`, `<`, `>`, `` ` ``, \
+             `{{{{` or `${{…}}` (templates come with a later version)"
         )
     );
 }
@@ -348,8 +348,8 @@ fn a_path_has_2000_characters_at_most() {
 #[test_case(&json!({ "headers": { "Sec-WebSocket-Protocol": "x" } }), "headers: found the name \"Sec-WebSocket-Protocol\", expected the name of a header field; use `subprotocols`"; "subprotocols among the header fields")]
 #[test_case(&json!({ "headers": { "a b": "x" } }), "headers: found the name \"a b\", expected the name of a header field; 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~ make a name"; "no token")]
 #[test_case(&json!({ "headers": { "x-a": "1", "X-A": "2" } }), "headers: found the name \"X-A\", expected the name of a header field; `x-a` is the same name: case does not count"; "the same name twice")]
-#[test_case(&json!({ "headers": { "x-a": "ü" } }), "headers.x-a: found \"ü\", expected printable ASCII without space at either end, and no `{{` (templates come with a later version)"; "a value that is not ASCII")]
-#[test_case(&json!({ "headers": { "x-a": "{{ token }}" } }), "headers.x-a: found \"{{ token }}\", expected printable ASCII without space at either end, and no `{{` (templates come with a later version)"; "a template for a value")]
+#[test_case(&json!({ "headers": { "x-a": "ü" } }), "headers.x-a: found \"ü\", expected printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "a value that is not ASCII")]
+#[test_case(&json!({ "headers": { "x-a": "{{ token }}" } }), "headers.x-a: found \"{{ token }}\", expected printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "a template for a value")]
 #[test_case(&json!({ "subprotocols": [] }), "subprotocols: found an empty array, expected at least one name; leave `subprotocols` out to offer none"; "no subprotocol")]
 #[test_case(&json!({ "subprotocols": ["a", "b", "a"] }), "subprotocols[2]: found `a`, which stands at 0 too, expected each subprotocol once"; "a subprotocol twice")]
 #[test_case(&json!({ "subprotocols": ["a b"] }), "subprotocols[0]: found \"a b\", expected the name of a subprotocol: 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~"; "a subprotocol that is no token")]

@@ -1,0 +1,98 @@
+//! Text from outside, made fit to be shown.
+//!
+//! What a server says ends up on terminals, in pages and in files. There it may not move a cursor,
+//! turn the direction of writing, hide anything or begin a line of its own. Owns which characters
+//! do. Knows nothing of where a text is shown.
+
+/// Stands for a character that is not shown.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// Whether a character does something other than being seen: controls (C0, DEL and C1), what divides
+/// lines, what turns the direction of writing, what has no width, and what is no character.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    // The general categories Cc, Cf, Zl and Zp of Unicode 16, the fillers that look like nothing,
+    // variation selectors, and noncharacters.
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || u32::from(c) & 0xfffe == 0xfffe
+}
+
+/// A text in one line: what would end the line, or is a tab, becomes a blank, and whatever else is
+/// hidden the replacement character.
+///
+/// ```
+/// use loadgen_core::text::line;
+///
+/// assert_eq!(line("no\r\nroom \u{1b}[2J\u{202e}!"), "no room \u{fffd}[2J\u{fffd}!");
+/// ```
+#[must_use]
+pub fn line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                shown.push(' ');
+            }
+            c if is_hidden(c) => shown.push(REPLACEMENT),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// As [`line`], and cut with `…` where it has more than 300 characters: for a name within a sentence.
+#[must_use]
+pub fn short(text: &str) -> String {
+    const MOST_CHARS: usize = 300;
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => line(&text[..end]) + "…",
+        None => line(text),
+    }
+}
+
+/// A text of several lines, each as [`line`] makes it.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    let each = text.split('\n').map(line);
+    each.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("plain, µs, 日本, é, 🚀" => "plain, µs, 日本, é, 🚀"; "what is seen stays")]
+    #[test_case("a\tb\nc\r\nd\re" => "a b c d e"; "one line")]
+    #[test_case("\u{1b}]0;PWNED\u{7}" => "\u{fffd}]0;PWNED\u{fffd}"; "an escape")]
+    #[test_case("\u{9b}31m\u{7f}" => "\u{fffd}31m\u{fffd}"; "C1 and DEL")]
+    #[test_case("\u{202e}\u{2066}\u{200f}\u{61c}" => "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"; "direction")]
+    #[test_case("a\u{200b}\u{feff}\u{ad}\u{2060}b" => "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}b"; "no width")]
+    #[test_case("a\u{2028}b\u{2029}c\u{85}d" => "a b c d"; "dividers of lines")]
+    #[test_case("\u{e0041}\u{ffff}\u{1fffe}\u{fdd0}" => "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"; "tags and noncharacters")]
+    fn one_line(text: &str) -> String {
+        line(text)
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        assert_eq!(short(&"é".repeat(1000)), "é".repeat(300) + "…");
+        assert_eq!(short(&"é".repeat(300)), "é".repeat(300));
+    }
+
+    #[test]
+    fn lines_keep_their_ends_and_nothing_else() {
+        assert_eq!(lines("a\nb\u{1b}[A\rc\n"), "a\nb\u{fffd}[A c\n");
+    }
+}

@@ -410,7 +410,7 @@ mod tests {
         }
         assert_eq!(merged.examples.len(), 128);
         let longest = merged.examples.iter().map(|it| it.1.len()).max();
-        assert_eq!(longest, Some(4_095), "whole characters");
+        assert_eq!(longest, Some(4_096));
     }
 
     #[test]

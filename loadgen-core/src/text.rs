@@ -50,7 +50,7 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// As [`line`], and cut with `…` where it has more than 300 characters: for a name within a sentence.
+/// As [`line()`], and cut with `…` where it has more than 300 characters: for a name within a sentence.
 #[must_use]
 pub fn short(text: &str) -> String {
     const MOST_CHARS: usize = 300;
@@ -60,7 +60,7 @@ pub fn short(text: &str) -> String {
     }
 }
 
-/// A text of several lines, each as [`line`] makes it.
+/// A text of several lines, each as [`line()`] makes it.
 #[must_use]
 pub fn lines(text: &str) -> String {
     let each = text.split('\n').map(line);

@@ -20,7 +20,7 @@ pub struct Options {
     pub most_in_line: Option<usize>,
 }
 
-/// What [`Options::most_in_line`] is where nobody says.
+/// What `Options::most_in_line` is where nobody says.
 pub const MOST_IN_LINE: usize = 1 << 23;
 
 /// How many workers a run of these scenarios has: as asked for, else as many as there are cores; never

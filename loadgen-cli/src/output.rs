@@ -169,17 +169,27 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Unexpected`] when the system refuses for any other reason.
 pub(crate) fn print_as_it_is(text: &str) -> Result<(), Error> {
+    match print_whole(text) {
+        Err(Error::Unexpected { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(())
+        }
+        printed => printed,
+    }
+}
+
+/// Prints on stdout what is of no use in part, as it is: a reader that went away is an error.
+///
+/// # Errors
+/// [`Error::Unexpected`] when not all of it was taken.
+pub(crate) fn print_whole(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    match stdout
+    stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-    {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Unexpected {
+        .map_err(|source| Error::Unexpected {
             doing: "failed to write to standard output",
             source,
-        }),
-        _ => Ok(()),
-    }
+        })
 }
 
 /// A document as it is printed: indented, with a newline at the end.

@@ -4,7 +4,7 @@
 //! targets, no scenario has said so: some platforms set such a variable for purposes of their own.
 
 use std::ffi::OsString;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use loadgen_core::scenario::{Protocol, Target};
 use loadgen_core::sink::post::{Url, UrlError};
@@ -242,7 +242,9 @@ fn parse_host(names: &Variables, value: String) -> Result<String, EnvError> {
         && value
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if is_name {
+    // Resolvers read `1.5` as the address 1.0.0.5, which nobody meant.
+    let is_number = value.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if is_name && (!is_number || value.parse::<Ipv4Addr>().is_ok()) {
         Ok(value)
     } else {
         Err(EnvError {
@@ -319,6 +321,9 @@ mod tests {
     #[test_case(None, Some("tcp://10.0.0.1:1") => "environment variable GRPC_PORT is `tcp://10.0.0.1:1`: expected a port, a number from 1 to 65535"; "a URL")]
     #[test_case(Some("a b"), None => "environment variable GRPC_HOST is `a b`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "a blank")]
     #[test_case(Some("localhost:1"), None => "environment variable GRPC_HOST is `localhost:1`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "host with port")]
+    #[test_case(Some("1.5"), None => "environment variable GRPC_HOST is `1.5`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "a fraction")]
+    #[test_case(Some("8125"), None => "environment variable GRPC_HOST is `8125`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "a port as the host")]
+    #[test_case(Some("10.0.0.256"), None => "environment variable GRPC_HOST is `10.0.0.256`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "no address")]
     #[test_case(Some("http://x"), None => "environment variable GRPC_HOST is `http://x`: expected a host name or address alone, like `localhost` or `10.0.0.7`; the port goes into GRPC_PORT"; "scheme")]
     fn nonsense(host: Option<&str>, port: Option<&str>) -> String {
         grpc(host, port).unwrap_err().to_string()

@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod exit;
 mod human;
+mod input;
 mod limits;
 mod live;
 mod output;

@@ -5,15 +5,15 @@
 //! whole.
 
 use std::error::Error as StdError;
-use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use loadgen_core::text;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::paint::Paint;
@@ -57,10 +57,16 @@ pub(crate) struct OutputError {
 pub(crate) struct Pending {
     kind: Kind,
     path: PathBuf,
-    file: File,
-    /// The file beside the final one that becomes it; `None` where the path is a device or a pipe
-    /// and is written to directly.
-    temporary: Option<PathBuf>,
+    place: Place,
+}
+
+/// Where the content goes first.
+#[derive(Debug)]
+enum Place {
+    /// Into a device or a pipe.
+    Direct(File),
+    /// Into a file beside the final one that becomes it, and is removed if it does not.
+    Beside(NamedTempFile),
 }
 
 impl Pending {
@@ -73,6 +79,7 @@ impl Pending {
             path: spec.path.clone(),
             reason,
         };
+        let mut permissions = None;
         let present = match fs::metadata(&spec.path) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -91,20 +98,18 @@ impl Pending {
                 return Ok(Self {
                     kind: spec.kind,
                     path,
-                    file,
-                    temporary: None,
+                    place: Place::Direct(file),
                 });
             }
             // A symbolic link keeps pointing at the file that is replaced.
             path = fs::canonicalize(&path).map_err(|error| refuse(error.to_string()))?;
+            permissions = Some(metadata.permissions());
         }
-        let temporary = temporary_beside(&path);
-        let file = File::create(&temporary).map_err(|error| refuse(error.to_string()))?;
+        let beside = beside(&path, permissions).map_err(|error| refuse(error.to_string()))?;
         Ok(Self {
             kind: spec.kind,
             path,
-            file,
-            temporary: Some(temporary),
+            place: Place::Beside(beside),
         })
     }
 
@@ -117,37 +122,38 @@ impl Pending {
     ///
     /// # Errors
     /// [`OutputError`] when the system refuses.
-    pub(crate) fn write(mut self, content: &str) -> Result<(), OutputError> {
-        let place = |this: &mut Self| -> io::Result<()> {
-            this.file.write_all(content.as_bytes())?;
-            this.file.flush()?;
-            if let Some(temporary) = &this.temporary {
-                fs::rename(temporary, &this.path)?;
-                this.temporary = None;
-            }
-            Ok(())
+    pub(crate) fn write(self, content: &str) -> Result<(), OutputError> {
+        let Self { path, place, .. } = self;
+        let placed = match place {
+            Place::Direct(mut file) => file
+                .write_all(content.as_bytes())
+                .and_then(|()| file.flush()),
+            Place::Beside(mut file) => file
+                .write_all(content.as_bytes())
+                .and_then(|()| file.flush())
+                .and_then(|()| Ok(file.persist(&path).map(drop)?)),
         };
-        place(&mut self).map_err(|error| OutputError {
-            path: self.path.clone(),
+        placed.map_err(|error| OutputError {
+            path,
             reason: error.to_string(),
         })
     }
 }
 
-impl Drop for Pending {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // Nothing better can be done for a file that was never promised.
-            let _ = fs::remove_file(temporary);
-        }
+/// A new file in the folder of `path`. Its name cannot be guessed and is never one that is there:
+/// in a folder that others can write to, a link put in its place would lead the result elsewhere.
+/// Only its owner may read it, unless the file that it replaces says otherwise.
+fn beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let file = tempfile::Builder::new()
+        .prefix(".loadgen-")
+        .suffix(".part")
+        .rand_bytes(16)
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
     }
-}
-
-fn temporary_beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", std::process::id()));
-    path.with_file_name(name)
+    Ok(file)
 }
 
 /// Prints what a person reads on stdout. A reader that went away is not an error.
@@ -163,17 +169,27 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Unexpected`] when the system refuses for any other reason.
 pub(crate) fn print_as_it_is(text: &str) -> Result<(), Error> {
+    match print_whole(text) {
+        Err(Error::Unexpected { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(())
+        }
+        printed => printed,
+    }
+}
+
+/// Prints on stdout what is of no use in part, as it is: a reader that went away is an error.
+///
+/// # Errors
+/// [`Error::Unexpected`] when not all of it was taken.
+pub(crate) fn print_whole(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    match stdout
+    stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-    {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Unexpected {
+        .map_err(|source| Error::Unexpected {
             doing: "failed to write to standard output",
             source,
-        }),
-        _ => Ok(()),
-    }
+        })
 }
 
 /// A document as it is printed: indented, with a newline at the end.
@@ -324,6 +340,29 @@ mod tests {
         assert_eq!(names(folder.path()), ["result.json"]);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_a_new_one_is_its_owners() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let path = folder.path().join("result.json");
+        Pending::open(&spec(&path)).unwrap().write("new").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
+        Pending::open(&spec(&path)).unwrap().write("newer").unwrap();
+        assert_eq!(mode(&path), 0o664);
+    }
+
+    #[test]
+    fn no_two_files_on_their_way_share_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        let _first = Pending::open(&spec(&path)).unwrap();
+        let _second = Pending::open(&spec(&path)).unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
     #[test]
     fn nothing_is_left_of_a_file_that_was_never_written() {
         let folder = tempfile::tempdir().unwrap();
@@ -344,7 +383,7 @@ mod tests {
     #[test]
     fn a_device_is_written_to_directly() {
         let pending = Pending::open(&spec(Path::new("/dev/null"))).unwrap();
-        assert!(pending.temporary.is_none());
+        assert!(matches!(pending.place, Place::Direct(_)));
         pending.write("{}").unwrap();
     }
 

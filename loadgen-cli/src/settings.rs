@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
-use std::{fs, io};
 
 use loadgen_core::engine::Options;
 use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
@@ -18,7 +18,7 @@ use crate::args::{ProtocolChoice, RunArgs, TagList};
 use crate::error::Error;
 use crate::output::Spec;
 use crate::sinks::{OtlpSettings, PrometheusSettings};
-use crate::{env, targets};
+use crate::{env, input, targets};
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
 #[derive(Debug, thiserror::Error)]
@@ -349,7 +349,7 @@ fn aim(
 /// What is wrong with the TLS flags themselves is the command line's fault, not a scenario's.
 fn refuse_contradicting_tls(args: &RunArgs) -> Result<(), SettingsError> {
     if let Some(path) = &args.tls_ca
-        && let Err(source) = fs::read(path)
+        && let Err(source) = input::read(path)
     {
         let path = path.clone();
         return Err(SettingsError::Authorities { path, source });

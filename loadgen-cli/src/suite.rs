@@ -1,12 +1,12 @@
 //! Where scenarios come from: the shipped suite, a file, or standard input.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use loadgen_core::scenario::{self, Suite};
 
 use crate::error::Error;
+use crate::input;
 
 /// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
 ///
@@ -45,10 +45,35 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    if path != Path::new("-") {
-        return fs::read_to_string(path);
+    let bytes = if path == Path::new("-") {
+        input::read_all(io::stdin().lock())?
+    } else {
+        input::read(path)?
+    };
+    text(bytes)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(input::invalid("it is UTF-16; save it as UTF-8"));
     }
-    let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        input::invalid(format!("it is not a text: byte {at} is not UTF-8"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(b"{}" => "{}"; "text")]
+    #[test_case(b"\xff\xfe{\0}\0" => "it is UTF-16; save it as UTF-8"; "little endian")]
+    #[test_case(b"\xfe\xff\0{\0}" => "it is UTF-16; save it as UTF-8"; "big endian")]
+    #[test_case(b"{\xff}" => "it is not a text: byte 1 is not UTF-8"; "binary")]
+    fn what_is_read(bytes: &[u8]) -> String {
+        text(bytes.to_vec()).unwrap_or_else(|error| error.to_string())
+    }
 }

@@ -186,6 +186,20 @@ fn a_closed_stdout_loses_nothing_that_was_measured() {
 }
 
 #[test]
+fn a_document_that_nobody_took_is_an_error() {
+    let mut child = loadgen(&["run", "-s", "hello_light", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    drop(child.stdout.take());
+    let said = finish(child, Duration::from_secs(60));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let expected = "failed to write to standard output";
+    assert!(said.stderr.contains(expected), "{said:?}");
+}
+
+#[test]
 fn the_embedded_backend_ends_with_the_run() {
     let said = say(&["run", "-s", "hello_light"]);
     let line = said.stderr.lines().next().unwrap_or_default();

@@ -316,7 +316,7 @@ fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Error> {
 /// Prints the summary or the document.
 fn tell(args: &RunArgs, document: &Document) -> Result<(), Error> {
     if args.json {
-        output::print(&output::json(document))?;
+        output::print_whole(&output::json(document))?;
     } else if !args.quiet {
         output::print(&summary::render(document, Look::for_stdout()))?;
     }

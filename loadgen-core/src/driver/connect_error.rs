@@ -143,6 +143,8 @@ pub(crate) enum UpgradeProblem {
     ForeignSubprotocol(String),
     #[error("the server chose a subprotocol, and none was offered; name it in `subprotocols`")]
     UnaskedSubprotocol,
+    #[error("the server turned on {0}, which was not offered")]
+    UnaskedExtension(String),
     #[error("the server chose none of the subprotocols offered: {0}")]
     NoSubprotocol(String),
     #[error("the answer to the upgrade request is not WebSocket's: {0}")]

@@ -111,6 +111,8 @@ fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
     => "the server chose a subprotocol other than those offered: chat"; "a wrong subprotocol")]
 #[test_case("", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\nsec-websocket-protocol: mqtt\r\n\r\n"
     => "the server chose a subprotocol, and none was offered; name it in `subprotocols`"; "a subprotocol out of the blue")]
+#[test_case("", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\nsec-websocket-extensions: permessage-deflate\r\n\r\n"
+    => "the server turned on permessage-deflate, which was not offered"; "an extension out of the blue")]
 fn what_is_no_websocket_server_is_told_apart(subprotocol: &str, answer: &'static str) -> String {
     let subprotocols: Vec<String> = subprotocol.split_whitespace().map(str::to_owned).collect();
     run(async move {

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{LOCATION, SEC_WEBSOCKET_KEY};
+use http::header::{LOCATION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY};
 use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
@@ -132,6 +132,15 @@ impl Attempt<'_> {
             text.and_then(|text| self.endpoint.ended_after_handshake(&text))
                 .unwrap_or_else(|| diagnose(error, first, self.subprotocols))
         })?;
+        // No extension is ever offered (RFC 6455, 4.1); frames changed by one could not be read.
+        if let Some(extension) = headers.get(SEC_WEBSOCKET_EXTENSIONS)
+            && !extension.is_empty()
+        {
+            let extension = excerpt::of(extension.as_bytes());
+            return Err(Problem::Upgrade(UpgradeProblem::UnaskedExtension(
+                extension,
+            )));
+        }
         let identity = headers.get(IDENTITY).cloned();
         let clock = self.stamps.clock();
         let mut connection =

@@ -532,9 +532,13 @@ mod tests {
         a_scenario_with_a_ver…       5,000       12    48,077/s  910 µs  1.4 ms 2.31 ms
         hello_high  grpc             5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
         total                        5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        hello_high  grpc
+          ok   error_rate < 1%  (was 0%)
         a_scenario_with_a_very_long_name
           FAIL error_rate < 1%  (was 2.4%)
         failed      12 × timeout
+        hello_high  grpc
+          ok   error_rate < 1%  (was 0%)
         generator   2 workers, the busiest used 45% of its core: not the limit
         ");
     }

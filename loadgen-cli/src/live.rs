@@ -85,6 +85,7 @@ struct Moment {
     phase: Phase,
     elapsed: Duration,
     users: u64,
+    /// Ended ok, as the summary's throughput.
     rate_per_s: f64,
     ledger: Ledger,
     failures: Vec<(String, u64)>,
@@ -139,7 +140,6 @@ impl Moment {
 
     fn of(elapsed: Duration, snapshot: &ScenarioSnapshot<'_>) -> Self {
         let interval = snapshot.interval;
-        let ended = interval.ledger.completed + interval.ledger.failed;
         let mut failures: Vec<(String, u64)> = snapshot
             .total
             .outcomes
@@ -155,7 +155,7 @@ impl Moment {
             rate_per_s: if interval.length.is_zero() {
                 0.0
             } else {
-                ended as f64 / interval.length.as_secs_f64()
+                interval.ledger.completed as f64 / interval.length.as_secs_f64()
             },
             ledger: snapshot.total.ledger,
             failures,

@@ -388,7 +388,8 @@ mod tests {
 
         hello_high  grpc
         requests    4,000 planned = 2,000 ok + 0 failed + 50 interrupted + 1,950 dropped
-        unanswered  2,000; none ended ok for 2.01 s from 2 s on to the end
+        unanswered  2,000
+        silence     none ended ok for 2.01 s from 2 s on to the end
         throughput  48,077/s, 303 KiB sent, 518 KiB received
                           p50      p90      p95      p99    p99.9      max     mean
         response      609 µs!   ≥1.6 s   ≥1.8 s  ≥1.96 s        -     ≥2 s  ≥504 ms
@@ -493,6 +494,26 @@ mod tests {
         ");
     }
 
+    /// Silence is told without anything left unanswered, too, and only where it is long.
+    #[test]
+    fn silence_and_back_off() {
+        let told = |longest_s: f64, back_off_us: f64| {
+            let text = summary(|json| {
+                let scenario = &mut json["scenarios"][0];
+                scenario["silence"] =
+                    json!({"longest_s": longest_s, "from_s": 2.0, "to_end": false});
+                scenario["connections"]["back_off_us"] = json!({"count": 3, "max": back_off_us});
+            });
+            let is_told = |it: &&str| it.starts_with("silence ") || it.starts_with("back-off ");
+            text.lines().filter(is_told).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(told(0.9, 0.0), "");
+        insta::assert_snapshot!(told(1.5, 250_000.0), @"
+        silence     none ended ok for 1.5 s from 2 s on
+        back-off            -        -        -        -        -   250 ms        -
+        ");
+    }
+
     #[test]
     fn many_scenarios() {
         insta::assert_snapshot!(summary(|json| {
@@ -511,9 +532,13 @@ mod tests {
         a_scenario_with_a_ver…       5,000       12    48,077/s  910 µs  1.4 ms 2.31 ms
         hello_high  grpc             5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
         total                        5,000        0    48,077/s  910 µs  1.4 ms 2.31 ms
+        hello_high  grpc
+          ok   error_rate < 1%  (was 0%)
         a_scenario_with_a_very_long_name
           FAIL error_rate < 1%  (was 2.4%)
         failed      12 × timeout
+        hello_high  grpc
+          ok   error_rate < 1%  (was 0%)
         generator   2 workers, the busiest used 45% of its core: not the limit
         ");
     }

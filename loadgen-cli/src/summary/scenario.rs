@@ -26,6 +26,7 @@ pub(super) fn block(scenario: &Scenario, look: Look) -> Vec<String> {
         requests(&scenario.ledger, scenario.load_model == LoadModel::Open),
     ];
     lines.extend(unanswered(scenario).map(|line| paint.bad(&line)));
+    lines.extend(silence(scenario).map(|line| paint.bad(&line)));
     lines.push(throughput(scenario.throughput_per_s, scenario.bytes));
     lines.extend(messages(scenario));
     lines.extend(times(scenario, paint));
@@ -72,22 +73,23 @@ fn requests(ledger: &Ledger, may_drop: bool) -> String {
     field("requests", &text)
 }
 
-/// What the service left without an answer, and how long it was silent.
+/// What the service left without an answer.
 fn unanswered(scenario: &Scenario) -> Option<String> {
-    let silence = scenario.silence.filter(|it| it.longest_s > 1.0);
-    (scenario.unanswered > 0).then(|| {
-        let mut text = human::count(scenario.unanswered);
-        if let Some(silence) = silence {
-            let seconds = |s: f64| human::micros(s * 1e6);
-            let end = if silence.to_end { " to the end" } else { "" };
-            text.push_str(&format!(
-                "; none ended ok for {} from {} on{end}",
-                seconds(silence.longest_s),
-                seconds(silence.from_s)
-            ));
-        }
-        field("unanswered", &text)
-    })
+    let count = scenario.unanswered;
+    (count > 0).then(|| field("unanswered", &human::count(count)))
+}
+
+/// How long nothing ended ok, where that is longer than a second.
+fn silence(scenario: &Scenario) -> Option<String> {
+    let silence = scenario.silence.filter(|it| it.longest_s > 1.0)?;
+    let seconds = |s: f64| human::micros(s * 1e6);
+    let end = if silence.to_end { " to the end" } else { "" };
+    let text = format!(
+        "none ended ok for {} from {} on{end}",
+        seconds(silence.longest_s),
+        seconds(silence.from_s)
+    );
+    Some(field("silence", &text))
 }
 
 fn throughput(per_s: f64, bytes: ByteCount) -> String {
@@ -166,6 +168,9 @@ fn times(scenario: &Scenario, paint: Paint) -> Vec<String> {
         let connect = scenario.connections.connect_time_us.as_ref();
         lines.extend(connect.map(|it| row("connect", it)));
     }
+    let back_off = scenario.connections.back_off_us.as_ref();
+    let any = back_off.filter(|it| it.max > Some(0.0));
+    lines.extend(any.map(|it| row("back-off", it)));
     if let [only] = scenario.steps.as_slice() {
         lines.extend(message_rows(only, ""));
     } else {

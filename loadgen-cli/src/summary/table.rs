@@ -1,4 +1,4 @@
-//! Many scenarios of the summary, a row each, and below them what went wrong.
+//! Many scenarios of the summary, a row each, and below them their conditions and what went wrong.
 
 use loadgen_core::record::Ledger;
 use loadgen_core::report::{Document, Scenario, Statistics};
@@ -9,7 +9,7 @@ use crate::human;
 /// Columns of a name.
 const NAME: usize = 22;
 
-/// The rows and their total, then failures and failed conditions of each scenario that has any.
+/// The rows and their total, then failures and conditions of each scenario that has any.
 pub(super) fn rows(document: &Document, look: Look) -> Vec<String> {
     let paint = look.paint;
     let (scenarios, total) = (&document.scenarios, &document.total);
@@ -29,16 +29,15 @@ pub(super) fn rows(document: &Document, look: Look) -> Vec<String> {
     let sums = row("total", ledger, total.throughput_per_s, times);
     lines.push(paint.strong(&sums));
     for it in scenarios {
-        let failed: Vec<String> = it
+        let thresholds: Vec<String> = it
             .thresholds
             .iter()
-            .filter(|threshold| !threshold.pass)
             .map(|threshold| format!("  {}", scenario::threshold(threshold, paint)))
             .collect();
         let failures = scenario::failures(it, look);
-        if !failed.is_empty() || !failures.is_empty() {
+        if !thresholds.is_empty() || !failures.is_empty() {
             lines.push(paint.strong(&title(it, scenarios)));
-            lines.extend(failed);
+            lines.extend(thresholds);
             lines.extend(failures);
         }
     }

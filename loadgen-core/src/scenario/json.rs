@@ -31,15 +31,61 @@ pub(super) fn parse(
         .map_err(|error| {
             let message = error.to_string();
             let place = format!(" at line {} column {}", error.line(), error.column());
+            let message = message.strip_suffix(&place).unwrap_or(&message);
+            let at = super::problem::byte_offset(json, error.line(), error.column().max(1));
             SuiteError::Syntax {
                 source_name: source_name.to_owned(),
                 line: error.line(),
                 // 0 when the text ended; a column that an editor can go to starts at 1.
                 column: error.column().max(1),
-                message: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
+                message: not_json(json, at).map_or_else(|| message.to_owned(), str::to_owned),
                 text: json.to_owned(),
             }
         })
+}
+
+/// What a text is that the parser gave up on at byte `at`, where it looks like something else.
+fn not_json(text: &str, at: usize) -> Option<&'static str> {
+    let is_comment = |rest: &str| ["//", "/*", "#"].iter().any(|it| rest.starts_with(it));
+    let begin = text.trim_start_matches('\u{feff}').trim_start();
+    if begin.is_empty() {
+        return Some("it is empty; a suite is JSON");
+    }
+    let first_line = begin.lines().next().unwrap_or_default();
+    let word = first_line.split(|c: char| !c.is_alphanumeric()).next();
+    match begin.as_bytes()[0] {
+        b'{' | b'[' | b'"' => {}
+        b'<' => return Some("it is HTML or XML; a suite is JSON"),
+        b'#' if begin.contains("\nscenarios:") => return Some("it is YAML; a suite is JSON"),
+        _ if is_comment(begin) => {}
+        _ if matches!(
+            word,
+            Some("import" | "export" | "const" | "let" | "var" | "module")
+        ) =>
+        {
+            return Some("it is JavaScript; a suite is JSON");
+        }
+        _ if first_line.starts_with("---") || key_before(first_line, ':') => {
+            return Some("it is YAML; a suite is JSON");
+        }
+        _ if key_before(first_line, '=') => return Some("it is TOML; a suite is JSON"),
+        _ => return None,
+    }
+    // The parser may stand behind the first character of a comment.
+    let near = [at, at.saturating_sub(1)];
+    let has_comment = near
+        .iter()
+        .any(|&at| text.get(at..).is_some_and(is_comment));
+    has_comment.then_some("JSON has no comments")
+}
+
+/// Whether a line begins with a bare name and this sign.
+fn key_before(line: &str, sign: char) -> bool {
+    let name = line
+        .split_once(sign)
+        .map_or("", |(name, _)| name.trim_end());
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && name.chars().all(is_plain)
 }
 
 /// One value under way, with the path to it.

@@ -199,7 +199,7 @@ impl Diagnostic for SuiteError {
 }
 
 /// The parser counts columns in bytes.
-fn byte_offset(text: &str, line: usize, column: usize) -> usize {
+pub(super) fn byte_offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text
         .split_inclusive('\n')
         .take(line.saturating_sub(1))

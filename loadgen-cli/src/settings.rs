@@ -94,6 +94,8 @@ pub(crate) struct RunSettings {
     pub(crate) options: Options,
     /// What was changed against the scenario, for a person to read.
     pub(crate) notices: Vec<String>,
+    /// What is said also to who asked for quiet.
+    pub(crate) warnings: Vec<String>,
     /// Files to write.
     pub(crate) outputs: Vec<Spec>,
     /// Where metrics go while the run is under way.
@@ -128,7 +130,7 @@ impl RunSettings {
         let args = &*targets::settle(args, &run)?;
         refuse_contradicting_tls(args)?;
         let mut notices = override_all(&mut plan, args)?;
-        apply_tls(&mut plan, args, &mut notices);
+        let warnings = apply_tls(&mut plan, args);
         let statsd = statsd(args.statsd.as_ref(), &variable)?;
         let graphite = match &args.graphite {
             Some(given) => Some(given.clone()),
@@ -172,6 +174,7 @@ impl RunSettings {
                 ..Options::default()
             },
             notices,
+            warnings,
             outputs: args.outputs.clone(),
             statsd,
             statsd_prefix: args.statsd_prefix.clone().unwrap_or_default(),
@@ -295,7 +298,9 @@ fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides, Error> {
     })
 }
 
-fn apply_tls(plan: &mut Plan, args: &RunArgs, notices: &mut Vec<String>) {
+/// Sets what the flags say. Returns warnings.
+fn apply_tls(plan: &mut Plan, args: &RunArgs) -> Vec<String> {
+    let mut warnings = Vec::new();
     let asked =
         args.tls_ca.is_some() || args.tls_server_name.is_some() || args.insecure_skip_verify;
     for scenario in &mut plan.scenarios {
@@ -310,12 +315,13 @@ fn apply_tls(plan: &mut Plan, args: &RunArgs, notices: &mut Vec<String>) {
             .as_ref()
             .is_some_and(|it| it.insecure_skip_verify)
         {
-            notices.push(format!(
+            warnings.push(format!(
                 "WARNING: `{}` accepts any certificate; whoever answers is not verified",
                 scenario.name
             ));
         }
     }
+    warnings
 }
 
 /// Sets the environment's targets where neither flag nor scenario names one. Says which protocols
@@ -655,9 +661,9 @@ mod tests {
         args.grpc_targets = vec!["a:1".to_owned()];
         let settings = resolve(&args, &[]).unwrap();
         assert!(
-            settings.notices[0].starts_with("WARNING"),
+            settings.warnings[0].starts_with("WARNING"),
             "{:?}",
-            settings.notices
+            settings.warnings
         );
         let tls = settings.plan.scenarios[0].tls.as_ref().unwrap();
         assert!(tls.insecure_skip_verify);

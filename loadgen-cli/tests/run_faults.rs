@@ -90,6 +90,12 @@ fn plain_text_against_tls_and_the_reverse() {
     let anyone = say(&[&run[..], &["--insecure-skip-verify"]].concat());
     assert_eq!(anyone.code, Some(0), "{anyone:?}");
     assert!(anyone.stderr.contains("WARNING"), "said loudly: {anyone:?}");
+    assert!(
+        anyone.stdout.contains("any certificate was accepted"),
+        "{anyone:?}"
+    );
+    let quiet = say(&[&run[..], &["--insecure-skip-verify", "-q"]].concat());
+    assert!(quiet.stderr.contains("WARNING"), "also then: {quiet:?}");
 }
 
 #[test]

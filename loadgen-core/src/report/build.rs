@@ -107,9 +107,11 @@ pub(super) fn assemble(
     judged: Vec<Vec<ThresholdResult>>,
 ) -> Document {
     let secrets = Secrets::mask_in(&mut context.plan);
+    let mut verdict = verdict_on(record, &judged, context.host.cores);
+    verdict.warnings.extend(unverified(&context.plan));
     let mut document = Document {
         schema: SchemaVersion::V1,
-        verdict: verdict_on(record, &judged, context.host.cores),
+        verdict,
         total: total(record),
         run: Run {
             id: context.run_id,
@@ -142,6 +144,17 @@ pub(super) fn assemble(
         secrets.mask_text(text);
     }
     document
+}
+
+/// A warning for each scenario of the plan that accepted any certificate.
+fn unverified(plan: &Value) -> impl Iterator<Item = String> + '_ {
+    let scenarios = plan["scenarios"].as_array().into_iter().flatten();
+    scenarios
+        .filter(|it| it["tls"]["insecure_skip_verify"] == true)
+        .filter_map(|it| it["name"].as_str())
+        .map(|name| {
+            format!("`{name}`: any certificate was accepted, so whoever answered is not verified")
+        })
 }
 
 fn judge(threshold: &Threshold, record: &ScenarioRecord) -> ThresholdResult {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::text;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -69,6 +70,21 @@ enum Place {
     Beside(NamedTempFile),
 }
 
+/// The temporary files of this process, also those that have become what they were for.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every file that is on its way to its place: for who ends the process with nothing dropped.
+pub(crate) fn remove_unfinished() {
+    for path in unfinished().iter() {
+        // Gone where it became what it was for.
+        let _ = fs::remove_file(path);
+    }
+}
+
 impl Pending {
     /// Makes sure that the path can be written to, without touching what is there.
     ///
@@ -106,6 +122,7 @@ impl Pending {
             permissions = Some(metadata.permissions());
         }
         let beside = beside(&path, permissions).map_err(|error| refuse(error.to_string()))?;
+        unfinished().push(beside.path().to_owned());
         Ok(Self {
             kind: spec.kind,
             path,

@@ -1,19 +1,45 @@
 //! Ctrl-C and its like, heard on a thread of their own.
 //!
-//! Installed before anything that takes time, so that no moment of a run is without its way out.
+//! Installed before anything that takes time, so that no moment of a run is without its way out. What
+//! is done about a signal happens on another thread: it may have to wait for who reads what we say,
+//! and the third signal ends the process all the same.
 
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::{fs, io, thread};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-/// Listens for SIGINT and SIGTERM until it is dropped.
+use crate::exit::Exit;
+use crate::output;
+
+/// The signal that ends the process, whatever is going on.
+const LAST: u32 = 3;
+
+/// What a signal does while there is nothing yet that could be ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Early {
+    /// It is made up for when there is.
+    Waits,
+    /// It ends the process.
+    Ends,
+}
+
+/// Listens for SIGINT, SIGTERM and, unless it was ignored at the start, SIGHUP, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
     handle: Handle,
     state: Arc<State>,
+    came: Arc<Came>,
+}
+
+/// What the thread that hears knows.
+#[derive(Debug, Default)]
+struct Came {
+    count: AtomicU32,
+    /// Whether the first signal is no reason to end at once.
+    is_listened_to: AtomicBool,
 }
 
 /// What is done at the n-th signal, from 1.
@@ -62,31 +88,69 @@ impl Listener {
     /// Starts listening.
     ///
     /// # Errors
-    /// When the system refuses the handlers or the thread.
-    pub(crate) fn install() -> io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    /// When the system refuses the handlers or the threads.
+    pub(crate) fn install(early: Early) -> io::Result<Self> {
+        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up))?;
         let handle = signals.handle();
         let state = Arc::new(State::default());
+        let came = Arc::new(Came::default());
+        came.is_listened_to
+            .store(early == Early::Waits, Ordering::Release);
+        let (sender, told) = mpsc::channel();
         let heard = Arc::clone(&state);
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                for _ in signals.forever() {
-                    heard.hear();
+        spawn("reactions", move || {
+            for () in told {
+                heard.hear();
+            }
+        })?;
+        let hears = Arc::clone(&came);
+        spawn("signals", move || {
+            for _ in signals.forever() {
+                let count = hears.count.fetch_add(1, Ordering::AcqRel) + 1;
+                if count >= LAST || !hears.is_listened_to.load(Ordering::Acquire) {
+                    end_at_once();
                 }
-            })?;
-        Ok(Self { handle, state })
+                // Nobody reacts any more once the process is ending.
+                let _ = sender.send(());
+            }
+        })?;
+        Ok(Self {
+            handle,
+            state,
+            came,
+        })
     }
 
     /// Says what is to be done from now on; signals heard before are made up for.
     pub(crate) fn react(&self, reaction: impl FnMut(u32) + Send + 'static) {
+        self.came.is_listened_to.store(true, Ordering::Release);
         self.state.react(Box::new(reaction));
     }
 
     /// Whether any came.
     pub(crate) fn any(&self) -> bool {
-        self.state.lock().count > 0
+        self.came.count.load(Ordering::Acquire) > 0
     }
+}
+
+fn spawn(name: &str, what: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(what).map(drop)
+}
+
+/// Ends the process without another word, and leaves no file that was under way.
+fn end_at_once() -> ! {
+    output::remove_unfinished();
+    std::process::exit(i32::from(Exit::Stopped as u8));
+}
+
+/// Whether this process was started with a signal ignored, as `nohup` does.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 impl Drop for Listener {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -17,6 +17,11 @@ const SOON: Duration = Duration::from_secs(15);
 /// A run of a minute against a server that takes this long for each answer, with requests under
 /// way.
 fn under_way(delay: &str) -> (Child, Server) {
+    under_way_to(delay, Stdio::piped())
+}
+
+/// The same with the report going to `stdout`.
+fn under_way_to(delay: &str, stdout: Stdio) -> (Child, Server) {
     let server = Server::start(&["--delay", delay]);
     let proxy = Proxy::start(&server.address);
     let child = loadgen(&[
@@ -29,7 +34,7 @@ fn under_way(delay: &str) -> (Child, Server) {
         "--grpc-target",
     ])
     .arg(&proxy.address)
-    .stdout(Stdio::piped())
+    .stdout(stdout)
     .stderr(Stdio::piped())
     .spawn()
     .expect("loadgen starts");
@@ -72,6 +77,105 @@ fn an_interrupt_lets_what_is_under_way_finish() {
 #[test]
 fn a_termination_is_like_an_interrupt() {
     drains(Signal::TERM);
+}
+
+#[test]
+fn a_hang_up_is_like_a_termination() {
+    drains(Signal::HUP);
+}
+
+/// As under `nohup`.
+#[test]
+fn a_hang_up_that_was_ignored_at_the_start_stays_so() {
+    let child = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "trap '' HUP; exec \"$0\" run -s hello_light -d 1s --json",
+        ])
+        .arg(env!("CARGO_BIN_EXE_loadgen"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("there is a shell");
+    wait(300);
+    signal(&child, Signal::HUP);
+    let said = finish(child, SOON);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.json()["run"]["stopped"], false, "{said:?}");
+}
+
+/// While a suite comes through a pipe that nobody writes to.
+#[test]
+fn an_interrupt_while_a_suite_is_waited_for() {
+    let mut child = loadgen(&["run", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let held = child.stdin.take();
+    wait(300);
+    signal(&child, Signal::INT);
+    let said = finish(child, SOON);
+    drop(held);
+    assert_eq!(said.code, Some(105), "{said:?}");
+}
+
+/// While a server is asked by reflection and says nothing. What was begun of a file is gone.
+#[test]
+fn an_interrupt_while_a_server_is_asked() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("suite.json");
+    let text = serde_json::json!({ "scenarios": [{
+        "name": "asks",
+        "targets": [address],
+        "connect_timeout": "60s",
+        "load": { "closed": { "users": 1, "iterations": 1 } },
+        "steps": [{ "grpc": { "method": "shop.v1.Shop/Buy" } }],
+    }]});
+    std::fs::write(&suite, text.to_string()).expect("it is writable");
+    let out = format!("json={}", folder.path().join("out.json").display());
+    let child = loadgen(&["run", suite.to_str().expect("a path"), "--out", &out])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let connected = silent.accept().expect("loadgen asks");
+    signal(&child, Signal::INT);
+    let said = finish(child, SOON);
+    drop(connected);
+    assert_eq!(said.code, Some(105), "{said:?}");
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("it is there")
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+/// The third ends the process even where nobody reads what it says.
+#[test]
+fn a_third_interrupt_ends_the_process_whatever_it_waits_for() {
+    let (unread, mut full) = std::io::pipe().expect("a pipe");
+    // As much as Linux has room for.
+    full.write_all(&[b' '; 64 << 10]).expect("there is room");
+    let (child, _server) = under_way_to("30s", full.into());
+    for _ in 0..3 {
+        signal(&child, Signal::INT);
+        wait(300);
+    }
+    let said = finish(child, SOON);
+    drop(unread);
+    assert_eq!(said.code, Some(105), "{said:?}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "signals that come close together are one"
+)]
+fn wait(ms: u64) {
+    thread::sleep(Duration::from_millis(ms));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::live::Live;
 use crate::output::{Kind, Pending};
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
-use crate::signals::Listener;
+use crate::signals::{Early, Listener};
 use crate::sinks::{Sinks, Statsd};
 use crate::summary::Look;
 use crate::{doctor, human, limits, output, suite, summary};
@@ -43,6 +43,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
             found.display()
         ));
     }
+    let signals = Listener::install(Early::Ends).map_err(|source| Error::Unexpected {
+        doing: "failed to listen for signals",
+        source,
+    })?;
     let suite = if args.scenarios.is_empty() {
         suite::load(config, profile)?
     } else {
@@ -61,10 +65,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         output::print(&list::table(&suite, protocol))?;
         return Ok(Exit::Usage);
     }
-    let signals = Listener::install().map_err(|source| Error::Unexpected {
-        doing: "failed to listen for signals",
-        source,
-    })?;
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let variable = |name: &str| std::env::var_os(name);
     let mut settings = RunSettings::resolve(args, &suite, variable, cores)?;
@@ -106,6 +106,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
             settings.aim_at_embedded(protocol, &target);
         }
         embedded = Some(backend);
+    }
+    for warning in &settings.warnings {
+        screen.note(warning);
     }
     for notice in &settings.notices {
         say(notice);
@@ -171,17 +174,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-/// From here on a signal stops no load: it ends the wait for a scrape, and the third everything. Tells
-/// whether one has come since.
+/// From here on a signal stops no load: it ends the wait for a scrape. Tells whether one has come
+/// since.
 fn no_more_to_stop(signals: &Listener) -> impl Fn() -> bool {
     let came = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&came);
-    signals.react(move |count| {
-        heard.store(true, Ordering::Relaxed);
-        if count > 2 {
-            std::process::exit(i32::from(Exit::Stopped as u8));
-        }
-    });
+    signals.react(move |_| heard.store(true, Ordering::Relaxed));
     // Those that ended the load are no reason not to show what it came to.
     came.store(false, Ordering::Relaxed);
     move || came.load(Ordering::Relaxed)
@@ -261,7 +259,7 @@ fn assemble(settings: &RunSettings) -> Result<Run, Error> {
     })
 }
 
-/// The first signal drains, the second cuts off, the third does without a report.
+/// The first signal drains, the second cuts off; the third ends the process without a report.
 fn stop_on_signal(signals: &Listener, stopper: Stopper, grace: Duration, screen: Option<Screen>) {
     let say = move |text: &str| {
         if let Some(screen) = &screen {
@@ -269,15 +267,15 @@ fn stop_on_signal(signals: &Listener, stopper: Stopper, grace: Duration, screen:
         }
     };
     signals.react(move |count| match count {
+        // Saying so may have to wait for a reader.
         1 => {
-            say(&stopping(grace));
             stopper.drain();
+            say(&stopping(grace));
         }
-        2 => {
-            say("stopping at once");
+        _ => {
             stopper.abort();
+            say("stopping at once");
         }
-        _ => std::process::exit(i32::from(Exit::Stopped as u8)),
     });
 }
 

@@ -20,7 +20,7 @@ use crate::args::{
 };
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::signals::Listener;
+use crate::signals::{Early, Listener};
 use crate::{limits, output, settings};
 
 use self::metrics::Reporter;
@@ -118,7 +118,7 @@ fn serve(
     args: &ServerArgs,
     start: impl FnOnce(bool) -> Result<Vec<Serving>, Error>,
 ) -> Result<Exit, Error> {
-    let signals = Listener::install().map_err(|source| Error::Unexpected {
+    let signals = Listener::install(Early::Waits).map_err(|source| Error::Unexpected {
         doing: "failed to listen for signals",
         source,
     })?;

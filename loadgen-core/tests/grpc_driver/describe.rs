@@ -1,6 +1,7 @@
 //! Where descriptions come from, and what is said when a scenario does not fit them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use loadgen_core::driver::grpc::{DriverError, GrpcFactory};
 use loadgen_core::outcome::Outcome;
@@ -57,7 +58,10 @@ struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let name = format!("loadgen-test-{}-{name}", std::process::id());
+        // Tests of one process run side by side, and some give the same name.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("loadgen-test-{}-{nth}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(folder.join("shop")).expect("a temporary folder");
         std::fs::write(folder.join("shop/shop.proto"), PROTO).expect("written");

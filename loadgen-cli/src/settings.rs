@@ -370,9 +370,10 @@ fn refuse_contradicting_tls(args: &RunArgs) -> Result<(), SettingsError> {
     };
     for (protocol, target_flag) in targets::FLAGS {
         for target in targets::parts(targets::given(args, protocol)) {
-            let encrypted = match target.split_once("://") {
-                Some(("http", _)) => "https://",
-                Some(("ws", _)) => "wss://",
+            let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
+            let encrypted = match scheme.to_ascii_lowercase().as_str() {
+                "http" => "https://",
+                "ws" => "wss://",
                 _ => continue,
             };
             return Err(SettingsError::PlainTarget {

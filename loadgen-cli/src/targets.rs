@@ -45,9 +45,10 @@ pub(crate) fn settle<'a>(
         TargetChoice::Protocol(_) => None,
     });
     for target in choices.flat_map(|it| it.split(',')).map(str::trim) {
-        let scheme = target.split_once("://").map(|(scheme, _)| scheme);
+        let scheme = target.split_once("://");
+        let scheme = scheme.map(|(scheme, _)| scheme.to_ascii_lowercase());
         let only = run.first().filter(|_| run.len() == 1).copied();
-        let protocol = only.or(match scheme {
+        let protocol = only.or(match scheme.as_deref() {
             Some("ws" | "wss") => Some(Protocol::Websocket),
             Some(_) => Some(Protocol::Grpc),
             None => None,

@@ -75,13 +75,21 @@ fn without_user(text: &str) -> String {
 }
 
 fn split(text: &str) -> Result<Target, &'static str> {
+    if text.ends_with(char::is_whitespace) {
+        return Err("there is a blank at its end");
+    }
+    if text.starts_with(char::is_whitespace) {
+        return Err("there is a blank at its beginning");
+    }
     if let Some(path) = text.strip_prefix("unix:") {
         return socket(path);
     }
     let (tls, default_port, authority) = match text.split_once("://") {
-        Some(("https" | "wss", rest)) => (true, Some(443), rest),
-        Some(("http" | "ws", rest)) => (false, Some(80), rest),
-        Some(_) => return Err("the scheme must be http, https, ws or wss"),
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "https" | "wss" => (true, Some(443), rest),
+            "http" | "ws" => (false, Some(80), rest),
+            _ => return Err("the scheme must be http, https, ws or wss"),
+        },
         None => (false, None, text),
     };
     let authority = match default_port {
@@ -220,6 +228,7 @@ mod tests {
     #[test_case("ws://host", "host", 80, false)]
     #[test_case("ws://[::1]:8080/", "::1", 8080, false)]
     #[test_case("wss://host", "host", 443, true)]
+    #[test_case("HTTPS://host", "host", 443, true; "a scheme in capitals")]
     #[test_case("wss://host:8443", "host", 8443, true)]
     #[test_case("unix:/run/service.sock", "/run/service.sock", 0, false)]
     #[test_case("unix:///run/service.sock", "/run/service.sock", 0, false)]
@@ -236,6 +245,8 @@ mod tests {
 
     #[test_case("" => "the host is missing")]
     #[test_case("host" => "the port is missing")]
+    #[test_case("host:1 " => "there is a blank at its end"; "a blank behind")]
+    #[test_case("\thost:1" => "there is a blank at its beginning"; "a blank in front")]
     #[test_case(":50051" => "the host is missing"; "only a port")]
     #[test_case("host:0" => "the port must be from 1 to 65535"; "port zero")]
     #[test_case("host:65536" => "the port must be from 1 to 65535"; "port too large")]
@@ -248,7 +259,6 @@ mod tests {
     #[test_case(&format!("unix:/{}", "a".repeat(107)) => "the path of a socket has at most 107 bytes"; "a long path")]
     #[test_case("unix:/a\0b" => "no path has a NUL in it")]
     #[test_case("ftp://host:80" => "the scheme must be http, https, ws or wss")]
-    #[test_case("WS://host:80" => "the scheme must be http, https, ws or wss"; "capitals")]
     #[test_case("ws://host:80/echo" => "a target has no path"; "path of a WebSocket")]
     #[test_case("user@host:80" => "a target has no user name")]
     #[test_case("::1:80" => "an IPv6 address stands in brackets")]

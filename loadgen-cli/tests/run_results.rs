@@ -21,7 +21,12 @@ fn suite(content: &str) -> (tempfile::TempDir, String) {
 fn a_shipped_scenario_against_the_embedded_backend() {
     let said = say(&["run", "--scenario", "hello_light"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.stdout.starts_with("PASS  hello_light in "), "{said:?}");
+    // Where others take the processor away, it says that its figures are not the service's.
+    let verdict = ["PASS  hello_light in ", "INVALID  hello_light in "];
+    assert!(
+        verdict.iter().any(|it| said.stdout.starts_with(it)),
+        "{said:?}"
+    );
     assert!(said.stdout.lines().count() <= 24, "{said:?}");
     let first = said.stderr.lines().next().unwrap_or_default();
     assert!(

@@ -4,6 +4,8 @@
 //! everything that computes with times can be given them and tested without waiting.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -68,18 +70,32 @@ pub struct StampClock {
     /// The real-time clock less the monotonic one.
     offset: Cell<Nanos>,
     is_known: Cell<bool>,
+    sleep: Arc<Sleep>,
 }
 
 impl StampClock {
-    /// Stamps for this clock.
+    /// Stamps for this clock, on a thread of which nobody tells when it sleeps.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::on_thread(clock, &Arc::default())
+    }
+
+    /// Stamps for this clock, on a thread that sleeps now and then.
+    pub(crate) fn on_thread(clock: Clock, sleep: &Arc<Sleep>) -> Self {
         let offset = offset_now();
         Self {
             clock,
             offset: Cell::new(offset.unwrap_or_default()),
             is_known: Cell::new(offset.is_some()),
+            sleep: Arc::clone(sleep),
         }
+    }
+
+    /// Since when there was something to do for the thread without a break. What came together with
+    /// what was received at `at`, and is read now, has not been there before.
+    #[inline]
+    pub(crate) fn busy_since(&self, at: Nanos) -> Nanos {
+        self.sleep.woken_before(at)
     }
 
     /// The clock that stamps are put on.
@@ -107,6 +123,50 @@ impl StampClock {
         stamp
             .checked_sub(self.offset.get())?
             .checked_sub(self.clock.epoch)
+    }
+}
+
+/// When a thread slept last because nothing was there for it to do. It is told by the thread itself.
+#[derive(Debug, Default)]
+pub(crate) struct Sleep {
+    /// When it waited last, asleep or not.
+    waits: AtomicU64,
+    began: AtomicU64,
+    /// When it was woken.
+    woken: AtomicU64,
+}
+
+impl Sleep {
+    /// The thread takes this long to run after it was woken: processors that save power wake slowly.
+    /// Where it takes longer, what has come meanwhile tells.
+    const WAKING: Nanos = 100_000;
+    /// Had something been there already, it would have gone on sooner.
+    const SHORTEST: Nanos = 20_000;
+
+    pub(crate) fn begins(&self, now: Nanos) {
+        self.waits.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ends(&self, now: Nanos) {
+        let began = self.waits.load(Ordering::Relaxed);
+        if now.saturating_sub(began) >= Self::SHORTEST {
+            let woken = now.saturating_sub(Self::WAKING).max(began);
+            self.began.store(began, Ordering::Relaxed);
+            self.woken.store(woken, Ordering::Relaxed);
+        }
+    }
+
+    /// When it was woken, or before. Something was received at `at` that it has not read before.
+    #[inline]
+    fn woken_before(&self, at: Nanos) -> Nanos {
+        let woken = self.woken.load(Ordering::Relaxed);
+        if at >= woken {
+            return woken;
+        }
+        // It was kept from running for longer, and nobody knows since when.
+        let began = self.began.load(Ordering::Relaxed);
+        self.woken.store(began, Ordering::Relaxed);
+        began
     }
 }
 
@@ -156,6 +216,28 @@ mod tests {
         assert_eq!(stamps.at(stamp), None);
         stamps.refresh();
         assert!(stamps.at(stamp).is_some(), "by the next look it is known");
+    }
+
+    #[test]
+    fn a_thread_is_busy_since_it_was_woken() {
+        let sleep = Arc::new(Sleep::default());
+        let stamps = StampClock::on_thread(Clock::start(), &sleep);
+        let slept = |began, ended| {
+            sleep.begins(began);
+            sleep.ends(ended);
+            stamps.busy_since(ended)
+        };
+        assert_eq!(slept(1_000_000, 1_050_000), 1_000_000);
+        assert_eq!(slept(2_000_000, 2_002_000), 1_000_000, "no sleep");
+        assert_eq!(slept(3_000_000, 9_000_000), 8_900_000);
+        assert_eq!(stamps.busy_since(8_900_000), 8_900_000);
+        // It was not let run.
+        assert_eq!(stamps.busy_since(8_000_000), 3_000_000);
+        assert_eq!(
+            stamps.busy_since(9_000_000),
+            3_000_000,
+            "of all it reads now"
+        );
     }
 
     #[test]

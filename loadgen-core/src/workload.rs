@@ -16,7 +16,7 @@ use crate::outcome::{Failure, Outcome};
 
 pub use iteration::{Iteration, IterationSeed};
 pub use observer::{
-    BackendIndex, ConnectionEvent, Doubt, MessageFault, MetricIndex, Observer, SampleKind, Split,
+    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, Receipt, SampleKind, Split,
     StepSample, TargetIndex,
 };
 

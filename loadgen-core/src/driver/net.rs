@@ -21,7 +21,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connect_error::{ConnectError, Problem, Stage};
 use super::tls::{self, Alpn};
-use super::wire::{Socket, Traffic, Wire};
+use super::wire::{self, Socket, Traffic, Wire};
 use crate::scenario::Target;
 
 /// A target, ready to be connected to.
@@ -247,7 +247,7 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Self::Tls(stream) => wire::poll_decrypted(stream, cx, buf),
             #[cfg(fuzzing)]
             Self::Replay(replay) => Pin::new(replay).poll_read(cx, buf),
         }

@@ -24,18 +24,19 @@ impl RoundTrip {
 
     /// Records it on a step's account. With a due time its round trip counts from then: one that
     /// waits for room behind a service that has stopped was kept waiting by the service. Without
-    /// one it counts from when it left.
+    /// one it counts from when it left. Says how long it took.
     #[inline]
-    pub(crate) fn record(self, step: usize, iteration: &Iteration<'_>) {
-        let Some(due) = self.due else {
-            let took = self.reply_at.saturating_sub(self.sent_at);
-            iteration.sample_nanos(step, SampleKind::RoundTrip, took);
-            return;
-        };
-        let (took, lag) = (self.reply_at.saturating_sub(due), self.lag());
-        let undelayed = took.saturating_sub(lag);
+    pub(crate) fn record(self, step: usize, iteration: &Iteration<'_>) -> Nanos {
+        let took = self
+            .reply_at
+            .saturating_sub(self.due.unwrap_or(self.sent_at));
         iteration.sample_nanos(step, SampleKind::RoundTrip, took);
-        iteration.sample_nanos(step, SampleKind::MessageLag, lag);
-        iteration.sample_nanos(step, SampleKind::UndelayedRoundTrip, undelayed);
+        if self.due.is_some() {
+            let lag = self.lag();
+            let undelayed = took.saturating_sub(lag);
+            iteration.sample_nanos(step, SampleKind::MessageLag, lag);
+            iteration.sample_nanos(step, SampleKind::UndelayedRoundTrip, undelayed);
+        }
+        took
     }
 }

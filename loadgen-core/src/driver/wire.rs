@@ -11,8 +11,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 use crate::clock::{Nanos, StampClock};
+use crate::workload::Receipt;
 
 /// How many of the first received bytes are kept to tell what the other side is.
 const FIRST_BYTES: usize = 16;
@@ -22,7 +24,7 @@ const FIRST_BYTES: usize = 16;
 pub(crate) struct Traffic {
     stamps: Rc<StampClock>,
     sent: Cell<u64>,
-    received: Cell<u64>,
+    bytes_received: Cell<u64>,
     /// Of those, what `take` told of.
     told: Cell<u64>,
     /// How often something came.
@@ -34,7 +36,14 @@ pub(crate) struct Traffic {
     now: Cell<Option<Nanos>>,
     /// Since when a write waits for room.
     stuck_since: Cell<Option<Nanos>>,
-    received_at: Cell<Option<Nanos>>,
+    /// The last byte of the last read.
+    received: Cell<Option<Receipt>>,
+    /// Whether that was all there was.
+    is_all: Cell<bool>,
+    /// Whether more of it is held by what decrypts it.
+    holds_more: Cell<bool>,
+    /// The stamp before that of the last read.
+    stamp_before: Cell<Nanos>,
 }
 
 impl Traffic {
@@ -43,7 +52,7 @@ impl Traffic {
         Self {
             stamps: Rc::clone(stamps),
             sent: Cell::new(0),
-            received: Cell::new(0),
+            bytes_received: Cell::new(0),
             told: Cell::new(0),
             reads: Cell::new(0),
             first: Cell::default(),
@@ -51,22 +60,25 @@ impl Traffic {
             sent_at: Cell::new(0),
             now: Cell::new(None),
             stuck_since: Cell::new(None),
-            received_at: Cell::new(None),
+            received: Cell::new(None),
+            is_all: Cell::new(true),
+            holds_more: Cell::new(false),
+            stamp_before: Cell::new(0),
         }
     }
 
     /// Bytes sent and received since the last call.
     #[inline]
     pub(crate) fn take(&self) -> (u64, u64) {
-        let received = self.received.get();
+        let received = self.bytes_received.get();
         (self.sent.take(), received - self.told.replace(received))
     }
 
     /// Bytes received, ever.
     #[cfg(feature = "websocket")]
     #[inline]
-    pub(crate) fn received(&self) -> u64 {
-        self.received.get()
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.bytes_received.get()
     }
 
     /// How often something came, ever.
@@ -99,27 +111,47 @@ impl Traffic {
         self.sent_at.get()
     }
 
-    /// When the kernel received the last byte of the last read. `None` where the system does not
-    /// tell, or its clock was set meanwhile.
+    /// When the kernel received the end of the last read. `None` where the system does not tell, or
+    /// its clock was set meanwhile.
     #[inline]
-    pub(crate) fn received_at(&self) -> Option<Nanos> {
-        self.received_at.get()
+    pub(crate) fn received(&self) -> Option<Receipt> {
+        let receipt = self.received_earlier()?;
+        // Of what lies unread the kernel keeps one stamp, the last one's.
+        Some(match self.is_all.get() && !self.holds_more.get() {
+            true => Receipt::at(receipt.at),
+            false => receipt,
+        })
     }
 
-    /// For how long a reply may have been there before `at`, when the system received the last one of
-    /// the read that it came in: since the read before, and for as long as the last one was not read
-    /// and the worker took to wake. Too little to matter is 0.
-    #[cfg(feature = "grpc")]
-    pub(crate) fn in_doubt_for(&self, at: Nanos, read_before: Nanos) -> Nanos {
-        const NEGLIGIBLE: Nanos = 50_000;
-        /// A thread that sleeps runs so long after it was woken, on machines that save power.
-        const WAKING: Nanos = 100_000;
-        let gap = at.saturating_sub(read_before);
-        if gap <= NEGLIGIBLE {
-            return 0;
+    /// When the kernel received what came before the end of the last read: at its stamp, or at any
+    /// time since the stamp before, and since the thread had slept.
+    #[inline]
+    pub(crate) fn received_earlier(&self) -> Option<Receipt> {
+        self.received.get()
+    }
+
+    /// Whether what decrypts the bytes holds more of the last read than it has given away.
+    #[inline]
+    fn holds_more(&self, more: bool) {
+        self.holds_more.set(more);
+    }
+
+    /// A read brought what was received at `at`, and `is_all` there was.
+    #[inline]
+    pub(crate) fn came(&self, at: Option<Nanos>, is_all: bool) {
+        let before = self.received.get().map(|last| last.at);
+        // What is read in pieces has one stamp all the same.
+        if let Some(before) = before.filter(|&before| Some(before) != at) {
+            self.stamp_before.set(before);
         }
-        let unread = self.stamps.clock().now().saturating_sub(at);
-        gap.min(unread + WAKING)
+        self.is_all.set(is_all);
+        self.received.set(at.map(|at| {
+            let since = self.stamp_before.get().max(self.stamps.busy_since(at));
+            Receipt {
+                since: since.min(at),
+                at,
+            }
+        }));
     }
 
     /// The first bytes that ever came.
@@ -127,15 +159,10 @@ impl Traffic {
         self.first.get()[..self.first_len.get()].to_vec()
     }
 
-    /// As if a read had brought what was received at `at`.
-    #[cfg(all(test, feature = "grpc"))]
-    pub(crate) fn came_at(&self, at: Option<Nanos>) {
-        self.received_at.set(at);
-    }
-
     #[inline]
     fn note_received(&self, bytes: &[u8]) {
-        self.received.set(self.received.get() + bytes.len() as u64);
+        let received = self.bytes_received.get() + bytes.len() as u64;
+        self.bytes_received.set(received);
         self.reads.set(self.reads.get() + 1);
         let have = self.first_len.get();
         if have < FIRST_BYTES && !bytes.is_empty() {
@@ -196,6 +223,22 @@ impl Wire {
     }
 }
 
+/// Reads what comes encrypted, and notes whether that was all of what the wire has brought.
+#[inline]
+pub(crate) fn poll_decrypted(
+    tls: &mut TlsStream<Wire>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    ready!(Pin::new(&mut *tls).poll_read(cx, buf))?;
+    let (wire, tls) = tls.get_mut();
+    // There is no other way to ask.
+    let state = tls.process_new_packets();
+    wire.traffic
+        .holds_more(state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0));
+    Poll::Ready(Ok(()))
+}
+
 impl AsyncRead for Wire {
     #[inline]
     fn poll_read(
@@ -207,9 +250,9 @@ impl AsyncRead for Wire {
         let this = &mut *self;
         match &mut this.socket {
             Socket::Tcp(tcp) if this.is_stamped => {
-                let stamp = ready!(stamped::poll_read(tcp, cx, buf))?;
+                let (stamp, is_all) = ready!(stamped::poll_read(tcp, cx, buf))?;
                 let at = stamp.and_then(|stamp| this.traffic.stamps.at(stamp));
-                this.traffic.received_at.set(at);
+                this.traffic.came(at, is_all);
             }
             Socket::Tcp(tcp) => ready!(Pin::new(tcp).poll_read(cx, buf))?,
             Socket::Unix(unix) => ready!(Pin::new(unix).poll_read(cx, buf))?,
@@ -291,19 +334,20 @@ mod stamped {
         setsockopt(tcp, ReceiveTimestampns, &true).is_ok()
     }
 
-    /// Reads, and says when the last byte of it was received, by the real-time clock.
+    /// Reads, and says when the last byte of it was received, by the real-time clock, and whether that
+    /// was all there was.
     #[inline]
     pub(super) fn poll_read(
         tcp: &TcpStream,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<Option<Nanos>>> {
+    ) -> Poll<io::Result<(Option<Nanos>, bool)>> {
         loop {
             ready!(tcp.poll_read_ready(cx))?;
             let mut got = None;
             let tried = tcp.try_io(Interest::READABLE, || {
                 let (read, stamp, is_all) = receive(tcp, buf)?;
-                got = Some(stamp);
+                got = Some((stamp, is_all));
                 // What brings less than was asked for has emptied the socket. Saying so saves the
                 // call that would find out, as the runtime's own reads do.
                 if is_all && read > 0 {
@@ -313,9 +357,9 @@ mod stamped {
                 }
             });
             match (got, tried) {
-                (Some(stamp), _) => return Poll::Ready(Ok(stamp)),
+                (Some(got), _) => return Poll::Ready(Ok(got)),
                 (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-                (None, tried) => return Poll::Ready(tried.map(|()| None)),
+                (None, tried) => return Poll::Ready(tried.map(|()| (None, true))),
             }
         }
     }
@@ -370,7 +414,7 @@ mod stamped {
         _: &TcpStream,
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<Option<Nanos>>> {
+    ) -> Poll<io::Result<(Option<Nanos>, bool)>> {
         unreachable!("nothing is stamped")
     }
 }
@@ -429,7 +473,7 @@ mod tests {
         let clock = traffic.stamps.clock();
         // A system begins to stamp a moment after it was first asked to.
         let mut room = [0; 100];
-        while traffic.received_at().is_none() {
+        while traffic.received().is_none() {
             other.write_all(b"hello").await.expect("connected");
             assert_ne!(wire.read(&mut room).await.expect("there"), 0);
         }
@@ -439,7 +483,7 @@ mod tests {
         let after = clock.now();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(wire.read(&mut room).await.expect("there"), 5);
-        let at = traffic.received_at().expect("stamped");
+        let at = traffic.received().expect("stamped").at;
         let slack = 1_000_000;
         assert!(
             (before.saturating_sub(slack)..=after + slack).contains(&at),

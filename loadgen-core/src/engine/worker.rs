@@ -19,7 +19,7 @@ use super::lane::{Fatal, Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::{Options, ScenarioSpec};
 use crate::alarm::Alarms;
-use crate::clock::{Clock, Nanos, StampClock};
+use crate::clock::{Clock, Nanos, Sleep, StampClock};
 use crate::pacer::{Pacer, Pacing};
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
@@ -181,18 +181,25 @@ pub(super) fn main(assignment: Assignment) {
 }
 
 fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Fatal)> {
+    let (clock, sleep) = (assignment.clock, Arc::new(Sleep::default()));
+    let (begins, ends) = (Arc::clone(&sleep), Arc::clone(&sleep));
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(move || begins.begins(clock.now()))
+        .on_thread_unpark(move || ends.ends(clock.now()))
         .build_local(LocalOptions::default())?;
-    let result = runtime.block_on(live(assignment));
+    let stamps = Rc::new(StampClock::on_thread(clock, &sleep));
+    let result = runtime.block_on(live(assignment, stamps));
     // Connection tasks may never end by themselves.
     drop(runtime);
     result
 }
 
-async fn live(mut assignment: Assignment) -> io::Result<(WorkerRecord, Fatal)> {
+async fn live(
+    mut assignment: Assignment,
+    stamps: Rc<StampClock>,
+) -> io::Result<(WorkerRecord, Fatal)> {
     let worker = assignment.worker;
-    let stamps = Rc::new(StampClock::new(assignment.clock));
     let alarms = Alarms::new(assignment.clock);
     // Made before the clock starts, while a refusal costs nothing that was measured.
     let pacer = Pacer::new(assignment.clock)?;

@@ -93,7 +93,7 @@ impl Parts {
         self.undelayed.saturating_record(split.undelayed());
         if split.is_in_doubt() {
             self.in_doubt += 1;
-            self.doubt = self.doubt.saturating_add(split.doubt.most());
+            self.doubt = self.doubt.saturating_add(split.doubt);
         }
     }
 

@@ -171,7 +171,7 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
                 SampleKind::RoundTrip => &metric::STEP_ROUND_TRIP,
                 SampleKind::StreamWait => &metric::STEP_STREAM_WAIT,
                 SampleKind::MessageLag => &metric::STEP_MESSAGE_LAG,
-                SampleKind::UndelayedRoundTrip => continue,
+                SampleKind::UndelayedRoundTrip | SampleKind::MessageDoubt => continue,
             };
             recent(metric, &label, samples, take);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::UserId;
 use super::observer::{
-    BackendIndex, Doubt, MessageFault, MetricIndex, Observer, SampleKind, Split, StepSample,
+    BackendIndex, MessageFault, MetricIndex, Observer, Receipt, SampleKind, Split, StepSample,
     TargetIndex,
 };
 use crate::clock::{Clock, Nanos, nanos};
@@ -36,12 +36,11 @@ pub struct Iteration<'a> {
     /// The generator's part of the steps that are over, what came between them included.
     earlier_lag: Cell<Nanos>,
     /// When the last reply of the step under way was received.
-    received_at: Cell<Option<Nanos>>,
-    /// Since when it may have been there, where that stamp is another one's.
-    maybe_since: Cell<Option<Nanos>>,
+    received: Cell<Option<Receipt>>,
     /// How much of the steps that are over may be read lag.
     earlier_maybe: Cell<Nanos>,
-    doubt: Cell<Doubt>,
+    /// The most that the end of a step may be too late.
+    doubt: Cell<Nanos>,
     /// When the last step was over, and when that was seen.
     last_end: Cell<Option<(Nanos, Nanos)>>,
     /// That of the last step, and that of a reply after which there was a pause.
@@ -109,10 +108,9 @@ impl<'a> Iteration<'a> {
             ready_since: Cell::new(seed.start),
             send_lag: Cell::new(0),
             earlier_lag: Cell::new(0),
-            received_at: Cell::new(None),
-            maybe_since: Cell::new(None),
+            received: Cell::new(None),
             earlier_maybe: Cell::new(0),
-            doubt: Cell::default(),
+            doubt: Cell::new(0),
             last_end: Cell::new(None),
             read_lag: Cell::new(None),
             read_before_pause: Cell::new(None),
@@ -191,22 +189,25 @@ impl<'a> Iteration<'a> {
     /// received, where that is known and can be.
     fn end_seen_at(&self, seen: Nanos) -> (Nanos, Option<Nanos>) {
         let possible = self.current_start.get()..=seen;
-        match self.received_at.get().filter(|at| possible.contains(at)) {
+        let received = self.received.get().map(|received| received.at);
+        match received.filter(|at| possible.contains(at)) {
             Some(at) => (at, Some(seen - at)),
             None => (seen, None),
         }
     }
 
-    /// How much of what was over at `end` may have been read lag, beside what surely was. What kept us
-    /// from reading may have done so for as long before the last reply of the read as after it.
-    fn maybe_read_lag(&self, end: Nanos, read_lag: Option<Nanos>) -> Nanos {
-        match (self.maybe_since.take(), read_lag) {
-            (Some(since), Some(read_lag)) => {
-                let since = since.max(self.current_start.get());
-                end.saturating_sub(since).min(read_lag)
-            }
-            _ => 0,
-        }
+    /// How much of what was over with the last receipt may have been read lag, beside what surely was.
+    /// What kept us from reading may have done so for as long before the last byte of the read as
+    /// after it. The receipt is used up.
+    fn maybe_read_lag(&self, read_lag: Option<Nanos>) -> Nanos {
+        let (Some(received), Some(read_lag)) = (self.received.take(), read_lag) else {
+            return 0;
+        };
+        // It answers what was sent before.
+        let sent = self.current_start.get().saturating_add(self.send_lag.get());
+        let doubt = received.doubt().min(received.at.saturating_sub(sent));
+        self.doubt.set(self.doubt.get().max(doubt));
+        doubt.min(read_lag)
     }
 
     /// Ends the step that is under way, if there is one.
@@ -216,11 +217,10 @@ impl<'a> Iteration<'a> {
             let took = end.saturating_sub(self.current_start.get());
             let took = took.saturating_sub(self.step_rested.get());
             let send_lag = self.send_lag.get().min(took);
+            let maybe_read_lag = self.maybe_read_lag(read_lag).min(took - send_lag);
             self.earlier_lag
                 .set(self.earlier_lag.get().saturating_add(send_lag));
             self.send_lag.set(0);
-            self.received_at.set(None);
-            let maybe_read_lag = self.maybe_read_lag(end, read_lag).min(took - send_lag);
             self.earlier_maybe
                 .set(self.earlier_maybe.get().saturating_add(maybe_read_lag));
             self.read_lag.set(read_lag);
@@ -242,7 +242,7 @@ impl<'a> Iteration<'a> {
 
     /// Ends an iteration whose future was dropped, so that the step it was in is recorded too.
     pub(crate) fn cut_off(&self, end: Nanos, outcome: Outcome) {
-        self.received_at.set(None);
+        self.received.set(None);
         self.end_step(end, outcome);
     }
 
@@ -264,7 +264,7 @@ impl<'a> Iteration<'a> {
     /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for
     /// the service. One that was cut off had no reply.
     pub(crate) fn split(&self, seen: Nanos, was_cut: bool) -> (Split, Nanos) {
-        let (end, read_lag) = match (self.received_at.get(), self.read_lag.get()) {
+        let (end, read_lag) = match (self.received.get(), self.read_lag.get()) {
             _ if was_cut => (seen, None),
             // The last step has said how long its reply was there.
             (None, Some(lag)) => (seen.saturating_sub(lag), Some(lag)),
@@ -275,7 +275,7 @@ impl<'a> Iteration<'a> {
         let took = took.saturating_sub(self.paused.get());
         let lag = self.earlier_lag.get().saturating_add(self.send_lag.get());
         let send_lag = lag.min(took);
-        let maybe = self.maybe_read_lag(end, read_lag);
+        let maybe = self.maybe_read_lag(read_lag);
         let maybe = maybe.saturating_add(self.earlier_maybe.get());
         let split = Split {
             send_lag,
@@ -300,8 +300,7 @@ impl<'a> Iteration<'a> {
     /// for a free stream: that time is the service's. What was received before does not end the step.
     pub fn ready(&self, at: Nanos) {
         self.ready_since.set(at);
-        self.received_at.set(None);
-        self.maybe_since.set(None);
+        self.received.set(None);
     }
 
     /// The system took the request's last byte just after `at`, in nanoseconds since the run's epoch.
@@ -323,21 +322,23 @@ impl<'a> Iteration<'a> {
     /// workload that never says so has no read lag.
     #[inline]
     pub fn received(&self, at: Nanos) {
-        self.received_at.set(Some(at));
+        self.received_within(Receipt::at(at));
     }
 
-    /// That stamp is of another reply, which came in the same read: this one may have been there since
-    /// `since`, in nanoseconds since the run's epoch. To be said after [`received`](Self::received).
+    /// The same of a reply that came in one read with later ones, whose stamp it has.
     #[inline]
-    pub fn received_since(&self, since: Nanos) {
-        self.maybe_since.set(Some(since));
+    pub fn received_within(&self, receipt: Receipt) {
+        self.received.set(Some(receipt));
     }
 
-    /// The reply or messages of it came in one read with later ones, whose stamp they have. The most
-    /// that is said in an iteration counts.
+    /// A message of a step was received: it ended a time of so many nanoseconds. Where that may be
+    /// notably too long, the step's series of doubts has it.
     #[inline]
-    pub fn doubt(&self, doubt: Doubt) {
-        self.doubt.set(self.doubt.get().or(doubt));
+    pub fn message_received(&self, step: usize, receipt: Receipt, took: Nanos) {
+        let doubt = receipt.doubt().min(took);
+        if Receipt::is_notable(doubt, took) {
+            self.sample_nanos(step, SampleKind::MessageDoubt, doubt);
+        }
     }
 
     /// Part of the iteration was a rest before connecting again, in nanoseconds: our own choice, and
@@ -378,11 +379,11 @@ impl<'a> Iteration<'a> {
     /// reply was received.
     pub async fn pause(&self, duration: Duration) {
         let from = self.clock.now();
-        let idle_since = match (self.received_at.take(), self.last_end.get()) {
-            (Some(received), _) if received <= from => {
+        let idle_since = match (self.received.get(), self.last_end.get()) {
+            (Some(Receipt { at: received, .. }), _) if received <= from => {
                 let read_lag = Some(from - received);
                 self.read_before_pause.set(read_lag);
-                let maybe = self.maybe_read_lag(received, read_lag);
+                let maybe = self.maybe_read_lag(read_lag);
                 self.earlier_maybe
                     .set(self.earlier_maybe.get().saturating_add(maybe));
                 received

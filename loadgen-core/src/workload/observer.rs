@@ -29,17 +29,21 @@ pub enum SampleKind {
     MessageLag,
     /// Round trips less that lag. Not reported: the verdict holds the one against the other.
     UndelayedRoundTrip,
+    /// How much too long what a message ended may be, where that is worth a word: see
+    /// [`Receipt::doubt`]. Not reported either.
+    MessageDoubt,
 }
 
 impl SampleKind {
     /// Every kind, in the order reports show them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FirstMessage,
         Self::MessageGap,
         Self::RoundTrip,
         Self::StreamWait,
         Self::MessageLag,
         Self::UndelayedRoundTrip,
+        Self::MessageDoubt,
     ];
 }
 
@@ -101,34 +105,38 @@ pub struct Split {
     /// which the system stamps only the last. The others may have been there before, for as long as
     /// they were not read.
     pub maybe_read_lag: Nanos,
-    /// How wrong its times may be for the same reason. None in the split of a step.
-    pub doubt: Doubt,
+    /// The most that a time in it may be too long for the same reason. None in the split of a step.
+    pub doubt: Nanos,
 }
 
-/// How much too long times may be, in nanoseconds, since what ended them came in one read with later
-/// ones, whose stamp it has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Doubt {
-    /// That of the whole.
-    pub of_end: Nanos,
-    /// The most of those of the messages inside.
-    pub of_messages: Nanos,
+/// When something was received, in nanoseconds since the run's epoch.
+///
+/// The system stamps the last byte of what lies unread. Whatever came before has been there for an
+/// unknown part of the time since then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Not before.
+    pub since: Nanos,
+    /// Not after; what times are measured by.
+    pub at: Nanos,
 }
 
-impl Doubt {
-    /// The larger of the two.
+impl Receipt {
+    /// At that very moment.
     #[must_use]
-    pub fn most(self) -> Nanos {
-        self.of_end.max(self.of_messages)
+    pub fn at(at: Nanos) -> Self {
+        Self { since: at, at }
     }
 
-    /// The larger of each.
+    /// How much too long a time may be that ends with it, in nanoseconds.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            of_end: self.of_end.max(other.of_end),
-            of_messages: self.of_messages.max(other.of_messages),
-        }
+    pub fn doubt(self) -> Nanos {
+        self.at.saturating_sub(self.since)
+    }
+
+    /// Whether a doubt is worth a word: more than 50 µs and more than 1 % of the time.
+    pub(crate) fn is_notable(doubt: Nanos, time: Nanos) -> bool {
+        doubt > 50_000 && doubt > time / 100
     }
 }
 
@@ -149,15 +157,11 @@ impl Split {
         self.queue_wait.saturating_add(service_time)
     }
 
-    /// Whether a time in it may be wrong by more than 50 µs, and the whole by more than 1 %.
+    /// Whether a time in it may be notably too long: by more than 50 µs and by more than 1 % of the
+    /// whole.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
-        const LEAST: Nanos = 50_000;
-        let Doubt {
-            of_end,
-            of_messages,
-        } = self.doubt;
-        of_messages > LEAST || (of_end > LEAST && of_end > self.service_time / 100)
+        Receipt::is_notable(self.doubt, self.service_time)
     }
 
     /// The generator's part of what it saw, as far as that is known.

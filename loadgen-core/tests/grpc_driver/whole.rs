@@ -180,6 +180,8 @@ fn a_server_that_never_answers(load: Load, planned: u64) {
         assert_eq!(failed, [(Failure::Timeout.into(), planned)]);
         // The time until the request left is part of it, and no part of the service time.
         assert!(record.response_time.min() >= 199_000_000);
+        let waited = record.service_time.mean() + record.parts.send_lag.mean();
+        assert!(waited >= 198_000_000.0, "{waited}");
         assert!(record.elapsed < Duration::from_secs(10));
         // Each stream was given back, so the two connections never had to be replaced.
         let connections = record.connections;

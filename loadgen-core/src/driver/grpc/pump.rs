@@ -98,8 +98,8 @@ impl Pump {
     #[inline]
     pub(super) fn times(&self, stream: u32) -> Times {
         let times = self.tap.take(stream);
-        if let (Some(sent_at), Some(received_at)) = (times.sent_at, times.received_at) {
-            let took = received_at.saturating_sub(sent_at);
+        if let (Some(sent_at), Some(received)) = (times.sent_at, times.received) {
+            let took = received.at.saturating_sub(sent_at);
             let mean = self.service_time.get();
             self.service_time
                 .set(mean - mean / MEAN_OVER + took / MEAN_OVER);

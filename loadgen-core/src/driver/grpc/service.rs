@@ -28,6 +28,7 @@ use super::status;
 use super::tap::{Tap, Times};
 use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
+use crate::workload::Receipt;
 
 /// Why a stream did not end well.
 #[derive(Debug, Clone)]
@@ -150,7 +151,7 @@ impl Passage {
     }
 
     /// When the kernel received the last piece that was handed to the reader.
-    pub(super) fn received_at(&self) -> Option<Nanos> {
+    pub(super) fn received(&self) -> Option<Receipt> {
         let bytes = self.received.load(Ordering::Relaxed);
         self.tap.received_up_to(self.stream.get(), bytes)
     }

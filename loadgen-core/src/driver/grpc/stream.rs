@@ -24,7 +24,7 @@ use crate::driver::pace::Pace;
 use crate::driver::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::StreamEnd;
-use crate::workload::{Iteration, SampleKind};
+use crate::workload::{Iteration, Receipt, SampleKind};
 
 /// Makes the call.
 pub(super) async fn run(
@@ -190,14 +190,17 @@ async fn read(
         tally.stage.set(Stage::Rest {
             messages: tally.received,
         });
-        let at = tally.passage.received_at();
-        let at = at.unwrap_or_else(|| iteration.now());
+        let received = tally.passage.received();
+        let received = received.unwrap_or_else(|| Receipt::at(iteration.now()));
+        let at = received.at;
         if !tally.shape.answers_one() {
             let (kind, from) = match previous {
                 None => (SampleKind::FirstMessage, tally.began_at()),
                 Some(previous) => (SampleKind::MessageGap, previous),
             };
-            iteration.sample_nanos(tally.step, kind, at.saturating_sub(from));
+            let took = at.saturating_sub(from);
+            iteration.sample_nanos(tally.step, kind, took);
+            iteration.message_received(tally.step, received, took);
         }
         if tally.shape == Shape::Bidirectional
             && let Some(handed) = tally.log.answered(at)
@@ -298,12 +301,8 @@ impl Drop for Tally<'_> {
         if let Some(at) = left_at {
             iteration.lagged(at.saturating_sub(self.started));
         }
-        iteration.doubt(times.doubt);
-        if let Some(at) = times.received_at {
-            iteration.received(at);
-            if let Some(since) = times.received_since {
-                iteration.received_since(since);
-            }
+        if let Some(receipt) = times.received {
+            iteration.received_within(receipt);
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::clock::Nanos;
 use crate::driver::net::Transport;
 use crate::driver::wire::Traffic;
-use crate::workload::Doubt;
+use crate::workload::Receipt;
 
 /// What a client sends before its first frame (RFC 9113, section 3.4).
 const PREFACE_LEN: u32 = 24;
@@ -82,8 +82,6 @@ pub(super) struct Tap {
     streams: RefCell<HashMap<u32, Times, BuildHasherDefault<StreamHasher>>>,
     /// How often the connection was given a turn.
     turns: Cell<u64>,
-    /// The stamp before the last one, and the last one.
-    came: Cell<(Nanos, Nanos)>,
     /// How many frames of answers came, ever.
     answers: Cell<u64>,
 }
@@ -97,14 +95,9 @@ pub(super) struct Times {
     /// Just before the write in which the kernel took its last byte.
     pub(super) sent_at: Option<Nanos>,
     /// When the kernel received its last byte, where that is known.
-    pub(super) received_at: Option<Nanos>,
-    /// Since when that byte may have been there, where others came in the same read after it.
-    pub(super) received_since: Option<Nanos>,
-    /// How much earlier than its stamp that byte, or a message before it, may have been there, at the
-    /// most: others came in the same read after it.
-    pub(super) doubt: Doubt,
+    pub(super) received: Option<Receipt>,
     /// Its DATA frames, where somebody asks for those.
-    data: Option<Box<[Frames; 2]>>,
+    data: Option<Box<Data>>,
     /// Whether those that leave are asked for, too. Kept in vain they would be memory for each message.
     keeps_sent: bool,
 }
@@ -114,34 +107,54 @@ impl Times {
     pub(super) fn began_at(&self) -> Option<Nanos> {
         self.began.map(|(_, at)| at)
     }
+
+    /// A frame of this kind, which came last, was followed by another one in the same read.
+    fn was_not_last(&mut self, kind: u8, receipt: Option<Receipt>) {
+        if self.received.is_some() {
+            self.received = receipt;
+        }
+        if let Some(data) = &mut self.data
+            && let Some((_, at)) = data.came.ends.back_mut()
+            && kind == DATA
+        {
+            *at = receipt;
+        }
+    }
+}
+
+/// A stream's DATA frames.
+#[derive(Debug, Default)]
+struct Data {
+    left: Frames<Nanos>,
+    came: Frames<Option<Receipt>>,
 }
 
 /// The DATA frames of one direction that nobody has asked for yet.
 #[derive(Debug, Default)]
-struct Frames {
+struct Frames<T> {
     /// Bytes so far.
     bytes: u64,
     /// How many bytes there were with each frame, and when.
-    ends: VecDeque<(u64, Option<Nanos>)>,
+    ends: VecDeque<(u64, T)>,
     /// When the last frame came that was asked for, and how many bytes there were with it.
-    last: Option<Nanos>,
+    last: Option<T>,
     last_end: u64,
 }
 
-impl Frames {
-    fn push(&mut self, bytes: u32, at: Option<Nanos>) {
+impl<T: Copy> Frames<T> {
+    fn push(&mut self, bytes: u32, at: T) {
         self.bytes += u64::from(bytes);
         self.ends.push_back((self.bytes, at));
     }
 
     /// When the frame came that brought the bytes up to so many.
-    fn up_to(&mut self, bytes: u64) -> Option<Nanos> {
+    fn up_to(&mut self, bytes: u64) -> Option<T> {
         // Of several messages in one frame each has its time.
         if bytes <= self.last_end {
             return self.last;
         }
         while let Some(&(end, at)) = self.ends.front() {
-            (self.last, self.last_end) = (at, end);
+            (self.last, self.last_end) = (Some(at), end);
             if end > bytes {
                 break;
             }
@@ -154,9 +167,6 @@ impl Frames {
     }
 }
 
-const OUT: usize = 0;
-const IN: usize = 1;
-
 impl Tap {
     /// Of a connection before its first byte.
     pub(super) fn new(traffic: &Rc<Traffic>) -> Rc<Self> {
@@ -166,7 +176,6 @@ impl Tap {
             inward: RefCell::new(Scanner::skipping(0)),
             streams: RefCell::default(),
             turns: Cell::new(0),
-            came: Cell::default(),
             answers: Cell::new(0),
         })
     }
@@ -213,19 +222,17 @@ impl Tap {
     }
 
     /// When the kernel received the frame that brought the stream's data up to so many bytes.
-    pub(super) fn received_up_to(&self, stream: u32, bytes: u64) -> Option<Nanos> {
-        self.up_to(stream, IN, bytes)
+    pub(super) fn received_up_to(&self, stream: u32, bytes: u64) -> Option<Receipt> {
+        let mut streams = self.streams.borrow_mut();
+        let data = streams.get_mut(&stream)?.data.as_mut()?;
+        data.came.up_to(bytes).flatten()
     }
 
     /// The same of what was sent.
     pub(super) fn sent_up_to(&self, stream: u32, bytes: u64) -> Option<Nanos> {
-        self.up_to(stream, OUT, bytes)
-    }
-
-    fn up_to(&self, stream: u32, direction: usize, bytes: u64) -> Option<Nanos> {
         let mut streams = self.streams.borrow_mut();
         let data = streams.get_mut(&stream)?.data.as_mut()?;
-        data[direction].up_to(bytes)
+        data.left.up_to(bytes)
     }
 
     #[inline]
@@ -242,7 +249,7 @@ impl Tap {
                     // its head: it begins with its own first frame.
                     if frame.kind == DATA {
                         if times.keeps_sent {
-                            data[OUT].push(frame.data_len(), Some(at));
+                            data.left.push(frame.data_len(), at);
                         }
                         times.began.get_or_insert((turn, at));
                     }
@@ -259,46 +266,33 @@ impl Tap {
 
     #[inline]
     fn came(&self, bytes: &[u8]) {
-        let at = self.traffic.received_at();
-        // What is read in pieces may have one stamp all the same.
-        let (mut before, latest) = self.came.get();
-        if let Some(at) = at.filter(|&at| at != latest) {
-            before = latest;
-            self.came.set((before, at));
-        }
-        let shared = || match at {
-            Some(at) => self.traffic.in_doubt_for(at, before),
-            None => 0,
-        };
-        let (mut last_ended, mut last_message) = (None, None);
+        let (last, earlier) = (self.traffic.received(), self.traffic.received_earlier());
+        // Each is taken for the last one of the read until another one follows.
+        let mut previous = None;
         self.inward.borrow_mut().scan(bytes, |frame| {
             if !frame.is_of_message() && frame.kind != RST_STREAM {
                 return;
             }
             self.answers.set(self.answers.get() + 1);
             let streams = &mut *self.streams.borrow_mut();
-            let ends = frame.ends_stream() || frame.kind == RST_STREAM;
-            // The stamp is the last one's.
-            if ends
-                && let Some(other) = last_ended.replace(frame.stream)
-                && other != frame.stream
-                && let Some(times) = streams.get_mut(&other)
+            if let Some((stream, kind)) = previous.take()
+                && let Some(times) = streams.get_mut(&stream)
             {
-                times.received_since = Some(before);
-                times.doubt.of_end = shared();
+                times.was_not_last(kind, earlier);
             }
-            if let Some(times) = streams.get_mut(&frame.stream) {
-                if ends {
-                    times.received_at = at;
-                }
-                if let (Some(data), DATA) = (&mut times.data, frame.kind) {
-                    data[IN].push(frame.data_len(), at);
-                    if let Some(other) = last_message.replace(frame.stream)
-                        && let Some(times) = streams.get_mut(&other)
-                    {
-                        times.doubt.of_messages = times.doubt.of_messages.max(shared());
-                    }
-                }
+            let Some(times) = streams.get_mut(&frame.stream) else {
+                return;
+            };
+            let ends = frame.ends_stream() || frame.kind == RST_STREAM;
+            if ends {
+                times.received = last;
+            }
+            let data = times.data.as_mut().filter(|_| frame.kind == DATA);
+            if ends || data.is_some() {
+                previous = Some((frame.stream, frame.kind));
+            }
+            if let Some(data) = data {
+                data.came.push(frame.data_len(), last);
             }
         });
     }
@@ -491,45 +485,53 @@ mod tests {
             tap.left(&frame(DATA, 0, 1, b"hello"));
             let times = tap.take(1);
             let data = times.data.expect("it is watched");
-            assert_eq!(data[OUT].ends.len(), usize::from(keeps));
+            assert_eq!(data.left.ends.len(), usize::from(keeps));
         }
     }
 
     /// Of two messages in one read, the second one has the stamp and the first one may have been there
-    /// before: since the read before, and for no longer than the second one was not read.
+    /// since the read before.
     #[test]
     fn a_message_that_shares_a_stamp_is_in_doubt() {
-        let clock = Clock::start();
-        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(clock))));
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let tap = Tap::new(&traffic);
         tap.watch_data(1, false);
         tap.watch_data(3, false);
-        let mut now = clock.now();
-        while now < 4_000_000 {
-            std::thread::yield_now();
-            now = clock.now();
-        }
-        traffic.came_at(Some(now - 3_000_000));
-        tap.came(&frame(DATA, 0, 1, b"hello"));
-        traffic.came_at(Some(now - 2_000_000));
-        let both = [frame(DATA, 0, 1, b"hello"), frame(DATA, 0, 3, b"hello")];
-        tap.came(&both.concat());
-        assert_eq!(tap.take(1).doubt.of_messages, 1_000_000);
-        assert_eq!(tap.take(3).doubt.of_messages, 0);
+        tap.watch(5);
+        let message = |stream| frame(DATA, 0, stream, b"hello");
+        let shared = Some(Receipt { since: 1, at: 2 });
+        let exact = Some(Receipt::at(2));
+
+        traffic.came(Some(1), true);
+        tap.came(&message(1));
+        traffic.came(Some(2), true);
+        let end = frame(HEADERS, END_STREAM, 5, &[]);
+        tap.came(&[message(1), message(1), end, message(3)].concat());
+        assert_eq!(tap.received_up_to(1, 5), Some(Receipt::at(1)));
+        assert_eq!(tap.received_up_to(1, 10), shared);
+        assert_eq!(tap.received_up_to(1, 15), shared);
+        assert_eq!(tap.take(5).received, shared);
+        assert_eq!(tap.received_up_to(3, 5), exact);
+
+        // More lies unread.
+        traffic.came(Some(3), false);
+        tap.came(&message(3));
+        let unread = Some(Receipt { since: 2, at: 3 });
+        assert_eq!(tap.received_up_to(3, 10), unread);
     }
 
     /// Two messages in one frame, two in the next: each has the time of its own frame.
     #[test]
     fn messages_of_one_frame_came_together() {
         let mut frames = Frames::default();
-        frames.push(20, Some(1));
-        frames.push(20, Some(6));
+        frames.push(20, 1);
+        frames.push(20, 6);
         let came: Vec<_> = [10, 20, 30, 40].map(|bytes| frames.up_to(bytes)).into();
         assert_eq!(came, [Some(1), Some(1), Some(6), Some(6)]);
         // One that ends inside a frame whose other message was asked for first.
         let mut frames = Frames::default();
-        frames.push(20, Some(1));
-        frames.push(20, Some(6));
+        frames.push(20, 1);
+        frames.push(20, 6);
         assert_eq!(frames.up_to(20), Some(1));
         assert_eq!(frames.up_to(20), Some(1));
         assert_eq!(frames.up_to(25), Some(6));
@@ -547,7 +549,7 @@ mod tests {
     fn data_is_known_by_how_far_it_reaches() {
         let mut frames = Frames::default();
         for at in 1..=3 {
-            frames.push(10, Some(at));
+            frames.push(10, at);
         }
         assert_eq!(frames.up_to(5), Some(1), "within the first");
         assert_eq!(frames.up_to(10), Some(1));

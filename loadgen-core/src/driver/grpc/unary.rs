@@ -259,12 +259,8 @@ impl Drop for UnderWay<'_> {
                 self.stage.set(Stage::Answer);
             }
         }
-        if let Some(received_at) = times.received_at {
-            self.iteration.received(received_at);
-            if let Some(since) = times.received_since {
-                self.iteration.received_since(since);
-            }
-            self.iteration.doubt(times.doubt);
+        if let Some(receipt) = times.received {
+            self.iteration.received_within(receipt);
         }
         if self.slot.is_under_way() {
             self.stream.send_reset(Reason::CANCEL);

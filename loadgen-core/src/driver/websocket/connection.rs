@@ -22,12 +22,12 @@ use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 use super::account::Account;
 use super::sequence::Sequence;
 use super::unfinished::Unfinished;
+use super::watch::Watched;
 use crate::clock::Nanos;
 use crate::driver::counted::Counted;
-use crate::driver::net::Transport;
 use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
-use crate::workload::Observer;
+use crate::workload::{Observer, Receipt};
 
 /// Read at once, and held by each connection for as long as it is open.
 const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -53,8 +53,10 @@ pub(super) fn config(max_message: u32) -> WebSocketConfig {
 
 /// An open connection.
 pub(super) struct Connection {
-    socket: WebSocketStream<Transport>,
+    socket: WebSocketStream<Watched>,
     traffic: Rc<Traffic>,
+    /// The last message or pong, where that is known.
+    received: Option<Receipt>,
     unfinished: Unfinished,
     /// Which of a user's connections it is.
     pub(super) line: usize,
@@ -179,7 +181,7 @@ fn problem_in_words(problem: &ProtocolError) -> String {
 
 impl Connection {
     pub(super) fn new(
-        socket: WebSocketStream<Transport>,
+        socket: WebSocketStream<Watched>,
         traffic: Rc<Traffic>,
         unfinished: Unfinished,
         identity: Option<HeaderValue>,
@@ -188,6 +190,7 @@ impl Connection {
         Self {
             socket,
             traffic,
+            received: None,
             unfinished,
             line: 0,
             step: 0,
@@ -209,8 +212,8 @@ impl Connection {
 
     /// When the kernel received the last byte of the message that came last, where that is known.
     #[inline]
-    pub(super) fn received_at(&self) -> Option<Nanos> {
-        self.traffic.received_at()
+    pub(super) fn received(&self) -> Option<Receipt> {
+        self.received
     }
 
     /// Has it counted among the open ones until it is gone.
@@ -223,7 +226,7 @@ impl Connection {
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Lost>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.socket).poll_next(cx) else {
-                let checked = self.unfinished.check(self.traffic.received());
+                let checked = self.unfinished.check(self.traffic.bytes_received());
                 return match checked {
                     Ok(()) => Poll::Pending,
                     Err(detail) => Poll::Ready(Err(Lost::new(Failure::Protocol, detail))),
@@ -231,11 +234,13 @@ impl Connection {
             };
             let lost = match next {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                    self.unfinished.is_complete(self.traffic.received());
+                    self.unfinished.is_complete(self.traffic.bytes_received());
+                    self.note_receipt();
                     return Poll::Ready(Ok(Incoming::Message(message)));
                 }
                 Some(Ok(Message::Pong(payload))) => {
                     self.unfinished.not_of_message(payload.len() + HEADER_BYTES);
+                    self.note_receipt();
                     return Poll::Ready(Ok(Incoming::Pong(payload)));
                 }
                 Some(Ok(Message::Ping(payload))) => {
@@ -251,6 +256,11 @@ impl Connection {
             let _ = Pin::new(&mut self.socket).poll_flush(cx);
             return Poll::Ready(Err(lost));
         }
+    }
+
+    #[inline]
+    fn note_receipt(&mut self) {
+        self.received = self.socket.get_ref().watch().next();
     }
 
     /// Whether one more message may be handed over.

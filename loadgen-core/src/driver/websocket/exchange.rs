@@ -23,7 +23,7 @@ use crate::clock::Nanos;
 use crate::driver::pace::Pace;
 use crate::driver::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
-use crate::workload::{Iteration, MessageFault, SampleKind};
+use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 
 /// Messages that a step sends or takes before others on the thread have their turn.
 const BURST: u32 = 256;
@@ -232,9 +232,9 @@ impl<'a> Turn<'a> {
                 return Ok(());
             };
             let incoming = incoming?;
-            let at = self.connection().received_at();
-            let at = at.unwrap_or_else(|| self.iteration.now());
-            self.take(incoming, at)?;
+            let received = self.connection().received();
+            let received = received.unwrap_or_else(|| Receipt::at(self.iteration.now()));
+            self.take(incoming, received)?;
         }
         cx.waker().wake_by_ref();
         Ok(())
@@ -361,8 +361,8 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Takes what was received at `at`.
-    fn take(&mut self, incoming: Incoming, at: Nanos) -> Result<(), Lost> {
+    /// Takes what was received.
+    fn take(&mut self, incoming: Incoming, at: Receipt) -> Result<(), Lost> {
         let message = match incoming {
             Incoming::Message(message) => message,
             Incoming::Pong(payload) => {
@@ -394,7 +394,7 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    fn take_pong(&mut self, number: u64, at: Nanos) {
+    fn take_pong(&mut self, number: u64, at: Receipt) {
         let account = &mut self.connection().account;
         let is_late = account.was_given_up_ping(number);
         let is_waited_for = matches!(self.exchange.expect, Expect::Pong);
@@ -403,7 +403,7 @@ impl<'a> Turn<'a> {
         } else if is_waited_for
             && let Some((ping, earlier)) = self.connection().account.answered_up_to(number)
         {
-            self.take_room(at);
+            self.take_room(at.at);
             self.answered += earlier;
             self.take_reply(ping, at);
         }
@@ -416,7 +416,8 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn take_reply(&mut self, message: Pending, at: Nanos) {
+    fn take_reply(&mut self, message: Pending, received: Receipt) {
+        let at = received.at;
         self.take_room(at);
         self.tally.received += 1;
         self.answered += 1;
@@ -427,18 +428,20 @@ impl<'a> Turn<'a> {
             sent_at: message.sent_at,
             reply_at: at,
         };
-        round_trip.record(self.exchange.step, self.iteration);
-        self.iteration.received(at);
+        let took = round_trip.record(self.exchange.step, self.iteration);
+        self.iteration
+            .message_received(self.exchange.step, received, took);
+        self.iteration.received_within(received);
     }
 
-    fn take_of_stream(&mut self, message: &Message, at: Option<Nanos>) -> Result<(), Lost> {
+    fn take_of_stream(&mut self, message: &Message, at: Option<Receipt>) -> Result<(), Lost> {
         let Some(streams) = &mut self.streams else {
             return Ok(());
         };
         let step = self.exchange.step;
-        if let Some(at) = at {
-            self.last_reply = at;
-            self.iteration.received(at);
+        if let Some(received) = at {
+            self.last_reply = received.at;
+            self.iteration.received_within(received);
         }
         if streams.take(message, at, step, self.iteration, &mut self.tally)? {
             self.end_stream();

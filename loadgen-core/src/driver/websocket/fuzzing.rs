@@ -18,6 +18,7 @@ use super::hub::Hub;
 use super::line::Line;
 use super::prepare::{Action, Prepared};
 use super::unfinished::Unfinished;
+use super::watch::Watched;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::net::Transport;
@@ -77,14 +78,13 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         },
     );
     let line = Line::new(&hub, UserId(0), 0);
-    let transport = Transport::Replay(replay);
+    let traffic = Rc::new(Traffic::new(&stamps));
     let socket = WebSocketStream::from_raw_socket(
-        transport,
+        Watched::new(Transport::Replay(replay), &traffic, &[]),
         Role::Client,
         Some(config(prepared.max_message)),
     )
     .await;
-    let traffic = Rc::new(Traffic::new(&stamps));
     line.put_back(Box::new(Connection::new(
         socket,
         traffic,

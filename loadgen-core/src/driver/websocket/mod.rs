@@ -28,6 +28,7 @@ mod stream;
 mod tally;
 mod unfinished;
 mod upgrade;
+mod watch;
 
 use std::fmt;
 use std::rc::Rc;

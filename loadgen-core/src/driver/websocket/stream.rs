@@ -15,7 +15,7 @@ use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::scenario::StreamEnd;
-use crate::workload::{Iteration, MessageFault, SampleKind};
+use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 
 /// Sequence numbers that a message to people names.
 const MOST_NAMED: usize = 5;
@@ -92,7 +92,7 @@ impl<'a> Streams<'a> {
     pub(super) fn take(
         &mut self,
         message: &Message,
-        at: Option<Nanos>,
+        at: Option<Receipt>,
         step: usize,
         iteration: &Iteration<'_>,
         tally: &mut Tally,
@@ -105,7 +105,7 @@ impl<'a> Streams<'a> {
             }
         }
         self.messages += 1;
-        if let Some(now) = at {
+        if let Some(received) = at {
             // After one whose time is not known there is no gap to be measured.
             let sample = match self.previous {
                 Some(previous) => Some((SampleKind::MessageGap, previous)),
@@ -113,10 +113,12 @@ impl<'a> Streams<'a> {
                 None => None,
             };
             if let Some((kind, from)) = sample {
-                iteration.sample_nanos(step, kind, now.saturating_sub(from));
+                let took = received.at.saturating_sub(from);
+                iteration.sample_nanos(step, kind, took);
+                iteration.message_received(step, received, took);
             }
         }
-        self.previous = at;
+        self.previous = at.map(|received| received.at);
         Ok(self.has_all())
     }
 

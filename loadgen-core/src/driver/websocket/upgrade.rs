@@ -3,6 +3,8 @@
 //! Owns the rules for the answer (RFC 6455, 4.1). The library has them too, but takes `Connection` for
 //! one word where HTTP has a list: proxies answer `keep-alive, Upgrade`.
 
+use std::rc::Rc;
+
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +17,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::watch::Watched;
 use crate::driver::net::Transport;
+use crate::driver::wire::Traffic;
 
 /// The longest head of an answer that is taken.
 const MOST_HEAD_BYTES: usize = 64 << 10;
@@ -26,7 +30,8 @@ pub(super) async fn upgrade(
     offered: &str,
     mut transport: Transport,
     config: WebSocketConfig,
-) -> Result<(WebSocketStream<Transport>, HeaderMap), Error> {
+    traffic: &Rc<Traffic>,
+) -> Result<(WebSocketStream<Watched>, HeaderMap), Error> {
     let (request, key) = generate_request(request)?;
     transport.write_all(&request).await?;
     transport.flush().await?;
@@ -48,8 +53,9 @@ pub(super) async fn upgrade(
     }
     let headers = response.into_parts().0.headers;
     check(&headers, &key, offered)?;
+    let watched = Watched::new(transport, traffic, &rest);
     let socket =
-        WebSocketStream::from_partially_read(transport, rest, Role::Client, Some(config)).await;
+        WebSocketStream::from_partially_read(watched, rest, Role::Client, Some(config)).await;
     Ok((socket, headers))
 }
 

@@ -3,11 +3,13 @@
 //! The generator's part at a percentile is that percentile of a series less the same percentile of
 //! the series without start lag and send lag, or without the lag of messages.
 
+use std::fmt::Write;
+
 use super::super::phrase::{percent, span};
 use super::super::statistics::Statistics;
 use super::{Findings, ratio, span_us};
-use crate::clock::nanos;
-use crate::record::{Histogram, ScenarioRecord, StepRecord};
+use crate::clock::{Nanos, nanos};
+use crate::record::{Histogram, Parts, ScenarioRecord, StepRecord};
 use crate::workload::SampleKind;
 
 /// A larger part of a percentile than this makes it doubtful.
@@ -16,15 +18,17 @@ const NOTABLE_PART: f64 = 0.1;
 const NOTABLE_US: f64 = 50.0;
 /// A larger part of a percentile than this, and it does not describe the service.
 const MOST_PART: f64 = 0.5;
+/// A percentile that at least this share of the times is above can make a run invalid. One that fewer
+/// are above is moved by a single pause of the machine's, which is no reason to throw all others away;
+/// a warning names it.
+const DECIDES: f64 = 0.01;
 
 /// A percentile and what of it is the generator's.
 #[derive(Debug, Clone, Copy)]
 struct Delayed {
     name: &'static str,
-    /// Whether it decides. What one in a hundred comes to is a share that matters; a percentile that
-    /// fewer come to is moved by a single pause of the machine's, which is no reason to throw all
-    /// others away. The warning names it.
-    decides: bool,
+    /// Which share of the times is above it.
+    above: f64,
     seen_us: f64,
     undelayed_us: f64,
 }
@@ -43,31 +47,38 @@ impl Delayed {
     }
 
     fn is_too_much(self, late_after_us: f64) -> bool {
-        self.decides && self.share() > MOST_PART && self.part_us() > late_after_us
+        self.above >= DECIDES && self.share() > MOST_PART && self.part_us() > late_after_us
     }
 }
 
-/// The percentiles that are given of a series, each with what it would be without delay.
-fn percentiles(seen: &Histogram, undelayed: &Histogram) -> impl Iterator<Item = Delayed> {
+/// The percentiles of a series: the name, which share of the times is above, and the figure where it is
+/// given.
+fn percentiles(times: &Statistics) -> [(&'static str, f64, Option<f64>); 6] {
+    [
+        ("p50", 0.5, times.p50),
+        ("p90", 0.1, times.p90),
+        ("p95", 0.05, times.p95),
+        ("p99", 0.01, times.p99),
+        ("p99.9", 0.001, times.p999),
+        ("p99.99", 0.0001, times.p9999),
+    ]
+}
+
+/// Those that are given of a series and notably delayed.
+fn notable(seen: &Histogram, undelayed: &Histogram) -> Vec<Delayed> {
     let (seen, without) = (Statistics::of(seen), Statistics::of(undelayed));
-    let given = [
-        ("p50", true, seen.p50, without.p50),
-        ("p90", true, seen.p90, without.p90),
-        ("p95", true, seen.p95, without.p95),
-        ("p99", true, seen.p99, without.p99),
-        ("p99.9", false, seen.p999, without.p999),
-        ("p99.99", false, seen.p9999, without.p9999),
-    ];
-    given
-        .into_iter()
-        .filter_map(|(name, decides, seen, without)| {
+    let pairs = percentiles(&seen).into_iter().zip(percentiles(&without));
+    pairs
+        .filter_map(|((name, above, seen), (_, _, without))| {
             Some(Delayed {
                 name,
-                decides,
+                above,
                 seen_us: seen?,
                 undelayed_us: without?,
             })
         })
+        .filter(|it| it.is_notable())
+        .collect()
 }
 
 /// Judges every series of a scenario that the generator's part is in.
@@ -93,31 +104,37 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         let of = format!("{name} step `{}`", step.name);
         Some((of, "round trip", seen, undelayed))
     });
-    let mut is_said = false;
+    // Of which share of the replies something is said.
+    let mut said_of = 0.0;
     let late_after_us = nanos(scenario.late_after) as f64 / 1_000.0;
     let all = std::iter::once(of_scenario)
         .chain(of_steps)
         .chain(of_messages);
     for (of, what, seen, undelayed) in all {
         // Of those that are alike the first: more requests are behind it.
-        let mut notable: Vec<Delayed> = percentiles(seen, undelayed)
-            .filter(|it| it.is_notable())
-            .collect();
-        notable.reverse();
-        let worst = notable.into_iter().max_by(|a, b| {
-            let rank = |it: &Delayed| (it.is_too_much(late_after_us), it.share());
+        let notable = notable(seen, undelayed);
+        let worst = notable.iter().rev().max_by(|a, b| {
+            let rank = |it: &&Delayed| (it.is_too_much(late_after_us), it.share());
             let ((a, a_share), (b, b_share)) = (rank(a), rank(b));
             a.cmp(&b).then(a_share.total_cmp(&b_share))
         });
-        let Some(worst) = worst else { continue };
-        is_said |= worst.decides && of == name;
-        let figures = format!(
+        let (Some(worst), Some(lowest)) = (worst, notable.first()) else {
+            continue;
+        };
+        let mut figures = format!(
             "{of}: {} of {what} {} ({}) is the generator's part, without it {}",
             percent(worst.share()),
             worst.name,
             span_us(worst.seen_us),
             span_us(worst.undelayed_us),
         );
+        if lowest.name != worst.name {
+            let part = percent(NOTABLE_PART);
+            let _ = write!(figures, "; from {} on more than {part} is", lowest.name);
+        }
+        if of == name {
+            said_of = lowest.above;
+        }
         if worst.is_too_much(late_after_us) {
             let most = percent(MOST_PART);
             let sentence = format!("{figures} (at most {most} may be)");
@@ -127,35 +144,57 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
             findings.warnings.push(figures);
         }
     }
-    // One sentence about too many replies to keep up with is enough.
-    if !is_said {
-        findings.warnings.extend(doubt(scenario));
+    let Parts {
+        in_doubt, doubt, ..
+    } = scenario.parts;
+    let said = too_long(
+        &name,
+        "replies",
+        (in_doubt, doubt),
+        &scenario.service_time,
+        // One sentence about too many replies to keep up with is enough.
+        said_of,
+    );
+    findings.warnings.extend(said);
+    for step in &scenario.steps {
+        let Some(doubts) = samples(step, SampleKind::MessageDoubt) else {
+            continue;
+        };
+        let in_doubt = doubts.len();
+        let doubt = (doubts.mean() * in_doubt as f64) as Nanos;
+        let of = match is_single {
+            true => name.clone(),
+            false => format!("{name} step `{}`", step.name),
+        };
+        let times = [
+            SampleKind::RoundTrip,
+            SampleKind::MessageGap,
+            SampleKind::FirstMessage,
+        ];
+        let times = times.into_iter().find_map(|kind| samples(step, kind));
+        let said = times.and_then(|times| too_long(&of, "messages", (in_doubt, doubt), times, 0.0));
+        findings.warnings.extend(said);
     }
 }
 
-/// From which percentile on too many replies have the stamp of a later one, if there is such a one.
-fn doubt(scenario: &ScenarioRecord) -> Option<String> {
-    let in_doubt = scenario.parts.in_doubt;
-    let times = Statistics::of(&scenario.service_time);
-    let share = ratio(in_doubt, times.count);
-    let given = [
-        ("p50", 0.5, times.p50),
-        ("p90", 0.1, times.p90),
-        ("p95", 0.05, times.p95),
-        ("p99", 0.01, times.p99),
-        ("p99.9", 0.001, times.p999),
-        ("p99.99", 0.0001, times.p9999),
-    ];
-    let (from, ..) = given
+/// From which percentile on too many times are ended by what has the stamp of something later, if there
+/// is such a one, and nothing is said of that yet. So many are in doubt, all together by so much.
+fn too_long(
+    of: &str,
+    what: &str,
+    (in_doubt, doubt): (u64, Nanos),
+    times: &Histogram,
+    said_of: f64,
+) -> Option<String> {
+    let share = ratio(in_doubt, times.len());
+    let (from, above, _) = percentiles(&Statistics::of(times))
         .into_iter()
         .find(|(_, above, figure)| figure.is_some() && share > above * NOTABLE_PART)?;
-    Some(format!(
-        "`{}`: the generator read {} of the replies together with later ones and has only their time of \
-         receipt: {from} and above, of messages too, may be too long, \
-         by {} each in the mean",
-        scenario.name,
-        percent(share),
-        span(scenario.parts.doubt / in_doubt),
+    (above > said_of).then(|| format!(
+        "{of}: the generator read {} of the {what} together with later ones, whose time of receipt they \
+         have: {from} of their times and above may be too long, by {} each in the mean",
+        percent(share.min(1.0)),
+        span(doubt / in_doubt.max(1)),
     ))
 }
 

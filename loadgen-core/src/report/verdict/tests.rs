@@ -259,8 +259,8 @@ fn a_run_that_measured_nothing_says_so_once() {
 /// of p99.99, which 10,000 do not give.
 #[test_case(0 => ""; "none")]
 #[test_case(1 => ""; "too few for any percentile that is given")]
-#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones and has only their time of receipt: p99.9 and above, of messages too, may be too long, by 100 µs each in the mean"; "enough for p99.9")]
-#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones and has only their time of receipt: p95 and above, of messages too, may be too long, by 100 µs each in the mean"; "enough for p95")]
+#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones, whose time of receipt they have: p99.9 of their times and above may be too long, by 100 µs each in the mean"; "enough for p99.9")]
+#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones, whose time of receipt they have: p95 of their times and above may be too long, by 100 µs each in the mean"; "enough for p95")]
 fn replies_that_share_a_stamp(in_doubt: u64) -> String {
     let record = run(false, |record| {
         let scenario = &mut record.scenarios[0];
@@ -269,6 +269,25 @@ fn replies_that_share_a_stamp(in_doubt: u64) -> String {
         scenario.parts.doubt = in_doubt * 100_000;
     });
     verdict(&record, &[]).warnings.join("\n")
+}
+
+#[test]
+fn messages_that_share_a_stamp() {
+    let record = run(false, |record| {
+        let step = &mut record.scenarios[0].steps[0];
+        step.samples = [
+            (SampleKind::RoundTrip, 1_000_000, 1_000),
+            (SampleKind::MessageDoubt, 200_000, 70),
+        ]
+        .map(|(kind, value, count)| {
+            let mut samples = crate::record::new_histogram();
+            samples.saturating_record_n(value, count);
+            (kind, samples)
+        })
+        .into();
+    });
+    let warnings = verdict(&record, &[]).warnings.join("\n");
+    insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with later ones, whose time of receipt they have: p50 of their times and above may be too long, by 200 µs each in the mean");
 }
 
 /// What is said of the generator's part covers it.

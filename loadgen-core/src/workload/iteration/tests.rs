@@ -14,6 +14,7 @@ const QUEUE_WAIT: Nanos = 4 * MS;
 #[derive(Default)]
 struct Kept {
     steps: RefCell<Vec<StepSample>>,
+    samples: RefCell<Vec<(SampleKind, Nanos)>>,
     backed_off: Cell<Nanos>,
     rests: Cell<u32>,
 }
@@ -22,7 +23,9 @@ impl Observer for Kept {
     fn step(&self, sample: StepSample) {
         self.steps.borrow_mut().push(sample);
     }
-    fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
+    fn sample(&self, _: usize, kind: SampleKind, value: Nanos) {
+        self.samples.borrow_mut().push((kind, value));
+    }
     fn messages(&self, _: usize, _: u64, _: u64) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, _: &[u8]) -> BackendIndex {
@@ -150,16 +153,41 @@ fn a_back_off_is_in_no_time() {
 /// Of replies in one read all but the last may have been there for as long as they were not read.
 #[test]
 fn a_shared_stamp_is_in_doubt_by_the_read_lag() {
-    for (since, read_lag, doubt) in [(0, 2, 2), (6, 3, 1), (0, 9, 7)] {
+    // Since when it may have been there, how late it was read; the doubt, and how much of it counts.
+    for (since, read_lag, doubt, maybe) in [(0, 2, 5, 2), (6, 3, 1, 1), (0, 9, 5, 5), (7, 9, 0, 0)]
+    {
         let kept = Kept::default();
         let it = iteration(&kept, true);
-        it.received(START + 7 * MS);
-        it.received_since(START + since * MS);
+        it.sent(START + 2 * MS);
+        it.received_within(Receipt {
+            since: START + since * MS,
+            at: START + 7 * MS,
+        });
         let (split, _) = it.split(START + (7 + read_lag) * MS, false);
-        assert_eq!(split.maybe_read_lag, doubt * MS, "{since} {read_lag}");
-        assert_eq!(split.service_time, 7 * MS, "it is not known");
-        assert_eq!(split.undelayed(), QUEUE_WAIT + (7 - doubt) * MS);
+        assert_eq!(split.doubt, doubt * MS, "{since} {read_lag}");
+        assert_eq!(split.maybe_read_lag, maybe * MS, "{since} {read_lag}");
+        assert_eq!(split.service_time, 5 * MS, "it is not known");
+        assert_eq!(split.undelayed(), QUEUE_WAIT + (5 - maybe) * MS);
+        assert_eq!(split.is_in_doubt(), doubt > 0);
     }
+}
+
+#[test]
+fn a_message_in_doubt_by_little_is_not_worth_a_word() {
+    let kept = Kept::default();
+    let it = iteration(&kept, true);
+    let doubtful = Receipt {
+        since: 0,
+        at: 100_000,
+    };
+    it.message_received(0, Receipt::at(7), MS);
+    it.message_received(0, doubtful, 40_000);
+    it.message_received(0, doubtful, 100 * MS);
+    assert_eq!(kept.samples.take(), []);
+    it.message_received(0, doubtful, 60_000);
+    it.message_received(0, doubtful, MS);
+    let doubts = [60_000, 100_000].map(|doubt| (SampleKind::MessageDoubt, doubt));
+    assert_eq!(kept.samples.take(), doubts);
 }
 
 #[test]

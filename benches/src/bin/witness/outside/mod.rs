@@ -122,8 +122,8 @@ fn observe(generator: &Generator, case: &Case) -> Result<Observed, BoxError> {
     };
     let truth = Truth::of(&log, case, judge::began(&document));
     let mut remarks = Vec::new();
-    if let Some(sentence) = judge::admission(&document) {
-        remarks.push(format!("loadgen says: {sentence}"));
+    if let Some(admission) = judge::admission(&document) {
+        remarks.push(format!("loadgen says: {}", admission.sentence));
     }
     if truth.unanswered > 0 {
         remarks.push(format!("{} replies were never written", truth.unanswered));

@@ -1,0 +1,303 @@
+//! When each message came.
+//!
+//! Owns the reading of frame headers (RFC 6455, section 5.2) as they pass between the wire, which does
+//! not know messages, and the WebSocket library, which does not say which of them came together.
+//! Changes nothing that passes.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::driver::net::Transport;
+use crate::driver::wire::Traffic;
+use crate::workload::Receipt;
+
+/// A connection's bytes, looked at on their way in.
+#[derive(Debug)]
+pub(super) struct Watched {
+    transport: Transport,
+    watch: Rc<Watch>,
+}
+
+impl Watched {
+    /// Of a connection on which so much has come after the answer to its upgrade.
+    pub(super) fn new(transport: Transport, traffic: &Rc<Traffic>, came: &[u8]) -> Self {
+        let watch = Rc::new(Watch {
+            traffic: Rc::clone(traffic),
+            scanner: RefCell::default(),
+            receipts: RefCell::default(),
+        });
+        watch.came(came);
+        Self { transport, watch }
+    }
+
+    pub(super) fn watch(&self) -> &Rc<Watch> {
+        &self.watch
+    }
+}
+
+impl AsyncRead for Watched {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        self.watch.came(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.transport).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}
+
+/// What is known of the messages and pongs that the library has not handed on yet: of what one read
+/// has brought, as it reads no more before that.
+#[derive(Debug)]
+pub(super) struct Watch {
+    traffic: Rc<Traffic>,
+    scanner: RefCell<Scanner>,
+    receipts: RefCell<VecDeque<Option<Receipt>>>,
+}
+
+impl Watch {
+    /// When the kernel received the last byte of the next message or pong, where that is known.
+    #[inline]
+    pub(super) fn next(&self) -> Option<Receipt> {
+        self.receipts.borrow_mut().pop_front().flatten()
+    }
+
+    #[inline]
+    fn came(&self, bytes: &[u8]) {
+        let mut scanner = self.scanner.borrow_mut();
+        let mut receipts = self.receipts.borrow_mut();
+        let earlier = self.traffic.received_earlier();
+        scanner.scan(bytes, || receipts.push_back(earlier));
+        if scanner.ended_with_message
+            && let Some(last) = receipts.back_mut()
+        {
+            *last = self.traffic.received();
+        }
+    }
+}
+
+const CONTINUATION: u8 = 0;
+const PONG: u8 = 10;
+const FIN: u8 = 0x80;
+const MASKED: u8 = 0x80;
+/// The longest header of a frame.
+const MOST_HEADER: usize = 14;
+
+/// Finds the ends of messages and pongs in bytes that come in pieces of any size.
+#[derive(Debug, Default)]
+struct Scanner {
+    header: [u8; MOST_HEADER],
+    have: usize,
+    /// Bytes of the frame to come.
+    left: u64,
+    /// Whether the piece ended with a message, of which nothing more can come.
+    ended_with_message: bool,
+}
+
+impl Scanner {
+    /// Looks at what passes and tells of the end of each message and pong.
+    #[inline]
+    fn scan(&mut self, mut bytes: &[u8], mut ended: impl FnMut()) {
+        self.ended_with_message = false;
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let passed = usize::try_from(self.left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                bytes = &bytes[passed..];
+                self.left -= passed as u64;
+            } else {
+                let wanted = self.wanted();
+                let taken = (wanted - self.have).min(bytes.len());
+                self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+                self.have += taken;
+                bytes = &bytes[taken..];
+                if self.have < self.wanted() {
+                    self.ended_with_message = false;
+                    continue;
+                }
+                self.left = self.payload_len();
+            }
+            if self.left == 0 {
+                self.have = 0;
+                self.ended_with_message = self.ends_message();
+                if self.ended_with_message {
+                    ended();
+                }
+            } else {
+                self.ended_with_message = false;
+            }
+        }
+    }
+
+    /// How long the header is, as far as it can be told.
+    fn wanted(&self) -> usize {
+        if self.have < 2 {
+            return 2;
+        }
+        let of_length = match self.header[1] & !MASKED {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let of_mask = if self.header[1] & MASKED != 0 { 4 } else { 0 };
+        2 + of_length + of_mask
+    }
+
+    fn payload_len(&self) -> u64 {
+        let [_, len, a, b, c, d, e, f, g, h, ..] = self.header;
+        match len & !MASKED {
+            126 => u64::from(u16::from_be_bytes([a, b])),
+            127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            len => u64::from(len),
+        }
+    }
+
+    /// Whether the library hands something on with this frame. Of control frames that is pongs.
+    fn ends_message(&self) -> bool {
+        let kind = self.header[0] & 0x0f;
+        self.header[0] & FIN != 0 && ((CONTINUATION..8).contains(&kind) || kind == PONG)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::{Clock, StampClock};
+
+    fn frame(first: u8, payload: usize) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload {
+            0..126 => bytes.push(payload as u8),
+            126..0x1_0000 => {
+                bytes.push(126);
+                bytes.extend((payload as u16).to_be_bytes());
+            }
+            _ => {
+                bytes.push(127);
+                bytes.extend((payload as u64).to_be_bytes());
+            }
+        }
+        bytes.resize(bytes.len() + payload, 7);
+        bytes
+    }
+
+    fn watch() -> (Rc<Traffic>, Watch) {
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
+        let watch = Watch {
+            traffic: Rc::clone(&traffic),
+            scanner: RefCell::default(),
+            receipts: RefCell::default(),
+        };
+        (traffic, watch)
+    }
+
+    /// Of three messages in one read the last one has the stamp. Where a part of another follows, or
+    /// more lies unread, it has not either.
+    #[test]
+    fn messages_that_share_a_stamp_are_in_doubt() {
+        let exact = |at| Some(Receipt::at(at));
+        let doubtful = |since, at| Some(Receipt { since, at });
+        let (traffic, watch) = watch();
+        traffic.came(Some(10), true);
+        watch.came(&frame(0x81, 5));
+        assert_eq!(watch.next(), exact(10));
+        assert_eq!(watch.next(), None);
+
+        traffic.came(Some(20), true);
+        watch.came(&[frame(0x81, 5), frame(0x8a, 0), frame(0x82, 300)].concat());
+        assert_eq!(watch.next(), doubtful(10, 20));
+        assert_eq!(watch.next(), doubtful(10, 20));
+        assert_eq!(watch.next(), exact(20));
+
+        traffic.came(Some(30), true);
+        let (one, two) = (frame(0x81, 5), frame(0x81, 5));
+        for (at, part) in [(30, 1), (40, 3)] {
+            traffic.came(Some(at), true);
+            watch.came(&[&one, &two[..part]].concat());
+            assert_eq!(watch.next(), doubtful(at - 10, at));
+            traffic.came(Some(at), false);
+            watch.came(&two[part..]);
+            assert_eq!(watch.next(), doubtful(at - 10, at));
+        }
+        traffic.came(Some(40), true);
+        watch.came(&frame(0x81, 5));
+        assert_eq!(watch.next(), exact(40));
+    }
+
+    #[test]
+    fn a_ping_is_not_handed_on_and_yet_has_the_stamp() {
+        let (traffic, watch) = watch();
+        traffic.came(Some(10), true);
+        watch.came(&[frame(0x81, 5), frame(0x89, 0)].concat());
+        assert_eq!(watch.next(), Some(Receipt { since: 0, at: 10 }));
+        assert_eq!(watch.next(), None);
+    }
+
+    #[test]
+    fn fragments_end_with_the_last_one() {
+        let mut scanner = Scanner::default();
+        let mut ends = 0;
+        let bytes = [
+            frame(0x01, 3),
+            frame(0x00, 70_000),
+            frame(0x89, 2),
+            frame(0x80, 0),
+        ];
+        scanner.scan(&bytes.concat(), || ends += 1);
+        assert_eq!((ends, scanner.ended_with_message), (1, true));
+    }
+
+    proptest! {
+        /// However the bytes are cut, the same messages are found.
+        #[test]
+        fn any_pieces_give_the_same_messages(
+            frames in prop::collection::vec((any::<bool>(), 0_u8..11, 0_usize..400), 1..20),
+            cut in 1_usize..50,
+        ) {
+            let mut bytes = Vec::new();
+            let mut expected = 0;
+            for &(fin, kind, len) in &frames {
+                let fin = if fin { FIN } else { 0 };
+                bytes.extend(frame(fin | kind, len));
+                expected += usize::from(fin != 0 && (kind < 8 || kind == PONG));
+            }
+            let mut scanner = Scanner::default();
+            let mut found = 0;
+            for piece in bytes.chunks(cut) {
+                scanner.scan(piece, || found += 1);
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -20,11 +20,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
 use super::account::Account;
+use super::close_code::{Followed, may_be_sent};
 use super::sequence::Sequence;
 use super::unfinished::Unfinished;
 use crate::clock::Nanos;
 use crate::driver::counted::Counted;
-use crate::driver::net::Transport;
 use crate::driver::wire::Traffic;
 use crate::outcome::Failure;
 use crate::workload::Observer;
@@ -53,7 +53,7 @@ pub(super) fn config(max_message: u32) -> WebSocketConfig {
 
 /// An open connection.
 pub(super) struct Connection {
-    socket: WebSocketStream<Transport>,
+    socket: WebSocketStream<Followed>,
     traffic: Rc<Traffic>,
     unfinished: Unfinished,
     /// Which of a user's connections it is.
@@ -118,23 +118,28 @@ impl Lost {
         }
     }
 
-    fn closed(frame: Option<&CloseFrame>) -> Self {
+    /// `code` is the one that came: the library puts another in the place of some.
+    fn closed(frame: Option<&CloseFrame>, code: Option<u16>) -> Self {
         let Some(frame) = frame else {
             return Self::new(
                 Failure::Close(CloseCode::Status.into()),
                 "the server closed the connection without a code",
             );
         };
-        let code = u16::from(frame.code);
-        let reason = if frame.reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {:?}", frame.reason.as_str())
-        };
-        Self::new(
-            Failure::Close(code),
-            format!("the server closed the connection with code {code}{reason}"),
-        )
+        let code = code.unwrap_or_else(|| frame.code.into());
+        let said = format!("the server closed the connection with code {code}");
+        if !may_be_sent(code) {
+            return Self::new(
+                Failure::Protocol,
+                format!("{said}, which may not be sent (RFC 6455, 7.4)"),
+            );
+        }
+        // Nor does it keep the reason then.
+        if frame.reason.is_empty() || u16::from(frame.code) != code {
+            return Self::new(Failure::Close(code), said);
+        }
+        let reason = frame.reason.as_str();
+        Self::new(Failure::Close(code), format!("{said}: {reason:?}"))
     }
 }
 
@@ -179,7 +184,7 @@ fn problem_in_words(problem: &ProtocolError) -> String {
 
 impl Connection {
     pub(super) fn new(
-        socket: WebSocketStream<Transport>,
+        socket: WebSocketStream<Followed>,
         traffic: Rc<Traffic>,
         unfinished: Unfinished,
         identity: Option<HeaderValue>,
@@ -243,7 +248,9 @@ impl Connection {
                     continue;
                 }
                 Some(Ok(Message::Frame(_))) => continue,
-                Some(Ok(Message::Close(frame))) => Lost::closed(frame.as_ref()),
+                Some(Ok(Message::Close(frame))) => {
+                    Lost::closed(frame.as_ref(), self.socket.get_ref().close_code())
+                }
                 Some(Err(error)) => error.into(),
                 None => Error::ConnectionClosed.into(),
             };
@@ -289,7 +296,11 @@ impl Connection {
         loop {
             match self.poll_incoming(cx) {
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(lost)) if matches!(lost.failure, Failure::Close(_)) => return lost,
+                Poll::Ready(Err(lost))
+                    if matches!(lost.failure, Failure::Close(_) | Failure::Protocol) =>
+                {
+                    return lost;
+                }
                 _ => return error.into(),
             }
         }

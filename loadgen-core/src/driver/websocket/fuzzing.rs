@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use super::close_code::Followed;
 use super::connection::{Connection, config};
 use super::exchange;
 use super::hub::Hub;
@@ -77,9 +78,9 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         },
     );
     let line = Line::new(&hub, UserId(0), 0);
-    let transport = Transport::Replay(replay);
+    let followed = Followed::new(Transport::Replay(replay), &[]);
     let socket = WebSocketStream::from_raw_socket(
-        transport,
+        followed,
         Role::Client,
         Some(config(prepared.max_message)),
     )

@@ -10,6 +10,7 @@
 //! says what it is.
 
 mod account;
+mod close_code;
 mod connection;
 mod error;
 mod exchange;

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::close_code::Followed;
 use crate::driver::net::Transport;
 
 /// The longest head of an answer that is taken.
@@ -26,7 +27,7 @@ pub(super) async fn upgrade(
     offered: &str,
     mut transport: Transport,
     config: WebSocketConfig,
-) -> Result<(WebSocketStream<Transport>, HeaderMap), Error> {
+) -> Result<(WebSocketStream<Followed>, HeaderMap), Error> {
     let (request, key) = generate_request(request)?;
     transport.write_all(&request).await?;
     transport.flush().await?;
@@ -48,8 +49,9 @@ pub(super) async fn upgrade(
     }
     let headers = response.into_parts().0.headers;
     check(&headers, &key, offered)?;
+    let followed = Followed::new(transport, &rest);
     let socket =
-        WebSocketStream::from_partially_read(transport, rest, Role::Client, Some(config)).await;
+        WebSocketStream::from_partially_read(followed, rest, Role::Client, Some(config)).await;
     Ok((socket, headers))
 }
 

@@ -1,25 +1,47 @@
-//! Files that are read whole: suites and certificates.
+//! Files that are read whole: suites, certificates and keys.
+//!
+//! Owns the bound on how much is read, and that what can be read once only is.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most that is read.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// All of a file or a pipe; not of what has no end, like some devices.
+/// What came through pipes, by their names: who asks again would wait for ever.
+static FROM_PIPES: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+
+/// All of a file or a pipe; not of what has no end, like some devices. A pipe is read once, and who
+/// asks for it again is told the same.
 ///
 /// # Errors
 /// What the system said, or what is wrong with the file.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.is_dir() {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
         return Err(invalid("it is a folder; expected a file"));
     }
-    read_all(File::open(path)?)
+    if metadata.is_file() {
+        return read_all(File::open(path)?);
+    }
+    // Held while reading: several may want the same.
+    let mut known = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = known.get(path) {
+        return Ok(bytes.to_vec());
+    }
+    let bytes = read_all(File::open(path)?)?;
+    known.insert(path.to_owned(), bytes.as_slice().into());
+    Ok(bytes)
 }
 
 /// All that comes, if it is no more than a file may hold.
-pub(crate) fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// What the system said, or that there is more.
+pub fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
     read_most(from, MOST_BYTES)
 }
 
@@ -36,7 +58,8 @@ fn read_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// What is wrong with what was read.
-pub(crate) fn invalid(problem: impl Into<String>) -> io::Error {
+#[must_use]
+pub fn invalid(problem: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem.into())
 }
 
@@ -49,6 +72,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = read(folder.path()).unwrap_err();
         assert_eq!(error.to_string(), "it is a folder; expected a file");
+    }
+
+    /// The second who asked once waited for a writer that never came.
+    #[test]
+    fn a_pipe_is_read_once_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let to = path.clone();
+        let writer = std::thread::spawn(move || fs::write(to, "once"));
+        for _ in 0..2 {
+            assert_eq!(read(&path).unwrap(), b"once");
+        }
+        writer.join().unwrap().unwrap();
     }
 
     #[test]

@@ -29,7 +29,11 @@ pub(super) struct Lookup {
 
 impl Lookup {
     pub(super) fn new(host: &str, port: u16) -> Self {
-        Self::by(|host, port| Ok((host, port).to_socket_addrs()?.collect()), host, port)
+        Self::by(
+            |host, port| Ok((host, port).to_socket_addrs()?.collect()),
+            host,
+            port,
+        )
     }
 
     fn by(resolver: Resolver, host: &str, port: u16) -> Self {
@@ -52,7 +56,10 @@ impl Lookup {
 
     /// Has the name looked up, unless that is under way.
     fn start(&self) -> io::Result<watch::Receiver<Option<Found>>> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = &*under_way
             && answer.has_changed().is_ok()
             && answer.borrow().is_none()

@@ -3,7 +3,8 @@
 //! The handshake itself runs on the connection's own worker (`server`), so that a slow or broken
 //! one holds up nobody.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,6 +53,9 @@ pub(crate) fn acceptor(files: &TlsFiles, protocol: &[u8]) -> Result<TlsAcceptor,
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// The most that is read of a certificate's file, or a key's.
+const MOST_BYTES: u64 = 1 << 20;
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {
     let pem = read(CERTIFICATE, path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
@@ -70,11 +74,23 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ServeError> {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
-    fs::read(path).map_err(|reason| ServeError::TlsFile {
-        what,
-        path: path.to_owned(),
-        reason,
-    })
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| {
+        // Some devices have no end.
+        if file.take(MOST_BYTES + 1).read_to_end(&mut bytes)? as u64 > MOST_BYTES {
+            let problem = format!("it is longer than {} KiB", MOST_BYTES >> 10);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(bytes),
+        Err(reason) => Err(ServeError::TlsFile {
+            what,
+            path: path.to_owned(),
+            reason,
+        }),
+    }
 }
 
 fn not_pem(what: &'static str, path: &Path, reason: String) -> ServeError {

@@ -7,6 +7,7 @@ mod values;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use loadgen_core::pacer::Pacing;
@@ -197,7 +198,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     /// Also write the result to a file; KIND is `json`. May be given several times
-    #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = output_spec, action = ArgAction::Append, help_heading = "Output")]
+    #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append, help_heading = "Output")]
     pub(crate) outputs: Vec<Spec>,
     /// Send metrics to StatsD once a second, `host:port`
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd, help_heading = "Output")]

@@ -12,7 +12,6 @@ mod env;
 mod error;
 mod exit;
 mod human;
-mod input;
 mod limits;
 mod live;
 mod output;

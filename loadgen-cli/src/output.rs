@@ -8,11 +8,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::text;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use rustix::fs::OFlags;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -106,10 +108,16 @@ impl Pending {
             if metadata.is_dir() {
                 return Err(refuse("it is a directory".to_owned()));
             }
+            let probe = metadata
+                .file_type()
+                .is_fifo()
+                .then(|| find_reader(&spec.path));
             let file = OpenOptions::new()
                 .write(true)
                 .open(&spec.path)
                 .map_err(|error| refuse(error.to_string()))?;
+            // Until now, or a reader would take it for the end.
+            drop(probe);
             if !metadata.is_file() {
                 return Ok(Self {
                     kind: spec.kind,
@@ -155,6 +163,24 @@ impl Pending {
             reason: error.to_string(),
         })
     }
+}
+
+/// Says that a pipe which nobody reads is waited for, as opening it does. `None` where somebody reads
+/// it, it is open already.
+fn find_reader(path: &Path) -> Option<File> {
+    let mut options = OpenOptions::new();
+    // Does not wait, and is refused where nobody reads.
+    options
+        .write(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let opened = options.open(path);
+    if opened.is_err() {
+        note(format_args!(
+            "waiting for somebody to read the pipe {}, where the result goes",
+            path.display()
+        ));
+    }
+    opened.ok()
 }
 
 /// A new file in the folder of `path`. Its name cannot be guessed and is never one that is there:

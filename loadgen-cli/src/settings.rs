@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use loadgen_core::engine::Options;
+use loadgen_core::input;
 use loadgen_core::scenario::{self, Overrides, Plan, Protocol, ScenarioPlan, Suite, Target};
 use loadgen_core::schedule::Load;
 use loadgen_core::sink::otlp;
@@ -18,7 +19,7 @@ use crate::args::{ProtocolChoice, RunArgs, TagList};
 use crate::error::Error;
 use crate::output::Spec;
 use crate::sinks::{OtlpSettings, PrometheusSettings};
-use crate::{env, input, targets};
+use crate::{env, targets};
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
 #[derive(Debug, thiserror::Error)]

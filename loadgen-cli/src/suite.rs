@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use loadgen_core::input;
 use loadgen_core::scenario::{self, Suite};
 
 use crate::error::Error;
-use crate::input;
 
 /// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
 ///

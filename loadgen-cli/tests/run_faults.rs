@@ -8,8 +8,9 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use common::{Proxy, Said, Server, assert_balances, finish, loadgen, say};
+use common::{Proxy, Said, Server, assert_balances, finish, loadgen, pipe_in, say};
 use rustix::process::Signal;
+use test_case::test_case;
 
 const SOON: Duration = Duration::from_secs(40);
 
@@ -87,6 +88,13 @@ fn plain_text_against_tls_and_the_reverse() {
     let run = ["run", "-s", "hello_light", "--grpc-target", &by_name];
     let trusted = say(&[&run[..], &["--tls-ca", &cert]].concat());
     assert_eq!(trusted.code, Some(0), "{trusted:?}");
+    // It comes once, and is asked for by the command line, a check and the driver.
+    let pipe = pipe_in(folder.path());
+    let (from, to) = (cert.clone(), pipe.clone());
+    let writer = std::thread::spawn(move || std::fs::copy(from, to));
+    let piped = say(&[&run[..], &["--tls-ca", &pipe.display().to_string()]].concat());
+    assert_eq!(piped.code, Some(0), "{piped:?}");
+    writer.join().expect("no panic").expect("it is read");
     let anyone = say(&[&run[..], &["--insecure-skip-verify"]].concat());
     assert_eq!(anyone.code, Some(0), "{anyone:?}");
     assert!(anyone.stderr.contains("WARNING"), "said loudly: {anyone:?}");
@@ -96,6 +104,32 @@ fn plain_text_against_tls_and_the_reverse() {
     );
     let quiet = say(&[&run[..], &["--insecure-skip-verify", "-q"]].concat());
     assert!(quiet.stderr.contains("WARNING"), "also then: {quiet:?}");
+}
+
+/// A device without end once took all memory.
+#[test_case("ca_file"; "authorities")]
+#[test_case("cert_file"; "a certificate")]
+#[test_case("key_file"; "a key")]
+fn certificates_without_end_are_refused(field: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("suite.json");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let own = folder.path().join("own.pem");
+    std::fs::write(&own, made.cert.pem() + &made.signing_key.serialize_pem()).expect("written");
+    let mut tls = serde_json::json!({ "cert_file": own, "key_file": own });
+    tls[field] = "/dev/zero".into();
+    let text = serde_json::json!({ "scenarios": [{
+        "name": "greet",
+        "targets": ["https://127.0.0.1:1"],
+        "tls": tls,
+        "load": { "closed": { "users": 1, "iterations": 1 } },
+        "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+    }]});
+    std::fs::write(&suite, text.to_string()).expect("written");
+    let said = say(&["run", suite.to_str().expect("a path")]);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    let expected = format!("`tls.{field}` /dev/zero: it is longer than 64 MiB");
+    assert!(said.stderr.contains(&expected), "{said:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Said, Server, assert_balances, finish, loadgen, say};
+use common::{Said, Server, assert_balances, finish, loadgen, pipe_in, say};
 use serde_json::Value;
 
 fn suite(content: &str) -> (tempfile::TempDir, String) {
@@ -59,6 +59,40 @@ fn the_document_on_stdout_and_in_a_file() {
         .map(|it| it.to_string())
         .collect();
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// A name that is not UTF-8 is one all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_not_utf_8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let said: Said = loadgen(&["run", "-s", "hello_light", "-q", "--out"])
+        .arg(OsStr::from_bytes(b"json=o\xff.json"))
+        .current_dir(&folder)
+        .output()
+        .expect("loadgen starts")
+        .into();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let path = folder.path().join(OsStr::from_bytes(b"o\xff.json"));
+    let document = serde_json::from_slice(&fs::read(path).expect("the file")).expect("JSON");
+    assert_balances(&document);
+}
+
+/// Whoever reads the pipe gets all of it, and no end before.
+#[test]
+fn a_document_through_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = pipe_in(folder.path());
+    let from = pipe.clone();
+    let reader = std::thread::spawn(move || fs::read(from));
+    let out = format!("json={}", pipe.display());
+    let said = say(&["run", "-s", "hello_light", "-q", "--out", &out]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let read = reader.join().expect("no panic").expect("it is read");
+    assert_balances(&serde_json::from_slice(&read).expect("JSON"));
 }
 
 #[test]

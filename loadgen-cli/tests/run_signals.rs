@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{Proxy, Said, Server, assert_balances, finish, loadgen, signal};
+use common::{Proxy, Said, Server, assert_balances, finish, loadgen, pipe_in, signal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -154,6 +154,30 @@ fn an_interrupt_while_a_server_is_asked() {
     assert_eq!(left.len(), 1, "{left:?}");
 }
 
+/// While the pipe that the result goes to has no reader.
+#[test]
+fn an_interrupt_while_a_reader_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = pipe_in(folder.path());
+    let mut child = loadgen(&["run", "-s", "hello_light", "--out"])
+        .arg(format!("json={}", pipe.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("text");
+    let expected = format!(
+        "waiting for somebody to read the pipe {}, where the result goes\n",
+        pipe.display()
+    );
+    assert_eq!(line, expected);
+    signal(&child, Signal::INT);
+    let said = finish(child, SOON);
+    assert_eq!(said.code, Some(105), "{said:?}");
+}
+
 /// The third ends the process even where nobody reads what it says.
 #[test]
 fn a_third_interrupt_ends_the_process_whatever_it_waits_for() {
@@ -246,6 +270,8 @@ fn an_interrupt_before_the_load_begins() {
     drop(connected);
     assert_eq!(said.code, Some(105), "{said:?}");
     assert!(said.stderr.contains("nothing was measured"), "{said:?}");
+    let expected = "stopping: connecting is under way";
+    assert!(said.stderr.contains(expected), "{said:?}");
 }
 
 #[expect(

@@ -14,6 +14,7 @@
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
+//! | [`input`] | files that are read whole, and how much of them |
 //! | [`text`] | what others said, made fit to be shown |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
@@ -28,6 +29,7 @@ pub mod clock;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
 pub mod engine;
+pub mod input;
 mod nearest;
 pub mod outcome;
 pub mod pacer;

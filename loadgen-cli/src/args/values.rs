@@ -1,6 +1,8 @@
 //! Values of flags, refused in the words that scenario files are refused in.
 
+use std::ffi::OsStr;
 use std::num::{NonZeroU32, NonZeroU64, TryFromIntError};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -143,8 +145,10 @@ pub(super) fn code(text: &str) -> Result<Code, String> {
         .ok_or_else(|| "expected the name of a gRPC status, like UNAVAILABLE".to_owned())
 }
 
-pub(super) fn output_spec(text: &str) -> Result<Spec, String> {
-    let Some((kind, path)) = text.split_once('=') else {
+/// The path is whatever the system takes for one, UTF-8 or not.
+pub(super) fn output_spec(given: &OsStr) -> Result<Spec, String> {
+    let mut parts = given.as_bytes().splitn(2, |byte| *byte == b'=');
+    let (Some(kind), Some(path)) = (parts.next(), parts.next()) else {
         return Err(format!(
             "expected KIND=PATH with KIND one of {}",
             Kind::LIST
@@ -153,16 +157,17 @@ pub(super) fn output_spec(text: &str) -> Result<Spec, String> {
     if path.is_empty() {
         return Err("the path after `=` is empty".to_owned());
     }
-    if path == "-" {
+    if path == b"-" {
         return Err(
             "`-` is not a file; `--json` prints the document on standard output".to_owned(),
         );
     }
-    let kind = Kind::named(kind)
+    let kind = String::from_utf8_lossy(kind);
+    let kind = Kind::named(&kind)
         .ok_or_else(|| format!("unknown kind `{kind}`; expected one of {}", Kind::LIST))?;
     Ok(Spec {
         kind,
-        path: PathBuf::from(path),
+        path: PathBuf::from(OsStr::from_bytes(path)),
     })
 }
 

@@ -238,10 +238,19 @@ fn execute(
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));
     }
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
+    run = run.listen(move |event: &Event<'_>| {
+        if let Event::Connected = event {
+            begins.store(true, Ordering::Relaxed);
+        }
+    });
     let scenarios = settings.plan.scenarios.iter();
     let grace = scenarios.map(|it| it.graceful_stop).max();
+    let grace = grace.unwrap_or_default();
+    let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
     let screen = (!quiet).then(|| screen.clone());
-    stop_on_signal(signals, run.stopper(), grace.unwrap_or_default(), screen);
+    stop_on_signal(signals, run.stopper(), notice, screen);
     run.execute().map_err(|error| match error {
         RunError::Unreachable { .. } => Error::Unreachable(error.to_string()),
         RunError::StoppedEarly => Error::StoppedEarly,
@@ -259,8 +268,14 @@ fn assemble(settings: &RunSettings) -> Result<Run, Error> {
     })
 }
 
-/// The first signal drains, the second cuts off; the third ends the process without a report.
-fn stop_on_signal(signals: &Listener, stopper: Stopper, grace: Duration, screen: Option<Screen>) {
+/// The first signal drains, and `notice` says what that means; the second cuts off; the third ends the
+/// process without a report.
+fn stop_on_signal(
+    signals: &Listener,
+    stopper: Stopper,
+    notice: impl Fn() -> String + Send + 'static,
+    screen: Option<Screen>,
+) {
     let say = move |text: &str| {
         if let Some(screen) = &screen {
             screen.note(text);
@@ -269,8 +284,9 @@ fn stop_on_signal(signals: &Listener, stopper: Stopper, grace: Duration, screen:
     signals.react(move |count| match count {
         // Saying so may have to wait for a reader.
         1 => {
+            let notice = notice();
             stopper.drain();
-            say(&stopping(grace));
+            say(&notice);
         }
         _ => {
             stopper.abort();
@@ -279,8 +295,12 @@ fn stop_on_signal(signals: &Listener, stopper: Stopper, grace: Duration, screen:
     });
 }
 
-/// What is said at the first signal.
-fn stopping(grace: Duration) -> String {
+/// What is said at the first signal. There is no grace while the load has not begun.
+fn stopping(grace: Option<Duration>) -> String {
+    let Some(grace) = grace else {
+        return "stopping: connecting is under way and no load has begun; nothing is waited for"
+            .to_owned();
+    };
     if grace.is_zero() {
         return "stopping: what is under way is cut off".to_owned();
     }
@@ -355,10 +375,11 @@ mod tests {
         advice(&document, exit)
     }
 
-    #[test_case(30 => "stopping: what is under way may finish within 30 s; once more to cut it off and report")]
-    #[test_case(0 => "stopping: what is under way is cut off"; "no grace")]
-    fn says_how_long_it_waits(seconds: u64) -> String {
-        stopping(Duration::from_secs(seconds))
+    #[test_case(Some(30) => "stopping: what is under way may finish within 30 s; once more to cut it off and report")]
+    #[test_case(Some(0) => "stopping: what is under way is cut off"; "no grace")]
+    #[test_case(None => "stopping: connecting is under way and no load has begun; nothing is waited for"; "connecting")]
+    fn says_how_long_it_waits(seconds: Option<u64>) -> String {
+        stopping(seconds.map(Duration::from_secs))
     }
 
     #[test_case("pass", true, false, false => Exit::Pass)]

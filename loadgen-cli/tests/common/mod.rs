@@ -8,6 +8,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -74,6 +75,14 @@ impl From<Output> for Said {
 /// Runs to the end.
 pub(crate) fn say(args: &[&str]) -> Said {
     loadgen(args).output().expect("loadgen starts").into()
+}
+
+/// A named pipe in this folder.
+pub(crate) fn pipe_in(folder: &Path) -> PathBuf {
+    let path = folder.join("pipe");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("there is mkfifo").success());
+    path
 }
 
 /// A child that is killed when the test is over, whatever its end.

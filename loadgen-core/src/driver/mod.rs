@@ -14,6 +14,7 @@ mod connect_error;
 mod counted;
 mod endpoints;
 mod excerpt;
+mod lookup;
 mod net;
 mod pace;
 #[cfg(fuzzing)]

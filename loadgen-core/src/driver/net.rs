@@ -20,6 +20,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connect_error::{ConnectError, Problem, Stage};
+use super::lookup::Lookup;
 use super::tls::{self, Alpn};
 use super::wire::{self, Socket, Traffic, Wire};
 use crate::scenario::Target;
@@ -29,6 +30,7 @@ use crate::scenario::Target;
 pub(crate) struct Endpoint {
     host: String,
     port: u16,
+    lookup: Lookup,
     /// The UNIX socket it is, if it is one.
     socket: Option<PathBuf>,
     /// `host:port`, brackets included, or `unix:` and a path: what people say.
@@ -67,12 +69,14 @@ impl Endpoint {
                 (own.clone(), own)
             }
         };
+        let host = match socket {
+            Some(_) => "localhost",
+            None => &target.host,
+        };
         Self {
-            host: match socket {
-                Some(_) => "localhost".to_owned(),
-                None => target.host.clone(),
-            },
+            host: host.to_owned(),
             port: target.port,
+            lookup: Lookup::new(host, target.port),
             socket,
             name,
             authority: authority.map_or(own, str::to_owned),
@@ -166,14 +170,11 @@ impl Endpoint {
         if let Ok(address) = self.host.parse::<IpAddr>() {
             return Ok(Rc::new([SocketAddr::new(address, self.port)]));
         }
-        let found: Addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| Problem::Unresolved(error.to_string()))?
-            .collect();
+        let found = self.lookup.ask().await.map_err(Problem::Unresolved)?;
         if found.is_empty() {
             return Err(Problem::Unresolved("no address".to_owned()));
         }
-        Ok(found)
+        Ok(found.into())
     }
 }
 

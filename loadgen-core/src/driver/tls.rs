@@ -21,6 +21,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::connect_error::Problem;
+use crate::input;
 use crate::scenario::Tls;
 
 /// Why TLS could not be set up at all.
@@ -156,8 +157,9 @@ fn own_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
         path: path.to_owned(),
         problem,
     };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let pem = input::read(path).map_err(|error| failed(error.to_string()))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| failed(error.to_string()))?;
     if certificates.is_empty() {
         return Err(failed("holds no certificate in PEM form".to_owned()));
@@ -166,15 +168,19 @@ fn own_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 }
 
 fn own_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::OwnFile {
+    let failed = |problem: String| TlsError::OwnFile {
         field: "key_file",
         path: path.to_owned(),
-        problem: match error {
+        problem,
+    };
+    let pem = input::read(path).map_err(|error| failed(error.to_string()))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        failed(match error {
             pem::Error::NoItemsFound => {
                 "holds no private key in PEM form (one with a passphrase is not read)".to_owned()
             }
             other => other.to_string(),
-        },
+        })
     })
 }
 
@@ -197,9 +203,8 @@ fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
         path: path.clone(),
         problem,
     };
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
-    for certificate in certificates {
+    let pem = input::read(path).map_err(|error| failed(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;
         store
             .add(certificate)

@@ -36,6 +36,32 @@ use crate::support::{Driver, hello, hellos, numbered, plan, stream_of, streamed}
     => "the server closed the connection with code 1001"; "going away")]
 #[test_case(&[0x88, 6, 0x03, 0xf3, b'b', b'u', b's', b'y'], Failure::Close(1011)
     => "the server closed the connection with code 1011: \"busy\""; "with a reason")]
+#[test_case(&[0x88, 2, 0x03, 0xea], Failure::Close(1002)
+    => "the server closed the connection with code 1002"; "our fault, it says")]
+#[test_case(&[0x88, 2, 0x03, 0xf6], Failure::Close(1014)
+    => "the server closed the connection with code 1014"; "a gateway's, newer than the protocol")]
+#[test_case(&[0x88, 2, 0x13, 0x87], Failure::Close(4999)
+    => "the server closed the connection with code 4999"; "the last private one")]
+#[test_case(&[0x88, 2, 0, 0], Failure::Protocol
+    => "the server closed the connection with code 0, which may not be sent (RFC 6455, 7.4)"; "code 0")]
+#[test_case(&[0x88, 2, 0x03, 0xe7], Failure::Protocol
+    => "the server closed the connection with code 999, which may not be sent (RFC 6455, 7.4)"; "code 999")]
+#[test_case(&[0x88, 2, 0x03, 0xec], Failure::Protocol
+    => "the server closed the connection with code 1004, which may not be sent (RFC 6455, 7.4)"; "code 1004")]
+#[test_case(&[0x88, 2, 0x03, 0xed], Failure::Protocol
+    => "the server closed the connection with code 1005, which may not be sent (RFC 6455, 7.4)"; "code 1005")]
+#[test_case(&[0x88, 3, 0x03, 0xee, b'x'], Failure::Protocol
+    => "the server closed the connection with code 1006, which may not be sent (RFC 6455, 7.4)"; "code 1006")]
+#[test_case(&[0x88, 2, 0x03, 0xf7], Failure::Protocol
+    => "the server closed the connection with code 1015, which may not be sent (RFC 6455, 7.4)"; "code 1015")]
+#[test_case(&[0x88, 2, 0x03, 0xf8], Failure::Protocol
+    => "the server closed the connection with code 1016, which may not be sent (RFC 6455, 7.4)"; "code 1016")]
+#[test_case(&[0x88, 2, 0x0b, 0xb7], Failure::Protocol
+    => "the server closed the connection with code 2999, which may not be sent (RFC 6455, 7.4)"; "code 2999")]
+#[test_case(&[0x88, 2, 0x13, 0x88], Failure::Protocol
+    => "the server closed the connection with code 5000, which may not be sent (RFC 6455, 7.4)"; "code 5000")]
+#[test_case(&[0x88, 2, 0xff, 0xff], Failure::Protocol
+    => "the server closed the connection with code 65535, which may not be sent (RFC 6455, 7.4)"; "the last code")]
 #[test_case(&[0x88, 1, 0x03], Failure::Protocol => "Invalid close sequence"; "half a code")]
 fn frames_in_place_of_an_answer(frame: &'static [u8], failure: Failure) -> String {
     run(async move {

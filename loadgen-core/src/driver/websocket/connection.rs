@@ -103,6 +103,11 @@ pub(super) struct Lost {
     pub(super) is_ours: bool,
 }
 
+/// Whether a server may close with this code (RFC 6455, 7.4, and what IANA has registered since).
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
 impl Lost {
     fn new(failure: Failure, detail: impl Into<String>) -> Self {
         Self {
@@ -120,23 +125,28 @@ impl Lost {
         }
     }
 
-    fn closed(frame: Option<&CloseFrame>) -> Self {
+    /// `code` is the one that came: the library puts another in the place of some.
+    fn closed(frame: Option<&CloseFrame>, code: Option<u16>) -> Self {
         let Some(frame) = frame else {
             return Self::new(
                 Failure::Close(CloseCode::Status.into()),
                 "the server closed the connection without a code",
             );
         };
-        let code = u16::from(frame.code);
-        let reason = if frame.reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {:?}", frame.reason.as_str())
-        };
-        Self::new(
-            Failure::Close(code),
-            format!("the server closed the connection with code {code}{reason}"),
-        )
+        let code = code.unwrap_or_else(|| frame.code.into());
+        let said = format!("the server closed the connection with code {code}");
+        if !may_be_sent(code) {
+            return Self::new(
+                Failure::Protocol,
+                format!("{said}, which may not be sent (RFC 6455, 7.4)"),
+            );
+        }
+        // Nor does it keep the reason then.
+        if frame.reason.is_empty() || u16::from(frame.code) != code {
+            return Self::new(Failure::Close(code), said);
+        }
+        let reason = frame.reason.as_str();
+        Self::new(Failure::Close(code), format!("{said}: {reason:?}"))
     }
 }
 
@@ -248,7 +258,10 @@ impl Connection {
                     continue;
                 }
                 Some(Ok(Message::Frame(_))) => continue,
-                Some(Ok(Message::Close(frame))) => Lost::closed(frame.as_ref()),
+                Some(Ok(Message::Close(frame))) => {
+                    let code = self.socket.get_ref().watch().close_code();
+                    Lost::closed(frame.as_ref(), code)
+                }
                 Some(Err(error)) => error.into(),
                 None => Error::ConnectionClosed.into(),
             };
@@ -299,7 +312,11 @@ impl Connection {
         loop {
             match self.poll_incoming(cx) {
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(lost)) if matches!(lost.failure, Failure::Close(_)) => return lost,
+                Poll::Ready(Err(lost))
+                    if matches!(lost.failure, Failure::Close(_) | Failure::Protocol) =>
+                {
+                    return lost;
+                }
                 _ => return error.into(),
             }
         }

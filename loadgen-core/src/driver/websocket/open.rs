@@ -183,7 +183,7 @@ fn class(problem: &Problem) -> Failure {
     match problem {
         Problem::Upgrade(UpgradeProblem::Status { status, .. }) => Failure::Http(*status),
         Problem::Greeting {
-            failure: failure @ Failure::Close(_),
+            failure: failure @ (Failure::Close(_) | Failure::Protocol),
             ..
         } => *failure,
         _ => Failure::Connect,

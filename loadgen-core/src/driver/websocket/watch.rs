@@ -1,8 +1,9 @@
-//! When each message came.
+//! When each message came, and with which code the server closed.
 //!
 //! Owns the reading of frame headers (RFC 6455, section 5.2) as they pass between the wire, which does
-//! not know messages, and the WebSocket library, which does not say which of them came together.
-//! Changes nothing that passes.
+//! not know messages, and the WebSocket library, which does not say which of them came together, and
+//! puts 1002 in the place of a close code that it does not know or that may not be sent. Changes
+//! nothing that passes, and judges nothing.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -90,6 +91,12 @@ impl Watch {
         self.receipts.borrow_mut().pop_front().flatten()
     }
 
+    /// The code of the first close that came, if one came that has a code.
+    pub(super) fn close_code(&self) -> Option<u16> {
+        let scanner = self.scanner.borrow();
+        (scanner.close_have == 2).then(|| u16::from_be_bytes(scanner.close_code))
+    }
+
     #[inline]
     fn came(&self, bytes: &[u8]) {
         let mut scanner = self.scanner.borrow_mut();
@@ -104,7 +111,7 @@ impl Watch {
     }
 }
 
-const CONTINUATION: u8 = 0;
+const CLOSE: u8 = 8;
 const PONG: u8 = 10;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
@@ -120,6 +127,9 @@ struct Scanner {
     left: u64,
     /// Whether the piece ended with a message, of which nothing more can come.
     ended_with_message: bool,
+    /// The code of a close, and how much of it is there.
+    close_code: [u8; 2],
+    close_have: usize,
 }
 
 impl Scanner {
@@ -132,7 +142,11 @@ impl Scanner {
                 let passed = usize::try_from(self.left)
                     .unwrap_or(usize::MAX)
                     .min(bytes.len());
-                bytes = &bytes[passed..];
+                let (payload, rest) = bytes.split_at(passed);
+                if self.kind() == CLOSE {
+                    self.keep_code(payload);
+                }
+                bytes = rest;
                 self.left -= passed as u64;
             } else {
                 let wanted = self.wanted();
@@ -181,16 +195,30 @@ impl Scanner {
         }
     }
 
+    fn kind(&self) -> u8 {
+        self.header[0] & 0x0f
+    }
+
     /// Whether the library hands something on with this frame. Of control frames that is pongs.
     fn ends_message(&self) -> bool {
-        let kind = self.header[0] & 0x0f;
-        self.header[0] & FIN != 0 && ((CONTINUATION..8).contains(&kind) || kind == PONG)
+        let kind = self.kind();
+        self.header[0] & FIN != 0 && (kind < CLOSE || kind == PONG)
+    }
+
+    /// Keeps what the payload of a close begins with. The library refuses one that is masked.
+    #[cold]
+    fn keep_code(&mut self, payload: &[u8]) {
+        for byte in payload.iter().take(2 - self.close_have) {
+            self.close_code[self.close_have] = *byte;
+            self.close_have += 1;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use test_case::test_case;
 
     use super::*;
     use crate::clock::{Clock, StampClock};
@@ -278,6 +306,33 @@ mod tests {
         assert_eq!((ends, scanner.ended_with_message), (1, true));
     }
 
+    #[test_case(&[0x88, 2, 0x03, 0xed] => Some(1005))]
+    #[test_case(&[0x88, 6, 0x03, 0xf3, b'b', b'u', b's', b'y'] => Some(1011); "with a reason")]
+    #[test_case(&[0x88, 2, 0, 0] => Some(0); "zero")]
+    #[test_case(&[0x88, 2, 0x03, 0xf6, 0x88, 2, 0, 0] => Some(1014); "the first one counts")]
+    #[test_case(&[0x88, 0] => None; "without a code")]
+    #[test_case(&[0x88, 1, 3] => None; "half a code")]
+    #[test_case(&[0x88, 2, 3] => None; "not yet")]
+    fn finds_the_code_however_it_is_cut(close: &[u8]) -> Option<u16> {
+        let messages = [
+            frame(0x81, 1),
+            frame(0x89, 0),
+            frame(0x82, 300),
+            frame(0x82, 70_000),
+        ];
+        let all = [&messages.concat(), close].concat();
+        let of_pieces = |piece| {
+            let (_, watch) = watch();
+            all.chunks(piece).for_each(|piece| watch.came(piece));
+            watch.close_code()
+        };
+        let at_once = of_pieces(all.len());
+        for piece in [1, 2, 3, 7, 4096] {
+            assert_eq!(of_pieces(piece), at_once, "{piece}");
+        }
+        at_once
+    }
+
     proptest! {
         /// However the bytes are cut, the same messages are found.
         #[test]
@@ -290,7 +345,7 @@ mod tests {
             for &(fin, kind, len) in &frames {
                 let fin = if fin { FIN } else { 0 };
                 bytes.extend(frame(fin | kind, len));
-                expected += usize::from(fin != 0 && (kind < 8 || kind == PONG));
+                expected += usize::from(fin != 0 && (kind < CLOSE || kind == PONG));
             }
             let mut scanner = Scanner::default();
             let mut found = 0;

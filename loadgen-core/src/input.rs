@@ -1,0 +1,103 @@
+//! Files that are read whole: suites, certificates and keys.
+//!
+//! Owns the bound on how much is read, and that what can be read once only is.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most that is read.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// What came through pipes, by their names: who asks again would wait for ever.
+static FROM_PIPES: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+
+/// All of a file or a pipe; not of what has no end, like some devices. A pipe is read once, and who
+/// asks for it again is told the same.
+///
+/// # Errors
+/// What the system said, or what is wrong with the file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(invalid("it is a folder; expected a file"));
+    }
+    if metadata.is_file() {
+        return read_all(File::open(path)?);
+    }
+    // Held while reading: several may want the same.
+    let mut known = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = known.get(path) {
+        return Ok(bytes.to_vec());
+    }
+    let bytes = read_all(File::open(path)?)?;
+    known.insert(path.to_owned(), bytes.as_slice().into());
+    Ok(bytes)
+}
+
+/// All that comes, if it is no more than a file may hold.
+///
+/// # Errors
+/// What the system said, or that there is more.
+pub fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
+    read_most(from, MOST_BYTES)
+}
+
+fn read_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(invalid(format!(
+            "it is longer than {} MiB, which is the most that is read",
+            MOST_BYTES >> 20
+        )));
+    }
+    Ok(bytes)
+}
+
+/// What is wrong with what was read.
+#[must_use]
+pub fn invalid(problem: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(folder.path()).unwrap_err();
+        assert_eq!(error.to_string(), "it is a folder; expected a file");
+    }
+
+    /// The second who asked once waited for a writer that never came.
+    #[test]
+    fn a_pipe_is_read_once_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let to = path.clone();
+        let writer = std::thread::spawn(move || fs::write(to, "once"));
+        for _ in 0..2 {
+            assert_eq!(read(&path).unwrap(), b"once");
+        }
+        writer.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_has_no_end_is_refused() {
+        let error = read_most(io::repeat(b' '), 10).unwrap_err();
+        let expected = "it is longer than 64 MiB, which is the most that is read";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn as_much_as_allowed_is_read() {
+        assert_eq!(read_most(&b"0123456789"[..], 10).unwrap(), b"0123456789");
+    }
+}

@@ -119,8 +119,11 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
             span_us(worst.undelayed_us),
         );
         if worst.is_too_much(late_after_us) {
-            let most = percent(MOST_PART);
-            let sentence = format!("{figures} (at most {most} may be)");
+            let sentence = format!(
+                "{figures} (at most {} may be, where that is more than {})",
+                percent(MOST_PART),
+                span_us(late_after_us),
+            );
             findings.invalid(worst.share(), sentence);
         } else {
             findings.is_hindered = true;
@@ -150,9 +153,9 @@ fn doubt(scenario: &ScenarioRecord) -> Option<String> {
         .into_iter()
         .find(|(_, above, figure)| figure.is_some() && share > above * NOTABLE_PART)?;
     Some(format!(
-        "`{}`: the generator read {} of the replies together with later ones and has only their time of \
-         receipt: {from} and above, of messages too, may be too long, \
-         by {} each in the mean",
+        "`{}`: {} of the replies were read together with later ones, and the system tells only when the \
+         last of them came: {from} and above may be shown longer than they were, those of messages \
+         too, by {} a reply in the mean",
         scenario.name,
         percent(share),
         span(scenario.parts.doubt / in_doubt),

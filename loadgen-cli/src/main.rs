@@ -11,6 +11,7 @@ mod embedded;
 mod env;
 mod error;
 mod exit;
+mod flow;
 mod human;
 mod input;
 mod limits;
@@ -24,6 +25,7 @@ mod sinks;
 mod suite;
 mod summary;
 mod targets;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -74,14 +74,16 @@ pub(crate) fn clock(duration: Duration) -> String {
     }
 }
 
-/// A share as a percentage that never rounds something to nothing or to all.
+/// A share as a percentage to two decimals, as the verdict's sentences have it; it never rounds
+/// something to nothing or to all.
 pub(crate) fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.0001 {
         "<0.01%".to_owned()
     } else if share < 1.0 && share > 0.9999 {
         ">99.99%".to_owned()
     } else {
-        format!("{}%", significant(share * 100.0))
+        let text = format!("{:.2}", share * 100.0);
+        format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 
@@ -154,6 +156,8 @@ mod tests {
     #[test_case(0.00001 => "<0.01%")]
     #[test_case(0.0123 => "1.23%")]
     #[test_case(0.99999 => ">99.99%")]
+    #[test_case(0.535_49 => "53.55%"; "two decimals")]
+    #[test_case(0.9995 => "99.95%"; "many nines")]
     #[test_case(1.0 => "100%")]
     fn percentages(share: f64) -> String {
         percent(share)

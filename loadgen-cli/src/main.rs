@@ -11,6 +11,7 @@ mod embedded;
 mod env;
 mod error;
 mod exit;
+mod flow;
 mod human;
 mod limits;
 mod live;
@@ -23,6 +24,7 @@ mod sinks;
 mod suite;
 mod summary;
 mod targets;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -53,6 +53,12 @@ impl Paint {
         self.wrap("35", text)
     }
 
+    /// Bold, in the terminal's own two colours exchanged: it stands out on a light terminal and on
+    /// a dark one, whatever its colours are.
+    pub(crate) fn loud(self, text: &str) -> String {
+        self.wrap("1;7", text)
+    }
+
     /// Bold.
     pub(crate) fn strong(self, text: &str) -> String {
         self.wrap("1", text)

@@ -1,16 +1,12 @@
 //! The part of a terminal that is drawn over again, and lines that must not be torn by it.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::text;
-use rustix::termios::tcgetwinsize;
 
-use crate::output;
 use crate::paint::Paint;
-
-/// Size assumed of a terminal that does not tell.
-const USUAL_SIZE: (usize, usize) = (80, 24);
+use crate::{flow, output, terminal};
 
 /// One line of the redrawn part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +31,8 @@ pub(crate) enum Tone {
 /// Standard error, shared by whoever has something to say during a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Screen {
-    /// Lines of the redrawn part that stand on the terminal now.
-    drawn: Arc<Mutex<usize>>,
+    /// Whether lines that are drawn over again stand on the terminal now.
+    drawn: Arc<Mutex<bool>>,
     terminal: bool,
     paint: Paint,
 }
@@ -58,80 +54,101 @@ impl Screen {
         self.terminal
     }
 
-    /// Rows that can be drawn over again: beyond the top of a terminal nothing can be, the cursor
-    /// has a row of its own, and one is left for what scrolls.
-    pub(crate) fn rows(&self) -> usize {
-        size().1.saturating_sub(2).max(1)
+    /// Columns and rows that can be drawn over again. Some terminals wrap a line that fills all
+    /// columns. Beyond the top nothing can be drawn, and one row is left for what scrolls.
+    pub(crate) fn room(&self) -> (usize, usize) {
+        let (columns, rows) = terminal::of_stderr();
+        (
+            columns.saturating_sub(1).max(1),
+            rows.saturating_sub(1).max(1),
+        )
     }
 
     /// Draws these lines in place of those drawn before.
     pub(crate) fn redraw(&self, lines: &[Line]) {
-        let (columns, _) = size();
-        let shown = &lines[..lines.len().min(self.rows())];
-        self.replace(&paint(shown, columns, self.paint), shown.len());
+        let (columns, rows) = self.room();
+        let shown = &lines[..lines.len().min(rows)];
+        let mut drawn = self.drawn();
+        *drawn = !shown.is_empty();
+        write(&redrawing(&painted(shown, columns, self.paint)));
     }
 
     /// Prints a line that stays, above what is drawn over again.
     pub(crate) fn note(&self, line: &str) {
-        self.replace(&format!("{}\n", output::shown(line)), 0);
+        let line = output::shown(line);
+        let mut drawn = self.drawn();
+        write(&match std::mem::take(&mut *drawn) {
+            true => noting(&line),
+            false => format!("{line}\n"),
+        });
     }
 
     /// Takes away what was drawn.
     pub(crate) fn clear(&self) {
-        self.replace("", 0);
+        let mut drawn = self.drawn();
+        if std::mem::take(&mut *drawn) {
+            write(&redrawing(&[]));
+        }
     }
 
-    fn replace(&self, text: &str, lines: usize) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = String::new();
-        if *drawn > 0 {
-            // Up to the first drawn line, and erase from there.
-            out.push_str(&format!("\x1b[{drawn}A\r\x1b[J"));
-        }
-        out.push_str(text);
-        *drawn = lines;
-        let mut stderr = io::stderr().lock();
-        // There is nowhere to say that this failed.
-        let _ = stderr
-            .write_all(out.as_bytes())
-            .and_then(|()| stderr.flush());
+    fn drawn(&self) -> MutexGuard<'_, bool> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn size() -> (usize, usize) {
-    match tcgetwinsize(io::stderr()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
-            (usize::from(size.ws_col), usize::from(size.ws_row))
-        }
-        _ => USUAL_SIZE,
-    }
+/// Writes while the caller holds what says what stands on the terminal.
+fn write(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // There is nowhere to say that this failed.
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
 }
 
-/// A line that wrapped would throw the count of lines out, so each is cut to the width.
-fn paint(lines: &[Line], columns: usize, paint: Paint) -> String {
-    let mut out = String::new();
-    for line in lines {
-        let text = cut(&text::line(&line.text), columns.saturating_sub(1));
-        out.push_str(&match line.tone {
+/// What makes a terminal show these lines in place of those drawn before.
+///
+/// The cursor rests where the lines begin, not where they end. Terminals that are made narrower wrap
+/// what stands on them anew: how many rows the lines take is then anybody's guess, but the cursor
+/// stays with the character that it is on. So what was drawn is always all that there is from the
+/// cursor on, and none of it is left to scroll away, unless it no longer fits the screen: then what
+/// has scrolled out of reach stays there, once.
+///
+/// What was there is written over and erased behind, never erased from the top: where that is the
+/// screen's first row, tmux keeps what it erases among what has scrolled away.
+fn redrawing(lines: &[String]) -> String {
+    let erased = "\x1b[K\n";
+    let up = match lines.len() {
+        0 => return "\r \x1b[J\r".to_owned(),
+        1 => String::new(),
+        several => format!("\x1b[{}A", several - 1),
+    };
+    format!("\r{}\x1b[J{up}\r", lines.join(erased))
+}
+
+/// What makes a terminal show a line that stays in place of those drawn before.
+fn noting(line: &str) -> String {
+    format!("\r{line}\x1b[J\n")
+}
+
+/// Lines that do not wrap: each is cut to the width.
+fn painted(lines: &[Line], columns: usize, paint: Paint) -> Vec<String> {
+    let painted = lines.iter().map(|line| {
+        let text = cut(&text::line(&line.text), columns);
+        match line.tone {
             Tone::Plain => text,
             Tone::Strong => paint.strong(&text),
             Tone::Bad => paint.bad(&text),
-        });
-        out.push('\n');
-    }
-    out
+        }
+    });
+    painted.collect()
 }
 
 /// A text in this many columns. It ends between two figures, not within one or before its unit.
 fn cut(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
+    if flow::columns(text) <= columns {
         return text.to_owned();
     }
-    let end = |most: usize| {
-        text.char_indices()
-            .nth(most)
-            .map_or(text.len(), |(at, _)| at)
-    };
+    let end = |most: usize| flow::end(text, most);
     // Room for a blank and the ellipsis; what divides may itself lie beyond.
     let fits = |at: usize| at > 0 && at <= end(columns.saturating_sub(2));
     let divided = [" · ", ", ", "  "]
@@ -148,6 +165,12 @@ fn cut(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use alacritty_terminal::event::VoidListener;
+    use alacritty_terminal::grid::Dimensions;
+    use alacritty_terminal::index::{Column, Line as AlacrittyLine};
+    use alacritty_terminal::term::test::TermSize;
+    use alacritty_terminal::term::{Config, Term};
+    use alacritty_terminal::vte::ansi::Processor;
     use test_case::test_case;
 
     use super::*;
@@ -158,7 +181,92 @@ mod tests {
             text: "µ".repeat(100),
             tone: Tone::Plain,
         };
-        assert_eq!(paint(&[line], 80, Paint::OFF).chars().count(), 80);
+        let painted = painted(&[line], 79, Paint::OFF);
+        assert_eq!(painted[0].chars().count(), 79);
+    }
+
+    /// A terminal of 40 columns and 8 rows that keeps what scrolls away.
+    struct Emulator {
+        term: Term<VoidListener>,
+        parser: Processor,
+    }
+
+    impl Emulator {
+        fn new() -> Self {
+            let size = TermSize::new(40, 8);
+            Self {
+                term: Term::new(Config::default(), &size, VoidListener),
+                parser: Processor::new(),
+            }
+        }
+
+        fn write(&mut self, text: &str) {
+            // As the system's driver of terminals does it.
+            let text = text.replace('\n', "\r\n");
+            self.parser.advance(&mut self.term, text.as_bytes());
+        }
+
+        fn resize(&mut self, columns: usize, rows: usize) {
+            self.term.resize(TermSize::new(columns, rows));
+        }
+
+        /// All that can be seen, what has scrolled away included.
+        fn seen(&self) -> Vec<String> {
+            let grid = self.term.grid();
+            let lines = (grid.topmost_line().0..=grid.bottommost_line().0).map(|line| {
+                let row = &grid[AlacrittyLine(line)];
+                let cells = (0..grid.columns()).map(|column| row[Column(column)].c);
+                cells.collect::<String>().trim_end().to_owned()
+            });
+            lines.filter(|line| !line.is_empty()).collect()
+        }
+    }
+
+    fn drawn(second: usize, columns: usize) -> String {
+        let line = |text: String| Line {
+            text,
+            tone: Tone::Strong,
+        };
+        let lines = [
+            line(format!("steady measuring {second} of 30 and more")),
+            line(format!("{second} busy, {second} ok, p50 310 µs")),
+        ];
+        redrawing(&painted(&lines, columns - 1, Paint::OFF))
+    }
+
+    /// The size of the terminal, second by second.
+    #[test_case(&[(40, 8); 20]; "as it is")]
+    #[test_case(&[(40, 8), (40, 8), (20, 8), (20, 8), (13, 8), (13, 8)]; "narrower")]
+    #[test_case(&[(40, 8), (20, 8), (30, 8), (40, 8), (24, 8), (24, 8)]; "narrower and wider")]
+    #[test_case(&[(40, 8), (40, 4), (40, 3), (20, 8), (20, 3), (20, 3)]; "lower")]
+    fn nothing_drawn_is_left_behind(sizes: &[(usize, usize)]) {
+        let mut terminal = Emulator::new();
+        let before: Vec<String> = (0..12).map(|it| format!("line {it}")).collect();
+        terminal.write(&format!("{}\n", before.join("\n")));
+        for (second, (columns, rows)) in sizes.iter().enumerate() {
+            terminal.resize(*columns, *rows);
+            terminal.write(&drawn(second, *columns));
+            let seen = terminal.seen();
+            let views = seen.iter().filter(|line| line.starts_with("steady"));
+            assert_eq!(
+                views.count(),
+                1,
+                "{columns} columns, {rows} rows: {seen:#?}"
+            );
+        }
+        terminal.write(&redrawing(&[]));
+        terminal.write("PASS\n");
+        assert_eq!(terminal.seen(), [before, vec!["PASS".to_owned()]].concat());
+    }
+
+    #[test]
+    fn what_stays_is_not_torn() {
+        let mut terminal = Emulator::new();
+        terminal.write(&drawn(0, 40));
+        terminal.write(&noting("WARNING: something"));
+        terminal.write(&drawn(1, 40));
+        terminal.write(&noting("stopping"));
+        assert_eq!(terminal.seen(), ["WARNING: something", "stopping"]);
     }
 
     const FIGURES: &str = "  9/s · 3 ok · p50 310 µs";

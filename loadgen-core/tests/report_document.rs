@@ -530,6 +530,13 @@ fn a_scenario_as_json() {
             "p50": 50.0,
             "max": 50.0
           },
+          "undelayed_round_trip_us": {
+            "count": 30,
+            "mean": 50.0,
+            "min": 50.0,
+            "p50": 50.0,
+            "max": 50.0
+          },
           "message_lag_us": {
             "count": 30,
             "mean": 50.0,

@@ -165,6 +165,7 @@ impl Merger {
     /// Says how long the interval was that a snapshot is about to show.
     pub fn end_interval(&mut self, length: Duration) {
         self.interval.length = length;
+        self.total.silence = self.listener.silence();
     }
 
     /// Begins a new interval.

@@ -13,7 +13,7 @@ use super::scenario::{
     Step, Target, ThresholdResult,
 };
 use super::secrets::Secrets;
-use super::statistics::{PointStatistics, Statistics, micros, round3, round6};
+use super::statistics::{PointStatistics, SAMPLES_BEYOND, Statistics, micros, round3, round6};
 use super::verdict::verdict_on;
 use super::worker_load::WorkerLoad;
 use crate::clock::{Nanos, nanos};
@@ -159,12 +159,17 @@ fn unverified(plan: &Value) -> impl Iterator<Item = String> + '_ {
 
 fn judge(threshold: &Threshold, record: &ScenarioRecord) -> ThresholdResult {
     let judgement = threshold.judge(record);
-    ThresholdResult::new(
-        threshold.expression(),
-        threshold.unit(),
-        judgement.observed,
-        judgement.pass,
-    )
+    let beyond = threshold.samples_beyond(record);
+    ThresholdResult {
+        few_samples: judgement.observed.is_some()
+            && beyond.is_some_and(|beyond| beyond < SAMPLES_BEYOND),
+        ..ThresholdResult::new(
+            threshold.expression(),
+            threshold.unit(),
+            judgement.observed,
+            judgement.pass,
+        )
+    }
 }
 
 fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {
@@ -305,6 +310,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         first_message_us: samples(SampleKind::FirstMessage),
         message_gap_us: samples(SampleKind::MessageGap),
         round_trip_us: samples(SampleKind::RoundTrip),
+        undelayed_round_trip_us: samples(SampleKind::UndelayedRoundTrip),
         message_lag_us: samples(SampleKind::MessageLag),
         stream_wait_us: samples(SampleKind::StreamWait),
         messages: (messages != Messages::default()).then_some(messages),

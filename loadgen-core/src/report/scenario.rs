@@ -211,6 +211,10 @@ pub struct Step {
     /// times (`every`), from when it left. Where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<Statistics>,
+    /// The same without the generator's part, of messages that have due times: how much less a
+    /// percentile of it is than the same of `round_trip_us` is the generator's part of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelayed_round_trip_us: Option<Statistics>,
     /// How late messages with due times left, by the generator's doing: from when they were due, and
     /// there was room for them, until the system took their last byte. Where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -274,6 +278,14 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 /// One server's share of a scenario's requests, where any server named itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -307,6 +319,10 @@ pub struct ThresholdResult {
     pub unit: Option<String>,
     /// Whether the condition holds. Without an observed value it does not.
     pub pass: bool,
+    /// Whether the value is of a percentile that is left out of the figures, because fewer than ten
+    /// samples lie beyond it. It is compared all the same; left out where it is not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub few_samples: bool,
 }
 
 impl ThresholdResult {
@@ -323,6 +339,7 @@ impl ThresholdResult {
             observed: observed.filter(|value| value.is_finite()),
             unit: Some(unit.into()).filter(|unit| !unit.is_empty()),
             pass,
+            few_samples: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Histogram, Recent, Samples, SeriesPoint, Sparse};
 
 /// How many samples must lie beyond a percentile for it to be given.
-const SAMPLES_BEYOND: u64 = 10;
+pub(super) const SAMPLES_BEYOND: u64 = 10;
 
 /// The longest stretch that a percentile of a point may be of: a second and the ten before it. With
 /// ten in all, a p99 would come and go where there are a hundred a second, give or take one.

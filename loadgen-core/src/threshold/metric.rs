@@ -206,6 +206,19 @@ impl Statistic {
             Self::Max => histogram.largest() as f64,
         })
     }
+
+    /// Of a percentile, how many of 10,000 samples lie beyond it.
+    fn beyond_of_10_000(self) -> Option<u64> {
+        match self {
+            Self::P50 => Some(5_000),
+            Self::P90 => Some(1_000),
+            Self::P95 => Some(500),
+            Self::P99 => Some(100),
+            Self::P999 => Some(10),
+            Self::P9999 => Some(1),
+            Self::Mean | Self::Min | Self::Max => None,
+        }
+    }
 }
 
 impl LedgerWord {
@@ -262,7 +275,8 @@ impl Metric {
                 _ => Some(word.of(ledger) as f64),
             },
             Self::Series(series, statistic) => {
-                series_of(record, *series, *statistic).map(|nanos| in_unit(nanos, unit))
+                let nanos = series_of(record, *series, |histogram| statistic.of(histogram));
+                nanos.map(|nanos| in_unit(nanos, unit))
             }
             Self::Outcome(key) => share_of(
                 count_of(&record.outcomes, key),
@@ -288,6 +302,24 @@ impl Metric {
 }
 
 impl Metric {
+    /// Of a percentile, how many samples lie beyond it.
+    pub(super) fn samples_beyond(&self, record: &ScenarioRecord) -> Option<u64> {
+        let len = |histogram: &Histogram| Some(histogram.len());
+        let (statistic, samples) = match self {
+            Self::Series(series, statistic) => (statistic, series_of(record, *series, len)),
+            Self::Step {
+                name,
+                metric: StepMetric::Series(series, statistic),
+            } => {
+                let step = record.steps.iter().find(|step| step.name == *name)?;
+                (statistic, series_of_step(record, step, *series, len))
+            }
+            _ => return None,
+        };
+        let beyond = samples?.saturating_mul(statistic.beyond_of_10_000()?);
+        Some(beyond / 10_000)
+    }
+
     /// Who is to blame where a condition on it does not hold.
     pub(super) fn about(&self) -> About {
         match self {
@@ -370,42 +402,57 @@ impl StepMetric {
             Self::MessagesReceived => count_or_rate(step.messages_received, record, unit),
             Self::MessageFault(fault) => Some(step.message_faults[*fault as usize] as f64),
             Self::Series(series, statistic) => {
-                let own = match series {
-                    Series::ResponseTime => Some(&step.response_time),
-                    Series::ServiceTime => Some(&step.service_time),
-                    _ => step
-                        .parts
-                        .as_deref()
-                        .and_then(|parts| series.among(parts))
-                        .or_else(|| samples_of(step, *series)),
-                };
-                own.and_then(|histogram| statistic.of(histogram))
-                    .or_else(|| {
-                        only.then(|| series_of(record, *series, *statistic))
-                            .flatten()
-                    })
-                    .map(|nanos| in_unit(nanos, unit))
+                let of = |histogram: &Histogram| statistic.of(histogram);
+                let nanos = series_of_step(record, step, *series, of);
+                nanos.map(|nanos| in_unit(nanos, unit))
             }
         }
     }
 }
 
-/// A scenario's own series; those of messages are its steps' taken together.
-fn series_of(record: &ScenarioRecord, series: Series, statistic: Statistic) -> Option<f64> {
+/// What is read from a scenario's own series; those of messages are its steps' taken together.
+fn series_of<T>(
+    record: &ScenarioRecord,
+    series: Series,
+    read: impl Fn(&Histogram) -> Option<T>,
+) -> Option<T> {
     match series {
-        Series::ResponseTime => statistic.of(&record.response_time),
-        Series::ServiceTime => statistic.of(&record.service_time),
+        Series::ResponseTime => read(&record.response_time),
+        Series::ServiceTime => read(&record.service_time),
         Series::StartLag
         | Series::QueueWait
         | Series::SendLag
         | Series::ReadLag
-        | Series::Generator => statistic.of(series.among(&record.parts)?),
-        Series::ConnectTime => statistic.of(&record.connections.connect_time),
+        | Series::Generator => read(series.among(&record.parts)?),
+        Series::ConnectTime => read(&record.connections.connect_time),
         Series::FirstMessage
         | Series::MessageGap
         | Series::RoundTrip
         | Series::MessageLag
-        | Series::StreamWait => statistic.of(&of_all_steps(record, series.sample_kind()?)?),
+        | Series::StreamWait => read(&of_all_steps(record, series.sample_kind()?)?),
+    }
+}
+
+/// What is read from a step's series. The only step's is the iteration's where it has none itself.
+fn series_of_step<T>(
+    record: &ScenarioRecord,
+    step: &StepRecord,
+    series: Series,
+    read: impl Fn(&Histogram) -> Option<T>,
+) -> Option<T> {
+    let own = match series {
+        Series::ResponseTime => Some(&step.response_time),
+        Series::ServiceTime => Some(&step.service_time),
+        _ => step
+            .parts
+            .as_deref()
+            .and_then(|parts| series.among(parts))
+            .or_else(|| samples_of(step, series)),
+    };
+    match own.filter(|histogram| !histogram.is_empty()) {
+        Some(own) => read(own),
+        None if record.steps.len() == 1 => series_of(record, series, read),
+        None => None,
     }
 }
 

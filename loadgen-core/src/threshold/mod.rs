@@ -138,6 +138,11 @@ impl Threshold {
         self.metric == Metric::Silence
     }
 
+    /// Of a condition on a percentile, how many samples lie beyond that.
+    pub(crate) fn samples_beyond(&self, record: &ScenarioRecord) -> Option<u64> {
+        self.metric.samples_beyond(record)
+    }
+
     /// Whose doing it is when the condition does not hold, and, where that was the generator's alone,
     /// the value without its part.
     pub(crate) fn blame(&self, record: &ScenarioRecord) -> (About, Option<f64>) {

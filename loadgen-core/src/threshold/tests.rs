@@ -160,6 +160,17 @@ fn judges(expression: &str, observed: Option<f64>, pass: bool) {
     assert_eq!(judgement.pass, pass);
 }
 
+#[test_case("response_time.p99 < 1s" => Some(10))]
+#[test_case("response_time.p999 < 1s" => Some(1))]
+#[test_case("response_time.max < 1s" => None; "no percentile")]
+#[test_case("error_rate < 1%" => None; "no series")]
+#[test_case("steps.hello.response_time.p50 < 1s" => Some(1); "of a step")]
+#[test_case("steps.gone.response_time.p95 < 1s" => None; "no such step")]
+fn samples_beyond_a_percentile(expression: &str) -> Option<u64> {
+    let threshold: Threshold = expression.parse().unwrap();
+    threshold.samples_beyond(&record())
+}
+
 #[test_case("response_time.mean", 500.5)]
 #[test_case("response_time.min", 1.0)]
 #[test_case("response_time.p50", 500.0)]

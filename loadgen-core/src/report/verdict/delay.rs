@@ -128,17 +128,24 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
             span_us(worst.seen_us),
             span_us(worst.undelayed_us),
         );
-        if lowest.name != worst.name {
-            let part = percent(NOTABLE_PART);
-            let _ = write!(figures, "; from {} on more than {part} is", lowest.name);
-        }
         if of == name {
             said_of = lowest.above;
         }
-        if worst.is_too_much(late_after_us) {
+        let is_too_much = worst.is_too_much(late_after_us);
+        if is_too_much {
             let most = percent(MOST_PART);
-            let sentence = format!("{figures} (at most {most} may be)");
-            findings.invalid(worst.share(), sentence);
+            let _ = write!(
+                figures,
+                " (at most {most} may be, where that is more than {})",
+                span_us(late_after_us)
+            );
+        }
+        if lowest.name != worst.name {
+            let part = percent(NOTABLE_PART);
+            let _ = write!(figures, "; more than {part} from {} on", lowest.name);
+        }
+        if is_too_much {
+            findings.invalid(worst.share(), figures);
         } else {
             findings.is_hindered = true;
             findings.warnings.push(figures);
@@ -191,8 +198,9 @@ fn too_long(
         .into_iter()
         .find(|(_, above, figure)| figure.is_some() && share > above * NOTABLE_PART)?;
     (above > said_of).then(|| format!(
-        "{of}: the generator read {} of the {what} together with later ones, whose time of receipt they \
-         have: {from} of their times and above may be too long, by {} each in the mean",
+        "{of}: the generator read {} of the {what} together with later ones, and the system tells only \
+         when the last of them came: {from} of their times and above may be shown longer than they \
+         were, by {} each in the mean",
         percent(share.min(1.0)),
         span(doubt / in_doubt.max(1)),
     ))

@@ -172,8 +172,8 @@ fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
                 "`{}`: {} came to step `{}` that nothing had asked for, {beside}; where replies \
                  are taken in the order in which they come, any of them may have been something \
                  else: say which message is a reply, by a number that it repeats (`match_id`) or \
-                 by a field and its value (`reply`), and what comes by itself (`greeting`, \
-                 `pushes`)",
+                 by a field and its value (`reply`), and what comes by itself \
+                 (`\"greeting\": 1`, `\"pushes\": true`)",
                 scenario.name,
                 plural(unexpected, "message"),
                 step.name,

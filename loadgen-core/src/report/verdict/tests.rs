@@ -148,7 +148,7 @@ fn messages_out_of_the_blue_are_warned_of() {
     });
     let verdict = verdict(&record, &[]);
     assert_eq!(verdict.status, Status::Pass);
-    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1,204 messages came to step `hello` that nothing had asked for, beside 10,000 taken for replies; where replies are taken in the order in which they come, any of them may have been something else: say which message is a reply, by a number that it repeats (`match_id`) or by a field and its value (`reply`), and what comes by itself (`greeting`, `pushes`)");
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1,204 messages came to step `hello` that nothing had asked for, beside 10,000 taken for replies; where replies are taken in the order in which they come, any of them may have been something else: say which message is a reply, by a number that it repeats (`match_id`) or by a field and its value (`reply`), and what comes by itself (`\"greeting\": 1`, `\"pushes\": true`)");
 }
 
 #[test]
@@ -259,8 +259,8 @@ fn a_run_that_measured_nothing_says_so_once() {
 /// of p99.99, which 10,000 do not give.
 #[test_case(0 => ""; "none")]
 #[test_case(1 => ""; "too few for any percentile that is given")]
-#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones, whose time of receipt they have: p99.9 of their times and above may be too long, by 100 µs each in the mean"; "enough for p99.9")]
-#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones, whose time of receipt they have: p95 of their times and above may be too long, by 100 µs each in the mean"; "enough for p95")]
+#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones, and the system tells only when the last of them came: p99.9 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p99.9")]
+#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones, and the system tells only when the last of them came: p95 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p95")]
 fn replies_that_share_a_stamp(in_doubt: u64) -> String {
     let record = run(false, |record| {
         let scenario = &mut record.scenarios[0];
@@ -287,7 +287,7 @@ fn messages_that_share_a_stamp() {
         .into();
     });
     let warnings = verdict(&record, &[]).warnings.join("\n");
-    insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with later ones, whose time of receipt they have: p50 of their times and above may be too long, by 200 µs each in the mean");
+    insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with later ones, and the system tells only when the last of them came: p50 of their times and above may be shown longer than they were, by 200 µs each in the mean");
 }
 
 /// What is said of the generator's part covers it.
@@ -306,7 +306,7 @@ fn replies_that_share_a_stamp_of_a_late_generator() {
 #[test]
 fn a_late_generator_in_words() {
     let verdict = verdict(&run(true, |r| late(r, 312)), &[]);
-    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be)");
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)");
     assert!(
         verdict.warnings[0].ends_with(DOCTOR),
         "{:?}",
@@ -324,7 +324,7 @@ fn a_missed_rate_in_words() {
     });
     let verdict = verdict(&record, &[]);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
-`greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be)
+`greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)
 `greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)
 ");
     assert!(

@@ -284,7 +284,7 @@ mod tests {
 
     /// p50 is far off, and what is said begins above it, or does not.
     #[test_case("`witnessed`: 12% of response time p99 (1 ms) is the generator's part" => false; "above")]
-    #[test_case("`witnessed`: 12% of response time p99 (1 ms) is the generator's part; from p50 on more than 10% is" => true; "from there on")]
+    #[test_case("`witnessed`: 12% of response time p99 (1 ms) is the generator's part; more than 10% from p50 on" => true; "from there on")]
     #[test_case("`witnessed`: the generator read 7% of the replies together: p50 of their times and above may be too long" => true; "it itself")]
     fn says_so_of_that_percentile(warning: &str) -> bool {
         let verdict = json!({ "status": "pass", "reasons": [], "warnings": [warning] });

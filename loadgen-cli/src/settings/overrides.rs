@@ -1,0 +1,80 @@
+//! What flags and environment change in a plan: load, and where it goes.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use loadgen_core::scenario::{Overrides, Plan, Protocol};
+
+use super::SettingsError;
+use crate::args::RunArgs;
+use crate::error::Error;
+use crate::{env, targets};
+
+/// Applies the flags to each scenario. Says what they changed.
+pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, Error> {
+    // Whether or not a scenario needs it: what is no target is a mistake.
+    let per_protocol = targets::FLAGS
+        .into_iter()
+        .map(|(protocol, _)| Ok((protocol, overrides(args, protocol)?)))
+        .collect::<Result<Vec<(Protocol, Overrides)>, Error>>()?;
+    let mut notices = Vec::new();
+    for scenario in &mut plan.scenarios {
+        let mut its_own = per_protocol.iter();
+        let Some((_, overrides)) = its_own.find(|(it, _)| *it == scenario.protocol) else {
+            continue;
+        };
+        let (changed, said) =
+            scenario
+                .with_overrides(overrides)
+                .map_err(|source| SettingsError::Override {
+                    scenario: scenario.name.clone(),
+                    source,
+                })?;
+        *scenario = changed;
+        notices.extend(said);
+    }
+    Ok(notices)
+}
+
+/// The overrides for scenarios of a protocol, which differ in the targets.
+pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides, Error> {
+    // The parser of the flags has made sure that the counts fit.
+    let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(Overrides {
+        requests: args.requests,
+        concurrency: args.concurrency.map(narrow),
+        duration: args.duration,
+        rate: args.rate,
+        connections: args.connections.map(narrow),
+        timeout: args.timeout,
+        targets: targets::parse_all(targets::given(args, protocol))?,
+    })
+}
+
+/// Sets the environment's targets where neither flag nor scenario names one. Says which protocols
+/// are left with scenarios without, for the embedded backend.
+pub(super) fn aim(
+    plan: &mut Plan,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Protocol>, Error> {
+    let mut without = BTreeSet::new();
+    for scenario in &mut plan.scenarios {
+        let protocol = scenario.protocol;
+        if !scenario.targets.is_empty() {
+            continue;
+        }
+        if let Some(target) = env::target(protocol, &variable)? {
+            scenario.targets.push(target);
+            continue;
+        }
+        if scenario.tls.is_some() {
+            return Err(SettingsError::TlsWithoutTarget {
+                scenario: scenario.name.clone(),
+                flag: targets::flag(protocol).unwrap_or("targets"),
+            }
+            .into());
+        }
+        without.insert(protocol);
+    }
+    Ok(without.into_iter().collect())
+}

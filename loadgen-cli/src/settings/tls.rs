@@ -1,0 +1,69 @@
+//! What the TLS flags say.
+
+use loadgen_core::input;
+use loadgen_core::scenario::Plan;
+
+use super::SettingsError;
+use crate::args::RunArgs;
+use crate::targets;
+
+/// Sets what the flags say. Returns warnings.
+pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let asked =
+        args.tls_ca.is_some() || args.tls_server_name.is_some() || args.insecure_skip_verify;
+    for scenario in &mut plan.scenarios {
+        if asked {
+            let tls = scenario.tls.get_or_insert_default();
+            tls.ca_file = args.tls_ca.clone().or(tls.ca_file.take());
+            tls.server_name = args.tls_server_name.clone().or(tls.server_name.take());
+            tls.insecure_skip_verify |= args.insecure_skip_verify;
+        }
+        if scenario
+            .tls
+            .as_ref()
+            .is_some_and(|it| it.insecure_skip_verify)
+        {
+            warnings.push(format!(
+                "WARNING: `{}` accepts any certificate; whoever answers is not verified",
+                scenario.name
+            ));
+        }
+    }
+    warnings
+}
+
+/// What is wrong with the TLS flags themselves is the command line's fault, not a scenario's.
+pub(super) fn refuse_contradicting(args: &RunArgs) -> Result<(), SettingsError> {
+    if let Some(path) = &args.tls_ca
+        && let Err(source) = input::read(path)
+    {
+        let path = path.clone();
+        return Err(SettingsError::Authorities { path, source });
+    }
+    let flags = [
+        ("--tls-ca", args.tls_ca.is_some()),
+        ("--tls-server-name", args.tls_server_name.is_some()),
+        ("--insecure-skip-verify", args.insecure_skip_verify),
+    ];
+    let Some((tls_flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
+        return Ok(());
+    };
+    for (protocol, target_flag) in targets::FLAGS {
+        for target in targets::parts(targets::given(args, protocol)) {
+            let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
+            let encrypted = match scheme.to_ascii_lowercase().as_str() {
+                "http" => "https://",
+                "ws" => "wss://",
+                _ => continue,
+            };
+            return Err(SettingsError::PlainTarget {
+                target_flag,
+                target: target.to_owned(),
+                encrypted,
+                tls_flag,
+            });
+        }
+    }
+    Ok(())
+}

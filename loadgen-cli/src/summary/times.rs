@@ -1,0 +1,149 @@
+//! Times of a scenario and its steps, as a table.
+
+use loadgen_core::report::{Method, Scenario, Statistics, Step};
+
+use super::grid::{Cell, Column, Grid};
+use super::{LABEL, Look, field, keeps_own_connections};
+use crate::human;
+
+/// Marks a percentile that is mostly the generator's own.
+const MOSTLY_OURS: char = '!';
+/// Where that is more than this, in microseconds: nobody would notice less.
+const NOTABLE_US: f64 = 50.0;
+
+/// What is shown of a series; with little room the mean is left out first.
+const COLUMNS: [Column; 7] = [
+    column("p50", 1),
+    column("p90", 4),
+    column("p95", 3),
+    column("p99", 0),
+    column("p99.9", 2),
+    column("max", 0),
+    column("mean", 5),
+];
+
+const fn column(heading: &'static str, rank: u8) -> Column {
+    Column { heading, rank }
+}
+
+/// The times of all scenarios together.
+pub(super) fn of_all(response: &Statistics, service: &Statistics, look: Look) -> Vec<String> {
+    let mut grid = Grid::new("", LABEL, &COLUMNS);
+    grid.row("response", cells(response, None));
+    grid.row("service", cells(service, None));
+    painted(&grid, look)
+}
+
+/// All times of a scenario.
+pub(super) fn of(scenario: &Scenario, look: Look) -> Vec<String> {
+    let mut grid = Grid::new("", LABEL, &COLUMNS);
+    let undelayed = scenario.undelayed_us.as_ref();
+    grid.row("response", cells(&scenario.response_time_us, undelayed));
+    grid.row("service", cells(&scenario.service_time_us, None));
+    let parts = [
+        ("queue wait", &scenario.queue_wait_us),
+        ("start lag", &scenario.start_lag_us),
+        ("send lag", &scenario.send_lag_us),
+        ("read lag", &scenario.read_lag_us),
+    ];
+    for (label, statistics) in parts {
+        // What is no part of anything that is shown would only be in the way.
+        if let Some(any) = statistics.as_ref().filter(|it| it.max > Some(0.0)) {
+            grid.row(label, cells(any, None));
+        }
+    }
+    let connections = &scenario.connections;
+    let connect = connections.connect_time_us.as_ref();
+    if let Some(connect) = connect.filter(|_| keeps_own_connections(scenario)) {
+        grid.row("connect", cells(connect, None));
+    }
+    let back_off = connections.back_off_us.as_ref();
+    if let Some(back_off) = back_off.filter(|it| it.max > Some(0.0)) {
+        grid.row("back-off", cells(back_off, None));
+    }
+    if let [only] = scenario.steps.as_slice() {
+        of_messages(&mut grid, only, "");
+    } else {
+        for step in &scenario.steps {
+            if let Some(times) = &step.response_time_us {
+                grid.row(&step.name, cells(times, step.undelayed_us.as_ref()));
+            }
+            // One blank before each: they are the step's.
+            of_messages(&mut grid, step, " ");
+        }
+    }
+    painted(&grid, look)
+}
+
+/// The further series of a step.
+fn of_messages(grid: &mut Grid, step: &Step, indent: &str) {
+    let undelayed = step.undelayed_round_trip_us.as_ref();
+    let series = [
+        ("first msg", &step.first_message_us, None),
+        ("msg gap", &step.message_gap_us, None),
+        ("round trip", &step.round_trip_us, undelayed),
+        ("msg lag", &step.message_lag_us, None),
+        ("stream wait", &step.stream_wait_us, None),
+    ];
+    for (label, statistics, undelayed) in series {
+        if let Some(statistics) = statistics {
+            grid.row(format!("{indent}{label}"), cells(statistics, undelayed));
+        }
+    }
+}
+
+/// The figures of a series, with what it would be without the generator's part where that is in it;
+/// none where too few samples support one.
+fn cells(of: &Statistics, undelayed: Option<&Statistics>) -> [Cell; COLUMNS.len()] {
+    let without = undelayed.copied().unwrap_or(*of);
+    let figures = [
+        (50.0, of.p50, without.p50),
+        (90.0, of.p90, without.p90),
+        (95.0, of.p95, without.p95),
+        (99.0, of.p99, without.p99),
+        (99.9, of.p999, without.p999),
+        (100.0, of.max, of.max),
+        (100.0, of.mean, of.mean),
+    ];
+    figures.map(|(percentage, us, without)| {
+        let Some(us) = us else {
+            return Cell::default();
+        };
+        let is_bound = of.at_least_from.is_some_and(|from| percentage > from);
+        let bound = if is_bound { "≥" } else { "" };
+        let is_ours = without.is_some_and(|without| us - without > (us / 2.0).max(NOTABLE_US));
+        Cell {
+            text: Some(format!("{bound}{}", human::micros(us))),
+            mark: is_ours.then_some(MOSTLY_OURS),
+        }
+    })
+}
+
+fn painted(grid: &Grid, look: Look) -> Vec<String> {
+    let laid = grid.laid(look.columns);
+    let mut lines = vec![look.paint.faint(&laid.heading)];
+    lines.extend(laid.rows.into_iter().flatten());
+    if grid.has_marks() {
+        let note = format!("{MOSTLY_OURS} mostly the generator's own");
+        lines.extend(
+            field("", &note, look)
+                .iter()
+                .map(|it| look.paint.doubtful(it)),
+        );
+    }
+    lines
+}
+
+/// Where the p99, else the p95, of response times lies in 95 of 100 such runs, where that is known.
+pub(super) fn confidence(scenario: &Scenario) -> Option<(String, String)> {
+    let of = scenario.response_time_confidence_us?;
+    let p99 = of.p99.map(|interval| ("p99", interval));
+    let (name, [low, high]) = p99.or(of.p95.map(|interval| ("p95", interval)))?;
+    let how = match of.method {
+        Method::Ranks => "",
+        Method::Seconds => " (≈, spread of the seconds)",
+    };
+    let (low, high) = (human::micros(low), human::micros(high));
+    let text = format!("response within {low} .. {high}{how}");
+    Some((format!("{name} 95 %"), text))
+}

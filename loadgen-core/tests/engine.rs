@@ -248,6 +248,52 @@ fn time_ends_iterations_that_are_not_done() {
     }
 }
 
+/// Fifty thousand once kept their worker from all else for two seconds, and made the run invalid.
+#[test]
+fn others_have_their_turn_while_many_users_start() {
+    /// Notes how many had started when the first one came back.
+    #[derive(Clone, Default)]
+    struct Counts {
+        started: Arc<AtomicU64>,
+        until_first: Arc<AtomicU64>,
+    }
+
+    impl Workload for Counts {
+        type Session = ();
+
+        async fn open(&self, _: UserId) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        async fn iterate(&self, (): &mut (), _: &Iteration<'_>) -> Outcome {
+            let nth = self.started.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            if nth == 0 {
+                let started = self.started.load(Ordering::Relaxed);
+                self.until_first.store(started, Ordering::Relaxed);
+            }
+            Outcome::Ok
+        }
+    }
+
+    let counts = Counts::default();
+    let workload = counts.clone();
+    let options = Options {
+        workers: Some(1),
+        ..Options::default()
+    };
+    let record = Run::new(options)
+        .scenario(
+            spec(closed(5_000, Limit::IterationsPerUser(1))),
+            move |_| workload.clone(),
+        )
+        .execute()
+        .expect("a run");
+    assert_eq!(check(&record.scenarios[0]).completed, 5_000);
+    let until_first = counts.until_first.load(Ordering::Relaxed);
+    assert!((1..1_000).contains(&until_first), "{until_first}");
+}
+
 #[test]
 fn stages_bring_users_and_take_them_away() {
     let stage = |ms, users| UserStage {

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Tests against servers and clients that are not ours: grpcio, websockets and rotel from PyPI, ws and
-# statsd from npm, and Debian's h2load and prometheus.
+# statsd from npm, and Debian's h2load, prometheus and nginx.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), prometheus (fetched
-# where apt-get is), and the first time PyPI and npm's registry within reach. What is missing fails the
+# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), prometheus and nginx
+# (fetched where apt-get is), and the first time PyPI and npm's registry within reach. What is missing fails the
 # tests: nothing is skipped.
 set -euo pipefail
 
@@ -51,26 +51,31 @@ if ! cmp --silent "$here/package-lock.json" "$stamp"; then
   cp "$here/package-lock.json" "$stamp"
 fi
 
-# Prometheus is taken out of Debian's package without installing it: that would start a service.
-prometheus=$work/prometheus
-if [[ ! -x $prometheus/usr/bin/prometheus ]] && ! command -v prometheus >/dev/null; then
-  if ! command -v apt-get >/dev/null; then
-    echo "no \`prometheus\` on the PATH, and no apt-get to fetch it with: install it from prometheus.io" >&2
-    exit 1
-  fi
-  rm -rf "$prometheus"
-  mkdir -p "$prometheus"
-  (
-    cd "$prometheus"
-    apt-get download --quiet prometheus || {
-      echo "failed to fetch the package prometheus: try \`apt-get update\` as root first" >&2
+# Servers are taken out of Debian's packages without installing these: that would start a service.
+# Their programs go to the end of the PATH.
+unpacked() { # package, where its program is in it
+  local folder=$work/$1
+  if [[ ! -x $folder/$2/$1 ]] && ! command -v "$1" >/dev/null; then
+    if ! command -v apt-get >/dev/null; then
+      echo "no \`$1\` on the PATH, and no apt-get to fetch it with: install it" >&2
       exit 1
-    }
-    dpkg-deb --extract prometheus_*.deb .
-    rm prometheus_*.deb
-  )
-fi
-export PATH=$PATH:$prometheus/usr/bin
+    fi
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    (
+      cd "$folder"
+      apt-get download --quiet "$1" || {
+        echo "failed to fetch the package $1: try \`apt-get update\` as root first" >&2
+        exit 1
+      }
+      dpkg-deb --extract "$1"_*.deb .
+      rm "$1"_*.deb
+    )
+  fi
+  PATH=$PATH:$folder/$2
+}
+unpacked prometheus usr/bin
+unpacked nginx usr/sbin
 
 generated=$work/generated
 rm -rf "$generated"

@@ -17,6 +17,10 @@ use crate::workload::{UserId, Workload};
 
 /// How many iterations that end without waiting a user runs before it lets others run.
 const BURST: u32 = 64;
+/// Users of a worker that start at once; after them, others have their turn before more do. Tens of
+/// thousands would keep the worker from everything else for as long as all of them take: answers would
+/// not be read, and the worker would be told of as one that stood still.
+const STARTED_AT_ONCE: usize = 128;
 
 /// What all workers of a closed model share.
 #[derive(Debug)]
@@ -84,17 +88,23 @@ pub(super) async fn run<W: Workload>(
         turn: Semaphore::new(1),
         seed,
     });
-    let mut tasks = JoinSet::new();
-    for (user, session) in users {
-        let part = Rc::clone(&part);
-        let slot = part.lane.core.new_slot();
-        tasks.spawn_local(async move {
-            let core = Rc::clone(&part.lane.core);
-            core.contain(&slot, part.user(user, &slot, session)).await;
-        });
-    }
     let core = &*lane.core;
-    let everyone = async { while tasks.join_next().await.is_some() {} };
+    let everyone = async {
+        let mut tasks = JoinSet::new();
+        for (index, (user, session)) in users.into_iter().enumerate() {
+            if index > 0 && index.is_multiple_of(STARTED_AT_ONCE) {
+                core.rest_until(core.timeline.begin).await;
+                tokio::task::yield_now().await;
+            }
+            let part = Rc::clone(&part);
+            let slot = part.lane.core.new_slot();
+            tasks.spawn_local(async move {
+                let core = Rc::clone(&part.lane.core);
+                core.contain(&slot, part.user(user, &slot, session)).await;
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    };
     // Users look at the time before they start again. It is up when it is up, though, not when the
     // first of them comes to look: what is under way has only the graceful stop from there.
     let time_is_up = async {

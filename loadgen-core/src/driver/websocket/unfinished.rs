@@ -1,27 +1,35 @@
 //! What is held of messages that have not come to their end.
 //!
-//! Owns the bound on that over all connections of a scenario. Each connection alone is bounded by the
+//! Owns the bound on that over all connections, of whatever scenario: the memory that they share is the
+//! process's. Each connection alone is bounded by the
 //! longest message taken, and there may be many.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// Less than this of one connection does not count: it comes and goes with every message.
 const NEGLIGIBLE: u64 = 64 << 10;
-/// What all connections of a scenario may hold, or one message where that may be longer.
+/// What all connections may hold, or one message where that may be longer.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// What the connections of a scenario hold together.
+/// What all connections of this process hold.
+static HELD: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
+
+/// What all connections hold together, and what they may for the connections of one scenario.
 #[derive(Debug)]
 pub(super) struct AllUnfinished {
-    bytes: AtomicU64,
+    bytes: Arc<AtomicU64>,
     most: u64,
 }
 
 impl AllUnfinished {
     pub(super) fn new(max_message: u32) -> Arc<Self> {
+        Self::sharing(&HELD, max_message)
+    }
+
+    fn sharing(bytes: &Arc<AtomicU64>, max_message: u32) -> Arc<Self> {
         Arc::new(Self {
-            bytes: AtomicU64::new(0),
+            bytes: Arc::clone(bytes),
             most: MOST_BYTES.max(u64::from(max_message)),
         })
     }
@@ -100,9 +108,24 @@ impl Drop for Unfinished {
 mod tests {
     use super::*;
 
+    /// With nothing held elsewhere: tests run side by side.
+    fn alone(max_message: u32) -> Arc<AllUnfinished> {
+        AllUnfinished::sharing(&Arc::default(), max_message)
+    }
+
+    #[test]
+    fn scenarios_share_the_bound() {
+        let bytes = Arc::default();
+        let one = AllUnfinished::sharing(&bytes, 1);
+        let two = AllUnfinished::sharing(&bytes, 1);
+        let mut first = Unfinished::among(&one);
+        assert_eq!(first.check(200 << 20), Ok(()));
+        assert!(Unfinished::among(&two).check(100 << 20).is_err());
+    }
+
     #[test]
     fn all_connections_share_the_bound() {
-        let all = AllUnfinished::new(1);
+        let all = alone(1);
         let mut one = Unfinished::among(&all);
         let mut two = Unfinished::among(&all);
         assert_eq!(one.check(200 << 20), Ok(()));
@@ -117,7 +140,7 @@ mod tests {
 
     #[test]
     fn pings_are_not_held() {
-        let all = AllUnfinished::new(1);
+        let all = alone(1);
         let mut one = Unfinished::among(&all);
         one.not_of_message(1 << 20);
         assert_eq!(one.check(1 << 20), Ok(()));
@@ -126,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_longer_message_has_room() {
-        let all = AllUnfinished::new(1 << 30);
+        let all = alone(1 << 30);
         assert_eq!(Unfinished::among(&all).check(1 << 30), Ok(()));
     }
 }

@@ -1,0 +1,225 @@
+"""Servers that misbehave on purpose, and what must be true of a run against one, whatever it does."""
+
+import asyncio
+import dataclasses
+import re
+import threading
+import typing
+
+from harness import Run
+
+# What no server may make loadgen hold, unless a row says otherwise.
+MOST_MIB = 160
+# Far more than the above, and far less than what a claim of 4 GiB would take: whoever believes one
+# ends at once, and the machine is none the worse for it. The allocator reserves 1 GiB ahead.
+LIMITS = "ulimit -v 4194304"
+# Debug prints of Rust, which are no sentences.
+DEBUG = re.compile(r"Some\(|None\b|Os \{|Err\(|Error\(|kind: |b\"")
+# Characters that change how a text looks: control characters, directions, what has no width.
+HIDDEN = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+EXAMPLE_BYTES = 4096
+# The longest that a row may take.
+PATIENCE = 20
+
+# A text that would title a terminal's window, clear it, forge a line, and turn the rest around.
+HOSTILE = "\x1b]0;PWNED\x07\x1b[2J\n\rFORGED \u202e\u200b\u2028\u009b31m\x7f"
+
+
+@dataclasses.dataclass
+class Books:
+    """What a server saw of a row. Written by its thread; read once the run has ended."""
+
+    # Connections accepted, and requests or messages that came on them.
+    accepted: int = 0
+    requests: int = 0
+    # Upgrades that were answered with 101.
+    upgraded: int = 0
+    # What went wrong in the server itself.
+    problems: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Row:
+    """A kind of misbehaviour, and what it has to come to."""
+
+    # What is done with a connection.
+    behave: typing.Callable
+    # The classes of outcome there have to be. None at all: the run ends before it begins.
+    outcomes: set
+    # Part of the example of the class that is not `ok`, or of the message where nothing ran.
+    says: str = ""
+    # Classes that there may be besides.
+    may: set = dataclasses.field(default_factory=set)
+    # Fields of the scenario, and of its step.
+    fields: dict = dataclasses.field(default_factory=dict)
+    step: dict = dataclasses.field(default_factory=dict)
+    # Whether every request reaches the server, and each connection is on the books of both.
+    all_seen: bool = True
+    # How often a request may be sent, where the server says that it did not look at it.
+    tries: int = 1
+    most_mib: int = MOST_MIB
+    # What else must be true of the scenario's part of the document.
+    also: typing.Callable = lambda found: True
+    # The exit code where nothing ran.
+    code: int = 101
+
+
+class Host:
+    """Runs servers on a thread of its own. Use it in a `with`."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self):
+        mine = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def serve(self, behave, books, peer):
+        """Starts a server that does this with each connection, and returns its address."""
+
+        async def connection(reader, writer):
+            books.accepted += 1
+            try:
+                await behave(peer(reader, writer, books))
+            except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                pass
+            except Exception as problem:
+                books.problems.append(repr(problem))
+            finally:
+                writer.close()
+
+        async def start():
+            server = await asyncio.start_server(connection, "127.0.0.1", 0, limit=1 << 20)
+            return "{}:{}".format(*server.sockets[0].getsockname())
+
+        return asyncio.run_coroutine_threadsafe(start(), self._loop).result()
+
+
+class Peer:
+    """A connection, as far as it does not matter what is spoken on it."""
+
+    def __init__(self, reader, writer, books):
+        self.reader, self.writer, self.books = reader, writer, books
+        self._tasks = set()
+
+    async def send(self, *parts):
+        """Sends these bytes, and waits where the other side does not take them."""
+        self.writer.write(b"".join(parts))
+        await self.writer.drain()
+
+    async def flood(self, chunk):
+        """Sends the same until the other side has gone."""
+        while True:
+            await self.send(chunk)
+            await asyncio.sleep(0.002)
+
+    def meanwhile(self, doing):
+        """Does something beside what is done with the connection."""
+
+        async def until_it_breaks():
+            try:
+                await doing
+            except (ConnectionError, asyncio.CancelledError):
+                pass
+
+        # Tasks that nobody holds are thrown away.
+        task = asyncio.ensure_future(until_it_breaks())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def silence(self):
+        """Says nothing until the other side goes."""
+        while await self.reader.read(65536):
+            pass
+
+    async def deafness(self):
+        """Takes nothing any more."""
+        self.writer.transport.pause_reading()
+        await asyncio.Event().wait()
+
+    def abort(self):
+        """Ends the connection with a TCP reset."""
+        self.writer.transport.abort()
+
+
+async def hangs_up(peer):
+    """Ends a connection that has said nothing yet."""
+
+
+async def silent(peer):
+    """Says nothing."""
+    await peer.silence()
+
+
+def saying(text):
+    """Says this at once, and no more."""
+
+    async def behave(peer):
+        await peer.send(text)
+        await peer.silence()
+
+    return behave
+
+
+def fit_to_be_read(test, text):
+    """Whether a sentence is one line, not too long, and nothing in it would play tricks."""
+    test.assertTrue(text.strip())
+    test.assertNotIn("\n", text)
+    test.assertIsNone(HIDDEN.search(text), repr(text))
+    test.assertIsNone(DEBUG.search(text), repr(text))
+    test.assertLessEqual(len(text.encode()), EXAMPLE_BYTES)
+
+
+def play(test, row, books, scenario):
+    """Runs a scenario against a row's server, and checks what holds for every row."""
+    flags = ("--workers", "1")
+    most_kib = row.most_mib << 10
+    with Run(scenario, flags=flags, limits=LIMITS, most_kib=most_kib) as running:
+        if not row.outcomes:
+            said = running.result(row.code)
+            lines = said.strip().splitlines()
+            test.assertEqual(len(lines), 1, said)
+            test.assertTrue(lines[0].startswith("error: "), said)
+            fit_to_be_read(test, lines[0])
+            test.assertIn(row.says, said)
+            test.assertEqual(books.problems, [])
+            return
+        failing = row.outcomes != {"ok"}
+        document = running.result(99 if failing else 0)
+        test.assertNotIn("panicked", running.stderr)
+    (found,) = document["scenarios"]
+    outcomes = {key for key, count in found["outcomes"].items() if count}
+    test.assertLessEqual(row.outcomes, outcomes, found["failures"])
+    test.assertLessEqual(outcomes, row.outcomes | row.may, found["failures"])
+    for failure in found["failures"]:
+        fit_to_be_read(test, failure["example"])
+        if failure["outcome"] in row.outcomes:
+            test.assertIn(row.says, failure["example"])
+    connections = found["connections"]
+    test.assertLessEqual(connections["dropped"], connections["opened"])
+    attempts = connections["opened"] + connections["failed"]
+    ledger = found["ledger"]
+    if row.all_seen:
+        # One may be on its way when the run ends.
+        test.assertIn(books.accepted - attempts, (0, 1), connections)
+        sent = ledger["started"]
+        test.assertTrue(sent <= books.requests <= row.tries * sent, (books, found["outcomes"]))
+    else:
+        test.assertLessEqual(connections["opened"], books.accepted)
+        test.assertLessEqual(books.requests, ledger["started"])
+    test.assertTrue(row.also(found), found)
+    test.assertEqual(books.problems, [])

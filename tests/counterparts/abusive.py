@@ -1,12 +1,14 @@
 """Servers that misbehave on purpose, and what must be true of a run against one, whatever it does."""
 
 import asyncio
+import concurrent.futures
 import dataclasses
+import json
 import re
 import threading
 import typing
 
-from harness import Run
+from harness import Run, scenario
 
 # What no server may make loadgen hold, unless a row says otherwise.
 MOST_MIB = 160
@@ -18,8 +20,8 @@ DEBUG = re.compile(r"Some\(|None\b|Os \{|Err\(|Error\(|kind: |b\"")
 # Characters that change how a text looks: control characters, directions, what has no width.
 HIDDEN = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 EXAMPLE_BYTES = 4096
-# The longest that a row may take.
-PATIENCE = 20
+# How many rows are played at a time: most of them wait.
+AT_ONCE = 4
 
 # A text that would title a terminal's window, clear it, forge a line, and turn the rest around.
 HOSTILE = "\x1b]0;PWNED\x07\x1b[2J\n\rFORGED \u202e\u200b\u2028\u009b31m\x7f"
@@ -53,8 +55,9 @@ class Row:
     # Fields of the scenario, and of its step.
     fields: dict = dataclasses.field(default_factory=dict)
     step: dict = dataclasses.field(default_factory=dict)
-    # Whether every request reaches the server, and each connection is on the books of both.
-    all_seen: bool = True
+    # What the books of both sides have to agree on. Where not, the server has seen fewer requests,
+    # for it no longer listens, or more connections, for they ended before they were open.
+    agree: tuple = ("connections", "requests")
     # How often a request may be sent, where the server says that it did not look at it.
     tries: int = 1
     most_mib: int = MOST_MIB
@@ -70,6 +73,8 @@ class Host:
     def __init__(self):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        # The loop itself does not hold them, and who waits for ever would be thrown away.
+        self._tasks = set()
 
     def __enter__(self):
         self._thread.start()
@@ -93,6 +98,7 @@ class Host:
 
         async def connection(reader, writer):
             books.accepted += 1
+            self._tasks.add(asyncio.current_task())
             try:
                 await behave(peer(reader, writer, books))
             except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -101,6 +107,7 @@ class Host:
                 books.problems.append(repr(problem))
             finally:
                 writer.close()
+                self._tasks.discard(asyncio.current_task())
 
         async def start():
             server = await asyncio.start_server(connection, "127.0.0.1", 0, limit=1 << 20)
@@ -198,11 +205,14 @@ def play(test, row, books, scenario):
             test.assertIn(row.says, said)
             test.assertEqual(books.problems, [])
             return
-        failing = row.outcomes != {"ok"}
-        document = running.result(99 if failing else 0)
+        document = running.result(expect=(0, 99))
         test.assertNotIn("panicked", running.stderr)
+    # What was sent in order to be shown is nowhere as it was sent.
+    shown = json.dumps(document, ensure_ascii=False)
+    test.assertIsNone(HIDDEN.search(shown), shown)
     (found,) = document["scenarios"]
     outcomes = {key for key, count in found["outcomes"].items() if count}
+    test.assertEqual(running.code, 0 if outcomes == {"ok"} else 99)
     test.assertLessEqual(row.outcomes, outcomes, found["failures"])
     test.assertLessEqual(outcomes, row.outcomes | row.may, found["failures"])
     for failure in found["failures"]:
@@ -213,13 +223,58 @@ def play(test, row, books, scenario):
     test.assertLessEqual(connections["dropped"], connections["opened"])
     attempts = connections["opened"] + connections["failed"]
     ledger = found["ledger"]
-    if row.all_seen:
+    if "connections" in row.agree:
         # One may be on its way when the run ends.
         test.assertIn(books.accepted - attempts, (0, 1), connections)
-        sent = ledger["started"]
-        test.assertTrue(sent <= books.requests <= row.tries * sent, (books, found["outcomes"]))
     else:
         test.assertLessEqual(connections["opened"], books.accepted)
-        test.assertLessEqual(books.requests, ledger["started"])
+    sent = ledger["started"]
+    least = sent if "requests" in row.agree else 0
+    test.assertTrue(least <= books.requests <= row.tries * sent, (books, found["outcomes"]))
     test.assertTrue(row.also(found), found)
     test.assertEqual(books.problems, [])
+
+
+class Table(typing.NamedTuple):
+    """Rows, the class that speaks their protocol, and the step that is played against them."""
+
+    rows: dict
+    peer: type
+    step: dict
+
+    def scenario(self, host, row, books, load, **fields):
+        """What is played against a row, whose server is started for it."""
+        ((kind, step),) = self.step.items()
+        address = host.serve(row.behave, books, self.peer)
+        fields = {"timeout": "10s", "connect_timeout": "10s", "graceful_stop": "10s"} | fields
+        step = {kind: step | row.step}
+        return scenario("abused", address, step, load=load, **fields | row.fields)
+
+
+class Matrix:
+    """A table, each row of it played with both models of load. Mixed into a test case."""
+
+    TABLE: Table
+    LOADS = (
+        {"closed": {"users": 2, "iterations_per_user": 3}},
+        {"open": {"rate": "40/s", "duration": "150ms", "users": {"max": 4}}},
+    )
+
+    def play(self, host, row, load):
+        books = Books()
+        plan = self.TABLE.scenario(host, row, books, load)
+        # What is judged where nothing is said.
+        del plan["thresholds"]
+        play(self, row, books, plan)
+
+    def test_rows(self):
+        with Host() as host, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            playing = {
+                (name, next(iter(load))): pool.submit(self.play, host, row, load)
+                for name, row in self.TABLE.rows.items()
+                # Where nothing runs, the load makes no difference.
+                for load in (self.LOADS if row.outcomes else self.LOADS[:1])
+            }
+            for (name, model), row in playing.items():
+                with self.subTest(name, model=model):
+                    row.result()

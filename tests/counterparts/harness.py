@@ -64,6 +64,7 @@ class Run:
 
     def __init__(self, *scenarios, flags=(), limits=None, most_kib=math.inf):
         self.stderr = ""
+        self.code = None
         # The most memory that it was seen to hold.
         self.peak_kib = 0
         self._most_kib = most_kib
@@ -128,18 +129,18 @@ class Run:
                     ) from None
 
     def result(self, expect=0):
-        """Waits for its end and checks what holds for every run.
+        """Waits for its end and checks what holds for every run; `expect` is its exit code, or several.
 
-        What it said on standard error is in `stderr` then.
+        What it said on standard error is in `stderr` then, and how it ended in `code`.
         """
         stdout, stderr = self._end()
         self.stderr = stderr
-        code = self._process.returncode
-        if code != expect:
+        code = self.code = self._process.returncode
+        if code not in (expect if isinstance(expect, tuple) else (expect,)):
             raise AssertionError(
                 f"exit code {code}, expected {expect}\n{stderr}\n{stdout[:2000]}"
             )
-        if expect not in (0, 99):
+        if code not in (0, 99):
             return stderr
         document = json.loads(stdout)
         assert document["schema"] == "loadgen.result/1", document["schema"]

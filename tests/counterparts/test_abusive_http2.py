@@ -2,13 +2,11 @@
 memory there is or makes the books false, and what happened is told in a class and a sentence."""
 
 import asyncio
-import concurrent.futures
 import gzip
 import unittest
 import zlib
 
-import abusive
-from abusive import HOSTILE, PATIENCE, Books, Host, Row, hangs_up, saying, silent
+from abusive import HOSTILE, Matrix, Row, Table, hangs_up, saying, silent
 from abusive_http2 import (
     CONTINUATION,
     DATA,
@@ -36,12 +34,12 @@ from abusive_http2 import (
     goaway,
     headers,
     message,
+    octets,
     reply,
     reset,
     settings,
     window,
 )
-from harness import scenario
 
 PROTOCOL, TIMEOUT, BROKEN = {"protocol"}, {"timeout"}, {"connection"}
 # Where nothing comes, nobody waits for long. Two calls in a row that were given up have the
@@ -55,6 +53,8 @@ AGAINST = "what HTTP/2 does not allow on a connection"
 AGAINST_STREAM = "what HTTP/2 does not allow on a stream"
 # A call that the server says it has not looked at is made again, three times at the most.
 TRIES = 4
+# A server that ends a connection does not see what is on its way there, and does not take everybody's.
+LOST = {"may": {"connect"}, "agree": ("connections",)}
 PACKED = (*HEAD, ("grpc-encoding", "gzip"))
 
 
@@ -66,6 +66,44 @@ def bomb(mib):
 
 
 BOMB = bomb(256)
+
+# Asked by reflection, as nothing describes it.
+ASKS = {"step": {"method": "my.Svc/Call", "message": {}}, "fields": {"connect_timeout": "1s"}, "code": 104}
+
+
+def part(number, content):
+    """A field of a protobuf message, with what has a length as its content."""
+    content = octets(content)
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def varint(value):
+    """Seven bits to the byte."""
+    return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+
+def describing(*files):
+    """Answers by reflection with these descriptors of files."""
+    answer = part(4, b"".join(part(1, it) for it in files))
+    return answering(lambda stream: reply(stream, message(answer)))
+
+
+def described(name, *imports, kinds=b""):
+    """A file's descriptor."""
+    return part(1, name) + b"".join(part(3, it) for it in imports) + kinds
+
+
+def nested(depth):
+    """A message type within a message type, and so on."""
+    inner = part(1, "M")
+    for _ in range(depth):
+        inner = part(1, "M") + part(3, inner)
+    return inner
+
+
+async def imports_without_end(peer, stream, number):
+    file = described(f"f{number}.proto", f"f{number + 1}.proto")
+    await peer.send(reply(stream, message(part(4, part(1, file)))))
 
 
 def with_trailers(*fields):
@@ -202,9 +240,9 @@ ROWS = {
     "a table of 4 GiB": Row(at_the_start(settings(table=0xFFFFFFFF)), {"ok"}),
     "no headers wanted": Row(at_the_start(settings(headers=0)), {"ok"}),
     "unknown settings": Row(at_the_start(frame(SETTINGS, payload=b"\xff\xff" * 3000)), {"ok"}),
-    "no stream is allowed": Row(at_the_start(settings(streams=0)), TIMEOUT, "a free stream", fields=SHORT, all_seen=False),
-    "no window": Row(at_the_start(settings(window=0)), TIMEOUT, "takes nothing more", fields=SHORT, all_seen=False),
-    "settings that change all the time": Row(settings_that_change, {"ok"}, may=TIMEOUT, all_seen=False),
+    "no stream is allowed": Row(at_the_start(settings(streams=0)), TIMEOUT, "a free stream", fields=SHORT, agree=("connections",)),
+    "no window": Row(at_the_start(settings(window=0)), TIMEOUT, "takes nothing more", fields=SHORT, agree=("connections",)),
+    "settings that change all the time": Row(settings_that_change, {"ok"}, may=TIMEOUT, agree=("connections",)),
     "SETTINGS without end": Row(beside(settings(window=65535) * 50), {"ok"}),
     "PING without end": Row(beside(frame(PING, payload=bytes(8)) * 100), {"ok"}),
     "PING that is an answer to none": Row(beside(frame(PING, 1, payload=bytes(8)) * 50), {"ok"}),
@@ -398,8 +436,8 @@ ROWS = {
     ),
     "resets for an unknown reason": Row(answering(lambda it: reset(it, 0xDEADBEEF)), {"reset.UNKNOWN"}, "3735928559"),
     # Good-byes and ends.
-    "GOAWAY every other call": Row(acting(goes_every_other), {"ok"}),
-    "GOAWAY and an end, each call": Row(acting(goes_and_forgets), BROKEN, "GOAWAY NO_ERROR", may={"connect"}, tries=TRIES),
+    "GOAWAY every other call": Row(acting(goes_every_other), {"ok"}, tries=TRIES),
+    "GOAWAY and an end, each call": Row(acting(goes_and_forgets), BROKEN, "GOAWAY NO_ERROR", **LOST, tries=TRIES),
     "GOAWAY with a text that is hostile": Row(
         answering(lambda it: goaway(0, 11, HOSTILE.encode())), BROKEN, "GOAWAY ENHANCE_YOUR_CALM"
     ),
@@ -410,24 +448,49 @@ ROWS = {
         answering(lambda it: goaway(it, 0) + goaway(it + 4, 0)), PROTOCOL, AGAINST, tries=TRIES
     ),
     "ends after two calls": Row(
-        ending_after(2, lambda peer: peer.writer.close()), {"ok"} | BROKEN, may={"connect"}
+        ending_after(2, lambda peer: peer.writer.close()), {"ok"} | BROKEN, **LOST
     ),
-    "breaks off after two calls": Row(ending_after(2, Peer.abort), {"ok"} | BROKEN, may={"connect"}),
-    "ends in the middle of a frame": Row(acting(half_a_frame), BROKEN, may={"connect"}),
+    "breaks off after two calls": Row(ending_after(2, Peer.abort), {"ok"} | BROKEN, **LOST),
+    "ends in the middle of a frame": Row(acting(half_a_frame), BROKEN, **LOST),
     "garbage in place of an answer": Row(answering(lambda it: b"\xde\xad\xbe\xef" * 10), PROTOCOL, AGAINST),
     "never answers": Row(answering(lambda it: b""), TIMEOUT, "waiting for the answer", fields=SHORT),
     "never answers, nor confirms a ping": Row(
         answers_no_more, TIMEOUT, fields=SHORT | SILENT, may=BROKEN
     ),
     "a byte at a time": Row(byte_by_byte(0.001), {"ok"}),
-    "a byte now and then": Row(byte_by_byte(0.05), TIMEOUT, fields=SHORT, all_seen=False, may=BROKEN),
+    "a byte now and then": Row(byte_by_byte(0.05), TIMEOUT, fields=SHORT, agree=("connections",), may=BROKEN),
     "takes nothing any more": Row(
         deaf_from_the_first_call,
         TIMEOUT,
         fields=SHORT | SILENT,
         step={"message": {"name": "w" * 1_000_000}},
         may=BROKEN,
-        all_seen=False,
+        agree=("connections",),
+    ),
+    # Reflection.
+    "imports without end": Row(acting(imports_without_end), set(), "by reflection", **ASKS),
+    "imports in a circle": Row(
+        describing(described("a", "b"), described("b", "a")), set(), "my.Svc/Call", **ASKS
+    ),
+    "imports itself": Row(describing(described("a", "a")), set(), "my.Svc/Call", **ASKS),
+    "types a thousand deep": Row(
+        describing(described("a", kinds=part(4, nested(1000)))), set(), "by reflection", **ASKS
+    ),
+    "4 GiB of descriptors": Row(
+        with_body(message(claims=0xFFFFFFFF)), set(), "4294967295 bytes", **ASKS
+    ),
+    "descriptors that are none": Row(describing(b"\xff" * 100), set(), "by reflection", **ASKS),
+    "an answer by reflection that is none": Row(with_body(message(b"\xff")), set(), "by reflection", **ASKS),
+    "no answer by reflection": Row(answering(lambda it: b""), set(), "within 1s", **ASKS),
+    "an import that is hostile": Row(describing(described("a", HOSTILE)), set(), "imports", **ASKS),
+    "a file that is hostile": Row(
+        describing(described(HOSTILE, kinds=part(4, part(1, HOSTILE)))), set(), "by reflection", **ASKS
+    ),
+    "services that are hostile": Row(
+        with_body(message(part(6, part(1, part(1, "my.Svd" + HOSTILE))))), set(), "by reflection", **ASKS
+    ),
+    "a refusal that is hostile": Row(
+        with_body(message(part(7, b"\x08\x0d" + part(2, HOSTILE)))), set(), "my.Svc/Call", **ASKS
     ),
     # Who answers.
     "a name of bytes": Row(with_backend(b"\xff\xfe\xe2\x80\xae|c:1|@"), {"ok"}),
@@ -436,32 +499,12 @@ ROWS = {
 }
 
 
-class Matrix(unittest.TestCase):
-    LOADS = (
-        {"closed": {"users": 2, "iterations_per_user": 3}},
-        {"open": {"rate": "40/s", "duration": "150ms", "users": {"max": 4}}},
-    )
+STEP = {"grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "w"}}}
+TABLE = Table(ROWS, Peer, STEP)
 
-    def play(self, host, name, load):
-        row = ROWS[name]
-        books = Books()
-        address = host.serve(row.behave, books, Peer)
-        step = {"grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "w"}, **row.step}}
-        fields = {"timeout": "10s", "connect_timeout": "10s", "graceful_stop": "10s"} | row.fields
-        plan = scenario("abused", address, step, load=load, **fields)
-        del plan["thresholds"]
-        abusive.play(self, row, books, plan)
 
-    def test_rows(self):
-        with Host() as host, concurrent.futures.ThreadPoolExecutor(4) as pool:
-            playing = {
-                (name, next(iter(load))): pool.submit(self.play, host, name, load)
-                for name in ROWS
-                for load in self.LOADS
-            }
-            for (name, model), row in playing.items():
-                with self.subTest(name, model=model):
-                    row.result(PATIENCE * len(playing))
+class AbusiveHttp2(Matrix, unittest.TestCase):
+    TABLE = TABLE
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ the end what the ledger says. Ends with 1, and says why, when
 - the ledger of any scenario does not balance, or did not plan exactly what the rate comes to;
 - a failure is of another class than those of connections, or lies outside of an outage and is of no
   connection that was cut;
-- what a server told StatsD that it answered is not what loadgen says that this server answered;
+- what a server told StatsD that it answered is not what loadgen heard from it, but for what was
+  under way when it was killed;
 - loadgen ended otherwise than with 0 or 99.
 
 All that it starts ends with it.
@@ -39,7 +40,8 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 LOADGEN = os.environ.setdefault("LOADGEN", str(TARGET / "release" / "loadgen"))
 sys.path.insert(0, str(ROOT / "tests" / "counterparts"))
 
-from harness import check_books  # noqa: E402  (it asks where the binary is when it is imported)
+# It asks where the binary is when it is imported.
+from harness import check_books
 
 RATE = int(os.environ.get("SOAK_RATE", "20000"))
 VISITS_RATE = 100
@@ -110,31 +112,25 @@ class Statsd:
                 if value.endswith("|c"):
                     self.counters[name] += int(value[:-2])
 
-    def requests(self, server, protocol):
-        """How many requests this server has told of."""
-        return self.counters[f"loadgen.backend.{server}.{protocol}.requests"]
+    def answered(self, server):
+        """How many requests this server says it has answered."""
+        return self.counters[f"loadgen.backend.{server}.{server}.requests"]
 
 
 class Server:
-    """`loadgen serve` on a port that stays, under a new name in each of its lives."""
+    """`loadgen serve` under one name on one port, however often it is killed."""
 
     def __init__(self, protocol, statsd):
         self.protocol = protocol
         self._statsd = statsd
-        self.lives = 0
         self.address = "127.0.0.1:0"
         # When nobody was there, in seconds since the epoch.
         self.outages = []
         self.start()
 
-    @property
-    def name(self):
-        return f"{self.protocol}-{self.lives}"
-
     def start(self):
-        self.lives += 1
         command = [LOADGEN, "serve", self.protocol, "--address", self.address, "--threads", "1"]
-        command += ["--id", self.name, "--cut-after", str(CUT_AFTER[self.protocol])]
+        command += ["--id", self.protocol, "--cut-after", str(CUT_AFTER[self.protocol])]
         command += ["--statsd", self._statsd.address]
         # The kernel gives a port back the moment its last owner is gone, and not earlier.
         for _ in range(50):
@@ -267,40 +263,37 @@ def ledger(document, outages, seconds):
         yield from dated(scenario, outages[scenario["protocol"]], begun)
 
 
-def servers(document, all_servers, statsd):
-    """Where loadgen and the servers disagree about who answered how often."""
-    answered = collections.Counter()
-    lost = collections.Counter()
+def servers(document, both, statsd):
+    """Where loadgen and the servers disagree about how many requests were answered."""
+    heard, lost = collections.Counter(), collections.Counter()
     for scenario in document["scenarios"]:
         for backend in scenario["backends"]:
-            answered[backend["id"]] += backend["requests"]
-        # Answers that were counted and did not get through, and those nobody waited for any more.
+            heard[backend["id"]] += backend["requests"] - backend["failed"]
+        # Answers that did not get through, and those nobody waited for any more.
         failed, interrupted = (scenario["ledger"][it] for it in ("failed", "interrupted"))
         lost[scenario["protocol"]] += failed + interrupted
-    for server in all_servers:
-        told = 0
-        for life in range(1, server.lives + 1):
-            name = f"{server.protocol}-{life}"
-            here = statsd.requests(name, server.protocol)
-            told += here
-            # A server that was killed did not tell of its last second, or of the one being sent.
-            untold = 3 * MOST_PER_S[server.protocol] if life < server.lives else 0
-            if answered[name] - untold > here:
-                yield f"{name} answered {answered[name]} and told of {here}"
-        heard = sum(count for name, count in answered.items() if name.startswith(server.protocol))
-        print(f"{server.protocol}: {server.lives} lives, told of {told} answers, {heard} got here")
+    for server in both:
+        name, kills = server.protocol, len(server.outages)
+        told = statsd.answered(name)
+        print(f"{name}: killed {kills} times, told of {told} answers, {heard[name]} got here")
+        # Who is killed does not tell of what came since the last time a second was over.
+        untold = 2 * kills * MOST_PER_S[name]
         # A talk that failed with its second message had one that was answered.
-        if told > heard + 2 * lost[server.protocol]:
-            yield f"{server.protocol}: {told} answers were told of, and only {heard} got here"
+        if not heard[name] - untold <= told <= heard[name] + 2 * lost[name]:
+            yield f"{name} told of {told} answers, and {heard[name]} got here"
 
 
 def main():
     words = sys.argv[1:] or ["60"]
     if len(words) > 1 or not words[0].isdecimal() or not 3 <= int(words[0]) <= 1440:
-        sys.exit("MINUTES is a whole number from 3 to 1440: memory is judged from the 90th second on")
+        sys.exit(
+            "MINUTES is a whole number from 3 to 1440: memory is judged from the 90th second on"
+        )
     seconds = 60 * int(words[0])
     if not os.access(LOADGEN, os.X_OK):
-        sys.exit(f"no loadgen binary at {LOADGEN}: build one with `cargo build --release`, or set LOADGEN")
+        sys.exit(
+            f"no loadgen binary at {LOADGEN}: build one with `cargo build --release`, or set LOADGEN"
+        )
     for name in ("GRPC_HOST", "GRPC_PORT", "WEBSOCKET_HOST", "WEBSOCKET_PORT", "STATSD_HOST"):
         os.environ.pop(name, None)
     # Terminals and `timeout` end this as an error would, and so with what was started.
@@ -313,7 +306,16 @@ def main():
             both = [Server(protocol, statsd) for protocol in ("grpc", "websocket")]
             config, result = pathlib.Path(folder, "suite.json"), pathlib.Path(folder, "result.json")
             config.write_text(json.dumps(suite(seconds)), encoding="utf-8")
-            command = [LOADGEN, "run", config, "--quiet", "--workers", "1", "--out", f"json={result}"]
+            command = [
+                LOADGEN,
+                "run",
+                config,
+                "--quiet",
+                "--workers",
+                "1",
+                "--out",
+                f"json={result}",
+            ]
             for server in both:
                 command += [f"--{server.protocol}-target", server.address]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -336,7 +338,11 @@ def main():
     # The last figures are on their way.
     time.sleep(0.5)
     verdict = document["verdict"]
-    print(f"exit code {process.returncode}; verdict {verdict['status']}", *verdict["reasons"], sep="; ")
+    print(
+        f"exit code {process.returncode}; verdict {verdict['status']}",
+        *verdict["reasons"],
+        sep="; ",
+    )
     outages = {server.protocol: server.outages for server in both}
     wrong = [*memory(samples), *ledger(document, outages, seconds)]
     wrong += servers(document, both, statsd)

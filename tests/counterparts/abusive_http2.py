@@ -19,7 +19,9 @@ def frame(kind, flags=0, stream=0, payload=b"", claims=None):
 def settings(**values):
     """SETTINGS, by the names used here."""
     ids = {"table": 1, "push": 2, "streams": 3, "window": 4, "frame": 5, "headers": 6}
-    return frame(SETTINGS, payload=b"".join(struct.pack(">HI", ids[k], v) for k, v in values.items()))
+    return frame(
+        SETTINGS, payload=b"".join(struct.pack(">HI", ids[k], v) for k, v in values.items())
+    )
 
 
 def integer(value, bits, pattern=0):

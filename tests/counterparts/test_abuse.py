@@ -131,7 +131,10 @@ class Signals(unittest.TestCase):
                 config = pathlib.Path(folder, "suite.json")
                 config.write_text(json.dumps({"scenarios": [plan]}), encoding="utf-8")
                 for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    with self.subTest(place, which=which.name), Started("run", config, *flags) as process:
+                    with (
+                        self.subTest(place, which=which.name),
+                        Started("run", config, *flags) as process,
+                    ):
                         wait_for("a handler", lambda: self.catches(process, which))
                         time.sleep(0.2)
                         process.send_signal(which)

@@ -75,6 +75,7 @@ class Host:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         # The loop itself does not hold them, and who waits for ever would be thrown away.
         self._tasks = set()
+        self._servers = []
 
     def __enter__(self):
         self._thread.start()
@@ -87,6 +88,8 @@ class Host:
         self._loop.close()
 
     async def _stop(self):
+        for server in self._servers:
+            server.close()
         mine = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not mine]
         for task in tasks:
@@ -111,6 +114,7 @@ class Host:
 
         async def start():
             server = await asyncio.start_server(connection, "127.0.0.1", 0, limit=1 << 20)
+            self._servers.append(server)
             return "{}:{}".format(*server.sockets[0].getsockname())
 
         return asyncio.run_coroutine_threadsafe(start(), self._loop).result()

@@ -26,8 +26,8 @@ use crate::support::{Driver, hello, hellos, numbered, plan, stream_of, streamed}
 #[test_case(&[0x81, 2, 0xc3, 0x28], Failure::Protocol => "a text that is not UTF-8"; "not UTF-8")]
 #[test_case(&[0xc1, 1, b'x'], Failure::Protocol
     => "a frame with reserved bits, which belong to extensions that were not agreed on"; "compressed")]
-#[test_case(&[0x80, 1, b'x'], Failure::Protocol => "Continue frame but nothing to continue"; "a fragment of nothing")]
-#[test_case(&[0x09, 0], Failure::Protocol => "Fragmented control frame"; "a ping in pieces")]
+#[test_case(&[0x80, 1, b'x'], Failure::Protocol => "a fragment that continues nothing"; "a fragment of nothing")]
+#[test_case(&[0x09, 0], Failure::Protocol => "a ping, pong or close in fragments"; "a ping in pieces")]
 #[test_case(&[0x82, 0x7f, 0, 0, 0, 0, 0x10, 0, 0, 0], Failure::Protocol
     => "a message of 268435456 bytes, and at most 67108864 are taken (`max_message`)"; "oversized")]
 #[test_case(&[0x88, 0], Failure::Close(1005)
@@ -62,7 +62,7 @@ use crate::support::{Driver, hello, hellos, numbered, plan, stream_of, streamed}
     => "the server closed the connection with code 5000, which may not be sent (RFC 6455, 7.4)"; "code 5000")]
 #[test_case(&[0x88, 2, 0xff, 0xff], Failure::Protocol
     => "the server closed the connection with code 65535, which may not be sent (RFC 6455, 7.4)"; "the last code")]
-#[test_case(&[0x88, 1, 0x03], Failure::Protocol => "Invalid close sequence"; "half a code")]
+#[test_case(&[0x88, 1, 0x03], Failure::Protocol => "a close with half a code"; "half a code")]
 fn frames_in_place_of_an_answer(frame: &'static [u8], failure: Failure) -> String {
     run(async move {
         let server = serve(move |peer| async move {

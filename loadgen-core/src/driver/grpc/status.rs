@@ -3,7 +3,7 @@
 //! Owns the mapping to [`Failure`]. Reads headers and errors only; talks to nobody.
 
 use h2::Reason;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode;
 
@@ -73,10 +73,13 @@ pub(super) fn explain(headers: &HeaderMap) -> String {
                 format!("the server answered {code}{raw}: {message}")
             }
         }
-        Some(Err(_)) => format!(
-            "the server sent a grpc-status that is not a number: {:?}",
-            headers.get(&GRPC_STATUS)
-        ),
+        Some(Err(_)) => {
+            let raw = headers
+                .get(&GRPC_STATUS)
+                .map_or(&[][..], HeaderValue::as_bytes);
+            let raw = String::from_utf8_lossy(raw);
+            format!("the server sent a grpc-status that is not a number: \"{raw}\"")
+        }
         None => "the stream ended without a grpc-status".to_owned(),
     }
 }

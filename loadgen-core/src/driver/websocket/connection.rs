@@ -159,7 +159,10 @@ impl From<Error> for Lost {
                 Failure::Connection,
                 "the connection ended without a closing handshake",
             ),
-            Error::Io(error) => Self::new(Failure::Connection, error.to_string()),
+            Error::Io(error) => Self::new(
+                Failure::Connection,
+                format!("the connection broke: {error}"),
+            ),
             Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => Self::new(
                 Failure::Protocol,
                 format!(
@@ -185,6 +188,15 @@ fn problem_in_words(problem: &ProtocolError) -> String {
             "a frame with reserved bits, which belong to extensions that were not agreed on"
                 .to_owned()
         }
+        ProtocolError::ControlFrameTooBig => {
+            "a ping, pong or close of more than 125 bytes".to_owned()
+        }
+        ProtocolError::FragmentedControlFrame => "a ping, pong or close in fragments".to_owned(),
+        ProtocolError::UnexpectedContinueFrame => "a fragment that continues nothing".to_owned(),
+        ProtocolError::ExpectedFragment(_) => {
+            "a message that begins before the fragments of the one before it have ended".to_owned()
+        }
+        ProtocolError::InvalidCloseSequence => "a close with half a code".to_owned(),
         other => other.to_string(),
     }
 }

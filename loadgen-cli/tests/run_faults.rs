@@ -90,7 +90,7 @@ fn plain_text_against_tls_and_the_reverse() {
     assert_eq!(trusted.code, Some(0), "{trusted:?}");
     // It comes once, and is asked for by the command line, a check and the driver.
     let pipe = pipe_in(folder.path());
-    let (from, to) = (cert.clone(), pipe.clone());
+    let (from, to) = (cert, pipe.clone());
     let writer = std::thread::spawn(move || std::fs::copy(from, to));
     let piped = say(&[&run[..], &["--tls-ca", &pipe.display().to_string()]].concat());
     assert_eq!(piped.code, Some(0), "{piped:?}");

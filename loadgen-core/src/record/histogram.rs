@@ -30,22 +30,40 @@ enum Digits {
 }
 
 impl Digits {
-    /// A histogram of one bucket of the finest, that grows.
-    fn make(self) -> Counts {
+    /// A histogram with room for values up to this one, which is [`HIGHEST_NS`] at the most.
+    fn make(self, value: Nanos) -> Counts {
         let digits = match self {
             Self::Two => 2,
             Self::Three => 3,
         };
-        let mut counts =
-            Counts::new_with_bounds(1, 2, digits).expect("constant bounds that are in order");
-        counts.auto(true);
+        // All that its largest bucket has room for, so that it grows a few times only.
+        let highest = (value.max(2) + 1).next_power_of_two() - 1;
+        Counts::new_with_bounds(1, highest, digits).expect("bounds that are in order")
+    }
+
+    /// Makes room for values up to this one. The library could grow by itself, and would take up to
+    /// twice what it needs.
+    #[inline]
+    fn fit(self, counts: &mut Option<Counts>, value: Nanos) -> &mut Counts {
+        let counts = counts.get_or_insert_with(|| self.make(value));
+        if value > counts.high() {
+            self.grow(counts, value);
+        }
         counts
+    }
+
+    #[cold]
+    fn grow(self, counts: &mut Counts, value: Nanos) {
+        let mut larger = self.make(value);
+        // Of the same kind, with room for all.
+        let _ = larger.add(&*counts);
+        *counts = larger;
     }
 
     /// What a histogram is read as that has no samples.
     fn nothing(self) -> &'static Counts {
-        static TWO: LazyLock<Counts> = LazyLock::new(|| Digits::Two.make());
-        static THREE: LazyLock<Counts> = LazyLock::new(|| Digits::Three.make());
+        static TWO: LazyLock<Counts> = LazyLock::new(|| Digits::Two.make(0));
+        static THREE: LazyLock<Counts> = LazyLock::new(|| Digits::Three.make(0));
         match self {
             Self::Two => &TWO,
             Self::Three => &THREE,
@@ -73,10 +91,10 @@ impl Histogram {
     /// Records a value so many times; one above [`HIGHEST_NS`] as that.
     #[inline]
     pub fn saturating_record_n(&mut self, value: Nanos, count: u64) {
-        let digits = self.digits;
-        let counts = self.counts.get_or_insert_with(|| digits.make());
-        // It could fail for a value that no memory can be addressed for, which an hour is not.
-        let _ = counts.record_n(value.min(HIGHEST_NS), count);
+        let value = value.min(HIGHEST_NS);
+        let counts = self.digits.fit(&mut self.counts, value);
+        // There is room.
+        let _ = counts.record_n(value, count);
     }
 
     /// Adds the samples of another histogram: exactly where that is no finer, else each as the middle of
@@ -85,9 +103,8 @@ impl Histogram {
         let Some(from) = other.counts.as_ref().filter(|it| !it.is_empty()) else {
             return;
         };
-        let digits = self.digits;
-        let counts = self.counts.get_or_insert_with(|| digits.make());
-        // Of the same kind it only has to grow, and up to an hour it can.
+        let counts = self.digits.fit(&mut self.counts, from.max());
+        // There is room.
         let _ = counts.add(from);
     }
 

@@ -355,6 +355,9 @@ impl ScenarioRecord {
         self.ledger.error_rate(self.unanswered)
     }
 
+    /// Stands for the server where none put its name to requests.
+    pub const UNNAMED: &str = "(unnamed)";
+
     /// Requests that no server put its name to, and those of them that failed: replies without an
     /// identity, and failures without a reply. `None` where no server named itself at all.
     #[must_use]

@@ -79,9 +79,6 @@ impl Default for Context {
     }
 }
 
-/// Stands for the server in the row of requests that none put its name to.
-const UNNAMED_BACKEND: &str = "(unnamed)";
-
 /// Makes the document of a run. Secrets in the plan, told by their names, are masked in it, and so are
 /// their values in the examples of failures.
 #[must_use]
@@ -326,7 +323,7 @@ fn backends(scenario: &ScenarioRecord) -> Vec<Backend> {
     let named: u64 = records.iter().map(|backend| backend.requests).sum();
     let share = |requests: u64| round6(requests as f64 / (named + unnamed) as f64);
     let unnamed = (unnamed > 0).then(|| Backend {
-        id: UNNAMED_BACKEND.to_owned(),
+        id: ScenarioRecord::UNNAMED.to_owned(),
         requests: unnamed,
         share: share(unnamed),
         failed: unnamed_failed,

@@ -62,6 +62,11 @@ pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
             Value::Count(backend.failed),
         );
     }
+    if let Some((requests, failed)) = record.unnamed().filter(|(requests, _)| *requests > 0) {
+        let label = [ScenarioRecord::UNNAMED];
+        take(&metric::BACKEND_REQUESTS, &label, Value::Count(requests));
+        take(&metric::BACKEND_FAILED, &label, Value::Count(failed));
+    }
     for (name, count) in &record.custom.counters {
         take(&metric::CUSTOM_COUNTER, &[name], Value::Count(*count));
     }

@@ -12,7 +12,8 @@ use crate::engine::{
 };
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord, new_histogram,
+    BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord, ScenarioRecord,
+    new_histogram,
 };
 use crate::schedule::{ClosedModel, Limit, Load};
 use crate::sink::Served;
@@ -352,6 +353,28 @@ fn counters_that_are_one_after_cleaning_add_up() {
     snapshot(&mut sink, &total, &interval());
     let counters = server.heard().counters;
     assert_eq!(counters["loadgen.s.backends.a_1.requests"], 9);
+}
+
+/// As in the result document: the rows of all servers come to what there was.
+#[test]
+fn what_no_server_put_its_name_to_is_told() {
+    let (server, address) = Server::start();
+    let mut sink = sink(address);
+    let mut total = record(0);
+    let mut step = ScenarioRecord::empty("s", "grpc", false, &["hello".to_owned()])
+        .steps
+        .remove(0);
+    step.outcomes = vec![(Outcome::Ok, 7), (Failure::Timeout.into(), 2)];
+    total.steps = vec![step];
+    snapshot(&mut sink, &total, &interval());
+    let mut backend = BackendRecord::empty("a");
+    backend.requests = 6;
+    total.backends.push(backend);
+    snapshot(&mut sink, &total, &interval());
+    let counters = server.heard().counters;
+    assert_eq!(counters["loadgen.s.backends.a.requests"], 6);
+    assert_eq!(counters["loadgen.s.backends._unnamed_.requests"], 3);
+    assert_eq!(counters["loadgen.s.backends._unnamed_.failed"], 2);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::judge::USER_BYTES;
 use crate::human;
 
 /// One gRPC user: its task and the call that it makes.
-const GRPC_USER_BYTES: u64 = 4 << 10;
+const GRPC_USER_BYTES: u64 = 6 << 10;
 /// A histogram of times up to some hundred microseconds, to three digits.
 const HISTOGRAM_BYTES: u64 = 64 << 10;
 /// The same to two digits, as some parts of steps are kept.
@@ -81,9 +81,11 @@ impl Reckoning {
             0 | 1 => 0,
             several => several,
         };
+        // Response times are apart for each second in which iterations were due, and a tick is of two;
+        // connect and service times, and the parts that the load model has.
         let own = match scenario.load {
-            Load::Open(_) => 8,
-            Load::Closed(_) => 6,
+            Load::Open(_) => 10,
+            Load::Closed(_) => 8,
         };
         let fine = own * (2 * lanes + 2) + steps * (6 * lanes + 5);
         self.histograms.add(fine, HISTOGRAM_BYTES);

@@ -16,7 +16,9 @@ use crate::human;
 const GRPC_USER_BYTES: u64 = 6 << 10;
 /// A histogram of times up to some hundred microseconds, to three digits.
 const HISTOGRAM_BYTES: u64 = 64 << 10;
-/// The same to two digits, as some parts of steps are kept.
+/// The same up to a millisecond: some of a scenario's own times are that long.
+const OWN_HISTOGRAM_BYTES: u64 = 88 << 10;
+/// One of some hundred microseconds to two digits, as some parts of steps are kept.
 const COARSE_BYTES: u64 = 8 << 10;
 /// An arrival in line.
 const ARRIVAL_BYTES: u64 = 16;
@@ -87,8 +89,11 @@ impl Reckoning {
             Load::Open(_) => 10,
             Load::Closed(_) => 8,
         };
-        let fine = own * (2 * lanes + 2) + steps * (6 * lanes + 5);
-        self.histograms.add(fine, HISTOGRAM_BYTES);
+        // One tick is filled, one is on its way, and one is next.
+        self.histograms
+            .add(own * (3 * lanes + 2), OWN_HISTOGRAM_BYTES);
+        self.histograms
+            .add(steps * (6 * lanes + 5), HISTOGRAM_BYTES);
         self.histograms.add(steps * (10 * lanes + 5), COARSE_BYTES);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Event, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::schedule::Load;
 use loadgen_core::sink::statsd::StatsdSink;
 use loadgen_core::workload::{Iteration, MetricIndex, UserId, Workload};
 
@@ -36,13 +36,7 @@ impl Workload for Import {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let load = Load::Closed(ClosedModel {
-        users: 4,
-        limit: Limit::Duration(Duration::from_millis(1500)),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(4).for_(Duration::from_millis(1500));
     let mut spec = ScenarioSpec::new("import", load);
     spec.counters = vec!["rows".to_owned()];
     spec.gauges = vec!["queue_depth".to_owned()];

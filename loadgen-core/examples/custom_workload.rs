@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::schedule::Load;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,13 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::thread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
         }
     });
-    let load = Load::Closed(ClosedModel {
-        users: 4,
-        limit: Limit::Duration(Duration::from_secs(1)),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(4).for_(Duration::from_secs(1));
     let run = Run::new(Options::default())
         .scenario(ScenarioSpec::new("echo", load), move |_| Echo(address));
     let record = run.execute()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use loadgen_core::engine::{Event, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::report::Statistics;
-use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::Load;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 
 /// Takes a millisecond.
@@ -25,16 +25,9 @@ impl Workload for Nap {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let load = Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_secs(3),
-            from: 100.0,
-            to: 1000.0,
-        }],
-        spacing: Spacing::Uniform,
-        max_users: 50,
-        when_busy: WhenBusy::Queue,
-    });
+    let load = Load::open("100/s".parse()?)
+        .ramp_to("1000/s".parse()?, Duration::from_secs(3))
+        .max_users(50);
     Run::new(Options::default())
         .scenario(ScenarioSpec::new("nap", load), |_| Nap)
         .listen(|event| match event {

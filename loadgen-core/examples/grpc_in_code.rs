@@ -7,21 +7,14 @@ use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::report::{Context, build};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::{Load, Spacing};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = start_grpc(GrpcConfig::new("127.0.0.1:0".parse()?))?;
 
-    let load = Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_secs(2),
-            from: 500.0,
-            to: 500.0,
-        }],
-        spacing: Spacing::Poisson,
-        max_users: 100,
-        when_busy: WhenBusy::Queue,
-    });
+    let load = Load::open("500/s".parse()?)
+        .for_(Duration::from_secs(2))
+        .spacing(Spacing::Poisson);
     let message = serde_json::json!({ "name": "world" });
     let mut scenario = ScenarioPlan::grpc("greet", "loadgen.v1.Greeter/Hello", message, load);
     scenario.targets = vec![server.local_addr().to_string().parse()?];

@@ -8,18 +8,12 @@ use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::report::{Context, build};
 use loadgen_core::scenario::{Payload, Plan, ScenarioPlan, StepPlan, WebsocketExchange};
-use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::schedule::Load;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = start_websocket(WebsocketConfig::new("127.0.0.1:0".parse()?))?;
 
-    let load = Load::Closed(ClosedModel {
-        users: 20,
-        limit: Limit::Duration(Duration::from_secs(2)),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(20).for_(Duration::from_secs(2));
     let mut ask = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
     ask.repeat = 10;
     ask.in_flight = 5;

@@ -53,3 +53,8 @@ pub mod workload;
 
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub use assemble::{AssembleError, Checked, assemble, check, names, workers};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -84,13 +84,13 @@ impl ScenarioSpec {
     /// A spec with the documented defaults: one step named like the scenario, no warm-up, 30 s
     /// timeout and graceful stop, late after 1 ms.
     #[must_use]
-    pub fn new(name: impl Into<String>, load: Load) -> Self {
+    pub fn new(name: impl Into<String>, load: impl Into<Load>) -> Self {
         let name = name.into();
         Self {
             steps: vec![name.clone()],
             name,
             protocol: "custom".to_owned(),
-            load,
+            load: load.into(),
             start_after: Duration::ZERO,
             warm_up: Duration::ZERO,
             graceful_stop: Duration::from_secs(30),

@@ -27,7 +27,7 @@ pub(super) mod defaults {
     pub(in crate::scenario) const LATE_AFTER: Duration = Duration::from_millis(1);
     pub(in crate::scenario) const MAX_MESSAGE: u32 = 64 << 20;
     /// Of an open model.
-    pub(in crate::scenario) const MAX_USERS: u32 = 1000;
+    pub(in crate::scenario) const MAX_USERS: u32 = crate::schedule::DEFAULT_MAX_USERS;
 }
 
 /// What is to be run: validated scenarios.
@@ -105,16 +105,10 @@ impl ScenarioPlan {
     ///
     /// ```
     /// use loadgen_core::scenario::ScenarioPlan;
-    /// use loadgen_core::schedule::{ClosedModel, Limit, Load};
+    /// use loadgen_core::schedule::Load;
     /// use serde_json::json;
     ///
-    /// let load = Load::Closed(ClosedModel {
-    ///     users: 10,
-    ///     limit: Limit::Iterations(1000),
-    ///     max_duration: None,
-    ///     think_time: None,
-    ///     rate_limit: None,
-    /// });
+    /// let load = Load::closed(10).iterations(1000);
     /// let mut plan = ScenarioPlan::grpc(
     ///     "greet",
     ///     "loadgen.v1.Greeter/Hello",
@@ -131,11 +125,11 @@ impl ScenarioPlan {
         name: impl Into<String>,
         method: impl Into<String>,
         message: serde_json::Value,
-        load: Load,
+        load: impl Into<Load>,
     ) -> Self {
         let call = GrpcCall::new(method, message);
         let step = StepPlan::grpc(call.short_name(), call);
-        Self::of_one_step(name.into(), Protocol::Grpc, step, load)
+        Self::of_one_step(name.into(), Protocol::Grpc, step, load.into())
     }
 
     /// A scenario of one exchange over WebSocket, with everything else as in a file that says
@@ -144,15 +138,9 @@ impl ScenarioPlan {
     ///
     /// ```
     /// use loadgen_core::scenario::{Payload, ScenarioPlan, WebsocketExchange};
-    /// use loadgen_core::schedule::{ClosedModel, Limit, Load};
+    /// use loadgen_core::schedule::Load;
     ///
-    /// let load = Load::Closed(ClosedModel {
-    ///     users: 10,
-    ///     limit: Limit::IterationsPerUser(50),
-    ///     max_duration: None,
-    ///     think_time: None,
-    ///     rate_limit: None,
-    /// });
+    /// let load = Load::closed(10).iterations_per_user(50);
     /// let hello = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
     /// let mut plan = ScenarioPlan::websocket("greet", hello, load);
     /// plan.targets = vec!["ws://127.0.0.1:8080".parse()?];
@@ -161,9 +149,13 @@ impl ScenarioPlan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn websocket(name: impl Into<String>, exchange: WebsocketExchange, load: Load) -> Self {
+    pub fn websocket(
+        name: impl Into<String>,
+        exchange: WebsocketExchange,
+        load: impl Into<Load>,
+    ) -> Self {
         let step = StepPlan::websocket(exchange.short_name(), exchange);
-        Self::of_one_step(name.into(), Protocol::Websocket, step, load)
+        Self::of_one_step(name.into(), Protocol::Websocket, step, load.into())
     }
 
     fn of_one_step(name: String, protocol: Protocol, step: StepPlan, load: Load) -> Self {

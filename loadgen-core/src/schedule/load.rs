@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::units::Rate;
 
+/// The most users at a time of an open model that says nothing else.
+pub const DEFAULT_MAX_USERS: u32 = 1_000;
+
 /// How iterations come about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Load {
@@ -14,6 +17,61 @@ pub enum Load {
 }
 
 impl Load {
+    /// So many users, each of which starts again when it is done. One iteration of each, until it is
+    /// said when they stop:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use loadgen_core::schedule::{Load, ThinkTime};
+    ///
+    /// let rest = ThinkTime::Fixed(Duration::from_millis(100));
+    /// let load = Load::closed(64).for_(Duration::from_secs(10)).think_time(rest);
+    /// let count = Load::closed(64).iterations(5_000);
+    /// # let _: [Load; 2] = [load.into(), count.into()];
+    /// ```
+    #[must_use]
+    pub fn closed(users: u32) -> ClosedModel {
+        ClosedModel {
+            users,
+            limit: Limit::IterationsPerUser(1),
+            max_duration: None,
+            think_time: None,
+            rate_limit: None,
+        }
+    }
+
+    /// Iterations that start at a rate, evenly, with at most 1,000 users at a time; who finds them all
+    /// busy waits in line. It lasts for no time, until it is said how long:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use loadgen_core::schedule::Load;
+    ///
+    /// let steady = Load::open("500/s".parse()?).for_(Duration::from_secs(10));
+    /// let rising = Load::open("100/s".parse()?)
+    ///     .ramp_to("1000/s".parse()?, Duration::from_secs(3))
+    ///     .for_(Duration::from_secs(10))
+    ///     .max_users(50);
+    /// # let _: [Load; 2] = [steady.into(), rising.into()];
+    /// # Ok::<(), loadgen_core::units::UnitError>(())
+    /// ```
+    #[must_use]
+    pub fn open(rate: Rate) -> OpenModel {
+        let rate = rate.per_second();
+        OpenModel {
+            stages: vec![RateStage {
+                duration: Duration::ZERO,
+                from: rate,
+                to: rate,
+            }],
+            spacing: Spacing::default(),
+            max_users: DEFAULT_MAX_USERS,
+            when_busy: WhenBusy::default(),
+        }
+    }
+
     /// The most users the load can have at a time, at least 1.
     #[must_use]
     pub fn max_users(&self) -> u32 {
@@ -65,6 +123,65 @@ pub struct ClosedModel {
     pub rate_limit: Option<Rate>,
 }
 
+impl ClosedModel {
+    /// The users stop after this time.
+    #[must_use]
+    pub fn for_(self, duration: Duration) -> Self {
+        self.limit(Limit::Duration(duration))
+    }
+
+    /// The users stop after this many iterations of all together.
+    #[must_use]
+    pub fn iterations(self, count: u64) -> Self {
+        self.limit(Limit::Iterations(count))
+    }
+
+    /// Each user stops after this many iterations.
+    #[must_use]
+    pub fn iterations_per_user(self, count: u64) -> Self {
+        self.limit(Limit::IterationsPerUser(count))
+    }
+
+    /// The number of users follows these stages, and they stop after the last one.
+    #[must_use]
+    pub fn stages(mut self, stages: Vec<UserStage>) -> Self {
+        self.users = stages.iter().map(|stage| stage.users).max().unwrap_or(1);
+        self.limit(Limit::Stages(stages))
+    }
+
+    fn limit(mut self, limit: Limit) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Iterations that are counted end after this time at the latest.
+    #[must_use]
+    pub fn max_duration(mut self, duration: Duration) -> Self {
+        self.max_duration = Some(duration);
+        self
+    }
+
+    /// A user rests between two iterations.
+    #[must_use]
+    pub fn think_time(mut self, rest: ThinkTime) -> Self {
+        self.think_time = Some(rest);
+        self
+    }
+
+    /// All users together start no more iterations than this.
+    #[must_use]
+    pub fn rate_limit(mut self, rate: Rate) -> Self {
+        self.rate_limit = Some(rate);
+        self
+    }
+}
+
+impl From<ClosedModel> for Load {
+    fn from(model: ClosedModel) -> Self {
+        Self::Closed(model)
+    }
+}
+
 /// When the users of a closed model stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Limit {
@@ -109,6 +226,59 @@ pub struct OpenModel {
     pub when_busy: WhenBusy,
 }
 
+impl OpenModel {
+    /// The rate stays as it is for so long.
+    #[must_use]
+    pub fn for_(self, duration: Duration) -> Self {
+        let rate = self.last_rate();
+        self.then(duration, rate)
+    }
+
+    /// The rate goes in a straight line to this one, in so long.
+    #[must_use]
+    pub fn ramp_to(self, rate: Rate, duration: Duration) -> Self {
+        self.then(duration, rate.per_second())
+    }
+
+    fn last_rate(&self) -> f64 {
+        self.stages.last().map_or(0.0, |stage| stage.to)
+    }
+
+    fn then(mut self, duration: Duration, to: f64) -> Self {
+        let from = self.last_rate();
+        self.stages.retain(|stage| !stage.duration.is_zero());
+        self.stages.push(RateStage { duration, from, to });
+        self
+    }
+
+    /// At most so many users at a time.
+    #[must_use]
+    pub fn max_users(mut self, users: u32) -> Self {
+        self.max_users = users;
+        self
+    }
+
+    /// Arrivals are spaced so.
+    #[must_use]
+    pub fn spacing(mut self, spacing: Spacing) -> Self {
+        self.spacing = spacing;
+        self
+    }
+
+    /// What becomes of an arrival that finds all users busy.
+    #[must_use]
+    pub fn when_busy(mut self, when_busy: WhenBusy) -> Self {
+        self.when_busy = when_busy;
+        self
+    }
+}
+
+impl From<OpenModel> for Load {
+    fn from(model: OpenModel) -> Self {
+        Self::Open(model)
+    }
+}
+
 /// A stretch of time over which the rate goes in a straight line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateStage {
@@ -138,4 +308,53 @@ pub enum WhenBusy {
     Queue,
     /// It is dropped and counted.
     Drop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rate(text: &str) -> Rate {
+        text.parse().expect("a rate")
+    }
+
+    #[test]
+    fn users_stop_when_it_is_said() {
+        let limits = [
+            (Load::closed(3), Limit::IterationsPerUser(1)),
+            (Load::closed(3).for_(SECOND), Limit::Duration(SECOND)),
+            (Load::closed(3).iterations(9), Limit::Iterations(9)),
+            (
+                Load::closed(3).for_(SECOND).iterations_per_user(2),
+                Limit::IterationsPerUser(2),
+            ),
+        ];
+        for (model, limit) in limits {
+            assert_eq!((model.users, model.limit), (3, limit));
+        }
+        let stages = [5, 8, 2].map(|users| UserStage {
+            duration: SECOND,
+            users,
+        });
+        assert_eq!(Load::closed(3).stages(stages.into()).users, 8);
+    }
+
+    #[test]
+    fn a_rate_goes_from_stage_to_stage() {
+        let model = Load::open(rate("100/s"))
+            .for_(SECOND)
+            .ramp_to(rate("500/s"), SECOND)
+            .for_(SECOND);
+        let rates: Vec<_> = model.stages.iter().map(|it| (it.from, it.to)).collect();
+        assert_eq!(rates, [(100.0, 100.0), (100.0, 500.0), (500.0, 500.0)]);
+        let rising = Load::open(rate("100/s")).ramp_to(rate("500/s"), SECOND);
+        assert_eq!(rising.stages.len(), 1);
+        assert_eq!(Load::from(rising).duration(), Some(SECOND));
+        assert_eq!(
+            Load::from(Load::open(rate("1/s"))).duration(),
+            Some(Duration::ZERO)
+        );
+    }
 }

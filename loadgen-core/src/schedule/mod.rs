@@ -8,6 +8,7 @@ mod users;
 
 pub use arrivals::{Arrivals, Share};
 pub use load::{
-    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
+    ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime,
+    UserStage, WhenBusy,
 };
 pub use users::{needed_at, users_at};

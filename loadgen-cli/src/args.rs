@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use loadgen_core::pacer::Pacing;
 use loadgen_core::scenario::Target;
+use loadgen_core::secrets;
 use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
@@ -55,6 +57,24 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// What stands on the command line. Where that makes no sense the process ends, and says so without
+    /// the passwords that an address may have.
+    pub(crate) fn given() -> Self {
+        Self::try_parse().unwrap_or_else(|error| without_secrets(error).exit())
+    }
+}
+
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(given)) = error.get(kind) {
+            let shown = ContextValue::String(secrets::address(given));
+            error.insert(kind, shown);
+        }
+    }
+    error
 }
 
 /// What to do.

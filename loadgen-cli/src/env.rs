@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use loadgen_core::scenario::{Protocol, Target};
+use loadgen_core::secrets;
 use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::{otlp, statsd};
 
@@ -188,12 +189,7 @@ fn url(
     };
     value.parse().map(Some).map_err(|error: UrlError| EnvError {
         variable: name,
-        // Before an `@` stands a password.
-        value: if value.contains('@') {
-            "***".to_owned()
-        } else {
-            value
-        },
+        value: secrets::address(&value),
         expected: error.expected(),
     })
 }
@@ -364,7 +360,7 @@ mod tests {
     #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"), ("OTEL_SDK_DISABLED", "TRUE")] => Ok(None); "turned off")]
     #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"), ("OTEL_METRICS_EXPORTER", "none")] => Ok(None); "no exporter")]
     #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")] => Err("environment variable OTEL_EXPORTER_OTLP_ENDPOINT is `localhost:4318`: expected a URL like `http://HOST:PORT` or `https://HOST/path`".to_owned()); "no scheme")]
-    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@a")] => Err("environment variable OTEL_EXPORTER_OTLP_ENDPOINT is `***`: expected a URL like `http://HOST:PORT`, without user and password".to_owned()); "a password is not shown")]
+    #[test_case(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@a")] => Err("environment variable OTEL_EXPORTER_OTLP_ENDPOINT is `http://***@a`: expected a URL like `http://HOST:PORT`, without user and password".to_owned()); "a password is not shown")]
     fn otlp_is_posted_to(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
         let found = otlp(set(variables)).map_err(|error| error.to_string())?;
         Ok(found.map(|it| it.to_string()))

@@ -28,13 +28,11 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::given();
     let exit = commands::run(args).unwrap_or_else(|error| {
         output::error(&error);
         error.exit()

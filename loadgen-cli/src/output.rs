@@ -103,7 +103,8 @@ impl Pending {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(refuse(error.to_string())),
         };
-        let mut path = spec.path.clone();
+        // A symbolic link keeps pointing at its file, also at one that comes to be only now.
+        let mut path = end_of_links(&spec.path);
         if let Some(metadata) = present {
             if metadata.is_dir() {
                 return Err(refuse("it is a directory".to_owned()));
@@ -125,7 +126,6 @@ impl Pending {
                     place: Place::Direct(file),
                 });
             }
-            // A symbolic link keeps pointing at the file that is replaced.
             path = fs::canonicalize(&path).map_err(|error| refuse(error.to_string()))?;
             permissions = Some(metadata.permissions());
         }
@@ -181,6 +181,20 @@ fn find_reader(path: &Path) -> Option<File> {
         ));
     }
     opened.ok()
+}
+
+/// What a chain of symbolic links points at, whether it is there or not.
+fn end_of_links(path: &Path) -> PathBuf {
+    // The system follows no longer ones.
+    const MOST: usize = 40;
+    let mut end = path.to_owned();
+    for _ in 0..MOST {
+        let Ok(next) = fs::read_link(&end) else {
+            break;
+        };
+        end = end.parent().unwrap_or(Path::new("")).join(next);
+    }
+    end
 }
 
 /// A new file in the folder of `path`. Its name cannot be guessed and is never one that is there:
@@ -440,5 +454,25 @@ mod tests {
         Pending::open(&spec(&link)).unwrap().write("new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_keeps_pointing_at_a_file_that_is_not_there_yet() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let within = folder.path().join("within");
+        fs::create_dir(&within).unwrap();
+        let (first, second) = (folder.path().join("first"), within.join("second"));
+        symlink("within/second", &first).unwrap();
+        symlink("../file", &second).unwrap();
+        let pending = Pending::open(&spec(&first)).unwrap();
+        assert_eq!(names(&within), ["second"], "its folder is another one");
+        pending.write("new").unwrap();
+        for link in [&first, &second] {
+            assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+        }
+        let file = folder.path().join("file");
+        assert_eq!(fs::read_to_string(file).unwrap(), "new");
     }
 }

@@ -218,3 +218,39 @@ fn a_server_that_never_answers() {
     let said = unreachable(&address, &[]);
     assert!(said.stderr.contains("no answer within 5s"), "{said:?}");
 }
+
+/// In what ends a run before it begins.
+#[test]
+fn a_token_that_a_server_repeats_is_not_repeated_by_us() {
+    const TOKEN: &str =
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0.SflKxw";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 1024];
+            let _ = client.read(&mut request);
+            let body = format!("bad token: {TOKEN}");
+            let head = format!(
+                "HTTP/1.1 401 Unauthorized\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let _ = client.write_all((head + &body).as_bytes());
+        }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("suite.json");
+    let text = serde_json::json!({ "scenarios": [{
+        "name": "asks",
+        "targets": [address],
+        "headers": { "authorization": format!("Bearer {TOKEN}") },
+        "load": { "closed": { "users": 1, "iterations": 1 } },
+        "steps": [{ "websocket": { "path": "/", "send": { "text": "a" } } }],
+    }]});
+    std::fs::write(&suite, text.to_string()).expect("it is writable");
+    let said = say(&["run", suite.to_str().expect("a path")]);
+    assert_eq!(said.code, Some(101), "{said:?}");
+    // However much of it is read and shown, less than five characters of it are.
+    assert!(said.stderr.contains("(it says \"bad token: "), "{said:?}");
+    assert!(!said.stderr.contains(&TOKEN[..5]), "{said:?}");
+}

@@ -229,6 +229,40 @@ fn a_second_interrupt_cuts_off_and_still_reports() {
     assert!(rest.contains("stopping at once"), "{rest}");
 }
 
+/// Where nobody reads what it says.
+#[test]
+fn a_second_interrupt_cuts_off_while_standard_error_is_full() {
+    let (unread, stderr) = std::io::pipe().expect("a pipe");
+    let mut rest = stderr.try_clone().expect("a descriptor");
+    let server = Server::start(&["--delay", "50s"]);
+    let proxy = Proxy::start(&server.address);
+    let mut child = loadgen(&["run", "-s", "hello_light", "-d", "60s", "--grpc-target"])
+        .arg(&proxy.address)
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .expect("loadgen starts");
+    proxy.wait_for_requests();
+    // More than there is room for; it waits for as long as the test does.
+    thread::spawn(move || rest.write_all(&[b' '; 1 << 20]));
+    let mut holds = 0;
+    // How much there is room for depends on how it was written before.
+    while holds == 0 || holds != rustix::io::ioctl_fionread(&unread).expect("a pipe") {
+        holds = rustix::io::ioctl_fionread(&unread).expect("a pipe");
+        wait(200);
+    }
+    signal(&child, Signal::INT);
+    assert!(
+        !proxy.sees_an_end(Duration::from_secs(1)),
+        "the first lets it finish"
+    );
+    signal(&child, Signal::INT);
+    let is_cut_off = proxy.sees_an_end(SOON);
+    child.kill().expect("it is there");
+    child.wait().expect("it ends");
+    assert!(is_cut_off);
+}
+
 #[test]
 fn a_server_ends_well_when_told_to() {
     for which in [Signal::INT, Signal::TERM] {

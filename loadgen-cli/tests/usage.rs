@@ -225,3 +225,29 @@ fn unknown_scenarios_get_the_nearest_names() {
     let said = say(&["run", "--scenario", "zzz"]);
     refused(&said, 104, &["zzz", "`loadgen list` shows them all"]);
 }
+
+/// Terminals are recorded by whatever runs the command.
+#[test]
+fn an_address_is_refused_without_its_secrets() {
+    for (flag, variable) in [
+        ("--otlp", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("--graphite", "GRAPHITE_URL"),
+    ] {
+        let given = "http://me:hunter22@a:1/?token=SECRET";
+        let shown = "http://***@a:1/?token=***";
+        let said = say(&["run", "-s", "hello_light", &format!("{flag}={given}")]);
+        refused(&said, 2, &[flag, shown, "without user and password"]);
+        let mut child = loadgen(&["run", "-s", "hello_light"]);
+        let said = Said::from(child.env(variable, given).output().expect("loadgen starts"));
+        refused(&said, 2, &[variable, shown, "without user and password"]);
+    }
+    for (given, shown) in [
+        ("https://h:1/?token=SECRETSECRET", "https://h:1/?token=***"),
+        ("http://me:hunter22@h:1", "http://***@h:1"),
+    ] {
+        let said = say(&["run", "-s", "hello_light", "--target", given]);
+        refused(&said, 2, &["invalid target", shown]);
+        assert!(!said.stderr.contains("SECRETSECRET"), "{said:?}");
+        assert!(!said.stderr.contains("hunter22"), "{said:?}");
+    }
+}

@@ -6,14 +6,17 @@ use crate::driver::grpc::{self, GrpcFactory};
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::engine::{Options, Run, ScenarioSpec};
 use crate::record::Names;
-use crate::scenario::{Action, Plan, Protocol, ScenarioPlan};
+use crate::scenario::{Action, Plan, Protocol, ScenarioPlan, to_json};
+use crate::secrets::Secrets;
 
-/// Why a plan could not be turned into a run.
+/// Why a plan could not be turned into a run. What a server said in place of helping is repeated without
+/// the scenario's secrets.
 #[derive(Debug, thiserror::Error)]
-#[error("scenario `{scenario}`: {source}")]
+#[error("scenario `{scenario}`: {problem}")]
 pub struct AssembleError {
     scenario: String,
-    source: DriverError,
+    problem: String,
+    is_unreachable: bool,
 }
 
 /// What a driver has against a scenario.
@@ -44,11 +47,7 @@ impl AssembleError {
     /// Whether the reason is that no target answered, rather than what the plan asks for.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        match self.source {
-            #[cfg(feature = "grpc")]
-            DriverError::Grpc(grpc::DriverError::Unreachable { .. }) => true,
-            _ => false,
-        }
+        self.is_unreachable
     }
 }
 
@@ -68,7 +67,7 @@ pub struct Checked {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, or a file cannot
 /// be read.
 pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
-    check_steps(scenario).map_err(|source| failed(scenario, source))?;
+    check_steps(scenario).map_err(|problem| failed(scenario, &problem))?;
     let checked = match scenario.protocol {
         #[cfg(feature = "grpc")]
         Protocol::Grpc => GrpcFactory::check(scenario)
@@ -81,7 +80,7 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
         #[cfg(not(all(feature = "grpc", feature = "websocket")))]
         protocol => Err(DriverError::NotBuilt(protocol)),
     };
-    checked.map_err(|source| failed(scenario, source))
+    checked.map_err(|problem| failed(scenario, &problem))
 }
 
 /// Builds the run that a plan describes: descriptors resolved, constant messages encoded, one
@@ -94,7 +93,7 @@ pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
     plan.scenarios
         .iter()
         .try_fold(Run::new(options), |run, scenario| {
-            add(run, scenario).map_err(|source| failed(scenario, source))
+            add(run, scenario).map_err(|problem| failed(scenario, &problem))
         })
 }
 
@@ -148,11 +147,20 @@ fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
     })
 }
 
-fn failed(scenario: &ScenarioPlan, source: DriverError) -> AssembleError {
+fn failed(scenario: &ScenarioPlan, problem: &DriverError) -> AssembleError {
     AssembleError {
         scenario: scenario.name.clone(),
-        source,
+        problem: secrets_of(scenario).masked(&problem.to_string()),
+        is_unreachable: match problem {
+            #[cfg(feature = "grpc")]
+            DriverError::Grpc(grpc::DriverError::Unreachable { .. }) => true,
+            _ => false,
+        },
     }
+}
+
+fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
+    Secrets::of(&to_json(std::slice::from_ref(scenario)))
 }
 
 /// The engine's view of a scenario.
@@ -172,6 +180,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         steps: plan.steps.iter().filter_map(named).collect(),
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
+        secrets: secrets_of(plan),
         ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
     }
 }

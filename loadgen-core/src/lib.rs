@@ -16,6 +16,7 @@
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
 //! | [`input`] | files that are read whole, and how much of them |
 //! | [`text`] | what others said, made fit to be shown |
+//! | [`secrets`] | which parts of a plan no output must carry on |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
 //! workload, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
@@ -39,6 +40,7 @@ pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod schedule;
+pub mod secrets;
 #[cfg(any(
     feature = "statsd",
     feature = "prometheus",

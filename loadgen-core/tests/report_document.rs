@@ -791,3 +791,33 @@ fn requests_that_no_server_put_its_name_to_have_a_row() {
         json!({"metadata": {"authorization": "***"}})
     );
 }
+
+/// What a server says is masked; what the verdict says is our own, whatever a secret is called.
+#[test]
+fn a_verdict_is_never_masked() {
+    let mut scenario = ScenarioRecord::empty("server", "grpc", false, &["s".to_owned()]);
+    scenario.ledger.planned = 10;
+    scenario.ledger.started = 10;
+    scenario.ledger.failed = 10;
+    let failure = Failure::Timeout;
+    scenario.outcomes = vec![(failure.into(), 10)];
+    scenario.steps[0].outcomes = scenario.outcomes.clone();
+    let said = "the server said: no server for error_rate-1".to_owned();
+    scenario.examples = vec![(failure, said)];
+    let elapsed = Duration::from_secs(1);
+    let generator = GeneratorRecord::default();
+    let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, vec![scenario], generator);
+    let mut context = Context::default();
+    context.plan = json!({"metadata": {"x-key": "server", "token": "error_rate-1"}});
+    let document = build(&record, context);
+    let failure = &document.scenarios[0].failures[0];
+    let example = failure.example.as_deref();
+    assert_eq!(example, Some("the server said: no *** for ***"));
+    let reasons = &document.verdict.reasons;
+    assert!(
+        reasons
+            .iter()
+            .any(|it| it.starts_with("`server`: `error_rate")),
+        "{reasons:?}"
+    );
+}

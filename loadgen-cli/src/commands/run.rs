@@ -179,7 +179,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
 fn no_more_to_stop(signals: &Listener) -> impl Fn() -> bool {
     let came = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&came);
-    signals.react(move |_| heard.store(true, Ordering::Relaxed));
+    signals.react(move |_| {
+        heard.store(true, Ordering::Relaxed);
+        None
+    });
     // Those that ended the load are no reason not to show what it came to.
     came.store(false, Ordering::Relaxed);
     move || came.load(Ordering::Relaxed)
@@ -276,22 +279,20 @@ fn stop_on_signal(
     notice: impl Fn() -> String + Send + 'static,
     screen: Option<Screen>,
 ) {
-    let say = move |text: &str| {
-        if let Some(screen) = &screen {
-            screen.note(text);
-        }
-    };
-    signals.react(move |count| match count {
-        // Saying so may have to wait for a reader.
-        1 => {
-            let notice = notice();
-            stopper.drain();
-            say(&notice);
-        }
-        _ => {
-            stopper.abort();
-            say("stopping at once");
-        }
+    signals.react(move |count| {
+        let said = match count {
+            1 => {
+                let notice = notice();
+                stopper.drain();
+                notice
+            }
+            _ => {
+                stopper.abort();
+                "stopping at once".to_owned()
+            }
+        };
+        let screen = screen.clone()?;
+        Some(Box::new(move || screen.note(&said)))
     });
 }
 

@@ -195,6 +195,7 @@ pub(crate) fn finish(child: Child, within: Duration) -> Said {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: String,
+    /// Bytes that loadgen has sent; 0 when a connection has ended.
     seen: Receiver<usize>,
 }
 
@@ -213,9 +214,11 @@ impl Proxy {
                 let (from_client, from_server) = (client.try_clone(), server.try_clone());
                 let sender = sender.clone();
                 thread::spawn(move || {
-                    forward(from_client?, server, |bytes| {
+                    let forwarded = forward(from_client?, server, |bytes| {
                         let _ = sender.send(bytes);
-                    })
+                    });
+                    let _ = sender.send(0);
+                    forwarded
                 });
                 thread::spawn(move || forward(from_server?, client, |_| {}));
             }
@@ -232,6 +235,11 @@ impl Proxy {
                 .recv_timeout(Duration::from_secs(20))
                 .expect("requests come");
         }
+    }
+
+    /// Whether loadgen ends a connection before it has sent nothing for so long.
+    pub(crate) fn sees_an_end(&self, within: Duration) -> bool {
+        std::iter::from_fn(|| self.seen.recv_timeout(within).ok()).any(|bytes| bytes == 0)
     }
 }
 

@@ -227,7 +227,9 @@ fn wait_until_prepared(
         None => Ok(()),
         Some(scenario) => Err(RunError::Unreachable {
             scenario: specs[scenario].name.clone(),
-            message: reasons.remove(&scenario).unwrap_or_default(),
+            message: specs[scenario]
+                .secrets
+                .masked(&reasons.remove(&scenario).unwrap_or_default()),
         }),
     }
 }

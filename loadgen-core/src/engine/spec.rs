@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::pacer::Pacing;
 use crate::record::Names;
 use crate::schedule::Load;
+use crate::secrets::Secrets;
 
 /// How a run is carried out, apart from what its scenarios ask for.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +79,9 @@ pub struct ScenarioSpec {
     pub tags: Vec<(String, String)>,
     /// Where it sends to, for figures of each; none where a workload does not tell.
     pub targets: Vec<String>,
+    /// What is masked in examples of failures, in names that servers give themselves, and in why no target
+    /// could be reached.
+    pub secrets: Secrets,
 }
 
 impl ScenarioSpec {
@@ -102,6 +106,7 @@ impl ScenarioSpec {
             timings: Vec::new(),
             tags: Vec::new(),
             targets: Vec::new(),
+            secrets: Secrets::default(),
         }
     }
 

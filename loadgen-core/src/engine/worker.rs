@@ -211,7 +211,7 @@ async fn live(
             continue;
         }
         let names = scenario.spec().names();
-        let recorder = Rc::new(Recorder::new(&names));
+        let recorder = Rc::new(Recorder::new(&names).masking(scenario.spec().secrets.clone()));
         let outside = Rc::new(Outside::new(Rc::clone(&recorder), assignment.clock));
         let context = WorkerContext {
             worker,

@@ -299,6 +299,7 @@ mod tests {
     use super::*;
     use crate::outcome::GrpcCode;
     use crate::record::{Ended, Recorder, Started};
+    use crate::secrets::Secrets;
     use crate::workload::{Observer, Split};
 
     fn names() -> Names {
@@ -309,6 +310,26 @@ mod tests {
             steps: vec!["only".to_owned()],
             ..Names::default()
         }
+    }
+
+    /// Before they are cut, or what is left of a secret could not be told.
+    #[test]
+    fn what_servers_say_is_kept_without_secrets() {
+        let secrets =
+            Secrets::of(&serde_json::json!({"metadata": {"authorization": "Bearer s3cr3t-1"}}));
+        let names = names();
+        let recorder = Recorder::new(&names).masking(secrets);
+        let example = |failure, said: String| recorder.explain(failure, &mut || said.clone());
+        example(Failure::Connect, "no such token: s3cr3t-1".to_owned());
+        example(Failure::Protocol, "x".repeat(4090) + " s3cr3t-1");
+        record(&recorder, 0, 0, 1, true, "host of s3cr3t-1");
+        let mut merger = Merger::new(&names, 1);
+        merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+        let merged = merger.finish(Duration::from_secs(1));
+        assert_eq!(merged.examples[0].1, "no such token: ***");
+        let cut = &merged.examples[1].1;
+        assert!(cut.ends_with("x ***"), "{cut}");
+        assert_eq!(merged.backends[0].id, "host of ***");
     }
 
     /// Runs one iteration through a recorder.

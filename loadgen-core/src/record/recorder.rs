@@ -7,6 +7,7 @@ use super::tick::{MOST_CLASSES, Tick};
 use super::{ConnectionCounts, HIGHEST_NS, Names};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
+use crate::secrets::Secrets;
 use crate::text;
 use crate::workload::{
     BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, Split,
@@ -19,6 +20,7 @@ pub struct Recorder {
     tick: RefCell<Box<Tick>>,
     identities: RefCell<Vec<Box<[u8]>>>,
     single_step: bool,
+    secrets: Secrets,
     origin: Cell<Nanos>,
     is_measuring: Cell<bool>,
     users_busy: Cell<u64>,
@@ -108,12 +110,19 @@ impl Recorder {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
             single_step: names.steps.len() == 1,
+            secrets: Secrets::default(),
             origin: Cell::new(0),
             is_measuring: Cell::new(false),
             users_busy: Cell::new(0),
             users_resting: Cell::new(0),
             now: Cell::new(0),
         }
+    }
+
+    /// The same, with these masked in what servers say.
+    #[must_use]
+    pub fn masking(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// Sets where the series' seconds count from. To be called before the load begins.
@@ -337,7 +346,8 @@ impl Observer for Recorder {
                 let name = if last {
                     OTHER_BACKENDS.to_owned()
                 } else {
-                    text::line(&String::from_utf8_lossy(identity))
+                    let identity = String::from_utf8_lossy(identity);
+                    text::line(&self.secrets.masked(&identity))
                 };
                 self.tick.borrow_mut().new_backends.push(name);
                 identities.push(if last {
@@ -359,7 +369,8 @@ impl Observer for Recorder {
         };
         if !known(&self.tick.borrow()) {
             // Not under the borrow: the caller's closure may record something itself.
-            let mut example = text::line(&detail());
+            // Before anything is cut.
+            let mut example = text::line(&self.secrets.masked(&detail()));
             shorten(&mut example);
             self.tick.borrow_mut().examples.push((failure, example));
         }

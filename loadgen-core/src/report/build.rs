@@ -12,7 +12,6 @@ use super::scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
     Step, Target, ThresholdResult,
 };
-use super::secrets::Secrets;
 use super::statistics::{PointStatistics, SAMPLES_BEYOND, Statistics, micros, round3, round6};
 use super::verdict::verdict_on;
 use super::worker_load::WorkerLoad;
@@ -23,6 +22,7 @@ use crate::record::{
     Ledger, Parts, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, new_histogram,
 };
 use crate::scenario::{Plan, to_json};
+use crate::secrets::Secrets;
 use crate::threshold::Threshold;
 use crate::workload::{MessageFault, SampleKind};
 
@@ -80,7 +80,7 @@ impl Default for Context {
 }
 
 /// Makes the document of a run. Secrets in the plan, told by their names, are masked in it, and so are
-/// their values in the examples of failures.
+/// their values in the examples of failures, whoever made the run.
 #[must_use]
 pub fn build(record: &RunRecord, context: Context) -> Document {
     let by_default = Threshold::default_error_rate();
@@ -128,17 +128,10 @@ pub(super) fn assemble(
             .map(|(record, thresholds)| scenario(record, thresholds))
             .collect(),
     };
-    let failures = document
-        .scenarios
-        .iter_mut()
-        .flat_map(|it| &mut it.failures);
-    let verdict = &mut document.verdict;
-    for text in failures
-        .filter_map(|it| it.example.as_mut())
-        .chain(&mut verdict.reasons)
-        .chain(&mut verdict.warnings)
-    {
-        secrets.mask_text(text);
+    // What the verdict says is our own, and stays.
+    let scenarios = document.scenarios.iter_mut();
+    for failure in scenarios.flat_map(|it| &mut it.failures) {
+        failure.example = failure.example.as_deref().map(|it| secrets.masked(it));
     }
     document
 }

@@ -11,7 +11,6 @@ mod environment;
 mod phrase;
 mod scenario;
 mod schema;
-mod secrets;
 mod statistics;
 mod throttling;
 mod verdict;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::json::join;
 use super::problem::{Problems, describe};
 use crate::nearest::did_you_mean;
+use crate::secrets;
 
 /// A value somewhere in the suite.
 #[derive(Debug, Clone)]
@@ -30,9 +31,18 @@ pub(super) trait Decode: Sized {
 impl<'a> Reader<'a> {
     /// Notes that this value is not what it should be; for use with `?`.
     pub(super) fn refuse<T>(&self, expected: impl Into<String>, help: Option<String>) -> Option<T> {
-        self.problems
-            .add(&self.path, describe(self.value), expected, help);
+        self.problems.add(&self.path, self.found(), expected, help);
         None
+    }
+
+    /// This value as a message shows it.
+    fn found(&self) -> String {
+        match self.value {
+            Value::String(_) if secrets::is_at(&self.path) => "***".to_owned(),
+            Value::Number(_) if secrets::is_at(&self.path) => "a number".to_owned(),
+            Value::String(text) => describe(&Value::String(secrets::address(text))),
+            other => describe(other),
+        }
     }
 
     pub(super) fn text(&self, expected: &str) -> Option<&'a str> {

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::secrets;
+
 /// An address that a scenario sends to.
 ///
 /// ```
@@ -58,20 +60,10 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         split(text).map_err(|problem| TargetError {
-            found: without_user(text).chars().take(100).collect(),
+            found: secrets::address(text).chars().take(100).collect(),
             problem,
         })
     }
-}
-
-/// The text without a user's name and password, which no message must repeat.
-fn without_user(text: &str) -> String {
-    let Some((before, after)) = text.rsplit_once('@') else {
-        return text.to_owned();
-    };
-    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{separator}***@{after}")
 }
 
 fn split(text: &str) -> Result<Target, &'static str> {

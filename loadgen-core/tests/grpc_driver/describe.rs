@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use loadgen_core::driver::grpc::{DriverError, GrpcFactory};
+use loadgen_core::engine::Options;
 use loadgen_core::outcome::Outcome;
+use loadgen_core::scenario::Plan;
 use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use serde_json::json;
@@ -425,9 +427,14 @@ impl Reflection {
             exchange.respond.send_response(head, true).expect("open");
         } else if self
             .token
-            .is_some_and(|it| token.is_none_or(|sent| sent != it))
+            .is_some_and(|it| token.as_ref().is_none_or(|sent| sent != it))
         {
             head.headers_mut().extend(status("16"));
+            if let Some(sent) = token {
+                let said = format!("no such token: {}", sent.to_str().expect("text"));
+                let said = said.parse().expect("a header");
+                head.headers_mut().insert("grpc-message", said);
+            }
             exchange.respond.send_response(head, true).expect("open");
         } else {
             let reply = self.answer(&body[5..]);
@@ -559,6 +566,22 @@ fn metadata_of_the_scenario_goes_with_the_questions() {
     let mut plan = buying(guarded.start());
     plan.metadata = vec![("authorization".to_owned(), "Bearer 0123".to_owned())];
     buys(&plan);
+}
+
+/// What ends a run before it begins is on the screen and in logs.
+#[test]
+fn a_token_that_the_server_repeats_is_not_repeated_by_us() {
+    let guarded = Reflection {
+        token: Some("Bearer 0123"),
+        ..Reflection::default()
+    };
+    let mut plan = buying(guarded.start());
+    plan.metadata = vec![("authorization".to_owned(), "Bearer s3cr3t-1".to_owned())];
+    let scenarios = vec![plan];
+    let error = loadgen_core::assemble(&Plan { scenarios }, Options::default());
+    let error = error.expect_err("undescribed").to_string();
+    let expected = "the server answered UNAUTHENTICATED: no such token: ***; the scenario's";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]

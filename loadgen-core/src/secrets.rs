@@ -1,0 +1,455 @@
+//! Secrets: what a plan has that no output must carry on.
+//!
+//! A document is passed around, put on pages and into tickets; a terminal is recorded by whatever runs
+//! the command. Owns which fields of a plan are secret, what of them is known afterwards, and how a text
+//! that may repeat them is masked; the book has the rule. The suite file, from which a run is repeated,
+//! has them still. Knows nothing of where a text goes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::text;
+
+/// What stands in place of a secret.
+const MASK: &str = "***";
+/// Words that a secret's name has somewhere in it, in whatever case.
+const ANYWHERE: [&str; 11] = [
+    "authorization",
+    "authentication",
+    "cookie",
+    "credential",
+    "jwt",
+    "passphrase",
+    "passwd",
+    "password",
+    "secret",
+    "session",
+    "token",
+];
+/// Words that a secret's name has as a part of its own, as in `x-api-key` or `auth_data`.
+const AS_A_PART: [&str; 8] = [
+    "apikey",
+    "auth",
+    "key",
+    "pass",
+    "pwd",
+    "sid",
+    "sig",
+    "signature",
+];
+/// The fields of a plan below which the names are the user's own. The plan's own names, `key_file` among
+/// them, are no secrets'.
+const NAMED_BY_THE_USER: [&str; 4] = ["metadata", "headers", "message", "json"];
+/// Shorter ones are not looked for in other texts: they would be found in words.
+const SHORTEST: usize = 5;
+/// The words before what is secret in `authorization`, in whatever case.
+const SCHEMES: [&str; 8] = [
+    "apikey",
+    "basic",
+    "bearer",
+    "digest",
+    "dpop",
+    "negotiate",
+    "ntlm",
+    "token",
+];
+
+/// The secrets of a plan, to be masked in what others say. Cheap to clone.
+///
+/// ```
+/// use loadgen_core::secrets::Secrets;
+/// use serde_json::json;
+///
+/// let secrets = Secrets::of(&json!({"metadata": {"authorization": "Bearer s3cr3t-1"}}));
+/// assert_eq!(secrets.masked("the server answered: s3cr3t-1 is too old"),
+///            "the server answered: *** is too old");
+/// ```
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// In all the forms that they are looked for in, the longest first, so that none is masked in part.
+    values: Arc<[String]>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// The secrets of a plan in its JSON form, or of a part of one.
+    #[must_use]
+    pub fn of(plan: &Value) -> Self {
+        Self::mask_in(&mut plan.clone())
+    }
+
+    /// Masks the secrets of a plan, and keeps what they were.
+    pub fn mask_in(plan: &mut Value) -> Self {
+        let mut found = Found::default();
+        found.in_plan(plan);
+        Self {
+            values: found.forms().into(),
+        }
+    }
+
+    /// The text without these secrets: a server may say what it was sent. Where a text was cut, what is
+    /// left of a secret at its end is masked, too.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        let mut masked = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(next) = text[at..].chars().next() {
+            let rest = &text[at..];
+            let found = self.values.iter().find_map(|secret| {
+                let len = if rest.starts_with(secret.as_str()) {
+                    secret.len()
+                } else {
+                    cut_off(rest, secret)?
+                };
+                is_said(text, at, len, secret).then_some(len)
+            });
+            match found {
+                Some(len) => {
+                    masked.push_str(MASK);
+                    at += len;
+                }
+                None => {
+                    masked.push(next);
+                    at += next.len_utf8();
+                }
+            }
+        }
+        masked
+    }
+}
+
+/// How much of a secret the text begins with, where it ends within it or was cut there.
+fn cut_off(text: &str, secret: &str) -> Option<usize> {
+    let same = text.bytes().zip(secret.bytes());
+    let len = same.take_while(|(a, b)| a == b).count();
+    let rest = text.get(len..)?;
+    // A text that is quoted ends before its quote.
+    let is_end = rest.is_empty() || rest.starts_with(['…', '"']);
+    (len >= SHORTEST && is_end).then_some(len)
+}
+
+/// Whether what stands there is the secret, and not a word that it is like: a secret that is a plain word
+/// is one only as a word of its own, and in what somebody else said. That stands behind a colon or in
+/// quotes, and what stands before is our own.
+fn is_said(text: &str, at: usize, len: usize, secret: &str) -> bool {
+    let is_letter = |c: char| c.is_alphabetic();
+    if !secret.chars().all(is_letter) {
+        return true;
+    }
+    let (before, after) = (&text[..at], &text[at + len..]);
+    !before.ends_with(is_letter)
+        && !after.starts_with(is_letter)
+        && (before.contains(": ") || before.contains('"'))
+}
+
+/// The secrets as they stand in a plan.
+#[derive(Default)]
+struct Found(Vec<String>);
+
+impl Found {
+    /// Looks where the names are the user's own, and in the query of a path.
+    fn in_plan(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match (name.as_str(), value) {
+                        ("path", Value::String(path)) => self.in_query(path),
+                        // Labels go with every metric, and hold none.
+                        ("tags", _) => {}
+                        (name, value) if NAMED_BY_THE_USER.contains(&name) => self.named(value),
+                        (_, value) => self.in_plan(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|it| self.in_plan(it)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Looks for what has a secret's name.
+    fn named(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if names_a_secret(name) {
+                        self.all(value);
+                    } else {
+                        self.named(value);
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|it| self.named(it)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Masks all that is in a secret's value. Its form stays.
+    fn all(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => fields.values_mut().for_each(|it| self.all(it)),
+            Value::Array(items) => items.iter_mut().for_each(|it| self.all(it)),
+            Value::String(_) | Value::Number(_) => {
+                match std::mem::replace(value, Value::String(MASK.to_owned())) {
+                    Value::String(secret) => self.keep(&secret),
+                    other => self.keep(&other.to_string()),
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn in_query(&mut self, path: &mut String) {
+        let masked = without_query(path, |secret| {
+            self.keep(secret);
+            self.keep(&percent_decode_str(secret).decode_utf8_lossy());
+        });
+        if let Cow::Owned(masked) = masked {
+            *path = masked;
+        }
+    }
+
+    /// Keeps a secret, and its parts: they may be told without what stands before them.
+    fn keep(&mut self, secret: &str) {
+        self.0.push(secret.to_owned());
+        self.0.extend(password_of_basic(secret));
+        for part in secret.split([' ', ';', ',']) {
+            self.0.push(part.to_owned());
+            // Of `sid=…` the second is the secret; `=` at the end is no pair but base64's.
+            if let Some((_, value)) = part.split_once('=') {
+                self.0.push(value.trim_matches('"').to_owned());
+            }
+            self.0.push(part.trim_end_matches('=').to_owned());
+        }
+    }
+
+    /// All that is looked for: what is long enough, as it is and as it looks once it is quoted or made fit
+    /// to be shown.
+    fn forms(self) -> Vec<String> {
+        let is_scheme = |it: &str| SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(it));
+        let mut forms: Vec<String> = self
+            .0
+            .into_iter()
+            .filter(|it| it.len() >= SHORTEST && !is_scheme(it))
+            .flat_map(|it| {
+                let quoted = it.escape_debug().to_string();
+                let shown = text::line(&it);
+                [it, quoted, shown]
+            })
+            .collect();
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        forms
+    }
+}
+
+/// The password in `Basic …`, which is user, colon and password in base64.
+fn password_of_basic(secret: &str) -> Option<String> {
+    let (scheme, encoded) = secret.split_once(' ')?;
+    let decoded = BASE64
+        .decode(encoded.trim().as_bytes())
+        .ok()
+        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    decoded
+        .split_once(':')
+        .map(|(_, password)| password.to_owned())
+}
+
+/// Whether what has this name is a secret.
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts = || name.split(|it: char| !it.is_ascii_alphanumeric());
+    ANYWHERE.iter().any(|word| name.contains(word))
+        || parts().any(|part| AS_A_PART.contains(&part))
+        || name.ends_with("apikey")
+}
+
+/// Whether what stands at this JSON path of a suite is a secret: `scenarios[0].metadata.authorization`.
+pub(crate) fn is_at(path: &str) -> bool {
+    let mut names = path.split(['.', '[', ']']);
+    names.any(|name| NAMED_BY_THE_USER.contains(&name)) && names.any(names_a_secret)
+}
+
+/// An address or a path without what no message may repeat: a user's name and password before the host,
+/// and secrets of the query.
+///
+/// ```
+/// use loadgen_core::secrets::address;
+///
+/// assert_eq!(address("http://me:pass@host/?token=abc&lang=de"),
+///            "http://***@host/?token=***&lang=de");
+/// ```
+#[must_use]
+pub fn address(text: &str) -> String {
+    let text = without_query(text, |_| {});
+    let Some((before, after)) = text.rsplit_once('@') else {
+        return text.into_owned();
+    };
+    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{MASK}@{after}")
+}
+
+/// The text with the secrets of its query masked, each of which is told.
+fn without_query(text: &str, mut tell: impl FnMut(&str)) -> Cow<'_, str> {
+    let Some((path, query)) = text.split_once('?') else {
+        return text.into();
+    };
+    let mut is_masked = false;
+    let masked = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, value)) if names_a_secret(name) => {
+            is_masked = true;
+            tell(value);
+            format!("{name}={MASK}")
+        }
+        _ => pair.to_owned(),
+    });
+    let masked = masked.collect::<Vec<_>>().join("&");
+    if is_masked {
+        format!("{path}?{masked}").into()
+    } else {
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("Authorization" => true)]
+    #[test_case("proxy-authorization" => true)]
+    #[test_case("x-api-key" => true)]
+    #[test_case("X_API_KEY" => true)]
+    #[test_case("xApiKey" => true)]
+    #[test_case("set-cookie" => true)]
+    #[test_case("access_token" => true)]
+    #[test_case("clientSecret" => true)]
+    #[test_case("password" => true)]
+    #[test_case("x-session-id" => true)]
+    #[test_case("x-version" => false)]
+    #[test_case("author" => false; "auth is not a part of its own")]
+    #[test_case("authority" => false)]
+    #[test_case("monkey" => false)]
+    #[test_case("keyboard" => false)]
+    #[test_case("name" => false)]
+    fn names(name: &str) -> bool {
+        names_a_secret(name)
+    }
+
+    #[test]
+    fn a_plan_is_masked_wherever_it_has_secrets() {
+        let mut plan = json!({"scenarios": [{
+            "name": "authorization",
+            "metadata": {"authorization": "Bearer SECRET-META", "x-version": "v2"},
+            "headers": {"cookie": "sid=SECRET-COOKIE; lang=de"},
+            "steps": [
+                {"grpc": {"method": "a.B/C", "metadata": {"x-api-key": ["SECRET-STEP"]},
+                          "message": {"token": 12345, "name": "what?token=is&not=one"}}},
+                {"websocket": {"path": "/echo?lang=de&token=SECRET%2DURL",
+                               "send": {"json": {"password": {"plain": "SECRET-BODY"}}}}},
+            ],
+        }]});
+        let secrets = Secrets::mask_in(&mut plan);
+        assert_eq!(
+            plan,
+            json!({"scenarios": [{
+                "name": "authorization",
+                "metadata": {"authorization": "***", "x-version": "v2"},
+                "headers": {"cookie": "***"},
+                "steps": [
+                    {"grpc": {"method": "a.B/C", "metadata": {"x-api-key": ["***"]},
+                              "message": {"token": "***", "name": "what?token=is&not=one"}}},
+                    {"websocket": {"path": "/echo?lang=de&token=***",
+                                   "send": {"json": {"password": {"plain": "***"}}}}},
+                ],
+            }]})
+        );
+        let said = "denied: Bearer SECRET-META, (SECRET-META) SECRET-COOKIE, SECRET-STEP, 12345, \
+                    SECRET-URL, SECRET%2DURL, SECRET-BODY; Bearer, de";
+        assert_eq!(
+            secrets.masked(said),
+            "denied: ***, (***) ***, ***, ***, ***, ***, ***; Bearer, de"
+        );
+    }
+
+    /// The plan's own names are not the user's, and a text is no address because it begins like one.
+    #[test_case(json!({"tls": {"cert_file": "/etc/own.pem", "key_file": "/etc/own.key"}}); "files of a key")]
+    #[test_case(json!({"tags": {"session": "morning", "path": "/?token=abcdef"}}); "tags")]
+    #[test_case(json!({"steps": [{"websocket": {"path": "/a?b=c", "send": {"text": "https://u:password@h/?token=abcdef"}}}]}); "a text that is sent")]
+    #[test_case(json!({"steps": [{"name": "token", "websocket": {"reply": {"equals": "/?token=abcdef"}}}]}); "names and marks")]
+    #[test_case(json!({"metadata": {"x-a": "b"}, "timeout": "1s", "n": [1, null]}); "no secret")]
+    fn a_plan_without_secrets_stays_as_it_is(mut plan: Value) {
+        let before = plan.clone();
+        let secrets = Secrets::mask_in(&mut plan);
+        assert_eq!(plan, before);
+        assert!(secrets.values.is_empty(), "{:?}", secrets.values);
+    }
+
+    fn masked(secret: impl Into<Value>, said: &str) -> String {
+        Secrets::of(&json!({"metadata": {"authorization": secret.into()}})).masked(said)
+    }
+
+    const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fw";
+
+    #[test_case("Basic dXNlcjpwYXNzd29yZA==", "bad: dXNlcjpwYXNzd29yZA== (use Basic)" => "bad: *** (use Basic)"; "base64 with its padding")]
+    #[test_case("Basic dXNlcjpwYXNzd29yZA==", "bad: dXNlcjpwYXNzd29yZA." => "bad: ***."; "base64 without it")]
+    #[test_case("Basic dXNlcjpwYXNzd29yZA==", "user has another password: password" => "user has another password: ***"; "the password within")]
+    #[test_case("bearer abcdef==", "bad: Bearer abcdef==" => "bad: Bearer ***"; "the scheme stays, in whatever case")]
+    #[test_case("Digest response=\"abcdef\"", "bad: abcdef" => "bad: ***"; "quotes of a pair")]
+    #[test_case("pa\"ss-wo\\rd", r#"it says "bad: pa\"ss-wo\\rd""# => r#"it says "bad: ***""#; "quoted")]
+    #[test_case("pa\"ss-wo\\rd", r#"bad: pa"ss-wo\rd"# => "bad: ***"; "as it is")]
+    #[test_case("pass\u{200b}word-1", "bad: pass\u{fffd}word-1" => "bad: ***"; "made fit to be shown")]
+    #[test_case("pass\u{200b}word-1", r#"it says "pass\u{200b}word-1""# => r#"it says "***""#; "hidden characters, quoted")]
+    #[test_case("abcd", "bad: abcd" => "bad: abcd"; "too short to be looked for")]
+    #[test_case("server", "the server answered UNAUTHENTICATED: no server" => "the server answered UNAUTHENTICATED: no ***"; "a word of ours")]
+    #[test_case("server", "it says: servers, webserver, server." => "it says: servers, webserver, ***."; "a part of a word")]
+    #[test_case("abcde1", "xabcde1x" => "x***x"; "what is no word, within one")]
+    #[test_case("abcdefgh-1", "abcdefgh-1abcdefgh-1" => "******"; "twice")]
+    #[test_case(8_675_309_123_u64, "no such pin: 8675309123" => "no such pin: ***"; "a number")]
+    #[test_case(JWT, "" => ""; "nothing")]
+    fn what_a_server_repeats(secret: impl Into<Value>, said: &str) -> String {
+        masked(secret, said)
+    }
+
+    /// Texts are cut in several places, by servers as well.
+    #[test_case("" => "bad token: ***"; "at its end")]
+    #[test_case("…" => "bad token: ***…"; "with dots")]
+    #[test_case("\")" => "bad token: ***\")"; "in quotes")]
+    #[test_case(" and more" => format!("bad token: {} and more", &JWT[..30]); "something else")]
+    fn what_is_cut_is_masked_too(end: &str) -> String {
+        masked(
+            format!("Bearer {JWT}"),
+            &format!("bad token: {}{end}", &JWT[..30]),
+        )
+    }
+
+    #[test_case("scenarios[0].metadata.authorization" => true)]
+    #[test_case("scenarios[0].steps[1].grpc.message.user.password" => true)]
+    #[test_case("scenarios[0].steps[1].websocket.send.json.tokens[2]" => true)]
+    #[test_case("scenarios[0].metadata.x-version" => false)]
+    #[test_case("scenarios[0].tls.key_file" => false)]
+    #[test_case("" => false; "the whole file")]
+    fn places(path: &str) -> bool {
+        is_at(path)
+    }
+
+    #[test_case("me:secret@a:1" => "***@a:1"; "no scheme")]
+    #[test_case("https://h:1/?token=SECRET" => "https://h:1/?token=***"; "a query")]
+    #[test_case("https://h:1/?a=b" => "https://h:1/?a=b"; "nothing secret")]
+    #[test_case("http://me:p@ss@h" => "http://***@h"; "an at sign in the password")]
+    fn addresses(text: &str) -> String {
+        address(text)
+    }
+}

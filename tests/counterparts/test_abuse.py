@@ -22,8 +22,10 @@ from harness import LOADGEN, PATIENCE, Run, scenario, wait_for
 from test_abusive_http2 import TABLE as HTTP2
 from test_abusive_websocket import TABLE as WEBSOCKET
 
-# What loadgen itself says to a terminal: up some lines, erase what is below, colours.
-OWN = re.compile(r"\x1b\[\d+A\r\x1b\[J|\x1b\[[0-9;]*m")
+# What loadgen itself says to a terminal: colours, and to erase what is below or to the right, up some
+# lines, to the left edge.
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+DRAWING = re.compile(r"\x1b\[J(\x1b\[\d+A)?\r?|\x1b\[K")
 
 
 class Started:
@@ -77,7 +79,10 @@ class Terminal(unittest.TestCase):
                         continue
                     with self.subTest(name):
                         said = self.seen(table.scenario(host, row, Books(), load))
-                        left = OWN.sub("", said).replace("\r\n", "\n")
+                        left = COLOURS.sub("", said.replace("\r\n", "\n"))
+                        left = DRAWING.sub("\n", left)
+                        # Each line of the live view is drawn from the left edge.
+                        left = left.removeprefix("\r").replace("\n\r", "\n")
                         self.assertIsNone(HIDDEN.search(left), repr(left))
                         self.assertNotIn("\nFORGED", left)
                         self.assertTrue(left.strip())

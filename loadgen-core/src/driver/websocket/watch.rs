@@ -4,7 +4,7 @@
 //! not know messages, and the WebSocket library, which does not say which of them came together.
 //! Changes nothing that passes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -29,6 +29,7 @@ impl Watched {
     pub(super) fn new(transport: Transport, traffic: &Rc<Traffic>, came: &[u8]) -> Self {
         let watch = Rc::new(Watch {
             traffic: Rc::clone(traffic),
+            bytes: Cell::new(0),
             scanner: RefCell::default(),
             receipts: RefCell::default(),
         });
@@ -79,6 +80,7 @@ impl AsyncWrite for Watched {
 #[derive(Debug)]
 pub(super) struct Watch {
     traffic: Rc<Traffic>,
+    bytes: Cell<u64>,
     scanner: RefCell<Scanner>,
     receipts: RefCell<VecDeque<Option<Receipt>>>,
 }
@@ -90,8 +92,15 @@ impl Watch {
         self.receipts.borrow_mut().pop_front().flatten()
     }
 
+    /// Bytes of frames that came: without the upgrade and what encryption adds.
+    #[inline]
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
     #[inline]
     fn came(&self, bytes: &[u8]) {
+        self.bytes.set(self.bytes.get() + bytes.len() as u64);
         let mut scanner = self.scanner.borrow_mut();
         let mut receipts = self.receipts.borrow_mut();
         let earlier = self.traffic.received_earlier();
@@ -216,6 +225,7 @@ mod tests {
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let watch = Watch {
             traffic: Rc::clone(&traffic),
+            bytes: Cell::new(0),
             scanner: RefCell::default(),
             receipts: RefCell::default(),
         };
@@ -253,6 +263,16 @@ mod tests {
         traffic.came(Some(40), true);
         watch.came(&frame(0x81, 5));
         assert_eq!(watch.next(), exact(40));
+    }
+
+    #[test]
+    fn only_bytes_of_frames_are_counted() {
+        let (traffic, watch) = watch();
+        // With a handshake before it and a record around it.
+        traffic.came(Some(10), true);
+        assert_eq!(watch.bytes(), 0);
+        watch.came(&frame(0x89, 5));
+        assert_eq!(watch.bytes(), 5 + 2);
     }
 
     #[test]

@@ -74,13 +74,6 @@ impl Traffic {
         (self.sent.take(), received - self.told.replace(received))
     }
 
-    /// Bytes received, ever.
-    #[cfg(feature = "websocket")]
-    #[inline]
-    pub(crate) fn bytes_received(&self) -> u64 {
-        self.bytes_received.get()
-    }
-
     /// How often something came, ever.
     #[cfg(feature = "grpc")]
     #[inline]

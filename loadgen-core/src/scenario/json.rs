@@ -132,6 +132,9 @@ impl<'a> Iterator for Numbers<'a> {
 /// The field by which the parser hands over a number that no machine word holds as it is written.
 const NUMBER: &str = "$serde_json::private::Number";
 
+/// What is said of a field that was written by that name.
+const NOT_A_FIELD: &str = "no field can have the name `$serde_json::private::Number`";
+
 impl Node<'_> {
     /// The number that the parser is at. The parser has another way to write an exponent, so what it
     /// read is asked for only where it is not at a number of the text.
@@ -208,11 +211,15 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
             if object.is_empty() && key == NUMBER {
-                let text: String = fields.next_value()?;
-                let number = text.parse::<Number>();
-                return number
-                    .map(|number| self.number(|| number))
-                    .map_err(A::Error::custom);
+                match fields.next_value_seed(OfNumber)? {
+                    Some(text) => {
+                        let number = text.parse::<Number>();
+                        return number
+                            .map(|number| self.number(|| number))
+                            .map_err(A::Error::custom);
+                    }
+                    None => return Err(A::Error::custom(NOT_A_FIELD)),
+                }
             }
             let part = join(&self.path.borrow(), &key);
             let value = self.below(&part, |node| fields.next_value_seed(node))?;
@@ -225,6 +232,34 @@ impl<'de> Visitor<'de> for Node<'_> {
             }
         }
         Ok(Value::Object(object))
+    }
+}
+
+/// What the parser has under [`NUMBER`]. It hands over a text of its own, and lends those that stand in
+/// what it reads: where it lends one, a field of that name was written.
+struct OfNumber;
+
+impl<'de> DeserializeSeed<'de> for OfNumber {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OfNumber {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number as it is written")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Some(text))
     }
 }
 

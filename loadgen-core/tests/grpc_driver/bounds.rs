@@ -90,6 +90,49 @@ fn messages(max_message: u32, data: impl Into<Bytes>) -> String {
     })
 }
 
+/// The head of an answer, with so many fields that stand in its compression's table and take one byte
+/// each on the wire.
+#[test_case(100 => String::new(); "as long as may be")]
+#[test_case(1000
+    => "the server sent what HTTP/2 does not allow on a stream, or a head of more than 64 KiB, which \
+        is not taken: PROTOCOL_ERROR"; "too long")]
+#[test_case(15_000
+    => "the server sent what HTTP/2 does not allow on a connection, or a head of more than 64 KiB, \
+        which is not taken: ENHANCE_YOUR_CALM: \"too_many_continuations\""; "far too long")]
+fn heads(fields: usize) -> String {
+    run(async {
+        let mut whys = Vec::new();
+        for method in METHODS {
+            let server = Server::start(move |mut exchange: Exchange| async move {
+                exchange.read_all().await;
+                let mut head = Exchange::head();
+                for _ in 0..fields {
+                    let value = "v".repeat(100).parse().expect("a value");
+                    head.headers_mut().append("x-many", value);
+                }
+                let mut stream = exchange.respond.send_response(head, false).expect("open");
+                let _ = stream.send_data(framed(b""), false);
+                let _ = stream.send_trailers(status("0"));
+            })
+            .await;
+            let driver = Driver::open(&plan(&[server.address], method)).await;
+            let outcome = driver.once().await;
+            let seen = driver.recorder.0.borrow();
+            let why = seen.explanations.last().map(|(_, why)| why.clone());
+            let why = why.unwrap_or_default();
+            let expected = match why.as_str() {
+                "" => Outcome::Ok,
+                _ => Failure::Protocol.into(),
+            };
+            assert_eq!(outcome, expected, "{method} {why}");
+            whys.push(why);
+        }
+        whys.dedup();
+        assert_eq!(whys.len(), 1, "{whys:?}");
+        whys.remove(0)
+    })
+}
+
 #[test]
 fn a_status_of_grpcs_beside_one_of_https_counts() {
     run(async {

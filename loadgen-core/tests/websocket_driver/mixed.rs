@@ -122,6 +122,37 @@ fn more_than_is_kept_of_a_feed_stops_no_other_step() {
     });
 }
 
+/// One that is longer than all that is kept is let go, and the feed goes on after it.
+#[test_case::test_case((1 << 20) - 2, 0; "as long as may be")]
+#[test_case::test_case((1 << 20) + 1, 1; "too long")]
+fn a_message_that_comes_before_its_step(len: usize, unexpected: u64) {
+    run(async move {
+        let server = serve(move |peer| async move {
+            let mut socket = peer.accept().await;
+            say(&mut socket, "x".repeat(len)).await;
+            while let Some(Ok(message)) = socket.next().await {
+                if message.is_ping() {
+                    for _ in 0..2 {
+                        say(&mut socket, "y".to_owned()).await;
+                    }
+                }
+            }
+        })
+        .await;
+        let feed = WebsocketMessages::Listen(stream_of(2, false));
+        let mut plan = plan(&[server.address], WebsocketExchange::ping("/feed"));
+        plan.max_message = 4 << 20;
+        plan.steps.push(StepPlan::websocket(
+            "listen",
+            WebsocketExchange::new("/feed", feed),
+        ));
+        let driver = Driver::open(&plan).await;
+        let mut user = driver.user().await;
+        assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        assert_eq!(driver.recorder.faults(MessageFault::Unexpected), unexpected);
+    });
+}
+
 /// The answer to a message that was given up is not taken for that to another kind of message.
 #[test]
 fn a_late_numbered_reply_is_no_answer_in_order() {

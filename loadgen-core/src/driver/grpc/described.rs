@@ -4,6 +4,7 @@
 //! the numbers of fields: `google/protobuf/descriptor.proto`.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use prost::Message;
 use prost_reflect::DescriptorPool;
@@ -18,10 +19,17 @@ use super::editions::{self, FileFeatures};
 pub(super) const MOST_BYTES: usize = 16 << 20;
 /// Files of a server, those that are still to be asked for included.
 pub(super) const MOST_FILES: usize = 10_000;
-/// Parts of all files together: messages, fields, enums and the like. An empty one takes two bytes
+/// Parts of all files together: imports, messages, fields, enums and the like. An empty one takes two bytes
 /// on the wire and hundreds in memory.
 pub(super) const MOST_PARTS: usize = 300_000;
 const MOST_NAME_BYTES: usize = 512;
+/// The longest name of a file, which is a path.
+const MOST_FILE_NAME_BYTES: usize = 4 << 10;
+
+/// The files that a server has described.
+pub(super) type Files = BTreeMap<String, FileDescriptorProto>;
+/// The names of files that are still to be asked for, and which file imports each.
+pub(super) type Wanted = BTreeMap<String, Rc<str>>;
 
 /// Reads a file and looks it over. It comes in words that the pool knows. `parts_left` are those
 /// that are still taken.
@@ -42,16 +50,32 @@ pub(super) fn read(encoded: &[u8], parts_left: &mut usize) -> Result<FileDescrip
         .map_err(|error| format!("its file `{called}` cannot be used: {error}"))
 }
 
-/// What a file imports that is not there yet, and the name of the file.
-pub(super) fn imports_of(
-    file: &FileDescriptorProto,
-    files: &BTreeMap<String, FileDescriptorProto>,
-) -> Vec<(String, String)> {
-    file.dependency
-        .iter()
-        .filter(|name| !files.contains_key(*name))
-        .map(|name| (name.clone(), file.name().to_owned()))
-        .collect()
+/// Adds a file to the others, and what it imports to what is wanted. Each name is looked at before
+/// it is kept: a file may import the same one over and over.
+pub(super) fn add(
+    file: FileDescriptorProto,
+    files: &mut Files,
+    wanted: &mut Wanted,
+) -> Result<(), String> {
+    let importer: Rc<str> = file.name().into();
+    for name in &file.dependency {
+        if files.contains_key(name) || wanted.contains_key(name) {
+            continue;
+        }
+        if files.len() + wanted.len() >= MOST_FILES {
+            return Err(too_many_files());
+        }
+        wanted.insert(name.clone(), Rc::clone(&importer));
+    }
+    files.insert(file.name().to_owned(), file);
+    if files.len() + wanted.len() > MOST_FILES {
+        return Err(too_many_files());
+    }
+    Ok(())
+}
+
+fn too_many_files() -> String {
+    format!("it describes more than {MOST_FILES} files")
 }
 
 /// What is said of a file that the server does not send.
@@ -65,7 +89,7 @@ pub(super) fn lacks(name: &str, importer: &str, said: &str) -> String {
 }
 
 /// All files together.
-pub(super) fn pool(files: BTreeMap<String, FileDescriptorProto>) -> Result<DescriptorPool, String> {
+pub(super) fn pool(files: Files) -> Result<DescriptorPool, String> {
     let mut pool = DescriptorPool::new();
     pool.add_file_descriptor_protos(files.into_values())
         .map_err(|error| {
@@ -83,6 +107,8 @@ enum Part {
     Enum,
     Service,
     Leaf,
+    /// One that has nothing inside.
+    Text,
 }
 
 impl Part {
@@ -98,6 +124,8 @@ impl Part {
             | (Self::Enum, 2..=4)
             | (Self::Service, 2 | 3)
             | (Self::Leaf, _) => Self::Leaf,
+            // Imports and reserved names.
+            (Self::File, 3) | (Self::Message, 10) | (Self::Enum, 5) => Self::Text,
             _ => return None,
         })
     }
@@ -126,7 +154,8 @@ fn count(mut bytes: &[u8], part: Part, depth: usize) -> Option<usize> {
                 if let Some(inner) = part.inner(key >> 3) {
                     parts += 1;
                     parts += match inner {
-                        // A leaf may be a text, so what is in it need not be fields.
+                        Part::Text => 0,
+                        // A leaf may be a text too, so what is in it need not be fields.
                         Part::Leaf => count(inside, inner, depth + 1).unwrap_or(0),
                         _ => count(inside, inner, depth + 1)?,
                     };
@@ -154,6 +183,16 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 
 /// Names go into paths and sentences, so they have to be what the language allows.
 fn check_names(file: &FileDescriptorProto) -> Result<(), String> {
+    for name in std::iter::once(file.name()).chain(file.dependency.iter().map(String::as_str)) {
+        if name.len() > MOST_FILE_NAME_BYTES {
+            return Err(format!(
+                "it sent a file with the file name `{}` of {} bytes, and at most \
+                 {MOST_FILE_NAME_BYTES} are taken",
+                crate::text::short(name),
+                name.len()
+            ));
+        }
+    }
     let parts = file.package.iter().flat_map(|package| package.split('.'));
     for part in parts.filter(|part| !part.is_empty()) {
         check_name(part)?;
@@ -253,6 +292,7 @@ mod tests {
         read(encoded, &mut { MOST_PARTS }).expect_err("refused")
     }
 
+    #[test_case(3; "imports")]
     #[test_case(4; "messages")]
     #[test_case(5; "enums")]
     #[test_case(7; "extensions")]
@@ -266,6 +306,50 @@ mod tests {
         assert_eq!(left, MOST_PARTS - 1);
         let inner = field(4, &[2 << 3 | 2, 0].repeat(MOST_PARTS));
         assert_eq!(refused(&inner), "its files have more than 300000 parts");
+    }
+
+    #[test_case(4, 10; "of messages")]
+    #[test_case(5, 5; "of enums")]
+    fn reserved_names_are_parts(part: u8, names: u8) {
+        let inner = field(part, &[names << 3 | 2, 0].repeat(MOST_PARTS));
+        assert_eq!(refused(&inner), "its files have more than 300000 parts");
+    }
+
+    #[test_case(1; "its own")]
+    #[test_case(3; "an import's")]
+    fn names_of_files_are_bounded(number: u8) {
+        let of = |len| field(number, &b"a".repeat(len));
+        assert!(read(&of(MOST_FILE_NAME_BYTES), &mut { MOST_PARTS }).is_ok());
+        let why = refused(&of(MOST_FILE_NAME_BYTES + 1));
+        assert!(
+            why.starts_with("it sent a file with the file name `aaa"),
+            "{why}"
+        );
+        assert!(
+            why.ends_with("of 4097 bytes, and at most 4096 are taken"),
+            "{why}"
+        );
+    }
+
+    /// One over and over is one; the last of too many is not looked for.
+    #[test]
+    fn imports_are_bounded() {
+        let importing = |dependency| FileDescriptorProto {
+            name: Some("a.proto".to_owned()),
+            dependency,
+            ..FileDescriptorProto::default()
+        };
+        let (mut files, mut wanted) = (Files::new(), Wanted::new());
+        let same = vec!["b.proto".to_owned(); 3 * MOST_FILES];
+        assert_eq!(add(importing(same), &mut files, &mut wanted), Ok(()));
+        assert_eq!((files.len(), wanted.len()), (1, 1));
+        assert_eq!(wanted["b.proto"].as_ref(), "a.proto");
+        let many = (0..3 * MOST_FILES).map(|nth| nth.to_string()).collect();
+        assert_eq!(
+            add(importing(many), &mut files, &mut wanted),
+            Err("it describes more than 10000 files".to_owned())
+        );
+        assert_eq!(files.len() + wanted.len(), MOST_FILES);
     }
 
     #[test_case(&[0xff; 12]; "no key")]

@@ -106,6 +106,7 @@ async fn open_unbounded(
     let (mut sender, mut connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(status::MOST_HEAD_BYTES)
         .max_concurrent_reset_streams(REMEMBER_RESET_STREAMS)
         .reset_stream_duration(REMEMBER_RESET_STREAMS_FOR)
         .max_local_error_reset_streams(None)

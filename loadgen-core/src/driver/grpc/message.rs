@@ -260,13 +260,18 @@ impl Walk {
         };
         let (key_field, value_field) = (entry.map_entry_key_field(), entry.map_entry_value_field());
         let mut map = HashMap::with_capacity(entries.len());
+        let mut given = HashMap::with_capacity(entries.len());
         for (key, value) in entries {
             let path = format!("{path}{}", join(path, key));
             let read = self.one(&value_field, &value_field.kind(), value, &path);
             match map_key(&key_field.kind(), key) {
-                Ok(key) => {
-                    map.extend(read.map(|value| (key, value)));
-                }
+                // A number can be written in more than one way.
+                Ok(read_key) => match given.insert(read_key.clone(), key.as_str()) {
+                    Some(other) => {
+                        self.wrong::<()>(&path, format!("the key is given as `{other}` too"));
+                    }
+                    None => map.extend(read.map(|value| (read_key, value))),
+                },
                 Err(problem) => {
                     let expected = word(&key_field.kind());
                     self.wrong::<()>(&path, format!("the key {problem}; expected {expected}"));
@@ -625,6 +630,10 @@ mod tests {
         => Err("m.n.more[1]: 9223372036854775808 is out of range; expected sint64".to_owned()))]
     #[test_case("by", "{\"4294967296\": 1}"
         => Err("m.n.by.4294967296: the key is out of range; expected uint32".to_owned()))]
+    #[test_case("by", "{\"1\": 1, \"01\": 2}"
+        => Err("m.n.by.01: the key is given as `1` too".to_owned()))]
+    #[test_case("by", "{\"1\": 1, \"1.0\": 2}"
+        => Err("m.n.by[\"1.0\"]: the key is given as `1` too".to_owned()))]
     #[test_case("any", "{\"@type\": \"x/t.N\", \"u\": 18446744073709551616}"
         => Err("m.n.any.u: 18446744073709551616 is out of range; expected uint64".to_owned()))]
     fn numbers_as_written(field: &str, number: &str) -> Result<String, String> {

@@ -48,7 +48,11 @@ fn whole(text: &str) -> Result<i128, NumberError> {
             if unsigned.is_empty() || !are_digits(unsigned) {
                 return Err(NumberError::None);
             }
-            let beyond = if text.starts_with('-') { -1000 } else { 1000 };
+            let beyond = if text.starts_with('-') {
+                i64::MIN
+            } else {
+                i64::MAX
+            };
             text.parse().unwrap_or(beyond)
         }
     };
@@ -146,6 +150,18 @@ mod tests {
     #[test_case("x" => Err(NumberError::None))]
     fn doubles(text: &str) -> Result<f64, NumberError> {
         double(text)
+    }
+
+    /// However many zeros there are to take away.
+    #[test_case('-' => Err(NumberError::NotInteger))]
+    #[test_case('+' => Err(NumberError::OutOfRange))]
+    fn an_exponent_beyond_all_has_no_match_in_zeros(sign: char) -> Result<i64, NumberError> {
+        let zeros = "0".repeat(2000);
+        let (whole, fraction) = match sign {
+            '-' => (format!("1{zeros}"), String::new()),
+            _ => ("0".to_owned(), format!(".{zeros}1")),
+        };
+        integer(&format!("{whole}{fraction}e{sign}99999999999999999999"))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns the few messages of the protocol that this needs, v1 and v1alpha, which are alike on the
 //! wire. Source: `grpc/reflection/v1/reflection.proto` of the gRPC project.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
 
 use super::codec::Bytewise;
-use super::described::{self, MOST_BYTES, MOST_FILES, MOST_PARTS};
+use super::described::{self, MOST_BYTES, MOST_PARTS, Wanted};
 use super::handshake;
 use super::outgoing::SendLog;
 use super::protos::built_in;
@@ -184,9 +184,8 @@ async fn describe(
             .collect(),
         _ => Vec::new(),
     };
-    let mut files = BTreeMap::new();
-    // Files to ask for, and which file imports each.
-    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+    let mut files = described::Files::new();
+    let mut wanted = Wanted::new();
     let mut symbols = services.iter();
     let mut parts_left = MOST_PARTS;
     loop {
@@ -195,8 +194,7 @@ async fn describe(
                 continue;
             }
             if let Some(file) = built_in(&name) {
-                wanted.extend(described::imports_of(&file, &files));
-                files.insert(name, file);
+                described::add(file, &mut files, &mut wanted)?;
                 continue;
             }
             (Ask::FileByName(name.clone()), Some((name, importer)))
@@ -216,11 +214,7 @@ async fn describe(
         };
         for encoded in answer.file_descriptor_proto {
             let file = described::read(&encoded, &mut parts_left)?;
-            wanted.extend(described::imports_of(&file, &files));
-            files.insert(file.name().to_owned(), file);
-            if files.len() + wanted.len() > MOST_FILES {
-                return Err(format!("it describes more than {MOST_FILES} files"));
-            }
+            described::add(file, &mut files, &mut wanted)?;
         }
         // Some servers answer with what the file imports and not with the file.
         if let Some((name, importer)) = importer

@@ -164,12 +164,30 @@ pub(super) fn in_words(error: &h2::Error) -> String {
         (true, true) => format!("the server ended the connection with GOAWAY {name}{said}"),
         (false, true) => format!("the server reset the stream with {name}"),
         (true, false) if error.is_library() => {
-            format!("the server sent what HTTP/2 does not allow on a connection: {name}{said}")
+            let or = or_too_long(reason);
+            format!("the server sent what HTTP/2 does not allow on a connection{or}: {name}{said}")
         }
         (false, false) if error.is_library() => {
-            format!("the server sent what HTTP/2 does not allow on a stream: {name}")
+            let or = or_too_long(reason);
+            format!("the server sent what HTTP/2 does not allow on a stream{or}: {name}")
         }
         _ => text,
+    }
+}
+
+/// The longest head of an answer that is taken, as HTTP/2 counts it. Heads are held until the call
+/// ends.
+pub(super) const MOST_HEAD_BYTES: u32 = 64 << 10;
+
+/// What else our side's complaint may be about: the library does not tell a head that is too long from
+/// one that is wrong.
+fn or_too_long(reason: Reason) -> String {
+    match reason {
+        Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::ENHANCE_YOUR_CALM => format!(
+            ", or a head of more than {} KiB, which is not taken",
+            MOST_HEAD_BYTES >> 10
+        ),
+        _ => String::new(),
     }
 }
 

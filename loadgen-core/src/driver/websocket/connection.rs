@@ -58,6 +58,8 @@ pub(super) struct Connection {
     /// The last message or pong, where that is known.
     received: Option<Receipt>,
     unfinished: Unfinished,
+    /// What of `waiting` is counted among what all connections hold.
+    held: Unfinished,
     /// Which of a user's connections it is.
     pub(super) line: usize,
     /// The step that used it last, on whose account goes what comes while none does; the first
@@ -213,6 +215,7 @@ impl Connection {
             socket,
             traffic,
             received: None,
+            held: unfinished.beside(),
             unfinished,
             line: 0,
             step: 0,
@@ -248,7 +251,7 @@ impl Connection {
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Lost>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.socket).poll_next(cx) else {
-                let checked = self.unfinished.check(self.traffic.bytes_received());
+                let checked = self.unfinished.check(self.came());
                 return match checked {
                     Ok(()) => Poll::Pending,
                     Err(detail) => Poll::Ready(Err(Lost::new(Failure::Protocol, detail))),
@@ -256,7 +259,8 @@ impl Connection {
             };
             let lost = match next {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                    self.unfinished.is_complete(self.traffic.bytes_received());
+                    let came = self.came();
+                    self.unfinished.is_complete(came);
                     self.note_receipt();
                     return Poll::Ready(Ok(Incoming::Message(message)));
                 }
@@ -281,6 +285,12 @@ impl Connection {
             let _ = Pin::new(&mut self.socket).poll_flush(cx);
             return Poll::Ready(Err(lost));
         }
+    }
+
+    /// Bytes of frames that came.
+    #[inline]
+    fn came(&self) -> u64 {
+        self.socket.get_ref().watch().bytes()
     }
 
     #[inline]
@@ -336,10 +346,11 @@ impl Connection {
 
     /// Keeps a message for the step that will listen for it, if there is room.
     pub(super) fn keep_waiting(&mut self, message: Message) -> Result<(), Message> {
-        if self.is_full() {
+        let bytes = self.waiting_bytes + message.len();
+        if self.is_full() || bytes > MOST_WAITING_BYTES || self.held.check(bytes as u64).is_err() {
             return Err(message);
         }
-        self.waiting_bytes += message.len();
+        self.waiting_bytes = bytes;
         self.waiting.push_back(message);
         Ok(())
     }
@@ -348,6 +359,8 @@ impl Connection {
     pub(super) fn take_waiting(&mut self) -> Option<Message> {
         let message = self.waiting.pop_front()?;
         self.waiting_bytes -= message.len();
+        // There is room for less than there was.
+        let _ = self.held.check(self.waiting_bytes as u64);
         Some(message)
     }
 
@@ -357,6 +370,7 @@ impl Connection {
         let count = self.waiting.len() as u64;
         self.waiting.clear();
         self.waiting_bytes = 0;
+        self.held.is_complete(0);
         self.feed = Sequence::default();
         count
     }

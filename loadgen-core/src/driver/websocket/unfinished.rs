@@ -1,4 +1,4 @@
-//! What is held of messages that have not come to their end.
+//! What is held of messages that have not come to their end, or not to the step that will listen for them.
 //!
 //! Owns the bound on that over all connections, of whatever scenario: the memory that they share is the
 //! process's. Each connection alone is bounded by the
@@ -54,6 +54,11 @@ impl Unfinished {
         }
     }
 
+    /// What the same connection holds in another way, counted among the same.
+    pub(super) fn beside(&self) -> Self {
+        Self::among(&self.all)
+    }
+
     /// A message is complete, with so much received.
     #[inline]
     pub(super) fn is_complete(&mut self, received: u64) {
@@ -80,8 +85,8 @@ impl Unfinished {
             return Ok(());
         }
         Err(format!(
-            "{held} bytes of a message that is not complete, with {all} bytes of such messages on \
-             all connections, and at most {} are held",
+            "{held} bytes of a message that is not complete, with {all} bytes of such messages and of \
+             those kept for a later step on all connections, and at most {} are held",
             self.all.most
         ))
     }
@@ -145,6 +150,17 @@ mod tests {
         one.not_of_message(1 << 20);
         assert_eq!(one.check(1 << 20), Ok(()));
         assert_eq!(all.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_held_beside_shares_the_bound() {
+        let all = AllUnfinished::new(1);
+        let mut one = Unfinished::among(&all);
+        let mut beside = one.beside();
+        assert_eq!(beside.check(200 << 20), Ok(()));
+        assert!(one.check(100 << 20).is_err());
+        assert_eq!(beside.check(0), Ok(()));
+        assert_eq!(one.check(100 << 20), Ok(()));
     }
 
     #[test]

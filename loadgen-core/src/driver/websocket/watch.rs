@@ -5,7 +5,7 @@
 //! puts 1002 in the place of a close code that it does not know or that may not be sent. Changes
 //! nothing that passes, and judges nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -30,6 +30,7 @@ impl Watched {
     pub(super) fn new(transport: Transport, traffic: &Rc<Traffic>, came: &[u8]) -> Self {
         let watch = Rc::new(Watch {
             traffic: Rc::clone(traffic),
+            bytes: Cell::new(0),
             scanner: RefCell::default(),
             receipts: RefCell::default(),
         });
@@ -80,6 +81,7 @@ impl AsyncWrite for Watched {
 #[derive(Debug)]
 pub(super) struct Watch {
     traffic: Rc<Traffic>,
+    bytes: Cell<u64>,
     scanner: RefCell<Scanner>,
     receipts: RefCell<VecDeque<Option<Receipt>>>,
 }
@@ -97,8 +99,15 @@ impl Watch {
         (scanner.close_have == 2).then(|| u16::from_be_bytes(scanner.close_code))
     }
 
+    /// Bytes of frames that came: without the upgrade and what encryption adds.
+    #[inline]
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
     #[inline]
     fn came(&self, bytes: &[u8]) {
+        self.bytes.set(self.bytes.get() + bytes.len() as u64);
         let mut scanner = self.scanner.borrow_mut();
         let mut receipts = self.receipts.borrow_mut();
         let earlier = self.traffic.received_earlier();
@@ -244,6 +253,7 @@ mod tests {
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let watch = Watch {
             traffic: Rc::clone(&traffic),
+            bytes: Cell::new(0),
             scanner: RefCell::default(),
             receipts: RefCell::default(),
         };
@@ -281,6 +291,16 @@ mod tests {
         traffic.came(Some(40), true);
         watch.came(&frame(0x81, 5));
         assert_eq!(watch.next(), exact(40));
+    }
+
+    #[test]
+    fn only_bytes_of_frames_are_counted() {
+        let (traffic, watch) = watch();
+        // With a handshake before it and a record around it.
+        traffic.came(Some(10), true);
+        assert_eq!(watch.bytes(), 0);
+        watch.came(&frame(0x89, 5));
+        assert_eq!(watch.bytes(), 5 + 2);
     }
 
     #[test]

@@ -288,6 +288,32 @@ fn numbers_in_messages_are_kept_as_written() {
     assert_eq!(again.scenarios(), suite.scenarios());
 }
 
+/// A field with the name under which the parser hands over numbers is not taken for one, which would
+/// shift those that come after it.
+#[test]
+fn a_field_with_the_parsers_own_name_for_numbers_is_refused() {
+    for name in [
+        "$serde_json::private::Number",
+        r"\u0024serde_json::private::Number",
+    ] {
+        for value in [r#""7""#, r#""\u0037""#] {
+            let written = format!(r#"{{"a":{{"{name}":{value}}},"b":7,"c":1E5}}"#);
+            let text = suite_of(&json!({})).to_string().replace(
+                r#""loadgen.v1.Greeter/Hello""#,
+                &format!(r#""loadgen.v1.Greeter/Hello", "message": {written}"#),
+            );
+            let error = Suite::parse("x", &text, None, None).unwrap_err();
+            let SuiteError::Syntax { message, .. } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(
+                message,
+                "no field can have the name `$serde_json::private::Number`"
+            );
+        }
+    }
+}
+
 fn of(suite: &Suite, protocol: Protocol) -> Vec<ScenarioPlan> {
     let spoken = suite.scenarios().iter();
     spoken

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::metadata::MetadataError;
-use crate::driver::endpoints::EndpointError;
+use crate::driver::transport::endpoints::EndpointError;
 
 /// Why a gRPC scenario cannot be run.
 #[derive(Debug, thiserror::Error)]

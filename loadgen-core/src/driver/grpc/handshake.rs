@@ -18,10 +18,12 @@ use tokio::time::Instant;
 use super::status;
 use super::tap::{Tap, Tapped};
 use crate::clock::StampClock;
-use crate::driver::connect_error::{ConnectError, Problem, Stage, guess_from_first_bytes};
-use crate::driver::net::{Addresses, Endpoint};
-use crate::driver::tls::HTTP2;
-use crate::driver::wire::Traffic;
+use crate::driver::transport::connect_error::{
+    ConnectError, Problem, Stage, guess_from_first_bytes,
+};
+use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::tls::HTTP2;
+use crate::driver::transport::wire::Traffic;
 
 /// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
 /// with the latency they cause.

@@ -15,11 +15,11 @@ use super::probe::{Finding, Probe};
 use super::pump::Pump;
 use super::status;
 use crate::clock::{Nanos, StampClock, nanos};
-use crate::driver::backoff::Backoff;
-use crate::driver::connect_error::{ConnectError, Problem};
-use crate::driver::counted::Counted;
-use crate::driver::net::{Addresses, Endpoint};
-use crate::driver::wire::Traffic;
+use crate::driver::transport::backoff::Backoff;
+use crate::driver::transport::connect_error::{ConnectError, Problem};
+use crate::driver::transport::counted::Counted;
+use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::wire::Traffic;
 use crate::workload::{ConnectionEvent, Observer};
 
 /// What is needed to open a place's connections.

@@ -13,7 +13,7 @@ use futures::Stream;
 
 use super::call::Messages;
 use crate::clock::{Clock, Nanos};
-use crate::driver::pace::Pace;
+use crate::driver::transport::pace::Pace;
 
 /// What was sent on a stream, shared by the side that sends and the side that reads.
 #[derive(Debug, Clone, Default)]

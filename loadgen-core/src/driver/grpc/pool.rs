@@ -14,7 +14,7 @@ use super::handshake::Opened;
 use super::keeper::{self, Opener};
 use super::place::Place;
 use super::prepare::Prepared;
-use crate::driver::net::Endpoint;
+use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
 /// The connections of one worker.

@@ -20,9 +20,9 @@ use super::metadata::headers;
 use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
 use super::{framing, message};
-use crate::driver::endpoints;
-use crate::driver::net::Endpoint;
-use crate::driver::tls::HTTP2;
+use crate::driver::transport::endpoints;
+use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::tls::HTTP2;
 use crate::nearest::nearest;
 use crate::scenario::{self, GrpcCall, ScenarioPlan};
 

@@ -133,8 +133,8 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, StampClock};
-    use crate::driver::net::Transport;
-    use crate::driver::wire::{Socket, Traffic, Wire};
+    use crate::driver::transport::net::Transport;
+    use crate::driver::transport::wire::{Socket, Traffic, Wire};
 
     /// The connection breaks, and a write is the first to see it.
     #[tokio::test]

@@ -25,8 +25,8 @@ use super::protos::built_in;
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::tap::Tap;
 use crate::clock::{Clock, StampClock};
-use crate::driver::connect_error::ConnectError;
-use crate::driver::net::Endpoint;
+use crate::driver::transport::connect_error::ConnectError;
+use crate::driver::transport::net::Endpoint;
 use crate::outcome::{Failure, GrpcCode};
 use crate::text;
 

@@ -9,7 +9,7 @@ use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
 
 use super::status;
-use crate::driver::excerpt;
+use crate::driver::transport::excerpt;
 use crate::outcome::Failure;
 
 /// How long the rest of such an answer is waited for. It mostly comes with its head.

@@ -15,8 +15,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock::Nanos;
-use crate::driver::net::Transport;
-use crate::driver::wire::Traffic;
+use crate::driver::transport::net::Transport;
+use crate::driver::transport::wire::Traffic;
 use crate::workload::Receipt;
 
 /// What a client sends before its first frame (RFC 9113, section 3.4).

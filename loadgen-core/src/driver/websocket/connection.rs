@@ -24,8 +24,8 @@ use super::sequence::Sequence;
 use super::unfinished::Unfinished;
 use super::watch::Watched;
 use crate::clock::Nanos;
-use crate::driver::counted::Counted;
-use crate::driver::wire::Traffic;
+use crate::driver::transport::counted::Counted;
+use crate::driver::transport::wire::Traffic;
 use crate::outcome::Failure;
 use crate::workload::{Observer, Receipt};
 

@@ -1,6 +1,6 @@
 //! Why a WebSocket scenario cannot be run, found before the run.
 
-use crate::driver::endpoints::EndpointError;
+use crate::driver::transport::endpoints::EndpointError;
 
 /// Why a WebSocket scenario cannot be run.
 #[derive(Debug, thiserror::Error)]

@@ -20,8 +20,8 @@ use super::stray::{self, Stray};
 use super::stream::Streams;
 use super::tally::Tally;
 use crate::clock::Nanos;
-use crate::driver::pace::Pace;
-use crate::driver::round_trip::RoundTrip;
+use crate::driver::transport::pace::Pace;
+use crate::driver::transport::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 

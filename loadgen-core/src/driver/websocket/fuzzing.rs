@@ -21,9 +21,9 @@ use super::unfinished::Unfinished;
 use super::watch::Watched;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
-use crate::driver::net::Transport;
-use crate::driver::replay::Replay;
-use crate::driver::wire::Traffic;
+use crate::driver::transport::net::Transport;
+use crate::driver::transport::replay::Replay;
+use crate::driver::transport::wire::Traffic;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{
     Answer, MessageStream, Payload, ReplyMark, ScenarioPlan, StreamEnd, WebsocketExchange,

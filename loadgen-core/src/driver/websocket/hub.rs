@@ -24,8 +24,8 @@ use super::prepare::Prepared;
 use super::unfinished::Unfinished;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
-use crate::driver::connect_error::{ConnectError, Problem};
-use crate::driver::net::Addresses;
+use crate::driver::transport::connect_error::{ConnectError, Problem};
+use crate::driver::transport::net::Addresses;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
 

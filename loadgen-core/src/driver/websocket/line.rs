@@ -13,7 +13,7 @@ use super::prepare::{Exchange, Expect, LinePlan};
 use super::stray;
 use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
-use crate::driver::backoff::Backoff;
+use crate::driver::transport::backoff::Backoff;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Iteration, Observer, UserId};
 

@@ -18,12 +18,12 @@ use super::connection::{Connection, Incoming, Lost, config};
 use super::unfinished::Unfinished;
 use super::upgrade::upgrade;
 use crate::clock::StampClock;
-use crate::driver::connect_error::{
+use crate::driver::transport::connect_error::{
     ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
 };
-use crate::driver::excerpt;
-use crate::driver::net::{Addresses, Endpoint};
-use crate::driver::wire::Traffic;
+use crate::driver::transport::excerpt;
+use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::wire::Traffic;
 use crate::outcome::Failure;
 use crate::text;
 use crate::workload::{ConnectionEvent, Observer};

@@ -14,9 +14,9 @@ use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
-use crate::driver::endpoints;
-use crate::driver::net::Endpoint;
-use crate::driver::tls::HTTP1;
+use crate::driver::transport::endpoints;
+use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::tls::HTTP1;
 use crate::scenario::{
     self, Answer, ConnectionPer, MessageStream, ScenarioPlan, StreamEnd, WebsocketExchange,
     WebsocketMessages,

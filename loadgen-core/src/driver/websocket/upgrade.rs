@@ -18,8 +18,8 @@ use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::watch::Watched;
-use crate::driver::net::Transport;
-use crate::driver::wire::Traffic;
+use crate::driver::transport::net::Transport;
+use crate::driver::transport::wire::Traffic;
 
 /// The longest head of an answer that is taken.
 const MOST_HEAD_BYTES: usize = 64 << 10;

@@ -14,8 +14,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::driver::net::Transport;
-use crate::driver::wire::Traffic;
+use crate::driver::transport::net::Transport;
+use crate::driver::transport::wire::Traffic;
 use crate::workload::Receipt;
 
 /// A connection's bytes, looked at on their way in.

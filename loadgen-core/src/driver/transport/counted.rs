@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 /// One of those that are counted, for as long as it is there.
 #[derive(Debug)]
-pub(super) struct Counted(Rc<Cell<u64>>);
+pub(in crate::driver) struct Counted(Rc<Cell<u64>>);
 
 impl Counted {
-    pub(super) fn among(all: &Rc<Cell<u64>>) -> Self {
+    pub(in crate::driver) fn among(all: &Rc<Cell<u64>>) -> Self {
         all.set(all.get() + 1);
         Self(Rc::clone(all))
     }

@@ -323,14 +323,14 @@ mod stamped {
     }
 
     /// Asks the system for stamps. Whether there will be any.
-    pub(super) fn ask_for(tcp: &TcpStream) -> bool {
+    pub(in crate::driver) fn ask_for(tcp: &TcpStream) -> bool {
         setsockopt(tcp, ReceiveTimestampns, &true).is_ok()
     }
 
     /// Reads, and says when the last byte of it was received, by the real-time clock, and whether that
     /// was all there was.
     #[inline]
-    pub(super) fn poll_read(
+    pub(in crate::driver) fn poll_read(
         tcp: &TcpStream,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
@@ -399,11 +399,11 @@ mod stamped {
 
     use crate::clock::Nanos;
 
-    pub(super) fn ask_for(_: &TcpStream) -> bool {
+    pub(in crate::driver) fn ask_for(_: &TcpStream) -> bool {
         false
     }
 
-    pub(super) fn poll_read(
+    pub(in crate::driver) fn poll_read(
         _: &TcpStream,
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,

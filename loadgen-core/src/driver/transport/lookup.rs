@@ -13,14 +13,14 @@ use std::thread;
 use tokio::sync::watch;
 
 /// The addresses of a name, or why there are none.
-pub(super) type Found = Result<Vec<SocketAddr>, String>;
+pub(in crate::driver) type Found = Result<Vec<SocketAddr>, String>;
 
 /// How a name is looked up, however long that takes.
 type Resolver = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 /// A name that may be looked up; clones share what is under way.
 #[derive(Debug, Clone)]
-pub(super) struct Lookup {
+pub(in crate::driver) struct Lookup {
     host: String,
     port: u16,
     resolver: Resolver,
@@ -28,7 +28,7 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    pub(super) fn new(host: &str, port: u16) -> Self {
+    pub(in crate::driver) fn new(host: &str, port: u16) -> Self {
         Self::by(
             |host, port| Ok((host, port).to_socket_addrs()?.collect()),
             host,
@@ -46,7 +46,7 @@ impl Lookup {
     }
 
     /// What the resolver says. Dropping this ends the wait, not the resolver's work.
-    pub(super) async fn ask(&self) -> Found {
+    pub(in crate::driver) async fn ask(&self) -> Found {
         let mut answer = self.start().map_err(|error| error.to_string())?;
         let found = answer.wait_for(Option::is_some).await;
         let found = found.ok().and_then(|found| found.clone());

@@ -1,0 +1,20 @@
+//! What drivers share: from a target to an open byte stream, what goes over it, and when.
+//!
+//! Knows no protocol that is spoken over it, and no driver.
+
+pub(super) mod backoff;
+pub(super) mod connect_error;
+pub(super) mod counted;
+pub(super) mod endpoints;
+pub(super) mod excerpt;
+pub(super) mod lookup;
+pub(super) mod net;
+pub(super) mod pace;
+#[cfg(fuzzing)]
+pub(super) mod replay;
+pub(super) mod round_trip;
+pub(super) mod tls;
+pub(super) mod wire;
+
+pub use endpoints::EndpointError;
+pub use tls::TlsError;

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::lane::{Lane, Pass};
-use super::slot::Slot;
+use super::slot::UserSlot;
 use crate::cap::Cap;
 use crate::clock::nanos;
 use crate::schedule::{ClosedModel, Limit, ThinkTime, UserStage, needed_at};
@@ -124,7 +124,7 @@ pub(super) async fn run<W: Workload>(
 }
 
 impl<W: Workload> Part<W> {
-    async fn user(&self, user: UserId, slot: &Slot, mut session: Option<W::Session>) {
+    async fn user(&self, user: UserId, slot: &UserSlot, mut session: Option<W::Session>) {
         let core = &*self.lane.core;
         let timeline = core.timeline;
         let mut random = fastrand::Rng::with_seed(self.seed ^ u64::from(user.0));

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::control::{Stop, Stopper};
 use super::event::Phase;
-use super::slot::{Cut, Slot, Slots};
+use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -113,7 +113,7 @@ impl LaneCore {
     }
 
     /// A slot for one more user.
-    pub(super) fn new_slot(&self) -> Rc<Slot> {
+    pub(super) fn new_slot(&self) -> Rc<UserSlot> {
         self.slots.add()
     }
 
@@ -242,7 +242,7 @@ impl LaneCore {
     }
 
     /// Runs a user's task; its panic becomes the run's.
-    pub(super) async fn contain(&self, slot: &Slot, user: impl Future<Output = ()>) {
+    pub(super) async fn contain(&self, slot: &UserSlot, user: impl Future<Output = ()>) {
         if let Err(panic) = AssertUnwindSafe(user).catch_unwind().await {
             if slot.measuring() {
                 self.recorder.interrupted(None);
@@ -306,7 +306,7 @@ impl<W: Workload> Lane<W> {
     #[inline]
     pub(super) async fn iterate(
         &self,
-        slot: &Slot,
+        slot: &UserSlot,
         user: UserId,
         session: &mut Option<W::Session>,
         pass: Pass,

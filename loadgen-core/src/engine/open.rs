@@ -221,7 +221,7 @@ impl<W: Workload> Crew<W> {
 }
 
 impl<W: Workload> Part<W> {
-    async fn user(&self, user: UserId, slot: &super::slot::Slot) {
+    async fn user(&self, user: UserId, slot: &super::slot::UserSlot) {
         let core = &*self.lane.core;
         let late_after = nanos(core.spec.late_after);
         let parked = Rc::new(Parked {

@@ -21,14 +21,14 @@ pub(super) enum Cut {
 /// timer set and cancelled for each request would cost more than recording it. A deadline in a
 /// cell costs a store, and the sweeps find the earliest.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct UserSlot {
     deadline: Cell<Nanos>,
     measured: Cell<bool>,
     cut: Cell<Option<Cut>>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Slot {
+impl UserSlot {
     const IDLE: Nanos = Nanos::MAX;
 
     fn new() -> Self {
@@ -110,7 +110,7 @@ impl Slot {
 /// The slots of one lane, and when they must be looked at.
 #[derive(Debug)]
 pub(super) struct Slots {
-    slots: RefCell<Vec<Rc<Slot>>>,
+    slots: RefCell<Vec<Rc<UserSlot>>>,
     timeout: Nanos,
     next_sweep: Cell<Nanos>,
 }
@@ -131,8 +131,8 @@ impl Slots {
     }
 
     /// One more.
-    pub(super) fn add(&self) -> Rc<Slot> {
-        let slot = Rc::new(Slot::new());
+    pub(super) fn add(&self) -> Rc<UserSlot> {
+        let slot = Rc::new(UserSlot::new());
         self.slots.borrow_mut().push(Rc::clone(&slot));
         slot
     }
@@ -177,7 +177,7 @@ mod tests {
     const MS: Nanos = 1_000_000;
 
     /// Looks at an iteration that never ends by itself; what it was cut off by, if it was.
-    fn look(slot: &Slot, extend: impl Fn() -> Option<Nanos>) -> Option<Cut> {
+    fn look(slot: &UserSlot, extend: impl Fn() -> Option<Nanos>) -> Option<Cut> {
         let never = pin!(std::future::pending::<()>());
         let ended = slot.guard(never, extend).now_or_never();
         ended.map(|ended| ended.unwrap_err())

@@ -8,7 +8,7 @@ use super::exchange::{FieldPath, JsonMessage, MessageSize, Path, Ping};
 use super::problem::Problems;
 use super::raw::{RawClosed, RawGrpc, RawLoad, RawScenario, RawStep};
 use super::raw_websocket::{RawMessageStream, RawSend, RawSendAs, RawWebsocket};
-use super::reader::{Decode, List, Reader, Slot, choice, object};
+use super::reader::{Decode, Entry, List, Reader, choice, object};
 
 object! {
     /// A gRPC scenario in the compact form.
@@ -88,14 +88,14 @@ pub(super) fn rewrite_grpc(compact: &RawCompactGrpc) -> Option<RawScenario> {
         GrpcTest::Stream => ("Stream", json!({ "count": STREAM_COUNT })),
     };
     let closed = RawClosed {
-        users: Slot::Given(users),
-        iterations: Slot::Given(iterations),
+        users: Entry::Given(users),
+        iterations: Entry::Given(iterations),
         ..RawClosed::default()
     };
     let step = RawStep {
-        grpc: Slot::Given(RawGrpc {
-            method: Slot::Given(Method(format!("loadgen.v1.Greeter/{method}"))),
-            message: Slot::Given(Message(message)),
+        grpc: Entry::Given(RawGrpc {
+            method: Entry::Given(Method(format!("loadgen.v1.Greeter/{method}"))),
+            message: Entry::Given(Message(message)),
             ..RawGrpc::default()
         }),
         ..RawStep::default()
@@ -121,17 +121,17 @@ pub(super) fn rewrite_websocket(
         return None;
     }
     let asking = |value| {
-        Slot::Given(RawSend {
-            json: Slot::Given(JsonMessage(value)),
+        Entry::Given(RawSend {
+            json: Entry::Given(JsonMessage(value)),
             ..RawSend::default()
         })
     };
     let raw = RawWebsocket::default();
     let (path, exchange) = match compact.test_type.given()? {
         WebsocketTest::Echo => {
-            let send = Slot::Given(RawSend {
-                size: Slot::Given(MessageSize(ECHO_BYTES)),
-                send_as: Slot::Given(RawSendAs::Text),
+            let send = Entry::Given(RawSend {
+                size: Entry::Given(MessageSize(ECHO_BYTES)),
+                send_as: Entry::Given(RawSendAs::Text),
                 ..RawSend::default()
             });
             ("/echo", RawWebsocket { send, ..raw })
@@ -142,9 +142,9 @@ pub(super) fn rewrite_websocket(
         }
         WebsocketTest::Stream => {
             let send = asking(json!({ "count": STREAM_COUNT }));
-            let stream = Slot::Given(RawMessageStream {
-                messages: Slot::Given(Bounded(u64::from(STREAM_COUNT))),
-                sequence: Slot::Given(FieldPath(SEQUENCE.to_owned())),
+            let stream = Entry::Given(RawMessageStream {
+                messages: Entry::Given(Bounded(u64::from(STREAM_COUNT))),
+                sequence: Entry::Given(FieldPath(SEQUENCE.to_owned())),
                 ..RawMessageStream::default()
             });
             (
@@ -157,18 +157,18 @@ pub(super) fn rewrite_websocket(
             )
         }
         WebsocketTest::Ping => {
-            let ping = Slot::Given(Ping);
+            let ping = Entry::Given(Ping);
             ("/ping", RawWebsocket { ping, ..raw })
         }
     };
     let closed = RawClosed {
-        users: Slot::Given(users),
-        iterations_per_user: Slot::Given(each),
+        users: Entry::Given(users),
+        iterations_per_user: Entry::Given(each),
         ..RawClosed::default()
     };
     let step = RawStep {
-        websocket: Slot::Given(RawWebsocket {
-            path: Slot::Given(Path(path.to_owned())),
+        websocket: Entry::Given(RawWebsocket {
+            path: Entry::Given(Path(path.to_owned())),
             ..exchange
         }),
         ..RawStep::default()
@@ -176,14 +176,14 @@ pub(super) fn rewrite_websocket(
     Some(scenario(&compact.name, closed, step))
 }
 
-fn scenario(name: &Slot<ScenarioName>, closed: RawClosed, step: RawStep) -> RawScenario {
+fn scenario(name: &Entry<ScenarioName>, closed: RawClosed, step: RawStep) -> RawScenario {
     RawScenario {
         name: name.clone(),
-        load: Slot::Given(RawLoad {
-            closed: Slot::Given(closed),
+        load: Entry::Given(RawLoad {
+            closed: Entry::Given(closed),
             ..RawLoad::default()
         }),
-        steps: Slot::Given(List::of([step])),
+        steps: Entry::Given(List::of([step])),
         ..RawScenario::default()
     }
 }

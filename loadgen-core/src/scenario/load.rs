@@ -8,7 +8,7 @@ use super::problem::Problems;
 use super::raw::{
     RawArrivals, RawClosed, RawLoad, RawOpen, RawRateStage, RawThinkTime, RawUserStage, RawWhenBusy,
 };
-use super::reader::{List, Slot};
+use super::reader::{Entry, List};
 use crate::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
@@ -16,18 +16,18 @@ use crate::units::MAX_DURATION;
 
 pub(super) fn validate(raw: &RawLoad, path: &str, problems: &Problems) -> Option<Load> {
     match (&raw.closed, &raw.open) {
-        (Slot::Absent, Slot::Absent) => {
+        (Entry::Absent, Entry::Absent) => {
             problems.add(path, "no load model", "one: `closed` or `open`", None);
             None
         }
-        (closed, Slot::Absent) => {
+        (closed, Entry::Absent) => {
             let check = Check {
                 path: format!("{path}.closed"),
                 problems,
             };
             check.closed(closed.given()?).map(Load::Closed)
         }
-        (Slot::Absent, open) => {
+        (Entry::Absent, open) => {
             let check = Check {
                 path: format!("{path}.open"),
                 problems,

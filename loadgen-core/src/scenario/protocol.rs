@@ -7,7 +7,7 @@ use super::validate::Layers;
 impl Layers<'_> {
     /// What the steps speak; `None` when they speak nothing, or not one protocol.
     pub(super) fn protocol(&self) -> Option<Protocol> {
-        let steps = self.pick("steps", |raw| &raw.steps).slot.given()?;
+        let steps = self.pick("steps", |raw| &raw.steps).entry.given()?;
         let any = |get: fn(&RawStep) -> bool| steps.given().any(|(_, step)| get(step));
         match (
             any(|step| !step.grpc.is_absent()),

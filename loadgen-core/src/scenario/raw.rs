@@ -16,7 +16,7 @@ use super::elements::{
 };
 use super::exchange::{HeaderValue, Subprotocol};
 use super::raw_websocket::RawWebsocket;
-use super::reader::{Decode, Entries, List, Reader, Slot, choice, object};
+use super::reader::{Decode, Entries, Entry, List, Reader, choice, object};
 use crate::threshold::Threshold;
 use crate::units::{Rate, ZeroOrRate};
 

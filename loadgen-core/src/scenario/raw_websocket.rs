@@ -10,7 +10,7 @@ use super::elements::{Messages, PositiveSpan};
 use super::exchange::{
     Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage,
 };
-use super::reader::{Decode, Reader, Slot, choice, object};
+use super::reader::{Decode, Entry, Reader, choice, object};
 use crate::nearest::did_you_mean;
 
 object! {

@@ -114,14 +114,14 @@ impl<'a> Reader<'a> {
 
 /// A field of a raw type. `Broken` has been complained about, so that nothing else need be.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) enum Slot<T> {
+pub(super) enum Entry<T> {
     #[default]
     Absent,
     Broken,
     Given(T),
 }
 
-impl<T> Slot<T> {
+impl<T> Entry<T> {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -138,7 +138,7 @@ impl<T> Slot<T> {
         value.map_or(Self::Absent, Self::Given)
     }
 
-    /// As [`Slot::or`], with a default that has to be made.
+    /// As [`Entry::or`], with a default that has to be made.
     pub(super) fn or_else_with<U>(
         &self,
         default: impl FnOnce() -> U,
@@ -161,13 +161,13 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T: Decode> Slot<T> {
+impl<T: Decode> Entry<T> {
     pub(super) fn decode(reader: &Reader<'_>) -> Self {
         T::decode(reader).map_or(Self::Broken, Self::Given)
     }
 }
 
-impl<T: Serialize> Serialize for Slot<T> {
+impl<T: Serialize> Serialize for Entry<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Given(value) => value.serialize(serializer),
@@ -176,7 +176,7 @@ impl<T: Serialize> Serialize for Slot<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Slot<T> {
+impl<T: JsonSchema> JsonSchema for Entry<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }
@@ -196,11 +196,11 @@ impl<T: JsonSchema> JsonSchema for Slot<T> {
 
 /// An array, its broken items kept in place so that the others keep their numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct List<T>(pub(super) Vec<Slot<T>>);
+pub(super) struct List<T>(pub(super) Vec<Entry<T>>);
 
 impl<T> List<T> {
     pub(super) fn of(items: impl IntoIterator<Item = T>) -> Self {
-        Self(items.into_iter().map(Slot::Given).collect())
+        Self(items.into_iter().map(Entry::Given).collect())
     }
 
     /// The readable items with their numbers.
@@ -208,14 +208,14 @@ impl<T> List<T> {
         self.0
             .iter()
             .enumerate()
-            .filter_map(|(index, slot)| Some((index, slot.given()?)))
+            .filter_map(|(index, entry)| Some((index, entry.given()?)))
     }
 
     /// All items, or `None` when one could not be read.
     pub(super) fn all<U>(&self, convert: impl Fn(&T) -> U) -> Option<Vec<U>> {
         self.0
             .iter()
-            .map(|slot| slot.given().map(&convert))
+            .map(|entry| entry.given().map(&convert))
             .collect()
     }
 }
@@ -225,11 +225,11 @@ impl<T: Decode> Decode for List<T> {
         let Value::Array(items) = reader.value else {
             return reader.refuse("an array", None);
         };
-        let slots = items
+        let entries = items
             .iter()
             .enumerate()
-            .map(|(index, item)| Slot::decode(&reader.item(index, item)));
-        Some(Self(slots.collect()))
+            .map(|(index, item)| Entry::decode(&reader.item(index, item)));
+        Some(Self(entries.collect()))
     }
 }
 
@@ -255,14 +255,14 @@ impl<T: JsonSchema> JsonSchema for List<T> {
 
 /// An object whose field names are the user's own.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entries<T>(pub(super) Vec<(String, Slot<T>)>);
+pub(super) struct Entries<T>(pub(super) Vec<(String, Entry<T>)>);
 
 impl<T: Decode> Decode for Entries<T> {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         let object = reader.object("an object")?;
         let entries = object
             .iter()
-            .map(|(key, value)| (key.clone(), Slot::decode(&reader.field(key, value))));
+            .map(|(key, value)| (key.clone(), Entry::decode(&reader.field(key, value))));
         Some(Self(entries.collect()))
     }
 }
@@ -327,8 +327,8 @@ macro_rules! object {
         pub(super) struct $name {
             $(
                 $(#[$field_meta])*
-                #[serde(rename = $json, default, skip_serializing_if = "Slot::is_absent")]
-                pub(super) $field: Slot<$type>,
+                #[serde(rename = $json, default, skip_serializing_if = "Entry::is_absent")]
+                pub(super) $field: Entry<$type>,
             )+
         }
 
@@ -344,12 +344,12 @@ macro_rules! object {
             fn decode(reader: &Reader<'_>) -> Option<Self> {
                 let object = reader.object($what)?;
                 reader.check_fields(object, $what, Self::FIELDS, Self::REQUIRED, Self::HINTS);
-                let slot = |key: &str| object.get(key).map(|value| reader.field(key, value));
+                let entry = |key: &str| object.get(key).map(|value| reader.field(key, value));
                 Some(Self {
-                    $($field: match slot($json) {
-                        Some(reader) => Slot::decode(&reader),
-                        None if Self::REQUIRED.contains(&$json) => Slot::Broken,
-                        None => Slot::Absent,
+                    $($field: match entry($json) {
+                        Some(reader) => Entry::decode(&reader),
+                        None if Self::REQUIRED.contains(&$json) => Entry::Broken,
+                        None => Entry::Absent,
                     },)+
                 })
             }

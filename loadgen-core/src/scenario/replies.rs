@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::plan::{Action, StepPlan};
 use super::raw::RawStep;
 use super::raw_websocket::{RawReply, RawWebsocket};
-use super::reader::{List, Slot};
+use super::reader::{Entry, List};
 use super::validate::Layers;
 
 /// Why a number does not fit into a message.
@@ -59,7 +59,7 @@ fn takes_pushes_for(raw: &RawWebsocket) -> Option<TakenFor> {
         });
     }
     // What could not be read has been complained about.
-    let in_order = matches!(raw.reply, Slot::Absent | Slot::Given(RawReply::One));
+    let in_order = matches!(raw.reply, Entry::Absent | Entry::Given(RawReply::One));
     (sends && in_order && raw.match_id.is_absent()).then_some(TakenFor::Replies)
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::call::{Message, check_reference_method};
 use super::plan::{Action, GrpcCall, ScenarioPlan, StepPlan, StreamEnd};
 use super::raw::{RawGrpc, RawStep, RawStreamEnd};
-use super::reader::{List, Slot};
+use super::reader::{Entry, List};
 use super::replies::share_connections;
 use super::validate::Layers;
 use crate::nearest::did_you_mean;
@@ -15,8 +15,8 @@ use crate::threshold::Threshold;
 impl Layers<'_> {
     pub(super) fn steps(&self, has_protos: bool) -> Option<Vec<StepPlan>> {
         let picked = self.pick("steps", |raw| &raw.steps);
-        let list: &List<RawStep> = match picked.slot {
-            Slot::Absent => {
+        let list: &List<RawStep> = match picked.entry {
+            Entry::Absent => {
                 self.problems.add(
                     &picked.path,
                     "nothing",
@@ -25,7 +25,7 @@ impl Layers<'_> {
                 );
                 return None;
             }
-            slot => slot.given()?,
+            entry => entry.given()?,
         };
         let mut names = HashMap::new();
         let mut steps = Vec::with_capacity(list.0.len());
@@ -187,8 +187,8 @@ impl Layers<'_> {
 
     fn stream_end(&self, raw: &RawStreamEnd, path: &str) -> Option<StreamEnd> {
         match (&raw.messages, &raw.duration) {
-            (Slot::Given(count), Slot::Absent) => Some(StreamEnd::Messages(count.small())),
-            (Slot::Absent, Slot::Given(span)) => Some(StreamEnd::After(span.0)),
+            (Entry::Given(count), Entry::Absent) => Some(StreamEnd::Messages(count.small())),
+            (Entry::Absent, Entry::Given(span)) => Some(StreamEnd::After(span.0)),
             (messages, _) => {
                 // What it has instead has been named already.
                 if !self.problems.any_below(path) {
@@ -210,9 +210,9 @@ impl Layers<'_> {
         load: Option<&Load>,
     ) -> Option<Vec<Threshold>> {
         let picked = self.pick("thresholds", |raw| &raw.thresholds);
-        let list: &List<Threshold> = match picked.slot {
-            Slot::Absent => return Some(vec![Threshold::default_error_rate()]),
-            slot => slot.given()?,
+        let list: &List<Threshold> = match picked.entry {
+            Entry::Absent => return Some(vec![Threshold::default_error_rate()]),
+            entry => entry.given()?,
         };
         for (index, threshold) in list.given() {
             let path = format!("{}[{index}]", picked.path);

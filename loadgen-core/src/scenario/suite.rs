@@ -12,7 +12,7 @@ use super::plan::{Protocol, ScenarioPlan};
 use super::print::to_json;
 use super::problem::{Problems, SuiteError};
 use super::raw::{RawScenario, RawSuite};
-use super::reader::{Decode, Reader, Slot};
+use super::reader::{Decode, Entry, Reader};
 use super::validate::{Layer, Layers};
 use crate::nearest::did_you_mean;
 
@@ -297,7 +297,7 @@ fn shared_layers(raw: &RawSuite) -> Vec<(String, &RawScenario)> {
 /// A name is unique among the scenarios of its protocol.
 fn check_unique<'a>(
     list: &str,
-    names: impl IntoIterator<Item = (usize, Option<Protocol>, &'a Slot<ScenarioName>)>,
+    names: impl IntoIterator<Item = (usize, Option<Protocol>, &'a Entry<ScenarioName>)>,
     problems: &Problems,
 ) {
     let mut seen = HashMap::new();

@@ -10,7 +10,7 @@ use super::load;
 use super::plan::{ConnectionPer, Protocol, ScenarioPlan, Tls, defaults};
 use super::problem::Problems;
 use super::raw::{RawConnectionPer, RawScenario, RawTls};
-use super::reader::{Entries, Slot};
+use super::reader::{Entries, Entry};
 use super::target::Target;
 use crate::schedule::Load;
 
@@ -34,7 +34,7 @@ pub(super) struct Layers<'a> {
 
 /// A field from the first layer that has it, with its path.
 pub(super) struct Picked<'a, T> {
-    pub(super) slot: &'a Slot<T>,
+    pub(super) entry: &'a Entry<T>,
     pub(super) path: String,
 }
 
@@ -42,19 +42,19 @@ impl<'a> Layers<'a> {
     pub(super) fn pick<T>(
         &self,
         field: &str,
-        get: impl Fn(&'a RawScenario) -> &'a Slot<T>,
+        get: impl Fn(&'a RawScenario) -> &'a Entry<T>,
     ) -> Picked<'a, T> {
-        let absent = &Slot::Absent;
+        let absent = &Entry::Absent;
         self.layers
             .iter()
             .find(|layer| !get(layer.raw).is_absent())
             .map_or_else(
                 || Picked {
-                    slot: absent,
+                    entry: absent,
                     path: format!("{}.{field}", self.own_path),
                 },
                 |layer| Picked {
-                    slot: get(layer.raw),
+                    entry: get(layer.raw),
                     path: format!("{}.{field}", layer.path),
                 },
             )
@@ -65,12 +65,12 @@ impl<'a> Layers<'a> {
         &self,
         applies: bool,
         field: &str,
-        get: impl Fn(&'a RawScenario) -> &'a Slot<T>,
+        get: impl Fn(&'a RawScenario) -> &'a Entry<T>,
     ) -> Picked<'a, T> {
         match applies {
             true => self.pick(field, get),
             false => Picked {
-                slot: &Slot::Absent,
+                entry: &Entry::Absent,
                 path: String::new(),
             },
         }
@@ -79,13 +79,13 @@ impl<'a> Layers<'a> {
     /// The validated scenario; `None` when something in it is wrong.
     pub(super) fn plan(&self) -> Option<ScenarioPlan> {
         let own = self.pick("name", |raw| &raw.name);
-        let name = match own.slot {
-            Slot::Absent => {
+        let name = match own.entry {
+            Entry::Absent => {
                 self.problems
                     .add(&own.path, "nothing", "every scenario to have a name", None);
                 None
             }
-            slot => slot.given().map(|name| name.0.clone()),
+            entry => entry.given().map(|name| name.0.clone()),
         };
         let description = self.pick("description", |raw| &raw.description);
         // Where it is not clear what the scenario speaks, the fields of both are checked.
@@ -99,73 +99,73 @@ impl<'a> Layers<'a> {
         });
         let connection_per = self
             .pick_for(websocket, "connection_per", |raw| &raw.connection_per)
-            .slot
+            .entry
             .or(ConnectionPer::User, |per| match per {
                 RawConnectionPer::User => ConnectionPer::User,
                 RawConnectionPer::Iteration => ConnectionPer::Iteration,
             });
         let connect_rate = self
             .pick_for(websocket, "connect_rate", |raw| &raw.connect_rate)
-            .slot
+            .entry
             .or(None, |rate| Some(*rate));
         let load = self.load();
         let protos = self.pick_for(grpc, "protos", |raw| &raw.protos);
-        let has_protos = !protos.slot.is_absent();
+        let has_protos = !protos.entry.is_absent();
         let protos = protos
-            .slot
+            .entry
             .or(Some(Vec::new()), |list| list.all(|file| self.resolve(file)));
         let steps = self.steps(has_protos);
         let thresholds = self.thresholds(steps.as_deref(), load.as_ref());
         let tls = self.tls();
         let targets = self.targets(tls.as_ref().is_some_and(Option::is_some), protocol);
         let metadata = self.pick_for(grpc, "metadata", |raw| &raw.metadata);
-        let metadata = metadata.slot.or(Some(Vec::new()), |entries| {
+        let metadata = metadata.entry.or(Some(Vec::new()), |entries| {
             self.metadata(entries, &metadata.path)
         });
         let headers = self.pick_for(websocket, "headers", |raw| &raw.headers);
-        let headers = headers.slot.or(Some(Vec::new()), |entries| {
+        let headers = headers.entry.or(Some(Vec::new()), |entries| {
             self.headers(entries, &headers.path)
         });
         let subprotocols = self.pick_for(websocket, "subprotocols", |raw| &raw.subprotocols);
-        let subprotocols = subprotocols.slot.or(Some(Vec::new()), |list| {
+        let subprotocols = subprotocols.entry.or(Some(Vec::new()), |list| {
             self.subprotocols(list, &subprotocols.path)
         });
         let tags = self.tags();
         let start_after = self
             .pick("start_after", |raw| &raw.start_after)
-            .slot
+            .entry
             .or(Duration::ZERO, |span| span.0);
         let warm_up = self
             .pick("warm_up", |raw| &raw.warm_up)
-            .slot
+            .entry
             .or(Duration::ZERO, |span| span.0);
         let graceful_stop = self
             .pick("graceful_stop", |raw| &raw.graceful_stop)
-            .slot
+            .entry
             .or(defaults::GRACEFUL_STOP, |span| span.0);
         let timeout = self
             .pick("timeout", |raw| &raw.timeout)
-            .slot
+            .entry
             .or(defaults::TIMEOUT, |span| span.0);
         let connect_timeout = self
             .pick("connect_timeout", |raw| &raw.connect_timeout)
-            .slot
+            .entry
             .or(defaults::CONNECT_TIMEOUT, |span| span.0);
         let max_message = self
             .pick("max_message", |raw| &raw.max_message)
-            .slot
+            .entry
             .or(defaults::MAX_MESSAGE, |most| most.0);
         let keepalive = self
             .pick_for(grpc, "keepalive", |raw| &raw.keepalive)
-            .slot
+            .entry
             .or(None, |span| Some(span.0));
         let authority = self
             .pick("authority", |raw| &raw.authority)
-            .slot
+            .entry
             .or(None, |name| Some(name.0.clone()));
         let late_after = self
             .pick("late_after", |raw| &raw.late_after)
-            .slot
+            .entry
             .or(defaults::LATE_AFTER, |span| span.0);
         let fits = match (&steps, timeout) {
             (Some(steps), Some(timeout)) => self.streams_fit(steps, timeout),
@@ -176,11 +176,11 @@ impl<'a> Layers<'a> {
         }
         Some(ScenarioPlan {
             name: name?,
-            description: description.slot.or(None, |text| Some(text.clone()))?,
+            description: description.entry.or(None, |text| Some(text.clone()))?,
             protocol: protocol?,
             targets: targets?,
-            connections: connections.slot.or(None, |count| Some(count.small()))?,
-            streams_per_connection: streams.slot.or(None, |count| Some(count.small()))?,
+            connections: connections.entry.or(None, |count| Some(count.small()))?,
+            streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
             connection_per: connection_per?,
             connect_rate: connect_rate?,
             load: load?,
@@ -206,8 +206,8 @@ impl<'a> Layers<'a> {
 
     fn load(&self) -> Option<Load> {
         let picked = self.pick("load", |raw| &raw.load);
-        match picked.slot {
-            Slot::Absent => {
+        match picked.entry {
+            Entry::Absent => {
                 self.problems.add(
                     &picked.path,
                     "nothing",
@@ -216,13 +216,13 @@ impl<'a> Layers<'a> {
                 );
                 None
             }
-            slot => load::validate(slot.given()?, &picked.path, self.problems),
+            entry => load::validate(entry.given()?, &picked.path, self.problems),
         }
     }
 
     fn targets(&self, has_tls_block: bool, protocol: Option<Protocol>) -> Option<Vec<Target>> {
         let picked = self.pick("targets", |raw| &raw.targets);
-        picked.slot.or(Some(Vec::new()), |list| {
+        picked.entry.or(Some(Vec::new()), |list| {
             if list.0.is_empty() {
                 self.problems.add(
                     &picked.path,
@@ -268,7 +268,7 @@ impl<'a> Layers<'a> {
 
     fn tls(&self) -> Option<Option<Tls>> {
         let picked = self.pick("tls", |raw| &raw.tls);
-        picked.slot.or(Some(None), |tls: &RawTls| {
+        picked.entry.or(Some(None), |tls: &RawTls| {
             let skip = tls.insecure_skip_verify.or(false, |skip| *skip);
             let ca_file = tls.ca_file.or(None, |file| Some(self.resolve(file)));
             let server_name = tls.server_name.or(None, |name| Some(name.0.clone()));
@@ -317,7 +317,7 @@ impl<'a> Layers<'a> {
 
     fn tags(&self) -> Option<BTreeMap<String, String>> {
         let picked = self.pick("tags", |raw| &raw.tags);
-        picked.slot.or(Some(BTreeMap::new()), |entries| {
+        picked.entry.or(Some(BTreeMap::new()), |entries| {
             entries
                 .0
                 .iter()

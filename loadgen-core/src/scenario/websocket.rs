@@ -10,7 +10,7 @@ use super::plan::{
 };
 use super::problem::Problems;
 use super::raw_websocket::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
-use super::reader::{Entries, List, Slot};
+use super::reader::{Entries, Entry, List};
 use super::replies::{NoRoom, room_for};
 use super::validate::Layers;
 use crate::units::format_duration;
@@ -284,7 +284,7 @@ impl Check<'_> {
         } else if !streams && let (Some(id), Some(send)) = (raw.match_id.given(), raw.send.given())
         {
             match &send.json {
-                Slot::Given(json) => match room_for(&json.0, &id.0) {
+                Entry::Given(json) => match room_for(&json.0, &id.0) {
                     Ok(()) => {}
                     Err(NoRoom::NoObject) => {
                         let found = "`match_id` with a message that is no object".to_owned();
@@ -301,11 +301,11 @@ impl Check<'_> {
                         refuse("send.json", found, "it to be left out", Some(help));
                     }
                 },
-                Slot::Absent => {
+                Entry::Absent => {
                     let found = "`match_id` without `send.json`".to_owned();
                     refuse("match_id", found, "an object in `send.json`", None);
                 }
-                Slot::Broken => {}
+                Entry::Broken => {}
             }
         }
         fits
@@ -361,7 +361,7 @@ impl Check<'_> {
     fn stream(&self, raw: &RawMessageStream) -> Option<MessageStream> {
         let path = format!("{}.stream", self.path);
         let until = match (&raw.messages, &raw.duration) {
-            (Slot::Absent, Slot::Absent) => {
+            (Entry::Absent, Entry::Absent) => {
                 // What it has instead has been named already.
                 if !self.problems.any_below(&path) {
                     let expected = "when the stream is over: `messages` or `for`";
@@ -369,10 +369,10 @@ impl Check<'_> {
                 }
                 None
             }
-            (messages, Slot::Absent) => messages
+            (messages, Entry::Absent) => messages
                 .given()
                 .map(|count| StreamEnd::Messages(count.small())),
-            (Slot::Absent, duration) => duration.given().map(|span| StreamEnd::After(span.0)),
+            (Entry::Absent, duration) => duration.given().map(|span| StreamEnd::After(span.0)),
             _ => {
                 let found = "both `messages` and `for`";
                 self.problems.add(path, found, "one of them", None);
@@ -390,8 +390,8 @@ impl Check<'_> {
     fn answer(&self) -> Option<Answer> {
         let match_id = self.raw.match_id.or(None, |field| Some(field.0.clone()))?;
         Some(match (&self.raw.reply, match_id) {
-            (Slot::Broken, _) => return None,
-            (Slot::Given(RawReply::Marked(mark)), match_id) => {
+            (Entry::Broken, _) => return None,
+            (Entry::Given(RawReply::Marked(mark)), match_id) => {
                 let (field, equals) = (mark.field.given(), mark.equals.given());
                 let mark = ReplyMark {
                     field: field?.0.clone(),
@@ -400,9 +400,9 @@ impl Check<'_> {
                 Answer::Marked { mark, match_id }
             }
             // Refused with an id.
-            (Slot::Given(RawReply::None), _) => Answer::None,
-            (Slot::Absent | Slot::Given(RawReply::One), Some(field)) => Answer::ById(field),
-            (Slot::Absent | Slot::Given(RawReply::One), None) => Answer::InOrder,
+            (Entry::Given(RawReply::None), _) => Answer::None,
+            (Entry::Absent | Entry::Given(RawReply::One), Some(field)) => Answer::ById(field),
+            (Entry::Absent | Entry::Given(RawReply::One), None) => Answer::InOrder,
         })
     }
 }

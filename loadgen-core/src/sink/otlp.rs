@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use self::export::Exporter;
 use self::sender::Sender;
 use super::RunInfo;
-use super::picture::Camera;
+use super::picture::Sampler;
 use super::post::{Poster, Url};
 use crate::engine::Event;
 use crate::record::Names;
@@ -52,7 +52,7 @@ pub const PATH: &str = "v1/metrics";
 /// ```
 #[derive(Debug)]
 pub struct OtlpSink {
-    camera: Camera,
+    sampler: Sampler,
     sender: Sender,
 }
 
@@ -69,10 +69,10 @@ impl OtlpSink {
         scenarios: &[Names],
         run: &RunInfo,
     ) -> io::Result<Self> {
-        let (camera, scopes) = Camera::new(scenarios);
+        let (sampler, scopes) = Sampler::new(scenarios);
         let exporter = Exporter::new(&scopes, run, SystemTime::now());
         let sender = Sender::start(Poster::new(url, headers), exporter)?;
-        Ok(Self { camera, sender })
+        Ok(Self { sampler, sender })
     }
 
     /// A handle on what became of the exports.
@@ -83,7 +83,7 @@ impl OtlpSink {
 
     /// Takes in what the run tells, and leaves it to be posted.
     pub fn hear(&mut self, event: &Event<'_>) {
-        if let Some(picture) = self.camera.take(event) {
+        if let Some(picture) = self.sampler.take(event) {
             let last = matches!(event, Event::Finished(_));
             self.sender
                 .hand_over(Arc::clone(&picture), SystemTime::now(), last);

@@ -84,7 +84,7 @@ impl Picture {
 
 /// Takes pictures of a run.
 #[derive(Debug)]
-pub(super) struct Camera {
+pub(super) struct Sampler {
     /// Which of the scopes each scenario of the run belongs to.
     scopes: Vec<usize>,
     /// Every gauge that was ever shown, at zero.
@@ -99,7 +99,7 @@ pub(super) struct Scope {
     pub(super) tags: Vec<(String, String)>,
 }
 
-impl Camera {
+impl Sampler {
     /// For a run whose scenarios have these names. The scopes are what the series of a picture
     /// refer to; scenarios of one name and protocol are one.
     pub(super) fn new(names: &[Names]) -> (Self, Vec<Scope>) {
@@ -116,11 +116,11 @@ impl Camera {
                 scopes.len() - 1
             })
         });
-        let camera = Self {
+        let sampler = Self {
             scopes: index.collect(),
             zeroes: Picture::default(),
         };
-        (camera, scopes)
+        (sampler, scopes)
     }
 
     /// Before anything has happened: the counters stand at zero, so that what they grow by in the

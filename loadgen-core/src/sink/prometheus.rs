@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::encode::Exposition;
 use self::server::Server;
 use super::RunInfo;
-use super::picture::{Camera, Picture};
+use super::picture::{Picture, Sampler};
 use crate::engine::Event;
 use crate::record::Names;
 
@@ -51,7 +51,7 @@ pub const DEFAULT_PORT: u16 = 9464;
 /// ```
 #[derive(Debug)]
 pub struct PrometheusSink {
-    camera: Camera,
+    sampler: Sampler,
     endpoint: Endpoint,
 }
 
@@ -59,14 +59,14 @@ pub struct PrometheusSink {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     address: SocketAddr,
-    stand: Arc<Stand>,
+    shared: Arc<Shared>,
     /// Ends the server with the last of its owners.
     _server: Arc<Server>,
 }
 
 /// The picture on show, and who has seen it.
 #[derive(Debug)]
-struct Stand {
+struct Shared {
     exposition: Exposition,
     shown: Mutex<Shown>,
     seen: Condvar,
@@ -88,23 +88,23 @@ impl PrometheusSink {
     /// # Errors
     /// When the system refuses the endpoint its thread or what it needs to listen.
     pub fn new(listener: TcpListener, scenarios: &[Names], run: &RunInfo) -> io::Result<Self> {
-        let (camera, scopes) = Camera::new(scenarios);
+        let (sampler, scopes) = Sampler::new(scenarios);
         let address = listener.local_addr()?;
-        let stand = Arc::new(Stand {
+        let shared = Arc::new(Shared {
             exposition: Exposition::new(&scopes, run),
             shown: Mutex::new(Shown {
-                picture: Arc::new(camera.before(scenarios)),
+                picture: Arc::new(sampler.before(scenarios)),
                 last: false,
                 last_seen: false,
             }),
             seen: Condvar::new(),
         });
-        let server = Server::start(listener, Arc::clone(&stand))?;
+        let server = Server::start(listener, Arc::clone(&shared))?;
         Ok(Self {
-            camera,
+            sampler,
             endpoint: Endpoint {
                 address,
-                stand,
+                shared,
                 _server: Arc::new(server),
             },
         })
@@ -118,8 +118,8 @@ impl PrometheusSink {
 
     /// Takes in what the run tells, and shows it.
     pub fn hear(&mut self, event: &Event<'_>) {
-        if let Some(picture) = self.camera.take(event) {
-            let mut shown = self.endpoint.stand.shown();
+        if let Some(picture) = self.sampler.take(event) {
+            let mut shown = self.endpoint.shared.shown();
             shown.picture = picture;
             shown.last = matches!(event, Event::Finished(_));
             shown.last_seen = false;
@@ -138,16 +138,16 @@ impl Endpoint {
     /// were.
     #[must_use]
     pub fn wait_for_last_scrape(&self, at_most: Duration) -> bool {
-        let shown = self.stand.shown();
+        let shown = self.shared.shown();
         let waited = self
-            .stand
+            .shared
             .seen
             .wait_timeout_while(shown, at_most, |shown| !shown.last_seen);
         waited.unwrap_or_else(PoisonError::into_inner).0.last_seen
     }
 }
 
-impl Stand {
+impl Shared {
     fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
         // Whoever held it did nothing that could leave it half done.
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)

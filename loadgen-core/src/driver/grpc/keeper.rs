@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::handshake::{self, Opened};
-use super::place::{Line, Place};
+use super::place::{Connection, Place};
 use super::probe::{Finding, Probe};
 use super::pump::Pump;
 use super::status;
@@ -118,7 +118,7 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
             continue;
         };
         let end = driven.until_end(&place).await;
-        place.retire(&driven.line);
+        place.retire(&driven.connection);
         was_dropped = !matches!(end, End::UsedUp);
         if was_dropped {
             opener
@@ -129,7 +129,7 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
             backoff.reset();
         }
         let is_in_order = !matches!(end, End::Failed);
-        let was_of_use = driven.line.streams() > 0;
+        let was_of_use = driven.connection.streams() > 0;
         if !driven.is_closed {
             // Streams under way finish on it, beside its successor.
             tokio::task::spawn_local(driven.finish());
@@ -170,7 +170,7 @@ enum End {
 /// A connection and all that moving its bytes takes.
 struct Driven {
     pump: Rc<Pump>,
-    line: Rc<Line>,
+    connection: Rc<Connection>,
     traffic: Rc<Traffic>,
     observer: Rc<dyn Observer>,
     since: Nanos,
@@ -182,16 +182,16 @@ struct Driven {
 impl Driven {
     fn install(open: Opened, place: &Place, opener: &Opener) -> Self {
         let pump = Rc::new(Pump::new(open.connection, &open.tap));
-        let line = Rc::new(Line::new(
+        let connection = Rc::new(Connection::new(
             open.sender,
             opener.most_streams,
             Rc::clone(&open.traffic),
             &pump,
         ));
-        place.install(&line);
+        place.install(&connection);
         Self {
             pump,
-            line,
+            connection,
             traffic: open.traffic,
             observer: Rc::clone(&opener.observer),
             since: opener.stamps.clock().now(),
@@ -208,7 +208,7 @@ impl Driven {
             report(&self.traffic, self.observer.as_ref());
             self.is_closed = polled.is_ready();
             // Asked also of a connection that is closed: a good-bye and the end may come at once.
-            if let Some(error) = self.line.farewell() {
+            if let Some(error) = self.connection.farewell() {
                 return Poll::Ready(if status::is_untouched(&error) {
                     End::GoodBye
                 } else if error.is_go_away() || error.is_io() {
@@ -220,12 +220,12 @@ impl Driven {
             if self.is_closed {
                 return Poll::Ready(End::Failed);
             }
-            let suspected = self.line.take_suspicion();
+            let suspected = self.connection.take_suspicion();
             let (reads, answers) = (self.traffic.reads(), self.pump.tap.answers());
             place.heard(answers);
             match self.probe.poll(reads, answers, suspected, cx) {
                 Poll::Ready(Finding::Dead) => {
-                    self.line.give_up(format!(
+                    self.connection.give_up(format!(
                         "the connection died without a word: nothing came any more, not even an \
                          answer to a ping within {:?}",
                         self.probe.patience()
@@ -238,11 +238,11 @@ impl Driven {
                 }
                 Poll::Ready(Finding::Mute) | Poll::Pending => {}
             }
-            let has_more_room = self.line.release_lingering();
-            if self.line.refresh_limit() || has_more_room {
+            let has_more_room = self.connection.release_lingering();
+            if self.connection.refresh_limit() || has_more_room {
                 place.grant();
             }
-            if !place.is_current(&self.line, cx) {
+            if !place.is_current(&self.connection, cx) {
                 return Poll::Ready(End::UsedUp);
             }
             Poll::Pending
@@ -254,14 +254,14 @@ impl Driven {
     async fn finish(self) {
         let Self {
             pump,
-            line,
+            connection,
             traffic,
             observer,
             counted: _counted,
             ..
         } = self;
         // Once those with streams have let go of it too, the connection closes.
-        drop(line);
+        drop(connection);
         poll_fn(|cx| {
             let polled = pump.poll(cx);
             report(&traffic, observer.as_ref());

@@ -25,7 +25,7 @@ use crate::outcome::Failure;
 use crate::workload::{Iteration, Levels, SampleKind};
 
 /// One open HTTP/2 connection, as those see it who send on it.
-pub(super) struct Line {
+pub(super) struct Connection {
     /// Shared by all users of the connection: a clone for each request would take its lock twice
     /// more.
     sender: RefCell<SendRequest<Bytes>>,
@@ -57,14 +57,14 @@ const MOST_LINGERING: u32 = 128;
 /// may just be slow.
 const SUSPICIOUS: u32 = 2;
 
-impl Line {
+impl Connection {
     pub(super) fn new(
         sender: SendRequest<Bytes>,
         most: u32,
         traffic: Rc<Traffic>,
         pump: &Rc<Pump>,
     ) -> Self {
-        let line = Self {
+        let connection = Self {
             pump: Rc::clone(pump),
             sender: RefCell::new(sender),
             in_use: Cell::new(0),
@@ -77,8 +77,8 @@ impl Line {
             is_suspect: Cell::new(false),
             given_up: RefCell::new(None),
         };
-        line.refresh_limit();
-        line
+        connection.refresh_limit();
+        connection
     }
 
     #[inline]
@@ -187,11 +187,11 @@ pub(super) struct Place {
     pub(super) clock: Clock,
     /// For messages with due times.
     pub(super) alarms: Alarms,
-    line: RefCell<Option<Rc<Line>>>,
+    connection: RefCell<Option<Rc<Connection>>>,
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
     last_problem: RefCell<String>,
     keeper: RefCell<Option<Waker>>,
-    slots: Cell<u64>,
+    permits: Cell<u64>,
     /// Until when the keeper rests before its next attempt.
     rest_until: Cell<Nanos>,
     /// Whether a connection was replaced because nothing was answered on it, and nothing has been
@@ -205,11 +205,11 @@ impl Place {
             target,
             clock,
             alarms,
-            line: RefCell::new(None),
+            connection: RefCell::new(None),
             waiting: RefCell::new(VecDeque::new()),
             last_problem: RefCell::new(String::new()),
             keeper: RefCell::new(None),
-            slots: Cell::new(0),
+            permits: Cell::new(0),
             rest_until: Cell::new(0),
             is_mute: Cell::new(false),
         }
@@ -234,19 +234,19 @@ impl Place {
         self.rest_until.set(until);
     }
 
-    /// A stream's slot, waiting for it where there is none: for a stream to end, or, while no
+    /// A stream's permit, waiting for it where there is none: for a stream to end, or, while no
     /// connection is open, for the next attempt to open one. When that attempt fails, so does
     /// this; a dead server then costs one failure for each attempt, not as many as can be made.
     #[inline]
-    pub(super) async fn slot(
+    pub(super) async fn permit(
         self: &Rc<Self>,
         iteration: &Iteration<'_>,
         step: usize,
-    ) -> Result<Slot, Failure> {
-        if let Some(slot) = self.try_slot() {
-            return Ok(slot);
+    ) -> Result<StreamPermit, Failure> {
+        if let Some(permit) = self.try_permit() {
+            return Ok(permit);
         }
-        let is_stream_wait = self.line.borrow().is_some();
+        let is_stream_wait = self.connection.borrow().is_some();
         let from = iteration.now();
         // Resting before an attempt is our own choice, and nobody's latency.
         let rest = (!is_stream_wait).then(|| iteration.back_off(&self.rest_until));
@@ -264,40 +264,44 @@ impl Place {
     }
 
     #[inline]
-    fn try_slot(self: &Rc<Self>) -> Option<Slot> {
+    fn try_permit(self: &Rc<Self>) -> Option<StreamPermit> {
         if !self.has_room() {
             return None;
         }
-        self.line
+        self.connection
             .borrow()
             .as_ref()
-            .map(|line| Slot::take(self, line))
+            .map(|connection| StreamPermit::take(self, connection))
     }
 
     /// Whether a stream can be had without waiting.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.line
+        self.connection
             .borrow()
             .as_ref()
-            .is_some_and(|line| line.has_room())
+            .is_some_and(|connection| connection.has_room())
             && self.waiting.borrow().is_empty()
     }
 
     /// Whether a connection is open.
     pub(super) fn is_connected(&self) -> bool {
-        self.line.borrow().is_some()
+        self.connection.borrow().is_some()
     }
 
     /// Calls under way, those included on connections that only finish them, and the streams of the
     /// connection that takes calls, where one is open.
     pub(super) fn levels(&self) -> Levels {
-        let line = self.line.borrow();
-        let of_line = |of: fn(&Line) -> u32| line.as_ref().map(|line| u64::from(of(line)));
+        let connection = self.connection.borrow();
+        let of_line = |of: fn(&Connection) -> u32| {
+            connection
+                .as_ref()
+                .map(|connection| u64::from(of(connection)))
+        };
         Levels {
-            in_flight: Some(self.slots.get()),
-            streams_in_use: of_line(|line| line.in_use.get()),
-            streams_allowed: of_line(|line| line.limit.get()),
+            in_flight: Some(self.permits.get()),
+            streams_in_use: of_line(|connection| connection.in_use.get()),
+            streams_allowed: of_line(|connection| connection.limit.get()),
             ..Levels::default()
         }
     }
@@ -305,21 +309,25 @@ impl Place {
     /// Whether neither the server nor the scenario limits the streams of its connection: what HTTP/2
     /// leaves then is no figure that anybody set.
     pub(super) fn is_unlimited(&self) -> bool {
-        let line = self.line.borrow();
-        line.as_ref()
-            .is_some_and(|line| line.limit.get() == u32::MAX)
+        let connection = self.connection.borrow();
+        connection
+            .as_ref()
+            .is_some_and(|connection| connection.limit.get() == u32::MAX)
     }
 
     /// Makes a connection the current one.
-    pub(super) fn install(&self, line: &Rc<Line>) {
-        *self.line.borrow_mut() = Some(Rc::clone(line));
+    pub(super) fn install(&self, connection: &Rc<Connection>) {
+        *self.connection.borrow_mut() = Some(Rc::clone(connection));
         self.grant();
     }
 
     /// Stops sending on a connection; whoever needs a stream waits for its successor.
-    pub(super) fn retire(&self, line: &Rc<Line>) {
-        let mut current = self.line.borrow_mut();
-        if current.as_ref().is_some_and(|it| Rc::ptr_eq(it, line)) {
+    pub(super) fn retire(&self, connection: &Rc<Connection>) {
+        let mut current = self.connection.borrow_mut();
+        if current
+            .as_ref()
+            .is_some_and(|it| Rc::ptr_eq(it, connection))
+        {
             *current = None;
             if let Some(keeper) = self.keeper.borrow_mut().take() {
                 keeper.wake();
@@ -334,15 +342,15 @@ impl Place {
     }
 
     /// Whether a connection is the current one. The keeper is woken when that changes.
-    pub(super) fn is_current(&self, line: &Rc<Line>, cx: &Context<'_>) -> bool {
+    pub(super) fn is_current(&self, connection: &Rc<Connection>, cx: &Context<'_>) -> bool {
         let mut keeper = self.keeper.borrow_mut();
         if !keeper.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
             *keeper = Some(cx.waker().clone());
         }
-        self.line
+        self.connection
             .borrow()
             .as_ref()
-            .is_some_and(|it| Rc::ptr_eq(it, line))
+            .is_some_and(|it| Rc::ptr_eq(it, connection))
     }
 
     /// Tells everybody in line that the attempt they waited for failed.
@@ -359,17 +367,17 @@ impl Place {
         if waiting.is_empty() {
             return;
         }
-        let line = self.line.borrow();
-        let Some(line) = line.as_ref() else {
+        let connection = self.connection.borrow();
+        let Some(connection) = connection.as_ref() else {
             return;
         };
-        while line.has_room() {
+        while connection.has_room() {
             let Some(waiter) = waiting.pop_front() else {
                 return;
             };
             if waiter.is_waiting() {
-                line.in_use.set(line.in_use.get() + 1);
-                waiter.settle(State::Granted(Rc::clone(line)));
+                connection.in_use.set(connection.in_use.get() + 1);
+                waiter.settle(State::Granted(Rc::clone(connection)));
             }
         }
     }
@@ -377,28 +385,28 @@ impl Place {
 
 /// The right to one stream on a connection. Dropping it passes the right on: at once, or, where
 /// the stream has not ended and the connection cannot write, once it could.
-pub(super) struct Slot {
+pub(super) struct StreamPermit {
     place: Rc<Place>,
-    line: Rc<Line>,
+    connection: Rc<Connection>,
     is_under_way: Cell<bool>,
     /// How much of answers had come on the connection when the stream was opened.
     came_before: Cell<u64>,
 }
 
-impl Slot {
+impl StreamPermit {
     #[inline]
-    fn take(place: &Rc<Place>, line: &Rc<Line>) -> Self {
-        line.in_use.set(line.in_use.get() + 1);
-        Self::granted(place, Rc::clone(line))
+    fn take(place: &Rc<Place>, connection: &Rc<Connection>) -> Self {
+        connection.in_use.set(connection.in_use.get() + 1);
+        Self::granted(place, Rc::clone(connection))
     }
 
     /// One that is counted already.
     #[inline]
-    fn granted(place: &Rc<Place>, line: Rc<Line>) -> Self {
-        place.slots.set(place.slots.get() + 1);
+    fn granted(place: &Rc<Place>, connection: Rc<Connection>) -> Self {
+        place.permits.set(place.permits.get() + 1);
         Self {
             place: Rc::clone(place),
-            line,
+            connection,
             is_under_way: Cell::new(false),
             came_before: Cell::new(0),
         }
@@ -410,44 +418,44 @@ impl Slot {
         &self,
         request: impl Fn() -> Request<()>,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        let (response, stream) = self.line.send(request)?;
+        let (response, stream) = self.connection.send(request)?;
         self.opened();
-        self.line.pump.tap.watch(stream.stream_id().as_u32());
+        self.connection.pump.tap.watch(stream.stream_id().as_u32());
         Ok((response, stream))
     }
 
     #[inline]
     fn opened(&self) {
         self.is_under_way.set(true);
-        self.came_before.set(self.line.pump.tap.answers());
+        self.came_before.set(self.connection.pump.tap.answers());
     }
 
     /// Why the connection ended, where somebody said so.
     pub(super) fn why_it_ended(&self) -> Option<String> {
-        self.line.why_it_ended()
+        self.connection.why_it_ended()
     }
 
     /// What was opened is handed over whole, by an iteration that was ready at `ready`.
     #[inline]
     pub(super) fn handed_over(&self, ready: Nanos) {
-        self.line.pump.handed_over(ready);
+        self.connection.pump.handed_over(ready);
     }
 
     /// When the stream's frames left and came.
     #[inline]
     pub(super) fn times(&self, stream: &SendStream<Bytes>) -> Times {
-        self.line.pump.times(stream.stream_id().as_u32())
+        self.connection.pump.times(stream.stream_id().as_u32())
     }
 
     /// A handle to open the stream with, for one that outlives the borrow.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.opened();
-        self.line.sender()
+        self.connection.sender()
     }
 
     /// Where to see when the stream's frames leave and come.
     pub(super) fn tap(&self) -> &Rc<Tap> {
-        &self.line.pump.tap
+        &self.connection.pump.tap
     }
 
     /// The stream has ended on both sides: nothing of it is left to send.
@@ -470,26 +478,26 @@ impl Slot {
 
     /// Nothing more can be sent on this connection.
     pub(super) fn retire(&self) {
-        self.place.retire(&self.line);
+        self.place.retire(&self.connection);
     }
 }
 
-impl Drop for Slot {
+impl Drop for StreamPermit {
     #[inline]
     fn drop(&mut self) {
-        self.place.slots.set(self.place.slots.get() - 1);
-        let line = &self.line;
+        self.place.permits.set(self.place.permits.get() - 1);
+        let connection = &self.connection;
         if self.is_under_way.get() {
-            line.gave_up(self.came_before.get());
-            if line.is_suspect.get() {
+            connection.gave_up(self.came_before.get());
+            if connection.is_suspect.get() {
                 self.place.wake_keeper();
             }
         }
-        if self.is_under_way.get() && line.traffic.is_stuck() {
-            line.lingering.set(line.lingering.get() + 1);
+        if self.is_under_way.get() && connection.traffic.is_stuck() {
+            connection.lingering.set(connection.lingering.get() + 1);
             return;
         }
-        line.in_use.set(line.in_use.get() - 1);
+        connection.in_use.set(connection.in_use.get() - 1);
         self.place.grant();
     }
 }
@@ -502,7 +510,7 @@ struct Waiter {
 
 enum State {
     Waiting,
-    Granted(Rc<Line>),
+    Granted(Rc<Connection>),
     Failed,
     /// Taken, or gone.
     Settled,
@@ -539,7 +547,7 @@ impl<'a> Waiting<'a> {
 }
 
 impl Future for Waiting<'_> {
-    type Output = Result<Slot, Failure>;
+    type Output = Result<StreamPermit, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.waiter.state.borrow_mut();
@@ -548,7 +556,7 @@ impl Future for Waiting<'_> {
             return Poll::Pending;
         }
         Poll::Ready(match std::mem::replace(&mut *state, State::Settled) {
-            State::Granted(line) => Ok(Slot::granted(self.place, line)),
+            State::Granted(connection) => Ok(StreamPermit::granted(self.place, connection)),
             State::Failed | State::Settled | State::Waiting => Err(Failure::Connect),
         })
     }
@@ -557,7 +565,7 @@ impl Future for Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         match self.waiter.state.replace(State::Settled) {
-            State::Granted(line) => drop(Slot::granted(self.place, line)),
+            State::Granted(connection) => drop(StreamPermit::granted(self.place, connection)),
             State::Waiting => {
                 // Those whose time is up are mostly the first in line; the others are skipped
                 // when their turn comes.

@@ -14,7 +14,7 @@ use tonic::{Extensions, Request, Streaming};
 use super::call::{Messages, Shape, StreamCall, Target};
 use super::codec::Bytewise;
 use super::outgoing::{Handed, Outgoing, SendLog};
-use super::place::{Place, Slot};
+use super::place::{Place, StreamPermit};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::status;
 use super::unary::MOST_RESENDS;
@@ -51,27 +51,28 @@ async fn attempts(
 ) -> Outcome {
     let mut resends = 0;
     loop {
-        stage.set(Stage::Slot {
+        stage.set(Stage::StreamPermit {
             is_connected: place.is_connected(),
         });
-        let slot = match place.slot(iteration, step).await {
-            Ok(slot) => slot,
+        let permit = match place.permit(iteration, step).await {
+            Ok(permit) => permit,
             Err(failure) => return failure.into(),
         };
-        let Err(error) = exchange(call, origin, place, &slot, step, iteration, stage).await else {
+        let Err(error) = exchange(call, origin, place, &permit, step, iteration, stage).await
+        else {
             return Outcome::Ok;
         };
         if let Some(identity) = &error.backend {
             iteration.answered_by(identity.as_bytes());
         }
         if error.untouched && resends < MOST_RESENDS {
-            slot.retire();
+            permit.retire();
             iteration.ready(iteration.now());
             resends += 1;
             continue;
         }
         iteration.explain(error.failure, || {
-            let why = slot.why_it_ended();
+            let why = permit.why_it_ended();
             why.filter(|_| error.failure == Failure::Connection)
                 .unwrap_or_else(|| error.detail.clone())
         });
@@ -83,7 +84,7 @@ async fn exchange(
     call: &StreamCall,
     origin: &Uri,
     place: &Place,
-    slot: &Slot,
+    permit: &StreamPermit,
     step: usize,
     iteration: &Iteration<'_>,
     stage: &Cell<Stage>,
@@ -93,9 +94,9 @@ async fn exchange(
     let is_matched = call.shape == Shape::Bidirectional;
     // Compressed, a message's length on the wire is not known.
     let messages = (!call.gzip).then_some(&call.messages);
-    let passage = Passage::new(slot.tap(), is_matched && messages.is_some());
+    let passage = Passage::new(permit.tap(), is_matched && messages.is_some());
     let service = StreamService {
-        sender: slot.sender(),
+        sender: permit.sender(),
         sends_one: call.shape.sends_one(),
         passage: Rc::clone(&passage),
         taking: Taking {
@@ -157,11 +158,11 @@ async fn exchange(
     };
     match over.map_err(|status| StreamError::behind(&status))? {
         Over::ByServer => {
-            slot.ended();
+            permit.ended();
             check_counts(call, &tally)
         }
         Over::ByUs => {
-            slot.expects_no_more();
+            permit.expects_no_more();
             Ok(())
         }
     }

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::call::Target;
 use super::framing::{Framing, Nobody};
-use super::place::{Place, Slot};
+use super::place::{Place, StreamPermit};
 use super::refusal::{self, Refusal};
 use super::status;
 use super::waiting::{Stage, Waiting};
@@ -78,18 +78,18 @@ async fn attempts(
 ) -> Outcome {
     let mut resends = 0;
     loop {
-        stage.set(Stage::Slot {
+        stage.set(Stage::StreamPermit {
             is_connected: place.is_connected(),
         });
-        let slot = match place.slot(iteration, step).await {
-            Ok(slot) => slot,
+        let permit = match place.permit(iteration, step).await {
+            Ok(permit) => permit,
             Err(failure) => return failure.into(),
         };
-        match exchange(call, uri, &slot, iteration, stage).await {
+        match exchange(call, uri, &permit, iteration, stage).await {
             Ok(()) => return Outcome::Ok,
             Err(Ended::Failed(failure)) => return failure.into(),
             Err(Ended::Untouched(error)) => {
-                slot.retire();
+                permit.retire();
                 iteration.ready(iteration.now());
                 resends += 1;
                 if resends > MOST_RESENDS {
@@ -104,24 +104,24 @@ async fn attempts(
 async fn exchange(
     call: &UnaryCall,
     uri: &Uri,
-    slot: &Slot,
+    permit: &StreamPermit,
     iteration: &Iteration<'_>,
     stage: &Cell<Stage>,
 ) -> Result<(), Ended> {
-    let (response, stream) = slot
+    let (response, stream) = permit
         .send(|| request(uri, &call.headers))
         .map_err(Ended::Untouched)?;
     let mut under_way = UnderWay {
         stream,
-        slot,
+        permit,
         iteration,
         stage,
     };
     stage.set(Stage::Sending);
     let sent = under_way.stream.send_data(call.framed.clone(), true);
-    let failed = |error: h2::Error| http2_failure(error, slot, iteration);
+    let failed = |error: h2::Error| http2_failure(error, permit, iteration);
     sent.map_err(failed)?;
-    slot.handed_over(iteration.ready_since());
+    permit.handed_over(iteration.ready_since());
 
     let (head, mut body) = response.await.map_err(failed)?.into_parts();
     stage.set(Stage::Rest { messages: 0 });
@@ -133,7 +133,7 @@ async fn exchange(
         let looking = refusal::of(failure, head.status, &head.headers, &mut body);
         let Refusal { failure, detail } = Box::pin(looking).await;
         if body.is_end_stream() {
-            slot.ended();
+            permit.ended();
         }
         iteration.explain(failure, || detail.clone());
         return Err(failure.into());
@@ -141,7 +141,7 @@ async fn exchange(
     // Trailers without a body come as the head.
     if let Some(Err(failure)) = status::check(&head.headers) {
         if body.is_end_stream() {
-            slot.ended();
+            permit.ended();
         }
         iteration.explain(failure, || status::explain(&head.headers));
         return Err(failure.into());
@@ -154,7 +154,7 @@ async fn exchange(
         iteration.explain(Failure::Protocol, || problem.to_string());
         return Err(Failure::Protocol.into());
     }
-    slot.ended();
+    permit.ended();
     let last = trailers.as_ref().unwrap_or(&head.headers);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
@@ -176,13 +176,13 @@ fn request(uri: &Uri, headers: &HeaderMap) -> Request<()> {
 }
 
 /// What an error on a stream under way means.
-fn http2_failure(error: h2::Error, slot: &Slot, iteration: &Iteration<'_>) -> Ended {
+fn http2_failure(error: h2::Error, permit: &StreamPermit, iteration: &Iteration<'_>) -> Ended {
     if status::is_untouched(&error) {
         return Ended::Untouched(error);
     }
     let failure = status::of_http2(&error);
     iteration.explain(failure, || {
-        let why = slot
+        let why = permit
             .why_it_ended()
             .filter(|_| failure == Failure::Connection);
         why.unwrap_or_else(|| status::in_words(&error))
@@ -244,7 +244,7 @@ fn explain_framing(framing: &Framing) -> String {
 /// shared handle may still hold the stream.
 struct UnderWay<'a> {
     stream: SendStream<Bytes>,
-    slot: &'a Slot,
+    permit: &'a StreamPermit,
     iteration: &'a Iteration<'a>,
     stage: &'a Cell<Stage>,
 }
@@ -252,7 +252,7 @@ struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     #[inline]
     fn drop(&mut self) {
-        let times = self.slot.times(&self.stream);
+        let times = self.permit.times(&self.stream);
         if let Some(sent_at) = times.sent_at {
             self.iteration.sent(sent_at);
             if self.stage.get() == Stage::Sending {
@@ -262,7 +262,7 @@ impl Drop for UnderWay<'_> {
         if let Some(receipt) = times.received {
             self.iteration.received_within(receipt);
         }
-        if self.slot.is_under_way() {
+        if self.permit.is_under_way() {
             self.stream.send_reset(Reason::CANCEL);
         }
     }

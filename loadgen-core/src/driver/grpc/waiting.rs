@@ -11,7 +11,7 @@ use crate::workload::Iteration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// It waits for a connection, or for a stream on one.
-    Slot { is_connected: bool },
+    StreamPermit { is_connected: bool },
     /// It was handed over.
     Sending,
     /// The whole of it has left, or has begun to where there are more messages.
@@ -23,12 +23,12 @@ pub(super) enum Stage {
 impl Stage {
     fn in_words(self) -> String {
         match self {
-            Self::Slot { is_connected: true } => {
+            Self::StreamPermit { is_connected: true } => {
                 "waiting for a free stream: as many calls are under way as the server or \
                  `streams_per_connection` allows"
                     .to_owned()
             }
-            Self::Slot {
+            Self::StreamPermit {
                 is_connected: false,
             } => "waiting for a connection".to_owned(),
             Self::Sending => "sending: the server takes nothing more".to_owned(),
@@ -59,7 +59,7 @@ impl<'a> Waiting<'a> {
     #[inline]
     pub(super) fn new(uri: &'a Uri, path: &'a str, iteration: &'a Iteration<'a>) -> Self {
         Self {
-            stage: Cell::new(Stage::Slot { is_connected: true }),
+            stage: Cell::new(Stage::StreamPermit { is_connected: true }),
             uri,
             path,
             iteration,
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    #[test_case(Stage::Slot { is_connected: false } => "waiting for a connection")]
+    #[test_case(Stage::StreamPermit { is_connected: false } => "waiting for a connection")]
     #[test_case(Stage::Answer => "waiting for the answer; the request has left")]
     #[test_case(Stage::Rest { messages: 0 } => "waiting for the rest of the answer; its head has come")]
     #[test_case(Stage::Rest { messages: 1 } => "waiting for the rest of the answer; its head and 1 message have come")]

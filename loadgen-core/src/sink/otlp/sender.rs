@@ -21,15 +21,15 @@ const MOMENT: Duration = Duration::from_millis(250);
 
 /// Hands pictures to the thread that posts them. With this gone, the thread ends.
 #[derive(Debug)]
-pub(super) struct Sender(Arc<Desk>);
+pub(super) struct Sender(Arc<Mailbox>);
 
 /// What became of the exports, to be read while the run goes on and after it. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Exports(Arc<Desk>);
+pub struct Exports(Arc<Mailbox>);
 
 /// Where the pictures are handed over.
 #[derive(Debug, Default)]
-struct Desk {
+struct Mailbox {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -58,12 +58,12 @@ struct Job {
 
 impl Sender {
     pub(super) fn start(poster: Poster, exporter: Exporter) -> io::Result<Self> {
-        let desk = Arc::new(Desk::default());
-        let its_own = Arc::clone(&desk);
+        let mailbox = Arc::new(Mailbox::default());
+        let its_own = Arc::clone(&mailbox);
         thread::Builder::new()
             .name("loadgen-otlp".to_owned())
             .spawn(move || its_own.work(&poster, &exporter))?;
-        Ok(Self(desk))
+        Ok(Self(mailbox))
     }
 
     pub(super) fn exports(&self) -> Exports {
@@ -125,7 +125,7 @@ impl Exports {
     }
 }
 
-impl Desk {
+impl Mailbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // Whoever held it did nothing that could leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

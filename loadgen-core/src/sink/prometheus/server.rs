@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::Stand;
+use super::Shared;
 use super::encode::Format;
 
 /// Connections at a time; more wait until one is over.
@@ -38,7 +38,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(listener: TcpListener, stand: Arc<Stand>) -> io::Result<Self> {
+    pub(super) fn start(listener: TcpListener, shared: Arc<Shared>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -54,7 +54,7 @@ impl Server {
             .spawn(move || {
                 LocalSet::new().block_on(&runtime, async {
                     tokio::select! {
-                        () = accept(listener, stand) => {}
+                        () = accept(listener, shared) => {}
                         _ = gone => {}
                     }
                 });
@@ -63,7 +63,7 @@ impl Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, stand: Arc<Stand>) {
+async fn accept(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
@@ -73,11 +73,11 @@ async fn accept(listener: tokio::net::TcpListener, stand: Arc<Stand>) {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let stand = Arc::clone(&stand);
+        let shared = Arc::clone(&shared);
         spawn_local(async move {
             let last_told = Cell::new(false);
             let service = service_fn(|request| {
-                let answer = answer(&request, &stand, &last_told);
+                let answer = answer(&request, &shared, &last_told);
                 async { Ok::<_, Infallible>(answer) }
             });
             // Who asks once a second can afford a connection each time.
@@ -89,7 +89,7 @@ async fn accept(listener: tokio::net::TcpListener, stand: Arc<Stand>) {
             // else it ended, the other side knows.
             let ended = tokio::time::timeout(PATIENCE, connection).await;
             if matches!(ended, Ok(Ok(()))) && last_told.get() {
-                stand.last_was_seen();
+                shared.last_was_seen();
             }
             drop(place);
         });
@@ -98,7 +98,7 @@ async fn accept(listener: tokio::net::TcpListener, stand: Arc<Stand>) {
 
 fn answer(
     request: &Request<Incoming>,
-    stand: &Stand,
+    shared: &Shared,
     last_told: &Cell<bool>,
 ) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -114,7 +114,7 @@ fn answer(
     let accept = request.headers().get(ACCEPT);
     let accept = accept.and_then(|it| it.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accept);
-    let (text, last) = stand.text(format);
+    let (text, last) = shared.text(format);
     let mut response = Response::new(Full::from(text));
     let content_type = HeaderValue::from_static(format.content_type());
     let headers = response.headers_mut();

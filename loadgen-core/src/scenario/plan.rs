@@ -7,6 +7,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use heck::ToSnakeCase;
+
 use super::target::Target;
 use crate::schedule::Load;
 use crate::threshold::Threshold;
@@ -100,8 +102,8 @@ pub struct ScenarioPlan {
 impl ScenarioPlan {
     /// A scenario of one gRPC call, with everything else as in a file that says nothing of it: no
     /// targets, no warm-up, 30 s timeout and graceful stop, 5 s to connect, late after 1 ms,
-    /// `error_rate < 1%`. The step is called after the method, in lower case. Every field can be
-    /// changed; [`ScenarioPlan::checked`] then applies the checks of a file.
+    /// `error_rate < 1%`. The step is called after the method: `place_order` for `PlaceOrder`. Every
+    /// field can be changed; [`ScenarioPlan::checked`] then applies the checks of a file.
     ///
     /// ```
     /// use loadgen_core::scenario::ScenarioPlan;
@@ -350,10 +352,10 @@ impl GrpcCall {
         }
     }
 
-    /// The method's own name in lower case: what a step without a name is called.
+    /// The method's own name as a step without one is called: `place_order` for `PlaceOrder`.
     #[must_use]
     pub fn short_name(&self) -> String {
         let name = self.method.rsplit('/').next().unwrap_or(&self.method);
-        name.to_ascii_lowercase()
+        name.to_snake_case()
     }
 }

@@ -313,7 +313,7 @@ object! {
         { "required": ["pause"] },
     ]))]
     RawStep is "a step" {
-        /// Its series in every report; the method's name in lower case or the path's last part
+        /// Its series in every report; the method's name (`place_order` for `PlaceOrder`) or the path's last part
         /// unless given.
         "name" name: StepName,
         /// A gRPC call.

@@ -429,3 +429,11 @@ fn the_shipped_and_the_compact_form_send_the_same() {
         assert_eq!((&plan.load, &plan.steps), (&same.load, &same.steps));
     }
 }
+
+#[test_case("Hello" => "hello")]
+#[test_case("PlaceOrder" => "place_order")]
+#[test_case("GetHTTPInfoV2" => "get_http_info_v2")]
+#[test_case("already_so" => "already_so")]
+fn a_step_is_called_after_its_method(method: &str) -> String {
+    GrpcCall::new(format!("a.B/{method}"), json!({})).short_name()
+}

@@ -258,7 +258,27 @@ impl RunArgs {
             TargetChoice::Protocol(choice) => Some(*choice),
             TargetChoice::At(_) => None,
         });
-        self.protocol.or(named)
+        self.protocol
+            .or(named)
+            .or_else(|| self.protocol_of_schemes())
+    }
+
+    /// The protocol that the addresses of `--target` are of, where all say so by their schemes.
+    fn protocol_of_schemes(&self) -> Option<ProtocolChoice> {
+        let addresses = self.targets.iter().filter_map(|it| match it {
+            TargetChoice::At(targets) => Some(targets.split(',')),
+            TargetChoice::Protocol(_) => None,
+        });
+        let mut schemes = addresses.flatten().map(|target| {
+            let (scheme, _) = target.trim().split_once("://")?;
+            match scheme.to_ascii_lowercase().as_str() {
+                "ws" | "wss" => Some(ProtocolChoice::Websocket),
+                "http" | "https" => Some(ProtocolChoice::Grpc),
+                _ => None,
+            }
+        });
+        let first = schemes.next()??;
+        schemes.all(|it| it == Some(first)).then_some(first)
     }
 }
 
@@ -504,6 +524,10 @@ mod tests {
     #[test_case(&["--target", "both"] => Some(ProtocolChoice::All))]
     #[test_case(&["--target", "grpc"] => Some(ProtocolChoice::Grpc))]
     #[test_case(&["--protocol", "websocket"] => Some(ProtocolChoice::Websocket))]
+    #[test_case(&["--target", "ws://a:1"] => Some(ProtocolChoice::Websocket); "by a scheme")]
+    #[test_case(&["--target", "https://a:1,http://b:1"] => Some(ProtocolChoice::Grpc); "by several")]
+    #[test_case(&["--target", "ws://a:1", "--target", "https://a:1"] => None; "schemes of both")]
+    #[test_case(&["--target", "a:1"] => None; "no scheme")]
     fn protocols(flags: &[&str]) -> Option<ProtocolChoice> {
         run(flags).unwrap().chosen_protocol()
     }

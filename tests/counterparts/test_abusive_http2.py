@@ -302,10 +302,10 @@ ROWS = {
         with_head(*HEAD, field("x-b", "c" * 4000, indexed=True), b"\xbe" * 16000), PROTOCOL
     ),
     "4 MB of headers": Row(
-        with_head(*HEAD, *((f"x-{n}", "v" * 1000) for n in range(4000))), {"ok"}
+        with_head(*HEAD, *((f"x-{n}", "v" * 1000) for n in range(4000))), PROTOCOL
     ),
     "2 MB of trailers": Row(
-        with_trailers(*OK, *((f"x-{n}", "v" * 1000) for n in range(2000))), {"ok"}
+        with_trailers(*OK, *((f"x-{n}", "v" * 1000) for n in range(2000))), PROTOCOL
     ),
     "a name in capitals": Row(
         with_head(HEAD[0], ("Content-Type", "application/grpc")), PROTOCOL, AGAINST
@@ -421,7 +421,7 @@ ROWS = {
     "a message of 100 kB": Row(
         with_trailers(("grpc-status", "13"), ("grpc-message", "A" * 100_000)),
         {"grpc.INTERNAL"},
-        "AAAA",
+        "INTERNAL",
     ),
     "only trailers": Row(
         answering(lambda it: headers(it, *HEAD, ("grpc-status", "5"), end=True)), {"grpc.NOT_FOUND"}

@@ -161,9 +161,11 @@ class Endurance(unittest.TestCase):
         last = found["series"][seconds - 2]
         self.assertGreater(last["completed"], users * 8, last)
         # Percentiles of the last eleven seconds are kept, so only after these is there nothing new. The
-        # allocator takes memory in pieces of up to 2 MiB, and gives some of them back.
+        # allocator takes memory in pieces of up to 2 MiB, and gives some of them back: it goes up and
+        # down by 4 MiB. Of the 400 connections of the last seconds each could leave 20 KiB unseen; the
+        # soak looks closer.
         growth = min(resident[-4:]) - min(resident[11:15])
-        self.assertLess(growth, 4096, f"KiB, second by second: {resident}")
+        self.assertLess(growth, 8192, f"KiB, second by second: {resident}")
 
 
 if __name__ == "__main__":

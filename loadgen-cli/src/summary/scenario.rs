@@ -90,10 +90,13 @@ fn silence(scenario: &Scenario, look: Look) -> Vec<String> {
     };
     let seconds = |s: f64| human::micros(s * 1e6);
     let end = if silence.to_end { " to the end" } else { "" };
+    let from = match silence.from_s {
+        0.0 => "the start".to_owned(),
+        from => seconds(from),
+    };
     let text = format!(
-        "none ended ok for {} from {} on{end}",
+        "none ended ok for {} from {from} on{end}",
         seconds(silence.longest_s),
-        seconds(silence.from_s)
     );
     field("silence", &text, look)
 }

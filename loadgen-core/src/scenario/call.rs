@@ -173,7 +173,7 @@ pub(super) fn check_reference_method(method: &str) -> Result<(), Option<String>>
 checked_text! {
     /// A value of gRPC metadata.
     MetadataValue, "MetadataValue",
-    "printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
+    "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
     is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 

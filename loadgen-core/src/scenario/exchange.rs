@@ -84,7 +84,7 @@ impl JsonSchema for Scalar {
 checked_text! {
     /// The value of a header field.
     HeaderValue, "HeaderValue",
-    "printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
+    "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
     super::call::is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 

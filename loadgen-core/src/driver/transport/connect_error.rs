@@ -54,7 +54,7 @@ pub(crate) enum Problem {
     TimedOut { stage: Stage, limit: Duration },
     #[error("the server speaks HTTP/1.1 on this port, and gRPC needs HTTP/2; check the port")]
     Http1,
-    #[error("the server expects TLS; use an `https://` target or a `tls` block")]
+    #[error("the server expects TLS; use an `https://` or `wss://` target, or a `tls` block")]
     TlsExpected,
     #[error(
         "the server closed the connection without answering; it may expect TLS (an `https://` \

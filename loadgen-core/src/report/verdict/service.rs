@@ -13,6 +13,11 @@ use crate::workload::{MessageFault, SampleKind};
 
 /// A silence is long when it lasts so many times the response time's p99, and over a second.
 const LONG_SILENCE_OF_P99: u64 = 10;
+/// One to the end of the load is worth a word from so many times on.
+const NOTABLE_SILENCE_OF_P99: u64 = 2;
+
+/// A larger share of failures than this is worth a word beside the percentiles.
+const NOTABLE_FAILURES: f64 = 0.1;
 
 pub(super) fn judge(
     scenario: &ScenarioRecord,
@@ -21,6 +26,7 @@ pub(super) fn judge(
 ) {
     judge_silence(scenario, conditions, findings);
     judge_remainder(scenario, findings);
+    judge_failures(scenario, findings);
     judge_targets(scenario, findings);
     judge_messages(scenario, findings);
 }
@@ -29,12 +35,17 @@ pub(super) fn judge(
 /// for what ended. What was left unanswered is in that histogram too, on top, and what waited for a
 /// user did so because of the silence: neither may excuse it.
 fn longest_allowed(scenario: &ScenarioRecord) -> Duration {
+    longest_of(scenario, LONG_SILENCE_OF_P99)
+}
+
+/// So many times that p99, and a second at the least, also where there are too few samples for one.
+fn longest_of(scenario: &ScenarioRecord, times_p99: u64) -> Duration {
     let times = &scenario.service_time;
     let cut_off = scenario.unanswered - scenario.dropped_unanswered;
     let ended = times.len().saturating_sub(cut_off);
     let is_enough = Quantile::P99.is_supported_by(ended);
     let p99 = is_enough.then(|| times.at(Quantile::P99.share() * ratio(ended, times.len())));
-    let of_p99 = p99.unwrap_or_default().saturating_mul(LONG_SILENCE_OF_P99);
+    let of_p99 = p99.unwrap_or_default().saturating_mul(times_p99);
     Duration::from_nanos(of_p99.max(LONG_SILENCE))
 }
 
@@ -46,11 +57,11 @@ pub(super) fn long_silence(scenario: &ScenarioRecord) -> Option<Stretch> {
 
 /// `for 1.5 s, from 2 s on`.
 pub(super) fn when(silence: Stretch) -> String {
-    format!(
-        "for {}, from {} on",
-        span(nanos(silence.length)),
-        span(nanos(silence.from)),
-    )
+    let from = match nanos(silence.from) {
+        0 => "the start".to_owned(),
+        from => span(from),
+    };
+    format!("for {}, from {from} on", span(nanos(silence.length)))
 }
 
 /// A service that has gone silent for good fails the run, unless a condition says how long it may be
@@ -61,8 +72,18 @@ fn judge_silence(
     findings: &mut Findings,
 ) {
     let last = scenario.silence.last;
-    if last.length <= longest_allowed(scenario) {
-        if let Some(silence) = long_silence(scenario) {
+    let allowed = longest_allowed(scenario);
+    if last.length <= allowed {
+        if last.length > longest_of(scenario, NOTABLE_SILENCE_OF_P99) {
+            findings.warnings.push(format!(
+                "`{}`: no iteration ended ok to the end of the load, {}, while some were under way: no \
+                 failure, as it is less than {LONG_SILENCE_OF_P99} times the service time's p99 \
+                 ({}), and yet the service may have died",
+                scenario.name,
+                when(last),
+                span(nanos(allowed)),
+            ));
+        } else if let Some(silence) = long_silence(scenario) {
             findings.warnings.push(format!(
                 "`{}`: no iteration ended ok {}, while some were under way",
                 scenario.name,
@@ -123,6 +144,20 @@ fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
         findings.warnings.push(format!(
             "`{name}`: {} above an hour and counted as one hour",
             were(scenario.saturated_samples, "sample"),
+        ));
+    }
+}
+
+/// Failures that are so many that the percentiles are theirs: a refused connection takes microseconds.
+fn judge_failures(scenario: &ScenarioRecord, findings: &mut Findings) {
+    let failed = scenario.ledger.failed;
+    let ended = failed + scenario.ledger.completed;
+    let share = ratio(failed, ended);
+    if share > NOTABLE_FAILURES && scenario.ledger.completed > 0 {
+        findings.warnings.push(format!(
+            "`{}`: {} of the times are of iterations that failed, which are in all percentiles",
+            scenario.name,
+            percent(share),
         ));
     }
 }

@@ -474,6 +474,40 @@ fn a_service_that_went_silent_fails_unless_told_otherwise() {
     }
 }
 
+/// A service that takes a second for each answer may be slow; and may have died.
+#[test]
+fn a_silence_that_may_be_a_slow_answer_is_told() {
+    let record = run(false, |record| {
+        silent(record, 2_500);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.reset();
+        scenario
+            .service_time
+            .saturating_record_n(1_000_000_000, 10_000);
+    });
+    let lax = ThresholdResult::new("error_rate < 95%", "%", Some(0.0), true);
+    let verdict = verdict(&record, &[vec![lax]]);
+    assert_eq!(verdict.status, Status::Pass);
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: no iteration ended ok to the end of the load, for 2.5 s, from 2 s on, while some were under way: no failure, as it is less than 10 times the service time's p99 (10 s), and yet the service may have died");
+}
+
+#[test]
+fn percentiles_of_failures_are_told() {
+    let told = |failed| {
+        let record = run(false, |record| {
+            let scenario = &mut record.scenarios[0];
+            scenario.ledger.completed -= failed;
+            scenario.ledger.failed = failed;
+            let refused = (Failure::Connect.into(), failed);
+            scenario.outcomes = vec![(Outcome::Ok, 10_000 - failed), refused];
+        });
+        verdict(&record, &[]).warnings.join("\n")
+    };
+    assert_eq!(told(1_000), "");
+    assert_eq!(told(10_000), "", "nothing else is in them");
+    insta::assert_snapshot!(told(5_700), @"`greet`: 57% of the times are of iterations that failed, which are in all percentiles");
+}
+
 /// 1,000 answers within a millisecond, then none: that those left unanswered are old does not make
 /// the silence an answer that is slow.
 #[test]

@@ -80,7 +80,12 @@ pub(super) fn explain(headers: &HeaderMap) -> String {
             let raw = String::from_utf8_lossy(raw);
             format!("the server sent a grpc-status that is not a number: \"{raw}\"")
         }
-        None => "the stream ended without a grpc-status".to_owned(),
+        None if headers.is_empty() => "the stream ended without a grpc-status".to_owned(),
+        // The library leaves out what comes after that, and does not say so.
+        None => format!(
+            "the stream ended without a grpc-status in the first {} KiB of its trailers",
+            MOST_HEAD_BYTES >> 10
+        ),
     }
 }
 

@@ -133,6 +133,44 @@ fn heads(fields: usize) -> String {
     })
 }
 
+/// Trailers are taken as far as the bound goes, and a status beyond it is lost.
+#[test_case(100 => String::new(); "as long as may be")]
+#[test_case(1000 => "the stream ended without a grpc-status in the first 64 KiB of its trailers"; "too long")]
+fn trailers(fields: usize) -> String {
+    run(async {
+        let mut whys = Vec::new();
+        for method in METHODS {
+            let server = Server::start(move |mut exchange: Exchange| async move {
+                exchange.read_all().await;
+                let mut stream = exchange.begin();
+                let _ = stream.send_data(framed(b""), false);
+                let mut trailers = http::HeaderMap::new();
+                for _ in 0..fields {
+                    let value = "v".repeat(100).parse().expect("a value");
+                    trailers.append("x-many", value);
+                }
+                trailers.extend(status("0"));
+                let _ = stream.send_trailers(trailers);
+            })
+            .await;
+            let driver = Driver::open(&plan(&[server.address], method)).await;
+            let outcome = driver.once().await;
+            let seen = driver.recorder.0.borrow();
+            let why = seen.explanations.last().map(|(_, why)| why.clone());
+            let why = why.unwrap_or_default();
+            let expected = match why.as_str() {
+                "" => Outcome::Ok,
+                _ => Failure::Protocol.into(),
+            };
+            assert_eq!(outcome, expected, "{method} {why}");
+            whys.push(why);
+        }
+        whys.dedup();
+        assert_eq!(whys.len(), 1, "{whys:?}");
+        whys.remove(0)
+    })
+}
+
 #[test]
 fn a_status_of_grpcs_beside_one_of_https_counts() {
     run(async {

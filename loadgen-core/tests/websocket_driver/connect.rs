@@ -97,6 +97,69 @@ fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
     })
 }
 
+/// What comes after the head, each in a packet of its own; the connection stays open.
+#[test_case("content-length: 300", &[&"A".repeat(300)], true => "A".repeat(80); "in the same packet")]
+#[test_case("content-length: 19", &["no healthy upstream"], false => "no healthy upstream"; "in the next packet")]
+#[test_case("content-length: 19", &["no healthy", " upstream"], true => "no healthy upstream"; "in two")]
+#[test_case("content-length: 2", &["no healthy"], true => "no"; "longer than it says")]
+#[test_case("content-length: 100000", &[&"A".repeat(10_000)], false => "A".repeat(80); "a long one")]
+#[test_case("content-length: 300", &[], false => ""; "none that was promised")]
+#[test_case("content-length: 300", &["no healthy"], false => "no healthy"; "one that stops")]
+#[test_case("server: x", &["no healthy", " upstream"], false => "no healthy upstream"; "of unknown length")]
+#[test_case("transfer-encoding: chunked", &["a\r\nno healthy\r\n9\r\n upstream\r\n0\r\n\r\n"], true => "no healthy upstream"; "chunks")]
+#[test_case("transfer-encoding: gzip, Chunked", &["a\r\nno he", "althy\r\n", "9\r", "\n upstream\r\n"], false => "no healthy upstream"; "chunks in pieces")]
+#[test_case("transfer-encoding: chunked", &[&"1\r\nA\r\n".repeat(5000)], false => "A".repeat(80); "many chunks")]
+fn a_refused_upgrade_shows_what_the_server_says(
+    field: &str,
+    body: &[&str],
+    same_packet: bool,
+) -> String {
+    let head = format!("HTTP/1.1 503 Service Unavailable\r\n{field}\r\n\r\n");
+    let mut packets = vec![head];
+    packets.extend(body.iter().map(|&it| it.to_owned()));
+    if same_packet {
+        let first = packets.remove(1);
+        packets[0].push_str(&first);
+    }
+    run(async move {
+        let server = serve(move |mut peer| {
+            let packets = packets.clone();
+            async move {
+                for packet in packets {
+                    // The client may have had enough.
+                    let _ = peer.tcp.write_all(packet.as_bytes()).await;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let _ = peer.tcp.read_to_end(&mut Vec::new()).await;
+            }
+        })
+        .await;
+        let driver = Driver::new(&plan(&[server.address], hello()));
+        assert_eq!(driver.once().await, Failure::Http(503).into());
+        let message = driver.recorder.explanation();
+        let said = message.split_once("(it says \"");
+        said.and_then(|(_, said)| said.split_once("\")"))
+            .map_or_else(String::new, |(said, _)| said.to_owned())
+    })
+}
+
+/// Nor does it make another failure of it.
+#[test]
+fn a_body_that_never_comes_takes_no_longer_than_there_is() {
+    run(async {
+        let server = serve(|mut peer| async move {
+            let head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\n";
+            peer.tcp.write_all(head).await.expect("sent");
+            let _ = peer.tcp.read_to_end(&mut Vec::new()).await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        plan.connect_timeout = Duration::from_millis(80);
+        let driver = Driver::new(&plan);
+        assert_eq!(driver.once().await, Failure::Http(503).into());
+    });
+}
+
 #[test_case("", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: no\r\n\r\n"
     => "the answer to the upgrade request is not WebSocket's: WebSocket protocol error: Key mismatch in \"Sec-WebSocket-Accept\" header"; "a wrong key")]
 #[test_case("", "SSH-2.0-OpenSSH_9.2\r\n"

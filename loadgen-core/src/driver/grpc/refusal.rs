@@ -3,17 +3,12 @@
 //! Owns how long and how far such an answer is read: far enough for its status, where one comes
 //! after its body, and for a person to see who answered.
 
-use std::time::Duration;
-
 use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
 
 use super::status;
 use crate::driver::transport::excerpt;
 use crate::outcome::Failure;
-
-/// How long the rest of such an answer is waited for. It mostly comes with its head.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// An answer whose head is not gRPC's.
 #[derive(Debug)]
@@ -36,7 +31,7 @@ pub(super) async fn of(
     }
     let mut beginning = Vec::new();
     // What cannot be read says no more than what could.
-    let rest = tokio::time::timeout(PATIENCE, read(body, &mut beginning)).await;
+    let rest = tokio::time::timeout(excerpt::PATIENCE, read(body, &mut beginning)).await;
     if let Ok(Some(trailers)) = rest
         && let Some(failure) = status::refused(&trailers).filter(|_| status != StatusCode::OK)
     {

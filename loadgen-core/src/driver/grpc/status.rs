@@ -80,7 +80,15 @@ pub(super) fn explain(headers: &HeaderMap) -> String {
             let raw = String::from_utf8_lossy(raw);
             format!("the server sent a grpc-status that is not a number: \"{raw}\"")
         }
-        None => "the stream ended without a grpc-status".to_owned(),
+        // A head, where there were no trailers.
+        None if headers.is_empty() || headers.contains_key(CONTENT_TYPE) => {
+            "the stream ended without a grpc-status".to_owned()
+        }
+        // The library leaves out what comes after that, and does not say so.
+        None => format!(
+            "the stream ended without a grpc-status in the first {} KiB of its trailers",
+            MOST_HEAD_BYTES >> 10
+        ),
     }
 }
 

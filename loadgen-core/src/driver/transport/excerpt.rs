@@ -1,9 +1,12 @@
 //! The beginning of what a server sent in place of what was expected, for messages to people.
 
+use std::time::Duration;
+
 /// The most of a body that a message to people repeats.
 const MOST_CHARS: usize = 80;
+/// How long the rest of such a body is waited for. It mostly comes with its head.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 /// So many bytes hold that many characters.
-#[cfg(feature = "grpc")]
 pub(crate) const ENOUGH_BYTES: usize = 4 * MOST_CHARS;
 
 /// The beginning of a body, as far as it is text.

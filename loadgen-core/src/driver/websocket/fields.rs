@@ -229,6 +229,60 @@ impl Visitor<'_> for KeyIs<'_> {
 /// The field by which the parser hands over a number that is no integer of 64 bits.
 const WRITTEN_NUMBER: &str = "$serde_json::private::Number";
 
+/// The number behind that name, and `None` where a server has sent an object with such a field. The
+/// parser hands over as a `String` what it has written itself, and what stands in a message as a `str`.
+struct Written;
+
+impl<'de> DeserializeSeed<'de> for Written {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_string<E>(self, number: String) -> Result<Self::Value, E> {
+        Ok(Some(number))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
 /// The value at the end of the way.
 struct AtTheEnd<'a, R>(&'a R);
 
@@ -276,12 +330,14 @@ impl<'de, T, R: Fn(Found<'_>) -> Option<T>> Visitor<'de> for AtTheEnd<'_, R> {
         let mut is_first = true;
         while let Some(is_number) = map.next_key_seed(KeyIs(WRITTEN_NUMBER))? {
             if is_first && is_number {
-                let written = map.next_value::<String>()?;
-                let float = written.parse().map(Found::Float);
-                return Ok((self.0)(float.unwrap_or(Found::Other)));
+                if let Some(written) = map.next_value_seed(Written)? {
+                    let float = written.parse().map(Found::Float);
+                    return Ok((self.0)(float.unwrap_or(Found::Other)));
+                }
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
             is_first = false;
-            map.next_value::<IgnoredAny>()?;
         }
         Ok((self.0)(Found::Other))
     }
@@ -340,6 +396,13 @@ mod tests {
     #[test_case(&json!(1), r#"{"type":1}"# => true; "a number")]
     #[test_case(&json!(1), r#"{"type":1.0}"# => true; "the same number")]
     #[test_case(&json!(1.5), r#"{"type":15e-1}"# => true; "a fraction")]
+    #[test_case(&json!(1.5), r#"{"type":{"$serde_json::private::Number":"1.5"}}"# => false; "an object that looks like a fraction")]
+    #[test_case(&json!(1.5), r#"{"type":{"\u0024serde_json::private::Number":"1\u002e5"}}"# => false; "the same in other words")]
+    #[test_case(&json!(1), r#"{"type":{"$serde_json::private::Number":1},"type":1}"# => true; "a number in an object, then one")]
+    #[test_case(&json!(1), r#"{"type":{"$serde_json::private::Number":1.5},"type":1}"# => true; "a fraction in an object, then one")]
+    #[test_case(&json!(1), r#"{"type":{"$serde_json::private::Number":"1","a":[]},"type":1}"# => true; "more in the object, then one")]
+    #[test_case(&json!(1), r#"{"type":{"$serde_json::private::Number":[{}]},"type":1}"# => true; "an array in an object, then one")]
+    #[test_case(&json!(1), r#"{"type":{"$serde_json::private::Number":null},"type":1}"# => true; "null in an object, then one")]
     #[test_case(&json!(-1), r#"{"type":-1}"# => true; "a negative one")]
     #[test_case(&json!(1), r#"{"type":"1"}"# => false; "a text is no number")]
     #[test_case(&json!(18_446_744_073_709_551_615_u64), r#"{"type":18446744073709551614}"# => false; "large and not the same")]

@@ -22,6 +22,7 @@ mod line;
 mod message;
 mod open;
 mod prepare;
+mod refusal;
 mod sequence;
 mod stray;
 mod stream;

@@ -119,7 +119,15 @@ impl Attempt<'_> {
         let key = HeaderValue::from_str(&generate_key()).expect("base64 fits into a header");
         self.request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
         let config = config(self.max_message);
-        let upgraded = upgrade(self.request, self.subprotocols, transport, config, &traffic).await;
+        let upgraded = upgrade(
+            self.request,
+            self.subprotocols,
+            transport,
+            config,
+            &traffic,
+            deadline,
+        )
+        .await;
         let (socket, headers) = upgraded.map_err(|error| {
             let first = traffic.first_bytes();
             // Under encryption, the first bytes are those of its own handshake.

@@ -1,8 +1,8 @@
-//! What is held of messages that have not come to their end, or not to the step that will listen for them.
+//! What is held of messages that have not come to their end, or not to the step that will listen for
+//! them.
 //!
 //! Owns the bound on that over all connections, of whatever scenario: the memory that they share is the
-//! process's. Each connection alone is bounded by the
-//! longest message taken, and there may be many.
+//! process's. Each connection alone is bounded by the longest message taken, and there may be many.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{
     CapacityError, Error, ProtocolError, SubProtocolError,
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::refusal;
 use super::watch::Watched;
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::wire::Traffic;
@@ -24,13 +26,15 @@ use crate::driver::transport::wire::Traffic;
 /// The longest head of an answer that is taken.
 const MOST_HEAD_BYTES: usize = 64 << 10;
 
-/// Asks for the upgrade; the answer must be one. `offered` are the subprotocols of the request.
+/// Asks for the upgrade; the answer must be one. `offered` are the subprotocols of the request. One that
+/// refuses is read on for a while to see what it says, and not beyond `deadline`.
 pub(super) async fn upgrade(
     request: Request<()>,
     offered: &str,
     mut transport: Transport,
     config: WebSocketConfig,
     traffic: &Rc<Traffic>,
+    deadline: Instant,
 ) -> Result<(WebSocketStream<Watched>, HeaderMap), Error> {
     let (request, key) = generate_request(request)?;
     transport.write_all(&request).await?;
@@ -49,7 +53,8 @@ pub(super) async fn upgrade(
     };
     let rest = came.split_off(head_len);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::Http(Box::new(response.map(|_| Some(rest)))));
+        let body = refusal::beginning(&response, rest, &mut transport, deadline).await;
+        return Err(Error::Http(Box::new(response.map(|_| Some(body)))));
     }
     let headers = response.into_parts().0.headers;
     check(&headers, &key, offered)?;
@@ -88,7 +93,7 @@ fn check(headers: &HeaderMap, key: &str, offered: &str) -> Result<(), ProtocolEr
 }
 
 /// Whether a header field, a list of tokens over one line or several, has this one.
-fn has_token(headers: &HeaderMap, name: &http::HeaderName, token: &str) -> bool {
+pub(super) fn has_token(headers: &HeaderMap, name: &http::HeaderName, token: &str) -> bool {
     let lines = headers.get_all(name).iter();
     lines
         .filter_map(|line| line.to_str().ok())

@@ -1,6 +1,7 @@
 """What no row of the tables of abusive servers shows: a terminal, a pipe that nobody reads, signals, and
 memory that grows with what a server says."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -189,6 +190,27 @@ class Memory(unittest.TestCase):
         self.assertEqual(found["outcomes"], {"ok": 0, "protocol": 30})
         self.assertEqual(found["connections"]["opened"], books.accepted)
         self.assertIn("at most", found["failures"][0]["example"])
+
+    def test_a_long_message_on_each_connection(self):
+        # One after the other: what one was read into is not kept while the next one comes.
+        turn = asyncio.Lock()
+        long = abusive_websocket.frame(abusive_websocket.BINARY, bytes(24 << 20))
+
+        async def answers_at_length(peer):
+            await peer.upgrade()
+            async for kind, payload in peer.messages():
+                async with turn:
+                    await peer.send(long)
+                await peer.send(abusive_websocket.frame(kind, payload))
+
+        load = {"closed": {"users": 20, "iterations_per_user": 2}}
+        with Host() as host:
+            address = host.serve(answers_at_length, Books(), abusive_websocket.Peer)
+            step = WEBSOCKET.step["websocket"] | {"repeat": 2, "in_flight": 2}
+            plan = scenario("abused", address, {"websocket": step}, load=load, timeout="30s")
+            with Run(plan, limits=LIMITS, most_kib=320 << 10) as running:
+                (found,) = running.result()["scenarios"]
+        self.assertEqual(found["outcomes"], {"ok": 40})
 
 
 if __name__ == "__main__":

@@ -360,7 +360,7 @@ fn plaintext_to_a_tls_server() {
         ends(
             &Driver::prepare_error(&plan(&[secure.server.address], "Hello")).await,
             secure.server.address,
-            "the server expects TLS; use an `https://` target or a `tls` block",
+            "the server expects TLS; use an `https://` or `wss://` target, or a `tls` block",
         );
     });
 }

@@ -165,7 +165,7 @@ fn a_body_that_never_comes_takes_no_longer_than_there_is() {
 #[test_case("", "SSH-2.0-OpenSSH_9.2\r\n"
     => "the server sent something that is not HTTP/1.1 (it begins with \"SSH-2.0-OpenSSH_\"); check the port"; "another protocol")]
 #[test_case("", "\x15\x03\x03\x00\x02\x02\x46"
-    => "the server expects TLS; use an `https://` target or a `tls` block"; "TLS")]
+    => "the server expects TLS; use an `https://` or `wss://` target, or a `tls` block"; "TLS")]
 #[test_case("", ""
     => "the server closed the connection without answering the upgrade request; it may expect TLS (a `wss://` target or a `tls` block)"; "nothing")]
 #[test_case("chat", "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: KEY\r\n\r\n"

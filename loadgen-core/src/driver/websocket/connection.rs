@@ -11,18 +11,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::{Sink, SinkExt, Stream};
+use futures::{FutureExt, Sink, SinkExt, Stream};
 use http::HeaderValue;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
 use super::account::Account;
 use super::sequence::Sequence;
 use super::unfinished::Unfinished;
-use super::watch::Watched;
+use super::watch::{Watch, Watched};
 use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::wire::Traffic;
@@ -37,6 +37,12 @@ const WRITE_BUFFER_BYTES: usize = 64 << 10;
 /// there are more, nothing is read between two steps.
 const MOST_WAITING: usize = 16 << 10;
 const MOST_WAITING_BYTES: usize = 1 << 20;
+
+/// What a message of so many bytes was read into is not kept.
+const LONG_MESSAGE_BYTES: usize = 64 << 10;
+
+/// A socket is renewed without waiting.
+const RENEWED: &str = "renewed at once";
 
 /// What comes before the payload of a server's ping or pong.
 const HEADER_BYTES: usize = 2;
@@ -53,7 +59,10 @@ pub(super) fn config(max_message: u32) -> WebSocketConfig {
 
 /// An open connection.
 pub(super) struct Connection {
-    socket: WebSocketStream<Watched>,
+    /// Whether the library still has what it read a long message into.
+    had_long: bool,
+    /// There but while it is renewed.
+    socket: Option<WebSocketStream<Watched>>,
     traffic: Rc<Traffic>,
     /// The last message or pong, where that is known.
     received: Option<Receipt>,
@@ -212,7 +221,8 @@ impl Connection {
         since: Nanos,
     ) -> Self {
         Self {
-            socket,
+            had_long: false,
+            socket: Some(socket),
             traffic,
             received: None,
             held: unfinished.beside(),
@@ -227,6 +237,35 @@ impl Connection {
             feed: Sequence::default(),
             counted: None,
         }
+    }
+
+    #[inline]
+    fn socket(&mut self) -> Pin<&mut WebSocketStream<Watched>> {
+        Pin::new(self.socket.as_mut().expect(RENEWED))
+    }
+
+    #[inline]
+    fn watch(&self) -> &Watch {
+        self.socket.as_ref().expect(RENEWED).get_ref().watch()
+    }
+
+    /// Has the library forget what it read a long message into, which it would keep for as long as the
+    /// connection is open. Only where nothing is lost by it: all that came was handed on, and all that
+    /// was to be sent has left.
+    #[cold]
+    fn forget_long_message(&mut self, cx: &mut Context<'_>) {
+        if !self.watch().is_all_handed_on()
+            || !matches!(self.socket().poll_flush(cx), Poll::Ready(Ok(())))
+        {
+            return;
+        }
+        self.socket = self.socket.take().and_then(|socket| {
+            let config = *socket.get_config();
+            let renewed =
+                WebSocketStream::from_raw_socket(socket.into_inner(), Role::Client, Some(config));
+            renewed.now_or_never()
+        });
+        self.had_long = false;
     }
 
     /// Just before the last write in which the kernel took anything.
@@ -250,7 +289,7 @@ impl Connection {
     #[inline]
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Lost>> {
         loop {
-            let Poll::Ready(next) = Pin::new(&mut self.socket).poll_next(cx) else {
+            let Poll::Ready(next) = self.socket().poll_next(cx) else {
                 let checked = self.unfinished.check(self.came());
                 return match checked {
                     Ok(()) => Poll::Pending,
@@ -262,6 +301,10 @@ impl Connection {
                     let came = self.came();
                     self.unfinished.is_complete(came);
                     self.note_receipt();
+                    self.had_long |= message.len() >= LONG_MESSAGE_BYTES;
+                    if self.had_long {
+                        self.forget_long_message(cx);
+                    }
                     return Poll::Ready(Ok(Incoming::Message(message)));
                 }
                 Some(Ok(Message::Pong(payload))) => {
@@ -275,14 +318,14 @@ impl Connection {
                 }
                 Some(Ok(Message::Frame(_))) => continue,
                 Some(Ok(Message::Close(frame))) => {
-                    let code = self.socket.get_ref().watch().close_code();
+                    let code = self.watch().close_code();
                     Lost::closed(frame.as_ref(), code)
                 }
                 Some(Err(error)) => error.into(),
                 None => Error::ConnectionClosed.into(),
             };
             // A close is answered in kind, if that goes without waiting.
-            let _ = Pin::new(&mut self.socket).poll_flush(cx);
+            let _ = self.socket().poll_flush(cx);
             return Poll::Ready(Err(lost));
         }
     }
@@ -290,25 +333,25 @@ impl Connection {
     /// Bytes of frames that came.
     #[inline]
     fn came(&self) -> u64 {
-        self.socket.get_ref().watch().bytes()
+        self.watch().bytes()
     }
 
     #[inline]
     fn note_receipt(&mut self) {
-        self.received = self.socket.get_ref().watch().next();
+        self.received = self.watch().next();
     }
 
     /// Whether one more message may be handed over.
     #[inline]
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        let polled = ready!(Pin::new(&mut self.socket).poll_ready(cx));
+        let polled = ready!(self.socket().poll_ready(cx));
         Poll::Ready(polled.map_err(|error| self.not_sent(error, cx)))
     }
 
     /// Hands a message over; [`Self::poll_flush`] sends what was handed over together.
     #[inline]
     pub(super) fn feed(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Lost> {
-        Pin::new(&mut self.socket)
+        self.socket()
             .start_send(message)
             .map_err(|error| self.not_sent(error, cx))
     }
@@ -321,7 +364,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Lost>> {
         self.traffic.writes_at(now);
-        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        let polled = self.socket().poll_flush(cx);
         // Where nothing was left to write, it is not for a later write.
         self.traffic.writes_at(None);
         let polled = ready!(polled);
@@ -395,6 +438,9 @@ impl Connection {
             code: CloseCode::Normal,
             reason: "".into(),
         };
-        self.socket.send(Message::Close(Some(frame))).await.is_ok()
+        self.socket()
+            .send(Message::Close(Some(frame)))
+            .await
+            .is_ok()
     }
 }

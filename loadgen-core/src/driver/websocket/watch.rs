@@ -93,6 +93,11 @@ impl Watch {
         self.receipts.borrow_mut().pop_front().flatten()
     }
 
+    /// Whether the library has handed on all that came, and holds nothing of a frame to come.
+    pub(super) fn is_all_handed_on(&self) -> bool {
+        self.receipts.borrow().is_empty() && self.scanner.borrow().ended_with_message
+    }
+
     /// The code of the first close that came, if one came that has a code.
     pub(super) fn close_code(&self) -> Option<u16> {
         let scanner = self.scanner.borrow();

@@ -21,6 +21,7 @@ mod screen;
 mod settings;
 mod signals;
 mod sinks;
+mod stderr;
 mod suite;
 mod summary;
 mod targets;
@@ -37,5 +38,6 @@ fn main() -> ExitCode {
         output::error(&error);
         error.exit()
     });
+    stderr::flush();
     exit.into()
 }

@@ -20,6 +20,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::paint::Paint;
+use crate::stderr;
 
 /// What a file of results holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +240,8 @@ pub(crate) fn print_as_it_is(text: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Unexpected`] when not all of it was taken.
 pub(crate) fn print_whole(text: &str) -> Result<(), Error> {
+    // Where both are one terminal, what was said before stands before it.
+    stderr::flush();
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
@@ -290,9 +293,9 @@ pub(crate) fn shown(text: &str) -> String {
     out
 }
 
-/// Prints a line on stderr. There is nowhere to say that this failed.
+/// Prints a line on stderr.
 pub(crate) fn note(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown(&line.to_string()));
+    stderr::line(shown(&line.to_string()));
 }
 
 /// Says on stderr why a command could not do its work.

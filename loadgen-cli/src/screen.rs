@@ -1,12 +1,11 @@
 //! The part of a terminal that is drawn over again, and lines that must not be torn by it.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{self, IsTerminal};
 
 use loadgen_core::text;
 
 use crate::paint::Paint;
-use crate::{flow, output, terminal};
+use crate::{flow, output, stderr, terminal};
 
 /// One line of the redrawn part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +30,6 @@ pub(crate) enum Tone {
 /// Standard error, shared by whoever has something to say during a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Screen {
-    /// Whether lines that are drawn over again stand on the terminal now.
-    drawn: Arc<Mutex<bool>>,
     terminal: bool,
     paint: Paint,
 }
@@ -43,7 +40,6 @@ impl Screen {
         let paint = Paint::for_stderr();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            drawn: Arc::default(),
             terminal: io::stderr().is_terminal() && !dumb,
             paint,
         }
@@ -68,41 +64,21 @@ impl Screen {
     pub(crate) fn redraw(&self, lines: &[Line]) {
         let (columns, rows) = self.room();
         let shown = &lines[..lines.len().min(rows)];
-        let mut drawn = self.drawn();
-        *drawn = !shown.is_empty();
-        write(&redrawing(&painted(shown, columns, self.paint)));
+        match shown {
+            [] => stderr::clear(),
+            shown => stderr::draw(redrawing(&painted(shown, columns, self.paint))),
+        }
     }
 
     /// Prints a line that stays, above what is drawn over again.
     pub(crate) fn note(&self, line: &str) {
-        let line = output::shown(line);
-        let mut drawn = self.drawn();
-        write(&match std::mem::take(&mut *drawn) {
-            true => noting(&line),
-            false => format!("{line}\n"),
-        });
+        stderr::line(output::shown(line));
     }
 
     /// Takes away what was drawn.
     pub(crate) fn clear(&self) {
-        let mut drawn = self.drawn();
-        if std::mem::take(&mut *drawn) {
-            write(&redrawing(&[]));
-        }
+        stderr::clear();
     }
-
-    fn drawn(&self) -> MutexGuard<'_, bool> {
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Writes while the caller holds what says what stands on the terminal.
-fn write(text: &str) {
-    let mut stderr = io::stderr().lock();
-    // There is nowhere to say that this failed.
-    let _ = stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush());
 }
 
 /// What makes a terminal show these lines in place of those drawn before.
@@ -115,7 +91,7 @@ fn write(text: &str) {
 ///
 /// What was there is written over and erased behind, never erased from the top: where that is the
 /// screen's first row, tmux keeps what it erases among what has scrolled away.
-fn redrawing(lines: &[String]) -> String {
+pub(crate) fn redrawing(lines: &[String]) -> String {
     let erased = "\x1b[K\n";
     let up = match lines.len() {
         0 => return "\r \x1b[J\r".to_owned(),
@@ -126,7 +102,7 @@ fn redrawing(lines: &[String]) -> String {
 }
 
 /// What makes a terminal show a line that stays in place of those drawn before.
-fn noting(line: &str) -> String {
+pub(crate) fn noting(line: &str) -> String {
     format!("\r{line}\x1b[J\n")
 }
 

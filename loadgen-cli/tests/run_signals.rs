@@ -232,35 +232,60 @@ fn a_second_interrupt_cuts_off_and_still_reports() {
 /// Where nobody reads what it says.
 #[test]
 fn a_second_interrupt_cuts_off_while_standard_error_is_full() {
-    let (unread, stderr) = std::io::pipe().expect("a pipe");
-    let mut rest = stderr.try_clone().expect("a descriptor");
+    let (unread, stderr) = full_pipe();
     let server = Server::start(&["--delay", "50s"]);
     let proxy = Proxy::start(&server.address);
-    let mut child = loadgen(&["run", "-s", "hello_light", "-d", "60s", "--grpc-target"])
+    let args = ["run", "-s", "hello_light", "-d", "60s", "--json"];
+    let child = loadgen(&[&args[..], &["--grpc-target"]].concat())
         .arg(&proxy.address)
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(stderr)
         .spawn()
         .expect("loadgen starts");
     proxy.wait_for_requests();
-    // More than there is room for; it waits for as long as the test does.
-    thread::spawn(move || rest.write_all(&[b' '; 1 << 20]));
-    let mut holds = 0;
-    // How much there is room for depends on how it was written before.
-    while holds == 0 || holds != rustix::io::ioctl_fionread(&unread).expect("a pipe") {
-        holds = rustix::io::ioctl_fionread(&unread).expect("a pipe");
-        wait(200);
-    }
     signal(&child, Signal::INT);
     assert!(
         !proxy.sees_an_end(Duration::from_secs(1)),
         "the first lets it finish"
     );
     signal(&child, Signal::INT);
-    let is_cut_off = proxy.sees_an_end(SOON);
-    child.kill().expect("it is there");
-    child.wait().expect("it ends");
-    assert!(is_cut_off);
+    reported(&finish(child, SOON));
+    drop(unread);
+}
+
+/// Nobody reads what is said, and nothing that was measured is lost by it.
+#[test]
+fn results_are_written_while_standard_error_is_full() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let result = folder.path().join("result.json");
+    let (unread, stderr) = full_pipe();
+    let child = loadgen(&["run", "-s", "hello_light", "--json", "--out"])
+        .arg(format!("json={}", result.display()))
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .expect("loadgen starts");
+    let said = finish(child, SOON);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let written = std::fs::read(result).expect("the file");
+    let written: Value = serde_json::from_slice(&written).expect("JSON");
+    assert_eq!(written, said.json());
+    drop(unread);
+}
+
+/// A pipe that has no room, and its other end.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (unread, full) = std::io::pipe().expect("a pipe");
+    let mut rest = full.try_clone().expect("a descriptor");
+    // More than there is room for; it waits for as long as the test does.
+    thread::spawn(move || rest.write_all(&[b' '; 1 << 20]));
+    let mut holds = 0;
+    // How much there is room for depends on the system.
+    while holds == 0 || holds != rustix::io::ioctl_fionread(&unread).expect("a pipe") {
+        holds = rustix::io::ioctl_fionread(&unread).expect("a pipe");
+        wait(200);
+    }
+    (unread, full)
 }
 
 #[test]

@@ -179,7 +179,6 @@ fn serve_until_told(
                 server.stop();
             }
         }
-        None
     });
     match wait(&told, serving, reporter.as_mut()) {
         // Side by side: none is to take connections while another one ends.

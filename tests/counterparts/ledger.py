@@ -41,9 +41,6 @@ def of_scenario(scenario):
                 messages[what] += count
     counters |= {f"messages.{way}": count for way, count in messages.items()}
     for backend in scenario["backends"]:
-        # What no server put its name to is told of at the end only.
-        if backend["id"] == "(unnamed)":
-            continue
         head = f"backends.{clean(backend['id'])}"
         counters[f"{head}.requests"] = backend["requests"]
         counters[f"{head}.failed"] = backend["failed"]

@@ -87,24 +87,27 @@ class Processes(unittest.TestCase):
             with self.subTest(users=users), make() as server:
                 load = {"open": {"rate": "500/s", "duration": "6s", "users": {"max": users}}}
                 plan = scenario("ws", server.address, ECHO, load=load, late_after="20ms")
-                for attempt in range(1, 4):
+                for _ in range(4):
                     with Run(plan) as running:
                         time.sleep(3)
                         server.freeze(1)
                         document = running.result()
-                    # Where others take its processor away, loadgen says so, and it is another
-                    # truth than the one looked for here.
-                    verdict = document["verdict"]
-                    if verdict["status"] != "invalid" or attempt == 3:
+                    (found,), verdict = document["scenarios"], document["verdict"]
+                    self.check_counts(found, planned=3000)
+                    # Where others take its processor away, loadgen says so, and its times are
+                    # another truth than the one looked for here.
+                    if verdict["status"] != "invalid":
+                        self.assertEqual(verdict["status"], "pass", verdict)
+                        self.check_frozen(found, stop=1, total=6)
                         break
-                self.assertIn(verdict["status"], ("pass", "invalid"), verdict)
-                self.check_frozen(document["scenarios"][0], stop=1, total=6, planned=3000)
 
-    def check_frozen(self, found, stop, total, planned):
+    def check_counts(self, found, planned):
         self.assertEqual(found["ledger"]["planned"], planned)
         self.assertEqual(found["ledger"]["dropped"], 0)
         self.assertEqual(found["outcomes"], {"ok": planned})
         self.assertEqual(found["connections"]["dropped"], 0)
+
+    def check_frozen(self, found, stop, total):
         # Arrivals due while it stands still wait for the rest of that time, so that the quantile q
         # is stop - (1 - q) * total. What has piled up takes the server a moment more.
         response = found["response_time_us"]

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::screen;
 
-/// How long what was said is waited for, all in all, before something that must come after it.
+/// How long what was said is waited for before something that must come after it, once until somebody
+/// reads again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Lines that wait to be read. Of more the oldest are let go: nobody has read them for hours.
@@ -114,6 +115,8 @@ impl Shared {
                 .and_then(|()| stream.flush());
             waiting = self.waiting();
             waiting.is_busy = false;
+            // Somebody reads again.
+            waiting.is_unread = false;
             self.changed.notify_all();
         }
     }

@@ -130,8 +130,12 @@ impl Secrets {
 /// How much of a secret the text begins with, where it ends within it or was cut there.
 fn cut_off(text: &str, secret: &str) -> Option<usize> {
     let same = text.bytes().zip(secret.bytes());
-    let len = same.take_while(|(a, b)| a == b).count();
-    let rest = text.get(len..)?;
+    let mut len = same.take_while(|(a, b)| a == b).count();
+    // An ellipsis begins with the same bytes as a dash does.
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    let rest = &text[len..];
     // A text that is quoted ends before its quote.
     let is_end = rest.is_empty() || rest.starts_with(['…', '"']);
     (len >= SHORTEST && is_end).then_some(len)

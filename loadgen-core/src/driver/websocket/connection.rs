@@ -61,6 +61,8 @@ pub(super) fn config(max_message: u32) -> WebSocketConfig {
 pub(super) struct Connection {
     /// Whether the library still has what it read a long message into.
     had_long: bool,
+    /// Whether we have said good-bye: what the library knows of that must not be forgotten.
+    is_closing: bool,
     /// There but while it is renewed.
     socket: Option<WebSocketStream<Watched>>,
     traffic: Rc<Traffic>,
@@ -222,6 +224,7 @@ impl Connection {
     ) -> Self {
         Self {
             had_long: false,
+            is_closing: false,
             socket: Some(socket),
             traffic,
             received: None,
@@ -302,7 +305,7 @@ impl Connection {
                     self.unfinished.is_complete(came);
                     self.note_receipt();
                     self.had_long |= message.len() >= LONG_MESSAGE_BYTES;
-                    if self.had_long {
+                    if self.had_long && !self.is_closing {
                         self.forget_long_message(cx);
                     }
                     return Poll::Ready(Ok(Incoming::Message(message)));

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_held_beside_shares_the_bound() {
-        let all = AllUnfinished::new(1);
+        let all = alone(1);
         let mut one = Unfinished::among(&all);
         let mut beside = one.beside();
         assert_eq!(beside.check(200 << 20), Ok(()));

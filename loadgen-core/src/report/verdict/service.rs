@@ -83,7 +83,8 @@ fn judge_silence(
                 when(last),
                 span(nanos(allowed)),
             ));
-        } else if let Some(silence) = long_silence(scenario) {
+        }
+        if let Some(silence) = long_silence(scenario) {
             findings.warnings.push(format!(
                 "`{}`: no iteration ended ok {}, while some were under way",
                 scenario.name,

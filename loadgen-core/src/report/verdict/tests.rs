@@ -491,6 +491,30 @@ fn a_silence_that_may_be_a_slow_answer_is_told() {
     insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: no iteration ended ok to the end of the load, for 2.5 s, from 2 s on, while some were under way: no failure, as it is less than 10 times the service time's p99 (10 s), and yet the service may have died");
 }
 
+/// It is not all that there is to say.
+#[test]
+fn a_longer_silence_before_is_told_too() {
+    let record = run(false, |record| {
+        silent(record, 2_500);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.reset();
+        scenario
+            .service_time
+            .saturating_record_n(1_000_000_000, 10_000);
+        scenario.silence.longest = Stretch {
+            from: Duration::ZERO,
+            length: Duration::from_secs(30),
+        };
+    });
+    let lax = ThresholdResult::new("error_rate < 95%", "%", Some(0.0), true);
+    let warnings = verdict(&record, &[vec![lax]]).warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[1].contains("for 30 s, from the start on"),
+        "{warnings:?}"
+    );
+}
+
 #[test]
 fn percentiles_of_failures_are_told() {
     let told = |failed| {

@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use loadgen_core::text;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -166,8 +167,8 @@ impl Pending {
     }
 }
 
-/// Says that a pipe which nobody reads is waited for, as opening it does. `None` where somebody reads
-/// it, it is open already.
+/// The pipe where somebody reads it. Where nobody does, says that opening it will wait for that; what
+/// else is wrong is for that to tell.
 fn find_reader(path: &Path) -> Option<File> {
     let mut options = OpenOptions::new();
     // Does not wait, and is refused where nobody reads.
@@ -175,7 +176,11 @@ fn find_reader(path: &Path) -> Option<File> {
         .write(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
     let opened = options.open(path);
-    if opened.is_err() {
+    let nobody_reads = Some(Errno::NXIO.raw_os_error());
+    if opened
+        .as_ref()
+        .is_err_and(|error| error.raw_os_error() == nobody_reads)
+    {
         note(format_args!(
             "waiting for somebody to read the pipe {}, where the result goes",
             path.display()

@@ -108,7 +108,7 @@ impl Times {
         self.began.map(|(_, at)| at)
     }
 
-    /// A frame of this kind, which came last, was followed by another one in the same read.
+    /// A frame of this kind, which came last, was followed by something else in the same read.
     fn was_not_last(&mut self, kind: u8, receipt: Option<Receipt>) {
         if self.received.is_some() {
             self.received = receipt;
@@ -267,19 +267,18 @@ impl Tap {
     #[inline]
     fn came(&self, bytes: &[u8]) {
         let (last, earlier) = (self.traffic.received(), self.traffic.received_earlier());
-        // Each is taken for the last one of the read until another one follows.
+        let mut inward = self.inward.borrow_mut();
+        // Each is taken for the last one of the read until anything follows.
         let mut previous = None;
-        self.inward.borrow_mut().scan(bytes, |frame| {
+        inward.scan(bytes, |frame| {
+            if let Some(previous) = previous.take() {
+                self.was_not_last(previous, earlier);
+            }
             if !frame.is_of_message() && frame.kind != RST_STREAM {
                 return;
             }
             self.answers.set(self.answers.get() + 1);
             let streams = &mut *self.streams.borrow_mut();
-            if let Some((stream, kind)) = previous.take()
-                && let Some(times) = streams.get_mut(&stream)
-            {
-                times.was_not_last(kind, earlier);
-            }
             let Some(times) = streams.get_mut(&frame.stream) else {
                 return;
             };
@@ -289,12 +288,25 @@ impl Tap {
             }
             let data = times.data.as_mut().filter(|_| frame.kind == DATA);
             if ends || data.is_some() {
-                previous = Some((frame.stream, frame.kind));
+                previous = Some(frame);
             }
             if let Some(data) = data {
                 data.came.push(frame.data_len(), last);
             }
         });
+        if let Some(previous) = previous
+            && inward.is_amid_frame()
+        {
+            self.was_not_last(previous, earlier);
+        }
+    }
+
+    /// This frame, which came last, was followed by something else in the same read.
+    #[inline]
+    fn was_not_last(&self, frame: Frame, receipt: Option<Receipt>) {
+        if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
+            times.was_not_last(frame.kind, receipt);
+        }
     }
 }
 
@@ -390,6 +402,11 @@ impl Scanner {
         }
     }
 
+    /// Whether what has passed ends within a frame.
+    fn is_amid_frame(&self) -> bool {
+        self.have > 0
+    }
+
     /// The header is whole.
     fn begin(&mut self) {
         let [a, b, c, kind, flags, d, e, f, g] = self.header;
@@ -437,9 +454,13 @@ impl Hasher for StreamHasher {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use test_case::test_case;
 
     use super::*;
     use crate::clock::{Clock, StampClock};
+
+    const PING: u8 = 6;
+    const WINDOW_UPDATE: u8 = 8;
 
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let len = (payload.len() as u32).to_be_bytes();
@@ -518,6 +539,31 @@ mod tests {
         tap.came(&message(3));
         let unread = Some(Receipt { since: 2, at: 3 });
         assert_eq!(tap.received_up_to(3, 10), unread);
+    }
+
+    /// Once a reply was taken for the last of its read because what followed is no part of a reply.
+    #[test_case(&frame(PING, 0, 0, &[0; 8]); "a ping")]
+    #[test_case(&frame(WINDOW_UPDATE, 0, 0, &[0; 4]); "room")]
+    #[test_case(&frame(DATA, 0, 3, b"hello"); "a message of which nobody asks")]
+    #[test_case(&frame(DATA, 0, 1, b"hello")[..12]; "half a message")]
+    #[test_case(&frame(DATA, 0, 1, b"hello")[..4]; "half a header")]
+    fn whatever_follows_a_reply_puts_it_in_doubt(after: &[u8]) {
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
+        let reply = [
+            frame(DATA, 0, 1, b"hello"),
+            frame(HEADERS, END_STREAM, 5, &[]),
+        ];
+        for reply in [reply.concat(), [&reply[1][..], &reply[0]].concat()] {
+            let tap = Tap::new(&traffic);
+            tap.watch_data(1, false);
+            tap.watch(5);
+            traffic.came(Some(1), true);
+            traffic.came(Some(2), true);
+            tap.came(&[&reply, after].concat());
+            let shared = Some(Receipt { since: 1, at: 2 });
+            assert_eq!(tap.received_up_to(1, 5), shared);
+            assert_eq!(tap.take(5).received, shared);
+        }
     }
 
     /// Two messages in one frame, two in the next: each has the time of its own frame.

@@ -548,12 +548,12 @@ mod tests {
     #[test_case(&frame(DATA, 0, 1, b"hello")[..12]; "half a message")]
     #[test_case(&frame(DATA, 0, 1, b"hello")[..4]; "half a header")]
     fn whatever_follows_a_reply_puts_it_in_doubt(after: &[u8]) {
-        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let reply = [
             frame(DATA, 0, 1, b"hello"),
             frame(HEADERS, END_STREAM, 5, &[]),
         ];
         for reply in [reply.concat(), [&reply[1][..], &reply[0]].concat()] {
+            let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
             let tap = Tap::new(&traffic);
             tap.watch_data(1, false);
             tap.watch(5);

@@ -42,8 +42,10 @@ pub(crate) struct Traffic {
     is_all: Cell<bool>,
     /// Whether more of it is held by what decrypts it.
     holds_more: Cell<bool>,
-    /// The stamp before that of the last read.
-    stamp_before: Cell<Nanos>,
+    /// What comes next has not come before.
+    not_before: Cell<Nanos>,
+    /// Whether the last read found nothing, so that whatever comes wakes the thread.
+    is_awaited: Cell<bool>,
 }
 
 impl Traffic {
@@ -63,7 +65,8 @@ impl Traffic {
             received: Cell::new(None),
             is_all: Cell::new(true),
             holds_more: Cell::new(false),
-            stamp_before: Cell::new(0),
+            not_before: Cell::new(0),
+            is_awaited: Cell::new(false),
         }
     }
 
@@ -117,7 +120,7 @@ impl Traffic {
     }
 
     /// When the kernel received what came before the end of the last read: at its stamp, or at any
-    /// time since the stamp before, and since the thread had slept.
+    /// time since the stamp before, and since the thread had slept, where it would have been woken.
     #[inline]
     pub(crate) fn received_earlier(&self) -> Option<Receipt> {
         self.received.get()
@@ -129,22 +132,37 @@ impl Traffic {
         self.holds_more.set(more);
     }
 
+    /// A read found nothing. Whoever reads is woken by what comes.
+    #[inline]
+    pub(crate) fn found_nothing(&self) {
+        self.is_awaited.set(true);
+    }
+
     /// A read brought what was received at `at`, and `is_all` there was.
     #[inline]
     pub(crate) fn came(&self, at: Option<Nanos>, is_all: bool) {
         let before = self.received.get().map(|last| last.at);
         // What is read in pieces has one stamp all the same.
         if let Some(before) = before.filter(|&before| Some(before) != at) {
-            self.stamp_before.set(before);
+            self.rules_out(before);
+        }
+        // Where nobody waited for it, it may have lain there while the thread slept.
+        if self.is_awaited.take()
+            && let Some(at) = at
+        {
+            self.rules_out(self.stamps.busy_since(at));
         }
         self.is_all.set(is_all);
-        self.received.set(at.map(|at| {
-            let since = self.stamp_before.get().max(self.stamps.busy_since(at));
-            Receipt {
-                since: since.min(at),
-                at,
-            }
+        self.received.set(at.map(|at| Receipt {
+            since: self.not_before.get().min(at),
+            at,
         }));
+    }
+
+    /// Nothing that is read from now on came before that moment.
+    #[inline]
+    fn rules_out(&self, before: Nanos) {
+        self.not_before.set(self.not_before.get().max(before));
     }
 
     /// The first bytes that ever came.
@@ -243,7 +261,11 @@ impl AsyncRead for Wire {
         let this = &mut *self;
         match &mut this.socket {
             Socket::Tcp(tcp) if this.is_stamped => {
-                let (stamp, is_all) = ready!(stamped::poll_read(tcp, cx, buf))?;
+                let Poll::Ready(read) = stamped::poll_read(tcp, cx, buf) else {
+                    this.traffic.found_nothing();
+                    return Poll::Pending;
+                };
+                let (stamp, is_all) = read?;
                 let at = stamp.and_then(|stamp| this.traffic.stamps.at(stamp));
                 this.traffic.came(at, is_all);
             }
@@ -414,11 +436,13 @@ mod stamped {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::clock::{Clock, Sleep};
 
     fn traffic() -> Rc<Traffic> {
         let stamps = Rc::new(StampClock::new(Clock::start()));
@@ -447,6 +471,31 @@ mod tests {
         assert_eq!(traffic.sent_at(), 7);
         traffic.note_write(21, &Poll::Ready(Ok(3)));
         assert_eq!(traffic.sent_at(), 21);
+    }
+
+    /// Once what lay unread while the thread slept was taken to have come after it was woken.
+    #[test]
+    fn only_what_is_waited_for_wakes_the_thread() {
+        let sleep = Arc::new(Sleep::default());
+        let stamps = Rc::new(StampClock::on_thread(Clock::start(), &sleep));
+        let traffic = Traffic::new(&stamps);
+        let came = |at| {
+            traffic.came(Some(at), true);
+            traffic.received_earlier().map(|receipt| receipt.since)
+        };
+        let slept = |began, ended| {
+            sleep.begins(began);
+            sleep.ends(ended);
+        };
+        traffic.found_nothing();
+        slept(1_000_000, 9_000_000);
+        assert_eq!(came(8_950_000), Some(8_900_000));
+        slept(9_100_000, 20_000_000);
+        assert_eq!(came(20_000_000), Some(8_950_000), "nobody read");
+        traffic.found_nothing();
+        slept(20_100_000, 30_000_000);
+        assert_eq!(came(30_000_000), Some(29_900_000));
+        assert_eq!(came(30_000_000), Some(29_900_000), "the rest of it");
     }
 
     async fn pair() -> (Wire, TcpStream, Rc<Traffic>) {

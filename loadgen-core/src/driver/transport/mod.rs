@@ -10,6 +10,7 @@ pub(super) mod excerpt;
 pub(super) mod lookup;
 pub(super) mod net;
 pub(super) mod pace;
+mod records;
 #[cfg(fuzzing)]
 pub(super) mod replay;
 pub(super) mod round_trip;

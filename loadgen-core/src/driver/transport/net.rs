@@ -150,7 +150,7 @@ impl Endpoint {
         let name =
             ServerName::try_from(name.clone()).map_err(|_| Problem::BadServerName(name.clone()))?;
         let stream = TlsConnector::from(Arc::clone(&encryption.client.config))
-            .connect(name, wire)
+            .connect(name, wire.encrypted())
             .await
             .map_err(|error| {
                 let problem = tls::diagnose(&error, encryption.alpn);

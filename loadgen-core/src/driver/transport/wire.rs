@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use super::records::Records;
 use crate::clock::{Nanos, StampClock};
 use crate::workload::Receipt;
 
@@ -219,6 +220,8 @@ pub(crate) struct Wire {
     traffic: Rc<Traffic>,
     /// Whether the system stamps what it receives. It does not on UNIX sockets.
     is_stamped: bool,
+    /// Where what comes is encrypted: how far its records go.
+    records: Option<Records>,
 }
 
 impl Wire {
@@ -230,7 +233,21 @@ impl Wire {
             },
             socket,
             traffic: Rc::clone(traffic),
+            records: None,
         }
+    }
+
+    /// The same, over which TLS is spoken from its first byte.
+    pub(crate) fn encrypted(self) -> Self {
+        Self {
+            records: Some(Records::default()),
+            ..self
+        }
+    }
+
+    /// Whether the end of a record is still to come, without which none of it can be decrypted.
+    fn is_amid_record(&self) -> bool {
+        self.records.as_ref().is_some_and(Records::is_amid)
     }
 }
 
@@ -245,8 +262,9 @@ pub(crate) fn poll_decrypted(
     let (wire, tls) = tls.get_mut();
     // There is no other way to ask.
     let state = tls.process_new_packets();
+    let holds_plaintext = state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0);
     wire.traffic
-        .holds_more(state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0));
+        .holds_more(holds_plaintext || wire.is_amid_record());
     Poll::Ready(Ok(()))
 }
 
@@ -272,7 +290,11 @@ impl AsyncRead for Wire {
             Socket::Tcp(tcp) => ready!(Pin::new(tcp).poll_read(cx, buf))?,
             Socket::Unix(unix) => ready!(Pin::new(unix).poll_read(cx, buf))?,
         }
-        this.traffic.note_received(&buf.filled()[before..]);
+        let came = &buf.filled()[before..];
+        if let Some(records) = &mut this.records {
+            records.pass(came);
+        }
+        this.traffic.note_received(came);
         Poll::Ready(Ok(()))
     }
 }
@@ -436,13 +458,21 @@ mod stamped {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
     use crate::clock::{Clock, Sleep};
+    use crate::driver::transport::tls;
+    use crate::scenario::Tls;
 
     fn traffic() -> Rc<Traffic> {
         let stamps = Rc::new(StampClock::new(Clock::start()));
@@ -532,6 +562,67 @@ mod tests {
             "{before} {at} {after}"
         );
         assert_eq!(traffic.take(), (0, 5));
+    }
+
+    /// Once a reply was taken for all there was although a part of the next record lay behind it.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn half_a_record_lies_behind_what_came_before_it() {
+        let (wire, other, traffic) = pair().await;
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        let key = made.signing_key.serialize_der();
+        let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("known")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.into()], PrivateKeyDer::Pkcs8(key.into()))
+            .expect("they go together");
+        let any = Tls {
+            insecure_skip_verify: true,
+            alpn: false,
+            ..Tls::default()
+        };
+        let nothing = tls::Alpn {
+            name: b"",
+            needed: "",
+        };
+        let client = tls::client(&any, &nothing).expect("nothing is read");
+        let name = "localhost".try_into().expect("a name");
+        let (client, server) = futures::join!(
+            TlsConnector::from(client.config).connect(name, wire.encrypted()),
+            TlsAcceptor::from(Arc::new(server)).accept(other)
+        );
+        let mut client = client.expect("any certificate will do");
+        let (mut other, mut server) = server.expect("no certificate is asked for").into_inner();
+        let mut record = |text: &[u8]| {
+            let mut bytes = Vec::new();
+            server.writer().write_all(text).expect("there is room");
+            server.write_tls(&mut bytes).expect("it has room");
+            bytes
+        };
+        let mut reads = async |expected: &[u8]| {
+            let mut room = [0; 100];
+            let mut read = ReadBuf::new(&mut room);
+            let reading = poll_fn(|cx| poll_decrypted(&mut client, cx, &mut read));
+            reading.await.expect("connected");
+            assert_eq!(read.filled(), expected);
+            let receipt = traffic.received();
+            receipt.map(|receipt| receipt.since == receipt.at)
+        };
+        // A system begins to stamp a moment after it was first asked to.
+        for _ in 0..100 {
+            other.write_all(&record(b"hello")).await.expect("connected");
+            if reads(b"hello").await.is_some() {
+                break;
+            }
+        }
+        let (one, two) = (record(b"one"), record(b"two"));
+        let (begin, end) = two.split_at(10);
+        let sent = [&one, begin].concat();
+        other.write_all(&sent).await.expect("connected");
+        assert_eq!(reads(b"one").await, Some(false));
+        other.write_all(end).await.expect("connected");
+        assert_eq!(reads(b"two").await, Some(true));
     }
 
     /// In small pieces, in pieces that fill the reader's room to the last byte, and to the end.

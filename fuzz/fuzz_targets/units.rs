@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use loadgen_core::scenario::Target;
-use loadgen_core::threshold::Threshold;
+use loadgen_core::condition::Threshold;
 use loadgen_core::units::{Rate, Size, format_duration, parse_duration};
 
 fuzz_target!(|text: &str| {

@@ -10,7 +10,7 @@
 //! | [`schedule`], [`pacer`] | when iterations start |
 //! | [`alarm`] | when messages with due times leave |
 //! | [`record`] | what was measured: recorders, merging, the ledger |
-//! | [`threshold`], [`report`] | conditions, the verdict, the result document |
+//! | [`condition`], [`report`] | conditions on results; judging them, the verdict, the result document |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
@@ -27,6 +27,7 @@ mod assemble;
 mod cap;
 pub mod cgroup;
 pub mod clock;
+pub mod condition;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
 pub mod engine;
@@ -49,7 +50,6 @@ pub mod secrets;
 ))]
 pub mod sink;
 pub mod text;
-pub mod threshold;
 pub mod units;
 pub mod workload;
 

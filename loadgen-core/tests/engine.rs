@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{Event, Options, Phase, Run, RunError, ScenarioSpec, Stopper};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::pacer::Pacing;
 use loadgen_core::record::{Histogram, Ledger, RunRecord, ScenarioRecord};
+use loadgen_core::report;
 use loadgen_core::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
-use loadgen_core::threshold::Threshold;
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, Observer, PrepareError, UserId, Workload};
 
@@ -526,7 +527,7 @@ fn a_line_that_grows_too_long_ends_the_run_as_invalid() {
     let ledger = check(&record.scenarios[0]);
     assert!(ledger.dropped >= 1_001, "{ledger:?}");
     assert!(record.elapsed < Duration::from_secs(60));
-    let verdict = loadgen_core::report::verdict(&record, &[]);
+    let verdict = report::verdict(&record, &[]);
     assert_eq!(verdict.status, loadgen_core::report::Status::Invalid);
     assert!(
         verdict.reasons[0].contains("1,001 arrivals stood in line"),
@@ -776,10 +777,10 @@ fn a_step_among_several_that_hangs_is_unanswered_itself() {
     assert!(hangs.youngest_unanswered >= Some(200_000_000));
     let rate = |step: &str| {
         let condition: Threshold = format!("steps.{step}.error_rate < 1%").parse().unwrap();
-        condition.judge(scenario).observed
+        report::judge(&[condition], scenario)[0].observed
     };
     assert_eq!((rate("quick"), rate("hangs")), (Some(0.0), Some(100.0)));
-    let document = loadgen_core::report::build(&record, Default::default());
+    let document = report::build(&record, Default::default());
     let [quick, hangs] = &document.scenarios[0].steps[..] else {
         panic!("two steps");
     };

@@ -8,14 +8,16 @@ use serde_json::Value;
 use super::confidence::Confidence;
 use super::document::{Document, Generator, Run, SchemaVersion, StatsdDelivery, Total, Worker};
 use super::environment::{Host, new_run_id, timestamp};
+use super::judge::judge;
 use super::scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
     Step, Target, ThresholdResult,
 };
-use super::statistics::{PointStatistics, SAMPLES_BEYOND, Statistics, micros, round3, round6};
+use super::statistics::{PointStatistics, Statistics, micros, round3, round6};
 use super::verdict::verdict_on;
 use super::worker_load::WorkerLoad;
 use crate::clock::{Nanos, nanos};
+use crate::condition::Threshold;
 use crate::outcome::Outcome;
 use crate::record::{
     ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord, Histogram,
@@ -23,7 +25,6 @@ use crate::record::{
 };
 use crate::scenario::{Plan, to_json};
 use crate::secrets::Secrets;
-use crate::threshold::Threshold;
 use crate::workload::{MessageFault, SampleKind};
 
 /// What a document says that no measurement tells.
@@ -91,7 +92,7 @@ pub fn build(record: &RunRecord, context: Context) -> Document {
         .map(|(index, scenario)| {
             let given = context.thresholds.get(index);
             let thresholds = given.map_or(std::slice::from_ref(&by_default), Vec::as_slice);
-            thresholds.iter().map(|it| judge(it, scenario)).collect()
+            judge(thresholds, scenario)
         })
         .collect();
     assemble(record, context, judged)
@@ -145,21 +146,6 @@ fn unverified(plan: &Value) -> impl Iterator<Item = String> + '_ {
         .map(|name| {
             format!("`{name}`: any certificate was accepted, so whoever answered is not verified")
         })
-}
-
-fn judge(threshold: &Threshold, record: &ScenarioRecord) -> ThresholdResult {
-    let judgement = threshold.judge(record);
-    let beyond = threshold.samples_beyond(record);
-    ThresholdResult {
-        few_samples: judgement.observed.is_some()
-            && beyond.is_some_and(|beyond| beyond < SAMPLES_BEYOND),
-        ..ThresholdResult::new(
-            threshold.expression(),
-            threshold.unit(),
-            judgement.observed,
-            judgement.pass,
-        )
-    }
 }
 
 fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {

@@ -8,6 +8,7 @@ mod build;
 mod confidence;
 mod document;
 mod environment;
+mod judge;
 mod phrase;
 mod scenario;
 mod schema;
@@ -22,6 +23,7 @@ pub use document::{
     Document, Generator, Run, SchemaVersion, StatsdDelivery, Status, Total, Verdict, Worker,
 };
 pub use environment::{Host, new_run_id};
+pub use judge::judge;
 pub use scenario::{
     Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
     Step, Target, ThresholdResult,

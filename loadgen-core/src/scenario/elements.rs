@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::reader::{Decode, Reader};
 use super::target::Target;
-use crate::threshold::Threshold;
+use crate::condition::Threshold;
 use crate::units::{
     DURATION_PATTERN, RATE_PATTERN, Rate, SIZE_PATTERN, Size, UnitError, ZeroOrRate,
     format_duration, format_per_second, parse_duration,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use heck::ToSnakeCase;
 
 use super::target::Target;
+use crate::condition::Threshold;
 use crate::schedule::Load;
-use crate::threshold::Threshold;
 use crate::units::Rate;
 
 pub use websocket::{

@@ -17,7 +17,7 @@ use super::elements::{
 use super::exchange::{HeaderValue, Subprotocol};
 use super::raw_websocket::RawWebsocket;
 use super::reader::{Decode, Entries, Entry, List, Reader, choice, object};
-use crate::threshold::Threshold;
+use crate::condition::Threshold;
 use crate::units::{Rate, ZeroOrRate};
 
 object! {

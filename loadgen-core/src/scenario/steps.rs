@@ -8,9 +8,9 @@ use super::raw::{RawGrpc, RawStep, RawStreamEnd};
 use super::reader::{Entry, List};
 use super::replies::share_connections;
 use super::validate::Layers;
+use crate::condition::Threshold;
 use crate::nearest::did_you_mean;
 use crate::schedule::Load;
-use crate::threshold::Threshold;
 
 impl Layers<'_> {
     pub(super) fn steps(&self, has_protos: bool) -> Option<Vec<StepPlan>> {

@@ -1,11 +1,12 @@
 //! The conditions on the results, that there are results, and whose doing it is when one does not
 //! hold.
 
+use super::super::judge::{Blame, blame};
 use super::super::phrase::{count, observed};
 use super::super::scenario::ThresholdResult;
 use super::Findings;
+use crate::condition::Threshold;
 use crate::record::ScenarioRecord;
-use crate::threshold::{About, Threshold};
 
 pub(super) fn judge(
     scenario: &ScenarioRecord,
@@ -38,18 +39,20 @@ pub(super) fn judge(
         );
         // An expression of somebody's own is about the service.
         let parsed: Option<Threshold> = expression.parse().ok();
-        let blame = parsed.map(|threshold| threshold.blame(scenario));
-        match blame.unwrap_or((About::Service, None)) {
-            (About::Generator, Some(without)) => findings.invalid(
+        let blame = parsed.map_or(Blame::Service, |condition| blame(&condition, scenario));
+        match blame {
+            Blame::Generator {
+                without: Some(without),
+            } => findings.invalid(
                 0.5,
                 format!(
                     "{sentence}, by the generator's part alone: without it {}",
                     observed(without, unit)
                 ),
             ),
-            (About::Generator, None) => findings.invalid(0.5, sentence),
-            (About::Both, _) => findings.missed.push(sentence),
-            (About::Service | About::Time, _) => findings.failed.push(sentence),
+            Blame::Generator { without: None } => findings.invalid(0.5, sentence),
+            Blame::Both => findings.missed.push(sentence),
+            Blame::Service => findings.failed.push(sentence),
         }
     }
 }

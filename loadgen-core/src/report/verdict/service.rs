@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::super::judge::is_about_silence;
 use super::super::phrase::{count, percent, plural, span};
 use super::super::scenario::ThresholdResult;
 use super::super::statistics::Quantile;
 use super::{Findings, ratio, were};
 use crate::clock::nanos;
+use crate::condition::Threshold;
 use crate::record::{LONG_SILENCE, Samples, ScenarioRecord, Stretch, TargetRecord};
-use crate::threshold::Threshold;
 use crate::workload::{MessageFault, SampleKind};
 
 /// A silence is long when it lasts so many times the response time's p99, and over a second.
@@ -98,11 +99,11 @@ fn judge_silence(
         scenario.name,
         when(last)
     );
-    let is_about_silence = |it: &ThresholdResult| {
+    let asks = |it: &ThresholdResult| {
         let parsed = it.expression.parse::<Threshold>();
-        parsed.is_ok_and(|threshold| threshold.is_about_silence())
+        parsed.is_ok_and(|condition| is_about_silence(&condition))
     };
-    if conditions.is_empty() || conditions.iter().any(is_about_silence) {
+    if conditions.is_empty() || conditions.iter().any(asks) {
         findings.warnings.push(sentence);
     } else {
         findings.failed.push(sentence);

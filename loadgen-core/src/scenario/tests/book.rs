@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::threshold::Threshold;
+use crate::condition::Threshold;
 
 const REFERENCE: &str = include_str!("../../../../docs/src/scenario-reference.md");
 const TUTORIAL: &str = include_str!("../../../../docs/src/tutorial-websocket.md");

@@ -9,10 +9,10 @@ use proptest::sample::select;
 use serde_json::{Map, json};
 
 use super::*;
+use crate::condition::Threshold;
 use crate::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
-use crate::threshold::Threshold;
 use crate::units::Rate;
 
 fn span() -> impl Strategy<Value = Duration> {

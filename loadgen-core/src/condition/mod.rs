@@ -1,25 +1,29 @@
 //! Conditions on the results: `error_rate < 1%`, `response_time.p95 < 5ms`.
 //!
-//! Owns the grammar (written down as EBNF in the scenario reference) and the judging. Reads a
-//! scenario's record and changes nothing; whether a failed condition fails the run is for the
-//! verdict to say.
+//! Owns the grammar, written down as EBNF in the scenario reference: its words, what is wrong with a
+//! text that is none, and how one is written. Knows no record: a condition is judged where
+//! [the report](crate::report) is made.
 
+mod cursor;
+mod error;
 mod metric;
 mod parse;
+mod unit;
 
 use std::fmt;
 use std::str::FromStr;
 
-pub use parse::ThresholdError;
+pub use error::ThresholdError;
 
-use crate::record::ScenarioRecord;
-pub(crate) use metric::About;
-use metric::Metric;
+pub(crate) use metric::{
+    ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric,
+};
+pub(crate) use unit::Unit;
 
 /// A condition on the results, as written.
 ///
 /// ```
-/// use loadgen_core::threshold::Threshold;
+/// use loadgen_core::condition::Threshold;
 ///
 /// let threshold: Threshold = "response_time.p95 < 5ms".parse()?;
 /// assert_eq!(threshold.unit(), "ms");
@@ -28,7 +32,7 @@ use metric::Metric;
 ///     error.to_string(),
 ///     "unknown metric `respons_time` at column 1; did you mean `response_time`?",
 /// );
-/// # Ok::<(), loadgen_core::threshold::ThresholdError>(())
+/// # Ok::<(), loadgen_core::condition::ThresholdError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
@@ -37,15 +41,6 @@ pub struct Threshold {
     operator: Operator,
     value: f64,
     unit: Unit,
-}
-
-/// What became of a threshold.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judgement {
-    /// The value compared, in the expression's own unit; `None` when nothing was measured.
-    pub observed: Option<f64>,
-    /// Whether the condition holds. Without an observed value it does not.
-    pub pass: bool,
 }
 
 /// How observed and wanted value are compared.
@@ -83,15 +78,6 @@ impl Operator {
     }
 }
 
-/// The unit an expression is written in; the observed value is given in the same.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Unit {
-    Count,
-    Percent,
-    Time { name: &'static str, nanos: f64 },
-    PerTime { name: &'static str, seconds: f64 },
-}
-
 impl Threshold {
     /// What holds for a scenario that gives no thresholds: `error_rate < 1%`.
     #[must_use]
@@ -114,11 +100,7 @@ impl Threshold {
     /// The unit of the observed value: `%`, `ms`, `/s`, or nothing for a count.
     #[must_use]
     pub fn unit(&self) -> &'static str {
-        match self.unit {
-            Unit::Count => "",
-            Unit::Percent => "%",
-            Unit::Time { name, .. } | Unit::PerTime { name, .. } => name,
-        }
+        self.unit.name()
     }
 
     /// The name of the step it is about, where it is about one.
@@ -133,43 +115,19 @@ impl Threshold {
         self.metric.needs_open_model()
     }
 
-    /// Whether it says how long the service may be silent.
-    pub(crate) fn is_about_silence(&self) -> bool {
-        self.metric == Metric::Silence
+    /// What it is about.
+    pub(crate) fn metric(&self) -> &Metric {
+        &self.metric
     }
 
-    /// Of a condition on a percentile, how many samples lie beyond that.
-    pub(crate) fn samples_beyond(&self, record: &ScenarioRecord) -> Option<u64> {
-        self.metric.samples_beyond(record)
+    /// The unit that it is written in, and a value is compared in.
+    pub(crate) fn value_unit(&self) -> Unit {
+        self.unit
     }
 
-    /// Whose doing it is when the condition does not hold, and, where that was the generator's alone,
-    /// the value without its part.
-    pub(crate) fn blame(&self, record: &ScenarioRecord) -> (About, Option<f64>) {
-        let about = self.metric.about();
-        let undelayed = self.metric.observe_undelayed(record, self.unit);
-        match (about, undelayed) {
-            (About::Time, Some(value)) if self.operator.holds(value, self.value) => {
-                (About::Generator, Some(value))
-            }
-            (About::Time, _) => (About::Service, None),
-            (about, _) => (about, None),
-        }
-    }
-
-    /// Judges a scenario's results.
-    ///
-    /// A percentile is judged as recorded, however few samples lie beyond it, although a report
-    /// withholds it with fewer than ten: a condition that somebody wrote is answered, not skipped.
-    /// What has no sample at all has no observed value, and then the condition does not hold: a
-    /// run in which nothing ended has not shown that little fails.
-    #[must_use]
-    pub fn judge(&self, record: &ScenarioRecord) -> Judgement {
-        let observed = self.metric.observe(record, self.unit);
-        Judgement {
-            observed,
-            pass: observed.is_some_and(|observed| self.operator.holds(observed, self.value)),
-        }
+    /// Whether it holds of this value, given in its own unit.
+    pub(crate) fn holds(&self, observed: f64) -> bool {
+        self.operator.holds(observed, self.value)
     }
 }
 

@@ -1,0 +1,163 @@
+//! What a condition can be about: its words, without where the figures come from.
+
+/// What a condition is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Metric {
+    /// Failed and unanswered of completed, failed and unanswered, in percent.
+    ErrorRate,
+    /// What the service left without an answer, as a count or as a share of what was planned.
+    Unanswered,
+    /// The longest time in which iterations were under way and none ended ok.
+    Silence,
+    /// Completed iterations over the measured time, drain included.
+    Throughput,
+    /// One of the ledger's words, as a count or as a share.
+    Ledger(LedgerWord),
+    /// A statistic of one of the scenario's series.
+    Series(Series, Statistic),
+    /// Iterations that ended with this key.
+    Outcome(String),
+    /// Connections that this happened to.
+    Connections(ConnectionWord),
+    /// Something of one step.
+    Step { name: String, metric: StepMetric },
+}
+
+/// What a condition on one step is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StepMetric {
+    ErrorRate,
+    Series(Series, Statistic),
+    Outcome(String),
+    MessagesSent,
+    MessagesReceived,
+    MessageFault(FaultWord),
+}
+
+/// Declares an enum whose variants are words of the grammar.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident => $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name { $($variant,)+ }
+
+        impl $name {
+            pub(super) const WORDS: &'static [&'static str] = &[$($word,)+];
+
+            pub(super) fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// The ledger's words.
+    LedgerWord {
+        Planned => "planned",
+        Started => "started",
+        Completed => "completed",
+        Failed => "failed",
+        Interrupted => "interrupted",
+        Dropped => "dropped",
+        Late => "late",
+    }
+}
+
+words! {
+    /// What can happen to a connection.
+    ConnectionWord {
+        Opened => "opened",
+        Failed => "failed",
+        Dropped => "dropped",
+    }
+}
+
+words! {
+    /// What can be wrong with messages.
+    FaultWord {
+        Missing => "messages_missing",
+        OutOfOrder => "messages_out_of_order",
+        Unexpected => "messages_unexpected",
+        TooLate => "messages_too_late",
+    }
+}
+
+words! {
+    /// Times that are recorded.
+    Series {
+        ResponseTime => "response_time",
+        ServiceTime => "service_time",
+        StartLag => "start_lag",
+        QueueWait => "queue_wait",
+        SendLag => "send_lag",
+        ReadLag => "read_lag",
+        Generator => "generator",
+        ConnectTime => "connect_time",
+        FirstMessage => "first_message",
+        MessageGap => "message_gap",
+        RoundTrip => "round_trip",
+        MessageLag => "message_lag",
+        StreamWait => "stream_wait",
+    }
+}
+
+words! {
+    /// What is asked of a series.
+    Statistic {
+        Mean => "mean",
+        Min => "min",
+        P50 => "p50",
+        P90 => "p90",
+        P95 => "p95",
+        P99 => "p99",
+        P999 => "p999",
+        P9999 => "p9999",
+        Max => "max",
+    }
+}
+
+impl Series {
+    /// Those that a step has.
+    pub(super) const OF_STEPS: &'static [&'static str] = &[
+        "response_time",
+        "service_time",
+        "start_lag",
+        "queue_wait",
+        "send_lag",
+        "read_lag",
+        "generator",
+        "first_message",
+        "message_gap",
+        "round_trip",
+        "message_lag",
+        "stream_wait",
+    ];
+}
+
+impl LedgerWord {
+    /// What the word's share is a share of; `planned` is the whole itself.
+    pub(crate) fn whole(self) -> Option<Self> {
+        match self {
+            Self::Planned => None,
+            Self::Started | Self::Dropped => Some(Self::Planned),
+            Self::Completed | Self::Failed | Self::Interrupted | Self::Late => Some(Self::Started),
+        }
+    }
+}
+
+impl Metric {
+    pub(super) fn step(&self) -> Option<&str> {
+        match self {
+            Self::Step { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(super) fn needs_open_model(&self) -> bool {
+        matches!(self, Self::Series(Series::StartLag | Series::QueueWait, _))
+    }
+}

@@ -1,0 +1,215 @@
+//! The grammar of conditions.
+
+use super::cursor::Cursor;
+use super::error::ThresholdError;
+use super::metric::{ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric};
+use super::unit::{Kind, value};
+use super::{Operator, Threshold};
+use crate::outcome::GrpcCode;
+
+pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
+    let mut cursor = Cursor::new(text);
+    cursor.skip_space();
+    let (metric, kind) = metric(&mut cursor)?;
+    cursor.skip_space();
+    let operator_at = cursor.at;
+    let operator = operator(&mut cursor)?;
+    if matches!(kind, Kind::Time | Kind::PerTime)
+        && matches!(operator, Operator::Equal | Operator::NotEqual)
+    {
+        return Err(cursor.unexpected_at(
+            operator_at,
+            "`<`, `<=`, `>` or `>=` (a measured time or rate is never exactly equal)",
+        ));
+    }
+    cursor.skip_space();
+    let (value, unit) = value(&mut cursor, kind)?;
+    cursor.skip_space();
+    if !cursor.rest().is_empty() {
+        return Err(cursor.unexpected_at(cursor.at, "the end of the condition"));
+    }
+    Ok(Threshold {
+        expression: text.trim().to_owned(),
+        metric,
+        operator,
+        value,
+        unit,
+    })
+}
+
+fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
+    let start = cursor.at;
+    let word = cursor.word();
+    Ok(match word {
+        "" => return Err(cursor.unexpected_at(start, "the name of a metric")),
+        "error_rate" => (Metric::ErrorRate, Kind::Percent),
+        "throughput" => (Metric::Throughput, Kind::PerTime),
+        "unanswered" => (Metric::Unanswered, Kind::CountOrPercent),
+        "silence" => (Metric::Silence, Kind::Time),
+        "outcomes" => {
+            cursor.dot()?;
+            (Metric::Outcome(outcome(cursor)?), Kind::CountOrPercent)
+        }
+        "connections" => {
+            cursor.dot()?;
+            let word = cursor.known("event", ConnectionWord::WORDS, ConnectionWord::from_word)?;
+            (Metric::Connections(word), Kind::CountOrPercent)
+        }
+        "steps" => {
+            cursor.dot()?;
+            let name = cursor.step_name()?;
+            cursor.dot()?;
+            let (metric, kind) = step_metric(cursor)?;
+            (Metric::Step { name, metric }, kind)
+        }
+        _ => {
+            if let Some(word) = LedgerWord::from_word(word) {
+                let kind = match word.whole() {
+                    Some(_) => Kind::CountOrPercent,
+                    None => Kind::Count,
+                };
+                (Metric::Ledger(word), kind)
+            } else if let Some(series) = Series::from_word(word) {
+                (Metric::Series(series, statistic(cursor)?), Kind::Time)
+            } else {
+                let known = [
+                    "error_rate",
+                    "throughput",
+                    "unanswered",
+                    "silence",
+                    "outcomes",
+                    "connections",
+                    "steps",
+                ]
+                .iter()
+                .chain(LedgerWord::WORDS)
+                .chain(Series::WORDS);
+                return Err(cursor.unknown_metric(start, word, meant(word), known));
+            }
+        }
+    })
+}
+
+/// What a word that is no metric was likely meant to be: the names other tools use, and a
+/// statistic without its series.
+fn meant(word: &str) -> Option<String> {
+    let metric = match word {
+        "latency" | "duration" => "response_time.p95",
+        "errors" | "failures" => "error_rate",
+        "rate" | "rps" | "qps" => "throughput",
+        _ => {
+            Statistic::from_word(word)?;
+            return Some(format!("did you mean `response_time.{word}`?"));
+        }
+    };
+    Some(format!("did you mean `{metric}`?"))
+}
+
+fn step_metric(cursor: &mut Cursor<'_>) -> Result<(StepMetric, Kind), ThresholdError> {
+    let start = cursor.at;
+    let word = cursor.word();
+    Ok(match word {
+        "error_rate" => (StepMetric::ErrorRate, Kind::Percent),
+        "messages_sent" => (StepMetric::MessagesSent, Kind::CountOrPerTime),
+        "messages_received" => (StepMetric::MessagesReceived, Kind::CountOrPerTime),
+        "outcomes" => {
+            cursor.dot()?;
+            (StepMetric::Outcome(outcome(cursor)?), Kind::CountOrPercent)
+        }
+        _ => {
+            let fault = FaultWord::from_word(word);
+            let series = Series::from_word(word).filter(|_| Series::OF_STEPS.contains(&word));
+            match (fault, series) {
+                (Some(fault), _) => (StepMetric::MessageFault(fault), Kind::Count),
+                (None, Some(series)) => {
+                    (StepMetric::Series(series, statistic(cursor)?), Kind::Time)
+                }
+                (None, None) => {
+                    let known = [
+                        "error_rate",
+                        "outcomes",
+                        "messages_sent",
+                        "messages_received",
+                    ]
+                    .iter()
+                    .chain(FaultWord::WORDS)
+                    .chain(Series::OF_STEPS);
+                    return Err(cursor.unknown("metric of a step", start, word, known));
+                }
+            }
+        }
+    })
+}
+
+fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, ThresholdError> {
+    if !cursor.rest().starts_with('.') {
+        return Err(cursor.unexpected_at(cursor.at, "a statistic after a point such as `.p95`"));
+    }
+    cursor.dot()?;
+    cursor.known("statistic", Statistic::WORDS, Statistic::from_word)
+}
+
+/// The key of an outcome, as reports show it.
+fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
+    const PLAIN: [&str; 7] = [
+        "ok",
+        "timeout",
+        "connect",
+        "connection",
+        "protocol",
+        "check",
+        "incomplete",
+    ];
+    const WITH_CODE: [&str; 5] = ["grpc", "reset", "http", "close", "custom"];
+    let start = cursor.at;
+    let class = cursor.word();
+    if PLAIN.contains(&class) {
+        return Ok(class.to_owned());
+    }
+    if !WITH_CODE.contains(&class) {
+        return Err(cursor.unknown("outcome", start, class, PLAIN.iter().chain(&WITH_CODE)));
+    }
+    cursor.dot()?;
+    let start = cursor.at;
+    let code = cursor.word();
+    let upper_case = |code: &str| {
+        code.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    match class {
+        _ if code.is_empty() => Err(cursor.unexpected_at(start, "a code")),
+        "grpc" => {
+            let names: Vec<String> = (1..=16).map(|n| GrpcCode::new(n).to_string()).collect();
+            let numbered = code
+                .strip_prefix("CODE_")
+                .is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number > 16));
+            if numbered || names.iter().any(|name| name == code) {
+                return Ok(format!("grpc.{code}"));
+            }
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Err(cursor.unknown("gRPC status", start, code, &names))
+        }
+        "reset" if !upper_case(code) => Err(cursor.unexpected_at(
+            start,
+            "the reason of a reset in capitals such as `REFUSED_STREAM`",
+        )),
+        "http" if !matches!(code.parse::<u16>(), Ok(100..=599)) => {
+            Err(cursor.unexpected_at(start, "an HTTP status such as `503`"))
+        }
+        "close" if !matches!(code.parse::<u16>(), Ok(1000..=4999)) => {
+            Err(cursor.unexpected_at(start, "the status code of a close such as `1011`"))
+        }
+        _ => Ok(format!("{class}.{code}")),
+    }
+}
+
+fn operator(cursor: &mut Cursor<'_>) -> Result<Operator, ThresholdError> {
+    let (text, operator) = Operator::ALL
+        .into_iter()
+        .find(|(text, _)| cursor.rest().starts_with(text))
+        .ok_or_else(|| {
+            cursor.unexpected_at(cursor.at, "one of `<`, `<=`, `>`, `>=`, `==`, `!=`")
+        })?;
+    cursor.at += text.len();
+    Ok(operator)
+}

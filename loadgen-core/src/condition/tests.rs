@@ -1,0 +1,109 @@
+use proptest::prelude::*;
+use test_case::test_case;
+
+use super::*;
+
+#[test_case("", "expected the name of a metric at column 1, found the end"; "nothing")]
+#[test_case(
+    "error_rat < 1%",
+    "unknown metric `error_rat` at column 1; did you mean `error_rate`?"
+)]
+#[test_case(
+    "p99 < 5ms",
+    "unknown metric `p99` at column 1; did you mean `response_time.p99`?"
+)]
+#[test_case(
+    "latency < 5ms",
+    "unknown metric `latency` at column 1; did you mean `response_time.p95`?"
+)]
+#[test_case(
+    "errors < 1%",
+    "unknown metric `errors` at column 1; did you mean `error_rate`?"
+)]
+#[test_case("  Late < 1%", "unknown metric `Late` at column 3; did you mean `late`?"; "upper case")]
+#[test_case("error_rate", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 11, found the end"; "no operator")]
+#[test_case("error_rate = 1%", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 12, found `=`"; "one equal sign")]
+#[test_case("error_rate < ", "expected a percentage such as `1%` at column 14, found the end"; "no value")]
+#[test_case("error_rate < 1", "expected a percentage such as `1%` at column 14, found `1`"; "no percent sign")]
+#[test_case("error_rate < 1ms", "expected a percentage such as `1%` at column 14, found `1ms`"; "a time for a rate")]
+#[test_case("error_rate < -1%", "expected a percentage such as `1%` at column 14, found `-1%`"; "negative")]
+#[test_case("error_rate < NaN%", "expected a percentage such as `1%` at column 14, found `NaN%`"; "nan")]
+#[test_case("error_rate < 1.%", "expected a percentage such as `1%` at column 14, found `1.%`"; "no decimals")]
+#[test_case("error_rate < 1.2.3%", "expected a percentage such as `1%` at column 14, found `1.2.3%`"; "two points")]
+#[test_case("error_rate < 1% please", "expected the end of the condition at column 17, found `please`"; "something after")]
+#[test_case("response_time < 5ms", "expected a statistic after a point such as `.p95` at column 14, found `<`"; "no statistic")]
+#[test_case(
+    "response_time.p98 < 5ms",
+    "unknown statistic `p98` at column 15; did you mean `p90`?"
+)]
+#[test_case(
+    "response_time.quartile < 5ms",
+    "unknown statistic `quartile` at column 15; expected one of mean, min, p50, p90, p95, p99, p999, p9999, max"
+)]
+#[test_case("response_time.p95 < 5", "expected a time with a unit (ns, us, ms, s, m or h) such as `5ms` at column 21, found `5`"; "no unit")]
+#[test_case(
+    "response_time.p95 == 5ms",
+    "expected `<`, `<=`, `>` or `>=` (a measured time or rate is never exactly equal) at column 19, found `==`"
+)]
+#[test_case("throughput > 1000", "expected a rate such as `1000/s` at column 14, found `1000`"; "a rate without a unit")]
+#[test_case("planned > 1%", "expected a whole number at column 11, found `1%`"; "planned is the whole")]
+#[test_case("failed < 0.5", "expected a whole number or a percentage such as `5` or `1%` at column 10, found `0.5`"; "half an iteration")]
+#[test_case("failed < 1e999", "expected a whole number or a percentage such as `5` or `1%` at column 10, found `1e999`"; "exponent")]
+#[test_case("failed < 99999999999999999999", "expected a whole number or a percentage such as `5` or `1%` at column 10, found `99999999999999999999`"; "huge")]
+#[test_case(
+    "outcomes.timeut == 0",
+    "unknown outcome `timeut` at column 10; did you mean `timeout`?"
+)]
+#[test_case(
+    "outcomes.grpc.UNAVAILBLE == 0",
+    "unknown gRPC status `UNAVAILBLE` at column 15; did you mean `UNAVAILABLE`?"
+)]
+#[test_case("outcomes.grpc == 0", "expected a point at column 14, found `==`"; "no code")]
+#[test_case(
+    "outcomes.http.999 == 0",
+    "expected an HTTP status such as `503` at column 15, found `999`"
+)]
+#[test_case(
+    "outcomes.reset.cancel == 0",
+    "expected the reason of a reset in capitals such as `REFUSED_STREAM` at column 16, found `cancel`"
+)]
+#[test_case(
+    "connections.lost == 0",
+    "unknown event `lost` at column 13; expected one of opened, failed, dropped"
+)]
+#[test_case("steps. < 1", "expected the name of a step at column 7, found `<`"; "no step")]
+#[test_case(
+    "steps.hello.connect_time.p50 < 1ms",
+    "unknown metric of a step `connect_time` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, start_lag, queue_wait, send_lag, read_lag, generator, first_message, message_gap, round_trip, message_lag, stream_wait"
+)]
+#[test_case(
+    "ünicode < 1",
+    "unknown metric `ünicode` at column 1; expected a metric such as `response_time.p95`, `error_rate` or `throughput`"
+)]
+fn refuses(expression: &str, message: &str) {
+    let error = expression.parse::<Threshold>().unwrap_err();
+    assert_eq!(error.to_string(), message);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in ".*") {
+        let _ = text.parse::<Threshold>();
+    }
+
+    #[test]
+    fn pieces_of_the_grammar_in_any_order(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "steps", ".", "hello", "response_time", "p95", "<", "<=", "==", "1", "5ms", "%",
+                " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü",
+            ]),
+            0..12,
+        )
+    ) {
+        let text = pieces.concat();
+        if let Ok(threshold) = text.parse::<Threshold>() {
+            prop_assert_eq!(threshold.expression().parse::<Threshold>(), Ok(threshold.clone()));
+        }
+    }
+}

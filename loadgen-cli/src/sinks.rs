@@ -13,7 +13,7 @@ use std::time::Duration;
 use loadgen_core::clock::Clock;
 use loadgen_core::engine::Run;
 use loadgen_core::record::Names;
-use loadgen_core::report::Document;
+use loadgen_core::report::{Delivery, Document};
 use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::post::Url;
 
@@ -138,6 +138,18 @@ impl Sinks {
     /// What did not get to StatsD, when the run is over.
     pub(crate) fn statsd_complaint(&self) -> Option<String> {
         self.statsd.as_ref().and_then(Statsd::complaint)
+    }
+
+    /// What is known of each for the result document.
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        let statsd = self.statsd.as_ref().and_then(Statsd::delivery);
+        let prometheus = self.prometheus.as_ref().map(Prometheus::delivery);
+        let otlp = self.otlp.as_ref().map(Otlp::delivery);
+        let graphite = self.graphite.as_ref().map(Graphite::delivery);
+        [statsd, prometheus, otlp, graphite]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Has them know how it ended.

@@ -79,6 +79,34 @@ fn nobody_there_is_said_and_fails_nothing() {
 }
 
 #[test]
+fn the_document_tells_where_figures_went() {
+    let nobody = nobody();
+    let (otlp, graphite) = (
+        format!("http://{nobody}/v1/metrics"),
+        format!("http://{nobody}"),
+    );
+    let flags = [
+        "--otlp",
+        &otlp,
+        "--graphite",
+        &graphite,
+        "--prometheus=0",
+        "--statsd",
+        &nobody,
+    ];
+    let said = run(&[&flags[..], &["--json"]].concat());
+    let document = said.json();
+    let sinks = document["run"]["sinks"].as_array().expect("an array");
+    let kinds: Vec<&str> = sinks.iter().filter_map(|it| it["kind"].as_str()).collect();
+    assert_eq!(kinds, ["statsd", "prometheus", "otlp", "graphite"]);
+    let places = [&sinks[0]["to"], &sinks[2]["to"], &sinks[3]["to"]];
+    assert_eq!(places, [nobody.as_str(), &otlp, &graphite]);
+    assert!(sinks[2]["failed"].is_u64(), "{said:?}");
+    assert_eq!(sinks[2]["rejected"], 0, "{said:?}");
+    assert!(sinks[3].get("failed").is_none(), "{said:?}");
+}
+
+#[test]
 fn a_scrape_that_does_not_come_is_said() {
     let said = run(&["--prometheus=0", "--prometheus-wait", "1ms"]);
     assert_eq!(said.code, Some(0), "{said:?}");

@@ -38,10 +38,10 @@ fn a_flag_says_where_metrics_go() {
     assert_eq!(said.code, Some(0), "{said:?}");
     let document = said.json();
     let completed = &document["scenarios"][0]["ledger"]["completed"];
-    let delivery = serde_json::json!({
-        "address": address, "refused_datagrams": 0, "short_counters": 0,
-    });
-    assert_eq!(document["run"]["statsd"], delivery);
+    let delivery = serde_json::json!([
+        {"kind": "statsd", "to": address, "failed": 0, "short": 0},
+    ]);
+    assert_eq!(document["run"]["sinks"], delivery);
     let sums = counters(&socket);
     assert_eq!(
         Some(sums["loadgen.hello_light.completed"]),
@@ -76,9 +76,9 @@ fn nobody_listening_is_said_and_fails_nothing() {
     let flags = ["run", "-s", "hello_light", "-n", "50", "--json"];
     let said = say(&[&flags[..], &["--statsd", &address]].concat());
     assert_eq!(said.code, Some(0), "{said:?}");
-    let delivery = &said.json()["run"]["statsd"];
-    assert!(delivery["refused_datagrams"].as_u64() > Some(0), "{said:?}");
-    assert!(delivery["short_counters"].as_u64() > Some(9), "{said:?}");
+    let delivery = &said.json()["run"]["sinks"][0];
+    assert!(delivery["failed"].as_u64() > Some(0), "{said:?}");
+    assert!(delivery["short"].as_u64() > Some(9), "{said:?}");
     let warning = format!("WARNING: StatsD at {address}: nobody listened, and nothing got there\n");
     assert!(said.stderr.contains(&warning), "{said:?}");
 }

@@ -25,7 +25,7 @@ use crate::output::{Kind, Pending};
 use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::{Early, Listener};
-use crate::sinks::{Sinks, Statsd};
+use crate::sinks::Sinks;
 use crate::summary::Look;
 use crate::{doctor, human, limits, output, suite, summary};
 
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
         say(&format!("{complaint} (the embedded backend's)"));
     }
     let mut context = context(&settings, info);
-    context.statsd = sinks.statsd().and_then(Statsd::delivery);
+    context.sinks = sinks.deliveries();
     let document = report::build(&record, context);
     sinks.ended(&document);
     let written = write(outputs, &document);

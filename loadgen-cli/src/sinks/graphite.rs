@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
-use loadgen_core::report::Document;
+use loadgen_core::report::{Delivery, Document, SinkKind};
 use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::graphite::Marks;
 use loadgen_core::sink::post::Url;
@@ -56,6 +56,11 @@ impl Graphite {
             Event::Finished(_) => *lock(&over) = Some(SystemTime::now()),
             _ => {}
         })
+    }
+
+    /// What is known of it for the result document, which the last mark tells of.
+    pub(super) fn delivery(&self) -> Delivery {
+        Delivery::new(SinkKind::Graphite, self.url.to_string())
     }
 
     pub(super) fn ended(&self, document: &Document) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
+use loadgen_core::report::{Delivery, SinkKind};
 use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::otlp::{Exports, OtlpSink};
 use loadgen_core::sink::post::Url;
@@ -57,6 +58,14 @@ impl Otlp {
             Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
             None => run,
         }
+    }
+
+    /// What is known of it for the result document.
+    pub(super) fn delivery(&self) -> Delivery {
+        let mut delivery = Delivery::new(SinkKind::Otlp, self.url.to_string());
+        delivery.failed = Some(self.exports.failed());
+        delivery.rejected = Some(self.exports.rejected());
+        delivery
     }
 
     /// Waits for the last export, at most so long.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use loadgen_core::clock::{Clock, nanos};
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
+use loadgen_core::report::{Delivery, SinkKind};
 use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::prometheus::{Endpoint, PrometheusSink};
 
@@ -74,6 +75,11 @@ impl Prometheus {
             Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
             None => run,
         }
+    }
+
+    /// What is known of it for the result document: where it was shown.
+    pub(super) fn delivery(&self) -> Delivery {
+        Delivery::new(SinkKind::Prometheus, self.endpoint.address().to_string())
     }
 
     pub(super) fn notice_of_wait(&self) -> Option<String> {

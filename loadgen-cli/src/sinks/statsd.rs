@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use loadgen_core::clock::Clock;
 use loadgen_core::engine::{Event, Phase, Run};
 use loadgen_core::record::Names;
-use loadgen_core::report::StatsdDelivery;
+use loadgen_core::report::{Delivery, SinkKind};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::{BackendSink, Prefix, StatsdError, StatsdSink, Unsent};
 
@@ -134,13 +134,13 @@ impl Statsd {
         &self.prefix
     }
 
-    /// The same for the result document.
-    pub(crate) fn delivery(&self) -> Option<StatsdDelivery> {
-        self.unsent.as_ref().map(|unsent| StatsdDelivery {
-            address: self.said.clone(),
-            refused_datagrams: unsent.datagrams(),
-            short_counters: unsent.counters(),
-        })
+    /// What is known of it for the result document.
+    pub(super) fn delivery(&self) -> Option<Delivery> {
+        let unsent = self.unsent.as_ref()?;
+        let mut delivery = Delivery::new(SinkKind::Statsd, &self.said);
+        delivery.failed = Some(unsent.datagrams());
+        delivery.short = Some(unsent.counters());
+        Some(delivery)
     }
 
     /// What did not get there, when all is over.

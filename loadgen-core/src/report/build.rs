@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::confidence::Confidence;
-use super::document::{Document, Generator, Run, SchemaVersion, StatsdDelivery, Total, Worker};
+use super::document::{Delivery, Document, Generator, Run, SchemaVersion, Total, Worker};
 use super::environment::{Host, new_run_id, timestamp};
 use super::judge::judge;
 use super::scenario::{
@@ -42,8 +42,8 @@ pub struct Context {
     pub version: String,
     /// The machine it ran on.
     pub host: Host,
-    /// What became of the metrics that went to StatsD.
-    pub statsd: Option<StatsdDelivery>,
+    /// Where figures went while the run was under way.
+    pub sinks: Vec<Delivery>,
 }
 
 impl Context {
@@ -69,7 +69,7 @@ impl Context {
             thresholds: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Host::detect(),
-            statsd: None,
+            sinks: Vec::new(),
         }
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn assemble(
             plan: context.plan,
             generator: generator(&record.generator, record.elapsed),
             stopped: record.stopped,
-            statsd: context.statsd,
+            sinks: context.sinks,
         },
         scenarios: record
             .scenarios

@@ -20,7 +20,7 @@ mod worker_load;
 pub use build::{Context, build};
 pub use confidence::{Confidence, Method};
 pub use document::{
-    Document, Generator, Run, SchemaVersion, StatsdDelivery, Status, Total, Verdict, Worker,
+    Delivery, Document, Generator, Run, SchemaVersion, SinkKind, Status, Total, Verdict, Worker,
 };
 pub use environment::{Host, new_run_id};
 pub use judge::judge;

@@ -318,6 +318,40 @@ impl Sparse {
         }))
     }
 
+    /// The same samples, their values to two digits (1 in 128 or closer): a fraction of the memory where
+    /// hundreds of these are kept.
+    #[must_use]
+    pub fn coarse(histogram: &Histogram) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let steps = histogram.iter_recorded();
+        let mut counts = steps
+            .map(|step| {
+                (
+                    Self::coarse_value(step.value_iterated_to()),
+                    step.count_at_value(),
+                )
+            })
+            .peekable();
+        Self::pack(std::iter::from_fn(|| {
+            let (value, mut count) = counts.next()?;
+            while let Some((_, more)) = counts.next_if(|(next, _)| *next == value) {
+                count += more;
+            }
+            Some((value, count))
+        }))
+    }
+
+    /// What a value counts as in [`coarse`](Self::coarse): the middle of the numbers that have the same
+    /// first eight binary digits.
+    #[must_use]
+    pub fn coarse_value(value: Nanos) -> Nanos {
+        const DIGITS: u32 = 8;
+        let below = (Nanos::BITS - value.leading_zeros()).saturating_sub(DIGITS);
+        (value >> below << below) + (1 << below >> 1)
+    }
+
     /// The samples of all of these together, exactly.
     #[must_use]
     pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
@@ -463,6 +497,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn coarse_values_are_close_and_none_is_lost(values in prop::collection::vec(1..HIGHEST_NS, 1..200)) {
+            let histogram = fill(&values);
+            let (fine, coarse) = (Sparse::of(&histogram), Sparse::coarse(&histogram));
+            prop_assert_eq!(coarse.len(), fine.len());
+            let each = |it: &Sparse| -> Vec<u64> {
+                it.counts().flat_map(|(value, count)| (0..count).map(move |_| value)).collect()
+            };
+            for (fine, coarse) in each(&fine).into_iter().zip(each(&coarse)) {
+                prop_assert!(fine.abs_diff(coarse) <= fine / 128, "{} for {}", coarse, fine);
+            }
+            let values: Vec<_> = coarse.counts().map(|(value, _)| value).collect();
+            prop_assert!(values.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+
         #[test]
         fn numbers_are_read_as_they_were_written(numbers in prop::collection::vec(any::<u64>(), 0..20)) {
             let mut packed = Vec::new();

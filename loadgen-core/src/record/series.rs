@@ -85,7 +85,9 @@ impl Series {
     }
 
     pub(super) fn response_time(&mut self, second: u64, samples: &Histogram) {
-        self.second(second).response_time.add(&Sparse::of(samples));
+        self.second(second)
+            .response_time
+            .add(&Sparse::coarse(samples));
     }
 
     fn close_one(&mut self) {

@@ -97,7 +97,8 @@ struct Spread {
 impl Spread {
     fn of(times: &Histogram, seconds: &[&Sparse], share: f64) -> Self {
         let beyond = 1.0 - share;
-        let value = times.at(share);
+        // The seconds have their samples to two digits.
+        let value = Sparse::coarse_value(times.at(share));
         // Of each second: all samples, those beyond the percentile, and those in its own bucket.
         let counted: Vec<[f64; 3]> = seconds
             .iter()
@@ -186,7 +187,7 @@ mod tests {
                 all.saturating_record(nanos);
             }
             let mut point = SeriesPoint::empty(nth, 1);
-            point.response_time = Sparse::of(&times);
+            point.response_time = Sparse::coarse(&times);
             point
         });
         let points = points.collect();

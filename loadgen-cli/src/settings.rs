@@ -70,7 +70,7 @@ impl RunSettings {
         refuse_same_output(&args.outputs)?;
         let protocol = protocol(args.chosen_protocol().unwrap_or_default());
         let mut plan = suite.select(&args.scenarios, protocol)?;
-        let run = plan.scenarios.iter().map(|it| it.protocol).collect();
+        let run = plan.scenarios.iter().map(|it| it.protocol()).collect();
         let args = &*targets::settle(args, &run)?;
         tls::refuse_contradicting(args)?;
         let mut notices = overrides::apply(&mut plan, args)?;
@@ -135,7 +135,7 @@ impl RunSettings {
     /// Fills in the embedded backend's address for a protocol where no target is set.
     pub(crate) fn aim_at_embedded(&mut self, protocol: Protocol, target: &Target) {
         for scenario in &mut self.plan.scenarios {
-            if scenario.protocol == protocol && scenario.targets.is_empty() {
+            if scenario.protocol() == protocol && scenario.targets.is_empty() {
                 scenario.targets.push(target.clone());
             }
         }

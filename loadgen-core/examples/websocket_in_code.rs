@@ -7,7 +7,7 @@ use loadgen_backends::{WebsocketConfig, start_websocket};
 use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::report::{Context, build};
-use loadgen_core::scenario::{Payload, Plan, ScenarioPlan, StepPlan, WebsocketExchange};
+use loadgen_core::scenario::{Payload, Plan, ScenarioPlan, Step, WebsocketExchange, WebsocketPlan};
 use loadgen_core::schedule::Load;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,11 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut ask = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
     ask.repeat = 10;
     ask.in_flight = 5;
-    let mut scenario = ScenarioPlan::websocket("ask", ask, load);
-    scenario.steps.push(StepPlan::websocket(
-        "alive",
-        WebsocketExchange::ping("/echo"),
-    ));
+    let alive = Step::new("alive", WebsocketExchange::ping("/echo"));
+    let websocket = WebsocketPlan::new([Step::new("ask", ask), alive]);
+    let mut scenario = ScenarioPlan::new("ask", websocket, load);
     scenario.targets = vec![server.local_addr().to_string().parse()?];
     scenario.thresholds.push("round_trip.p99 < 1s".parse()?);
 

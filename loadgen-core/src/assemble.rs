@@ -6,7 +6,7 @@ use crate::driver::grpc::{self, GrpcFactory};
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::engine::{Options, Run, ScenarioSpec};
 use crate::record::Names;
-use crate::scenario::{Action, Plan, Protocol, ScenarioPlan, to_json};
+use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
 use crate::secrets::Secrets;
 
 /// Why a plan could not be turned into a run. What a server said in place of helping is repeated without
@@ -28,19 +28,9 @@ enum DriverError {
     #[cfg(feature = "websocket")]
     #[error(transparent)]
     Websocket(#[from] websocket::DriverError),
-    /// A plan from a file has none of these; one that was made in code may.
-    #[error(
-        "step `{step}` is {is} and the scenario's protocol is {protocol}: no driver takes it; give it \
-         a scenario of its own"
-    )]
-    Step {
-        step: String,
-        is: Protocol,
-        protocol: Protocol,
-    },
     #[cfg(not(all(feature = "grpc", feature = "websocket")))]
     #[error("loadgen-core was built without the feature `{0}`")]
-    NotBuilt(Protocol),
+    NotBuilt(crate::scenario::Protocol),
 }
 
 impl AssembleError {
@@ -67,18 +57,17 @@ pub struct Checked {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, or a file cannot
 /// be read.
 pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
-    check_steps(scenario).map_err(|problem| failed(scenario, &problem))?;
-    let checked = match scenario.protocol {
+    let checked = match &scenario.protocol {
         #[cfg(feature = "grpc")]
-        Protocol::Grpc => GrpcFactory::check(scenario)
+        ProtocolPlan::Grpc(plan) => GrpcFactory::check(scenario, plan)
             .map(|left_to_server| Checked { left_to_server })
             .map_err(DriverError::from),
         #[cfg(feature = "websocket")]
-        Protocol::Websocket => WebsocketFactory::check(scenario)
+        ProtocolPlan::Websocket(plan) => WebsocketFactory::check(scenario, plan)
             .map(|()| Checked::default())
             .map_err(DriverError::from),
         #[cfg(not(all(feature = "grpc", feature = "websocket")))]
-        protocol => Err(DriverError::NotBuilt(protocol)),
+        other => Err(DriverError::NotBuilt(other.protocol())),
     };
     checked.map_err(|problem| failed(scenario, &problem))
 }
@@ -104,23 +93,6 @@ pub fn names(plan: &Plan) -> Vec<Names> {
     plan.scenarios.iter().map(|it| spec(it).names()).collect()
 }
 
-/// Makes sure that each step is the driver's: one that is not would be left out of the run.
-fn check_steps(scenario: &ScenarioPlan) -> Result<(), DriverError> {
-    let protocol = scenario.protocol;
-    let foreign = scenario.steps.iter().find_map(|step| {
-        let is = match step.action {
-            Action::Pause(_) => return None,
-            Action::Grpc(_) => Protocol::Grpc,
-            Action::Websocket(_) => Protocol::Websocket,
-        };
-        (is != protocol).then_some((step, is))
-    });
-    foreign.map_or(Ok(()), |(step, is)| {
-        let step = step.name.clone();
-        Err(DriverError::Step { step, is, protocol })
-    })
-}
-
 /// How many workers the run of a plan will have, as [`Run::workers`] tells. The plan may have no targets
 /// yet.
 #[must_use]
@@ -130,20 +102,19 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
 }
 
 fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
-    check_steps(scenario)?;
-    Ok(match scenario.protocol {
+    Ok(match &scenario.protocol {
         #[cfg(feature = "grpc")]
-        Protocol::Grpc => {
-            let factory = GrpcFactory::new(scenario)?;
+        ProtocolPlan::Grpc(plan) => {
+            let factory = GrpcFactory::new(scenario, plan)?;
             run.scenario(spec(scenario), move |context| factory.workload(context))
         }
         #[cfg(feature = "websocket")]
-        Protocol::Websocket => {
-            let factory = WebsocketFactory::new(scenario)?;
+        ProtocolPlan::Websocket(plan) => {
+            let factory = WebsocketFactory::new(scenario, plan)?;
             run.scenario(spec(scenario), move |context| factory.workload(context))
         }
         #[cfg(not(all(feature = "grpc", feature = "websocket")))]
-        protocol => return Err(DriverError::NotBuilt(protocol)),
+        other => return Err(DriverError::NotBuilt(other.protocol())),
     })
 }
 
@@ -165,54 +136,22 @@ fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
 
 /// The engine's view of a scenario.
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
-    let named = |step: &crate::scenario::StepPlan| match step.action {
-        Action::Pause(_) => None,
-        Action::Grpc(_) | Action::Websocket(_) => Some(step.name.clone()),
+    let most_workers = match &plan.protocol {
+        ProtocolPlan::Grpc(grpc) => grpc.connections.map(|connections| connections as usize),
+        ProtocolPlan::Websocket(_) => None,
     };
     ScenarioSpec {
-        protocol: plan.protocol.to_string(),
+        protocol: plan.protocol().to_string(),
         start_after: plan.start_after,
         warm_up: plan.warm_up,
         graceful_stop: plan.graceful_stop,
         timeout: plan.timeout,
         late_after: plan.late_after,
-        max_workers: plan.connections.map(|connections| connections as usize),
-        steps: plan.steps.iter().filter_map(named).collect(),
+        max_workers: most_workers,
+        steps: plan.step_names().map(str::to_owned).collect(),
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         secrets: secrets_of(plan),
         ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
-    }
-}
-
-#[cfg(all(test, feature = "grpc", feature = "websocket"))]
-mod tests {
-    use super::*;
-    use crate::scenario::Suite;
-
-    /// It would be skipped, and the figures would be of a scenario that nobody asked for.
-    #[test]
-    fn a_step_that_no_driver_takes_is_refused() {
-        let json = r#"{"scenarios": [
-            {"name": "calls", "targets": ["127.0.0.1:1"],
-             "load": {"closed": {"users": 1, "iterations": 1}}, "steps": [
-                {"grpc": {"method": "loadgen.v1.Greeter/Hello"}}, {"pause": "1ms"}]},
-            {"name": "messages", "targets": ["127.0.0.1:1"],
-             "load": {"closed": {"users": 1, "iterations": 1}}, "steps": [
-                {"name": "echo", "websocket": {"path": "/echo", "send": {"text": "a"}}}]}
-        ]}"#;
-        let suite = Suite::parse("test", json, None, None).unwrap();
-        let [mut calls, messages] = suite.scenarios().to_vec().try_into().unwrap();
-        check(&calls).unwrap();
-        check(&messages).unwrap();
-        calls.steps.extend(messages.steps);
-        let expected = "scenario `calls`: step `echo` is websocket and the scenario's protocol is \
-                        grpc: no driver takes it; give it a scenario of its own";
-        assert_eq!(check(&calls).unwrap_err().to_string(), expected);
-        let plan = Plan {
-            scenarios: vec![calls],
-        };
-        let error = assemble(&plan, Options::default()).unwrap_err();
-        assert_eq!(error.to_string(), expected);
     }
 }

@@ -14,7 +14,7 @@ use loadgen_benches::{Server, ServerProcess, median, open, process_cpu};
 use loadgen_core::assemble;
 use loadgen_core::engine::{Event, Options, Run};
 use loadgen_core::record::RunRecord;
-use loadgen_core::scenario::{Plan, ScenarioPlan};
+use loadgen_core::scenario::{GrpcCall, GrpcPlan, Plan, ScenarioPlan};
 use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::otlp::OtlpSink;
 use loadgen_core::sink::prometheus::PrometheusSink;
@@ -97,9 +97,11 @@ fn sink(run: &Run, to: &To) -> Option<(Listener, Option<Unsent>)> {
 fn run(target: &str, rate: f64, to: &To) -> Figures {
     let load = open(rate, SECONDS, 2_000);
     let message = json!({ "name": "world" });
-    let mut scenario = ScenarioPlan::grpc("figure", "loadgen.v1.Greeter/Hello", message, load);
+    let hello = GrpcCall::new("loadgen.v1.Greeter/Hello", message);
+    let mut grpc = GrpcPlan::new([hello.into()]);
+    grpc.connections = Some(4);
+    let mut scenario = ScenarioPlan::new("figure", grpc, load);
     scenario.targets = vec![target.parse().expect("an address of our own")];
-    scenario.connections = Some(4);
     let plan = Plan {
         scenarios: vec![scenario],
     };

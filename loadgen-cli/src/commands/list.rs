@@ -20,7 +20,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
         let spoken = suite
             .scenarios()
             .iter()
-            .filter(|it| speaks(it.protocol.as_str(), protocol));
+            .filter(|it| speaks(it.protocol().as_str(), protocol));
         let spoken: Vec<ScenarioPlan> = spoken.cloned().collect();
         output::json(&scenario::to_json(&spoken))
     } else {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
 pub(crate) fn table(suite: &Suite, protocol: Option<&str>) -> String {
     let heading = ["NAME", "PROTOCOL", "LOAD", "DESCRIPTION"].map(str::to_owned);
     let spoken = suite.scenarios().iter();
-    let spoken = spoken.filter(|it| speaks(it.protocol.as_str(), protocol));
+    let spoken = spoken.filter(|it| speaks(it.protocol().as_str(), protocol));
     let rows: Vec<[String; 4]> = std::iter::once(heading).chain(spoken.map(row)).collect();
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
@@ -58,7 +58,7 @@ fn speaks(word: &str, protocol: Option<&str>) -> bool {
 fn row(plan: &ScenarioPlan) -> [String; 4] {
     [
         plan.name.clone(),
-        plan.protocol.to_string(),
+        plan.protocol().to_string(),
         load(&plan.load),
         plan.description.clone().unwrap_or_default(),
     ]

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
             (cores - cores / 2).max(1),
             sinks.statsd(),
         )?;
-        let protocols = settings.plan.scenarios.iter().map(|it| it.protocol);
+        let protocols = settings.plan.scenarios.iter().map(|it| it.protocol());
         let several = protocols.collect::<BTreeSet<_>>().len() > 1;
         say(&backend.notice(several));
         for (protocol, target) in backend.targets() {

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use loadgen_core::scenario::{Action, ConnectionPer, Protocol, ScenarioPlan, Target};
+use loadgen_core::scenario::{
+    ConnectionPer, ProtocolPlan, ScenarioPlan, Step, Target, WebsocketPlan,
+};
 use loadgen_core::schedule::Load;
 use loadgen_core::workload::OPENED_AT_ONCE;
 
@@ -106,58 +108,54 @@ impl Needs {
 
 /// Connections of a scenario at a time.
 fn connections(scenario: &ScenarioPlan, workers: usize) -> u64 {
-    if scenario.protocol == Protocol::Websocket {
-        return u64::from(scenario.load.max_users()).saturating_mul(paths(scenario));
+    match &scenario.protocol {
+        ProtocolPlan::Websocket(websocket) => {
+            u64::from(scenario.load.max_users()).saturating_mul(paths(websocket))
+        }
+        ProtocolPlan::Grpc(grpc) => {
+            let by_default = workers.saturating_mul(scenario.targets.len().max(1)) as u64;
+            grpc.connections
+                .map_or(by_default, |it| u64::from(it).max(workers as u64))
+        }
+        _ => 0,
     }
-    let by_default = workers.saturating_mul(scenario.targets.len().max(1)) as u64;
-    scenario
-        .connections
-        .map_or(by_default, |it| u64::from(it).max(workers as u64))
 }
 
 /// Connections of one WebSocket user: one for each path.
-fn paths(scenario: &ScenarioPlan) -> u64 {
-    let paths: BTreeSet<&str> = scenario
-        .steps
-        .iter()
-        .filter_map(|step| match &step.action {
-            Action::Websocket(exchange) => Some(exchange.path.as_str()),
-            _ => None,
-        })
-        .collect();
+fn paths(websocket: &WebsocketPlan) -> u64 {
+    let exchanges = websocket.steps.iter().filter_map(Step::spoken);
+    let paths: BTreeSet<&str> = exchanges.map(|it| it.path.as_str()).collect();
     paths.len().max(1) as u64
 }
 
 /// Connections that may be under way to a server at once.
 fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
-    match scenario.protocol {
+    if let ProtocolPlan::Websocket(websocket) = &scenario.protocol {
         // A rate of connecting lets at most a tenth of a second's through at once.
-        Protocol::Websocket if scenario.connect_rate.is_some() => {
-            let rate = scenario.connect_rate.map_or(0.0, |rate| rate.per_second());
-            connections.min((rate / 10.0).ceil() as u64)
+        if let Some(rate) = websocket.connect_rate {
+            return connections.min((rate.per_second() / 10.0).ceil() as u64);
         }
         // Connections that are opened when an iteration needs them may all be needed at once.
-        Protocol::Websocket if !opens_ahead(scenario) => connections,
-        _ => connections.min((OPENED_AT_ONCE as u64).saturating_mul(workers as u64)),
+        let by_user = websocket.connection_per == ConnectionPer::User;
+        let opens_ahead = by_user && matches!(scenario.load, Load::Closed(_));
+        if !opens_ahead {
+            return connections;
+        }
     }
-}
-
-/// Whether users open their connections before the clock starts.
-fn opens_ahead(scenario: &ScenarioPlan) -> bool {
-    scenario.connection_per == ConnectionPer::User && matches!(scenario.load, Load::Closed(_))
+    connections.min((OPENED_AT_ONCE as u64).saturating_mul(workers as u64))
 }
 
 /// New connections a second that the plan comes to, where it does.
 fn new_per_s(scenario: &ScenarioPlan) -> f64 {
-    let each = scenario.protocol == Protocol::Websocket
-        && scenario.connection_per == ConnectionPer::Iteration;
-    match &scenario.load {
-        Load::Open(open) if each => {
+    match (&scenario.protocol, &scenario.load) {
+        (ProtocolPlan::Websocket(websocket), Load::Open(open))
+            if websocket.connection_per == ConnectionPer::Iteration =>
+        {
             open.stages
                 .iter()
                 .map(|it| it.from.max(it.to))
                 .fold(0.0, f64::max)
-                * paths(scenario) as f64
+                * paths(websocket) as f64
         }
         _ => 0.0,
     }

@@ -4,7 +4,7 @@
 //! figure here is what has been measured, rounded down, so that nothing is refused that would fit.
 
 use loadgen_core::engine::MOST_IN_LINE;
-use loadgen_core::scenario::{Action, Protocol, ScenarioPlan};
+use loadgen_core::scenario::{ProtocolPlan, ScenarioPlan};
 use loadgen_core::schedule::{Load, OpenModel, WhenBusy};
 use rustix::process::{Resource, getrlimit};
 
@@ -58,11 +58,13 @@ impl Reckoning {
             let users = u64::from(scenario.load.max_users());
             let open = connections(scenario);
             sum.connections.add(open, USER_BYTES);
-            // A WebSocket user and its connection are one.
-            let is_grpc = scenario.protocol == Protocol::Grpc;
-            sum.users
-                .add(users, if is_grpc { GRPC_USER_BYTES } else { 0 });
-            let most = scenario.connections.map_or(users, u64::from).max(1);
+            let (each, most) = match &scenario.protocol {
+                ProtocolPlan::Grpc(grpc) => (GRPC_USER_BYTES, grpc.connections),
+                // A WebSocket user and its connection are one.
+                _ => (0, None),
+            };
+            sum.users.add(users, each);
+            let most = most.map_or(users, u64::from).max(1);
             sum.histograms(scenario, (workers as u64).min(users).min(most).max(1));
             if let Load::Open(model) = &scenario.load
                 && model.when_busy == WhenBusy::Queue
@@ -77,9 +79,7 @@ impl Reckoning {
     /// Those of the scenario's own times, and those of each step of several: what a worker records into,
     /// the same again for what is on its way to be merged, the whole, and the last second.
     fn histograms(&mut self, scenario: &ScenarioPlan, lanes: u64) {
-        let is_request = |action: &Action| !matches!(action, Action::Pause(_));
-        let requests = scenario.steps.iter().filter(|it| is_request(&it.action));
-        let steps = match requests.count() as u64 {
+        let steps = match scenario.step_names().count() as u64 {
             0 | 1 => 0,
             several => several,
         };

@@ -33,7 +33,7 @@ impl Planned {
         let planned = plans.iter().map(|plan| {
             let mut planned = Self::of(plan);
             if alike(&plan.name) > 1 {
-                planned.name.push_str(&format!(" {}", plan.protocol));
+                planned.name.push_str(&format!(" {}", plan.protocol()));
             }
             planned
         });

@@ -20,7 +20,7 @@ pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, Erro
     let mut notices = Vec::new();
     for scenario in &mut plan.scenarios {
         let mut its_own = per_protocol.iter();
-        let Some((_, overrides)) = its_own.find(|(it, _)| *it == scenario.protocol) else {
+        let Some((_, overrides)) = its_own.find(|(it, _)| *it == scenario.protocol()) else {
             continue;
         };
         let (changed, said) =
@@ -59,7 +59,7 @@ pub(super) fn aim(
 ) -> Result<Vec<Protocol>, Error> {
     let mut without = BTreeSet::new();
     for scenario in &mut plan.scenarios {
-        let protocol = scenario.protocol;
+        let protocol = scenario.protocol();
         if !scenario.targets.is_empty() {
             continue;
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loadgen_core::pacer::Pacing;
-use loadgen_core::scenario::{self, Payload, StepPlan, WebsocketExchange};
+use loadgen_core::scenario::{self, Payload, Step, WebsocketExchange, WebsocketPlan};
 use loadgen_core::schedule::{ClosedModel, Limit};
 use test_case::test_case;
 
@@ -55,13 +55,13 @@ fn mixed(paths: &[&str]) -> Plan {
         think_time: None,
         rate_limit: None,
     });
-    let mut websocket = ScenarioPlan::websocket("talk", exchanges[0].clone(), load);
-    websocket.steps = exchanges
+    let steps = exchanges
         .into_iter()
-        .map(|it| StepPlan::websocket("talk", it))
-        .chain([StepPlan::pause(Duration::from_millis(1))])
-        .collect();
-    plan.scenarios.push(websocket);
+        .map(|it| Step::new("talk", it))
+        .chain([Step::pause(Duration::from_millis(1))]);
+    let websocket = WebsocketPlan::new(steps);
+    plan.scenarios
+        .push(ScenarioPlan::new("talk", websocket, load));
     plan
 }
 

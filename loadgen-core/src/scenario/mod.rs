@@ -6,42 +6,26 @@
 //! by another ([`ScenarioPlan::with_overrides`]). Owns the language and nothing that runs it; reads
 //! no file itself.
 
-mod call;
-mod compact;
-mod elements;
-mod exchange;
-mod json;
 mod load;
-mod overrides;
 mod plan;
-mod print;
-mod problem;
 mod protocol;
-mod raw;
-mod raw_websocket;
 mod reader;
-mod replies;
-mod schema;
-mod select;
-mod steps;
-mod stretch;
 mod suite;
-mod target;
-mod validate;
-mod websocket;
+mod value;
 
-pub(crate) use json::join;
-pub use overrides::{OverrideError, Overrides};
-pub use plan::{
-    Action, Answer, ConnectionPer, GrpcCall, MessageStream, Payload, Plan, Protocol, ReplyMark,
-    ScenarioPlan, StepPlan, StreamEnd, Tls, WebsocketExchange, WebsocketMessages,
+pub use plan::overrides::{OverrideError, Overrides};
+pub use plan::print::to_json;
+pub use plan::{Action, Plan, ScenarioPlan, Step, StreamEnd, Tls};
+pub use protocol::{
+    Answer, ConnectionPer, GrpcCall, GrpcPlan, MessageStream, Payload, Protocol, ProtocolPlan,
+    ReplyMark, WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
-pub use print::to_json;
-pub use problem::{Problem, SuiteError};
-pub use schema::schema;
-pub use select::{SelectError, UnknownName};
+pub(crate) use reader::json::join;
+pub use reader::problem::{Problem, SuiteError};
 pub use suite::Suite;
-pub use target::{Target, TargetError};
+pub use suite::schema::schema;
+pub use suite::select::{SelectError, UnknownName};
+pub use value::target::{Target, TargetError};
 
 /// The suite that comes with the library, one file for each protocol. It names no targets.
 #[must_use]

@@ -181,7 +181,7 @@ impl<W: Planned> Driver<W> {
             workload: W::of(plan, &context),
             recorder,
             clock,
-            single_step: plan.steps.len() == 1,
+            single_step: plan.step_names().count() == 1,
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use test_case::test_case;
 
 use crate::support::server::{Exchange, Server, framed, status};
-use crate::support::{Driver, plan, run, the_call};
+use crate::support::{Driver, factory, plan, run, the_call};
 
 const METHODS: [&str; 2] = ["Hello", "Stream"];
 
@@ -333,10 +333,9 @@ fn a_clients_stream_sends_different_messages() {
 
 #[test]
 fn what_does_not_fit_a_method_is_found_before_the_run() {
-    use loadgen_core::driver::grpc::GrpcFactory;
     let mut plan = plan(&[([127, 0, 0, 1], 1).into()], "Hello");
     the_call(&mut plan).stream = Some(StreamEnd::Messages(1));
-    let error = GrpcFactory::new(&plan).expect_err("one answer").to_string();
+    let error = factory(&plan).expect_err("one answer").to_string();
     assert_eq!(
         error,
         "steps[0].grpc.stream: `loadgen.v1.Greeter.Hello` answers with one message: there is no \
@@ -344,9 +343,7 @@ fn what_does_not_fit_a_method_is_found_before_the_run() {
     );
     the_call(&mut plan).stream = None;
     the_call(&mut plan).message = json!([{}, {}]);
-    let error = GrpcFactory::new(&plan)
-        .expect_err("one message")
-        .to_string();
+    let error = factory(&plan).expect_err("one message").to_string();
     assert_eq!(
         error,
         "steps[0].grpc.message: `loadgen.v1.Greeter.Hello` takes one message, and here are 2"

@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::join_all;
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::scenario::{Action, StepPlan};
+use loadgen_core::scenario::Step;
 use loadgen_core::workload::SampleKind;
 use serde_json::json;
 
 use crate::support::server::{Exchange, Server, Settings, framed, status};
-use crate::support::{Driver, call, plan, run, step, the_call, until};
+use crate::support::{Driver, call, grpc, plan, run, step, the_call, until};
 
 #[test]
 fn unary_sends_what_grpc_wants_and_names_the_backend() {
@@ -25,7 +25,7 @@ fn unary_sends_what_grpc_wants_and_names_the_backend() {
         .await;
         let mut plan = plan(&[server.address], "Hello");
         the_call(&mut plan).message = json!({ "name": "world" });
-        plan.metadata = vec![("x-tenant".to_owned(), "a".to_owned())];
+        grpc(&mut plan).metadata = vec![("x-tenant".to_owned(), "a".to_owned())];
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
 
@@ -267,12 +267,9 @@ fn steps_run_in_order_and_stop_at_the_first_failure() {
         })
         .await;
         let mut plan = plan(&[server.address], "Hello");
-        plan.steps = vec![
+        grpc(&mut plan).steps = vec![
             step("first", call("Hello")),
-            StepPlan {
-                name: "pause".to_owned(),
-                action: Action::Pause(Duration::from_millis(20)),
-            },
+            Step::pause(Duration::from_millis(20)),
             step("second", call("Echo")),
             step("third", call("Compute")),
         ];
@@ -334,7 +331,7 @@ fn the_scenario_may_ask_for_fewer_streams_than_the_server_allows() {
         })
         .await;
         let mut plan = plan(&[server.address], "Hello");
-        plan.streams_per_connection = Some(2);
+        grpc(&mut plan).streams_per_connection = Some(2);
         let driver = Driver::open(&plan).await;
         let outcomes = join_all((0..10).map(|_| driver.once())).await;
         assert_eq!(outcomes, [Outcome::Ok; 10]);
@@ -352,7 +349,7 @@ fn users_are_spread_over_connections_and_targets() {
         }
         let targets: Vec<_> = servers.iter().map(|server| server.address).collect();
         let mut plan = plan(&targets, "Hello");
-        plan.connections = Some(4);
+        grpc(&mut plan).connections = Some(4);
         let driver = Driver::open(&plan).await;
         for _ in 0..8 {
             assert_eq!(driver.once().await, Outcome::Ok);

@@ -1,15 +1,13 @@
 //! Connections that cannot be opened, each with a message that says what to do.
 
+use loadgen_core::outcome::Outcome;
+use loadgen_core::scenario::{ScenarioPlan, Tls};
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-use loadgen_core::driver::grpc::GrpcFactory;
-use loadgen_core::outcome::Outcome;
-use loadgen_core::scenario::{ScenarioPlan, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +17,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::support::server::{Exchange, Server, Settings};
-use crate::support::{Driver, plan, run, until};
+use crate::support::{Driver, factory, grpc, plan, run, until};
 
 /// A server that sends these bytes once it has received something, then closes.
 async fn blurting(bytes: &'static [u8]) -> SocketAddr {
@@ -158,7 +156,7 @@ fn connections_are_opened_so_many_at_a_time() {
             }
         });
         let mut plan = plan(&[address], "Hello");
-        plan.connections = Some(300);
+        grpc(&mut plan).connections = Some(300);
         let waves = async {
             for wave in [128, 128, 44] {
                 until(|| held.borrow().len() >= wave).await;
@@ -282,9 +280,10 @@ impl Secure {
     }
 
     fn trusted(&self) -> Tls {
-        Tls {
-            ca_file: Some(self.ca_file.clone()),
-            ..Tls::default()
+        {
+            let mut tls = Tls::default();
+            tls.ca_file = Some(self.ca_file.clone());
+            tls
         }
     }
 }
@@ -310,11 +309,9 @@ fn tls_untrusted_unless_told() {
         );
         assert!(message.contains("tls.ca_file"), "{message}");
         for server_name in [None, Some("another.name".to_owned())] {
-            let tls = Tls {
-                insecure_skip_verify: true,
-                server_name,
-                ..Tls::default()
-            };
+            let mut tls = Tls::default();
+            tls.insecure_skip_verify = true;
+            tls.server_name = server_name;
             let driver = Driver::open(&secure.plan(tls)).await;
             assert_eq!(driver.once().await, Outcome::Ok);
         }
@@ -332,10 +329,8 @@ fn tls_wrong_name_unless_told() {
                 && message.contains("tls.server_name"),
             "{message}"
         );
-        let tls = Tls {
-            server_name: Some("greeter.internal".to_owned()),
-            ..secure.trusted()
-        };
+        let mut tls = secure.trusted();
+        tls.server_name = Some("greeter.internal".to_owned());
         let driver = Driver::open(&secure.plan(tls)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
     });
@@ -384,11 +379,12 @@ fn tls_to_a_plaintext_server() {
 #[test]
 fn a_missing_ca_file_is_found_before_the_run() {
     let mut plan = plan(&[([127, 0, 0, 1], 1).into()], "Hello");
-    plan.tls = Some(Tls {
-        ca_file: Some("/nowhere/ca.pem".into()),
-        ..Tls::default()
+    plan.tls = Some({
+        let mut tls = Tls::default();
+        tls.ca_file = Some("/nowhere/ca.pem".into());
+        tls
     });
-    let error = GrpcFactory::new(&plan).expect_err("no such file");
+    let error = factory(&plan).expect_err("no such file");
     assert!(
         error
             .to_string()
@@ -413,19 +409,16 @@ fn a_client_certificate_is_asked_for_and_shown() {
         let (cert_file, key_file) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
         std::fs::write(&cert_file, own.cert.pem()).expect("written");
         std::fs::write(&key_file, own.signing_key.serialize_pem()).expect("written");
-        let shows = |cert_file: &Path, key_file: &Path| Tls {
-            cert_file: Some(cert_file.to_owned()),
-            key_file: Some(key_file.to_owned()),
-            ..secure.trusted()
+        let shows = |cert_file: &Path, key_file: &Path| {
+            let mut tls = secure.trusted();
+            tls.cert_file = Some(cert_file.to_owned());
+            tls.key_file = Some(key_file.to_owned());
+            tls
         };
         let driver = Driver::open(&secure.plan(shows(&cert_file, &key_file))).await;
         assert_eq!(driver.once().await, Outcome::Ok);
 
-        let refused = |tls| {
-            GrpcFactory::new(&secure.plan(tls))
-                .expect_err("refused")
-                .to_string()
-        };
+        let refused = |tls| factory(&secure.plan(tls)).expect_err("refused").to_string();
         let no_key = format!(
             "`tls.key_file` {}: holds no private key in PEM form (one with a passphrase is not \
              read)",
@@ -451,10 +444,8 @@ fn http2_without_alpn() {
         let secure = secure_with("localhost", &[], None).await;
         let message = Driver::prepare_error(&secure.plan(secure.trusted())).await;
         assert!(message.contains("set `tls.alpn` to false"), "{message}");
-        let tls = Tls {
-            alpn: false,
-            ..secure.trusted()
-        };
+        let mut tls = secure.trusted();
+        tls.alpn = false;
         let driver = Driver::open(&secure.plan(tls)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
     });

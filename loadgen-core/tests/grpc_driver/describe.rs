@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use loadgen_core::driver::grpc::{DriverError, GrpcFactory};
+use loadgen_core::driver::grpc::DriverError;
 use loadgen_core::engine::Options;
 use loadgen_core::outcome::Outcome;
 use loadgen_core::scenario::Plan;
@@ -12,7 +12,7 @@ use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use serde_json::json;
 
 use crate::support::server::{Exchange, Server, framed, status};
-use crate::support::{Driver, plan, run, the_call};
+use crate::support::{Driver, check, factory, grpc, plan, run, the_call};
 
 fn nowhere() -> SocketAddr {
     ([127, 0, 0, 1], 1).into()
@@ -21,7 +21,7 @@ fn nowhere() -> SocketAddr {
 fn error(change: impl FnOnce(&mut loadgen_core::scenario::ScenarioPlan)) -> String {
     let mut plan = plan(&[nowhere()], "Hello");
     change(&mut plan);
-    GrpcFactory::new(&plan).expect_err("wrong").to_string()
+    factory(&plan).expect_err("wrong").to_string()
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn errors_name_the_place_and_the_nearest() {
          `name`?"
     );
     assert_eq!(
-        error(|plan| plan.metadata = vec![("grpc-status".to_owned(), "0".to_owned())]),
+        error(|plan| grpc(plan).metadata = vec![("grpc-status".to_owned(), "0".to_owned())]),
         "steps[0].grpc.metadata: `grpc-status` is set by the protocol and cannot be given"
     );
     assert_eq!(
@@ -88,7 +88,7 @@ fn proto_files_with_imports() {
         })
         .await;
         let mut plan = plan(&[server.address], "Hello");
-        plan.protos = vec![folder.0.join("shop/shop.proto"), folder.0.clone()];
+        grpc(&mut plan).protos = vec![folder.0.join("shop/shop.proto"), folder.0.clone()];
         the_call(&mut plan).method = "shop.v1.Shop/Buy".to_owned();
         the_call(&mut plan).message = json!({ "sku": "a" });
         let driver = Driver::open(&plan).await;
@@ -106,10 +106,10 @@ fn said_of(name: &str, files: &[(&str, &[u8])], named: &[&str]) -> String {
         std::fs::write(path, text).expect("written");
     }
     let mut plan = plan(&[nowhere()], "Hello");
-    plan.protos = named.iter().map(|name| folder.0.join(name)).collect();
+    grpc(&mut plan).protos = named.iter().map(|name| folder.0.join(name)).collect();
     the_call(&mut plan).method = "t.S/Do".to_owned();
     the_call(&mut plan).message = json!({ "name": "a" });
-    let said = match GrpcFactory::check(&plan) {
+    let said = match check(&plan) {
         Ok(left) if left.is_empty() => "valid".to_owned(),
         Ok(left) => format!("left: {left:?}"),
         Err(error) => error.to_string(),
@@ -165,7 +165,7 @@ fn a_file_that_is_too_long_is_refused() {
     let file = std::fs::File::create(&path).expect("made");
     // With nothing in it, so that it takes no room.
     file.set_len(65 << 20).expect("room");
-    let said = error(|plan| plan.protos = vec![path]);
+    let said = error(|plan| grpc(plan).protos = vec![path]);
     assert!(
         said.ends_with("with it the files are longer than 64 MiB, which is the most that is read"),
         "{said}"
@@ -308,9 +308,9 @@ fn an_edition_that_is_not_known() {
 fn mistakes_of_all_steps_are_told_at_once() {
     let said = error(|plan| {
         the_call(plan).message = json!({ "nmae": "x", "name": 1 });
-        let mut other = plan.steps[0].clone();
+        let mut other = grpc(plan).steps[0].clone();
         other.name = "other".to_owned();
-        plan.steps.push(other);
+        grpc(plan).steps.push(other);
     });
     let lines: Vec<&str> = said.lines().map(|line| line.trim_start()).collect();
     assert_eq!(lines.len(), 4, "{said}");
@@ -324,7 +324,7 @@ fn mistakes_of_all_steps_are_told_at_once() {
 fn nobody_to_ask_is_told_apart() {
     let mut plan = plan(&[nowhere()], "Hello");
     the_call(&mut plan).method = "shop.v1.Shop/Buy".to_owned();
-    let error = GrpcFactory::new(&plan).expect_err("nobody there");
+    let error = factory(&plan).expect_err("nobody there");
     assert!(matches!(error, DriverError::Unreachable(_)), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 }
@@ -479,7 +479,7 @@ fn buys(plan: &loadgen_core::scenario::ScenarioPlan) {
 /// What the server is said to have done wrong.
 fn blamed(reflection: Reflection) -> String {
     let address = reflection.start();
-    let error = GrpcFactory::new(&buying(address)).expect_err("undescribed");
+    let error = factory(&buying(address)).expect_err("undescribed");
     let text = error.to_string();
     let start = format!(
         "steps[0].grpc.method: nothing describes `shop.v1.Shop/Buy`: {address} was asked by \
@@ -512,7 +512,7 @@ fn reflection_v1_and_its_elder() {
 
         the_call(&mut plan).method = "shop.v1.Shopp/Buy".to_owned();
         assert_eq!(
-            GrpcFactory::new(&plan).expect_err("misspelt").to_string(),
+            factory(&plan).expect_err("misspelt").to_string(),
             "steps[0].grpc.method: there is no method `shop.v1.Shopp/Buy`; did you mean \
              `shop.v1.Shop/Buy`?"
         );
@@ -546,7 +546,7 @@ fn a_service_that_the_server_lacks_is_told_with_those_it_has() {
     let mut plan = buying(Reflection::default().start());
     the_call(&mut plan).method = "grpc.health.v1.Health/Check".to_owned();
     assert_eq!(
-        GrpcFactory::new(&plan).expect_err("lacking").to_string(),
+        factory(&plan).expect_err("lacking").to_string(),
         "steps[0].grpc.method: there is no method `grpc.health.v1.Health/Check`; the server has \
          `shop.v1.Shop`"
     );
@@ -564,7 +564,7 @@ fn metadata_of_the_scenario_goes_with_the_questions() {
          with the question, and is where a token belongs"
     );
     let mut plan = buying(guarded.start());
-    plan.metadata = vec![("authorization".to_owned(), "Bearer 0123".to_owned())];
+    grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer 0123".to_owned())];
     buys(&plan);
 }
 
@@ -576,7 +576,7 @@ fn a_token_that_the_server_repeats_is_not_repeated_by_us() {
         ..Reflection::default()
     };
     let mut plan = buying(guarded.start());
-    plan.metadata = vec![("authorization".to_owned(), "Bearer s3cr3t-1".to_owned())];
+    grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer s3cr3t-1".to_owned())];
     let scenarios = vec![plan];
     let error = loadgen_core::assemble(&Plan { scenarios }, Options::default());
     let error = error.expect_err("undescribed").to_string();
@@ -592,18 +592,15 @@ fn protos_do_not_turn_reflection_off() {
                   service Other { rpc Do(M) returns (M); }";
     std::fs::write(&other, source).expect("written");
     let mut served = buying(Reflection::default().start());
-    served.protos = vec![other];
-    assert_eq!(
-        GrpcFactory::check(&served).expect("valid"),
-        ["shop.v1.Shop/Buy"]
-    );
+    grpc(&mut served).protos = vec![other];
+    assert_eq!(check(&served).expect("valid"), ["shop.v1.Shop/Buy"]);
     buys(&served);
     // And what they describe is not asked for.
     let mut described = served;
     described.targets = plan(&[nowhere()], "Hello").targets;
     the_call(&mut described).method = "other.Other/Do".to_owned();
     the_call(&mut described).message = json!({});
-    assert!(GrpcFactory::new(&described).is_ok());
+    assert!(factory(&described).is_ok());
 }
 
 /// A file that imports another and has a service of its messages.
@@ -636,7 +633,7 @@ fn what_is_built_in_need_not_be_described() {
     let sparse = importing("google/protobuf/empty.proto", ".google.protobuf.Empty");
     let mut plan = buying(Reflection::of(sparse).start());
     the_call(&mut plan).message = json!({});
-    assert!(GrpcFactory::new(&plan).is_ok());
+    assert!(factory(&plan).is_ok());
 }
 
 #[test]

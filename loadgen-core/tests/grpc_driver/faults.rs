@@ -10,7 +10,7 @@ use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::server::{Exchange, Server, Settings, framed, status};
-use crate::support::{Driver, plan, run, until};
+use crate::support::{Driver, grpc, plan, run, until};
 
 /// Every fault is seen alike by the plain path and by the one through tonic's client.
 const METHODS: [&str; 2] = ["Hello", "Stream"];
@@ -250,7 +250,7 @@ fn what_is_given_up_at_a_server_that_stopped_reading_is_bounded() {
             let server =
                 Server::start_with(any, settings, async |it: Exchange| it.ok(&[b""]).await).await;
             let mut plan = plan(&[server.address], method);
-            plan.metadata = vec![("x-long".to_owned(), "x".repeat(12_000))];
+            grpc(&mut plan).metadata = vec![("x-long".to_owned(), "x".repeat(12_000))];
             let driver = Driver::open(&plan).await;
             server.control.stall();
             let sent = || driver.recorder.0.borrow().bytes.0;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::support::server::{Exchange, Server};
-use crate::support::{Driver, plan, run, until};
+use crate::support::{Driver, grpc, plan, run, until};
 
 const METHODS: [&str; 2] = ["Hello", "Stream"];
 
@@ -114,7 +114,7 @@ fn keepalive_finds_a_dead_connection_that_nobody_uses() {
         let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
         let between = middleman(server.address).await;
         let mut plan = patient_plan(between.address, "Hello");
-        plan.keepalive = Some(Duration::from_millis(20));
+        grpc(&mut plan).keepalive = Some(Duration::from_millis(20));
         let driver = Driver::open(&plan).await;
         // Alive, it stays.
         tokio::time::sleep(Duration::from_millis(150)).await;
@@ -254,7 +254,7 @@ fn unix_sockets() {
         });
         for method in METHODS {
             let call = crate::support::call(method);
-            plan.steps = vec![crate::support::step("call", call)];
+            grpc(&mut plan).steps = vec![crate::support::step("call", call)];
             let driver = Driver::open(&plan).await;
             assert_eq!(driver.once().await, Outcome::Ok);
             let seen = driver.recorder.0.borrow();

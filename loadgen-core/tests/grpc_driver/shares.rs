@@ -9,7 +9,7 @@ use test_case::test_case;
 use tokio::sync::Semaphore;
 
 use crate::support::server::{Exchange, Server, Settings};
-use crate::support::{Driver, call, plan, run, step, until};
+use crate::support::{Driver, call, grpc, plan, run, step, until};
 
 async fn three() -> [Server; 3] {
     let server = async || Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
@@ -72,7 +72,7 @@ fn the_steps_of_an_iteration_stay_on_one_connection() {
     run(async {
         let servers = three().await;
         let mut plan = plan(&servers.each_ref().map(|it| it.address), "Hello");
-        plan.steps.push(step("again", call("Stream")));
+        grpc(&mut plan).steps.push(step("again", call("Stream")));
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert_eq!(requests(&servers), [2, 0, 0]);

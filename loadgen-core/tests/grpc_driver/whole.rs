@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::support::server::{Exchange, Server, Settings};
 use crate::support::whole::{closed, failures, open, standing, whole};
-use crate::support::{plan, run, until};
+use crate::support::{grpc, plan, run, until};
 
 /// Iterations of the loads below.
 const PLANNED: u64 = 300;
@@ -61,8 +61,8 @@ fn what_stands_is_told_while_the_run_goes_on() {
         .await;
         let mut plan = plan(&[server.address], "Hello");
         plan.load = closed(USERS, Limit::Iterations(u64::from(USERS)));
-        plan.connections = Some(2);
-        plan.streams_per_connection = Some(3);
+        grpc(&mut plan).connections = Some(2);
+        grpc(&mut plan).streams_per_connection = Some(3);
         plan.timeout = Duration::from_millis(1500);
         let (users, levels) = standing(plan).await;
         assert_eq!((users, levels.connections), (8, Some(2)));
@@ -285,7 +285,7 @@ fn no_more_connections_than_asked_for(asked: Option<u32>, opened: u64) {
             let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
             let mut plan = plan(&[server.address], "Hello");
             plan.load = load;
-            plan.connections = asked;
+            grpc(&mut plan).connections = asked;
             let record = whole(plan).await;
             assert_eq!(record.ledger.completed, PLANNED);
             assert_eq!(record.connections.counts.opened, opened);

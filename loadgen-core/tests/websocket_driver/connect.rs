@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::common::run;
 use crate::server::{echo, echo_server, serve};
-use crate::support::{Driver, hello, plan};
+use crate::support::{Driver, hello, plan, websocket};
 
 #[test]
 fn the_upgrade_request_says_what_the_scenario_says() {
@@ -39,11 +39,11 @@ fn the_upgrade_request_says_what_the_scenario_says() {
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.headers = vec![
+        websocket(&mut plan).headers = vec![
             ("authorization".to_owned(), "Bearer x".to_owned()),
             ("X-Tenant".to_owned(), "7".to_owned()),
         ];
-        plan.subprotocols = vec!["chat.v2".to_owned(), "chat.v1".to_owned()];
+        websocket(&mut plan).subprotocols = vec!["chat.v2".to_owned(), "chat.v1".to_owned()];
         plan.authority = Some("api.internal:8080".to_owned());
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
@@ -187,7 +187,7 @@ fn what_is_no_websocket_server_is_told_apart(subprotocol: &str, answer: &'static
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.subprotocols = subprotocols;
+        websocket(&mut plan).subprotocols = subprotocols;
         let message = Driver::prepare_error(&plan).await;
         let expected = format!("could not connect to {}: ", server.address);
         let rest = message.strip_prefix(&expected).expect(&message).to_owned();
@@ -276,8 +276,8 @@ fn connections_are_opened_no_faster_than_the_cap() {
     run(async {
         let server = echo_server().await;
         let mut plan = plan(&[server.address], hello());
-        plan.connect_rate = Some("100/s".parse().expect("a rate"));
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connect_rate = Some("100/s".parse().expect("a rate"));
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         let from = tokio::time::Instant::now();
@@ -300,7 +300,7 @@ fn a_connection_for_each_iteration_is_opened_at_once() {
     run(async {
         let server = echo_server().await;
         let mut plan = plan(&[server.address], hello());
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         let from = tokio::time::Instant::now();
@@ -343,7 +343,7 @@ fn a_connection_for_each_iteration_is_closed_in_good_order() {
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         for _ in 0..3 {
@@ -405,10 +405,11 @@ fn speaks_over_tls() {
         std::io::Write::write_all(&mut folder, made.cert.pem().as_bytes()).expect("written");
         let mut plan = plan(&[address], hello());
         plan.targets[0].tls = true;
-        plan.tls = Some(Tls {
-            ca_file: Some(folder.path().to_owned()),
-            server_name: Some("localhost".to_owned()),
-            ..Tls::default()
+        plan.tls = Some({
+            let mut tls = Tls::default();
+            tls.ca_file = Some(folder.path().to_owned());
+            tls.server_name = Some("localhost".to_owned());
+            tls
         });
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
@@ -457,7 +458,7 @@ fn an_attempt_that_is_cut_off_is_counted() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let mut plan = plan(&[address], hello());
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         let driver = Driver::new(&plan);
         let mut user = driver.user().await;
         for failed in 1..=3 {
@@ -489,7 +490,7 @@ fn the_back_off_starts_over_once_a_connection_has_worked() {
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         let from = tokio::time::Instant::now();
@@ -522,7 +523,7 @@ fn a_server_that_never_answers_a_close_slows_no_iteration() {
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         plan.timeout = Duration::from_millis(700);
         plan.load = closed(2, Limit::IterationsPerUser(1));
         let record = whole(plan).await;

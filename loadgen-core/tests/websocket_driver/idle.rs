@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use loadgen_core::outcome::Outcome;
-use loadgen_core::scenario::StepPlan;
+use loadgen_core::scenario::Step;
 use loadgen_core::workload::{MessageFault, Workload};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::common::{run, until};
 use crate::server::{echo, echo_server, serve};
-use crate::support::{Driver, hello, plan};
+use crate::support::{Driver, hello, plan, websocket};
 
 #[test]
 fn a_server_s_pings_are_answered_while_the_user_rests() {
@@ -63,7 +63,9 @@ fn the_same_within_a_pause() {
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.steps.push(StepPlan::pause(Duration::from_millis(300)));
+        websocket(&mut plan)
+            .steps
+            .push(Step::pause(Duration::from_millis(300)));
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert_eq!(ponged.get(), 1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::{
-    Answer, MessageStream, Payload, StepPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Answer, MessageStream, Payload, Step, StreamEnd, WebsocketExchange, WebsocketMessages,
 };
 use loadgen_core::workload::{MessageFault, SampleKind};
 use test_case::test_case;
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::common::run;
 use crate::server::{echo, echo_server, next, say, serve};
-use crate::support::{Driver, hello, hellos, numbered, plan, stream_of, streamed};
+use crate::support::{Driver, hello, hellos, numbered, plan, stream_of, streamed, websocket};
 
 #[test]
 fn a_message_and_its_reply() {
@@ -120,10 +120,8 @@ fn never_more_are_unanswered_than_allowed_and_those_go_together() {
 fn messages_keep_their_distance() {
     run(async {
         let server = echo_server().await;
-        let exchange = WebsocketExchange {
-            every: Some(Duration::from_millis(20)),
-            ..hellos(4, 4)
-        };
+        let mut exchange = hellos(4, 4);
+        exchange.every = Some(Duration::from_millis(20));
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         let from = tokio::time::Instant::now();
         assert_eq!(driver.once().await, Outcome::Ok);
@@ -152,16 +150,14 @@ fn without_replies_a_step_ends_when_all_is_sent() {
             }
         })
         .await;
-        let exchange = WebsocketExchange {
-            repeat: 1000,
-            ..WebsocketExchange::new(
-                "/",
-                WebsocketMessages::Send {
-                    payload: Payload::Text("fact".to_owned()),
-                    answer: Answer::None,
-                },
-            )
-        };
+        let mut exchange = WebsocketExchange::new(
+            "/",
+            WebsocketMessages::Send {
+                payload: Payload::Text("fact".to_owned()),
+                answer: Answer::None,
+            },
+        );
+        exchange.repeat = 1000;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         crate::common::until(|| got.get() == 1000).await;
@@ -233,11 +229,9 @@ fn a_reply_that_comes_twice_or_with_a_foreign_number_is_counted() {
 fn pings_are_matched_with_their_pongs() {
     run(async {
         let server = echo_server().await;
-        let exchange = WebsocketExchange {
-            repeat: 5,
-            in_flight: 2,
-            ..WebsocketExchange::ping("/ping")
-        };
+        let mut exchange = WebsocketExchange::ping("/ping");
+        exchange.repeat = 5;
+        exchange.in_flight = 2;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert_eq!(driver.recorder.0.borrow().messages, (5, 5));
@@ -301,10 +295,8 @@ fn a_stream_without_numbers_is_over_after_so_many() {
             }
         })
         .await;
-        let exchange = WebsocketExchange {
-            repeat: 2,
-            ..streamed(stream_of(3, false))
-        };
+        let mut exchange = streamed(stream_of(3, false));
+        exchange.repeat = 2;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert_eq!(driver.recorder.0.borrow().messages, (2, 6));
@@ -351,8 +343,9 @@ fn a_feed_is_listened_to_without_asking() {
         let exchange =
             WebsocketExchange::new("/feed", WebsocketMessages::Listen(stream_of(3, true)));
         let mut plan = plan(&[server.address], exchange);
-        plan.steps
-            .insert(1, StepPlan::pause(Duration::from_millis(150)));
+        websocket(&mut plan)
+            .steps
+            .insert(1, Step::pause(Duration::from_millis(150)));
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
@@ -376,10 +369,7 @@ fn a_stream_may_last_for_a_time() {
             }
         })
         .await;
-        let stream = MessageStream {
-            until: StreamEnd::After(Duration::from_millis(60)),
-            sequence: None,
-        };
+        let stream = MessageStream::until(StreamEnd::After(Duration::from_millis(60)));
         let exchange = WebsocketExchange::new("/feed", WebsocketMessages::Listen(stream));
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         let from = tokio::time::Instant::now();
@@ -404,7 +394,7 @@ fn each_path_is_a_connection_of_its_own_and_steps_share_one() {
         let mut plan = plan(&[server.address], hello());
         for (name, path) in [("again", "/echo"), ("other", "/other?x=1")] {
             let exchange = WebsocketExchange::send(path, Payload::Text("x".to_owned()));
-            plan.steps.push(StepPlan::websocket(name, exchange));
+            websocket(&mut plan).steps.push(Step::new(name, exchange));
         }
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
@@ -468,14 +458,9 @@ fn streams_of_a_certain_time_follow_one_another() {
             }
         })
         .await;
-        let stream = MessageStream {
-            until: StreamEnd::After(Duration::from_millis(30)),
-            sequence: None,
-        };
-        let exchange = WebsocketExchange {
-            repeat: 3,
-            ..streamed(stream)
-        };
+        let stream = MessageStream::until(StreamEnd::After(Duration::from_millis(30)));
+        let mut exchange = streamed(stream);
+        exchange.repeat = 3;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         let from = tokio::time::Instant::now();
         assert_eq!(driver.once().await, Outcome::Ok);

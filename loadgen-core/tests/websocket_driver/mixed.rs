@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::{
-    Answer, MessageStream, Payload, StepPlan, StreamEnd, WebsocketExchange, WebsocketMessages,
+    Answer, MessageStream, Payload, Step, StreamEnd, WebsocketExchange, WebsocketMessages,
 };
 use loadgen_core::schedule::Limit;
 use loadgen_core::workload::{MessageFault, SampleKind};
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::common::run;
 use crate::common::whole::{closed, whole};
 use crate::server::{Peer, echo, next, say, serve};
-use crate::support::{Driver, hello, numbered, plan, stream_of, streamed};
+use crate::support::{Driver, hello, numbered, plan, stream_of, streamed, websocket};
 
 /// A feed of numbered messages, one every 5 ms and three before each pong.
 async fn feed(peer: Peer) {
@@ -49,10 +49,9 @@ fn listen() -> WebsocketExchange {
 }
 
 fn after(duration_ms: u64, sequence: bool) -> MessageStream {
-    MessageStream {
-        until: StreamEnd::After(Duration::from_millis(duration_ms)),
-        ..stream_of(1, sequence)
-    }
+    let mut stream = stream_of(1, sequence);
+    stream.until = StreamEnd::After(Duration::from_millis(duration_ms));
+    stream
 }
 
 /// What a feed says while another step is at work is not lost for the one that listens.
@@ -60,23 +59,20 @@ fn after(duration_ms: u64, sequence: bool) -> MessageStream {
 fn a_feed_goes_on_while_other_steps_are_at_work() {
     run(async {
         let server = serve(feed).await;
-        let typing = WebsocketExchange {
-            repeat: 5,
-            every: Some(Duration::from_millis(20)),
-            ..WebsocketExchange::new(
-                "/feed",
-                WebsocketMessages::Send {
-                    payload: Payload::Text("x".to_owned()),
-                    answer: Answer::None,
-                },
-            )
-        };
+        let mut typing = WebsocketExchange::new(
+            "/feed",
+            WebsocketMessages::Send {
+                payload: Payload::Text("x".to_owned()),
+                answer: Answer::None,
+            },
+        );
+        typing.repeat = 5;
+        typing.every = Some(Duration::from_millis(20));
         let mut plan = plan(&[server.address], listen());
-        plan.steps.push(StepPlan::websocket("typing", typing));
-        plan.steps.push(StepPlan::websocket(
-            "ping",
-            WebsocketExchange::ping("/feed"),
-        ));
+        websocket(&mut plan).steps.push(Step::new("typing", typing));
+        websocket(&mut plan)
+            .steps
+            .push(Step::new("ping", WebsocketExchange::ping("/feed")));
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         for _ in 0..5 {
@@ -108,7 +104,9 @@ fn more_than_is_kept_of_a_feed_stops_no_other_step() {
     });
     run(async move {
         let mut plan = plan(&[address], WebsocketExchange::ping("/feed"));
-        plan.steps.push(StepPlan::websocket("listen", listen()));
+        websocket(&mut plan)
+            .steps
+            .push(Step::new("listen", listen()));
         let driver = Rc::new(Driver::open(&plan).await);
         let mut user = driver.user().await;
         // Looked at so often that all there is room for is kept.
@@ -142,10 +140,9 @@ fn a_message_that_comes_before_its_step(len: usize, unexpected: u64) {
         let feed = WebsocketMessages::Listen(stream_of(2, false));
         let mut plan = plan(&[server.address], WebsocketExchange::ping("/feed"));
         plan.max_message = 4 << 20;
-        plan.steps.push(StepPlan::websocket(
-            "listen",
-            WebsocketExchange::new("/feed", feed),
-        ));
+        websocket(&mut plan)
+            .steps
+            .push(Step::new("listen", WebsocketExchange::new("/feed", feed)));
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
@@ -171,7 +168,9 @@ fn a_late_numbered_reply_is_no_answer_in_order() {
         .await;
         let mut plan = plan(&[server.address], numbered(1, 1));
         let in_order = WebsocketExchange::send("/", Payload::Text("x".to_owned()));
-        plan.steps.push(StepPlan::websocket("in_order", in_order));
+        websocket(&mut plan)
+            .steps
+            .push(Step::new("in_order", in_order));
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         let cut = timeout(Duration::from_millis(30), driver.iterate(&mut user)).await;
@@ -193,11 +192,9 @@ fn paced_streams_of_a_time() {
             while next(&mut socket).await.is_some() {}
         })
         .await;
-        let exchange = WebsocketExchange {
-            repeat: 3,
-            every: Some(Duration::from_millis(50)),
-            ..streamed(after(20, false))
-        };
+        let mut exchange = streamed(after(20, false));
+        exchange.repeat = 3;
+        exchange.every = Some(Duration::from_millis(50));
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         let from = tokio::time::Instant::now();
         assert_eq!(driver.once().await, Outcome::Ok);
@@ -249,10 +246,8 @@ fn numbers_beyond_a_stream_are_no_part_of_it() {
             }
         })
         .await;
-        let exchange = WebsocketExchange {
-            repeat: 2,
-            ..streamed(stream_of(3, true))
-        };
+        let mut exchange = streamed(stream_of(3, true));
+        exchange.repeat = 2;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert_eq!(driver.recorder.faults(MessageFault::Unexpected), 2);

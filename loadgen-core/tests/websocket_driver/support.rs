@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use loadgen_core::driver::websocket::{WebsocketFactory, WebsocketWorkload};
 use loadgen_core::scenario::{
-    Answer, MessageStream, Payload, ScenarioPlan, StreamEnd, Target, WebsocketExchange,
-    WebsocketMessages,
+    Answer, MessageStream, Payload, ProtocolPlan, ScenarioPlan, StreamEnd, Target,
+    WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 use loadgen_core::schedule::Limit;
 use loadgen_core::workload::WorkerContext;
@@ -18,8 +18,11 @@ pub(crate) type Driver = crate::common::Driver<WebsocketWorkload>;
 
 impl Planned for WebsocketWorkload {
     fn of(plan: &ScenarioPlan, context: &WorkerContext) -> Self {
-        let factory = WebsocketFactory::new(plan).expect("a valid plan");
-        factory.workload(context)
+        let factory = match &plan.protocol {
+            ProtocolPlan::Websocket(websocket) => WebsocketFactory::new(plan, websocket),
+            other => panic!("not WebSocket: {other:?}"),
+        };
+        factory.expect("a valid plan").workload(context)
     }
 }
 
@@ -40,6 +43,14 @@ pub(crate) fn plan(targets: &[SocketAddr], exchange: WebsocketExchange) -> Scena
     plan
 }
 
+/// What a plan says of WebSocket.
+pub(crate) fn websocket(plan: &mut ScenarioPlan) -> &mut WebsocketPlan {
+    match &mut plan.protocol {
+        ProtocolPlan::Websocket(websocket) => websocket,
+        other => panic!("not WebSocket: {other:?}"),
+    }
+}
+
 /// One text, answered by one reply.
 pub(crate) fn hello() -> WebsocketExchange {
     WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()))
@@ -47,11 +58,9 @@ pub(crate) fn hello() -> WebsocketExchange {
 
 /// So many texts, this many of them unanswered at a time.
 pub(crate) fn hellos(repeat: u32, in_flight: u32) -> WebsocketExchange {
-    WebsocketExchange {
-        repeat,
-        in_flight,
-        ..hello()
-    }
+    let mut hello = hello();
+    (hello.repeat, hello.in_flight) = (repeat, in_flight);
+    hello
 }
 
 /// A JSON message whose reply carries the same number in `id`.
@@ -60,18 +69,15 @@ pub(crate) fn numbered(repeat: u32, in_flight: u32) -> WebsocketExchange {
         payload: Payload::Json(serde_json::json!({ "op": "add" })),
         answer: Answer::ById("id".to_owned()),
     };
-    WebsocketExchange {
-        repeat,
-        in_flight,
-        ..WebsocketExchange::new("/", messages)
-    }
+    let mut exchange = WebsocketExchange::new("/", messages);
+    (exchange.repeat, exchange.in_flight) = (repeat, in_flight);
+    exchange
 }
 
 pub(crate) fn stream_of(messages: u32, sequence: bool) -> MessageStream {
-    MessageStream {
-        until: StreamEnd::Messages(messages),
-        sequence: sequence.then(|| "n".to_owned()),
-    }
+    let mut stream = MessageStream::until(StreamEnd::Messages(messages));
+    stream.sequence = sequence.then(|| "n".to_owned());
+    stream
 }
 
 /// A message that a stream answers.

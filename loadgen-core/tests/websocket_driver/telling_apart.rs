@@ -9,7 +9,7 @@ use futures::SinkExt;
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::record::ScenarioRecord;
 use loadgen_core::scenario::{
-    Answer, ConnectionPer, Payload, ReplyMark, StepPlan, WebsocketExchange, WebsocketMessages,
+    Answer, ConnectionPer, Payload, ReplyMark, Step, WebsocketExchange, WebsocketMessages,
 };
 use loadgen_core::schedule::Limit;
 use loadgen_core::workload::{MessageFault, SampleKind, Workload};
@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use crate::common::whole::{closed, failures, whole};
 use crate::common::{run, until};
 use crate::server::{Server, echo, next, say, serve};
-use crate::support::{Driver, hello, plan};
+use crate::support::{Driver, hello, plan, websocket};
 
 /// What a slow reply takes, and what a round trip takes at least that ends with one.
 const SLOW: Duration = Duration::from_millis(20);
@@ -68,10 +68,7 @@ fn exchange(message: Value, answer: Answer) -> WebsocketExchange {
 
 fn marked(equals: &str, match_id: Option<&str>) -> Answer {
     Answer::Marked {
-        mark: ReplyMark {
-            field: "type".to_owned(),
-            equals: equals.into(),
-        },
+        mark: ReplyMark::new("type", equals.into()),
         match_id: match_id.map(str::to_owned),
     }
 }
@@ -79,7 +76,7 @@ fn marked(equals: &str, match_id: Option<&str>) -> Answer {
 /// So many iterations of one user, each with a connection of its own.
 async fn visits(server: &Server, exchange: WebsocketExchange, iterations: u64) -> ScenarioRecord {
     let mut plan = plan(&[server.address], exchange);
-    plan.connection_per = ConnectionPer::Iteration;
+    websocket(&mut plan).connection_per = ConnectionPer::Iteration;
     plan.load = closed(1, Limit::Iterations(iterations));
     whole(plan).await
 }
@@ -151,10 +148,8 @@ fn a_shift_by_one_shows_when_the_user_is_done() {
 fn a_mark_tells_the_reply_from_an_event(pushes: bool, faults: u64) {
     run(async move {
         let (server, sent) = chatty("", r#"{"type":"seen"}"#).await;
-        let exchange = WebsocketExchange {
-            pushes,
-            ..exchange(json!({ "type": "echo" }), marked("echo", None))
-        };
+        let mut exchange = exchange(json!({ "type": "echo" }), marked("echo", None));
+        exchange.pushes = pushes;
         let record = visits(&server, exchange, 10).await;
         let (count, shortest) = round_trips(&record);
         assert_eq!((count, unexpected(&record)), (10, faults));
@@ -169,10 +164,8 @@ fn a_mark_tells_the_reply_from_an_event(pushes: bool, faults: u64) {
 fn a_greeting_belongs_to_the_opening(greeting: u32) {
     run(async move {
         let (server, sent) = chatty("welcome", "").await;
-        let exchange = WebsocketExchange {
-            greeting,
-            ..hello()
-        };
+        let mut exchange = hello();
+        exchange.greeting = greeting;
         let record = visits(&server, exchange, 10).await;
         let (count, shortest) = round_trips(&record);
         assert_eq!(count, 10);
@@ -205,7 +198,7 @@ fn a_greeting_comes_once_for_each_connection() {
         let mut plan = plan(&[server.address], hello());
         let mut second = hello();
         second.greeting = 2;
-        plan.steps.push(StepPlan::websocket("second", second));
+        websocket(&mut plan).steps.push(Step::new("second", second));
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         for _ in 0..3 {
@@ -268,7 +261,7 @@ fn a_greeting_that_does_not_come_fails_the_iteration(
         exchange.greeting = 2;
         let mut plan = plan(&[server.address], exchange);
         plan.connect_timeout = Duration::from_millis(50);
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         let driver = Driver::open(&plan).await;
         let mut user = driver.user().await;
         assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
@@ -295,7 +288,7 @@ fn the_iteration_s_timeout_ends_the_wait_for_a_greeting() {
         let mut exchange = hello();
         exchange.greeting = 1;
         let mut plan = plan(&[server.address], exchange);
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         plan.timeout = Duration::from_millis(100);
         plan.load = closed(1, Limit::Iterations(2));
         let record = whole(plan).await;
@@ -345,11 +338,9 @@ fn an_id_may_stand_further_down(as_text: bool) {
         })
         .await;
         let message = json!({ "op": "add", "meta": { "user": 1 } });
-        let exchange = WebsocketExchange {
-            repeat: 8,
-            in_flight: 4,
-            ..exchange(message, Answer::ById("meta.id".to_owned()))
-        };
+        let mut exchange = exchange(message, Answer::ById("meta.id".to_owned()));
+        exchange.repeat = 8;
+        exchange.in_flight = 4;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         let seen = driver.recorder.0.borrow();
@@ -380,10 +371,8 @@ fn a_mark_beside_an_id() {
             }
         })
         .await;
-        let exchange = WebsocketExchange {
-            repeat: 3,
-            ..exchange(json!({}), marked("result", Some("id")))
-        };
+        let mut exchange = exchange(json!({}), marked("result", Some("id")));
+        exchange.repeat = 3;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         let user = {
             let mut user = driver.user().await;
@@ -415,10 +404,8 @@ fn a_push_is_not_the_reply_to_what_was_given_up(answer: Answer) {
             echo(socket).await;
         })
         .await;
-        let exchange = WebsocketExchange {
-            pushes: true,
-            ..exchange(json!({ "type": "echo" }), answer.clone())
-        };
+        let mut exchange = exchange(json!({ "type": "echo" }), answer.clone());
+        exchange.pushes = true;
         let driver = Driver::open(&plan(&[server.address], exchange)).await;
         let mut user = driver.user().await;
         let cut = timeout(Duration::from_millis(30), driver.iterate(&mut user)).await;
@@ -446,8 +433,10 @@ fn what_comes_after_a_step_is_its_own() {
         .await;
         let mut plan = plan(&[server.address], hello());
         let second = WebsocketExchange::send("/echo", Payload::Text("second".to_owned()));
-        plan.steps.push(StepPlan::websocket("second", second));
-        plan.steps.push(StepPlan::pause(Duration::from_millis(10)));
+        websocket(&mut plan).steps.push(Step::new("second", second));
+        websocket(&mut plan)
+            .steps
+            .push(Step::pause(Duration::from_millis(10)));
         plan.load = closed(1, Limit::Iterations(5));
         let record = whole(plan).await;
         let unexpected = record

@@ -15,7 +15,7 @@ use tokio_tungstenite::accept_async;
 use crate::common::run;
 use crate::common::whole::{closed, failures, open, standing, whole};
 use crate::server::{echo, echo_server, next, serve};
-use crate::support::{hello, hellos, numbered, plan};
+use crate::support::{hello, hellos, numbered, plan, websocket};
 
 fn count_of(record: &ScenarioRecord, outcome: impl Into<Outcome>) -> u64 {
     let outcome = outcome.into();
@@ -61,7 +61,7 @@ fn a_good_bye_that_is_not_answered_changes_no_outcome() {
         })
         .await;
         let mut plan = plan(&[server.address], numbered(1, 1));
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         plan.load = closed(4, Limit::Duration(Duration::from_millis(300)));
         plan.graceful_stop = Duration::from_millis(100);
         let record = whole(plan).await;
@@ -94,7 +94,7 @@ fn an_open_model_without_a_server_makes_one_attempt_an_iteration() {
         let server = echo_server().await;
         let refusing = serve(|peer| peer.answer("HTTP/1.1 503 Busy\r\n\r\n")).await;
         let mut plan = plan(&[server.address, refusing.address], hello());
-        plan.connection_per = ConnectionPer::Iteration;
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         plan.load = open(100.0, Duration::from_millis(500), 4);
         plan.graceful_stop = Duration::from_secs(10);
         let record = whole(plan).await;

@@ -2,7 +2,7 @@
 
 use loadgen_benches::{Server, ServerProcess, median, open};
 use loadgen_core::record::ScenarioRecord;
-use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::scenario::{GrpcCall, GrpcPlan, ScenarioPlan};
 use loadgen_core::schedule::Load;
 use loadgen_core::units::Rate;
 use serde_json::{Value, json};
@@ -18,9 +18,10 @@ fn run(
     connections: u32,
 ) -> (ScenarioRecord, f64) {
     let method = format!("loadgen.v1.Greeter/{method}");
-    let mut scenario = ScenarioPlan::grpc("figure", method, message, load);
+    let mut grpc = GrpcPlan::new([GrpcCall::new(method, message).into()]);
+    grpc.connections = Some(connections);
+    let mut scenario = ScenarioPlan::new("figure", grpc, load);
     scenario.targets = vec![target.parse().expect("an address of our own")];
-    scenario.connections = Some(connections);
     let (scenario, used) = one(scenario);
     let cost = used * 1e6 / scenario.ledger.completed as f64;
     (scenario, cost)

@@ -1,7 +1,7 @@
 //! Two protocols in one run against each of them in a run of its own.
 
 use loadgen_benches::{Server, ServerProcess, median, on_path};
-use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::scenario::{GrpcCall, GrpcPlan, ScenarioPlan};
 use loadgen_core::schedule::{ClosedModel, Limit, Load};
 use serde_json::json;
 
@@ -32,9 +32,11 @@ pub(crate) fn figures() {
     let grpc = || {
         let load = iterations(REQUESTS);
         let message = json!({ "name": "world" });
-        let mut plan = ScenarioPlan::grpc("hello", "loadgen.v1.Greeter/Hello", message, load);
+        let hello = GrpcCall::new("loadgen.v1.Greeter/Hello", message);
+        let mut grpc = GrpcPlan::new([hello.into()]);
+        grpc.connections = Some(4);
+        let mut plan = ScenarioPlan::new("hello", grpc, load);
         plan.targets = vec![grpc_server.address.parse().expect("an address of our own")];
-        plan.connections = Some(4);
         plan
     };
     let websocket = || echo(&websocket_server.address, iterations(MESSAGES), 1, 1);

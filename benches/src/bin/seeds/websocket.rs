@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loadgen_benches::{Server, ServerProcess, median, open};
 use loadgen_core::record::{Histogram, ScenarioRecord};
-use loadgen_core::scenario::{Payload, ScenarioPlan, WebsocketExchange};
+use loadgen_core::scenario::{Payload, ScenarioPlan, Step, WebsocketExchange, WebsocketPlan};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, ThinkTime};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::SampleKind;
@@ -13,18 +13,28 @@ use super::{ROUNDS, closed, ms, one};
 
 /// Echoes of 64 bytes, so many in an iteration and so many unanswered at a time.
 pub(crate) fn echo(target: &str, load: Load, repeat: u32, in_flight: u32) -> ScenarioPlan {
+    to(
+        target,
+        load,
+        WebsocketPlan::new([echo_step(repeat, in_flight)]),
+    )
+}
+
+fn to(target: &str, load: Load, websocket: WebsocketPlan) -> ScenarioPlan {
+    let mut scenario = ScenarioPlan::new("echo", websocket, load);
+    scenario.targets = vec![target.parse().expect("an address of our own")];
+    scenario
+}
+
+fn echo_step(repeat: u32, in_flight: u32) -> Step<WebsocketExchange> {
     let payload = Payload::Sized {
         bytes: 64,
         text: true,
     };
-    let exchange = WebsocketExchange {
-        repeat,
-        in_flight,
-        ..WebsocketExchange::send("/echo", payload)
-    };
-    let mut scenario = ScenarioPlan::websocket("echo", exchange, load);
-    scenario.targets = vec![target.parse().expect("an address of our own")];
-    scenario
+    let mut exchange = WebsocketExchange::send("/echo", payload);
+    exchange.repeat = repeat;
+    exchange.in_flight = in_flight;
+    exchange.into()
 }
 
 fn round_trips(record: &ScenarioRecord) -> &Histogram {
@@ -65,9 +75,9 @@ fn connect(target: &str, name: &str, connections: u32, rate: Option<f64>) {
                 think_time: None,
                 rate_limit: None,
             });
-            let mut scenario = echo(target, load, 1, 1);
-            scenario.connect_rate = rate.map(|rate| Rate::new(rate).expect("above zero"));
-            let record = one(scenario).0;
+            let mut websocket = WebsocketPlan::new([echo_step(1, 1)]);
+            websocket.connect_rate = rate.map(|rate| Rate::new(rate).expect("above zero"));
+            let record = one(to(target, load, websocket)).0;
             assert_eq!(record.connections.counts.opened, u64::from(connections));
             let times = &record.connections.connect_time;
             (ms(times, 0.5), ms(times, 0.99), ms(times, 1.0))

@@ -1,4 +1,7 @@
-use loadgen_core::scenario::{ConnectionPer, Payload, ScenarioPlan, StepPlan, WebsocketExchange};
+use loadgen_core::scenario::{
+    ConnectionPer, GrpcCall, GrpcPlan, Payload, ProtocolPlan, ScenarioPlan, Step,
+    WebsocketExchange, WebsocketPlan,
+};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
 use serde_json::json;
 use test_case::test_case;
@@ -17,8 +20,9 @@ fn closed(users: u32) -> Load {
 }
 
 fn grpc(connections: Option<u32>, targets: &[&str]) -> ScenarioPlan {
-    let mut plan = ScenarioPlan::grpc("a", "a.A/B", json!({}), closed(10));
-    plan.connections = connections;
+    let mut grpc = GrpcPlan::new([GrpcCall::new("a.A/B", json!({})).into()]);
+    grpc.connections = connections;
+    let mut plan = ScenarioPlan::new("a", grpc, closed(10));
     plan.targets = targets.iter().map(|it| it.parse().unwrap()).collect();
     plan
 }
@@ -30,12 +34,21 @@ fn websocket(load: Load, target: &str) -> ScenarioPlan {
     plan
 }
 
+fn its_websocket(plan: &mut ScenarioPlan) -> &mut WebsocketPlan {
+    match &mut plan.protocol {
+        ProtocolPlan::Websocket(websocket) => websocket,
+        other => panic!("not WebSocket: {other:?}"),
+    }
+}
+
 /// Three steps on two paths.
 fn two_paths() -> ScenarioPlan {
     let mut plan = websocket(closed(10), "h:1");
     for path in ["/stream", "/echo"] {
         let exchange = WebsocketExchange::ping(path);
-        plan.steps.push(StepPlan::websocket(path, exchange));
+        its_websocket(&mut plan)
+            .steps
+            .push(Step::new(path, exchange));
     }
     plan
 }
@@ -115,12 +128,12 @@ fn a_burst_above_the_backlog() {
     let ahead = websocket(users.clone(), "127.0.0.1:8");
     assert_eq!(warned(&ahead, |_| {}), Vec::<String>::new());
     let mut here = ahead;
-    here.connection_per = ConnectionPer::Iteration;
+    its_websocket(&mut here).connection_per = ConnectionPer::Iteration;
     insta::assert_snapshot!(warned(&here, |_| {}).join("\n"), @"up to 5,000 connections at once to a server on this machine, which can keep 4,096 waiting: the rest may take 1 s or more to connect; `sysctl -w net.core.somaxconn=5000` before the server starts, or a rate of connecting, helps");
     let elsewhere = websocket(users, "10.0.0.7:8");
     assert_eq!(warned(&elsewhere, |_| {}), Vec::<String>::new());
     let mut slowly = here;
-    slowly.connect_rate = Some("500/s".parse().unwrap());
+    its_websocket(&mut slowly).connect_rate = Some("500/s".parse().unwrap());
     assert_eq!(warned(&slowly, |_| {}), Vec::<String>::new());
     let few_at_once = grpc(Some(5_000), &["127.0.0.1:8"]);
     assert_eq!(warned(&few_at_once, |_| {}), Vec::<String>::new());
@@ -163,9 +176,9 @@ fn loaded(load: Load) -> ScenarioPlan {
 }
 
 fn steps(number: usize) -> ScenarioPlan {
+    let step = Step::from(GrpcCall::new("a.A/B", json!({})));
     let mut plan = grpc(None, &["h:1"]);
-    let step = plan.steps[0].clone();
-    plan.steps = vec![step; number];
+    plan.protocol = GrpcPlan::new(vec![step; number]).into();
     plan
 }
 
@@ -198,7 +211,7 @@ fn a_connection_for_each_iteration() {
     };
     let scenario = |rate, target| {
         let mut plan = websocket(open(rate), target);
-        plan.connection_per = ConnectionPer::Iteration;
+        its_websocket(&mut plan).connection_per = ConnectionPer::Iteration;
         plan
     };
     let never = |facts: &mut Facts| facts.time_wait.as_mut().unwrap().reuse = 2;

@@ -44,7 +44,7 @@ use self::call::{Action, Kind};
 use self::pool::Pool;
 use self::prepare::Prepared;
 use crate::outcome::{Failure, Outcome};
-use crate::scenario::ScenarioPlan;
+use crate::scenario::{GrpcPlan, ScenarioPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::{DriverError, Mistake};
@@ -60,7 +60,7 @@ pub struct GrpcFactory {
 }
 
 impl GrpcFactory {
-    /// Prepares a scenario whose targets are resolved.
+    /// Prepares a scenario whose targets are resolved; `plan` is what it says of gRPC.
     ///
     /// A method is looked up in the scenario's `.proto` files, then among loadgen's own services,
     /// then at the first target that can be reached, by server reflection. That takes at most `connect_timeout` twice for each target; without it
@@ -69,9 +69,9 @@ impl GrpcFactory {
     /// # Errors
     /// [`DriverError`] says which part of the scenario is wrong and how;
     /// [`DriverError::Unreachable`] that the server had to be asked and none was there.
-    pub fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
+    pub fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(plan)?),
+            prepared: Arc::new(Prepared::new(scenario, plan)?),
         })
     }
 
@@ -82,8 +82,8 @@ impl GrpcFactory {
     ///
     /// # Errors
     /// As for [`GrpcFactory::new`], save those that take a server.
-    pub fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
-        prepare::check(plan)
+    pub fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<String>, DriverError> {
+        prepare::check(scenario, plan)
     }
 
     /// The workload of one worker. Its futures must run on a local runtime.

@@ -24,7 +24,7 @@ use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::driver::transport::tls::HTTP2;
 use crate::nearest::nearest;
-use crate::scenario::{self, GrpcCall, ScenarioPlan};
+use crate::scenario::{self, GrpcCall, GrpcPlan, ScenarioPlan};
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
@@ -38,20 +38,20 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
-        let endpoints = endpoints::of(plan, &HTTP2)?;
+    pub(super) fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
+        let endpoints = endpoints::of(scenario, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
-        let reflected = ask_server(plan, &endpoints, &mut catalogue)?;
+        let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue)?;
         let mut actions = Vec::with_capacity(plan.steps.len());
         let mut step = 0;
         let mut mistakes = Vec::new();
         for (index, planned) in plan.steps.iter().enumerate() {
             actions.push(match &planned.action {
                 scenario::Action::Pause(duration) => Action::Pause(*duration),
-                scenario::Action::Grpc(call) => {
+                scenario::Action::Speak(call) => {
                     let path = format!("steps[{index}].grpc");
                     let method = resolve(&catalogue, &reflected, call, &path)?;
-                    match prepare_call(plan, call, &method, &endpoints, step, &path)? {
+                    match prepare_call(scenario, plan, call, &method, &endpoints, step, &path)? {
                         Ok(call) => {
                             step += 1;
                             Action::Call(Box::new(call))
@@ -62,7 +62,6 @@ impl Prepared {
                         }
                     }
                 }
-                scenario::Action::Websocket(_) => continue,
             });
         }
         told(mistakes)?;
@@ -71,20 +70,20 @@ impl Prepared {
             actions,
             connections: plan.connections,
             most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
-            connect_timeout: plan.connect_timeout,
+            connect_timeout: scenario.connect_timeout,
             keepalive: plan.keepalive,
         })
     }
 }
 
 /// Checks a scenario without its server. Returns the methods that only the server can tell of.
-pub(super) fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
-    let endpoints = endpoints::check(plan, &HTTP2)?;
+pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<String>, DriverError> {
+    let endpoints = endpoints::check(scenario, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
     let mut left_to_server: Vec<String> = Vec::new();
     let mut mistakes = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
-        let scenario::Action::Grpc(call) = &step.action else {
+        let Some(call) = step.spoken() else {
             continue;
         };
         let path = format!("steps[{index}].grpc");
@@ -92,13 +91,13 @@ pub(super) fn check(plan: &ScenarioPlan) -> Result<Vec<String>, DriverError> {
             matches!(catalogue.find(service, method), Found::NoSuchService)
         });
         if unknown.is_some() {
-            call_headers(plan, call, &path)?;
+            call_headers(scenario, plan, call, &path)?;
             if !left_to_server.contains(&call.method) {
                 left_to_server.push(call.method.clone());
             }
         } else {
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
-            let prepared = prepare_call(plan, call, &method, &endpoints, index, &path)?;
+            let prepared = prepare_call(scenario, plan, call, &method, &endpoints, index, &path)?;
             mistakes.extend(prepared.err().into_iter().flatten());
         }
     }
@@ -136,24 +135,22 @@ enum Asked {
 
 /// Asks the server about the services that nothing else describes.
 fn ask_server(
-    plan: &ScenarioPlan,
+    scenario: &ScenarioPlan,
+    plan: &GrpcPlan,
     endpoints: &[Endpoint],
     catalogue: &mut Catalogue,
 ) -> Result<Asked, DriverError> {
     let unknown: BTreeSet<String> = plan
         .steps
         .iter()
-        .filter_map(|step| match &step.action {
-            scenario::Action::Grpc(call) => split(&call.method),
-            scenario::Action::Websocket(_) | scenario::Action::Pause(_) => None,
-        })
+        .filter_map(|step| split(&step.spoken()?.method))
         .filter(|(service, method)| matches!(catalogue.find(service, method), Found::NoSuchService))
         .map(|(service, _)| service.to_owned())
         .collect();
     if unknown.is_empty() {
         return Ok(Asked::Not);
     }
-    let (limit, max_message) = (plan.connect_timeout, plan.max_message);
+    let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
     let metadata = headers(limit, &[&plan.metadata]).map_err(|problem| DriverError::Metadata {
         path: "metadata".to_owned(),
         problem,
@@ -233,7 +230,8 @@ fn resolve(
 
 /// The call, or what is wrong with its message.
 fn prepare_call(
-    plan: &ScenarioPlan,
+    scenario: &ScenarioPlan,
+    plan: &GrpcPlan,
     call: &GrpcCall,
     method: &MethodDescriptor,
     endpoints: &[Endpoint],
@@ -270,7 +268,7 @@ fn prepare_call(
     if !mistakes.is_empty() {
         return Ok(Err(mistakes));
     }
-    let headers = call_headers(plan, call, path)?;
+    let headers = call_headers(scenario, plan, call, path)?;
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let kind = if shape == Shape::Unary && !call.gzip {
         let Some(framed) = framing::with_prefix(&each[0]) else {
@@ -280,7 +278,7 @@ fn prepare_call(
         Kind::Unary(UnaryCall {
             headers,
             framed,
-            max_message: plan.max_message,
+            max_message: scenario.max_message,
         })
     } else {
         Kind::Stream(Box::new(StreamCall {
@@ -301,7 +299,7 @@ fn prepare_call(
             every: call.every,
             in_flight: call.in_flight.max(1),
             gzip: call.gzip,
-            max_message: plan.max_message,
+            max_message: scenario.max_message,
         }))
     };
     let targets = endpoints
@@ -319,11 +317,12 @@ fn prepare_call(
 }
 
 fn call_headers(
-    plan: &ScenarioPlan,
+    scenario: &ScenarioPlan,
+    plan: &GrpcPlan,
     call: &GrpcCall,
     path: &str,
 ) -> Result<HeaderMap, DriverError> {
-    headers(plan.timeout, &[&plan.metadata, &call.metadata]).map_err(|problem| {
+    headers(scenario.timeout, &[&plan.metadata, &call.metadata]).map_err(|problem| {
         DriverError::Metadata {
             path: format!("{path}.metadata"),
             problem,

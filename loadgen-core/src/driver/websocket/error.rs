@@ -34,10 +34,4 @@ pub enum DriverError {
         /// The step's place in the scenario: `steps[0].websocket.reply.equals`.
         path: String,
     },
-    /// A step speaks another protocol.
-    #[error("steps[{index}] does not speak WebSocket")]
-    OtherProtocol {
-        /// Its place in the scenario.
-        index: usize,
-    },
 }

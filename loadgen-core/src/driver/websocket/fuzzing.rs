@@ -27,7 +27,7 @@ use crate::driver::transport::wire::Traffic;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{
     Answer, MessageStream, Payload, ReplyMark, ScenarioPlan, StreamEnd, WebsocketExchange,
-    WebsocketMessages,
+    WebsocketMessages, WebsocketPlan,
 };
 use crate::schedule::{ClosedModel, Limit, Load};
 use crate::workload::{
@@ -165,10 +165,11 @@ fn kinds() -> Vec<Arc<Prepared>> {
         let mut exchange = WebsocketExchange::new("/", messages);
         exchange.repeat = 4;
         exchange.in_flight = 3;
-        let mut plan = ScenarioPlan::websocket("fuzz", exchange, load.clone());
+        let plan = WebsocketPlan::new([exchange.into()]);
+        let mut scenario = ScenarioPlan::new("fuzz", plan.clone(), load.clone());
         // A name that cannot be resolved, should anything try.
-        plan.targets = vec!["invalid.invalid:1".parse().expect("a target")];
-        Arc::new(Prepared::new(&plan).expect("a valid plan"))
+        scenario.targets = vec!["invalid.invalid:1".parse().expect("a target")];
+        Arc::new(Prepared::new(&scenario, &plan).expect("a valid plan"))
     };
     messages.into_iter().map(prepare).collect()
 }

@@ -40,7 +40,7 @@ use self::hub::Hub;
 use self::line::Line;
 use self::prepare::{Action, Prepared};
 use crate::outcome::{Failure, Outcome};
-use crate::scenario::{ConnectionPer, ScenarioPlan};
+use crate::scenario::{ConnectionPer, ScenarioPlan, WebsocketPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
@@ -52,13 +52,14 @@ pub struct WebsocketFactory {
 }
 
 impl WebsocketFactory {
-    /// Prepares a scenario whose targets are resolved. Nothing is connected to yet.
+    /// Prepares a scenario whose targets are resolved; `plan` is what it says of WebSocket. Nothing is
+    /// connected to yet.
     ///
     /// # Errors
     /// [`DriverError`] says which part of the scenario is wrong and how.
-    pub fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
+    pub fn new(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(plan)?),
+            prepared: Arc::new(Prepared::new(scenario, plan)?),
         })
     }
 
@@ -66,8 +67,8 @@ impl WebsocketFactory {
     ///
     /// # Errors
     /// As for [`WebsocketFactory::new`].
-    pub fn check(plan: &ScenarioPlan) -> Result<(), DriverError> {
-        Prepared::check(plan)
+    pub fn check(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<(), DriverError> {
+        Prepared::check(scenario, plan)
     }
 
     /// The workload of one worker. Its futures must run on a local runtime.

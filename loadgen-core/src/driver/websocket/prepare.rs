@@ -19,7 +19,7 @@ use crate::driver::transport::net::Endpoint;
 use crate::driver::transport::tls::HTTP1;
 use crate::scenario::{
     self, Answer, ConnectionPer, MessageStream, ScenarioPlan, StreamEnd, WebsocketExchange,
-    WebsocketMessages,
+    WebsocketMessages, WebsocketPlan,
 };
 
 /// A scenario, prepared. Shared by all workers.
@@ -164,16 +164,20 @@ impl From<&MessageStream> for StreamRule {
 }
 
 impl Prepared {
-    pub(super) fn new(plan: &ScenarioPlan) -> Result<Self, DriverError> {
-        Self::with_endpoints(plan, endpoints::of(plan, &HTTP1)?)
+    pub(super) fn new(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<Self, DriverError> {
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?)
     }
 
     /// Prepares a scenario that may have no targets yet.
-    pub(super) fn check(plan: &ScenarioPlan) -> Result<(), DriverError> {
-        Self::with_endpoints(plan, endpoints::check(plan, &HTTP1)?).map(drop)
+    pub(super) fn check(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<(), DriverError> {
+        Self::with_endpoints(scenario, plan, endpoints::check(scenario, &HTTP1)?).map(drop)
     }
 
-    fn with_endpoints(plan: &ScenarioPlan, endpoints: Vec<Endpoint>) -> Result<Self, DriverError> {
+    fn with_endpoints(
+        scenario: &ScenarioPlan,
+        plan: &WebsocketPlan,
+        endpoints: Vec<Endpoint>,
+    ) -> Result<Self, DriverError> {
         let subprotocols = plan.subprotocols.join(", ");
         let mut lines: Vec<LinePlan> = Vec::new();
         let mut has_order: Vec<bool> = Vec::new();
@@ -185,8 +189,7 @@ impl Prepared {
                     actions.push(Action::Pause(*duration));
                     continue;
                 }
-                scenario::Action::Websocket(exchange) => exchange,
-                scenario::Action::Grpc(_) => return Err(DriverError::OtherProtocol { index }),
+                scenario::Action::Speak(exchange) => exchange,
             };
             let line = lines.iter().position(|line| line.path == exchange.path);
             let line = match line {
@@ -224,9 +227,9 @@ impl Prepared {
             lines,
             actions,
             connection_per: plan.connection_per,
-            max_message: plan.max_message,
-            unfinished: AllUnfinished::new(plan.max_message),
-            connect_timeout: plan.connect_timeout,
+            max_message: scenario.max_message,
+            unfinished: AllUnfinished::new(scenario.max_message),
+            connect_timeout: scenario.connect_timeout,
             connect_cap: plan.connect_rate.map(Cap::new),
             subprotocols,
         })
@@ -294,7 +297,7 @@ fn prepare(
 
 /// The upgrade request to each target; where there is none yet, one is made to see that it can be.
 fn requests(
-    plan: &ScenarioPlan,
+    plan: &WebsocketPlan,
     endpoints: &[Endpoint],
     path: &str,
     subprotocols: &str,
@@ -309,7 +312,7 @@ fn requests(
 }
 
 fn request(
-    plan: &ScenarioPlan,
+    plan: &WebsocketPlan,
     authority: &str,
     path: &str,
     subprotocols: &str,

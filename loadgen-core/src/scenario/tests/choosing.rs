@@ -33,7 +33,7 @@ fn selects(names: &[&str], protocol: Option<&str>) -> Result<Vec<String>, String
     suite()
         .select(names, protocol)
         .map(|plan| {
-            let named = |plan: &ScenarioPlan| format!("{}/{}", plan.protocol, plan.name);
+            let named = |plan: &ScenarioPlan| format!("{}/{}", plan.protocol(), plan.name);
             plan.scenarios.iter().map(named).collect()
         })
         .map_err(|error| error.to_string())
@@ -61,7 +61,7 @@ fn a_file_replaces_what_is_shipped_of_its_protocol_only() {
     let chosen: Vec<_> = plan
         .scenarios
         .iter()
-        .map(|plan| (plan.protocol, plan.load.max_users()))
+        .map(|plan| (plan.protocol(), plan.load.max_users()))
         .collect();
     assert_eq!(chosen, [(Protocol::Websocket, 5), (Protocol::Grpc, 200)]);
 }

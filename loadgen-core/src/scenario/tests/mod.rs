@@ -26,6 +26,22 @@ fn plan_of(fields: &Value) -> ScenarioPlan {
     plan.clone()
 }
 
+/// What a plan says of gRPC.
+fn grpc(plan: &ScenarioPlan) -> &GrpcPlan {
+    match &plan.protocol {
+        ProtocolPlan::Grpc(grpc) => grpc,
+        other => panic!("not gRPC: {other:?}"),
+    }
+}
+
+/// What a plan says of WebSocket.
+fn websocket(plan: &ScenarioPlan) -> &WebsocketPlan {
+    match &plan.protocol {
+        ProtocolPlan::Websocket(websocket) => websocket,
+        other => panic!("not WebSocket: {other:?}"),
+    }
+}
+
 fn problems_of(fields: &Value) -> Vec<String> {
     match parse(&suite_of(fields)) {
         Ok(_) => Vec::new(),

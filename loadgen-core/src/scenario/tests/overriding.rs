@@ -186,7 +186,7 @@ fn what_is_not_the_load() {
         ..Overrides::default()
     };
     let (changed, notices) = plan.with_overrides(&overrides).unwrap();
-    assert_eq!(changed.connections, Some(3));
+    assert_eq!(grpc(&changed).connections, Some(3));
     assert_eq!(changed.timeout, Duration::from_secs(9));
     assert_eq!(changed.targets, overrides.targets);
     assert_eq!(notices, [""; 0]);
@@ -256,7 +256,7 @@ fn a_websocket_scenario_is_overridden_alike() {
         ..Overrides::default()
     };
     let (changed, notices) = plan.with_overrides(&overrides).unwrap();
-    assert_eq!(changed.connections, None);
+    assert_eq!(changed.protocol, plan.protocol);
     assert_eq!(changed.timeout, Duration::from_secs(3));
     assert!(matches!(&changed.load, Load::Closed(model) if model.limit == Limit::Iterations(50)));
     assert_eq!(

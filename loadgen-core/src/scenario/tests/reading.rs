@@ -141,19 +141,22 @@ fn steps_with_everything() {
     talk.metadata = vec![("trace-bin".to_owned(), "AAEC".to_owned())];
     talk.gzip = true;
     assert_eq!(
-        plan.steps,
+        grpc(&plan).steps,
         [
-            StepPlan::grpc(
+            Step::new(
                 "add",
                 GrpcCall::new("shop.v1.Cart/Add", json!({ "item": 1.5 }))
             ),
-            StepPlan::pause(Duration::from_millis(100)),
-            StepPlan::grpc("talk-back", talk),
-            StepPlan::pause(Duration::from_secs(1)),
+            Step::pause(Duration::from_millis(100)),
+            Step::new("talk-back", talk),
+            Step::pause(Duration::from_secs(1)),
         ]
     );
     assert_eq!(plan.step_names().collect::<Vec<_>>(), ["add", "talk-back"]);
-    assert_eq!(plan.metadata, [("x-team".to_owned(), "blue".to_owned())]);
+    assert_eq!(
+        grpc(&plan).metadata,
+        [("x-team".to_owned(), "blue".to_owned())]
+    );
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn paths_are_relative_to_the_file() {
     let suite = Suite::parse("x", &text, Some(Path::new("suites")), None).unwrap();
     let plan = &suite.scenarios()[0];
     assert_eq!(
-        plan.protos,
+        grpc(plan).protos,
         [
             PathBuf::from("suites/api/shop.proto"),
             PathBuf::from("/etc/other.proto")
@@ -207,7 +210,7 @@ fn profile_before_scenario_before_defaults() {
         (
             plan.timeout,
             plan.warm_up,
-            plan.connections,
+            grpc(&plan).connections,
             plan.targets.len(),
         )
     };
@@ -242,10 +245,7 @@ fn the_original_configuration_works_unchanged() {
     assert_eq!(echo.load, expected.load, "no more users than requests");
     let methods: Vec<_> = suite.scenarios()[..4]
         .iter()
-        .map(|plan| match &plan.steps[0].action {
-            Action::Grpc(call) => call.method.as_str(),
-            other => panic!("{other:?} is no call"),
-        })
+        .map(|plan| grpc(plan).steps[0].spoken().unwrap().method.as_str())
         .collect();
     assert_eq!(
         methods,
@@ -277,9 +277,7 @@ fn numbers_in_messages_are_kept_as_written() {
         &format!(r#""loadgen.v1.Greeter/Hello", "message": {written}"#),
     );
     let suite = Suite::parse("x", &text, None, None).unwrap();
-    let Action::Grpc(call) = &suite.scenarios()[0].steps[0].action else {
-        panic!("a call was given");
-    };
+    let call = grpc(&suite.scenarios()[0]).steps[0].spoken().unwrap();
     assert_eq!(call.message.to_string(), written);
     // And they are printed so, and read again.
     let printed = to_json(suite.scenarios()).to_string();
@@ -317,7 +315,7 @@ fn a_field_with_the_parsers_own_name_for_numbers_is_refused() {
 fn of(suite: &Suite, protocol: Protocol) -> Vec<ScenarioPlan> {
     let spoken = suite.scenarios().iter();
     spoken
-        .filter(|plan| plan.protocol == protocol)
+        .filter(|plan| plan.protocol() == protocol)
         .cloned()
         .collect()
 }
@@ -332,7 +330,12 @@ fn the_shipped_suite_of_grpc() {
                 users,
                 limit: Limit::Iterations(iterations),
                 ..
-            }) => (plan.name.as_str(), *iterations, *users, plan.steps.len()),
+            }) => (
+                plan.name.as_str(),
+                *iterations,
+                *users,
+                plan.step_names().count(),
+            ),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -383,10 +386,8 @@ fn the_shipped_suite_of_websocket() {
     };
     assert_eq!(endurance.name, "connection_endurance");
     assert_eq!(endurance.step_names().collect::<Vec<_>>(), ["echo", "ping"]);
-    assert!(endurance.steps.iter().all(|step| match &step.action {
-        Action::Websocket(exchange) => exchange.path == "/echo",
-        _ => false,
-    }));
+    let mut steps = websocket(endurance).steps.iter();
+    assert!(steps.all(|step| step.spoken().unwrap().path == "/echo"));
     assert_eq!(stress.name, "stress_all");
     assert_eq!(
         stress.step_names().collect::<Vec<_>>(),
@@ -424,9 +425,9 @@ fn the_shipped_and_the_compact_form_send_the_same() {
         let same = shipped
             .scenarios()
             .iter()
-            .find(|other| other.name == plan.name && other.protocol == plan.protocol)
+            .find(|other| other.name == plan.name && other.protocol() == plan.protocol())
             .unwrap();
-        assert_eq!((&plan.load, &plan.steps), (&same.load, &same.steps));
+        assert_eq!((&plan.load, &plan.protocol), (&same.load, &same.protocol));
     }
 }
 

@@ -261,29 +261,26 @@ fn scenario() -> impl Strategy<Value = ScenarioPlan> {
         };
         let steps = exchanges.into_iter().enumerate();
         let mut names = std::collections::HashSet::new();
-        ScenarioPlan {
-            protocol: Protocol::Websocket,
-            // No stream lasts as long as this, a day 20 times at the most.
-            timeout: crate::units::MAX_DURATION,
-            connections: None,
-            streams_per_connection: None,
-            keepalive: None,
-            metadata: Vec::new(),
-            protos: Vec::new(),
-            // A path of its own for each, since those of one path share what is said of it.
-            steps: steps
-                .map(|(index, mut exchange)| {
-                    exchange.path.push_str(&format!("/{index}"));
-                    StepPlan::websocket(format!("step-{index}"), exchange)
-                })
-                .collect(),
+        let websocket = WebsocketPlan {
+            connection_per,
+            connect_rate,
             headers: headers
                 .into_iter()
                 .filter(|(name, _)| names.insert(name.to_ascii_lowercase()))
                 .collect(),
             subprotocols: subprotocols.into_iter().collect(),
-            connection_per,
-            connect_rate,
+            // A path of its own for each, since those of one path share what is said of it.
+            steps: steps
+                .map(|(index, mut exchange)| {
+                    exchange.path.push_str(&format!("/{index}"));
+                    Step::new(format!("step-{index}"), exchange)
+                })
+                .collect(),
+        };
+        ScenarioPlan {
+            // No stream lasts as long as this, a day 20 times at the most.
+            timeout: crate::units::MAX_DURATION,
+            protocol: websocket.into(),
             ..grpc
         }
     })
@@ -356,9 +353,17 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             |((name, description), load, spans, connect, (metadata, tags), (calls, thresholds))| {
                 let mut steps = Vec::new();
                 for (index, (call, pause)) in calls.into_iter().enumerate() {
-                    steps.push(StepPlan::grpc(format!("step-{index}"), call));
-                    steps.extend(pause.map(StepPlan::pause));
+                    steps.push(Step::new(format!("step-{index}"), call));
+                    steps.extend(pause.map(Step::pause));
                 }
+                let grpc = GrpcPlan {
+                    connections: connect.1,
+                    streams_per_connection: connect.2,
+                    keepalive: connect.4.1,
+                    metadata,
+                    protos: vec![PathBuf::from("a.proto")],
+                    steps,
+                };
                 ScenarioPlan {
                     description,
                     targets: connect
@@ -366,11 +371,8 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                         .into_iter()
                         .map(|text| text.parse().unwrap())
                         .collect(),
-                    connections: connect.1,
-                    streams_per_connection: connect.2,
                     tls: connect.3,
                     max_message: connect.4.0,
-                    keepalive: connect.4.1,
                     authority: connect.4.2.map(str::to_owned),
                     start_after: spans.0,
                     warm_up: spans.1,
@@ -378,15 +380,12 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     timeout: spans.3.max(Duration::from_micros(1)),
                     connect_timeout: spans.4,
                     late_after: spans.5,
-                    metadata,
                     tags: tags.into_iter().collect::<BTreeMap<_, _>>(),
-                    protos: vec![PathBuf::from("a.proto")],
-                    steps,
                     thresholds: thresholds
                         .into_iter()
                         .map(|text| text.parse::<Threshold>().unwrap())
                         .collect(),
-                    ..ScenarioPlan::grpc(name, "", json!({}), load)
+                    ..ScenarioPlan::new(name, grpc, load)
                 }
             },
         )

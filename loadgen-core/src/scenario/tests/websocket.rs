@@ -78,9 +78,8 @@ fn until(until: StreamEnd, sequence: Option<&str>) -> MessageStream {
     &WebsocketExchange { repeat: 20, every: Some(Duration::from_millis(10)), in_flight: 4, ..WebsocketExchange::ping("/") }; "many pings")]
 fn exchanges(written: &Value, expected: &WebsocketExchange) {
     let plan = plan_of(&one_step(written));
-    assert_eq!(plan.protocol, Protocol::Websocket);
-    assert_eq!(plan.steps[0].action, Action::Websocket(expected.clone()));
-    assert_eq!(plan.steps[0].name, expected.short_name());
+    assert_eq!(plan.protocol(), Protocol::Websocket);
+    assert_eq!(websocket(&plan).steps, [Step::from(expected.clone())]);
     let again = Suite::parse(
         "x",
         &to_json(std::slice::from_ref(&plan)).to_string(),
@@ -107,14 +106,8 @@ fn what_one_step_says_of_a_connection_holds_for_all_that_use_it() {
         step("d", "/a", &json!({ "greeting": 2 })),
         step("e", "/e", &json!({ "pushes": false })),
     ] }));
-    let said: Vec<_> = plan
-        .steps
-        .iter()
-        .map(|step| match &step.action {
-            Action::Websocket(exchange) => (exchange.greeting, exchange.pushes),
-            _ => panic!("a pause was not given"),
-        })
-        .collect();
+    let exchanges = websocket(&plan).steps.iter().filter_map(Step::spoken);
+    let said: Vec<_> = exchanges.map(|it| (it.greeting, it.pushes)).collect();
     assert_eq!(
         said,
         [(2, true), (7, false), (2, true), (2, true), (0, false)]
@@ -154,7 +147,7 @@ fn what_is_wrong_with_several_steps_is_told_of_all() {
 #[test_case("/a.b" => "websocket"; "a point is not for step names")]
 fn a_step_is_called_after_its_path(path: &str) -> String {
     let plan = plan_of(&one_step(&json!({ "path": path, "ping": true })));
-    plan.steps[0].name.clone()
+    websocket(&plan).steps[0].name.clone()
 }
 
 #[test]
@@ -170,8 +163,8 @@ fn what_is_not_said_has_the_documented_default() {
     let plan = ScenarioPlan::websocket("s", exchange, load);
     let written = json!({ "path": "/echo", "send": { "text": "hi" } });
     assert_eq!(plan_of(&one_step(&written)), plan);
-    assert_eq!(plan.connection_per, ConnectionPer::User);
-    assert_eq!(plan.checked().unwrap().connect_rate, None);
+    assert_eq!(websocket(&plan).connection_per, ConnectionPer::User);
+    assert_eq!(websocket(&plan.checked().unwrap()).connect_rate, None);
 }
 
 #[test]
@@ -187,11 +180,15 @@ fn a_scenario_with_everything() {
     })));
     assert!(plan.targets[0].tls);
     assert_eq!((plan.targets[0].port, plan.targets[1].port), (443, 1));
-    assert_eq!(plan.connection_per, ConnectionPer::Iteration);
-    assert_eq!(plan.connect_rate.map(|rate| rate.per_second()), Some(100.0));
-    assert_eq!(plan.headers[0].0, "Authorization", "as it is written");
-    assert_eq!(plan.headers.len(), 2);
-    assert_eq!(plan.subprotocols, ["chat.v2", "chat.v1"]);
+    let websocket = websocket(&plan);
+    assert_eq!(websocket.connection_per, ConnectionPer::Iteration);
+    assert_eq!(
+        websocket.connect_rate.map(|rate| rate.per_second()),
+        Some(100.0)
+    );
+    assert_eq!(websocket.headers[0].0, "Authorization", "as it is written");
+    assert_eq!(websocket.headers.len(), 2);
+    assert_eq!(websocket.subprotocols, ["chat.v2", "chat.v1"]);
 }
 
 #[test]
@@ -216,18 +213,13 @@ fn shared_fields_are_for_the_scenarios_they_fit() {
     .to_string();
     for profile in [None, Some("staging")] {
         let suite = Suite::parse("x", &text, None, profile).unwrap();
-        let [grpc, websocket] = suite.scenarios() else {
+        let [first, second] = suite.scenarios() else {
             panic!("two scenarios were given");
         };
+        let (grpc, websocket) = (grpc(first), websocket(second));
         let staging = profile.is_some();
         assert_eq!(grpc.connections, Some(if staging { 8 } else { 4 }));
         assert_eq!((grpc.metadata.len(), grpc.protos.len()), (1, 1));
-        assert!(grpc.headers.is_empty() && grpc.subprotocols.is_empty());
-        assert_eq!(grpc.connect_rate, None);
-        assert_eq!(grpc.connection_per, ConnectionPer::User);
-        assert_eq!(websocket.connections, None);
-        assert_eq!(websocket.streams_per_connection, None);
-        assert!(websocket.metadata.is_empty() && websocket.protos.is_empty());
         assert_eq!(websocket.headers.len(), 1);
         assert!(websocket.connect_rate.is_some());
         assert_eq!(websocket.subprotocols.len(), usize::from(staging));
@@ -411,30 +403,30 @@ fn a_name_is_unique_among_the_scenarios_of_its_protocol() {
 }
 
 /// What a plan made in code can hold and a file cannot.
-#[test_case(&|plan| plan.connections = Some(4), "connections: found a field of gRPC in a WebSocket scenario"; "connections")]
-#[test_case(&|plan| plan.protocol = Protocol::Grpc, "steps: found steps that speak websocket, expected steps that speak grpc"; "another protocol")]
-#[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", WebsocketExchange {
+#[test_case(vec![], ": found an empty array"; "no steps")]
+#[test_case(vec![Step::pause(Duration::from_secs(1))], ": found no action but pauses"; "only a pause")]
+#[test_case(vec![Step::new("a", WebsocketExchange {
     in_flight: 2,
     ..answered(text(), Answer::None)
-})], "steps[0].websocket.in_flight: found `in_flight` with"; "in flight without replies")]
-#[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", WebsocketExchange {
+})], "[0].websocket.in_flight: found `in_flight` with"; "in flight without replies")]
+#[test_case(vec![Step::new("a", WebsocketExchange {
     repeat: 2,
     ..WebsocketExchange::new("/", WebsocketMessages::Listen(until(StreamEnd::Messages(1), None)))
-})], "steps[0].websocket.repeat: found `repeat` where nothing is sent"; "repeat nothing")]
-#[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", answered(text(), marked("type", json!([1]), None)))], "steps[0].websocket.reply.equals: found an array"; "a mark with parts")]
-#[test_case(&|plan| plan.steps = vec![
-    StepPlan::websocket("a", WebsocketExchange { greeting: 1, ..WebsocketExchange::ping("/") }),
-    StepPlan::websocket("b", WebsocketExchange { greeting: 2, ..WebsocketExchange::ping("/") }),
-], "steps[1].websocket.greeting: found 2, and 1 in step 0"; "two greetings")]
-#[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", sized(0, false))], "steps[0].websocket.send.size: found \"0B\""; "no size")]
-#[test_case(&|plan| plan.steps = vec![StepPlan::websocket("a", WebsocketExchange::ping("echo"))], "steps[0].websocket.path: found \"echo\""; "no path")]
-fn plans_made_in_code_are_checked(change: &dyn Fn(&mut ScenarioPlan), message: &str) {
+})], "[0].websocket.repeat: found `repeat` where nothing is sent"; "repeat nothing")]
+#[test_case(vec![Step::new("a", answered(text(), marked("type", json!([1]), None)))], "[0].websocket.reply.equals: found an array"; "a mark with parts")]
+#[test_case(vec![
+    Step::new("a", WebsocketExchange { greeting: 1, ..WebsocketExchange::ping("/") }),
+    Step::new("b", WebsocketExchange { greeting: 2, ..WebsocketExchange::ping("/") }),
+], "[1].websocket.greeting: found 2, and 1 in step 0"; "two greetings")]
+#[test_case(vec![Step::new("a", sized(0, false))], "[0].websocket.send.size: found \"0B\""; "no size")]
+#[test_case(vec![Step::new("a", WebsocketExchange::ping("echo"))], "[0].websocket.path: found \"echo\""; "no path")]
+fn plans_made_in_code_are_checked(steps: Vec<Step<WebsocketExchange>>, message: &str) {
     let mut plan = plan_of(&with(&json!({})));
-    change(&mut plan);
+    plan.protocol = WebsocketPlan::new(steps).into();
     let error = plan.checked().unwrap_err();
     let told = error.problems()[0].to_string();
     assert!(
-        told.starts_with(&format!("scenarios[0].{message}")),
+        told.starts_with(&format!("scenarios[0].steps{message}")),
         "{told}"
     );
 }

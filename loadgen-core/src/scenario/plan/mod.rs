@@ -1,0 +1,155 @@
+//! The immutable plan that validation makes and the run is built from.
+
+pub(in crate::scenario) mod overrides;
+pub(in crate::scenario) mod print;
+mod raw;
+mod step;
+mod steps;
+pub(in crate::scenario) mod validate;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::protocol::{Protocol, ProtocolPlan};
+use super::value::target::Target;
+use crate::condition::Threshold;
+use crate::schedule::Load;
+
+pub(in crate::scenario) use raw::RawTls;
+pub(in crate::scenario) use step::names;
+pub use step::{Action, Step, StreamEnd};
+
+/// What holds where a scenario says nothing.
+pub(in crate::scenario) mod defaults {
+    use std::time::Duration;
+
+    pub(in crate::scenario) const GRACEFUL_STOP: Duration = Duration::from_secs(30);
+    pub(in crate::scenario) const TIMEOUT: Duration = Duration::from_secs(30);
+    pub(in crate::scenario) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    pub(in crate::scenario) const LATE_AFTER: Duration = Duration::from_millis(1);
+    pub(in crate::scenario) const MAX_MESSAGE: u32 = 64 << 20;
+    /// Of an open model.
+    pub(in crate::scenario) const MAX_USERS: u32 = crate::schedule::DEFAULT_MAX_USERS;
+}
+
+/// What is to be run: validated scenarios.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The scenarios, which run together.
+    pub scenarios: Vec<ScenarioPlan>,
+}
+
+/// One validated scenario: what all protocols have, and the part of its own.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ScenarioPlan {
+    /// Unique within its protocol.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Where it sends to; empty until resolved from flags, environment or the embedded backend.
+    pub targets: Vec<Target>,
+    /// How iterations come about.
+    pub load: Load,
+    /// Wait before anything of this scenario happens.
+    pub start_after: Duration,
+    /// Load before measuring.
+    pub warm_up: Duration,
+    /// How long iterations under way may take after the end.
+    pub graceful_stop: Duration,
+    /// The longest an iteration may take, pauses left out.
+    pub timeout: Duration,
+    /// The longest that opening a connection may take, resolving included.
+    pub connect_timeout: Duration,
+    /// Start lag above this counts as late.
+    pub late_after: Duration,
+    /// The longest message taken from a server, in bytes, compressed or not.
+    pub max_message: u32,
+    /// Whom connections are told that they are for, in place of the target's host and port.
+    pub authority: Option<String>,
+    /// Transport encryption. `https://` targets imply the default of it.
+    pub tls: Option<Tls>,
+    /// Free labels for reports and metrics.
+    pub tags: BTreeMap<String, String>,
+    /// Conditions on the results: `error_rate < 1%` where a file says nothing.
+    pub thresholds: Vec<Threshold>,
+    /// What it speaks, with its steps and whatever else is of that protocol only.
+    pub protocol: ProtocolPlan,
+}
+
+impl ScenarioPlan {
+    /// A scenario that speaks a protocol, with everything else as in a file that says nothing of it:
+    /// no targets, no warm-up, 30 s timeout and graceful stop, 5 s to connect, late after 1 ms,
+    /// `error_rate < 1%`. Every field can be changed; [`ScenarioPlan::checked`] then applies the
+    /// checks of a file.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        protocol: impl Into<ProtocolPlan>,
+        load: impl Into<Load>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            targets: Vec::new(),
+            load: load.into(),
+            start_after: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            graceful_stop: defaults::GRACEFUL_STOP,
+            timeout: defaults::TIMEOUT,
+            connect_timeout: defaults::CONNECT_TIMEOUT,
+            late_after: defaults::LATE_AFTER,
+            max_message: defaults::MAX_MESSAGE,
+            authority: None,
+            tls: None,
+            tags: BTreeMap::new(),
+            thresholds: vec![Threshold::default_error_rate()],
+            protocol: protocol.into(),
+        }
+    }
+
+    /// Which protocol it speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol.protocol()
+    }
+
+    /// The names of the steps, pauses left out: the order in which reports number them.
+    pub fn step_names(&self) -> impl Iterator<Item = &str> {
+        self.protocol.step_names().into_iter()
+    }
+}
+
+/// Transport encryption.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tls {
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the client's own certificate and those between it and an authority.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the key of the client's certificate.
+    pub key_file: Option<PathBuf>,
+    /// The name to ask the server for, which its certificate must carry, instead of the target's
+    /// host.
+    pub server_name: Option<String>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+    /// Whether the protocol is agreed on in the handshake.
+    pub alpn: bool,
+}
+
+impl Default for Tls {
+    /// What a bare `https://` asks for.
+    fn default() -> Self {
+        Self {
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            server_name: None,
+            insecure_skip_verify: false,
+            alpn: true,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A plan in the full form, every default written out: what `validate --print` shows and a result
+//! document keeps. It reads back as the same plan.
+
+use serde_json::Value;
+
+use super::{RawTls, ScenarioPlan};
+use crate::scenario::load;
+use crate::scenario::protocol::RawScenario;
+use crate::scenario::reader::problem::Problems;
+use crate::scenario::reader::{Entries, Entry, List, json};
+use crate::scenario::suite::RawSuite;
+use crate::scenario::value::{
+    Authority, FilePath, MaxMessage, PositiveSpan, ScenarioName, ServerName, Span, TagValue,
+    TargetText,
+};
+
+/// The full form of these scenarios, as a suite of its own.
+///
+/// Paths are printed as the plan has them, so they read back the same without a base folder.
+#[must_use]
+pub fn to_json(scenarios: &[ScenarioPlan]) -> Value {
+    let suite = RawSuite {
+        scenarios: Entry::Given(List::of(scenarios.iter().map(scenario))),
+        ..RawSuite::default()
+    };
+    // By way of a text: the direct way would write numbers of messages anew. Only a map with keys
+    // that are no text could fail, and there is none.
+    let text = serde_json::to_string(&suite).unwrap_or_default();
+    json::parse("", &text, &Problems::default()).unwrap_or_default()
+}
+
+pub(super) fn scenario(plan: &ScenarioPlan) -> RawScenario {
+    let mut raw = RawScenario {
+        name: Entry::Given(ScenarioName(plan.name.clone())),
+        description: Entry::from_option(plan.description.clone()),
+        targets: List::unless_empty(plan.targets.iter().map(|target| TargetText {
+            target: target.clone(),
+            scheme: None,
+        })),
+        load: Entry::Given(load::print::load(&plan.load)),
+        start_after: Entry::Given(Span(plan.start_after)),
+        warm_up: Entry::Given(Span(plan.warm_up)),
+        graceful_stop: Entry::Given(Span(plan.graceful_stop)),
+        timeout: Entry::Given(PositiveSpan(plan.timeout)),
+        connect_timeout: Entry::Given(PositiveSpan(plan.connect_timeout)),
+        late_after: Entry::Given(PositiveSpan(plan.late_after)),
+        max_message: Entry::Given(MaxMessage(plan.max_message)),
+        authority: Entry::from_option(plan.authority.clone().map(Authority)),
+        tls: Entry::from_option(plan.tls.as_ref().map(|tls| RawTls {
+            ca_file: Entry::from_option(tls.ca_file.as_deref().map(FilePath::of)),
+            cert_file: Entry::from_option(tls.cert_file.as_deref().map(FilePath::of)),
+            key_file: Entry::from_option(tls.key_file.as_deref().map(FilePath::of)),
+            server_name: Entry::from_option(tls.server_name.clone().map(ServerName)),
+            insecure_skip_verify: match tls.insecure_skip_verify {
+                true => Entry::Given(true),
+                false => Entry::Absent,
+            },
+            alpn: match tls.alpn {
+                true => Entry::Absent,
+                false => Entry::Given(false),
+            },
+        })),
+        tags: match plan.tags.is_empty() {
+            true => Entry::Absent,
+            false => Entry::Given(Entries(
+                plan.tags
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Entry::Given(TagValue(value.clone()))))
+                    .collect(),
+            )),
+        },
+        thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),
+        ..RawScenario::default()
+    };
+    plan.protocol.print(&mut raw);
+    raw
+}

@@ -1,0 +1,309 @@
+//! A scenario's raw forms to its plan: everything that concerns more than one value.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{RawTls, ScenarioPlan, Tls, defaults};
+use crate::scenario::load;
+use crate::scenario::protocol::{RawScenario, Room};
+use crate::scenario::reader::Entry;
+use crate::scenario::reader::problem::Problems;
+use crate::scenario::value::FilePath;
+use crate::scenario::value::target::Target;
+use crate::schedule::Load;
+use crate::units::format_duration;
+
+/// One source of a scenario's fields, with the path to it.
+#[derive(Debug, Clone)]
+pub(in crate::scenario) struct Layer<'a> {
+    pub(in crate::scenario) raw: &'a RawScenario,
+    pub(in crate::scenario) path: String,
+}
+
+/// Everything a scenario is made from.
+#[derive(Debug)]
+pub(in crate::scenario) struct Layers<'a> {
+    /// The layer that counts most first: the profile, the scenario itself, the defaults.
+    pub(in crate::scenario) layers: Vec<Layer<'a>>,
+    /// The scenario itself, for what is missing.
+    pub(in crate::scenario) own_path: String,
+    pub(in crate::scenario) base_dir: Option<&'a Path>,
+    pub(in crate::scenario) problems: &'a Problems,
+}
+
+/// A field from the first layer that has it, with its path.
+pub(in crate::scenario) struct Picked<'a, T> {
+    pub(in crate::scenario) entry: &'a Entry<T>,
+    pub(in crate::scenario) path: String,
+}
+
+impl<'a> Layers<'a> {
+    pub(in crate::scenario) fn pick<T>(
+        &self,
+        field: &str,
+        get: impl Fn(&'a RawScenario) -> &'a Entry<T>,
+    ) -> Picked<'a, T> {
+        let absent = &Entry::Absent;
+        self.layers
+            .iter()
+            .find(|layer| !get(layer.raw).is_absent())
+            .map_or_else(
+                || Picked {
+                    entry: absent,
+                    path: format!("{}.{field}", self.own_path),
+                },
+                |layer| Picked {
+                    entry: get(layer.raw),
+                    path: format!("{}.{field}", layer.path),
+                },
+            )
+    }
+
+    /// The layer of the scenario itself.
+    pub(in crate::scenario) fn own(&self) -> Option<&'a RawScenario> {
+        let mut layers = self.layers.iter();
+        let own = layers.find(|layer| layer.path == self.own_path);
+        own.map(|layer| layer.raw)
+    }
+
+    /// The validated scenario, whose protocol is in this room; `None` when something in it is wrong.
+    pub(in crate::scenario) fn plan_of<R: Room>(&self) -> Option<ScenarioPlan> {
+        let own = self.pick("name", |raw| &raw.name);
+        let name = match own.entry {
+            Entry::Absent => {
+                self.problems
+                    .add(&own.path, "nothing", "every scenario to have a name", None);
+                None
+            }
+            entry => entry.given().map(|name| name.0.clone()),
+        };
+        let description = self.pick("description", |raw| &raw.description);
+        let foreign = R::SPOKEN.is_some_and(|words| self.has_foreign_fields(words));
+        let load = self.load();
+        let steps = self.steps::<R>();
+        let thresholds = self.thresholds(steps.as_deref(), load.as_ref());
+        let tls = self.tls();
+        let targets = self.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
+        let fields = R::fields(self);
+        let tags = self.tags();
+        let start_after = self
+            .pick("start_after", |raw| &raw.start_after)
+            .entry
+            .or(Duration::ZERO, |span| span.0);
+        let warm_up = self
+            .pick("warm_up", |raw| &raw.warm_up)
+            .entry
+            .or(Duration::ZERO, |span| span.0);
+        let graceful_stop = self
+            .pick("graceful_stop", |raw| &raw.graceful_stop)
+            .entry
+            .or(defaults::GRACEFUL_STOP, |span| span.0);
+        let timeout = self
+            .pick("timeout", |raw| &raw.timeout)
+            .entry
+            .or(defaults::TIMEOUT, |span| span.0);
+        let connect_timeout = self
+            .pick("connect_timeout", |raw| &raw.connect_timeout)
+            .entry
+            .or(defaults::CONNECT_TIMEOUT, |span| span.0);
+        let max_message = self
+            .pick("max_message", |raw| &raw.max_message)
+            .entry
+            .or(defaults::MAX_MESSAGE, |most| most.0);
+        let authority = self
+            .pick("authority", |raw| &raw.authority)
+            .entry
+            .or(None, |name| Some(name.0.clone()));
+        let late_after = self
+            .pick("late_after", |raw| &raw.late_after)
+            .entry
+            .or(defaults::LATE_AFTER, |span| span.0);
+        let fits = match (&steps, timeout) {
+            (Some(steps), Some(timeout)) => {
+                let path = self.pick("steps", |raw| &raw.steps).path;
+                R::fit(self, steps, timeout, &path)
+            }
+            _ => true,
+        };
+        if foreign || !fits {
+            return None;
+        }
+        Some(ScenarioPlan {
+            name: name?,
+            description: description.entry.or(None, |text| Some(text.clone()))?,
+            targets: targets?,
+            load: load?,
+            start_after: start_after?,
+            warm_up: warm_up?,
+            graceful_stop: graceful_stop?,
+            timeout: timeout?,
+            connect_timeout: connect_timeout?,
+            late_after: late_after?,
+            max_message: max_message?,
+            authority: authority?,
+            tls: tls?,
+            tags: tags?,
+            thresholds: thresholds?,
+            protocol: fields?.with_steps(steps?),
+        })
+    }
+
+    /// Notes a step that listens for as long as an iteration may take: it could only time out.
+    pub(in crate::scenario) fn refuse_too_long(
+        &self,
+        path: String,
+        found: String,
+        timeout: Duration,
+    ) {
+        self.problems.add(
+            path,
+            found,
+            format!("less than the `timeout` of {}", format_duration(timeout)),
+            Some("an iteration that takes longer is cut off, pauses left out".to_owned()),
+        );
+    }
+
+    fn load(&self) -> Option<Load> {
+        let picked = self.pick("load", |raw| &raw.load);
+        match picked.entry {
+            Entry::Absent => {
+                self.problems.add(
+                    &picked.path,
+                    "nothing",
+                    "a load, such as {\"closed\": {\"users\": 10, \"iterations\": 1000}}",
+                    None,
+                );
+                None
+            }
+            entry => load::validate::validate(entry.given()?, &picked.path, self.problems),
+        }
+    }
+
+    fn targets<R: Room>(&self, has_tls_block: bool) -> Option<Vec<Target>> {
+        let picked = self.pick("targets", |raw| &raw.targets);
+        picked.entry.or(Some(Vec::new()), |list| {
+            if list.0.is_empty() {
+                self.problems.add(
+                    &picked.path,
+                    "an empty array",
+                    "at least one target",
+                    Some(
+                        "leave `targets` out to have them decided by flags and environment"
+                            .to_owned(),
+                    ),
+                );
+                return None;
+            }
+            let mut contradiction = false;
+            let mut refuse = |index: usize, found: String, expected: &str, help: Option<&str>| {
+                contradiction = true;
+                let path = format!("{}[{index}]", picked.path);
+                self.problems
+                    .add(path, found, expected, help.map(str::to_owned));
+            };
+            for (index, target) in list.given() {
+                let Some(scheme) = target.scheme.as_deref() else {
+                    continue;
+                };
+                if let Some((expected, help)) = R::refuse_scheme(scheme) {
+                    let name = R::SPOKEN.map_or("", |words| words.name);
+                    let found = format!("a {scheme}:// target in a {name} scenario");
+                    refuse(index, found, expected, Some(help));
+                } else if has_tls_block && let "http" | "ws" = scheme {
+                    let a = if scheme == "http" { "an" } else { "a" };
+                    let found = format!("{a} {scheme}:// target beside a `tls` block");
+                    let expected = format!("{scheme}s://, or no scheme");
+                    refuse(index, found, &expected, None);
+                }
+            }
+            list.all(|target| target.target.clone())
+                .filter(|_| !contradiction)
+        })?
+    }
+
+    fn tls(&self) -> Option<Option<Tls>> {
+        let picked = self.pick("tls", |raw| &raw.tls);
+        picked.entry.or(Some(None), |tls: &RawTls| {
+            let skip = tls.insecure_skip_verify.or(false, |skip| *skip);
+            let ca_file = tls.ca_file.or(None, |file| Some(self.resolve(file)));
+            let server_name = tls.server_name.or(None, |name| Some(name.0.clone()));
+            let cert_file = tls.cert_file.or(None, |file| Some(self.resolve(file)));
+            let key_file = tls.key_file.or(None, |file| Some(self.resolve(file)));
+            let alpn = tls.alpn.or(true, |alpn| *alpn);
+            let refuse = |field: &str, found: &str, expected: &str| {
+                let path = format!("{}.{field}", picked.path);
+                self.problems.add(path, found, expected, None);
+            };
+            // The server is asked for a name all the same: which one it is may depend on that.
+            if skip == Some(true) && !tls.ca_file.is_absent() {
+                let found = "something to verify beside `insecure_skip_verify`";
+                refuse("ca_file", found, "one or the other");
+                return None;
+            }
+            match (tls.cert_file.is_absent(), tls.key_file.is_absent()) {
+                (false, true) => {
+                    refuse(
+                        "key_file",
+                        "nothing",
+                        "the key of the certificate in `cert_file`",
+                    );
+                    return None;
+                }
+                (true, false) => {
+                    refuse(
+                        "cert_file",
+                        "nothing",
+                        "the certificate that `key_file` is the key of",
+                    );
+                    return None;
+                }
+                _ => {}
+            }
+            Some(Some(Tls {
+                ca_file: ca_file?,
+                cert_file: cert_file?,
+                key_file: key_file?,
+                server_name: server_name?,
+                insecure_skip_verify: skip?,
+                alpn: alpn?,
+            }))
+        })?
+    }
+
+    fn tags(&self) -> Option<BTreeMap<String, String>> {
+        let picked = self.pick("tags", |raw| &raw.tags);
+        picked.entry.or(Some(BTreeMap::new()), |entries| {
+            entries
+                .0
+                .iter()
+                .map(|(key, value)| {
+                    let plain = (1..=100).contains(&key.len())
+                        && key
+                            .bytes()
+                            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+                    if !plain {
+                        self.problems.add(
+                            &picked.path,
+                            format!("the name {:?}", key.chars().take(60).collect::<String>()),
+                            "names of 1 to 100 letters, digits, `_`, `-` and `.`",
+                            None,
+                        );
+                    }
+                    let value = value.given().filter(|_| plain)?;
+                    Some((key.clone(), value.0.clone()))
+                })
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect()
+        })?
+    }
+
+    /// A path in the file is relative to the file.
+    pub(in crate::scenario) fn resolve(&self, file: &FilePath) -> PathBuf {
+        match self.base_dir {
+            Some(base_dir) => base_dir.join(&file.0),
+            None => PathBuf::from(&file.0),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! gRPC in the language of scenarios.
+
+pub(in crate::scenario) mod compact;
+pub(super) mod plan;
+mod print;
+pub(super) mod raw;
+mod validate;
+pub(in crate::scenario) mod value;

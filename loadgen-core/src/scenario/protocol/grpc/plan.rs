@@ -1,0 +1,151 @@
+//! What a plan says of gRPC.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use heck::ToSnakeCase;
+
+use crate::scenario::plan::{ScenarioPlan, Step, StreamEnd};
+use crate::schedule::Load;
+
+/// What a scenario says of gRPC: its connections, and what an iteration calls.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct GrpcPlan {
+    /// Connections over all workers; `None` is one for each worker and target.
+    pub connections: Option<u32>,
+    /// The most concurrent streams on one connection; `None` is what the server allows.
+    pub streams_per_connection: Option<u32>,
+    /// How often a ping asks whether a connection on which nothing comes is alive; `None` is after
+    /// timeouts only.
+    pub keepalive: Option<Duration>,
+    /// Metadata sent with every call.
+    pub metadata: Vec<(String, String)>,
+    /// `.proto` files that describe the services, with their import roots.
+    pub protos: Vec<PathBuf>,
+    /// What one iteration does.
+    pub steps: Vec<Step<GrpcCall>>,
+}
+
+impl GrpcPlan {
+    /// These steps, and everything else as in a file that says nothing of it.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, Step};
+    /// use loadgen_core::schedule::Load;
+    /// use serde_json::json;
+    ///
+    /// let order = GrpcCall::new("shop.v1.Shop/PlaceOrder", json!({ "item": "tea" }));
+    /// let track = GrpcCall::new("shop.v1.Shop/Track", json!({}));
+    /// let mut grpc = GrpcPlan::new([Step::from(order), Step::new("wait_for_it", track)]);
+    /// grpc.connections = Some(4);
+    /// grpc.protos = vec!["shop.proto".into()];
+    /// let plan = ScenarioPlan::new("buy", grpc, Load::closed(10).iterations(1000)).checked()?;
+    /// assert!(plan.step_names().eq(["place_order", "wait_for_it"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn new(steps: impl IntoIterator<Item = Step<GrpcCall>>) -> Self {
+        Self {
+            steps: steps.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// `--connections`.
+    pub(in crate::scenario::protocol) fn set_connections(
+        &mut self,
+        connections: u32,
+    ) -> Option<String> {
+        self.connections = Some(connections);
+        None
+    }
+}
+
+/// A gRPC call of any of the four kinds; the method's own type decides which.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct GrpcCall {
+    /// `package.Service/Method`.
+    pub method: String,
+    /// The request message in protobuf's JSON form; or several in an array, which are sent one after
+    /// the other on a client or bidirectional stream.
+    pub message: serde_json::Value,
+    /// How many messages are sent on a client or bidirectional stream, at least 1: no fewer than
+    /// `message` has, and the last one again where it has fewer.
+    pub repeat: u32,
+    /// Time between two messages sent on a stream; `None` sends them as fast as allowed.
+    pub every: Option<Duration>,
+    /// The most unanswered messages on a bidirectional stream. At least 1.
+    pub in_flight: u32,
+    /// When we end the stream of answers; `None` leaves that to the server.
+    pub stream: Option<StreamEnd>,
+    /// Metadata of this call beside the scenario's.
+    pub metadata: Vec<(String, String)>,
+    /// Whether messages are sent compressed with gzip.
+    pub gzip: bool,
+}
+
+impl GrpcCall {
+    /// A call that sends this message once, without metadata or compression.
+    #[must_use]
+    pub fn new(method: impl Into<String>, message: serde_json::Value) -> Self {
+        Self {
+            method: method.into(),
+            message,
+            repeat: 1,
+            every: None,
+            in_flight: 1,
+            stream: None,
+            metadata: Vec::new(),
+            gzip: false,
+        }
+    }
+
+    /// The method's own name as a step without one is called: `place_order` for `PlaceOrder`.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        let name = self.method.rsplit('/').next().unwrap_or(&self.method);
+        name.to_snake_case()
+    }
+}
+
+impl From<GrpcCall> for Step<GrpcCall> {
+    /// A step called after its method.
+    fn from(call: GrpcCall) -> Self {
+        Self::new(call.short_name(), call)
+    }
+}
+
+impl ScenarioPlan {
+    /// A scenario of one gRPC call, with everything else as [`ScenarioPlan::new`] has it. The step is
+    /// called after the method: `place_order` for `PlaceOrder`.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::ScenarioPlan;
+    /// use loadgen_core::schedule::Load;
+    /// use serde_json::json;
+    ///
+    /// let load = Load::closed(10).iterations(1000);
+    /// let mut plan = ScenarioPlan::grpc(
+    ///     "greet",
+    ///     "loadgen.v1.Greeter/Hello",
+    ///     json!({ "name": "world" }),
+    ///     load,
+    /// );
+    /// plan.targets = vec!["127.0.0.1:50051".parse()?];
+    /// let plan = plan.checked()?;
+    /// assert!(plan.step_names().eq(["hello"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn grpc(
+        name: impl Into<String>,
+        method: impl Into<String>,
+        message: serde_json::Value,
+        load: impl Into<Load>,
+    ) -> Self {
+        let call = GrpcCall::new(method, message);
+        Self::new(name, GrpcPlan::new([call.into()]), load)
+    }
+}

@@ -1,0 +1,50 @@
+//! gRPC scenarios as they are written.
+
+use super::plan::{GrpcCall, GrpcPlan};
+use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
+use super::value::{Message, MetadataValue, Method};
+use crate::scenario::plan::StreamEnd;
+use crate::scenario::protocol::{RawScenario, RawStep};
+use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
+
+impl GrpcPlan {
+    pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
+        raw.connections = Entry::from_option(self.connections.map(Bounded::of));
+        raw.streams_per_connection =
+            Entry::from_option(self.streams_per_connection.map(Bounded::of));
+        raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
+        raw.metadata = Entries::of(&self.metadata, MetadataValue);
+        raw.protos = List::unless_empty(self.protos.iter().map(|file| FilePath::of(file)));
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| RawStep::of(step, |call, raw| raw.grpc = Entry::Given(grpc(call))));
+        raw.steps = Entry::Given(List::of(steps));
+    }
+}
+
+fn grpc(call: &GrpcCall) -> RawGrpc {
+    RawGrpc {
+        method: Entry::Given(Method(call.method.clone())),
+        message: Entry::Given(Message(call.message.clone())),
+        repeat: Entry::Given(Bounded::of(call.repeat)),
+        every: Entry::from_option(call.every.map(PositiveSpan)),
+        in_flight: Entry::Given(Bounded::of(call.in_flight)),
+        stream: Entry::from_option(call.stream.map(|until| match until {
+            StreamEnd::Messages(count) => RawStreamEnd {
+                messages: Entry::Given(Bounded::of(count)),
+                ..RawStreamEnd::default()
+            },
+            StreamEnd::After(duration) => RawStreamEnd {
+                duration: Entry::Given(PositiveSpan(duration)),
+                ..RawStreamEnd::default()
+            },
+        })),
+        metadata: Entries::of(&call.metadata, MetadataValue),
+        compression: match call.gzip {
+            true => Entry::Given(RawCompression::Gzip),
+            false => Entry::Absent,
+        },
+    }
+}

@@ -1,0 +1,55 @@
+//! What a gRPC step may say.
+
+use super::value::{Message, MetadataValue, Method};
+use crate::scenario::reader::{Decode, Entries, Entry, Reader, choice, object};
+use crate::scenario::value::{Messages, PositiveSpan};
+
+object! {
+    /// A gRPC call of any of the four kinds; the method decides which.
+    RawGrpc is "a gRPC call" {
+        /// What to call.
+        "method" [required] method: Method,
+        /// The request message; `{}` unless given. Several, in an array, are sent one after the
+        /// other on a client or bidirectional stream.
+        "message" message: Message,
+        /// How many messages are sent on a client or bidirectional stream; where there are more than
+        /// `message` has, the last is sent again. As many as `message` has unless given.
+        "repeat" repeat: Messages,
+        /// Time between two messages sent on a stream; as fast as allowed unless given.
+        "every" every: PositiveSpan,
+        /// The most unanswered messages on a bidirectional stream. 1 unless given.
+        "in_flight" in_flight: Messages,
+        /// When we end the stream of answers that the server does not end, and all is well; by the
+        /// server alone unless given.
+        "stream" stream: RawStreamEnd,
+        /// Metadata of this call beside the scenario's.
+        "metadata" metadata: Entries<MetadataValue>,
+        /// How messages are compressed; not at all unless given.
+        "compression" compression: RawCompression,
+    }
+}
+
+object! {
+    /// When we end a stream of answers.
+    #[schemars(extend("oneOf" = [{ "required": ["messages"] }, { "required": ["for"] }]))]
+    RawStreamEnd is "the end of a stream" {
+        /// After so many messages.
+        "messages" messages: Messages,
+        /// After this time.
+        "for" duration: PositiveSpan,
+    }
+    hints {
+        "count" => "it is over after so many `messages`",
+        "duration" => "it is over after a time: `for`",
+        "until" => "it is over after `messages`, or after a time: `for`",
+        "sequence" => "gRPC's messages are not looked into",
+    }
+}
+
+choice! {
+    /// How messages are compressed.
+    RawCompression {
+        /// With gzip.
+        Gzip = "gzip",
+    }
+}

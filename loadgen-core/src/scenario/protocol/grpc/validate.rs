@@ -1,0 +1,198 @@
+//! gRPC scenarios and steps: which fields go together.
+
+use std::time::Duration;
+
+use super::plan::{GrpcCall, GrpcPlan};
+use super::raw::{RawGrpc, RawStreamEnd};
+use super::value::{
+    Message, MetadataValue, check_metadata_name, check_reference_method, from_base64,
+};
+use crate::scenario::plan::validate::Layers;
+use crate::scenario::plan::{Step, StreamEnd};
+use crate::scenario::protocol::{Protocol, ProtocolPlan, RawStep, Room, Words};
+use crate::scenario::reader::{Entries, Entry, List};
+use crate::units::format_duration;
+
+impl GrpcPlan {
+    pub(in crate::scenario::protocol) const WORDS: &'static Words = &Words {
+        protocol: Protocol::Grpc,
+        word: "grpc",
+        name: "gRPC",
+        fields: &[
+            "connections",
+            "streams_per_connection",
+            "keepalive",
+            "metadata",
+            "protos",
+        ],
+        instead: &[
+            ("connection_per", "gRPC users share `connections`"),
+            (
+                "connect_rate",
+                "gRPC `connections` are opened before the load begins",
+            ),
+            ("headers", "what gRPC sends beside messages is `metadata`"),
+            ("subprotocols", "gRPC has no subprotocols"),
+        ],
+        is_spoken: |step| !step.grpc.is_absent(),
+    };
+}
+
+impl Room for GrpcPlan {
+    type Action = GrpcCall;
+
+    const SPOKEN: Option<&'static Words> = Some(Self::WORDS);
+
+    fn fields(layers: &Layers<'_>) -> Option<Self> {
+        let connections = layers.pick("connections", |raw| &raw.connections);
+        let streams = layers.pick("streams_per_connection", |raw| &raw.streams_per_connection);
+        let keepalive = layers.pick("keepalive", |raw| &raw.keepalive);
+        let protos = layers.pick("protos", |raw| &raw.protos);
+        let protos = protos.entry.or(Some(Vec::new()), |list| {
+            list.all(|file| layers.resolve(file))
+        });
+        let metadata = layers.pick("metadata", |raw| &raw.metadata);
+        let metadata = metadata.entry.or(Some(Vec::new()), |entries| {
+            layers.metadata(entries, &metadata.path)
+        });
+        Some(Self {
+            connections: connections.entry.or(None, |count| Some(count.small()))?,
+            streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
+            keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
+            metadata: metadata??,
+            protos: protos??,
+            steps: Vec::new(),
+        })
+    }
+
+    fn action(layers: &Layers<'_>, step: &RawStep, path: &str) -> Option<GrpcCall> {
+        layers.call(step.grpc.given()?, &format!("{path}.grpc"))
+    }
+
+    fn short_name(call: &GrpcCall) -> (String, &'static str) {
+        (call.short_name(), "its method")
+    }
+
+    fn agree(_: &Layers<'_>, _: &List<RawStep>, _: &str) -> bool {
+        true
+    }
+
+    fn share(_: &mut [Step<GrpcCall>]) {}
+
+    fn fit(layers: &Layers<'_>, steps: &[Step<GrpcCall>], timeout: Duration, path: &str) -> bool {
+        let mut fit = true;
+        for (index, step) in steps.iter().enumerate() {
+            if let Some(call) = step.spoken()
+                && let Some(StreamEnd::After(each)) = call.stream
+                && each >= timeout
+            {
+                fit = false;
+                let path = format!("{path}[{index}].grpc.stream.for");
+                layers.refuse_too_long(path, format_duration(each), timeout);
+            }
+        }
+        fit
+    }
+
+    fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)> {
+        matches!(scheme, "ws" | "wss").then_some((
+            "http://, https://, or no scheme",
+            "ws:// and wss:// are for `websocket` steps",
+        ))
+    }
+
+    fn with_steps(mut self, steps: Vec<Step<GrpcCall>>) -> ProtocolPlan {
+        self.steps = steps;
+        ProtocolPlan::Grpc(self)
+    }
+}
+
+impl Layers<'_> {
+    fn call(&self, raw: &RawGrpc, path: &str) -> Option<GrpcCall> {
+        let metadata = raw.metadata.or(Some(Vec::new()), |entries| {
+            self.metadata(entries, &format!("{path}.metadata"))
+        });
+        let method = raw.method.given().map(|method| method.0.clone());
+        if let Some(method) = &method
+            && self.pick("protos", |raw| &raw.protos).entry.is_absent()
+            && let Err(help) = check_reference_method(method)
+        {
+            self.problems.add(
+                format!("{path}.method"),
+                format!("`{method}`"),
+                "a method of loadgen.v1.Greeter",
+                help,
+            );
+            return None;
+        }
+        let stream = raw.stream.or(Some(None), |end| {
+            self.stream_end(end, &format!("{path}.stream")).map(Some)
+        });
+        Some(GrpcCall {
+            stream: stream??,
+            method: method?,
+            message: raw
+                .message
+                .or_else_with(|| serde_json::json!({}), |Message(message)| message.clone())?,
+            repeat: raw.repeat.or(1, |count| count.small())?,
+            every: raw.every.or(None, |span| Some(span.0))?,
+            in_flight: raw.in_flight.or(1, |count| count.small())?,
+            metadata: metadata??,
+            gzip: raw.compression.or(false, |_| true)?,
+        })
+    }
+
+    fn stream_end(&self, raw: &RawStreamEnd, path: &str) -> Option<StreamEnd> {
+        match (&raw.messages, &raw.duration) {
+            (Entry::Given(count), Entry::Absent) => Some(StreamEnd::Messages(count.small())),
+            (Entry::Absent, Entry::Given(span)) => Some(StreamEnd::After(span.0)),
+            (messages, _) => {
+                // What it has instead has been named already.
+                if !self.problems.any_below(path) {
+                    let found = match messages.is_absent() {
+                        true => "neither",
+                        false => "both",
+                    };
+                    let expected = "when we end the stream: `messages` or `for`";
+                    self.problems.add(path, found, expected, None);
+                }
+                None
+            }
+        }
+    }
+
+    fn metadata(
+        &self,
+        entries: &Entries<MetadataValue>,
+        path: &str,
+    ) -> Option<Vec<(String, String)>> {
+        let checked: Vec<Option<_>> = entries
+            .0
+            .iter()
+            .map(|(name, value)| {
+                let shown: String = name.chars().take(60).collect();
+                let named = check_metadata_name(name).map_err(|help| {
+                    self.problems.add(
+                        path,
+                        format!("the name {shown:?}"),
+                        "the name of a piece of metadata",
+                        Some(help),
+                    );
+                });
+                let value = &value.given()?.0;
+                if name.ends_with("-bin") && from_base64(value).is_none() {
+                    self.problems.add(
+                        format!("{path}.{shown}"),
+                        format!("{value:?}"),
+                        "base64, since the name ends in `-bin`",
+                        None,
+                    );
+                    return None;
+                }
+                named.ok()?;
+                Some((name.clone(), value.clone()))
+            })
+            .collect();
+        checked.into_iter().collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! A scenario of which it is not clear what it speaks: there is nothing in it that speaks, or several
+//! protocols. All that is said in it is checked, by the room that each thing is of, and no plan is made.
+
+use std::time::Duration;
+
+use super::{GrpcPlan, ProtocolPlan, RawStep, Room, WebsocketPlan, Words, in_each_room};
+use crate::scenario::plan::Step;
+use crate::scenario::plan::validate::Layers;
+use crate::scenario::reader::List;
+
+/// There is none.
+pub(super) enum Unclear {}
+
+impl Room for Unclear {
+    /// What a step would be called.
+    type Action = (String, &'static str);
+
+    const SPOKEN: Option<&'static Words> = None;
+
+    fn fields(layers: &Layers<'_>) -> Option<Self> {
+        in_each_room!(|R| R::fields(layers));
+        None
+    }
+
+    fn action(layers: &Layers<'_>, step: &RawStep, path: &str) -> Option<Self::Action> {
+        in_each_room!(
+            |R| if R::SPOKEN.is_some_and(|room| (room.is_spoken)(step)) {
+                return R::action(layers, step, path).map(|action| R::short_name(&action));
+            }
+        );
+        None
+    }
+
+    fn short_name(action: &Self::Action) -> (String, &'static str) {
+        action.clone()
+    }
+
+    fn agree(layers: &Layers<'_>, steps: &List<RawStep>, path: &str) -> bool {
+        in_each_room!(|R| R::agree(layers, steps, path));
+        false
+    }
+
+    fn share(_: &mut [Step<Self::Action>]) {}
+
+    fn fit(_: &Layers<'_>, _: &[Step<Self::Action>], _: Duration, _: &str) -> bool {
+        false
+    }
+
+    fn refuse_scheme(_: &str) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    fn with_steps(self, _: Vec<Step<Self::Action>>) -> ProtocolPlan {
+        match self {}
+    }
+}

@@ -1,0 +1,9 @@
+//! WebSocket in the language of scenarios.
+
+pub(in crate::scenario) mod compact;
+mod connections;
+pub(super) mod plan;
+mod print;
+pub(super) mod raw;
+mod validate;
+pub(in crate::scenario) mod value;

@@ -1,0 +1,138 @@
+//! WebSocket scenarios as they are written.
+
+use super::plan::{
+    Answer, ConnectionPer, MessageStream, Payload, ReplyMark, WebsocketExchange, WebsocketMessages,
+    WebsocketPlan,
+};
+use super::raw::{
+    RawConnectionPer, RawMark, RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket,
+};
+use super::value::{
+    Bytes, FieldPath, HeaderValue, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol,
+    TextMessage,
+};
+use crate::scenario::plan::StreamEnd;
+use crate::scenario::protocol::{RawScenario, RawStep};
+use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::value::{Bounded, PositiveSpan};
+
+impl WebsocketPlan {
+    pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
+        raw.connection_per = Entry::Given(match self.connection_per {
+            ConnectionPer::User => RawConnectionPer::User,
+            ConnectionPer::Iteration => RawConnectionPer::Iteration,
+        });
+        raw.connect_rate = Entry::from_option(self.connect_rate);
+        raw.headers = Entries::of(&self.headers, HeaderValue);
+        raw.subprotocols = List::unless_empty(self.subprotocols.iter().cloned().map(Subprotocol));
+        let steps = self.steps.iter().map(|step| {
+            RawStep::of(step, |exchange, raw| {
+                raw.websocket = Entry::Given(websocket(exchange));
+            })
+        });
+        raw.steps = Entry::Given(List::of(steps));
+    }
+}
+
+fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
+    let mut raw = RawWebsocket {
+        path: Entry::Given(Path(exchange.path.clone())),
+        every: Entry::from_option(exchange.every.map(PositiveSpan)),
+        greeting: match exchange.greeting {
+            0 => Entry::Absent,
+            messages => Entry::Given(Bounded::of(messages)),
+        },
+        pushes: match exchange.pushes {
+            true => Entry::Given(true),
+            false => Entry::Absent,
+        },
+        ..RawWebsocket::default()
+    };
+    let (mut repeats, mut overlaps) = (true, true);
+    match &exchange.messages {
+        WebsocketMessages::Send { payload, answer } => {
+            raw.send = Entry::Given(send(payload));
+            match answer {
+                Answer::None => {
+                    raw.reply = Entry::Given(RawReply::None);
+                    overlaps = false;
+                }
+                Answer::InOrder => raw.reply = Entry::Given(RawReply::One),
+                Answer::ById(field) => {
+                    raw.reply = Entry::Given(RawReply::One);
+                    raw.match_id = Entry::Given(FieldPath(field.clone()));
+                }
+                Answer::Marked {
+                    mark: given,
+                    match_id,
+                } => {
+                    raw.reply = Entry::Given(RawReply::Marked(mark(given)));
+                    raw.match_id = Entry::from_option(match_id.clone().map(FieldPath));
+                }
+                Answer::Stream(messages) => {
+                    raw.stream = Entry::Given(stream(messages));
+                    overlaps = false;
+                }
+            }
+        }
+        WebsocketMessages::Ping => raw.ping = Entry::Given(Ping),
+        WebsocketMessages::Listen(messages) => {
+            raw.stream = Entry::Given(stream(messages));
+            (repeats, overlaps) = (false, false);
+        }
+    }
+    // What does not apply is printed where a plan made in code has it all the same, so that
+    // reading it finds the mistake.
+    if repeats || exchange.repeat != 1 {
+        raw.repeat = Entry::Given(Bounded::of(exchange.repeat));
+    }
+    if overlaps || exchange.in_flight != 1 {
+        raw.in_flight = Entry::Given(Bounded::of(exchange.in_flight));
+    }
+    raw
+}
+
+fn send(payload: &Payload) -> RawSend {
+    let raw = RawSend::default();
+    match payload {
+        Payload::Text(text) => RawSend {
+            text: Entry::Given(TextMessage(text.clone())),
+            ..raw
+        },
+        Payload::Json(value) => RawSend {
+            json: Entry::Given(JsonMessage(value.clone())),
+            ..raw
+        },
+        Payload::Binary(bytes) => RawSend {
+            binary: Entry::Given(Bytes(bytes.clone())),
+            ..raw
+        },
+        Payload::Sized { bytes, text } => RawSend {
+            size: Entry::Given(MessageSize(*bytes)),
+            send_as: Entry::Given(match text {
+                true => RawSendAs::Text,
+                false => RawSendAs::Binary,
+            }),
+            ..raw
+        },
+    }
+}
+
+fn mark(mark: &ReplyMark) -> RawMark {
+    RawMark {
+        field: Entry::Given(FieldPath(mark.field.clone())),
+        equals: Entry::Given(Scalar(mark.equals.clone())),
+    }
+}
+
+fn stream(messages: &MessageStream) -> RawMessageStream {
+    let mut raw = RawMessageStream {
+        sequence: Entry::from_option(messages.sequence.clone().map(FieldPath)),
+        ..RawMessageStream::default()
+    };
+    match messages.until {
+        StreamEnd::Messages(count) => raw.messages = Entry::Given(Bounded::of(count)),
+        StreamEnd::After(duration) => raw.duration = Entry::Given(PositiveSpan(duration)),
+    }
+    raw
+}

@@ -1,0 +1,271 @@
+//! The values of a WebSocket scenario: paths, payloads, header fields, subprotocols.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::scenario::protocol::grpc::value::{BASE64, constant, from_base64, is_template};
+use crate::scenario::reader::{Decode, Reader};
+use crate::scenario::value::{MAX_NAME, checked_text, text_schema, unit};
+use crate::units::{SIZE_PATTERN, Size};
+
+/// The most bytes of a message that is made to measure: 64 MiB.
+const MAX_MESSAGE: u64 = 64 << 20;
+const MAX_PATH: usize = 2000;
+
+checked_text! {
+    /// Path and query of a connection.
+    Path, "Path",
+    "a path such as \"/echo\": it begins with `/`, has at most 2000 characters of printable ASCII, \
+     and no blank, `#`, `\"`, `<`, `>`, `` ` ``, `{{` or `${…}` (templates come with a later version)",
+    is_path, "^/[!$-;=?-_a-~]{0,1999}$"
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.len() <= MAX_PATH
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"#\"<>`".contains(&byte))
+        && !is_template(text)
+}
+
+checked_text! {
+    /// A field of JSON messages, or of objects within them.
+    FieldPath, "FieldPath",
+    "the name of a field, or the way to one in nested objects, such as \"meta.id\": 1 to 100 \
+     characters, a name on either side of each `.`, and no control character",
+    is_field_path, "^(?=.{1,100}$)[^\\x00-\\x1f\\x7f.]+(\\.[^\\x00-\\x1f\\x7f.]+)*$"
+}
+
+fn is_field_path(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count())
+        && !text.chars().any(|c| c.is_ascii_control())
+        && text.split('.').all(|name| !name.is_empty())
+}
+
+/// A JSON value without parts.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::scenario) struct Scalar(pub(in crate::scenario) Value);
+
+impl Decode for Scalar {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::Array(_) | Value::Object(_) => {
+                reader.refuse("a text, a number, true, false or null", None)
+            }
+            value => constant(reader).then(|| Self(value.clone())),
+        }
+    }
+}
+
+impl Serialize for Scalar {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean", "null"] })
+    }
+}
+
+checked_text! {
+    /// The value of a header field.
+    HeaderValue, "HeaderValue",
+    "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
+    crate::scenario::protocol::grpc::value::is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
+}
+
+checked_text! {
+    /// The name of a subprotocol.
+    Subprotocol, "Subprotocol",
+    "the name of a subprotocol: 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~",
+    is_token, "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
+}
+
+/// A token of HTTP (RFC 9110, 5.6.2), of a length that a person can read.
+fn is_token(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// Whether a name may be that of a header field; else what is wrong with it.
+pub(in crate::scenario) fn check_header_name(name: &str) -> Result<(), String> {
+    /// What the opening of a connection sets itself, or what goes with a body, which it has not.
+    const RESERVED: [&str; 9] = [
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    if !is_token(name) {
+        return Err("1 to 100 letters, digits and any of !#$%&'*+-.^_`|~ make a name".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower == "sec-websocket-protocol" {
+        return Err("use `subprotocols`".to_owned());
+    }
+    if lower == "host" {
+        return Err("it is set by the scenario's `authority`".to_owned());
+    }
+    if lower.starts_with("sec-websocket-") || RESERVED.contains(&lower.as_str()) {
+        return Err("it belongs to the protocol, which sets it itself".to_owned());
+    }
+    Ok(())
+}
+
+/// A text message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct TextMessage(pub(in crate::scenario) String);
+
+impl Decode for TextMessage {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text("a text")?;
+        constant(reader).then(|| Self(text.to_owned()))
+    }
+}
+
+impl Serialize for TextMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+text_schema!(TextMessage, "TextMessage", {
+    "description": "A text, sent as it is written.",
+});
+
+/// A JSON value that is sent as a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::scenario) struct JsonMessage(pub(in crate::scenario) Value);
+
+impl Decode for JsonMessage {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        constant(reader).then(|| Self(reader.value.clone()))
+    }
+}
+
+impl Serialize for JsonMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl JsonSchema for JsonMessage {
+    fn schema_name() -> Cow<'static, str> {
+        "JsonMessage".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "Any JSON value, sent as a text." })
+    }
+}
+
+/// Bytes, in base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct Bytes(pub(in crate::scenario) Vec<u8>);
+
+impl Decode for Bytes {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str = "base64, such as \"AAEC\"";
+        match from_base64(reader.text(EXPECTED)?) {
+            Some(bytes) => Some(Self(bytes)),
+            None => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+text_schema!(Bytes, "Base64", {
+    "description": "Bytes in base64, with or without padding.",
+    "pattern": "^[A-Za-z0-9+/]*={0,2}$",
+    "examples": ["AAEC"],
+});
+
+/// The length of a message that is made to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) struct MessageSize(pub(in crate::scenario) u32);
+
+impl Decode for MessageSize {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text("a size as a text, such as \"1KiB\"")?;
+        let size: Size = unit(reader, text.parse())?;
+        match u32::try_from(size.bytes()) {
+            Ok(bytes @ 1..) if u64::from(bytes) <= MAX_MESSAGE => Some(Self(bytes)),
+            _ => reader.refuse("a size from 1B to 64MiB", None),
+        }
+    }
+}
+
+impl Serialize for MessageSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A number of 32 bits is below the largest size there is.
+        match Size::new(u64::from(self.0)) {
+            Ok(size) => size.serialize(serializer),
+            Err(error) => Err(serde::ser::Error::custom(error)),
+        }
+    }
+}
+
+text_schema!(MessageSize, "MessageSize", {
+    "description": "A number of bytes, from 1B to 64MiB.",
+    "pattern": SIZE_PATTERN,
+    "examples": ["64B", "1KiB"],
+});
+
+/// The word that a step pings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) struct Ping;
+
+impl Decode for Ping {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::Bool(true) => Some(Self),
+            _ => reader.refuse("true", None),
+        }
+    }
+}
+
+impl Serialize for Ping {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl JsonSchema for Ping {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Ping".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": true })
+    }
+}

@@ -1,0 +1,209 @@
+//! What is wrong with a suite: every problem with its JSON path, and the errors they make up.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, SourceCode};
+use serde_json::Value;
+
+/// One thing that is wrong with a suite.
+///
+/// Shown on one line that can be read on its own:
+/// ``scenarios[0].load.closed.users: found 0, expected a whole number from 1 to 1000000``.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Where, as a JSON path: `scenarios[0].load.closed.users`; empty for the whole file.
+    pub path: String,
+    /// What stands there.
+    pub found: String,
+    /// What should.
+    pub expected: String,
+    /// What to do about it, or the nearest valid name.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() {
+            "top level"
+        } else {
+            &self.path
+        };
+        write!(
+            f,
+            "{path}: found {}, expected {}",
+            self.found, self.expected
+        )?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where problems are gathered while a suite is read; the same one is kept once.
+#[derive(Debug, Default)]
+pub(in crate::scenario) struct Problems {
+    list: RefCell<Vec<Problem>>,
+    seen: RefCell<HashSet<Problem>>,
+}
+
+impl Problems {
+    pub(in crate::scenario) fn add(
+        &self,
+        path: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let problem = Problem {
+            path: path.into(),
+            found: found.into(),
+            expected: expected.into(),
+            help,
+        };
+        if self.seen.borrow_mut().insert(problem.clone()) {
+            self.list.borrow_mut().push(problem);
+        }
+    }
+
+    /// Whether anything in this object has been complained about already.
+    pub(in crate::scenario) fn any_below(&self, path: &str) -> bool {
+        self.list.borrow().iter().any(|problem| {
+            problem
+                .path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+    }
+
+    pub(in crate::scenario) fn into_vec(self) -> Vec<Problem> {
+        self.list.into_inner()
+    }
+}
+
+/// A JSON value as a message shows it: short ones as they are, others by their kind.
+pub(in crate::scenario) fn describe(value: &Value) -> String {
+    const MOST: usize = 60;
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => match text.char_indices().nth(MOST) {
+            Some((end, _)) => format!("\"{}…\"", text[..end].escape_debug()),
+            None => format!("\"{}\"", text.escape_debug()),
+        },
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// Why a suite cannot be used.
+///
+/// Its text has every problem, one per line. As a [`Diagnostic`] it also points at a syntax error
+/// in the source; nothing fancy is drawn unless the program asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SuiteError {
+    /// The text is not JSON.
+    #[error("{source_name}: line {line}, column {column}: {message}")]
+    Syntax {
+        /// What the text came from, usually a path.
+        source_name: String,
+        /// Line of the error, from 1.
+        line: usize,
+        /// Column of the error, from 1.
+        column: usize,
+        /// What the parser expected.
+        message: String,
+        /// The text, for a diagnostic to point into.
+        text: String,
+    },
+    /// The text is JSON and not a suite.
+    #[error("{source_name}: {}{}", count(problems), lines(problems))]
+    Invalid {
+        /// What the text came from, usually a path.
+        source_name: String,
+        /// Everything that is wrong with it, in the order it was met. Never empty.
+        problems: Vec<Problem>,
+    },
+}
+
+fn count(problems: &[Problem]) -> String {
+    match problems.len() {
+        1 => "1 problem".to_owned(),
+        several => format!("{several} problems"),
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("\n  {problem}"))
+        .collect()
+}
+
+impl SuiteError {
+    /// What is wrong, where the text is JSON; empty for a syntax error.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Syntax { .. } => &[],
+            Self::Invalid { problems, .. } => problems,
+        }
+    }
+}
+
+impl Diagnostic for SuiteError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match self {
+            Self::Syntax { .. } => "loadgen::scenario::syntax",
+            Self::Invalid { .. } => "loadgen::scenario::invalid",
+        }))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match self {
+            Self::Syntax { .. } => {
+                "scenario files are strict JSON: no comments, no trailing commas"
+            }
+            Self::Invalid { .. } => "the scenario reference in the book lists every field",
+        }))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        match self {
+            Self::Syntax { text, .. } => Some(text),
+            Self::Invalid { .. } => None,
+        }
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        match self {
+            Self::Syntax {
+                line,
+                column,
+                message,
+                text,
+                ..
+            } => {
+                let offset = byte_offset(text, *line, *column);
+                let label = LabeledSpan::new(Some(message.clone()), offset, 0);
+                Some(Box::new(std::iter::once(label)))
+            }
+            Self::Invalid { .. } => None,
+        }
+    }
+}
+
+/// The parser counts columns in bytes.
+pub(in crate::scenario) fn byte_offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    (start + column.saturating_sub(1)).min(text.len())
+}

@@ -1,0 +1,304 @@
+//! A suite of validated scenarios: reading one, and choosing from it.
+
+pub(in crate::scenario) mod compact;
+mod raw;
+pub(in crate::scenario) mod schema;
+pub(in crate::scenario) mod select;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use self::compact::Compact;
+use super::plan::ScenarioPlan;
+use super::plan::print::to_json;
+use super::plan::validate::{Layer, Layers};
+use super::protocol::{Protocol, RawScenario};
+use super::reader::problem::{Problems, SuiteError};
+use super::reader::{Decode, Entry, List, Reader, json};
+use super::value::ScenarioName;
+use crate::nearest::did_you_mean;
+
+pub(in crate::scenario) use self::raw::RawSuite;
+
+/// Validated scenarios, by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Suite {
+    scenarios: Vec<ScenarioPlan>,
+}
+
+impl Suite {
+    /// Reads a suite, in the full or the compact form.
+    ///
+    /// `source_name` stands in errors; paths inside the suite are relative to `base_dir`. With a
+    /// `profile`, its fields replace those of every scenario.
+    ///
+    /// # Errors
+    /// [`SuiteError`] with the line and column where the text is not JSON, and otherwise with
+    /// everything that is wrong with it.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::Suite;
+    ///
+    /// let text = r#"{ "scenarios": [ {
+    ///     "name": "greet",
+    ///     "load": { "closed": { "users": 0, "iterations": 100 } },
+    ///     "steps": [ { "grpc": { "method": "loadgen.v1.Greeter/Helo" } } ]
+    /// } ] }"#;
+    /// let error = Suite::parse("greet.json", text, None, None).unwrap_err();
+    /// assert_eq!(error.problems().len(), 2);
+    /// assert_eq!(error.problems()[0].path, "scenarios[0].load.closed.users");
+    /// assert_eq!(
+    ///     error.problems()[1].help.as_deref(),
+    ///     Some("did you mean `loadgen.v1.Greeter/Hello`?"),
+    /// );
+    /// ```
+    pub fn parse(
+        source_name: &str,
+        text: &str,
+        base_dir: Option<&Path>,
+        profile: Option<&str>,
+    ) -> Result<Self, SuiteError> {
+        let problems = Problems::default();
+        let value = json::parse(source_name, text, &problems)?;
+        let suite = Self::read(&value, base_dir, profile, &problems);
+        let problems = problems.into_vec();
+        match suite {
+            Some(suite) if problems.is_empty() => Ok(suite),
+            _ => Err(SuiteError::Invalid {
+                source_name: source_name.to_owned(),
+                problems,
+            }),
+        }
+    }
+
+    fn read(
+        value: &Value,
+        base_dir: Option<&Path>,
+        profile: Option<&str>,
+        problems: &Problems,
+    ) -> Option<Self> {
+        let root = Reader {
+            value,
+            path: String::new(),
+            problems,
+        };
+        let raw = RawSuite::decode(&root)?;
+        let profile = choose_profile(&raw, profile, problems);
+        for (path, layer) in shared_layers(&raw) {
+            if !layer.name.is_absent() {
+                problems.add(
+                    format!("{path}.name"),
+                    "a name for all scenarios",
+                    "a name in each scenario",
+                    None,
+                );
+            }
+        }
+        let compact_form = !raw.grpc_scenarios.is_absent() || !raw.websocket_scenarios.is_absent();
+        let mut suite = Self::default();
+        if compact_form {
+            compact::refuse_full_fields(
+                &[
+                    ("scenarios", !raw.scenarios.is_absent()),
+                    ("defaults", !raw.defaults.is_absent()),
+                    ("profiles", !raw.profiles.is_absent()),
+                ],
+                problems,
+            );
+            suite.read_compact("grpc_scenarios", &raw.grpc_scenarios, problems);
+            suite.read_compact("websocket_scenarios", &raw.websocket_scenarios, problems);
+        } else if raw.scenarios.is_absent() {
+            problems.add(
+                "scenarios",
+                "nothing",
+                "an array of scenarios",
+                Some(
+                    "the compact form has `grpc_scenarios` and `websocket_scenarios` instead"
+                        .to_owned(),
+                ),
+            );
+        } else if let Some(list) = raw.scenarios.given() {
+            if list.0.is_empty() {
+                problems.add("scenarios", "an empty array", "at least one scenario", None);
+            }
+            let mut names = Vec::with_capacity(list.0.len());
+            for (index, scenario) in list.given() {
+                let own_path = format!("scenarios[{index}]");
+                let own = Layer {
+                    raw: scenario,
+                    path: own_path.clone(),
+                };
+                let defaults = raw.defaults.given().map(|raw| Layer {
+                    raw,
+                    path: "defaults".to_owned(),
+                });
+                let layers = Layers {
+                    layers: profile
+                        .iter()
+                        .cloned()
+                        .chain([own])
+                        .chain(defaults)
+                        .collect(),
+                    own_path,
+                    base_dir,
+                    problems,
+                };
+                suite.scenarios.extend(layers.plan());
+                names.push((index, layers.protocol(), &scenario.name));
+            }
+            check_unique("scenarios", names, problems);
+        }
+        Some(suite)
+    }
+
+    fn read_compact<C: Compact>(
+        &mut self,
+        field: &str,
+        list: &Entry<List<C>>,
+        problems: &Problems,
+    ) {
+        let Some(list) = list.given() else { return };
+        for (index, compact) in list.given() {
+            let path = format!("{field}[{index}]");
+            let rewritten = compact.rewritten(&path, problems);
+            self.add_compact(rewritten.as_ref(), path, problems);
+        }
+        let names = list
+            .given()
+            .map(|(index, compact)| (index, Some(C::PROTOCOL), compact.name()));
+        check_unique(field, names, problems);
+    }
+
+    fn add_compact(
+        &mut self,
+        rewritten: Option<&RawScenario>,
+        own_path: String,
+        problems: &Problems,
+    ) {
+        let Some(raw) = rewritten else { return };
+        let layers = Layers {
+            layers: vec![Layer {
+                raw,
+                path: own_path.clone(),
+            }],
+            own_path,
+            base_dir: None,
+            problems,
+        };
+        self.scenarios.extend(layers.plan());
+    }
+
+    /// The scenarios, in the order of the file.
+    #[must_use]
+    pub fn scenarios(&self) -> &[ScenarioPlan] {
+        &self.scenarios
+    }
+
+    /// These scenarios, and those of `fallback` whose name and protocol none of these has.
+    #[must_use]
+    pub fn or(mut self, fallback: Self) -> Self {
+        let scenarios: Vec<_> = fallback
+            .scenarios
+            .into_iter()
+            .filter(|plan| {
+                let same =
+                    |own: &ScenarioPlan| own.name == plan.name && own.protocol() == plan.protocol();
+                !self.scenarios.iter().any(same)
+            })
+            .collect();
+        self.scenarios.extend(scenarios);
+        self
+    }
+
+    pub(in crate::scenario) fn names(&self) -> impl Iterator<Item = &str> {
+        self.scenarios.iter().map(|plan| plan.name.as_str())
+    }
+}
+
+impl ScenarioPlan {
+    /// The plan again, if it passes every check that a file would have to.
+    ///
+    /// # Errors
+    /// [`SuiteError`] with everything that is wrong with it; paths begin with `scenarios[0]`.
+    pub fn checked(self) -> Result<Self, SuiteError> {
+        let source_name = format!("scenario `{}`", self.name);
+        let problems = Problems::default();
+        let json = to_json(std::slice::from_ref(&self));
+        let read = Suite::read(&json, None, None, &problems);
+        let problems = problems.into_vec();
+        match read {
+            Some(_) if problems.is_empty() => Ok(self),
+            _ => Err(SuiteError::Invalid {
+                source_name,
+                problems,
+            }),
+        }
+    }
+}
+
+fn choose_profile<'a>(
+    raw: &'a RawSuite,
+    profile: Option<&str>,
+    problems: &Problems,
+) -> Option<Layer<'a>> {
+    let wanted = profile?;
+    let profiles = raw.profiles.given().map_or(&[][..], |entries| &entries.0);
+    match profiles.iter().find(|(name, _)| name == wanted) {
+        Some((name, profile)) => profile.given().map(|raw| Layer {
+            raw,
+            path: format!("profiles.{name}"),
+        }),
+        None => {
+            let names = profiles.iter().map(|(name, _)| name.as_str());
+            let help = did_you_mean(wanted, names.clone()).unwrap_or_else(|| {
+                match names.clone().collect::<Vec<_>>().as_slice() {
+                    [] => "it has no profiles".to_owned(),
+                    names => format!("the profiles are {}", names.join(", ")),
+                }
+            });
+            problems.add(
+                "profiles",
+                "no such profile",
+                format!("the chosen profile `{wanted}`"),
+                Some(help),
+            );
+            None
+        }
+    }
+}
+
+fn shared_layers(raw: &RawSuite) -> Vec<(String, &RawScenario)> {
+    let defaults = raw
+        .defaults
+        .given()
+        .map(|layer| ("defaults".to_owned(), layer));
+    let profiles = raw
+        .profiles
+        .given()
+        .map_or(&[][..], |entries| &entries.0)
+        .iter()
+        .filter_map(|(name, layer)| Some((format!("profiles.{name}"), layer.given()?)));
+    defaults.into_iter().chain(profiles).collect()
+}
+
+/// A name is unique among the scenarios of its protocol.
+fn check_unique<'a>(
+    list: &str,
+    names: impl IntoIterator<Item = (usize, Option<Protocol>, &'a Entry<ScenarioName>)>,
+    problems: &Problems,
+) {
+    let mut seen = HashMap::new();
+    for (index, protocol, name) in names {
+        let Some(name) = name.given() else { continue };
+        if let Some(first) = seen.insert((protocol, name.0.as_str()), index) {
+            problems.add(
+                format!("{list}[{index}].name"),
+                format!("the name `{}`, which {list}[{first}] has too", name.0),
+                "a name of its own for each scenario of a protocol",
+                None,
+            );
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What a suite may say.
+
+use crate::scenario::protocol::RawScenario;
+use crate::scenario::protocol::grpc::compact::RawCompactGrpc;
+use crate::scenario::protocol::websocket::compact::RawCompactWebsocket;
+use crate::scenario::reader::{Decode, Entries, Entry, List, Reader, object};
+
+object! {
+    /// A suite: scenarios that run together or by name.
+    RawSuite is "a suite" {
+        /// The JSON Schema this file follows, for editors.
+        "$schema" schema: String,
+        /// The scenarios.
+        "scenarios" scenarios: List<RawScenario>,
+        /// Fields for every scenario that does not give them itself.
+        "defaults" defaults: RawScenario,
+        /// By name, fields that replace those of every scenario when the profile is chosen.
+        "profiles" profiles: Entries<RawScenario>,
+        /// The compact form of gRPC scenarios; not beside `scenarios`.
+        "grpc_scenarios" grpc_scenarios: List<RawCompactGrpc>,
+        /// The compact form of WebSocket scenarios; not beside `scenarios`.
+        "websocket_scenarios" websocket_scenarios: List<RawCompactWebsocket>,
+    }
+    hints {
+        "protos" => "they belong to a scenario, or to `defaults` for all of them",
+        "targets" => "they belong to a scenario, or to `defaults` for all of them",
+        "steps" => "they belong to a scenario: `scenarios[0].steps`",
+        "load" => "it belongs to a scenario, or to `defaults` for all of them",
+        "thresholds" => "they belong to a scenario, or to `defaults` for all of them",
+    }
+}

@@ -1,0 +1,89 @@
+//! Choosing from a suite by name and protocol.
+
+use super::Suite;
+use crate::nearest::nearest;
+use crate::scenario::plan::{Plan, ScenarioPlan};
+
+impl Suite {
+    /// Every scenario of these names that speaks `protocol` (`grpc`, `websocket`; `None` is all).
+    /// No names means all of them.
+    ///
+    /// # Errors
+    /// [`SelectError`] for names that are not there, with the nearest that is, and when nothing is
+    /// left.
+    pub fn select<S: AsRef<str>>(
+        &self,
+        names: &[S],
+        protocol: Option<&str>,
+    ) -> Result<Plan, SelectError> {
+        let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n.as_ref() == name);
+        let spoken = |word: &str| protocol.is_none_or(|protocol| protocol == word);
+
+        let unknown: Vec<UnknownName> = names
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|name| !self.names().any(|known| known == *name))
+            .map(|name| UnknownName {
+                name: name.to_owned(),
+                nearest: nearest(name, self.names()).map(str::to_owned),
+            })
+            .collect();
+        if !unknown.is_empty() {
+            return Err(SelectError::Unknown { names: unknown });
+        }
+        let scenarios: Vec<ScenarioPlan> = self
+            .scenarios()
+            .iter()
+            .filter(|plan| wanted(&plan.name) && spoken(plan.protocol().as_str()))
+            .cloned()
+            .collect();
+        if scenarios.is_empty() {
+            return Err(SelectError::Nothing {
+                protocol: protocol.map(str::to_owned),
+            });
+        }
+        Ok(Plan { scenarios })
+    }
+}
+
+/// A name that no scenario has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownName {
+    /// The name.
+    pub name: String,
+    /// The nearest that there is, if any is near.
+    pub nearest: Option<String>,
+}
+
+/// Why scenarios cannot be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// No scenario has these names.
+    #[error("{}", unknown_text(names))]
+    Unknown {
+        /// The names.
+        names: Vec<UnknownName>,
+    },
+    /// Nothing is left to run.
+    #[error("no scenario{} to run", protocol.as_ref().map(|word| format!(" that speaks {word}")).unwrap_or_default())]
+    Nothing {
+        /// The protocol that was asked for.
+        protocol: Option<String>,
+    },
+}
+
+fn unknown_text(names: &[UnknownName]) -> String {
+    let lines: Vec<String> = names
+        .iter()
+        .map(|unknown| match &unknown.nearest {
+            Some(nearest) => format!(
+                "unknown scenario `{}`; did you mean `{nearest}`?",
+                unknown.name
+            ),
+            None => format!("unknown scenario `{}`", unknown.name),
+        })
+        .collect();
+    lines.join("\n")
+}

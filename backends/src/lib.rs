@@ -4,9 +4,9 @@
 //! benchmark or the command line can have a backend without a runtime:
 //!
 //! ```
-//! use loadgen_backends::{GrpcConfig, start_grpc};
+//! use loadgen_backends::{ServerConfig, start_grpc};
 //!
-//! let server = start_grpc(GrpcConfig::new("127.0.0.1:0".parse()?))?;
+//! let server = start_grpc(ServerConfig::new("127.0.0.1:0".parse()?))?;
 //! println!("{} listens on {}", server.id(), server.local_addr());
 //! server.shutdown();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -15,30 +15,25 @@
 //! Every reply says who sent it. With [`Faults`] a backend misbehaves on purpose; without, it is as
 //! plain as a server can be. Started with `measure` it counts what it does and measures how long that
 //! takes ([`RunningServer::activity`]). The servers print nothing and install no signal handlers.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `serve` | what servers share: listening, connections, TLS, limits, faults, identity, counting |
+//! | `grpc`, `websocket` | a protocol each; they use `serve` and never each other |
 
-mod activity;
-mod compute;
-mod connection;
-mod error;
-mod faults;
 mod grpc;
-mod identity;
-pub mod limits;
-mod listen;
-mod pace;
-pub mod proto;
-mod server;
-mod tls;
+mod serve;
 mod websocket;
 
-pub use activity::Activity;
-pub use error::ServeError;
-pub use faults::{Delay, ErrorFault, Faults, InvalidFault, Probability, Stall};
-pub use grpc::{GrpcConfig, start_grpc};
-pub use identity::IDENTITY_METADATA;
-pub use server::RunningServer;
-pub use tls::TlsFiles;
-pub use websocket::{WebsocketConfig, start_websocket};
+pub use grpc::{proto, start_grpc};
+pub use serve::activity::Activity;
+pub use serve::error::ServeError;
+pub use serve::faults::{Delay, ErrorFault, Faults, InvalidFault, Probability, Stall};
+pub use serve::identity::IDENTITY_METADATA;
+pub use serve::limits;
+pub use serve::server::{RunningServer, ServerConfig};
+pub use serve::tls::TlsFiles;
+pub use websocket::start_websocket;
 
 /// The status of an [`ErrorFault`].
 pub use tonic::Code;

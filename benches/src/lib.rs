@@ -7,9 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use loadgen_backends::{
-    GrpcConfig, RunningServer, ServeError, WebsocketConfig, start_grpc, start_websocket,
-};
+use loadgen_backends::{RunningServer, ServeError, ServerConfig, start_grpc, start_websocket};
 use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
@@ -157,15 +155,13 @@ impl Server {
     pub fn serve(self) -> Result<(), ServeError> {
         raise_open_files();
         let address = ([127, 0, 0, 1], 0).into();
+        let config = ServerConfig {
+            threads: Some(1),
+            ..ServerConfig::new(address)
+        };
         let server = match self {
-            Self::Grpc => start_grpc(GrpcConfig {
-                threads: Some(1),
-                ..GrpcConfig::new(address)
-            }),
-            Self::Websocket => start_websocket(WebsocketConfig {
-                threads: Some(1),
-                ..WebsocketConfig::new(address)
-            }),
+            Self::Grpc => start_grpc(config),
+            Self::Websocket => start_websocket(config),
         }?;
         serve_until_input_ends(&server);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadgen_backends::{GrpcConfig, start_grpc};
+use loadgen_backends::{ServerConfig, start_grpc};
 use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::report::{Context, build};
@@ -10,7 +10,7 @@ use loadgen_core::scenario::{Plan, ScenarioPlan};
 use loadgen_core::schedule::{Load, Spacing};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = start_grpc(GrpcConfig::new("127.0.0.1:0".parse()?))?;
+    let server = start_grpc(ServerConfig::new("127.0.0.1:0".parse()?))?;
 
     let load = Load::open("500/s".parse()?)
         .for_(Duration::from_secs(2))

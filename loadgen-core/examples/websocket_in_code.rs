@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use loadgen_backends::{WebsocketConfig, start_websocket};
+use loadgen_backends::{ServerConfig, start_websocket};
 use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::report::{Context, build};
@@ -11,7 +11,7 @@ use loadgen_core::scenario::{Payload, Plan, ScenarioPlan, Step, WebsocketExchang
 use loadgen_core::schedule::Load;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = start_websocket(WebsocketConfig::new("127.0.0.1:0".parse()?))?;
+    let server = start_websocket(ServerConfig::new("127.0.0.1:0".parse()?))?;
 
     let load = Load::closed(20).for_(Duration::from_secs(2));
     let mut ask = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));

@@ -12,10 +12,11 @@ use futures::Stream;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::identity::Identity;
-use crate::pace::Pace;
-use crate::proto::greeter_server::Greeter as Service;
-use crate::{compute, limits, proto};
+use super::proto;
+use super::proto::greeter_server::Greeter as Service;
+use crate::serve::identity::Identity;
+use crate::serve::pace::Pace;
+use crate::serve::{compute, limits};
 
 /// Answers the reference service's calls.
 #[derive(Debug)]
@@ -26,7 +27,11 @@ pub(super) struct Greeter {
 impl Greeter {
     pub(super) fn new(identity: &Identity) -> Self {
         Self {
-            identity: Arc::new(identity.message()),
+            identity: Arc::new(proto::Identity {
+                id: identity.id().to_owned(),
+                host: identity.host().to_owned(),
+                version: Identity::VERSION.to_owned(),
+            }),
         }
     }
 

@@ -23,14 +23,14 @@ use tonic_health::pb::health_server::{HealthServer, SERVICE_NAME as HEALTH};
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::greeter::Greeter;
-use crate::activity::{Answered, Handling, Tally};
-use crate::connection::{Connection, Cutter};
-use crate::error::ServeError;
-use crate::faults::{FaultState, Verdict};
-use crate::identity::{IDENTITY_METADATA, Identity};
-use crate::proto::greeter_server::GreeterServer;
-use crate::proto::{FILE_DESCRIPTOR_SET, GREETER};
-use crate::server::{Drain, Protocol};
+use super::proto::greeter_server::GreeterServer;
+use super::proto::{FILE_DESCRIPTOR_SET, GREETER};
+use crate::serve::activity::{Answered, Handling, Tally};
+use crate::serve::connection::{Connection, Cutter};
+use crate::serve::error::ServeError;
+use crate::serve::faults::{FaultState, Verdict};
+use crate::serve::identity::{IDENTITY_METADATA, Identity};
+use crate::serve::server::{Drain, Protocol};
 
 const IDENTITY_HEADER: HeaderName = HeaderName::from_static(IDENTITY_METADATA);
 
@@ -40,6 +40,9 @@ const REFLECTION_V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 /// Room for a burst of large messages before a client has to wait for the window to open.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+
+/// Requests that may be under way on one connection.
+const MAX_CONCURRENT_STREAMS: u32 = 1024;
 
 /// Streams that a client may have reset before they were looked at. A load generator whose requests
 /// time out resets many at once, and is not attacking.
@@ -104,10 +107,9 @@ impl Grpc {
         shared: Shared,
         faults: Option<Arc<FaultState>>,
         tally: Option<Tally>,
-        max_concurrent_streams: u32,
     ) -> Self {
         let mut http = http2::Builder::new(TokioExecutor::new());
-        http.max_concurrent_streams(max_concurrent_streams)
+        http.max_concurrent_streams(MAX_CONCURRENT_STREAMS)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_pending_accept_reset_streams(MAX_PENDING_RESETS)

@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use crate::activity::Answered;
-use crate::compute;
-use crate::pace::Pace;
+use crate::serve::activity::Answered;
+use crate::serve::compute;
+use crate::serve::pace::Pace;
 
 use super::json::{self, Answer, Says};
 use super::session::{End, Session};

@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse as _;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 
-use crate::connection::Connection;
-use crate::identity::IDENTITY_METADATA;
-use crate::limits;
-use crate::server::HANDSHAKE_TIMEOUT;
+use crate::serve::connection::Connection;
+use crate::serve::identity::IDENTITY_METADATA;
+use crate::serve::limits;
+use crate::serve::server::HANDSHAKE_TIMEOUT;
 
 use super::answers::Path;
 use super::session::linger;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{limits, proto};
+use crate::serve::identity::Identity;
+use crate::serve::limits;
 
 /// What `/compute` is asked.
 #[derive(Debug, Deserialize)]
@@ -138,7 +139,7 @@ pub(super) fn id(text: &str) -> Option<&RawValue> {
 }
 
 /// The identity as every answer carries it that is to name its backend.
-pub(super) fn backend(identity: &proto::Identity) -> Box<RawValue> {
+pub(super) fn backend(identity: &Identity) -> Box<RawValue> {
     #[derive(Serialize)]
     struct Backend<'a> {
         id: &'a str,
@@ -147,9 +148,9 @@ pub(super) fn backend(identity: &proto::Identity) -> Box<RawValue> {
     }
 
     to_raw_value(&Backend {
-        id: &identity.id,
-        host: &identity.host,
-        version: &identity.version,
+        id: identity.id(),
+        host: identity.host(),
+        version: Identity::VERSION,
     })
     .expect("three strings are JSON")
 }

@@ -1,6 +1,6 @@
 //! The WebSocket backend: four paths to play against, without extensions.
 //!
-//! Owns the configuration and the start. `handshake` lets a connection in or turns it away,
+//! Owns the start. `handshake` lets a connection in or turns it away,
 //! `session` is the life of one that is in, `answers` is what each path says, `json` its form.
 //!
 //! | path | takes | answers |
@@ -39,77 +39,27 @@ mod handshake;
 mod json;
 mod session;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderValue;
 use serde_json::value::RawValue;
 
-use crate::activity::Tally;
-use crate::connection::Connection;
-use crate::error::ServeError;
-use crate::faults::{FaultState, Faults};
-use crate::identity::Identity;
-use crate::server::{self, Drain, Protocol, RunningServer, Setup, Wanted};
-use crate::tls::TlsFiles;
+use crate::serve::activity::Tally;
+use crate::serve::connection::Connection;
+use crate::serve::error::ServeError;
+use crate::serve::faults::FaultState;
+use crate::serve::identity::Identity;
+use crate::serve::server::{self, Drain, Protocol, RunningServer, ServerConfig, Setup};
 
 use session::Session;
-
-/// What a WebSocket backend is started with.
-#[derive(Debug, Clone)]
-pub struct WebsocketConfig {
-    /// Where to listen; port 0 takes any free one.
-    pub address: SocketAddr,
-    /// What the answers call this backend: visible ASCII, at most 128 characters. Without one, it
-    /// gets an id made of host, process and port.
-    pub id: Option<String>,
-    /// Serves TLS, and only TLS.
-    pub tls: Option<TlsFiles>,
-    /// Worker threads; without a number, one for each core the process may use.
-    pub threads: Option<usize>,
-    /// How long a shutdown waits for answers to be finished and for peers to close.
-    pub grace: Duration,
-    /// Whether to count what it does and measure how long that takes, for
-    /// [`RunningServer::activity`]. Costs a little for each request.
-    pub measure: bool,
-    /// What to do wrong on purpose.
-    pub faults: Faults,
-}
-
-impl WebsocketConfig {
-    /// A faultless plaintext backend at `address`, with a worker for each core.
-    pub fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            id: None,
-            tls: None,
-            threads: None,
-            grace: Duration::from_secs(5),
-            measure: false,
-            faults: Faults::default(),
-        }
-    }
-}
 
 /// Starts a WebSocket backend on threads of its own. When this returns, it listens.
 ///
 /// # Errors
 /// [`ServeError`] when the address cannot be had, the TLS files are missing or wrong, the id cannot
 /// be sent, or a thread cannot be started.
-pub fn start_websocket(config: WebsocketConfig) -> Result<RunningServer, ServeError> {
-    let setup = Setup::new(
-        Wanted {
-            address: config.address,
-            id: config.id,
-            tls: config.tls,
-            threads: config.threads,
-            grace: config.grace,
-            measure: config.measure,
-            faults: config.faults,
-        },
-        b"http/1.1",
-    )?;
+pub fn start_websocket(config: ServerConfig) -> Result<RunningServer, ServeError> {
+    let setup = Setup::new(config, b"http/1.1")?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| Websocket(Arc::new(Shared::new(&identity, faults.clone(), tally)));
     server::start(setup, make, std::future::ready(()))
@@ -132,7 +82,7 @@ impl Shared {
     fn new(identity: &Identity, faults: Option<Arc<FaultState>>, tally: Option<Tally>) -> Self {
         Self {
             header: identity.header(),
-            backend: json::backend(&identity.message()),
+            backend: json::backend(identity),
             faults,
             tally,
         }

@@ -17,11 +17,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::activity::{Answered, Handling, Tally};
-use crate::connection::{Connection, Cutter};
-use crate::faults::Verdict;
-use crate::pace::Pace;
-use crate::server::Drain;
+use crate::serve::activity::{Answered, Handling, Tally};
+use crate::serve::connection::{Connection, Cutter};
+use crate::serve::faults::Verdict;
+use crate::serve::pace::Pace;
+use crate::serve::server::Drain;
 
 use super::Shared;
 use super::answers::{self, Path};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use loadgen_backends::proto::{ComputeRequest, HelloRequest, StreamRequest};
 use loadgen_backends::{
-    Activity, Code, Delay, ErrorFault, Faults, GrpcConfig, Probability, RunningServer, limits,
+    Activity, Code, Delay, ErrorFault, Faults, Probability, RunningServer, ServerConfig, limits,
     start_grpc,
 };
 use tonic_health::pb::HealthCheckRequest;
@@ -16,7 +16,7 @@ use super::{channel, client, config};
 
 fn measuring(faults: Faults) -> RunningServer {
     let measure = true;
-    start_grpc(GrpcConfig {
+    start_grpc(ServerConfig {
         faults,
         measure,
         ..config()

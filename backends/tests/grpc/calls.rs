@@ -59,7 +59,7 @@ async fn compute_takes_as_long_as_its_work_and_is_reproducible() {
 
 #[tokio::test]
 async fn a_large_compute_leaves_room_for_its_neighbours() {
-    let server = loadgen_backends::start_grpc(loadgen_backends::GrpcConfig {
+    let server = loadgen_backends::start_grpc(loadgen_backends::ServerConfig {
         threads: Some(1),
         ..config()
     })

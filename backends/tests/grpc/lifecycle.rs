@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream;
 use loadgen_backends::proto::{HelloRequest, StreamRequest};
-use loadgen_backends::{Faults, GrpcConfig, start_grpc};
+use loadgen_backends::{Faults, ServerConfig, start_grpc};
 
 use super::{client, config, serve};
 
@@ -22,7 +22,7 @@ async fn port_zero_is_a_port_of_its_own() {
 
 #[test]
 fn without_an_id_it_makes_one() {
-    let config = GrpcConfig::new("127.0.0.1:0".parse().unwrap());
+    let config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
     let (one, two) = (
         start_grpc(config.clone()).unwrap(),
         start_grpc(config).unwrap(),
@@ -34,7 +34,7 @@ fn without_an_id_it_makes_one() {
 fn an_address_in_use_is_named() {
     let server = serve(Faults::default());
     let address = server.local_addr();
-    let error = start_grpc(GrpcConfig {
+    let error = start_grpc(ServerConfig {
         address,
         ..config()
     })
@@ -47,7 +47,7 @@ fn an_address_in_use_is_named() {
 
 #[test]
 fn another_machines_address_is_named() {
-    let config = GrpcConfig::new("192.0.2.1:0".parse().unwrap());
+    let config = ServerConfig::new("192.0.2.1:0".parse().unwrap());
     let error = start_grpc(config).unwrap_err().to_string();
     assert!(
         error.starts_with("cannot listen on 192.0.2.1:0: "),
@@ -57,7 +57,7 @@ fn another_machines_address_is_named() {
 
 #[test]
 fn an_id_that_metadata_cannot_carry_is_refused() {
-    let error = start_grpc(GrpcConfig {
+    let error = start_grpc(ServerConfig {
         id: Some("two words".to_owned()),
         ..config()
     })
@@ -91,7 +91,7 @@ async fn shutdown_lets_a_running_stream_finish_and_takes_nothing_new() {
 #[tokio::test]
 async fn shutdown_waits_no_longer_than_its_grace() {
     let grace = Duration::from_millis(50);
-    let server = start_grpc(GrpcConfig { grace, ..config() }).unwrap();
+    let server = start_grpc(ServerConfig { grace, ..config() }).unwrap();
     let endless = client(&server).await.chat(stream::pending()).await;
     let mut endless = endless.unwrap().into_inner();
     let started = Instant::now();
@@ -105,7 +105,7 @@ async fn shutdown_waits_no_longer_than_its_grace() {
 #[tokio::test]
 async fn stop_does_not_wait_even_for_a_shutdown_under_way() {
     let grace = Duration::from_secs(3600);
-    let server = start_grpc(GrpcConfig { grace, ..config() }).unwrap();
+    let server = start_grpc(ServerConfig { grace, ..config() }).unwrap();
     let server = std::sync::Arc::new(server);
     let endless = client(&server).await.chat(stream::pending()).await;
     let mut endless = endless.unwrap().into_inner();
@@ -128,7 +128,7 @@ async fn dropping_it_ends_it() {
     assert!(client.hello(HelloRequest::default()).await.is_err());
     assert!(TcpStream::connect(address).is_err());
     // The port is free again at once, old connections or not.
-    start_grpc(GrpcConfig {
+    start_grpc(ServerConfig {
         address,
         ..config()
     })

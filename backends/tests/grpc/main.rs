@@ -16,23 +16,23 @@ mod standard;
 mod tls;
 
 use loadgen_backends::proto::greeter_client::GreeterClient;
-use loadgen_backends::{Faults, GrpcConfig, IDENTITY_METADATA, RunningServer, start_grpc};
+use loadgen_backends::{Faults, IDENTITY_METADATA, RunningServer, ServerConfig, start_grpc};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 
 const ID: &str = "blue-1";
 
 /// A configuration for a free loopback port.
-fn config() -> GrpcConfig {
-    GrpcConfig {
+fn config() -> ServerConfig {
+    ServerConfig {
         id: Some(ID.to_owned()),
         threads: Some(2),
-        ..GrpcConfig::new("127.0.0.1:0".parse().unwrap())
+        ..ServerConfig::new("127.0.0.1:0".parse().unwrap())
     }
 }
 
 fn serve(faults: Faults) -> RunningServer {
-    start_grpc(GrpcConfig { faults, ..config() }).unwrap()
+    start_grpc(ServerConfig { faults, ..config() }).unwrap()
 }
 
 async fn channel(server: &RunningServer) -> Channel {

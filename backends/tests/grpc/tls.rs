@@ -4,7 +4,7 @@ use std::path::Path;
 
 use loadgen_backends::proto::HelloRequest;
 use loadgen_backends::proto::greeter_client::GreeterClient;
-use loadgen_backends::{GrpcConfig, RunningServer, ServeError, TlsFiles, start_grpc};
+use loadgen_backends::{RunningServer, ServeError, ServerConfig, TlsFiles, start_grpc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
@@ -12,7 +12,7 @@ use super::certificate::{self, Folder, certificate};
 use super::{ID, config, sender};
 
 fn serve_tls(certificate: &Path, key: &Path) -> Result<RunningServer, ServeError> {
-    start_grpc(GrpcConfig {
+    start_grpc(ServerConfig {
         tls: Some(TlsFiles {
             certificate: certificate.to_owned(),
             key: key.to_owned(),

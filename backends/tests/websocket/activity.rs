@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::SinkExt as _;
 use loadgen_backends::{
-    Code, Delay, ErrorFault, Faults, Probability, RunningServer, WebsocketConfig, start_websocket,
+    Code, Delay, ErrorFault, Faults, Probability, RunningServer, ServerConfig, start_websocket,
 };
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -13,7 +13,7 @@ use super::{ask, closed, config, connect, receive};
 
 fn measuring(faults: Faults) -> RunningServer {
     let measure = true;
-    start_websocket(WebsocketConfig {
+    start_websocket(ServerConfig {
         faults,
         measure,
         ..config()

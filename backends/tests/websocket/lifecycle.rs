@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt as _, StreamExt as _};
-use loadgen_backends::{Faults, WebsocketConfig, start_websocket};
+use loadgen_backends::{Faults, ServerConfig, start_websocket};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -14,7 +14,7 @@ use super::{closed, config, connect, receive, receive_json, serve};
 fn an_address_in_use_is_named() {
     let server = serve(Faults::default());
     let address = server.local_addr();
-    let error = start_websocket(WebsocketConfig {
+    let error = start_websocket(ServerConfig {
         address,
         ..config()
     })
@@ -27,7 +27,7 @@ fn an_address_in_use_is_named() {
 
 #[test]
 fn without_an_id_it_makes_one() {
-    let config = WebsocketConfig::new("127.0.0.1:0".parse().unwrap());
+    let config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
     let one = start_websocket(config.clone()).unwrap();
     let two = start_websocket(config).unwrap();
     assert_ne!(one.id(), two.id());
@@ -96,7 +96,7 @@ async fn shutdown_lets_a_running_stream_finish() {
 #[tokio::test]
 async fn shutdown_waits_for_a_silent_peer_no_longer_than_its_grace() {
     let grace = Duration::from_millis(50);
-    let server = start_websocket(WebsocketConfig { grace, ..config() }).unwrap();
+    let server = start_websocket(ServerConfig { grace, ..config() }).unwrap();
     let client = connect(&server, "/echo").await;
     let started = Instant::now();
     tokio::task::spawn_blocking(move || server.shutdown())

@@ -18,9 +18,7 @@ mod tls;
 use std::net::SocketAddr;
 
 use futures::{SinkExt as _, StreamExt as _};
-use loadgen_backends::{
-    Faults, IDENTITY_METADATA, RunningServer, WebsocketConfig, start_websocket,
-};
+use loadgen_backends::{Faults, IDENTITY_METADATA, RunningServer, ServerConfig, start_websocket};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -33,16 +31,16 @@ const ID: &str = "blue-1";
 type Client = WebSocketStream<TcpStream>;
 
 /// A configuration for a free loopback port.
-fn config() -> WebsocketConfig {
-    WebsocketConfig {
+fn config() -> ServerConfig {
+    ServerConfig {
         id: Some(ID.to_owned()),
         threads: Some(2),
-        ..WebsocketConfig::new("127.0.0.1:0".parse().unwrap())
+        ..ServerConfig::new("127.0.0.1:0".parse().unwrap())
     }
 }
 
 fn serve(faults: Faults) -> RunningServer {
-    start_websocket(WebsocketConfig { faults, ..config() }).unwrap()
+    start_websocket(ServerConfig { faults, ..config() }).unwrap()
 }
 
 async fn open(address: SocketAddr, path: &str) -> (Client, Response) {

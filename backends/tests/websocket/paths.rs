@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::{SinkExt as _, StreamExt as _};
-use loadgen_backends::{Faults, WebsocketConfig, limits, start_websocket};
+use loadgen_backends::{Faults, ServerConfig, limits, start_websocket};
 use serde_json::{Value, json};
 use test_case::test_case;
 use tokio_tungstenite::tungstenite::Message;
@@ -138,7 +138,7 @@ async fn compute_gives_what_grpc_gives() {
     let server = serve(Faults::default());
     let mut client = connect(&server, "/compute").await;
     let over_websocket = ask(&mut client, r#"{"rounds": 1234}"#).await;
-    let grpc = loadgen_backends::GrpcConfig::new("127.0.0.1:0".parse().unwrap());
+    let grpc = loadgen_backends::ServerConfig::new("127.0.0.1:0".parse().unwrap());
     let server = loadgen_backends::start_grpc(grpc).unwrap();
     let endpoint = format!("http://{}", server.local_addr());
     let endpoint = tonic::transport::Endpoint::from_shared(endpoint).unwrap();
@@ -155,7 +155,7 @@ async fn compute_gives_what_grpc_gives() {
 
 #[tokio::test]
 async fn a_large_compute_leaves_room_for_its_neighbours() {
-    let server = start_websocket(WebsocketConfig {
+    let server = start_websocket(ServerConfig {
         threads: Some(1),
         ..config()
     })

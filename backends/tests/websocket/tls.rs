@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{SinkExt as _, StreamExt as _};
-use loadgen_backends::{IDENTITY_METADATA, TlsFiles, WebsocketConfig, start_websocket};
+use loadgen_backends::{IDENTITY_METADATA, ServerConfig, TlsFiles, start_websocket};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -34,7 +34,7 @@ fn connector(trusted: &str) -> TlsConnector {
 async fn serves_over_tls() {
     let folder = Folder::new();
     let (certificate, key) = certificate();
-    let server = start_websocket(WebsocketConfig {
+    let server = start_websocket(ServerConfig {
         tls: Some(TlsFiles {
             certificate: folder.write("cert.pem", &certificate),
             key: folder.write("key.pem", &key),

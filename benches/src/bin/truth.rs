@@ -7,7 +7,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use loadgen_backends::{GrpcConfig, RunningServer, start_grpc};
+use loadgen_backends::{RunningServer, ServerConfig, start_grpc};
 use loadgen_benches::{ServerProcess, open, raise_open_files, serve_until_input_ends};
 use loadgen_core::assemble;
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
@@ -214,9 +214,9 @@ fn frozen_generator() {
 
 fn server() -> RunningServer {
     let address = "127.0.0.1:0".parse().expect("a constant address");
-    start_grpc(GrpcConfig {
+    start_grpc(ServerConfig {
         threads: Some(1),
-        ..GrpcConfig::new(address)
+        ..ServerConfig::new(address)
     })
     .expect("a free port")
 }

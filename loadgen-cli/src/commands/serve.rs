@@ -10,8 +10,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
 use loadgen_backends::{
-    Code, Delay, ErrorFault, Faults, GrpcConfig, RunningServer, ServeError, Stall, TlsFiles,
-    WebsocketConfig, start_grpc, start_websocket,
+    Code, Delay, ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
+    start_grpc, start_websocket,
 };
 use loadgen_core::scenario::Protocol;
 
@@ -228,12 +228,7 @@ fn start_grpc_at(
     error: &ErrorCodeArgs,
     measure: bool,
 ) -> Result<Serving, Error> {
-    let mut config = GrpcConfig::new(resolve(address)?);
-    config.id.clone_from(&args.id);
-    config.tls = tls(args);
-    config.threads = threads(args);
-    config.measure = measure;
-    config.faults = faults(&args.faults, error.error_code);
+    let config = config(address, args, error.error_code, measure)?;
     Ok(Serving {
         protocol: Protocol::Grpc,
         server: Arc::new(start_grpc(config).map_err(Error::Serve)?),
@@ -241,16 +236,27 @@ fn start_grpc_at(
 }
 
 fn start_websocket_at(address: &str, args: &ServerArgs, measure: bool) -> Result<Serving, Error> {
-    let mut config = WebsocketConfig::new(resolve(address)?);
-    config.id.clone_from(&args.id);
-    config.tls = tls(args);
-    config.threads = threads(args);
-    config.measure = measure;
     // The code is gRPC's alone; any will do.
-    config.faults = faults(&args.faults, Code::Unavailable);
+    let config = config(address, args, Code::Unavailable, measure)?;
     Ok(Serving {
         protocol: Protocol::Websocket,
         server: Arc::new(start_websocket(config).map_err(Error::Serve)?),
+    })
+}
+
+fn config(
+    address: &str,
+    args: &ServerArgs,
+    error_code: Code,
+    measure: bool,
+) -> Result<ServerConfig, Error> {
+    Ok(ServerConfig {
+        id: args.id.clone(),
+        tls: tls(args),
+        threads: threads(args),
+        measure,
+        faults: faults(&args.faults, error_code),
+        ..ServerConfig::new(resolve(address)?)
     })
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use loadgen_backends::{GrpcConfig, start_grpc};
+use loadgen_backends::{ServerConfig, start_grpc};
 use loadgen_core::engine::Event;
 use loadgen_core::outcome::Failure;
 use loadgen_core::record::ScenarioRecord;
@@ -29,7 +29,7 @@ fn backend() {
         return;
     };
     let (id, address) = role.split_once('@').expect("an id and an address");
-    let mut config = GrpcConfig::new(address.parse().expect("an address"));
+    let mut config = ServerConfig::new(address.parse().expect("an address"));
     config.id = Some(id.to_owned());
     config.threads = Some(1);
     let server = start_grpc(config).expect("a server");

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-use crate::connection::Load;
+use crate::serve::connection::Load;
 
 /// One hour. What takes longer counts as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::error::ServeError;
+use crate::serve::error::ServeError;
 
 const CERTIFICATE: &str = "certificate";
 const KEY: &str = "private key";

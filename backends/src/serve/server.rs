@@ -19,13 +19,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::activity::{Activity, Ledger, Tally};
-use crate::connection::{Connection, Load, LoadGuard, Transport, reset_on_close};
-use crate::error::ServeError;
-use crate::faults::{FaultState, Faults};
-use crate::identity::Identity;
-use crate::listen;
-use crate::tls::{self, TlsFiles};
+use crate::serve::activity::{Activity, Ledger, Tally};
+use crate::serve::connection::{Connection, Load, LoadGuard, Transport, reset_on_close};
+use crate::serve::error::ServeError;
+use crate::serve::faults::{FaultState, Faults};
+use crate::serve::identity::Identity;
+use crate::serve::listen;
+use crate::serve::tls::{self, TlsFiles};
 
 /// A peer that has not finished its handshake by then, TLS or its protocol's, is let go.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,15 +41,40 @@ pub(crate) trait Protocol: Send + Sync + 'static {
     fn serve(&self, connection: Connection, drain: Drain) -> impl Future<Output = ()> + Send;
 }
 
-/// What can be asked of every protocol's server.
-pub(crate) struct Wanted {
-    pub(crate) address: SocketAddr,
-    pub(crate) id: Option<String>,
-    pub(crate) tls: Option<TlsFiles>,
-    pub(crate) threads: Option<usize>,
-    pub(crate) grace: Duration,
-    pub(crate) measure: bool,
-    pub(crate) faults: Faults,
+/// What a server is started with, whatever it speaks.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen; port 0 takes any free one.
+    pub address: SocketAddr,
+    /// What the answers call this backend: visible ASCII, at most 128 characters. Without one, it
+    /// gets an id made of host, process and port.
+    pub id: Option<String>,
+    /// Serves TLS, and only TLS.
+    pub tls: Option<TlsFiles>,
+    /// Worker threads; without a number, one for each core the process may use.
+    pub threads: Option<usize>,
+    /// How long a shutdown waits for answers to be finished, and for peers to close.
+    pub grace: Duration,
+    /// Whether to count what it does and measure how long that takes, for
+    /// [`RunningServer::activity`]. Costs a little for each request.
+    pub measure: bool,
+    /// What to do wrong on purpose.
+    pub faults: Faults,
+}
+
+impl ServerConfig {
+    /// A faultless plaintext server at `address`, with a worker for each core.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            id: None,
+            tls: None,
+            threads: None,
+            grace: Duration::from_secs(5),
+            measure: false,
+            faults: Faults::default(),
+        }
+    }
 }
 
 /// What every protocol's server is started with.
@@ -70,26 +95,26 @@ impl Setup {
     /// # Errors
     /// [`ServeError`] when the address cannot be had, the TLS files are missing or wrong, or the id
     /// cannot be sent.
-    pub(crate) fn new(wanted: Wanted, alpn: &[u8]) -> Result<Self, ServeError> {
-        let tls = match &wanted.tls {
+    pub(crate) fn new(config: ServerConfig, alpn: &[u8]) -> Result<Self, ServeError> {
+        let tls = match &config.tls {
             Some(files) => Some(tls::acceptor(files, alpn)?),
             None => None,
         };
-        let listener = listen::bind(wanted.address)?;
+        let listener = listen::bind(config.address)?;
         let local_addr = listener.local_addr().map_err(|reason| ServeError::Listen {
-            address: wanted.address,
+            address: config.address,
             reason,
         })?;
-        let identity = Identity::new(wanted.id, local_addr.port())?;
-        let faults = FaultState::new(wanted.faults, identity.id()).map(Arc::new);
+        let identity = Identity::new(config.id, local_addr.port())?;
+        let faults = FaultState::new(config.faults, identity.id()).map(Arc::new);
         Ok(Self {
             identity,
             faults,
             listener,
             local_addr,
-            threads: wanted.threads,
-            grace: wanted.grace,
-            measure: wanted.measure,
+            threads: config.threads,
+            grace: config.grace,
+            measure: config.measure,
             tls,
         })
     }

@@ -4,8 +4,7 @@
 
 use http::HeaderValue;
 
-use crate::error::ServeError;
-use crate::proto;
+use crate::serve::error::ServeError;
 
 /// The metadata key (and HTTP header) that names the backend in every reply.
 pub const IDENTITY_METADATA: &str = "x-loadgen-backend";
@@ -21,6 +20,9 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// This package's version, which answers carry beside id and host.
+    pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
     /// The identity of a server on `port`: `id` if it is given, else one of this process's own.
     ///
     /// # Errors
@@ -49,13 +51,9 @@ impl Identity {
         HeaderValue::from_str(&self.id).expect("the id is visible ASCII")
     }
 
-    /// The identity as a protobuf message.
-    pub(crate) fn message(&self) -> proto::Identity {
-        proto::Identity {
-            id: self.id.clone(),
-            host: self.host.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
+    /// The machine's name for itself.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 }
 
@@ -93,7 +91,7 @@ mod tests {
             Ok(identity) => {
                 assert!(fits, "{id:?} was taken");
                 assert_eq!(identity.header(), id);
-                assert_eq!(identity.message().id, id);
+                assert_eq!(identity.id(), id);
             }
             Err(error) => assert!(!fits, "{error}"),
         }
@@ -104,8 +102,7 @@ mod tests {
         let one = Identity::new(None, 1).unwrap();
         let two = Identity::new(None, 2).unwrap();
         assert_ne!(one.id(), two.id());
-        assert_eq!(one.message().host, two.message().host);
-        assert_eq!(one.message().version, env!("CARGO_PKG_VERSION"));
+        assert_eq!(one.host(), two.host());
     }
 
     #[test]

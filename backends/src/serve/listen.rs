@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::error::ServeError;
+use crate::serve::error::ServeError;
 
 /// Connections that may wait to be accepted. The system cuts it to its own limit; a generator that
 /// opens thousands at once should wait for nothing else.

@@ -1,6 +1,6 @@
 //! Processor work of a given size.
 //!
-//! Owns the work itself. How much of it a request may ask for is [`limits`](crate::limits)'s.
+//! Owns the work itself. How much of it a request may ask for is [`limits`](crate::serve::limits)'s.
 
 /// Rounds between two looks at what else the thread has to do: about 100 microseconds.
 const CHUNK_ROUNDS: u32 = 10_000;

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use loadgen_backends::{RunningServer, ServeError, ServerConfig, start_grpc, start_websocket};
-use loadgen_core::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::Load;
+use loadgen_core::units::Rate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -54,16 +55,10 @@ pub fn median(figures: &[f64]) -> f64 {
 /// Evenly spaced arrivals at `rate` a second, which wait when all users are busy.
 #[must_use]
 pub fn open(rate: f64, seconds: u64, max_users: u32) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_secs(seconds),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::Uniform,
-        max_users,
-        when_busy: WhenBusy::Queue,
-    })
+    Load::open(Rate::new(rate).expect("a rate"))
+        .for_(Duration::from_secs(seconds))
+        .max_users(max_users)
+        .into()
 }
 
 /// A server in a process of its own: this program again, in another role. Ends when dropped.

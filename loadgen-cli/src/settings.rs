@@ -111,12 +111,10 @@ impl RunSettings {
         Ok(Self {
             plan,
             embedded,
-            options: Options {
-                workers,
-                seed: args.seed,
-                pacing: args.pacing,
-                ..Options::default()
-            },
+            options: Options::default()
+                .workers(workers)
+                .seed(args.seed)
+                .pacing(args.pacing),
             notices,
             warnings,
             outputs: args.outputs.clone(),

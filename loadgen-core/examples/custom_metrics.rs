@@ -8,14 +8,14 @@ use loadgen_core::engine::{Event, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::schedule::Load;
 use loadgen_core::sink::statsd::StatsdSink;
-use loadgen_core::workload::{Iteration, MetricIndex, UserId, Workload};
+use loadgen_core::workload::{Counter, Gauge, Iteration, Timing, UserId, Workload};
 
-// Their places in the lists that the scenario's spec has, below.
-const ROWS: MetricIndex = 0;
-const QUEUE_DEPTH: MetricIndex = 0;
-const PARSING: MetricIndex = 0;
-
-struct Import;
+#[derive(Clone, Copy)]
+struct Import {
+    rows: Counter,
+    queue_depth: Gauge,
+    parsing: Timing,
+}
 
 impl Workload for Import {
     type Session = u64;
@@ -28,9 +28,9 @@ impl Workload for Import {
         *batch += 1;
         let from = iteration.now();
         tokio::time::sleep(Duration::from_millis(2)).await;
-        iteration.timing(PARSING, Duration::from_nanos(iteration.now() - from));
-        iteration.count(ROWS, 50);
-        iteration.gauge(QUEUE_DEPTH, (*batch % 7) as f64);
+        iteration.timing(self.parsing, Duration::from_nanos(iteration.now() - from));
+        iteration.count(self.rows, 50);
+        iteration.gauge(self.queue_depth, (*batch % 7) as f64);
         Outcome::Ok
     }
 }
@@ -38,10 +38,12 @@ impl Workload for Import {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let load = Load::closed(4).for_(Duration::from_millis(1500));
     let mut spec = ScenarioSpec::new("import", load);
-    spec.counters = vec!["rows".to_owned()];
-    spec.gauges = vec!["queue_depth".to_owned()];
-    spec.timings = vec!["parsing".to_owned()];
-    let run = Run::new(Options::default()).scenario(spec, |_| Import);
+    let import = Import {
+        rows: spec.counter("rows"),
+        queue_depth: spec.gauge("queue_depth"),
+        parsing: spec.timing("parsing"),
+    };
+    let run = Run::new(Options::default()).scenario(spec, move |_| import);
 
     // In StatsD: `demo.import.custom.rows`, `demo.import.custom.queue_depth`,
     // `demo.import.custom.parsing_us.p95` and so on. The sinks of Prometheus and OTLP are listeners

@@ -19,7 +19,7 @@
 //! | [`secrets`] | which parts of a plan no output must carry on |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
-//! workload, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
+//! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
 
 pub mod alarm;
 #[cfg(any(feature = "grpc", feature = "websocket"))]

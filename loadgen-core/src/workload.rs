@@ -5,6 +5,7 @@
 //! written, tested and mocked without one.
 
 mod iteration;
+mod metric;
 mod observer;
 
 use std::fmt;
@@ -15,9 +16,10 @@ use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
 
 pub use iteration::{Iteration, IterationSeed};
+pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
-    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, Receipt, SampleKind, Split,
-    StepSample, TargetIndex,
+    BackendIndex, ConnectionEvent, MessageFault, Observer, Receipt, SampleKind, Split, StepSample,
+    TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide
@@ -117,13 +119,27 @@ impl std::ops::AddAssign for Levels {
 /// Why a workload cannot begin at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct PrepareError {
     /// What was tried and what came back, for a person to read.
     pub message: String,
 }
 
+impl PrepareError {
+    /// One that says this.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+}
+
 /// What a workload may know of the worker it is built on.
+///
+/// The engine fills it in; so may the test of a workload.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct WorkerContext {
     /// This worker's number, from 0.
     pub worker: usize,
@@ -141,6 +157,24 @@ pub struct WorkerContext {
     pub alarms: Alarms,
     /// Where connections and bytes are reported, which belong to no single iteration.
     pub observer: Rc<dyn Observer>,
+}
+
+impl WorkerContext {
+    /// The only worker, with one user. Nothing wakes its alarms until
+    /// [`Alarms::ring`] runs.
+    #[must_use]
+    pub fn new(clock: Clock, observer: Rc<dyn Observer>) -> Self {
+        Self {
+            worker: 0,
+            workers: 1,
+            users: 1,
+            seed: 0,
+            clock,
+            stamps: Rc::new(StampClock::new(clock)),
+            alarms: Alarms::new(clock),
+            observer,
+        }
+    }
 }
 
 impl fmt::Debug for WorkerContext {

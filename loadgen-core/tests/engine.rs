@@ -12,11 +12,11 @@ use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::pacer::Pacing;
 use loadgen_core::record::{Histogram, Ledger, RunRecord, ScenarioRecord};
 use loadgen_core::report;
-use loadgen_core::schedule::{
-    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
-};
+use loadgen_core::schedule::{Limit, Load, OpenModel, Spacing, ThinkTime, UserStage, WhenBusy};
 use loadgen_core::units::Rate;
-use loadgen_core::workload::{Iteration, Observer, PrepareError, UserId, Workload};
+use loadgen_core::workload::{
+    Counter, Gauge, Iteration, Observer, PrepareError, Timing, UserId, Workload,
+};
 
 /// Takes a given time, fails every so often.
 #[derive(Clone, Default)]
@@ -43,9 +43,7 @@ impl Workload for Busy {
 
     async fn prepare(&self) -> Result<(), PrepareError> {
         if self.prepare_fails {
-            return Err(PrepareError {
-                message: "nobody there".to_owned(),
-            });
+            return Err(PrepareError::new("nobody there"));
         }
         Ok(())
     }
@@ -80,34 +78,17 @@ impl Workload for Busy {
 }
 
 fn closed(users: u32, limit: Limit) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit,
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users).limit(limit).into()
 }
 
 fn open(rate: f64, ms: u64, max_users: u32) -> OpenModel {
-    OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_millis(ms),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::Uniform,
-        max_users,
-        when_busy: WhenBusy::Queue,
-    }
+    Load::open(Rate::new(rate).expect("a rate"))
+        .for_(Duration::from_millis(ms))
+        .max_users(max_users)
 }
 
 fn two_workers() -> Options {
-    Options {
-        workers: Some(2),
-        seed: 1,
-        ..Options::default()
-    }
+    Options::default().workers(2).seed(1)
 }
 
 fn run(spec: ScenarioSpec, workload: Busy) -> RunRecord {
@@ -155,7 +136,7 @@ fn check(record: &ScenarioRecord) -> Ledger {
     ledger
 }
 
-fn spec(load: Load) -> ScenarioSpec {
+fn spec(load: impl Into<Load>) -> ScenarioSpec {
     ScenarioSpec::new("s", load)
 }
 
@@ -203,13 +184,7 @@ fn a_duration_ends_a_closed_model() {
 
 /// A load that counts iterations and ends in time at the latest.
 fn within(most: Duration, users: u32, limit: Limit) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit,
-        max_duration: Some(most),
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users).limit(limit).max_duration(most).into()
 }
 
 #[test]
@@ -279,10 +254,7 @@ fn others_have_their_turn_while_many_users_start() {
 
     let counts = Counts::default();
     let workload = counts.clone();
-    let options = Options {
-        workers: Some(1),
-        ..Options::default()
-    };
+    let options = Options::default().workers(1);
     let record = Run::new(options)
         .scenario(
             spec(closed(5_000, Limit::IterationsPerUser(1))),
@@ -297,10 +269,7 @@ fn others_have_their_turn_while_many_users_start() {
 
 #[test]
 fn stages_bring_users_and_take_them_away() {
-    let stage = |ms, users| UserStage {
-        duration: Duration::from_millis(ms),
-        users,
-    };
+    let stage = |ms, users| UserStage::new(Duration::from_millis(ms), users);
     let load = closed(
         8,
         Limit::Stages(vec![stage(300, 8), stage(300, 8), stage(300, 0)]),
@@ -313,16 +282,12 @@ fn stages_bring_users_and_take_them_away() {
 
 #[test]
 fn think_time_is_in_neither_series() {
-    let load = Load::Closed(ClosedModel {
-        users: 2,
-        limit: Limit::IterationsPerUser(4),
-        max_duration: None,
-        think_time: Some(ThinkTime::Between(
+    let load = Load::closed(2)
+        .iterations_per_user(4)
+        .think_time(ThinkTime::Between(
             Duration::from_millis(40),
             Duration::from_millis(60),
-        )),
-        rate_limit: None,
-    });
+        ));
     let record = run(spec(load), Busy::default());
     check(&record.scenarios[0]);
     assert!(record.elapsed >= Duration::from_millis(120));
@@ -334,13 +299,9 @@ fn think_time_is_in_neither_series() {
 #[test]
 fn the_last_whole_second_has_its_own_counts() {
     for _ in 0..6 {
-        let load = Load::Closed(ClosedModel {
-            users: 20,
-            limit: Limit::Duration(Duration::from_secs(1)),
-            max_duration: None,
-            think_time: Some(ThinkTime::Fixed(Duration::from_millis(50))),
-            rate_limit: None,
-        });
+        let load = Load::closed(20)
+            .for_(Duration::from_secs(1))
+            .think_time(ThinkTime::Fixed(Duration::from_millis(50)));
         let record = run(spec(load), Busy::default());
         let scenario = &record.scenarios[0];
         let ended = check(scenario).completed;
@@ -352,13 +313,9 @@ fn the_last_whole_second_has_its_own_counts() {
 
 #[test]
 fn a_rate_limit_caps_a_closed_model() {
-    let load = Load::Closed(ClosedModel {
-        users: 10,
-        limit: Limit::Duration(Duration::from_secs(1)),
-        max_duration: None,
-        think_time: None,
-        rate_limit: Some(Rate::new(200.0).unwrap()),
-    });
+    let load = Load::closed(10)
+        .for_(Duration::from_secs(1))
+        .rate_limit(Rate::new(200.0).unwrap());
     let record = run(spec(load), Busy::default());
     let started = check(&record.scenarios[0]).started;
     assert!((120..=200).contains(&started), "{started}");
@@ -367,11 +324,8 @@ fn a_rate_limit_caps_a_closed_model() {
 #[test]
 fn an_open_model_starts_exactly_what_was_planned() {
     for spacing in [Spacing::Uniform, Spacing::Poisson] {
-        let model = OpenModel {
-            spacing,
-            ..open(1000.0, 1000, 100)
-        };
-        let mut spec = spec(Load::Open(model));
+        let model = open(1000.0, 1000, 100).spacing(spacing);
+        let mut spec = spec(model);
         spec.warm_up = Duration::from_millis(100);
         let record = run(spec, Busy::taking(1));
         let ledger = check(&record.scenarios[0]);
@@ -387,17 +341,12 @@ fn an_open_model_starts_exactly_what_was_planned() {
 /// time of an iteration that ended before it was due would overflow.
 #[test]
 fn a_wait_that_is_spent_awake_is_no_work() {
-    let model = OpenModel {
-        spacing: Spacing::Poisson,
-        ..open(2000.0, 500, 100)
-    };
-    let options = Options {
-        workers: Some(1),
-        pacing: Pacing::busy(Pacing::LONGEST).unwrap(),
-        ..Options::default()
-    };
+    let model = open(2000.0, 500, 100).spacing(Spacing::Poisson);
+    let options = Options::default()
+        .workers(1)
+        .pacing(Pacing::busy(Pacing::LONGEST).unwrap());
     let record = Run::new(options.clone())
-        .scenario(spec(Load::Open(model)), |_| Busy::default())
+        .scenario(spec(model), |_| Busy::default())
         .execute()
         .unwrap();
     let ledger = check(&record.scenarios[0]);
@@ -411,7 +360,7 @@ fn a_wait_that_is_spent_awake_is_no_work() {
 #[test]
 fn a_busy_arrival_waits_with_its_due_time() {
     // One user that takes 20 ms at 100/s: the line grows by one every 20 ms.
-    let record = run(spec(Load::Open(open(100.0, 500, 1))), Busy::taking(20));
+    let record = run(spec(open(100.0, 500, 1)), Busy::taking(20));
     let scenario = &record.scenarios[0];
     let ledger = check(scenario);
     assert_eq!(ledger.planned, 50);
@@ -424,11 +373,8 @@ fn a_busy_arrival_waits_with_its_due_time() {
 
 #[test]
 fn a_busy_arrival_is_dropped_when_told_so() {
-    let model = OpenModel {
-        when_busy: WhenBusy::Drop,
-        ..open(100.0, 500, 1)
-    };
-    let record = run(spec(Load::Open(model)), Busy::taking(30));
+    let model = open(100.0, 500, 1).when_busy(WhenBusy::Drop);
+    let record = run(spec(model), Busy::taking(30));
     let ledger = check(&record.scenarios[0]);
     assert_eq!(ledger.planned, 50);
     assert!(ledger.dropped >= 25, "{ledger:?}");
@@ -437,7 +383,7 @@ fn a_busy_arrival_is_dropped_when_told_so() {
 
 #[test]
 fn a_graceful_stop_that_is_too_short_interrupts_and_drops() {
-    let mut spec = spec(Load::Open(open(100.0, 300, 2)));
+    let mut spec = spec(open(100.0, 300, 2));
     spec.graceful_stop = Duration::from_millis(50);
     let record = run(spec, Busy::taking(10_000));
     let ledger = check(&record.scenarios[0]);
@@ -513,11 +459,8 @@ fn an_abort_cuts_off_and_still_balances() {
 /// A line without a bound ends in the kernel's killer, without a report.
 #[test]
 fn a_line_that_grows_too_long_ends_the_run_as_invalid() {
-    let options = Options {
-        most_in_line: Some(2_000),
-        ..two_workers()
-    };
-    let mut spec = spec(Load::Open(open(20_000.0, 600_000, 2)));
+    let options = two_workers().most_in_line(2_000);
+    let mut spec = spec(open(20_000.0, 600_000, 2));
     spec.graceful_stop = Duration::ZERO;
     let run = Run::new(options).scenario(spec, |_| Busy::taking(600_000));
     let record = run.execute().expect("the run begins");
@@ -538,13 +481,10 @@ fn a_line_that_grows_too_long_ends_the_run_as_invalid() {
 /// Where it is ended they are dropped, and where they are turned away there is no line.
 #[test]
 fn what_is_turned_away_makes_no_line() {
-    let options = Options {
-        most_in_line: Some(10),
-        ..two_workers()
-    };
+    let options = two_workers().most_in_line(10);
     let mut model = open(5_000.0, 200, 2);
     model.when_busy = WhenBusy::Drop;
-    let mut spec = spec(Load::Open(model));
+    let mut spec = spec(model);
     spec.graceful_stop = Duration::ZERO;
     let run = Run::new(options).scenario(spec, |_| Busy::taking(600_000));
     let record = run.execute().expect("the run begins");
@@ -612,16 +552,10 @@ fn a_generator_that_stood_still_is_found_out() {
         blocks: Some((100, Duration::from_millis(250))),
         ..Busy::default()
     };
-    let record = Run::new(Options {
-        workers: Some(1),
-        seed: 0,
-        ..Options::default()
-    })
-    .scenario(spec(Load::Open(open(500.0, 1000, 50))), move |_| {
-        workload.clone()
-    })
-    .execute()
-    .unwrap();
+    let record = Run::new(Options::default().workers(1))
+        .scenario(spec(open(500.0, 1000, 50)), move |_| workload.clone())
+        .execute()
+        .unwrap();
     let ledger = check(&record.scenarios[0]);
     let stall = record.generator.workers[0].longest_stall;
     assert!(stall > Duration::from_millis(200), "{stall:?}");
@@ -659,11 +593,7 @@ impl Workload for SlowToLeave {
 #[test]
 fn good_byes_are_no_part_of_the_load() {
     for limit in [Limit::Iterations(60), Limit::IterationsPerUser(60)] {
-        let options = Options {
-            workers: Some(1),
-            seed: 1,
-            ..Options::default()
-        };
+        let options = Options::default().workers(1).seed(1);
         let record = Run::new(options)
             .scenario(spec(closed(1, limit)), |_| SlowToLeave)
             .execute()
@@ -791,7 +721,13 @@ fn a_step_among_several_that_hangs_is_unanswered_itself() {
 
 #[test]
 fn steps_pauses_and_custom_metrics_are_told_apart() {
-    struct Steps;
+    #[derive(Clone, Copy)]
+    struct Steps {
+        hits: Counter,
+        level: Gauge,
+        lookup: Timing,
+    }
+
     impl Workload for Steps {
         type Session = ();
         async fn open(&self, _: UserId) -> Result<(), Failure> {
@@ -806,9 +742,9 @@ fn steps_pauses_and_custom_metrics_are_told_apart() {
                 })
                 .await;
             iteration.pause(Duration::from_millis(60)).await;
-            iteration.count(0, 2);
-            iteration.gauge(0, 1.5);
-            iteration.timing(0, Duration::from_micros(3));
+            iteration.count(self.hits, 2);
+            iteration.gauge(self.level, 1.5);
+            iteration.timing(self.lookup, Duration::from_micros(3));
             if !first.is_ok() {
                 return first;
             }
@@ -822,11 +758,13 @@ fn steps_pauses_and_custom_metrics_are_told_apart() {
     }
     let mut spec = spec(closed(1, Limit::Iterations(3)));
     spec.steps = vec!["slow".to_owned(), "bad".to_owned()];
-    spec.counters = vec!["hits".to_owned()];
-    spec.gauges = vec!["level".to_owned()];
-    spec.timings = vec!["lookup".to_owned()];
+    let steps = Steps {
+        hits: spec.counter("hits"),
+        level: spec.gauge("level"),
+        lookup: spec.timing("lookup"),
+    };
     let record = Run::new(two_workers())
-        .scenario(spec, |_| Steps)
+        .scenario(spec, move |_| steps)
         .execute()
         .unwrap();
     let scenario = &record.scenarios[0];
@@ -857,7 +795,7 @@ fn listeners_hear_of_every_iteration_once() {
     let ends = Arc::new(AtomicU64::new(0));
     let (sum, last) = (Arc::clone(&heard), Arc::clone(&ends));
     let record = Run::new(two_workers())
-        .scenario(spec(Load::Open(open(200.0, 2200, 50))), |_| Busy::taking(2))
+        .scenario(spec(open(200.0, 2200, 50)), |_| Busy::taking(2))
         .listen(move |event| match event {
             Event::Snapshot(snapshot) => {
                 let scenario = &snapshot.scenarios[0];
@@ -883,7 +821,7 @@ fn listeners_hear_of_every_iteration_once() {
 
 #[test]
 fn scenarios_of_one_run_keep_their_own_figures() {
-    let mut later = spec(Load::Open(open(100.0, 300, 10)));
+    let mut later = spec(open(100.0, 300, 10));
     later.name = "later".to_owned();
     later.start_after = Duration::from_millis(200);
     let record = Run::new(two_workers())
@@ -917,14 +855,10 @@ fn iterations_that_the_plan_promised_are_not_cut_off_by_a_short_graceful_stop() 
 
     let mut spec = spec(closed(2, Limit::Iterations(2)));
     spec.graceful_stop = Duration::from_millis(20);
-    let record = Run::new(Options {
-        workers: Some(1),
-        seed: 0,
-        ..Options::default()
-    })
-    .scenario(spec, |_| Uneven)
-    .execute()
-    .unwrap();
+    let record = Run::new(Options::default().workers(1))
+        .scenario(spec, |_| Uneven)
+        .execute()
+        .unwrap();
     let ledger = check(&record.scenarios[0]);
     assert_eq!((ledger.completed, ledger.interrupted), (2, 0));
 }
@@ -990,14 +924,10 @@ fn a_stall_across_the_end_of_the_plan_is_seen() {
             blocks: Some((20, Duration::from_millis(400))),
             ..Busy::taking(10)
         };
-        let record = Run::new(Options {
-            workers: Some(1),
-            seed: 0,
-            ..Options::default()
-        })
-        .scenario(spec(load), move |_| workload.clone())
-        .execute()
-        .unwrap();
+        let record = Run::new(Options::default().workers(1))
+            .scenario(spec(load), move |_| workload.clone())
+            .execute()
+            .unwrap();
         let stall = record.generator.workers[0].longest_stall;
         assert!(stall > Duration::from_millis(300), "{stall:?}");
     }
@@ -1011,18 +941,11 @@ fn late_arrivals_of_a_generator_that_slept_are_not_blamed_on_the_service() {
         blocks: Some((50, Duration::from_millis(90))),
         ..Busy::taking(1)
     };
-    let model = OpenModel {
-        when_busy: WhenBusy::Queue,
-        ..open(200.0, 1000, 4)
-    };
-    let record = Run::new(Options {
-        workers: Some(1),
-        seed: 0,
-        ..Options::default()
-    })
-    .scenario(spec(Load::Open(model)), move |_| workload.clone())
-    .execute()
-    .unwrap();
+    let model = open(200.0, 1000, 4);
+    let record = Run::new(Options::default().workers(1))
+        .scenario(spec(model), move |_| workload.clone())
+        .execute()
+        .unwrap();
     let scenario = &record.scenarios[0];
     check(scenario);
     assert!(scenario.parts.start_lag.max() > 60_000_000);
@@ -1031,7 +954,8 @@ fn late_arrivals_of_a_generator_that_slept_are_not_blamed_on_the_service() {
 
 #[test]
 fn an_example_may_record_something_itself() {
-    struct Explains;
+    #[derive(Clone, Copy)]
+    struct Explains(Counter);
 
     impl Workload for Explains {
         type Session = ();
@@ -1042,7 +966,7 @@ fn an_example_may_record_something_itself() {
 
         async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
             iteration.explain(Failure::Check, || {
-                iteration.count(0, 1);
+                iteration.count(self.0, 1);
                 "why".to_owned()
             });
             Failure::Check.into()
@@ -1050,9 +974,9 @@ fn an_example_may_record_something_itself() {
     }
 
     let mut spec = spec(closed(1, Limit::Iterations(5)));
-    spec.counters = vec!["explained".to_owned()];
+    let workload = Explains(spec.counter("explained"));
     let record = Run::new(two_workers())
-        .scenario(spec, |_| Explains)
+        .scenario(spec, move |_| workload)
         .execute()
         .unwrap();
     assert!(record.panic.is_none());
@@ -1079,12 +1003,12 @@ fn a_listener_that_panics_takes_the_load_with_it() {
 
 #[test]
 fn snapshots_come_once_a_second_whatever_the_scenarios_offsets() {
-    let mut later = spec(Load::Open(open(50.0, 2000, 10)));
+    let mut later = spec(open(50.0, 2000, 10));
     later.start_after = Duration::from_millis(500);
     let heard = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&heard);
     let record = Run::new(two_workers())
-        .scenario(spec(Load::Open(open(50.0, 2000, 10))), |_| Busy::taking(1))
+        .scenario(spec(open(50.0, 2000, 10)), |_| Busy::taking(1))
         .scenario(later, |_| Busy::taking(1))
         .listen(move |event| {
             if let Event::Snapshot(_) = event {
@@ -1104,23 +1028,17 @@ fn snapshots_come_once_a_second_whatever_the_scenarios_offsets() {
 
 #[test]
 fn no_users_are_one_user_and_a_range_backwards_is_a_range() {
-    let load = Load::Closed(ClosedModel {
-        users: 0,
-        limit: Limit::Iterations(2),
-        max_duration: None,
-        think_time: Some(ThinkTime::Between(
-            Duration::from_millis(2),
-            Duration::from_millis(1),
-        )),
-        rate_limit: None,
-    });
+    let load = Load::closed(0).iterations(2).think_time(ThinkTime::Between(
+        Duration::from_millis(2),
+        Duration::from_millis(1),
+    ));
     let record = run(spec(load), Busy::default());
     assert_eq!(check(&record.scenarios[0]).completed, 2);
 }
 
 #[test]
 fn who_is_kept_waiting_by_a_service_that_stopped_answering_is_unanswered() {
-    let mut spec = spec(Load::Open(open(100.0, 300, 2)));
+    let mut spec = spec(open(100.0, 300, 2));
     spec.graceful_stop = Duration::from_millis(200);
     let record = run(spec, Busy::taking(10_000));
     let scenario = &record.scenarios[0];
@@ -1139,11 +1057,8 @@ fn who_is_kept_waiting_by_a_service_that_stopped_answering_is_unanswered() {
 /// Each is as old as the time until the next user came free.
 #[test]
 fn arrivals_that_found_no_user_are_unanswered() {
-    let model = OpenModel {
-        when_busy: WhenBusy::Drop,
-        ..open(100.0, 500, 1)
-    };
-    let record = run(spec(Load::Open(model)), Busy::taking(45));
+    let model = open(100.0, 500, 1).when_busy(WhenBusy::Drop);
+    let record = run(spec(model), Busy::taking(45));
     let scenario = &record.scenarios[0];
     let ledger = check(scenario);
     assert!(ledger.dropped > 0, "{ledger:?}");

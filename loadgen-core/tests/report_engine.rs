@@ -5,7 +5,8 @@ use std::time::Duration;
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::report::{Context, Document, LoadModel, Status, build, schema};
-use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::Load;
+use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 
 /// Takes a millisecond; fails every tenth time.
@@ -31,27 +32,11 @@ impl Workload for Pausing {
 
 #[test]
 fn a_run_of_the_engine_meets_the_schema() {
-    let closed = Load::Closed(ClosedModel {
-        users: 4,
-        limit: Limit::Iterations(200),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
-    let open = Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_millis(400),
-            from: 200.0,
-            to: 200.0,
-        }],
-        spacing: Spacing::Uniform,
-        max_users: 50,
-        when_busy: WhenBusy::Queue,
-    });
-    let options = Options {
-        workers: Some(1),
-        ..Options::default()
-    };
+    let closed = Load::closed(4).iterations(200);
+    let open = Load::open(Rate::new(200.0).expect("a rate"))
+        .for_(Duration::from_millis(400))
+        .max_users(50);
+    let options = Options::default().workers(1);
     let record = Run::new(options)
         .scenario(ScenarioSpec::new("closed", closed), |_| Pausing)
         .scenario(ScenarioSpec::new("open", open), |_| Pausing)

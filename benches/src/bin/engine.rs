@@ -6,7 +6,8 @@ use std::time::Duration;
 use loadgen_benches::{median, process_cpu};
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::{Load, Spacing};
+use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 
 #[global_allocator]
@@ -31,36 +32,21 @@ impl Workload for Nothing {
 }
 
 fn closed(users: u32) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit: Limit::Iterations(ITERATIONS),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users).iterations(ITERATIONS).into()
 }
 
 /// All arrivals within a second: more than the engine can start, so that it never waits.
 fn open(spacing: Spacing, users: u32) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_millis(500),
-            from: ITERATIONS as f64 * 2.0,
-            to: ITERATIONS as f64 * 2.0,
-        }],
-        spacing,
-        max_users: users,
-        when_busy: WhenBusy::Queue,
-    })
+    Load::open(Rate::new(ITERATIONS as f64 * 2.0).expect("a rate"))
+        .for_(Duration::from_millis(500))
+        .max_users(users)
+        .spacing(spacing)
+        .into()
 }
 
 /// Nanoseconds of processor time per iteration.
 fn measure(load: &Load) -> f64 {
-    let options = Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    };
+    let options = Options::default().workers(1).seed(1);
     let run = Run::new(options).scenario(ScenarioSpec::new("nothing", load.clone()), |_| Nothing);
     let before = process_cpu();
     let record = run.execute().expect("nothing to prepare");

@@ -64,10 +64,7 @@ type Listener = Box<dyn FnMut(&Event<'_>) + Send>;
 /// A listener for a run, and what StatsD did not take.
 fn sink(run: &Run, to: &To) -> Option<(Listener, Option<Unsent>)> {
     let names = run.names();
-    let info = RunInfo {
-        id: "bench".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let info = RunInfo::new("bench", env!("CARGO_PKG_VERSION"));
     Some(match to {
         To::Nowhere => return None,
         To::Statsd(address) => {
@@ -105,11 +102,7 @@ fn run(target: &str, rate: f64, to: &To) -> Figures {
     let plan = Plan {
         scenarios: vec![scenario],
     };
-    let options = Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    };
+    let options = Options::default().workers(1).seed(1);
     let mut run = assemble(&plan, options).expect("the reference services are known");
     let spent = Arc::new(AtomicU64::new(0));
     let mut unsent = None;

@@ -15,7 +15,7 @@ use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::pacer::Pacing;
 use loadgen_core::record::{Histogram, RunRecord};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::schedule::Load;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncReadExt;
@@ -39,11 +39,7 @@ impl Workload for Nothing {
 }
 
 fn one_worker() -> Options {
-    Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    }
+    Options::default().workers(1).seed(1)
 }
 
 fn us(histogram: &Histogram, quantile: f64) -> f64 {
@@ -59,10 +55,7 @@ fn start_lag() {
         (10_000.0, Pacing::BUSY),
         (20_000.0, Pacing::BUSY),
     ] {
-        let options = Options {
-            pacing,
-            ..one_worker()
-        };
+        let options = one_worker().pacing(pacing);
         let record = Run::new(options)
             .scenario(ScenarioSpec::new("lag", open(rate, 5, 100)), |_| Nothing)
             .execute()
@@ -110,13 +103,7 @@ fn timeouts() {
     for timeout in [1000, 100, 10, 1].map(Duration::from_millis) {
         // Users that time out at as many different moments, and a thousand that do together.
         let apart = open(211.0, 3, 1000);
-        let together = Load::Closed(ClosedModel {
-            users: 1000,
-            limit: Limit::Duration(Duration::from_secs(3)),
-            max_duration: None,
-            think_time: None,
-            rate_limit: None,
-        });
+        let together = Load::from(Load::closed(1000).for_(Duration::from_secs(3)));
         for (load, which) in [(apart, "apart"), (together, "1,000 together")] {
             let mut spec = ScenarioSpec::new("unanswered", load);
             spec.timeout = timeout;

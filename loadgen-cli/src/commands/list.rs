@@ -115,49 +115,32 @@ fn users(count: u32) -> String {
 mod tests {
     use std::time::Duration;
 
-    use loadgen_core::schedule::{RateStage, Spacing, UserStage, WhenBusy};
+    use loadgen_core::schedule::{RateStage, UserStage};
     use test_case::test_case;
 
     use super::*;
 
     fn closed(users: u32, limit: Limit) -> Load {
-        Load::Closed(ClosedModel {
-            users,
-            limit,
-            max_duration: None,
-            think_time: None,
-            rate_limit: None,
-        })
+        Load::closed(users).limit(limit).into()
     }
 
     fn within(most: Duration, load: Load) -> Load {
         match load {
-            Load::Closed(model) => Load::Closed(ClosedModel {
-                max_duration: Some(most),
-                ..model
-            }),
+            Load::Closed(model) => model.max_duration(most).into(),
             Load::Open(_) => unreachable!("only a closed load has one"),
         }
     }
 
     fn open(stages: &[(u64, f64, f64)]) -> Load {
-        let stage = |(seconds, from, to): &(u64, f64, f64)| RateStage {
-            duration: Duration::from_secs(*seconds),
-            from: *from,
-            to: *to,
+        let stage = |(seconds, from, to): &(u64, f64, f64)| {
+            RateStage::new(Duration::from_secs(*seconds), *from, *to)
         };
-        Load::Open(OpenModel {
-            stages: stages.iter().map(stage).collect(),
-            spacing: Spacing::Uniform,
-            max_users: 2_000,
-            when_busy: WhenBusy::Queue,
-        })
+        Load::open_stages(stages.iter().map(stage).collect())
+            .max_users(2_000)
+            .into()
     }
 
-    const STAGE: UserStage = UserStage {
-        duration: Duration::from_secs(60),
-        users: 10,
-    };
+    const STAGE: UserStage = UserStage::new(Duration::from_secs(60), 10);
 
     #[test_case(&closed(100, Limit::Iterations(5_000)) => "5,000 iterations by 100 users")]
     #[test_case(&closed(1, Limit::IterationsPerUser(50)) => "50 iterations by each of 1 user")]

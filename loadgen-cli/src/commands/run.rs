@@ -73,10 +73,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
     let facts = Facts::of_this_machine();
     let needs = needs(&settings, facts.ports.as_ref())?;
     needs.memory.check(facts.memory.as_ref())?;
-    let info = RunInfo {
-        id: report::new_run_id(SystemTime::now()),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let info = RunInfo::new(
+        report::new_run_id(SystemTime::now()),
+        env!("CARGO_PKG_VERSION"),
+    );
     let names = loadgen_core::names(&settings.plan);
     let mut sinks = Sinks::open(&settings, &names, &info)?;
     let outputs = settings

@@ -109,7 +109,9 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
+    use loadgen_core::engine::ScenarioSpec;
     use loadgen_core::record::{Merger, Names, Recorder, Tick};
+    use loadgen_core::schedule::Load;
     use loadgen_core::workload::Observer as _;
 
     use super::*;
@@ -121,6 +123,7 @@ mod tests {
             timings: vec!["own".to_owned()],
             ..Names::default()
         };
+        let own = ScenarioSpec::new("s", Load::closed(1)).timing("own");
         let mut merger = Merger::new(&names, 1);
         let recorder = Recorder::new(&names);
         let p50_and_p99 = |merger: &Merger| {
@@ -131,7 +134,7 @@ mod tests {
         for second in 1..=10 {
             merger.next_interval();
             for _ in 0..100 {
-                recorder.timing(0, 5_000);
+                recorder.timing(own, 5_000);
             }
             let mut tick = recorder.swap(Box::new(Tick::new(&names)));
             merger.add(0, &mut tick, &[]);

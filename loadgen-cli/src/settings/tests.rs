@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use loadgen_core::pacer::Pacing;
 use loadgen_core::scenario::{self, Payload, Step, WebsocketExchange, WebsocketPlan};
-use loadgen_core::schedule::{ClosedModel, Limit};
 use test_case::test_case;
 
 use super::overrides::{aim, overrides};
@@ -48,13 +47,7 @@ fn mixed(paths: &[&str]) -> Plan {
     let mut plan = scenario::shipped().select(&args().scenarios, None).unwrap();
     let exchange = |path: &&str| WebsocketExchange::send(*path, Payload::Text("x".to_owned()));
     let exchanges: Vec<_> = paths.iter().map(exchange).collect();
-    let load = Load::Closed(ClosedModel {
-        users: 500,
-        limit: Limit::IterationsPerUser(50),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(500).iterations_per_user(50);
     let steps = exchanges
         .into_iter()
         .map(|it| Step::new("talk", it))

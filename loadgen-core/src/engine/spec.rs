@@ -6,9 +6,18 @@ use crate::pacer::Pacing;
 use crate::record::Names;
 use crate::schedule::Load;
 use crate::secrets::Secrets;
+use crate::workload::{Counter, Gauge, TargetIndex, Timing};
 
 /// How a run is carried out, apart from what its scenarios ask for.
+///
+/// ```
+/// use loadgen_core::engine::Options;
+///
+/// let options = Options::default().workers(2).seed(7);
+/// # assert_eq!((options.workers, options.seed), (Some(2), 7));
+/// ```
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Worker threads; `None` is the smaller of cores and users.
     pub workers: Option<usize>,
@@ -36,8 +45,37 @@ pub(crate) fn workers<'a>(
 }
 
 impl Options {
+    /// So many worker threads; with `None`, as many as there are cores, or users if those are fewer.
+    #[must_use]
+    pub fn workers(mut self, workers: impl Into<Option<usize>>) -> Self {
+        self.workers = workers.into();
+        self
+    }
+
+    /// Random choices follow from this.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Open models wait so for what is due.
+    #[must_use]
+    pub fn pacing(mut self, pacing: Pacing) -> Self {
+        self.pacing = pacing;
+        self
+    }
+
+    /// At most so many arrivals of one scenario may stand in line for a user; with `None`,
+    /// [`MOST_IN_LINE`].
+    #[must_use]
+    pub fn most_in_line(mut self, arrivals: impl Into<Option<usize>>) -> Self {
+        self.most_in_line = arrivals.into();
+        self
+    }
+
     /// How many may stand in line on one of so many workers.
-    pub(super) fn most_in_line(&self, workers: usize) -> usize {
+    pub(super) fn most_in_line_of(&self, workers: usize) -> usize {
         self.most_in_line
             .unwrap_or(MOST_IN_LINE)
             .div_ceil(workers.max(1))
@@ -46,6 +84,7 @@ impl Options {
 
 /// One scenario as the engine sees it: when, how long, and the names of what is recorded.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ScenarioSpec {
     /// Its name.
     pub name: String,
@@ -69,12 +108,12 @@ pub struct ScenarioSpec {
     pub max_workers: Option<usize>,
     /// Names of the steps, pauses left out. At least one.
     pub steps: Vec<String>,
-    /// Names of custom counters.
-    pub counters: Vec<String>,
+    /// Names of custom counters, as [`counter`](Self::counter) was asked for them.
+    pub(crate) counters: Vec<String>,
     /// Names of custom gauges.
-    pub gauges: Vec<String>,
+    pub(crate) gauges: Vec<String>,
     /// Names of custom timings.
-    pub timings: Vec<String>,
+    pub(crate) timings: Vec<String>,
     /// Labels that its metrics carry: name and value.
     pub tags: Vec<(String, String)>,
     /// Where it sends to, for figures of each; none where a workload does not tell.
@@ -110,6 +149,26 @@ impl ScenarioSpec {
         }
     }
 
+    /// A target of this name: what the workload tells with that it is spoken to.
+    pub fn target(&mut self, name: impl Into<String>) -> TargetIndex {
+        place(&mut self.targets, name.into())
+    }
+
+    /// A counter of the workload's own, of this name: what it counts with.
+    pub fn counter(&mut self, name: impl Into<String>) -> Counter {
+        Counter::at(place(&mut self.counters, name.into()))
+    }
+
+    /// A gauge of the workload's own, of this name: what it sets it with.
+    pub fn gauge(&mut self, name: impl Into<String>) -> Gauge {
+        Gauge::at(place(&mut self.gauges, name.into()))
+    }
+
+    /// A timing of the workload's own, of this name: what it adds samples with.
+    pub fn timing(&mut self, name: impl Into<String>) -> Timing {
+        Timing::at(place(&mut self.timings, name.into()))
+    }
+
     /// How many of a run's workers take part in it: the first so many.
     pub(super) fn workers(&self, of: usize) -> usize {
         let users = self.load.max_users() as usize;
@@ -129,5 +188,34 @@ impl ScenarioSpec {
             targets: self.targets.clone(),
             late_after: self.late_after,
         }
+    }
+}
+
+/// Where the name is in the list, to which it is added if it is not yet there.
+fn place(names: &mut Vec<String>, name: String) -> usize {
+    names.iter().position(|it| *it == name).unwrap_or_else(|| {
+        names.push(name);
+        names.len() - 1
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_handle_of_its_kind() {
+        let mut spec = ScenarioSpec::new("s", Load::closed(1));
+        let [rows, errors, again] = ["rows", "errors", "rows"].map(|it| spec.counter(it));
+        assert_eq!(rows, again);
+        assert_ne!(rows, errors);
+        spec.gauge("rows");
+        spec.timing("rows");
+        let names = spec.names();
+        assert_eq!(names.counters, ["rows", "errors"]);
+        assert_eq!(
+            (names.gauges, names.timings),
+            (vec!["rows".to_owned()], vec!["rows".to_owned()])
+        );
     }
 }

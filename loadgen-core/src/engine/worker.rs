@@ -261,7 +261,7 @@ async fn live(
             Rc::clone(&fatal),
             assignment
                 .options
-                .most_in_line(spec.workers(assignment.workers)),
+                .most_in_line_of(spec.workers(assignment.workers)),
         ));
         let returned = std::mem::replace(
             &mut assignment.returned[index],

@@ -8,8 +8,8 @@ use super::Recorder;
 use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, StepSample,
-    TargetIndex,
+    BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
+    TargetIndex, Timing,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -103,17 +103,17 @@ impl Observer for Outside {
         self.recorder.bytes(sent, received);
     }
 
-    fn count(&self, counter: MetricIndex, delta: u64) {
+    fn count(&self, counter: Counter, delta: u64) {
         self.is_measured();
         self.recorder.count(counter, delta);
     }
 
-    fn gauge(&self, gauge: MetricIndex, value: f64) {
+    fn gauge(&self, gauge: Gauge, value: f64) {
         self.is_measured();
         self.recorder.gauge(gauge, value);
     }
 
-    fn timing(&self, timing: MetricIndex, value: Nanos) {
+    fn timing(&self, timing: Timing, value: Nanos) {
         self.is_measured();
         self.recorder.timing(timing, value);
     }

@@ -10,8 +10,8 @@ use crate::outcome::{Failure, Outcome};
 use crate::secrets::Secrets;
 use crate::text;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, MessageFault, MetricIndex, Observer, SampleKind, Split,
-    StepSample, TargetIndex,
+    BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, Split,
+    StepSample, TargetIndex, Timing,
 };
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
@@ -422,20 +422,20 @@ impl Observer for Recorder {
         });
     }
 
-    fn count(&self, counter: MetricIndex, delta: u64) {
-        if let Some(sum) = self.tick.borrow_mut().counters.get_mut(counter) {
+    fn count(&self, counter: Counter, delta: u64) {
+        if let Some(sum) = self.tick.borrow_mut().counters.get_mut(counter.place()) {
             *sum += delta;
         }
     }
 
-    fn gauge(&self, gauge: MetricIndex, value: f64) {
-        if let Some(last) = self.tick.borrow_mut().gauges.get_mut(gauge) {
+    fn gauge(&self, gauge: Gauge, value: f64) {
+        if let Some(last) = self.tick.borrow_mut().gauges.get_mut(gauge.place()) {
             *last = Some(value);
         }
     }
 
-    fn timing(&self, timing: MetricIndex, value: Nanos) {
-        if let Some(histogram) = self.tick.borrow_mut().timings.get_mut(timing) {
+    fn timing(&self, timing: Timing, value: Nanos) {
+        if let Some(histogram) = self.tick.borrow_mut().timings.get_mut(timing.place()) {
             histogram.saturating_record(value);
         }
     }
@@ -458,9 +458,9 @@ impl Observer for Muted {
     fn backed_off(&self, _: Nanos) {}
     fn rests(&self, _: bool) {}
     fn bytes(&self, _: u64, _: u64) {}
-    fn count(&self, _: MetricIndex, _: u64) {}
-    fn gauge(&self, _: MetricIndex, _: f64) {}
-    fn timing(&self, _: MetricIndex, _: Nanos) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn gauge(&self, _: Gauge, _: f64) {}
+    fn timing(&self, _: Timing, _: Nanos) {}
 }
 /// The longest example of a failure, in bytes. A server has its say in it.
 const MOST_EXAMPLE_BYTES: usize = 4 << 10;

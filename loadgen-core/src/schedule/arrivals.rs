@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 
 /// Which part of all arrivals one worker takes: every `of`-th, beginning with `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Share {
     /// Worker `k` of `W` on shard `s` of `S` is `s·W + k`.
     pub index: u64,
@@ -15,6 +16,12 @@ pub struct Share {
 impl Share {
     /// All of it.
     pub const ALL: Self = Self { index: 0, of: 1 };
+
+    /// Every `of`-th, beginning with `index`.
+    #[must_use]
+    pub const fn new(index: u64, of: u64) -> Self {
+        Self { index, of }
+    }
 }
 
 /// The due times of one share of an open model's arrivals, in nanoseconds from its start.

@@ -60,12 +60,14 @@ impl Load {
     #[must_use]
     pub fn open(rate: Rate) -> OpenModel {
         let rate = rate.per_second();
+        Self::open_stages(vec![RateStage::new(Duration::ZERO, rate, rate)])
+    }
+
+    /// Iterations whose rate follows these stages; otherwise like [`open`](Self::open).
+    #[must_use]
+    pub fn open_stages(stages: Vec<RateStage>) -> OpenModel {
         OpenModel {
-            stages: vec![RateStage {
-                duration: Duration::ZERO,
-                from: rate,
-                to: rate,
-            }],
+            stages,
             spacing: Spacing::default(),
             max_users: DEFAULT_MAX_USERS,
             when_busy: WhenBusy::default(),
@@ -107,8 +109,9 @@ impl Load {
     }
 }
 
-/// A closed load model.
+/// A closed load model: [`Load::closed`] makes one.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ClosedModel {
     /// The most users at a time; with [`Limit::Stages`] the largest of the stages. At least 1.
     pub users: u32,
@@ -149,7 +152,9 @@ impl ClosedModel {
         self.limit(Limit::Stages(stages))
     }
 
-    fn limit(mut self, limit: Limit) -> Self {
+    /// The users stop so.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
         self.limit = limit;
         self
     }
@@ -197,11 +202,20 @@ pub enum Limit {
 
 /// A stretch of time over which the number of users goes in a straight line to a new value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserStage {
     /// How long it lasts.
     pub duration: Duration,
     /// Users at its end. The first stage starts from 0.
     pub users: u32,
+}
+
+impl UserStage {
+    /// A stage that lasts so long and ends with so many users.
+    #[must_use]
+    pub const fn new(duration: Duration, users: u32) -> Self {
+        Self { duration, users }
+    }
 }
 
 /// How long a user rests between two iterations.
@@ -213,8 +227,9 @@ pub enum ThinkTime {
     Between(Duration, Duration),
 }
 
-/// An open load model.
+/// An open load model: [`Load::open`] makes one.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct OpenModel {
     /// The rate over time. A constant rate is one stage whose `from` and `to` agree.
     pub stages: Vec<RateStage>,
@@ -247,7 +262,7 @@ impl OpenModel {
     fn then(mut self, duration: Duration, to: f64) -> Self {
         let from = self.last_rate();
         self.stages.retain(|stage| !stage.duration.is_zero());
-        self.stages.push(RateStage { duration, from, to });
+        self.stages.push(RateStage::new(duration, from, to));
         self
     }
 
@@ -281,6 +296,7 @@ impl From<OpenModel> for Load {
 
 /// A stretch of time over which the rate goes in a straight line.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct RateStage {
     /// How long it lasts.
     pub duration: Duration,
@@ -288,6 +304,14 @@ pub struct RateStage {
     pub from: f64,
     /// Arrivals per second at its end. May be 0.
     pub to: f64,
+}
+
+impl RateStage {
+    /// A stage that lasts so long and goes from one number of arrivals per second to another.
+    #[must_use]
+    pub const fn new(duration: Duration, from: f64, to: f64) -> Self {
+        Self { duration, from, to }
+    }
 }
 
 /// How arrivals are spaced.
@@ -334,10 +358,7 @@ mod tests {
         for (model, limit) in limits {
             assert_eq!((model.users, model.limit), (3, limit));
         }
-        let stages = [5, 8, 2].map(|users| UserStage {
-            duration: SECOND,
-            users,
-        });
+        let stages = [5, 8, 2].map(|users| UserStage::new(SECOND, users));
         assert_eq!(Load::closed(3).stages(stages.into()).users, 8);
     }
 

@@ -314,7 +314,7 @@ mod tests {
 
     use super::*;
     use crate::record::{Merger, Names, Recorder, Tick};
-    use crate::workload::{Levels, Observer as _};
+    use crate::workload::{Levels, Observer as _, Timing};
 
     fn statistics_sent(merger: &Merger) -> Vec<String> {
         let snapshot = ScenarioSnapshot {
@@ -344,7 +344,7 @@ mod tests {
             assert!(!statistics_sent(&merger).contains(&"p99".to_owned()));
             merger.next_interval();
             for _ in 0..100 {
-                recorder.timing(0, 5_000);
+                recorder.timing(Timing::at(0), 5_000);
             }
             let mut tick = recorder.swap(Box::new(Tick::new(&names)));
             merger.add(0, &mut tick, &[]);

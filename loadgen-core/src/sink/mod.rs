@@ -29,10 +29,22 @@ pub use figures::Served;
 
 /// Which run it is whose figures are sent on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunInfo {
     /// Its id, the one that its result document has
     /// ([`Context::run_id`](crate::report::Context::run_id)).
     pub id: String,
     /// The version of the program that runs it.
     pub version: String,
+}
+
+impl RunInfo {
+    /// The run of this id, by a program of this version.
+    #[must_use]
+    pub fn new(id: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            version: version.into(),
+        }
+    }
 }

@@ -37,10 +37,7 @@ pub const PATH: &str = "v1/metrics";
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let run = Run::new(Options::default());
-/// let info = RunInfo {
-///     id: "20261103T141502Z-7f3a9c".to_owned(),
-///     version: "1.0".to_owned(),
-/// };
+/// let info = RunInfo::new("20261103T141502Z-7f3a9c", "1.0");
 /// let url = "http://127.0.0.1:4318/v1/metrics".parse()?;
 /// let mut sink = OtlpSink::new(url, Vec::new(), &run.names(), &info)?;
 /// let exports = sink.exports();

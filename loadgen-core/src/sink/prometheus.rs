@@ -37,10 +37,7 @@ pub const DEFAULT_PORT: u16 = 9464;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let run = Run::new(Options::default());
-/// let info = RunInfo {
-///     id: "20261103T141502Z-7f3a9c".to_owned(),
-///     version: "1.0".to_owned(),
-/// };
+/// let info = RunInfo::new("20261103T141502Z-7f3a9c", "1.0");
 /// let mut sink = PrometheusSink::new(TcpListener::bind("127.0.0.1:0")?, &run.names(), &info)?;
 /// let endpoint = sink.endpoint();
 /// println!("http://{}/metrics", endpoint.address());

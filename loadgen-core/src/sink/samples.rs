@@ -15,23 +15,25 @@ use crate::engine::{
 };
 use crate::outcome::{Failure, Outcome};
 use crate::record::{GeneratorRecord, Interval, Ledger, Merger, Names, RunRecord, ScenarioRecord};
-use crate::schedule::{Load, OpenModel, RateStage, Spacing, WhenBusy};
+use crate::schedule::Load;
+use crate::units::Rate;
 use crate::workload::{
-    ConnectionEvent, Iteration, Levels, MessageFault, Observer, SampleKind, UserId, Workload,
+    ConnectionEvent, Counter, Gauge, Iteration, Levels, MessageFault, Observer, SampleKind, Timing,
+    UserId, Workload,
 };
 
 /// A name with everything in it that a format may stumble over.
 pub(super) const AWKWARD: &str = "a \"b\" \\ c\nd größe";
 
 pub(super) fn info() -> RunInfo {
-    RunInfo {
-        id: "20261103T141502Z-7f3a9c".to_owned(),
-        version: "1.2.3".to_owned(),
-    }
+    RunInfo::new("20261103T141502Z-7f3a9c", "1.2.3")
 }
 
 /// Has something to tell for every metric there is, and fails every fifth time.
 struct Everything {
+    things: Counter,
+    depth: Gauge,
+    wait: Timing,
     connected: Cell<bool>,
     observer: Rc<dyn Observer>,
 }
@@ -73,9 +75,9 @@ impl Workload for Everything {
         }
         iteration.messages(0, 1, 2);
         iteration.message_fault(0, MessageFault::Missing, 1);
-        iteration.count(0, 3);
-        iteration.gauge(0, 2.5);
-        iteration.timing(0, Duration::from_millis(3));
+        iteration.count(self.things, 3);
+        iteration.gauge(self.depth, 2.5);
+        iteration.timing(self.wait, Duration::from_millis(3));
         let first = iteration.step(0, async {
             iteration.answered_by(b"backend-1");
             iteration.sent(iteration.now());
@@ -109,28 +111,24 @@ impl Workload for Everything {
 
 /// A run of little more than a second with a value for every metric.
 pub(super) fn everything() -> Run {
-    let load = Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_millis(1_200),
-            from: 200.0,
-            to: 200.0,
-        }],
-        spacing: Spacing::Uniform,
-        max_users: 4,
-        when_busy: WhenBusy::Queue,
-    });
-    let spec = ScenarioSpec {
+    let load = Load::open(Rate::new(200.0).expect("a rate"))
+        .for_(Duration::from_millis(1_200))
+        .max_users(4);
+    let mut spec = ScenarioSpec {
         steps: vec!["first".to_owned(), AWKWARD.to_owned()],
-        counters: vec!["things".to_owned()],
-        gauges: vec!["depth".to_owned()],
-        timings: vec!["wait".to_owned()],
         tags: vec![
             ("team.name".to_owned(), AWKWARD.to_owned()),
             ("step".to_owned(), "taken".to_owned()),
         ],
         ..ScenarioSpec::new(AWKWARD, load)
     };
-    Run::new(Options::default()).scenario(spec, |context| Everything {
+    let things = spec.counter("things");
+    let depth = spec.gauge("depth");
+    let wait = spec.timing("wait");
+    Run::new(Options::default()).scenario(spec, move |context| Everything {
+        things,
+        depth,
+        wait,
         connected: Cell::new(false),
         observer: Rc::clone(&context.observer),
     })

@@ -5,9 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::UserId;
+use super::metric::{Counter, Gauge, Timing};
 use super::observer::{
-    BackendIndex, MessageFault, MetricIndex, Observer, Receipt, SampleKind, Split, StepSample,
-    TargetIndex,
+    BackendIndex, MessageFault, Observer, Receipt, SampleKind, Split, StepSample, TargetIndex,
 };
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -71,6 +71,7 @@ impl fmt::Debug for Iteration<'_> {
     missing_debug_implementations,
     reason = "holds a trait object and lives for one call"
 )]
+#[non_exhaustive]
 pub struct IterationSeed<'a> {
     /// The run's clock.
     pub clock: Clock,
@@ -88,6 +89,24 @@ pub struct IterationSeed<'a> {
     pub queue_wait: Nanos,
     /// Whether the scenario has one step only: then the iteration's figures are the step's.
     pub single_step: bool,
+}
+
+impl<'a> IterationSeed<'a> {
+    /// The first iteration of the first user, due now, in a scenario of one step.
+    #[must_use]
+    pub fn new(clock: Clock, observer: &'a dyn Observer) -> Self {
+        let now = clock.now();
+        Self {
+            clock,
+            observer,
+            user: UserId(0),
+            number: 0,
+            due: now,
+            start: now,
+            queue_wait: 0,
+            single_step: true,
+        }
+    }
 }
 
 impl<'a> Iteration<'a> {
@@ -450,20 +469,18 @@ impl<'a> Iteration<'a> {
         self.observer.explain(failure, &mut detail);
     }
 
-    /// Adds to a custom counter, by its place in the list that the scenario's spec has; where there is
-    /// none, nothing happens.
-    pub fn count(&self, counter: MetricIndex, delta: u64) {
+    /// Adds to a custom counter.
+    pub fn count(&self, counter: Counter, delta: u64) {
         self.observer.count(counter, delta);
     }
 
-    /// Sets a custom gauge, by its place like [`count`](Self::count). What the last worker to report
-    /// has set is shown.
-    pub fn gauge(&self, gauge: MetricIndex, value: f64) {
+    /// Sets a custom gauge. What the last worker to report has set is shown.
+    pub fn gauge(&self, gauge: Gauge, value: f64) {
         self.observer.gauge(gauge, value);
     }
 
-    /// Adds a sample to a custom timing, by its place like [`count`](Self::count).
-    pub fn timing(&self, timing: MetricIndex, value: Duration) {
+    /// Adds a sample to a custom timing.
+    pub fn timing(&self, timing: Timing, value: Duration) {
         self.observer.timing(timing, nanos(value));
     }
 

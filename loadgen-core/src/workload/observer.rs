@@ -1,13 +1,11 @@
 //! What a workload observes, and where its observations go.
 
+use super::metric::{Counter, Gauge, Timing};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 
 /// A number given to each distinct backend identity, in the order they were first seen.
 pub type BackendIndex = u16;
-
-/// A custom metric's place in its scenario's list of that kind.
-pub type MetricIndex = usize;
 
 /// A target's place in its scenario's list.
 pub type TargetIndex = usize;
@@ -89,6 +87,7 @@ pub enum ConnectionEvent {
 /// What the time of an iteration, or of a step, is made of, in nanoseconds. The parts add up to all
 /// of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Split {
     /// From due until a user was free: the service's doing.
     pub queue_wait: Nanos,
@@ -114,6 +113,7 @@ pub struct Split {
 /// The system stamps the last byte of what lies unread. Whatever came before has been there for an
 /// unknown part of the time since then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// Not before.
     pub since: Nanos,
@@ -175,6 +175,7 @@ impl Split {
 
 /// One step's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StepSample {
     /// The step's place in the scenario, from 0, pauses not counted.
     pub step: usize,
@@ -209,9 +210,9 @@ pub trait Observer {
     /// An iteration begins to rest on purpose, or goes on: meanwhile nothing is asked of the service.
     fn rests(&self, begins: bool);
     /// Adds to a custom counter.
-    fn count(&self, counter: MetricIndex, delta: u64);
+    fn count(&self, counter: Counter, delta: u64);
     /// Sets a custom gauge.
-    fn gauge(&self, gauge: MetricIndex, value: f64);
+    fn gauge(&self, gauge: Gauge, value: f64);
     /// Adds a sample to a custom timing, in nanoseconds.
-    fn timing(&self, timing: MetricIndex, value: Nanos);
+    fn timing(&self, timing: Timing, value: Nanos);
 }

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loadgen_core::alarm::Alarms;
-use loadgen_core::clock::{Clock, Nanos, StampClock};
+use loadgen_core::clock::{Clock, Nanos};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
-    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
-    PrepareError, SampleKind, StepSample, TargetIndex, UserId, WorkerContext, Workload,
+    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
+    Observer, PrepareError, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
+    Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -138,9 +138,9 @@ impl Observer for Recorder {
         bytes.1 += received;
     }
 
-    fn count(&self, _: MetricIndex, _: u64) {}
-    fn gauge(&self, _: MetricIndex, _: f64) {}
-    fn timing(&self, _: MetricIndex, _: Nanos) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn gauge(&self, _: Gauge, _: f64) {}
+    fn timing(&self, _: Timing, _: Nanos) {}
 }
 
 /// A workload that a scenario's plan makes.
@@ -164,19 +164,12 @@ impl<W: Planned> Driver<W> {
     pub(crate) fn of_worker(plan: &ScenarioPlan, worker: usize, workers: usize) -> Self {
         let recorder = Rc::new(Recorder::default());
         let clock = Clock::start();
-        let alarms = Alarms::new(clock);
-        let ringing = alarms.clone();
+        let mut context = WorkerContext::new(clock, Rc::clone(&recorder) as Rc<dyn Observer>);
+        context.worker = worker;
+        context.workers = workers;
+        context.seed = 7;
+        let ringing = context.alarms.clone();
         tokio::task::spawn_local(async move { ringing.ring().await });
-        let context = WorkerContext {
-            worker,
-            workers,
-            users: 1,
-            seed: 7,
-            clock,
-            stamps: Rc::new(StampClock::new(clock)),
-            alarms,
-            observer: Rc::clone(&recorder) as Rc<dyn Observer>,
-        };
         Self {
             workload: W::of(plan, &context),
             recorder,
@@ -194,7 +187,7 @@ impl<W: Planned> Driver<W> {
 
     pub(crate) async fn prepare_error(plan: &ScenarioPlan) -> String {
         let driver = Self::new(plan);
-        let PrepareError { message } = driver
+        let PrepareError { message, .. } = driver
             .workload
             .prepare()
             .await
@@ -209,17 +202,9 @@ impl<W: Planned> Driver<W> {
     }
 
     pub(crate) async fn iterate(&self, session: &mut W::Session) -> Outcome {
-        let now = self.clock.now();
-        let iteration = Iteration::new(IterationSeed {
-            clock: self.clock,
-            observer: self.recorder.as_ref(),
-            user: UserId(0),
-            number: 0,
-            due: now,
-            start: now,
-            queue_wait: 0,
-            single_step: self.single_step,
-        });
+        let mut seed = IterationSeed::new(self.clock, self.recorder.as_ref());
+        seed.single_step = self.single_step;
+        let iteration = Iteration::new(seed);
         self.workload.iterate(session, &iteration).await
     }
 

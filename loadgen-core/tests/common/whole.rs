@@ -8,39 +8,24 @@ use loadgen_core::engine::{Event, Options, Run};
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::ScenarioRecord;
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::{Limit, Load};
+use loadgen_core::units::Rate;
 use loadgen_core::workload::Levels;
 
 pub(crate) fn closed(users: u32, limit: Limit) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit,
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users).limit(limit).into()
 }
 
 pub(crate) fn open(per_second: f64, duration: Duration, max_users: u32) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration,
-            from: per_second,
-            to: per_second,
-        }],
-        spacing: Spacing::Uniform,
-        max_users,
-        when_busy: WhenBusy::Queue,
-    })
+    Load::open(Rate::new(per_second).expect("a rate"))
+        .for_(duration)
+        .max_users(max_users)
+        .into()
 }
 
 /// The run of a plan of one scenario, on two workers.
 pub(crate) fn assembled(plan: ScenarioPlan) -> Run {
-    let options = Options {
-        workers: Some(2),
-        seed: 1,
-        ..Options::default()
-    };
+    let options = Options::default().workers(2).seed(1);
     let plan = Plan {
         scenarios: vec![plan],
     };

@@ -8,7 +8,7 @@ use futures::{SinkExt, StreamExt};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::record::{ConnectionCounts, ScenarioRecord};
 use loadgen_core::scenario::ConnectionPer;
-use loadgen_core::schedule::{ClosedModel, Limit, Load, ThinkTime};
+use loadgen_core::schedule::{Limit, Load, ThinkTime};
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
 
@@ -132,13 +132,10 @@ fn connections_that_die_are_replaced_counted_and_dated() {
         })
         .await;
         let mut plan = plan(&[server.address], hello());
-        plan.load = Load::Closed(ClosedModel {
-            users: 10,
-            limit: Limit::Duration(Duration::from_millis(2500)),
-            max_duration: None,
-            think_time: Some(ThinkTime::Fixed(Duration::from_millis(5))),
-            rate_limit: None,
-        });
+        plan.load = Load::closed(10)
+            .for_(Duration::from_millis(2500))
+            .think_time(ThinkTime::Fixed(Duration::from_millis(5)))
+            .into();
         let record = whole(plan).await;
         let counts = record.connections.counts;
         assert!(counts.dropped > 20, "{counts:?}");
@@ -193,13 +190,10 @@ fn a_server_that_is_restarted_is_found_again() {
             accept(listener, Duration::from_secs(5)).await;
         });
         let mut plan = plan(&[address], hello());
-        plan.load = Load::Closed(ClosedModel {
-            users: 8,
-            limit: Limit::Duration(Duration::from_secs(2)),
-            max_duration: None,
-            think_time: Some(ThinkTime::Fixed(Duration::from_millis(2))),
-            rate_limit: None,
-        });
+        plan.load = Load::closed(8)
+            .for_(Duration::from_secs(2))
+            .think_time(ThinkTime::Fixed(Duration::from_millis(2)))
+            .into();
         let record = whole(plan).await;
         playing.abort();
         assert!(

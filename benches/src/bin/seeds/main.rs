@@ -16,7 +16,7 @@ use loadgen_core::assemble;
 use loadgen_core::engine::Options;
 use loadgen_core::record::{Histogram, ScenarioRecord};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::schedule::Load;
 use loadgen_core::units::Rate;
 
 #[global_allocator]
@@ -25,23 +25,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 3;
 
 fn closed(users: u32, seconds: u64, rate_limit: Option<Rate>) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit: Limit::Duration(Duration::from_secs(seconds)),
-        max_duration: None,
-        think_time: None,
-        rate_limit,
-    })
+    let mut load = Load::closed(users).for_(Duration::from_secs(seconds));
+    load.rate_limit = rate_limit;
+    load.into()
 }
 
 /// What one run measured, and the processor seconds it took. Nothing may fail in it.
 fn run(scenarios: Vec<ScenarioPlan>) -> (Vec<ScenarioRecord>, f64) {
     let plan = Plan { scenarios };
-    let options = Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    };
+    let options = Options::default().workers(1).seed(1);
     let run = assemble(&plan, options).expect("the reference services are known");
     let before = process_cpu();
     let record = run.execute().expect("the server is there");

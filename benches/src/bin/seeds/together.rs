@@ -2,7 +2,7 @@
 
 use loadgen_benches::{Server, ServerProcess, median, on_path};
 use loadgen_core::scenario::{GrpcCall, GrpcPlan, ScenarioPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load};
+use loadgen_core::schedule::Load;
 use serde_json::json;
 
 use super::run;
@@ -15,13 +15,7 @@ const REQUESTS: u64 = 400_000;
 const MESSAGES: u64 = 250_000;
 
 fn iterations(iterations: u64) -> Load {
-    Load::Closed(ClosedModel {
-        users: USERS,
-        limit: Limit::Iterations(iterations),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(USERS).iterations(iterations).into()
 }
 
 pub(crate) fn figures() {

@@ -5,14 +5,19 @@ use std::time::Duration;
 use loadgen_benches::{Server, ServerProcess, median, open};
 use loadgen_core::record::{Histogram, ScenarioRecord};
 use loadgen_core::scenario::{Payload, ScenarioPlan, Step, WebsocketExchange, WebsocketPlan};
-use loadgen_core::schedule::{ClosedModel, Limit, Load, ThinkTime};
+use loadgen_core::schedule::{Load, ThinkTime};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::SampleKind;
 
 use super::{ROUNDS, closed, ms, one};
 
 /// Echoes of 64 bytes, so many in an iteration and so many unanswered at a time.
-pub(crate) fn echo(target: &str, load: Load, repeat: u32, in_flight: u32) -> ScenarioPlan {
+pub(crate) fn echo(
+    target: &str,
+    load: impl Into<Load>,
+    repeat: u32,
+    in_flight: u32,
+) -> ScenarioPlan {
     to(
         target,
         load,
@@ -20,7 +25,7 @@ pub(crate) fn echo(target: &str, load: Load, repeat: u32, in_flight: u32) -> Sce
     )
 }
 
-fn to(target: &str, load: Load, websocket: WebsocketPlan) -> ScenarioPlan {
+fn to(target: &str, load: impl Into<Load>, websocket: WebsocketPlan) -> ScenarioPlan {
     let mut scenario = ScenarioPlan::new("echo", websocket, load);
     scenario.targets = vec![target.parse().expect("an address of our own")];
     scenario
@@ -68,13 +73,7 @@ fn echoes(name: &str, figure: &str, scenario: impl Fn() -> ScenarioPlan) {
 fn connect(target: &str, name: &str, connections: u32, rate: Option<f64>) {
     let rounds: Vec<_> = (0..ROUNDS)
         .map(|_| {
-            let load = Load::Closed(ClosedModel {
-                users: connections,
-                limit: Limit::IterationsPerUser(1),
-                max_duration: None,
-                think_time: None,
-                rate_limit: None,
-            });
+            let load = Load::closed(connections).iterations_per_user(1);
             let mut websocket = WebsocketPlan::new([echo_step(1, 1)]);
             websocket.connect_rate = rate.map(|rate| Rate::new(rate).expect("above zero"));
             let record = one(to(target, load, websocket)).0;
@@ -96,13 +95,9 @@ fn connect(target: &str, name: &str, connections: u32, rate: Option<f64>) {
 
 /// Connections that are used now and then, for as long as a run of some seconds lasts.
 fn stable(target: &str, connections: u32) {
-    let load = Load::Closed(ClosedModel {
-        users: connections,
-        limit: Limit::Duration(Duration::from_secs(10)),
-        max_duration: None,
-        think_time: Some(ThinkTime::Fixed(Duration::from_secs(1))),
-        rate_limit: None,
-    });
+    let load = Load::closed(connections)
+        .for_(Duration::from_secs(10))
+        .think_time(ThinkTime::Fixed(Duration::from_secs(1)));
     let record = one(echo(target, load, 1, 1)).0;
     let counts = record.connections.counts;
     println!(

@@ -2,7 +2,8 @@ use loadgen_core::scenario::{
     ConnectionPer, GrpcCall, GrpcPlan, Payload, ProtocolPlan, ScenarioPlan, Step,
     WebsocketExchange, WebsocketPlan,
 };
-use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use loadgen_core::schedule::{Load, WhenBusy};
+use loadgen_core::units::Rate;
 use serde_json::json;
 use test_case::test_case;
 
@@ -10,13 +11,7 @@ use super::super::needs::{Needs, warnings};
 use super::*;
 
 fn closed(users: u32) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit: Limit::Iterations(1),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users).iterations(1).into()
 }
 
 fn grpc(connections: Option<u32>, targets: &[&str]) -> ScenarioPlan {
@@ -157,16 +152,11 @@ fn a_table_that_would_overflow() {
 }
 
 fn open(rate: f64, when_busy: WhenBusy) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: std::time::Duration::from_secs(60),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::Uniform,
-        max_users: 100,
-        when_busy,
-    })
+    Load::open(Rate::new(rate).expect("a rate"))
+        .for_(std::time::Duration::from_secs(60))
+        .max_users(100)
+        .when_busy(when_busy)
+        .into()
 }
 
 fn loaded(load: Load) -> ScenarioPlan {
@@ -198,16 +188,10 @@ fn memory(scenarios: &[ScenarioPlan], room: u64) -> String {
 #[test]
 fn a_connection_for_each_iteration() {
     let open = |rate: f64| {
-        Load::Open(OpenModel {
-            stages: vec![RateStage {
-                duration: std::time::Duration::from_secs(60),
-                from: rate,
-                to: rate,
-            }],
-            spacing: Spacing::Uniform,
-            max_users: 100,
-            when_busy: WhenBusy::Queue,
-        })
+        Load::open(Rate::new(rate).expect("a rate"))
+            .for_(std::time::Duration::from_secs(60))
+            .max_users(100)
+            .into()
     };
     let scenario = |rate, target| {
         let mut plan = websocket(open(rate), target);

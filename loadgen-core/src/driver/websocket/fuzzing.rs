@@ -29,10 +29,10 @@ use crate::scenario::{
     Answer, MessageStream, Payload, ReplyMark, ScenarioPlan, StreamEnd, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,
 };
-use crate::schedule::{ClosedModel, Limit, Load};
+use crate::schedule::Load;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, MetricIndex, Observer,
-    SampleKind, StepSample, TargetIndex, UserId, WorkerContext,
+    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
+    Observer, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
 };
 
 thread_local! {
@@ -154,13 +154,7 @@ fn kinds() -> Vec<Arc<Prepared>> {
         WebsocketMessages::Listen(stream(StreamEnd::Messages(5))),
         WebsocketMessages::Listen(stream(StreamEnd::After(Duration::from_millis(1)))),
     ];
-    let load = Load::Closed(ClosedModel {
-        users: 1,
-        limit: Limit::Iterations(1),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(1).iterations(1);
     let prepare = |messages| {
         let mut exchange = WebsocketExchange::new("/", messages);
         exchange.repeat = 4;
@@ -242,7 +236,7 @@ impl Observer for Seen {
     }
 
     fn bytes(&self, _: u64, _: u64) {}
-    fn count(&self, _: MetricIndex, _: u64) {}
-    fn gauge(&self, _: MetricIndex, _: f64) {}
-    fn timing(&self, _: MetricIndex, _: u64) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn gauge(&self, _: Gauge, _: f64) {}
+    fn timing(&self, _: Timing, _: u64) {}
 }

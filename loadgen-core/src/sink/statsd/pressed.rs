@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::engine::{Event, Options, Run, ScenarioSpec};
 use crate::outcome::{Failure, Outcome};
-use crate::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
+use crate::schedule::Load;
+use crate::units::Rate;
 use crate::workload::{Iteration, Levels, UserId, Workload};
 use proptest::prelude::*;
 
@@ -61,26 +62,16 @@ const ONE_STEP: Steps = Steps {
 };
 
 fn closed(users: u32, millis: u64) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit: Limit::Duration(Duration::from_millis(millis)),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users)
+        .for_(Duration::from_millis(millis))
+        .into()
 }
 
 fn open(rate: f64, millis: u64) -> Load {
-    Load::Open(OpenModel {
-        stages: vec![RateStage {
-            duration: Duration::from_millis(millis),
-            from: rate,
-            to: rate,
-        }],
-        spacing: Spacing::default(),
-        max_users: 100,
-        when_busy: WhenBusy::default(),
-    })
+    Load::open(Rate::new(rate).expect("a rate"))
+        .for_(Duration::from_millis(millis))
+        .max_users(100)
+        .into()
 }
 
 /// Every second's lines, as the server got them.
@@ -127,12 +118,7 @@ fn throughput(seconds: &[Vec<String>]) -> Vec<f64> {
 fn a_step_that_never_had_samples_shows_none() {
     let mut spec = ScenarioSpec::new("s", closed(4, 1_500));
     spec.steps = vec!["login".to_owned(), "browse".to_owned()];
-    let run = Run::new(Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    })
-    .scenario(spec, |_| Steps {
+    let run = Run::new(Options::default().workers(1).seed(1)).scenario(spec, |_| Steps {
         fails: true,
         ..ONE_STEP
     });
@@ -148,13 +134,9 @@ fn a_step_that_never_had_samples_shows_none() {
 /// What StatsD shows of a scenario that is over while another goes on.
 #[test]
 fn a_scenario_that_is_over_shows_nothing_any_more() {
-    let run = Run::new(Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    })
-    .scenario(ScenarioSpec::new("brief", closed(4, 1_500)), |_| ONE_STEP)
-    .scenario(ScenarioSpec::new("long", closed(4, 4_500)), |_| ONE_STEP);
+    let run = Run::new(Options::default().workers(1).seed(1))
+        .scenario(ScenarioSpec::new("brief", closed(4, 1_500)), |_| ONE_STEP)
+        .scenario(ScenarioSpec::new("long", closed(4, 4_500)), |_| ONE_STEP);
     let seconds = seconds(run, |_| {});
     // What stands in StatsD three seconds after the brief one's end.
     let mut stands = BTreeMap::new();
@@ -181,12 +163,7 @@ fn a_scenario_that_is_over_shows_nothing_any_more() {
 fn throughput_after_half_a_second_of_warm_up() {
     let mut spec = ScenarioSpec::new("s", open(1_000.0, 3_000));
     spec.warm_up = Duration::from_millis(500);
-    let run = Run::new(Options {
-        workers: Some(1),
-        seed: 1,
-        ..Options::default()
-    })
-    .scenario(spec, |_| ONE_STEP);
+    let run = Run::new(Options::default().workers(1).seed(1)).scenario(spec, |_| ONE_STEP);
     let seconds = seconds(run, |_| {});
     let shown = throughput(&seconds);
     assert!(
@@ -200,12 +177,7 @@ fn throughput_after_half_a_second_of_warm_up() {
 fn throughput_after_a_slow_listener() {
     let mut spec = ScenarioSpec::new("s", open(1_000.0, 5_000));
     spec.max_workers = Some(2);
-    let run = Run::new(Options {
-        workers: Some(2),
-        seed: 1,
-        ..Options::default()
-    })
-    .scenario(spec, |_| ONE_STEP);
+    let run = Run::new(Options::default().workers(2).seed(1)).scenario(spec, |_| ONE_STEP);
     let seconds = seconds(run, |nth| {
         if nth == 1 {
             std::thread::park_timeout(Duration::from_millis(1_300));

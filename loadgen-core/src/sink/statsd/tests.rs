@@ -15,9 +15,9 @@ use crate::record::{
     BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord, ScenarioRecord,
     new_histogram,
 };
-use crate::schedule::{ClosedModel, Limit, Load};
+use crate::schedule::Load;
 use crate::sink::Served;
-use crate::workload::{Iteration, Levels, UserId, Workload};
+use crate::workload::{Counter, Gauge, Iteration, Levels, Timing, UserId, Workload};
 
 /// Stands for StatsD.
 struct Server(UdpSocket);
@@ -129,7 +129,13 @@ fn finish(sink: &mut StatsdSink, total: ScenarioRecord) {
 }
 
 /// Fails every fifth time, and counts, shows and sends something of its own.
-struct Fifths;
+#[derive(Clone, Copy)]
+struct Fifths {
+    things: Counter,
+    below: Gauge,
+    depth: Gauge,
+    wait: Timing,
+}
 
 impl Workload for Fifths {
     type Session = u64;
@@ -141,10 +147,10 @@ impl Workload for Fifths {
     async fn iterate(&self, session: &mut u64, iteration: &Iteration<'_>) -> Outcome {
         *session += 1;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        iteration.count(0, 3);
-        iteration.gauge(0, -1.0);
-        iteration.gauge(1, 2.5);
-        iteration.timing(0, Duration::from_millis(3));
+        iteration.count(self.things, 3);
+        iteration.gauge(self.below, -1.0);
+        iteration.gauge(self.depth, 2.5);
+        iteration.timing(self.wait, Duration::from_millis(3));
         if session.is_multiple_of(5) {
             Failure::Custom("no luck").into()
         } else {
@@ -156,18 +162,15 @@ impl Workload for Fifths {
 #[test]
 fn counters_add_up_to_the_ledger_of_a_run() {
     let (server, address) = Server::start();
-    let load = Load::Closed(ClosedModel {
-        users: 4,
-        limit: Limit::Duration(Duration::from_millis(1_300)),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(4).for_(Duration::from_millis(1_300));
     let mut spec = ScenarioSpec::new("five a.m.", load);
-    spec.counters = vec!["things/seen".to_owned()];
-    spec.gauges = vec!["below".to_owned(), "depth".to_owned()];
-    spec.timings = vec!["a wait".to_owned()];
-    let run = Run::new(Options::default()).scenario(spec, |_| Fifths);
+    let fifths = Fifths {
+        things: spec.counter("things/seen"),
+        below: spec.gauge("below"),
+        depth: spec.gauge("depth"),
+        wait: spec.timing("a wait"),
+    };
+    let run = Run::new(Options::default()).scenario(spec, move |_| fifths);
     let mut sink = StatsdSink::new(address, &Prefix::default(), &run.names()).unwrap();
     let unsent = sink.unsent();
     let run = run.listen(move |event| sink.hear(event));

@@ -40,9 +40,9 @@ impl Observer for Kept {
     fn rests(&self, begins: bool) {
         self.rests.set(self.rests.get() + u32::from(begins));
     }
-    fn count(&self, _: MetricIndex, _: u64) {}
-    fn gauge(&self, _: MetricIndex, _: f64) {}
-    fn timing(&self, _: MetricIndex, _: Nanos) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn gauge(&self, _: Gauge, _: f64) {}
+    fn timing(&self, _: Timing, _: Nanos) {}
 }
 
 /// An iteration that starts at [`START`], on a clock that is past it.

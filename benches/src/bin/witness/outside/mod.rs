@@ -151,7 +151,6 @@ fn observe(generator: &Generator, case: &Case) -> Result<Observed, BoxError> {
 mod tests {
     use loadgen_core::engine::Options;
     use loadgen_core::scenario::{Plan, Suite};
-    use loadgen_core::schedule::{ClosedModel, Limit};
     use test_case::test_case;
 
     use super::case::{Fault, Load, Shape};
@@ -181,18 +180,10 @@ mod tests {
         let mut plan = Plan {
             scenarios: suite.scenarios().to_vec(),
         };
-        plan.scenarios[0].load = loadgen_core::schedule::Load::Closed(ClosedModel {
-            users: 4,
-            limit: Limit::Iterations(40),
-            max_duration: None,
-            think_time: None,
-            rate_limit: None,
-        });
-        let options = Options {
-            workers: Some(1),
-            seed: 1,
-            ..Options::default()
-        };
+        plan.scenarios[0].load = loadgen_core::schedule::Load::closed(4)
+            .iterations(40)
+            .into();
+        let options = Options::default().workers(1).seed(1);
         let run = loadgen_core::assemble(&plan, options).unwrap();
         let record = run.execute().unwrap();
         let log = server.finish().unwrap();

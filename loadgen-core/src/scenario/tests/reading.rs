@@ -17,30 +17,15 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn closed(users: u32, limit: Limit) -> Load {
-    Load::Closed(ClosedModel {
-        users,
-        limit,
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    })
+    Load::closed(users).limit(limit).into()
 }
 
 fn stage(length_s: u64, from: f64, to: f64) -> RateStage {
-    RateStage {
-        duration: seconds(length_s),
-        from,
-        to,
-    }
+    RateStage::new(seconds(length_s), from, to)
 }
 
 fn open(stages: Vec<RateStage>) -> OpenModel {
-    OpenModel {
-        stages,
-        spacing: Spacing::Uniform,
-        max_users: 1000,
-        when_busy: WhenBusy::Queue,
-    }
+    Load::open_stages(stages).max_users(1000)
 }
 
 #[test]
@@ -66,40 +51,31 @@ fn what_is_not_said_has_the_documented_default() {
 #[test_case(
     &json!({ "closed": { "stages": [{ "for": "10s", "users": 5 }, { "for": "0s", "users": 9 }, { "for": "5s", "users": 0 }] } }),
     &closed(9, Limit::Stages(vec![
-        UserStage { duration: seconds(10), users: 5 },
-        UserStage { duration: seconds(0), users: 9 },
-        UserStage { duration: seconds(5), users: 0 },
+        UserStage::new(seconds(10), 5),
+        UserStage::new(seconds(0), 9),
+        UserStage::new(seconds(5), 0),
     ])); "stages of users"
 )]
 #[test_case(
     &json!({ "closed": { "users": 2, "iterations": 2, "think_time": "1s", "rate_limit": "30/m" } }),
-    &Load::Closed(ClosedModel {
-        users: 2,
-        limit: Limit::Iterations(2),
-        max_duration: None,
-        think_time: Some(ThinkTime::Fixed(seconds(1))),
-        rate_limit: Some(Rate::new(0.5).unwrap()),
-    }); "think time and rate limit"
+    &Load::from(
+        Load::closed(2)
+            .iterations(2)
+            .think_time(ThinkTime::Fixed(seconds(1)))
+            .rate_limit(Rate::new(0.5).unwrap())
+    ); "think time and rate limit"
 )]
 #[test_case(
     &json!({ "closed": { "users": 2, "iterations_per_user": 3, "max_duration": "90s" } }),
-    &Load::Closed(ClosedModel {
-        users: 2,
-        limit: Limit::IterationsPerUser(3),
-        max_duration: Some(seconds(90)),
-        think_time: None,
-        rate_limit: None,
-    }); "iterations or a time, whichever comes first"
+    &Load::from(Load::closed(2).iterations_per_user(3).max_duration(seconds(90))); "iterations or a time, whichever comes first"
 )]
 #[test_case(
     &json!({ "closed": { "users": 2, "iterations": 2, "think_time": { "between": ["0.5s", "2s"] } } }),
-    &Load::Closed(ClosedModel {
-        users: 2,
-        limit: Limit::Iterations(2),
-        max_duration: None,
-        think_time: Some(ThinkTime::Between(Duration::from_millis(500), seconds(2))),
-        rate_limit: None,
-    }); "think time from a range"
+    &Load::from(
+        Load::closed(2)
+            .iterations(2)
+            .think_time(ThinkTime::Between(Duration::from_millis(500), seconds(2)))
+    ); "think time from a range"
 )]
 #[test_case(&json!({ "open": { "rate": "500/s", "duration": "10s" } }), &Load::Open(open(vec![stage(10, 500.0, 500.0)])); "constant rate")]
 #[test_case(
@@ -112,7 +88,12 @@ fn what_is_not_said_has_the_documented_default() {
 )]
 #[test_case(
     &json!({ "open": { "rate": "1/s", "duration": "1s", "arrivals": "poisson", "when_busy": "drop", "users": { "max": 7 } } }),
-    &Load::Open(OpenModel { spacing: Spacing::Poisson, when_busy: WhenBusy::Drop, max_users: 7, ..open(vec![stage(1, 1.0, 1.0)]) }); "everything"
+    &Load::from(
+        open(vec![stage(1, 1.0, 1.0)])
+            .max_users(7)
+            .spacing(Spacing::Poisson)
+            .when_busy(WhenBusy::Drop)
+    ); "everything"
 )]
 fn loads(load: &Value, expected: &Load) {
     assert_eq!(&plan_of(&json!({ "load": load })).load, expected);

@@ -6,7 +6,7 @@ use serde_json::json;
 use test_case::test_case;
 
 use super::*;
-use crate::schedule::{ClosedModel, Limit, Load};
+use crate::schedule::Load;
 
 /// Fields of a scenario with this one exchange.
 fn one_step(exchange: &Value) -> Value {
@@ -152,13 +152,7 @@ fn a_step_is_called_after_its_path(path: &str) -> String {
 
 #[test]
 fn what_is_not_said_has_the_documented_default() {
-    let load = Load::Closed(ClosedModel {
-        users: 10,
-        limit: Limit::Iterations(1000),
-        max_duration: None,
-        think_time: None,
-        rate_limit: None,
-    });
+    let load = Load::closed(10).iterations(1000);
     let exchange = WebsocketExchange::send("/echo", text());
     let plan = ScenarioPlan::websocket("s", exchange, load);
     let written = json!({ "path": "/echo", "send": { "text": "hi" } });

@@ -9,7 +9,7 @@
 //! | [`driver`] | workloads that speak a protocol |
 //! | [`schedule`], [`pacer`] | when iterations start |
 //! | [`alarm`] | when messages with due times leave |
-//! | [`record`] | what was measured: recorders, merging, the ledger |
+//! | [`record`] | what was measured: results, histograms, the ledger |
 //! | [`condition`], [`report`] | conditions on results; judging them, the verdict, the result document |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |

@@ -41,16 +41,26 @@ impl Figure {
         times: &Recent,
         read: fn(&Statistics) -> Option<f64>,
     ) -> Option<Self> {
+        Self::over(interval.length, interval.longer_length(), times, read)
+    }
+
+    /// The same of a last stretch that was so long, and with what came before it was so long.
+    fn over(
+        last: Duration,
+        longer: Duration,
+        times: &Recent,
+        read: fn(&Statistics) -> Option<f64>,
+    ) -> Option<Self> {
         let own = read(&Statistics::of(times.second()));
         if let Some(us) = own {
             return Some(Self { us, over: None });
         }
         // Where nothing was heard, what was heard before is not the last that there is.
-        let heard = !interval.length.is_zero();
+        let heard = !last.is_zero();
         let us = heard
             .then(|| read(&Statistics::of_recent(times)))
             .flatten()?;
-        let over = Some(interval.longer_length());
+        let over = Some(longer);
         Some(Self { us, over })
     }
 
@@ -109,41 +119,34 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
-    use loadgen_core::engine::ScenarioSpec;
-    use loadgen_core::record::{Merger, Names, Recorder, Tick};
-    use loadgen_core::schedule::Load;
-    use loadgen_core::workload::Observer as _;
+    use loadgen_core::record::{Histogram, new_histogram};
 
     use super::*;
+
+    fn samples(count: u64) -> Histogram {
+        let mut samples = new_histogram();
+        samples.saturating_record_n(5_000, count);
+        samples
+    }
 
     /// A hundred a second: enough for a p50, and after ten seconds for a p99.
     #[test]
     fn slow_services_have_percentiles_of_a_longer_stretch() {
-        let names = Names {
-            timings: vec!["own".to_owned()],
-            ..Names::default()
-        };
-        let own = ScenarioSpec::new("s", Load::closed(1)).timing("own");
-        let mut merger = Merger::new(&names, 1);
-        let recorder = Recorder::new(&names);
-        let p50_and_p99 = |merger: &Merger| {
-            let interval = merger.interval();
-            let of = |read| Figure::of(interval, &interval.timings[0], read);
+        let second = Duration::from_secs(1);
+        let p50_and_p99 = |last, longer, times: &Recent| {
+            let of = |read| Figure::over(last, longer, times, read);
             [of(|it| it.p50), of(|it| it.p99)].map(|it| it.map(|it| it.over))
         };
-        for second in 1..=10 {
-            merger.next_interval();
-            for _ in 0..100 {
-                recorder.timing(own, 5_000);
-            }
-            let mut tick = recorder.swap(Box::new(Tick::new(&names)));
-            merger.add(0, &mut tick, &[]);
-            merger.end_interval(Duration::from_secs(1));
-            let ten = (second == 10).then_some(Some(Duration::from_secs(10)));
-            assert_eq!(p50_and_p99(&merger), [Some(None), ten], "second {second}");
+        for seconds in 1..=10_u32 {
+            let times = Recent::of((0..seconds).map(|_| samples(100)));
+            let longer = second * seconds;
+            let ten = (seconds == 10).then_some(Some(longer));
+            let figures = p50_and_p99(second, longer, &times);
+            assert_eq!(figures, [Some(None), ten], "second {seconds}");
         }
-        merger.next_interval();
-        merger.end_interval(Duration::ZERO);
-        assert_eq!(p50_and_p99(&merger), [None, None], "nothing was heard");
+        let stretches = (0..10).map(|_| samples(100)).chain([new_histogram()]);
+        let times = Recent::of(stretches);
+        let none = p50_and_p99(Duration::ZERO, second * 10, &times);
+        assert_eq!(none, [None, None], "nothing was heard");
     }
 }

@@ -1,32 +1,27 @@
-//! What was measured: recorders, histograms, snapshots, merging and the ledger.
+//! What was measured.
 //!
-//! A worker's [`Recorder`] fills one tick's figures without locks; the collector takes a tick a
-//! second from each worker and merges them exactly. Owns no time and no threads.
+//! Two halves: what a worker thread enters into (`local`), without locks and out of anybody else's
+//! sight, and what was made of that (`merged`), which is what reports, sinks and listeners read. The
+//! collector takes a tick a second from each worker and merges them exactly. Owns no time and no
+//! threads.
 
+mod counts;
 mod histogram;
-mod interval;
 mod ledger;
-mod merge;
-mod outside;
+mod local;
+mod merged;
+mod names;
 mod parts;
-mod recent;
-mod recorder;
-mod result;
-mod series;
-mod silence;
-mod tick;
 
+pub use counts::{ByteCount, ConnectionCounts};
 pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
-pub use interval::{Interval, StepInterval};
 pub use ledger::Ledger;
-pub use merge::Merger;
-pub use outside::Outside;
-pub use parts::Parts;
-pub use recent::Recent;
-pub use recorder::{Ended, Muted, Recorder, Started, Unanswered};
-pub use result::{
-    BackendRecord, ByteCount, ConnectionCounts, ConnectionRecord, CustomRecord, GeneratorRecord,
-    Overrun, RunRecord, ScenarioRecord, SeriesPoint, StepRecord, TargetRecord, WorkerRecord,
+pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered};
+pub(crate) use merged::Merger;
+pub use merged::{
+    BackendRecord, ConnectionRecord, CustomRecord, GeneratorRecord, Interval, LONG_SILENCE,
+    Overrun, Recent, RunRecord, ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord,
+    Stretch, TargetRecord, WorkerRecord,
 };
-pub use silence::{LONG_SILENCE, Silence, Stretch};
-pub use tick::{Names, Tick};
+pub use names::Names;
+pub use parts::Parts;

@@ -32,7 +32,7 @@ impl Parts {
         Self::made_by(new_histogram)
     }
 
-    pub(super) fn of_step() -> Self {
+    pub(in crate::record) fn of_step() -> Self {
         Self {
             // Compared with the response time, it must be as fine.
             undelayed: new_histogram(),
@@ -77,14 +77,14 @@ impl Parts {
 
     /// Records what came before the start.
     #[inline]
-    pub(super) fn started(&mut self, queue_wait: Nanos, start_lag: Nanos) {
+    pub(in crate::record) fn started(&mut self, queue_wait: Nanos, start_lag: Nanos) {
         self.queue_wait.saturating_record(queue_wait);
         self.start_lag.saturating_record(start_lag);
     }
 
     /// Records what came after the start, and all parts together.
     #[inline]
-    pub(super) fn ended(&mut self, split: &Split) {
+    pub(in crate::record) fn ended(&mut self, split: &Split) {
         self.send_lag.saturating_record(split.send_lag);
         if let Some(read_lag) = split.read_lag {
             self.read_lag.saturating_record(read_lag);
@@ -97,7 +97,7 @@ impl Parts {
         }
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in crate::record) fn add(&mut self, other: &Self) {
         for (sum, more) in self.each_mut().into_iter().zip(other.each()) {
             sum.add(more);
         }
@@ -105,7 +105,7 @@ impl Parts {
         self.doubt = self.doubt.saturating_add(other.doubt);
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(in crate::record) fn reset(&mut self) {
         for histogram in self.each_mut() {
             if !histogram.is_empty() {
                 histogram.reset();

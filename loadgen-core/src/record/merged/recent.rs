@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Histogram, Sparse, new_histogram};
+use crate::record::{Histogram, Sparse, new_histogram};
 
 /// The samples of one series over about a second, and those of the ten seconds before it.
 #[derive(Debug, Clone)]
@@ -21,6 +21,19 @@ impl Recent {
             second: new_histogram(),
             before: VecDeque::new(),
         }
+    }
+
+    /// The samples of these stretches, the oldest first; the last one is the second that was last.
+    #[must_use]
+    pub fn of(stretches: impl IntoIterator<Item = Histogram>) -> Self {
+        let mut stretches = stretches.into_iter();
+        let mut recent = Self::new();
+        recent.second = stretches.next().unwrap_or_else(new_histogram);
+        for stretch in stretches {
+            recent.before.push_back(Sparse::of(&recent.second));
+            recent.second = stretch;
+        }
+        recent
     }
 
     /// The samples of the last second.

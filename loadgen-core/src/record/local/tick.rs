@@ -1,143 +1,99 @@
 //! What one worker measured of one scenario between two swaps.
 
-use std::time::Duration;
-
-use super::histogram::FewOrMany;
-use super::series::Happened;
-use super::silence::Activity;
-use super::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
+use super::activity::Activity;
+use super::few::FewOrMany;
+use super::tally::Tally;
 use crate::clock::Nanos;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Failure;
+use crate::record::{ByteCount, ConnectionCounts, Histogram, Ledger, Names, Parts, new_histogram};
 use crate::workload::{Levels, MessageFault, SampleKind, Split, StepSample};
-
-/// The names of what a scenario records.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// The scenario's own.
-    pub scenario: String,
-    /// What it speaks.
-    pub protocol: String,
-    /// Whether its load model is open.
-    pub open: bool,
-    /// Its steps, pauses left out.
-    pub steps: Vec<String>,
-    /// Its custom counters.
-    pub counters: Vec<String>,
-    /// Its custom gauges.
-    pub gauges: Vec<String>,
-    /// Its custom timings.
-    pub timings: Vec<String>,
-    /// Its labels, for metrics: name and value.
-    pub tags: Vec<(String, String)>,
-    /// Its targets.
-    pub targets: Vec<String>,
-    /// Start lag above this counts as late.
-    pub late_after: Duration,
-}
 
 /// One worker's figures of one scenario over one tick, about a second. Used again and again.
 #[derive(Debug)]
-pub struct Tick {
-    pub(super) ledger: Ledger,
-    pub(super) started_in_time: u64,
-    pub(super) unanswered: u64,
-    pub(super) dropped_unanswered: u64,
-    pub(super) youngest_unanswered: Nanos,
-    pub(super) youngest_cut_off: Nanos,
-    pub(super) users_busy: u64,
+pub(crate) struct Tick {
+    pub(in crate::record) ledger: Ledger,
+    pub(in crate::record) started_in_time: u64,
+    pub(in crate::record) unanswered: u64,
+    pub(in crate::record) dropped_unanswered: u64,
+    pub(in crate::record) youngest_unanswered: Nanos,
+    pub(in crate::record) youngest_cut_off: Nanos,
+    pub(in crate::record) users_busy: u64,
     /// What happened by the second in which it did. Most ticks hold one or two.
-    pub(super) happened: Vec<(u64, Happened)>,
-    pub(super) activity: Activity,
+    pub(in crate::record) happened: Vec<(u64, Happened)>,
+    pub(in crate::record) activity: Activity,
     /// Response times by the second in which the iteration was due. Most ticks hold one or two.
-    pub(super) response_time: Vec<(u64, Histogram)>,
-    pub(super) service_time: Histogram,
-    pub(super) parts: Parts,
-    pub(super) saturated_samples: u64,
-    pub(super) outcomes: Tally,
-    pub(super) examples: Vec<(Failure, String)>,
-    pub(super) bytes: ByteCount,
-    pub(super) connections: ConnectionCounts,
-    pub(super) connect_time: Histogram,
-    pub(super) back_off: Option<Histogram>,
-    pub(super) targets: Vec<TargetTick>,
-    pub(super) steps: Vec<StepTick>,
-    pub(super) backends: Vec<BackendTick>,
-    pub(super) new_backends: Vec<String>,
-    pub(super) counters: Vec<u64>,
-    pub(super) gauges: Vec<Option<f64>>,
-    pub(super) timings: Vec<Histogram>,
-    pub(super) levels: Levels,
+    pub(in crate::record) response_time: Vec<(u64, Histogram)>,
+    pub(in crate::record) service_time: Histogram,
+    pub(in crate::record) parts: Parts,
+    pub(in crate::record) saturated_samples: u64,
+    pub(in crate::record) outcomes: Tally,
+    pub(in crate::record) examples: Vec<(Failure, String)>,
+    pub(in crate::record) bytes: ByteCount,
+    pub(in crate::record) connections: ConnectionCounts,
+    pub(in crate::record) connect_time: Histogram,
+    pub(in crate::record) back_off: Option<Histogram>,
+    pub(in crate::record) targets: Vec<TargetTick>,
+    pub(in crate::record) steps: Vec<StepTick>,
+    pub(in crate::record) backends: Vec<BackendTick>,
+    pub(in crate::record) new_backends: Vec<String>,
+    pub(in crate::record) counters: Vec<u64>,
+    pub(in crate::record) gauges: Vec<Option<f64>>,
+    pub(in crate::record) timings: Vec<Histogram>,
+    pub(in crate::record) levels: Levels,
     /// Emptied histograms for seconds and backends to come.
     pool: Vec<Histogram>,
+}
+
+/// Counts of what happened in one second.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::record) struct Happened {
+    pub(in crate::record) started: u64,
+    pub(in crate::record) completed: u64,
+    pub(in crate::record) failed: u64,
+    /// The most that were busy.
+    pub(in crate::record) users: u64,
+    pub(in crate::record) connections: ConnectionCounts,
+}
+
+impl Happened {
+    #[inline]
+    pub(in crate::record) fn busy(&mut self, users: u64) {
+        self.users = self.users.max(users);
+    }
+
+    #[inline]
+    pub(in crate::record) fn ended(&mut self, is_ok: bool) {
+        self.completed += u64::from(is_ok);
+        self.failed += u64::from(!is_ok);
+    }
 }
 
 /// The most seconds of due times that one tick tells apart.
 const MOST_SECONDS: usize = 64;
 
-/// The most classes of failures told apart: a service or a workload that makes up a code for each
-/// answer must not fill our memory.
-pub(super) const MOST_CLASSES: usize = 128;
-
-/// How often each outcome was seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    ok: u64,
-    failed: Vec<(Failure, u64)>,
-}
-
-impl Tally {
-    #[inline]
-    pub(super) fn add(&mut self, outcome: Outcome, count: u64) {
-        match outcome {
-            Outcome::Ok => self.ok += count,
-            Outcome::Failed(failure) => {
-                let seen = self.failed.iter_mut().find(|(seen, _)| *seen == failure);
-                if let Some((_, total)) = seen {
-                    *total += count;
-                } else if failure == Failure::Others || self.failed.len() < MOST_CLASSES {
-                    self.failed.push((failure, count));
-                } else {
-                    self.add(Failure::Others.into(), count);
-                }
-            }
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
-        let ok = (self.ok > 0).then_some((Outcome::Ok, self.ok));
-        let failed = self.failed.iter().map(|(f, n)| (Outcome::Failed(*f), *n));
-        ok.into_iter().chain(failed)
-    }
-
-    fn clear(&mut self) {
-        self.ok = 0;
-        self.failed.clear();
-    }
-}
-
 /// One step's part of a tick, beside what a single step shares with its iteration.
 #[derive(Debug, Default)]
-pub(super) struct StepTick {
-    pub(super) times: Option<Box<StepTimes>>,
-    pub(super) outcomes: Tally,
-    pub(super) unanswered: u64,
-    pub(super) youngest_unanswered: Option<Nanos>,
-    pub(super) youngest_cut_off: Option<Nanos>,
-    pub(super) sent: u64,
-    pub(super) received: u64,
-    pub(super) faults: [u64; MessageFault::ALL.len()],
-    pub(super) samples: [Option<Histogram>; SampleKind::ALL.len()],
+pub(in crate::record) struct StepTick {
+    pub(in crate::record) times: Option<Box<StepTimes>>,
+    pub(in crate::record) outcomes: Tally,
+    pub(in crate::record) unanswered: u64,
+    pub(in crate::record) youngest_unanswered: Option<Nanos>,
+    pub(in crate::record) youngest_cut_off: Option<Nanos>,
+    pub(in crate::record) sent: u64,
+    pub(in crate::record) received: u64,
+    pub(in crate::record) faults: [u64; MessageFault::ALL.len()],
+    pub(in crate::record) samples: [Option<Histogram>; SampleKind::ALL.len()],
 }
 
 #[derive(Debug)]
-pub(super) struct StepTimes {
-    pub(super) response_time: Histogram,
-    pub(super) service_time: Histogram,
-    pub(super) parts: Parts,
+pub(in crate::record) struct StepTimes {
+    pub(in crate::record) response_time: Histogram,
+    pub(in crate::record) service_time: Histogram,
+    pub(in crate::record) parts: Parts,
 }
 
 impl StepTimes {
-    pub(super) fn new() -> Self {
+    pub(in crate::record) fn new() -> Self {
         Self {
             response_time: new_histogram(),
             service_time: new_histogram(),
@@ -147,22 +103,22 @@ impl StepTimes {
 }
 
 /// The lesser of two ages, where there is any.
-pub(super) fn youngest(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+pub(in crate::record) fn youngest(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
     one.into_iter().chain(other).min()
 }
 
 /// One target's part of a tick.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TargetTick {
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    pub(super) unanswered: u64,
-    pub(super) connections: ConnectionCounts,
+pub(in crate::record) struct TargetTick {
+    pub(in crate::record) completed: u64,
+    pub(in crate::record) failed: u64,
+    pub(in crate::record) unanswered: u64,
+    pub(in crate::record) connections: ConnectionCounts,
 }
 
 impl TargetTick {
     #[inline]
-    pub(super) fn ended(&mut self, is_ok: bool) {
+    pub(in crate::record) fn ended(&mut self, is_ok: bool) {
         self.completed += u64::from(is_ok);
         self.failed += u64::from(!is_ok);
     }
@@ -170,16 +126,16 @@ impl TargetTick {
 
 /// One backend's part of a tick, by the worker's own number for it.
 #[derive(Debug)]
-pub(super) struct BackendTick {
-    pub(super) requests: u64,
-    pub(super) failed: u64,
-    pub(super) response_time: FewOrMany,
+pub(in crate::record) struct BackendTick {
+    pub(in crate::record) requests: u64,
+    pub(in crate::record) failed: u64,
+    pub(in crate::record) response_time: FewOrMany,
 }
 
 impl Tick {
     /// An empty tick.
     #[must_use]
-    pub fn new(names: &Names) -> Self {
+    pub(crate) fn new(names: &Names) -> Self {
         Self {
             ledger: Ledger::default(),
             started_in_time: 0,
@@ -213,12 +169,12 @@ impl Tick {
     }
 
     /// Says what stands at its end.
-    pub fn set_levels(&mut self, levels: Levels) {
+    pub(crate) fn set_levels(&mut self, levels: Levels) {
         self.levels = levels;
     }
 
     /// Empties it for the next use and keeps its memory.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::record) fn clear(&mut self) {
         self.ledger = Ledger::default();
         self.started_in_time = 0;
         self.unanswered = 0;
@@ -280,7 +236,7 @@ impl Tick {
 
     /// The response times of iterations due in this second.
     #[inline]
-    pub(super) fn response_time_of(&mut self, second: u64) -> &mut Histogram {
+    pub(in crate::record) fn response_time_of(&mut self, second: u64) -> &mut Histogram {
         let found = self
             .response_time
             .iter()
@@ -304,7 +260,7 @@ impl Tick {
 
     /// What happened in this second.
     #[inline]
-    pub(super) fn happened_in(&mut self, second: u64) -> &mut Happened {
+    pub(in crate::record) fn happened_in(&mut self, second: u64) -> &mut Happened {
         let found = self.happened.iter().rposition(|(of, _)| *of == second);
         let index = found.unwrap_or_else(|| {
             self.happened.push((second, Happened::default()));
@@ -313,7 +269,7 @@ impl Tick {
         &mut self.happened[index].1
     }
 
-    pub(super) fn record_step(&mut self, sample: &StepSample) {
+    pub(in crate::record) fn record_step(&mut self, sample: &StepSample) {
         if let Some(step) = self.steps.get_mut(sample.step) {
             let times = step.times.get_or_insert_with(|| Box::new(StepTimes::new()));
             let split = &sample.split;
@@ -326,7 +282,7 @@ impl Tick {
     }
 
     /// A step of several was given up that an answer was owed to.
-    pub(super) fn step_unanswered(&mut self, step: usize, split: &Split) {
+    pub(in crate::record) fn step_unanswered(&mut self, step: usize, split: &Split) {
         if let Some(step) = self.steps.get_mut(step) {
             let times = step.times.get_or_insert_with(|| Box::new(StepTimes::new()));
             let (age, service_time) = (split.response_time(), split.service_time);
@@ -340,7 +296,12 @@ impl Tick {
     }
 
     #[inline]
-    pub(super) fn record_backend(&mut self, index: usize, ok: bool, response_time: Nanos) {
+    pub(in crate::record) fn record_backend(
+        &mut self,
+        index: usize,
+        ok: bool,
+        response_time: Nanos,
+    ) {
         while self.backends.len() <= index {
             self.backends.push(BackendTick {
                 requests: 0,
@@ -354,7 +315,7 @@ impl Tick {
         backend.response_time.record(response_time);
     }
 
-    pub(super) fn forget_warm_up(&mut self) {
+    pub(in crate::record) fn forget_warm_up(&mut self) {
         self.bytes = ByteCount::default();
         self.counters.fill(0);
         self.gauges.fill(None);

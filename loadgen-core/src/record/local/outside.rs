@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use super::Recorder;
+use super::recorder::Recorder;
 use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
@@ -15,7 +15,7 @@ use crate::workload::{
 /// The observer of a workload as a whole: passes on to the recorder what happens between
 /// iterations. What comes before measuring begins is told apart by the time; an iteration's own
 /// observer knows its phase.
-pub struct Outside {
+pub(crate) struct Outside {
     recorder: Rc<Recorder>,
     clock: Clock,
     measure_from: Cell<Nanos>,
@@ -31,7 +31,7 @@ impl fmt::Debug for Outside {
 impl Outside {
     /// An observer that measures nothing yet.
     #[must_use]
-    pub fn new(recorder: Rc<Recorder>, clock: Clock) -> Self {
+    pub(crate) fn new(recorder: Rc<Recorder>, clock: Clock) -> Self {
         Self {
             recorder,
             clock,
@@ -41,7 +41,7 @@ impl Outside {
     }
 
     /// Says when measuring begins.
-    pub fn begin(&self, measure_from: Nanos) {
+    pub(crate) fn begin(&self, measure_from: Nanos) {
         self.measure_from.set(measure_from);
     }
 

@@ -7,79 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Nanos;
+use crate::record::local::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
 
 /// A silence at the end of the load that lasts longer than this is no slow answer any more, unless
 /// answers are slow.
 pub const LONG_SILENCE: Nanos = 1_000_000_000;
 
-const SLOT: Nanos = 10_000_000;
-const SLOTS_PER_SECOND: u64 = 100;
 /// How many seconds wait for slow workers before they are looked at for good.
 const OPEN_SECONDS: usize = 60;
-
-/// The marked hundredths of one second, a bit each.
-#[derive(Debug, Clone, Copy, Default)]
-struct Marks {
-    under_way: u128,
-    ok: u128,
-    /// A worker stood still: whether anything came is not known.
-    still: u128,
-}
-
-/// A worker that has not looked for longer stood still.
-const LONGEST_BEAT: Nanos = 50_000_000;
-
-/// One worker's marks, or all workers' together, by second.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Activity {
-    seconds: BTreeMap<u64, Marks>,
-    /// Until when the last mark of each kind reaches: what falls before is marked already.
-    marked_until: [Nanos; 2],
-}
-
-const UNDER_WAY: usize = 0;
-const OK: usize = 1;
-const STILL: usize = 2;
-
-impl Activity {
-    /// An iteration ended ok, so long after measuring began.
-    #[inline]
-    pub(super) fn ok(&mut self, at: Nanos) {
-        // Mostly in the same hundredth as the one before.
-        if at >= self.marked_until[OK] || at + SLOT < self.marked_until[OK] {
-            self.mark(OK, at / SLOT);
-            self.marked_until[OK] = (at / SLOT + 1) * SLOT;
-        }
-    }
-
-    /// Iterations were under way all the time from one moment at which that was looked at to the next.
-    /// Where we stood still in between, that is no silence of the service's, nor the end of one.
-    pub(super) fn under_way(&mut self, from: Nanos, to: Nanos) {
-        let kind = if to.saturating_sub(from) > LONGEST_BEAT {
-            STILL
-        } else {
-            UNDER_WAY
-        };
-        for slot in from / SLOT..=to / SLOT {
-            self.mark(kind, slot);
-        }
-    }
-
-    fn mark(&mut self, kind: usize, slot: u64) {
-        let marks = self.seconds.entry(slot / SLOTS_PER_SECOND).or_default();
-        let marks = match kind {
-            OK => &mut marks.ok,
-            STILL => &mut marks.still,
-            _ => &mut marks.under_way,
-        };
-        *marks |= 1 << (slot % SLOTS_PER_SECOND);
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.seconds.clear();
-        self.marked_until = [0; 2];
-    }
-}
 
 /// A stretch of silence, counted from when measuring began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,34 +3,50 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{ConnectionCounts, Histogram, SeriesPoint, Sparse};
+use crate::record::local::Happened;
+use crate::record::{ConnectionCounts, Histogram, Sparse};
 
 /// How long a second stays open for late samples.
 const OPEN_SECONDS: u64 = 60;
 /// The most points kept; above it neighbours merge.
 const MOST_POINTS: usize = 600;
 
-/// Counts of what happened in one second.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Happened {
-    pub(super) started: u64,
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    /// The most that were busy.
-    pub(super) users: u64,
-    pub(super) connections: ConnectionCounts,
+/// One stretch of the run over time.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SeriesPoint {
+    /// Seconds from the scenario's start to the point's beginning.
+    pub t_s: u64,
+    /// How many seconds it covers: 1 until neighbours had to be merged.
+    pub seconds: u64,
+    /// Iterations that started in it.
+    pub started: u64,
+    /// Iterations that completed in it.
+    pub completed: u64,
+    /// Iterations that failed in it.
+    pub failed: u64,
+    /// The most users busy in it.
+    pub users: u64,
+    /// What became of connections in it; the first point has those before the clock started too.
+    pub connections: ConnectionCounts,
+    /// Response times of the iterations that were due in it.
+    pub response_time: Sparse,
 }
 
-impl Happened {
-    #[inline]
-    pub(super) fn busy(&mut self, users: u64) {
-        self.users = self.users.max(users);
-    }
-
-    #[inline]
-    pub(super) fn ended(&mut self, is_ok: bool) {
-        self.completed += u64::from(is_ok);
-        self.failed += u64::from(!is_ok);
+impl SeriesPoint {
+    /// A stretch in which nothing has happened.
+    #[must_use]
+    pub fn empty(t_s: u64, seconds: u64) -> Self {
+        Self {
+            t_s,
+            seconds,
+            started: 0,
+            completed: 0,
+            failed: 0,
+            users: 0,
+            connections: ConnectionCounts::default(),
+            response_time: Sparse::default(),
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! What happened in one scenario between two snapshots.
 //!
 //! Owns the figures of about a second, for those who watch, and the times of the ten before it. The
-//! run's own are `merge`'s.
+//! run's own are `merger`'s.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::tick::{BackendTick, StepTick};
-use super::{Ledger, Names, Recent, Tick};
+use super::Recent;
+use crate::record::local::{BackendTick, StepTick, Tick};
+use crate::record::{Ledger, Names};
 use crate::workload::SampleKind;
 
 /// The longest that the stretches before an interval may be together: ten seconds, with room for
@@ -213,7 +214,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::record::histogram::FewOrMany;
+    use crate::record::local::FewOrMany;
 
     /// Intervals of these milliseconds, with one sample each; how many of them the last knows of.
     #[test_case(&[1_000; 4], 4, 4_000; "as many as there are")]

@@ -1,0 +1,24 @@
+//! What a worker thread enters into: nobody else touches it while it is filled.
+//!
+//! A [`Recorder`] fills one [`Tick`]'s figures, without locks and, once warm, without allocating.
+
+mod activity;
+mod bounds;
+mod few;
+mod muted;
+mod outside;
+mod recorder;
+mod tally;
+mod tick;
+mod told;
+
+pub(in crate::record) use activity::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
+pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+#[cfg(test)]
+pub(in crate::record) use few::FewOrMany;
+pub(crate) use muted::Muted;
+pub(crate) use outside::Outside;
+pub(crate) use recorder::Recorder;
+pub(crate) use tick::Tick;
+pub(in crate::record) use tick::{BackendTick, Happened, StepTick, TargetTick, youngest};
+pub(crate) use told::{Ended, Started, Unanswered};

@@ -1,0 +1,232 @@
+//! One worker's recorder of one scenario.
+
+mod example;
+mod observe;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use super::tick::Tick;
+use super::told::{Ended, Started, Unanswered};
+use crate::clock::Nanos;
+use crate::record::{HIGHEST_NS, Names};
+use crate::secrets::Secrets;
+
+/// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
+/// without allocating.
+pub(crate) struct Recorder {
+    tick: RefCell<Box<Tick>>,
+    identities: RefCell<Vec<Box<[u8]>>>,
+    single_step: bool,
+    secrets: Secrets,
+    origin: Cell<Nanos>,
+    is_measuring: Cell<bool>,
+    users_busy: Cell<u64>,
+    /// Of these, those that rest on purpose.
+    users_resting: Cell<u64>,
+    /// The last moment that was heard of.
+    now: Cell<Nanos>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// A recorder with an empty tick.
+    #[must_use]
+    pub(crate) fn new(names: &Names) -> Self {
+        Self {
+            tick: RefCell::new(Box::new(Tick::new(names))),
+            identities: RefCell::new(Vec::new()),
+            single_step: names.steps.len() == 1,
+            secrets: Secrets::default(),
+            origin: Cell::new(0),
+            is_measuring: Cell::new(false),
+            users_busy: Cell::new(0),
+            users_resting: Cell::new(0),
+            now: Cell::new(0),
+        }
+    }
+
+    /// The same, with these masked in what servers say.
+    #[must_use]
+    pub(crate) fn masking(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// Sets where the series' seconds count from. To be called before the load begins.
+    pub(crate) fn begin(&self, origin: Nanos) {
+        self.origin.set(origin);
+        self.forget_warm_up();
+    }
+
+    /// Forgets what the tick holds so far that belongs to no iteration, bytes and custom metrics:
+    /// it takes somebody who knows the time to tell those of the warm-up apart. What became of
+    /// connections stays.
+    pub(crate) fn forget_warm_up(&self) {
+        self.tick.borrow_mut().forget_warm_up();
+    }
+
+    /// Measuring has begun: what came before is forgotten. Whoever first knows says so; from then on
+    /// nothing is forgotten any more.
+    #[inline]
+    pub(crate) fn begin_measuring(&self) {
+        if !self.is_measuring.replace(true) {
+            self.forget_warm_up();
+        }
+    }
+
+    /// The seconds from where they count until `at`.
+    #[inline]
+    fn second(&self, at: Nanos) -> u64 {
+        at.saturating_sub(self.origin.get()) / 1_000_000_000
+    }
+
+    /// Says what time it is, for what follows and tells no time of its own.
+    #[inline]
+    pub(crate) fn at(&self, now: Nanos) {
+        self.now.set(now);
+    }
+
+    /// Takes the tick so far and goes on with `empty`.
+    #[must_use]
+    pub(crate) fn swap(&self, empty: Box<Tick>) -> Box<Tick> {
+        let mut full = self.tick.replace(empty);
+        full.users_busy = self.users_busy.get();
+        full
+    }
+
+    /// Says that it is `now`, and that it was `before` when this was last said: users that are busy now
+    /// were so in between, as far as anybody knows.
+    pub(crate) fn beat(&self, before: Nanos, now: Nanos, asks: bool) {
+        self.at(now);
+        let busy = self.users_busy.get();
+        if busy > 0 {
+            let origin = self.origin.get();
+            let mut tick = self.tick.borrow_mut();
+            tick.happened_in(self.second(now)).busy(busy);
+            if asks && busy > self.users_resting.get() {
+                let (from, to) = (before.saturating_sub(origin), now.saturating_sub(origin));
+                tick.activity.under_way(from, to);
+            }
+        }
+    }
+
+    /// Arrivals fell due, or iterations were handed out.
+    #[inline]
+    pub(crate) fn planned(&self, count: u64) {
+        self.tick.borrow_mut().ledger.planned += count;
+    }
+
+    /// Arrivals will never start.
+    pub(crate) fn dropped(&self, count: u64) {
+        self.tick.borrow_mut().ledger.dropped += count;
+    }
+
+    /// An iteration of a closed model starts: handed out and begun at once.
+    #[inline]
+    pub(crate) fn started_closed(&self, at: Nanos) {
+        self.begin_measuring();
+        let mut tick = self.tick.borrow_mut();
+        tick.ledger.planned += 1;
+        tick.ledger.started += 1;
+        tick.started_in_time += 1;
+        self.busy(&mut tick, at);
+    }
+
+    /// A planned arrival starts.
+    #[inline]
+    pub(crate) fn started_open(&self, started: &Started) {
+        self.begin_measuring();
+        let mut tick = self.tick.borrow_mut();
+        tick.ledger.started += 1;
+        tick.ledger.late += u64::from(started.is_late);
+        tick.started_in_time += u64::from(started.is_in_time);
+        tick.parts.started(started.queue_wait, started.start_lag);
+        self.busy(&mut tick, started.at);
+    }
+
+    #[inline]
+    fn busy(&self, tick: &mut Tick, at: Nanos) {
+        let busy = self.users_busy.get() + 1;
+        self.users_busy.set(busy);
+        self.now.set(at);
+        let happened = tick.happened_in(self.second(at));
+        happened.started += 1;
+        happened.busy(busy);
+    }
+
+    /// An iteration ended by itself.
+    #[inline]
+    pub(crate) fn ended(&self, ended: &Ended) {
+        self.users_busy.set(self.users_busy.get() - 1);
+        let is_ok = ended.outcome.is_ok();
+        let response_time = ended.split.response_time();
+        let mut tick = self.tick.borrow_mut();
+        let happened = tick.happened_in(self.second(ended.at));
+        happened.ended(is_ok);
+        if is_ok {
+            tick.ledger.completed += 1;
+            let since = ended.at.saturating_sub(self.origin.get());
+            tick.activity.ok(since);
+        } else {
+            tick.ledger.failed += 1;
+        }
+        if let Some(target) = tick.targets.get_mut(ended.target) {
+            target.ended(is_ok);
+        }
+        tick.outcomes.add(ended.outcome, 1);
+        tick.response_time_of(self.second(ended.due))
+            .saturating_record(response_time);
+        tick.service_time
+            .saturating_record(ended.split.service_time);
+        tick.parts.ended(&ended.split);
+        if response_time > HIGHEST_NS {
+            tick.saturated_samples += 1;
+        }
+        if let (true, Some(backend)) = (self.single_step, ended.backend) {
+            tick.record_backend(usize::from(backend), is_ok, response_time);
+        }
+    }
+
+    /// An iteration was cut off by the end of the run; maybe one that an answer was owed to.
+    pub(crate) fn interrupted(&self, unanswered: Option<&Unanswered>) {
+        self.users_busy.set(self.users_busy.get() - 1);
+        let mut tick = self.tick.borrow_mut();
+        tick.ledger.interrupted += 1;
+        if let Some(unanswered) = unanswered {
+            let service_time = unanswered.split.service_time;
+            tick.service_time.saturating_record(service_time);
+            tick.youngest_cut_off = tick.youngest_cut_off.min(service_time);
+            if let Some(target) = tick.targets.get_mut(unanswered.target) {
+                target.unanswered += 1;
+            }
+            if let Some((step, split)) = unanswered.step {
+                tick.step_unanswered(step, &split);
+            }
+            self.unanswered(&mut tick, unanswered);
+        }
+    }
+
+    /// One of the arrivals that were [`dropped`](Self::dropped) was so because the service kept all
+    /// users busy.
+    pub(crate) fn dropped_unanswered(&self, unanswered: &Unanswered) {
+        let mut tick = self.tick.borrow_mut();
+        tick.dropped_unanswered += 1;
+        self.unanswered(&mut tick, unanswered);
+    }
+
+    fn unanswered(&self, tick: &mut Tick, unanswered: &Unanswered) {
+        let age = unanswered.split.response_time();
+        tick.unanswered += 1;
+        tick.youngest_unanswered = tick.youngest_unanswered.min(age);
+        tick.response_time_of(self.second(unanswered.due))
+            .saturating_record(age);
+        tick.parts
+            .undelayed
+            .saturating_record(unanswered.split.undelayed());
+    }
+}

@@ -1,0 +1,156 @@
+//! What workloads tell a recorder while measuring goes on.
+
+use super::Recorder;
+use super::example::shorten;
+use crate::clock::Nanos;
+use crate::outcome::Failure;
+use crate::record::local::Tick;
+use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+use crate::record::{ConnectionCounts, new_histogram};
+use crate::text;
+use crate::workload::{
+    BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
+    TargetIndex, Timing,
+};
+
+impl Observer for Recorder {
+    fn step(&self, sample: StepSample) {
+        let mut tick = self.tick.borrow_mut();
+        tick.record_step(&sample);
+        if let Some(backend) = sample.backend {
+            let ok = sample.outcome.is_ok();
+            let response_time = sample.split.response_time();
+            tick.record_backend(usize::from(backend), ok, response_time);
+        }
+    }
+
+    fn sample(&self, step: usize, kind: SampleKind, value: Nanos) {
+        let mut tick = self.tick.borrow_mut();
+        if let Some(step) = tick.steps.get_mut(step) {
+            step.samples[kind as usize]
+                .get_or_insert_with(new_histogram)
+                .saturating_record(value);
+        }
+    }
+
+    fn messages(&self, step: usize, sent: u64, received: u64) {
+        let mut tick = self.tick.borrow_mut();
+        if let Some(step) = tick.steps.get_mut(step) {
+            step.sent += sent;
+            step.received += received;
+        }
+    }
+
+    fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
+        let mut tick = self.tick.borrow_mut();
+        if let Some(step) = tick.steps.get_mut(step) {
+            let sum = &mut step.faults[fault as usize];
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    #[inline]
+    fn backend(&self, identity: &[u8]) -> BackendIndex {
+        let mut identities = self.identities.borrow_mut();
+        let index = match identities.iter().position(|seen| **seen == *identity) {
+            Some(index) => index,
+            None if identities.len() < MOST_BACKENDS => {
+                // A service that names each request anew must not fill our memory.
+                let last = identities.len() + 1 == MOST_BACKENDS;
+                let name = if last {
+                    OTHER_BACKENDS.to_owned()
+                } else {
+                    let identity = String::from_utf8_lossy(identity);
+                    text::line(&self.secrets.masked(&identity))
+                };
+                self.tick.borrow_mut().new_backends.push(name);
+                identities.push(if last {
+                    Box::default()
+                } else {
+                    identity.into()
+                });
+                identities.len() - 1
+            }
+            None => MOST_BACKENDS - 1,
+        };
+        BackendIndex::try_from(index).expect("bounded above")
+    }
+
+    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        let known = |tick: &Tick| {
+            let examples = &tick.examples;
+            examples.len() >= MOST_CLASSES || examples.iter().any(|(seen, _)| *seen == failure)
+        };
+        if !known(&self.tick.borrow()) {
+            // Not under the borrow: the caller's closure may record something itself.
+            // Before anything is cut.
+            let mut example = text::line(&self.secrets.masked(&detail()));
+            shorten(&mut example);
+            self.tick.borrow_mut().examples.push((failure, example));
+        }
+    }
+
+    fn connection(&self, target: TargetIndex, event: ConnectionEvent) {
+        let mut tick = self.tick.borrow_mut();
+        let mut counts = ConnectionCounts::default();
+        match event {
+            ConnectionEvent::Opened {
+                connect_time,
+                reconnected,
+            } => {
+                counts.opened = 1;
+                counts.reconnected = u64::from(reconnected);
+                tick.connect_time.saturating_record(connect_time);
+            }
+            ConnectionEvent::Failed => counts.failed = 1,
+            ConnectionEvent::Dropped => counts.dropped = 1,
+        }
+        tick.connections += counts;
+        tick.happened_in(self.second(self.now.get())).connections += counts;
+        if let Some(target) = tick.targets.get_mut(target) {
+            target.connections += counts;
+        }
+    }
+
+    fn backed_off(&self, rest: Nanos) {
+        self.tick
+            .borrow_mut()
+            .back_off
+            .get_or_insert_with(new_histogram)
+            .saturating_record(rest);
+    }
+
+    #[inline]
+    fn bytes(&self, sent: u64, received: u64) {
+        let mut tick = self.tick.borrow_mut();
+        tick.bytes.sent += sent;
+        tick.bytes.received += received;
+    }
+
+    fn rests(&self, begins: bool) {
+        let resting = self.users_resting.get();
+        self.users_resting.set(if begins {
+            resting + 1
+        } else {
+            resting.saturating_sub(1)
+        });
+    }
+
+    fn count(&self, counter: Counter, delta: u64) {
+        if let Some(sum) = self.tick.borrow_mut().counters.get_mut(counter.place()) {
+            *sum += delta;
+        }
+    }
+
+    fn gauge(&self, gauge: Gauge, value: f64) {
+        if let Some(last) = self.tick.borrow_mut().gauges.get_mut(gauge.place()) {
+            *last = Some(value);
+        }
+    }
+
+    fn timing(&self, timing: Timing, value: Nanos) {
+        if let Some(histogram) = self.tick.borrow_mut().timings.get_mut(timing.place()) {
+            histogram.saturating_record(value);
+        }
+    }
+}

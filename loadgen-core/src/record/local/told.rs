@@ -1,0 +1,66 @@
+//! What the engine tells a recorder of iterations.
+
+use crate::clock::Nanos;
+use crate::outcome::Outcome;
+use crate::workload::{BackendIndex, Split, TargetIndex};
+
+/// An arrival that started. Queue wait and start lag together are its start less its due time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Started {
+    /// When.
+    pub(crate) at: Nanos,
+    /// From due until a user was free: the service's doing.
+    pub(crate) queue_wait: Nanos,
+    /// The rest until it started: the generator's own lateness.
+    pub(crate) start_lag: Nanos,
+    /// Whether that is above the tolerance.
+    pub(crate) is_late: bool,
+    /// Whether it started within the plan's time.
+    pub(crate) is_in_time: bool,
+}
+
+/// An iteration that ended by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    /// When it was due.
+    pub(crate) due: Nanos,
+    /// When it was over for the service.
+    pub(crate) at: Nanos,
+    /// What its time is made of.
+    pub(crate) split: Split,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// Who answered, where that is known.
+    pub(crate) backend: Option<BackendIndex>,
+    /// Which of the scenario's targets it went to.
+    pub(crate) target: TargetIndex,
+}
+
+/// What the service left without an answer: its age is a lower bound of its response time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unanswered {
+    /// When it was due.
+    pub(crate) due: Nanos,
+    /// What the time is made of that it has waited.
+    pub(crate) split: Split,
+    /// The step of several that it was at, and what that step's time is made of.
+    pub(crate) step: Option<(usize, Split)>,
+    /// Which of the scenario's targets it went to, where it was started.
+    pub(crate) target: TargetIndex,
+}
+
+impl Unanswered {
+    /// An arrival that no user came for until then.
+    #[must_use]
+    pub(crate) fn in_line(due: Nanos, until: Nanos) -> Self {
+        Self {
+            due,
+            split: Split {
+                queue_wait: until.saturating_sub(due),
+                ..Split::default()
+            },
+            step: None,
+            target: 0,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Merging the workers' ticks into what a run measured: exactly, by adding histograms.
+
+use std::time::Duration;
+
+use super::series::Series;
+use super::silence::Listener;
+use super::{BackendRecord, Interval, ScenarioRecord, StepRecord, TargetRecord};
+use crate::clock::Nanos;
+use crate::outcome::{Failure, Outcome};
+use crate::record::local::{
+    BackendTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick, Tick, youngest,
+};
+use crate::record::{Histogram, Names, Parts, new_histogram};
+use crate::workload::{Levels, SampleKind};
+
+/// Merges one scenario's ticks from all workers.
+#[derive(Debug)]
+pub(crate) struct Merger {
+    total: ScenarioRecord,
+    interval: Interval,
+    series: Series,
+    listener: Listener,
+    workers: Vec<WorkerState>,
+}
+
+/// What must be remembered of a worker between ticks.
+#[derive(Debug, Clone, Default)]
+struct WorkerState {
+    /// The merged place of each backend by the worker's own number.
+    backends: Vec<usize>,
+    users_busy: u64,
+    levels: Levels,
+}
+
+impl Merger {
+    /// A merger for a scenario on this many workers.
+    #[must_use]
+    pub(crate) fn new(names: &Names, workers: usize) -> Self {
+        let mut total =
+            ScenarioRecord::empty(&names.scenario, &names.protocol, names.open, &names.steps);
+        total.late_after = names.late_after;
+        total.targets = names.targets.iter().map(TargetRecord::empty).collect();
+        let zero = |name: &String| (name.clone(), 0);
+        total.custom.counters = names.counters.iter().map(zero).collect();
+        total.custom.timings = names
+            .timings
+            .iter()
+            .map(|name| (name.clone(), new_histogram()))
+            .collect();
+        Self {
+            total,
+            interval: Interval::new(names),
+            series: Series::new(),
+            listener: Listener::default(),
+            workers: vec![WorkerState::default(); workers],
+        }
+    }
+
+    /// Adds a worker's tick, and empties it. `gauges` are the names of the custom gauges.
+    pub(crate) fn add(&mut self, worker: usize, tick: &mut Tick, gauges: &[String]) {
+        let total = &mut self.total;
+        let interval = &mut self.interval;
+        interval.add(tick);
+        total.ledger += tick.ledger;
+        total.started_in_time += tick.started_in_time;
+        total.saturated_samples += tick.saturated_samples;
+        total.unanswered += tick.unanswered;
+        total.dropped_unanswered += tick.dropped_unanswered;
+        for (total, tick) in [
+            (&mut total.youngest_unanswered, tick.youngest_unanswered),
+            (&mut total.youngest_cut_off, tick.youngest_cut_off),
+        ] {
+            if tick < Nanos::MAX {
+                *total = Some(total.map_or(tick, |youngest| youngest.min(tick)));
+            }
+        }
+        for (due_second, histogram) in &tick.response_time {
+            total.response_time.add(histogram);
+            self.series.response_time(*due_second, histogram);
+        }
+        total.service_time.add(&tick.service_time);
+        total.parts.add(&tick.parts);
+        for (outcome, count) in tick.outcomes.iter() {
+            tally(&mut total.outcomes, outcome, count);
+        }
+        for (failure, example) in tick.examples.drain(..) {
+            let known = total.examples.iter().any(|(seen, _)| *seen == failure);
+            if !known && total.examples.len() < MOST_CLASSES {
+                total.examples.push((failure, example));
+            }
+        }
+        total.bytes.sent += tick.bytes.sent;
+        total.bytes.received += tick.bytes.received;
+        total.connections.counts += tick.connections;
+        total.connections.connect_time.add(&tick.connect_time);
+        if let Some(rests) = &tick.back_off {
+            total.connections.back_off.add(rests);
+        }
+        for (target, from) in total.targets.iter_mut().zip(&tick.targets) {
+            add_target(target, from);
+        }
+        add_steps(&mut total.steps, tick);
+
+        let state = &mut self.workers[worker];
+        for name in tick.new_backends.drain(..) {
+            state.backends.push(place_of(&mut total.backends, name));
+        }
+        for (place, from) in state.backends.iter().zip(&tick.backends) {
+            add_backend(&mut total.backends[*place], from);
+            interval.add_backend(*place, from);
+        }
+        for ((_, sum), delta) in total.custom.counters.iter_mut().zip(&tick.counters) {
+            *sum += delta;
+        }
+        for ((_, sum), delta) in total.custom.timings.iter_mut().zip(&tick.timings) {
+            sum.add(delta);
+        }
+        for (name, value) in gauges.iter().zip(&tick.gauges) {
+            if let Some(value) = value {
+                let gauges = &mut total.custom.gauges;
+                match gauges.iter_mut().find(|(seen, _)| seen == name) {
+                    Some((_, last)) => *last = *value,
+                    None => gauges.push((name.clone(), *value)),
+                }
+            }
+        }
+        state.users_busy = tick.users_busy;
+        state.levels = tick.levels;
+        for (second, happened) in &tick.happened {
+            self.series.happened(*second, *happened);
+        }
+        self.listener.add(&tick.activity);
+        tick.clear();
+    }
+
+    /// Everything so far. Its `series` is filled in by [`finish`](Self::finish) only.
+    #[must_use]
+    pub(crate) fn total(&self) -> &ScenarioRecord {
+        &self.total
+    }
+
+    /// What came since [`next_interval`](Self::next_interval).
+    #[must_use]
+    pub(crate) fn interval(&self) -> &Interval {
+        &self.interval
+    }
+
+    /// Users busy, by each worker's last word.
+    #[must_use]
+    pub(crate) fn users_busy(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.users_busy).sum()
+    }
+
+    /// What stands at the moment, by each worker's last word.
+    #[must_use]
+    pub(crate) fn levels(&self) -> Levels {
+        let mut levels = Levels::default();
+        for worker in &self.workers {
+            levels += worker.levels;
+        }
+        levels
+    }
+
+    /// Says how long the interval was that a snapshot is about to show.
+    pub(crate) fn end_interval(&mut self, length: Duration) {
+        self.interval.length = length;
+        self.total.silence = self.listener.silence();
+    }
+
+    /// Begins a new interval.
+    pub(crate) fn next_interval(&mut self) {
+        self.interval.clear();
+    }
+
+    /// The whole, which took this long.
+    #[must_use]
+    pub(crate) fn finish(mut self, elapsed: Duration) -> ScenarioRecord {
+        self.total.elapsed = elapsed;
+        self.total.series = self.series.points_until(elapsed);
+        self.total.silence = self.listener.silence();
+        self.total
+    }
+}
+
+fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+    let others = Failure::Others.into();
+    if let Some((_, sum)) = into.iter_mut().find(|(seen, _)| *seen == outcome) {
+        *sum += count;
+        return;
+    }
+    let classes = into.iter().filter(|it| !it.0.is_ok()).count();
+    if outcome.is_ok() || outcome == others || classes < MOST_CLASSES {
+        into.push((outcome, count));
+    } else {
+        tally(into, others, count);
+    }
+}
+
+/// The place of the backend of this name. Those beyond the bound share one: the workers' own bounds
+/// would add up.
+fn place_of(backends: &mut Vec<BackendRecord>, name: String) -> usize {
+    let place = |backends: &[BackendRecord], name: &str| {
+        let mut ids = backends.iter().map(|seen| seen.id.as_str());
+        ids.position(|id| id == name)
+    };
+    if let Some(place) = place(backends, &name) {
+        return place;
+    }
+    let name = if backends.len() + 1 < MOST_BACKENDS {
+        name
+    } else {
+        OTHER_BACKENDS.to_owned()
+    };
+    place(backends, &name).unwrap_or_else(|| {
+        backends.push(BackendRecord::empty(name));
+        backends.len() - 1
+    })
+}
+
+/// Where there is one step only, its figures are the iteration's and were recorded there.
+fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
+    if let [only] = steps {
+        for (_, histogram) in &tick.response_time {
+            only.response_time.add(histogram);
+        }
+        only.service_time.add(&tick.service_time);
+        let parts = only
+            .parts
+            .get_or_insert_with(|| Box::new(Parts::of_scenario()));
+        parts.add(&tick.parts);
+        for (outcome, count) in tick.outcomes.iter() {
+            tally(&mut only.outcomes, outcome, count);
+        }
+        only.unanswered += tick.unanswered;
+        let known = |age: Nanos| (age < Nanos::MAX).then_some(age);
+        only.youngest_unanswered =
+            youngest(only.youngest_unanswered, known(tick.youngest_unanswered));
+        only.youngest_cut_off = youngest(only.youngest_cut_off, known(tick.youngest_cut_off));
+    }
+    for (step, from) in steps.iter_mut().zip(&tick.steps) {
+        add_step(step, from);
+    }
+}
+
+fn add_step(step: &mut StepRecord, from: &StepTick) {
+    if let Some(times) = &from.times {
+        step.response_time.add(&times.response_time);
+        step.service_time.add(&times.service_time);
+        let parts = step.parts.get_or_insert_with(|| Box::new(Parts::of_step()));
+        parts.add(&times.parts);
+    }
+    for (outcome, count) in from.outcomes.iter() {
+        tally(&mut step.outcomes, outcome, count);
+    }
+    step.unanswered += from.unanswered;
+    step.youngest_unanswered = youngest(step.youngest_unanswered, from.youngest_unanswered);
+    step.youngest_cut_off = youngest(step.youngest_cut_off, from.youngest_cut_off);
+    step.messages_sent += from.sent;
+    step.messages_received += from.received;
+    for (sum, count) in step.message_faults.iter_mut().zip(from.faults) {
+        *sum = sum.saturating_add(count);
+    }
+    add_samples(&mut step.samples, from);
+}
+
+fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {
+    for (kind, histogram) in SampleKind::ALL.into_iter().zip(&from.samples) {
+        let Some(histogram) = histogram.as_ref().filter(|h| !h.is_empty()) else {
+            continue;
+        };
+        match into.iter_mut().find(|(seen, _)| *seen == kind) {
+            Some((_, sum)) => sum.add(histogram),
+            None => into.push((kind, histogram.clone())),
+        }
+    }
+}
+
+fn add_target(into: &mut TargetRecord, from: &TargetTick) {
+    into.completed += from.completed;
+    into.failed += from.failed;
+    into.unanswered += from.unanswered;
+    into.connections += from.connections;
+}
+
+fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
+    if from.requests == 0 {
+        return;
+    }
+    into.requests += from.requests;
+    into.failed += from.failed;
+    into.response_time.add(&from.response_time.pack());
+}

@@ -1,0 +1,24 @@
+//! Results: what all workers measured together, as it is read.
+
+mod backend;
+mod interval;
+mod merger;
+mod recent;
+mod run;
+mod scenario;
+mod series;
+mod silence;
+mod step;
+
+pub use backend::BackendRecord;
+pub use interval::{Interval, StepInterval};
+pub(crate) use merger::Merger;
+pub use recent::Recent;
+pub use run::{GeneratorRecord, Overrun, RunRecord, WorkerRecord};
+pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord};
+pub use series::SeriesPoint;
+pub use silence::{LONG_SILENCE, Silence, Stretch};
+pub use step::StepRecord;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What a run measured, merged over its workers.
+
+use std::time::Duration;
+
+use super::ScenarioRecord;
+use crate::pacer::Pacing;
+
+/// Everything a run measured.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RunRecord {
+    /// When the load began, by the wall clock; warm-up and `start_after` come after it.
+    pub started_at: std::time::SystemTime,
+    /// From the beginning of the measured part to its end, drain included.
+    pub elapsed: Duration,
+    /// The scenarios, in the order they were given.
+    pub scenarios: Vec<ScenarioRecord>,
+    /// How the generator itself fared.
+    pub generator: GeneratorRecord,
+    /// Whether a stop was asked for before the plan was done.
+    pub stopped: bool,
+    /// What a workload said when it panicked; the run ended early because of it.
+    pub panic: Option<String>,
+    /// That more arrivals stood in line than may; the run ended early because of it.
+    pub overrun: Option<Overrun>,
+}
+
+/// A line of arrivals that grew too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overrun {
+    /// Whose arrivals.
+    pub scenario: String,
+    /// How many stood in line on one worker.
+    pub in_line: u64,
+    /// Over how many workers the scenario was spread.
+    pub workers: u64,
+}
+
+impl Overrun {
+    /// A line of this scenario's that was so long on one of so many workers.
+    #[must_use]
+    pub fn new(scenario: impl Into<String>, in_line: u64, workers: u64) -> Self {
+        Self {
+            scenario: scenario.into(),
+            in_line,
+            workers,
+        }
+    }
+}
+
+impl RunRecord {
+    /// The record of a run that came to its planned end.
+    #[must_use]
+    pub fn new(
+        started_at: std::time::SystemTime,
+        elapsed: Duration,
+        scenarios: Vec<ScenarioRecord>,
+        generator: GeneratorRecord,
+    ) -> Self {
+        Self {
+            started_at,
+            elapsed,
+            scenarios,
+            generator,
+            stopped: false,
+            panic: None,
+            overrun: None,
+        }
+    }
+}
+
+/// How the generator itself fared.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct GeneratorRecord {
+    /// Each worker thread.
+    pub workers: Vec<WorkerRecord>,
+    /// How open models waited for what was due.
+    pub pacing: Pacing,
+    /// The part of the measured time for which a control group that this process was in was
+    /// stopped, because its quota of processor time was used up: 0 to 1. The system adds up the
+    /// time over processors. `None` where it does not tell.
+    pub throttled_share: Option<f64>,
+}
+
+/// How one worker thread fared.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct WorkerRecord {
+    /// Processor time it used over the measured time, 0 to 1; busy polling left out.
+    pub cpu_busy: f64,
+    /// Processor time that busy polling took while there was nothing to do, over the measured time,
+    /// 0 to 1.
+    pub cpu_waiting: f64,
+    /// Time it was ready to run and had no processor, over the measured time, 0 to 1.
+    pub cpu_starved: f64,
+    /// The longest that its heartbeat stood still beyond its period.
+    pub longest_stall: Duration,
+}

@@ -1,0 +1,191 @@
+//! Everything measured of one scenario.
+
+use std::time::Duration;
+
+use super::silence::Silence;
+use super::{BackendRecord, SeriesPoint, StepRecord};
+use crate::clock::Nanos;
+use crate::outcome::{Failure, Outcome};
+use crate::record::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
+
+/// Everything measured of one scenario.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ScenarioRecord {
+    /// The scenario's name.
+    pub name: String,
+    /// What it speaks: `grpc`, `websocket`, or a custom workload's own word.
+    pub protocol: String,
+    /// Whether the load model is open, so that start lag and queue wait mean something.
+    pub open: bool,
+    /// Delays of the generator's above this are late.
+    pub late_after: Duration,
+    /// Every planned iteration.
+    pub ledger: Ledger,
+    /// From its start to the end of its last iteration, at least the planned duration unless
+    /// it was stopped.
+    pub elapsed: Duration,
+    /// Arrivals the plan had started within its own duration (open models): `planned` less those
+    /// that began only after the plan's end or never.
+    pub started_in_time: u64,
+    /// What the service left without an answer: interrupted iterations that one was owed to, and
+    /// arrivals that were dropped because it kept all users busy.
+    pub unanswered: u64,
+    /// Of these, the arrivals.
+    pub dropped_unanswered: u64,
+    /// The least age of what is unanswered: response times above it are lower bounds.
+    pub youngest_unanswered: Option<Nanos>,
+    /// The least service time of what was cut off unanswered: service times above it are lower bounds.
+    pub youngest_cut_off: Option<Nanos>,
+    /// The longest times in which iterations were under way and none ended ok.
+    pub silence: Silence,
+    /// From due until the last reply was received, pauses left out; what is unanswered at its age.
+    pub response_time: Histogram,
+    /// From the request's last byte handed to the system until the reply's last byte received by it,
+    /// pauses left out.
+    pub service_time: Histogram,
+    /// The parts of these times that are not the service time.
+    pub parts: Parts,
+    /// Samples above an hour, recorded as one hour.
+    pub saturated_samples: u64,
+    /// How iterations ended; adds up to completed + failed.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// One example of each failure class.
+    pub examples: Vec<(Failure, String)>,
+    /// Bytes on the wire.
+    pub bytes: ByteCount,
+    /// What became of connections.
+    pub connections: ConnectionRecord,
+    /// Each target.
+    pub targets: Vec<TargetRecord>,
+    /// Each step.
+    pub steps: Vec<StepRecord>,
+    /// Each server that named itself.
+    pub backends: Vec<BackendRecord>,
+    /// Custom metrics.
+    pub custom: CustomRecord,
+    /// The run over time; at most 600 points.
+    pub series: Vec<SeriesPoint>,
+}
+
+/// What became of connections, those before the clock started included.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectionRecord {
+    /// How many.
+    pub counts: ConnectionCounts,
+    /// From resolving the name until ready for requests.
+    pub connect_time: Histogram,
+    /// Rests of iterations before connecting again, by the generator's own choice.
+    pub back_off: Histogram,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetRecord {
+    /// Its address.
+    pub target: String,
+    /// Iterations that went to it and completed.
+    pub completed: u64,
+    /// Iterations that went to it and failed.
+    pub failed: u64,
+    /// Iterations that went to it and were cut off although an answer was owed to them.
+    pub unanswered: u64,
+    /// What became of connections to it.
+    pub connections: ConnectionCounts,
+}
+
+impl TargetRecord {
+    /// One that nothing has gone to yet.
+    #[must_use]
+    pub fn empty(target: impl Into<String>) -> Self {
+        Self {
+            target: target.into(),
+            completed: 0,
+            failed: 0,
+            unanswered: 0,
+            connections: ConnectionCounts::default(),
+        }
+    }
+}
+
+/// Metrics of a custom workload's own.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CustomRecord {
+    /// Counters and their sums.
+    pub counters: Vec<(String, u64)>,
+    /// Gauges and their last values, the last worker's where several set one.
+    pub gauges: Vec<(String, f64)>,
+    /// Timings.
+    pub timings: Vec<(String, Histogram)>,
+}
+
+impl ScenarioRecord {
+    /// What failed or was left unanswered, as a share of all that ended or should have; `None` where
+    /// there was nothing.
+    #[must_use]
+    pub fn error_rate(&self) -> Option<f64> {
+        self.ledger.error_rate(self.unanswered)
+    }
+
+    /// Stands for the server where none put its name to requests.
+    pub const UNNAMED: &str = "(unnamed)";
+
+    /// Requests that no server put its name to, and those of them that failed: replies without an
+    /// identity, and failures without a reply. `None` where no server named itself at all.
+    #[must_use]
+    pub fn unnamed(&self) -> Option<(u64, u64)> {
+        if self.backends.is_empty() {
+            return None;
+        }
+        let outcomes = self.steps.iter().flat_map(|step| &step.outcomes);
+        let (mut requests, mut failed) = (0, 0);
+        for (outcome, count) in outcomes {
+            requests += count;
+            failed += if outcome.is_ok() { 0 } else { *count };
+        }
+        for backend in &self.backends {
+            requests = requests.saturating_sub(backend.requests);
+            failed = failed.saturating_sub(backend.failed);
+        }
+        Some((requests, failed.min(requests)))
+    }
+
+    /// A record of nothing, for a scenario with these step names.
+    #[must_use]
+    pub fn empty(name: &str, protocol: &str, open: bool, steps: &[String]) -> Self {
+        Self {
+            name: name.to_owned(),
+            protocol: protocol.to_owned(),
+            open,
+            late_after: Duration::from_millis(1),
+            ledger: Ledger::default(),
+            elapsed: Duration::ZERO,
+            started_in_time: 0,
+            unanswered: 0,
+            dropped_unanswered: 0,
+            youngest_unanswered: None,
+            youngest_cut_off: None,
+            silence: Silence::default(),
+            response_time: new_histogram(),
+            service_time: new_histogram(),
+            parts: Parts::of_scenario(),
+            saturated_samples: 0,
+            outcomes: Vec::new(),
+            examples: Vec::new(),
+            bytes: ByteCount::default(),
+            connections: ConnectionRecord {
+                counts: ConnectionCounts::default(),
+                connect_time: new_histogram(),
+                back_off: new_histogram(),
+            },
+            targets: Vec::new(),
+            steps: steps.iter().map(|name| StepRecord::empty(name)).collect(),
+            backends: Vec::new(),
+            custom: CustomRecord::default(),
+            series: Vec::new(),
+        }
+    }
+}

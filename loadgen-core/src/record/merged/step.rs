@@ -1,0 +1,56 @@
+//! One step's figures.
+
+use crate::clock::Nanos;
+use crate::outcome::Outcome;
+use crate::record::{Histogram, Parts, new_histogram};
+use crate::workload::{MessageFault, SampleKind};
+
+/// One step's figures.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StepRecord {
+    /// Its name.
+    pub name: String,
+    /// From due until the last reply was received.
+    pub response_time: Histogram,
+    /// From the request's last byte handed to the system until the reply's last byte received by it.
+    pub service_time: Histogram,
+    /// The other parts of its times; empty where it never ended.
+    pub parts: Option<Box<Parts>>,
+    /// How it ended.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// How often the service left it without an answer.
+    pub unanswered: u64,
+    /// The least age of what is unanswered: response times above it are lower bounds.
+    pub youngest_unanswered: Option<Nanos>,
+    /// The least service time of what was cut off unanswered: service times above it are lower bounds.
+    pub youngest_cut_off: Option<Nanos>,
+    /// Messages sent.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// How many messages had which fault, in the order of [`MessageFault::ALL`].
+    pub message_faults: [u64; MessageFault::ALL.len()],
+    /// Its further series, those with samples.
+    pub samples: Vec<(SampleKind, Histogram)>,
+}
+
+impl StepRecord {
+    /// A step that never ran.
+    pub(super) fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            response_time: new_histogram(),
+            service_time: new_histogram(),
+            parts: None,
+            outcomes: Vec::new(),
+            unanswered: 0,
+            youngest_unanswered: None,
+            youngest_cut_off: None,
+            messages_sent: 0,
+            messages_received: 0,
+            message_faults: Default::default(),
+            samples: Vec::new(),
+        }
+    }
+}

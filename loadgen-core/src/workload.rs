@@ -18,8 +18,8 @@ use crate::outcome::{Failure, Outcome};
 pub use iteration::{Iteration, IterationSeed};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
-    BackendIndex, ConnectionEvent, MessageFault, Observer, Receipt, SampleKind, Split, StepSample,
-    TargetIndex,
+    BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt, SampleKind,
+    Split, StepSample, TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide

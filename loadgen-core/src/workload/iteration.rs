@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::UserId;
 use super::metric::{Counter, Gauge, Timing};
 use super::observer::{
-    BackendIndex, MessageFault, Observer, Receipt, SampleKind, Split, StepSample, TargetIndex,
+    BackendIndex, ConnectionId, MessageFault, Observer, Receipt, SampleKind, Split, StepSample,
+    TargetIndex,
 };
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -52,6 +53,7 @@ pub struct Iteration<'a> {
     step_rested: Cell<Nanos>,
     backend: Cell<Option<BackendIndex>>,
     target: Cell<TargetIndex>,
+    connection: Cell<Option<ConnectionId>>,
     concluded: Cell<Option<(Nanos, Outcome)>>,
 }
 
@@ -138,6 +140,7 @@ impl<'a> Iteration<'a> {
             step_rested: Cell::new(0),
             backend: Cell::new(None),
             target: Cell::new(0),
+            connection: Cell::new(None),
             concluded: Cell::new(None),
         }
     }
@@ -179,6 +182,7 @@ impl<'a> Iteration<'a> {
             None => (self.start, self.before_start()),
         };
         self.backend.set(None);
+        self.connection.set(None);
         self.current_start.set(start);
         self.send_lag.set(0);
         self.step_rested.set(0);
@@ -244,8 +248,10 @@ impl<'a> Iteration<'a> {
                 .set(self.earlier_maybe.get().saturating_add(maybe_read_lag));
             self.read_lag.set(read_lag);
             self.last_end.set(Some((end, seen)));
+            let start = self.current_start.get();
             self.observer.step(StepSample {
                 step,
+                due: start.saturating_sub(before.queue_wait + before.start_lag),
                 split: Split {
                     send_lag,
                     service_time: took - send_lag,
@@ -255,6 +261,9 @@ impl<'a> Iteration<'a> {
                 },
                 outcome,
                 backend: self.backend.get(),
+                user: self.user,
+                target: self.target.get(),
+                connection: self.connection.get(),
             });
         }
     }
@@ -392,6 +401,18 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn target(&self) -> TargetIndex {
         self.target.get()
+    }
+
+    /// Says which connection the request goes over. The last call in a step counts.
+    #[inline]
+    pub fn goes_over(&self, connection: ConnectionId) {
+        self.connection.set(Some(connection));
+    }
+
+    /// Which connection the last request went over, where there was one.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        self.connection.get()
     }
 
     /// Waits on purpose. The time is in neither response nor service time. It begins when the last

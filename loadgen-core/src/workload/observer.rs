@@ -1,5 +1,10 @@
 //! What a workload observes, and where its observations go.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::UserId;
 use super::metric::{Counter, Gauge, Timing};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
@@ -10,8 +15,22 @@ pub type BackendIndex = u16;
 /// A target's place in its scenario's list.
 pub type TargetIndex = usize;
 
-/// A series of samples that a step may have beside its response time.
+/// A connection's number: no other one of the process has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// A number for a connection that opens.
+    #[must_use]
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A series of samples that a step may have beside its response time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SampleKind {
     /// From a stream's start until its first message came.
     FirstMessage,
@@ -46,7 +65,8 @@ impl SampleKind {
 }
 
 /// What was wrong with messages, beside what an outcome says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MessageFault {
     /// A sequence number was left out and never came.
     Missing,
@@ -179,12 +199,20 @@ impl Split {
 pub struct StepSample {
     /// The step's place in the scenario, from 0, pauses not counted.
     pub step: usize,
+    /// When it was due, in nanoseconds since the run's epoch.
+    pub due: Nanos,
     /// What its time is made of.
     pub split: Split,
     /// How it ended.
     pub outcome: Outcome,
     /// Who answered, where that is known.
     pub backend: Option<BackendIndex>,
+    /// Whose step it was.
+    pub user: UserId,
+    /// Which of the scenario's targets it went to.
+    pub target: TargetIndex,
+    /// Over which connection, where it came to have one.
+    pub connection: Option<ConnectionId>,
 }
 
 /// Where a workload's observations go. The engine's recorder implements it; a test may too.

@@ -22,10 +22,11 @@ use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos};
 use crate::driver::transport::wire::Traffic;
 use crate::outcome::Failure;
-use crate::workload::{Iteration, Levels, SampleKind};
+use crate::workload::{ConnectionId, Iteration, Levels, SampleKind};
 
 /// One open HTTP/2 connection, as those see it who send on it.
 pub(super) struct Connection {
+    id: ConnectionId,
     /// Shared by all users of the connection: a clone for each request would take its lock twice
     /// more.
     sender: RefCell<SendRequest<Bytes>>,
@@ -65,6 +66,7 @@ impl Connection {
         pump: &Rc<Pump>,
     ) -> Self {
         let connection = Self {
+            id: ConnectionId::next(),
             pump: Rc::clone(pump),
             sender: RefCell::new(sender),
             in_use: Cell::new(0),
@@ -244,6 +246,7 @@ impl Place {
         step: usize,
     ) -> Result<StreamPermit, Failure> {
         if let Some(permit) = self.try_permit() {
+            iteration.goes_over(permit.connection.id);
             return Ok(permit);
         }
         let is_stream_wait = self.connection.borrow().is_some();
@@ -258,9 +261,13 @@ impl Place {
         }
         // Whatever kept us waiting, it was not the generator.
         iteration.ready(now);
-        result.inspect_err(|&failure| {
-            iteration.explain(failure, || self.last_problem.borrow().clone());
-        })
+        match &result {
+            Ok(permit) => iteration.goes_over(permit.connection.id),
+            Err(failure) => {
+                iteration.explain(*failure, || self.last_problem.borrow().clone());
+            }
+        }
+        result
     }
 
     #[inline]

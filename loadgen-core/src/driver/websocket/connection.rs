@@ -27,7 +27,7 @@ use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::wire::Traffic;
 use crate::outcome::Failure;
-use crate::workload::{Observer, Receipt};
+use crate::workload::{ConnectionId, Observer, Receipt};
 
 /// Read at once, and held by each connection for as long as it is open.
 const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -59,6 +59,7 @@ pub(super) fn config(max_message: u32) -> WebSocketConfig {
 
 /// An open connection.
 pub(super) struct Connection {
+    pub(super) id: ConnectionId,
     /// Whether the library still has what it read a long message into.
     had_long: bool,
     /// Whether we have said good-bye: what the library knows of that must not be forgotten.
@@ -223,6 +224,7 @@ impl Connection {
         since: Nanos,
     ) -> Self {
         Self {
+            id: ConnectionId::next(),
             had_long: false,
             is_closing: false,
             socket: Some(socket),

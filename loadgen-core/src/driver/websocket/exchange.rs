@@ -43,6 +43,7 @@ pub(super) async fn run(
             return failure.into();
         }
     };
+    iteration.goes_over(connection.id);
     if let Some(identity) = &connection.identity {
         iteration.answered_by(identity.as_bytes());
     }

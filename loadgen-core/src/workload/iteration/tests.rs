@@ -279,3 +279,26 @@ async fn a_step_that_is_cut_off_is_told_of() {
         (9 * MS, None)
     );
 }
+
+/// Whoever looks at steps can tell whose they were, when they were due, and where they went.
+#[tokio::test]
+async fn a_step_knows_its_user_target_and_connection() {
+    let kept = Kept::default();
+    let iteration = iteration(&kept, false);
+    iteration.goes_to(3);
+    let connection = ConnectionId::next();
+    let over = iteration.step(0, async {
+        iteration.goes_over(connection);
+        Outcome::Ok
+    });
+    over.await;
+    iteration.step(1, async { Failure::Connect.into() }).await;
+    let steps = kept.steps.borrow();
+    assert_eq!([steps[0].user, steps[1].user], [UserId(0); 2]);
+    assert_eq!([steps[0].target, steps[1].target], [3; 2]);
+    assert_eq!(steps[0].connection, Some(connection));
+    assert_eq!(steps[1].connection, None, "it came to have none");
+    let end = steps[0].due + steps[0].split.response_time();
+    assert_eq!([steps[0].due, steps[1].due], [DUE, end]);
+    assert_ne!(ConnectionId::next(), connection);
+}

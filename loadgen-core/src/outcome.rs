@@ -3,7 +3,11 @@
 //! Owns the closed list of failure classes and the keys under which reports and metrics count
 //! them. Knows nothing of protocols beyond their codes.
 
+mod parse;
+
 use std::fmt;
+
+pub use parse::UnknownOutcome;
 
 /// How an iteration or a step ended: ok, or a failure with its class and the protocol's code.
 ///

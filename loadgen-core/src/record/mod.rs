@@ -19,9 +19,9 @@ pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered};
 pub(crate) use merged::Merger;
 pub use merged::{
-    BackendRecord, ConnectionRecord, CustomRecord, GeneratorRecord, Interval, LONG_SILENCE,
-    Overrun, Recent, RunRecord, ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord,
-    Stretch, TargetRecord, WorkerRecord,
+    BackendPoint, BackendRecord, BackendSeries, ConnectionRecord, CustomRecord, GeneratorRecord,
+    Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord, ScenarioRecord, SeriesPoint,
+    Silence, StepInterval, StepRecord, Stretch, TargetRecord, WorkerRecord,
 };
 pub use names::Names;
 pub use parts::Parts;

@@ -1,12 +1,14 @@
 //! What times are made of, each part in a histogram.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Histogram, new_coarse_histogram, new_histogram};
 use crate::clock::Nanos;
 use crate::workload::Split;
 
 /// The parts of a series of times. Those of a scenario are kept to three digits, those of a step,
 /// of which there may be many, to two.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Parts {
     /// From due until a user was free.

@@ -1,15 +1,19 @@
 //! The one kind of histogram that everything is recorded in, and its compact form.
 
+mod hdr;
 mod samples;
 mod sparse;
 
 use std::fmt;
 use std::sync::LazyLock;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::clock::Nanos;
 
 pub use samples::Samples;
 pub use sparse::Sparse;
+pub(in crate::record) use sparse::{push_number, take_number};
 
 type Counts = hdrhistogram::Histogram<u64>;
 
@@ -38,13 +42,21 @@ enum Digits {
 impl Digits {
     /// A histogram with room for values up to this one, which is [`HIGHEST_NS`] at the most.
     fn make(self, value: Nanos) -> Counts {
-        let digits = match self {
+        let digits = self.number() as u8;
+        Counts::new_with_bounds(1, Self::room_for(value), digits).expect("bounds that are in order")
+    }
+
+    /// How many they are.
+    fn number(self) -> u32 {
+        match self {
             Self::Two => 2,
             Self::Three => 3,
-        };
-        // All that its largest bucket has room for, so that it grows a few times only.
-        let highest = (value.max(2) + 1).next_power_of_two() - 1;
-        Counts::new_with_bounds(1, highest, digits).expect("bounds that are in order")
+        }
+    }
+
+    /// All that the largest bucket has room for, so that a histogram grows a few times only.
+    fn room_for(value: Nanos) -> Nanos {
+        (value.max(2) + 1).next_power_of_two() - 1
     }
 
     /// Makes room for values up to this one. The library could grow by itself, and would take up to
@@ -151,6 +163,33 @@ impl From<&Counts> for Histogram {
         }
         histogram
     }
+}
+
+/// As text: HdrHistogram's encoding, version 2, deflated and in base64. Nothing is lost.
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let steps = self.iter_recorded();
+        let counts = steps.map(|step| (step.value_iterated_to(), step.count_at_value()));
+        serializer.serialize_str(&hdr::encode(self.digits, counts))
+    }
+}
+
+/// From the same. Values of two or three digits up to an hour are taken.
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (digits, counts) = hdr::decode(&text).map_err(refused)?;
+        let mut histogram = Self::new(digits);
+        // The largest first, so that it never grows.
+        for (value, count) in counts.into_iter().rev() {
+            histogram.saturating_record_n(value, count);
+        }
+        Ok(histogram)
+    }
+}
+
+fn refused<E: de::Error>(why: &str) -> E {
+    E::custom(format_args!("a histogram {why}"))
 }
 
 /// The same samples, however much memory they are kept in.

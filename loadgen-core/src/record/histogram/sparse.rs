@@ -1,6 +1,8 @@
 //! Histograms in their compact form.
 
-use super::{HIGHEST_NS, Histogram, Samples};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Digits, HIGHEST_NS, Histogram, Samples, hdr, refused};
 use crate::clock::Nanos;
 
 /// A histogram that holds its counted values only, for points of the past of which many are kept.
@@ -133,6 +135,30 @@ impl Sparse {
     }
 }
 
+/// As the [`Histogram`] of the same samples, of two digits where they are told apart no further.
+impl Serialize for Sparse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tells = |digits: Digits| {
+            let mut values = self.counts().map(|(value, _)| value);
+            values.all(|value| digits.middle(digits.index(value)) == value)
+        };
+        let digits = if tells(Digits::Two) {
+            Digits::Two
+        } else {
+            Digits::Three
+        };
+        serializer.serialize_str(&hdr::encode(digits, self.counts()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Sparse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (_, counts) = hdr::decode(&text).map_err(refused)?;
+        Ok(Self::pack(counts.into_iter()))
+    }
+}
+
 impl Samples for Sparse {
     fn len(&self) -> u64 {
         self.len
@@ -170,7 +196,7 @@ impl Samples for Sparse {
 }
 
 /// Appends a number, seven bits a byte, the lowest first; all bytes but the last have the high bit.
-pub(super) fn push_number(packed: &mut Vec<u8>, mut number: u64) {
+pub(in crate::record) fn push_number(packed: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         packed.push(number as u8 | 0x80);
         number >>= 7;
@@ -179,7 +205,7 @@ pub(super) fn push_number(packed: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes one off the front.
-pub(super) fn take_number(packed: &mut &[u8]) -> Option<u64> {
+pub(in crate::record) fn take_number(packed: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = packed.split_first()?;

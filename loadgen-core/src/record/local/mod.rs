@@ -14,8 +14,6 @@ mod told;
 
 pub(in crate::record) use activity::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
 pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
-#[cfg(test)]
-pub(in crate::record) use few::FewOrMany;
 pub(crate) use muted::Muted;
 pub(crate) use outside::Outside;
 pub(crate) use recorder::Recorder;

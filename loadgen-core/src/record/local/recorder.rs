@@ -188,7 +188,8 @@ impl Recorder {
             tick.saturated_samples += 1;
         }
         if let (true, Some(backend)) = (self.single_step, ended.backend) {
-            tick.record_backend(usize::from(backend), is_ok, response_time);
+            let due_second = self.second(ended.due);
+            tick.record_backend(usize::from(backend), due_second, is_ok, response_time);
         }
     }
 

@@ -130,6 +130,42 @@ pub(in crate::record) struct BackendTick {
     pub(in crate::record) requests: u64,
     pub(in crate::record) failed: u64,
     pub(in crate::record) response_time: FewOrMany,
+    /// How many requests by the second in which they were due. Most ticks hold one or two.
+    pub(in crate::record) by_due: Vec<(u64, Answers)>,
+}
+
+/// Requests that were answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::record) struct Answers {
+    pub(in crate::record) requests: u64,
+    pub(in crate::record) failed: u64,
+}
+
+impl BackendTick {
+    pub(in crate::record) fn new() -> Self {
+        Self {
+            requests: 0,
+            failed: 0,
+            response_time: FewOrMany::new(),
+            by_due: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn record(&mut self, due_second: u64, is_ok: bool, response_time: Nanos) {
+        let failed = u64::from(!is_ok);
+        self.requests += 1;
+        self.failed += failed;
+        self.response_time.record(response_time);
+        let found = self.by_due.iter().rposition(|(of, _)| *of == due_second);
+        let index = found.unwrap_or_else(|| {
+            self.by_due.push((due_second, Answers::default()));
+            self.by_due.len() - 1
+        });
+        let answers = &mut self.by_due[index].1;
+        answers.requests += 1;
+        answers.failed += failed;
+    }
 }
 
 impl Tick {
@@ -227,6 +263,7 @@ impl Tick {
             backend.requests = 0;
             backend.failed = 0;
             backend.response_time.reset();
+            backend.by_due.clear();
         }
         self.new_backends.clear();
         self.counters.fill(0);
@@ -295,24 +332,19 @@ impl Tick {
         }
     }
 
+    /// A backend answered, by the worker's own number for it, what was due in this second.
     #[inline]
     pub(in crate::record) fn record_backend(
         &mut self,
         index: usize,
-        ok: bool,
+        due_second: u64,
+        is_ok: bool,
         response_time: Nanos,
     ) {
-        while self.backends.len() <= index {
-            self.backends.push(BackendTick {
-                requests: 0,
-                failed: 0,
-                response_time: FewOrMany::new(),
-            });
+        if self.backends.len() <= index {
+            self.backends.resize_with(index + 1, BackendTick::new);
         }
-        let backend = &mut self.backends[index];
-        backend.requests += 1;
-        backend.failed += u64::from(!ok);
-        backend.response_time.record(response_time);
+        self.backends[index].record(due_second, is_ok, response_time);
     }
 
     pub(in crate::record) fn forget_warm_up(&mut self) {

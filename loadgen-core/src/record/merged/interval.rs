@@ -214,7 +214,6 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::record::local::FewOrMany;
 
     /// Intervals of these milliseconds, with one sample each; how many of them the last knows of.
     #[test_case(&[1_000; 4], 4, 4_000; "as many as there are")]
@@ -245,11 +244,8 @@ mod tests {
     #[test]
     fn a_backend_that_comes_later_forgets_in_time() {
         let mut interval = Interval::new(&Names::default());
-        let mut backend = BackendTick {
-            requests: 1,
-            failed: 0,
-            response_time: FewOrMany::new(),
-        };
+        let mut backend = BackendTick::new();
+        backend.requests = 1;
         backend.response_time.record(1_000);
         for second in 0..20 {
             interval.clear();

@@ -177,12 +177,12 @@ impl Merger {
     pub(crate) fn finish(mut self, elapsed: Duration) -> ScenarioRecord {
         self.total.elapsed = elapsed;
         self.total.series = self.series.points_until(elapsed);
-        self.total.silence = self.listener.silence();
+        (self.total.silence, self.total.signs) = self.listener.finish();
         self.total
     }
 }
 
-fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
     let others = Failure::Others.into();
     if let Some((_, sum)) = into.iter_mut().find(|(seen, _)| *seen == outcome) {
         *sum += count;
@@ -198,7 +198,7 @@ fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
 
 /// The place of the backend of this name. Those beyond the bound share one: the workers' own bounds
 /// would add up.
-fn place_of(backends: &mut Vec<BackendRecord>, name: String) -> usize {
+pub(super) fn place_of(backends: &mut Vec<BackendRecord>, name: String) -> usize {
     let place = |backends: &[BackendRecord], name: &str| {
         let mut ids = backends.iter().map(|seen| seen.id.as_str());
         ids.position(|id| id == name)
@@ -289,4 +289,8 @@ fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
     into.requests += from.requests;
     into.failed += from.failed;
     into.response_time.add(&from.response_time.pack());
+    for (second, answers) in &from.by_due {
+        into.over_time
+            .add(*second, answers.requests, answers.failed);
+    }
 }

@@ -2,16 +2,20 @@
 
 mod backend;
 mod interval;
+mod merge;
 mod merger;
 mod recent;
 mod run;
 mod scenario;
 mod series;
+mod signs;
 mod silence;
 mod step;
+mod stored;
 
-pub use backend::BackendRecord;
+pub use backend::{BackendPoint, BackendRecord, BackendSeries};
 pub use interval::{Interval, StepInterval};
+pub use merge::MergeError;
 pub(crate) use merger::Merger;
 pub use recent::Recent;
 pub use run::{GeneratorRecord, Overrun, RunRecord, WorkerRecord};

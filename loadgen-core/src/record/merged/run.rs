@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ScenarioRecord;
 use crate::pacer::Pacing;
 
 /// Everything a run measured.
-#[derive(Debug, Clone)]
+///
+/// It can be stored, and read by another process: `serde` writes histograms as HdrHistogram's text and
+/// everything that has a name by its name. Records of several processes that carried out the same plan
+/// [merge](RunRecord::merge).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunRecord {
     /// When the load began, by the wall clock; warm-up and `start_after` come after it.
@@ -26,7 +32,7 @@ pub struct RunRecord {
 }
 
 /// A line of arrivals that grew too long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Overrun {
     /// Whose arrivals.
@@ -71,21 +77,22 @@ impl RunRecord {
 }
 
 /// How the generator itself fared.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GeneratorRecord {
     /// Each worker thread.
     pub workers: Vec<WorkerRecord>,
     /// How open models waited for what was due.
+    #[serde(with = "super::stored::by_word")]
     pub pacing: Pacing,
     /// The part of the measured time for which a control group that this process was in was
     /// stopped, because its quota of processor time was used up: 0 to 1. The system adds up the
-    /// time over processors. `None` where it does not tell.
+    /// time over processors. `None` where it does not tell. Of several processes, the worst.
     pub throttled_share: Option<f64>,
 }
 
 /// How one worker thread fared.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerRecord {
     /// Processor time it used over the measured time, 0 to 1; busy polling left out.

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::signs::Signs;
 use super::silence::Silence;
-use super::{BackendRecord, SeriesPoint, StepRecord};
+use super::{BackendRecord, SeriesPoint, StepRecord, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
 
 /// Everything measured of one scenario.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScenarioRecord {
     /// The scenario's name.
@@ -65,11 +68,14 @@ pub struct ScenarioRecord {
     /// Custom metrics.
     pub custom: CustomRecord,
     /// The run over time; at most 600 points.
+    #[serde(deserialize_with = "series::read")]
     pub series: Vec<SeriesPoint>,
+    /// What it takes to find silences together with other processes.
+    pub(crate) signs: Signs,
 }
 
 /// What became of connections, those before the clock started included.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConnectionRecord {
     /// How many.
@@ -81,7 +87,7 @@ pub struct ConnectionRecord {
 }
 
 /// What became of one target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TargetRecord {
     /// Its address.
@@ -111,12 +117,13 @@ impl TargetRecord {
 }
 
 /// Metrics of a custom workload's own.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CustomRecord {
     /// Counters and their sums.
     pub counters: Vec<(String, u64)>,
     /// Gauges and their last values, the last worker's where several set one.
+    #[serde(serialize_with = "super::stored::finite")]
     pub gauges: Vec<(String, f64)>,
     /// Timings.
     pub timings: Vec<(String, Histogram)>,
@@ -186,6 +193,7 @@ impl ScenarioRecord {
             backends: Vec::new(),
             custom: CustomRecord::default(),
             series: Vec::new(),
+            signs: Signs::default(),
         }
     }
 }

@@ -3,16 +3,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, de};
+
 use crate::record::local::Happened;
 use crate::record::{ConnectionCounts, Histogram, Sparse};
 
 /// How long a second stays open for late samples.
 const OPEN_SECONDS: u64 = 60;
 /// The most points kept; above it neighbours merge.
-const MOST_POINTS: usize = 600;
+pub(super) const MOST_POINTS: usize = 600;
 
 /// One stretch of the run over time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SeriesPoint {
     /// Seconds from the scenario's start to the point's beginning.
@@ -25,7 +27,7 @@ pub struct SeriesPoint {
     pub completed: u64,
     /// Iterations that failed in it.
     pub failed: u64,
-    /// The most users busy in it.
+    /// The most users busy in it; of several processes, the sum of each one's most.
     pub users: u64,
     /// What became of connections in it; the first point has those before the clock started too.
     pub connections: ConnectionCounts,
@@ -47,6 +49,15 @@ impl SeriesPoint {
             connections: ConnectionCounts::default(),
             response_time: Sparse::default(),
         }
+    }
+
+    /// Adds what can be added up.
+    fn add(&mut self, other: &Self) {
+        self.started += other.started;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.connections += other.connections;
+        self.response_time.add(&other.response_time);
     }
 }
 
@@ -155,6 +166,63 @@ impl Series {
     }
 }
 
+/// Adds the points of another process, counted from the same beginning. All is added exactly but for
+/// the users where points cover several seconds: each process knows its own most only.
+pub(super) fn merge(points: &mut Vec<SeriesPoint>, other: &[SeriesPoint]) {
+    let width = width_of(points).max(width_of(other));
+    let mut left = in_stretches(points, width);
+    let right = in_stretches(other, width);
+    left.resize_with(left.len().max(right.len()), || None);
+    for (place, from) in right.into_iter().enumerate() {
+        let Some(from) = from else { continue };
+        match &mut left[place] {
+            Some(into) => {
+                into.seconds = into.seconds.max(from.seconds);
+                into.users += from.users;
+                into.add(&from);
+            }
+            none => *none = Some(from),
+        }
+    }
+    *points = left.into_iter().flatten().collect();
+}
+
+/// How many seconds each but the last covers.
+fn width_of(points: &[SeriesPoint]) -> u64 {
+    points.first().map_or(1, |first| first.seconds)
+}
+
+/// Each at its place among stretches of this width.
+fn in_stretches(points: &[SeriesPoint], width: u64) -> Vec<Option<SeriesPoint>> {
+    let mut coarse = Vec::new();
+    for point in points {
+        push(&mut coarse, width, point.clone());
+    }
+    let mut placed = Vec::new();
+    for point in coarse {
+        let place = (point.t_s / width) as usize;
+        placed.resize_with(placed.len().max(place + 1), || None);
+        placed[place] = Some(point);
+    }
+    placed
+}
+
+/// Refuses points that no series has.
+pub(super) fn read<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<SeriesPoint>, D::Error> {
+    let points = Vec::<SeriesPoint>::deserialize(deserializer)?;
+    let width = width_of(&points);
+    let fits = |(place, point): (u64, &SeriesPoint)| {
+        point.t_s == place * width && (1..=width).contains(&point.seconds)
+    };
+    let is_bounded = points.len() <= MOST_POINTS && width <= 1 << 40;
+    if !is_bounded || !(0..).zip(&points).all(fits) {
+        return Err(de::Error::custom("a series that does not fit together"));
+    }
+    Ok(points)
+}
+
 fn point(t_s: u64, second: OpenSecond) -> SeriesPoint {
     SeriesPoint {
         t_s,
@@ -173,12 +241,8 @@ fn push(points: &mut Vec<SeriesPoint>, width: u64, point: SeriesPoint) {
     match points.last_mut() {
         Some(last) if last.t_s / width == point.t_s / width => {
             last.seconds = point.t_s + point.seconds - last.t_s;
-            last.started += point.started;
-            last.completed += point.completed;
-            last.failed += point.failed;
             last.users = last.users.max(point.users);
-            last.connections += point.connections;
-            last.response_time.add(&point.response_time);
+            last.add(&point);
         }
         _ => points.push(point),
     }

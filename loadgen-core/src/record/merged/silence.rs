@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::signs::{Sign, Signs};
 use crate::clock::Nanos;
 use crate::record::local::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
 
@@ -17,7 +20,7 @@ pub const LONG_SILENCE: Nanos = 1_000_000_000;
 const OPEN_SECONDS: usize = 60;
 
 /// A stretch of silence, counted from when measuring began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// When it began.
     pub from: Duration,
@@ -26,7 +29,7 @@ pub struct Stretch {
 }
 
 /// The silences of a scenario.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Silence {
     /// The longest time in which iterations were under way and none ended ok.
@@ -41,6 +44,7 @@ pub struct Silence {
 pub(super) struct Listener {
     open: BTreeMap<u64, Marks>,
     found: Found,
+    closed: Signs,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,32 +54,65 @@ struct Found {
     run: (u64, u64),
     /// The slot with which it goes on.
     next: u64,
+    /// The one after the last in which there was any sign.
+    end: u64,
 }
 
 impl Found {
-    fn look_at(&mut self, second: u64, marks: Marks) {
-        for slot in 0..SLOTS_PER_SECOND {
-            let bit = 1 << slot;
-            let at = second * SLOTS_PER_SECOND + slot;
-            let goes_on = self.run.1 > 0 && self.next == at;
-            if marks.ok & bit != 0 {
-                continue;
-            }
-            if marks.under_way & bit == 0 {
-                self.next += u64::from(goes_on && marks.still & bit != 0);
-                continue;
-            }
-            self.run = if goes_on {
-                (self.run.0, self.run.1 + 1)
-            } else {
-                (at, 1)
-            };
-            self.next = at + 1;
-            if self.run.1 > self.longest.1 {
-                self.longest = self.run;
+    /// From this slot on, so many were like this.
+    fn look_at(&mut self, from: u64, length: u64, sign: Sign) {
+        let goes_on = self.run.1 > 0 && self.next == from;
+        match sign {
+            Sign::Nothing => return,
+            Sign::Ok => {}
+            Sign::Still => self.next += if goes_on { length } else { 0 },
+            Sign::UnderWay => {
+                self.run = if goes_on {
+                    (self.run.0, self.run.1 + length)
+                } else {
+                    (from, length)
+                };
+                self.next = from + length;
+                if self.run.1 > self.longest.1 {
+                    self.longest = self.run;
+                }
             }
         }
+        self.end = self.end.max(from + length);
     }
+
+    fn silence(&self) -> Silence {
+        let stretch = |(from, length): (u64, u64)| Stretch {
+            from: Duration::from_nanos(from.saturating_mul(SLOT)),
+            length: Duration::from_nanos(length.saturating_mul(SLOT)),
+        };
+        let lasts = self.run.1 > 0 && self.next == self.end;
+        Silence {
+            longest: stretch(self.longest),
+            last: if lasts {
+                stretch(self.run)
+            } else {
+                Stretch::default()
+            },
+        }
+    }
+}
+
+/// What each hundredth of this second was like.
+fn signs_of(second: u64, marks: Marks) -> impl Iterator<Item = (u64, Sign)> {
+    (0..SLOTS_PER_SECOND).map(move |slot| {
+        let is_in = |marks: u128| marks & (1 << slot) != 0;
+        let sign = if is_in(marks.ok) {
+            Sign::Ok
+        } else if is_in(marks.under_way) {
+            Sign::UnderWay
+        } else if is_in(marks.still) {
+            Sign::Still
+        } else {
+            Sign::Nothing
+        };
+        (second * SLOTS_PER_SECOND + slot, sign)
+    })
 }
 
 impl Listener {
@@ -87,8 +124,22 @@ impl Listener {
             open.still |= marks.still;
         }
         while self.open.len() > OPEN_SECONDS {
-            if let Some((second, marks)) = self.open.pop_first() {
-                self.found.look_at(second, marks);
+            self.close_one();
+        }
+    }
+
+    fn close_one(&mut self) {
+        let Some((second, marks)) = self.open.pop_first() else {
+            return;
+        };
+        for (slot, sign) in signs_of(second, marks) {
+            self.found.look_at(slot, 1, sign);
+            // What comes for a second that is closed is in the silence so far and not in these.
+            while self.closed.len() < slot {
+                self.closed.push(Sign::Nothing);
+            }
+            if self.closed.len() == slot {
+                self.closed.push(sign);
             }
         }
     }
@@ -96,28 +147,32 @@ impl Listener {
     /// What has been found so far.
     pub(super) fn silence(&self) -> Silence {
         let mut found = self.found;
-        let mut last_sign = None;
         for (second, marks) in &self.open {
-            found.look_at(*second, *marks);
-            let any = marks.ok | marks.under_way | marks.still;
-            if any != 0 {
-                let slot = u64::from(u128::BITS - 1 - any.leading_zeros());
-                last_sign = Some(second * SLOTS_PER_SECOND + slot);
+            for (slot, sign) in signs_of(*second, *marks) {
+                found.look_at(slot, 1, sign);
             }
         }
-        let stretch = |(from, length): (u64, u64)| Stretch {
-            from: Duration::from_nanos(from * SLOT),
-            length: Duration::from_nanos(length * SLOT),
-        };
-        let lasts = found.run.1 > 0 && last_sign == Some(found.next - 1);
-        Silence {
-            longest: stretch(found.longest),
-            last: if lasts {
-                stretch(found.run)
-            } else {
-                Stretch::default()
-            },
+        found.silence()
+    }
+
+    /// What has been found, and what it takes to find it again together with what others heard.
+    pub(super) fn finish(mut self) -> (Silence, Signs) {
+        let silence = self.silence();
+        while !self.open.is_empty() {
+            self.close_one();
         }
+        (silence, self.closed)
+    }
+}
+
+impl Signs {
+    /// The silences in these.
+    pub(super) fn silence(&self) -> Silence {
+        let mut found = Found::default();
+        for (from, length, sign) in self.iter() {
+            found.look_at(from, length, sign);
+        }
+        found.silence()
     }
 }
 
@@ -153,6 +208,8 @@ mod tests {
             listener.add(&activity);
         }
         let found = listener.silence();
+        let (same, signs) = listener.finish();
+        assert_eq!((same, signs.silence()), (found, found));
         let ms = |of: Duration| of.as_millis() as u64;
         (
             ms(found.longest.from),
@@ -204,7 +261,8 @@ mod tests {
             listener.add(&activity);
         }
         assert_eq!(listener.open.len(), OPEN_SECONDS);
-        let silence = listener.silence();
+        let (silence, signs) = listener.finish();
+        assert_eq!(signs.silence(), silence);
         assert_eq!(silence.last.length, Duration::from_millis(9_900_990));
         assert_eq!(silence.last, silence.longest);
     }

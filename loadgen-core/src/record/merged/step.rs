@@ -1,12 +1,14 @@
 //! One step's figures.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Nanos;
 use crate::outcome::Outcome;
 use crate::record::{Histogram, Parts, new_histogram};
 use crate::workload::{MessageFault, SampleKind};
 
 /// One step's figures.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepRecord {
     /// Its name.
@@ -30,6 +32,7 @@ pub struct StepRecord {
     /// Messages received.
     pub messages_received: u64,
     /// How many messages had which fault, in the order of [`MessageFault::ALL`].
+    #[serde(with = "super::stored::by_fault")]
     pub message_faults: [u64; MessageFault::ALL.len()],
     /// Its further series, those with samples.
     pub samples: Vec<(SampleKind, Histogram)>,

@@ -1,12 +1,11 @@
+use std::time::{Duration, SystemTime};
+
 use proptest::prelude::*;
 
-use std::time::Duration;
-
 use super::*;
-use crate::outcome::GrpcCode;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::Names;
-use crate::record::local::{Ended, Recorder, Started, Tick};
+use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered};
 use crate::secrets::Secrets;
 use crate::workload::{Observer, Split};
 
@@ -180,51 +179,215 @@ fn what_no_server_put_its_name_to_is_known() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// However iterations are spread over workers and ticks, the merged record is the one a
-    /// single recorder would have made.
+    /// However iterations are spread over workers and ticks, and these over processes, and though each
+    /// process stores its record, the merged one is that which a single recorder would have made.
     #[test]
     fn merging_equals_one_recorder(
-        iterations in prop::collection::vec(
-            (0_u64..90_000_000_000, 0_u64..3_000_000, 1_u64..5_000_000_000, any::<bool>(), 0_u8..3, 0_usize..3, any::<bool>()),
-            1..60,
-        )
+        iterations in prop::collection::vec(iteration(59_000_000_000), 1..60),
+        processes in 1_usize..6,
     ) {
-        let names = names();
-        let mut whole = Merger::new(&names, 1);
-        let mut parts = Merger::new(&names, 3);
-        let one = Recorder::new(&names);
-        let many: Vec<_> = (0..3).map(|_| Recorder::new(&names)).collect();
-        for (due, lag, took, ok, backend, worker, swap) in iterations {
-            let backend = format!("backend-{backend}");
-            record(&one, due, lag, took, ok, &backend);
-            record(&many[worker], due, lag, took, ok, &backend);
-            if swap {
-                let mut tick = many[worker].swap(Box::new(Tick::new(&names)));
-                parts.add(worker, &mut tick, &[]);
-            }
-        }
-        whole.add(0, &mut one.swap(Box::new(Tick::new(&names))), &[]);
-        for (worker, recorder) in many.iter().enumerate() {
-            parts.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
-        }
-        let whole = whole.finish(Duration::from_secs(91));
-        let mut parts = parts.finish(Duration::from_secs(91));
+        let (whole, parts) = split(&iterations, processes, Duration::from_secs(70));
         prop_assert!(whole.ledger.balances());
-        prop_assert_eq!(whole.ledger, parts.ledger);
-        prop_assert_eq!(&whole.response_time, &parts.response_time);
-        prop_assert_eq!(&whole.service_time, &parts.service_time);
-        prop_assert_eq!(&whole.parts.start_lag, &parts.parts.start_lag);
-        prop_assert_eq!(&whole.parts.queue_wait, &parts.parts.queue_wait);
         prop_assert_eq!(&whole.steps[0].response_time, &whole.response_time);
-        let sum: u64 = parts.outcomes.iter().map(|(_, count)| count).sum();
-        prop_assert_eq!(sum, parts.ledger.completed + parts.ledger.failed);
-        for backend in whole.backends {
-            let place = parts.backends.iter().position(|b| b.id == backend.id);
-            let same = parts.backends.swap_remove(place.expect("seen by both"));
-            prop_assert_eq!(backend.requests, same.requests);
-            prop_assert_eq!(backend.failed, same.failed);
-            prop_assert_eq!(backend.response_time, same.response_time);
+        let sum: u64 = whole.outcomes.iter().map(|(_, count)| count).sum();
+        prop_assert_eq!(sum, whole.ledger.completed + whole.ledger.failed);
+        for backend in &whole.backends {
+            let points = backend.over_time.points();
+            let sums = points.fold((0, 0), |sum, it| (sum.0 + it.requests, sum.1 + it.failed));
+            prop_assert_eq!(sums, (backend.requests, backend.failed));
         }
-        prop_assert!(parts.backends.is_empty());
+        prop_assert_eq!(in_order(whole), in_order(parts));
     }
+
+    /// The same where points of the series cover several seconds.
+    #[test]
+    fn merging_long_runs_equals_one_recorder(
+        mut iterations in prop::collection::vec(iteration(2_000_000_000_000), 1..60),
+        processes in 1_usize..6,
+    ) {
+        iterations.sort_by_key(|it| it.due + it.lag + it.took);
+        for iteration in &mut iterations {
+            // A second stays open for a minute, and ticks come once a second.
+            iteration.swap = true;
+        }
+        let (whole, parts) = split(&iterations, processes, Duration::from_secs(2_100));
+        prop_assert_eq!(in_order(whole), in_order(parts));
+    }
+}
+
+/// One iteration, and where and how it is recorded.
+#[derive(Debug, Clone)]
+struct Recorded {
+    due: u64,
+    lag: u64,
+    took: u64,
+    ok: bool,
+    backend: u8,
+    worker: usize,
+    swap: bool,
+}
+
+fn iteration(until: u64) -> impl Strategy<Value = Recorded> {
+    let of = (
+        0..until,
+        0_u64..3_000_000,
+        1_u64..900_000_000,
+        any::<bool>(),
+        0_u8..3,
+        0_usize..10,
+        any::<bool>(),
+    );
+    of.prop_map(|(due, lag, took, ok, backend, worker, swap)| Recorded {
+        due,
+        lag,
+        took,
+        ok,
+        backend,
+        worker,
+        swap,
+    })
+}
+
+/// What one recorder makes of these iterations, and what two workers in each of several processes do
+/// that store their records.
+fn split(
+    iterations: &[Recorded],
+    processes: usize,
+    elapsed: Duration,
+) -> (ScenarioRecord, ScenarioRecord) {
+    let names = names();
+    let tick = |recorder: &Recorder| recorder.swap(Box::new(Tick::new(&names)));
+    let mut whole = Merger::new(&names, 1);
+    let one = Recorder::new(&names);
+    let mut parts: Vec<_> = (0..processes).map(|_| Merger::new(&names, 2)).collect();
+    let many: Vec<_> = (0..2 * processes).map(|_| Recorder::new(&names)).collect();
+    for it in iterations {
+        let backend = format!("backend-{}", it.backend);
+        let (worker, failure) = (it.worker % many.len(), Failure::Timeout);
+        for recorder in [&one, &many[worker]] {
+            record(recorder, it.due, it.lag, it.took, it.ok, &backend);
+            // It was under way from the beginning to the end of its time, and seen to be so.
+            recorder.started_closed(it.due);
+            // With one in several that stands still.
+            let step = if it.backend == 0 {
+                60_000_000
+            } else {
+                40_000_000
+            };
+            for from in (it.due..it.due + it.took).step_by(step as usize) {
+                recorder.beat(from, from + step, true);
+            }
+            recorder.explain(failure, &mut || "too slow".to_owned());
+            recorder.interrupted(
+                it.swap
+                    .then_some(&Unanswered::in_line(it.due, it.due + it.lag)),
+            );
+        }
+        if it.swap {
+            parts[worker / 2].add(worker % 2, &mut tick(&many[worker]), &[]);
+            whole.add(0, &mut tick(&one), &[]);
+        }
+    }
+    whole.add(0, &mut tick(&one), &[]);
+    for (worker, recorder) in many.iter().enumerate() {
+        parts[worker / 2].add(worker % 2, &mut tick(recorder), &[]);
+    }
+    let stored = parts.into_iter().map(|part| {
+        let generator = GeneratorRecord::default();
+        let scenarios = vec![part.finish(elapsed)];
+        let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, scenarios, generator);
+        let text = serde_json::to_string(&record).unwrap();
+        let read: RunRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, record);
+        read
+    });
+    let merged = stored.reduce(|mut sum, more| {
+        sum.merge(&more).unwrap();
+        sum
+    });
+    (whole.finish(elapsed), merged.unwrap().scenarios.remove(0))
+}
+
+/// With its lists in the same order, whoever was first to see what is in them, and without what depends
+/// on how many looked: the most users that each of them saw are added up.
+fn in_order(mut record: ScenarioRecord) -> ScenarioRecord {
+    record.series.iter_mut().for_each(|point| point.users = 0);
+    record.backends.sort_by(|a, b| a.id.cmp(&b.id));
+    record
+        .outcomes
+        .sort_by_key(|(outcome, _)| outcome.to_string());
+    for step in &mut record.steps {
+        step.outcomes
+            .sort_by_key(|(outcome, _)| outcome.to_string());
+    }
+    record
+}
+
+#[test]
+fn records_of_another_plan_are_refused() {
+    let record = |steps: &[&str], name: &str| {
+        let steps: Vec<_> = steps.iter().map(|it| (*it).to_owned()).collect();
+        let scenarios = vec![ScenarioRecord::empty(name, "test", true, &steps)];
+        let generator = GeneratorRecord::default();
+        RunRecord::new(SystemTime::UNIX_EPOCH, Duration::ZERO, scenarios, generator)
+    };
+    let mut one = record(&["a", "b"], "s");
+    let mut refused = |other: &RunRecord| one.merge(other).unwrap_err().to_string();
+    assert_eq!(
+        refused(&record(&["a", "b"], "t")),
+        "the records are of other scenarios: `s` and `t`"
+    );
+    assert_eq!(
+        refused(&record(&["a"], "s")),
+        "scenario `s` has another list of steps in each of the records"
+    );
+    assert_eq!(one.merge(&record(&["a", "b"], "s")), Ok(()));
+}
+
+#[test]
+fn users_of_several_processes_are_added_up() {
+    let record = |users: &[u64]| {
+        let mut record = ScenarioRecord::empty("s", "test", true, &[]);
+        for (t_s, users) in (0..).zip(users) {
+            let mut point = SeriesPoint::empty(t_s, 1);
+            point.users = *users;
+            record.series.push(point);
+        }
+        record
+    };
+    let mut sum = record(&[1, 2]);
+    sum.merge(&record(&[10, 20, 30])).unwrap();
+    assert_eq!(sum.series, record(&[11, 22, 30]).series);
+}
+
+/// A target that a scenario names twice is two.
+#[test]
+fn targets_and_metrics_are_matched_by_name() {
+    let record = |targets: &[(&str, u64)], counters: &[(&str, u64)]| {
+        let mut record = ScenarioRecord::empty("s", "test", true, &[]);
+        for (target, completed) in targets {
+            let mut target = TargetRecord::empty(*target);
+            target.completed = *completed;
+            record.targets.push(target);
+        }
+        let counters = counters
+            .iter()
+            .map(|(name, sum)| ((*name).to_owned(), *sum));
+        record.custom.counters = counters.collect();
+        record
+    };
+    let mut sum = record(&[("a", 1), ("b", 2), ("a", 3)], &[("x", 1), ("y", 2)]);
+    let more = record(
+        &[("b", 10), ("a", 20), ("a", 30), ("c", 40)],
+        &[("y", 10), ("z", 20)],
+    );
+    sum.merge(&more).unwrap();
+    assert_eq!(
+        sum.targets,
+        record(&[("a", 21), ("b", 12), ("a", 33), ("c", 40)], &[]).targets
+    );
+    assert_eq!(
+        sum.custom,
+        record(&[], &[("x", 1), ("y", 12), ("z", 20)]).custom
+    );
 }

@@ -20,7 +20,8 @@ impl Observer for Recorder {
         if let Some(backend) = sample.backend {
             let ok = sample.outcome.is_ok();
             let response_time = sample.split.response_time();
-            tick.record_backend(usize::from(backend), ok, response_time);
+            let due_second = self.second(sample.due);
+            tick.record_backend(usize::from(backend), due_second, ok, response_time);
         }
     }
 

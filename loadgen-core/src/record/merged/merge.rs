@@ -1,0 +1,231 @@
+//! Records of several processes that carried out the same plan, made into one.
+//!
+//! Names are matched and not places: what a record says means the same in every process. Counts,
+//! histograms, series and backends are added exactly, and silences found anew in what all heard.
+
+use super::merger::{place_of, tally};
+use super::{
+    ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord, ScenarioRecord, StepRecord,
+    TargetRecord, series,
+};
+use crate::outcome::Outcome;
+use crate::record::Histogram;
+use crate::record::local::{MOST_CLASSES, youngest};
+
+/// Why two records are not of the same plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// They are of other scenarios.
+    #[error("the records are of other scenarios: {these} and {those}")]
+    Scenarios {
+        /// Those of the one.
+        these: String,
+        /// Those of the other.
+        those: String,
+    },
+    /// A scenario is not the same in both.
+    #[error("scenario `{scenario}` has another {what} in each of the records")]
+    Unlike {
+        /// Its name.
+        scenario: String,
+        /// In what it differs.
+        what: &'static str,
+    },
+}
+
+impl RunRecord {
+    /// Adds what another process measured that carried out the same plan at the same time. Each of
+    /// them counts from its own beginning; of what belongs to the process as a whole, the first word
+    /// counts, and of the time for which it was stopped the worst.
+    ///
+    /// # Errors
+    /// [`MergeError`] when the records are not of the same plan; nothing is added then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
+        let names = |record: &Self| {
+            let names = record.scenarios.iter().map(|it| format!("`{}`", it.name));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let (these, those) = (names(self), names(other));
+        if these != those {
+            return Err(MergeError::Scenarios { these, those });
+        }
+        for (scenario, other) in self.scenarios.iter().zip(&other.scenarios) {
+            scenario.check_like(other)?;
+        }
+        for (scenario, other) in self.scenarios.iter_mut().zip(&other.scenarios) {
+            scenario.add(other);
+        }
+        self.started_at = self.started_at.min(other.started_at);
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.generator.merge(&other.generator);
+        self.stopped |= other.stopped;
+        self.panic = self.panic.take().or_else(|| other.panic.clone());
+        self.overrun = self.overrun.take().or_else(|| other.overrun.clone());
+        Ok(())
+    }
+}
+
+impl GeneratorRecord {
+    fn merge(&mut self, other: &Self) {
+        self.workers.extend(&other.workers);
+        self.throttled_share = match (self.throttled_share, other.throttled_share) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
+impl ScenarioRecord {
+    /// Adds what another process measured of the same scenario.
+    ///
+    /// # Errors
+    /// [`MergeError`] when it is not the same one; nothing is added then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
+        self.check_like(other)?;
+        self.add(other);
+        Ok(())
+    }
+
+    fn check_like(&self, other: &Self) -> Result<(), MergeError> {
+        let steps = |record: &Self| record.steps.iter().map(|it| it.name.clone()).collect();
+        let (these, those): (Vec<_>, Vec<_>) = (steps(self), steps(other));
+        let what = match () {
+            () if self.name != other.name => "name",
+            () if self.protocol != other.protocol => "protocol",
+            () if self.open != other.open => "load model",
+            () if self.late_after != other.late_after => "`late_after`",
+            () if these != those => "list of steps",
+            () => return Ok(()),
+        };
+        Err(MergeError::Unlike {
+            scenario: self.name.clone(),
+            what,
+        })
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.ledger += other.ledger;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.started_in_time += other.started_in_time;
+        self.unanswered += other.unanswered;
+        self.dropped_unanswered += other.dropped_unanswered;
+        self.youngest_unanswered = youngest(self.youngest_unanswered, other.youngest_unanswered);
+        self.youngest_cut_off = youngest(self.youngest_cut_off, other.youngest_cut_off);
+        self.response_time.add(&other.response_time);
+        self.service_time.add(&other.service_time);
+        self.parts.add(&other.parts);
+        self.saturated_samples += other.saturated_samples;
+        add_outcomes(&mut self.outcomes, &other.outcomes);
+        for (failure, example) in &other.examples {
+            let is_known = self.examples.iter().any(|(seen, _)| seen == failure);
+            if !is_known && self.examples.len() < MOST_CLASSES {
+                self.examples.push((*failure, example.clone()));
+            }
+        }
+        self.bytes.sent += other.bytes.sent;
+        self.bytes.received += other.bytes.received;
+        self.connections.merge(&other.connections);
+        self.add_targets(&other.targets);
+        for (step, other) in self.steps.iter_mut().zip(&other.steps) {
+            step.merge(other);
+        }
+        for backend in &other.backends {
+            let place = place_of(&mut self.backends, backend.id.clone());
+            self.backends[place].merge(backend);
+        }
+        self.custom.merge(&other.custom);
+        series::merge(&mut self.series, &other.series);
+        self.signs.merge(&other.signs);
+        self.silence = self.signs.silence();
+    }
+
+    /// One that stands several times in a scenario does so in each record.
+    fn add_targets(&mut self, others: &[TargetRecord]) {
+        for (place, other) in others.iter().enumerate() {
+            let earlier = others[..place]
+                .iter()
+                .filter(|it| it.target == other.target);
+            let nth = earlier.count();
+            let mut same = self
+                .targets
+                .iter_mut()
+                .filter(|it| it.target == other.target);
+            match same.nth(nth) {
+                Some(target) => target.merge(other),
+                None => self.targets.push(other.clone()),
+            }
+        }
+    }
+}
+
+impl TargetRecord {
+    fn merge(&mut self, other: &Self) {
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.unanswered += other.unanswered;
+        self.connections += other.connections;
+    }
+}
+
+impl ConnectionRecord {
+    fn merge(&mut self, other: &Self) {
+        self.counts += other.counts;
+        self.connect_time.add(&other.connect_time);
+        self.back_off.add(&other.back_off);
+    }
+}
+
+impl StepRecord {
+    fn merge(&mut self, other: &Self) {
+        self.response_time.add(&other.response_time);
+        self.service_time.add(&other.service_time);
+        match (&mut self.parts, &other.parts) {
+            (Some(parts), Some(other)) => parts.add(other),
+            (Some(_), None) => {}
+            (parts, other) => *parts = other.clone(),
+        }
+        add_outcomes(&mut self.outcomes, &other.outcomes);
+        self.unanswered += other.unanswered;
+        self.youngest_unanswered = youngest(self.youngest_unanswered, other.youngest_unanswered);
+        self.youngest_cut_off = youngest(self.youngest_cut_off, other.youngest_cut_off);
+        self.messages_sent += other.messages_sent;
+        self.messages_received += other.messages_received;
+        for (sum, count) in self.message_faults.iter_mut().zip(other.message_faults) {
+            *sum = sum.saturating_add(count);
+        }
+        merge_named(&mut self.samples, &other.samples, Histogram::add);
+    }
+}
+
+impl CustomRecord {
+    fn merge(&mut self, other: &Self) {
+        merge_named(&mut self.counters, &other.counters, |sum, more| {
+            *sum += more;
+        });
+        merge_named(&mut self.gauges, &other.gauges, |last, value| {
+            *last = *value;
+        });
+        merge_named(&mut self.timings, &other.timings, Histogram::add);
+    }
+}
+
+fn add_outcomes(into: &mut Vec<(Outcome, u64)>, from: &[(Outcome, u64)]) {
+    for (outcome, count) in from {
+        tally(into, *outcome, *count);
+    }
+}
+
+/// Adds each to the one of the same name, and those that there are not yet.
+fn merge_named<N: PartialEq + Clone, V: Clone>(
+    into: &mut Vec<(N, V)>,
+    from: &[(N, V)],
+    add: impl Fn(&mut V, &V),
+) {
+    for (name, more) in from {
+        match into.iter_mut().find(|(seen, _)| seen == name) {
+            Some((_, sum)) => add(sum, more),
+            None => into.push((name.clone(), more.clone())),
+        }
+    }
+}

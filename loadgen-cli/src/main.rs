@@ -11,8 +11,6 @@ mod embedded;
 mod env;
 mod error;
 mod exit;
-mod flow;
-mod human;
 mod limits;
 mod live;
 mod output;
@@ -23,11 +21,13 @@ mod signals;
 mod sinks;
 mod stderr;
 mod suite;
-mod summary;
 mod targets;
 mod terminal;
 
 use std::process::ExitCode;
+
+use loadgen_core::text::flow;
+use loadgen_core::units::human;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -20,7 +20,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
-use crate::paint::Paint;
+use crate::paint::{self, Paint};
 use crate::stderr;
 
 /// What a file of results holds.
@@ -305,7 +305,7 @@ pub(crate) fn note(line: impl fmt::Display) {
 
 /// Says on stderr why a command could not do its work.
 pub(crate) fn error(error: &Error) {
-    let paint = Paint::for_stderr();
+    let paint = paint::for_stderr();
     // A list of problems reads best as it is; a syntax error with the line that it stands in.
     if let Error::Suite(suite) = error
         && suite.problems().is_empty()

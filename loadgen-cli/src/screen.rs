@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use loadgen_core::text;
 
-use crate::paint::Paint;
+use crate::paint::{self, Paint};
 use crate::{flow, output, stderr, terminal};
 
 /// One line of the redrawn part.
@@ -37,7 +37,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Standard error.
     pub(crate) fn stderr() -> Self {
-        let paint = Paint::for_stderr();
+        let paint = paint::for_stderr();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             terminal: io::stderr().is_terminal() && !dumb,

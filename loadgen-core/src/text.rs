@@ -2,7 +2,14 @@
 //!
 //! What a server says ends up on terminals, in pages and in files. There it may not move a cursor,
 //! turn the direction of writing, hide anything or begin a line of its own. Owns which characters
-//! do. Knows nothing of where a text is shown.
+//! do, how wide they are and where a line may end ([`flow`]), and the colours of terminals
+//! ([`Paint`]). Knows nothing of where a text is shown.
+
+#[cfg(feature = "text")]
+pub mod flow;
+mod paint;
+
+pub use paint::Paint;
 
 /// Stands for a character that is not shown.
 const REPLACEMENT: char = '\u{fffd}';

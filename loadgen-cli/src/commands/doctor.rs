@@ -3,7 +3,7 @@
 use crate::args::DoctorArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::paint::Paint;
+use crate::paint;
 use crate::{doctor, output};
 
 /// Says what this machine lets a load generator do. Whatever that is, the exit code is 0.
@@ -15,7 +15,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
     output::print(&if args.json {
         output::json(&examination.json())
     } else {
-        examination.text(Paint::for_stdout())
+        examination.text(paint::for_stdout())
     })?;
     Ok(Exit::Pass)
 }

@@ -1,6 +1,7 @@
 //! `loadgen run`: the whole life of a run, from settings to exit code.
 
 use std::collections::BTreeSet;
+use std::io::{self, IsTerminal};
 use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use loadgen_core::engine::{Event, Run, RunError, Stopper};
 use loadgen_core::record::RunRecord;
-use loadgen_core::report::{self, Document, Status};
+use loadgen_core::report::{self, Document, Status, TextOptions};
 use loadgen_core::sink::RunInfo;
 
 use crate::args::RunArgs;
@@ -26,8 +27,7 @@ use crate::screen::Screen;
 use crate::settings::{self, RunSettings};
 use crate::signals::{Early, Listener};
 use crate::sinks::Sinks;
-use crate::summary::Look;
-use crate::{doctor, human, limits, output, suite, summary};
+use crate::{doctor, human, limits, output, paint, suite, terminal};
 
 /// Runs scenarios and judges the results.
 ///
@@ -335,7 +335,7 @@ fn tell(args: &RunArgs, document: &Document) -> Result<(), Error> {
     if args.json {
         output::print_whole(&output::json(document))?;
     } else if !args.quiet {
-        output::print(&summary::render(document, Look::for_stdout()))?;
+        output::print(&document.text(look()))?;
     }
     if args.json && !args.quiet && document.verdict.status == Status::Invalid {
         for reason in &document.verdict.reasons {
@@ -343,6 +343,15 @@ fn tell(args: &RunArgs, document: &Document) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// How the summary is to look on stdout: a screen has little room, a file has all that it takes.
+fn look() -> TextOptions {
+    TextOptions {
+        width: terminal::columns_of_stdout(),
+        paint: paint::for_stdout(),
+        example_lines: io::stdout().is_terminal().then_some(3),
+    }
 }
 
 /// The exit code of a run that was measured: a signal goes before an invalid run, and that before
@@ -359,10 +368,62 @@ fn exit(document: &Document, stopped: bool, strict: bool) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use test_case::test_case;
 
     use super::*;
-    use crate::summary::samples;
+
+    /// The document of a run that found little.
+    fn document(status: &str, thresholds_hold: bool) -> Document {
+        let ledger = json!({
+            "planned": 1, "started": 1, "completed": 1, "failed": 0, "interrupted": 0, "dropped": 0,
+            "late": 0,
+        });
+        let sums = json!({
+            "ledger": ledger,
+            "throughput_per_s": 1.0,
+            "response_time_us": {"count": 1},
+            "service_time_us": {"count": 1},
+            "outcomes": {"ok": 1},
+            "bytes": {"sent": 1, "received": 1},
+            "connections": {"opened": 1, "failed": 0, "dropped": 0},
+        });
+        let mut scenario = sums.clone();
+        let of_scenario = json!({
+            "name": "hello",
+            "protocol": "grpc",
+            "load_model": "closed",
+            "duration_s": 1.0,
+            "saturated_samples": 0,
+            "failures": [],
+            "steps": [],
+            "backends": [],
+            "thresholds": [{"expression": "error_rate < 1%", "observed": 0.0, "pass": thresholds_hold}],
+            "series": [],
+        });
+        for (field, value) in of_scenario.as_object().unwrap() {
+            scenario[field] = value.clone();
+        }
+        let document = json!({
+            "schema": "loadgen.result/1",
+            "run": {
+                "id": "1",
+                "started_at": "2026-11-20T19:32:18.123Z",
+                "duration_s": 1.0,
+                "version": "0.1.0",
+                "host": {"os": "linux", "arch": "x86_64"},
+                "plan": {},
+                "generator": {
+                    "workers": 1, "cpu_busy": 0.5, "saturated": false, "pacing": "exact", "per_worker": [],
+                },
+                "stopped": false,
+            },
+            "verdict": {"status": status, "reasons": [], "warnings": []},
+            "scenarios": [scenario],
+            "total": sums,
+        });
+        serde_json::from_value(document).unwrap()
+    }
 
     #[test_case("invalid", Exit::Pass => Some("exit code 0; --strict makes an invalid run fail with 100".to_owned()))]
     #[test_case("invalid", Exit::Threshold => Some("exit code 99; --strict makes an invalid run fail with 100".to_owned()))]
@@ -370,8 +431,7 @@ mod tests {
     #[test_case("invalid", Exit::Stopped => None; "it would change nothing")]
     #[test_case("fail", Exit::Threshold => None; "not invalid")]
     fn advises(status: &str, exit: Exit) -> Option<String> {
-        let document = samples::document(|json| json["verdict"]["status"] = status.into());
-        advice(&document, exit)
+        advice(&document(status, true), exit)
     }
 
     #[test_case(Some(30) => "stopping: what is under way may finish within 30 s; once more to cut it off and report")]
@@ -390,10 +450,6 @@ mod tests {
     #[test_case("invalid", false, true, true => Exit::Stopped; "stopped before invalid")]
     #[test_case("pass", true, true, false => Exit::Stopped; "stopped before pass")]
     fn exits(status: &str, thresholds_hold: bool, stopped: bool, strict: bool) -> Exit {
-        let document = samples::document(|json| {
-            json["verdict"]["status"] = status.into();
-            json["scenarios"][0]["thresholds"][0]["pass"] = thresholds_hold.into();
-        });
-        exit(&document, stopped, strict)
+        exit(&document(status, thresholds_hold), stopped, strict)
     }
 }

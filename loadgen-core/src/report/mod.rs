@@ -1,8 +1,9 @@
 //! The result document: what a run found, for programs to read.
 //!
 //! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
-//! becomes a document, and the rules of the verdict. Everything a person is shown is made from
-//! the document elsewhere; nothing here prints, and nothing here measures.
+//! becomes a document, how conditions are judged, and the rules of the verdict; and what of a document
+//! people are shown, as [text](Document::text) behind the feature `text`. Nothing here prints, and
+//! nothing here measures.
 
 mod build;
 mod confidence;
@@ -13,8 +14,12 @@ mod phrase;
 mod scenario;
 mod schema;
 mod statistics;
+#[cfg(feature = "text")]
+mod text;
 mod throttling;
 mod verdict;
+#[cfg(feature = "text")]
+mod view;
 mod worker_load;
 
 pub use build::{Context, build};
@@ -30,4 +35,6 @@ pub use scenario::{
 };
 pub use schema::schema;
 pub use statistics::{PointStatistics, Statistics};
+#[cfg(feature = "text")]
+pub use text::TextOptions;
 pub use verdict::verdict;

@@ -2,9 +2,10 @@
 //!
 //! Owns the one way these are written, in scenario files and on the command line. Strict: a number
 //! without a unit is refused, and so is anything negative, not finite or absurdly large. What is
-//! printed parses back to the same value.
+//! printed parses back to the same value; how figures are shown to people is [`human`]'s.
 
 mod duration;
+pub mod human;
 mod number;
 mod rate;
 mod size;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// A count with its digits in groups of three.
-pub(crate) fn count(value: u64) -> String {
+#[must_use]
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -16,13 +17,15 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// A count and what is counted.
-pub(crate) fn counted(value: u64, one: &str) -> String {
+#[must_use]
+pub fn counted(value: u64, one: &str) -> String {
     let plural = if value == 1 { "" } else { "s" };
     format!("{} {one}{plural}", count(value))
 }
 
 /// A rate per second.
-pub(crate) fn rate(per_second: f64) -> String {
+#[must_use]
+pub fn rate(per_second: f64) -> String {
     if per_second >= 100.0 {
         format!("{}/s", count(per_second.round() as u64))
     } else {
@@ -31,7 +34,8 @@ pub(crate) fn rate(per_second: f64) -> String {
 }
 
 /// A time in microseconds, in the unit that fits, to three digits.
-pub(crate) fn micros(us: f64) -> String {
+#[must_use]
+pub fn micros(us: f64) -> String {
     if us < 1.0 {
         format!("{} ns", significant(us * 1e3))
     } else if us < 999.5 {
@@ -44,7 +48,8 @@ pub(crate) fn micros(us: f64) -> String {
 }
 
 /// A duration, in the unit that fits.
-pub(crate) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     micros(duration.as_secs_f64() * 1e6)
 }
 
@@ -64,7 +69,8 @@ fn seconds(s: f64) -> String {
 }
 
 /// Minutes and seconds, `02:05`; hours where there are any, `1:02:05`.
-pub(crate) fn clock(duration: Duration) -> String {
+#[must_use]
+pub fn clock(duration: Duration) -> String {
     let all = duration.as_secs();
     let (hours, minutes, seconds) = (all / 3600, all / 60 % 60, all % 60);
     if hours > 0 {
@@ -76,7 +82,8 @@ pub(crate) fn clock(duration: Duration) -> String {
 
 /// A share as a percentage to two decimals, as the verdict's sentences have it; it never rounds
 /// something to nothing or to all.
-pub(crate) fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.0001 {
         "<0.01%".to_owned()
     } else if share < 1.0 && share > 0.9999 {
@@ -88,7 +95,8 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A number of bytes.
-pub(crate) fn bytes(value: u64) -> String {
+#[must_use]
+pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut scaled = value as f64;
     let mut unit = "B";
@@ -103,7 +111,8 @@ pub(crate) fn bytes(value: u64) -> String {
 }
 
 /// Three significant digits below a thousand, without a fraction of nothing.
-pub(crate) fn significant(value: f64) -> String {
+#[must_use]
+pub fn significant(value: f64) -> String {
     let decimals = match value.abs() {
         v if v < 9.995 => 2,
         v if v < 99.95 => 1,

@@ -6,17 +6,17 @@ use test_case::test_case;
 use super::*;
 
 /// What suits a terminal of so many columns, without colour.
-fn look(columns: usize) -> Look {
-    Look {
-        paint: Paint::OFF,
-        columns,
+fn look(width: usize) -> TextOptions {
+    TextOptions {
+        width,
         example_lines: Some(3),
+        ..TextOptions::default()
     }
 }
 
 /// A summary that goes over no edge.
 fn rendered(document: &Document, width: usize) -> String {
-    let text = render(document, look(width));
+    let text = document.text(look(width));
     for line in text.lines() {
         assert!(columns(line) <= width, "{width}: {line}");
         assert!(!line.contains('\u{a0}'), "{line}");
@@ -25,7 +25,7 @@ fn rendered(document: &Document, width: usize) -> String {
 }
 
 fn summary(change: impl FnOnce(&mut serde_json::Value)) -> String {
-    let text = rendered(&samples::document(change), 80);
+    let text = rendered(&sample::document(change), 80);
     assert!(text.lines().count() <= 24, "{text}");
     text
 }
@@ -134,16 +134,16 @@ fn the_last_word_on_the_generator(status: &str, busy: f64, starved: f64, late: u
 }
 
 fn with_a_tale(example_lines: Option<usize>) -> String {
-    let document = samples::document(|json| {
+    let document = sample::document(|json| {
         json["scenarios"][0]["failures"] = json!([
             {"outcome": "timeout", "count": 10, "example": "once upon a time ".repeat(30) + "the end"},
         ]);
     });
-    let look = Look {
+    let look = TextOptions {
         example_lines,
         ..look(80)
     };
-    render(&document, look)
+    document.text(look)
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_stream_and_several_steps() {
 #[test]
 fn two_protocols() {
     let text = rendered(
-        &samples::document(|json| {
+        &sample::document(|json| {
             let mut talk = json["scenarios"][0].clone();
             let statistics = talk["response_time_us"].clone();
             talk["name"] = "stress_all".into();
@@ -404,7 +404,7 @@ fn nothing_measured() {
 
 /// How each kind of run looks, on terminals of three widths.
 fn screens(name: &str, change: impl Fn(&mut serde_json::Value)) {
-    let document = samples::document(change);
+    let document = sample::document(change);
     let screens = [60, 80, 200].map(|width| {
         let ruler = format!("{:-<width$}", format!("-- {width} "));
         format!("{ruler}\n{}", rendered(&document, width))

@@ -1,9 +1,8 @@
 //! How the generator itself fared.
 
-use loadgen_core::report::{Document, Generator, Status};
-
-use super::{Look, field};
-use crate::human;
+use super::super::document::{Document, Generator, Status};
+use super::{Fact, Tone};
+use crate::units::human;
 
 /// Below this share of its core a generator that did not keep up had nothing to do that kept it from
 /// it: others had the processor, or the system did not wake it.
@@ -12,7 +11,7 @@ const IDLE: f64 = 0.25;
 const STARVED: f64 = 0.1;
 
 /// What its workers did, and whether it was the limit.
-pub(super) fn lines(document: &Document, look: Look) -> Vec<String> {
+pub(super) fn fact(document: &Document) -> Fact {
     let generator = &document.run.generator;
     let plural = if generator.workers == 1 { "" } else { "s" };
     let busy = human::percent(generator.cpu_busy);
@@ -37,12 +36,12 @@ pub(super) fn lines(document: &Document, look: Look) -> Vec<String> {
     } else {
         ("not the limit", false)
     };
-    let lines = field("generator", &(facts + judgement), look);
-    let painted = lines.iter().map(|line| match is_doubtful {
-        true => look.paint.doubtful(line),
-        false => line.clone(),
-    });
-    painted.collect()
+    let tone = if is_doubtful {
+        Tone::Doubtful
+    } else {
+        Tone::Plain
+    };
+    Fact::new("generator", facts + judgement).toned(tone)
 }
 
 /// Whether it had little to do, or stood ready and had no processor.

@@ -3,9 +3,10 @@
 //! Owns how wide a character is and where a line may end. Knows nothing of colour: what is painted
 //! is painted once it has its place.
 
-use loadgen_core::text;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::line as one_line;
 
 /// Stands for a blank at which no line ends.
 const GLUE: char = '\u{a0}';
@@ -16,24 +17,28 @@ const UNITS: [&str; 14] = [
 ];
 
 /// Columns that a text takes.
-pub(crate) fn columns(text: &str) -> usize {
+#[must_use]
+pub fn columns(text: &str) -> usize {
     text.width()
 }
 
 /// A text whose blanks end no line.
-pub(crate) fn glued(text: &str) -> String {
+#[must_use]
+pub fn glued(text: &str) -> String {
     text.replace(' ', &GLUE.to_string())
 }
 
 /// A text with its blanks as they were before [`glued`].
-pub(crate) fn unglued(text: &str) -> String {
+#[must_use]
+pub fn unglued(text: &str) -> String {
     text.replace(GLUE, " ")
 }
 
 /// A text after its label, in lines of at most `width` columns; its further lines are indented this
 /// far. A line ends at a blank, and not between a number and its unit. A word that is longer than a
 /// line goes on in the next.
-pub(crate) fn hanging(label: &str, indent: usize, text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn hanging(label: &str, indent: usize, text: &str, width: usize) -> Vec<String> {
     let further = " ".repeat(indent);
     let options = Options::new(width)
         .initial_indent(label)
@@ -41,7 +46,7 @@ pub(crate) fn hanging(label: &str, indent: usize, text: &str, width: usize) -> V
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation)
         .wrap_algorithm(WrapAlgorithm::FirstFit);
-    let text = with_units(&text::line(text));
+    let text = with_units(&one_line(text));
     let lines = textwrap::wrap(text.trim(), options);
     lines.iter().map(|line| unglued(line.trim_end())).collect()
 }
@@ -60,7 +65,8 @@ fn with_units(text: &str) -> String {
 }
 
 /// A text of at most this many columns, `…` in place of its end.
-pub(crate) fn cut(text: &str, most: usize) -> String {
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();
     }
@@ -70,7 +76,8 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 
 /// A name of at most this many columns, `…` in place of its middle: names that differ mostly do so
 /// at one of their ends.
-pub(crate) fn shortened(name: &str, most: usize) -> String {
+#[must_use]
+pub fn shortened(name: &str, most: usize) -> String {
     if columns(name) <= most {
         return name.to_owned();
     }
@@ -87,7 +94,8 @@ pub(crate) fn shortened(name: &str, most: usize) -> String {
 }
 
 /// Where the first so many columns of a text end.
-pub(crate) fn end(text: &str, columns: usize) -> usize {
+#[must_use]
+pub fn end(text: &str, columns: usize) -> usize {
     let mut taken = 0;
     for (at, c) in text.char_indices() {
         taken += c.width().unwrap_or(0);

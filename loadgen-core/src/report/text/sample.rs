@@ -1,10 +1,11 @@
 //! A fixed result document for tests.
 
-use loadgen_core::report::Document;
 use serde_json::{Value, json};
 
+use super::super::document::Document;
+
 /// A small passing run, changed as told.
-pub(crate) fn document(change: impl FnOnce(&mut Value)) -> Document {
+pub(super) fn document(change: impl FnOnce(&mut Value)) -> Document {
     let statistics = json!({
         "count": 5000, "mean": 1012.3, "min": 210.0, "p50": 910.0, "p90": 1210.0, "p95": 1402.0,
         "p99": 2310.0, "max": 8110.0,

@@ -1,11 +1,9 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
-use loadgen_core::report::{Backend, Scenario, Target};
-
-use super::grid::{Cell, Column, Grid};
-use super::{Look, field, keeps_own_connections};
-use crate::flow::glued;
-use crate::human;
+use super::super::scenario::{Backend, Scenario, Target};
+use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections};
+use crate::text::flow::glued;
+use crate::units::human;
 
 /// Backends and targets that are named.
 const NAMED: usize = 6;
@@ -24,16 +22,15 @@ const TARGET: [Column; 5] = [
     column("lost", 4),
 ];
 
-const fn column(heading: &'static str, rank: u8) -> Column {
-    Column { heading, rank }
-}
+/// Blanks before a name: it stands below what it is one of.
+const INDENT: usize = 2;
 
 /// Connections, where they are measured or anything became of them that was not meant to.
-pub(super) fn connections(scenario: &Scenario, look: Look) -> Vec<String> {
+pub(super) fn connections(scenario: &Scenario) -> Option<Fact> {
     let connections = &scenario.connections;
     let troubled = connections.failed > 0 || connections.dropped > 0;
     if !troubled && !keeps_own_connections(scenario) {
-        return Vec::new();
+        return None;
     }
     let parts = [
         format!("{} opened", human::count(connections.opened)),
@@ -43,15 +40,15 @@ pub(super) fn connections(scenario: &Scenario, look: Look) -> Vec<String> {
             human::count(connections.dropped)
         ),
     ];
-    field("connections", &parts.map(|it| glued(&it)).join(", "), look)
+    Some(Fact::of_parts("connections", &parts))
 }
 
 /// Each target, where there are several.
-pub(super) fn targets(targets: &[Target], look: Look) -> Vec<String> {
+pub(super) fn targets(targets: &[Target]) -> Option<Table> {
     if targets.len() < 2 {
-        return Vec::new();
+        return None;
     }
-    let mut grid = Grid::new("targets", look.columns / 4, &TARGET);
+    let mut table = Table::new("targets", true, &TARGET);
     for target in targets.iter().take(NAMED) {
         let counts = [
             target.completed,
@@ -61,41 +58,33 @@ pub(super) fn targets(targets: &[Target], look: Look) -> Vec<String> {
             target.connections.failed + target.connections.dropped,
         ];
         let cells = counts.map(|count| Cell::of(human::count(count)));
-        grid.row(format!("  {}", target.target), cells);
+        table.row(INDENT, &target.target, cells);
     }
-    laid(&grid, targets.len(), look)
+    table.more = targets.len().saturating_sub(NAMED);
+    Some(table)
 }
 
-/// Who answered.
-pub(super) fn backends(backends: &[Backend], look: Look) -> Vec<String> {
+/// Who answered, where anybody said who it is.
+pub(super) fn backends(backends: &[Backend]) -> Option<Item> {
     match backends {
-        [] => return Vec::new(),
+        [] => return None,
         [only] => {
             let answers = glued(&human::counted(only.requests, "answer"));
-            return field("backend", &format!("{}, {answers}", only.id), look);
+            let text = format!("{}, {answers}", only.id);
+            return Some(Item::Fact(Fact::new("backend", text)));
         }
         _ => {}
     }
-    let mut grid = Grid::new("backends", look.columns / 4, &BACKEND);
+    let mut table = Table::new("backends", true, &BACKEND);
     for backend in backends.iter().take(NAMED) {
-        let p99 = backend.response_time_us.and_then(|it| it.p99);
         let cells = [
             Cell::of(human::percent(backend.share)),
             Cell::of(human::count(backend.requests)),
             Cell::of(human::count(backend.failed)),
-            p99.map_or_else(Cell::default, |us| Cell::of(human::micros(us))),
+            Cell::of_time(backend.response_time_us.and_then(|it| it.p99)),
         ];
-        grid.row(format!("  {}", backend.id), cells);
+        table.row(INDENT, &backend.id, cells);
     }
-    laid(&grid, backends.len(), look)
-}
-
-fn laid(grid: &Grid, all: usize, look: Look) -> Vec<String> {
-    let laid = grid.laid(look.columns);
-    let mut lines = vec![look.paint.faint(&laid.heading)];
-    lines.extend(laid.rows.into_iter().flatten());
-    if all > NAMED {
-        lines.push(format!("  … and {} more", all - NAMED));
-    }
-    lines
+    table.more = backends.len().saturating_sub(NAMED);
+    Some(Item::Table(table))
 }

@@ -1,10 +1,10 @@
 //! Times of a scenario and its steps, as a table.
 
-use loadgen_core::report::{Method, Scenario, Statistics, Step};
-
-use super::grid::{Cell, Column, Grid};
-use super::{LABEL, Look, field, keeps_own_connections};
-use crate::human;
+use super::super::confidence::Method;
+use super::super::scenario::{Scenario, Step};
+use super::super::statistics::Statistics;
+use super::{Cell, Column, Fact, Item, Table, Tone, column, keeps_own_connections};
+use crate::units::human;
 
 /// Marks a percentile that is mostly the generator's own.
 const MOSTLY_OURS: char = '!';
@@ -22,24 +22,20 @@ const COLUMNS: [Column; 7] = [
     column("mean", 5),
 ];
 
-const fn column(heading: &'static str, rank: u8) -> Column {
-    Column { heading, rank }
-}
-
 /// The times of all scenarios together.
-pub(super) fn of_all(response: &Statistics, service: &Statistics, look: Look) -> Vec<String> {
-    let mut grid = Grid::new("", LABEL, &COLUMNS);
-    grid.row("response", cells(response, None));
-    grid.row("service", cells(service, None));
-    painted(&grid, look)
+pub(super) fn of_all(response: &Statistics, service: &Statistics) -> Vec<Item> {
+    let mut table = Table::new("", false, &COLUMNS);
+    table.row(0, "response", cells(response, None));
+    table.row(0, "service", cells(service, None));
+    with_legend(table)
 }
 
 /// All times of a scenario.
-pub(super) fn of(scenario: &Scenario, look: Look) -> Vec<String> {
-    let mut grid = Grid::new("", LABEL, &COLUMNS);
+pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
+    let mut table = Table::new("", false, &COLUMNS);
     let undelayed = scenario.undelayed_us.as_ref();
-    grid.row("response", cells(&scenario.response_time_us, undelayed));
-    grid.row("service", cells(&scenario.service_time_us, None));
+    table.row(0, "response", cells(&scenario.response_time_us, undelayed));
+    table.row(0, "service", cells(&scenario.service_time_us, None));
     let parts = [
         ("queue wait", &scenario.queue_wait_us),
         ("start lag", &scenario.start_lag_us),
@@ -49,34 +45,34 @@ pub(super) fn of(scenario: &Scenario, look: Look) -> Vec<String> {
     for (label, statistics) in parts {
         // What is no part of anything that is shown would only be in the way.
         if let Some(any) = statistics.as_ref().filter(|it| it.max > Some(0.0)) {
-            grid.row(label, cells(any, None));
+            table.row(0, label, cells(any, None));
         }
     }
     let connections = &scenario.connections;
     let connect = connections.connect_time_us.as_ref();
     if let Some(connect) = connect.filter(|_| keeps_own_connections(scenario)) {
-        grid.row("connect", cells(connect, None));
+        table.row(0, "connect", cells(connect, None));
     }
     let back_off = connections.back_off_us.as_ref();
     if let Some(back_off) = back_off.filter(|it| it.max > Some(0.0)) {
-        grid.row("back-off", cells(back_off, None));
+        table.row(0, "back-off", cells(back_off, None));
     }
     if let [only] = scenario.steps.as_slice() {
-        of_messages(&mut grid, only, "");
+        of_messages(&mut table, only, 0);
     } else {
         for step in &scenario.steps {
             if let Some(times) = &step.response_time_us {
-                grid.row(&step.name, cells(times, step.undelayed_us.as_ref()));
+                table.row(0, &step.name, cells(times, step.undelayed_us.as_ref()));
             }
             // One blank before each: they are the step's.
-            of_messages(&mut grid, step, " ");
+            of_messages(&mut table, step, 1);
         }
     }
-    painted(&grid, look)
+    with_legend(table)
 }
 
 /// The further series of a step.
-fn of_messages(grid: &mut Grid, step: &Step, indent: &str) {
+fn of_messages(table: &mut Table, step: &Step, indent: usize) {
     let undelayed = step.undelayed_round_trip_us.as_ref();
     let series = [
         ("first msg", &step.first_message_us, None),
@@ -87,7 +83,7 @@ fn of_messages(grid: &mut Grid, step: &Step, indent: &str) {
     ];
     for (label, statistics, undelayed) in series {
         if let Some(statistics) = statistics {
-            grid.row(format!("{indent}{label}"), cells(statistics, undelayed));
+            table.row(indent, label, cells(statistics, undelayed));
         }
     }
 }
@@ -119,23 +115,21 @@ fn cells(of: &Statistics, undelayed: Option<&Statistics>) -> [Cell; COLUMNS.len(
     })
 }
 
-fn painted(grid: &Grid, look: Look) -> Vec<String> {
-    let laid = grid.laid(look.columns);
-    let mut lines = vec![look.paint.faint(&laid.heading)];
-    lines.extend(laid.rows.into_iter().flatten());
-    if grid.has_marks() {
-        let note = format!("{MOSTLY_OURS} mostly the generator's own");
-        lines.extend(
-            field("", &note, look)
-                .iter()
-                .map(|it| look.paint.doubtful(it)),
-        );
+/// The table, and what its marks mean where it has any.
+fn with_legend(table: Table) -> Vec<Item> {
+    let mut cells = table.rows.iter().flat_map(|row| &row.cells);
+    let has_marks = cells.any(|cell| cell.mark.is_some());
+    let legend = format!("{MOSTLY_OURS} mostly the generator's own");
+    let mut items = vec![Item::Table(table)];
+    if has_marks {
+        let legend = Fact::new("", legend).toned(Tone::Doubtful);
+        items.push(Item::Fact(legend));
     }
-    lines
+    items
 }
 
 /// Where the p99, else the p95, of response times lies in 95 of 100 such runs, where that is known.
-pub(super) fn confidence(scenario: &Scenario) -> Option<(String, String)> {
+pub(super) fn confidence(scenario: &Scenario) -> Option<Fact> {
     let of = scenario.response_time_confidence_us?;
     let p99 = of.p99.map(|interval| ("p99", interval));
     let (name, [low, high]) = p99.or(of.p95.map(|interval| ("p95", interval)))?;
@@ -145,5 +139,5 @@ pub(super) fn confidence(scenario: &Scenario) -> Option<(String, String)> {
     };
     let (low, high) = (human::micros(low), human::micros(high));
     let text = format!("response within {low} .. {high}{how}");
-    Some((format!("{name} 95 %"), text))
+    Some(Fact::new(&format!("{name} 95 %"), text))
 }

@@ -1,0 +1,339 @@
+//! What is shown of a document and in which order: the one model that whatever people look at is
+//! written from.
+//!
+//! Owns which facts, tables and sentences there are, what is left out because it says nothing, and how
+//! figures are written. Computes nothing that the document does not say, and knows neither widths nor
+//! colours: how it is laid out is for [the writer](super::text) to say.
+
+mod generator;
+mod overview;
+mod peers;
+mod scenario;
+mod times;
+
+use super::document::{Document, Status};
+use super::scenario::{FailureClass, Scenario, ThresholdResult};
+use crate::text::flow::glued;
+use crate::units::human;
+
+/// With more scenarios than this, each gets a row instead of a section with everything.
+const MOST_SECTIONS: usize = 2;
+/// Classes of failure that are named.
+const CLASSES: usize = 4;
+
+/// A document as it is shown.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The verdict and why.
+    pub(super) headline: Headline,
+    /// A row for each scenario, and all together; where they are too many for a section each.
+    pub(super) overview: Option<Table>,
+    /// What there is to say of each scenario, and of all together.
+    pub(super) sections: Vec<Section>,
+    /// How the generator itself fared.
+    pub(super) generator: Fact,
+}
+
+/// The verdict and why.
+#[derive(Debug)]
+pub(super) struct Headline {
+    pub(super) status: Status,
+    /// What was run and how long that took.
+    pub(super) text: String,
+    /// Why it is no pass.
+    pub(super) reasons: Vec<String>,
+    /// What a reader should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What belongs together, under a title.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) title: String,
+    pub(super) items: Vec<Item>,
+}
+
+/// Something to say.
+#[derive(Debug)]
+pub(super) enum Item {
+    Fact(Fact),
+    Table(Table),
+    Failures(Failures),
+    Conditions(Vec<Condition>),
+}
+
+/// A sentence and what it is about.
+#[derive(Debug)]
+pub(super) struct Fact {
+    /// A word or two; empty where it belongs to what stands before it.
+    pub(super) label: String,
+    /// Blanks that do not break keep together what belongs together.
+    pub(super) text: String,
+    pub(super) tone: Tone,
+}
+
+impl Fact {
+    fn new(label: &str, text: impl Into<String>) -> Self {
+        Self {
+            label: label.to_owned(),
+            text: text.into(),
+            tone: Tone::Plain,
+        }
+    }
+
+    /// A sentence of parts, each of which is kept together.
+    fn of_parts(label: &str, parts: &[String]) -> Self {
+        let parts: Vec<String> = parts.iter().map(|it| glued(it)).collect();
+        Self::new(label, parts.join(", "))
+    }
+
+    fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+}
+
+/// What a reader is to make of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    /// To be looked at first.
+    Strong,
+    Bad,
+    Doubtful,
+}
+
+/// Figures under headings, a row for each thing that has them.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// What stands above the labels.
+    pub(super) title: &'static str,
+    /// Whether labels are names, which may be long.
+    pub(super) is_of_names: bool,
+    pub(super) columns: &'static [Column],
+    pub(super) rows: Vec<Row>,
+    /// So many further rows are not shown.
+    pub(super) more: usize,
+}
+
+impl Table {
+    /// A table without rows.
+    fn new(title: &'static str, is_of_names: bool, columns: &'static [Column]) -> Self {
+        Self {
+            title,
+            is_of_names,
+            columns,
+            rows: Vec::new(),
+            more: 0,
+        }
+    }
+
+    /// A row, a cell for each column, its label so many blanks in.
+    fn row(&mut self, indent: usize, label: &str, cells: impl Into<Vec<Cell>>) {
+        self.rows.push(Row {
+            label: label.to_owned(),
+            indent,
+            cells: cells.into(),
+            tone: Tone::Plain,
+        });
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    /// What stands above it.
+    pub(super) heading: &'static str,
+    /// Where there is no room for all, the one with the highest is left out first.
+    pub(super) rank: u8,
+}
+
+const fn column(heading: &'static str, rank: u8) -> Column {
+    Column { heading, rank }
+}
+
+/// The figures of one thing.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) label: String,
+    /// Blanks before the label: it belongs to a row above.
+    pub(super) indent: usize,
+    /// One for each column.
+    pub(super) cells: Vec<Cell>,
+    pub(super) tone: Tone,
+}
+
+/// A figure.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cell {
+    /// The figure, or nothing where there is none.
+    pub(super) text: Option<String>,
+    /// What stands right after it.
+    pub(super) mark: Option<char>,
+}
+
+impl Cell {
+    /// A figure without a mark.
+    pub(super) fn of(text: impl Into<String>) -> Self {
+        Self {
+            text: Some(text.into()),
+            mark: None,
+        }
+    }
+
+    /// A time in microseconds, where there is one.
+    fn of_time(us: Option<f64>) -> Self {
+        us.map_or_else(Self::default, |us| Self::of(human::micros(us)))
+    }
+}
+
+/// What failed and why.
+#[derive(Debug)]
+pub(super) struct Failures {
+    /// The most frequent first.
+    pub(super) named: Vec<Failure>,
+    /// What there is beside these.
+    pub(super) others: Option<String>,
+}
+
+/// One class of failure.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) count: String,
+    pub(super) outcome: String,
+    pub(super) example: Option<String>,
+}
+
+impl Failures {
+    fn of(classes: &[FailureClass]) -> Self {
+        let named = classes.iter().take(CLASSES).map(|class| Failure {
+            count: human::count(class.count),
+            outcome: class.outcome.clone(),
+            example: class.example.clone(),
+        });
+        let unnamed = classes.iter().skip(CLASSES);
+        let (kinds, count) =
+            unnamed.fold((0, 0), |(kinds, count), it| (kinds + 1, count + it.count));
+        Self {
+            named: named.collect(),
+            others: (kinds > 0).then(|| format!("{} of {kinds} more kinds", human::count(count))),
+        }
+    }
+}
+
+/// A condition and what became of it.
+#[derive(Debug)]
+pub(super) struct Condition {
+    pub(super) pass: bool,
+    pub(super) expression: String,
+    /// `(was 7.2 ms)`.
+    pub(super) observed: String,
+}
+
+impl Condition {
+    fn of(result: &ThresholdResult) -> Self {
+        let observed = match result.observed {
+            Some(value) => {
+                let value = in_unit_of(&result.expression, value);
+                let doubt = if result.few_samples {
+                    ", withheld above: too few samples"
+                } else {
+                    ""
+                };
+                format!("(was {value}{doubt})")
+            }
+            None => "(nothing was measured)".to_owned(),
+        };
+        Self {
+            pass: result.pass,
+            expression: result.expression.clone(),
+            observed,
+        }
+    }
+}
+
+impl View {
+    /// All of a document that is shown.
+    pub(super) fn of(document: &Document) -> Self {
+        let scenarios = &document.scenarios;
+        let (overview, sections) = if scenarios.len() > MOST_SECTIONS {
+            let sections = scenarios
+                .iter()
+                .filter_map(|it| overview::section(it, scenarios));
+            (Some(overview::table(document)), sections.collect())
+        } else {
+            let mut sections: Vec<Section> = scenarios.iter().map(scenario::section).collect();
+            if scenarios.len() > 1 {
+                sections.push(scenario::total(&document.total));
+            }
+            (None, sections)
+        };
+        Self {
+            headline: Headline::of(document),
+            overview,
+            sections,
+            generator: generator::fact(document),
+        }
+    }
+}
+
+impl Headline {
+    fn of(document: &Document) -> Self {
+        let what = match document.scenarios.as_slice() {
+            [only] => only.name.clone(),
+            several => format!("{} scenarios", several.len()),
+        };
+        let stopped = if document.run.stopped {
+            ", stopped early"
+        } else {
+            ""
+        };
+        let took = human::micros(document.run.duration_s.max(0.0) * 1e6);
+        Self {
+            status: document.verdict.status,
+            text: format!("{what} {}", glued(&format!("in {took}{stopped}"))),
+            reasons: document.verdict.reasons.clone(),
+            warnings: document.verdict.warnings.clone(),
+        }
+    }
+}
+
+/// Whether each user has connections of its own, so that connecting is part of what is measured.
+fn keeps_own_connections(scenario: &Scenario) -> bool {
+    scenario.protocol == "websocket"
+}
+
+/// The observed value is in the expression's own unit, which stands at its end. Times are shown as
+/// everywhere else.
+fn in_unit_of(expression: &str, value: f64) -> String {
+    let last_digit = expression.rfind(|c: char| c.is_ascii_digit());
+    let unit = last_digit.map_or("", |last| &expression[last + 1..]);
+    if unit.is_empty() && value.fract() == 0.0 && (0.0..1e15).contains(&value) {
+        return human::count(value as u64);
+    }
+    match unit {
+        "us" => human::micros(value),
+        "ms" => human::micros(value * 1e3),
+        "s" => human::micros(value * 1e6),
+        "%" => human::percent(value / 100.0),
+        "/s" => human::rate(value),
+        _ => format!("{}{unit}", human::significant(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("error_rate < 1%", 0.25 => "0.25%")]
+    #[test_case("error_rate < 1%", 24.329 => "24.33%"; "as in the verdict")]
+    #[test_case("response_time.p95 < 5ms", 7.234 => "7.23 ms")]
+    #[test_case("throughput > 1000/s", 812.0 => "812/s")]
+    #[test_case("throughput > 1000/s", 48_211.4 => "48,211/s"; "as above the table")]
+    #[test_case("dropped == 0", 12_345.0 => "12,345")]
+    #[test_case("dropped==0", 1.0 => "1"; "without blanks")]
+    fn in_its_unit(expression: &str, value: f64) -> String {
+        in_unit_of(expression, value)
+    }
+}

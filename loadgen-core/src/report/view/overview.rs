@@ -1,0 +1,77 @@
+//! Many scenarios, a row each, and below them what there is to say of each.
+
+use super::super::document::Document;
+use super::super::scenario::Scenario;
+use super::super::statistics::Statistics;
+use super::{Cell, Column, Item, Section, Table, Tone, column, scenario};
+use crate::record::Ledger;
+use crate::units::human;
+
+/// What is shown of each; with little room `p90` is left out first.
+const COLUMNS: [Column; 9] = [
+    column("ok", 0),
+    column("failed", 1),
+    column("rate", 2),
+    column("p50", 4),
+    column("p90", 9),
+    column("p95", 5),
+    column("p99", 3),
+    column("p99.9", 8),
+    column("max", 6),
+];
+
+/// The rows and their total.
+pub(super) fn table(document: &Document) -> Table {
+    let (scenarios, total) = (&document.scenarios, &document.total);
+    let mut table = Table::new("scenario", true, &COLUMNS);
+    for it in scenarios {
+        let figures = cells(&it.ledger, it.throughput_per_s, &it.response_time_us);
+        table.row(0, &title(it, scenarios), figures);
+    }
+    let times = &total.response_time_us;
+    let figures = cells(&total.ledger, total.throughput_per_s, times);
+    table.row(0, "total", figures);
+    let failed = |it: &Scenario| !it.thresholds.iter().all(|it| it.pass);
+    for (row, it) in table.rows.iter_mut().zip(scenarios) {
+        if failed(it) {
+            row.tone = Tone::Bad;
+        }
+    }
+    if let Some(total) = table.rows.last_mut() {
+        total.tone = Tone::Strong;
+    }
+    table
+}
+
+/// What went wrong in a scenario and its conditions, where there is any of that.
+pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> {
+    let mut items: Vec<Item> = scenario::missing(scenario).map(Item::Fact).collect();
+    items.extend(scenario::failures(scenario));
+    items.extend(scenario::conditions(scenario));
+    let title = title(scenario, all);
+    (!items.is_empty()).then_some(Section { title, items })
+}
+
+/// Its name, and its protocol where another scenario has the same name.
+fn title(scenario: &Scenario, all: &[Scenario]) -> String {
+    let alike = all.iter().filter(|it| it.name == scenario.name);
+    if alike.count() > 1 {
+        scenario::title(scenario)
+    } else {
+        scenario.name.clone()
+    }
+}
+
+fn cells(ledger: &Ledger, per_s: f64, times: &Statistics) -> [Cell; COLUMNS.len()] {
+    [
+        Cell::of(human::count(ledger.completed)),
+        Cell::of(human::count(ledger.failed)),
+        Cell::of(human::rate(per_s)),
+        Cell::of_time(times.p50),
+        Cell::of_time(times.p90),
+        Cell::of_time(times.p95),
+        Cell::of_time(times.p99),
+        Cell::of_time(times.p999),
+        Cell::of_time(times.max),
+    ]
+}

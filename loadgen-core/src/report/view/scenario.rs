@@ -1,0 +1,159 @@
+//! One scenario: everything that there is to say of it.
+
+use super::super::document::Total;
+use super::super::scenario::{LoadModel, Messages, Scenario};
+use super::{Condition, Fact, Failures, Item, Section, Tone, peers, times};
+use crate::record::{ByteCount, Ledger};
+use crate::text::flow::glued;
+use crate::units::human;
+
+/// Everything of one scenario.
+pub(super) fn section(scenario: &Scenario) -> Section {
+    let may_drop = scenario.load_model == LoadModel::Open;
+    let mut items = vec![Item::Fact(requests(&scenario.ledger, may_drop))];
+    items.extend(missing(scenario).map(Item::Fact));
+    let throughput = throughput(scenario.throughput_per_s, scenario.bytes);
+    items.push(Item::Fact(throughput));
+    items.extend(messages(scenario).map(Item::Fact));
+    items.extend(times::of(scenario));
+    items.extend(times::confidence(scenario).map(Item::Fact));
+    items.extend(failures(scenario));
+    items.extend(peers::connections(scenario).map(Item::Fact));
+    items.extend(peers::targets(&scenario.targets).map(Item::Table));
+    items.extend(peers::backends(&scenario.backends));
+    items.extend(conditions(scenario));
+    Section {
+        title: title(scenario),
+        items,
+    }
+}
+
+/// The sums over several scenarios.
+pub(super) fn total(total: &Total) -> Section {
+    let requests = requests(&total.ledger, total.ledger.dropped > 0);
+    let throughput = throughput(total.throughput_per_s, total.bytes);
+    let mut items = vec![Item::Fact(requests), Item::Fact(throughput)];
+    items.extend(times::of_all(
+        &total.response_time_us,
+        &total.service_time_us,
+    ));
+    Section {
+        title: "total".to_owned(),
+        items,
+    }
+}
+
+/// Its name and its protocol.
+pub(super) fn title(scenario: &Scenario) -> String {
+    format!("{}\u{a0}\u{a0}{}", scenario.name, scenario.protocol)
+}
+
+/// What the service left without an answer, and how long it was silent.
+pub(super) fn missing(scenario: &Scenario) -> impl Iterator<Item = Fact> {
+    let facts = [unanswered(scenario), silence(scenario)];
+    facts.into_iter().flatten().map(|it| it.toned(Tone::Bad))
+}
+
+/// What failed, where anything did.
+pub(super) fn failures(scenario: &Scenario) -> Option<Item> {
+    let classes = &scenario.failures;
+    (!classes.is_empty()).then(|| Item::Failures(Failures::of(classes)))
+}
+
+/// Each condition, those that hold too, where there are any.
+pub(super) fn conditions(scenario: &Scenario) -> Option<Item> {
+    let conditions = scenario.thresholds.iter().map(Condition::of);
+    (!scenario.thresholds.is_empty()).then(|| Item::Conditions(conditions.collect()))
+}
+
+/// The ledger: nothing planned is left out.
+fn requests(ledger: &Ledger, may_drop: bool) -> Fact {
+    let mut parts = vec![glued(&format!("{} ok", human::count(ledger.completed)))];
+    let others = [
+        (ledger.failed, "failed", true),
+        (ledger.interrupted, "interrupted", false),
+        (ledger.dropped, "dropped", may_drop),
+    ];
+    for (count, word, always) in others {
+        if count > 0 || always {
+            parts.push(glued(&format!("{} {word}", human::count(count))));
+        }
+    }
+    let mut text = format!(
+        "{}\u{a0}planned =\u{a0}{}",
+        human::count(ledger.planned),
+        parts.join(" +\u{a0}")
+    );
+    if ledger.late > 0 {
+        text.push_str(&format!("; {}\u{a0}late", human::count(ledger.late)));
+    }
+    Fact::new("requests", text)
+}
+
+fn unanswered(scenario: &Scenario) -> Option<Fact> {
+    let count = scenario.unanswered;
+    (count > 0).then(|| Fact::new("unanswered", human::count(count)))
+}
+
+/// How long nothing ended ok, where that is longer than a second.
+fn silence(scenario: &Scenario) -> Option<Fact> {
+    let silence = scenario.silence.filter(|it| it.longest_s > 1.0)?;
+    let seconds = |s: f64| human::micros(s * 1e6);
+    let end = if silence.to_end { " to the end" } else { "" };
+    let from = match silence.from_s {
+        0.0 => "the start".to_owned(),
+        from => seconds(from),
+    };
+    let text = format!(
+        "none ended ok for {} from {from} on{end}",
+        seconds(silence.longest_s),
+    );
+    Some(Fact::new("silence", text))
+}
+
+fn throughput(per_s: f64, bytes: ByteCount) -> Fact {
+    let parts = [
+        human::rate(per_s),
+        format!("{} sent", human::bytes(bytes.sent)),
+        format!("{} received", human::bytes(bytes.received)),
+    ];
+    Fact::of_parts("throughput", &parts)
+}
+
+/// Messages, where they are not one and its answer for each iteration.
+fn messages(scenario: &Scenario) -> Option<Fact> {
+    let mut sum = Messages::default();
+    for of in scenario.steps.iter().filter_map(|step| step.messages) {
+        sum.sent += of.sent;
+        sum.received += of.received;
+        sum.received_per_s += of.received_per_s;
+        sum.missing = sum.missing.saturating_add(of.missing);
+        sum.out_of_order = sum.out_of_order.saturating_add(of.out_of_order);
+        sum.unexpected = sum.unexpected.saturating_add(of.unexpected);
+        sum.too_late = sum.too_late.saturating_add(of.too_late);
+    }
+    let started = scenario.ledger.started;
+    let faults = [
+        (sum.missing, "missing"),
+        (sum.out_of_order, "out of order"),
+        (sum.unexpected, "unexpected"),
+        (sum.too_late, "too late"),
+    ];
+    let is_plain = sum.sent == started
+        && sum.received == scenario.ledger.completed
+        && faults.iter().all(|(count, _)| *count == 0);
+    if is_plain || sum.sent + sum.received == 0 {
+        return None;
+    }
+    let mut parts = vec![
+        format!("{} sent", human::count(sum.sent)),
+        format!(
+            "{} received ({})",
+            human::count(sum.received),
+            human::rate(sum.received_per_s)
+        ),
+    ];
+    let faults = faults.into_iter().filter(|(count, _)| *count > 0);
+    parts.extend(faults.map(|(count, word)| format!("{} {word}", human::count(count))));
+    Some(Fact::of_parts("messages", &parts))
+}

@@ -7,8 +7,7 @@ mod blame;
 mod observe;
 mod series;
 
-use super::scenario::ThresholdResult;
-use super::statistics::SAMPLES_BEYOND;
+use super::document::{SAMPLES_BEYOND, ThresholdResult};
 use crate::condition::{Metric, Threshold};
 use crate::record::ScenarioRecord;
 

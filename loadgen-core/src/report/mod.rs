@@ -6,35 +6,24 @@
 //! nothing here measures.
 
 mod build;
-mod confidence;
 mod document;
-mod environment;
 mod judge;
 mod phrase;
-mod scenario;
-mod schema;
-mod statistics;
 #[cfg(feature = "text")]
 mod text;
-mod throttling;
 mod verdict;
 #[cfg(feature = "text")]
 mod view;
 mod worker_load;
 
 pub use build::{Context, build};
-pub use confidence::{Confidence, Method};
 pub use document::{
-    Delivery, Document, Generator, Run, SchemaVersion, SinkKind, Status, Total, Verdict, Worker,
+    Backend, Confidence, Connections, Custom, Delivery, Document, FailureClass, Generator, Host,
+    LoadModel, Messages, Method, Point, PointStatistics, Run, Scenario, SchemaVersion, Silence,
+    SinkKind, Statistics, Status, Step, Target, ThresholdResult, Total, Verdict, Worker,
+    new_run_id, schema,
 };
-pub use environment::{Host, new_run_id};
 pub use judge::judge;
-pub use scenario::{
-    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
-    Step, Target, ThresholdResult,
-};
-pub use schema::schema;
-pub use statistics::{PointStatistics, Statistics};
 #[cfg(feature = "text")]
 pub use text::TextOptions;
 pub use verdict::verdict;

@@ -1,23 +1,7 @@
-//! Numbers as a sentence has them.
+//! Numbers as the verdict's sentences have them, where that differs from
+//! [everywhere else](crate::units::human).
 
-/// A count with its thousands apart: `10,000`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count of things: `1 iteration`, `2 iterations`.
-pub(super) fn plural(number: u64, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", count(number))
-}
+use crate::units::human::{count, significant};
 
 /// A part of a whole, to two decimals, but never rounded up to all or down to nothing: `1%`,
 /// `1.04%`, `98.96%`.
@@ -70,20 +54,7 @@ pub(super) fn span(nanos: u64) -> String {
         .find(|(size, _)| value >= size * 0.9995)
         .unwrap_or((1.0, "ns"));
     let scaled = value / size;
-    let decimals = if scaled < 9.995 {
-        2
-    } else if scaled < 99.95 {
-        1
-    } else {
-        0
-    };
-    let text = format!("{scaled:.decimals$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    format!("{text} {unit}")
+    format!("{} {unit}", significant(scaled))
 }
 
 #[cfg(test)]
@@ -91,22 +62,6 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-
-    #[test_case(0 => "0")]
-    #[test_case(999 => "999")]
-    #[test_case(1_000 => "1,000")]
-    #[test_case(123_456 => "123,456")]
-    #[test_case(u64::MAX => "18,446,744,073,709,551,615")]
-    fn counts(number: u64) -> String {
-        count(number)
-    }
-
-    #[test_case(0 => "0 arrivals")]
-    #[test_case(1 => "1 arrival")]
-    #[test_case(2_000 => "2,000 arrivals")]
-    fn counts_of_things(number: u64) -> String {
-        plural(number, "arrival")
-    }
 
     #[test_case(0.0 => "0%")]
     #[test_case(0.000_01 => "under 0.01%")]

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use super::document::round6;
 use super::phrase::percent;
-use super::statistics::round6;
 use crate::record::WorkerRecord;
 
 /// Busy, or waiting for a processor, for this part of the time: nothing to spare.

@@ -9,8 +9,6 @@ mod failures;
 mod grid;
 
 #[cfg(test)]
-mod sample;
-#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -1,11 +1,12 @@
 //! Whether an open model's arrivals started when they should have, and whose fault it is if not.
 
-use super::super::phrase::{count, percent, plural, span};
-use super::super::statistics::Statistics;
+use super::super::document::Statistics;
+use super::super::phrase::{percent, span};
 use super::generator::Pressure;
 use super::service::{long_silence, when};
 use super::{Findings, ratio, span_us};
 use crate::record::ScenarioRecord;
+use crate::units::human::{count, counted};
 
 /// More than this part of the started iterations late, and ten at least: the generator was late.
 const MOST_LATE: f64 = 0.01;
@@ -27,7 +28,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             "`{}`: {} of {} ({}) started within the plan's time (at least {} should)",
             scenario.name,
             count(scenario.started_in_time),
-            plural(ledger.planned, "arrival"),
+            counted(ledger.planned, "arrival"),
             percent(in_time),
             percent(LEAST_ACHIEVED),
         )
@@ -68,7 +69,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
                 "`{}`: {} never started, which is not the service's doing: the generator was held up \
                  when they fell due, or the run ended before their turn",
                 scenario.name,
-                plural(not_the_services, "arrival"),
+                counted(not_the_services, "arrival"),
             ));
         }
     }
@@ -87,14 +88,14 @@ fn warn_of_busy_users(
         troubles.push(format!(
             "{} of {} ({}) never started",
             count(scenario.dropped_unanswered),
-            plural(ledger.planned, "arrival"),
+            counted(ledger.planned, "arrival"),
             percent(ratio(scenario.dropped_unanswered, ledger.planned)),
         ));
     } else if missed && ledger.dropped == 0 {
         troubles.push(format!(
             "only {} of {} ({}) started within the plan's time",
             count(scenario.started_in_time),
-            plural(ledger.planned, "arrival"),
+            counted(ledger.planned, "arrival"),
             percent(in_time),
         ));
     }

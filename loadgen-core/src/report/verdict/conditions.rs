@@ -1,12 +1,13 @@
 //! The conditions on the results, that there are results, and whose doing it is when one does not
 //! hold.
 
+use super::super::document::ThresholdResult;
 use super::super::judge::{Blame, blame};
-use super::super::phrase::{count, observed};
-use super::super::scenario::ThresholdResult;
+use super::super::phrase::observed;
 use super::Findings;
 use crate::condition::Threshold;
 use crate::record::ScenarioRecord;
+use crate::units::human::count;
 
 pub(super) fn judge(
     scenario: &ScenarioRecord,

@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
+use super::super::document::Statistics;
 use super::super::phrase::{percent, span};
-use super::super::statistics::Statistics;
 use super::{Findings, ratio, span_us};
 use crate::clock::{Nanos, nanos};
 use crate::record::{Histogram, Parts, ScenarioRecord, StepRecord};

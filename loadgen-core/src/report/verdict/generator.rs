@@ -1,11 +1,12 @@
 //! The generator as a whole: panics, stalls, books that do not balance, workers without time to
 //! spare.
 
-use super::super::phrase::{count, plural, span};
+use super::super::phrase::span;
 use super::super::worker_load::{Surroundings, WorkerLoad};
 use super::{Findings, arrivals};
 use crate::clock::nanos;
 use crate::record::{RunRecord, ScenarioRecord};
+use crate::units::human::{count, counted};
 
 /// A worker that stands still for longer: invalid. What shorter ones did is judged by what they did
 /// to the figures.
@@ -48,8 +49,8 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
              (`load.open.users.max`, `--concurrency`), or turn away what finds none free \
              (`\"when_busy\": \"drop\"`)",
             overrun.scenario,
-            plural(overrun.in_line, "arrival"),
-            plural(overrun.workers, "worker"),
+            counted(overrun.in_line, "arrival"),
+            counted(overrun.workers, "worker"),
         ));
     }
     let stalled = record
@@ -101,8 +102,8 @@ pub(super) fn judge_books(scenario: &ScenarioRecord, findings: &mut Findings) {
         findings.broken.push(format!(
             "`{name}`: {} counted for {} that completed or failed, which is a fault of loadgen: \
              please report it",
-            plural(outcomes, "outcome"),
-            plural(ended, "iteration"),
+            counted(outcomes, "outcome"),
+            counted(ended, "iteration"),
         ));
     }
 }

@@ -8,13 +8,13 @@ mod conditions;
 mod delay;
 mod generator;
 mod service;
+mod throttling;
 
-use super::document::{Status, Verdict};
-use super::phrase::{plural, span};
-use super::scenario::ThresholdResult;
-use super::throttling;
+use super::document::{Status, ThresholdResult, Verdict};
+use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::RunRecord;
+use crate::units::human::counted;
 use generator::Pressure;
 
 /// Judges a run. What the service did wrong comes before what makes the figures doubtful, and that
@@ -130,7 +130,7 @@ impl Findings {
 /// `1 iteration was`, `2 iterations were`.
 fn were(number: u64, noun: &str) -> String {
     let verb = if number == 1 { "was" } else { "were" };
-    format!("{} {verb}", plural(number, noun))
+    format!("{} {verb}", counted(number, noun))
 }
 
 fn span_us(micros: f64) -> String {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use super::super::document::{Quantile, ThresholdResult};
 use super::super::judge::is_about_silence;
-use super::super::phrase::{count, percent, plural, span};
-use super::super::scenario::ThresholdResult;
-use super::super::statistics::Quantile;
+use super::super::phrase::{percent, span};
 use super::{Findings, ratio, were};
 use crate::clock::nanos;
 use crate::condition::Threshold;
 use crate::record::{LONG_SILENCE, Samples, ScenarioRecord, Stretch, TargetRecord};
+use crate::units::human::{count, counted};
 use crate::workload::{MessageFault, SampleKind};
 
 /// A silence is long when it lasts so many times the response time's p99, and over a second.
@@ -183,10 +183,10 @@ fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
             scenario.name,
             target.target,
             count(target.completed),
-            plural(target.failed, "iteration"),
+            counted(target.failed, "iteration"),
             count(target.unanswered),
-            plural(connections.opened, "connection"),
-            plural(connections.failed, "attempt"),
+            counted(connections.opened, "connection"),
+            counted(connections.failed, "attempt"),
         ));
     }
 }
@@ -212,7 +212,7 @@ fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
                  by a field and its value (`reply`), and what comes by itself \
                  (`\"greeting\": 1`, `\"pushes\": true`)",
                 scenario.name,
-                plural(unexpected, "message"),
+                counted(unexpected, "message"),
                 step.name,
             ));
         }

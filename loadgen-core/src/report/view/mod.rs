@@ -11,8 +11,7 @@ mod peers;
 mod scenario;
 mod times;
 
-use super::document::{Document, Status};
-use super::scenario::{FailureClass, Scenario, ThresholdResult};
+use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};
 use crate::text::flow::glued;
 use crate::units::human;
 

@@ -1,8 +1,6 @@
 //! Many scenarios, a row each, and below them what there is to say of each.
 
-use super::super::document::Document;
-use super::super::scenario::Scenario;
-use super::super::statistics::Statistics;
+use super::super::document::{Document, Scenario, Statistics};
 use super::{Cell, Column, Item, Section, Table, Tone, column, scenario};
 use crate::record::Ledger;
 use crate::units::human;

@@ -1,6 +1,6 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
-use super::super::scenario::{Backend, Scenario, Target};
+use super::super::document::{Backend, Scenario, Target};
 use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections};
 use crate::text::flow::glued;
 use crate::units::human;

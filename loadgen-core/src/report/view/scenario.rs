@@ -1,7 +1,6 @@
 //! One scenario: everything that there is to say of it.
 
-use super::super::document::Total;
-use super::super::scenario::{LoadModel, Messages, Scenario};
+use super::super::document::{LoadModel, Messages, Scenario, Total};
 use super::{Condition, Fact, Failures, Item, Section, Tone, peers, times};
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;

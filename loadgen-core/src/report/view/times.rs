@@ -1,8 +1,6 @@
 //! Times of a scenario and its steps, as a table.
 
-use super::super::confidence::Method;
-use super::super::scenario::{Scenario, Step};
-use super::super::statistics::Statistics;
+use super::super::document::{Method, Scenario, Statistics, Step};
 use super::{Cell, Column, Fact, Item, Table, Tone, column, keeps_own_connections};
 use crate::units::human;
 

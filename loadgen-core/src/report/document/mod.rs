@@ -1,13 +1,37 @@
-//! The document as a whole: the run, the verdict, the sums.
+//! The document: its types, and how histograms become the figures in it.
+//!
+//! Here is the document as a whole, the run, the verdict and the sums; a scenario's part is in
+//! `scenario`. Knows no rule of the verdict.
+
+mod confidence;
+mod delivery;
+mod environment;
+mod point;
+mod quantile;
+mod rounding;
+mod scenario;
+mod schema;
+mod statistics;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::environment::Host;
-use super::scenario::{Connections, Scenario};
-use super::statistics::Statistics;
+pub use confidence::{Confidence, Method};
+pub use delivery::{Delivery, SinkKind};
+pub(super) use environment::timestamp;
+pub use environment::{Host, new_run_id};
+pub use point::PointStatistics;
+pub(super) use quantile::{Quantile, SAMPLES_BEYOND};
+pub(super) use rounding::{micros, round3, round6};
+pub use scenario::{
+    Backend, Connections, Custom, FailureClass, LoadModel, Messages, Point, Scenario, Silence,
+    Step, Target, ThresholdResult,
+};
+pub use schema::schema;
+pub use statistics::Statistics;
+
 use crate::record::{ByteCount, Ledger};
 
 /// What one run found.
@@ -82,58 +106,6 @@ pub struct Run {
     /// where none went anywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<Delivery>,
-}
-
-/// Where figures went while the run was under way, and what is known of how they got there, when the
-/// document is made. What is only known later, such as whether the last scrape came, is not in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub struct Delivery {
-    /// What they went to.
-    pub kind: SinkKind,
-    /// Where that is: `HOST:PORT` of StatsD and of what Prometheus scrapes, else a URL.
-    pub to: String,
-    /// How often handing over failed: datagrams that the system refused, because nobody listened or
-    /// there was no room (StatsD); posts that did not get there (OTLP). Of others it is not known.
-    /// Over UDP nobody confirms: a host that is silently gone looks like one that has taken all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<u64>,
-    /// Values that the other side took and rejected (OTLP).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<u64>,
-    /// Counters that fall short of the run there, because a part could not be sent (StatsD).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub short: Option<u64>,
-}
-
-impl Delivery {
-    /// To whom and where, nothing known of it yet.
-    #[must_use]
-    pub fn new(kind: SinkKind, to: impl Into<String>) -> Self {
-        Self {
-            kind,
-            to: to.into(),
-            failed: None,
-            rejected: None,
-            short: None,
-        }
-    }
-}
-
-/// What figures can go to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-#[non_exhaustive]
-pub enum SinkKind {
-    /// Metrics to StatsD, over UDP.
-    Statsd,
-    /// Metrics to Prometheus, which comes for them.
-    Prometheus,
-    /// Metrics to a receiver of OTLP over HTTP.
-    Otlp,
-    /// Marks of start and end to Graphite.
-    Graphite,
 }
 
 /// How the generator itself fared.

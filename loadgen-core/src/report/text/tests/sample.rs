@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::document::Document;
+use crate::report::Document;
 
 /// A small passing run, changed as told.
 pub(super) fn document(change: impl FnOnce(&mut Value)) -> Document {

@@ -9,7 +9,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::statistics::{Quantile, micros};
+use super::quantile::Quantile;
+use super::rounding::micros;
 use crate::record::{Histogram, Samples, SeriesPoint, Sparse};
 
 /// Seconds with samples that are needed to tell how much they differ.
@@ -52,7 +53,7 @@ pub enum Method {
 impl Confidence {
     /// The intervals of a scenario's response times; nothing with too few samples, or with fewer
     /// than ten seconds that have any.
-    pub(super) fn of(times: &Histogram, series: &[SeriesPoint]) -> Option<Self> {
+    pub(in crate::report) fn of(times: &Histogram, series: &[SeriesPoint]) -> Option<Self> {
         let seconds = series.iter().map(|point| &point.response_time);
         let seconds: Vec<&Sparse> = seconds.filter(|it| !it.is_empty()).collect();
         if seconds.len() < FEWEST_SECONDS {

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::confidence::Confidence;
-use super::statistics::{PointStatistics, Statistics};
+use super::point::PointStatistics;
+use super::statistics::Statistics;
 use crate::record::{ByteCount, ConnectionCounts, Ledger};
 
 /// What one scenario found.

@@ -82,7 +82,7 @@ pub fn new_run_id(started_at: SystemTime) -> String {
 }
 
 /// A moment as RFC 3339 in UTC, to the microsecond.
-pub(super) fn timestamp(at: SystemTime) -> String {
+pub(in crate::report) fn timestamp(at: SystemTime) -> String {
     humantime::format_rfc3339_micros(within_calendar(at)).to_string()
 }
 

@@ -1,6 +1,6 @@
 //! Whether a control group stopped the generator, and what helps.
 
-use super::phrase::percent;
+use super::super::phrase::percent;
 use crate::record::RunRecord;
 
 /// A control group that was stopped for more than this part of the measured time: invalid.

@@ -1,0 +1,144 @@
+//! From what was measured to the document.
+
+mod run;
+mod scenario;
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::document::{
+    Delivery, Document, Host, Run, SchemaVersion, ThresholdResult, new_run_id, round3, round6,
+    timestamp,
+};
+use super::judge::judge;
+use super::verdict::verdict_on;
+use crate::condition::Threshold;
+use crate::record::RunRecord;
+use crate::scenario::{Plan, to_json};
+use crate::secrets::Secrets;
+
+/// What a document says that no measurement tells.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Context {
+    /// Names the run; [`new_run_id`] makes one.
+    pub run_id: String,
+    /// The resolved plan.
+    pub plan: Value,
+    /// The conditions of each scenario, in the order of the record's scenarios. Those that have no entry
+    /// are judged by the one that holds where a scenario gives none, `error_rate < 1%`.
+    pub thresholds: Vec<Vec<Threshold>>,
+    /// Version of the program that ran it.
+    pub version: String,
+    /// The machine it ran on.
+    pub host: Host,
+    /// Where figures went while the run was under way.
+    pub sinks: Vec<Delivery>,
+}
+
+impl Context {
+    /// A context of this plan and its conditions, with an id made now, this machine's facts and this
+    /// library's version.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let scenarios = &plan.scenarios;
+        Self {
+            plan: to_json(scenarios),
+            thresholds: scenarios.iter().map(|it| it.thresholds.clone()).collect(),
+            ..Self::new()
+        }
+    }
+
+    /// A context with an id made now, this machine's facts and this library's version; no plan
+    /// (an empty object) and the condition that holds where none is given.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            run_id: new_run_id(SystemTime::now()),
+            plan: Value::Object(serde_json::Map::new()),
+            thresholds: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: Host::detect(),
+            sinks: Vec::new(),
+        }
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Makes the document of a run. Secrets in the plan, told by their names, are masked in it, and so are
+/// their values in the examples of failures, whoever made the run.
+#[must_use]
+pub fn build(record: &RunRecord, mut context: Context) -> Document {
+    let by_default = Threshold::default_error_rate();
+    let judged: Vec<Vec<ThresholdResult>> = record
+        .scenarios
+        .iter()
+        .enumerate()
+        .map(|(index, scenario)| {
+            let given = context.thresholds.get(index);
+            let thresholds = given.map_or(std::slice::from_ref(&by_default), Vec::as_slice);
+            judge(thresholds, scenario)
+        })
+        .collect();
+    let secrets = Secrets::mask_in(&mut context.plan);
+    let mut verdict = verdict_on(record, &judged, context.host.cores);
+    verdict.warnings.extend(unverified(&context.plan));
+    let mut document = Document {
+        schema: SchemaVersion::V1,
+        verdict,
+        total: run::total(record),
+        run: Run {
+            id: context.run_id,
+            started_at: timestamp(record.started_at),
+            duration_s: seconds(record.elapsed),
+            version: context.version,
+            host: context.host,
+            plan: context.plan,
+            generator: run::generator(&record.generator, record.elapsed),
+            stopped: record.stopped,
+            sinks: context.sinks,
+        },
+        scenarios: record
+            .scenarios
+            .iter()
+            .zip(judged)
+            .map(|(record, thresholds)| scenario::scenario(record, thresholds))
+            .collect(),
+    };
+    // What the verdict says is our own, and stays.
+    let scenarios = document.scenarios.iter_mut();
+    for failure in scenarios.flat_map(|it| &mut it.failures) {
+        failure.example = failure.example.as_deref().map(|it| secrets.masked(it));
+    }
+    document
+}
+
+/// A warning for each scenario of the plan that accepted any certificate.
+fn unverified(plan: &Value) -> impl Iterator<Item = String> + '_ {
+    let scenarios = plan["scenarios"].as_array().into_iter().flatten();
+    scenarios
+        .filter(|it| it["tls"]["insecure_skip_verify"] == true)
+        .filter_map(|it| it["name"].as_str())
+        .map(|name| {
+            format!("`{name}`: any certificate was accepted, so whoever answered is not verified")
+        })
+}
+
+/// Seconds to the microsecond.
+fn seconds(duration: Duration) -> f64 {
+    round6(duration.as_secs_f64())
+}
+
+/// A count as a rate; 0 where no time passed.
+fn per_second(count: u64, elapsed: Duration) -> f64 {
+    if elapsed.is_zero() {
+        return 0.0;
+    }
+    round3(count as f64 / elapsed.as_secs_f64())
+}

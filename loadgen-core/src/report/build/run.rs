@@ -1,0 +1,92 @@
+//! What the document says of the run as a whole: how the generator fared, and the sums.
+
+use std::time::Duration;
+
+use super::super::document::{Generator, Statistics, Total, Worker, micros, round6};
+use super::super::worker_load::WorkerLoad;
+use super::per_second;
+use super::scenario::{connections, outcomes};
+use crate::clock::{Nanos, nanos};
+use crate::record::{
+    ByteCount, ConnectionCounts, ConnectionRecord, GeneratorRecord, Histogram, Ledger, RunRecord,
+    ScenarioRecord, new_histogram,
+};
+
+/// How the generator itself fared.
+pub(super) fn generator(record: &GeneratorRecord, measured: Duration) -> Generator {
+    let workers = &record.workers;
+    let per_worker: Vec<Worker> = workers
+        .iter()
+        .enumerate()
+        .map(|(index, worker)| {
+            let load = WorkerLoad::of(index, worker);
+            Worker {
+                cpu_busy: load.busy,
+                cpu_waiting: Some(round6(worker.cpu_waiting)).filter(|it| *it > 0.0),
+                cpu_starved: load.starved,
+                longest_stall_us: micros(nanos(worker.longest_stall)),
+            }
+        })
+        .collect();
+    Generator {
+        workers: per_worker.len() as u64,
+        cpu_busy: per_worker
+            .iter()
+            .map(|worker| worker.cpu_busy)
+            .fold(0.0, f64::max),
+        pacing: record.pacing.to_string(),
+        throttled_share: record.throttled_share.map(round6),
+        saturated: WorkerLoad::busiest(workers).is_some_and(|it| it.is_saturated(measured)),
+        per_worker,
+    }
+}
+
+/// Sums over the scenarios.
+pub(super) fn total(record: &RunRecord) -> Total {
+    let mut ledger = Ledger::default();
+    let mut bytes = ByteCount::default();
+    let mut outcomes_by_key = outcomes(&[]);
+    let mut counts = ConnectionCounts::default();
+    let mut connect_time = new_histogram();
+    let mut back_off = new_histogram();
+    for scenario in &record.scenarios {
+        ledger += scenario.ledger;
+        bytes.sent += scenario.bytes.sent;
+        bytes.received += scenario.bytes.received;
+        for (key, count) in outcomes(&scenario.outcomes) {
+            *outcomes_by_key.entry(key).or_default() += count;
+        }
+        counts += scenario.connections.counts;
+        connect_time.add(&scenario.connections.connect_time);
+        back_off.add(&scenario.connections.back_off);
+    }
+    let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
+        let mut all = new_histogram();
+        for scenario in &record.scenarios {
+            all.add(of(scenario));
+        }
+        all
+    };
+    let youngest = |of: fn(&ScenarioRecord) -> Option<Nanos>| {
+        let scenarios = record.scenarios.iter();
+        scenarios.filter_map(of).min()
+    };
+    let response_time = merged(|scenario| &scenario.response_time);
+    let service_time = merged(|scenario| &scenario.service_time);
+    Total {
+        ledger,
+        unanswered: record.scenarios.iter().map(|it| it.unanswered).sum(),
+        throughput_per_s: per_second(ledger.completed, record.elapsed),
+        response_time_us: Statistics::of(&response_time)
+            .with_lower_bounds(&response_time, youngest(|it| it.youngest_unanswered)),
+        service_time_us: Statistics::of(&service_time)
+            .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off)),
+        outcomes: outcomes_by_key,
+        bytes,
+        connections: connections(&ConnectionRecord {
+            counts,
+            connect_time,
+            back_off,
+        }),
+    }
+}

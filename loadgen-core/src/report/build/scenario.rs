@@ -1,0 +1,224 @@
+//! A scenario's part of the document.
+
+use std::collections::BTreeMap;
+
+use super::super::document::{
+    Backend, Confidence, Connections, Custom, FailureClass, LoadModel, Messages, Point,
+    PointStatistics, Scenario, Silence, Statistics, Step, Target, ThresholdResult, round6,
+};
+use super::{per_second, seconds};
+use crate::outcome::Outcome;
+use crate::record::{
+    ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts, ScenarioRecord,
+    SeriesPoint, StepRecord, TargetRecord,
+};
+use crate::workload::{MessageFault, SampleKind};
+
+/// A scenario's part, its conditions judged.
+pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {
+    let of_open = |histogram| record.open.then(|| Statistics::of(histogram));
+    Scenario {
+        name: record.name.clone(),
+        protocol: record.protocol.clone(),
+        load_model: if record.open {
+            LoadModel::Open
+        } else {
+            LoadModel::Closed
+        },
+        duration_s: seconds(record.elapsed),
+        ledger: record.ledger,
+        unanswered: record.unanswered,
+        silence: silence(&record.silence),
+        throughput_per_s: per_second(record.ledger.completed, record.elapsed),
+        response_time_us: Statistics::of(&record.response_time)
+            .with_lower_bounds(&record.response_time, record.youngest_unanswered),
+        response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
+        service_time_us: Statistics::of(&record.service_time)
+            .with_lower_bounds(&record.service_time, record.youngest_cut_off),
+        start_lag_us: of_open(&record.parts.start_lag),
+        queue_wait_us: of_open(&record.parts.queue_wait),
+        send_lag_us: Statistics::of_any(&record.parts.send_lag),
+        read_lag_us: Statistics::of_any(&record.parts.read_lag),
+        generator_us: Statistics::of_any(&record.parts.generator),
+        undelayed_us: Statistics::of_any(&record.parts.undelayed),
+        saturated_samples: record.saturated_samples,
+        outcomes: outcomes(&record.outcomes),
+        failures: failures(record),
+        bytes: record.bytes,
+        connections: connections(&record.connections),
+        targets: record.targets.iter().map(target).collect(),
+        steps: record.steps.iter().map(|it| step(it, record)).collect(),
+        backends: backends(record),
+        thresholds,
+        series: (1..=record.series.len())
+            .filter_map(|nth| last_point(&record.series[..nth]))
+            .collect(),
+        custom: custom(&record.custom),
+    }
+}
+
+pub(super) fn outcomes(counted: &[(Outcome, u64)]) -> BTreeMap<String, u64> {
+    let mut keys = BTreeMap::from([(Outcome::Ok.to_string(), 0)]);
+    for (outcome, count) in counted.iter().filter(|(_, count)| *count > 0) {
+        *keys.entry(outcome.to_string()).or_default() += count;
+    }
+    keys
+}
+
+fn failures(record: &ScenarioRecord) -> Vec<FailureClass> {
+    let mut counts = outcomes(&record.outcomes);
+    counts.remove(&Outcome::Ok.to_string());
+    let mut classes: Vec<FailureClass> = counts
+        .into_iter()
+        .map(|(outcome, count)| {
+            let kept = record
+                .examples
+                .iter()
+                .find(|(failure, _)| failure.to_string() == outcome);
+            FailureClass {
+                example: kept.map(|(_, example)| example.clone()),
+                outcome,
+                count,
+            }
+        })
+        .collect();
+    // Stable, so that equal counts stay in the order of their keys.
+    classes.sort_by_key(|class| std::cmp::Reverse(class.count));
+    classes
+}
+
+pub(super) fn connections(record: &ConnectionRecord) -> Connections {
+    Connections {
+        opened: record.counts.opened,
+        failed: record.counts.failed,
+        dropped: record.counts.dropped,
+        reconnected: record.counts.reconnected,
+        connect_time_us: Statistics::of_any(&record.connect_time),
+        back_off_us: Statistics::of_any(&record.back_off),
+    }
+}
+
+fn silence(record: &crate::record::Silence) -> Option<Silence> {
+    let longest = record.longest;
+    (!longest.length.is_zero()).then(|| Silence {
+        longest_s: seconds(longest.length),
+        from_s: seconds(longest.from),
+        to_end: record.last == longest,
+    })
+}
+
+fn target(record: &TargetRecord) -> Target {
+    Target {
+        target: record.target.clone(),
+        completed: record.completed,
+        failed: record.failed,
+        unanswered: record.unanswered,
+        connections: record.connections,
+    }
+}
+
+fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
+    let elapsed = scenario.elapsed;
+    let part = |of: fn(&Parts) -> &Histogram| {
+        let parts = record.parts.as_deref();
+        parts.and_then(|parts| Statistics::of_any(of(parts)))
+    };
+    let samples = |kind: SampleKind| {
+        let series = record.samples.iter().find(|(of, _)| *of == kind);
+        series.and_then(|(_, histogram)| Statistics::of_any(histogram))
+    };
+    let faults = |fault: MessageFault| record.message_faults[fault as usize];
+    let messages = Messages {
+        sent: record.messages_sent,
+        received: record.messages_received,
+        sent_per_s: per_second(record.messages_sent, elapsed),
+        received_per_s: per_second(record.messages_received, elapsed),
+        missing: faults(MessageFault::Missing),
+        out_of_order: faults(MessageFault::OutOfOrder),
+        unexpected: faults(MessageFault::Unexpected),
+        too_late: faults(MessageFault::TooLate),
+    };
+    Step {
+        name: record.name.clone(),
+        response_time_us: Statistics::of_any(&record.response_time)
+            .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
+        service_time_us: Statistics::of_any(&record.service_time)
+            .map(|it| it.with_lower_bounds(&record.service_time, record.youngest_cut_off)),
+        queue_wait_us: part(|parts| &parts.queue_wait),
+        start_lag_us: part(|parts| &parts.start_lag),
+        send_lag_us: part(|parts| &parts.send_lag),
+        read_lag_us: part(|parts| &parts.read_lag),
+        generator_us: part(|parts| &parts.generator),
+        undelayed_us: part(|parts| &parts.undelayed),
+        first_message_us: samples(SampleKind::FirstMessage),
+        message_gap_us: samples(SampleKind::MessageGap),
+        round_trip_us: samples(SampleKind::RoundTrip),
+        undelayed_round_trip_us: samples(SampleKind::UndelayedRoundTrip),
+        message_lag_us: samples(SampleKind::MessageLag),
+        stream_wait_us: samples(SampleKind::StreamWait),
+        messages: (messages != Messages::default()).then_some(messages),
+        unanswered: record.unanswered,
+        outcomes: outcomes(&record.outcomes),
+    }
+}
+
+/// What no server put its name to is a row of its own, or the shares would be of an unknown whole.
+fn backends(scenario: &ScenarioRecord) -> Vec<Backend> {
+    let records = &scenario.backends;
+    let (unnamed, unnamed_failed) = scenario.unnamed().unwrap_or_default();
+    let named: u64 = records.iter().map(|backend| backend.requests).sum();
+    let share = |requests: u64| round6(requests as f64 / (named + unnamed) as f64);
+    let unnamed = (unnamed > 0).then(|| Backend {
+        id: ScenarioRecord::UNNAMED.to_owned(),
+        requests: unnamed,
+        share: share(unnamed),
+        failed: unnamed_failed,
+        response_time_us: None,
+    });
+    let named = records.iter().map(|record| Backend {
+        id: record.id.clone(),
+        requests: record.requests,
+        share: share(record.requests),
+        failed: record.failed,
+        response_time_us: Statistics::of_any(&record.response_time),
+    });
+    named.chain(unnamed).collect()
+}
+
+/// The last of these; those before it are what its percentiles may be of, too.
+fn last_point(records: &[SeriesPoint]) -> Option<Point> {
+    let record = records.last()?;
+    Some(Point {
+        t_s: record.t_s,
+        seconds: record.seconds,
+        started: record.started,
+        completed: record.completed,
+        failed: record.failed,
+        users: record.users,
+        connections: (record.connections != ConnectionCounts::default())
+            .then_some(record.connections),
+        response_time_us: PointStatistics::of_last(records),
+    })
+}
+
+fn custom(record: &CustomRecord) -> Option<Custom> {
+    let mut counters = BTreeMap::new();
+    for (name, count) in &record.counters {
+        *counters.entry(name.clone()).or_default() += count;
+    }
+    let custom = Custom {
+        counters,
+        gauges: record
+            .gauges
+            .iter()
+            .filter(|(_, value)| value.is_finite())
+            .cloned()
+            .collect(),
+        timings_us: record
+            .timings
+            .iter()
+            .map(|(name, histogram)| (name.clone(), Statistics::of(histogram)))
+            .collect(),
+    };
+    (custom != Custom::default()).then_some(custom)
+}

@@ -1,0 +1,160 @@
+//! Every kind of run, on screens of every width.
+
+use serde_json::json;
+
+use super::*;
+
+/// How each kind of run looks, on terminals of three widths.
+fn screens(name: &str, change: impl Fn(&mut serde_json::Value)) {
+    let document = sample::document(change);
+    let screens = [60, 80, 200].map(|width| {
+        let ruler = format!("{:-<width$}", format!("-- {width} "));
+        format!("{ruler}\n{}", rendered(&document, width))
+    });
+    insta::assert_snapshot!(name, screens.join("\n"));
+    for width in 40..=200 {
+        rendered(&document, width);
+    }
+}
+
+#[test]
+fn a_pass_on_every_screen() {
+    screens("grpc_pass", |_| {});
+}
+
+#[test]
+fn an_invalid_run_on_every_screen() {
+    screens("grpc_invalid", |json| {
+        json["verdict"] = json!({
+            "status": "invalid",
+            "reasons": [
+                "`hello_high`: 12.5% of the arrivals started more than 1 ms late, expected at most 1%",
+                "`hello_high`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)",
+                "`hello_high`: `response_time.p95 < 1.2ms` does not hold, observed 1.4 ms, by the generator's part alone: without it 1 ms",
+            ],
+            "warnings": [
+                "`hello_high`: 0.7% of the replies were read together with later ones, and the system tells only when the last of them came: p95 and above may be shown longer than they were, those of messages too, by 100 µs a reply in the mean",
+                "`hello_high`: any certificate was accepted, so whoever answered is not verified",
+            ],
+        });
+        let generator = &mut json["run"]["generator"];
+        generator["cpu_busy"] = 0.037.into();
+        generator["per_worker"] = json!([
+            {"cpu_busy": 0.037, "cpu_starved": 0.4, "longest_stall_us": 312_000.0, "cpu_waiting": 0.12},
+        ]);
+        let scenario = &mut json["scenarios"][0];
+        scenario["load_model"] = "open".into();
+        scenario["ledger"] = json!({"planned": 10_000, "started": 9_990, "completed": 9_950,
+            "failed": 30, "interrupted": 10, "dropped": 10, "late": 1250});
+        scenario["unanswered"] = 20.into();
+        scenario["silence"] = json!({"longest_s": 2.01, "from_s": 2.0, "to_end": true});
+        scenario["response_time_us"] = json!({"count": 10_000, "mean": 504_000.0, "min": 210.0,
+            "p50": 609.0, "p90": 1_600.0, "p95": 1_800.0, "p99": 13_000.0, "p999": 1_960_000.0,
+            "max": 2_000_000.0, "at_least_from": 99.5});
+        scenario["undelayed_us"] = json!({"count": 10_000, "p50": 300.0, "p90": 1_600.0,
+            "p95": 1_800.0, "p99": 1_000.0, "p999": 1_960_000.0});
+        scenario["start_lag_us"] = json!({"count": 9990, "mean": 120.5, "min": 3.0, "p50": 30.0,
+            "p90": 80.0, "p95": 1500.0, "p99": 2500.0, "max": 300_100.0});
+        scenario["response_time_confidence_us"] =
+            json!({"method": "seconds", "p95": [1390.0, 1810.0], "p99": [9_250.0, 16_391.0]});
+        scenario["failures"] = json!([
+            {"outcome": "grpc.UNAVAILABLE", "count": 27, "example": "the server said: connection refused by the upstream\nafter three attempts, at https://one.endless.example/path/without/a/blank/anywhere/in/it/at/all/so/that/it/fills/a/line"},
+            {"outcome": "timeout", "count": 3, "example": "no answer within 30 s"},
+        ]);
+        scenario["connections"] = json!({"opened": 12, "failed": 3, "dropped": 8});
+        scenario["thresholds"] = json!([
+            {"expression": "error_rate < 1%", "observed": 0.5012, "pass": true},
+            {"expression": "response_time.p95 < 1.2ms", "observed": 1.4, "pass": false},
+            {"expression": "response_time.p9999 < 5s", "observed": 2.0, "pass": true, "few_samples": true},
+            {"expression": "throughput >= 48000/s", "observed": 48_076.923, "pass": true},
+        ]);
+    });
+}
+
+#[test]
+fn websocket_on_every_screen() {
+    screens("websocket", |json| {
+        let scenario = &mut json["scenarios"][0];
+        let statistics = scenario["response_time_us"].clone();
+        let ours = json!({"count": 5000, "p50": 100.0, "p90": 200.0, "p95": 1300.0, "p99": 2300.0});
+        scenario["name"] = "stress_all".into();
+        scenario["protocol"] = "websocket".into();
+        scenario["steps"] = json!([
+            {"name": "echo", "response_time_us": statistics, "round_trip_us": statistics,
+             "message_lag_us": statistics, "undelayed_round_trip_us": ours,
+             "messages": {"sent": 80000, "received": 79998, "received_per_s": 769211.5, "unexpected": 2, "too_late": 1}},
+            {"name": "stream", "response_time_us": statistics, "first_message_us": statistics,
+             "message_gap_us": statistics, "messages": {"sent": 5000, "received": 49999, "received_per_s": 480759.6, "missing": 1, "out_of_order": 3}},
+        ]);
+        scenario["connections"] = json!({"opened": 203, "failed": 1, "dropped": 2,
+            "connect_time_us": statistics, "back_off_us": {"count": 3, "max": 250_000.0, "mean": 120_000.0}});
+        let connections = json!({"opened": 101, "failed": 0, "dropped": 1});
+        scenario["targets"] = json!([
+            {"target": "10.0.0.1:8080", "completed": 2501, "failed": 0, "unanswered": 0, "connections": connections},
+            {"target": "backend-with-a-long-name.internal.example:8080", "completed": 2499, "failed": 0, "unanswered": 0, "connections": connections},
+        ]);
+        scenario["backends"] = json!([
+            {"id": "blue", "requests": 2000, "share": 0.4, "failed": 0, "response_time_us": statistics},
+            {"id": "a-pod-with-a-long-name-7d9c5b8f6d-x2x4z", "requests": 2000, "share": 0.4, "failed": 12, "response_time_us": statistics},
+            {"id": "(unnamed)", "requests": 1000, "share": 0.2, "failed": 0},
+        ]);
+    });
+}
+
+/// Three scenarios, of which one failed and one left something unanswered.
+fn three(json: &mut serde_json::Value, names: [&str; 3]) {
+    let mut scenarios = names.map(|name| {
+        let mut scenario = json["scenarios"][0].clone();
+        scenario["name"] = name.into();
+        scenario
+    });
+    let failed = &mut scenarios[1];
+    failed["ledger"]["failed"] = 12.into();
+    failed["failures"] =
+        json!([{"outcome": "timeout", "count": 12, "example": "no answer within 30 s"}]);
+    failed["thresholds"] = json!([
+        {"expression": "error_rate < 1%", "observed": 2.4, "pass": false},
+        {"expression": "response_time.p95 < 5ms", "observed": 1.402, "pass": true},
+    ]);
+    scenarios[2]["unanswered"] = 7.into();
+    json["total"]["unanswered"] = 7.into();
+    json["scenarios"] = json!(scenarios);
+}
+
+#[test]
+fn three_scenarios_on_every_screen() {
+    screens("three_scenarios", |json| {
+        three(json, ["browse", "search", "checkout"]);
+    });
+}
+
+#[test]
+fn long_names_on_every_screen() {
+    screens("long_names", |json| {
+        let name = "the_checkout_of_a_basket_with_many_things_in_it_by_somebody_in_a_hurry";
+        three(
+            json,
+            [name, "the_checkout_of_an_empty_basket", "日本語のシナリオ"],
+        );
+        let statistics = json["total"]["response_time_us"].clone();
+        json["scenarios"].as_array_mut().unwrap().truncate(2);
+        json["scenarios"][0]["steps"] = json!([
+            {"name": "put_the_thing_into_the_basket", "response_time_us": statistics},
+            {"name": "put_the_thing_back_on_its_shelf_and_look_for_another", "response_time_us": statistics, "round_trip_us": statistics},
+        ]);
+        json["scenarios"][0]["backends"] = json!([
+            {"id": "x".repeat(128), "requests": 5000, "share": 1.0, "failed": 0},
+        ]);
+    });
+}
+
+#[test]
+fn three_long_names_on_every_screen() {
+    screens("three_long_names", |json| {
+        let name = "the_checkout_of_a_basket_with_many_things_in_it_by_somebody_in_a_hurry";
+        three(
+            json,
+            [name, "the_checkout_of_an_empty_basket", "日本語のシナリオ"],
+        );
+    });
+}

@@ -1,0 +1,187 @@
+//! What the generator did to the run, in words.
+
+use test_case::test_case;
+
+use super::*;
+use crate::workload::SampleKind;
+
+/// Late by milliseconds, and in line for seconds: that is not the generator's doing.
+#[test]
+fn a_rate_that_was_missed_for_want_of_users_is_not_blamed_on_lateness() {
+    let record = run(true, |record| {
+        late(record, 200);
+        let scenario = &mut record.scenarios[0];
+        scenario.started_in_time = 7_000;
+        scenario.parts.queue_wait.reset();
+        scenario
+            .parts
+            .queue_wait
+            .saturating_record_n(2_000_000_000, 10_000);
+    });
+    let verdict = verdict(&record, &[]);
+    assert_eq!(verdict.status, Status::Invalid);
+    assert_eq!(verdict.reasons.len(), 1, "{:?}", verdict.reasons);
+    assert!(
+        verdict.reasons[0].contains("is the generator's part"),
+        "{:?}",
+        verdict.reasons
+    );
+    assert!(
+        verdict.warnings[0].contains("raise the most users"),
+        "{:?}",
+        verdict.warnings
+    );
+}
+
+/// One in a thousand is what p99 is a tenth of; 2 of 10,000 are too few for it, and nothing is said
+/// of p99.99, which 10,000 do not give.
+#[test_case(0 => ""; "none")]
+#[test_case(1 => ""; "too few for any percentile that is given")]
+#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones, and the system tells only when the last of them came: p99.9 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p99.9")]
+#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones, and the system tells only when the last of them came: p95 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p95")]
+fn replies_that_share_a_stamp(in_doubt: u64) -> String {
+    let record = run(false, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
+        scenario.parts.in_doubt = in_doubt;
+        scenario.parts.doubt = in_doubt * 100_000;
+    });
+    verdict(&record, &[]).warnings.join("\n")
+}
+
+#[test]
+fn messages_that_share_a_stamp() {
+    let record = run(false, |record| {
+        let step = &mut record.scenarios[0].steps[0];
+        step.samples = [
+            (SampleKind::RoundTrip, 1_000_000, 1_000),
+            (SampleKind::MessageDoubt, 200_000, 70),
+        ]
+        .map(|(kind, value, count)| {
+            let mut samples = crate::record::new_histogram();
+            samples.saturating_record_n(value, count);
+            (kind, samples)
+        })
+        .into();
+    });
+    let warnings = verdict(&record, &[]).warnings.join("\n");
+    insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with later ones, and the system tells only when the last of them came: p50 of their times and above may be shown longer than they were, by 200 µs each in the mean");
+}
+
+/// What is said of the generator's part covers it.
+#[test]
+fn replies_that_share_a_stamp_of_a_late_generator() {
+    let record = run(true, |record| {
+        late(record, 312);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
+        scenario.parts.in_doubt = 5_000;
+    });
+    let warnings = verdict(&record, &[]).warnings.join("\n");
+    assert!(!warnings.contains("read together"), "{warnings}");
+}
+
+#[test]
+fn a_late_generator_in_words() {
+    let verdict = verdict(&run(true, |r| late(r, 312)), &[]);
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)");
+    assert!(
+        verdict.warnings[0].ends_with(DOCTOR),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 1);
+}
+
+#[test]
+fn a_missed_rate_in_words() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 3_000);
+        late(record, 2_000);
+        busy(record, 0.9, 0.09);
+    });
+    let verdict = verdict(&record, &[]);
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
+`greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)
+`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)
+");
+    assert!(
+        verdict.warnings[0].ends_with(DOCTOR),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 1);
+}
+
+#[test]
+fn a_missed_rate_shown_by_start_lag_in_words() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 3_000);
+        late(record, 2_000);
+    });
+    insta::assert_snapshot!(verdict(&record, &[]).reasons[1], @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)");
+}
+
+#[test]
+fn a_missed_rate_without_late_starts_in_words() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 3_000);
+        busy(record, 0.97, 0.0);
+    });
+    let verdict = verdict_on(&record, &[], Some(2));
+    insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), while a worker had no time to spare");
+    assert!(
+        verdict.warnings[0].ends_with(DOCTOR),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 1);
+}
+
+#[test]
+fn a_starved_worker_that_stood_still_in_words() {
+    let record = run(false, |record| {
+        stall(record, 500);
+        record.generator.workers[0].cpu_busy = 0.5;
+        record.generator.workers[0].cpu_starved = 0.4;
+    });
+    insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @"worker 0 stood still for 500 ms (at most 100 ms may)");
+}
+
+#[test]
+fn a_run_too_short_to_tell_has_no_saturation() {
+    let record = run(false, |record| {
+        busy(record, 0.96, 0.74);
+        record.elapsed = Duration::from_millis(3);
+    });
+    assert_eq!(verdict(&record, &[]).warnings, [""; 0]);
+}
+
+#[test]
+fn broken_books_in_words() {
+    let record = run(false, |record| {
+        record.scenarios[0].ledger.failed = 1;
+        record.panic = Some("index out of bounds".to_owned());
+    });
+    insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @r"
+a workload panicked and the run ended early: index out of bounds
+`greet`: the ledger does not balance (planned 10,000, started 10,000, dropped 0, completed 10,000, failed 1, interrupted 0), which is a fault of loadgen: please report it
+`greet`: 10,000 outcomes counted for 10,001 iterations that completed or failed, which is a fault of loadgen: please report it
+");
+}
+
+#[test]
+fn starts_after_the_end_of_the_plan_in_words() {
+    let record = run(true, |record| record.scenarios[0].started_in_time = 9_000);
+    insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: 9,000 of 10,000 arrivals (90%) started within the plan's time (at least 99% should): the generator was late for some");
+}
+
+#[test]
+fn a_generator_at_its_end_in_words() {
+    let mut record = run(false, |record| busy(record, 0.97, 0.0));
+    record.scenarios.extend(run(true, |_| ()).scenarios);
+    record.scenarios[1].name = "steady".to_owned();
+    insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @r"
+`greet`, `steady`: worker 1 had no time to spare (busy 97% of the time), so throughput is a lower bound: use more workers, if there are cores for them, or fewer users
+");
+}

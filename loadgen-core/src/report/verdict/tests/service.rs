@@ -1,0 +1,210 @@
+//! What the service left undone, in words.
+
+use super::*;
+use crate::outcome::Failure;
+use crate::record::TargetRecord;
+use crate::workload::{MessageFault, SampleKind};
+
+#[test]
+fn messages_out_of_the_blue_are_warned_of() {
+    let record = run(false, |record| {
+        let step = &mut record.scenarios[0].steps[0];
+        step.message_faults[MessageFault::Unexpected as usize] = 1_204;
+        let mut replies = crate::record::new_histogram();
+        replies.saturating_record_n(1_000_000, 10_000);
+        step.samples = vec![(SampleKind::RoundTrip, replies)];
+    });
+    let verdict = verdict(&record, &[]);
+    assert_eq!(verdict.status, Status::Pass);
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1,204 messages came to step `hello` that nothing had asked for, beside 10,000 taken for replies; where replies are taken in the order in which they come, any of them may have been something else: say which message is a reply, by a number that it repeats (`match_id`) or by a field and its value (`reply`), and what comes by itself (`\"greeting\": 1`, `\"pushes\": true`)");
+}
+
+#[test]
+fn messages_out_of_the_blue_beside_none_that_was_asked_for() {
+    let record = run(false, |record| {
+        let step = &mut record.scenarios[0].steps[0];
+        step.message_faults[MessageFault::Unexpected as usize] = 1;
+        step.messages_received = 5;
+    });
+    let verdict = verdict(&record, &[]);
+    assert!(
+        verdict.warnings[0].starts_with(
+            "`greet`: 1 message came to step `hello` that nothing had asked for, of 5 received;"
+        ),
+        "{:?}",
+        verdict.warnings
+    );
+}
+
+#[test]
+fn a_slow_service_in_words() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 812);
+        let scenario = &mut record.scenarios[0];
+        scenario.unanswered = 812;
+        scenario.dropped_unanswered = 812;
+        scenario.parts.queue_wait.reset();
+        scenario.parts.queue_wait.saturating_record_n(0, 9_000);
+        scenario
+            .parts
+            .queue_wait
+            .saturating_record_n(900_000_000, 188);
+    });
+    let verdict = verdict(&record, &[]);
+    assert_eq!(verdict.status, Status::Pass);
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 812 of 10,000 arrivals (8.12%) never started, and 188 of the 9,188 that started (2.05%) waited over 1 ms for a free user, up to 900 ms (which is in the response time, as a client would have felt it), because all users were busy with iterations that the service had not ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service should see the whole rate
+`greet`: 812 iterations were left unanswered (8.12% of those planned: 812 never started because all users were busy): they count as failed, and in the percentiles with their age, which is a lower bound");
+}
+
+#[test]
+fn what_the_figures_leave_out_in_words() {
+    let record = run(false, |record| {
+        record.stopped = true;
+        record.elapsed = Duration::from_millis(2_500);
+        let scenario = &mut record.scenarios[0];
+        scenario.saturated_samples = 2;
+        scenario.ledger.completed = 9_998;
+        scenario.ledger.failed = 1;
+        scenario.ledger.interrupted = 1;
+        scenario.outcomes = vec![(Outcome::Ok, 9_998), (Failure::Timeout.into(), 1)];
+    });
+    let verdict = verdict(&record, &[]);
+    assert_eq!(verdict.status, Status::Pass);
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @r"
+stopped early: the figures cover 2.5 s
+`greet`: 1 iteration was cut off by the end of the run; how long they would have taken is in no figure
+`greet`: 2 samples were above an hour and counted as one hour
+");
+}
+
+#[test]
+fn a_service_that_went_silent_fails_unless_told_otherwise() {
+    let record = run(false, |record| silent(record, 2_500));
+    let condition = |expression: &str| vec![ThresholdResult::new(expression, "", Some(0.0), true)];
+    let failed = verdict(&record, &[condition("error_rate < 1%")]);
+    assert_eq!(failed.status, Status::Fail);
+    insta::assert_snapshot!(failed.reasons.join("\n"), @"`greet`: no iteration ended ok to the end of the load, for 2.5 s, from 2 s on, while some were under way");
+    for expression in ["silence < 1m", "error_rate < 1%"] {
+        let mut conditions = condition("silence < 1m");
+        conditions.extend(condition(expression));
+        assert_eq!(verdict(&record, &[conditions]).status, Status::Pass);
+    }
+}
+
+/// A service that takes a second for each answer may be slow; and may have died.
+#[test]
+fn a_silence_that_may_be_a_slow_answer_is_told() {
+    let record = run(false, |record| {
+        silent(record, 2_500);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.reset();
+        scenario
+            .service_time
+            .saturating_record_n(1_000_000_000, 10_000);
+    });
+    let lax = ThresholdResult::new("error_rate < 95%", "%", Some(0.0), true);
+    let verdict = verdict(&record, &[vec![lax]]);
+    assert_eq!(verdict.status, Status::Pass);
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: no iteration ended ok to the end of the load, for 2.5 s, from 2 s on, while some were under way: no failure, as it is less than 10 times the service time's p99 (10 s), and yet the service may have died");
+}
+
+/// It is not all that there is to say.
+#[test]
+fn a_longer_silence_before_is_told_too() {
+    let record = run(false, |record| {
+        silent(record, 2_500);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.reset();
+        scenario
+            .service_time
+            .saturating_record_n(1_000_000_000, 10_000);
+        scenario.silence.longest = Stretch {
+            from: Duration::ZERO,
+            length: Duration::from_secs(30),
+        };
+    });
+    let lax = ThresholdResult::new("error_rate < 95%", "%", Some(0.0), true);
+    let warnings = verdict(&record, &[vec![lax]]).warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[1].contains("for 30 s, from the start on"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn percentiles_of_failures_are_told() {
+    let told = |failed| {
+        let record = run(false, |record| {
+            let scenario = &mut record.scenarios[0];
+            scenario.ledger.completed -= failed;
+            scenario.ledger.failed = failed;
+            let refused = (Failure::Connect.into(), failed);
+            scenario.outcomes = vec![(Outcome::Ok, 10_000 - failed), refused];
+        });
+        verdict(&record, &[]).warnings.join("\n")
+    };
+    assert_eq!(told(1_000), "");
+    assert_eq!(told(10_000), "", "nothing else is in them");
+    insta::assert_snapshot!(told(5_700), @"`greet`: 57% of the times are of iterations that failed, which are in all percentiles");
+}
+
+/// 1,000 answers within a millisecond, then none: that those left unanswered are old does not make
+/// the silence an answer that is slow.
+#[test]
+fn a_silence_is_not_excused_by_what_it_left_unanswered() {
+    let record = run(true, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.ledger.started = 1_575;
+        scenario.ledger.dropped = 8_425;
+        scenario.ledger.completed = 1_000;
+        scenario.ledger.interrupted = 575;
+        scenario.outcomes = vec![(Outcome::Ok, 1_000)];
+        scenario.unanswered = 9_000;
+        scenario.dropped_unanswered = 8_425;
+        scenario.service_time.saturating_record_n(1_000_000, 1_000);
+        scenario
+            .service_time
+            .saturating_record_n(2_000_000_000, 575);
+        scenario
+            .response_time
+            .saturating_record_n(2_000_000_000, 9_000);
+        let stretch = Stretch {
+            from: Duration::from_secs(2),
+            length: Duration::from_secs(2),
+        };
+        scenario.silence.longest = stretch;
+        scenario.silence.last = stretch;
+    });
+    let lax = ThresholdResult::new("error_rate < 95%", "%", Some(90.0), true);
+    let verdict = verdict(&record, &[vec![lax]]);
+    assert_eq!(verdict.status, Status::Fail);
+    insta::assert_snapshot!(verdict.reasons[0], @"`greet`: no iteration ended ok to the end of the load, for 2 s, from 2 s on, while some were under way");
+}
+
+#[test]
+fn a_silence_is_named_instead_of_advice() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 500);
+        let scenario = &mut record.scenarios[0];
+        scenario.unanswered = 500;
+        scenario.dropped_unanswered = 500;
+        scenario.silence.longest = Stretch {
+            from: Duration::from_secs(2),
+            length: Duration::from_millis(1_500),
+        };
+    });
+    insta::assert_snapshot!(verdict(&record, &[]).warnings[0], @"`greet`: 500 of 10,000 arrivals (5%) never started, because all users were busy while no iteration ended ok, for 1.5 s, from 2 s on");
+}
+
+#[test]
+fn a_dead_target_is_named() {
+    let record = run(false, |record| {
+        let mut dead = TargetRecord::empty("10.0.0.1:80");
+        dead.connections.failed = 12;
+        let mut alive = TargetRecord::empty("10.0.0.2:80");
+        alive.completed = 10_000;
+        record.scenarios[0].targets = vec![dead, alive];
+    });
+    insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: target 10.0.0.1:80 is dead beside others that are not: 0 completed, 0 iterations failed and 0 left unanswered there, 0 connections opened and 12 attempts failed");
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::report::{Context, build};
 use loadgen_core::schedule::Load;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -48,14 +49,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run = Run::new(Options::default())
         .scenario(ScenarioSpec::new("echo", load), move |_| Echo(address));
     let record = run.execute()?;
-    let (echo, p99) = (
-        &record.scenarios[0],
-        record.scenarios[0].response_time.value_at_quantile(0.99),
-    );
-    println!(
-        "{} round trips, p99 {} us",
-        echo.ledger.completed,
-        p99 / 1000
-    );
+    println!("{}", build(&record, Context::new()));
     Ok(())
 }

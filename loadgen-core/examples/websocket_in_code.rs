@@ -27,7 +27,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         scenarios: vec![scenario],
     };
     let record = assemble(&plan, Options::default())?.execute()?;
-    let document = build(&record, Context::of(&plan));
-    println!("{}", serde_json::to_string_pretty(&document.verdict)?);
+    println!("{}", build(&record, Context::of(&plan)));
     Ok(())
 }

@@ -50,6 +50,14 @@ fn a_pass() {
     ");
 }
 
+/// `println!` ends the last line.
+#[test]
+fn a_document_is_displayed_as_its_text() {
+    let document = sample::document(|_| {});
+    let text = document.text(TextOptions::default());
+    assert_eq!(format!("{document}\n"), text);
+}
+
 #[test]
 fn how_far_a_percentile_may_be_off() {
     let confidence = |confidence: serde_json::Value| {

@@ -103,7 +103,8 @@ proptest! {
     ) {
         let text = pieces.concat();
         if let Ok(threshold) = text.parse::<Threshold>() {
-            prop_assert_eq!(threshold.expression().parse::<Threshold>(), Ok(threshold.clone()));
+            let again = threshold.expression().parse::<Threshold>();
+            prop_assert_eq!(again, Ok(threshold));
         }
     }
 }

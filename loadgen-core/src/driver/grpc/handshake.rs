@@ -16,14 +16,15 @@ use h2::{Ping, PingPong};
 use tokio::time::Instant;
 
 use super::status;
-use super::tap::{Tap, Tapped};
+use super::tap::Tap;
 use crate::clock::StampClock;
 use crate::driver::transport::connect_error::{
     ConnectError, Problem, Stage, guess_from_first_bytes,
 };
+use crate::driver::transport::inspected::Inspected;
 use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::tls::HTTP2;
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 
 /// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
 /// with the latency they cause.
@@ -40,7 +41,7 @@ const SMALL_FRAMES_BUDGET_BYTES: usize = 256 << 20;
 /// An open connection. Its `connection` must be polled for anything to happen on it.
 pub(super) struct Opened {
     pub(super) sender: SendRequest<Bytes>,
-    pub(super) connection: Connection<Tapped, Bytes>,
+    pub(super) connection: Connection<Inspected<Tap>, Bytes>,
     pub(super) traffic: Rc<Traffic>,
     pub(super) tap: Rc<Tap>,
     /// To ask whether it is alive.
@@ -96,7 +97,7 @@ async fn open_unbounded(
     }
     stage.set(Stage::Http2Setup);
     let tap = Tap::new(traffic);
-    let transport = Tapped::new(transport, &tap);
+    let transport = Inspected::new(transport, &tap);
     let explain = |reason: &dyn fmt::Display| {
         let guess = if endpoint.is_encrypted() {
             endpoint.ended_after_handshake(&reason.to_string())

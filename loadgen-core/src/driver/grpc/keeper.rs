@@ -19,7 +19,7 @@ use crate::driver::transport::backoff::Backoff;
 use crate::driver::transport::connect_error::{ConnectError, Problem};
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::net::{Addresses, Endpoint};
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 use crate::workload::{ConnectionEvent, Observer};
 
 /// What is needed to open a place's connections.

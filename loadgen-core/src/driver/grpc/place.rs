@@ -20,7 +20,7 @@ use super::status;
 use super::tap::{Tap, Times};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos};
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionId, Iteration, Levels, SampleKind};
 

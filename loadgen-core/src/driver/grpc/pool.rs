@@ -14,6 +14,7 @@ use super::handshake::Opened;
 use super::keeper::{self, Opener};
 use super::place::Place;
 use super::prepare::Prepared;
+use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
@@ -35,12 +36,11 @@ impl Pool {
         let total = total(prepared.connections, context.workers, endpoints.len());
         let places: Vec<_> = share(total, context.worker, context.workers)
             .map(|nth| {
-                let target = nth % endpoints.len();
+                let to = endpoints::assign(nth, endpoints.len());
                 let opener = Opener {
-                    endpoint: Rc::clone(&endpoints[target]),
-                    target,
-                    // Rounds of the targets: each round starts at the next address of a name.
-                    nth: nth / endpoints.len(),
+                    endpoint: Rc::clone(&endpoints[to.target]),
+                    target: to.target,
+                    nth: to.nth,
                     connect_timeout: prepared.connect_timeout,
                     keepalive: prepared.keepalive,
                     most_streams: prepared.most_streams,
@@ -49,7 +49,7 @@ impl Pool {
                     seed: context.seed ^ (nth as u64).rotate_left(32),
                     open_connections: Rc::clone(&open_connections),
                 };
-                let place = Place::new(target, context.clock, context.alarms.clone());
+                let place = Place::new(to.target, context.clock, context.alarms.clone());
                 (Rc::new(place), opener)
             })
             .collect();
@@ -201,7 +201,10 @@ mod tests {
                 let share: Vec<_> = share(total, worker, workers).collect();
                 prop_assert!(!share.is_empty());
                 // No target has more than one connection more than another, on any worker.
-                let to = |target| share.iter().filter(|&&nth| nth % targets == target).count();
+                let to = |target| {
+                    let goes = |&&nth: &&usize| endpoints::assign(nth, targets).target == target;
+                    share.iter().filter(goes).count()
+                };
                 let counts: Vec<_> = (0..targets).map(to).collect();
                 let (least, most) = (counts.iter().min(), counts.iter().max());
                 prop_assert!(most <= least.map(|least| least + 1).as_ref());

@@ -10,8 +10,9 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::client::Connection;
 
-use super::tap::{Tap, Tapped, Times};
+use super::tap::{Tap, Times};
 use crate::clock::Nanos;
+use crate::driver::transport::inspected::Inspected;
 
 /// How long a request that was handed over may wait for others to leave with it, at the least. The
 /// keeper's turn comes only after all users that are ready have had theirs, which with many users is
@@ -26,7 +27,7 @@ const MEAN_OVER: Nanos = 16;
 pub(super) struct Pump {
     /// Until it has ended. HTTP/2's library tells some streams of a broken connection only when that
     /// is dropped, and their users hold this.
-    connection: RefCell<Option<Connection<Tapped, Bytes>>>,
+    connection: RefCell<Option<Connection<Inspected<Tap>, Bytes>>>,
     pub(super) tap: Rc<Tap>,
     /// The keeper, which the connection wakes when there is something to move.
     keeper: RefCell<Option<Waker>>,
@@ -37,7 +38,7 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(connection: Connection<Tapped, Bytes>, tap: &Rc<Tap>) -> Self {
+    pub(super) fn new(connection: Connection<Inspected<Tap>, Bytes>, tap: &Rc<Tap>) -> Self {
         Self {
             connection: RefCell::new(Some(connection)),
             tap: Rc::clone(tap),
@@ -134,7 +135,8 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, StampClock};
     use crate::driver::transport::net::Transport;
-    use crate::driver::transport::wire::{Socket, Traffic, Wire};
+    use crate::driver::transport::traffic::Traffic;
+    use crate::driver::transport::wire::{Socket, Wire};
 
     /// The connection breaks, and a write is the first to see it.
     #[tokio::test]
@@ -145,7 +147,7 @@ mod tests {
         let (other, _) = listener.accept().expect("connected");
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let tap = Tap::new(&traffic);
-        let wire = Tapped::new(
+        let wire = Inspected::new(
             Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
             &tap,
         );

@@ -7,71 +7,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock::Nanos;
-use crate::driver::transport::net::Transport;
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::inspected::Inspect;
+use crate::driver::transport::traffic::Traffic;
 use crate::workload::Receipt;
 
 /// What a client sends before its first frame (RFC 9113, section 3.4).
 const PREFACE_LEN: u32 = 24;
-
-/// A connection's bytes, looked at on their way.
-#[derive(Debug)]
-pub(super) struct Tapped {
-    transport: Transport,
-    tap: Rc<Tap>,
-}
-
-impl Tapped {
-    pub(super) fn new(transport: Transport, tap: &Rc<Tap>) -> Self {
-        Self {
-            transport,
-            tap: Rc::clone(tap),
-        }
-    }
-}
-
-impl AsyncRead for Tapped {
-    #[inline]
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        self.tap.came(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Tapped {
-    #[inline]
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.transport).poll_write(cx, buf))?;
-        self.tap.left(&buf[..written]);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
-    }
-}
 
 /// What is known of the streams that somebody watches.
 #[derive(Debug)]
@@ -235,35 +179,16 @@ impl Tap {
         data.left.up_to(bytes)
     }
 
+    /// This frame, which came last, was followed by something else in the same read.
     #[inline]
-    fn left(&self, bytes: &[u8]) {
-        let at = self.traffic.sent_at();
-        let turn = self.turns.get();
-        self.outward.borrow_mut().scan(bytes, |frame| {
-            if !frame.is_of_message() {
-                return;
-            }
-            if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
-                if let Some(data) = &mut times.data {
-                    // A stream's message is handed over when there is room for it, maybe long after
-                    // its head: it begins with its own first frame.
-                    if frame.kind == DATA {
-                        if times.keeps_sent {
-                            data.left.push(frame.data_len(), at);
-                        }
-                        times.began.get_or_insert((turn, at));
-                    }
-                } else {
-                    times.began.get_or_insert((turn, at));
-                }
-                let (began_in, began_at) = times.began.unwrap_or((turn, at));
-                if frame.ends_stream() {
-                    times.sent_at = Some(if began_in == turn { at } else { began_at });
-                }
-            }
-        });
+    fn was_not_last(&self, frame: Frame, receipt: Option<Receipt>) {
+        if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
+            times.was_not_last(frame.kind, receipt);
+        }
     }
+}
 
+impl Inspect for Tap {
     #[inline]
     fn came(&self, bytes: &[u8]) {
         let (last, earlier) = (self.traffic.received(), self.traffic.received_earlier());
@@ -301,12 +226,33 @@ impl Tap {
         }
     }
 
-    /// This frame, which came last, was followed by something else in the same read.
     #[inline]
-    fn was_not_last(&self, frame: Frame, receipt: Option<Receipt>) {
-        if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
-            times.was_not_last(frame.kind, receipt);
-        }
+    fn left(&self, bytes: &[u8]) {
+        let at = self.traffic.sent_at();
+        let turn = self.turns.get();
+        self.outward.borrow_mut().scan(bytes, |frame| {
+            if !frame.is_of_message() {
+                return;
+            }
+            if let Some(times) = self.streams.borrow_mut().get_mut(&frame.stream) {
+                if let Some(data) = &mut times.data {
+                    // A stream's message is handed over when there is room for it, maybe long after
+                    // its head: it begins with its own first frame.
+                    if frame.kind == DATA {
+                        if times.keeps_sent {
+                            data.left.push(frame.data_len(), at);
+                        }
+                        times.began.get_or_insert((turn, at));
+                    }
+                } else {
+                    times.began.get_or_insert((turn, at));
+                }
+                let (began_in, began_at) = times.began.unwrap_or((turn, at));
+                if frame.ends_stream() {
+                    times.sent_at = Some(if began_in == turn { at } else { began_at });
+                }
+            }
+        });
     }
 }
 

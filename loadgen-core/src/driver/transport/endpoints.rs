@@ -24,6 +24,25 @@ pub enum EndpointError {
     Tls(#[from] TlsError),
 }
 
+/// Where a connection goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Assigned {
+    /// Which of the scenario's targets.
+    pub(crate) target: usize,
+    /// Its number among the connections to that target. Each begins at the next of the addresses that
+    /// the target's name has.
+    pub(crate) nth: usize,
+}
+
+/// Where the connection with this number goes, which every driver counts in its own way: to each of
+/// so many targets in turn.
+pub(crate) fn assign(nth: usize, targets: usize) -> Assigned {
+    Assigned {
+        target: nth % targets,
+        nth: nth / targets,
+    }
+}
+
 /// The targets of a scenario, at least one.
 pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoint>, EndpointError> {
     if plan.targets.is_empty() {

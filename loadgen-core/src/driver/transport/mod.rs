@@ -7,6 +7,7 @@ pub(super) mod connect_error;
 pub(super) mod counted;
 pub(super) mod endpoints;
 pub(super) mod excerpt;
+pub(super) mod inspected;
 pub(super) mod lookup;
 pub(super) mod net;
 pub(super) mod pace;
@@ -14,7 +15,9 @@ mod records;
 #[cfg(fuzzing)]
 pub(super) mod replay;
 pub(super) mod round_trip;
+mod stamped;
 pub(super) mod tls;
+pub(super) mod traffic;
 pub(super) mod wire;
 
 pub use endpoints::EndpointError;

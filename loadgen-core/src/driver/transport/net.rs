@@ -22,7 +22,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::connect_error::{ConnectError, Problem, Stage};
 use super::lookup::Lookup;
 use super::tls::{self, Alpn};
-use super::wire::{self, Socket, Traffic, Wire};
+use super::traffic::Traffic;
+use super::wire::{self, Socket, Wire};
 use crate::scenario::Target;
 
 /// A target, ready to be connected to.

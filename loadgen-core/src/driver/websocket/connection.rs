@@ -25,7 +25,7 @@ use super::unfinished::Unfinished;
 use super::watch::{Watch, Watched};
 use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionId, Observer, Receipt};
 
@@ -251,7 +251,7 @@ impl Connection {
 
     #[inline]
     fn watch(&self) -> &Watch {
-        self.socket.as_ref().expect(RENEWED).get_ref().watch()
+        self.socket.as_ref().expect(RENEWED).get_ref().inspector()
     }
 
     /// Has the library forget what it read a long message into, which it would keep for as long as the

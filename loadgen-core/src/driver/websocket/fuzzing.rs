@@ -18,12 +18,12 @@ use super::hub::Hub;
 use super::line::Line;
 use super::prepare::{Action, Prepared};
 use super::unfinished::Unfinished;
-use super::watch::Watched;
+use super::watch::{Watch, Watched};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::replay::Replay;
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{
     Answer, MessageStream, Payload, ReplyMark, ScenarioPlan, StreamEnd, WebsocketExchange,
@@ -80,7 +80,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
     let line = Line::new(&hub, UserId(0), 0);
     let traffic = Rc::new(Traffic::new(&stamps));
     let socket = WebSocketStream::from_raw_socket(
-        Watched::new(Transport::Replay(replay), &traffic, &[]),
+        Watched::new(Transport::Replay(replay), &Watch::new(&traffic, &[])),
         Role::Client,
         Some(config(prepared.max_message)),
     )

@@ -25,6 +25,7 @@ use super::unfinished::Unfinished;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::transport::connect_error::{ConnectError, Problem};
+use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::net::Addresses;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
@@ -99,16 +100,16 @@ impl Hub {
         }
     }
 
-    /// The target that a user's connections go to.
-    pub(super) fn target_of(&self, user: UserId) -> usize {
-        user.0 as usize % self.prepared.endpoints.len()
+    /// Where a user's connections go.
+    pub(super) fn assign(&self, user: UserId) -> Assigned {
+        endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
     }
 
     /// Sees whether some target takes a connection. The one that the first user would open anyway
     /// is tried first, and kept for it.
     pub(super) async fn probe(self: &Rc<Self>) -> Result<(), PrepareError> {
         let targets = self.prepared.endpoints.len();
-        let own = self.target_of(self.first_user);
+        let own = self.assign(self.first_user).target;
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
             match self.open(0, target, 0, false).await {

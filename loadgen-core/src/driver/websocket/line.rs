@@ -45,10 +45,11 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(hub: &Hub, user: UserId, index: usize) -> Self {
         let seed = hub.seed ^ (u64::from(user.0) << 16) ^ index as u64;
+        let to = hub.assign(user);
         Self {
             index,
-            target: hub.target_of(user),
-            nth: user.0 as usize / hub.prepared.endpoints.len(),
+            target: to.target,
+            nth: to.nth,
             connection: RefCell::new(None),
             backoff: RefCell::new(Backoff::new(seed)),
             retry_at: Cell::new(0),

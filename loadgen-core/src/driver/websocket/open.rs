@@ -23,7 +23,7 @@ use crate::driver::transport::connect_error::{
 };
 use crate::driver::transport::excerpt;
 use crate::driver::transport::net::{Addresses, Endpoint};
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
 use crate::text;
 use crate::workload::{ConnectionEvent, Observer};

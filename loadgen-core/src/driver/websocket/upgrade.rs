@@ -19,9 +19,9 @@ use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::refusal;
-use super::watch::Watched;
+use super::watch::{Watch, Watched};
 use crate::driver::transport::net::Transport;
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::traffic::Traffic;
 
 /// The longest head of an answer that is taken.
 const MOST_HEAD_BYTES: usize = 64 << 10;
@@ -58,7 +58,7 @@ pub(super) async fn upgrade(
     }
     let headers = response.into_parts().0.headers;
     check(&headers, &key, offered)?;
-    let watched = Watched::new(transport, traffic, &rest);
+    let watched = Watched::new(transport, &Watch::new(traffic, &rest));
     let socket =
         WebSocketStream::from_partially_read(watched, rest, Role::Client, Some(config)).await;
     Ok((socket, headers))

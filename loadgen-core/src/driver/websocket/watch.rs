@@ -7,74 +7,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::driver::transport::net::Transport;
-use crate::driver::transport::wire::Traffic;
+use crate::driver::transport::inspected::{Inspect, Inspected};
+use crate::driver::transport::traffic::Traffic;
 use crate::workload::Receipt;
 
-/// A connection's bytes, looked at on their way in.
-#[derive(Debug)]
-pub(super) struct Watched {
-    transport: Transport,
-    watch: Rc<Watch>,
-}
-
-impl Watched {
-    /// Of a connection on which so much has come after the answer to its upgrade.
-    pub(super) fn new(transport: Transport, traffic: &Rc<Traffic>, came: &[u8]) -> Self {
-        let watch = Rc::new(Watch {
-            traffic: Rc::clone(traffic),
-            bytes: Cell::new(0),
-            scanner: RefCell::default(),
-            receipts: RefCell::default(),
-        });
-        watch.came(came);
-        Self { transport, watch }
-    }
-
-    pub(super) fn watch(&self) -> &Rc<Watch> {
-        &self.watch
-    }
-}
-
-impl AsyncRead for Watched {
-    #[inline]
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        self.watch.came(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Watched {
-    #[inline]
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
-    }
-}
+/// A connection whose messages are watched.
+pub(super) type Watched = Inspected<Watch>;
 
 /// What is known of the messages and pongs that the library has not handed on yet: of what one read
 /// has brought, as it reads no more before that.
@@ -87,6 +27,18 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Of a connection on which so much has come after the answer to its upgrade.
+    pub(super) fn new(traffic: &Rc<Traffic>, came: &[u8]) -> Rc<Self> {
+        let watch = Self {
+            traffic: Rc::clone(traffic),
+            bytes: Cell::new(0),
+            scanner: RefCell::default(),
+            receipts: RefCell::default(),
+        };
+        watch.came(came);
+        Rc::new(watch)
+    }
+
     /// When the kernel received the last byte of the next message or pong, where that is known.
     #[inline]
     pub(super) fn next(&self) -> Option<Receipt> {
@@ -109,7 +61,9 @@ impl Watch {
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.get()
     }
+}
 
+impl Inspect for Watch {
     #[inline]
     fn came(&self, bytes: &[u8]) {
         self.bytes.set(self.bytes.get() + bytes.len() as u64);
@@ -254,14 +208,9 @@ mod tests {
         bytes
     }
 
-    fn watch() -> (Rc<Traffic>, Watch) {
+    fn watch() -> (Rc<Traffic>, Rc<Watch>) {
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
-        let watch = Watch {
-            traffic: Rc::clone(&traffic),
-            bytes: Cell::new(0),
-            scanner: RefCell::default(),
-            receipts: RefCell::default(),
-        };
+        let watch = Watch::new(&traffic, &[]);
         (traffic, watch)
     }
 

@@ -2,10 +2,13 @@
 //!
 //! A driver knows the plan and the [`Workload`](crate::workload::Workload) trait and nothing of
 //! the engine: it must not keep time, pace, or decide when an iteration starts. What drivers share
-//! (resolving, connecting, encrypting, counting bytes) lives in `transport`, below them.
+//! (resolving, connecting, encrypting, counting bytes) lives in `transport`, below them; what those
+//! share that send requests over HTTP/2 lives between, in `http2`.
 
 #[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "grpc")]
+mod http2;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 

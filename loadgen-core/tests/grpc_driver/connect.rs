@@ -177,7 +177,7 @@ fn http1() {
         ends(
             &Driver::prepare_error(&plan(&[address], "Hello")).await,
             address,
-            "the server speaks HTTP/1.1 on this port, and gRPC needs HTTP/2; check the port",
+            "the server speaks HTTP/1.1 on this port, and not HTTP/2; check the port",
         );
     });
 }

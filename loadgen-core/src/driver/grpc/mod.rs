@@ -1,6 +1,6 @@
 //! The gRPC driver: all four kinds of call over HTTP/2 connections that users share.
 //!
-//! Owns connections, streams, framing and statuses. A constant unary call goes straight to HTTP/2
+//! Owns calls, their framing and statuses; connections and streams are [`http2`]'s. A constant unary call goes straight to HTTP/2
 //! (`unary`); streams and compressed calls go through tonic's client over a service on the same
 //! connections (`stream`). Descriptions of services and encoded messages are made once, by
 //! [`GrpcFactory::new`]. It must not decide when an iteration starts, and measures no time but
@@ -16,24 +16,17 @@ mod error;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod handshake;
-mod keeper;
 mod message;
 mod metadata;
 mod number;
 mod outgoing;
-mod place;
-mod pool;
 mod prepare;
-mod probe;
 mod protos;
-mod pump;
 mod reflection;
 mod refusal;
 mod service;
 mod status;
 mod stream;
-mod tap;
 mod unary;
 mod waiting;
 
@@ -41,14 +34,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::call::{Action, Kind};
-use self::pool::Pool;
 use self::prepare::Prepared;
+use crate::driver::http2::{self, Pool};
+use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::{DriverError, Mistake};
 pub use self::metadata::MetadataError;
+
+/// What gRPC is spoken over.
+static HTTP2: Alpn = Alpn {
+    name: http2::ALPN,
+    needed: "HTTP/2 (ALPN `h2`), which gRPC",
+};
 
 /// Makes the workloads of one scenario, one for each worker.
 ///
@@ -90,7 +90,7 @@ impl GrpcFactory {
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
-            pool: Pool::new(&self.prepared, context),
+            pool: Pool::new(&self.prepared.wanted, context),
             prepared: Arc::clone(&self.prepared),
         }
     }

@@ -3,7 +3,6 @@
 //! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -19,22 +18,18 @@ use super::error::{DriverError, Mistake};
 use super::metadata::headers;
 use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
-use super::{framing, message};
+use super::{HTTP2, framing, message};
+use crate::driver::http2::Wanted;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
-use crate::driver::transport::tls::HTTP2;
 use crate::nearest::nearest;
 use crate::scenario::{self, GrpcCall, GrpcPlan, ScenarioPlan};
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) wanted: Wanted,
     pub(super) actions: Vec<Action>,
-    pub(super) connections: Option<u32>,
-    pub(super) most_streams: u32,
-    pub(super) connect_timeout: Duration,
-    pub(super) keepalive: Option<Duration>,
 }
 
 impl Prepared {
@@ -66,12 +61,14 @@ impl Prepared {
         }
         told(mistakes)?;
         Ok(Self {
-            endpoints,
+            wanted: Wanted {
+                endpoints,
+                connections: plan.connections,
+                most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
+                connect_timeout: scenario.connect_timeout,
+                keepalive: plan.keepalive,
+            },
             actions,
-            connections: plan.connections,
-            most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
-            connect_timeout: scenario.connect_timeout,
-            keepalive: plan.keepalive,
         })
     }
 }

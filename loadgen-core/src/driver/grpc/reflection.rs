@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
-use h2::client::SendRequest;
 use http::uri::PathAndQuery;
 use prost::{Message, Oneof};
 use prost_reflect::DescriptorPool;
@@ -19,13 +18,11 @@ use tonic::metadata::MetadataMap;
 
 use super::codec::Bytewise;
 use super::described::{self, MOST_BYTES, MOST_PARTS, Wanted};
-use super::handshake;
 use super::outgoing::SendLog;
 use super::protos::built_in;
 use super::service::{Passage, StreamError, StreamService, Taking};
-use super::tap::Tap;
 use crate::clock::{Clock, StampClock};
-use crate::driver::transport::connect_error::ConnectError;
+use crate::driver::http2::{self, ConnectError, Sender, Tap};
 use crate::driver::transport::net::Endpoint;
 use crate::outcome::{Failure, GrpcCode};
 use crate::text;
@@ -121,7 +118,7 @@ pub(super) async fn ask(
     let stamps = Rc::new(StampClock::new(Clock::start()));
     for endpoint in endpoints {
         let resolving = endpoint.resolve();
-        let mut opened = match handshake::open(endpoint, resolving, 0, limit, &stamps).await {
+        let mut opened = match http2::open(endpoint, resolving, 0, limit, &stamps).await {
             Ok(opened) => opened,
             Err(error) => {
                 first_error.get_or_insert(error);
@@ -159,7 +156,7 @@ pub(super) async fn ask(
 }
 
 async fn describe(
-    sender: &SendRequest<Bytes>,
+    sender: &Sender,
     tap: &Rc<Tap>,
     origin: &str,
     metadata: &MetadataMap,
@@ -230,7 +227,7 @@ async fn describe(
 }
 
 struct Server<'a> {
-    sender: &'a SendRequest<Bytes>,
+    sender: &'a Sender,
     tap: &'a Rc<Tap>,
     origin: &'a str,
     metadata: &'a MetadataMap,

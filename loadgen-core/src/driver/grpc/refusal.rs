@@ -3,10 +3,12 @@
 //! Owns how long and how far such an answer is read: far enough for its status, where one comes
 //! after its body, and for a person to see who answered.
 
-use h2::RecvStream;
+use std::future::poll_fn;
+
 use http::{HeaderMap, StatusCode};
 
 use super::status;
+use crate::driver::http2::RecvStream;
 use crate::driver::transport::excerpt;
 use crate::outcome::Failure;
 
@@ -46,14 +48,14 @@ pub(super) async fn of(
 
 /// Reads to the end, or until there is enough. The trailers, where it came to them.
 async fn read(body: &mut RecvStream, beginning: &mut Vec<u8>) -> Option<HeaderMap> {
-    while let Some(piece) = body.data().await {
+    while let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await {
         let piece = piece.ok()?;
         let room = excerpt::ENOUGH_BYTES.saturating_sub(beginning.len());
         beginning.extend_from_slice(&piece[..piece.len().min(room)]);
         if piece.len() >= room {
             return None;
         }
-        body.flow_control().release_capacity(piece.len()).ok()?;
+        body.release(piece.len()).ok()?;
     }
-    body.trailers().await.ok()?
+    poll_fn(|cx| body.poll_trailers(cx)).await.ok()?
 }

@@ -14,9 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use h2::client::SendRequest;
-use h2::{RecvStream, SendStream};
 use http::header::HeaderName;
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use tonic::client::GrpcService;
@@ -25,8 +24,8 @@ use super::framing::{Framing, Keep, PREFIX_LEN, with_prefix};
 use super::outgoing::SendLog;
 use super::refusal::{self, Refusal};
 use super::status;
-use super::tap::{Tap, Times};
 use crate::clock::{Clock, Nanos};
+use crate::driver::http2::{Error, RecvStream, SendStream, Sender, Tap, Times};
 use crate::outcome::Failure;
 use crate::workload::Receipt;
 
@@ -53,16 +52,16 @@ impl StreamError {
         }
     }
 
-    fn of_http2(error: &h2::Error) -> Self {
+    fn of_http2(error: &Error) -> Self {
         Self {
-            failure: status::of_http2(error),
-            detail: status::in_words(error),
+            failure: error.failure(),
+            detail: error.to_string(),
             backend: None,
-            untouched: status::is_untouched(error),
+            untouched: error.is_untouched(),
         }
     }
 
-    fn unsent(error: &h2::Error) -> Self {
+    fn unsent(error: &Error) -> Self {
         Self {
             failure: Failure::Connection,
             untouched: true,
@@ -96,15 +95,15 @@ impl fmt::Display for StreamError {
 
 impl std::error::Error for StreamError {}
 
-impl From<h2::Error> for StreamError {
-    fn from(error: h2::Error) -> Self {
+impl From<Error> for StreamError {
+    fn from(error: Error) -> Self {
         Self::of_http2(&error)
     }
 }
 
 /// One call's way to its connection.
 pub(super) struct StreamService {
-    pub(super) sender: SendRequest<Bytes>,
+    pub(super) sender: Sender,
     /// The request has one message, which can carry the stream's end.
     pub(super) sends_one: bool,
     pub(super) passage: Rc<Passage>,
@@ -188,10 +187,10 @@ impl GrpcService<tonic::body::Body> for StreamService {
         let (head, body) = request.into_parts();
         let opened = self
             .sender
-            .send_request(Request::from_parts(head, ()), false)
+            .send_once(Request::from_parts(head, ()))
             .map_err(|error| StreamError::unsent(&error));
         if let Ok((_, stream)) = &opened {
-            self.passage.opened(stream.stream_id().as_u32());
+            self.passage.opened(stream.id());
         }
         let sends_one = self.sends_one;
         let received = Arc::clone(&self.passage.received);
@@ -219,12 +218,11 @@ impl GrpcService<tonic::body::Body> for StreamService {
 
 /// Lets an answer in whose head is gRPC's and says nothing bad.
 async fn accept(
-    response: Response<RecvStream>,
+    (mut head, mut stream): (Parts, RecvStream),
     outward: Outward,
     received: Arc<AtomicU64>,
     taking: Taking,
 ) -> Result<Response<ReplyBody>, StreamError> {
-    let (mut head, mut stream) = response.into_parts();
     let refuse = |failure, detail| StreamError {
         failure,
         detail,
@@ -268,7 +266,7 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 struct Outward {
     /// `None` once all of it is out.
     body: Option<tonic::body::Body>,
-    stream: SendStream<Bytes>,
+    stream: SendStream,
     sends_one: bool,
     /// Whether the other side's window has no room for the next piece.
     is_held: bool,
@@ -296,17 +294,13 @@ impl Outward {
         &mut self,
         body: &mut tonic::body::Body,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<bool, h2::Error>> {
+    ) -> Poll<Result<bool, Error>> {
         // The next piece is made when there is room for it, so that what a slow reader has not
         // taken waits here and not in HTTP/2's buffers.
-        self.stream.reserve_capacity(1);
-        while self.stream.capacity() == 0 {
-            let polled = self.stream.poll_capacity(cx);
-            self.is_held |= polled.is_pending();
-            match ready!(polled) {
-                Some(result) => result?,
-                None => return Poll::Ready(Ok(false)),
-            };
+        let polled = self.stream.poll_room(cx);
+        self.is_held |= polled.is_pending();
+        if !ready!(polled)? {
+            return Poll::Ready(Ok(false));
         }
         if std::mem::take(&mut self.is_held) {
             self.log.has_window(self.clock.now());
@@ -316,17 +310,17 @@ impl Outward {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     let piece = data.copy_to_bytes(data.remaining());
-                    stream.send_data(piece, self.sends_one)?;
+                    stream.send(piece, self.sends_one)?;
                     Poll::Ready(Ok(!self.sends_one))
                 }
                 Err(_) => Poll::Ready(Ok(true)),
             },
             Some(Err(_)) => {
-                stream.send_reset(h2::Reason::CANCEL);
+                stream.cancel();
                 Poll::Ready(Ok(false))
             }
             None => {
-                stream.send_data(Bytes::new(), true)?;
+                stream.send(Bytes::new(), true)?;
                 Poll::Ready(Ok(false))
             }
         }
@@ -422,7 +416,7 @@ impl Body for ReplyBody {
             this.framing.push(&piece, &this.encoding, &mut this.kept);
             let len = piece.len() as u64;
             this.received.fetch_add(len, Ordering::Relaxed);
-            this.stream.flow_control().release_capacity(piece.len())?;
+            this.stream.release(piece.len())?;
             let came = this.framing.messages() - before;
             if came > 0 {
                 return Poll::Ready(Some(Ok(Frame::data(this.kept.take(came)))));

@@ -1,12 +1,12 @@
-//! What an answer means: gRPC statuses, HTTP/2 errors, and the failure class of each.
+//! What an answer means: gRPC statuses, and the failure class of each.
 //!
-//! Owns the mapping to [`Failure`]. Reads headers and errors only; talks to nobody.
+//! Owns the mapping to [`Failure`]. Reads headers only; talks to nobody.
 
-use h2::Reason;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode;
 
+use crate::driver::http2::MOST_HEAD_BYTES;
 use crate::outcome::{Failure, GrpcCode};
 
 /// The key under which a backend names itself.
@@ -124,99 +124,6 @@ pub(super) fn explain_head(status: StatusCode, headers: &HeaderMap) -> String {
     match headers.get(CONTENT_TYPE) {
         Some(value) => format!("the answer's content-type is {value:?}, not application/grpc"),
         None => "the answer has no content-type; gRPC's is application/grpc".to_owned(),
-    }
-}
-
-/// The failure that an HTTP/2 error of a stream under way stands for.
-pub(super) fn of_http2(error: &h2::Error) -> Failure {
-    if error.is_reset() && error.is_remote() {
-        return Failure::Reset(error.reason().map_or("UNKNOWN", reason_name));
-    }
-    // What our own side of the protocol complains about is the server's garbage.
-    if error.is_library() {
-        return Failure::Protocol;
-    }
-    Failure::Connection
-}
-
-/// Whether the server said that it never looked at the request, so that sending it again on
-/// another connection repeats nothing.
-pub(super) fn is_untouched(error: &h2::Error) -> bool {
-    error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
-}
-
-/// An HTTP/2 error, in words.
-pub(super) fn in_words(error: &h2::Error) -> String {
-    let text = error.to_string();
-    let Some(reason) = error.reason() else {
-        return match error.get_io() {
-            // What TLS says of it is a link to a manual.
-            Some(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                "the server closed the connection without a word".to_owned()
-            }
-            Some(error) => format!("the connection broke: {error}"),
-            None => text,
-        };
-    };
-    let name = reason_name(reason);
-    let name = match name {
-        "UNKNOWN" => format!("error {}", u32::from(reason)),
-        name => name.to_owned(),
-    };
-    // What a GOAWAY says can be had in no other way.
-    let said = text
-        .split_once(" (b\"")
-        .and_then(|(_, said)| said.strip_suffix("\")"));
-    let said = said.map_or_else(String::new, |said| format!(": \"{said}\""));
-    match (error.is_go_away(), error.is_remote()) {
-        (true, true) => format!("the server ended the connection with GOAWAY {name}{said}"),
-        (false, true) => format!("the server reset the stream with {name}"),
-        (true, false) if error.is_library() => {
-            let or = or_too_long(reason);
-            format!("the server sent what HTTP/2 does not allow on a connection{or}: {name}{said}")
-        }
-        (false, false) if error.is_library() => {
-            let or = or_too_long(reason);
-            format!("the server sent what HTTP/2 does not allow on a stream{or}: {name}")
-        }
-        _ => text,
-    }
-}
-
-/// The longest head of an answer that is taken, as HTTP/2 counts it. Heads are held until the call
-/// ends.
-pub(super) const MOST_HEAD_BYTES: u32 = 64 << 10;
-
-/// What else our side's complaint may be about: the library does not tell a head that is too long from
-/// one that is wrong.
-fn or_too_long(reason: Reason) -> String {
-    match reason {
-        Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::ENHANCE_YOUR_CALM => format!(
-            ", or a head of more than {} KiB, which is not taken",
-            MOST_HEAD_BYTES >> 10
-        ),
-        _ => String::new(),
-    }
-}
-
-/// The name that the HTTP/2 specification gives an error code (RFC 9113, section 7).
-pub(super) fn reason_name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NO_ERROR => "NO_ERROR",
-        Reason::PROTOCOL_ERROR => "PROTOCOL_ERROR",
-        Reason::INTERNAL_ERROR => "INTERNAL_ERROR",
-        Reason::FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
-        Reason::SETTINGS_TIMEOUT => "SETTINGS_TIMEOUT",
-        Reason::STREAM_CLOSED => "STREAM_CLOSED",
-        Reason::FRAME_SIZE_ERROR => "FRAME_SIZE_ERROR",
-        Reason::REFUSED_STREAM => "REFUSED_STREAM",
-        Reason::CANCEL => "CANCEL",
-        Reason::COMPRESSION_ERROR => "COMPRESSION_ERROR",
-        Reason::CONNECT_ERROR => "CONNECT_ERROR",
-        Reason::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
-        Reason::INADEQUATE_SECURITY => "INADEQUATE_SECURITY",
-        Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
-        _ => "UNKNOWN",
     }
 }
 

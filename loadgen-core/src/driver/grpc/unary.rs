@@ -10,15 +10,14 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::call::Target;
 use super::framing::{Framing, Nobody};
-use super::place::{Place, StreamPermit};
 use super::refusal::{self, Refusal};
 use super::status;
 use super::waiting::{Stage, Waiting};
+use crate::driver::http2::{Error, Place, RecvStream, SendStream, StreamPermit};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::Iteration;
 
@@ -44,7 +43,7 @@ pub(super) enum Ended {
     /// With this failure, which is the call's.
     Failed(Failure),
     /// No server has looked at it: the call may be tried again.
-    Untouched(h2::Error),
+    Untouched(Error),
 }
 
 impl From<Failure> for Ended {
@@ -93,7 +92,7 @@ async fn attempts(
                 iteration.ready(iteration.now());
                 resends += 1;
                 if resends > MOST_RESENDS {
-                    iteration.explain(Failure::Connection, || status::in_words(&error));
+                    iteration.explain(Failure::Connection, || error.to_string());
                     return Failure::Connection.into();
                 }
             }
@@ -118,12 +117,12 @@ async fn exchange(
         stage,
     };
     stage.set(Stage::Sending);
-    let sent = under_way.stream.send_data(call.framed.clone(), true);
-    let failed = |error: h2::Error| http2_failure(error, permit, iteration);
+    let sent = under_way.stream.send(call.framed.clone(), true);
+    let failed = |error: Error| http2_failure(error, permit, iteration);
     sent.map_err(failed)?;
     permit.handed_over(iteration.ready_since());
 
-    let (head, mut body) = response.await.map_err(failed)?.into_parts();
+    let (head, mut body) = response.await.map_err(failed)?;
     stage.set(Stage::Rest { messages: 0 });
     if let Some(identity) = head.headers.get(&status::BACKEND) {
         iteration.answered_by(identity.as_bytes());
@@ -176,16 +175,16 @@ fn request(uri: &Uri, headers: &HeaderMap) -> Request<()> {
 }
 
 /// What an error on a stream under way means.
-fn http2_failure(error: h2::Error, permit: &StreamPermit, iteration: &Iteration<'_>) -> Ended {
-    if status::is_untouched(&error) {
+fn http2_failure(error: Error, permit: &StreamPermit, iteration: &Iteration<'_>) -> Ended {
+    if error.is_untouched() {
         return Ended::Untouched(error);
     }
-    let failure = status::of_http2(&error);
+    let failure = error.failure();
     iteration.explain(failure, || {
         let why = permit
             .why_it_ended()
             .filter(|_| failure == Failure::Connection);
-        why.unwrap_or_else(|| status::in_words(&error))
+        why.unwrap_or_else(|| error.to_string())
     });
     Ended::Failed(failure)
 }
@@ -195,7 +194,7 @@ async fn read(
     body: &mut RecvStream,
     framing: &mut Framing,
     head: &HeaderMap,
-) -> Result<Option<HeaderMap>, h2::Error> {
+) -> Result<Option<HeaderMap>, Error> {
     let mut unreleased = 0;
     poll_fn(|cx| {
         loop {
@@ -215,7 +214,7 @@ async fn read(
                     }
                     unreleased += piece.len();
                     if unreleased >= RELEASE_AFTER_BYTES {
-                        body.flow_control().release_capacity(unreleased)?;
+                        body.release(unreleased)?;
                         unreleased = 0;
                     }
                 }
@@ -243,7 +242,7 @@ fn explain_framing(framing: &Framing) -> String {
 /// is given up before its end, it is reset. Dropping alone would not always do that: the connection's
 /// shared handle may still hold the stream.
 struct UnderWay<'a> {
-    stream: SendStream<Bytes>,
+    stream: SendStream,
     permit: &'a StreamPermit,
     iteration: &'a Iteration<'a>,
     stage: &'a Cell<Stage>,
@@ -263,7 +262,7 @@ impl Drop for UnderWay<'_> {
             self.iteration.received_within(receipt);
         }
         if self.permit.is_under_way() {
-            self.stream.send_reset(Reason::CANCEL);
+            self.stream.cancel();
         }
     }
 }

@@ -98,11 +98,12 @@ impl Endpoint {
         tls::late_alert(reason).or_else(|| client.was_asked())
     }
 
-    /// Whether the protocol is to be agreed on in the TLS handshake.
+    /// The protocol, where it is to be agreed on in the TLS handshake.
     #[cfg(feature = "grpc")]
-    pub(crate) fn needs_alpn(&self) -> bool {
-        let config = self.tls.as_ref().map(|tls| &tls.client.config);
-        config.is_some_and(|config| !config.alpn_protocols.is_empty())
+    pub(crate) fn alpn(&self) -> Option<&'static Alpn> {
+        let tls = self.tls.as_ref()?;
+        let is_offered = !tls.client.config.alpn_protocols.is_empty();
+        is_offered.then_some(tls.alpn)
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
@@ -110,7 +111,7 @@ impl Endpoint {
     }
 
     /// This endpoint could not be connected to.
-    pub(crate) fn failed(&self, problem: Problem) -> ConnectError {
+    pub(crate) fn failed<P>(&self, problem: P) -> ConnectError<P> {
         ConnectError {
             target: self.name.clone(),
             problem,
@@ -121,17 +122,17 @@ impl Endpoint {
     /// `nth` is the connection's number: where a name has several addresses, connections start at
     /// different ones. `stage` tells how far it came, for whoever
     /// gives up waiting, and `deadline` when that will be.
-    pub(crate) async fn connect(
+    pub(crate) async fn connect<S: From<Stage>>(
         &self,
         resolving: impl Future<Output = Result<Addresses, Problem>>,
         nth: usize,
         deadline: Instant,
-        stage: &Cell<Stage>,
+        stage: &Cell<S>,
         traffic: &Rc<Traffic>,
     ) -> Result<Transport, Problem> {
-        stage.set(Stage::Resolving);
+        stage.set(Stage::Resolving.into());
         let addresses = resolving.await?;
-        stage.set(Stage::Connecting);
+        stage.set(Stage::Connecting.into());
         let socket = match &self.socket {
             Some(path) => connect_to_socket(path).await?,
             None => {
@@ -146,7 +147,7 @@ impl Endpoint {
         let Some(encryption) = &self.tls else {
             return Ok(Transport::Plain(wire));
         };
-        stage.set(Stage::TlsHandshake);
+        stage.set(Stage::TlsHandshake.into());
         let name = encryption.server_name.as_ref().unwrap_or(&self.host);
         let name =
             ServerName::try_from(name.clone()).map_err(|_| Problem::BadServerName(name.clone()))?;

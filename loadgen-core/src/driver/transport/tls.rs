@@ -66,19 +66,11 @@ pub(crate) struct Alpn {
     pub(crate) needed: &'static str,
 }
 
-/// What gRPC is spoken over.
-#[cfg(feature = "grpc")]
-pub(crate) static HTTP2: Alpn = Alpn {
-    name: b"h2",
-    needed: "HTTP/2 (ALPN `h2`), which gRPC",
-};
-
-/// What WebSocket is spoken over.
-#[cfg(feature = "websocket")]
-pub(crate) static HTTP1: Alpn = Alpn {
-    name: b"http/1.1",
-    needed: "HTTP/1.1 (ALPN `http/1.1`), which WebSocket",
-};
+/// Whether these bytes, which a server sent in answer to plain text, are TLS: an alert, or a
+/// handshake message.
+pub(crate) fn is_spoken(first: &[u8]) -> bool {
+    matches!(first, [0x15 | 0x16, 0x03, ..])
+}
 
 /// What all connections of a scenario share.
 #[derive(Debug, Clone)]

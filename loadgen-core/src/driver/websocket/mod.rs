@@ -22,6 +22,7 @@ mod line;
 mod message;
 mod open;
 mod prepare;
+mod problem;
 mod refusal;
 mod sequence;
 mod stray;
@@ -39,11 +40,18 @@ use self::connection::Connection;
 use self::hub::Hub;
 use self::line::Line;
 use self::prepare::{Action, Prepared};
+use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan, WebsocketPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
+
+/// What WebSocket is spoken over.
+static HTTP1: Alpn = Alpn {
+    name: b"http/1.1",
+    needed: "HTTP/1.1 (ALPN `http/1.1`), which WebSocket",
+};
 
 /// Makes the workloads of one scenario, one for each worker.
 #[derive(Debug, Clone)]

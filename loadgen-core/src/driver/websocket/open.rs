@@ -15,14 +15,14 @@ use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolErr
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::connection::{Connection, Incoming, Lost, config};
+use super::problem::{ConnectError, Problem, Stage, UpgradeProblem};
 use super::unfinished::Unfinished;
 use super::upgrade::upgrade;
 use crate::clock::StampClock;
-use crate::driver::transport::connect_error::{
-    ConnectError, Problem, Stage, UpgradeProblem, guess_from_first_bytes,
-};
+use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::excerpt;
 use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::tls;
 use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
 use crate::text;
@@ -83,10 +83,10 @@ impl Attempt<'_> {
     /// that of [`Endpoint::connect`].
     pub(super) async fn open(
         self,
-        resolving: impl Future<Output = Result<Addresses, Problem>>,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
     ) -> Result<Connection, (Failure, ConnectError)> {
         let (limit, endpoint) = (self.limit, self.endpoint);
-        let stage = Cell::new(Stage::Resolving);
+        let stage = Cell::new(Stage::from(Way::Resolving));
         let under_way = UnderWay {
             stage: &stage,
             endpoint,
@@ -98,15 +98,15 @@ impl Attempt<'_> {
         under_way.ended();
         opened
             .unwrap_or_else(|_| {
-                let stage = stage.get();
-                Err(Problem::TimedOut { stage, limit })
+                let stage = stage.get().to_string();
+                Err(connect_error::Problem::TimedOut { stage, limit }.into())
             })
             .map_err(|problem| (class(&problem), endpoint.failed(problem)))
     }
 
     async fn open_unbounded(
         mut self,
-        resolving: impl Future<Output = Result<Addresses, Problem>>,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         deadline: Instant,
         stage: &Cell<Stage>,
     ) -> Result<Connection, Problem> {
@@ -138,6 +138,7 @@ impl Attempt<'_> {
                 _ => None,
             };
             text.and_then(|text| self.endpoint.ended_after_handshake(&text))
+                .map(Problem::from)
                 .unwrap_or_else(|| diagnose(error, first, self.subprotocols))
         })?;
         // No extension is ever offered (RFC 6455, 4.1); frames changed by one could not be read.
@@ -213,13 +214,13 @@ fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str) -> Problem {
         },
         error => match first {
             Some([]) => UpgradeProblem::ClosedInPlainText,
-            Some(first) => match (status_line(first), guess_from_first_bytes(first)) {
+            Some(first) => match (status_line(first), tls::is_spoken(first)) {
                 (Some(status), _) if status != 101 => UpgradeProblem::Status {
                     status,
                     location: None,
                     body: String::new(),
                 },
-                (_, Some(Problem::TlsExpected)) => return Problem::TlsExpected,
+                (_, true) => return connect_error::Problem::TlsExpected.into(),
                 (None, _) => UpgradeProblem::NotHttp(format!("\"{}\"", first.escape_ascii())),
                 (Some(_), _) => UpgradeProblem::Invalid(error.to_string()),
             },

@@ -9,6 +9,7 @@ use http::header::{HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Request, Uri};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::HTTP1;
 use super::error::DriverError;
 use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
@@ -16,7 +17,6 @@ use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
-use crate::driver::transport::tls::HTTP1;
 use crate::scenario::{
     self, Answer, ConnectionPer, MessageStream, ScenarioPlan, StreamEnd, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,

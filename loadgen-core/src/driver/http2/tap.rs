@@ -1,25 +1,22 @@
 //! When the frames of each stream left and came.
 //!
-//! Owns the reading of frame headers (RFC 9113, section 4.1) as they pass between the HTTP/2
-//! library, which does not say when it moves what, and the wire, which does not know streams.
-//! Changes nothing that passes.
+//! Owns the times of streams, seen between the HTTP/2 library, which does not say when it moves
+//! what, and the wire, which does not know streams.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
+use super::frames::{DATA, Frame, PREFACE_LEN, RST_STREAM, Scanner};
 use crate::clock::Nanos;
 use crate::driver::transport::inspected::Inspect;
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::Receipt;
 
-/// What a client sends before its first frame (RFC 9113, section 3.4).
-const PREFACE_LEN: u32 = 24;
-
 /// What is known of the streams that somebody watches.
 #[derive(Debug)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     traffic: Rc<Traffic>,
     outward: RefCell<Scanner>,
     inward: RefCell<Scanner>,
@@ -32,14 +29,14 @@ pub(super) struct Tap {
 
 /// When a stream's frames left and came.
 #[derive(Debug, Default)]
-pub(super) struct Times {
+pub(crate) struct Times {
     /// Its first frame left, of a stream of messages the first with data: in which of the connection's
     /// turns, and when.
     began: Option<(u64, Nanos)>,
     /// Just before the write in which the kernel took its last byte.
-    pub(super) sent_at: Option<Nanos>,
+    pub(crate) sent_at: Option<Nanos>,
     /// When the kernel received its last byte, where that is known.
-    pub(super) received: Option<Receipt>,
+    pub(crate) received: Option<Receipt>,
     /// Its DATA frames, where somebody asks for those.
     data: Option<Box<Data>>,
     /// Whether those that leave are asked for, too. Kept in vain they would be memory for each message.
@@ -48,7 +45,7 @@ pub(super) struct Times {
 
 impl Times {
     /// Just before the write in which the kernel took its first frame.
-    pub(super) fn began_at(&self) -> Option<Nanos> {
+    pub(crate) fn began_at(&self) -> Option<Nanos> {
         self.began.map(|(_, at)| at)
     }
 
@@ -113,7 +110,7 @@ impl<T: Copy> Frames<T> {
 
 impl Tap {
     /// Of a connection before its first byte.
-    pub(super) fn new(traffic: &Rc<Traffic>) -> Rc<Self> {
+    pub(crate) fn new(traffic: &Rc<Traffic>) -> Rc<Self> {
         Rc::new(Self {
             traffic: Rc::clone(traffic),
             outward: RefCell::new(Scanner::skipping(PREFACE_LEN)),
@@ -127,24 +124,24 @@ impl Tap {
     /// The connection is given a turn. What a stream has to send and does not send within one turn
     /// is held back by the other side: its window is full, or it does not read.
     #[inline]
-    pub(super) fn turn(&self) {
+    pub(crate) fn turn(&self) {
         self.turns.set(self.turns.get() + 1);
     }
 
     /// How many frames of answers came, ever.
     #[inline]
-    pub(super) fn answers(&self) -> u64 {
+    pub(crate) fn answers(&self) -> u64 {
         self.answers.get()
     }
 
     /// Watches a stream, from before its first frame.
     #[inline]
-    pub(super) fn watch(&self, stream: u32) {
+    pub(crate) fn watch(&self, stream: u32) {
         self.streams.borrow_mut().insert(stream, Times::default());
     }
 
     /// Watches a stream and each of the DATA frames that come, and with `keeps_sent` of those that leave.
-    pub(super) fn watch_data(&self, stream: u32, keeps_sent: bool) {
+    pub(crate) fn watch_data(&self, stream: u32, keeps_sent: bool) {
         let times = Times {
             data: Some(Box::default()),
             keeps_sent,
@@ -155,25 +152,25 @@ impl Tap {
 
     /// What is known of a stream, which is watched no longer.
     #[inline]
-    pub(super) fn take(&self, stream: u32) -> Times {
+    pub(crate) fn take(&self, stream: u32) -> Times {
         let mut streams = self.streams.borrow_mut();
         streams.remove(&stream).unwrap_or_default()
     }
 
     /// When what a stream has to send began to leave.
-    pub(super) fn began_at(&self, stream: u32) -> Option<Nanos> {
+    pub(crate) fn began_at(&self, stream: u32) -> Option<Nanos> {
         self.streams.borrow().get(&stream)?.began_at()
     }
 
     /// When the kernel received the frame that brought the stream's data up to so many bytes.
-    pub(super) fn received_up_to(&self, stream: u32, bytes: u64) -> Option<Receipt> {
+    pub(crate) fn received_up_to(&self, stream: u32, bytes: u64) -> Option<Receipt> {
         let mut streams = self.streams.borrow_mut();
         let data = streams.get_mut(&stream)?.data.as_mut()?;
         data.came.up_to(bytes).flatten()
     }
 
     /// The same of what was sent.
-    pub(super) fn sent_up_to(&self, stream: u32, bytes: u64) -> Option<Nanos> {
+    pub(crate) fn sent_up_to(&self, stream: u32, bytes: u64) -> Option<Nanos> {
         let mut streams = self.streams.borrow_mut();
         let data = streams.get_mut(&stream)?.data.as_mut()?;
         data.left.up_to(bytes)
@@ -256,125 +253,6 @@ impl Inspect for Tap {
     }
 }
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const END_STREAM: u8 = 1;
-const PADDED: u8 = 8;
-const HEADER_LEN: usize = 9;
-
-/// A frame that has passed whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Frame {
-    len: u32,
-    kind: u8,
-    flags: u8,
-    stream: u32,
-    /// How much of its payload is padding, the byte that says so included.
-    padding: u32,
-}
-
-impl Frame {
-    fn is_of_message(self) -> bool {
-        matches!(self.kind, DATA | HEADERS)
-    }
-
-    /// Whether nothing of the stream follows. A header block that goes on in further frames ends
-    /// with those, which a sender must not take apart; they came at the same time or a read later.
-    fn ends_stream(self) -> bool {
-        self.is_of_message() && self.flags & END_STREAM != 0
-    }
-
-    fn data_len(self) -> u32 {
-        self.len.saturating_sub(self.padding)
-    }
-}
-
-/// Finds frames in bytes that come in pieces of any size.
-#[derive(Debug)]
-struct Scanner {
-    header: [u8; HEADER_LEN],
-    have: usize,
-    frame: Frame,
-    /// Bytes to come before the next header.
-    left: u32,
-    /// Whether those are a frame's, rather than of what comes before the first.
-    is_frame: bool,
-}
-
-impl Scanner {
-    fn skipping(left: u32) -> Self {
-        Self {
-            header: [0; HEADER_LEN],
-            have: 0,
-            frame: Frame {
-                len: 0,
-                kind: 0,
-                flags: 0,
-                stream: 0,
-                padding: 0,
-            },
-            left,
-            is_frame: false,
-        }
-    }
-
-    /// Looks at what passes and tells of each frame with its last byte.
-    #[inline]
-    fn scan(&mut self, mut bytes: &[u8], mut whole: impl FnMut(Frame)) {
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                if self.is_frame && self.left == self.frame.len && self.frame.is_padded_data() {
-                    self.frame.padding = u32::from(bytes[0]) + 1;
-                }
-                let passed = (self.left as usize).min(bytes.len());
-                bytes = &bytes[passed..];
-                self.left -= passed as u32;
-            } else if self.have < HEADER_LEN {
-                let taken = (HEADER_LEN - self.have).min(bytes.len());
-                self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
-                self.have += taken;
-                bytes = &bytes[taken..];
-                if self.have < HEADER_LEN {
-                    return;
-                }
-                self.begin();
-            }
-            if self.left == 0 && self.is_frame {
-                self.is_frame = false;
-                self.have = 0;
-                whole(self.frame);
-            }
-        }
-    }
-
-    /// Whether what has passed ends within a frame.
-    fn is_amid_frame(&self) -> bool {
-        self.have > 0
-    }
-
-    /// The header is whole.
-    fn begin(&mut self) {
-        let [a, b, c, kind, flags, d, e, f, g] = self.header;
-        let len = u32::from_be_bytes([0, a, b, c]);
-        self.frame = Frame {
-            len,
-            kind,
-            flags,
-            stream: u32::from_be_bytes([d, e, f, g]) & 0x7fff_ffff,
-            padding: 0,
-        };
-        self.left = len;
-        self.is_frame = true;
-    }
-}
-
-impl Frame {
-    fn is_padded_data(self) -> bool {
-        self.kind == DATA && self.flags & PADDED != 0
-    }
-}
-
 /// Spreads stream numbers, which a hash that withstands attacks would take longer for than all
 /// else that is done with a stream here. They are our own.
 #[derive(Debug, Default)]
@@ -399,41 +277,15 @@ impl Hasher for StreamHasher {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use test_case::test_case;
 
+    use super::super::frames::tests::frame;
+    use super::super::frames::{END_STREAM, HEADERS, PREFACE_LEN};
     use super::*;
     use crate::clock::{Clock, StampClock};
 
     const PING: u8 = 6;
     const WINDOW_UPDATE: u8 = 8;
-
-    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let len = (payload.len() as u32).to_be_bytes();
-        let mut bytes = len[1..].to_vec();
-        bytes.extend([kind, flags]);
-        bytes.extend(stream.to_be_bytes());
-        bytes.extend(payload);
-        bytes
-    }
-
-    fn scanned(scanner: &mut Scanner, pieces: &[&[u8]]) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        for piece in pieces {
-            scanner.scan(piece, |frame| frames.push(frame));
-        }
-        frames
-    }
-
-    #[test]
-    fn a_padded_frame_holds_less_than_its_length() {
-        let mut payload = vec![3];
-        payload.extend(b"hello");
-        payload.extend([0; 3]);
-        let bytes = frame(DATA, PADDED, 1, &payload);
-        let frames = scanned(&mut Scanner::skipping(0), &[&bytes]);
-        assert_eq!(frames[0].data_len(), 5);
-    }
 
     #[test]
     fn what_left_is_kept_where_somebody_asks() {
@@ -530,14 +382,6 @@ mod tests {
     }
 
     #[test]
-    fn a_preface_is_no_frame() {
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        bytes.extend(frame(4, 0, 0, &[]));
-        let frames = scanned(&mut Scanner::skipping(PREFACE_LEN), &[&bytes]);
-        assert_eq!((frames.len(), frames[0].kind), (1, 4));
-    }
-
-    #[test]
     fn data_is_known_by_how_far_it_reaches() {
         let mut frames = Frames::default();
         for at in 1..=3 {
@@ -547,24 +391,5 @@ mod tests {
         assert_eq!(frames.up_to(10), Some(1));
         assert_eq!(frames.up_to(30), Some(3), "the second was skipped");
         assert_eq!(frames.up_to(31), Some(3), "nothing later has come");
-    }
-
-    proptest! {
-        /// However the bytes are cut, the same frames are found.
-        #[test]
-        fn any_pieces_give_the_same_frames(
-            frames in prop::collection::vec((0_u8..10, 0_u8..8, 0_u32..100, 0_usize..40), 1..20),
-            cut in 1_usize..50,
-        ) {
-            let mut bytes = Vec::new();
-            for (kind, flags, stream, len) in &frames {
-                bytes.extend(frame(*kind, *flags, *stream, &vec![7; *len]));
-            }
-            let pieces: Vec<&[u8]> = bytes.chunks(cut).collect();
-            let found = scanned(&mut Scanner::skipping(0), &pieces);
-            let expected: Vec<_> = frames.iter().map(|it| (it.0, it.1, it.2, it.3 as u32)).collect();
-            let found: Vec<_> = found.iter().map(|it| (it.kind, it.flags, it.stream, it.len)).collect();
-            prop_assert_eq!(found, expected);
-        }
     }
 }

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
 use tokio::task::JoinHandle;
@@ -13,13 +14,27 @@ use tokio::task::JoinHandle;
 use super::handshake::Opened;
 use super::keeper::{self, Opener};
 use super::place::Place;
-use super::prepare::Prepared;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
+/// The connections that a scenario wants.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// Where to, at least one.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// How many on all workers together, where that is given.
+    pub(crate) connections: Option<u32>,
+    /// The most streams on one of them.
+    pub(crate) most_streams: u32,
+    /// How long opening one may take.
+    pub(crate) connect_timeout: Duration,
+    /// How often it is asked whether a silent one is alive.
+    pub(crate) keepalive: Option<Duration>,
+}
+
 /// The connections of one worker.
-pub(super) struct Pool {
+pub(crate) struct Pool {
     /// The targets'.
     endpoints: Vec<Rc<Endpoint>>,
     places: Vec<(Rc<Place>, Opener)>,
@@ -30,10 +45,10 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(prepared: &Prepared, context: &WorkerContext) -> Self {
-        let endpoints: Vec<_> = prepared.endpoints.iter().cloned().map(Rc::new).collect();
+    pub(crate) fn new(wanted: &Wanted, context: &WorkerContext) -> Self {
+        let endpoints: Vec<_> = wanted.endpoints.iter().cloned().map(Rc::new).collect();
         let open_connections = Rc::default();
-        let total = total(prepared.connections, context.workers, endpoints.len());
+        let total = total(wanted.connections, context.workers, endpoints.len());
         let places: Vec<_> = share(total, context.worker, context.workers)
             .map(|nth| {
                 let to = endpoints::assign(nth, endpoints.len());
@@ -41,9 +56,9 @@ impl Pool {
                     endpoint: Rc::clone(&endpoints[to.target]),
                     target: to.target,
                     nth: to.nth,
-                    connect_timeout: prepared.connect_timeout,
-                    keepalive: prepared.keepalive,
-                    most_streams: prepared.most_streams,
+                    connect_timeout: wanted.connect_timeout,
+                    keepalive: wanted.keepalive,
+                    most_streams: wanted.most_streams,
                     stamps: Rc::clone(&context.stamps),
                     observer: Rc::clone(&context.observer),
                     seed: context.seed ^ (nth as u64).rotate_left(32),
@@ -66,7 +81,7 @@ impl Pool {
     /// Opens all connections, [`OPENED_AT_ONCE`] at a time. A name is resolved once for all of its
     /// connections. Those that fail are tried again behind the scenes; that all
     /// of them fail is an error.
-    pub(super) async fn open(&self) -> Result<(), PrepareError> {
+    pub(crate) async fn open(&self) -> Result<(), PrepareError> {
         let names: Vec<_> = self
             .endpoints
             .iter()
@@ -105,7 +120,7 @@ impl Pool {
     }
 
     /// What stands at the moment.
-    pub(super) fn levels(&self) -> Levels {
+    pub(crate) fn levels(&self) -> Levels {
         let mut levels = Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(0),
@@ -131,7 +146,7 @@ impl Pool {
 
     /// Has the connections opened where nobody did so before: a user must not wait for what nobody
     /// does.
-    pub(super) fn ensure_kept(&self) {
+    pub(crate) fn ensure_kept(&self) {
         if self.keepers.borrow().is_empty() {
             for nth in 0..self.places.len() {
                 self.keep(nth, None);
@@ -146,7 +161,7 @@ impl Pool {
     /// The turn passes to the one behind the place that is taken, so that those with room share
     /// evenly what another one cannot take.
     #[inline]
-    pub(super) fn place_for_next_iteration(&self) -> &Rc<Place> {
+    pub(crate) fn place_for_next_iteration(&self) -> &Rc<Place> {
         let turn = self.turn.get();
         let first = |fits: fn(&Place) -> bool| {
             let mut from_turn = (turn..self.places.len()).chain(0..turn);

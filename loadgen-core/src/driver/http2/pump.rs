@@ -7,12 +7,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use h2::client::Connection;
-
+use super::codec::Mover;
 use super::tap::{Tap, Times};
 use crate::clock::Nanos;
-use crate::driver::transport::inspected::Inspected;
 
 /// How long a request that was handed over may wait for others to leave with it, at the least. The
 /// keeper's turn comes only after all users that are ready have had theirs, which with many users is
@@ -27,7 +24,7 @@ const MEAN_OVER: Nanos = 16;
 pub(super) struct Pump {
     /// Until it has ended. HTTP/2's library tells some streams of a broken connection only when that
     /// is dropped, and their users hold this.
-    connection: RefCell<Option<Connection<Inspected<Tap>, Bytes>>>,
+    connection: RefCell<Option<Mover>>,
     pub(super) tap: Rc<Tap>,
     /// The keeper, which the connection wakes when there is something to move.
     keeper: RefCell<Option<Waker>>,
@@ -38,7 +35,7 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(connection: Connection<Inspected<Tap>, Bytes>, tap: &Rc<Tap>) -> Self {
+    pub(super) fn new(connection: Mover, tap: &Rc<Tap>) -> Self {
         Self {
             connection: RefCell::new(Some(connection)),
             tap: Rc::clone(tap),
@@ -126,14 +123,17 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::time::Duration;
 
-    use h2::client;
+    use bytes::Bytes;
     use http::Request;
     use nix::sys::socket::{setsockopt, sockopt};
     use tokio::net::TcpStream;
     use tokio::time::timeout;
 
+    use super::super::codec::{Sender, handshake};
+    use super::super::error::Error;
     use super::*;
     use crate::clock::{Clock, StampClock};
+    use crate::driver::transport::inspected::Inspected;
     use crate::driver::transport::net::Transport;
     use crate::driver::transport::traffic::Traffic;
     use crate::driver::transport::wire::{Socket, Wire};
@@ -151,11 +151,12 @@ mod tests {
             Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
             &tap,
         );
-        let (mut sender, connection) = client::handshake(wire).await.expect("a preface");
+        let (mut sender, connection, _) = handshake(wire).await.expect("a preface");
         let pump = Pump::new(connection, &tap);
-        let send = |sender: &mut client::SendRequest<Bytes>| {
-            let (response, _) = sender.send_request(Request::new(()), true)?;
-            Ok::<_, h2::Error>(response)
+        let send = |sender: &mut Sender| {
+            let (response, mut stream) = sender.send_once(Request::new(()))?;
+            stream.send(Bytes::new(), true)?;
+            Ok::<_, Error>(response)
         };
         let mut responses = vec![send(&mut sender).expect("open")];
         poll_fn(|cx| {
@@ -176,7 +177,7 @@ mod tests {
         let ended = timeout(Duration::from_secs(10), async {
             poll_fn(|cx| pump.poll(cx)).await;
             for response in responses {
-                response.await.expect_err("nobody answered");
+                response.await.err().expect("nobody answered");
             }
         });
         ended.await.expect("none hangs");

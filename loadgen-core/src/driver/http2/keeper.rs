@@ -9,14 +9,15 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::connection::Connection;
 use super::handshake::{self, Opened};
-use super::place::{Connection, Place};
+use super::place::Place;
 use super::probe::{Finding, Probe};
+use super::problem::{ConnectError, Problem};
 use super::pump::Pump;
-use super::status;
 use crate::clock::{Nanos, StampClock, nanos};
 use crate::driver::transport::backoff::Backoff;
-use crate::driver::transport::connect_error::{ConnectError, Problem};
+use crate::driver::transport::connect_error;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::traffic::Traffic;
@@ -52,7 +53,7 @@ impl Opener {
     /// endpoint's.
     pub(super) async fn open(
         &self,
-        resolving: impl Future<Output = Result<Addresses, Problem>>,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
         let mut result = self.open_once(resolving, replaces_dropped).await;
@@ -71,7 +72,7 @@ impl Opener {
     /// Reported either way.
     async fn open_once(
         &self,
-        resolving: impl Future<Output = Result<Addresses, Problem>>,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
         let clock = self.stamps.clock();
@@ -209,9 +210,9 @@ impl Driven {
             self.is_closed = polled.is_ready();
             // Asked also of a connection that is closed: a good-bye and the end may come at once.
             if let Some(error) = self.connection.farewell() {
-                return Poll::Ready(if status::is_untouched(&error) {
+                return Poll::Ready(if error.is_untouched() {
                     End::GoodBye
-                } else if error.is_go_away() || error.is_io() {
+                } else if error.ends_connection() {
                     End::Failed
                 } else {
                     End::UsedUp

@@ -9,8 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::codec::Pings;
 
 /// The longest that an answer to a ping may take.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const RESTS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(300)]
 
 /// Asks a connection whether it is alive.
 pub(super) struct Probe {
-    pings: PingPong,
+    pings: Pings,
     /// Whether a ping is not answered yet: there can be one at a time.
     is_owed: bool,
     patience: Duration,
@@ -58,7 +59,7 @@ pub(super) enum Finding {
 impl Probe {
     /// Of a connection that takes at the most so long to open.
     pub(super) fn new(
-        pings: PingPong,
+        pings: Pings,
         connect_timeout: Duration,
         keepalive: Option<Duration>,
     ) -> Self {
@@ -105,7 +106,7 @@ impl Probe {
         cx: &mut Context<'_>,
     ) -> Poll<Finding> {
         // An error is the connection's, which tells of it itself.
-        if self.is_owed && self.pings.poll_pong(cx).is_ready() {
+        if self.is_owed && self.pings.poll_answer(cx).is_ready() {
             self.is_owed = false;
         }
         if let Some(asked) = &self.asked {
@@ -172,8 +173,8 @@ impl Probe {
         cx: &mut Context<'_>,
     ) -> Poll<Finding> {
         // Where an older one is still owed, anything that comes will do.
-        self.is_owed |= self.pings.send_ping(Ping::opaque()).is_ok();
-        if self.is_owed && self.pings.poll_pong(cx).is_ready() {
+        self.is_owed |= self.pings.send().is_ok();
+        if self.is_owed && self.pings.poll_answer(cx).is_ready() {
             self.is_owed = false;
         }
         self.asked = Some(Asked {

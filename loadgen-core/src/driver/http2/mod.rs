@@ -1,0 +1,36 @@
+//! HTTP/2 for those who send requests over it: connections that users share, kept open, and when
+//! each stream's frames left and came.
+//!
+//! Owns everything between a byte stream and a request's head and body. A [`Pool`] has a worker's
+//! connections, each in a [`Place`] that is kept connected; a [`StreamPermit`] is the right to one
+//! stream on one of them, opens it, and hands out its two directions and the head of its answer.
+//! Only [`codec`] knows which library speaks the protocol: whatever takes its place for some calls
+//! has the same types to offer. Knows nothing of what requests and answers mean: statuses, headers
+//! and bodies are the driver's.
+
+mod codec;
+mod connection;
+mod error;
+mod frames;
+mod handshake;
+mod keeper;
+mod line;
+mod permit;
+mod place;
+mod pool;
+mod probe;
+mod problem;
+mod pump;
+mod tap;
+
+pub(crate) use self::codec::{MOST_HEAD_BYTES, RecvStream, SendStream, Sender};
+pub(crate) use self::error::Error;
+pub(crate) use self::handshake::open;
+pub(crate) use self::permit::StreamPermit;
+pub(crate) use self::place::Place;
+pub(crate) use self::pool::{Pool, Wanted};
+pub(crate) use self::problem::ConnectError;
+pub(crate) use self::tap::{Tap, Times};
+
+/// HTTP/2's name in a TLS handshake.
+pub(crate) const ALPN: &[u8] = b"h2";

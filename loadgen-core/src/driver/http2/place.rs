@@ -1,0 +1,227 @@
+//! A place in the pool: one connection that is kept open, and the line for its streams.
+//!
+//! Owns how many streams are in use on the connection that is current, who waits for one, and
+//! what becomes of them when the connection goes. A place outlives its connections; opening them
+//! is the keeper's.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use super::connection::Connection;
+use super::line::{State, Waiter, Waiting};
+use super::permit::StreamPermit;
+use crate::alarm::Alarms;
+use crate::clock::{Clock, Nanos};
+use crate::outcome::Failure;
+use crate::workload::{Iteration, Levels, SampleKind};
+
+/// A place in the pool. See the module's header.
+pub(crate) struct Place {
+    /// Which of the scenario's targets it connects to.
+    pub(crate) target: usize,
+    /// The run's clock.
+    pub(crate) clock: Clock,
+    /// For messages with due times.
+    pub(crate) alarms: Alarms,
+    connection: RefCell<Option<Rc<Connection>>>,
+    pub(super) waiting: RefCell<VecDeque<Rc<Waiter>>>,
+    last_problem: RefCell<String>,
+    keeper: RefCell<Option<Waker>>,
+    pub(super) permits: Cell<u64>,
+    /// Until when the keeper rests before its next attempt.
+    rest_until: Cell<Nanos>,
+    /// Whether a connection was replaced because nothing was answered on it, and nothing has been
+    /// on its successor.
+    is_mute: Cell<bool>,
+}
+
+impl Place {
+    pub(super) fn new(target: usize, clock: Clock, alarms: Alarms) -> Self {
+        Self {
+            target,
+            clock,
+            alarms,
+            connection: RefCell::new(None),
+            waiting: RefCell::new(VecDeque::new()),
+            last_problem: RefCell::new(String::new()),
+            keeper: RefCell::new(None),
+            permits: Cell::new(0),
+            rest_until: Cell::new(0),
+            is_mute: Cell::new(false),
+        }
+    }
+
+    /// Whether a connection on which nothing is answered is to be replaced. Once: where nothing is
+    /// answered on its successor either, it is the service that does not answer.
+    pub(super) fn replaces_mute(&self) -> bool {
+        !self.is_mute.replace(true)
+    }
+
+    /// So many frames of answers have come on the connection.
+    #[inline]
+    pub(super) fn heard(&self, answers: u64) {
+        if answers > 0 {
+            self.is_mute.set(false);
+        }
+    }
+
+    /// The keeper puts off its next attempt until then.
+    pub(super) fn rests_until(&self, until: Nanos) {
+        self.rest_until.set(until);
+    }
+
+    /// A stream's permit, waiting for it where there is none: for a stream to end, or, while no
+    /// connection is open, for the next attempt to open one. When that attempt fails, so does
+    /// this; a dead server then costs one failure for each attempt, not as many as can be made.
+    #[inline]
+    pub(crate) async fn permit(
+        self: &Rc<Self>,
+        iteration: &Iteration<'_>,
+        step: usize,
+    ) -> Result<StreamPermit, Failure> {
+        if let Some(permit) = self.try_permit() {
+            iteration.goes_over(permit.connection.id);
+            return Ok(permit);
+        }
+        let is_stream_wait = self.connection.borrow().is_some();
+        let from = iteration.now();
+        // Resting before an attempt is our own choice, and nobody's latency.
+        let rest = (!is_stream_wait).then(|| iteration.back_off(&self.rest_until));
+        let result = Waiting::join(self).await;
+        drop(rest);
+        let now = iteration.now();
+        if is_stream_wait {
+            iteration.sample_nanos(step, SampleKind::StreamWait, now.saturating_sub(from));
+        }
+        // Whatever kept us waiting, it was not the generator.
+        iteration.ready(now);
+        match &result {
+            Ok(permit) => iteration.goes_over(permit.connection.id),
+            Err(failure) => {
+                iteration.explain(*failure, || self.last_problem.borrow().clone());
+            }
+        }
+        result
+    }
+
+    #[inline]
+    fn try_permit(self: &Rc<Self>) -> Option<StreamPermit> {
+        if !self.has_room() {
+            return None;
+        }
+        self.connection
+            .borrow()
+            .as_ref()
+            .map(|connection| StreamPermit::take(self, connection))
+    }
+
+    /// Whether a stream can be had without waiting.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.connection
+            .borrow()
+            .as_ref()
+            .is_some_and(|connection| connection.has_room())
+            && self.waiting.borrow().is_empty()
+    }
+
+    /// Whether a connection is open.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.borrow().is_some()
+    }
+
+    /// Calls under way, those included on connections that only finish them, and the streams of the
+    /// connection that takes calls, where one is open.
+    pub(super) fn levels(&self) -> Levels {
+        let connection = self.connection.borrow();
+        let of_line = |of: fn(&Connection) -> u32| {
+            connection
+                .as_ref()
+                .map(|connection| u64::from(of(connection)))
+        };
+        Levels {
+            in_flight: Some(self.permits.get()),
+            streams_in_use: of_line(|connection| connection.in_use.get()),
+            streams_allowed: of_line(|connection| connection.limit.get()),
+            ..Levels::default()
+        }
+    }
+
+    /// Whether neither the server nor the scenario limits the streams of its connection: what HTTP/2
+    /// leaves then is no figure that anybody set.
+    pub(super) fn is_unlimited(&self) -> bool {
+        let connection = self.connection.borrow();
+        connection
+            .as_ref()
+            .is_some_and(|connection| connection.limit.get() == u32::MAX)
+    }
+
+    /// Makes a connection the current one.
+    pub(super) fn install(&self, connection: &Rc<Connection>) {
+        *self.connection.borrow_mut() = Some(Rc::clone(connection));
+        self.grant();
+    }
+
+    /// Stops sending on a connection; whoever needs a stream waits for its successor.
+    pub(super) fn retire(&self, connection: &Rc<Connection>) {
+        let mut current = self.connection.borrow_mut();
+        if current
+            .as_ref()
+            .is_some_and(|it| Rc::ptr_eq(it, connection))
+        {
+            *current = None;
+            if let Some(keeper) = self.keeper.borrow_mut().take() {
+                keeper.wake();
+            }
+        }
+    }
+
+    pub(super) fn wake_keeper(&self) {
+        if let Some(keeper) = self.keeper.borrow().as_ref() {
+            keeper.wake_by_ref();
+        }
+    }
+
+    /// Whether a connection is the current one. The keeper is woken when that changes.
+    pub(super) fn is_current(&self, connection: &Rc<Connection>, cx: &Context<'_>) -> bool {
+        let mut keeper = self.keeper.borrow_mut();
+        if !keeper.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
+            *keeper = Some(cx.waker().clone());
+        }
+        self.connection
+            .borrow()
+            .as_ref()
+            .is_some_and(|it| Rc::ptr_eq(it, connection))
+    }
+
+    /// Tells everybody in line that the attempt they waited for failed.
+    pub(super) fn attempt_failed(&self, problem: String) {
+        *self.last_problem.borrow_mut() = problem;
+        for waiter in self.waiting.take() {
+            waiter.settle(State::Failed);
+        }
+    }
+
+    /// Hands free streams to those in line, first come first served.
+    pub(super) fn grant(&self) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            return;
+        }
+        let connection = self.connection.borrow();
+        let Some(connection) = connection.as_ref() else {
+            return;
+        };
+        while connection.has_room() {
+            let Some(waiter) = waiting.pop_front() else {
+                return;
+            };
+            if waiter.is_waiting() {
+                connection.in_use.set(connection.in_use.get() + 1);
+                waiter.settle(State::Granted(Rc::clone(connection)));
+            }
+        }
+    }
+}

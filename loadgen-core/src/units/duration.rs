@@ -82,12 +82,27 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
         rest = &after[unit_end..];
     }
     if total > MAX_DURATION.as_nanos() {
-        return Err(UnitError::TooLarge {
-            found: shortened(text),
-            most: "720h (30 days)",
-        });
+        return Err(too_long(shortened(text)));
     }
     Ok(Duration::from_nanos_u128(total))
+}
+
+/// Whether a duration is one that can be written and read again.
+///
+/// # Errors
+/// [`UnitError`] for one above [`MAX_DURATION`].
+pub(crate) fn check_duration(duration: Duration) -> Result<(), UnitError> {
+    match duration > MAX_DURATION {
+        true => Err(too_long(format_duration(duration))),
+        false => Ok(()),
+    }
+}
+
+fn too_long(found: String) -> UnitError {
+    UnitError::TooLarge {
+        found,
+        most: "720h (30 days)",
+    }
 }
 
 /// Prints a duration so that [`parse_duration`] gives it back exactly, in the largest units that

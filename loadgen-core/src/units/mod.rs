@@ -10,6 +10,7 @@ mod number;
 mod rate;
 mod size;
 
+pub(crate) use duration::check_duration;
 pub use duration::{DURATION_PATTERN, MAX_DURATION, format_duration, parse_duration};
 pub use rate::{MAX_PER_SECOND, MIN_PER_SECOND, RATE_PATTERN, Rate};
 pub(crate) use rate::{ZeroOrRate, format_per_second};

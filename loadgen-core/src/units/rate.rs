@@ -142,16 +142,28 @@ impl ZeroOrRate {
     pub(crate) fn per_second(self) -> f64 {
         self.0
     }
+
+    /// Whether it is one that can be written and read again.
+    ///
+    /// # Errors
+    /// [`UnitError`] for what is neither zero nor a [`Rate`].
+    pub(crate) fn check(self) -> Result<(), UnitError> {
+        Self::checked(self.0, || format_per_second(self.0)).map(drop)
+    }
+
+    fn checked(per_second: f64, found: impl Fn() -> String) -> Result<Self, UnitError> {
+        match per_second {
+            0.0 => Ok(Self(0.0)),
+            per_second => Rate::checked(per_second, found).map(|rate| Self(rate.0)),
+        }
+    }
 }
 
 impl FromStr for ZeroOrRate {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        match parse_per_second(text)? {
-            0.0 => Ok(Self(0.0)),
-            per_second => Rate::checked(per_second, || shortened(text)).map(|rate| Self(rate.0)),
-        }
+        Self::checked(parse_per_second(text)?, || shortened(text))
     }
 }
 

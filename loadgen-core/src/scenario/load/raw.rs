@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::scenario::reader::{Decode, Entry, List, Reader, choice, object};
+use crate::scenario::reader::{Check, Decode, List, Place, Reader, choice, object};
 use crate::scenario::value::{Iterations, PositiveSpan, Span, Users, UsersOrNone};
 use crate::units::{Rate, ZeroOrRate};
 
@@ -79,6 +79,15 @@ impl Decode for RawThinkTime {
         match reader.value {
             Value::String(_) => Span::decode(reader).map(Self::Fixed),
             _ => RawBetween::decode(reader).map(Self::Between),
+        }
+    }
+}
+
+impl Check for RawThinkTime {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        match self {
+            Self::Fixed(span) => span.check(at),
+            Self::Between(between) => between.check(at),
         }
     }
 }

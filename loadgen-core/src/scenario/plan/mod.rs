@@ -1,5 +1,6 @@
 //! The immutable plan that validation makes and the run is built from.
 
+mod check;
 pub(in crate::scenario) mod overrides;
 pub(in crate::scenario) mod print;
 mod raw;

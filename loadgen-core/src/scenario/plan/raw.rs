@@ -1,6 +1,6 @@
 //! What a scenario of any protocol may say in blocks of its own.
 
-use crate::scenario::reader::{Decode, Entry, Reader, object};
+use crate::scenario::reader::object;
 use crate::scenario::value::{FilePath, ServerName};
 
 object! {

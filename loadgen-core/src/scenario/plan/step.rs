@@ -16,8 +16,8 @@ use std::time::Duration;
 /// assert_eq!(steps[0].action, Action::Speak(hello));
 /// ```
 ///
-/// [`GrpcCall`]: super::GrpcCall
-/// [`WebsocketExchange`]: super::WebsocketExchange
+/// [`GrpcCall`]: crate::scenario::GrpcCall
+/// [`WebsocketExchange`]: crate::scenario::WebsocketExchange
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Step<A> {

@@ -8,7 +8,7 @@ use super::websocket::value::{HeaderValue, Subprotocol};
 use crate::condition::Threshold;
 use crate::scenario::load::RawLoad;
 use crate::scenario::plan::{Action, RawTls, Step};
-use crate::scenario::reader::{Decode, Entries, Entry, List, Reader, object};
+use crate::scenario::reader::{Entries, Entry, List, object};
 use crate::scenario::value::{
     Authority, Connections, FilePath, MaxMessage, PositiveSpan, ScenarioName, Span, StepName,
     Streams, TagValue, TargetText,

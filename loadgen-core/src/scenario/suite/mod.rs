@@ -12,11 +12,10 @@ use serde_json::Value;
 
 use self::compact::Compact;
 use super::plan::ScenarioPlan;
-use super::plan::print::to_json;
 use super::plan::validate::{Layer, Layers};
 use super::protocol::{Protocol, RawScenario};
 use super::reader::problem::{Problems, SuiteError};
-use super::reader::{Decode, Entry, List, Reader, json};
+use super::reader::{Decode, Entry, List, Place, Reader, json};
 use super::value::ScenarioName;
 use crate::nearest::did_you_mean;
 
@@ -79,11 +78,11 @@ impl Suite {
         profile: Option<&str>,
         problems: &Problems,
     ) -> Option<Self> {
-        let root = Reader {
-            value,
+        let at = Place {
             path: String::new(),
             problems,
         };
+        let root = Reader { value, at };
         let raw = RawSuite::decode(&root)?;
         let profile = choose_profile(&raw, profile, problems);
         for (path, layer) in shared_layers(&raw) {
@@ -214,27 +213,6 @@ impl Suite {
 
     pub(in crate::scenario) fn names(&self) -> impl Iterator<Item = &str> {
         self.scenarios.iter().map(|plan| plan.name.as_str())
-    }
-}
-
-impl ScenarioPlan {
-    /// The plan again, if it passes every check that a file would have to.
-    ///
-    /// # Errors
-    /// [`SuiteError`] with everything that is wrong with it; paths begin with `scenarios[0]`.
-    pub fn checked(self) -> Result<Self, SuiteError> {
-        let source_name = format!("scenario `{}`", self.name);
-        let problems = Problems::default();
-        let json = to_json(std::slice::from_ref(&self));
-        let read = Suite::read(&json, None, None, &problems);
-        let problems = problems.into_vec();
-        match read {
-            Some(_) if problems.is_empty() => Ok(self),
-            _ => Err(SuiteError::Invalid {
-                source_name,
-                problems,
-            }),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::scenario::protocol::RawScenario;
 use crate::scenario::protocol::grpc::compact::RawCompactGrpc;
 use crate::scenario::protocol::websocket::compact::RawCompactWebsocket;
-use crate::scenario::reader::{Decode, Entries, Entry, List, Reader, object};
+use crate::scenario::reader::{Entries, List, object};
 
 object! {
     /// A suite: scenarios that run together or by name.

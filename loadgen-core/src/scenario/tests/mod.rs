@@ -1,6 +1,7 @@
 //! Tests of the scenario language as a whole.
 
 mod book;
+mod checking;
 mod choosing;
 mod errors;
 mod overriding;

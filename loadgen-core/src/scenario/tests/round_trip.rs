@@ -245,7 +245,7 @@ fn tells_pushes(messages: &WebsocketMessages) -> bool {
 }
 
 /// The same scenario over WebSocket, sometimes.
-fn scenario() -> impl Strategy<Value = ScenarioPlan> {
+pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
     let websocket = (
         prop::collection::vec(exchange(), 1..4),
         prop::collection::btree_map("[xX]-[a-z0-9!~]{1,10}", "[!-z]{0,10}", 0..3),

@@ -6,6 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
+use super::text_schema;
+use crate::scenario::reader::{Decode, Reader, Refusal, Rule};
 use crate::secrets;
 
 /// An address that a scenario sends to.
@@ -202,6 +206,52 @@ impl fmt::Display for Target {
         }
     }
 }
+
+/// A target, and the scheme that it was written with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct TargetText {
+    pub(in crate::scenario) target: Target,
+    pub(in crate::scenario) scheme: Option<String>,
+}
+
+impl TargetText {
+    const EXPECTED: &str =
+        "a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"";
+}
+
+impl Decode for TargetText {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text(Self::EXPECTED)?;
+        match text.parse::<Target>() {
+            Ok(target) => Some(Self {
+                target,
+                scheme: text.split_once("://").map(|(scheme, _)| scheme.to_owned()),
+            }),
+            Err(error) => reader.refuse(Self::EXPECTED, Some(error.problem().to_owned())),
+        }
+    }
+}
+
+impl Rule for TargetText {
+    /// One that was read has been a target; one made in code may not be.
+    fn rule(&self) -> Result<(), Refusal> {
+        match self.target.to_string().parse::<Target>() {
+            Ok(_) => Ok(()),
+            Err(error) => Refusal::with_help(Self::EXPECTED, Some(error.problem().to_owned())),
+        }
+    }
+}
+
+impl Serialize for TargetText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.target)
+    }
+}
+
+text_schema!(TargetText, "Target", {
+    "description": "Where to send: host:port, http:// or ws:// before it for plain text, https:// or wss:// for TLS; or unix: and the path of a UNIX socket.",
+    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com", "unix:/run/service.sock"],
+});
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! What a gRPC step may say.
 
 use super::value::{Message, MetadataValue, Method};
-use crate::scenario::reader::{Decode, Entries, Entry, Reader, choice, object};
+use crate::scenario::reader::{Entries, choice, object};
 use crate::scenario::value::{Messages, PositiveSpan};
 
 object! {

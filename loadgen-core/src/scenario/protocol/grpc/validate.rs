@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use super::plan::{GrpcCall, GrpcPlan};
 use super::raw::{RawGrpc, RawStreamEnd};
-use super::value::{
-    Message, MetadataValue, check_metadata_name, check_reference_method, from_base64,
-};
+use super::value::{Message, MetadataValue, check_metadata_name, check_reference_method};
 use crate::scenario::plan::validate::Layers;
 use crate::scenario::plan::{Step, StreamEnd};
 use crate::scenario::protocol::{Protocol, ProtocolPlan, RawStep, Room, Words};
 use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::value::base64::from_base64;
 use crate::units::format_duration;
 
 impl GrpcPlan {

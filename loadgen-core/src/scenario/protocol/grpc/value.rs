@@ -2,38 +2,46 @@
 
 use std::borrow::Cow;
 
-pub(in crate::scenario) use data_encoding::BASE64;
-use data_encoding::{BASE64_NOPAD, Encoding};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::nearest::did_you_mean;
-use crate::scenario::reader::{Decode, Reader};
+use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule};
+use crate::scenario::value::constant::{constant, is_header_value};
 use crate::scenario::value::{MAX_NAME, checked_text, text_schema};
 
 /// A gRPC method: `package.Service/Method`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::scenario) struct Method(pub(in crate::scenario) String);
 
+impl Method {
+    const EXPECTED: &str = "a method such as \"package.Service/Method\"";
+}
+
 impl Decode for Method {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
-        const EXPECTED: &str = "a method such as \"package.Service/Method\"";
-        let text = reader.text(EXPECTED)?;
+        reader.keep(Self(reader.text(Self::EXPECTED)?.to_owned()))
+    }
+}
+
+impl Rule for Method {
+    fn rule(&self) -> Result<(), Refusal> {
         let identifier = |part: &str| {
             part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                 && part
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
-        match text.split_once('/') {
+        match self.0.split_once('/') {
             Some((service, method)) if service.split('.').all(identifier) && identifier(method) => {
-                Some(Self(text.to_owned()))
+                Ok(())
             }
             Some(("", rest)) if rest.contains('/') => {
-                reader.refuse(EXPECTED, Some("leave out the slash in front".to_owned()))
+                let help = "leave out the slash in front".to_owned();
+                Refusal::with_help(Self::EXPECTED, Some(help))
             }
-            _ => reader.refuse(EXPECTED, None),
+            _ => Refusal::new(Self::EXPECTED),
         }
     }
 }
@@ -54,40 +62,31 @@ text_schema!(Method, "Method", {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::scenario) struct Message(pub(in crate::scenario) Value);
 
-impl Decode for Message {
-    fn decode(reader: &Reader<'_>) -> Option<Self> {
-        const EXPECTED: &str = "the message as an object, or several in an array";
-        match reader.value {
-            Value::Array(items) if items.is_empty() || !items.iter().all(Value::is_object) => {
-                return reader.refuse(EXPECTED, None);
+impl Message {
+    /// Whether it is a message, or several; notes it where it is not.
+    fn holds(value: &Value, at: &Place<'_>) -> bool {
+        let expected = match value {
+            Value::Object(_) => return constant(value, at),
+            Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
+                return constant(value, at);
             }
-            Value::Array(_) => {}
-            _ => drop(reader.object("the message as an object")?),
-        }
-        constant(reader).then(|| Self(reader.value.clone()))
+            Value::Array(_) => "the message as an object, or several in an array",
+            _ => "the message as an object",
+        };
+        let (expected, help) = (expected.to_owned(), None);
+        at.refuse(value, Refusal { expected, help })
     }
 }
 
-/// Whether there is no template anywhere in it; notes those that there are. Sending one as it
-/// stands would measure something that nobody asked for.
-pub(in crate::scenario) fn constant(reader: &Reader<'_>) -> bool {
-    match reader.value {
-        Value::String(text) if is_template(text) => reader
-            .refuse::<()>(
-                "a constant",
-                Some("templates come with a later version; this one sends messages as they are written".to_owned()),
-            )
-            .is_some(),
-        Value::Array(items) => items.iter().enumerate().fold(true, |all, (index, item)| {
-            let mut below = reader.clone();
-            below.value = item;
-            below.path = format!("{}[{index}]", reader.path);
-            constant(&below) && all
-        }),
-        Value::Object(fields) => fields.iter().fold(true, |all, (key, value)| {
-            constant(&reader.field(key, value)) && all
-        }),
-        _ => true,
+impl Decode for Message {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        Self::holds(reader.value, &reader.at).then(|| Self(reader.value.clone()))
+    }
+}
+
+impl Check for Message {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        Self::holds(&self.0, at)
     }
 }
 
@@ -150,12 +149,6 @@ pub(in crate::scenario) fn check_metadata_name(name: &str) -> Result<(), String>
     Ok(())
 }
 
-/// The bytes of a text in base64, with or without padding.
-pub(in crate::scenario) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let decode = |encoding: Encoding| encoding.decode(text.as_bytes()).ok();
-    decode(BASE64).or_else(|| decode(BASE64_NOPAD))
-}
-
 /// Methods of the reference service are known here. Any other service is described by `protos` or
 /// by the server itself, which only the driver can ask.
 pub(in crate::scenario) fn check_reference_method(method: &str) -> Result<(), Option<String>> {
@@ -174,43 +167,5 @@ checked_text! {
     /// A value of gRPC metadata.
     MetadataValue, "MetadataValue",
     "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
-    is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
-}
-
-pub(in crate::scenario) fn is_metadata_value(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-        && text.trim() == text
-        && !is_template(text)
-}
-
-/// Whether a later version would put something else in its place.
-pub(in crate::scenario) fn is_template(text: &str) -> bool {
-    let shell = text
-        .split_once("${")
-        .is_some_and(|(_, rest)| rest.contains('}'));
-    shell || text.contains("{{") || text.contains("{%")
-}
-
-#[cfg(test)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-
-    #[test_case("", &[]; "nothing")]
-    #[test_case("AAEC", &[0, 1, 2]; "no padding needed")]
-    #[test_case("/w==", &[255]; "two of padding")]
-    #[test_case("/w", &[255]; "padding left out")]
-    #[test_case("//8=", &[255, 255]; "one of padding")]
-    fn base64_reads(text: &str, bytes: &[u8]) {
-        assert_eq!(from_base64(text).as_deref(), Some(bytes));
-    }
-
-    #[test_case("A"; "half a byte")]
-    #[test_case("A==="; "too much padding")]
-    #[test_case("AA-_"; "the alphabet of addresses")]
-    #[test_case("AA E"; "blank")]
-    fn base64_refuses(text: &str) {
-        assert_eq!(from_base64(text), None);
-    }
+    is_header_value, "^([!-~]([ -~]*[!-~])?)?$"
 }

@@ -7,7 +7,7 @@ use super::value::{FieldPath, JsonMessage, MessageSize, Path, Ping};
 use crate::scenario::load::RawClosed;
 use crate::scenario::protocol::{Protocol, RawScenario, RawStep};
 use crate::scenario::reader::problem::Problems;
-use crate::scenario::reader::{Decode, Entry, Reader, choice, object};
+use crate::scenario::reader::{Entry, choice, object};
 use crate::scenario::suite::compact::{COMPUTE_ROUNDS, Compact, STREAM_COUNT, scenario};
 use crate::scenario::value::{Bounded, Iterations, MAX_ITERATIONS, ScenarioName, Users};
 

@@ -2,6 +2,7 @@
 
 pub(in crate::scenario) mod compact;
 mod connections;
+mod exchange;
 pub(super) mod plan;
 mod print;
 pub(super) mod raw;

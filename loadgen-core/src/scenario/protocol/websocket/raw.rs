@@ -10,7 +10,7 @@ use crate::nearest::did_you_mean;
 use crate::scenario::protocol::websocket::value::{
     Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage,
 };
-use crate::scenario::reader::{Decode, Entry, Reader, choice, object};
+use crate::scenario::reader::{Check, Decode, Place, Reader, choice, object};
 use crate::scenario::value::{Messages, PositiveSpan};
 
 object! {
@@ -130,6 +130,15 @@ impl Decode for RawReply {
                 other => reader.refuse(EXPECTED, did_you_mean(other, Self::WORDS)),
             },
             _ => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Check for RawReply {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        match self {
+            Self::One | Self::None => true,
+            Self::Marked(mark) => mark.check(at),
         }
     }
 }

@@ -6,13 +6,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::scenario::protocol::grpc::value::{BASE64, constant, from_base64, is_template};
-use crate::scenario::reader::{Decode, Reader};
+use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule, as_written};
+use crate::scenario::value::base64::{from_base64, to_base64};
+use crate::scenario::value::constant::{constant, is_header_value, is_template};
 use crate::scenario::value::{MAX_NAME, checked_text, text_schema, unit};
 use crate::units::{SIZE_PATTERN, Size};
 
 /// The most bytes of a message that is made to measure: 64 MiB.
-const MAX_MESSAGE: u64 = 64 << 20;
+const MAX_MESSAGE: u32 = 64 << 20;
 const MAX_PATH: usize = 2000;
 
 checked_text! {
@@ -50,14 +51,26 @@ fn is_field_path(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::scenario) struct Scalar(pub(in crate::scenario) Value);
 
+impl Scalar {
+    fn holds(value: &Value, at: &Place<'_>) -> bool {
+        if !value.is_array() && !value.is_object() {
+            return constant(value, at);
+        }
+        let expected = "a text, a number, true, false or null".to_owned();
+        let help = None;
+        at.refuse(value, Refusal { expected, help })
+    }
+}
+
 impl Decode for Scalar {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
-        match reader.value {
-            Value::Array(_) | Value::Object(_) => {
-                reader.refuse("a text, a number, true, false or null", None)
-            }
-            value => constant(reader).then(|| Self(value.clone())),
-        }
+        Self::holds(reader.value, &reader.at).then(|| Self(reader.value.clone()))
+    }
+}
+
+impl Check for Scalar {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        Self::holds(&self.0, at)
     }
 }
 
@@ -85,7 +98,7 @@ checked_text! {
     /// The value of a header field.
     HeaderValue, "HeaderValue",
     "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
-    crate::scenario::protocol::grpc::value::is_metadata_value, "^([!-~]([ -~]*[!-~])?)?$"
+    is_header_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 
 checked_text! {
@@ -140,7 +153,13 @@ pub(in crate::scenario) struct TextMessage(pub(in crate::scenario) String);
 impl Decode for TextMessage {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         let text = reader.text("a text")?;
-        constant(reader).then(|| Self(text.to_owned()))
+        constant(reader.value, &reader.at).then(|| Self(text.to_owned()))
+    }
+}
+
+impl Check for TextMessage {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        !is_template(&self.0) || constant(&as_written(self), at)
     }
 }
 
@@ -160,7 +179,13 @@ pub(in crate::scenario) struct JsonMessage(pub(in crate::scenario) Value);
 
 impl Decode for JsonMessage {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
-        constant(reader).then(|| Self(reader.value.clone()))
+        constant(reader.value, &reader.at).then(|| Self(reader.value.clone()))
+    }
+}
+
+impl Check for JsonMessage {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        constant(&self.0, at)
     }
 }
 
@@ -194,9 +219,11 @@ impl Decode for Bytes {
     }
 }
 
+impl Rule for Bytes {}
+
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(&self.0))
+        serializer.serialize_str(&to_base64(&self.0))
     }
 }
 
@@ -214,9 +241,16 @@ impl Decode for MessageSize {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         let text = reader.text("a size as a text, such as \"1KiB\"")?;
         let size: Size = unit(reader, text.parse())?;
-        match u32::try_from(size.bytes()) {
-            Ok(bytes @ 1..) if u64::from(bytes) <= MAX_MESSAGE => Some(Self(bytes)),
-            _ => reader.refuse("a size from 1B to 64MiB", None),
+        // What has no room is above what may be.
+        reader.keep(Self(u32::try_from(size.bytes()).unwrap_or(u32::MAX)))
+    }
+}
+
+impl Rule for MessageSize {
+    fn rule(&self) -> Result<(), Refusal> {
+        match self.0 {
+            1..=MAX_MESSAGE => Ok(()),
+            _ => Refusal::new("a size from 1B to 64MiB"),
         }
     }
 }
@@ -249,6 +283,8 @@ impl Decode for Ping {
         }
     }
 }
+
+impl Rule for Ping {}
 
 impl Serialize for Ping {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

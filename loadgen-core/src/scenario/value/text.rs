@@ -1,0 +1,170 @@
+//! Values that are texts of a certain form: names, paths, addresses, conditions.
+
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+
+use crate::condition::Threshold;
+use crate::scenario::reader::{Decode, Reader, Rule};
+
+/// The most characters of a name.
+pub(in crate::scenario) const MAX_NAME: usize = 100;
+
+/// The JSON Schema of a type that is a text of some form.
+macro_rules! text_schema {
+    ($type:ty, $name:literal, { $($rest:tt)* }) => {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", $($rest)* })
+            }
+        }
+    };
+}
+
+/// Makes a type for a text that a function checks.
+macro_rules! checked_text {
+    ($(#[$meta:meta])* $name:ident, $schema_name:literal, $expected:expr, $valid:path, $pattern:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub(in crate::scenario) struct $name(pub(in crate::scenario) String);
+
+        impl crate::scenario::reader::Decode for $name {
+            fn decode(reader: &crate::scenario::reader::Reader<'_>) -> Option<Self> {
+                reader.keep(Self(reader.text($expected)?.to_owned()))
+            }
+        }
+
+        impl crate::scenario::reader::Rule for $name {
+            fn rule(&self) -> Result<(), crate::scenario::reader::Refusal> {
+                match $valid(&self.0) {
+                    true => Ok(()),
+                    false => crate::scenario::reader::Refusal::new($expected),
+                }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        crate::scenario::value::text_schema!($name, $schema_name, { "description": $expected, "pattern": $pattern });
+    };
+}
+
+checked_text! {
+    /// A scenario's name: it ends up in file names, metrics and on command lines.
+    ScenarioName, "ScenarioName",
+    "a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit",
+    is_scenario_name, "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+}
+
+checked_text! {
+    /// A step's name: no points, since thresholds write `steps.NAME.response_time`.
+    StepName, "StepName",
+    "a name of 1 to 100 letters, digits, `_` and `-` that starts with a letter or digit",
+    is_step_name, "^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+}
+
+checked_text! {
+    /// A tag's value.
+    TagValue, "TagValue",
+    "a text of at most 200 characters, none of them a control character",
+    is_tag_value, "^[^\\x00-\\x1f\\x7f]{0,200}$"
+}
+
+checked_text! {
+    /// A path, relative to the suite.
+    FilePath, "FilePath", "a path", is_path, "^[^\\x00]+$"
+}
+
+impl FilePath {
+    pub(in crate::scenario) fn of(path: impl AsRef<Path>) -> Self {
+        Self(path.as_ref().to_string_lossy().into_owned())
+    }
+}
+
+checked_text! {
+    /// The name that a certificate must carry.
+    ServerName, "ServerName", "a host name or an IP address", is_server_name, "^[A-Za-z0-9_.:-]+$"
+}
+
+fn is_scenario_name(text: &str) -> bool {
+    is_name(text, b"_.-")
+}
+
+pub(in crate::scenario) fn is_step_name(text: &str) -> bool {
+    is_name(text, b"_-")
+}
+
+fn is_name(text: &str, others: &[u8]) -> bool {
+    text.len() <= MAX_NAME
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+}
+
+fn is_tag_value(text: &str) -> bool {
+    text.chars().count() <= 200 && !text.chars().any(|c| c.is_ascii_control())
+}
+
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0')
+}
+
+fn is_server_name(text: &str) -> bool {
+    text.len() <= 253
+        && !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+checked_text! {
+    /// Whom a connection is for.
+    Authority, "Authority",
+    "a host name or an IP address, with or without a port",
+    is_authority, "^[A-Za-z0-9_.:\\[\\]-]+$"
+}
+
+fn is_authority(text: &str) -> bool {
+    text.len() <= 259
+        && !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte))
+}
+
+impl Decode for Threshold {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str = "a condition such as \"response_time.p95 < 5ms\"";
+        match reader.text(EXPECTED)?.parse::<Threshold>() {
+            Ok(threshold) => Some(threshold),
+            Err(error) => reader.refuse(
+                format!("{} at column {}", error.expected(), error.column()),
+                error.reason(),
+            ),
+        }
+    }
+}
+
+impl Rule for Threshold {}
+
+impl Serialize for Threshold {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expression())
+    }
+}
+
+text_schema!(Threshold, "Threshold", {
+    "description": "A condition on the results; the scenario reference has the grammar.",
+    "examples": ["error_rate < 1%", "response_time.p95 < 5ms", "outcomes.grpc.UNAVAILABLE == 0"],
+});
+
+pub(in crate::scenario) use {checked_text, text_schema};

@@ -8,7 +8,7 @@ use std::path::Path;
 use loadgen_core::cgroup::{Groups, Throttled, value};
 
 use super::facts::{GroupMemory, Quota};
-use super::read::System;
+use super::system::System;
 
 /// From here on version 1 means "no limit"; it prints the largest number of whole pages.
 const UNLIMITED_V1: u64 = 1 << 62;

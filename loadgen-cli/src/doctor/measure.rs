@@ -9,7 +9,7 @@ use loadgen_core::pacer::Pacer;
 
 use super::cgroup;
 use super::facts::{Lateness, Meanwhile, Measured};
-use super::read::System;
+use super::system::System;
 
 /// How often the clock is read, in rounds of which the middle one counts.
 const ROUNDS: usize = 15;

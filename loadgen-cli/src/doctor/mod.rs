@@ -15,6 +15,7 @@ mod read;
 mod reckoning;
 mod render;
 mod sum;
+mod system;
 #[cfg(test)]
 mod tests;
 

@@ -5,8 +5,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::thread;
 
 use super::cgroup;
@@ -14,6 +13,7 @@ use super::facts::{
     Backlog, Buffers, ClockSource, Conntrack, Cpus, Facts, Files, Idle, IdleState, Memory, Ports,
     TimeWait,
 };
+use super::system::System;
 use crate::limits;
 
 impl Facts {
@@ -51,43 +51,7 @@ impl Facts {
     }
 }
 
-/// The files that a system tells about itself in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct System<'a> {
-    root: &'a Path,
-}
-
 impl System<'_> {
-    /// This machine's.
-    pub(super) fn here() -> System<'static> {
-        System {
-            root: Path::new("/"),
-        }
-    }
-
-    /// A path below the root.
-    pub(super) fn path(&self, path: &Path) -> PathBuf {
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
-    }
-
-    /// A file's text, without blanks around it.
-    pub(super) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        let text = fs::read_to_string(self.path(path.as_ref())).ok()?;
-        Some(text.trim().to_owned())
-    }
-
-    /// The first word of a file.
-    pub(super) fn first<T: FromStr>(&self, path: impl AsRef<Path>) -> Option<T> {
-        self.text(path)?.split_whitespace().next()?.parse().ok()
-    }
-
-    /// The words of a file, as numbers.
-    fn numbers<const N: usize>(&self, path: &str) -> Option<[u64; N]> {
-        let text = self.text(path)?;
-        let numbers: Result<Vec<u64>, _> = text.split_whitespace().map(str::parse).collect();
-        numbers.ok()?.try_into().ok()
-    }
-
     fn files(&self) -> Files {
         Files {
             soft: u64::MAX,

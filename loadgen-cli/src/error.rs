@@ -1,67 +1,28 @@
-//! Whatever ends a command before its work is done, and the exit code that stands for it.
+//! Whatever ends a command before its work is done, from whichever part it comes.
 
-use std::io;
-use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, IsTerminal};
 
-use loadgen_backends::ServeError;
 use loadgen_core::AssembleError;
-use loadgen_core::engine::RunError;
-use loadgen_core::pacer::RealTimeError;
-use loadgen_core::scenario;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::commands::serve;
-use crate::exit::Exit;
-use crate::{doctor, embedded, env, human, limits, output, settings, sinks};
+use crate::backend::ServerError;
+use crate::output::PrintError;
+use crate::paint::{self, Paint};
+use crate::run::RunError;
+use crate::settings::SettingsError;
+use crate::signals::SignalError;
+use crate::suite::LoadError;
+use crate::{human, screen};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Error {
-    /// Flags that contradict one another or the scenario.
+    /// Scenarios that cannot be read or are not valid.
     #[error(transparent)]
-    Settings(#[from] settings::SettingsError),
-    /// A pacing that does not go together with how this process is scheduled.
-    #[error(transparent)]
-    Pacing(#[from] RealTimeError),
-    /// A target on the command line.
-    #[error("invalid target: {0}")]
-    Target(#[from] scenario::TargetError),
-    /// A variable of the environment.
-    #[error(transparent)]
-    Environment(#[from] env::EnvError),
-    /// Where metrics were to go.
-    #[error("failed to send metrics to StatsD at {address}: {source}")]
-    Statsd {
-        /// As it was given.
-        address: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Names that StatsD could not tell apart, or no socket for it.
-    #[error(transparent)]
-    StatsdNames(#[from] loadgen_core::sink::statsd::StatsdError),
-    /// Where metrics or marks were to go, or be scraped.
-    #[error(transparent)]
-    Sink(#[from] sinks::SinkError),
-    /// The open-file limit.
-    #[error(transparent)]
-    Limit(#[from] limits::LimitError),
-    /// The local ports.
-    #[error(transparent)]
-    Ports(#[from] doctor::PortError),
-    /// The memory.
-    #[error(transparent)]
-    Memory(#[from] doctor::MemoryError),
-    /// An output path.
-    #[error(transparent)]
-    Output(#[from] output::OutputError),
-    /// A suite that is not valid; every problem at once.
-    #[error(transparent)]
-    Suite(#[from] scenario::SuiteError),
-    /// A scenario name that is not there.
-    #[error("{}", with_hint(.0))]
-    Select(#[from] scenario::SelectError),
+    Load(#[from] LoadError),
     /// Scenarios that read well and name what is not there; every one of them.
     #[error("{file}: {}", listed(problems))]
     Check {
@@ -70,65 +31,21 @@ pub(crate) enum Error {
         /// What is wrong with each scenario.
         problems: Vec<AssembleError>,
     },
-    /// A suite file that cannot be read.
-    #[error("failed to read scenarios from {}: {source}", path.display())]
-    ReadSuite {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The embedded backend did not come up.
+    /// Flags, scenarios and environment that do not fit together.
     #[error(transparent)]
-    Embedded(#[from] embedded::EmbeddedError),
-    /// The embedded backend was gone before the load was over.
-    #[error("the embedded backend ended before the load did ({0})")]
-    EmbeddedEnded(ExitStatus),
-    /// Reference servers could not be started.
-    #[error("failed to serve: {0}")]
-    Serve(ServeError),
-    /// An address to listen on that is none.
-    #[error("failed to serve: cannot listen on {address}: {reason}")]
-    Resolve {
-        /// As it was given.
-        address: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// A plan could not be turned into a run: a method or file that it names is not there.
-    #[error("failed to prepare the run: {0}")]
-    Assemble(AssembleError),
-    /// The engine could not start.
-    #[error("failed to start the run: {0}")]
-    Engine(RunError),
-    /// No target could be reached.
-    #[error("no target could be reached: {0}")]
-    Unreachable(String),
-    /// A signal came before anything was measured.
-    #[error("stopped before the load began; nothing was measured")]
-    StoppedEarly,
-    /// A result that could not be written although its path was ready.
+    Settings(#[from] SettingsError),
+    /// A run.
     #[error(transparent)]
-    WriteOutput(output::OutputError),
-    /// Everything else.
-    #[error("{doing}: {source}")]
-    Unexpected {
-        /// What was being done, as "failed to …".
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// Where a name is looked for that no other is like.
-fn with_hint(error: &scenario::SelectError) -> String {
-    let hint = match error {
-        scenario::SelectError::Unknown { names } if names.iter().any(|it| it.nearest.is_none()) => {
-            "; `loadgen list` shows them all, and those of a file need `loadgen run FILE`"
-        }
-        _ => "",
-    };
-    format!("{error}{hint}")
+    Run(#[from] RunError),
+    /// Reference servers that could not be started.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// Standard output.
+    #[error(transparent)]
+    Print(#[from] PrintError),
+    /// Signals that cannot be listened for.
+    #[error(transparent)]
+    Signals(#[from] SignalError),
 }
 
 fn listed(problems: &[AssembleError]) -> String {
@@ -137,34 +54,41 @@ fn listed(problems: &[AssembleError]) -> String {
 }
 
 impl Error {
-    /// The exit code that says what kind of error this is.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Settings(_)
-            | Self::Pacing(_)
-            | Self::Target(_)
-            | Self::Environment(_)
-            | Self::Statsd { .. }
-            | Self::Sink(_)
-            | Self::Limit(_)
-            | Self::Ports(_)
-            | Self::Memory(_)
-            | Self::Resolve { .. }
-            | Self::Output(_) => Exit::Usage,
-            Self::Suite(_)
-            | Self::Select(_)
-            | Self::Check { .. }
-            | Self::ReadSuite { .. }
-            | Self::StatsdNames(_)
-            | Self::Assemble(_) => Exit::Scenario,
-            Self::Unreachable(_) => Exit::Unreachable,
-            Self::StoppedEarly => Exit::Stopped,
-            Self::Serve(error) => serve::exit_of(error),
-            Self::WriteOutput(_)
-            | Self::Embedded(_)
-            | Self::EmbeddedEnded(_)
-            | Self::Engine(_)
-            | Self::Unexpected { .. } => Exit::Unexpected,
+    /// Says on standard error why a command could not do its work.
+    pub(crate) fn say(&self) {
+        let paint = paint::for_stderr();
+        // A list of problems reads best as it is; a syntax error with the line that it stands in.
+        if let Self::Load(LoadError::Suite(suite)) = self
+            && suite.problems().is_empty()
+            && io::stderr().is_terminal()
+        {
+            screen::note(diagnostic(suite, paint));
+            return;
         }
+        let mut text = format!("{} {self}", paint.bad("error:"));
+        let mut source = self.source();
+        while let Some(cause) = source {
+            // Messages that already carry their cause do not repeat it.
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text.push_str(": ");
+                text.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        screen::note(text);
+    }
+}
+
+fn diagnostic(diagnostic: &dyn Diagnostic, paint: Paint) -> String {
+    let theme = if paint.is_on() {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let mut text = String::new();
+    match GraphicalReportHandler::new_themed(theme).render_report(&mut text, diagnostic) {
+        Ok(()) => text,
+        Err(fmt::Error) => diagnostic.to_string(),
     }
 }

@@ -1,27 +1,26 @@
 //! The `loadgen` command line.
 //!
 //! Arguments (`args`) become resolved settings (`settings`), a command acts on them
-//! (`commands`), and what came of it becomes an exit code (`exit`). All terminal work, signals
-//! and processes of the project are here; the load itself is `loadgen-core`'s.
+//! (`commands`), and what came of it becomes an exit code. A run has a room of its own (`run`), as have
+//! what it needs: servers to answer it (`backend`), where figures go (`sinks`), what is drawn meanwhile
+//! (`screen`), and results (`output`). All terminal work, signals and processes of the project are here;
+//! the load itself is `loadgen-core`'s.
 
 mod args;
+mod backend;
 mod commands;
 mod doctor;
-mod embedded;
-mod env;
 mod error;
-mod exit;
 mod limits;
-mod live;
 mod output;
 mod paint;
+mod protocols;
+mod run;
 mod screen;
 mod settings;
 mod signals;
 mod sinks;
-mod stderr;
 mod suite;
-mod targets;
 mod terminal;
 
 use std::process::ExitCode;
@@ -35,9 +34,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = args::Args::given();
     let exit = commands::run(args).unwrap_or_else(|error| {
-        output::error(&error);
-        error.exit()
+        error.say();
+        commands::Exit::from(&error)
     });
-    stderr::flush();
+    screen::stderr::flush();
     exit.into()
 }

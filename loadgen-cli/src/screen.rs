@@ -1,11 +1,20 @@
 //! The part of a terminal that is drawn over again, and lines that must not be torn by it.
 
+pub(crate) mod live;
+pub(crate) mod shown;
+pub(crate) mod stderr;
+
+mod drawing;
+
+use std::fmt;
 use std::io::{self, IsTerminal};
 
 use loadgen_core::text;
 
+use self::drawing::redrawing;
+use self::shown::shown;
 use crate::paint::{self, Paint};
-use crate::{flow, output, stderr, terminal};
+use crate::{flow, terminal};
 
 /// One line of the redrawn part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +41,24 @@ pub(crate) enum Tone {
 pub(crate) struct Screen {
     terminal: bool,
     paint: Paint,
+    is_quiet: bool,
 }
 
 impl Screen {
-    /// Standard error.
-    pub(crate) fn stderr() -> Self {
+    /// Standard error; where quiet is asked for, nothing is said or drawn there.
+    pub(crate) fn stderr(is_quiet: bool) -> Self {
         let paint = paint::for_stderr();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             terminal: io::stderr().is_terminal() && !dumb,
             paint,
+            is_quiet,
         }
+    }
+
+    /// Whether nothing is said or drawn here.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// Whether anything can be drawn over again here.
@@ -70,9 +86,11 @@ impl Screen {
         }
     }
 
-    /// Prints a line that stays, above what is drawn over again.
-    pub(crate) fn note(&self, line: &str) {
-        stderr::line(output::shown(line));
+    /// Prints a line that stays, above what is drawn over again, unless quiet was asked for.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.is_quiet {
+            note(line);
+        }
     }
 
     /// Takes away what was drawn.
@@ -81,29 +99,9 @@ impl Screen {
     }
 }
 
-/// What makes a terminal show these lines in place of those drawn before.
-///
-/// The cursor rests where the lines begin, not where they end. Terminals that are made narrower wrap
-/// what stands on them anew: how many rows the lines take is then anybody's guess, but the cursor
-/// stays with the character that it is on. So what was drawn is always all that there is from the
-/// cursor on, and none of it is left to scroll away, unless it no longer fits the screen: then what
-/// has scrolled out of reach stays there, once.
-///
-/// What was there is written over and erased behind, never erased from the top: where that is the
-/// screen's first row, tmux keeps what it erases among what has scrolled away.
-pub(crate) fn redrawing(lines: &[String]) -> String {
-    let erased = "\x1b[K\n";
-    let up = match lines.len() {
-        0 => return "\r \x1b[J\r".to_owned(),
-        1 => String::new(),
-        several => format!("\x1b[{}A", several - 1),
-    };
-    format!("\r{}\x1b[J{up}\r", lines.join(erased))
-}
-
-/// What makes a terminal show a line that stays in place of those drawn before.
-pub(crate) fn noting(line: &str) -> String {
-    format!("\r{line}\x1b[J\n")
+/// Prints a line on standard error that stays, also for who asked for quiet.
+pub(crate) fn note(line: impl fmt::Display) {
+    stderr::line(shown(&line.to_string()));
 }
 
 /// Lines that do not wrap: each is cut to the width.
@@ -149,6 +147,7 @@ mod tests {
     use alacritty_terminal::vte::ansi::Processor;
     use test_case::test_case;
 
+    use super::drawing::noting;
     use super::*;
 
     #[test]

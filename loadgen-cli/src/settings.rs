@@ -2,9 +2,12 @@
 //!
 //! Owns every rule of precedence. Starts nothing and prints nothing.
 
+pub(crate) mod sinks;
+
+mod env;
 mod error;
 mod overrides;
-mod sinks;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -14,17 +17,13 @@ use std::ffi::OsString;
 use loadgen_core::engine::Options;
 use loadgen_core::scenario::{Plan, Protocol, ScenarioPlan, Suite, Target};
 use loadgen_core::schedule::Load;
-use loadgen_core::sink::post::Url;
-use loadgen_core::sink::statsd::Prefix;
 
-use crate::args::{ProtocolChoice, RunArgs, TagList};
-use crate::error::Error;
+use self::sinks::SinkSettings;
+use crate::args::RunArgs;
 use crate::output::Spec;
-use crate::sinks::{OtlpSettings, PrometheusSettings};
-use crate::{env, targets};
 
+pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
-pub(crate) use self::sinks::{IDLE_PREFIX, statsd};
 
 /// A run, settled.
 #[derive(Debug)]
@@ -34,6 +33,8 @@ pub(crate) struct RunSettings {
     pub(crate) plan: Plan,
     /// The protocols that scenarios need the embedded backend for, each once and in order.
     pub(crate) embedded: Vec<Protocol>,
+    /// The cores of this machine.
+    pub(crate) cores: usize,
     /// How it is carried out.
     pub(crate) options: Options,
     /// What was changed against the scenario, for a person to read.
@@ -42,18 +43,10 @@ pub(crate) struct RunSettings {
     pub(crate) warnings: Vec<String>,
     /// Files to write.
     pub(crate) outputs: Vec<Spec>,
-    /// Where metrics go while the run is under way.
-    pub(crate) statsd: Option<Target>,
-    /// What their names begin with.
-    pub(crate) statsd_prefix: Prefix,
-    /// Tags for all of them, where tags are sent.
-    pub(crate) statsd_tags: Option<Vec<(String, String)>>,
-    /// Where Prometheus scrapes.
-    pub(crate) prometheus: Option<PrometheusSettings>,
-    /// Where OTLP is posted.
-    pub(crate) otlp: Option<OtlpSettings>,
-    /// Where the run is marked.
-    pub(crate) graphite: Option<Url>,
+    /// Whether the document is printed in place of the summary.
+    pub(crate) json: bool,
+    /// Where figures go while the run is under way.
+    pub(crate) sinks: SinkSettings,
 }
 
 impl RunSettings {
@@ -66,31 +59,16 @@ impl RunSettings {
         suite: &Suite,
         variable: impl Fn(&str) -> Option<OsString>,
         cores: usize,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SettingsError> {
         refuse_same_output(&args.outputs)?;
-        let protocol = protocol(args.chosen_protocol().unwrap_or_default());
+        let protocol = args.chosen_protocol().unwrap_or_default().word();
         let mut plan = suite.select(&args.scenarios, protocol)?;
         let run = plan.scenarios.iter().map(|it| it.protocol()).collect();
         let args = &*targets::settle(args, &run)?;
         tls::refuse_contradicting(args)?;
         let mut notices = overrides::apply(&mut plan, args)?;
         let warnings = tls::apply(&mut plan, args);
-        let statsd = statsd(args.statsd.as_ref(), &variable)?;
-        let graphite = match &args.graphite {
-            Some(given) => Some(given.clone()),
-            None => env::graphite(&variable)?,
-        };
-        let otlp = sinks::otlp(args, &variable, &mut notices)?;
-        // The marks carry the prefix, too.
-        if statsd.is_none() && graphite.is_none() && args.statsd_prefix.is_some() {
-            notices.push(IDLE_PREFIX.to_owned());
-        }
-        if statsd.is_none() && args.statsd_tags.is_some() {
-            notices.push(
-                "--statsd-tags changes nothing: no metrics are sent to StatsD without --statsd, STATSD_HOST or STATSD_PORT"
-                    .to_owned(),
-            );
-        }
+        let sinks = SinkSettings::resolve(args, &variable, &mut notices)?;
         let is_open = |plan: &ScenarioPlan| matches!(plan.load, Load::Open(_));
         if args.pacing.is_busy() && !plan.scenarios.iter().any(is_open) {
             notices.push(format!(
@@ -111,6 +89,7 @@ impl RunSettings {
         Ok(Self {
             plan,
             embedded,
+            cores,
             options: Options::default()
                 .workers(workers)
                 .seed(args.seed)
@@ -118,15 +97,8 @@ impl RunSettings {
             notices,
             warnings,
             outputs: args.outputs.clone(),
-            statsd,
-            statsd_prefix: args.statsd_prefix.clone().unwrap_or_default(),
-            statsd_tags: args.statsd_tags.clone().map(|TagList(tags)| tags),
-            prometheus: args.prometheus.clone().map(|address| PrometheusSettings {
-                address,
-                wait: args.prometheus_wait,
-            }),
-            otlp,
-            graphite,
+            json: args.json,
+            sinks,
         })
     }
 
@@ -137,15 +109,6 @@ impl RunSettings {
                 scenario.targets.push(target.clone());
             }
         }
-    }
-}
-
-/// The protocol to select by; `None` is all of them.
-pub(crate) fn protocol(choice: ProtocolChoice) -> Option<&'static str> {
-    match choice {
-        ProtocolChoice::All => None,
-        ProtocolChoice::Grpc => Some(Protocol::Grpc.as_str()),
-        ProtocolChoice::Websocket => Some(Protocol::Websocket.as_str()),
     }
 }
 

@@ -11,11 +11,13 @@ use std::{fs, io, thread};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::exit::Exit;
-use crate::output;
-
 /// The signal that ends the process, whatever is going on.
 const LAST: u32 = 3;
+
+/// Why signals cannot be heard: the system refuses the handlers or the thread.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to listen for signals: {0}")]
+pub(crate) struct SignalError(#[from] io::Error);
 
 /// What a signal does while there is nothing yet that could be ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,11 +87,11 @@ impl State {
 }
 
 impl Listener {
-    /// Starts listening.
+    /// Starts listening. `end` ends the process without another word.
     ///
     /// # Errors
-    /// When the system refuses the handlers or the threads.
-    pub(crate) fn install(early: Early) -> io::Result<Self> {
+    /// [`SignalError`] when the system refuses.
+    pub(crate) fn install(early: Early, end: fn() -> !) -> Result<Self, SignalError> {
         let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
         let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up))?;
         let handle = signals.handle();
@@ -104,7 +106,7 @@ impl Listener {
             for _ in signals.forever() {
                 let count = hears.count.fetch_add(1, Ordering::AcqRel) + 1;
                 if count >= LAST || !hears.is_listened_to.load(Ordering::Acquire) {
-                    end_at_once();
+                    end();
                 }
                 reacts.hear();
             }
@@ -127,12 +129,6 @@ impl Listener {
     pub(crate) fn any(&self) -> bool {
         self.came.count.load(Ordering::Acquire) > 0
     }
-}
-
-/// Ends the process without another word, and leaves no file that was under way.
-fn end_at_once() -> ! {
-    output::remove_unfinished();
-    std::process::exit(i32::from(Exit::Stopped as u8));
 }
 
 /// Whether this process was started with a signal ignored, as `nohup` does.

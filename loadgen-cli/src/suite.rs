@@ -1,12 +1,27 @@
 //! Where scenarios come from: the shipped suite, a file, or standard input.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use loadgen_core::input;
-use loadgen_core::scenario::{self, Suite};
+use loadgen_core::scenario::{self, Suite, SuiteError};
 
-use crate::error::Error;
+/// Why there are no scenarios to choose from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum LoadError {
+    /// A file that cannot be read.
+    #[error("failed to read scenarios from {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A suite that is not valid; every problem at once.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+}
 
 /// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
 ///
@@ -15,19 +30,19 @@ use crate::error::Error;
 pub(crate) fn load_over_shipped(
     config: Option<&Path>,
     profile: Option<&str>,
-) -> Result<Suite, Error> {
+) -> Result<Suite, LoadError> {
     Ok(load(config, profile)?.or(scenario::shipped()))
 }
 
 /// The suite of a file (`-` is standard input), or the shipped one.
 ///
 /// # Errors
-/// [`Error::ReadSuite`] when the file cannot be read, [`Error::Suite`] when it is not valid.
-pub(crate) fn load(config: Option<&Path>, profile: Option<&str>) -> Result<Suite, Error> {
+/// [`LoadError::Read`] when the file cannot be read, [`LoadError::Suite`] when it is not valid.
+pub(crate) fn load(config: Option<&Path>, profile: Option<&str>) -> Result<Suite, LoadError> {
     let Some(path) = config else {
         return Ok(scenario::shipped());
     };
-    let text = read(path).map_err(|source| Error::ReadSuite {
+    let text = read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -98,12 +98,12 @@ fn the_document_tells_where_figures_went() {
     let document = said.json();
     let sinks = document["run"]["sinks"].as_array().expect("an array");
     let kinds: Vec<&str> = sinks.iter().filter_map(|it| it["kind"].as_str()).collect();
-    assert_eq!(kinds, ["statsd", "prometheus", "otlp", "graphite"]);
-    let places = [&sinks[0]["to"], &sinks[2]["to"], &sinks[3]["to"]];
+    assert_eq!(kinds, ["statsd", "otlp", "graphite", "prometheus"]);
+    let places = [&sinks[0]["to"], &sinks[1]["to"], &sinks[2]["to"]];
     assert_eq!(places, [nobody.as_str(), &otlp, &graphite]);
-    assert!(sinks[2]["failed"].is_u64(), "{said:?}");
-    assert_eq!(sinks[2]["rejected"], 0, "{said:?}");
-    assert!(sinks[3].get("failed").is_none(), "{said:?}");
+    assert!(sinks[1]["failed"].is_u64(), "{said:?}");
+    assert_eq!(sinks[1]["rejected"], 0, "{said:?}");
+    assert!(sinks[2].get("failed").is_none(), "{said:?}");
 }
 
 #[test]

@@ -9,16 +9,12 @@ use loadgen_backends::{Code, Delay, Probability};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
-use super::MOST_WORKERS;
+use super::each::AddressFlags;
 use super::values::{
-    code, count, delay, duration, identity, listen_address, narrow_non_zero, non_zero, prefix,
-    statsd,
+    MOST_WORKERS, code, count, delay, duration, identity, listen_address, narrow_non_zero,
+    non_zero, prefix, statsd,
 };
-
-/// Where the gRPC server listens unless told.
-const GRPC_ADDRESS: &str = "127.0.0.1:50051";
-/// Where the WebSocket server listens unless told.
-const WEBSOCKET_ADDRESS: &str = "127.0.0.1:8080";
+use crate::protocols::{GRPC_ADDRESS, WEBSOCKET_ADDRESS};
 
 /// What the faults stand under in the help.
 const FAULTS: &str = "Faults on purpose";
@@ -62,12 +58,9 @@ pub(crate) struct ServeWebsocketArgs {
 /// Flags of `loadgen serve all`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeAllArgs {
-    /// Address to listen on for gRPC; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
-    pub(crate) grpc_address: String,
-    /// Address to listen on for WebSocket; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = WEBSOCKET_ADDRESS, value_parser = listen_address)]
-    pub(crate) websocket_address: String,
+    /// Where each of them listens.
+    #[command(flatten)]
+    pub(crate) addresses: AddressFlags,
     /// What all servers can be told, and each of them is.
     #[command(flatten)]
     pub(crate) server: ServerArgs,

@@ -16,9 +16,12 @@ use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
 
-use super::{ProtocolChoice, TargetChoice};
-use crate::commands::serve::parse_delay;
+use super::choice::{ProtocolChoice, TargetChoice};
 use crate::output::{Kind, Spec};
+use crate::protocols;
+
+/// The most worker threads.
+pub(super) const MOST_WORKERS: u64 = 1024;
 
 pub(super) fn count(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
     move |text| whole(text, 1, most)
@@ -66,10 +69,12 @@ pub(super) fn target(text: &str) -> Result<TargetChoice, String> {
     if text.contains(':') {
         return Ok(TargetChoice::At(text.to_owned()));
     }
-    Err(
-        "expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc or websocket"
-            .to_owned(),
-    )
+    let words = protocols::ALL.map(|it| it.protocol.as_str());
+    let (last, others) = words.split_last().unwrap_or((&"all", &[]));
+    Err(format!(
+        "expected where to send, like `host:50051` or `https://host`, or a protocol: all, {} or {last}",
+        others.join(", ")
+    ))
 }
 
 /// Where StatsD is: an address without a scheme.
@@ -130,8 +135,10 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
     Rate::from_str(per_second.as_deref().unwrap_or(text)).map_err(|error| error.to_string())
 }
 
+/// A delay as written: one duration, or two with `..` between.
 pub(super) fn delay(text: &str) -> Result<Delay, String> {
-    parse_delay(text, duration)
+    let (shortest, longest) = text.split_once("..").unwrap_or((text, text));
+    Delay::between(duration(shortest)?, duration(longest)?).map_err(|error| error.to_string())
 }
 
 /// A gRPC status by its name, OK left out.

@@ -3,9 +3,9 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::exit::Exit;
 use crate::args::Args;
 use crate::error::Error;
-use crate::exit::Exit;
 use crate::output;
 
 /// Prints the completion script of a shell.

@@ -1,10 +1,9 @@
 //! `loadgen doctor`.
 
+use super::exit::Exit;
 use crate::args::DoctorArgs;
 use crate::error::Error;
-use crate::exit::Exit;
-use crate::paint;
-use crate::{doctor, output};
+use crate::{doctor, output, paint};
 
 /// Says what this machine lets a load generator do. Whatever that is, the exit code is 0.
 ///

@@ -3,10 +3,10 @@
 use loadgen_core::scenario::{self, ScenarioPlan, Suite};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 
+use super::exit::Exit;
 use crate::args::ListArgs;
 use crate::error::Error;
-use crate::exit::Exit;
-use crate::{human, output, settings, suite};
+use crate::{human, output, suite};
 
 /// Prints the scenarios there are.
 ///
@@ -15,7 +15,7 @@ use crate::{human, output, settings, suite};
 pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     let file = args.file.as_deref().or(args.config.as_deref());
     let suite = suite::load(file, args.profile.as_deref())?;
-    let protocol = settings::protocol(args.protocol);
+    let protocol = args.protocol.word();
     output::print(&if args.json {
         let spoken = suite
             .scenarios()

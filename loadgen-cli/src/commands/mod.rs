@@ -2,15 +2,17 @@
 
 mod completions;
 mod doctor;
+mod exit;
 mod list;
 mod run;
 mod schema;
-pub(crate) mod serve;
+mod serve;
 mod validate;
 
 use crate::args::{Args, Command, ServeCommand};
 use crate::error::Error;
-use crate::exit::Exit;
+
+pub(crate) use self::exit::Exit;
 
 /// Does what the arguments ask for.
 ///

@@ -2,9 +2,9 @@
 
 use loadgen_core::{report, scenario};
 
+use super::exit::Exit;
 use crate::args::{SchemaArgs, SchemaOf};
 use crate::error::Error;
-use crate::exit::Exit;
 use crate::output;
 
 /// Prints a JSON Schema.

@@ -2,10 +2,11 @@
 
 use loadgen_core::scenario::{self, ScenarioPlan};
 
+use super::exit::Exit;
 use crate::args::ValidateArgs;
 use crate::error::Error;
-use crate::exit::Exit;
-use crate::{human, output, suite};
+use crate::suite;
+use crate::{human, output};
 
 /// Checks a scenario file.
 ///

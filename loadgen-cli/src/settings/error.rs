@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use loadgen_core::scenario;
 
+use super::env::EnvError;
+use crate::protocols::Spoken;
+
 /// Flags that contradict one another or the scenario. Each message stands alone.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,22 +34,35 @@ pub(crate) enum SettingsError {
         /// What the system said.
         source: io::Error,
     },
-    /// A target that could be meant for either protocol of a run.
+    /// A scenario name that is not there.
+    #[error("{}", with_hint(.0))]
+    Select(#[from] scenario::SelectError),
+    /// A variable of the environment.
+    #[error(transparent)]
+    Environment(#[from] EnvError),
+    /// A target on the command line that is none.
+    #[error("invalid target: {0}")]
+    Target(#[from] scenario::TargetError),
+    /// A target that could be meant for more than one protocol of a run.
     #[error(
-        "`--target {target}` could be for gRPC or for WebSocket, and this run has both; say which \
-         with `--grpc-target` or `--websocket-target`"
+        "`--target {target}` could be for {}, and this run has {}; say which with {}",
+        either(spoken, " or for ", |it| it.name.to_owned()),
+        if spoken.len() > 2 { "all of them" } else { "both" },
+        either(spoken, " or ", |it| format!("`{}`", it.target_flag())),
     )]
     WhoseTarget {
         /// As it was given.
         target: String,
+        /// What it could be for.
+        spoken: Vec<&'static Spoken>,
     },
     /// A target that is plain text by its scheme, and a flag that turns TLS on.
     #[error(
-        "`{target_flag} {target}` is plain text and `{tls_flag}` turns TLS on; write {encrypted} or leave the flag out"
+        "`{target_flag} {target}` is plain text and `{tls_flag}` turns TLS on; write {encrypted}:// or leave the flag out"
     )]
     PlainTarget {
         /// The flag it was given with.
-        target_flag: &'static str,
+        target_flag: String,
         /// As it was given.
         target: String,
         /// The scheme that does not contradict.
@@ -63,6 +79,22 @@ pub(crate) enum SettingsError {
         /// Which scenario.
         scenario: String,
         /// The flag for its protocol's targets.
-        flag: &'static str,
+        flag: String,
     },
+}
+
+/// Where a name is looked for that no other is like.
+fn with_hint(error: &scenario::SelectError) -> String {
+    let hint = match error {
+        scenario::SelectError::Unknown { names } if names.iter().any(|it| it.nearest.is_none()) => {
+            "; `loadgen list` shows them all, and those of a file need `loadgen run FILE`"
+        }
+        _ => "",
+    };
+    format!("{error}{hint}")
+}
+
+fn either(spoken: &[&Spoken], or: &str, word: fn(&Spoken) -> String) -> String {
+    let words: Vec<String> = spoken.iter().map(|it| word(it)).collect();
+    words.join(or)
 }

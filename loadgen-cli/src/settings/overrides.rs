@@ -5,18 +5,18 @@ use std::ffi::OsString;
 
 use loadgen_core::scenario::{Overrides, Plan, Protocol};
 
-use super::SettingsError;
+use super::error::SettingsError;
+use super::{env, targets};
 use crate::args::RunArgs;
-use crate::error::Error;
-use crate::{env, targets};
+use crate::protocols::{self, Spoken};
 
 /// Applies the flags to each scenario. Says what they changed.
-pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, Error> {
+pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, SettingsError> {
     // Whether or not a scenario needs it: what is no target is a mistake.
-    let per_protocol = targets::FLAGS
+    let per_protocol = protocols::ALL
         .into_iter()
-        .map(|(protocol, _)| Ok((protocol, overrides(args, protocol)?)))
-        .collect::<Result<Vec<(Protocol, Overrides)>, Error>>()?;
+        .map(|it| Ok((it.protocol, overrides(args, it.protocol)?)))
+        .collect::<Result<Vec<(Protocol, Overrides)>, SettingsError>>()?;
     let mut notices = Vec::new();
     for scenario in &mut plan.scenarios {
         let mut its_own = per_protocol.iter();
@@ -37,7 +37,7 @@ pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, Erro
 }
 
 /// The overrides for scenarios of a protocol, which differ in the targets.
-pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides, Error> {
+pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides, SettingsError> {
     // The parser of the flags has made sure that the counts fit.
     let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Overrides {
@@ -47,7 +47,7 @@ pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides,
         rate: args.rate,
         connections: args.connections.map(narrow),
         timeout: args.timeout,
-        targets: targets::parse_all(targets::given(args, protocol))?,
+        targets: targets::parse_all(args.each_target.of(protocol))?,
     })
 }
 
@@ -56,23 +56,25 @@ pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides,
 pub(super) fn aim(
     plan: &mut Plan,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Vec<Protocol>, Error> {
+) -> Result<Vec<Protocol>, SettingsError> {
     let mut without = BTreeSet::new();
     for scenario in &mut plan.scenarios {
         let protocol = scenario.protocol();
         if !scenario.targets.is_empty() {
             continue;
         }
-        if let Some(target) = env::target(protocol, &variable)? {
+        let row = protocols::of(protocol);
+        if let Some(row) = row
+            && let Some(target) = env::address(&row.variables, &variable)?
+        {
             scenario.targets.push(target);
             continue;
         }
         if scenario.tls.is_some() {
             return Err(SettingsError::TlsWithoutTarget {
                 scenario: scenario.name.clone(),
-                flag: targets::flag(protocol).unwrap_or("targets"),
-            }
-            .into());
+                flag: row.map_or_else(|| "targets".to_owned(), Spoken::target_flag),
+            });
         }
         without.insert(protocol);
     }

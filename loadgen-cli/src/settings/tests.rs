@@ -9,7 +9,7 @@ use test_case::test_case;
 
 use super::overrides::{aim, overrides};
 use super::*;
-use crate::exit::Exit;
+use crate::args::{ProtocolChoice, TagList};
 use crate::output::Kind;
 
 fn args() -> RunArgs {
@@ -19,7 +19,7 @@ fn args() -> RunArgs {
     }
 }
 
-fn resolve(args: &RunArgs, environment: &[(&str, &str)]) -> Result<RunSettings, Error> {
+fn resolve(args: &RunArgs, environment: &[(&str, &str)]) -> Result<RunSettings, SettingsError> {
     let variable = |name: &str| {
         let found = environment.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| OsString::from(value))
@@ -68,8 +68,9 @@ fn hosts(plan: &Plan) -> Vec<Vec<&str>> {
 #[test]
 fn each_protocol_gets_its_own_targets() {
     let mut args = args();
-    args.grpc_targets = vec!["a:1,b:2".to_owned()];
-    args.websocket_targets = vec!["c:3".to_owned(), "d:4".to_owned()];
+    args.each_target.push(Protocol::Grpc, "a:1,b:2");
+    args.each_target.push(Protocol::Websocket, "c:3");
+    args.each_target.push(Protocol::Websocket, "d:4");
     let hosts = |protocol| -> Vec<String> {
         let targets = overrides(&args, protocol).unwrap().targets;
         targets.into_iter().map(|it| it.host).collect()
@@ -81,8 +82,9 @@ fn each_protocol_gets_its_own_targets() {
 #[test]
 fn a_bad_target_is_refused_whether_or_not_it_is_needed() {
     let mut args = args();
-    args.websocket_targets = vec!["nowhere".to_owned()];
-    assert_eq!(resolve(&args, &[]).unwrap_err().exit(), Exit::Usage);
+    args.each_target.push(Protocol::Websocket, "nowhere");
+    let error = resolve(&args, &[]).unwrap_err();
+    assert!(matches!(error, SettingsError::Target(_)), "{error}");
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn tls_without_a_target_names_the_protocols_flag() {
 #[test]
 fn flags_go_before_the_environment() {
     let mut args = args();
-    args.grpc_targets = vec!["a:1,b:2".to_owned()];
+    args.each_target.push(Protocol::Grpc, "a:1,b:2");
     let settings = resolve(&args, &[("GRPC_HOST", "c"), ("GRPC_PORT", "3")]).unwrap();
     assert_eq!(addresses(&settings), ["a:1", "b:2"]);
     assert!(settings.embedded.is_empty());
@@ -144,7 +146,8 @@ fn where_metrics_go(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<
     let mut args = args();
     args.statsd = flag.map(|it| it.parse().unwrap());
     let settings = resolve(&args, environment).unwrap();
-    settings.statsd.map(|it| format!("{}:{}", it.host, it.port))
+    let to = settings.sinks.statsd.map(|it| it.target);
+    to.map(|it| format!("{}:{}", it.host, it.port))
 }
 
 #[test_case(&[] => vec!["--statsd-prefix changes nothing: no metrics are sent without --statsd, STATSD_HOST or STATSD_PORT".to_owned()]; "nowhere to send")]
@@ -190,7 +193,10 @@ fn a_prefix_is_in_the_marks_too() {
     assert_eq!(settings.notices, Vec::<String>::new());
     args.graphite = Some("http://flag".parse().unwrap());
     let settings = resolve(&args, &[("GRAPHITE_URL", "nonsense")]).unwrap();
-    assert_eq!(settings.graphite.unwrap().to_string(), "http://flag");
+    assert_eq!(
+        settings.sinks.graphite.unwrap().url.to_string(),
+        "http://flag"
+    );
 }
 
 #[test_case(None, &[] => None; "off unless told")]
@@ -201,7 +207,7 @@ fn otlp_goes_to(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<Stri
     let mut args = args();
     args.otlp = flag.map(|it| it.parse().unwrap());
     let settings = resolve(&args, environment).unwrap();
-    settings.otlp.map(|it| it.url.to_string())
+    settings.sinks.otlp.map(|it| it.url.to_string())
 }
 
 #[test]
@@ -233,9 +239,9 @@ fn nothing_set_means_the_embedded_backend() {
 fn nonsense_in_the_environment_matters_only_where_it_would_be_used() {
     let kubernetes = [("GRPC_PORT", "tcp://10.0.0.1:50051")];
     let error = resolve(&args(), &kubernetes).unwrap_err();
-    assert_eq!(error.exit(), Exit::Usage);
+    assert!(matches!(error, SettingsError::Environment(_)), "{error}");
     let mut args = args();
-    args.grpc_targets = vec!["a:1".to_owned()];
+    args.each_target.push(Protocol::Grpc, "a:1");
     assert!(resolve(&args, &kubernetes).is_ok());
 }
 
@@ -252,8 +258,11 @@ fn tls_needs_a_target() {
     let mut args = args();
     args.insecure_skip_verify = true;
     let error = resolve(&args, &[]).unwrap_err();
-    assert_eq!(error.exit(), Exit::Usage);
-    args.grpc_targets = vec!["a:1".to_owned()];
+    assert!(
+        matches!(error, SettingsError::TlsWithoutTarget { .. }),
+        "{error}"
+    );
+    args.each_target.push(Protocol::Grpc, "a:1");
     let settings = resolve(&args, &[]).unwrap();
     assert!(
         settings.warnings[0].starts_with("WARNING"),
@@ -267,27 +276,25 @@ fn tls_needs_a_target() {
 #[test]
 fn tls_flags_that_cannot_hold_name_themselves() {
     let mut args = args();
-    args.grpc_targets = vec!["a:1,http://b:2".to_owned()];
+    args.each_target.push(Protocol::Grpc, "a:1,http://b:2");
     args.tls_server_name = Some("x".to_owned());
     let error = resolve(&args, &[]).unwrap_err();
-    assert_eq!(error.exit(), Exit::Usage);
     insta::assert_snapshot!(error, @"`--grpc-target http://b:2` is plain text and `--tls-server-name` turns TLS on; write https:// or leave the flag out");
-    args.grpc_targets.clear();
-    args.websocket_targets = vec!["ws://c:3".to_owned()];
+    args.each_target = RunArgs::default().each_target;
+    args.each_target.push(Protocol::Websocket, "ws://c:3");
     let error = resolve(&args, &[]).unwrap_err();
     insta::assert_snapshot!(error, @"`--websocket-target ws://c:3` is plain text and `--tls-server-name` turns TLS on; write wss:// or leave the flag out");
     args.tls_ca = Some(PathBuf::from("/no/such.pem"));
     let error = resolve(&args, &[]).unwrap_err();
-    assert_eq!(error.exit(), Exit::Usage);
     insta::assert_snapshot!(error, @"`--tls-ca`: failed to read /no/such.pem: No such file or directory (os error 2)");
 }
 
 #[test]
 fn a_name_is_looked_for_within_the_protocol() {
     let mut args = args();
-    args.protocol = Some(ProtocolChoice::Websocket);
+    args.protocol = Some(ProtocolChoice::Only(Protocol::Websocket));
     let error = resolve(&args, &[]).unwrap_err();
-    assert_eq!(error.exit(), Exit::Scenario);
+    assert!(matches!(error, SettingsError::Select(_)));
     assert_eq!(
         error.to_string(),
         "no scenario that speaks websocket to run"
@@ -310,5 +317,6 @@ fn the_same_output_twice_is_refused() {
 fn unknown_scenarios_are_the_scenarios_fault() {
     let mut args = args();
     args.scenarios = vec!["hello_hihg".to_owned()];
-    assert_eq!(resolve(&args, &[]).unwrap_err().exit(), Exit::Scenario);
+    let error = resolve(&args, &[]).unwrap_err();
+    assert!(matches!(error, SettingsError::Select(_)), "{error}");
 }

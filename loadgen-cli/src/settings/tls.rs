@@ -3,9 +3,10 @@
 use loadgen_core::input;
 use loadgen_core::scenario::Plan;
 
-use super::SettingsError;
+use super::error::SettingsError;
+use super::targets;
 use crate::args::RunArgs;
-use crate::targets;
+use crate::protocols;
 
 /// Sets what the flags say. Returns warnings.
 pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Vec<String> {
@@ -49,18 +50,17 @@ pub(super) fn refuse_contradicting(args: &RunArgs) -> Result<(), SettingsError> 
     let Some((tls_flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
         return Ok(());
     };
-    for (protocol, target_flag) in targets::FLAGS {
-        for target in targets::parts(targets::given(args, protocol)) {
+    for row in protocols::ALL {
+        for target in targets::parts(args.each_target.of(row.protocol)) {
             let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
-            let encrypted = match scheme.to_ascii_lowercase().as_str() {
-                "http" => "https://",
-                "ws" => "wss://",
-                _ => continue,
+            let mut all = protocols::ALL.into_iter();
+            let Some(plain) = all.find(|it| it.plain.eq_ignore_ascii_case(scheme)) else {
+                continue;
             };
             return Err(SettingsError::PlainTarget {
-                target_flag,
+                target_flag: row.target_flag(),
                 target: target.to_owned(),
-                encrypted,
+                encrypted: plain.encrypted,
                 tls_flag,
             });
         }

@@ -1,20 +1,23 @@
 //! Marks in Graphite where the load starts and where it ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use loadgen_core::engine::{Event, Run};
 use loadgen_core::record::Names;
 use loadgen_core::report::{Delivery, Document, SinkKind};
-use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::graphite::Marks;
 use loadgen_core::sink::post::Url;
 
-use super::{SinkError, look_up};
+use super::error::SinkError;
+use super::look_up::look_up;
+use super::sink::{About, Conclusion, End, Sink};
 use crate::human;
+use crate::screen::Screen;
+use crate::settings::sinks::{GraphiteSettings, SinkSettings};
 
 #[derive(Debug)]
-pub(super) struct Graphite {
+struct Graphite {
     url: Url,
     run: String,
     names: Vec<Names>,
@@ -23,31 +26,36 @@ pub(super) struct Graphite {
     over: Arc<Mutex<Option<SystemTime>>>,
 }
 
-impl Graphite {
-    pub(super) fn open(
-        url: &Url,
-        names: &[Names],
-        run: &RunInfo,
-        prefix: &str,
-    ) -> Result<Self, SinkError> {
-        let what = "marks";
-        look_up(url, what)?;
-        let marks = Marks::new(url, &run.id, prefix);
-        let marks = marks.map_err(|source| SinkError::Thread { what, source })?;
-        Ok(Self {
-            url: url.clone(),
-            run: run.id.clone(),
-            names: names.to_vec(),
-            marks: Arc::new(Mutex::new(marks)),
-            over: Arc::default(),
-        })
+/// Opens it, if the settings ask for it.
+pub(super) fn open(
+    settings: &SinkSettings,
+    about: About<'_>,
+) -> Result<Option<Box<dyn Sink>>, SinkError> {
+    let Some(GraphiteSettings { url, prefix }) = &settings.graphite else {
+        return Ok(None);
+    };
+    let what = "marks";
+    look_up(url, what)?;
+    let marks = Marks::new(url, &about.run.id, &prefix.to_string());
+    let marks = marks.map_err(|source| SinkError::Thread { what, source })?;
+    Ok(Some(Box::new(Graphite {
+        url: url.clone(),
+        run: about.run.id.clone(),
+        names: about.names.to_vec(),
+        marks: Arc::new(Mutex::new(marks)),
+        over: Arc::default(),
+    })))
+}
+
+impl Sink for Graphite {
+    fn notices(&self) -> Vec<String> {
+        vec![format!(
+            "run {} is marked in Graphite at {}",
+            self.run, self.url
+        )]
     }
 
-    pub(super) fn notice(&self) -> String {
-        format!("run {} is marked in Graphite at {}", self.run, self.url)
-    }
-
-    pub(super) fn listen(&self, run: Run) -> Run {
+    fn listen(&mut self, run: Run, _screen: &Screen) -> Run {
         let marks = Arc::clone(&self.marks);
         let names = self.names.clone();
         let over = Arc::clone(&self.over);
@@ -58,25 +66,28 @@ impl Graphite {
         })
     }
 
-    /// What is known of it for the result document, which the last mark tells of.
-    pub(super) fn delivery(&self) -> Delivery {
-        Delivery::new(SinkKind::Graphite, self.url.to_string())
+    fn conclude(&mut self) -> Conclusion {
+        Conclusion {
+            // What became of the last mark is not known yet: it tells of the document.
+            delivery: Delivery::new(SinkKind::Graphite, self.url.to_string()),
+            complaint: None,
+        }
     }
 
-    pub(super) fn ended(&self, document: &Document) {
+    fn judged(&mut self, document: &Document) {
         let over = lock(&self.over).unwrap_or_else(SystemTime::now);
         lock(&self.marks).ended(document, over);
     }
 
-    /// Waits for the marks, at most so long.
-    pub(super) fn complaint(&self, at_most: Duration) -> Option<String> {
-        let wrong = lock(&self.marks).wait(at_most);
-        let why = wrong.last()?;
-        let marks = human::counted(wrong.len() as u64, "mark");
-        Some(format!(
-            "WARNING: Graphite at {}: {marks} did not get there ({why})",
-            self.url
-        ))
+    fn finish(&mut self, end: &End<'_>) {
+        let wrong = lock(&self.marks).wait(end.patience());
+        if let Some(why) = wrong.last() {
+            let marks = human::counted(wrong.len() as u64, "mark");
+            end.say(&format!(
+                "WARNING: Graphite at {}: {marks} did not get there ({why})",
+                self.url
+            ));
+        }
     }
 }
 

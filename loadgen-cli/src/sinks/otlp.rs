@@ -1,80 +1,74 @@
 //! Figures posted to a receiver of OTLP.
 
-use std::time::Duration;
-
 use loadgen_core::engine::{Event, Run};
-use loadgen_core::record::Names;
 use loadgen_core::report::{Delivery, SinkKind};
-use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::otlp::{Exports, OtlpSink};
 use loadgen_core::sink::post::Url;
 
-use super::{SinkError, look_up};
+use super::error::SinkError;
+use super::look_up::look_up;
+use super::sink::{About, Conclusion, End, Sink};
 use crate::human;
-
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OtlpSettings {
-    /// Exactly where to post.
-    pub(crate) url: Url,
-    /// Fields for the header of each request.
-    pub(crate) headers: Vec<(String, String)>,
-}
+use crate::screen::Screen;
+use crate::settings::sinks::{OtlpSettings, SinkSettings};
 
 #[derive(Debug)]
-pub(super) struct Otlp {
+struct Otlp {
     sink: Option<OtlpSink>,
     exports: Exports,
     url: Url,
 }
 
-impl Otlp {
-    pub(super) fn open(
-        settings: &OtlpSettings,
-        names: &[Names],
-        run: &RunInfo,
-    ) -> Result<Self, SinkError> {
-        look_up(&settings.url, "metrics")?;
-        let headers = settings.headers.clone();
-        let sink = OtlpSink::new(settings.url.clone(), headers, names, run).map_err(|source| {
-            SinkError::Thread {
-                what: "metrics",
-                source,
-            }
-        })?;
-        Ok(Self {
-            exports: sink.exports(),
-            sink: Some(sink),
-            url: settings.url.clone(),
-        })
+/// Opens it, if the settings ask for it.
+pub(super) fn open(
+    settings: &SinkSettings,
+    about: About<'_>,
+) -> Result<Option<Box<dyn Sink>>, SinkError> {
+    let Some(OtlpSettings { url, headers }) = &settings.otlp else {
+        return Ok(None);
+    };
+    let what = "metrics";
+    look_up(url, what)?;
+    let sink = OtlpSink::new(url.clone(), headers.clone(), about.names, about.run);
+    let sink = sink.map_err(|source| SinkError::Thread { what, source })?;
+    Ok(Some(Box::new(Otlp {
+        exports: sink.exports(),
+        sink: Some(sink),
+        url: url.clone(),
+    })))
+}
+
+impl Sink for Otlp {
+    fn notices(&self) -> Vec<String> {
+        vec![format!("metrics go to {} as OTLP", self.url)]
     }
 
-    pub(super) fn notice(&self) -> String {
-        format!("metrics go to {} as OTLP", self.url)
-    }
-
-    pub(super) fn listen(&mut self, run: Run) -> Run {
+    fn listen(&mut self, run: Run, _screen: &Screen) -> Run {
         match self.sink.take() {
             Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
             None => run,
         }
     }
 
-    /// What is known of it for the result document.
-    pub(super) fn delivery(&self) -> Delivery {
+    fn conclude(&mut self) -> Conclusion {
         let mut delivery = Delivery::new(SinkKind::Otlp, self.url.to_string());
         delivery.failed = Some(self.exports.failed());
         delivery.rejected = Some(self.exports.rejected());
-        delivery
+        Conclusion {
+            delivery,
+            complaint: None,
+        }
     }
 
-    /// Waits for the last export, at most so long.
-    pub(super) fn complaint(&self, at_most: Duration) -> Option<String> {
+    fn finish(&mut self, end: &End<'_>) {
         let exports = &self.exports;
-        let last = exports.wait_for_last(at_most);
+        let last = exports.wait_for_last(end.patience());
         let why = exports.why();
         let why = why.as_deref().unwrap_or("no answer");
-        complaint(&self.url, last, exports.failed(), exports.rejected(), why)
+        let (failed, rejected) = (exports.failed(), exports.rejected());
+        if let Some(complaint) = complaint(&self.url, last, failed, rejected, why) {
+            end.say(&complaint);
+        }
     }
 }
 

@@ -6,57 +6,52 @@ use std::time::Duration;
 
 use loadgen_core::clock::{Clock, nanos};
 use loadgen_core::engine::{Event, Run};
-use loadgen_core::record::Names;
 use loadgen_core::report::{Delivery, SinkKind};
-use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::prometheus::{Endpoint, PrometheusSink};
 
-use super::SinkError;
+use super::error::SinkError;
+use super::sink::{About, Conclusion, End, Sink};
 use crate::human;
+use crate::screen::Screen;
+use crate::settings::sinks::{PrometheusSettings, SinkSettings};
 
 /// How often somebody who waits looks up.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PrometheusSettings {
-    /// Where to listen.
-    pub(crate) address: String,
-    /// How long to wait after the run for the last scrape.
-    pub(crate) wait: Option<Duration>,
-}
-
 #[derive(Debug)]
-pub(super) struct Prometheus {
+struct Prometheus {
     sink: Option<PrometheusSink>,
     endpoint: Endpoint,
     wait: Option<Duration>,
 }
 
-impl Prometheus {
-    pub(super) fn open(
-        settings: &PrometheusSettings,
-        names: &[Names],
-        run: &RunInfo,
-    ) -> Result<Self, SinkError> {
-        let failed = |source: io::Error| SinkError::Scrape {
-            address: settings.address.clone(),
-            hint: match source.kind() {
-                io::ErrorKind::AddrInUse => "; name a free one with `--prometheus=HOST:PORT`",
-                _ => "",
-            },
-            source,
-        };
-        let listener = TcpListener::bind(&settings.address).map_err(failed)?;
-        let sink = PrometheusSink::new(listener, names, run).map_err(failed)?;
-        Ok(Self {
-            endpoint: sink.endpoint(),
-            sink: Some(sink),
-            wait: settings.wait,
-        })
-    }
+/// Opens it, if the settings ask for it.
+pub(super) fn open(
+    settings: &SinkSettings,
+    about: About<'_>,
+) -> Result<Option<Box<dyn Sink>>, SinkError> {
+    let Some(PrometheusSettings { address, wait }) = &settings.prometheus else {
+        return Ok(None);
+    };
+    let failed = |source: io::Error| SinkError::Scrape {
+        address: address.clone(),
+        hint: match source.kind() {
+            io::ErrorKind::AddrInUse => "; name a free one with `--prometheus=HOST:PORT`",
+            _ => "",
+        },
+        source,
+    };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let sink = PrometheusSink::new(listener, about.names, about.run).map_err(failed)?;
+    Ok(Some(Box::new(Prometheus {
+        endpoint: sink.endpoint(),
+        sink: Some(sink),
+        wait: *wait,
+    })))
+}
 
-    pub(super) fn notices(&self) -> Vec<String> {
+impl Sink for Prometheus {
+    fn notices(&self) -> Vec<String> {
         let address = self.endpoint.address();
         let mut notices = vec![format!(
             "metrics for Prometheus at http://{address}/metrics"
@@ -70,37 +65,43 @@ impl Prometheus {
         notices
     }
 
-    pub(super) fn listen(&mut self, run: Run) -> Run {
+    fn listen(&mut self, run: Run, _screen: &Screen) -> Run {
         match self.sink.take() {
             Some(mut sink) => run.listen(move |event: &Event<'_>| sink.hear(event)),
             None => run,
         }
     }
 
-    /// What is known of it for the result document: where it was shown.
-    pub(super) fn delivery(&self) -> Delivery {
-        Delivery::new(SinkKind::Prometheus, self.endpoint.address().to_string())
+    fn conclude(&mut self) -> Conclusion {
+        Conclusion {
+            // Whether the last scrape comes is not known yet.
+            delivery: Delivery::new(SinkKind::Prometheus, self.endpoint.address().to_string()),
+            complaint: None,
+        }
     }
 
-    pub(super) fn notice_of_wait(&self) -> Option<String> {
+    /// Waits for the last scrape where that was asked for.
+    fn finish(&mut self, end: &End<'_>) {
+        let Some(wait) = self.wait else {
+            return;
+        };
         // A moment needs no explanation.
-        let wait = self.wait.filter(|wait| *wait >= Duration::from_secs(1))?;
-        Some(format!(
-            "waiting for Prometheus to scrape the last figures, {} at most; Ctrl-C ends it",
-            human::duration(wait)
-        ))
-    }
-
-    pub(super) fn wait(&self, stop: impl Fn() -> bool) -> Option<String> {
+        if wait >= Duration::from_secs(1) {
+            end.say(&format!(
+                "waiting for Prometheus to scrape the last figures, {} at most; Ctrl-C ends it",
+                human::duration(wait)
+            ));
+        }
         let clock = Clock::start();
-        let until = nanos(self.wait?);
+        let until = nanos(wait);
         loop {
             let left = Duration::from_nanos(until.saturating_sub(clock.now()));
             if self.endpoint.wait_for_last_scrape(left.min(GLANCE)) {
-                return None;
+                return;
             }
-            if left.is_zero() || stop() {
-                return Some("WARNING: Prometheus has not scraped the last figures".to_owned());
+            if left.is_zero() || end.is_told_to_end() {
+                end.say("WARNING: Prometheus has not scraped the last figures");
+                return;
             }
         }
     }

@@ -1,9 +1,6 @@
 //! How a run under way looks, in so many columns.
 
-use std::time::Duration;
-
-use loadgen_core::engine::Phase;
-
+use super::figures::{counts, failures, latencies, phase, share, silence, so_far, start_lag};
 use super::moment::Moment;
 use super::planned::{Planned, extent, progress};
 use crate::flow::{columns as width, glued, hanging, shortened};
@@ -17,10 +14,6 @@ const LEAST_BAR: usize = 6;
 const LEAST_NAME: usize = 6;
 /// With so much of a name it gives way to a bar.
 const FAIR_NAME: usize = 14;
-/// Kinds of failure named in the view.
-const KINDS: usize = 4;
-/// From here on a silence is told of.
-const LONG: Duration = Duration::from_secs(2);
 /// Where the figures of a block begin.
 const INDENT: usize = 10;
 
@@ -156,93 +149,16 @@ pub(super) fn line(planned: &Planned, now: &Moment) -> String {
     )
 }
 
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Connect => "connecting",
-        Phase::WarmUp => "warming up",
-        Phase::Measure => "measuring",
-        Phase::Drain => "draining",
-        Phase::Done => "done",
-    }
-}
-
-/// How much of the plan is done, while there is a goal.
-fn share(planned: &Planned, now: &Moment) -> Option<String> {
-    let (_, _, share) = progress(planned, now);
-    (now.phase < Phase::Drain).then(|| format!("{:>3.0}%", (share * 100.0).floor()))
-}
-
-fn counts(now: &Moment) -> [String; 2] {
-    [
-        format!("{} busy", human::count(now.users)),
-        format!("{} ok", human::count(now.ledger.completed)),
-    ]
-}
-
-/// Of the last second.
-fn latencies(now: &Moment) -> Vec<String> {
-    let named = [("p50", now.p50), ("p99", now.p99)];
-    let known = named
-        .into_iter()
-        .filter_map(|(name, figure)| Some((name, figure?)));
-    known.map(|(name, figure)| figure.named(name)).collect()
-}
-
-fn start_lag(planned: &Planned, now: &Moment) -> Option<String> {
-    let figure = now.start_lag_p99.filter(|_| planned.open)?;
-    Some(figure.named("start lag p99"))
-}
-
-fn so_far(now: &Moment) -> Vec<String> {
-    let known = now
-        .so_far
-        .iter()
-        .filter_map(|(name, us)| Some((name, (*us)?)));
-    known
-        .map(|(name, us)| format!("{name} {}", human::micros(us)))
-        .collect()
-}
-
-fn silence(now: &Moment) -> Option<String> {
-    let is_silent = now.silence >= LONG && now.phase < Phase::Done;
-    is_silent.then(|| {
-        format!(
-            "none ended ok for {:.0} s",
-            now.silence.as_secs_f64().floor()
-        )
-    })
-}
-
-fn failures(now: &Moment) -> Option<String> {
-    if now.ledger.failed == 0 && now.ledger.dropped == 0 {
-        return None;
-    }
-    let mut kinds: Vec<String> = now
-        .failures
-        .iter()
-        .take(KINDS)
-        .map(|(kind, count)| format!("{kind} {}", human::count(*count)))
-        .collect();
-    if now.failures.len() > KINDS {
-        kinds.push("…".to_owned());
-    }
-    let mut text = format!("{} failed", human::count(now.ledger.failed));
-    if !kinds.is_empty() {
-        text.push_str(&format!(" ({})", kinds.join(", ")));
-    }
-    if now.ledger.dropped > 0 {
-        text.push_str(&format!(", {} dropped", human::count(now.ledger.dropped)));
-    }
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use loadgen_core::engine::Phase;
     use loadgen_core::record::Ledger;
 
+    use super::super::moment::Figure;
+    use super::super::planned::Extent;
     use super::*;
-    use crate::live::moment::Figure;
-    use crate::live::planned::Extent;
 
     fn moment() -> Moment {
         Moment {
@@ -449,22 +365,5 @@ mod tests {
                 assert!(heading.ends_with(" 34%"), "{columns}: {heading}");
             }
         }
-    }
-
-    #[test]
-    fn a_short_silence_is_a_slow_answer() {
-        let mut now = moment();
-        now.silence = Duration::from_millis(1_990);
-        assert_eq!(silence(&now), None);
-        now.silence = Duration::from_secs(2);
-        assert_eq!(silence(&now).unwrap(), "none ended ok for 2 s");
-        now.phase = Phase::Done;
-        assert_eq!(silence(&now), None, "it is over");
-    }
-
-    #[test]
-    fn a_longer_stretch_is_named() {
-        let (_, now) = troubled("x");
-        assert_eq!(latencies(&now), ["p50 310 µs", "p99 (11 s) 1.23 ms"]);
     }
 }

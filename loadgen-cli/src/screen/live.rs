@@ -3,6 +3,7 @@
 //! Turns the engine's events into lines: redrawn once a second on a terminal, one line a scenario
 //! every few seconds elsewhere. Owns no figures; everything shown comes from the snapshot.
 
+mod figures;
 mod moment;
 mod planned;
 mod view;
@@ -69,7 +70,7 @@ impl Live {
             self.screen.redraw(&view::fitted(&scenarios, columns, rows));
         } else {
             for (planned, now) in scenarios {
-                self.screen.note(&view::line(planned, &now));
+                self.screen.say(&view::line(planned, &now));
             }
             while self.next_line <= snapshot.elapsed {
                 self.next_line += LINES_EVERY;

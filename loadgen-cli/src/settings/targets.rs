@@ -6,36 +6,16 @@ use std::collections::BTreeSet;
 
 use loadgen_core::scenario::{Protocol, Target, TargetError};
 
+use super::error::SettingsError;
 use crate::args::{RunArgs, TargetChoice};
-use crate::settings::SettingsError;
-
-/// The protocols whose targets can be named, each with its flag.
-pub(crate) const FLAGS: [(Protocol, &str); 2] = [
-    (Protocol::Grpc, "--grpc-target"),
-    (Protocol::Websocket, "--websocket-target"),
-];
-
-/// The flag that names a protocol's targets.
-pub(crate) fn flag(protocol: Protocol) -> Option<&'static str> {
-    let mut flags = FLAGS.iter();
-    flags.find(|(it, _)| *it == protocol).map(|(_, flag)| *flag)
-}
-
-/// The values of that flag.
-pub(crate) fn given(args: &RunArgs, protocol: Protocol) -> &[String] {
-    match protocol {
-        Protocol::Grpc => &args.grpc_targets,
-        Protocol::Websocket => &args.websocket_targets,
-        _ => &[],
-    }
-}
+use crate::protocols;
 
 /// The arguments with what `--target` names among their protocol's targets: the only one that is
 /// run, or the one that the scheme is of.
 ///
 /// # Errors
 /// [`SettingsError::WhoseTarget`] where neither tells.
-pub(crate) fn settle<'a>(
+pub(super) fn settle<'a>(
     args: &'a RunArgs,
     run: &BTreeSet<Protocol>,
 ) -> Result<Cow<'a, RunArgs>, SettingsError> {
@@ -45,37 +25,36 @@ pub(crate) fn settle<'a>(
         TargetChoice::Protocol(_) => None,
     });
     for target in choices.flat_map(|it| it.split(',')).map(str::trim) {
-        let scheme = target.split_once("://");
-        let scheme = scheme.map(|(scheme, _)| scheme.to_ascii_lowercase());
         let only = run.first().filter(|_| run.len() == 1).copied();
-        let protocol = only.or(match scheme.as_deref() {
-            Some("ws" | "wss") => Some(Protocol::Websocket),
-            Some(_) => Some(Protocol::Grpc),
-            None => None,
-        });
-        let args = settled.to_mut();
-        match protocol {
-            Some(Protocol::Grpc) => args.grpc_targets.push(target.to_owned()),
-            Some(Protocol::Websocket) => args.websocket_targets.push(target.to_owned()),
-            _ => {
-                let target = target.to_owned();
-                return Err(SettingsError::WhoseTarget { target });
-            }
-        }
+        let Some(protocol) = only.or_else(|| by_scheme(target)) else {
+            return Err(SettingsError::WhoseTarget {
+                target: target.to_owned(),
+                spoken: run.iter().filter_map(|it| protocols::of(*it)).collect(),
+            });
+        };
+        settled.to_mut().each_target.push(protocol, target);
     }
     Ok(settled)
+}
+
+/// The protocol that a target's scheme is of. What is wrong with one that is nobody's is told as for
+/// any other target.
+fn by_scheme(target: &str) -> Option<Protocol> {
+    let (scheme, _) = target.split_once("://")?;
+    let row = protocols::of_scheme(scheme).or(protocols::ALL.first().copied())?;
+    Some(row.protocol)
 }
 
 /// The targets in the values of a repeatable flag.
 ///
 /// # Errors
 /// [`TargetError`] for the first part that is not a target.
-pub(crate) fn parse_all(values: &[String]) -> Result<Vec<Target>, TargetError> {
+pub(super) fn parse_all(values: &[String]) -> Result<Vec<Target>, TargetError> {
     parts(values).map(str::parse).collect()
 }
 
 /// The targets as they are written.
-pub(crate) fn parts(values: &[String]) -> impl Iterator<Item = &str> {
+pub(super) fn parts(values: &[String]) -> impl Iterator<Item = &str> {
     values
         .iter()
         .flat_map(|value| value.split(','))
@@ -110,10 +89,13 @@ mod tests {
         };
         match settle(&args, &run.iter().copied().collect()) {
             Err(error) => error.to_string(),
-            Ok(args) if args.websocket_targets.is_empty() => {
-                format!("grpc {}", args.grpc_targets.join(" "))
+            Ok(args) => {
+                let given = protocols::ALL.into_iter().filter_map(|it| {
+                    let targets = args.each_target.of(it.protocol);
+                    (!targets.is_empty()).then(|| format!("{} {}", it.protocol, targets.join(" ")))
+                });
+                given.collect::<Vec<_>>().join(", ")
             }
-            Ok(args) => format!("websocket {}", args.websocket_targets.join(" ")),
         }
     }
 

@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use loadgen_core::clock::{Clock, Nanos};
 use loadgen_core::sink::Served;
-use loadgen_core::sink::statsd::{BackendSink, clean};
+use loadgen_core::sink::statsd::{BackendSink, Prefix, Unsent, clean};
 
-use super::Serving;
+use super::serving::{ServerError, Serving};
 use crate::args::ServerArgs;
-use crate::error::Error;
-use crate::settings;
-use crate::sinks::Statsd;
+use crate::settings::sinks;
+use crate::sinks::SinkError;
+use crate::sinks::statsd::Place;
 
 const SECOND: Nanos = 1_000_000_000;
 
 /// Sends the servers' metrics.
 #[derive(Debug)]
-pub(super) struct Reporter {
-    statsd: Statsd,
+pub(crate) struct Reporter {
+    place: Place,
+    prefix: Prefix,
     sink: BackendSink,
+    unsent: Unsent,
     clock: Clock,
     due: Nanos,
     named: bool,
@@ -30,17 +32,21 @@ impl Reporter {
     ///
     /// # Errors
     /// When that is nonsense, or a host without an address.
-    pub(super) fn open(args: &ServerArgs) -> Result<Option<Self>, Error> {
+    pub(crate) fn open(args: &ServerArgs) -> Result<Option<Self>, ServerError> {
         let variable = |name: &str| std::env::var_os(name);
-        let Some(target) = settings::statsd(args.statsd.as_ref(), variable)? else {
+        let Some(target) = sinks::statsd(args.statsd.as_ref(), variable)? else {
             return Ok(None);
         };
         let prefix = args.statsd_prefix.clone().unwrap_or_default();
-        let mut statsd = Statsd::look_up(&target, prefix)?;
+        let place = Place::look_up(&target)?;
         let clock = Clock::start();
+        let sink = BackendSink::new(&place.addresses[..], &prefix, clock);
+        let sink = sink.map_err(|source| SinkError::Names(source.into()))?;
         Ok(Some(Self {
-            sink: statsd.of_backends(clock)?,
-            statsd,
+            place,
+            prefix,
+            unsent: sink.unsent(),
+            sink,
             clock,
             due: SECOND,
             named: args.id.is_some(),
@@ -48,11 +54,11 @@ impl Reporter {
     }
 
     /// Where metrics go, and under which names.
-    pub(super) fn notice(&self, serving: &[Serving]) -> String {
+    pub(crate) fn notice(&self, serving: &[Serving]) -> String {
         let ids: BTreeSet<_> = serving.iter().map(|it| clean(it.server.id())).collect();
         let names = ids
             .into_iter()
-            .map(|id| format!("{}.backend.{id}.*", self.statsd.prefix()));
+            .map(|id| format!("{}.backend.{id}.*", self.prefix));
         let hint = if self.named {
             ""
         } else {
@@ -60,27 +66,27 @@ impl Reporter {
         };
         format!(
             "metrics go to StatsD at {} as {}{hint}",
-            self.statsd.said(),
+            self.place.said,
             names.collect::<Vec<_>>().join(" and ")
         )
     }
 
     /// How long until the next report.
-    pub(super) fn due_in(&self) -> Duration {
+    pub(crate) fn due_in(&self) -> Duration {
         Duration::from_nanos(self.due.saturating_sub(self.clock.now()))
     }
 
     /// Sends how the servers stand.
-    pub(super) fn report(&mut self, serving: &[Serving]) {
+    pub(crate) fn report(&mut self, serving: &[Serving]) {
         self.sink.tell(&served(serving));
         // Seconds that were missed, for a process that stood still, are not made up for.
         self.due = (self.clock.now() / SECOND + 1) * SECOND;
     }
 
     /// Sends the last of it, and says what did not get there.
-    pub(super) fn finish(mut self, serving: &[Serving]) -> Option<String> {
+    pub(crate) fn finish(mut self, serving: &[Serving]) -> Option<String> {
         self.sink.finish(&served(serving));
-        self.statsd.complaint()
+        self.place.complaint(&self.unsent)
     }
 }
 

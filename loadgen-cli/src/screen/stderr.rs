@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::screen;
+use super::drawing;
 
 /// How long what was said is waited for before something that must come after it, once until somebody
 /// reads again.
@@ -70,7 +70,7 @@ impl Waiting {
     fn next(&mut self, is_drawn: &mut bool) -> Option<String> {
         if let Some(line) = self.lines.pop_front() {
             return Some(match std::mem::take(is_drawn) {
-                true => screen::noting(&line),
+                true => drawing::noting(&line),
                 false => format!("{line}\n"),
             });
         }
@@ -80,7 +80,7 @@ impl Waiting {
                 Some(picture)
             }
             Picture::Gone => Some(match std::mem::take(is_drawn) {
-                true => screen::redrawing(&[]),
+                true => drawing::redrawing(&[]),
                 false => String::new(),
             }),
         }
@@ -214,7 +214,7 @@ mod tests {
         writer.put(|waiting| waiting.picture = Some(Picture::Gone));
         writer.flush(Duration::from_secs(60));
         let all: String = taken.try_iter().collect();
-        assert_eq!(all, format!("picture{}", screen::noting("line")));
+        assert_eq!(all, format!("picture{}", drawing::noting("line")));
     }
 
     /// It is waited for once.

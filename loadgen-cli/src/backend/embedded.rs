@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use loadgen_core::scenario::{Protocol, Target};
 
-use crate::commands::serve::Listening;
-use crate::sinks::Statsd;
+use super::listening::Listening;
+use crate::protocols;
+use crate::settings::sinks::StatsdSettings;
+use crate::sinks::statsd::said;
 
 /// The longest it may take to listen.
 const START: Duration = Duration::from_secs(10);
@@ -33,6 +35,9 @@ pub(crate) enum EmbeddedError {
     /// It started and did not come to listen.
     #[error("failed to start the embedded backend: {0}")]
     Silent(String),
+    /// It was gone before the load was over.
+    #[error("the embedded backend ended before the load did ({0})")]
+    Ended(ExitStatus),
 }
 
 /// The embedded backend at work. Dropping it ends it.
@@ -57,9 +62,9 @@ impl Embedded {
     pub(crate) fn start(
         protocols: &[Protocol],
         threads: usize,
-        statsd: Option<&Statsd>,
+        statsd: Option<&StatsdSettings>,
     ) -> Result<Self, EmbeddedError> {
-        let threads = (threads / protocols.len().max(1)).max(1);
+        let threads = (threads / served(protocols).len()).max(1);
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(serve(protocols))
@@ -93,9 +98,11 @@ impl Embedded {
             lines,
             addresses: Vec::new(),
         };
-        for protocol in protocols {
-            let address = this.listening(*protocol)?;
-            this.addresses.push((*protocol, address));
+        for protocol in served(protocols) {
+            let address = this.listening(protocol)?;
+            if protocols.contains(&protocol) {
+                this.addresses.push((protocol, address));
+            }
         }
         Ok(this)
     }
@@ -163,29 +170,41 @@ impl Drop for Embedded {
     }
 }
 
+/// The protocols that are served where these are needed: one alone, or all.
+fn served(needed: &[Protocol]) -> Vec<Protocol> {
+    match needed {
+        [one] => vec![*one],
+        _ => protocols::ALL.map(|it| it.protocol).to_vec(),
+    }
+}
+
 /// The command that serves these protocols on free ports.
-fn serve(protocols: &[Protocol]) -> Vec<&str> {
+fn serve(needed: &[Protocol]) -> Vec<String> {
     const ANY: &str = "127.0.0.1:0";
-    match protocols {
-        [one] => vec!["serve", one.as_str(), "--address", ANY],
-        _ => vec![
-            "serve",
-            "all",
-            "--grpc-address",
-            ANY,
-            "--websocket-address",
-            ANY,
-        ],
+    match needed {
+        [one] => ["serve", one.as_str(), "--address", ANY]
+            .map(str::to_owned)
+            .to_vec(),
+        _ => {
+            let addresses = protocols::ALL.into_iter();
+            let addresses =
+                addresses.flat_map(|it| [format!("--{}", it.address_flag), ANY.to_owned()]);
+            ["serve", "all"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(addresses)
+                .collect()
+        }
     }
 }
 
 /// The flags that send metrics where the run's go.
-fn metrics(statsd: &Statsd) -> [String; 4] {
+fn metrics(statsd: &StatsdSettings) -> [String; 4] {
     [
         "--statsd".to_owned(),
-        statsd.said().to_owned(),
+        said(&statsd.target),
         "--statsd-prefix".to_owned(),
-        statsd.prefix().to_string(),
+        statsd.prefix.to_string(),
     ]
 }
 

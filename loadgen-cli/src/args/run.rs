@@ -1,0 +1,198 @@
+//! Flags of `loadgen run`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use loadgen_core::pacer::Pacing;
+use loadgen_core::scenario::Target;
+use loadgen_core::sink::post::Url;
+use loadgen_core::sink::statsd::Prefix;
+use loadgen_core::units::Rate;
+
+use super::choice::{ProtocolChoice, TargetChoice};
+use super::each::TargetFlags;
+use super::values::{
+    MOST_WORKERS, TagList, count, duration, output_spec, pacing, prefix, rate, scrape_address,
+    seed, statsd, tags, target, url,
+};
+use crate::output::Spec;
+use crate::protocols;
+
+/// Where Prometheus scrapes unless told.
+const PROMETHEUS_ADDRESS: &str = "127.0.0.1:9464";
+/// The most iterations of a run, as in scenario files.
+const MOST_REQUESTS: u64 = 1_000_000_000_000_000;
+/// The most users, as in scenario files.
+const MOST_USERS: u64 = 1_000_000;
+/// The most connections, as in scenario files.
+const MOST_CONNECTIONS: u64 = 65_535;
+
+/// Flags of `loadgen run`.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("suite").args(["file", "config"]),
+    after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
+    to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
+    loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT without --otlp,\n\
+    GRAPHITE_URL where marks go without --graphite.\n\
+    NO_COLOR turns colour off."
+)]
+pub(crate) struct RunArgs {
+    /// Scenario file instead of the shipped scenarios, or `-` for standard input; without --scenario all of it runs
+    #[arg(value_name = "FILE", help_heading = "What to run")]
+    pub(crate) file: Option<PathBuf>,
+    /// Scenario to run; may be given several times, and they run together
+    #[arg(
+        short,
+        long = "scenario",
+        value_name = "NAME",
+        help_heading = "What to run"
+    )]
+    pub(crate) scenarios: Vec<String>,
+    /// The same as FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "file",
+        help_heading = "What to run"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Profile of the scenario file to apply
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "suite",
+        help_heading = "What to run"
+    )]
+    pub(crate) profile: Option<String>,
+    /// Only scenarios that speak this protocol; `both` is all [default: all]
+    #[arg(
+        long,
+        value_name = "PROTOCOL",
+        value_enum,
+        help_heading = "What to run"
+    )]
+    pub(crate) protocol: Option<ProtocolChoice>,
+
+    /// Iterations in all; with `--duration`, whichever comes first ends the load
+    #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) requests: Option<u64>,
+    /// Users at a time
+    #[arg(short, long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) concurrency: Option<u64>,
+    /// How long to run, like `30s` or `5m`; without `--requests` it takes the place of a number of iterations
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) duration: Option<Duration>,
+    /// Start iterations at this rate whatever the service does, like `500/s` or `500`
+    #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) rate: Option<Rate>,
+    /// gRPC connections over all workers; a WebSocket user has connections of its own
+    #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) connections: Option<u64>,
+    /// Longest time an iteration may take, like `2s`
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Where to send, `host:port` or a URL; repeatable, or with commas. A protocol is taken as `--protocol`
+    #[arg(long = "target", value_name = "TARGET", value_parser = target, help_heading = "Where to send")]
+    pub(crate) targets: Vec<TargetChoice>,
+    /// Where to send each protocol.
+    #[command(flatten)]
+    pub(crate) each_target: TargetFlags,
+    /// PEM file of the authorities to trust instead of the system's; turns TLS on
+    #[arg(long, value_name = "FILE", help_heading = "Where to send")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Name that the server's certificate must carry instead of the target's host; turns TLS on
+    #[arg(long, value_name = "NAME", help_heading = "Where to send")]
+    pub(crate) tls_server_name: Option<String>,
+    /// Accept any certificate; turns TLS on
+    #[arg(long, help_heading = "Where to send")]
+    pub(crate) insecure_skip_verify: bool,
+
+    /// Worker threads [default: the smaller of cores and users; half the cores with the embedded backend]
+    #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true, help_heading = "Generator")]
+    pub(crate) workers: Option<u64>,
+    /// Seed of every random choice
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = seed,
+        allow_negative_numbers = true,
+        help_heading = "Generator"
+    )]
+    pub(crate) seed: u64,
+    /// How open models wait for what is due: `exact`, asleep, or `busy=TIME`, awake for the last TIME, 1us to 1ms, 50us where none is given. It takes processor time for a start lag of microseconds; nothing changes for closed models
+    #[arg(long, value_name = "exact|busy[=TIME]", default_value_t = Pacing::EXACT, value_parser = pacing, help_heading = "Generator")]
+    pub(crate) pacing: Pacing,
+
+    /// Print errors only
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Print the result document on stdout instead of the summary
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Also write the result to a file; KIND is `json`. May be given several times
+    #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append, help_heading = "Output")]
+    pub(crate) outputs: Vec<Spec>,
+    /// Send metrics to StatsD once a second, `host:port`
+    #[arg(long, value_name = "HOST:PORT", value_parser = statsd, help_heading = "Output")]
+    pub(crate) statsd: Option<Target>,
+    /// What the names of metrics begin with [default: loadgen]
+    #[arg(long, value_name = "NAME", value_parser = prefix, help_heading = "Output")]
+    pub(crate) statsd_prefix: Option<Prefix>,
+    /// Send StatsD the scenarios' tags, and these, with every metric
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = tags, num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Output")]
+    pub(crate) statsd_tags: Option<TagList>,
+    /// Show metrics to Prometheus at /metrics of this address [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "HOST:PORT", value_parser = scrape_address, num_args = 0..=1, require_equals = true, default_missing_value = PROMETHEUS_ADDRESS, help_heading = "Output")]
+    pub(crate) prometheus: Option<String>,
+    /// After the run, wait so long at most until Prometheus has scraped the last figures
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "prometheus", allow_hyphen_values = true, help_heading = "Output")]
+    pub(crate) prometheus_wait: Option<Duration>,
+    /// Post metrics as OTLP over HTTP once a second; without a path, to /v1/metrics
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Output")]
+    pub(crate) otlp: Option<Url>,
+    /// Mark in this Graphite where the run starts and where it ends
+    #[arg(long, value_name = "URL", value_parser = url, help_heading = "Output")]
+    pub(crate) graphite: Option<Url>,
+    /// Exit with 100 when the run is invalid, whatever the thresholds say
+    #[arg(long, help_heading = "Output")]
+    pub(crate) strict: bool,
+}
+
+impl RunArgs {
+    /// The scenario file, however it was given.
+    pub(crate) fn suite_file(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.config.as_deref())
+    }
+
+    /// The protocol asked for, however it was.
+    pub(crate) fn chosen_protocol(&self) -> Option<ProtocolChoice> {
+        let named = self.targets.iter().find_map(|it| match it {
+            TargetChoice::Protocol(choice) => Some(*choice),
+            TargetChoice::At(_) => None,
+        });
+        self.protocol
+            .or(named)
+            .or_else(|| self.protocol_of_schemes())
+    }
+
+    /// The protocol that the addresses of `--target` are of, where all say so by their schemes.
+    fn protocol_of_schemes(&self) -> Option<ProtocolChoice> {
+        let addresses = self.targets.iter().filter_map(|it| match it {
+            TargetChoice::At(targets) => Some(targets.split(',')),
+            TargetChoice::Protocol(_) => None,
+        });
+        let mut schemes = addresses.flatten().map(|target| {
+            let (scheme, _) = target.trim().split_once("://")?;
+            let row = protocols::of_scheme(scheme)?;
+            Some(ProtocolChoice::Only(row.protocol))
+        });
+        let first = schemes.next()??;
+        schemes.all(|it| it == Some(first)).then_some(first)
+    }
+}

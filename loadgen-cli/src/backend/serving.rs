@@ -1,0 +1,116 @@
+//! Reference servers in this process.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use loadgen_backends::{
+    Code, ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
+};
+use loadgen_core::scenario::Protocol;
+
+use crate::args::{FaultArgs, ServerArgs};
+use crate::protocols;
+use crate::settings::EnvError;
+use crate::sinks::SinkError;
+
+/// Why reference servers could not do their work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ServerError {
+    /// They could not be started.
+    #[error("failed to serve: {0}")]
+    Serve(ServeError),
+    /// An address to listen on that is none.
+    #[error("failed to serve: cannot listen on {address}: {reason}")]
+    Resolve {
+        /// As it was given.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A variable of the environment that says where metrics go.
+    #[error(transparent)]
+    Environment(#[from] EnvError),
+    /// Where metrics were to go.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// Standard input, whose end is to be theirs.
+    #[error("failed to watch standard input: {0}")]
+    Stdin(io::Error),
+}
+
+/// A server at work, and what it speaks.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    /// What it speaks.
+    pub(crate) protocol: Protocol,
+    /// The server.
+    pub(crate) server: Arc<RunningServer>,
+}
+
+/// Starts the server of a protocol. `error_code` is the status of errors on purpose, where it speaks of
+/// such; it counts what it does if it is to `measure`.
+///
+/// # Errors
+/// When the address is none, or the server cannot start on it.
+pub(crate) fn start(
+    protocol: Protocol,
+    address: &str,
+    args: &ServerArgs,
+    error_code: Code,
+    measure: bool,
+) -> Result<Serving, ServerError> {
+    let config = ServerConfig {
+        id: args.id.clone(),
+        tls: tls(args),
+        threads: args.threads.and_then(|it| usize::try_from(it).ok()),
+        measure,
+        faults: faults(&args.faults, error_code),
+        ..ServerConfig::new(resolve(address)?)
+    };
+    let row = protocols::of(protocol).expect("every protocol has a row");
+    let server = (row.serve)(config).map_err(ServerError::Serve)?;
+    Ok(Serving {
+        protocol,
+        server: Arc::new(server),
+    })
+}
+
+fn resolve(address: &str) -> Result<SocketAddr, ServerError> {
+    let unresolved = |reason: String| ServerError::Resolve {
+        address: address.to_owned(),
+        reason,
+    };
+    let mut addresses = address
+        .to_socket_addrs()
+        .map_err(|error| unresolved(error.to_string()))?;
+    addresses
+        .next()
+        .ok_or_else(|| unresolved("the name has no address".to_owned()))
+}
+
+fn tls(args: &ServerArgs) -> Option<TlsFiles> {
+    let (certificate, key) = args.tls_cert.as_ref().zip(args.tls_key.as_ref())?;
+    Some(TlsFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    })
+}
+
+fn faults(args: &FaultArgs, error_code: Code) -> Faults {
+    Faults {
+        delay: args.delay,
+        stall: args.stall.map(|duration| Stall {
+            rate: args.stall_rate,
+            duration,
+        }),
+        error: args.error_rate.map(|rate| ErrorFault {
+            rate,
+            code: error_code,
+        }),
+        refuse: args.refuse_rate.unwrap_or_default(),
+        cut_after: args.cut_after,
+        throttle: args.throttle,
+    }
+}

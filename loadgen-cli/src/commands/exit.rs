@@ -1,0 +1,105 @@
+//! The exit codes, all of them. `docs/src/command-line.md` repeats this table.
+
+use std::process::{self, ExitCode};
+
+use loadgen_backends::ServeError;
+
+use crate::backend::ServerError;
+use crate::error::Error;
+use crate::output;
+use crate::run::RunError;
+use crate::settings::SettingsError;
+use crate::sinks::SinkError;
+
+/// What the process says to whoever started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// All went well; a run passed. Help and version too.
+    Pass = 0,
+    /// Something unexpected: the system refused something, a result could not be written, a
+    /// workload panicked.
+    Unexpected = 1,
+    /// Wrong usage: flags, environment, output paths, or more connections than files or
+    /// local ports allow, or more memory than there is.
+    Usage = 2,
+    /// A threshold or expectation failed.
+    Threshold = 99,
+    /// The run is invalid and `--strict` was given.
+    Invalid = 100,
+    /// No target could be reached.
+    Unreachable = 101,
+    /// A scenario is invalid, unknown, or its file cannot be read.
+    Scenario = 104,
+    /// Stopped by a signal; the report covers what ran.
+    Stopped = 105,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<&Error> for Exit {
+    /// The exit code that says what kind of error this is.
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Load(_) | Error::Check { .. } => Self::Scenario,
+            Error::Settings(error) => of_settings(error),
+            Error::Run(error) => of_run(error),
+            Error::Server(error) => of_server(error),
+            Error::Print(_) | Error::Signals(_) => Self::Unexpected,
+        }
+    }
+}
+
+fn of_settings(error: &SettingsError) -> Exit {
+    match error {
+        SettingsError::Select(_) => Exit::Scenario,
+        _ => Exit::Usage,
+    }
+}
+
+fn of_sink(error: &SinkError) -> Exit {
+    match error {
+        SinkError::Names(_) => Exit::Scenario,
+        _ => Exit::Usage,
+    }
+}
+
+fn of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::Pacing(_)
+        | RunError::Limit(_)
+        | RunError::Ports(_)
+        | RunError::Memory(_)
+        | RunError::Output(_) => Exit::Usage,
+        RunError::Sink(error) => of_sink(error),
+        RunError::Assemble(_) => Exit::Scenario,
+        RunError::Unreachable(_) => Exit::Unreachable,
+        RunError::StoppedEarly => Exit::Stopped,
+        RunError::Embedded(_)
+        | RunError::Engine(_)
+        | RunError::Panicked(_)
+        | RunError::Print(_)
+        | RunError::WriteOutput(_) => Exit::Unexpected,
+    }
+}
+
+/// The system's doing, or what was asked for.
+fn of_server(error: &ServerError) -> Exit {
+    match error {
+        ServerError::Serve(ServeError::Worker { .. }) | ServerError::Stdin(_) => Exit::Unexpected,
+        ServerError::Sink(error) => of_sink(error),
+        ServerError::Serve(_) | ServerError::Environment(_) | ServerError::Resolve { .. } => {
+            Exit::Usage
+        }
+    }
+}
+
+/// Ends the process without another word, and leaves no file that was under way.
+pub(crate) fn stop_at_once() -> ! {
+    output::remove_unfinished();
+    process::exit(i32::from(Exit::Stopped as u8));
+}

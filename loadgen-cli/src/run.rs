@@ -1,0 +1,64 @@
+//! A run's whole life, once it is settled.
+
+mod conclude;
+mod error;
+mod execute;
+mod prepare;
+
+use std::time::SystemTime;
+
+use loadgen_core::report::{self, Document};
+use loadgen_core::sink::RunInfo;
+
+use crate::screen::Screen;
+use crate::settings::RunSettings;
+use crate::signals::Listener;
+use crate::sinks::{About, End, Sinks};
+
+pub(crate) use self::error::RunError;
+
+/// A run that was measured and told of.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its result.
+    pub(crate) document: Document,
+    /// Whether a signal had stopped it.
+    pub(crate) stopped: bool,
+}
+
+/// Carries a run out and tells what came of it.
+///
+/// # Errors
+/// Why nothing could be measured, or not be told.
+pub(crate) fn run(
+    mut settings: RunSettings,
+    signals: &Listener,
+    screen: &Screen,
+) -> Result<Ran, RunError> {
+    let warnings = prepare::machine(&settings)?;
+    let info = RunInfo::new(
+        report::new_run_id(SystemTime::now()),
+        env!("CARGO_PKG_VERSION"),
+    );
+    let names = loadgen_core::names(&settings.plan);
+    let about = About {
+        names: &names,
+        run: &info,
+    };
+    let mut sinks = Sinks::open(&settings.sinks, about)?;
+    let outputs = prepare::outputs(&settings.outputs)?;
+    let backend = prepare::backend(&mut settings, screen)?;
+    prepare::announce(&settings, &sinks, &warnings, screen);
+    let executed = execute::execute(&settings, &mut sinks, signals, screen);
+    let mut backend = conclude::end(backend, signals);
+    let record = conclude::measured(executed, &mut backend)?;
+    let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
+    let document = conclude::document(&settings, info, &record, sinks.conclude(screen));
+    backend.say(screen);
+    sinks.judged(&document);
+    let told = conclude::tell(&document, outputs, settings.json, screen);
+    sinks.finish(&End::now(screen, &is_told_to_end));
+    told?;
+    conclude::whole(&record, backend)?;
+    Ok(Ran { document, stopped })
+}

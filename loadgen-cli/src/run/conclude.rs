@@ -1,0 +1,148 @@
+//! After the load: what came of it, written, shown, and passed on.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use loadgen_core::record::RunRecord;
+use loadgen_core::report::{self, Delivery, Document, Status, TextOptions};
+use loadgen_core::sink::RunInfo;
+
+use super::error::RunError;
+use crate::backend::{Embedded, EmbeddedError};
+use crate::output::{self, Kind, Pending};
+use crate::screen::{self, Screen};
+use crate::settings::RunSettings;
+use crate::signals::Listener;
+use crate::{paint, terminal};
+
+/// The embedded backend, ended.
+pub(super) struct Ended {
+    /// How it ended before it was told to, if it did.
+    lost: Option<EmbeddedError>,
+    /// What it had to say.
+    said: Vec<String>,
+}
+
+/// Ends the embedded backend.
+pub(super) fn end(backend: Option<Embedded>, signals: &Listener) -> Ended {
+    let Some(mut backend) = backend else {
+        return Ended {
+            lost: None,
+            said: Vec::new(),
+        };
+    };
+    // What ends this process may end its children, too, and is then what happened.
+    let lost = backend.ended().filter(|_| !signals.any());
+    Ended {
+        lost: lost.map(EmbeddedError::Ended),
+        said: backend.end(),
+    }
+}
+
+/// What was measured; where nothing was and the backend was lost, that is why.
+pub(super) fn measured(
+    executed: Result<RunRecord, RunError>,
+    backend: &mut Ended,
+) -> Result<RunRecord, RunError> {
+    executed.map_err(|error| backend.lost.take().map_or(error, RunError::Embedded))
+}
+
+impl Ended {
+    /// Says what the backend had to say.
+    pub(super) fn say(&self, screen: &Screen) {
+        for complaint in &self.said {
+            screen.say(&format!("{complaint} (the embedded backend's)"));
+        }
+    }
+}
+
+/// Makes sure that what was told is the whole.
+///
+/// # Errors
+/// When a workload panicked, or the backend was lost on the way.
+pub(super) fn whole(record: &RunRecord, backend: Ended) -> Result<(), RunError> {
+    if let Some(panic) = &record.panic {
+        return Err(RunError::Panicked(panic.clone()));
+    }
+    backend.lost.map_or(Ok(()), |lost| Err(lost.into()))
+}
+
+/// From here on a signal stops no load: it ends the wait for a scrape. Tells whether one has stopped the
+/// load, and whether one has come since.
+pub(super) fn no_more_to_stop(signals: &Listener) -> (bool, impl Fn() -> bool + use<>) {
+    let stopped = signals.any();
+    let came = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&came);
+    signals.react(move |_| heard.store(true, Ordering::Relaxed));
+    // Those that ended the load are no reason not to show what it came to.
+    came.store(false, Ordering::Relaxed);
+    (stopped, move || came.load(Ordering::Relaxed))
+}
+
+/// The result document.
+pub(super) fn document(
+    settings: &RunSettings,
+    info: RunInfo,
+    record: &RunRecord,
+    sinks: Vec<Delivery>,
+) -> Document {
+    let mut context = report::Context::of(&settings.plan);
+    context.run_id = info.id;
+    context.version = info.version;
+    context.sinks = sinks;
+    report::build(record, context)
+}
+
+/// Writes the files, and prints the summary or the document, each also when something of the others fails.
+///
+/// # Errors
+/// For what could not be printed or written.
+pub(super) fn tell(
+    document: &Document,
+    outputs: Vec<Pending>,
+    json: bool,
+    screen: &Screen,
+) -> Result<(), RunError> {
+    let written = write(outputs, document);
+    print(json, document, screen)?;
+    written
+}
+
+/// Writes every file, also when one of them fails.
+fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), RunError> {
+    let mut result = Ok(());
+    for output in outputs {
+        let content = match output.kind() {
+            Kind::Json => output::json(document),
+        };
+        if let Err(error) = output.write(&content) {
+            result = Err(RunError::WriteOutput(error));
+        }
+    }
+    result
+}
+
+/// Prints the summary or the document.
+fn print(json: bool, document: &Document, screen: &Screen) -> Result<(), RunError> {
+    if json {
+        output::print_whole(&output::json(document))?;
+    } else if !screen.is_quiet() {
+        output::print(&document.text(look()))?;
+    }
+    if json && !screen.is_quiet() && document.verdict.status == Status::Invalid {
+        for reason in &document.verdict.reasons {
+            screen::note(format_args!("WARNING: the run is invalid: {reason}"));
+        }
+    }
+    Ok(())
+}
+
+/// How the summary is to look on stdout: a screen has little room, a file has all that it takes.
+fn look() -> TextOptions {
+    TextOptions {
+        width: terminal::columns_of_stdout(),
+        paint: paint::for_stdout(),
+        example_lines: io::stdout().is_terminal().then_some(3),
+    }
+}

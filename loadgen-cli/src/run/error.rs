@@ -1,0 +1,59 @@
+//! Why a run could not be measured, or not be told of.
+
+use loadgen_core::AssembleError;
+use loadgen_core::engine;
+use loadgen_core::pacer::RealTimeError;
+
+use crate::backend::EmbeddedError;
+use crate::doctor::{MemoryError, PortError};
+use crate::limits::LimitError;
+use crate::output::{OutputError, PrintError};
+use crate::sinks::SinkError;
+
+/// Why a run could not be measured, or not be told of.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum RunError {
+    /// A pacing that does not go together with how this process is scheduled.
+    #[error(transparent)]
+    Pacing(#[from] RealTimeError),
+    /// The open-file limit.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The local ports.
+    #[error(transparent)]
+    Ports(#[from] PortError),
+    /// The memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// Where metrics or marks were to go, or be scraped.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A path that a result cannot be written to.
+    #[error(transparent)]
+    Output(OutputError),
+    /// The embedded backend.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// A plan could not be turned into a run: a method or file that it names is not there.
+    #[error("failed to prepare the run: {0}")]
+    Assemble(AssembleError),
+    /// The engine could not start.
+    #[error("failed to start the run: {0}")]
+    Engine(engine::RunError),
+    /// No target could be reached.
+    #[error("no target could be reached: {0}")]
+    Unreachable(String),
+    /// A signal came before anything was measured.
+    #[error("stopped before the load began; nothing was measured")]
+    StoppedEarly,
+    /// A workload panicked; what it had measured has been told.
+    #[error("a workload panicked: {0}")]
+    Panicked(String),
+    /// Standard output.
+    #[error(transparent)]
+    Print(#[from] PrintError),
+    /// A result that could not be written although its path was ready.
+    #[error(transparent)]
+    WriteOutput(OutputError),
+}

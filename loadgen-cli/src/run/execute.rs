@@ -1,0 +1,110 @@
+//! The load itself, with its view and its way out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use loadgen_core::engine::{self, Event, Run, Stopper};
+use loadgen_core::record::RunRecord;
+
+use super::error::RunError;
+use crate::human;
+use crate::screen::Screen;
+use crate::screen::live::Live;
+use crate::settings::RunSettings;
+use crate::signals::Listener;
+use crate::sinks::Sinks;
+
+/// Carries the run out, with its view and its way out.
+pub(super) fn execute(
+    settings: &RunSettings,
+    sinks: &mut Sinks,
+    signals: &Listener,
+    screen: &Screen,
+) -> Result<RunRecord, RunError> {
+    let mut run = sinks.listen(assemble(settings)?, screen);
+    if !screen.is_quiet() {
+        let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
+        run = run.listen(move |event: &Event<'_>| live.hear(event));
+    }
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
+    run = run.listen(move |event: &Event<'_>| {
+        if let Event::Connected = event {
+            begins.store(true, Ordering::Relaxed);
+        }
+    });
+    let scenarios = settings.plan.scenarios.iter();
+    let grace = scenarios.map(|it| it.graceful_stop).max();
+    let grace = grace.unwrap_or_default();
+    let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
+    stop_on_signal(signals, run.stopper(), notice, screen.clone());
+    run.execute().map_err(|error| match error {
+        engine::RunError::Unreachable { .. } => RunError::Unreachable(error.to_string()),
+        engine::RunError::StoppedEarly => RunError::StoppedEarly,
+        other => RunError::Engine(other),
+    })
+}
+
+fn assemble(settings: &RunSettings) -> Result<Run, RunError> {
+    loadgen_core::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
+        if error.is_unreachable() {
+            RunError::Unreachable(error.to_string())
+        } else {
+            RunError::Assemble(error)
+        }
+    })
+}
+
+/// The first signal drains, and `notice` says what that means; the second cuts off; the third ends the
+/// process without a report.
+fn stop_on_signal(
+    signals: &Listener,
+    stopper: Stopper,
+    notice: impl Fn() -> String + Send + 'static,
+    screen: Screen,
+) {
+    signals.react(move |count| {
+        let said = match count {
+            1 => {
+                let notice = notice();
+                stopper.drain();
+                notice
+            }
+            _ => {
+                stopper.abort();
+                "stopping at once".to_owned()
+            }
+        };
+        screen.say(&said);
+    });
+}
+
+/// What is said at the first signal. There is no grace while the load has not begun.
+fn stopping(grace: Option<Duration>) -> String {
+    let Some(grace) = grace else {
+        return "stopping: connecting is under way and no load has begun; nothing is waited for"
+            .to_owned();
+    };
+    if grace.is_zero() {
+        return "stopping: what is under way is cut off".to_owned();
+    }
+    format!(
+        "stopping: what is under way may finish within {}; once more to cut it off and report",
+        human::duration(grace)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(Some(30) => "stopping: what is under way may finish within 30 s; once more to cut it off and report")]
+    #[test_case(Some(0) => "stopping: what is under way is cut off"; "no grace")]
+    #[test_case(None => "stopping: connecting is under way and no load has begun; nothing is waited for"; "connecting")]
+    fn says_how_long_it_waits(seconds: Option<u64>) -> String {
+        stopping(seconds.map(Duration::from_secs))
+    }
+}

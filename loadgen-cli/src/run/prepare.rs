@@ -1,0 +1,95 @@
+//! Before the load: whether the machine has what it takes, and what has to be there.
+
+use std::collections::BTreeSet;
+use std::net::ToSocketAddrs;
+
+use super::error::RunError;
+use crate::backend::Embedded;
+use crate::doctor::{self, Facts, Needs, Ports};
+use crate::limits;
+use crate::output::{Pending, Spec};
+use crate::screen::{self, Screen};
+use crate::settings::RunSettings;
+use crate::sinks::Sinks;
+
+/// Makes sure that this machine can do it. Returns what a person should know of it all the same.
+///
+/// # Errors
+/// For what it has too little of.
+pub(super) fn machine(settings: &RunSettings) -> Result<Vec<String>, RunError> {
+    settings.options.pacing.check()?;
+    limits::raise();
+    let facts = Facts::of_this_machine();
+    let needs = needs(settings, facts.ports.as_ref())?;
+    needs.memory.check(facts.memory.as_ref())?;
+    Ok(doctor::warnings(&facts, &needs))
+}
+
+/// What the run needs of this machine, and whether it can have the files and ports for it.
+fn needs(settings: &RunSettings, ports: Option<&Ports>) -> Result<Needs, RunError> {
+    let scenarios = &settings.plan.scenarios;
+    let workers = loadgen_core::workers(&settings.plan, &settings.options);
+    let needs = Needs::of(scenarios, workers, |_| 1);
+    limits::check(needs.connections, needs.workers)?;
+    if needs.check_ports(ports).is_ok() {
+        return Ok(needs);
+    }
+    // Only now it matters that a name may have several addresses: looking it up takes time.
+    let needs = Needs::of(scenarios, workers, |target| {
+        let found = (target.host.as_str(), target.port).to_socket_addrs();
+        found.map_or(1, |addresses| addresses.count() as u64)
+    });
+    needs.check_ports(ports)?;
+    Ok(needs)
+}
+
+/// Makes the files of results ready.
+///
+/// # Errors
+/// For a path that cannot be written to.
+pub(super) fn outputs(specs: &[Spec]) -> Result<Vec<Pending>, RunError> {
+    let opened = specs.iter().map(Pending::open);
+    opened.collect::<Result<_, _>>().map_err(RunError::Output)
+}
+
+/// Starts the embedded backend where a scenario needs it, and aims at it.
+///
+/// # Errors
+/// When it does not come up.
+pub(super) fn backend(
+    settings: &mut RunSettings,
+    screen: &Screen,
+) -> Result<Option<Embedded>, RunError> {
+    if settings.embedded.is_empty() {
+        return Ok(None);
+    }
+    // The cores that the workers leave; both halves are at least one.
+    let threads = (settings.cores - settings.cores / 2).max(1);
+    let statsd = settings.sinks.statsd.as_ref();
+    let backend = Embedded::start(&settings.embedded, threads, statsd)?;
+    let protocols = settings.plan.scenarios.iter().map(|it| it.protocol());
+    let several = protocols.collect::<BTreeSet<_>>().len() > 1;
+    screen.say(&backend.notice(several));
+    for (protocol, target) in backend.targets() {
+        settings.aim_at_embedded(protocol, &target);
+    }
+    Ok(Some(backend))
+}
+
+/// Says what a person should know before the load.
+pub(super) fn announce(
+    settings: &RunSettings,
+    sinks: &Sinks,
+    warnings: &[String],
+    screen: &Screen,
+) {
+    for warning in &settings.warnings {
+        screen::note(warning);
+    }
+    for notice in settings.notices.iter().chain(&sinks.notices()) {
+        screen.say(notice);
+    }
+    for warning in warnings {
+        screen.say(&format!("WARNING: {warning}"));
+    }
+}

@@ -20,15 +20,20 @@ pub(crate) fn of_stderr() -> (usize, usize) {
 
 /// Columns for what is printed to standard output: the terminal's, else what `COLUMNS` says, else 80.
 pub(crate) fn columns_of_stdout() -> usize {
+    known_columns_of_stdout().unwrap_or(USUAL.0)
+}
+
+/// The same, where terminal or `COLUMNS` say so: what is read by programs, too, is else left as it is.
+pub(crate) fn known_columns_of_stdout() -> Option<usize> {
     let columns = of(io::stdout()).map(|(columns, _)| columns);
     columns_for(columns, std::env::var_os("COLUMNS"))
 }
 
-fn columns_for(terminal: Option<usize>, variable: Option<OsString>) -> usize {
+fn columns_for(terminal: Option<usize>, variable: Option<OsString>) -> Option<usize> {
     // The terminal first: shells keep the variable up to date for themselves only.
     let told = || variable?.to_str()?.parse().ok().filter(|it| *it > 0);
-    let columns = terminal.or_else(told).unwrap_or(USUAL.0);
-    columns.clamp(LEAST_COLUMNS, MOST_COLUMNS)
+    let columns = terminal.or_else(told)?;
+    Some(columns.clamp(LEAST_COLUMNS, MOST_COLUMNS))
 }
 
 fn of(stream: impl AsFd) -> Option<(usize, usize)> {
@@ -43,15 +48,15 @@ mod tests {
 
     use super::*;
 
-    #[test_case(None, None => 80; "nothing is known")]
-    #[test_case(Some(132), None => 132; "a terminal")]
-    #[test_case(Some(132), Some("60") => 132; "a terminal goes first")]
-    #[test_case(None, Some("60") => 60; "the variable")]
-    #[test_case(None, Some("wide") => 80; "nonsense")]
-    #[test_case(None, Some("0") => 80; "none at all")]
-    #[test_case(Some(20), None => 40; "too narrow for a layout")]
-    #[test_case(Some(400), None => 200; "too wide to be read")]
-    fn columns(terminal: Option<usize>, variable: Option<&str>) -> usize {
+    #[test_case(None, None => None; "nothing is known")]
+    #[test_case(Some(132), None => Some(132); "a terminal")]
+    #[test_case(Some(132), Some("60") => Some(132); "a terminal goes first")]
+    #[test_case(None, Some("60") => Some(60); "the variable")]
+    #[test_case(None, Some("wide") => None; "nonsense")]
+    #[test_case(None, Some("0") => None; "none at all")]
+    #[test_case(Some(20), None => Some(40); "too narrow for a layout")]
+    #[test_case(Some(400), None => Some(200); "too wide to be read")]
+    fn columns(terminal: Option<usize>, variable: Option<&str>) -> Option<usize> {
         columns_for(terminal, variable.map(OsString::from))
     }
 }

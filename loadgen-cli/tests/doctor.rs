@@ -35,6 +35,16 @@ fn text_has_every_check_and_fits_a_terminal() {
     for line in said.stdout.lines().filter(|it| !it.contains("$ ")) {
         assert!(line.chars().count() < 80, "{line}");
     }
+    let narrow = loadgen(&["doctor"]).env("COLUMNS", "60").output();
+    let narrow = String::from_utf8(narrow.expect("loadgen starts").stdout).expect("UTF-8");
+    // Commands and lines of files are as long as they are.
+    let is_prose = |line: &&str| {
+        let is_line_of_file = line.starts_with("  ") && !line.starts_with("   ");
+        !is_line_of_file && !line.contains("$ ") && !line.contains("/etc/")
+    };
+    for line in narrow.lines().filter(is_prose) {
+        assert!(line.chars().count() < 60, "{line}");
+    }
 }
 
 #[test]

@@ -249,3 +249,15 @@ fn a_full_disk_is_an_error() {
         "{said:?}"
     );
 }
+
+/// It had one width, whatever the terminal's.
+#[test]
+fn list_fits_as_many_columns_as_it_is_told() {
+    for columns in ["60", "200"] {
+        let listed = loadgen(&["list"]).env("COLUMNS", columns).output();
+        let text = String::from_utf8(listed.expect("loadgen starts").stdout).expect("UTF-8");
+        let widths = text.lines().map(|line| line.chars().count());
+        let widest = widths.max().expect("lines");
+        assert!(widest <= columns.parse().expect("a number"), "{text}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::exit::Exit;
 use crate::args::DoctorArgs;
 use crate::error::Error;
-use crate::{doctor, output, paint};
+use crate::{doctor, output, paint, terminal};
 
 /// Says what this machine lets a load generator do. Whatever that is, the exit code is 0.
 ///
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
     output::print(&if args.json {
         output::json(&examination.json())
     } else {
-        examination.text(paint::for_stdout())
+        examination.text(paint::for_stdout(), terminal::columns_of_stdout())
     })?;
     Ok(Exit::Pass)
 }

@@ -6,7 +6,7 @@ use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 use super::exit::Exit;
 use crate::args::ListArgs;
 use crate::error::Error;
-use crate::{human, output, suite};
+use crate::{flow, human, output, suite, terminal};
 
 /// Prints the scenarios there are.
 ///
@@ -24,31 +24,49 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
         let spoken: Vec<ScenarioPlan> = spoken.cloned().collect();
         output::json(&scenario::to_json(&spoken))
     } else {
-        table(&suite, protocol)
+        table(&suite, protocol, terminal::known_columns_of_stdout())
     })?;
     Ok(Exit::Pass)
 }
 
-/// The scenarios as aligned columns: name, protocol, load in words, description.
-pub(crate) fn table(suite: &Suite, protocol: Option<&str>) -> String {
+/// The scenarios as aligned columns: name, protocol, load in words, description. Where it is known in how
+/// many columns they are to fit, a long description goes on in further lines, and where too little is left
+/// for that, what is said of a scenario stands below its name.
+pub(crate) fn table(suite: &Suite, protocol: Option<&str>, columns: Option<usize>) -> String {
     let heading = ["NAME", "PROTOCOL", "LOAD", "DESCRIPTION"].map(str::to_owned);
     let spoken = suite.scenarios().iter();
     let spoken = spoken.filter(|it| speaks(it.protocol().as_str(), protocol));
     let rows: Vec<[String; 4]> = std::iter::once(heading).chain(spoken.map(row)).collect();
     let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
+        let widths = rows.iter().map(|row| flow::columns(&row[column]));
         widths.max().unwrap_or_default()
     };
-    let (name, protocol, load) = (width(0), width(1), width(2));
-    rows.iter()
-        .map(|row| {
-            let line = format!(
-                "{:name$}  {:protocol$}  {:load$}  {}",
-                row[0], row[1], row[2], row[3]
-            );
-            format!("{}\n", line.trim_end())
-        })
-        .collect()
+    let [name, protocol, load, description] = [width(0), width(1), width(2), width(3)];
+    let before = name + protocol + load + 3 * GAP;
+    let columns = columns.unwrap_or(usize::MAX);
+    let fits = before.saturating_add(description.min(LEAST_DESCRIPTION)) <= columns;
+    let lines = rows.iter().flat_map(|row| {
+        let begin = [padded(&row[0], name), padded(&row[1], protocol)].concat();
+        if fits {
+            let begin = begin + &padded(&row[2], load);
+            return flow::hanging(&begin, before, &row[3], columns);
+        }
+        let below = row[2..].iter().filter(|text| !text.is_empty());
+        let below = below.flat_map(|text| flow::hanging("  ", GAP, text, columns));
+        let begin = begin.trim_end().to_owned();
+        std::iter::once(begin).chain(below).collect()
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+/// With less room a description is not worth a column.
+const LEAST_DESCRIPTION: usize = 20;
+
+fn padded(text: &str, width: usize) -> String {
+    let blanks = width.saturating_sub(flow::columns(text)) + GAP;
+    format!("{text}{}", " ".repeat(blanks))
 }
 
 fn speaks(word: &str, protocol: Option<&str>) -> bool {
@@ -156,12 +174,38 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let table = table(&scenario::shipped(), None);
+        let table = table(&scenario::shipped(), None, None);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
             lines[0].find("LOAD"),
             lines[1].find("500 iterations"),
             "{table}"
         );
+    }
+
+    /// It had one width, whatever the terminal's.
+    #[test_case(40)]
+    #[test_case(60)]
+    #[test_case(100)]
+    #[test_case(200)]
+    fn a_table_fits_the_terminal(columns: usize) {
+        let suite = scenario::shipped();
+        let table = table(&suite, None, Some(columns));
+        for line in table.lines() {
+            assert!(flow::columns(line) <= columns, "{line}");
+        }
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let shown = words(&table);
+        for plan in suite.scenarios() {
+            let description = words(plan.description.as_deref().unwrap_or_default());
+            assert!(
+                description.iter().all(|word| shown.contains(word)),
+                "{table}"
+            );
+        }
     }
 }

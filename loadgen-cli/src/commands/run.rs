@@ -11,12 +11,12 @@ use super::exit::{Exit, stop_at_once};
 use super::list;
 use crate::args::RunArgs;
 use crate::error::Error;
-use crate::output;
 use crate::run;
 use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::{Early, Listener};
 use crate::suite::{self, LoadError};
+use crate::{output, terminal};
 
 /// Runs scenarios and judges the results.
 ///
@@ -70,7 +70,8 @@ fn say_what_there_is(args: &RunArgs, suite: &Suite) -> Result<Exit, Error> {
         "error: say what to run: `loadgen run FILE` or `--scenario NAME`{found_none}"
     ));
     let protocol = protocol.unwrap_or_default().word();
-    output::print(&list::table(suite, protocol))?;
+    let columns = terminal::known_columns_of_stdout();
+    output::print(&list::table(suite, protocol, columns))?;
     Ok(Exit::Usage)
 }
 

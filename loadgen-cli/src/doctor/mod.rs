@@ -42,9 +42,9 @@ pub(crate) fn examine() -> Examination {
 }
 
 impl Examination {
-    /// For a person.
-    pub(crate) fn text(&self, paint: Paint) -> String {
-        render::text(&self.checks, &self.summary, paint)
+    /// For a person with a terminal of so many columns.
+    pub(crate) fn text(&self, paint: Paint, columns: usize) -> String {
+        render::text(&self.checks, &self.summary, paint, columns)
     }
 
     /// For a program.

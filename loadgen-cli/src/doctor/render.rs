@@ -1,4 +1,4 @@
-//! How an examination looks: aligned text for a terminal of 80 columns, or one JSON document.
+//! How an examination looks: aligned text for a terminal, or one JSON document.
 
 use serde_json::{Value, json};
 
@@ -8,18 +8,18 @@ use crate::paint::Paint;
 
 /// The format of the document.
 const SCHEMA: &str = "loadgen.doctor/1";
-/// Columns of a line of text. Commands are longer where they have to be: a broken one cannot be
-/// copied.
-const WIDTH: usize = 79;
 /// Columns of the status, of the name, and of both with what divides them.
 const STATUS: usize = 7;
 const NAME: usize = 11;
 const INDENT: usize = STATUS + 2 + NAME + 2;
 
-pub(super) fn text(checks: &[Check], summary: &Summary, paint: Paint) -> String {
+/// Text for so many columns. Commands are longer where they have to be: a broken one cannot be copied.
+pub(super) fn text(checks: &[Check], summary: &Summary, paint: Paint, columns: usize) -> String {
     let mut out = String::new();
+    // Some terminals wrap a line that fills all columns.
+    let width = columns.saturating_sub(1);
     for check in checks {
-        entry(&mut out, check, paint);
+        entry(&mut out, check, paint, width);
     }
     let mut permanent: Vec<&Keep> = Vec::new();
     for keep in checks.iter().flat_map(|it| &it.permanent) {
@@ -33,6 +33,7 @@ pub(super) fn text(checks: &[Check], summary: &Summary, paint: Paint) -> String 
             &mut out,
             "Commands are suggestions: nothing was changed, and most of them need root. They last \
              until the system or the shell ends.",
+            width,
         );
     }
     let mut file = "";
@@ -48,7 +49,7 @@ pub(super) fn text(checks: &[Check], summary: &Summary, paint: Paint) -> String 
         out.push_str(&format!("  {}\n", keep.line));
     }
     out.push('\n');
-    paragraph(&mut out, &summary.text);
+    paragraph(&mut out, &summary.text, width);
     out
 }
 
@@ -61,7 +62,7 @@ fn takes_effect(file: &str) -> &'static str {
     }
 }
 
-fn entry(out: &mut String, check: &Check, paint: Paint) {
+fn entry(out: &mut String, check: &Check, paint: Paint, width: usize) {
     let status = format!("{:STATUS$}", check.status.word());
     let status = match check.status {
         Status::Ok => paint.good(&status),
@@ -71,24 +72,24 @@ fn entry(out: &mut String, check: &Check, paint: Paint) {
     };
     out.push_str(&format!("{status}  {:NAME$}  ", spaced(check.name)));
     let indent = " ".repeat(INDENT);
-    let shown = wrapped(&check.shown, WIDTH - INDENT);
+    let shown = wrapped(&check.shown, width.saturating_sub(INDENT));
     out.push_str(&shown.join(&format!("\n{indent}")));
     out.push('\n');
     // What is in order and limits nothing needs no second line.
     if check.limits != "nothing" {
-        for line in wrapped(&check.limits, WIDTH - INDENT) {
+        for line in wrapped(&check.limits, width.saturating_sub(INDENT)) {
             out.push_str(&format!("{indent}{line}\n"));
         }
     }
     for command in &check.commands {
         let line = format!("$ {command}");
-        let room = WIDTH.saturating_sub(line.chars().count()).min(INDENT);
+        let room = width.saturating_sub(line.chars().count()).min(INDENT);
         out.push_str(&format!("{:room$}{}\n", "", paint.strong(&line)));
     }
 }
 
-fn paragraph(out: &mut String, text: &str) {
-    for line in wrapped(text, WIDTH) {
+fn paragraph(out: &mut String, text: &str, width: usize) {
+    for line in wrapped(text, width) {
         out.push_str(&line);
         out.push('\n');
     }

@@ -36,6 +36,7 @@ pub(crate) fn loadgen(args: &[&str]) -> Command {
         "GRAPHITE_URL",
         "NO_COLOR",
         "CLICOLOR_FORCE",
+        "COLUMNS",
     ] {
         command.env_remove(variable);
     }

@@ -1,10 +1,18 @@
 //! Where scenarios come from: the shipped suite, a file, or standard input.
 
-use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 use loadgen_core::input;
 use loadgen_core::scenario::{self, Suite, SuiteError};
+
+use crate::screen;
+
+/// How long a pipe may bring nothing before it is said that it is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why there are no scenarios to choose from.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +68,35 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let bytes = if path == Path::new("-") {
-        input::read_all(io::stdin().lock())?
+    if path == Path::new("-") {
+        return text(input::read_all(io::stdin().lock())?);
+    }
+    let is_pipe = fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
+    text(if is_pipe {
+        read_pipe(path)?
     } else {
         input::read(path)?
-    };
-    text(bytes)
+    })
+}
+
+/// What comes through a pipe; says what is waited for where nothing does.
+fn read_pipe(path: &Path) -> io::Result<Vec<u8>> {
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let waits = move || {
+            if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                screen::note(format_args!(
+                    "waiting for somebody to write scenarios to the pipe {}, and to close it",
+                    path.display()
+                ));
+            }
+        };
+        // Without a thread it is waited for without a word.
+        let _ = thread::Builder::new().spawn_scoped(scope, waits);
+        let bytes = input::read(path);
+        drop(done);
+        bytes
+    })
 }
 
 fn text(bytes: Vec<u8>) -> io::Result<String> {

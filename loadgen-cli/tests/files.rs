@@ -3,9 +3,11 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
 
-use common::{loadgen, say};
+use common::{Guard, loadgen, pipe_in, say};
 use tempfile::TempDir;
 
 const GOOD: &str = r#"{ "scenarios": [ {
@@ -248,6 +250,28 @@ fn a_full_disk_is_an_error() {
         said.stderr.contains("failed to write to standard output"),
         "{said:?}"
     );
+}
+
+/// It waited without a word.
+#[test]
+fn a_pipe_that_nobody_writes_to_is_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = pipe_in(folder.path());
+    let mut command = loadgen(&["validate", &pipe.display().to_string()]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut validate = Guard(command.spawn().expect("loadgen starts"));
+    let stderr = validate.0.stderr.take().expect("it is piped");
+    let mut said = String::new();
+    let read = BufReader::new(stderr).read_line(&mut said);
+    read.expect("stderr is read");
+    let expected = format!(
+        "waiting for somebody to write scenarios to the pipe {}, and to close it\n",
+        pipe.display()
+    );
+    assert_eq!(said, expected);
+    fs::write(&pipe, GOOD).expect("somebody reads");
+    let status = validate.0.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0));
 }
 
 /// It had one width, whatever the terminal's.

@@ -104,3 +104,14 @@ pub(crate) fn of_scheme(scheme: &str) -> Option<&'static Spoken> {
     let is = |known: &str| known.eq_ignore_ascii_case(scheme);
     ALL.into_iter().find(|it| is(it.plain) || is(it.encrypted))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_has_a_row_in_its_order() {
+        let rows = ALL.map(|it| it.protocol);
+        assert_eq!(Protocol::all().collect::<Vec<_>>(), rows);
+    }
+}

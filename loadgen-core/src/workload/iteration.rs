@@ -1,9 +1,16 @@
 //! One iteration as the workload sees it: its steps and pauses, and the samples it adds.
+//!
+//! Owns what a workload can say of itself. What its moments mean for the times is `times`' to reckon.
+
+mod rest;
+mod times;
 
 use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
+use self::rest::{BackOff, Rest};
+use self::times::Times;
 use super::UserId;
 use super::metric::{Counter, Gauge, Timing};
 use super::observer::{
@@ -22,35 +29,9 @@ pub struct Iteration<'a> {
     observer: &'a dyn Observer,
     user: UserId,
     number: u64,
-    due: Nanos,
-    start: Nanos,
-    queue_wait: Nanos,
     single_step: bool,
-    /// The step under way, and what came before it started.
-    current: Cell<Option<(usize, Split)>>,
-    /// When the step under way, or the iteration where it has no steps, started.
-    current_start: Cell<Nanos>,
-    /// Since when nothing but the generator keeps the next request from leaving.
-    ready_since: Cell<Nanos>,
-    /// The generator's part of the step under way so far.
-    send_lag: Cell<Nanos>,
-    /// The generator's part of the steps that are over, what came between them included.
-    earlier_lag: Cell<Nanos>,
-    /// When the last reply of the step under way was received.
-    received: Cell<Option<Receipt>>,
-    /// How much of the steps that are over may be read lag.
-    earlier_maybe: Cell<Nanos>,
-    /// The most that the end of a step may be too late.
-    doubt: Cell<Nanos>,
-    /// When the last step was over, and when that was seen.
-    last_end: Cell<Option<(Nanos, Nanos)>>,
-    /// That of the last step, and that of a reply after which there was a pause.
-    read_lag: Cell<Option<Nanos>>,
-    read_before_pause: Cell<Option<Nanos>>,
+    times: Times,
     pausing: Cell<bool>,
-    /// Left out on purpose, of the whole iteration and of the step under way.
-    paused: Cell<Nanos>,
-    step_rested: Cell<Nanos>,
     backend: Cell<Option<BackendIndex>>,
     target: Cell<TargetIndex>,
     connection: Cell<Option<ConnectionId>>,
@@ -62,7 +43,7 @@ impl fmt::Debug for Iteration<'_> {
         f.debug_struct("Iteration")
             .field("user", &self.user)
             .field("number", &self.number)
-            .field("due", &self.due)
+            .field("due", &self.times.due)
             .finish_non_exhaustive()
     }
 }
@@ -120,24 +101,9 @@ impl<'a> Iteration<'a> {
             observer: seed.observer,
             user: seed.user,
             number: seed.number,
-            due: seed.due,
-            start: seed.start,
-            queue_wait: seed.queue_wait,
             single_step: seed.single_step,
-            current: Cell::new(None),
-            current_start: Cell::new(seed.start),
-            ready_since: Cell::new(seed.start),
-            send_lag: Cell::new(0),
-            earlier_lag: Cell::new(0),
-            received: Cell::new(None),
-            earlier_maybe: Cell::new(0),
-            doubt: Cell::new(0),
-            last_end: Cell::new(None),
-            read_lag: Cell::new(None),
-            read_before_pause: Cell::new(None),
+            times: Times::new(seed.due, seed.start, seed.queue_wait),
             pausing: Cell::new(false),
-            paused: Cell::new(0),
-            step_rested: Cell::new(0),
             backend: Cell::new(None),
             target: Cell::new(0),
             connection: Cell::new(None),
@@ -160,7 +126,7 @@ impl<'a> Iteration<'a> {
     /// When it actually started, in nanoseconds since the run's epoch.
     #[must_use]
     pub fn started(&self) -> Nanos {
-        self.start
+        self.times.start
     }
 
     /// Runs one step and records it under its own name.
@@ -168,97 +134,37 @@ impl<'a> Iteration<'a> {
     /// The first step is due when the iteration is; a later one when the last reply of the one before
     /// it was received, or when a pause between them ended.
     pub async fn step(&self, step: usize, action: impl Future<Output = Outcome>) -> Outcome {
-        if self.single_step {
-            return action.await;
-        }
-        let (start, before) = match self.last_end.get() {
-            Some((due, seen)) => (
-                seen,
-                Split {
-                    start_lag: seen.saturating_sub(due),
-                    ..Split::default()
-                },
-            ),
-            None => (self.start, self.before_start()),
-        };
-        self.backend.set(None);
-        self.connection.set(None);
-        self.current_start.set(start);
-        self.send_lag.set(0);
-        self.step_rested.set(0);
-        self.read_lag.set(None);
-        self.ready(start);
-        if self.last_end.get().is_some() {
-            let lag = self.earlier_lag.get().saturating_add(before.start_lag);
-            self.earlier_lag.set(lag);
-        }
-        self.current.set(Some((step, before)));
+        self.begin_step(step);
         let outcome = action.await;
-        self.end_step(self.clock.now(), outcome);
+        self.end_step(outcome);
         outcome
     }
 
-    /// What came between due and start of the iteration.
-    fn before_start(&self) -> Split {
-        let waited = self.start.saturating_sub(self.due);
-        Split {
-            queue_wait: self.queue_wait.min(waited),
-            start_lag: waited.saturating_sub(self.queue_wait),
-            ..Split::default()
+    /// A step begins. Where the scenario has no other, the iteration's figures are the step's.
+    #[inline]
+    pub(crate) fn begin_step(&self, step: usize) {
+        if !self.single_step {
+            self.backend.set(None);
+            self.connection.set(None);
+            self.times.begin_step(step);
         }
     }
 
-    /// When what is under way was over for the service, seen at `seen`: when the last reply was
-    /// received, where that is known and can be.
-    fn end_seen_at(&self, seen: Nanos) -> (Nanos, Option<Nanos>) {
-        let possible = self.current_start.get()..=seen;
-        let received = self.received.get().map(|received| received.at);
-        match received.filter(|at| possible.contains(at)) {
-            Some(at) => (at, Some(seen - at)),
-            None => (seen, None),
+    /// The step under way is over.
+    #[inline]
+    pub(crate) fn end_step(&self, outcome: Outcome) {
+        if !self.single_step {
+            self.record_step(self.clock.now(), outcome);
         }
-    }
-
-    /// How much of what was over with the last receipt may have been read lag, beside what surely was.
-    /// What kept us from reading may have done so for as long before the last byte of the read as
-    /// after it. The receipt is used up.
-    fn maybe_read_lag(&self, read_lag: Option<Nanos>) -> Nanos {
-        let (Some(received), Some(read_lag)) = (self.received.take(), read_lag) else {
-            return 0;
-        };
-        // It answers what was sent before.
-        let sent = self.current_start.get().saturating_add(self.send_lag.get());
-        let doubt = received.doubt().min(received.at.saturating_sub(sent));
-        self.doubt.set(self.doubt.get().max(doubt));
-        doubt.min(read_lag)
     }
 
     /// Ends the step that is under way, if there is one.
-    fn end_step(&self, seen: Nanos, outcome: Outcome) {
-        if let Some((step, before)) = self.current.take() {
-            let (end, read_lag) = self.end_seen_at(seen);
-            let took = end.saturating_sub(self.current_start.get());
-            let took = took.saturating_sub(self.step_rested.get());
-            let send_lag = self.send_lag.get().min(took);
-            let maybe_read_lag = self.maybe_read_lag(read_lag).min(took - send_lag);
-            self.earlier_lag
-                .set(self.earlier_lag.get().saturating_add(send_lag));
-            self.send_lag.set(0);
-            self.earlier_maybe
-                .set(self.earlier_maybe.get().saturating_add(maybe_read_lag));
-            self.read_lag.set(read_lag);
-            self.last_end.set(Some((end, seen)));
-            let start = self.current_start.get();
+    fn record_step(&self, seen: Nanos, outcome: Outcome) {
+        if let Some((step, due, split)) = self.times.end_step(seen) {
             self.observer.step(StepSample {
                 step,
-                due: start.saturating_sub(before.queue_wait + before.start_lag),
-                split: Split {
-                    send_lag,
-                    service_time: took - send_lag,
-                    read_lag,
-                    maybe_read_lag,
-                    ..before
-                },
+                due,
+                split,
                 outcome,
                 backend: self.backend.get(),
                 user: self.user,
@@ -270,50 +176,20 @@ impl<'a> Iteration<'a> {
 
     /// Ends an iteration whose future was dropped, so that the step it was in is recorded too.
     pub(crate) fn cut_off(&self, end: Nanos, outcome: Outcome) {
-        self.received.set(None);
-        self.end_step(end, outcome);
+        self.times.received(None);
+        self.record_step(end, outcome);
     }
 
     /// The step that was under way when the iteration was given up, and what the time is made of that it
     /// has waited until then. `None` where none was, or where the scenario has no other.
     pub(crate) fn given_up(&self, now: Nanos) -> Option<(usize, Split)> {
-        let (step, before) = self.current.take()?;
-        let took = now.saturating_sub(self.current_start.get());
-        let took = took.saturating_sub(self.step_rested.get());
-        let send_lag = self.send_lag.get().min(took);
-        let split = Split {
-            send_lag,
-            service_time: took - send_lag,
-            ..before
-        };
-        Some((step, split))
+        self.times.given_up(now)
     }
 
     /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for
     /// the service. One that was cut off had no reply.
     pub(crate) fn split(&self, seen: Nanos, was_cut: bool) -> (Split, Nanos) {
-        let (end, read_lag) = match (self.received.get(), self.read_lag.get()) {
-            _ if was_cut => (seen, None),
-            // The last step has said how long its reply was there.
-            (None, Some(lag)) => (seen.saturating_sub(lag), Some(lag)),
-            _ => self.end_seen_at(seen),
-        };
-        let read_lag = read_lag.or(self.read_before_pause.get());
-        let took = end.saturating_sub(self.start);
-        let took = took.saturating_sub(self.paused.get());
-        let lag = self.earlier_lag.get().saturating_add(self.send_lag.get());
-        let send_lag = lag.min(took);
-        let maybe = self.maybe_read_lag(read_lag);
-        let maybe = maybe.saturating_add(self.earlier_maybe.get());
-        let split = Split {
-            send_lag,
-            service_time: took - send_lag,
-            read_lag,
-            maybe_read_lag: maybe.min(took - send_lag),
-            doubt: self.doubt.get(),
-            ..self.before_start()
-        };
-        (split, end)
+        self.times.split(seen, was_cut)
     }
 
     /// Since when nothing but the generator keeps the request from leaving: the start of the step, or
@@ -321,14 +197,13 @@ impl<'a> Iteration<'a> {
     #[inline]
     #[must_use]
     pub fn ready_since(&self) -> Nanos {
-        self.ready_since.get()
+        self.times.ready_since()
     }
 
     /// Until `at` something else than the generator kept the next request from leaving, such as a wait
     /// for a free stream: that time is the service's. What was received before does not end the step.
     pub fn ready(&self, at: Nanos) {
-        self.ready_since.set(at);
-        self.received.set(None);
+        self.times.ready(at);
     }
 
     /// The system took the request's last byte just after `at`, in nanoseconds since the run's epoch.
@@ -336,13 +211,13 @@ impl<'a> Iteration<'a> {
     /// says so has no send lag.
     #[inline]
     pub fn sent(&self, at: Nanos) {
-        self.lagged(at.saturating_sub(self.ready_since.replace(at)));
+        self.times.sent(at);
     }
 
     /// The generator held the step up for so long, in nanoseconds.
     #[inline]
     pub fn lagged(&self, lag: Nanos) {
-        self.send_lag.set(self.send_lag.get().saturating_add(lag));
+        self.times.lagged(lag);
     }
 
     /// The system received the reply's last byte at `at`, in nanoseconds since the run's epoch. The
@@ -356,7 +231,7 @@ impl<'a> Iteration<'a> {
     /// The same of a reply that came in one read with later ones, whose stamp it has.
     #[inline]
     pub fn received_within(&self, receipt: Receipt) {
-        self.received.set(Some(receipt));
+        self.times.received(Some(receipt));
     }
 
     /// A message of a step was received: it ended a time of so many nanoseconds. Where that may be
@@ -373,9 +248,7 @@ impl<'a> Iteration<'a> {
     /// in neither response nor service time.
     pub fn backed_off(&self, rest: Nanos) {
         if rest > 0 {
-            self.paused.set(self.paused.get().saturating_add(rest));
-            self.step_rested
-                .set(self.step_rested.get().saturating_add(rest));
+            self.times.rested(rest);
             self.observer.backed_off(rest);
         }
     }
@@ -418,34 +291,11 @@ impl<'a> Iteration<'a> {
     /// Waits on purpose. The time is in neither response nor service time. It begins when the last
     /// reply was received.
     pub async fn pause(&self, duration: Duration) {
-        let from = self.clock.now();
-        let idle_since = match (self.received.get(), self.last_end.get()) {
-            (Some(Receipt { at: received, .. }), _) if received <= from => {
-                let read_lag = Some(from - received);
-                self.read_before_pause.set(read_lag);
-                let maybe = self.maybe_read_lag(read_lag);
-                self.earlier_maybe
-                    .set(self.earlier_maybe.get().saturating_add(maybe));
-                received
-            }
-            (None, Some((end, _))) => {
-                // What was read before an earlier pause stays, where nothing was read since.
-                let read_lag = self.read_lag.get().or(self.read_before_pause.get());
-                self.read_before_pause.set(read_lag);
-                end
-            }
-            _ => from,
-        };
-        self.read_lag.set(None);
+        let idle_since = self.times.begin_pause(self.clock.now());
         let rest = Rest::begin(self);
         tokio::time::sleep(duration).await;
         drop(rest);
-        let end = self.clock.now();
-        let paused = end.saturating_sub(idle_since);
-        self.paused.set(self.paused.get().saturating_add(paused));
-        self.last_end.set(Some((end, end)));
-        self.current_start.set(end);
-        self.ready(end);
+        self.times.end_pause(idle_since, self.clock.now());
     }
 
     /// What was asked for is done, and this is how it ended. Whatever the workload does from here
@@ -520,7 +370,7 @@ impl<'a> Iteration<'a> {
     /// How long the iteration has paused on purpose so far, in nanoseconds.
     #[must_use]
     pub fn paused(&self) -> Nanos {
-        self.paused.get()
+        self.times.paused()
     }
 
     /// Whether the iteration is pausing on purpose right now.
@@ -533,38 +383,6 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn backend(&self) -> Option<BackendIndex> {
         self.backend.get()
-    }
-}
-
-/// A rest before connecting again under way, also when it is cut off.
-pub(crate) struct BackOff<'a, 'b> {
-    iteration: &'a Iteration<'b>,
-    from: Nanos,
-    until: &'a Cell<Nanos>,
-}
-
-impl Drop for BackOff<'_, '_> {
-    fn drop(&mut self) {
-        let end = self.until.get().min(self.iteration.clock.now());
-        self.iteration.backed_off(end.saturating_sub(self.from));
-    }
-}
-
-/// A pause under way, also when it is cut off.
-struct Rest<'a, 'b>(&'a Iteration<'b>);
-
-impl<'a, 'b> Rest<'a, 'b> {
-    fn begin(iteration: &'a Iteration<'b>) -> Self {
-        iteration.pausing.set(true);
-        iteration.observer.rests(true);
-        Self(iteration)
-    }
-}
-
-impl Drop for Rest<'_, '_> {
-    fn drop(&mut self) {
-        self.0.pausing.set(false);
-        self.0.observer.rests(false);
     }
 }
 

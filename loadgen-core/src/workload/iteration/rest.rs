@@ -1,0 +1,38 @@
+//! Rests that an iteration takes on purpose. Each is told of when it ends, also by being cut off.
+
+use std::cell::Cell;
+
+use super::Iteration;
+use crate::clock::Nanos;
+
+/// A rest before connecting again under way.
+pub(crate) struct BackOff<'a, 'b> {
+    pub(super) iteration: &'a Iteration<'b>,
+    pub(super) from: Nanos,
+    pub(super) until: &'a Cell<Nanos>,
+}
+
+impl Drop for BackOff<'_, '_> {
+    fn drop(&mut self) {
+        let end = self.until.get().min(self.iteration.now());
+        self.iteration.backed_off(end.saturating_sub(self.from));
+    }
+}
+
+/// A pause under way.
+pub(super) struct Rest<'a, 'b>(&'a Iteration<'b>);
+
+impl<'a, 'b> Rest<'a, 'b> {
+    pub(super) fn begin(iteration: &'a Iteration<'b>) -> Self {
+        iteration.pausing.set(true);
+        iteration.observer.rests(true);
+        Self(iteration)
+    }
+}
+
+impl Drop for Rest<'_, '_> {
+    fn drop(&mut self) {
+        self.0.pausing.set(false);
+        self.0.observer.rests(false);
+    }
+}

@@ -1,9 +1,10 @@
 //! Workloads that speak a protocol.
 //!
 //! A driver knows the plan and the [`Workload`](crate::workload::Workload) trait and nothing of
-//! the engine: it must not keep time, pace, or decide when an iteration starts. What drivers share
-//! (resolving, connecting, encrypting, counting bytes) lives in `transport`, below them; what those
-//! share that send requests over HTTP/2 lives between, in `http2`.
+//! the engine: it must not keep time, pace, or decide when an iteration starts. An iteration's steps
+//! are walked in one place for all of them, `steps`. What else drivers share (resolving, connecting,
+//! encrypting, counting bytes) lives in `transport`, below them; what those share that send requests
+//! over HTTP/2 lives between, in `http2`.
 
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -12,6 +13,8 @@ mod http2;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod steps;
 mod transport;
 
+pub use steps::Session;
 pub use transport::{EndpointError, TlsError};

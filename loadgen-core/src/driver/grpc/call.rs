@@ -15,18 +15,9 @@ use super::framing::PREFIX_LEN;
 use super::unary::UnaryCall;
 use crate::scenario::StreamEnd;
 
-/// One of the scenario's actions.
-#[derive(Debug)]
-pub(super) enum Action {
-    Call(Box<Call>),
-    Pause(Duration),
-}
-
 /// A call.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// Its place among the steps, pauses not counted.
-    pub(super) step: usize,
     /// What differs from target to target.
     pub(super) targets: Vec<Target>,
     pub(super) kind: Kind,

@@ -31,11 +31,13 @@ mod unary;
 mod waiting;
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use self::call::{Action, Kind};
+use self::call::{Call, Kind};
 use self::prepare::Prepared;
-use crate::driver::http2::{self, Pool};
+use crate::driver::http2::{self, Place, Pool};
+use crate::driver::steps::{Execute, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
@@ -110,55 +112,54 @@ impl fmt::Debug for GrpcWorkload {
     }
 }
 
-/// What a user keeps between iterations, which is nothing: each iteration takes its turn on the
-/// worker's connections.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct GrpcSession {}
-
 impl Workload for GrpcWorkload {
-    type Session = GrpcSession;
+    /// Of the driver's own a user keeps nothing: each iteration takes its turn on the worker's
+    /// connections.
+    type Session = Session<()>;
 
     async fn prepare(&self) -> Result<(), PrepareError> {
         self.pool.open().await
     }
 
-    async fn open(&self, _: UserId) -> Result<GrpcSession, Failure> {
+    async fn open(&self, _: UserId) -> Result<Session<()>, Failure> {
         self.pool.ensure_kept();
-        Ok(GrpcSession {})
+        Ok(Session::new(()))
     }
 
     fn levels(&self) -> Levels {
         self.pool.levels()
     }
 
-    async fn iterate(&self, _: &mut GrpcSession, iteration: &Iteration<'_>) -> Outcome {
+    async fn iterate(&self, session: &mut Session<()>, iteration: &Iteration<'_>) -> Outcome {
         let place = self.pool.place_for_next_iteration();
         iteration.goes_to(place.target);
-        for action in &self.prepared.actions {
-            let call = match action {
-                Action::Call(call) => call,
-                Action::Pause(duration) => {
-                    iteration.pause(*duration).await;
-                    continue;
-                }
-            };
-            let (step, targets) = (call.step, &call.targets);
-            let outcome = match &call.kind {
-                Kind::Unary(call) => {
-                    let run = unary::run(call, targets, place, step, iteration);
-                    iteration.step(step, run).await
-                }
-                Kind::Stream(call) => {
-                    // Boxed, or every unary iteration would carry room for it.
-                    let run = Box::pin(stream::run(call, targets, place, step, iteration));
-                    iteration.step(step, run).await
-                }
-            };
-            if !outcome.is_ok() {
-                return outcome;
+        let calls = CallsOn(place);
+        self.prepared.steps.walk(&calls, session, iteration).await
+    }
+}
+
+/// An iteration's calls. All of them stay on one connection.
+struct CallsOn<'a>(&'a Rc<Place>);
+
+impl Execute for CallsOn<'_> {
+    type Action = Call;
+    type Own = ();
+
+    #[inline]
+    async fn execute(
+        &self,
+        call: &Call,
+        step: usize,
+        _: &mut Session<()>,
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        let targets = &call.targets;
+        match &call.kind {
+            Kind::Unary(call) => unary::run(call, targets, self.0, step, iteration).await,
+            // Boxed, or every unary iteration would carry room for it.
+            Kind::Stream(call) => {
+                Box::pin(stream::run(call, targets, self.0, step, iteration)).await
             }
         }
-        Outcome::Ok
     }
 }

@@ -10,9 +10,7 @@ use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 
-use super::call::{
-    Action, Call, Kind, Messages, Shape, StreamCall, Target, metadata as metadata_of,
-};
+use super::call::{Call, Kind, Messages, Shape, StreamCall, Target, metadata as metadata_of};
 use super::descriptor::{Catalogue, Found};
 use super::error::{DriverError, Mistake};
 use super::metadata::headers;
@@ -20,16 +18,17 @@ use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
 use super::{HTTP2, framing, message};
 use crate::driver::http2::Wanted;
+use crate::driver::steps::Steps;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::nearest::nearest;
-use crate::scenario::{self, GrpcCall, GrpcPlan, ScenarioPlan};
+use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan};
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) wanted: Wanted,
-    pub(super) actions: Vec<Action>,
+    pub(super) steps: Steps<Call>,
 }
 
 impl Prepared {
@@ -37,28 +36,13 @@ impl Prepared {
         let endpoints = endpoints::of(scenario, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue)?;
-        let mut actions = Vec::with_capacity(plan.steps.len());
-        let mut step = 0;
         let mut mistakes = Vec::new();
-        for (index, planned) in plan.steps.iter().enumerate() {
-            actions.push(match &planned.action {
-                scenario::Action::Pause(duration) => Action::Pause(*duration),
-                scenario::Action::Speak(call) => {
-                    let path = format!("steps[{index}].grpc");
-                    let method = resolve(&catalogue, &reflected, call, &path)?;
-                    match prepare_call(scenario, plan, call, &method, &endpoints, step, &path)? {
-                        Ok(call) => {
-                            step += 1;
-                            Action::Call(Box::new(call))
-                        }
-                        Err(wrong) => {
-                            mistakes.extend(wrong);
-                            continue;
-                        }
-                    }
-                }
-            });
-        }
+        let steps = Steps::prepare(&plan.steps, |call, index, _| {
+            let path = format!("steps[{index}].grpc");
+            let method = resolve(&catalogue, &reflected, call, &path)?;
+            let prepared = prepare_call(scenario, plan, call, &method, &endpoints, &path)?;
+            Ok::<_, DriverError>(prepared.map_err(|wrong| mistakes.extend(wrong)).ok())
+        })?;
         told(mistakes)?;
         Ok(Self {
             wanted: Wanted {
@@ -68,7 +52,7 @@ impl Prepared {
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
             },
-            actions,
+            steps,
         })
     }
 }
@@ -94,7 +78,7 @@ pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<Stri
             }
         } else {
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
-            let prepared = prepare_call(scenario, plan, call, &method, &endpoints, index, &path)?;
+            let prepared = prepare_call(scenario, plan, call, &method, &endpoints, &path)?;
             mistakes.extend(prepared.err().into_iter().flatten());
         }
     }
@@ -232,7 +216,6 @@ fn prepare_call(
     call: &GrpcCall,
     method: &MethodDescriptor,
     endpoints: &[Endpoint],
-    step: usize,
     path: &str,
 ) -> Result<Result<Call, Vec<Mistake>>, DriverError> {
     let message_path = format!("{path}.message");
@@ -306,11 +289,7 @@ fn prepare_call(
             origin: uri(endpoint, "/").expect("checked with the targets"),
         })
         .collect();
-    Ok(Ok(Call {
-        step,
-        targets,
-        kind,
-    }))
+    Ok(Ok(Call { targets, kind }))
 }
 
 fn call_headers(

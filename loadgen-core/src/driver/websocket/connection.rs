@@ -73,7 +73,7 @@ pub(super) struct Connection {
     /// What of `waiting` is counted among what all connections hold.
     held: Unfinished,
     /// Which of a user's connections it is.
-    pub(super) line: usize,
+    pub(super) path: usize,
     /// The step that used it last, on whose account goes what comes while none does; the first
     /// one of its path as long as there was none.
     pub(super) step: usize,
@@ -232,7 +232,7 @@ impl Connection {
             received: None,
             held: unfinished.beside(),
             unfinished,
-            line: 0,
+            path: 0,
             step: 0,
             identity,
             since,

@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 
 use super::connection::{Connection, Incoming, Lost};
-use super::hub::Hub;
+use super::pool::Pool;
 use super::stray::{self, Stray};
 use super::tally::Tally;
 use crate::outcome::Failure;
@@ -64,12 +64,12 @@ impl Drop for Stay {
     }
 }
 
-impl Hub {
+impl Pool {
     /// Ends a connection in good order while nobody waits for that.
     pub(super) fn say_good_bye(self: &Rc<Self>, mut connection: Box<Connection>) {
-        let hub = Rc::clone(self);
+        let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let closing = hub.close(&mut connection);
+            let closing = pool.close(&mut connection);
             let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
         });
     }
@@ -107,11 +107,11 @@ impl Hub {
         let Some(stay) = Stay::among(&self.lingering) else {
             return Some(connection);
         };
-        let hub = Rc::clone(self);
+        let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let _stay = stay;
-            if hub.listen_on(&mut connection).await {
-                let closing = hub.close(&mut connection);
+            if pool.listen_on(&mut connection).await {
+                let closing = pool.close(&mut connection);
                 let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
             }
         });
@@ -121,7 +121,7 @@ impl Hub {
     /// Whether something may have been taken for an answer on this connection that was none, and
     /// the true one would be known for what it is when it comes.
     fn may_have_guessed(&self, connection: &Connection) -> bool {
-        let plan = &self.prepared.lines[connection.line];
+        let plan = &self.prepared.paths[connection.path];
         let account = &connection.account;
         plan.guesses && !plan.listens && account.is_used() && account.is_clear()
     }
@@ -161,7 +161,7 @@ impl Hub {
     /// Waits for something to come and counts it at once: this may be cut off at any time. What a
     /// feed goes on saying, or a stream whose time is up, is nobody's any more.
     async fn hear(&self, connection: &mut Connection) -> Result<Option<Stray>, Lost> {
-        let plan = &self.prepared.lines[connection.line];
+        let plan = &self.prepared.paths[connection.path];
         let incoming = poll_fn(|cx| connection.poll_incoming(cx)).await?;
         let goes_on = plan.listens || connection.account.is_open_ended();
         if goes_on && matches!(incoming, Incoming::Message(_)) {

@@ -12,15 +12,16 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use super::UserConnections;
 use super::connection::{Connection, config};
-use super::exchange;
-use super::hub::Hub;
-use super::line::Line;
-use super::prepare::{Action, Prepared};
+use super::place::Place;
+use super::pool::Pool;
+use super::prepare::Prepared;
 use super::unfinished::Unfinished;
 use super::watch::{Watch, Watched};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
+use crate::driver::steps::Session;
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::replay::Replay;
 use crate::driver::transport::traffic::Traffic;
@@ -64,7 +65,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
     let seen = Rc::new(Seen::default());
     let clock = Clock::start();
     let stamps = Rc::new(StampClock::new(clock));
-    let hub = Hub::new(
+    let pool = Pool::new(
         prepared,
         &WorkerContext {
             worker: 0,
@@ -77,7 +78,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
             observer: Rc::clone(&seen) as Rc<dyn Observer>,
         },
     );
-    let line = Line::new(&hub, UserId(0), 0);
+    let place = Rc::new(Place::new(&pool, UserId(0), 0));
     let traffic = Rc::new(Traffic::new(&stamps));
     let socket = WebSocketStream::from_raw_socket(
         Watched::new(Transport::Replay(replay), &Watch::new(&traffic, &[])),
@@ -85,7 +86,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         Some(config(prepared.max_message)),
     )
     .await;
-    line.put_back(Box::new(Connection::new(
+    place.put_back(Box::new(Connection::new(
         socket,
         traffic,
         Unfinished::among(&prepared.unfinished),
@@ -102,11 +103,11 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         queue_wait: 0,
         single_step: true,
     });
-    let [Action::Exchange(exchange)] = prepared.actions.as_slice() else {
-        unreachable!("one step each")
-    };
+    let mut session = Session::new(UserConnections {
+        places: [place].into(),
+    });
     let outcome = {
-        let mut running = pin!(exchange::run(exchange, &line, &hub, &iteration));
+        let mut running = pin!(prepared.steps.walk(&pool, &mut session, &iteration));
         let mut polls = 0;
         poll_fn(|cx| {
             while polls < MOST_POLLS {

@@ -4,10 +4,10 @@
 //! missing or comes twice. Each user has a connection of its own for each path. It must not decide
 //! when an iteration starts, and measures no time but that of messages and of connecting.
 //!
-//! A step takes the connection (`line`), reads what is old (`settle`), exchanges its messages
-//! (`exchange`) and gives the connection back. While no step has it, the worker's `hub` looks at it
-//! ten times a second; `farewell` ends it. Wherever a message comes that belongs to nothing, `stray`
-//! says what it is.
+//! A step takes the connection from its place (`place`), where what is old has been read, exchanges
+//! its messages (`exchange`; how many may be out is `window`'s) and gives the connection back. While
+//! no step has it, the worker's `pool` looks at it ten times a second; `farewell` ends it. Wherever a
+//! message comes that belongs to nothing, `stray` says what it is.
 
 mod account;
 mod connection;
@@ -17,10 +17,10 @@ mod farewell;
 mod fields;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod hub;
-mod line;
 mod message;
 mod open;
+mod place;
+mod pool;
 mod prepare;
 mod problem;
 mod refusal;
@@ -31,15 +31,17 @@ mod tally;
 mod unfinished;
 mod upgrade;
 mod watch;
+mod window;
 
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use self::connection::Connection;
-use self::hub::Hub;
-use self::line::Line;
-use self::prepare::{Action, Prepared};
+use self::place::Place;
+use self::pool::Pool;
+use self::prepare::{Exchange, Prepared};
+use crate::driver::steps::{Execute, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan, WebsocketPlan};
@@ -83,98 +85,101 @@ impl WebsocketFactory {
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> WebsocketWorkload {
         WebsocketWorkload {
-            hub: Hub::new(&self.prepared, context),
+            pool: Pool::new(&self.prepared, context),
         }
     }
 }
 
 /// A scenario's exchanges, for one worker's users.
 pub struct WebsocketWorkload {
-    hub: Rc<Hub>,
+    pool: Rc<Pool>,
 }
 
 impl fmt::Debug for WebsocketWorkload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebsocketWorkload")
-            .field("prepared", &self.hub.prepared)
+            .field("prepared", &self.pool.prepared)
             .finish_non_exhaustive()
     }
 }
 
 /// A user's connections, one for each path.
 #[derive(Debug)]
-pub struct WebsocketSession {
-    lines: Box<[Rc<Line>]>,
+pub struct UserConnections {
+    places: Box<[Rc<Place>]>,
 }
 
-impl WebsocketSession {
+impl UserConnections {
     /// Those that are open.
     fn take_open(&self) -> impl Iterator<Item = Box<Connection>> {
-        self.lines.iter().filter_map(|line| line.take_open())
+        self.places.iter().filter_map(|place| place.take_open())
     }
 }
 
 impl Workload for WebsocketWorkload {
-    type Session = WebsocketSession;
+    type Session = Session<UserConnections>;
 
     async fn prepare(&self) -> Result<(), PrepareError> {
-        self.hub.probe().await
+        self.pool.probe().await
     }
 
     /// Opens the user's connections, where it keeps them. One that cannot be opened is tried again
     /// by the iteration that needs it, whose failure it then is.
-    async fn open(&self, user: UserId) -> Result<WebsocketSession, Failure> {
-        let is_kept = self.hub.prepared.connection_per == ConnectionPer::User;
-        let lines = Box::pin(line::lines_of(&self.hub, user, is_kept)).await;
-        Ok(WebsocketSession { lines })
+    async fn open(&self, user: UserId) -> Result<Self::Session, Failure> {
+        let is_kept = self.pool.prepared.connection_per == ConnectionPer::User;
+        let places = Box::pin(place::places_of(&self.pool, user, is_kept)).await;
+        Ok(Session::new(UserConnections { places }))
     }
 
     fn levels(&self) -> Levels {
-        self.hub.levels()
+        self.pool.levels()
     }
 
-    async fn iterate(&self, session: &mut WebsocketSession, iteration: &Iteration<'_>) -> Outcome {
-        let prepared = &self.hub.prepared;
+    async fn iterate(&self, session: &mut Self::Session, iteration: &Iteration<'_>) -> Outcome {
+        let prepared = &self.pool.prepared;
         let is_kept = prepared.connection_per == ConnectionPer::User;
         if !is_kept && iteration.number() > 0 {
             // Of an iteration that was cut off.
-            for connection in session.take_open() {
-                self.hub.say_good_bye(connection);
+            for connection in session.own.take_open() {
+                self.pool.say_good_bye(connection);
             }
         }
-        let mut outcome = Outcome::Ok;
-        for action in &prepared.actions {
-            let exchange = match action {
-                Action::Exchange(exchange) => exchange,
-                Action::Pause(duration) => {
-                    iteration.pause(*duration).await;
-                    continue;
-                }
-            };
-            let line = &session.lines[exchange.line];
-            let run = exchange::run(exchange, line, &self.hub, iteration);
-            outcome = iteration.step(exchange.step, run).await;
-            if !outcome.is_ok() {
-                break;
-            }
-        }
+        let outcome = prepared.steps.walk(&self.pool, session, iteration).await;
         if !is_kept {
             // The good-bye is no part of what was asked for.
             iteration.conclude(outcome);
             // Boxed, or every iteration would carry room for it.
-            Box::pin(self.hub.part_with(session.take_open())).await;
+            Box::pin(self.pool.part_with(session.own.take_open())).await;
         }
         outcome
     }
 
-    async fn close(&self, session: WebsocketSession) {
-        self.hub.close_all(session.take_open()).await;
-        self.hub.lingering.over().await;
+    async fn close(&self, session: Self::Session) {
+        self.pool.close_all(session.own.take_open()).await;
+        self.pool.lingering.over().await;
+    }
+}
+
+/// Each step has the connection of its own path.
+impl Execute for Rc<Pool> {
+    type Action = Exchange;
+    type Own = UserConnections;
+
+    #[inline]
+    async fn execute(
+        &self,
+        exchange: &Exchange,
+        step: usize,
+        session: &mut Session<UserConnections>,
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        let place = &session.own.places[exchange.path];
+        exchange::run(exchange, step, place, self, iteration).await
     }
 }
 
 impl Drop for WebsocketWorkload {
     fn drop(&mut self) {
-        self.hub.end_watch();
+        self.pool.end_watch();
     }
 }

@@ -1,15 +1,18 @@
-//! A user's connection to one path: there or not, and what is known of it while it is not.
+//! A user's place for its connection to one path, and what is known of that while it is not there.
 //!
-//! Owns the way from a connection that was lost to the next one. What goes over it is `exchange`'s.
+//! Owns the way from a connection that was lost to the next one, and that a step gets none on which
+//! something old could be taken for an answer. What goes over it is `exchange`'s. A place outlives
+//! its connections.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::connection::{Connection, Lost};
-use super::hub::Hub;
-use super::prepare::{Exchange, Expect, LinePlan};
+use super::pool::Pool;
+use super::prepare::{Exchange, Expect, PathPlan};
 use super::stray;
 use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
@@ -23,11 +26,11 @@ const MOST_AT_REST: usize = 256;
 /// A connection that lasted longer than this was a good one: the back-off starts over.
 const STEADY: Duration = Duration::from_secs(1);
 
-/// A user's connection to one path.
+/// A user's place for its connection to one path.
 #[derive(Debug)]
-pub(super) struct Line {
-    /// Its place in the plan.
-    index: usize,
+pub(super) struct Place {
+    /// Which of the scenario's paths.
+    path: usize,
     target: usize,
     /// Its number among those to the same target.
     nth: usize,
@@ -42,12 +45,12 @@ pub(super) struct Line {
     untold: RefCell<Option<(Nanos, Failure, String)>>,
 }
 
-impl Line {
-    pub(super) fn new(hub: &Hub, user: UserId, index: usize) -> Self {
-        let seed = hub.seed ^ (u64::from(user.0) << 16) ^ index as u64;
-        let to = hub.assign(user);
+impl Place {
+    pub(super) fn new(pool: &Pool, user: UserId, path: usize) -> Self {
+        let seed = pool.seed ^ (u64::from(user.0) << 16) ^ path as u64;
+        let to = pool.assign(user);
         Self {
-            index,
+            path,
             target: to.target,
             nth: to.nth,
             connection: RefCell::new(None),
@@ -63,20 +66,53 @@ impl Line {
         self.target
     }
 
-    pub(super) fn plan<'a>(&self, hub: &'a Hub) -> &'a LinePlan {
-        &hub.prepared.lines[self.index]
+    pub(super) fn plan<'a>(&self, pool: &'a Pool) -> &'a PathPlan {
+        &pool.prepared.paths[self.path]
     }
 
     /// Opens the connection ahead of its use. A failure waits for the iteration that needs it.
-    pub(super) async fn open_ahead(&self, hub: &Hub) {
+    pub(super) async fn open_ahead(&self, pool: &Pool) {
         if self.connection.borrow().is_some() {
             return;
         }
-        match self.attempt(hub).await {
+        match self.attempt(pool).await {
             Ok(connection) => self.put_back(connection),
             Err((failure, detail)) => {
-                let now = hub.clock.now();
+                let now = pool.clock.now();
                 self.untold.replace(Some((now, failure, detail)));
+            }
+        }
+    }
+
+    /// A connection for a step, on which nothing old can be taken for an answer, and whether all that
+    /// has come on it is read.
+    pub(super) async fn take(
+        &self,
+        pool: &Rc<Pool>,
+        exchange: &Exchange,
+        iteration: &Iteration<'_>,
+    ) -> Result<(Box<Connection>, bool), (Failure, String)> {
+        let settle = async |connection: &mut Connection| {
+            let observer = iteration.observer();
+            poll_fn(|cx| Poll::Ready(self.settle(pool, connection, exchange, observer, cx))).await
+        };
+        if let Some(mut connection) = self.take_open() {
+            match settle(&mut connection).await {
+                Settled::Ready { is_read } => return Ok((connection, is_read)),
+                Settled::Unclear => pool.say_good_bye(connection),
+                Settled::Lost(_) => self.lost(pool, connection),
+            }
+        }
+        let mut connection = self.take_new(pool, iteration).await?;
+        match settle(&mut connection).await {
+            Settled::Ready { is_read } => Ok((connection, is_read)),
+            // Nothing can be owed on a new one.
+            Settled::Unclear => Ok((connection, false)),
+            Settled::Lost(Lost {
+                failure, detail, ..
+            }) => {
+                self.lost(pool, connection);
+                Err((failure, detail))
             }
         }
     }
@@ -87,9 +123,9 @@ impl Line {
     }
 
     /// A new connection for an iteration.
-    pub(super) async fn take_new(
+    async fn take_new(
         &self,
-        hub: &Hub,
+        pool: &Pool,
         iteration: &Iteration<'_>,
     ) -> Result<Box<Connection>, (Failure, String)> {
         // An attempt within the same iteration was this one's.
@@ -100,7 +136,7 @@ impl Line {
         }
         // Boxed, or every iteration would carry room for what is needed once.
         Box::pin(async {
-            let wait = self.retry_at.get().saturating_sub(hub.clock.now());
+            let wait = self.retry_at.get().saturating_sub(pool.clock.now());
             if wait > 0 {
                 // Resting before an attempt is our own choice, and nobody's latency.
                 let until = Cell::new(Nanos::MAX);
@@ -108,17 +144,17 @@ impl Line {
                 tokio::time::sleep(Duration::from_nanos(wait)).await;
                 drop(rest);
             }
-            self.attempt(hub).await
+            self.attempt(pool).await
         })
         .await
     }
 
-    async fn attempt(&self, hub: &Hub) -> Result<Box<Connection>, (Failure, String)> {
+    async fn attempt(&self, pool: &Pool) -> Result<Box<Connection>, (Failure, String)> {
         // Put off the next one now rather than when this one has failed: it may be cut off.
-        self.put_off(hub);
+        self.put_off(pool);
         let was_dropped = self.was_dropped.get();
-        let opened = hub
-            .open(self.index, self.target, self.nth, was_dropped)
+        let opened = pool
+            .open(self.path, self.target, self.nth, was_dropped)
             .await;
         self.was_dropped.set(was_dropped && opened.is_err());
         opened.map_err(|(failure, error)| (failure, error.to_string()))
@@ -132,9 +168,9 @@ impl Line {
     }
 
     /// Puts off the next attempt.
-    fn put_off(&self, hub: &Hub) {
+    fn put_off(&self, pool: &Pool) {
         let wait = nanos(self.backoff.borrow_mut().next());
-        self.retry_at.set(hub.clock.now().saturating_add(wait));
+        self.retry_at.set(pool.clock.now().saturating_add(wait));
     }
 
     /// The connection is free for the next step.
@@ -143,47 +179,47 @@ impl Line {
     }
 
     /// Takes note that the connection has ended without our asking.
-    pub(super) fn lost(&self, hub: &Hub, connection: Box<Connection>) {
-        connection.report(&*hub.observer);
-        hub.observer
+    pub(super) fn lost(&self, pool: &Pool, connection: Box<Connection>) {
+        connection.report(&*pool.observer);
+        pool.observer
             .connection(self.target, ConnectionEvent::Dropped);
         self.was_dropped.set(true);
-        if hub.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
+        if pool.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.borrow_mut().reset();
         }
         drop(connection);
-        self.put_off(hub);
+        self.put_off(pool);
     }
 
     /// Reads what has come while no step uses the connection: pings are answered, and its end is
     /// noticed when it comes rather than when it is next needed.
-    pub(super) fn look_after(&self, hub: &Hub, cx: &mut Context<'_>) {
+    pub(super) fn look_after(&self, pool: &Pool, cx: &mut Context<'_>) {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        let (plan, step) = (self.plan(hub), connection.step);
+        let (plan, step) = (self.plan(pool), connection.step);
         let mut tally = Tally::default();
         match stray::read(plan, &mut connection, MOST_AT_REST, &mut tally, cx) {
             Ok(_) => {
-                connection.report(&*hub.observer);
+                connection.report(&*pool.observer);
                 self.put_back(connection);
             }
-            Err(_) => self.lost(hub, connection),
+            Err(_) => self.lost(pool, connection),
         }
-        tally.report(step, &*hub.observer);
+        tally.report(step, &*pool.observer);
     }
 
     /// Reads what has come before a step begins, so that nothing old is taken for an answer.
     /// Leaves the task to be woken by what comes from now on.
-    pub(super) fn settle(
+    fn settle(
         &self,
-        hub: &Hub,
+        pool: &Pool,
         connection: &mut Connection,
         exchange: &Exchange,
         observer: &dyn Observer,
         cx: &mut Context<'_>,
     ) -> Settled {
-        let plan = self.plan(hub);
+        let plan = self.plan(pool);
         let mut tally = Tally::default();
         let read = stray::read(plan, connection, usize::MAX, &mut tally, cx);
         tally.report(connection.step, observer);
@@ -202,7 +238,7 @@ impl Line {
 
 /// What a connection is good for when a step is about to use it.
 #[derive(Debug)]
-pub(super) enum Settled {
+enum Settled {
     /// Whether all that has come is read, and the task will be woken by more.
     Ready {
         is_read: bool,
@@ -212,19 +248,19 @@ pub(super) enum Settled {
     Lost(Lost),
 }
 
-/// The lines of a user, opened ahead where they are kept.
-pub(super) async fn lines_of(hub: &Rc<Hub>, user: UserId, ahead: bool) -> Box<[Rc<Line>]> {
-    let mut lines = Vec::with_capacity(hub.prepared.lines.len());
-    for index in 0..hub.prepared.lines.len() {
-        let line = hub.take_probed(user, index).unwrap_or_else(|| {
-            let line = Rc::new(Line::new(hub, user, index));
-            hub.watch(&line);
-            line
+/// A user's places, opened ahead where they are kept.
+pub(super) async fn places_of(pool: &Rc<Pool>, user: UserId, ahead: bool) -> Box<[Rc<Place>]> {
+    let mut places = Vec::with_capacity(pool.prepared.paths.len());
+    for path in 0..pool.prepared.paths.len() {
+        let place = pool.take_probed(user, path).unwrap_or_else(|| {
+            let place = Rc::new(Place::new(pool, user, path));
+            pool.watch(&place);
+            place
         });
         if ahead {
-            Box::pin(line.open_ahead(hub)).await;
+            Box::pin(place.open_ahead(pool)).await;
         }
-        lines.push(line);
+        places.push(place);
     }
-    lines.into()
+    places.into()
 }

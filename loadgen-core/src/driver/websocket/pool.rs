@@ -18,8 +18,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::connection::Connection;
 use super::farewell::Lingering;
-use super::line::Line;
 use super::open::Attempt;
+use super::place::Place;
 use super::prepare::Prepared;
 use super::problem::ConnectError;
 use super::unfinished::Unfinished;
@@ -40,7 +40,7 @@ const RESOLVED_FOR: Nanos = 1_000_000_000;
 type Resolving = Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
 
 /// What a worker's users share.
-pub(super) struct Hub {
+pub(super) struct Pool {
     pub(super) prepared: Arc<Prepared>,
     pub(super) clock: Clock,
     stamps: Rc<StampClock>,
@@ -50,12 +50,12 @@ pub(super) struct Hub {
     pub(super) seed: u64,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
-    probed: RefCell<Option<Rc<Line>>>,
+    probed: RefCell<Option<Rc<Place>>>,
     /// What each target's name resolves to, and since when.
     resolved: Vec<RefCell<Option<(Nanos, Resolving)>>>,
     /// Users stand in line for the cap on connecting: only the first of them asks it.
     turn: Semaphore,
-    lines: RefCell<Vec<Weak<Line>>>,
+    places: RefCell<Vec<Weak<Place>>>,
     next_watched: Cell<usize>,
     watch: RefCell<Option<JoinHandle<()>>>,
     open_connections: Rc<Cell<u64>>,
@@ -65,7 +65,7 @@ pub(super) struct Hub {
     pub(super) lingering: Rc<Lingering>,
 }
 
-impl Hub {
+impl Pool {
     pub(super) fn new(prepared: &Arc<Prepared>, context: &WorkerContext) -> Rc<Self> {
         Rc::new(Self {
             prepared: Arc::clone(prepared),
@@ -82,7 +82,7 @@ impl Hub {
                 .map(|_| RefCell::default())
                 .collect(),
             turn: Semaphore::new(1),
-            lines: RefCell::new(Vec::new()),
+            places: RefCell::new(Vec::new()),
             next_watched: Cell::new(0),
             watch: RefCell::new(None),
             open_connections: Rc::default(),
@@ -115,10 +115,10 @@ impl Hub {
         for target in (own..targets).chain(0..own) {
             match self.open(0, target, 0, false).await {
                 Ok(connection) if target == own => {
-                    let line = Rc::new(Line::new(self, self.first_user, 0));
-                    line.put_back(connection);
-                    self.watch(&line);
-                    self.probed.replace(Some(line));
+                    let place = Rc::new(Place::new(self, self.first_user, 0));
+                    place.put_back(connection);
+                    self.watch(&place);
+                    self.probed.replace(Some(place));
                     return Ok(());
                 }
                 Ok(connection) => {
@@ -134,9 +134,9 @@ impl Hub {
         })
     }
 
-    /// The line that was opened to see whether it can be, for the user it was opened for.
-    pub(super) fn take_probed(&self, user: UserId, line: usize) -> Option<Rc<Line>> {
-        if user == self.first_user && line == 0 {
+    /// The place that was filled to see whether it can be, for the user it was opened for.
+    pub(super) fn take_probed(&self, user: UserId, path: usize) -> Option<Rc<Place>> {
+        if user == self.first_user && path == 0 {
             self.probed.take()
         } else {
             None
@@ -147,7 +147,7 @@ impl Hub {
     /// first. Reported either way.
     pub(super) async fn open(
         &self,
-        line: usize,
+        path: usize,
         target: usize,
         nth: usize,
         replaces_dropped: bool,
@@ -158,9 +158,9 @@ impl Hub {
         let attempt = Attempt {
             endpoint: &prepared.endpoints[target],
             nth,
-            request: prepared.lines[line].request(target),
+            request: prepared.paths[path].request(target),
             subprotocols: &prepared.subprotocols,
-            greeting: prepared.lines[line].greeting,
+            greeting: prepared.paths[path].greeting,
             limit: prepared.connect_timeout,
             max_message: prepared.max_message,
             unfinished: Unfinished::among(&prepared.unfinished),
@@ -179,7 +179,7 @@ impl Hub {
         self.observer.connection(target, event);
         result.map(|mut connection| {
             connection.count_in(&self.open_connections);
-            (connection.line, connection.step) = (line, prepared.lines[line].step);
+            (connection.path, connection.step) = (path, prepared.paths[path].step);
             Box::new(connection)
         })
     }
@@ -213,35 +213,35 @@ impl Hub {
         }
     }
 
-    /// Has a line watched while no step uses it.
-    pub(super) fn watch(self: &Rc<Self>, line: &Rc<Line>) {
-        self.lines.borrow_mut().push(Rc::downgrade(line));
+    /// Has a place watched while no step uses it.
+    pub(super) fn watch(self: &Rc<Self>, place: &Rc<Place>) {
+        self.places.borrow_mut().push(Rc::downgrade(place));
         let mut watch = self.watch.borrow_mut();
         if watch.is_none() {
             *watch = Some(tokio::task::spawn_local(watch_all(Rc::downgrade(self))));
         }
     }
 
-    /// Looks at a part of the lines. Those that have much to say use up the runtime's budget, and
+    /// Looks at a part of the places. Those that have much to say use up the runtime's budget, and
     /// the rest then say nothing: they come round again.
     fn look_at_some(&self) {
-        let mut lines = self.lines.borrow_mut();
+        let mut places = self.places.borrow_mut();
         // Nobody is to be woken. A step that begins has itself woken.
         let mut cx = Context::from_waker(Waker::noop());
-        let count = lines.len().div_ceil(TICKS_PER_ROUND);
+        let count = places.len().div_ceil(TICKS_PER_ROUND);
         for _ in 0..count {
             let index = self.next_watched.get();
-            let Some(line) = lines.get(index) else {
+            let Some(place) = places.get(index) else {
                 self.next_watched.set(0);
                 continue;
             };
-            match line.upgrade() {
-                Some(line) => {
-                    line.look_after(self, &mut cx);
+            match place.upgrade() {
+                Some(place) => {
+                    place.look_after(self, &mut cx);
                     self.next_watched.set(index + 1);
                 }
                 None => {
-                    lines.swap_remove(index);
+                    places.swap_remove(index);
                 }
             }
         }
@@ -254,13 +254,13 @@ impl Hub {
     }
 }
 
-/// Looks at all lines in turn, for as long as there is a hub.
-async fn watch_all(hub: Weak<Hub>) {
+/// Looks at all places in turn, for as long as there is a pool.
+async fn watch_all(pool: Weak<Pool>) {
     let mut ticks = tokio::time::interval(WATCH_TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(hub) = hub.upgrade() else { return };
-        hub.look_at_some();
+        let Some(pool) = pool.upgrade() else { return };
+        pool.look_at_some();
     }
 }

@@ -15,10 +15,11 @@ use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
+use crate::driver::steps::Steps;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::scenario::{
-    self, Answer, ConnectionPer, MessageStream, ScenarioPlan, StreamEnd, WebsocketExchange,
+    Answer, ConnectionPer, MessageStream, ScenarioPlan, StreamEnd, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,
 };
 
@@ -27,8 +28,8 @@ use crate::scenario::{
 pub(super) struct Prepared {
     pub(super) endpoints: Vec<Endpoint>,
     /// The connections that each user has.
-    pub(super) lines: Vec<LinePlan>,
-    pub(super) actions: Vec<Action>,
+    pub(super) paths: Vec<PathPlan>,
+    pub(super) steps: Steps<Exchange>,
     pub(super) connection_per: ConnectionPer,
     pub(super) connect_timeout: Duration,
     pub(super) connect_cap: Option<Cap>,
@@ -42,7 +43,7 @@ pub(super) struct Prepared {
 
 /// One of a user's connections.
 #[derive(Debug)]
-pub(super) struct LinePlan {
+pub(super) struct PathPlan {
     /// Path and query.
     path: String,
     /// The upgrade request to each target, without its key.
@@ -66,7 +67,7 @@ pub(super) struct LinePlan {
     pub(super) guesses: bool,
 }
 
-impl LinePlan {
+impl PathPlan {
     /// The upgrade request to this target, without its key.
     pub(super) fn request(&self, target: usize) -> Request<()> {
         self.requests[target].clone()
@@ -105,20 +106,11 @@ impl LinePlan {
     }
 }
 
-/// What an iteration does next.
-#[derive(Debug)]
-pub(super) enum Action {
-    Exchange(Box<Exchange>),
-    Pause(Duration),
-}
-
 /// What a step does on its connection.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// The step's number, pauses left out.
-    pub(super) step: usize,
     /// Which of the user's connections.
-    pub(super) line: usize,
+    pub(super) path: usize,
     /// What is sent; `None` only listens.
     pub(super) outgoing: Option<Outgoing>,
     pub(super) expect: Expect,
@@ -179,23 +171,14 @@ impl Prepared {
         endpoints: Vec<Endpoint>,
     ) -> Result<Self, DriverError> {
         let subprotocols = plan.subprotocols.join(", ");
-        let mut lines: Vec<LinePlan> = Vec::new();
+        let mut paths: Vec<PathPlan> = Vec::new();
         let mut has_order: Vec<bool> = Vec::new();
-        let mut actions = Vec::with_capacity(plan.steps.len());
-        let mut step = 0;
-        for (index, planned) in plan.steps.iter().enumerate() {
-            let exchange = match &planned.action {
-                scenario::Action::Pause(duration) => {
-                    actions.push(Action::Pause(*duration));
-                    continue;
-                }
-                scenario::Action::Speak(exchange) => exchange,
-            };
-            let line = lines.iter().position(|line| line.path == exchange.path);
-            let line = match line {
-                Some(line) => line,
+        let steps = Steps::prepare(&plan.steps, |exchange, index, step| {
+            let path = paths.iter().position(|known| known.path == exchange.path);
+            let path = match path {
+                Some(path) => path,
                 None => {
-                    lines.push(LinePlan {
+                    paths.push(PathPlan {
                         requests: requests(plan, &endpoints, &exchange.path, &subprotocols)?,
                         path: exchange.path.clone(),
                         step,
@@ -207,25 +190,24 @@ impl Prepared {
                         marks: Vec::new(),
                         guesses: false,
                     });
-                    lines.len() - 1
+                    paths.len() - 1
                 }
             };
-            let prepared = prepare(exchange, index, step, line)?;
-            lines[line].add(exchange, &prepared);
-            has_order.resize(lines.len(), false);
-            lines[line].tolerates |= matches!(prepared.expect, Expect::Nothing);
-            has_order[line] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
-            actions.push(Action::Exchange(Box::new(prepared)));
-            step += 1;
-        }
-        for (line, has_order) in lines.iter_mut().zip(has_order) {
+            let prepared = prepare(exchange, index, path)?;
+            paths[path].add(exchange, &prepared);
+            has_order.resize(paths.len(), false);
+            paths[path].tolerates |= matches!(prepared.expect, Expect::Nothing);
+            has_order[path] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
+            Ok::<_, DriverError>(Some(prepared))
+        })?;
+        for (path, has_order) in paths.iter_mut().zip(has_order) {
             // An answer that nobody waits for would be taken for one that somebody does.
-            line.tolerates &= !has_order;
+            path.tolerates &= !has_order;
         }
         Ok(Self {
             endpoints,
-            lines,
-            actions,
+            paths,
+            steps,
             connection_per: plan.connection_per,
             max_message: scenario.max_message,
             unfinished: AllUnfinished::new(scenario.max_message),
@@ -239,8 +221,7 @@ impl Prepared {
 fn prepare(
     exchange: &WebsocketExchange,
     index: usize,
-    step: usize,
-    line: usize,
+    path: usize,
 ) -> Result<Exchange, DriverError> {
     let mut mark = None;
     let (outgoing, expect) = match &exchange.messages {
@@ -280,8 +261,7 @@ fn prepare(
     // Streams are told apart by their end only: one at a time.
     let one_at_a_time = matches!(expect, Expect::Stream(_));
     Ok(Exchange {
-        step,
-        line,
+        path,
         outgoing,
         expect,
         mark,

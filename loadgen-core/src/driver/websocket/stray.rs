@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::{Connection, Incoming, Lost};
 use super::message::number_of_pong;
-use super::prepare::LinePlan;
+use super::prepare::PathPlan;
 use super::tally::Tally;
 use crate::workload::MessageFault;
 
@@ -41,7 +41,7 @@ impl Stray {
 
 /// Whether a message answers one that was given up, by its number.
 #[inline]
-pub(super) fn is_late(plan: &LinePlan, connection: &mut Connection, message: &Message) -> bool {
+pub(super) fn is_late(plan: &PathPlan, connection: &mut Connection, message: &Message) -> bool {
     // Reading every message for its number would cost; mostly nothing was given up.
     connection.account.has_given_up()
         && plan
@@ -50,7 +50,7 @@ pub(super) fn is_late(plan: &LinePlan, connection: &mut Connection, message: &Me
 }
 
 /// Finds out what a message is that belongs to nothing.
-pub(super) fn classify(plan: &LinePlan, connection: &mut Connection, message: Message) -> Stray {
+pub(super) fn classify(plan: &PathPlan, connection: &mut Connection, message: Message) -> Stray {
     // Whether something is owed is asked first: mostly nothing is, and then the message is not read.
     if is_late(plan, connection, &message)
         || (!connection.account.is_clear()
@@ -74,7 +74,7 @@ pub(super) fn classify(plan: &LinePlan, connection: &mut Connection, message: Me
 
 /// Counts what comes while nothing is waited for, and says what it was; `None` is a sign of life.
 pub(super) fn take(
-    plan: &LinePlan,
+    plan: &PathPlan,
     connection: &mut Connection,
     incoming: Incoming,
     tally: &mut Tally,
@@ -94,7 +94,7 @@ pub(super) fn take(
 /// Reads what has come while nothing is waited for, at most so many messages. Says whether that was
 /// all, and the task will be woken by more.
 pub(super) fn read(
-    plan: &LinePlan,
+    plan: &PathPlan,
     connection: &mut Connection,
     most: usize,
     tally: &mut Tally,

@@ -74,7 +74,6 @@ macro_rules! with_room {
 
 impl Protocol {
     /// All there are, in order.
-    #[must_use]
     pub fn all() -> impl Iterator<Item = Self> {
         ROOMS.into_iter().map(|room| room.protocol)
     }

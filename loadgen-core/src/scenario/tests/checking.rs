@@ -55,13 +55,13 @@ const WRONG: &[Change] = &[
     |plan| in_grpc(plan, |grpc| grpc.keepalive = Some(Duration::ZERO)),
     |plan| {
         in_grpc(plan, |grpc| {
-            grpc.metadata = pairs(&[("x-a", "b"), ("x-a", "c")])
-        })
+            grpc.metadata = pairs(&[("x-a", "b"), ("x-a", "c")]);
+        });
     },
     |plan| {
         in_grpc(plan, |grpc| {
-            grpc.metadata = pairs(&[("X-A", " b"), ("a-bin", "?")])
-        })
+            grpc.metadata = pairs(&[("X-A", " b"), ("a-bin", "?")]);
+        });
     },
     |plan| in_grpc(plan, |grpc| grpc.protos = vec![PathBuf::from("")]),
     |plan| in_grpc(plan, |grpc| grpc.protos = Vec::new()),
@@ -71,33 +71,33 @@ const WRONG: &[Change] = &[
     |plan| in_call(plan, |call| call.message = json!([])),
     |plan| {
         in_call(plan, |call| {
-            call.message = json!({ "a": ["{{ b }}"], "password": "${X}" })
-        })
+            call.message = json!({ "a": ["{{ b }}"], "password": "${X}" });
+        });
     },
     |plan| {
         in_call(plan, |call| {
-            (call.repeat, call.in_flight) = (0, 2_000_000_000)
-        })
+            (call.repeat, call.in_flight) = (0, 2_000_000_000);
+        });
     },
     |plan| in_call(plan, |call| call.every = Some(LONG)),
     |plan| in_call(plan, |call| call.stream = Some(StreamEnd::Messages(0))),
     |plan| in_call(plan, |call| call.stream = Some(StreamEnd::After(LONG))),
     |plan| {
         in_call(plan, |call| {
-            call.metadata = pairs(&[("grpc-a", "b"), ("grpc-a", "b")])
-        })
+            call.metadata = pairs(&[("grpc-a", "b"), ("grpc-a", "b")]);
+        });
     },
     |plan| {
         in_websocket(plan, |it| {
-            it.headers = pairs(&[("Host", "a"), ("x-a", "ü")])
-        })
+            it.headers = pairs(&[("Host", "a"), ("x-a", "ü")]);
+        });
     },
     |plan| in_websocket(plan, |it| it.headers = pairs(&[("x-a", "a"), ("x-a", "b")])),
     |plan| in_websocket(plan, |it| it.headers = pairs(&[("x-a", "a"), ("X-A", "b")])),
     |plan| {
         in_websocket(plan, |it| {
-            it.subprotocols = ["a", "a", "b c"].map(str::to_owned).into()
-        })
+            it.subprotocols = ["a", "a", "b c"].map(str::to_owned).into();
+        });
     },
     |plan| in_websocket(plan, |it| it.steps.clear()),
     |plan| in_exchange(plan, |it| it.path = "a?token=b c".to_owned()),
@@ -160,12 +160,14 @@ fn in_grpc(plan: &mut ScenarioPlan, change: impl FnOnce(&mut GrpcPlan)) {
 }
 
 fn in_call(plan: &mut ScenarioPlan, change: impl FnOnce(&mut GrpcCall)) {
-    in_grpc(plan, |grpc| match grpc.steps.first_mut() {
-        Some(Step {
+    in_grpc(plan, |grpc| {
+        if let Some(Step {
             action: Action::Speak(call),
             ..
-        }) => change(call),
-        _ => {}
+        }) = grpc.steps.first_mut()
+        {
+            change(call);
+        }
     });
 }
 
@@ -176,12 +178,14 @@ fn in_websocket(plan: &mut ScenarioPlan, change: impl FnOnce(&mut WebsocketPlan)
 }
 
 fn in_exchange(plan: &mut ScenarioPlan, change: impl FnOnce(&mut WebsocketExchange)) {
-    in_websocket(plan, |websocket| match websocket.steps.first_mut() {
-        Some(Step {
+    in_websocket(plan, |websocket| {
+        if let Some(Step {
             action: Action::Speak(exchange),
             ..
-        }) => change(exchange),
-        _ => {}
+        }) = websocket.steps.first_mut()
+        {
+            change(exchange);
+        }
     });
 }
 

@@ -26,7 +26,7 @@ pub(in crate::scenario) fn unit<T>(reader: &Reader<'_>, result: Result<T, UnitEr
     )
 }
 
-fn refusal(error: UnitError) -> Refusal {
+fn refusal(error: &UnitError) -> Refusal {
     Refusal {
         expected: error.expected(),
         help: error.reason(),
@@ -50,7 +50,7 @@ impl Decode for PositiveSpan {
 
 impl Rule for Span {
     fn rule(&self) -> Result<(), Refusal> {
-        check_duration(self.0).map_err(refusal)
+        check_duration(self.0).map_err(|error| refusal(&error))
     }
 }
 
@@ -85,7 +85,7 @@ impl Rule for Rate {}
 
 impl Rule for ZeroOrRate {
     fn rule(&self) -> Result<(), Refusal> {
-        self.check().map_err(refusal)
+        self.check().map_err(|error| refusal(&error))
     }
 }
 

@@ -15,7 +15,7 @@ impl GrpcPlan {
             Entry::from_option(self.streams_per_connection.map(Bounded::of));
         raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
         raw.metadata = Entries::of(&self.metadata, MetadataValue);
-        raw.protos = List::unless_empty(self.protos.iter().map(|file| FilePath::of(file)));
+        raw.protos = List::unless_empty(self.protos.iter().map(FilePath::of));
         let steps = self
             .steps
             .iter()

@@ -50,7 +50,7 @@ pub(crate) fn run(
     let backend = prepare::backend(&mut settings, screen)?;
     prepare::announce(&settings, &sinks, &warnings, screen);
     let executed = execute::execute(&settings, &mut sinks, signals, screen);
-    let mut backend = conclude::end(backend, signals);
+    let mut backend = conclude::end(backend, &executed, signals);
     let record = conclude::measured(executed, &mut backend)?;
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
     let document = conclude::document(&settings, info, &record, sinks.conclude(screen));

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loadgen_core::scenario::{Protocol, Target};
 
@@ -143,9 +143,16 @@ impl Embedded {
         )
     }
 
-    /// How it ended, if it is no longer there although nobody told it to end.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+    /// How it ended, if it is gone within so long although nobody told it to end.
+    pub(crate) fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + within;
+        loop {
+            let ended = self.child.try_wait().ok().flatten();
+            if ended.is_some() || Instant::now() >= until {
+                return ended;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use loadgen_core::record::RunRecord;
 use loadgen_core::report::{self, Delivery, Document, Status, TextOptions};
@@ -24,8 +25,15 @@ pub(super) struct Ended {
     said: Vec<String>,
 }
 
-/// Ends the embedded backend.
-pub(super) fn end(backend: Option<Embedded>, signals: &Listener) -> Ended {
+/// How long a process whose connections are closed may take to be gone.
+const GOING: Duration = Duration::from_millis(200);
+
+/// Ends the embedded backend. Where nothing was measured, it may be because it is just ending by itself.
+pub(super) fn end<T>(
+    backend: Option<Embedded>,
+    executed: &Result<T, RunError>,
+    signals: &Listener,
+) -> Ended {
     let Some(mut backend) = backend else {
         return Ended {
             lost: None,
@@ -33,7 +41,8 @@ pub(super) fn end(backend: Option<Embedded>, signals: &Listener) -> Ended {
         };
     };
     // What ends this process may end its children, too, and is then what happened.
-    let lost = backend.ended().filter(|_| !signals.any());
+    let within = executed.as_ref().err().map_or(Duration::ZERO, |_| GOING);
+    let lost = backend.ended(within).filter(|_| !signals.any());
     Ended {
         lost: lost.map(EmbeddedError::Ended),
         said: backend.end(),

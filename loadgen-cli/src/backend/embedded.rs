@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use loadgen_core::scenario::{Protocol, Target};
 
@@ -48,6 +48,8 @@ pub(crate) struct Embedded {
     stdin: Option<ChildStdin>,
     /// Ends when the child's standard output does.
     lines: Receiver<String>,
+    /// What came there and was not handed on yet.
+    said: Vec<String>,
     /// Where it listens, for each protocol that it was started for.
     addresses: Vec<(Protocol, SocketAddr)>,
 }
@@ -96,6 +98,7 @@ impl Embedded {
             child,
             stdin,
             lines,
+            said: Vec::new(),
             addresses: Vec::new(),
         };
         for protocol in served(protocols) {
@@ -143,16 +146,18 @@ impl Embedded {
         )
     }
 
-    /// How it ended, if it is gone within so long although nobody told it to end.
+    /// How it ended, if it is no longer there although nobody told it to end. Its connections end before
+    /// itself: who has seen them end gives it so long.
     pub(crate) fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
-        let until = Instant::now() + within;
-        loop {
-            let ended = self.child.try_wait().ok().flatten();
-            if ended.is_some() || Instant::now() >= until {
-                return ended;
+        while !within.is_zero() {
+            match self.lines.recv_timeout(within) {
+                Ok(line) => self.said.push(line),
+                // The kernel closes what a process had open just before the process is gone.
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().ok(),
+                Err(RecvTimeoutError::Timeout) => break,
             }
-            thread::sleep(Duration::from_millis(5));
         }
+        self.child.try_wait().ok().flatten()
     }
 }
 
@@ -164,7 +169,11 @@ impl Embedded {
 
     fn close(&mut self) -> Vec<String> {
         drop(self.stdin.take());
-        std::iter::from_fn(|| self.lines.recv_timeout(END).ok()).collect()
+        let rest = std::iter::from_fn(|| self.lines.recv_timeout(END).ok());
+        std::mem::take(&mut self.said)
+            .into_iter()
+            .chain(rest)
+            .collect()
     }
 }
 

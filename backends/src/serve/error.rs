@@ -30,7 +30,7 @@ pub enum ServeError {
         reason: io::Error,
     },
     /// The id cannot stand in response metadata.
-    #[error("the id {id:?} must be 1 to {max} visible ASCII characters", max = crate::serve::identity::MAX_ID_BYTES)]
+    #[error("the id {id:?} must be 1 to {max} visible ASCII characters", max = crate::serve::limits::MAX_ID_BYTES)]
     InvalidId {
         /// As it was given.
         id: String,

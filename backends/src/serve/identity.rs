@@ -5,12 +5,10 @@
 use http::HeaderValue;
 
 use crate::serve::error::ServeError;
+use crate::serve::limits::MAX_ID_BYTES;
 
 /// The metadata key (and HTTP header) that names the backend in every reply.
 pub const IDENTITY_METADATA: &str = "x-loadgen-backend";
-
-/// Longest id: it travels in every reply.
-pub(crate) const MAX_ID_BYTES: usize = 128;
 
 /// A backend's identity, known to fit into metadata.
 #[derive(Debug, Clone)]

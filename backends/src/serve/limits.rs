@@ -1,4 +1,4 @@
-//! The most a request may ask of a backend, whatever it is sent over. Above, it is refused.
+//! The most a request, or who starts a backend, may ask of it, whatever it speaks. Above, it is refused.
 
 /// Rounds of one `Compute`: about a second of one core.
 pub const COMPUTE_ROUNDS: u32 = 100_000_000;
@@ -13,6 +13,9 @@ pub const STREAM_PAYLOAD_BYTES: u32 = 4_000_000;
 /// Messages that a WebSocket server is asked to say by itself, when a connection is open or before
 /// each answer.
 pub const UNASKED_MESSAGES: u32 = 1_000;
+
+/// Longest id of a backend: it travels in every reply.
+pub(crate) const MAX_ID_BYTES: usize = 128;
 
 /// What was asked for, if it is within the limit.
 ///

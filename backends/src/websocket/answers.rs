@@ -1,6 +1,9 @@
-//! What each path answers.
+//! What each path answers, one message after the other.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
@@ -10,35 +13,50 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use crate::serve::activity::Answered;
 use crate::serve::compute;
 use crate::serve::pace::Pace;
+use crate::serve::server::Drain;
 
 use super::json::{self, Answer, Says};
-use super::session::{End, Session};
+use super::path::{Manner, Path};
+use super::session::{End, Request, Session};
 
 /// Messages of a stream without an interval between two looks at what its reader says.
 const MESSAGES_PER_LOOK: u32 = 64;
 
-/// What there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Path {
-    Echo,
-    Compute,
-    Stream,
-    Ping,
+/// Answers on a connection until the peer has gone or, after `drain`, until what has arrived is answered.
+pub(super) async fn serve(mut session: Session, path: Path, manner: Manner, drain: Drain) {
+    let Err(end) = answer_all(&mut session, path, manner, drain).await;
+    session.end(end).await;
 }
 
-impl Path {
-    /// All of them, in words.
-    pub(super) const LIST: &'static str = "/echo, /compute, /stream and /ping";
-
-    /// The path of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "/echo" => Self::Echo,
-            "/compute" => Self::Compute,
-            "/stream" => Self::Stream,
-            "/ping" => Self::Ping,
-            _ => return None,
-        })
+async fn answer_all(
+    session: &mut Session,
+    path: Path,
+    manner: Manner,
+    mut drain: Drain,
+) -> Result<Infallible, End> {
+    let shared = Arc::clone(&session.shared);
+    let backend = manner.identify.then_some(&*shared.backend);
+    greet(session, manner.greet, backend).await?;
+    session.flush().await?;
+    let mut draining = pin!(drain.begun());
+    loop {
+        let Request { message, handling } = session.next(draining.as_mut()).await?;
+        let answered = match session.judge().await {
+            Ok(()) => match push(session, manner.push, backend).await {
+                Ok(()) => answer(session, path, backend, message).await,
+                Err(end) => Err(end),
+            },
+            Err(end) => Err(end),
+        };
+        if let Some(handling) = handling {
+            match &answered {
+                Ok(answered) => handling.over(*answered),
+                // The close is the answer.
+                Err(End::Fault(..)) => handling.over(Answered::WithFailure),
+                Err(_) => {}
+            }
+        }
+        answered?;
     }
 }
 
@@ -46,7 +64,7 @@ impl Path {
 ///
 /// # Errors
 /// The end of the session, which came in between.
-pub(super) async fn greet(
+async fn greet(
     session: &mut Session,
     messages: u32,
     backend: Option<&RawValue>,
@@ -62,11 +80,7 @@ pub(super) async fn greet(
 ///
 /// # Errors
 /// The end of the session, which came in between.
-pub(super) async fn push(
-    session: &mut Session,
-    messages: u32,
-    backend: Option<&RawValue>,
-) -> Result<(), End> {
+async fn push(session: &mut Session, messages: u32, backend: Option<&RawValue>) -> Result<(), End> {
     for push in 0..messages {
         session
             .feed(said(None, Says::Push { push }, backend))
@@ -79,7 +93,7 @@ pub(super) async fn push(
 ///
 /// # Errors
 /// The end of the session, which came in between.
-pub(super) async fn answer(
+async fn answer(
     session: &mut Session,
     path: Path,
     backend: Option<&RawValue>,

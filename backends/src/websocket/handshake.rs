@@ -19,7 +19,7 @@ use crate::serve::identity::IDENTITY_METADATA;
 use crate::serve::limits;
 use crate::serve::server::HANDSHAKE_TIMEOUT;
 
-use super::answers::Path;
+use super::path::{Manner, Path};
 use super::session::linger;
 
 const IDENTITY_HEADER: HeaderName = HeaderName::from_static(IDENTITY_METADATA);
@@ -37,17 +37,6 @@ pub(super) struct Upgraded {
     pub(super) manner: Manner,
     /// What came right behind the request.
     pub(super) early: Vec<u8>,
-}
-
-/// What a connection asks of all that is said on it, in the query after its path.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Manner {
-    /// `identify=1`: whether every answer is to name the backend.
-    pub(super) identify: bool,
-    /// `greet=2`: messages to say by itself when the connection is open.
-    pub(super) greet: u32,
-    /// `push=1`: messages to say by itself before each answer.
-    pub(super) push: u32,
 }
 
 impl Manner {

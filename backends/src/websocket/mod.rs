@@ -37,6 +37,7 @@
 mod answers;
 mod handshake;
 mod json;
+mod path;
 mod session;
 
 use std::sync::Arc;
@@ -98,10 +99,8 @@ impl Protocol for Websocket {
         };
         if let Some(upgraded) = upgraded {
             let shared = Arc::clone(&self.0);
-            Session::new(connection, upgraded.early, shared)
-                .await
-                .serve(upgraded.path, upgraded.manner, drain)
-                .await;
+            let session = Session::new(connection, upgraded.early, shared).await;
+            answers::serve(session, upgraded.path, upgraded.manner, drain).await;
         }
     }
 }

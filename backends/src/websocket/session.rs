@@ -1,9 +1,8 @@
 //! The life of one WebSocket connection: what it reads, what it has yet to send, how it ends.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,15 +16,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::serve::activity::{Answered, Handling, Tally};
+use crate::serve::activity::{Handling, Tally};
 use crate::serve::connection::{Connection, Cutter};
 use crate::serve::faults::Verdict;
 use crate::serve::pace::Pace;
-use crate::serve::server::Drain;
 
 use super::Shared;
-use super::answers::{self, Path};
-use super::handshake::Manner;
 
 /// Allocated for every connection, and cleared before every read.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -75,9 +71,9 @@ impl From<Error> for End {
 }
 
 /// A text or binary message that is owed an answer.
-struct Request {
-    message: Message,
-    handling: Option<Handling>,
+pub(super) struct Request {
+    pub(super) message: Message,
+    pub(super) handling: Option<Handling>,
 }
 
 /// One connection.
@@ -88,7 +84,7 @@ pub(super) struct Session {
     waiting: VecDeque<Request>,
     /// Whether there are answers that have not been sent.
     unsent: bool,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Session {
@@ -115,47 +111,9 @@ impl Session {
         }
     }
 
-    /// Answers until the peer has gone or, after `drain`, until what has arrived is answered.
-    pub(super) async fn serve(mut self, path: Path, manner: Manner, drain: Drain) {
-        let Err(end) = self.answer_all(path, manner, drain).await;
-        self.end(end).await;
-    }
-
-    async fn answer_all(
-        &mut self,
-        path: Path,
-        manner: Manner,
-        mut drain: Drain,
-    ) -> Result<Infallible, End> {
-        let shared = Arc::clone(&self.shared);
-        let backend = manner.identify.then_some(&*shared.backend);
-        answers::greet(self, manner.greet, backend).await?;
-        self.flush().await?;
-        let mut draining = pin!(drain.begun());
-        loop {
-            let Request { message, handling } = self.next(draining.as_mut()).await?;
-            let answered = match self.judge().await {
-                Ok(()) => match answers::push(self, manner.push, backend).await {
-                    Ok(()) => answers::answer(self, path, backend, message).await,
-                    Err(end) => Err(end),
-                },
-                Err(end) => Err(end),
-            };
-            if let Some(handling) = handling {
-                match &answered {
-                    Ok(answered) => handling.over(*answered),
-                    // The close is the answer.
-                    Err(End::Fault(..)) => handling.over(Answered::WithFailure),
-                    Err(_) => {}
-                }
-            }
-            answered?;
-        }
-    }
-
     /// The next message. While there is none, answers are sent; once the server is told to stop,
     /// there will be none.
-    async fn next(
+    pub(super) async fn next(
         &mut self,
         mut drain: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Request, End> {
@@ -178,7 +136,7 @@ impl Session {
     }
 
     /// Waits as long as the faults say, and ends the session where they do.
-    async fn judge(&mut self) -> Result<(), End> {
+    pub(super) async fn judge(&mut self) -> Result<(), End> {
         let Some(faults) = self.shared.faults.clone() else {
             return Ok(());
         };
@@ -261,7 +219,8 @@ impl Session {
         Poll::Ready(Ok(()))
     }
 
-    async fn end(mut self, end: End) {
+    /// Ends it as is due to what ended it.
+    pub(super) async fn end(mut self, end: End) {
         match end {
             // Over TLS a peer that has closed in good order is owed the end of that, too.
             End::Gone => {

@@ -11,16 +11,19 @@ use super::collect::ToCollector;
 use super::event::Phase;
 use super::lane::LaneCore;
 use super::usage::Usage;
-use super::worker::LevelsNow;
 use crate::clock::{Clock, Nanos, StampClock, nanos};
 use crate::pacer::Pacer;
 use crate::record::{Names, Tick, WorkerRecord};
+use crate::workload::Levels;
 
 /// The longest from one beat to the next.
 const PERIOD: Nanos = 10_000_000;
 const SECOND: Nanos = 1_000_000_000;
 /// Ticks that one lane has in circulation at the most; a slow listener then delays the next one.
 const MOST_TICKS: usize = 3;
+
+/// What stands at the moment of the call.
+pub(super) type LevelsNow = Box<dyn Fn() -> Levels>;
 
 /// One lane's ticks.
 pub(super) struct Beat {

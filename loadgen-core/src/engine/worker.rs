@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::closed;
 use super::collect::ToCollector;
 use super::control::{Stop, Stopper};
-use super::heartbeat::{Beat, Heart};
+use super::heartbeat::{Beat, Heart, LevelsNow};
 use super::lane::{Fatal, Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::{Options, ScenarioSpec};
@@ -23,7 +23,7 @@ use crate::clock::{Clock, Nanos, Sleep, StampClock};
 use crate::pacer::{Pacer, Pacing};
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
-use crate::workload::{Levels, PrepareError, UserId, WorkerContext, Workload};
+use crate::workload::{PrepareError, UserId, WorkerContext, Workload};
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -40,9 +40,6 @@ pub(super) trait AnyLane {
     fn levels(&self) -> LevelsNow;
     fn run(self: Box<Self>, core: Rc<LaneCore>, share: Share) -> Local<'static, io::Result<()>>;
 }
-
-/// What stands at the moment of the call.
-pub(super) type LevelsNow = Box<dyn Fn() -> Levels>;
 
 /// A scenario and how to make its workload.
 pub(super) struct Scenario<F> {

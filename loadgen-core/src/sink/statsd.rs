@@ -6,6 +6,7 @@
 mod backend;
 mod emitter;
 mod names;
+mod tags;
 mod wire;
 
 use std::io;
@@ -17,8 +18,9 @@ use crate::engine::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot};
 use crate::record::{Names, ScenarioRecord};
 
 pub use self::backend::BackendSink;
-pub use self::emitter::{Emitter, Tags, Unsent};
+pub use self::emitter::{Emitter, Unsent};
 pub use self::names::{DEFAULT_PREFIX, NameError, Prefix, PrefixError, clean, name};
+pub use self::tags::Tags;
 
 /// The port of StatsD unless told.
 pub const DEFAULT_PORT: u16 = 8125;

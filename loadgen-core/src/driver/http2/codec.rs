@@ -14,7 +14,7 @@ use h2::{Ping, PingPong, Reason};
 use http::response::Parts;
 use http::{HeaderMap, Request};
 
-use super::error::{Code, Error};
+use super::error::{Code, Error, MOST_HEAD_BYTES};
 use super::tap::Tap;
 use crate::driver::transport::inspected::Inspected;
 
@@ -23,9 +23,6 @@ use crate::driver::transport::inspected::Inspected;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The same for all streams of a connection together.
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// The longest head of an answer that is taken, as HTTP/2 counts it. Heads are held until the call
-/// ends.
-pub(crate) const MOST_HEAD_BYTES: u32 = 64 << 10;
 /// Streams whose time was up are remembered this long and up to this many, because a server that
 /// answers late must not be taken for one that breaks the protocol.
 const REMEMBER_RESET_STREAMS: usize = 1 << 16;

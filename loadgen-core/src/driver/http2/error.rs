@@ -5,8 +5,11 @@
 use std::fmt;
 use std::io;
 
-use super::codec::MOST_HEAD_BYTES;
 use crate::outcome::Failure;
+
+/// The longest head of an answer that is taken, as HTTP/2 counts it. Heads are held until the call
+/// ends.
+pub(crate) const MOST_HEAD_BYTES: u32 = 64 << 10;
 
 /// Why a stream or a connection ended.
 #[derive(Debug)]

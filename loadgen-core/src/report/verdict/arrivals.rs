@@ -2,7 +2,7 @@
 
 use super::super::document::Statistics;
 use super::super::phrase::{percent, span};
-use super::generator::Pressure;
+use super::pressure::Pressure;
 use super::service::{long_silence, when};
 use super::{Findings, ratio, span_us};
 use crate::record::ScenarioRecord;

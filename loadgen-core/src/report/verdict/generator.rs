@@ -2,7 +2,7 @@
 //! spare.
 
 use super::super::phrase::span;
-use super::super::worker_load::{Surroundings, WorkerLoad};
+use super::pressure::Pressure;
 use super::{Findings, arrivals};
 use crate::clock::nanos;
 use crate::record::{RunRecord, ScenarioRecord};
@@ -11,29 +11,6 @@ use crate::units::human::{count, counted};
 /// A worker that stands still for longer: invalid. What shorter ones did is judged by what they did
 /// to the figures.
 const LONGEST_STALL_NS: u64 = 100_000_000;
-
-/// What the verdict knows of the generator's own troubles.
-#[derive(Debug)]
-pub(super) struct Pressure {
-    pub(super) busiest: Option<WorkerLoad>,
-    pub(super) around: Surroundings,
-}
-
-impl Pressure {
-    /// The busiest worker, where it had no time to spare.
-    pub(super) fn saturated(&self) -> Option<WorkerLoad> {
-        self.busiest
-            .filter(|load| load.is_saturated(self.around.measured))
-    }
-
-    /// Why the generator did not keep up, and what helps.
-    pub(super) fn explain(&self, less: &str) -> String {
-        self.busiest.map_or_else(
-            || "the generator did not keep up".to_owned(),
-            |load| load.explain(self.around, less),
-        )
-    }
-}
 
 /// What concerns all scenarios: panics, stalls, an early stop.
 pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {

@@ -7,6 +7,7 @@ mod arrivals;
 mod conditions;
 mod delay;
 mod generator;
+mod pressure;
 mod service;
 mod throttling;
 
@@ -15,7 +16,7 @@ use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::RunRecord;
 use crate::units::human::counted;
-use generator::Pressure;
+use pressure::Pressure;
 
 /// Judges a run. What the service did wrong comes before what makes the figures doubtful, and that
 /// before what either may have caused. `thresholds` are each scenario's conditions and what became of

@@ -3,7 +3,6 @@
 //! Owns how far each counter is on the other side. Knows no run.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -12,7 +11,8 @@ use std::time::Duration;
 
 use cadence::{Counter, Gauge, Metric};
 
-use super::wire::{Lines, Sent, Wire};
+use super::tags::Tags;
+use super::wire::{Lines, Sent, Series, Wire};
 
 /// Datagrams that are sent at once. A socket's buffer holds some ninety unless told otherwise, and
 /// StatsD reads one at a time: with more, it would lose the rest without a word.
@@ -59,66 +59,11 @@ pub struct Emitter {
     unsent: Unsent,
 }
 
-/// A name with its tags.
-pub(super) type Series = (Arc<str>, Tags);
-
 /// A counter: how far it is, and how much of that has been sent.
 #[derive(Debug, Default)]
 struct Count {
     total: u64,
     sent: u64,
-}
-
-/// The most bytes of a line's tags: with the longest names it still fits into a datagram.
-const MOST_TAG_BYTES: usize = 400;
-
-/// Labels of a metric, in the form that DogStatsD made common: `|#team:search,env:ci`. Cheap to
-/// clone.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tags(Option<Arc<str>>);
-
-impl Tags {
-    /// These, as many as fit into 400 bytes; of two with one name the later one. ASCII letters,
-    /// digits, `_`, `-` and `.` stay; what else a name or a value has becomes `_`.
-    #[must_use]
-    pub fn new<'a>(tags: impl IntoIterator<Item = &'a (String, String)>) -> Self {
-        let clean = |text: &str| -> String {
-            let stays = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-            let cleaned = text.chars().map(|c| if stays(c) { c } else { '_' });
-            cleaned.take(super::names::LONGEST_PART).collect()
-        };
-        // Graphite takes no empty ones.
-        let or_blank = |text: String| {
-            if text.is_empty() {
-                "_".to_owned()
-            } else {
-                text
-            }
-        };
-        let mut kept: Vec<(String, String)> = Vec::new();
-        for (name, value) in tags {
-            let (name, value) = (or_blank(clean(name)), or_blank(clean(value)));
-            match kept.iter_mut().find(|(seen, _)| *seen == name) {
-                Some((_, last)) => *last = value,
-                None => kept.push((name, value)),
-            }
-        }
-        let mut text = String::new();
-        for (name, value) in kept {
-            let separator = if text.is_empty() { "|#" } else { "," };
-            let more = format!("{separator}{name}:{value}");
-            if text.len() + more.len() <= MOST_TAG_BYTES {
-                text.push_str(&more);
-            }
-        }
-        Self((!text.is_empty()).then(|| text.into()))
-    }
-}
-
-impl fmt::Display for Tags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or_default())
-    }
 }
 
 /// What did not go out, to be read while the run goes on and after it. Cheap to clone.

@@ -2,8 +2,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
 
-use super::emitter::Series;
+use super::tags::Tags;
+
+/// A name with its tags.
+pub(super) type Series = (Arc<str>, Tags);
 
 /// The most bytes in a datagram: what an Ethernet frame holds, tunnels allowed for.
 pub(super) const CAPACITY: usize = 1_432;

@@ -1,14 +1,12 @@
 //! Counting gRPC messages in a stream of bytes without decoding them.
 //!
-//! Owns the five-byte message prefix (a flag and a length), the bound on a message's length, and
-//! the unpacking of what a server compressed, asked or not. Keeps no message.
-
-use std::fmt;
-use std::io::{self, Write};
+//! Owns the five-byte message prefix (a flag and a length), and the bound on a message's length.
+//! Keeps no message.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use flate2::write::GzDecoder;
 use http::HeaderMap;
+
+use super::unpacking::Unpacking;
 
 /// A flag byte and a big-endian length.
 pub(super) const PREFIX_LEN: usize = 5;
@@ -204,98 +202,10 @@ impl Keep for Nobody {
     fn end(&mut self) {}
 }
 
-/// A message that is compressed with gzip, on its way in.
-struct Unpacking {
-    unpacker: GzDecoder<Unpacked>,
-    packed: u32,
-}
-
-impl Unpacking {
-    fn new(packed: u32, most: u32) -> Box<Self> {
-        Box::new(Self {
-            unpacker: GzDecoder::new(Unpacked {
-                most,
-                room: most,
-                is_too_long: false,
-                bytes: Vec::new(),
-            }),
-            packed,
-        })
-    }
-
-    fn push(&mut self, mut piece: &[u8], kept: &mut impl Keep) -> Result<(), FramingProblem> {
-        while !piece.is_empty() {
-            let written = self.unpacker.write(piece);
-            let taken = self.hand_on(written, kept)?;
-            if taken == 0 {
-                return Err(FramingProblem::NotGzip("something follows it".to_owned()));
-            }
-            piece = &piece[taken..];
-        }
-        Ok(())
-    }
-
-    fn end(mut self: Box<Self>, kept: &mut impl Keep) -> Result<(), FramingProblem> {
-        let finished = self.unpacker.try_finish();
-        self.hand_on(finished, kept)
-    }
-
-    fn hand_on<T>(
-        &mut self,
-        result: io::Result<T>,
-        kept: &mut impl Keep,
-    ) -> Result<T, FramingProblem> {
-        let unpacked = self.unpacker.get_mut();
-        kept.piece(&unpacked.bytes);
-        unpacked.bytes.clear();
-        result.map_err(|error| match unpacked.is_too_long {
-            true => FramingProblem::UnpacksTooLong {
-                packed: self.packed,
-                most: unpacked.most,
-            },
-            false => FramingProblem::NotGzip(error.to_string()),
-        })
-    }
-}
-
-impl fmt::Debug for Unpacking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unpacking")
-            .field("packed", &self.packed)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Where the unpacked bytes of one step go.
-struct Unpacked {
-    most: u32,
-    /// How many more bytes the message may have.
-    room: u32,
-    is_too_long: bool,
-    bytes: Vec<u8>,
-}
-
-impl Write for Unpacked {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let left = u32::try_from(bytes.len())
-            .ok()
-            .and_then(|len| self.room.checked_sub(len));
-        let Some(left) = left else {
-            self.is_too_long = true;
-            return Err(io::Error::other("too long"));
-        };
-        self.room = left;
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use http::HeaderValue;

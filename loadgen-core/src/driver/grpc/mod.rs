@@ -1,6 +1,6 @@
 //! The gRPC driver: all four kinds of call over HTTP/2 connections that users share.
 //!
-//! Owns calls, their framing and statuses; connections and streams are [`http2`]'s. A constant unary call goes straight to HTTP/2
+//! Owns calls, their framing and statuses; connections and streams are `driver::http2`'s. A constant unary call goes straight to HTTP/2
 //! (`unary`); streams and compressed calls go through tonic's client over a service on the same
 //! connections (`stream`). Descriptions of services and encoded messages are made once, by
 //! [`GrpcFactory::new`]. It must not decide when an iteration starts, and measures no time but
@@ -19,15 +19,18 @@ pub mod fuzzing;
 mod message;
 mod metadata;
 mod number;
+mod options;
 mod outgoing;
 mod prepare;
 mod protos;
 mod reflection;
 mod refusal;
+mod scalar;
 mod service;
 mod status;
 mod stream;
 mod unary;
+mod unpacking;
 mod waiting;
 
 use std::fmt;

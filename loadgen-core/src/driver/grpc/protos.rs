@@ -10,15 +10,13 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 use prost_reflect::DescriptorPool;
-use prost_reflect::prost_types::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
-    FileDescriptorSet, UninterpretedOption,
-};
+use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use protox::file::{FileResolver, GoogleFileResolver};
 
 use super::dialect::{self, EDITIONS, Edition};
 use super::editions::{self, FileFeatures, Unusable};
 use super::error::DriverError;
+use super::options;
 use crate::nearest::nearest;
 
 /// All files of a scenario together, what they import included.
@@ -273,7 +271,7 @@ impl Compiler {
             features = FileFeatures::in_source(&file);
             file.syntax = Some("editions".to_owned());
         }
-        drop_options(&mut file);
+        options::drop_others(&mut file);
         self.add_imports(name, path, &file)?;
         self.add(path, file, &features)
     }
@@ -429,59 +427,4 @@ fn place_of_import(file: &FileDescriptorProto, index: usize) -> Option<(usize, u
     };
     let from_1 = |number: i32| usize::try_from(number).map(|number| number + 1).ok();
     Some((from_1(*line)?, from_1(*column)?))
-}
-
-/// Leaves only options that bear on how a message is encoded. Others may be of any kind, be
-/// described by files in any version, and say nothing that is needed here.
-fn drop_options(file: &mut FileDescriptorProto) {
-    file.options = None;
-    file.message_type.iter_mut().for_each(drop_in_message);
-    file.enum_type.iter_mut().for_each(drop_in_enum);
-    file.extension.iter_mut().for_each(drop_in_field);
-    for service in &mut file.service {
-        service.options = None;
-        for method in &mut service.method {
-            method.options = None;
-        }
-    }
-}
-
-fn keep(options: &mut Vec<UninterpretedOption>, name: &str) {
-    options.retain(|option| {
-        let [part] = option.name.as_slice() else {
-            return false;
-        };
-        !part.is_extension && part.name_part == name
-    });
-}
-
-fn drop_in_message(message: &mut DescriptorProto) {
-    if let Some(options) = &mut message.options {
-        keep(&mut options.uninterpreted_option, "message_set_wire_format");
-    }
-    message.field.iter_mut().for_each(drop_in_field);
-    message.extension.iter_mut().for_each(drop_in_field);
-    message.enum_type.iter_mut().for_each(drop_in_enum);
-    message.nested_type.iter_mut().for_each(drop_in_message);
-    for oneof in &mut message.oneof_decl {
-        oneof.options = None;
-    }
-    for range in &mut message.extension_range {
-        range.options = None;
-    }
-}
-
-fn drop_in_field(field: &mut FieldDescriptorProto) {
-    if let Some(options) = &mut field.options {
-        keep(&mut options.uninterpreted_option, "packed");
-    }
-}
-
-fn drop_in_enum(of: &mut EnumDescriptorProto) {
-    if let Some(options) = &mut of.options {
-        keep(&mut options.uninterpreted_option, "allow_alias");
-    }
-    for value in &mut of.value {
-        value.options = None;
-    }
 }

@@ -7,24 +7,29 @@
 //! no file itself.
 
 mod load;
+mod overrides;
 mod plan;
 mod protocol;
 mod reader;
+mod step;
 mod suite;
+mod tls;
 mod value;
 
-pub use plan::overrides::{OverrideError, Overrides};
-pub use plan::print::to_json;
-pub use plan::{Action, Plan, ScenarioPlan, Step, StreamEnd, Tls};
+pub use overrides::{OverrideError, Overrides};
+pub use plan::{Plan, ScenarioPlan};
 pub use protocol::{
     Answer, ConnectionPer, GrpcCall, GrpcPlan, MessageStream, Payload, Protocol, ProtocolPlan,
     ReplyMark, WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};
+pub use step::{Action, Step, StreamEnd};
 pub use suite::Suite;
+pub use suite::print::to_json;
 pub use suite::schema::schema;
 pub use suite::select::{SelectError, UnknownName};
+pub use tls::Tls;
 pub use value::target::{Target, TargetError};
 
 /// The suite that comes with the library, one file for each protocol. It names no targets.

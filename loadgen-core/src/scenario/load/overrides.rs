@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stretch::{constant, stretch_rates, stretch_users, time_for, time_for_stages};
-use crate::scenario::plan::overrides::{OverrideError, Overrides};
+use crate::scenario::overrides::{OverrideError, Overrides};
 use crate::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
 use crate::units::{Rate, format_duration};
 

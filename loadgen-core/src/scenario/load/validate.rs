@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::raw::{
     RawArrivals, RawClosed, RawLoad, RawOpen, RawRateStage, RawThinkTime, RawUserStage, RawWhenBusy,
 };
-use crate::scenario::plan::defaults;
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, List};
 use crate::scenario::value::MAX_ITERATIONS;
 use crate::schedule::{
-    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
+    ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime,
+    UserStage, WhenBusy,
 };
 use crate::units::MAX_DURATION;
 
@@ -231,8 +231,8 @@ impl Check<'_> {
                 RawWhenBusy::Queue => WhenBusy::Queue,
                 RawWhenBusy::Drop => WhenBusy::Drop,
             });
-        let max_users = raw.users.or(Some(defaults::MAX_USERS), |users| {
-            users.max.or(defaults::MAX_USERS, |max| max.small())
+        let max_users = raw.users.or(Some(DEFAULT_MAX_USERS), |users| {
+            users.max.or(DEFAULT_MAX_USERS, |max| max.small())
         });
         let stages = self.rates(raw)?;
         // The first arrival falls due at once, so there is one wherever the rate is above zero.

@@ -2,7 +2,7 @@
 
 use super::ScenarioPlan;
 use super::print::scenario;
-use super::validate::{Layer, Layers};
+use crate::scenario::protocol::layers::{Layer, Layers};
 use crate::scenario::reader::problem::{Problems, SuiteError};
 use crate::scenario::reader::{Check, Place};
 

@@ -1,37 +1,30 @@
 //! The immutable plan that validation makes and the run is built from.
 
 mod check;
-pub(in crate::scenario) mod overrides;
+mod one_step;
+mod overrides;
 pub(in crate::scenario) mod print;
-mod raw;
-mod step;
 mod steps;
-pub(in crate::scenario) mod validate;
+mod validate;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::protocol::{Protocol, ProtocolPlan};
+use super::tls::Tls;
 use super::value::target::Target;
 use crate::condition::Threshold;
 use crate::schedule::Load;
 
-pub(in crate::scenario) use raw::RawTls;
-pub(in crate::scenario) use step::names;
-pub use step::{Action, Step, StreamEnd};
-
 /// What holds where a scenario says nothing.
-pub(in crate::scenario) mod defaults {
+mod defaults {
     use std::time::Duration;
 
-    pub(in crate::scenario) const GRACEFUL_STOP: Duration = Duration::from_secs(30);
-    pub(in crate::scenario) const TIMEOUT: Duration = Duration::from_secs(30);
-    pub(in crate::scenario) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-    pub(in crate::scenario) const LATE_AFTER: Duration = Duration::from_millis(1);
-    pub(in crate::scenario) const MAX_MESSAGE: u32 = 64 << 20;
-    /// Of an open model.
-    pub(in crate::scenario) const MAX_USERS: u32 = crate::schedule::DEFAULT_MAX_USERS;
+    pub(super) const GRACEFUL_STOP: Duration = Duration::from_secs(30);
+    pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+    pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    pub(super) const LATE_AFTER: Duration = Duration::from_millis(1);
+    pub(super) const MAX_MESSAGE: u32 = 64 << 20;
 }
 
 /// What is to be run: validated scenarios.
@@ -119,38 +112,5 @@ impl ScenarioPlan {
     /// The names of the steps, pauses left out: the order in which reports number them.
     pub fn step_names(&self) -> impl Iterator<Item = &str> {
         self.protocol.step_names().into_iter()
-    }
-}
-
-/// Transport encryption.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Tls {
-    /// PEM file with the authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file with the client's own certificate and those between it and an authority.
-    pub cert_file: Option<PathBuf>,
-    /// PEM file with the key of the client's certificate.
-    pub key_file: Option<PathBuf>,
-    /// The name to ask the server for, which its certificate must carry, instead of the target's
-    /// host.
-    pub server_name: Option<String>,
-    /// Accept any certificate.
-    pub insecure_skip_verify: bool,
-    /// Whether the protocol is agreed on in the handshake.
-    pub alpn: bool,
-}
-
-impl Default for Tls {
-    /// What a bare `https://` asks for.
-    fn default() -> Self {
-        Self {
-            ca_file: None,
-            cert_file: None,
-            key_file: None,
-            server_name: None,
-            insecure_skip_verify: false,
-            alpn: true,
-        }
     }
 }

@@ -1,35 +1,18 @@
 //! A plan in the full form, every default written out: what `validate --print` shows and a result
 //! document keeps. It reads back as the same plan.
 
-use serde_json::Value;
-
-use super::{RawTls, ScenarioPlan};
+use super::ScenarioPlan;
 use crate::scenario::load;
-use crate::scenario::protocol::RawScenario;
-use crate::scenario::reader::problem::Problems;
-use crate::scenario::reader::{Entries, Entry, List, json};
-use crate::scenario::suite::RawSuite;
+use crate::scenario::protocol::raw::RawScenario;
+use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
     Authority, FilePath, MaxMessage, PositiveSpan, ScenarioName, ServerName, Span, TagValue,
     TargetText,
 };
 
-/// The full form of these scenarios, as a suite of its own.
-///
-/// Paths are printed as the plan has them, so they read back the same without a base folder.
-#[must_use]
-pub fn to_json(scenarios: &[ScenarioPlan]) -> Value {
-    let suite = RawSuite {
-        scenarios: Entry::Given(List::of(scenarios.iter().map(scenario))),
-        ..RawSuite::default()
-    };
-    // By way of a text: the direct way would write numbers of messages anew. Only a map with keys
-    // that are no text could fail, and there is none.
-    let text = serde_json::to_string(&suite).unwrap_or_default();
-    json::parse("", &text, &Problems::default()).unwrap_or_default()
-}
-
-pub(super) fn scenario(plan: &ScenarioPlan) -> RawScenario {
+/// The full form of this plan.
+pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
     let mut raw = RawScenario {
         name: Entry::Given(ScenarioName(plan.name.clone())),
         description: Entry::from_option(plan.description.clone()),

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::validate::Layers;
-use super::{Step, names};
 use crate::condition::Threshold;
 use crate::nearest::did_you_mean;
-use crate::scenario::protocol::{RawStep, Room, Words, one_of, spoken_in};
+use crate::scenario::protocol::layers::Layers;
+use crate::scenario::protocol::raw::RawStep;
+use crate::scenario::protocol::room::Room;
+use crate::scenario::protocol::{Protocol, one_of, spoken_in};
 use crate::scenario::reader::{Entry, List};
+use crate::scenario::step::{Step, names};
 use crate::schedule::Load;
 
 impl Layers<'_> {
@@ -29,13 +31,13 @@ impl Layers<'_> {
         let mut steps = Vec::with_capacity(list.0.len());
         let mut broken = list.0.len() != list.given().count();
         let mut acts = broken;
-        let mut first_of: Vec<(&Words, usize)> = Vec::new();
+        let mut first_of: Vec<(Protocol, usize)> = Vec::new();
         for (index, raw) in list.given() {
             let path = format!("{}[{index}]", picked.path);
             acts |= raw.pause.is_absent() || spoken_in(raw).next().is_some();
-            for words in spoken_in(raw) {
-                if !first_of.iter().any(|(it, _)| it.protocol == words.protocol) {
-                    first_of.push((words, index));
+            for protocol in spoken_in(raw) {
+                if !first_of.iter().any(|(it, _)| *it == protocol) {
+                    first_of.push((protocol, index));
                 }
             }
             let Some(step) = self.step::<R>(raw, &path) else {
@@ -81,8 +83,8 @@ impl Layers<'_> {
 
     /// Whether the steps speak one protocol, given in which each is spoken first. Several in one step
     /// have been told of already.
-    fn one_protocol(&self, mut first_of: Vec<(&Words, usize)>, path: &str) -> bool {
-        first_of.sort_by_key(|(words, _)| words.protocol);
+    fn one_protocol(&self, mut first_of: Vec<(Protocol, usize)>, path: &str) -> bool {
+        first_of.sort_by_key(|(protocol, _)| *protocol);
         let (Some((_, at)), Some((last, others))) = (first_of.first(), first_of.split_last())
         else {
             return true;
@@ -90,7 +92,7 @@ impl Layers<'_> {
         if first_of.iter().all(|(_, index)| index == at) {
             return true;
         }
-        let told = |(words, index): &(&Words, usize)| format!("`{}` in step {index}", words.word);
+        let told = |(protocol, index): &(Protocol, usize)| format!("`{protocol}` in step {index}");
         let others: Vec<String> = others.iter().map(told).collect();
         self.problems.add(
             path,
@@ -102,7 +104,7 @@ impl Layers<'_> {
     }
 
     fn step<R: Room>(&self, raw: &RawStep, path: &str) -> Option<Step<R::Action>> {
-        let spoken = spoken_in(raw).map(|words| words.word);
+        let spoken = spoken_in(raw).map(Protocol::as_str);
         let pause = (!raw.pause.is_absent()).then_some("pause");
         let given: Vec<&str> = spoken.chain(pause).collect();
         let action = match given.as_slice() {

@@ -2,21 +2,24 @@
 //!
 //! Each has a room of its own with its raw form, its values, its validation, its plan and its
 //! printing. Whoever adds one adds a room, and here a variant to [`Protocol`] and [`ProtocolPlan`], a
-//! line to each list, and to the tables in `raw` the fields and the action that are new in it.
+//! line to each list and macro, and to the tables in `raw` the fields and the action that are new in it.
+//! A room knows `raw`, `layers`, `room` and `compact`, and never this file.
 
+pub(in crate::scenario) mod compact;
 pub(in crate::scenario) mod grpc;
-mod raw;
-mod unclear;
+pub(in crate::scenario) mod layers;
+pub(in crate::scenario) mod raw;
+pub(in crate::scenario) mod room;
+pub(in crate::scenario) mod unclear;
 pub(in crate::scenario) mod websocket;
 
 use std::fmt;
-use std::time::Duration;
 
-pub(in crate::scenario) use self::raw::{RawScenario, RawStep};
-use self::unclear::Unclear;
-use super::plan::validate::Layers;
-use super::plan::{ScenarioPlan, Step, names};
-use super::reader::{Fields, List};
+use self::layers::Layers;
+use self::raw::{RawScenario, RawStep};
+use self::room::Words;
+use super::reader::Fields;
+use super::step::names;
 
 pub use self::grpc::plan::{GrpcCall, GrpcPlan};
 pub use self::websocket::plan::{
@@ -44,23 +47,23 @@ pub enum ProtocolPlan {
     Websocket(WebsocketPlan),
 }
 
-/// All rooms, in the order in which messages name them.
-const ROOMS: [&Words; 2] = [GrpcPlan::WORDS, WebsocketPlan::WORDS];
+/// All there are, in the order in which messages name them.
+const ALL: [Protocol; 2] = [Protocol::Grpc, Protocol::Websocket];
 
 /// Does the same in each room, by its plan's type.
 macro_rules! in_each_room {
     (|$room:ident| $do:expr) => {{
         {
-            type $room = GrpcPlan;
+            type $room = $crate::scenario::protocol::GrpcPlan;
             $do;
         }
         {
-            type $room = WebsocketPlan;
+            type $room = $crate::scenario::protocol::WebsocketPlan;
             $do;
         }
     }};
 }
-use in_each_room;
+pub(in crate::scenario) use in_each_room;
 
 /// Does the same with whatever a plan speaks.
 macro_rules! with_room {
@@ -75,7 +78,7 @@ macro_rules! with_room {
 impl Protocol {
     /// All there are, in order.
     pub fn all() -> impl Iterator<Item = Self> {
-        ROOMS.into_iter().map(|room| room.protocol)
+        ALL.into_iter()
     }
 
     /// The word for it in JSON, metrics and on the command line.
@@ -84,7 +87,7 @@ impl Protocol {
         self.words().word
     }
 
-    pub(in crate::scenario) fn words(self) -> &'static Words {
+    fn words(self) -> &'static Words {
         match self {
             Self::Grpc => GrpcPlan::WORDS,
             Self::Websocket => WebsocketPlan::WORDS,
@@ -137,79 +140,21 @@ impl ProtocolPlan {
     }
 }
 
-/// What messages say of a protocol, and what of a scenario is its own.
-pub(in crate::scenario) struct Words {
-    pub(in crate::scenario) protocol: Protocol,
-    /// Its action in JSON, and what it is called there.
-    pub(in crate::scenario) word: &'static str,
-    /// Its name for people.
-    pub(in crate::scenario) name: &'static str,
-    /// The fields of a scenario that are for it, though not for all protocols.
-    pub(in crate::scenario) fields: &'static [&'static str],
-    /// What it has in place of fields that are for others only.
-    pub(in crate::scenario) instead: &'static [(&'static str, &'static str)],
-    /// Whether a step has its action.
-    pub(in crate::scenario) is_spoken: fn(&RawStep) -> bool,
-}
-
-/// What validation asks of a protocol. The plan that comes of it has no steps until all are known.
-pub(in crate::scenario) trait Room: Sized {
-    /// What a step does.
-    type Action;
-
-    /// The words for it; `None` where it is not clear what is spoken.
-    const SPOKEN: Option<&'static Words>;
-
-    /// Its fields of a scenario.
-    fn fields(layers: &Layers<'_>) -> Option<Self>;
-
-    /// Its action in a step at this path.
-    fn action(layers: &Layers<'_>, step: &RawStep, path: &str) -> Option<Self::Action>;
-
-    /// What a step without a name is called, and after what.
-    fn short_name(action: &Self::Action) -> (String, &'static str);
-
-    /// Whether the steps agree on what they share; notes where they do not.
-    fn agree(layers: &Layers<'_>, steps: &List<RawStep>, path: &str) -> bool;
-
-    /// Has each step say what one says for all.
-    fn share(steps: &mut [Step<Self::Action>]);
-
-    /// Whether the steps fit into the time that an iteration may take; notes which do not.
-    fn fit(
-        layers: &Layers<'_>,
-        steps: &[Step<Self::Action>],
-        timeout: Duration,
-        path: &str,
-    ) -> bool;
-
-    /// What is wrong with a target of this scheme: what is expected, and a hint.
-    fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)>;
-
-    /// The whole.
-    fn with_steps(self, steps: Vec<Step<Self::Action>>) -> ProtocolPlan;
+/// The words of all rooms, in order.
+fn rooms() -> impl Iterator<Item = &'static Words> {
+    Protocol::all().map(Protocol::words)
 }
 
 impl Layers<'_> {
-    /// The validated scenario; `None` when something in it is wrong.
-    pub(in crate::scenario) fn plan(&self) -> Option<ScenarioPlan> {
-        let spoken = self.protocol();
-        in_each_room!(
-            |R| if spoken.is_some() && R::SPOKEN.map(|it| it.protocol) == spoken {
-                return self.plan_of::<R>();
-            }
-        );
-        self.plan_of::<Unclear>()
-    }
-
     /// What the steps speak; `None` when they speak nothing, or not one protocol.
     pub(in crate::scenario) fn protocol(&self) -> Option<Protocol> {
         let steps = self.pick("steps", |raw| &raw.steps).entry.given()?;
-        let mut spoken = ROOMS
-            .iter()
-            .filter(|room| steps.given().any(|(_, step)| (room.is_spoken)(step)));
+        let mut spoken = Protocol::all().filter(|protocol| {
+            let is_spoken = protocol.words().is_spoken;
+            steps.given().any(|(_, step)| is_spoken(step))
+        });
         match (spoken.next(), spoken.next()) {
-            (Some(only), None) => Some(only.protocol),
+            (only, None) => only,
             _ => None,
         }
     }
@@ -222,8 +167,7 @@ impl Layers<'_> {
         };
         let mut any = false;
         for field in RawScenario::FIELDS {
-            let theirs: Vec<&str> = ROOMS
-                .iter()
+            let theirs: Vec<&str> = rooms()
                 .filter(|room| room.fields.contains(field))
                 .map(|room| room.name)
                 .collect();
@@ -249,13 +193,13 @@ impl Layers<'_> {
 
 /// The actions that speak, and these, for messages: `` `grpc`, `websocket` or `pause` ``.
 pub(in crate::scenario) fn one_of(others: &[&str]) -> String {
-    let words = ROOMS.iter().map(|room| room.word);
+    let words = rooms().map(|room| room.word);
     let words: Vec<&str> = words.chain(others.iter().copied()).collect();
     let (last, first) = words.split_last().expect("there are protocols");
     format!("`{}` or `{last}`", first.join("`, `"))
 }
 
-/// The words of the protocols whose action a step has.
-pub(in crate::scenario) fn spoken_in(step: &RawStep) -> impl Iterator<Item = &'static Words> {
-    ROOMS.into_iter().filter(|room| (room.is_spoken)(step))
+/// The protocols whose action a step has.
+pub(in crate::scenario) fn spoken_in(step: &RawStep) -> impl Iterator<Item = Protocol> {
+    Protocol::all().filter(|protocol| (protocol.words().is_spoken)(step))
 }

@@ -1,5 +1,5 @@
 //! What a scenario and a step may say: one table each, with the fields and actions of all protocols.
-//! Which protocol takes which field is in its [`Words`](super::Words).
+//! Which protocol takes which field is in its [`Words`](super::room::Words).
 
 use super::grpc::raw::RawGrpc;
 use super::grpc::value::MetadataValue;
@@ -7,8 +7,9 @@ use super::websocket::raw::{RawConnectionPer, RawWebsocket};
 use super::websocket::value::{HeaderValue, Subprotocol};
 use crate::condition::Threshold;
 use crate::scenario::load::RawLoad;
-use crate::scenario::plan::{Action, RawTls, Step};
 use crate::scenario::reader::{Entries, Entry, List, object};
+use crate::scenario::step::{Action, Step};
+use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
     Authority, Connections, FilePath, MaxMessage, PositiveSpan, ScenarioName, Span, StepName,
     Streams, TagValue, TargetText,

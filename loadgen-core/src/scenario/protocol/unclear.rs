@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use super::{GrpcPlan, ProtocolPlan, RawStep, Room, WebsocketPlan, Words, in_each_room};
-use crate::scenario::plan::Step;
-use crate::scenario::plan::validate::Layers;
+use super::layers::Layers;
+use super::raw::RawStep;
+use super::room::{Room, Words};
+use super::{ProtocolPlan, in_each_room};
 use crate::scenario::reader::List;
+use crate::scenario::step::Step;
 
 /// There is none.
-pub(super) enum Unclear {}
+pub(in crate::scenario) enum Unclear {}
 
 impl Room for Unclear {
     /// What a step would be called.
@@ -50,7 +52,13 @@ impl Room for Unclear {
         None
     }
 
-    fn with_steps(self, _: Vec<Step<Self::Action>>) -> ProtocolPlan {
+    fn with_steps(self, _: Vec<Step<Self::Action>>) -> Self {
         match self {}
+    }
+}
+
+impl From<Unclear> for ProtocolPlan {
+    fn from(none: Unclear) -> Self {
+        match none {}
     }
 }

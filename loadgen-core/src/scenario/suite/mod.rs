@@ -1,6 +1,7 @@
-//! A suite of validated scenarios: reading one, and choosing from it.
+//! A suite of validated scenarios: reading and printing one, and choosing from it.
 
-pub(in crate::scenario) mod compact;
+mod compact;
+pub(in crate::scenario) mod print;
 mod raw;
 pub(in crate::scenario) mod schema;
 pub(in crate::scenario) mod select;
@@ -10,10 +11,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use self::compact::Compact;
 use super::plan::ScenarioPlan;
-use super::plan::validate::{Layer, Layers};
-use super::protocol::{Protocol, RawScenario};
+use super::protocol::Protocol;
+use super::protocol::compact::Compact;
+use super::protocol::layers::{Layer, Layers};
+use super::protocol::raw::RawScenario;
 use super::reader::problem::{Problems, SuiteError};
 use super::reader::{Decode, Entry, List, Place, Reader, json};
 use super::value::ScenarioName;
@@ -106,8 +108,18 @@ impl Suite {
                 ],
                 problems,
             );
-            suite.read_compact("grpc_scenarios", &raw.grpc_scenarios, problems);
-            suite.read_compact("websocket_scenarios", &raw.websocket_scenarios, problems);
+            suite.read_compact(
+                Protocol::Grpc,
+                "grpc_scenarios",
+                &raw.grpc_scenarios,
+                problems,
+            );
+            suite.read_compact(
+                Protocol::Websocket,
+                "websocket_scenarios",
+                &raw.websocket_scenarios,
+                problems,
+            );
         } else if raw.scenarios.is_absent() {
             problems.add(
                 "scenarios",
@@ -154,6 +166,7 @@ impl Suite {
 
     fn read_compact<C: Compact>(
         &mut self,
+        protocol: Protocol,
         field: &str,
         list: &Entry<List<C>>,
         problems: &Problems,
@@ -166,7 +179,7 @@ impl Suite {
         }
         let names = list
             .given()
-            .map(|(index, compact)| (index, Some(C::PROTOCOL), compact.name()));
+            .map(|(index, compact)| (index, Some(protocol), compact.name()));
         check_unique(field, names, problems);
     }
 

@@ -1,7 +1,7 @@
 //! What a suite may say.
 
-use crate::scenario::protocol::RawScenario;
 use crate::scenario::protocol::grpc::compact::RawCompactGrpc;
+use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::protocol::websocket::compact::RawCompactWebsocket;
 use crate::scenario::reader::{Entries, List, object};
 

@@ -5,10 +5,10 @@ use serde_json::json;
 use super::raw::RawGrpc;
 use super::value::{Message, Method};
 use crate::scenario::load::RawClosed;
-use crate::scenario::protocol::{Protocol, RawScenario, RawStep};
+use crate::scenario::protocol::compact::{COMPUTE_ROUNDS, Compact, STREAM_COUNT, scenario};
+use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, choice, object};
-use crate::scenario::suite::compact::{COMPUTE_ROUNDS, Compact, STREAM_COUNT, scenario};
 use crate::scenario::value::{Bounded, Iterations, ScenarioName, Users};
 
 object! {
@@ -40,8 +40,6 @@ choice! {
 }
 
 impl Compact for RawCompactGrpc {
-    const PROTOCOL: Protocol = Protocol::Grpc;
-
     fn name(&self) -> &Entry<ScenarioName> {
         &self.name
     }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use heck::ToSnakeCase;
 
-use crate::scenario::plan::{ScenarioPlan, Step, StreamEnd};
-use crate::schedule::Load;
+use crate::scenario::step::{Step, StreamEnd};
 
 /// What a scenario says of gRPC: its connections, and what an iteration calls.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -114,38 +113,5 @@ impl From<GrpcCall> for Step<GrpcCall> {
     /// A step called after its method.
     fn from(call: GrpcCall) -> Self {
         Self::new(call.short_name(), call)
-    }
-}
-
-impl ScenarioPlan {
-    /// A scenario of one gRPC call, with everything else as [`ScenarioPlan::new`] has it. The step is
-    /// called after the method: `place_order` for `PlaceOrder`.
-    ///
-    /// ```
-    /// use loadgen_core::scenario::ScenarioPlan;
-    /// use loadgen_core::schedule::Load;
-    /// use serde_json::json;
-    ///
-    /// let load = Load::closed(10).iterations(1000);
-    /// let mut plan = ScenarioPlan::grpc(
-    ///     "greet",
-    ///     "loadgen.v1.Greeter/Hello",
-    ///     json!({ "name": "world" }),
-    ///     load,
-    /// );
-    /// plan.targets = vec!["127.0.0.1:50051".parse()?];
-    /// let plan = plan.checked()?;
-    /// assert!(plan.step_names().eq(["hello"]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn grpc(
-        name: impl Into<String>,
-        method: impl Into<String>,
-        message: serde_json::Value,
-        load: impl Into<Load>,
-    ) -> Self {
-        let call = GrpcCall::new(method, message);
-        Self::new(name, GrpcPlan::new([call.into()]), load)
     }
 }

@@ -3,9 +3,9 @@
 use super::plan::{GrpcCall, GrpcPlan};
 use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
 use super::value::{Message, MetadataValue, Method};
-use crate::scenario::plan::StreamEnd;
-use crate::scenario::protocol::{RawScenario, RawStep};
+use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::step::StreamEnd;
 use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
 
 impl GrpcPlan {

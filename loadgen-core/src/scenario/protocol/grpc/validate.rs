@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::plan::{GrpcCall, GrpcPlan};
 use super::raw::{RawGrpc, RawStreamEnd};
 use super::value::{Message, MetadataValue, check_metadata_name, check_reference_method};
-use crate::scenario::plan::validate::Layers;
-use crate::scenario::plan::{Step, StreamEnd};
-use crate::scenario::protocol::{Protocol, ProtocolPlan, RawStep, Room, Words};
+use crate::scenario::protocol::layers::Layers;
+use crate::scenario::protocol::raw::RawStep;
+use crate::scenario::protocol::room::{Room, Words};
 use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::base64::from_base64;
 use crate::units::format_duration;
 
 impl GrpcPlan {
     pub(in crate::scenario::protocol) const WORDS: &'static Words = &Words {
-        protocol: Protocol::Grpc,
         word: "grpc",
         name: "gRPC",
         fields: &[
@@ -100,9 +100,9 @@ impl Room for GrpcPlan {
         ))
     }
 
-    fn with_steps(mut self, steps: Vec<Step<GrpcCall>>) -> ProtocolPlan {
+    fn with_steps(mut self, steps: Vec<Step<GrpcCall>>) -> Self {
         self.steps = steps;
-        ProtocolPlan::Grpc(self)
+        self
     }
 }
 

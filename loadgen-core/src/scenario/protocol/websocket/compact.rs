@@ -5,10 +5,10 @@ use serde_json::json;
 use super::raw::{RawMessageStream, RawSend, RawSendAs, RawWebsocket};
 use super::value::{FieldPath, JsonMessage, MessageSize, Path, Ping};
 use crate::scenario::load::RawClosed;
-use crate::scenario::protocol::{Protocol, RawScenario, RawStep};
+use crate::scenario::protocol::compact::{COMPUTE_ROUNDS, Compact, STREAM_COUNT, scenario};
+use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, choice, object};
-use crate::scenario::suite::compact::{COMPUTE_ROUNDS, Compact, STREAM_COUNT, scenario};
 use crate::scenario::value::{Bounded, Iterations, MAX_ITERATIONS, ScenarioName, Users};
 
 /// The field in which the reference server numbers the messages of a stream.
@@ -45,8 +45,6 @@ choice! {
 }
 
 impl Compact for RawCompactWebsocket {
-    const PROTOCOL: Protocol = Protocol::Websocket;
-
     fn name(&self) -> &Entry<ScenarioName> {
         &self.name
     }

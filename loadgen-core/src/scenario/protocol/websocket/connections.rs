@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::plan::WebsocketExchange;
 use super::raw::{RawReply, RawWebsocket};
-use crate::scenario::plan::validate::Layers;
-use crate::scenario::plan::{Action, Step};
-use crate::scenario::protocol::RawStep;
+use crate::scenario::protocol::layers::Layers;
+use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::reader::{Entry, List};
+use crate::scenario::step::{Action, Step};
 
 /// Why a number does not fit into a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

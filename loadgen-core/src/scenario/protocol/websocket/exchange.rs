@@ -5,10 +5,10 @@ use super::plan::{
     Answer, MessageStream, Payload, ReplyMark, WebsocketExchange, WebsocketMessages,
 };
 use super::raw::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
-use crate::scenario::plan::StreamEnd;
-use crate::scenario::plan::validate::Layers;
+use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::Entry;
 use crate::scenario::reader::problem::Problems;
+use crate::scenario::step::StreamEnd;
 
 impl Layers<'_> {
     pub(super) fn exchange(&self, raw: &RawWebsocket, path: &str) -> Option<WebsocketExchange> {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::scenario::plan::{ScenarioPlan, Step, StreamEnd};
+use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::is_step_name;
-use crate::schedule::Load;
 use crate::units::Rate;
 
 /// What a scenario says of WebSocket: its connections, and what an iteration exchanges.
@@ -229,31 +228,5 @@ impl From<WebsocketExchange> for Step<WebsocketExchange> {
     /// A step called after its path.
     fn from(exchange: WebsocketExchange) -> Self {
         Self::new(exchange.short_name(), exchange)
-    }
-}
-
-impl ScenarioPlan {
-    /// A scenario of one exchange over WebSocket, with everything else as [`ScenarioPlan::new`] has
-    /// it. Each user keeps a connection of its own. The step is called after the path's last part.
-    ///
-    /// ```
-    /// use loadgen_core::scenario::{Payload, ScenarioPlan, WebsocketExchange};
-    /// use loadgen_core::schedule::Load;
-    ///
-    /// let load = Load::closed(10).iterations_per_user(50);
-    /// let hello = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
-    /// let mut plan = ScenarioPlan::websocket("greet", hello, load);
-    /// plan.targets = vec!["ws://127.0.0.1:8080".parse()?];
-    /// let plan = plan.checked()?;
-    /// assert!(plan.step_names().eq(["echo"]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn websocket(
-        name: impl Into<String>,
-        exchange: WebsocketExchange,
-        load: impl Into<Load>,
-    ) -> Self {
-        Self::new(name, WebsocketPlan::new([exchange.into()]), load)
     }
 }

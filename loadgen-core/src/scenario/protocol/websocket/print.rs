@@ -11,9 +11,9 @@ use super::value::{
     Bytes, FieldPath, HeaderValue, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol,
     TextMessage,
 };
-use crate::scenario::plan::StreamEnd;
-use crate::scenario::protocol::{RawScenario, RawStep};
+use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::step::StreamEnd;
 use crate::scenario::value::{Bounded, PositiveSpan};
 
 impl WebsocketPlan {

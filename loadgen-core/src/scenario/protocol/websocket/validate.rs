@@ -7,15 +7,15 @@ use super::connections::share_connections;
 use super::plan::{Answer, ConnectionPer, WebsocketExchange, WebsocketMessages, WebsocketPlan};
 use super::raw::RawConnectionPer;
 use super::value::{HeaderValue, Subprotocol, check_header_name};
-use crate::scenario::plan::validate::Layers;
-use crate::scenario::plan::{Step, StreamEnd};
-use crate::scenario::protocol::{Protocol, ProtocolPlan, RawStep, Room, Words};
+use crate::scenario::protocol::layers::Layers;
+use crate::scenario::protocol::raw::RawStep;
+use crate::scenario::protocol::room::{Room, Words};
 use crate::scenario::reader::{Entries, List};
+use crate::scenario::step::{Step, StreamEnd};
 use crate::units::format_duration;
 
 impl WebsocketPlan {
     pub(in crate::scenario::protocol) const WORDS: &'static Words = &Words {
-        protocol: Protocol::Websocket,
         word: "websocket",
         name: "WebSocket",
         fields: &["connection_per", "connect_rate", "headers", "subprotocols"],
@@ -135,9 +135,9 @@ impl Room for WebsocketPlan {
         None
     }
 
-    fn with_steps(mut self, steps: Vec<Step<WebsocketExchange>>) -> ProtocolPlan {
+    fn with_steps(mut self, steps: Vec<Step<WebsocketExchange>>) -> Self {
         self.steps = steps;
-        ProtocolPlan::Websocket(self)
+        self
     }
 }
 

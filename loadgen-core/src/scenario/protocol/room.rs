@@ -1,0 +1,60 @@
+//! What the room of a protocol has to say: its words, and its part of validation.
+
+use std::time::Duration;
+
+use super::layers::Layers;
+use super::raw::RawStep;
+use crate::scenario::reader::List;
+use crate::scenario::step::Step;
+
+/// What messages say of a protocol, and what of a scenario is its own.
+pub(in crate::scenario) struct Words {
+    /// The word for it: its action in JSON, its name in metrics and on the command line.
+    pub(in crate::scenario) word: &'static str,
+    /// Its name for people.
+    pub(in crate::scenario) name: &'static str,
+    /// The fields of a scenario that are for it, though not for all protocols.
+    pub(in crate::scenario) fields: &'static [&'static str],
+    /// What it has in place of fields that are for others only.
+    pub(in crate::scenario) instead: &'static [(&'static str, &'static str)],
+    /// Whether a step has its action.
+    pub(in crate::scenario) is_spoken: fn(&RawStep) -> bool,
+}
+
+/// What validation asks of a protocol. The plan that comes of it has no steps until all are known.
+pub(in crate::scenario) trait Room: Sized {
+    /// What a step does.
+    type Action;
+
+    /// The words for it; `None` where it is not clear what is spoken.
+    const SPOKEN: Option<&'static Words>;
+
+    /// Its fields of a scenario.
+    fn fields(layers: &Layers<'_>) -> Option<Self>;
+
+    /// Its action in a step at this path.
+    fn action(layers: &Layers<'_>, step: &RawStep, path: &str) -> Option<Self::Action>;
+
+    /// What a step without a name is called, and after what.
+    fn short_name(action: &Self::Action) -> (String, &'static str);
+
+    /// Whether the steps agree on what they share; notes where they do not.
+    fn agree(layers: &Layers<'_>, steps: &List<RawStep>, path: &str) -> bool;
+
+    /// Has each step say what one says for all.
+    fn share(steps: &mut [Step<Self::Action>]);
+
+    /// Whether the steps fit into the time that an iteration may take; notes which do not.
+    fn fit(
+        layers: &Layers<'_>,
+        steps: &[Step<Self::Action>],
+        timeout: Duration,
+        path: &str,
+    ) -> bool;
+
+    /// What is wrong with a target of this scheme: what is expected, and a hint.
+    fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)>;
+
+    /// The whole.
+    fn with_steps(self, steps: Vec<Step<Self::Action>>) -> Self;
+}

@@ -1,0 +1,24 @@
+//! Plans as a suite that reads back as the same.
+
+use serde_json::Value;
+
+use super::RawSuite;
+use crate::scenario::plan::ScenarioPlan;
+use crate::scenario::plan::print::scenario;
+use crate::scenario::reader::problem::Problems;
+use crate::scenario::reader::{Entry, List, json};
+
+/// The full form of these scenarios, as a suite of its own.
+///
+/// Paths are printed as the plan has them, so they read back the same without a base folder.
+#[must_use]
+pub fn to_json(scenarios: &[ScenarioPlan]) -> Value {
+    let suite = RawSuite {
+        scenarios: Entry::Given(List::of(scenarios.iter().map(scenario))),
+        ..RawSuite::default()
+    };
+    // By way of a text: the direct way would write numbers of messages anew. Only a map with keys
+    // that are no text could fail, and there is none.
+    let text = serde_json::to_string(&suite).unwrap_or_default();
+    json::parse("", &text, &Problems::default()).unwrap_or_default()
+}

@@ -152,8 +152,12 @@ impl Embedded {
         while !within.is_zero() {
             match self.lines.recv_timeout(within) {
                 Ok(line) => self.said.push(line),
-                // The kernel closes what a process had open just before the process is gone.
-                Err(RecvTimeoutError::Disconnected) => return self.child.wait().ok(),
+                // The kernel closes what a process had open just before the process is gone. Killing one
+                // that is on its way changes nothing, and nobody waits for one that is not.
+                Err(RecvTimeoutError::Disconnected) => {
+                    let _ = self.child.kill();
+                    return self.child.wait().ok();
+                }
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }

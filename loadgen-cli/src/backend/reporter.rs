@@ -11,14 +11,14 @@ use super::serving::{ServerError, Serving};
 use crate::args::ServerArgs;
 use crate::settings::sinks;
 use crate::sinks::SinkError;
-use crate::sinks::statsd::Place;
+use crate::sinks::statsd::Server;
 
 const SECOND: Nanos = 1_000_000_000;
 
 /// Sends the servers' metrics.
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    place: Place,
+    server: Server,
     prefix: Prefix,
     sink: BackendSink,
     unsent: Unsent,
@@ -38,12 +38,15 @@ impl Reporter {
             return Ok(None);
         };
         let prefix = args.statsd_prefix.clone().unwrap_or_default();
-        let place = Place::look_up(&target)?;
+        let server = Server::look_up(&target)?;
         let clock = Clock::start();
-        let sink = BackendSink::new(&place.addresses[..], &prefix, clock);
-        let sink = sink.map_err(|source| SinkError::Names(source.into()))?;
+        let sink = BackendSink::new(&server.addresses[..], &prefix, clock);
+        let sink = sink.map_err(|source| SinkError::Statsd {
+            address: server.said.clone(),
+            source,
+        })?;
         Ok(Some(Self {
-            place,
+            server,
             prefix,
             unsent: sink.unsent(),
             sink,
@@ -66,7 +69,7 @@ impl Reporter {
         };
         format!(
             "metrics go to StatsD at {} as {}{hint}",
-            self.place.said,
+            self.server.said,
             names.collect::<Vec<_>>().join(" and ")
         )
     }
@@ -86,7 +89,7 @@ impl Reporter {
     /// Sends the last of it, and says what did not get there.
     pub(crate) fn finish(mut self, serving: &[Serving]) -> Option<String> {
         self.sink.finish(&served(serving));
-        self.place.complaint(&self.unsent)
+        self.server.complaint(&self.unsent)
     }
 }
 

@@ -52,12 +52,12 @@ pub(crate) struct OutputError {
 pub(crate) struct Pending {
     kind: Kind,
     path: PathBuf,
-    place: Place,
+    place: Through,
 }
 
 /// Where the content goes first.
 #[derive(Debug)]
-enum Place {
+enum Through {
     /// Into a device or a pipe.
     Direct(File),
     /// Into a file beside the final one that becomes it, and is removed if it does not.
@@ -115,7 +115,7 @@ impl Pending {
                 return Ok(Self {
                     kind: spec.kind,
                     path,
-                    place: Place::Direct(file),
+                    place: Through::Direct(file),
                 });
             }
             path = fs::canonicalize(&path).map_err(|error| refuse(error.to_string()))?;
@@ -126,7 +126,7 @@ impl Pending {
         Ok(Self {
             kind: spec.kind,
             path,
-            place: Place::Beside(beside),
+            place: Through::Beside(beside),
         })
     }
 
@@ -142,10 +142,10 @@ impl Pending {
     pub(crate) fn write(self, content: &str) -> Result<(), OutputError> {
         let Self { path, place, .. } = self;
         let placed = match place {
-            Place::Direct(mut file) => file
+            Through::Direct(mut file) => file
                 .write_all(content.as_bytes())
                 .and_then(|()| file.flush()),
-            Place::Beside(mut file) => file
+            Through::Beside(mut file) => file
                 .write_all(content.as_bytes())
                 .and_then(|()| file.flush())
                 .and_then(|()| Ok(file.persist(&path).map(drop)?)),
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_device_is_written_to_directly() {
         let pending = Pending::open(&spec(Path::new("/dev/null"))).unwrap();
-        assert!(matches!(pending.place, Place::Direct(_)));
+        assert!(matches!(pending.place, Through::Direct(_)));
         pending.write("{}").unwrap();
     }
 

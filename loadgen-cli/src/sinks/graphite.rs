@@ -69,7 +69,7 @@ impl Sink for Graphite {
     fn conclude(&mut self) -> Conclusion {
         Conclusion {
             // What became of the last mark is not known yet: it tells of the document.
-            delivery: Delivery::new(SinkKind::Graphite, self.url.to_string()),
+            delivery: Delivery::new(SinkKind::Graphite, self.url.origin()),
             complaint: None,
         }
     }

@@ -51,7 +51,7 @@ impl Sink for Otlp {
     }
 
     fn conclude(&mut self) -> Conclusion {
-        let mut delivery = Delivery::new(SinkKind::Otlp, self.url.to_string());
+        let mut delivery = Delivery::new(SinkKind::Otlp, self.url.origin());
         delivery.failed = Some(self.exports.failed());
         delivery.rejected = Some(self.exports.rejected());
         Conclusion {

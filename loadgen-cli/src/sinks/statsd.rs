@@ -16,14 +16,14 @@ use crate::settings::sinks::SinkSettings;
 
 /// Where StatsD is, looked up before anything is started.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Server {
     /// The address as it was given.
     pub(crate) said: String,
     /// All that it may mean.
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
-impl Place {
+impl Server {
     /// Where this is.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ pub(crate) fn said(target: &Target) -> String {
 
 #[derive(Debug)]
 struct Statsd {
-    place: Place,
+    server: Server,
     prefix: Prefix,
     sink: Option<StatsdSink>,
     unsent: Unsent,
@@ -74,11 +74,11 @@ pub(super) fn open(
     let Some(settings) = &settings.statsd else {
         return Ok(None);
     };
-    let place = Place::look_up(&settings.target)?;
-    let sink = StatsdSink::new(&place.addresses[..], &settings.prefix, about.names);
+    let server = Server::look_up(&settings.target)?;
+    let sink = StatsdSink::new(&server.addresses[..], &settings.prefix, about.names);
     let mut sink = sink.map_err(|error| match error {
         StatsdError::Socket(source) => SinkError::Statsd {
-            address: place.said.clone(),
+            address: server.said.clone(),
             source,
         },
         other => SinkError::Names(other),
@@ -89,14 +89,14 @@ pub(super) fn open(
     Ok(Some(Box::new(Statsd {
         unsent: sink.unsent(),
         sink: Some(sink),
-        place,
+        server,
         prefix: settings.prefix.clone(),
     })))
 }
 
 impl Sink for Statsd {
     fn notices(&self) -> Vec<String> {
-        let (said, prefix) = (&self.place.said, &self.prefix);
+        let (said, prefix) = (&self.server.said, &self.prefix);
         vec![format!("metrics go to StatsD at {said} as {prefix}.*")]
     }
 
@@ -105,7 +105,7 @@ impl Sink for Statsd {
         let Some(mut sink) = self.sink.take() else {
             return run;
         };
-        let (said, unsent) = (self.place.said.clone(), sink.unsent());
+        let (said, unsent) = (self.server.said.clone(), sink.unsent());
         let mut screen = Some(screen.clone());
         run.listen(move |event: &Event<'_>| {
             sink.hear(event);
@@ -123,12 +123,12 @@ impl Sink for Statsd {
     }
 
     fn conclude(&mut self) -> Conclusion {
-        let mut delivery = Delivery::new(SinkKind::Statsd, &self.place.said);
+        let mut delivery = Delivery::new(SinkKind::Statsd, &self.server.said);
         delivery.failed = Some(self.unsent.datagrams());
         delivery.short = Some(self.unsent.counters());
         Conclusion {
             delivery,
-            complaint: self.place.complaint(&self.unsent),
+            complaint: self.server.complaint(&self.unsent),
         }
     }
 }

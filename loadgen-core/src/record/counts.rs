@@ -28,9 +28,9 @@ pub struct ConnectionCounts {
 
 impl std::ops::AddAssign for ConnectionCounts {
     fn add_assign(&mut self, other: Self) {
-        self.opened += other.opened;
-        self.failed += other.failed;
-        self.dropped += other.dropped;
-        self.reconnected += other.reconnected;
+        self.opened = self.opened.saturating_add(other.opened);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.reconnected = self.reconnected.saturating_add(other.reconnected);
     }
 }

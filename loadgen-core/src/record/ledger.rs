@@ -54,12 +54,12 @@ impl Ledger {
 
 impl AddAssign for Ledger {
     fn add_assign(&mut self, other: Self) {
-        self.planned += other.planned;
-        self.started += other.started;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.interrupted += other.interrupted;
-        self.dropped += other.dropped;
-        self.late += other.late;
+        self.planned = self.planned.saturating_add(other.planned);
+        self.started = self.started.saturating_add(other.started);
+        self.completed = self.completed.saturating_add(other.completed);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.interrupted = self.interrupted.saturating_add(other.interrupted);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.late = self.late.saturating_add(other.late);
     }
 }

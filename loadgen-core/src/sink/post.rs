@@ -106,6 +106,16 @@ impl Url {
         !matches!(self.uri.path(), "" | "/")
     }
 
+    /// Its scheme, host and port, without the path: that may be somebody's secret.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let authority = self.uri.authority().map_or("", |it| it.as_str());
+        format!(
+            "{}://{authority}",
+            self.uri.scheme_str().unwrap_or_default()
+        )
+    }
+
     /// What lies below it: `path` without a slash at its beginning.
     ///
     /// ```

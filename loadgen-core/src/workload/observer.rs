@@ -217,7 +217,8 @@ pub struct StepSample {
 
 /// Where a workload's observations go. The engine's recorder implements it; a test may too.
 pub trait Observer {
-    /// A step of a scenario with several steps ended.
+    /// A step of a scenario with several steps ended. A scenario of one step has none of these: its step is
+    /// its iteration.
     fn step(&self, sample: StepSample);
     /// A sample of one of a step's further series, in nanoseconds.
     fn sample(&self, step: usize, kind: SampleKind, value: Nanos);

@@ -136,15 +136,15 @@ impl Place {
     /// connection that takes calls, where one is open.
     pub(super) fn levels(&self) -> Levels {
         let connection = self.connection.borrow();
-        let of_line = |of: fn(&Connection) -> u32| {
+        let of_it = |of: fn(&Connection) -> u32| {
             connection
                 .as_ref()
                 .map(|connection| u64::from(of(connection)))
         };
         Levels {
             in_flight: Some(self.permits.get()),
-            streams_in_use: of_line(|connection| connection.in_use.get()),
-            streams_allowed: of_line(|connection| connection.limit.get()),
+            streams_in_use: of_it(|connection| connection.in_use.get()),
+            streams_allowed: of_it(|connection| connection.limit.get()),
             ..Levels::default()
         }
     }

@@ -1,7 +1,9 @@
 //! Where the records of TLS begin and end.
 //!
 //! Owns the reading of record headers (RFC 8446, section 5.1), which are not encrypted. The TLS library
-//! does not say whether it holds a part of one, of which nothing can be decrypted yet.
+//! does not say whether it holds a part of one, of which nothing can be decrypted yet. A whole record
+//! without data behind a reply, such as a ticket or a good-bye, is not told from none: to count every record
+//! would put each reply in doubt that comes in two.
 
 /// A record's type, version and length.
 const HEADER_LEN: usize = 5;

@@ -209,7 +209,6 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// Times of something of which there may be very many, most of them with few samples: these are kept
 /// An empty histogram of three significant digits.
 #[must_use]
 pub fn new_histogram() -> Histogram {

@@ -55,13 +55,10 @@ impl Sparse {
         }))
     }
 
-    /// What a value counts as in [`coarse`](Self::coarse): the middle of the numbers that have the same
-    /// first eight binary digits.
+    /// What a value counts as in [`coarse`](Self::coarse): the middle of its bucket.
     #[must_use]
     pub fn coarse_value(value: Nanos) -> Nanos {
-        const DIGITS: u32 = 8;
-        let below = (Nanos::BITS - value.leading_zeros()).saturating_sub(DIGITS);
-        (value >> below << below) + (1 << below >> 1)
+        Digits::Two.middle(Digits::Two.index(value))
     }
 
     /// The samples of all of these together, exactly.

@@ -71,6 +71,12 @@ impl Happened {
 /// The most seconds of due times that one tick tells apart.
 const MOST_SECONDS: usize = 64;
 
+/// Where the oldest of these seconds stands.
+fn oldest(seconds: impl Iterator<Item = u64>) -> usize {
+    let oldest = seconds.enumerate().min_by_key(|(_, second)| *second);
+    oldest.map_or(0, |(index, _)| index)
+}
+
 /// One step's part of a tick, beside what a single step shares with its iteration.
 #[derive(Debug, Default)]
 pub(in crate::record) struct StepTick {
@@ -159,6 +165,10 @@ impl BackendTick {
         self.response_time.record(response_time);
         let found = self.by_due.iter().rposition(|(of, _)| *of == due_second);
         let index = found.unwrap_or_else(|| {
+            // The series of a server may tell no more of them apart.
+            if self.by_due.len() == MOST_SECONDS {
+                return oldest(self.by_due.iter().map(|(of, _)| *of));
+            }
             self.by_due.push((due_second, Answers::default()));
             self.by_due.len() - 1
         });
@@ -281,12 +291,7 @@ impl Tick {
         let index = found.unwrap_or_else(|| {
             // The series keeps as many seconds open; older samples go to its oldest one anyway.
             if self.response_time.len() == MOST_SECONDS {
-                let oldest = self
-                    .response_time
-                    .iter()
-                    .enumerate()
-                    .min_by_key(|(_, it)| it.0);
-                return oldest.map_or(0, |(index, _)| index);
+                return oldest(self.response_time.iter().map(|(of, _)| *of));
             }
             let histogram = self.pool.pop().unwrap_or_else(new_histogram);
             self.response_time.push((second, histogram));

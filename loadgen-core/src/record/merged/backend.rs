@@ -35,8 +35,8 @@ impl BackendRecord {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.failed += other.failed;
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failed = self.failed.saturating_add(other.failed);
         self.response_time.add(&other.response_time);
         self.over_time.merge(&other.over_time);
     }
@@ -98,13 +98,17 @@ impl BackendSeries {
             self.points.resize(place + 1, (0, 0));
         }
         let point = &mut self.points[place];
-        *point = (point.0 + requests, point.1 + failed);
+        *point = (
+            point.0.saturating_add(requests),
+            point.1.saturating_add(failed),
+        );
     }
 
     /// Two points become one.
     fn coarsen(&mut self) {
         let sum = |pair: &[(u64, u64)]| {
-            let sum = |a: (u64, u64), b: &(u64, u64)| (a.0 + b.0, a.1 + b.1);
+            let sum =
+                |a: (u64, u64), b: &(u64, u64)| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
             pair.iter().fold((0, 0), sum)
         };
         self.points = self.points.chunks(2).map(sum).collect();

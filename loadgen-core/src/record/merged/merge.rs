@@ -107,15 +107,19 @@ impl ScenarioRecord {
     fn add(&mut self, other: &Self) {
         self.ledger += other.ledger;
         self.elapsed = self.elapsed.max(other.elapsed);
-        self.started_in_time += other.started_in_time;
-        self.unanswered += other.unanswered;
-        self.dropped_unanswered += other.dropped_unanswered;
+        self.started_in_time = self.started_in_time.saturating_add(other.started_in_time);
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
+        self.dropped_unanswered = self
+            .dropped_unanswered
+            .saturating_add(other.dropped_unanswered);
         self.youngest_unanswered = youngest(self.youngest_unanswered, other.youngest_unanswered);
         self.youngest_cut_off = youngest(self.youngest_cut_off, other.youngest_cut_off);
         self.response_time.add(&other.response_time);
         self.service_time.add(&other.service_time);
         self.parts.add(&other.parts);
-        self.saturated_samples += other.saturated_samples;
+        self.saturated_samples = self
+            .saturated_samples
+            .saturating_add(other.saturated_samples);
         add_outcomes(&mut self.outcomes, &other.outcomes);
         for (failure, example) in &other.examples {
             let is_known = self.examples.iter().any(|(seen, _)| seen == failure);
@@ -123,8 +127,8 @@ impl ScenarioRecord {
                 self.examples.push((*failure, example.clone()));
             }
         }
-        self.bytes.sent += other.bytes.sent;
-        self.bytes.received += other.bytes.received;
+        self.bytes.sent = self.bytes.sent.saturating_add(other.bytes.sent);
+        self.bytes.received = self.bytes.received.saturating_add(other.bytes.received);
         self.connections.merge(&other.connections);
         self.add_targets(&other.targets);
         for (step, other) in self.steps.iter_mut().zip(&other.steps) {
@@ -161,9 +165,9 @@ impl ScenarioRecord {
 
 impl TargetRecord {
     fn merge(&mut self, other: &Self) {
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.unanswered += other.unanswered;
+        self.completed = self.completed.saturating_add(other.completed);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
         self.connections += other.connections;
     }
 }
@@ -186,11 +190,13 @@ impl StepRecord {
             (parts, other) => *parts = other.clone(),
         }
         add_outcomes(&mut self.outcomes, &other.outcomes);
-        self.unanswered += other.unanswered;
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
         self.youngest_unanswered = youngest(self.youngest_unanswered, other.youngest_unanswered);
         self.youngest_cut_off = youngest(self.youngest_cut_off, other.youngest_cut_off);
-        self.messages_sent += other.messages_sent;
-        self.messages_received += other.messages_received;
+        self.messages_sent = self.messages_sent.saturating_add(other.messages_sent);
+        self.messages_received = self
+            .messages_received
+            .saturating_add(other.messages_received);
         for (sum, count) in self.message_faults.iter_mut().zip(other.message_faults) {
             *sum = sum.saturating_add(count);
         }
@@ -201,7 +207,7 @@ impl StepRecord {
 impl CustomRecord {
     fn merge(&mut self, other: &Self) {
         merge_named(&mut self.counters, &other.counters, |sum, more| {
-            *sum += more;
+            *sum = sum.saturating_add(*more);
         });
         merge_named(&mut self.gauges, &other.gauges, |last, value| {
             *last = *value;

@@ -70,9 +70,7 @@ impl Merger {
             (&mut total.youngest_unanswered, tick.youngest_unanswered),
             (&mut total.youngest_cut_off, tick.youngest_cut_off),
         ] {
-            if tick < Nanos::MAX {
-                *total = Some(total.map_or(tick, |youngest| youngest.min(tick)));
-            }
+            *total = youngest(*total, (tick < Nanos::MAX).then_some(tick));
         }
         for (due_second, histogram) in &tick.response_time {
             total.response_time.add(histogram);

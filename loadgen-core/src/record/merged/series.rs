@@ -53,9 +53,9 @@ impl SeriesPoint {
 
     /// Adds what can be added up.
     fn add(&mut self, other: &Self) {
-        self.started += other.started;
-        self.completed += other.completed;
-        self.failed += other.failed;
+        self.started = self.started.saturating_add(other.started);
+        self.completed = self.completed.saturating_add(other.completed);
+        self.failed = self.failed.saturating_add(other.failed);
         self.connections += other.connections;
         self.response_time.add(&other.response_time);
     }
@@ -104,10 +104,10 @@ impl Series {
 
     pub(super) fn happened(&mut self, second: u64, happened: Happened) {
         let into = &mut self.second(second).happened;
-        into.started += happened.started;
-        into.completed += happened.completed;
-        into.failed += happened.failed;
-        into.users += happened.users;
+        into.started = into.started.saturating_add(happened.started);
+        into.completed = into.completed.saturating_add(happened.completed);
+        into.failed = into.failed.saturating_add(happened.failed);
+        into.users = into.users.saturating_add(happened.users);
         into.connections += happened.connections;
     }
 
@@ -178,7 +178,7 @@ pub(super) fn merge(points: &mut Vec<SeriesPoint>, other: &[SeriesPoint]) {
         match &mut left[place] {
             Some(into) => {
                 into.seconds = into.seconds.max(from.seconds);
-                into.users += from.users;
+                into.users = into.users.saturating_add(from.users);
                 into.add(&from);
             }
             none => *none = Some(from),

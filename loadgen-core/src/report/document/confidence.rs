@@ -6,6 +6,8 @@
 //! differs from one second to the next: independent samples differ as a binomial distribution has
 //! it. Those of a queue come in bunches and differ more, so each of them tells less.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,10 +106,13 @@ impl Spread {
         let counted: Vec<[f64; 3]> = seconds
             .iter()
             .map(|second| {
-                let from = second.counts().filter(|(at, _)| *at >= value);
                 let (mut above, mut same) = (0, 0);
-                for (at, count) in from {
-                    *(if at > value { &mut above } else { &mut same }) += count;
+                for (at, count) in second.counts() {
+                    match Sparse::coarse_value(at).cmp(&value) {
+                        Ordering::Less => {}
+                        Ordering::Equal => same += count,
+                        Ordering::Greater => above += count,
+                    }
                 }
                 [second.len(), above, same].map(|it| it as f64)
             })

@@ -14,7 +14,8 @@ const WIDEST_S: u64 = 11;
 /// What is known of the times of one stretch of a run, in microseconds.
 ///
 /// A percentile that the stretch has too few samples for is that of a longer one which ends with
-/// it: up to eleven seconds, where these have enough. How many stands beside it then.
+/// it: up to eleven seconds, where these have enough. How many stands beside it then. Points are kept
+/// to two digits: a figure is off by at most 0.4 %.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PointStatistics {

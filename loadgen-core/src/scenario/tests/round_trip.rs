@@ -15,6 +15,25 @@ use crate::schedule::{
 };
 use crate::units::Rate;
 
+/// `defaults` lie one level higher than the scenarios that are printed: what a parser just took was printed
+/// as nothing, and then no secret of the plan was known.
+#[test]
+fn what_is_nested_as_deeply_as_can_be_is_printed() {
+    for depth in 115..=121 {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let text = format!(
+            r#"{{"defaults": {{"steps": [{{"websocket": {{"path": "/", "send": {{"json": {deep}}}}}}}]}},
+                "scenarios": [{{"name": "a", "headers": {{"authorization": "Bearer s3cr3t-1"}},
+                               "load": {{"closed": {{"users": 1, "iterations": 1}}}}}}]}}"#
+        );
+        let suite = Suite::parse("test", &text, None, None).unwrap();
+        let mut printed = to_json(suite.scenarios());
+        assert_eq!(printed["scenarios"][0]["name"], "a", "{depth}");
+        crate::secrets::Secrets::mask_in(&mut printed);
+        assert!(!printed.to_string().contains("s3cr3t-1"), "{depth}");
+    }
+}
+
 fn span() -> impl Strategy<Value = Duration> {
     (1..86_400_000_000_000_u64, 0..46_u32)
         .prop_map(|(nanos, shift)| Duration::from_nanos((nanos >> shift).max(1)))

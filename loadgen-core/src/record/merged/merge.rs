@@ -35,12 +35,14 @@ pub enum MergeError {
 }
 
 impl RunRecord {
-    /// Adds what another process measured that carried out the same plan at the same time. Each of
+    /// Adds what another process measured that carried out the same plan at the same time. A record does
+    /// not have the plan: that scenarios, protocols, models and steps are the same is looked at, rates and
+    /// durations are the caller's to compare. Each of
     /// them counts from its own beginning; of what belongs to the process as a whole, the first word
     /// counts, and of the time for which it was stopped the worst.
     ///
     /// # Errors
-    /// [`MergeError`] when the records are not of the same plan; nothing is added then.
+    /// [`MergeError`] when the records cannot be of the same plan; nothing is added then.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         let names = |record: &Self| {
             let names = record.scenarios.iter().map(|it| format!("`{}`", it.name));

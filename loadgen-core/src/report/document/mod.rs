@@ -160,8 +160,9 @@ pub struct Worker {
 pub struct Verdict {
     /// The verdict in a word.
     pub status: Status,
-    /// Why it is not `pass`: a sentence each, with figures. Reasons for `invalid` come before
-    /// those for `fail`. Empty when it is.
+    /// Why it is not `pass`: a sentence each, with figures. What the service did wrong comes before what
+    /// makes the figures doubtful (`invalid`), and that before what either may have caused. Empty when
+    /// it is.
     pub reasons: Vec<String>,
     /// What a reader of the figures should know, a sentence each.
     pub warnings: Vec<String>,

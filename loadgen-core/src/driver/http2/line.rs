@@ -1,16 +1,10 @@
-//! Standing in line for a stream.
-//!
-//! Owns who waits at a place, in order, and what became of each.
+//! Who stands in line for a stream, and what became of it.
 
 use std::cell::RefCell;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::connection::Connection;
-use super::permit::StreamPermit;
-use super::place::Place;
-use crate::outcome::Failure;
 
 /// Somebody in line.
 pub(super) struct Waiter {
@@ -28,6 +22,27 @@ pub(super) enum State {
 }
 
 impl Waiter {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            state: RefCell::new(State::Waiting),
+            waker: RefCell::new(None),
+        })
+    }
+
+    /// What became of it, to be looked at again when that has changed.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Option<State> {
+        if self.is_waiting() {
+            *self.waker.borrow_mut() = Some(cx.waker().clone());
+            return None;
+        }
+        Some(self.leave())
+    }
+
+    /// Leaves the line. What had become of it until then.
+    pub(super) fn leave(&self) -> State {
+        self.state.replace(State::Settled)
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         matches!(*self.state.borrow(), State::Waiting)
     }
@@ -36,56 +51,6 @@ impl Waiter {
         *self.state.borrow_mut() = state;
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
-        }
-    }
-}
-
-/// Standing in line. Dropping it leaves the line and gives back what was granted meanwhile.
-pub(super) struct Waiting<'a> {
-    place: &'a Rc<Place>,
-    waiter: Rc<Waiter>,
-}
-
-impl<'a> Waiting<'a> {
-    pub(super) fn join(place: &'a Rc<Place>) -> Self {
-        let waiter = Rc::new(Waiter {
-            state: RefCell::new(State::Waiting),
-            waker: RefCell::new(None),
-        });
-        place.waiting.borrow_mut().push_back(Rc::clone(&waiter));
-        Self { place, waiter }
-    }
-}
-
-impl Future for Waiting<'_> {
-    type Output = Result<StreamPermit, Failure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.waiter.state.borrow_mut();
-        if let State::Waiting = *state {
-            *self.waiter.waker.borrow_mut() = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(match std::mem::replace(&mut *state, State::Settled) {
-            State::Granted(connection) => Ok(StreamPermit::granted(self.place, connection)),
-            State::Failed | State::Settled | State::Waiting => Err(Failure::Connect),
-        })
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        match self.waiter.state.replace(State::Settled) {
-            State::Granted(connection) => drop(StreamPermit::granted(self.place, connection)),
-            State::Waiting => {
-                // Those whose time is up are mostly the first in line; the others are skipped
-                // when their turn comes.
-                let mut waiting = self.place.waiting.borrow_mut();
-                while waiting.front().is_some_and(|first| !first.is_waiting()) {
-                    waiting.pop_front();
-                }
-            }
-            State::Failed | State::Settled => {}
         }
     }
 }

@@ -1,18 +1,23 @@
-//! The right to one stream.
+//! The right to one stream, and waiting for it.
 //!
-//! Owns what follows from a stream's beginning and end for the connection that it is on.
+//! Owns how a place's streams are taken, who stands in line for one, and what follows from a stream's beginning and end for the connection that it is on.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use http::Request;
 
 use super::codec::{ResponseFuture, SendStream, Sender};
 use super::connection::Connection;
 use super::error::Error;
+use super::line::{State, Waiter};
 use super::place::Place;
 use super::tap::{Tap, Times};
 use crate::clock::Nanos;
+use crate::outcome::Failure;
+use crate::workload::{Iteration, SampleKind};
 
 /// The right to one stream on a connection. Dropping it passes the right on: at once, or, where
 /// the stream has not ended and the connection cannot write, once it could.
@@ -130,5 +135,97 @@ impl Drop for StreamPermit {
         }
         connection.in_use.set(connection.in_use.get() - 1);
         self.place.grant();
+    }
+}
+
+impl Place {
+    /// A stream's permit, waiting for it where there is none: for a stream to end, or, while no
+    /// connection is open, for the next attempt to open one. When that attempt fails, so does
+    /// this; a dead server then costs one failure for each attempt, not as many as can be made.
+    #[inline]
+    pub(crate) async fn permit(
+        self: &Rc<Self>,
+        iteration: &Iteration<'_>,
+        step: usize,
+    ) -> Result<StreamPermit, Failure> {
+        if let Some(permit) = self.try_permit() {
+            iteration.goes_over(permit.connection.id);
+            return Ok(permit);
+        }
+        let is_stream_wait = self.connection.borrow().is_some();
+        let from = iteration.now();
+        // Resting before an attempt is our own choice, and nobody's latency.
+        let rest = (!is_stream_wait).then(|| iteration.back_off(&self.rest_until));
+        let result = Waiting::join(self).await;
+        drop(rest);
+        let now = iteration.now();
+        if is_stream_wait {
+            iteration.sample_nanos(step, SampleKind::StreamWait, now.saturating_sub(from));
+        }
+        // Whatever kept us waiting, it was not the generator.
+        iteration.ready(now);
+        match &result {
+            Ok(permit) => iteration.goes_over(permit.connection.id),
+            Err(failure) => {
+                iteration.explain(*failure, || self.last_problem.borrow().clone());
+            }
+        }
+        result
+    }
+
+    #[inline]
+    fn try_permit(self: &Rc<Self>) -> Option<StreamPermit> {
+        if !self.has_room() {
+            return None;
+        }
+        self.connection
+            .borrow()
+            .as_ref()
+            .map(|connection| StreamPermit::take(self, connection))
+    }
+}
+
+/// Standing in line. Dropping it leaves the line and gives back what was granted meanwhile.
+struct Waiting<'a> {
+    place: &'a Rc<Place>,
+    waiter: Rc<Waiter>,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(place: &'a Rc<Place>) -> Self {
+        let waiter = Waiter::new();
+        place.waiting.borrow_mut().push_back(Rc::clone(&waiter));
+        Self { place, waiter }
+    }
+}
+
+impl Future for Waiting<'_> {
+    type Output = Result<StreamPermit, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(state) = self.waiter.poll(cx) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match state {
+            State::Granted(connection) => Ok(StreamPermit::granted(self.place, connection)),
+            State::Failed | State::Settled | State::Waiting => Err(Failure::Connect),
+        })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        match self.waiter.leave() {
+            State::Granted(connection) => drop(StreamPermit::granted(self.place, connection)),
+            State::Waiting => {
+                // Those whose time is up are mostly the first in line; the others are skipped
+                // when their turn comes.
+                let mut waiting = self.place.waiting.borrow_mut();
+                while waiting.front().is_some_and(|first| !first.is_waiting()) {
+                    waiting.pop_front();
+                }
+            }
+            State::Failed | State::Settled => {}
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns how many streams are in use on the connection that is current, who waits for one, and
 //! what becomes of them when the connection goes. A place outlives its connections; opening them
-//! is the keeper's.
+//! is the keeper's, and taking streams is for who holds a permit.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,12 +10,10 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use super::connection::Connection;
-use super::line::{State, Waiter, Waiting};
-use super::permit::StreamPermit;
+use super::line::{State, Waiter};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos};
-use crate::outcome::Failure;
-use crate::workload::{Iteration, Levels, SampleKind};
+use crate::workload::Levels;
 
 /// A place in the pool. See the module's header.
 pub(crate) struct Place {
@@ -25,13 +23,13 @@ pub(crate) struct Place {
     pub(crate) clock: Clock,
     /// For messages with due times.
     pub(crate) alarms: Alarms,
-    connection: RefCell<Option<Rc<Connection>>>,
+    pub(super) connection: RefCell<Option<Rc<Connection>>>,
     pub(super) waiting: RefCell<VecDeque<Rc<Waiter>>>,
-    last_problem: RefCell<String>,
+    pub(super) last_problem: RefCell<String>,
     keeper: RefCell<Option<Waker>>,
     pub(super) permits: Cell<u64>,
     /// Until when the keeper rests before its next attempt.
-    rest_until: Cell<Nanos>,
+    pub(super) rest_until: Cell<Nanos>,
     /// Whether a connection was replaced because nothing was answered on it, and nothing has been
     /// on its successor.
     is_mute: Cell<bool>,
@@ -70,51 +68,6 @@ impl Place {
     /// The keeper puts off its next attempt until then.
     pub(super) fn rests_until(&self, until: Nanos) {
         self.rest_until.set(until);
-    }
-
-    /// A stream's permit, waiting for it where there is none: for a stream to end, or, while no
-    /// connection is open, for the next attempt to open one. When that attempt fails, so does
-    /// this; a dead server then costs one failure for each attempt, not as many as can be made.
-    #[inline]
-    pub(crate) async fn permit(
-        self: &Rc<Self>,
-        iteration: &Iteration<'_>,
-        step: usize,
-    ) -> Result<StreamPermit, Failure> {
-        if let Some(permit) = self.try_permit() {
-            iteration.goes_over(permit.connection.id);
-            return Ok(permit);
-        }
-        let is_stream_wait = self.connection.borrow().is_some();
-        let from = iteration.now();
-        // Resting before an attempt is our own choice, and nobody's latency.
-        let rest = (!is_stream_wait).then(|| iteration.back_off(&self.rest_until));
-        let result = Waiting::join(self).await;
-        drop(rest);
-        let now = iteration.now();
-        if is_stream_wait {
-            iteration.sample_nanos(step, SampleKind::StreamWait, now.saturating_sub(from));
-        }
-        // Whatever kept us waiting, it was not the generator.
-        iteration.ready(now);
-        match &result {
-            Ok(permit) => iteration.goes_over(permit.connection.id),
-            Err(failure) => {
-                iteration.explain(*failure, || self.last_problem.borrow().clone());
-            }
-        }
-        result
-    }
-
-    #[inline]
-    fn try_permit(self: &Rc<Self>) -> Option<StreamPermit> {
-        if !self.has_room() {
-            return None;
-        }
-        self.connection
-            .borrow()
-            .as_ref()
-            .map(|connection| StreamPermit::take(self, connection))
     }
 
     /// Whether a stream can be had without waiting.

@@ -1065,7 +1065,7 @@ fn arrivals_that_found_no_user_are_unanswered() {
     assert_eq!(scenario.unanswered, scenario.dropped_unanswered);
     // One that came while its worker itself was late is not the service's.
     assert!(
-        scenario.unanswered * 2 >= ledger.dropped,
+        scenario.unanswered * 10 >= ledger.dropped * 8,
         "{} of {ledger:?}",
         scenario.unanswered
     );

@@ -28,9 +28,13 @@ mod cap;
 pub mod cgroup;
 pub mod clock;
 pub mod condition;
+#[allow(dead_code, unused_imports, reason = "being built")]
+mod data;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
 pub mod engine;
+#[allow(dead_code, unused_imports, reason = "being built")]
+mod expression;
 pub mod input;
 mod nearest;
 pub mod outcome;

@@ -1,0 +1,10 @@
+//! Test data: tables in files, and which row is whose.
+//!
+//! Owns reading CSV, JSON and JSON-lines files into a [`Table`], and the [`Order`] in which rows are used. A
+//! table is the file's bytes and where each row begins: a row is decoded when it is used.
+
+mod order;
+mod table;
+
+pub(crate) use order::{Order, Slice};
+pub(crate) use table::{DataError, Table};

@@ -1,0 +1,117 @@
+//! The functions that the language has beside minijinja's own.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::{BASE64, HEXLOWER};
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+use super::scope::draw;
+
+/// Their names, minijinja's among them.
+pub(super) const NAMES: [&str; 12] = [
+    "base64",
+    "choice",
+    "debug",
+    "dict",
+    "json",
+    "namespace",
+    "now",
+    "random",
+    "range",
+    "sha256",
+    "uuid",
+    "lipsum",
+];
+
+pub(super) fn add_to(environment: &mut Environment<'static>) {
+    environment.add_function("uuid", uuid);
+    environment.add_function("random", random);
+    environment.add_function("choice", choice);
+    environment.add_function("now", now);
+    environment.add_function("sha256", sha256);
+    environment.add_function("base64", base64);
+    environment.add_function("json", json);
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid(state: &State<'_, '_>) -> String {
+    let random = draw(state).u128(..);
+    let versioned = (random & !(0xf << 76)) | (0x4 << 76);
+    let id = (versioned & !(0b11 << 62)) | (0b10 << 62);
+    let hex = format!("{id:032x}");
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
+
+/// A whole number from `least` to `most`, both included; or a fraction where one of them is one.
+fn random(state: &State<'_, '_>, least: &Value, most: &Value) -> Result<Value, Error> {
+    let wrong = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("random(): {why}"));
+    if let (Some(first), Some(last)) = (whole(least), whole(most)) {
+        if first > last {
+            return Err(wrong("the first number is above the second"));
+        }
+        return Ok(Value::from(draw(state).i64(first..=last)));
+    }
+    let (Ok(least), Ok(most)) = (f64::try_from(least.clone()), f64::try_from(most.clone())) else {
+        return Err(wrong("it takes two numbers"));
+    };
+    if least > most || !(most - least).is_finite() {
+        return Err(wrong("the first number is above the second"));
+    }
+    Ok(Value::from(least + draw(state).f64() * (most - least)))
+}
+
+fn whole(value: &Value) -> Option<i64> {
+    value.is_integer().then(|| value.as_i64()).flatten()
+}
+
+/// One item of a list.
+fn choice(state: &State<'_, '_>, list: &Value) -> Result<Value, Error> {
+    let wrong = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("choice(): {why}"));
+    if list.kind() != ValueKind::Seq {
+        return Err(wrong("it takes a list"));
+    }
+    match list.len() {
+        None | Some(0) => Err(wrong("the list is empty")),
+        Some(len) => list.get_item_by_index(draw(state).usize(..len)),
+    }
+}
+
+/// The time, as milliseconds since 1970 (UTC).
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// The bytes of a text or of bytes.
+fn bytes_of(value: &Value) -> Vec<u8> {
+    match value.as_bytes() {
+        Some(bytes) => bytes.to_vec(),
+        None => value.to_string().into_bytes(),
+    }
+}
+
+/// The SHA-256 of a text, in hexadecimal digits.
+fn sha256(value: &Value) -> String {
+    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes_of(value)).as_ref())
+}
+
+/// A text in base64.
+fn base64(value: &Value) -> String {
+    BASE64.encode(&bytes_of(value))
+}
+
+/// A value as JSON.
+fn json(value: &Value) -> Result<String, Error> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(ErrorKind::BadSerialization, format!("json(): {error}")))
+}

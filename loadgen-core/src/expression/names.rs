@@ -1,0 +1,175 @@
+//! Which names an expression uses, and which of them nobody knows.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::nearest::did_you_mean;
+
+/// The names that an expression uses: `row`, and `row.name` where a field is asked for by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    roots: BTreeSet<String>,
+    paths: BTreeSet<String>,
+}
+
+impl Names {
+    pub(super) fn new(roots: HashSet<String>, paths: HashSet<String>) -> Self {
+        Self {
+            roots: roots.into_iter().collect(),
+            paths: paths.into_iter().collect(),
+        }
+    }
+
+    /// These names, too.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.roots.extend(more.roots);
+        self.paths.extend(more.paths);
+    }
+
+    /// Whether this name is used.
+    pub(crate) fn uses(&self, root: &str) -> bool {
+        self.roots.contains(root)
+    }
+
+    /// Whether nothing is used.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+
+    /// The dotted paths below a name: `name` of `row.name`.
+    pub(crate) fn below<'a>(&'a self, root: &'a str) -> impl Iterator<Item = &'a str> {
+        self.paths
+            .iter()
+            .filter_map(move |path| path.strip_prefix(root)?.strip_prefix('.'))
+    }
+}
+
+/// What can be said of a name before the run.
+#[derive(Clone)]
+pub(crate) enum Known {
+    /// It has no fields.
+    Scalar,
+    /// It may have fields, and nobody knows which.
+    Anything,
+    /// It has fields, and these know which.
+    Fields(Rc<dyn Fields>),
+    /// It is a name of the language, and this is why it has no value here.
+    NotHere(Arc<str>),
+}
+
+/// The fields of a value that are known before the run.
+pub(crate) trait Fields {
+    /// What is known of a field; `None` where there is none of this name.
+    fn field(&self, name: &str) -> Option<Known>;
+
+    /// The fields' names, for messages.
+    fn names(&self) -> Vec<String>;
+}
+
+impl Fields for BTreeMap<String, Known> {
+    fn field(&self, name: &str) -> Option<Known> {
+        self.get(name).cloned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys().cloned().collect()
+    }
+}
+
+impl Known {
+    /// It has these fields.
+    pub(crate) fn fields(fields: impl IntoIterator<Item = (String, Known)>) -> Self {
+        let fields: BTreeMap<String, Known> = fields.into_iter().collect();
+        Self::Fields(Rc::new(fields))
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scalar => f.write_str("Scalar"),
+            Self::Anything => f.write_str("Anything"),
+            Self::Fields(fields) => f.debug_tuple("Fields").field(&fields.names()).finish(),
+            Self::NotHere(why) => f.debug_tuple("NotHere").field(why).finish(),
+        }
+    }
+}
+
+/// A name that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// As it was written: `row.nmae`.
+    pub(crate) name: String,
+    /// Why it is none, or the nearest that is.
+    pub(crate) help: String,
+}
+
+impl Names {
+    /// The names among these that are not known.
+    pub(crate) fn unknown(&self, known: &BTreeMap<String, Known>) -> Vec<Unknown> {
+        let mut found: Vec<Unknown> = self
+            .paths
+            .iter()
+            .filter_map(|path| unknown(path, known))
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.dedup();
+        found
+    }
+}
+
+/// What of a dotted path is not known, if anything is not.
+fn unknown(path: &str, known: &BTreeMap<String, Known>) -> Option<Unknown> {
+    let mut parts = path.split('.');
+    let root = parts.next().unwrap_or_default();
+    let not = |name: &str, help: String| {
+        let name = name.to_owned();
+        Some(Unknown { name, help })
+    };
+    if super::functions::NAMES.contains(&root) {
+        return None;
+    }
+    let Some(mut at) = known.get(root).cloned() else {
+        let functions = super::functions::NAMES.map(str::to_owned);
+        let all: Vec<String> = known.keys().cloned().chain(functions).collect();
+        return not(root, help(root, &all));
+    };
+    let mut so_far = root.to_owned();
+    for part in parts {
+        match &at {
+            Known::Anything | Known::NotHere(_) => break,
+            Known::Scalar => {
+                let why = format!("`{so_far}` has no fields");
+                return not(&format!("{so_far}.{part}"), why);
+            }
+            Known::Fields(fields) => {
+                so_far = format!("{so_far}.{part}");
+                let Some(field) = fields.field(part) else {
+                    return not(&so_far, help(part, &fields.names()));
+                };
+                at = field;
+            }
+        }
+    }
+    match &at {
+        Known::NotHere(why) => not(&so_far, why.to_string()),
+        _ => None,
+    }
+}
+
+/// The nearest of these names, or all of them where none is near.
+fn help(name: &str, all: &[String]) -> String {
+    /// More are not named.
+    const MOST: usize = 40;
+    did_you_mean(name, all.iter().map(String::as_str)).unwrap_or_else(|| {
+        let mut all: Vec<_> = all.iter().map(|it| format!("`{it}`")).collect();
+        all.sort();
+        match all.len() {
+            0 => "there are none".to_owned(),
+            1..=MOST => format!("known: {}", all.join(", ")),
+            more => format!("known: {} and {} more", all[..MOST].join(", "), more - MOST),
+        }
+    })
+}

@@ -1,0 +1,134 @@
+//! What names stand for while one iteration goes on.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::{State, Value};
+
+/// The name under which functions find the source of chance. No expression can write it.
+const DRAWS: &str = " draws";
+
+/// What the names of an iteration stand for. What is not there yet is undefined.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variables {
+    /// The user's number.
+    pub(crate) user: u32,
+    /// The iteration's number: the arrival's in an open model, else the user's own count.
+    pub(crate) iteration: u64,
+    /// The worker's number.
+    pub(crate) worker: usize,
+    /// The scenario's name.
+    pub(crate) scenario: Value,
+    /// The row of data.
+    pub(crate) row: Value,
+    /// What was saved.
+    pub(crate) saved: Value,
+    /// What `setup` left.
+    pub(crate) setup: Value,
+    /// The environment's variables that the scenario names.
+    pub(crate) env: Value,
+    /// The reply, and what came with it.
+    pub(crate) reply: Value,
+    pub(crate) status: Value,
+    pub(crate) metadata: Value,
+    pub(crate) trailers: Value,
+}
+
+/// The names of one iteration, ready to be looked up.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    value: Value,
+}
+
+impl Scope {
+    /// These values, and chance that this seed decides.
+    pub(crate) fn new(variables: Variables, seed: u64) -> Self {
+        Self {
+            value: Value::from_object(Names {
+                variables,
+                draws: Value::from_object(Draws(AtomicU64::new(seed))),
+            }),
+        }
+    }
+
+    /// The same chance, with other values: what is drawn next is not what was drawn before.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Variables)) -> Self {
+        let names = self.value.downcast_object_ref::<Names>();
+        let (mut variables, draws) = names.map_or_else(Default::default, |names| {
+            (names.variables.clone(), names.draws.clone())
+        });
+        change(&mut variables);
+        Self {
+            value: Value::from_object(Names { variables, draws }),
+        }
+    }
+
+    pub(super) fn value(&self) -> Value {
+        self.value.clone()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scope").field(&self.value).finish()
+    }
+}
+
+#[derive(Debug)]
+struct Names {
+    variables: Variables,
+    draws: Value,
+}
+
+impl Object for Names {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let it = &self.variables;
+        let value = match key.as_str()? {
+            "user" => it.user.into(),
+            "iteration" => it.iteration.into(),
+            "worker" => it.worker.into(),
+            "scenario" => it.scenario.clone(),
+            "row" => it.row.clone(),
+            "saved" => it.saved.clone(),
+            "setup" => it.setup.clone(),
+            "env" => it.env.clone(),
+            "reply" => it.reply.clone(),
+            "status" => it.status.clone(),
+            "metadata" | "headers" => it.metadata.clone(),
+            "trailers" => it.trailers.clone(),
+            DRAWS => self.draws.clone(),
+            _ => return None,
+        };
+        (!value.is_undefined()).then_some(value)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}
+
+/// A source of chance that is the same for the same seed.
+#[derive(Debug)]
+struct Draws(AtomicU64);
+
+impl Object for Draws {}
+
+/// The chance for one call of a function.
+pub(super) fn draw(state: &State<'_, '_>) -> fastrand::Rng {
+    /// An odd number without pattern: the sequence comes to each value once.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let draws = state.lookup(DRAWS).unwrap_or_default();
+    let seed = draws
+        .downcast_object_ref::<Draws>()
+        .map_or(0, |draws| draws.0.fetch_add(STEP, Ordering::Relaxed));
+    // Seeds that follow each other are mixed, or their first draws would be alike.
+    let mut mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    fastrand::Rng::with_seed(mixed ^ (mixed >> 31))
+}

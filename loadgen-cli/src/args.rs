@@ -17,7 +17,8 @@ use clap_complete::Shell;
 use loadgen_core::secrets;
 
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
-pub(crate) use self::run::RunArgs;
+pub(crate) use self::each::TargetFlags;
+pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeWebsocketArgs, ServerArgs,
 };
@@ -62,7 +63,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run scenarios and judge the results
-    Run(Box<RunArgs>),
+    Run(Box<RunCommand>),
     /// List scenarios: the shipped ones, or those of a file
     List(ListArgs),
     /// Check a scenario file and say everything that is wrong with it

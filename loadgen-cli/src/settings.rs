@@ -19,7 +19,7 @@ use loadgen_core::scenario::{Plan, Protocol, ScenarioPlan, Suite, Target};
 use loadgen_core::schedule::Load;
 
 use self::sinks::SinkSettings;
-use crate::args::RunArgs;
+use crate::args::{RunArgs, TargetFlags, WhatArgs};
 use crate::output::Spec;
 
 pub(crate) use self::env::EnvError;
@@ -55,18 +55,33 @@ impl RunSettings {
     /// # Errors
     /// The first contradiction found.
     pub(crate) fn resolve(
+        what: &WhatArgs,
         args: &RunArgs,
         suite: &Suite,
         variable: impl Fn(&str) -> Option<OsString>,
         cores: usize,
     ) -> Result<Self, SettingsError> {
-        refuse_same_output(&args.outputs)?;
-        let protocol = args.chosen_protocol().unwrap_or_default().word();
-        let mut plan = suite.select(&args.scenarios, protocol)?;
+        let protocol = what.chosen_protocol().unwrap_or_default().word();
+        let plan = suite.select(&what.scenarios, protocol)?;
         let run = plan.scenarios.iter().map(|it| it.protocol()).collect();
-        let args = &*targets::settle(args, &run)?;
-        tls::refuse_contradicting(args)?;
-        let mut notices = overrides::apply(&mut plan, args)?;
+        let targets = &*targets::settle(what, &run)?;
+        Self::of(plan, targets, args, variable, cores)
+    }
+
+    /// Settles the run of these scenarios, which the flags send elsewhere where they name targets.
+    ///
+    /// # Errors
+    /// The first contradiction found.
+    pub(crate) fn of(
+        mut plan: Plan,
+        targets: &TargetFlags,
+        args: &RunArgs,
+        variable: impl Fn(&str) -> Option<OsString>,
+        cores: usize,
+    ) -> Result<Self, SettingsError> {
+        refuse_same_output(&args.outputs)?;
+        tls::refuse_contradicting(args, targets)?;
+        let mut notices = overrides::apply(&mut plan, args, targets)?;
         let warnings = tls::apply(&mut plan, args);
         let sinks = SinkSettings::resolve(args, &variable, &mut notices)?;
         let is_open = |plan: &ScenarioPlan| matches!(plan.load, Load::Open(_));

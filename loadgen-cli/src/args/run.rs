@@ -32,7 +32,6 @@ const MOST_CONNECTIONS: u64 = 65_535;
 /// Flags of `loadgen run`.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
-    group = clap::ArgGroup::new("suite").args(["file", "config"]),
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
     to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
     loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
@@ -40,7 +39,19 @@ const MOST_CONNECTIONS: u64 = 65_535;
     GRAPHITE_URL where marks go without --graphite.\n\
     NO_COLOR turns colour off."
 )]
-pub(crate) struct RunArgs {
+pub(crate) struct RunCommand {
+    /// What is run, and where to.
+    #[command(flatten)]
+    pub(crate) what: WhatArgs,
+    /// How.
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// Which scenarios are run, and where they send.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(group = clap::ArgGroup::new("suite").args(["file", "config"]))]
+pub(crate) struct WhatArgs {
     /// Scenario file instead of the shipped scenarios, or `-` for standard input; without --scenario all of it runs
     #[arg(value_name = "FILE", help_heading = "What to run")]
     pub(crate) file: Option<PathBuf>,
@@ -76,7 +87,17 @@ pub(crate) struct RunArgs {
         help_heading = "What to run"
     )]
     pub(crate) protocol: Option<ProtocolChoice>,
+    /// Where to send, `host:port` or a URL; repeatable, or with commas. A protocol is taken as `--protocol`
+    #[arg(long = "target", value_name = "TARGET", value_parser = target, help_heading = "Where to send")]
+    pub(crate) targets: Vec<TargetChoice>,
+    /// Where to send each protocol.
+    #[command(flatten)]
+    pub(crate) each_target: TargetFlags,
+}
 
+/// Flags of everything that runs a load, whatever says which.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct RunArgs {
     /// Iterations in all; with `--duration`, whichever comes first ends the load
     #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) requests: Option<u64>,
@@ -96,12 +117,6 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
     pub(crate) timeout: Option<Duration>,
 
-    /// Where to send, `host:port` or a URL; repeatable, or with commas. A protocol is taken as `--protocol`
-    #[arg(long = "target", value_name = "TARGET", value_parser = target, help_heading = "Where to send")]
-    pub(crate) targets: Vec<TargetChoice>,
-    /// Where to send each protocol.
-    #[command(flatten)]
-    pub(crate) each_target: TargetFlags,
     /// PEM file of the authorities to trust instead of the system's; turns TLS on
     #[arg(long, value_name = "FILE", help_heading = "Where to send")]
     pub(crate) tls_ca: Option<PathBuf>,
@@ -164,7 +179,7 @@ pub(crate) struct RunArgs {
     pub(crate) strict: bool,
 }
 
-impl RunArgs {
+impl WhatArgs {
     /// The scenario file, however it was given.
     pub(crate) fn suite_file(&self) -> Option<&Path> {
         self.file.as_deref().or(self.config.as_deref())

@@ -16,7 +16,7 @@ fn definition_is_consistent() {
     Args::command().debug_assert();
 }
 
-fn run(flags: &[&str]) -> Result<RunArgs, String> {
+fn run(flags: &[&str]) -> Result<RunCommand, String> {
     let line = ["loadgen", "run"].iter().chain(flags);
     match Args::try_parse_from(line) {
         Ok(Args {
@@ -106,13 +106,13 @@ fn short_flags_follow_what_people_know() {
         "json=x",
     ])
     .unwrap();
-    assert_eq!(args.scenarios, ["a", "b"]);
-    assert_eq!(args.requests, Some(10));
-    assert_eq!(args.concurrency, Some(2));
-    assert_eq!(args.duration, Some(Duration::from_secs(5)));
-    assert_eq!(args.rate.map(Rate::per_second), Some(500.0));
-    assert!(args.quiet);
-    assert_eq!(args.outputs.len(), 1);
+    assert_eq!(args.what.scenarios, ["a", "b"]);
+    assert_eq!(args.run.requests, Some(10));
+    assert_eq!(args.run.concurrency, Some(2));
+    assert_eq!(args.run.duration, Some(Duration::from_secs(5)));
+    assert_eq!(args.run.rate.map(Rate::per_second), Some(500.0));
+    assert!(args.run.quiet);
+    assert_eq!(args.run.outputs.len(), 1);
 }
 
 #[test_case(&["--prometheus"] => Some("127.0.0.1:9464".to_owned()); "the usual address")]
@@ -121,7 +121,7 @@ fn short_flags_follow_what_people_know() {
 #[test_case(&["--prometheus=0"] => Some("127.0.0.1:0".to_owned()); "a free port")]
 #[test_case(&["--prometheus=[::]:9464"] => Some("[::]:9464".to_owned()); "an address")]
 fn scraped_at(flags: &[&str]) -> Option<String> {
-    run(flags).unwrap().prometheus
+    run(flags).unwrap().run.prometheus
 }
 
 #[test_case(&["x.json"]; "alone")]
@@ -132,7 +132,7 @@ fn scraped_at(flags: &[&str]) -> Option<String> {
 #[test_case(&["x.json", "--profile", "ci"]; "with a profile")]
 fn a_file_is_a_file(flags: &[&str]) {
     let args = run(flags).unwrap();
-    assert_eq!(args.suite_file(), Some(Path::new("x.json")));
+    assert_eq!(args.what.suite_file(), Some(Path::new("x.json")));
 }
 
 #[test_case(&["a.json", "b.json"] => "error: unexpected argument 'b.json' found"; "two files")]
@@ -147,7 +147,7 @@ fn refused_files_and_targets(flags: &[&str]) -> String {
 #[test_case(&["--statsd-tags"] => ""; "the scenarios' own")]
 #[test_case(&["--statsd-tags=env=ci,team=a=b"] => "env:ci team:a=b"; "and more")]
 fn tagged(flags: &[&str]) -> String {
-    let TagList(tags) = run(flags).unwrap().statsd_tags.unwrap();
+    let TagList(tags) = run(flags).unwrap().run.statsd_tags.unwrap();
     let tags = tags.iter().map(|(key, value)| format!("{key}:{value}"));
     tags.collect::<Vec<_>>().join(" ")
 }
@@ -157,7 +157,7 @@ fn tagged(flags: &[&str]) -> String {
 #[test_case(&["--pacing", "busy"] => "busy=50us"; "as long as is usual")]
 #[test_case(&["--pacing=busy=0.2ms"] => "busy=200us"; "longer")]
 fn paced(flags: &[&str]) -> String {
-    run(flags).unwrap().pacing.to_string()
+    run(flags).unwrap().run.pacing.to_string()
 }
 
 #[test_case(&[] => None)]
@@ -170,7 +170,7 @@ fn paced(flags: &[&str]) -> String {
 #[test_case(&["--target", "ws://a:1", "--target", "https://a:1"] => None; "schemes of both")]
 #[test_case(&["--target", "a:1"] => None; "no scheme")]
 fn protocols_asked_for(flags: &[&str]) -> Option<ProtocolChoice> {
-    run(flags).unwrap().chosen_protocol()
+    run(flags).unwrap().what.chosen_protocol()
 }
 
 /// Its text is written by hand.

@@ -1,5 +1,6 @@
 //! `loadgen run`: what to run, and what its end means for whoever started it.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
@@ -9,7 +10,7 @@ use loadgen_core::scenario::Suite;
 
 use super::exit::{Exit, stop_at_once};
 use super::list;
-use crate::args::RunArgs;
+use crate::args::{RunArgs, RunCommand, WhatArgs};
 use crate::error::Error;
 use crate::run;
 use crate::screen::{self, Screen};
@@ -22,23 +23,44 @@ use crate::{output, terminal};
 ///
 /// # Errors
 /// Why nothing could be measured.
-pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let config = args.suite_file().or_else(|| original_config(args));
-    if let (None, Some(found), false) = (args.suite_file(), config, args.quiet) {
+pub(crate) fn run(command: &RunCommand) -> Result<Exit, Error> {
+    let RunCommand { what, run: args } = command;
+    let config = what.suite_file().or_else(|| original_config(what));
+    if let (None, Some(found), false) = (what.suite_file(), config, args.quiet) {
         screen::note(format_args!(
             "no scenario or file given: running {} of this folder",
             found.display()
         ));
     }
     let signals = Listener::install(Early::Ends, stop_at_once)?;
-    let suite = load(args, config)?;
-    if args.scenarios.is_empty() && config.is_none() {
-        return say_what_there_is(args, &suite);
+    let suite = load(what, config)?;
+    if what.scenarios.is_empty() && config.is_none() {
+        return say_what_there_is(what, &suite);
     }
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let variable = |name: &str| std::env::var_os(name);
-    let settings = RunSettings::resolve(args, &suite, variable, cores)?;
-    let ran = run::run(settings, &signals, &Screen::stderr(args.quiet))?;
+    let settings = RunSettings::resolve(what, args, &suite, variable, cores())?;
+    carry_out(settings, args, &signals)
+}
+
+/// A variable of the environment.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The cores of this machine.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Carries out a run that is settled, and says what its end means.
+///
+/// # Errors
+/// Why nothing could be measured.
+pub(super) fn carry_out(
+    settings: RunSettings,
+    args: &RunArgs,
+    signals: &Listener,
+) -> Result<Exit, Error> {
+    let ran = run::run(settings, signals, &Screen::stderr(args.quiet))?;
     let exit = exit(&ran.document, ran.stopped, args.strict);
     if !args.quiet
         && let Some(advice) = advice(&ran.document, exit)
@@ -49,9 +71,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Error> {
 }
 
 /// What scenarios are chosen from: by name, the shipped ones too.
-fn load(args: &RunArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
-    let profile = args.profile.as_deref();
-    if args.scenarios.is_empty() {
+fn load(what: &WhatArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
+    let profile = what.profile.as_deref();
+    if what.scenarios.is_empty() {
         suite::load(config, profile)
     } else {
         suite::load_over_shipped(config, profile)
@@ -59,8 +81,8 @@ fn load(args: &RunArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
 }
 
 /// Nothing was chosen.
-fn say_what_there_is(args: &RunArgs, suite: &Suite) -> Result<Exit, Error> {
-    let protocol = args.chosen_protocol();
+fn say_what_there_is(what: &WhatArgs, suite: &Suite) -> Result<Exit, Error> {
+    let protocol = what.chosen_protocol();
     let found_none = if protocol.is_some() {
         format!("; there is no {ORIGINAL_CONFIG} in this folder")
     } else {
@@ -79,9 +101,9 @@ fn say_what_there_is(args: &RunArgs, suite: &Suite) -> Result<Exit, Error> {
 const ORIGINAL_CONFIG: &str = "test-config.json";
 
 /// The file that the framework this one follows ran when only a protocol was named, if it is here.
-fn original_config(args: &RunArgs) -> Option<&'static Path> {
+fn original_config(what: &WhatArgs) -> Option<&'static Path> {
     let file = Path::new(ORIGINAL_CONFIG);
-    let only_protocol = args.chosen_protocol().is_some() && args.scenarios.is_empty();
+    let only_protocol = what.chosen_protocol().is_some() && what.scenarios.is_empty();
     (only_protocol && file.is_file()).then_some(file)
 }
 

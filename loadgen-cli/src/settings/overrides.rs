@@ -7,15 +7,19 @@ use loadgen_core::scenario::{Overrides, Plan, Protocol};
 
 use super::error::SettingsError;
 use super::{env, targets};
-use crate::args::RunArgs;
+use crate::args::{RunArgs, TargetFlags};
 use crate::protocols::{self, Spoken};
 
 /// Applies the flags to each scenario. Says what they changed.
-pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, SettingsError> {
+pub(super) fn apply(
+    plan: &mut Plan,
+    args: &RunArgs,
+    targets: &TargetFlags,
+) -> Result<Vec<String>, SettingsError> {
     // Whether or not a scenario needs it: what is no target is a mistake.
     let per_protocol = protocols::ALL
         .into_iter()
-        .map(|it| Ok((it.protocol, overrides(args, it.protocol)?)))
+        .map(|it| Ok((it.protocol, overrides(args, targets, it.protocol)?)))
         .collect::<Result<Vec<(Protocol, Overrides)>, SettingsError>>()?;
     let mut notices = Vec::new();
     for scenario in &mut plan.scenarios {
@@ -37,7 +41,11 @@ pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Result<Vec<String>, Sett
 }
 
 /// The overrides for scenarios of a protocol, which differ in the targets.
-pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides, SettingsError> {
+pub(super) fn overrides(
+    args: &RunArgs,
+    targets: &TargetFlags,
+    protocol: Protocol,
+) -> Result<Overrides, SettingsError> {
     // The parser of the flags has made sure that the counts fit.
     let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Overrides {
@@ -47,7 +55,7 @@ pub(super) fn overrides(args: &RunArgs, protocol: Protocol) -> Result<Overrides,
         rate: args.rate,
         connections: args.connections.map(narrow),
         timeout: args.timeout,
-        targets: targets::parse_all(args.each_target.of(protocol))?,
+        targets: targets::parse_all(targets.of(protocol))?,
     })
 }
 

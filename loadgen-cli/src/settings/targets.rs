@@ -7,20 +7,20 @@ use std::collections::BTreeSet;
 use loadgen_core::scenario::{Protocol, Target, TargetError};
 
 use super::error::SettingsError;
-use crate::args::{RunArgs, TargetChoice};
+use crate::args::{TargetChoice, TargetFlags, WhatArgs};
 use crate::protocols;
 
-/// The arguments with what `--target` names among their protocol's targets: the only one that is
-/// run, or the one that the scheme is of.
+/// Each protocol's targets, with those that `--target` names: of the only one that is run, or of the one
+/// that the scheme is of.
 ///
 /// # Errors
 /// [`SettingsError::WhoseTarget`] where neither tells.
 pub(super) fn settle<'a>(
-    args: &'a RunArgs,
+    what: &'a WhatArgs,
     run: &BTreeSet<Protocol>,
-) -> Result<Cow<'a, RunArgs>, SettingsError> {
-    let mut settled = Cow::Borrowed(args);
-    let choices = args.targets.iter().filter_map(|it| match it {
+) -> Result<Cow<'a, TargetFlags>, SettingsError> {
+    let mut settled = Cow::Borrowed(&what.each_target);
+    let choices = what.targets.iter().filter_map(|it| match it {
         TargetChoice::At(targets) => Some(targets.as_str()),
         TargetChoice::Protocol(_) => None,
     });
@@ -32,7 +32,7 @@ pub(super) fn settle<'a>(
                 spoken: run.iter().filter_map(|it| protocols::of(*it)).collect(),
             });
         };
-        settled.to_mut().each_target.push(protocol, target);
+        settled.to_mut().push(protocol, target);
     }
     Ok(settled)
 }
@@ -83,15 +83,15 @@ mod tests {
     #[test_case("ws://a", &BOTH => "websocket ws://a"; "by its other scheme")]
     #[test_case("a:1", &BOTH => "`--target a:1` could be for gRPC or for WebSocket, and this run has both; say which with `--grpc-target` or `--websocket-target`"; "of either")]
     fn settles(target: &str, run: &[Protocol]) -> String {
-        let args = RunArgs {
+        let what = WhatArgs {
             targets: vec![TargetChoice::At(target.to_owned())],
-            ..RunArgs::default()
+            ..WhatArgs::default()
         };
-        match settle(&args, &run.iter().copied().collect()) {
+        match settle(&what, &run.iter().copied().collect()) {
             Err(error) => error.to_string(),
-            Ok(args) => {
+            Ok(settled) => {
                 let given = protocols::ALL.into_iter().filter_map(|it| {
-                    let targets = args.each_target.of(it.protocol);
+                    let targets = settled.of(it.protocol);
                     (!targets.is_empty()).then(|| format!("{} {}", it.protocol, targets.join(" ")))
                 });
                 given.collect::<Vec<_>>().join(", ")

@@ -9,22 +9,21 @@ use test_case::test_case;
 
 use super::overrides::{aim, overrides};
 use super::*;
-use crate::args::{ProtocolChoice, TagList};
+use crate::args::{ProtocolChoice, RunCommand, TagList};
 use crate::output::Kind;
 
-fn args() -> RunArgs {
-    RunArgs {
-        scenarios: vec!["hello_light".to_owned()],
-        ..RunArgs::default()
-    }
+fn args() -> RunCommand {
+    let mut command = RunCommand::default();
+    command.what.scenarios = vec!["hello_light".to_owned()];
+    command
 }
 
-fn resolve(args: &RunArgs, environment: &[(&str, &str)]) -> Result<RunSettings, SettingsError> {
+fn resolve(args: &RunCommand, environment: &[(&str, &str)]) -> Result<RunSettings, SettingsError> {
     let variable = |name: &str| {
         let found = environment.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| OsString::from(value))
     };
-    RunSettings::resolve(args, &scenario::shipped(), variable, 8)
+    RunSettings::resolve(&args.what, &args.run, &scenario::shipped(), variable, 8)
 }
 
 fn addresses(settings: &RunSettings) -> Vec<String> {
@@ -44,7 +43,9 @@ fn target(host: &str, port: u16) -> Target {
 
 /// A gRPC and a WebSocket scenario, the latter of steps on these paths.
 fn mixed(paths: &[&str]) -> Plan {
-    let mut plan = scenario::shipped().select(&args().scenarios, None).unwrap();
+    let mut plan = scenario::shipped()
+        .select(&args().what.scenarios, None)
+        .unwrap();
     let exchange = |path: &&str| WebsocketExchange::send(*path, Payload::Text("x".to_owned()));
     let exchanges: Vec<_> = paths.iter().map(exchange).collect();
     let load = Load::closed(500).iterations_per_user(50);
@@ -68,11 +69,13 @@ fn hosts(plan: &Plan) -> Vec<Vec<&str>> {
 #[test]
 fn each_protocol_gets_its_own_targets() {
     let mut args = args();
-    args.each_target.push(Protocol::Grpc, "a:1,b:2");
-    args.each_target.push(Protocol::Websocket, "c:3");
-    args.each_target.push(Protocol::Websocket, "d:4");
+    args.what.each_target.push(Protocol::Grpc, "a:1,b:2");
+    args.what.each_target.push(Protocol::Websocket, "c:3");
+    args.what.each_target.push(Protocol::Websocket, "d:4");
     let hosts = |protocol| -> Vec<String> {
-        let targets = overrides(&args, protocol).unwrap().targets;
+        let targets = overrides(&args.run, &args.what.each_target, protocol)
+            .unwrap()
+            .targets;
         targets.into_iter().map(|it| it.host).collect()
     };
     assert_eq!(hosts(Protocol::Grpc), ["a", "b"]);
@@ -82,7 +85,7 @@ fn each_protocol_gets_its_own_targets() {
 #[test]
 fn a_bad_target_is_refused_whether_or_not_it_is_needed() {
     let mut args = args();
-    args.each_target.push(Protocol::Websocket, "nowhere");
+    args.what.each_target.push(Protocol::Websocket, "nowhere");
     let error = resolve(&args, &[]).unwrap_err();
     assert!(matches!(error, SettingsError::Target(_)), "{error}");
 }
@@ -117,7 +120,7 @@ fn tls_without_a_target_names_the_protocols_flag() {
 #[test]
 fn flags_go_before_the_environment() {
     let mut args = args();
-    args.each_target.push(Protocol::Grpc, "a:1,b:2");
+    args.what.each_target.push(Protocol::Grpc, "a:1,b:2");
     let settings = resolve(&args, &[("GRPC_HOST", "c"), ("GRPC_PORT", "3")]).unwrap();
     assert_eq!(addresses(&settings), ["a:1", "b:2"]);
     assert!(settings.embedded.is_empty());
@@ -132,7 +135,9 @@ fn the_environment_goes_before_the_embedded_backend() {
 
 #[test]
 fn a_scenarios_own_targets_go_before_the_environment() {
-    let mut plan = scenario::shipped().select(&args().scenarios, None).unwrap();
+    let mut plan = scenario::shipped()
+        .select(&args().what.scenarios, None)
+        .unwrap();
     plan.scenarios[0].targets = targets::parse_all(&["own:1".to_owned()]).unwrap();
     let embedded = aim(&mut plan, |_| panic!("not asked")).unwrap();
     assert!(embedded.is_empty());
@@ -144,7 +149,7 @@ fn a_scenarios_own_targets_go_before_the_environment() {
 #[test_case(Some("a:1"), &[("STATSD_HOST", "b c")] => Some("a:1".to_owned()); "the flag goes before nonsense")]
 fn where_metrics_go(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<String> {
     let mut args = args();
-    args.statsd = flag.map(|it| it.parse().unwrap());
+    args.run.statsd = flag.map(|it| it.parse().unwrap());
     let settings = resolve(&args, environment).unwrap();
     let to = settings.sinks.statsd.map(|it| it.target);
     to.map(|it| format!("{}:{}", it.host, it.port))
@@ -154,7 +159,7 @@ fn where_metrics_go(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<
 #[test_case(&[("STATSD_PORT", "9125")] => Vec::<String>::new(); "somewhere")]
 fn a_prefix_alone_sends_nothing(environment: &[(&str, &str)]) -> Vec<String> {
     let mut args = args();
-    args.statsd_prefix = Some("a.b".parse().unwrap());
+    args.run.statsd_prefix = Some("a.b".parse().unwrap());
     resolve(&args, environment).unwrap().notices
 }
 
@@ -163,8 +168,8 @@ fn a_prefix_alone_sends_nothing(environment: &[(&str, &str)]) -> Vec<String> {
 #[test_case(Pacing::BUSY, Some("500/s") => Vec::<String>::new(); "an open one")]
 fn pacing_is_for_what_is_due(pacing: Pacing, rate: Option<&str>) -> Vec<String> {
     let mut args = args();
-    args.pacing = pacing;
-    args.rate = rate.map(|it| it.parse().unwrap());
+    args.run.pacing = pacing;
+    args.run.rate = rate.map(|it| it.parse().unwrap());
     let settings = resolve(&args, &[]).unwrap();
     assert_eq!(settings.options.pacing, pacing);
     let mut notices = settings.notices;
@@ -175,7 +180,7 @@ fn pacing_is_for_what_is_due(pacing: Pacing, rate: Option<&str>) -> Vec<String> 
 #[test]
 fn tags_alone_send_nothing() {
     let mut args = args();
-    args.statsd_tags = Some(TagList(Vec::new()));
+    args.run.statsd_tags = Some(TagList(Vec::new()));
     let notices = resolve(&args, &[]).unwrap().notices;
     assert_eq!(
         notices,
@@ -188,10 +193,10 @@ fn tags_alone_send_nothing() {
 #[test]
 fn a_prefix_is_in_the_marks_too() {
     let mut args = args();
-    args.statsd_prefix = Some("a.b".parse().unwrap());
+    args.run.statsd_prefix = Some("a.b".parse().unwrap());
     let settings = resolve(&args, &[("GRAPHITE_URL", "http://g")]).unwrap();
     assert_eq!(settings.notices, Vec::<String>::new());
-    args.graphite = Some("http://flag".parse().unwrap());
+    args.run.graphite = Some("http://flag".parse().unwrap());
     let settings = resolve(&args, &[("GRAPHITE_URL", "nonsense")]).unwrap();
     assert_eq!(
         settings.sinks.graphite.unwrap().url.to_string(),
@@ -205,7 +210,7 @@ fn a_prefix_is_in_the_marks_too() {
 #[test_case(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b")] => Some("http://b/v1/metrics".to_owned()); "environment")]
 fn otlp_goes_to(flag: Option<&str>, environment: &[(&str, &str)]) -> Option<String> {
     let mut args = args();
-    args.otlp = flag.map(|it| it.parse().unwrap());
+    args.run.otlp = flag.map(|it| it.parse().unwrap());
     let settings = resolve(&args, environment).unwrap();
     settings.sinks.otlp.map(|it| it.url.to_string())
 }
@@ -241,7 +246,7 @@ fn nonsense_in_the_environment_matters_only_where_it_would_be_used() {
     let error = resolve(&args(), &kubernetes).unwrap_err();
     assert!(matches!(error, SettingsError::Environment(_)), "{error}");
     let mut args = args();
-    args.each_target.push(Protocol::Grpc, "a:1");
+    args.what.each_target.push(Protocol::Grpc, "a:1");
     assert!(resolve(&args, &kubernetes).is_ok());
 }
 
@@ -256,13 +261,13 @@ fn workers(embedded: bool, cores: usize, users: usize) -> Option<usize> {
 #[test]
 fn tls_needs_a_target() {
     let mut args = args();
-    args.insecure_skip_verify = true;
+    args.run.insecure_skip_verify = true;
     let error = resolve(&args, &[]).unwrap_err();
     assert!(
         matches!(error, SettingsError::TlsWithoutTarget { .. }),
         "{error}"
     );
-    args.each_target.push(Protocol::Grpc, "a:1");
+    args.what.each_target.push(Protocol::Grpc, "a:1");
     let settings = resolve(&args, &[]).unwrap();
     assert!(
         settings.warnings[0].starts_with("WARNING"),
@@ -276,15 +281,15 @@ fn tls_needs_a_target() {
 #[test]
 fn tls_flags_that_cannot_hold_name_themselves() {
     let mut args = args();
-    args.each_target.push(Protocol::Grpc, "a:1,http://b:2");
-    args.tls_server_name = Some("x".to_owned());
+    args.what.each_target.push(Protocol::Grpc, "a:1,http://b:2");
+    args.run.tls_server_name = Some("x".to_owned());
     let error = resolve(&args, &[]).unwrap_err();
     insta::assert_snapshot!(error, @"`--grpc-target http://b:2` is plain text and `--tls-server-name` turns TLS on; write https:// or leave the flag out");
-    args.each_target = RunArgs::default().each_target;
-    args.each_target.push(Protocol::Websocket, "ws://c:3");
+    args.what.each_target = TargetFlags::default();
+    args.what.each_target.push(Protocol::Websocket, "ws://c:3");
     let error = resolve(&args, &[]).unwrap_err();
     insta::assert_snapshot!(error, @"`--websocket-target ws://c:3` is plain text and `--tls-server-name` turns TLS on; write wss:// or leave the flag out");
-    args.tls_ca = Some(PathBuf::from("/no/such.pem"));
+    args.run.tls_ca = Some(PathBuf::from("/no/such.pem"));
     let error = resolve(&args, &[]).unwrap_err();
     insta::assert_snapshot!(error, @"`--tls-ca`: failed to read /no/such.pem: No such file or directory (os error 2)");
 }
@@ -292,7 +297,7 @@ fn tls_flags_that_cannot_hold_name_themselves() {
 #[test]
 fn a_name_is_looked_for_within_the_protocol() {
     let mut args = args();
-    args.protocol = Some(ProtocolChoice::Only(Protocol::Websocket));
+    args.what.protocol = Some(ProtocolChoice::Only(Protocol::Websocket));
     let error = resolve(&args, &[]).unwrap_err();
     assert!(matches!(error, SettingsError::Select(_)));
     assert_eq!(
@@ -308,7 +313,7 @@ fn the_same_output_twice_is_refused() {
         kind: Kind::Json,
         path: PathBuf::from("x"),
     };
-    args.outputs = vec![spec.clone(), spec];
+    args.run.outputs = vec![spec.clone(), spec];
     let error = resolve(&args, &[]).unwrap_err();
     assert_eq!(error.to_string(), "`--out` names x twice");
 }
@@ -316,7 +321,7 @@ fn the_same_output_twice_is_refused() {
 #[test]
 fn unknown_scenarios_are_the_scenarios_fault() {
     let mut args = args();
-    args.scenarios = vec!["hello_hihg".to_owned()];
+    args.what.scenarios = vec!["hello_hihg".to_owned()];
     let error = resolve(&args, &[]).unwrap_err();
     assert!(matches!(error, SettingsError::Select(_)), "{error}");
 }

@@ -5,7 +5,7 @@ use loadgen_core::scenario::Plan;
 
 use super::error::SettingsError;
 use super::targets;
-use crate::args::RunArgs;
+use crate::args::{RunArgs, TargetFlags};
 use crate::protocols;
 
 /// Sets what the flags say. Returns warnings.
@@ -35,7 +35,10 @@ pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Vec<String> {
 }
 
 /// What is wrong with the TLS flags themselves is the command line's fault, not a scenario's.
-pub(super) fn refuse_contradicting(args: &RunArgs) -> Result<(), SettingsError> {
+pub(super) fn refuse_contradicting(
+    args: &RunArgs,
+    targets: &TargetFlags,
+) -> Result<(), SettingsError> {
     if let Some(path) = &args.tls_ca
         && let Err(source) = input::read(path)
     {
@@ -51,7 +54,7 @@ pub(super) fn refuse_contradicting(args: &RunArgs) -> Result<(), SettingsError> 
         return Ok(());
     };
     for row in protocols::ALL {
-        for target in targets::parts(args.each_target.of(row.protocol)) {
+        for target in targets::parts(targets.of(row.protocol)) {
             let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
             let mut all = protocols::ALL.into_iter();
             let Some(plain) = all.find(|it| it.plain.eq_ignore_ascii_case(scheme)) else {

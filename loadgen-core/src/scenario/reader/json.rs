@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::text::{key_before, looks_like_yaml};
 use crate::scenario::reader::problem::{Problems, SuiteError};
 
 /// Reads the text; fields that stand twice become problems, and the first one counts.
@@ -15,16 +16,14 @@ pub(in crate::scenario) fn parse(
     text: &str,
     problems: &Problems,
 ) -> Result<Value, SuiteError> {
-    // Some editors put a byte order mark in front.
-    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
     let path = RefCell::new(String::new());
-    let numbers = RefCell::new(Numbers { rest: json });
+    let numbers = RefCell::new(Numbers { rest: text });
     let node = Node {
         path: &path,
         numbers: &numbers,
         problems,
     };
-    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = node.deserialize(&mut deserializer);
     value
         .and_then(|value| deserializer.end().map(|()| value))
@@ -33,7 +32,7 @@ pub(in crate::scenario) fn parse(
             let place = format!(" at line {} column {}", error.line(), error.column());
             let message = message.strip_suffix(&place).unwrap_or(&message);
             let at = crate::scenario::reader::problem::byte_offset(
-                json,
+                text,
                 error.line(),
                 error.column().max(1),
             );
@@ -42,8 +41,8 @@ pub(in crate::scenario) fn parse(
                 line: error.line(),
                 // 0 when the text ended; a column that an editor can go to starts at 1.
                 column: error.column().max(1),
-                message: not_json(json, at).map_or_else(|| message.to_owned(), str::to_owned),
-                text: json.to_owned(),
+                message: not_json(text, at).map_or_else(|| message.to_owned(), str::to_owned),
+                text: text.to_owned(),
             }
         })
 }
@@ -51,28 +50,27 @@ pub(in crate::scenario) fn parse(
 /// What a text is that the parser gave up on at byte `at`, where it looks like something else.
 fn not_json(text: &str, at: usize) -> Option<&'static str> {
     let is_comment = |rest: &str| ["//", "/*", "#"].iter().any(|it| rest.starts_with(it));
-    let begin = text.trim_start_matches('\u{feff}').trim_start();
+    let begin = text.trim_start();
     if begin.is_empty() {
-        return Some("it is empty; a suite is JSON");
+        return Some("it is empty; a suite is JSON or YAML");
     }
     let first_line = begin.lines().next().unwrap_or_default();
     let word = first_line.split(|c: char| !c.is_alphanumeric()).next();
     match begin.as_bytes()[0] {
         b'{' | b'[' | b'"' => {}
-        b'<' => return Some("it is HTML or XML; a suite is JSON"),
-        b'#' if begin.contains("\nscenarios:") => return Some("it is YAML; a suite is JSON"),
+        b'<' => return Some("it is HTML or XML; a suite is JSON or YAML"),
+        _ if looks_like_yaml(begin) => {
+            return Some("it is YAML; such a file's name ends in `.yaml`");
+        }
         _ if is_comment(begin) => {}
         _ if matches!(
             word,
             Some("import" | "export" | "const" | "let" | "var" | "module")
         ) =>
         {
-            return Some("it is JavaScript; a suite is JSON");
+            return Some("it is JavaScript; a suite is JSON or YAML");
         }
-        _ if first_line.starts_with("---") || key_before(first_line, ':') => {
-            return Some("it is YAML; a suite is JSON");
-        }
-        _ if key_before(first_line, '=') => return Some("it is TOML; a suite is JSON"),
+        _ if key_before(first_line, '=') => return Some("it is TOML; a suite is JSON or YAML"),
         _ => return None,
     }
     // The parser may stand behind the first character of a comment.
@@ -81,15 +79,6 @@ fn not_json(text: &str, at: usize) -> Option<&'static str> {
         .iter()
         .any(|&at| text.get(at..).is_some_and(is_comment));
     has_comment.then_some("JSON has no comments")
-}
-
-/// Whether a line begins with a bare name and this sign.
-fn key_before(line: &str, sign: char) -> bool {
-    let name = line
-        .split_once(sign)
-        .map_or("", |(name, _)| name.trim_end());
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !name.is_empty() && name.chars().all(is_plain)
 }
 
 /// One value under way, with the path to it.
@@ -229,8 +218,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             let value = self.below(&part, |node| fields.next_value_seed(node))?;
             if object.contains_key(&key) {
                 let path = format!("{}{part}", self.path.borrow());
-                self.problems
-                    .add(path, "the field a second time", "each field once", None);
+                self.problems.add_repeated(path);
             } else {
                 object.insert(key, value);
             }

@@ -9,6 +9,8 @@ mod entry;
 pub(in crate::scenario) mod json;
 mod object;
 pub(in crate::scenario) mod problem;
+pub(in crate::scenario) mod text;
+mod yaml;
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -69,6 +69,11 @@ impl Problems {
         }
     }
 
+    /// Notes a field that stands twice.
+    pub(in crate::scenario) fn add_repeated(&self, path: String) {
+        self.add(path, "the field a second time", "each field once", None);
+    }
+
     /// Whether anything in this object has been complained about already.
     pub(in crate::scenario) fn any_below(&self, path: &str) -> bool {
         self.list.borrow().iter().any(|problem| {
@@ -107,7 +112,7 @@ pub(in crate::scenario) fn describe(value: &Value) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuiteError {
-    /// The text is not JSON.
+    /// The text is neither JSON nor YAML.
     #[error("{source_name}: line {line}, column {column}: {message}")]
     Syntax {
         /// What the text came from, usually a path.
@@ -121,7 +126,7 @@ pub enum SuiteError {
         /// The text, for a diagnostic to point into.
         text: String,
     },
-    /// The text is JSON and not a suite.
+    /// The text can be read and is not a suite.
     #[error("{source_name}: {}{}", count(problems), lines(problems))]
     Invalid {
         /// What the text came from, usually a path.
@@ -146,7 +151,7 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 impl SuiteError {
-    /// What is wrong, where the text is JSON; empty for a syntax error.
+    /// What is wrong, where the text can be read; empty for a syntax error.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         match self {
@@ -167,7 +172,7 @@ impl Diagnostic for SuiteError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(match self {
             Self::Syntax { .. } => {
-                "scenario files are strict JSON: no comments, no trailing commas"
+                "scenario files are strict JSON (no comments, no trailing commas) or YAML 1.2"
             }
             Self::Invalid { .. } => "the scenario reference in the book lists every field",
         }))

@@ -17,7 +17,7 @@ use super::protocol::compact::Compact;
 use super::protocol::layers::{Layer, Layers};
 use super::protocol::raw::RawScenario;
 use super::reader::problem::{Problems, SuiteError};
-use super::reader::{Decode, Entry, List, Place, Reader, json};
+use super::reader::{Decode, Entry, List, Place, Reader, text};
 use super::value::ScenarioName;
 use crate::nearest::did_you_mean;
 
@@ -36,7 +36,7 @@ impl Suite {
     /// `profile`, its fields replace those of every scenario.
     ///
     /// # Errors
-    /// [`SuiteError`] with the line and column where the text is not JSON, and otherwise with
+    /// [`SuiteError`] with the line and column where the text is neither JSON nor YAML, and otherwise with
     /// everything that is wrong with it.
     ///
     /// ```
@@ -62,7 +62,7 @@ impl Suite {
         profile: Option<&str>,
     ) -> Result<Self, SuiteError> {
         let problems = Problems::default();
-        let value = json::parse(source_name, text, &problems)?;
+        let value = text::parse(source_name, text, &problems)?;
         let suite = Self::read(&value, base_dir, profile, &problems);
         let problems = problems.into_vec();
         match suite {

@@ -87,13 +87,13 @@ fn everything_that_is_wrong_at_once() {
     "#);
 }
 
-#[test_case("scenarios:\n  - name: x\n" => "it is YAML; a suite is JSON"; "YAML")]
-#[test_case("---\nscenarios: []\n" => "it is YAML; a suite is JSON"; "a YAML document")]
-#[test_case("# users\nscenarios:\n" => "it is YAML; a suite is JSON"; "YAML with a comment")]
-#[test_case("import http from 'k6/http';" => "it is JavaScript; a suite is JSON"; "JavaScript")]
-#[test_case("name = \"x\"\n" => "it is TOML; a suite is JSON"; "TOML")]
-#[test_case("<html>" => "it is HTML or XML; a suite is JSON"; "HTML")]
-#[test_case(" \n" => "it is empty; a suite is JSON"; "empty")]
+#[test_case("scenarios:\n  - name: x\n" => "it is YAML; such a file's name ends in `.yaml`"; "YAML")]
+#[test_case("---\nscenarios: []\n" => "it is YAML; such a file's name ends in `.yaml`"; "a YAML document")]
+#[test_case("# users\nscenarios:\n" => "it is YAML; such a file's name ends in `.yaml`"; "YAML with a comment")]
+#[test_case("import http from 'k6/http';" => "it is JavaScript; a suite is JSON or YAML"; "JavaScript")]
+#[test_case("name = \"x\"\n" => "it is TOML; a suite is JSON or YAML"; "TOML")]
+#[test_case("<html>" => "it is HTML or XML; a suite is JSON or YAML"; "HTML")]
+#[test_case(" \n" => "it is empty; a suite is JSON or YAML"; "empty")]
 #[test_case("// c\n{}" => "JSON has no comments"; "a comment before all")]
 #[test_case("{\n  \"scenarios\": [] // none\n}" => "JSON has no comments"; "a comment within")]
 #[test_case("{ /* none */ }" => "JSON has no comments"; "a comment in an object")]

@@ -111,9 +111,12 @@ pub(crate) struct ValidateArgs {
     /// Profile to apply
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Print the scenarios in their full form, as JSON
+    /// Print the scenarios in their full form, as JSON; secrets that stand in them are ***
     #[arg(long)]
     pub(crate) print: bool,
+    /// Print secrets that stand in the scenarios as well
+    #[arg(long, requires = "print")]
+    pub(crate) show_secrets: bool,
 }
 
 /// Flags of `loadgen doctor`.

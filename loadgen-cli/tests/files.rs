@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use common::{Guard, loadgen, pipe_in, say};
+use common::{Guard, Said, loadgen, pipe_in, say};
 use tempfile::TempDir;
 
 const GOOD: &str = r#"{ "scenarios": [ {
@@ -149,6 +149,57 @@ fn validate_prints_the_full_form_of_the_compact_suite() {
     let (_folder, path) = file(&full.to_string());
     let again = say(&["validate", &path.display().to_string()]);
     assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+/// What is printed is passed around.
+#[test]
+fn validate_prints_where_secrets_stand_and_no_secret() {
+    let (_folder, path) = file(
+        r#"{ "scenarios": [{
+            "name": "a", "load": { "closed": { "users": 1, "iterations": 1 } },
+            "metadata": {
+                "authorization": { "env": "LOADGEN_TEST_TOKEN", "prefix": "Bearer " },
+                "x-api-key": "PLANTED-1", "x-tenant": "blue"
+            },
+            "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }]
+        }] }"#,
+    );
+    let path = path.display().to_string();
+    let validate = |flags: &[&str], token: Option<&str>| {
+        let mut command = loadgen(&["validate", &path]);
+        command.args(flags);
+        if let Some(token) = token {
+            command.env("LOADGEN_TEST_TOKEN", token);
+        }
+        Said::from(command.output().unwrap())
+    };
+    let token = Some("PLANTED-2");
+    let said = validate(&["--print"], token);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let metadata = &said.json()["scenarios"][0]["metadata"];
+    let place = serde_json::json!({ "env": "LOADGEN_TEST_TOKEN", "prefix": "Bearer " });
+    assert_eq!(metadata["authorization"], place, "{said:?}");
+    assert_eq!(metadata["x-api-key"], "***", "{said:?}");
+    assert_eq!(metadata["x-tenant"], "blue", "{said:?}");
+    assert!(said.stderr.contains("--show-secrets"), "{said:?}");
+    let said = validate(&["--print", "--show-secrets"], token);
+    let metadata = &said.json()["scenarios"][0]["metadata"];
+    assert_eq!(metadata["authorization"], place, "{said:?}");
+    assert_eq!(metadata["x-api-key"], "PLANTED-1", "{said:?}");
+    assert_eq!(said.stderr, "");
+
+    let unset = "metadata: `authorization`: the environment variable `LOADGEN_TEST_TOKEN` is not set; \
+                 set it, or give a `default` beside `env`";
+    let said = validate(&[], None);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    assert!(said.stderr.contains(unset), "{said:?}");
+    let said = validate(&[], Some("PLANTED-3\nPLANTED-4"));
+    assert_eq!(said.code, Some(104), "{said:?}");
+    assert!(
+        said.stderr.contains("holds what no header can carry"),
+        "{said:?}"
+    );
+    assert!(!said.stderr.contains("PLANTED"), "{said:?}");
 }
 
 #[test]

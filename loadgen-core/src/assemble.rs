@@ -2,6 +2,7 @@
 
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
+use crate::driver::sources;
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::engine::{Options, Run, ScenarioSpec};
@@ -130,8 +131,13 @@ fn failed(scenario: &ScenarioPlan, problem: &DriverError) -> AssembleError {
     }
 }
 
+/// What the scenario has of secrets, and what stands elsewhere, as far as it can be read.
 fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
-    Secrets::of(&to_json(std::slice::from_ref(scenario)))
+    let secrets = Secrets::of(&to_json(std::slice::from_ref(scenario)));
+    for source in scenario.protocol.sources() {
+        sources::learn(&secrets, source);
+    }
+    secrets
 }
 
 /// The engine's view of a scenario.

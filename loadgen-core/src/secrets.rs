@@ -6,11 +6,12 @@
 //! has them still. Knows nothing of where a text goes.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::text;
 
@@ -44,8 +45,12 @@ const AS_A_PART: [&str; 8] = [
 /// The fields of a plan below which the names are the user's own. The plan's own names, `key_file` among
 /// them, are no secrets'.
 const NAMED_BY_THE_USER: [&str; 4] = ["metadata", "headers", "message", "json"];
+/// The fields that say where a value stands and what goes before it.
+const PLACE: [&str; 3] = ["env", "file", "prefix"];
 /// Shorter ones are not looked for in other texts: they would be found in words.
 const SHORTEST: usize = 5;
+/// The most secrets from elsewhere that are looked for: a token may be renewed all day long.
+const MOST_LEARNED: usize = 256;
 /// The words before what is secret in `authorization`, in whatever case.
 const SCHEMES: [&str; 8] = [
     "apikey",
@@ -70,8 +75,19 @@ const SCHEMES: [&str; 8] = [
 /// ```
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// In all the forms that they are looked for in, the longest first, so that none is masked in part.
-    values: Arc<[String]>,
+    /// Clones share them: what one learns all know.
+    known: Arc<Mutex<Known>>,
+}
+
+/// Secrets, in all the forms that they are looked for in.
+#[derive(Default)]
+struct Known {
+    /// Those of the plan.
+    planned: Vec<String>,
+    /// Those from elsewhere, the latest last.
+    learned: VecDeque<Vec<String>>,
+    /// All of them, the longest first, so that none is masked in part.
+    forms: Vec<String>,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -92,19 +108,35 @@ impl Secrets {
         let mut found = Found::default();
         found.in_plan(plan);
         Self {
-            values: found.forms().into(),
+            known: Arc::new(Mutex::new(Known::of(found.forms()))),
         }
+    }
+
+    /// One more secret, from elsewhere: all clones mask it from now on, and its parts. `before` is what is
+    /// sent in front of it, `Bearer ` say. Of those that were learned the last 256 are kept.
+    pub fn learn(&self, before: &str, secret: &str) {
+        let mut found = Found::default();
+        found.keep(secret);
+        let whole = format!("{before}{secret}");
+        found.0.extend(password_of_basic(&whole));
+        found.0.push(whole);
+        self.known().learn(found.forms());
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text without these secrets: a server may say what it was sent. Where a text was cut, what is
     /// left of a secret at its end is masked, too.
     #[must_use]
     pub fn masked(&self, text: &str) -> String {
+        let known = self.known();
         let mut masked = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(next) = text[at..].chars().next() {
             let rest = &text[at..];
-            let found = self.values.iter().find_map(|secret| {
+            let found = known.forms.iter().find_map(|secret| {
                 let len = if rest.starts_with(secret.as_str()) {
                     secret.len()
                 } else {
@@ -124,6 +156,29 @@ impl Secrets {
             }
         }
         masked
+    }
+}
+
+impl Known {
+    fn of(planned: Vec<String>) -> Self {
+        Self {
+            forms: planned.clone(),
+            planned,
+            learned: VecDeque::new(),
+        }
+    }
+
+    fn learn(&mut self, forms: Vec<String>) {
+        if self.learned.contains(&forms) {
+            return;
+        }
+        self.learned.push_back(forms);
+        if self.learned.len() > MOST_LEARNED {
+            self.learned.pop_front();
+        }
+        let learned = self.learned.iter().flatten();
+        self.forms = self.planned.iter().chain(learned).cloned().collect();
+        sort(&mut self.forms);
     }
 }
 
@@ -169,6 +224,7 @@ impl Found {
                         ("path", Value::String(path)) => self.in_query(path),
                         // Labels go with every metric, and hold none.
                         ("tags", _) => {}
+                        ("metadata" | "headers", Value::Object(fields)) => self.sent(fields),
                         (name, value) if NAMED_BY_THE_USER.contains(&name) => self.named(value),
                         (_, value) => self.in_plan(value),
                     }
@@ -176,6 +232,22 @@ impl Found {
             }
             Value::Array(items) => items.iter_mut().for_each(|it| self.in_plan(it)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Looks for what has a secret's name in metadata or header fields. Of a value that stands elsewhere
+    /// the place is no secret.
+    fn sent(&mut self, fields: &mut Map<String, Value>) {
+        for (name, value) in fields {
+            match value {
+                _ if !names_a_secret(name) => {}
+                Value::Object(parts) if parts.contains_key("env") || parts.contains_key("file") => {
+                    let others = parts.iter_mut();
+                    let others = others.filter(|(part, _)| !PLACE.contains(&part.as_str()));
+                    others.for_each(|(_, value)| self.all(value));
+                }
+                value => self.all(value),
+            }
         }
     }
 
@@ -249,10 +321,15 @@ impl Found {
                 [it, quoted, shown]
             })
             .collect();
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
+        sort(&mut forms);
         forms
     }
+}
+
+/// The longest first, each once.
+fn sort(forms: &mut Vec<String>) {
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
 }
 
 /// The password in `Basic …`, which is user, colon and password in base64.
@@ -398,7 +475,56 @@ mod tests {
         let before = plan.clone();
         let secrets = Secrets::mask_in(&mut plan);
         assert_eq!(plan, before);
-        assert!(secrets.values.is_empty(), "{:?}", secrets.values);
+        let known = secrets.known();
+        assert!(known.forms.is_empty(), "{:?}", known.forms);
+    }
+
+    /// Where a secret stands is none; what it is without its variable is.
+    #[test]
+    fn where_a_secret_stands_is_shown() {
+        let mut plan = json!({
+            "metadata": {
+                "authorization": {"env": "TOKEN", "default": "SECRET-1", "prefix": "Bearer "},
+                "x-api-key": {"file": "/run/secrets/key"},
+                "x-tenant": {"env": "TENANT", "default": "blue"},
+                "x-token": {"plain": "SECRET-2"},
+            },
+        });
+        let secrets = Secrets::mask_in(&mut plan);
+        assert_eq!(
+            plan,
+            json!({
+                "metadata": {
+                    "authorization": {"env": "TOKEN", "default": "***", "prefix": "Bearer "},
+                    "x-api-key": {"file": "/run/secrets/key"},
+                    "x-tenant": {"env": "TENANT", "default": "blue"},
+                    "x-token": {"plain": "***"},
+                },
+            })
+        );
+        let said = "no SECRET-1, SECRET-2, TOKEN, /run/secrets/key";
+        assert_eq!(secrets.masked(said), "no ***, ***, TOKEN, /run/secrets/key");
+    }
+
+    #[test_case("Bearer ", "s3cr3t-1" => "bad: ***, ***, s3cr3t-2, Bearer."; "a token")]
+    #[test_case("ApiKey:", "s3cr3t-1" => "bad: Bearer ***, ***, s3cr3t-2, Bearer."; "with another word before it")]
+    #[test_case("Basic ", "dXNlcjpzM2NyM3QtMg==" => "bad: Bearer s3cr3t-1, s3cr3t-1, ***, Bearer."; "a password in base64")]
+    #[test_case("", "1" => "bad: Bearer s3cr3t-1, s3cr3t-1, s3cr3t-2, Bearer."; "too short")]
+    fn what_is_learned_is_masked_by_all(before: &str, secret: &str) -> String {
+        let secrets = Secrets::default();
+        let other = secrets.clone();
+        secrets.learn(before, secret);
+        other.masked("bad: Bearer s3cr3t-1, s3cr3t-1, s3cr3t-2, Bearer.")
+    }
+
+    #[test]
+    fn what_is_learned_is_bounded() {
+        let secrets = Secrets::default();
+        for nth in 0..=MOST_LEARNED {
+            secrets.learn("Bearer ", &format!("token-{nth}"));
+        }
+        let said = format!("token-0 token-{MOST_LEARNED}");
+        assert_eq!(secrets.masked(&said), "token-0 ***");
     }
 
     fn masked(secret: impl Into<Value>, said: &str) -> String {

@@ -3,7 +3,8 @@
 //! A driver knows the plan and the [`Workload`](crate::workload::Workload) trait and nothing of
 //! the engine: it must not keep time, pace, or decide when an iteration starts. An iteration's steps
 //! are walked in one place for all of them, `steps`. What else drivers share (resolving, connecting,
-//! encrypting, counting bytes) lives in `transport`, below them; what those share that send requests
+//! encrypting, counting bytes) lives in `transport`, below them, and where the values of metadata and
+//! header fields come from in `sources`; what those share that send requests
 //! over HTTP/2 lives between, in `http2`.
 
 #[cfg(feature = "grpc")]
@@ -13,8 +14,10 @@ mod http2;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+pub(crate) mod sources;
 mod steps;
 mod transport;
 
+pub use sources::SourceError;
 pub use steps::Session;
 pub use transport::{EndpointError, TlsError};

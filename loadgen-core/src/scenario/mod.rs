@@ -30,6 +30,9 @@ pub use suite::print::to_json;
 pub use suite::schema::schema;
 pub use suite::select::{SelectError, UnknownName};
 pub use tls::Tls;
+pub use value::Source;
+#[cfg(feature = "grpc")]
+pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 
 /// The suite that comes with the library, one file for each protocol. It names no targets.

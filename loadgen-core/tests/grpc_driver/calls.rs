@@ -25,7 +25,7 @@ fn unary_sends_what_grpc_wants_and_names_the_backend() {
         .await;
         let mut plan = plan(&[server.address], "Hello");
         the_call(&mut plan).message = json!({ "name": "world" });
-        grpc(&mut plan).metadata = vec![("x-tenant".to_owned(), "a".to_owned())];
+        grpc(&mut plan).metadata = vec![("x-tenant".to_owned(), "a".into())];
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
 

@@ -42,8 +42,8 @@ fn errors_name_the_place_and_the_nearest() {
          `name`?"
     );
     assert_eq!(
-        error(|plan| grpc(plan).metadata = vec![("grpc-status".to_owned(), "0".to_owned())]),
-        "steps[0].grpc.metadata: `grpc-status` is set by the protocol and cannot be given"
+        error(|plan| grpc(plan).metadata = vec![("grpc-status".to_owned(), "0".into())]),
+        "metadata: `grpc-status` is set by the protocol and cannot be given"
     );
     assert_eq!(
         error(|plan| plan.targets.clear()),
@@ -564,7 +564,7 @@ fn metadata_of_the_scenario_goes_with_the_questions() {
          with the question, and is where a token belongs"
     );
     let mut plan = buying(guarded.start());
-    grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer 0123".to_owned())];
+    grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer 0123".into())];
     buys(&plan);
 }
 
@@ -576,7 +576,7 @@ fn a_token_that_the_server_repeats_is_not_repeated_by_us() {
         ..Reflection::default()
     };
     let mut plan = buying(guarded.start());
-    grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer s3cr3t-1".to_owned())];
+    grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer s3cr3t-1".into())];
     let scenarios = vec![plan];
     let error = loadgen_core::assemble(&Plan { scenarios }, Options::default());
     let error = error.expect_err("undescribed").to_string();

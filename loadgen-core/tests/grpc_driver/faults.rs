@@ -250,7 +250,7 @@ fn what_is_given_up_at_a_server_that_stopped_reading_is_bounded() {
             let server =
                 Server::start_with(any, settings, async |it: Exchange| it.ok(&[b""]).await).await;
             let mut plan = plan(&[server.address], method);
-            grpc(&mut plan).metadata = vec![("x-long".to_owned(), "x".repeat(12_000))];
+            grpc(&mut plan).metadata = vec![("x-long".to_owned(), "x".repeat(12_000).into())];
             let driver = Driver::open(&plan).await;
             server.control.stall();
             let sent = || driver.recorder.0.borrow().bytes.0;

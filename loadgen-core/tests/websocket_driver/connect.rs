@@ -40,8 +40,8 @@ fn the_upgrade_request_says_what_the_scenario_says() {
         .await;
         let mut plan = plan(&[server.address], hello());
         websocket(&mut plan).headers = vec![
-            ("authorization".to_owned(), "Bearer x".to_owned()),
-            ("X-Tenant".to_owned(), "7".to_owned()),
+            ("authorization".to_owned(), "Bearer x".into()),
+            ("X-Tenant".to_owned(), "7".into()),
         ];
         websocket(&mut plan).subprotocols = vec!["chat.v2".to_owned(), "chat.v1".to_owned()];
         plan.authority = Some("api.internal:8080".to_owned());

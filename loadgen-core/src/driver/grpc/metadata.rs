@@ -8,6 +8,10 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 
+use super::error::DriverError;
+use crate::driver::sources::{self, SourceError};
+use crate::scenario::{Source, is_base64};
+
 const AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
 
 /// What is wrong with a piece of metadata.
@@ -23,16 +27,27 @@ pub enum MetadataError {
     /// Not a legal value.
     #[error("the value of `{0}` has characters that metadata cannot carry")]
     Value(String),
+    /// There is no value to send.
+    #[error("`{key}`: {problem}")]
+    Source {
+        /// The key.
+        key: String,
+        /// Why there is none.
+        problem: SourceError,
+    },
+    /// Not base64, in which the values of such keys are given.
+    #[error("the value of `{0}` is not base64, as the name asks for that ends in `-bin`")]
+    Binary(String),
 }
 
 /// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout`,
 /// `content-type`, `user-agent`, then the metadata, scenario's first.
 ///
-/// The value of a `-bin` key is sent as it is given: base64, as it goes on the wire.
+/// Each list of metadata comes with its place in the scenario. The value of a `-bin` key is sent as it is given: base64, as it goes on the wire.
 pub(super) fn headers(
     timeout: Duration,
-    metadata: &[&[(String, String)]],
-) -> Result<HeaderMap, MetadataError> {
+    metadata: &[(&str, &[(String, Source)])],
+) -> Result<HeaderMap, DriverError> {
     let mut headers = HeaderMap::new();
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(
@@ -41,20 +56,38 @@ pub(super) fn headers(
     );
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    for (key, value) in metadata.iter().copied().flatten() {
-        let name =
-            HeaderName::from_bytes(key.as_bytes()).map_err(|_| MetadataError::Key(key.clone()))?;
-        if is_reserved(name.as_str()) {
-            return Err(MetadataError::Reserved(key.clone()));
-        }
-        let value = HeaderValue::from_str(value).map_err(|_| MetadataError::Value(key.clone()))?;
-        if name == USER_AGENT {
-            headers.insert(name, value);
-        } else {
-            headers.append(name, value);
+    for (place, pairs) in metadata {
+        for (key, value) in *pairs {
+            let (name, value) = field(key, value).map_err(|problem| DriverError::Metadata {
+                path: (*place).to_owned(),
+                problem,
+            })?;
+            if name == USER_AGENT {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
         }
     }
     Ok(headers)
+}
+
+/// A piece of metadata as it is sent.
+fn field(key: &str, value: &Source) -> Result<(HeaderName, HeaderValue), MetadataError> {
+    let key = || key.to_owned();
+    let name = HeaderName::from_bytes(key().as_bytes()).map_err(|_| MetadataError::Key(key()))?;
+    if is_reserved(name.as_str()) {
+        return Err(MetadataError::Reserved(key()));
+    }
+    let value = sources::value(value).map_err(|problem| MetadataError::Source {
+        key: key(),
+        problem,
+    })?;
+    if name.as_str().ends_with("-bin") && !is_base64(&value) {
+        return Err(MetadataError::Binary(key()));
+    }
+    let value = HeaderValue::from_str(&value).map_err(|_| MetadataError::Value(key()))?;
+    Ok((name, value))
 }
 
 fn is_reserved(name: &str) -> bool {
@@ -110,23 +143,27 @@ mod tests {
         timeout_value(timeout)
     }
 
-    fn pair(key: &str, value: &str) -> Vec<(String, String)> {
-        vec![(key.to_owned(), value.to_owned())]
+    fn pair(key: &str, value: &str) -> Vec<(String, Source)> {
+        vec![(key.to_owned(), value.into())]
     }
 
     #[test_case("no spaces", "x" => MetadataError::Key("no spaces".to_owned()))]
     #[test_case("grpc-timeout", "1S" => MetadataError::Reserved("grpc-timeout".to_owned()))]
     #[test_case("Content-Type", "x" => MetadataError::Reserved("Content-Type".to_owned()))]
+    #[test_case("x-bin", "?" => MetadataError::Binary("x-bin".to_owned()))]
     #[test_case("x-a", "line\nbreak" => MetadataError::Value("x-a".to_owned()))]
     fn refused(key: &str, value: &str) -> MetadataError {
-        headers(Duration::from_secs(1), &[&pair(key, value)]).expect_err("refused")
+        field(key, &value.into()).expect_err("refused")
     }
 
     #[test]
     fn keeps_order_and_repeats() {
         let built = headers(
             Duration::from_secs(1),
-            &[&pair("X-Tenant", "a"), &pair("x-tenant", "b")],
+            &[
+                ("metadata", &pair("X-Tenant", "a")),
+                ("steps[0].grpc.metadata", &pair("x-tenant", "b")),
+            ],
         )
         .expect("valid");
         let names: Vec<_> = built.keys().map(HeaderName::as_str).collect();

@@ -132,11 +132,7 @@ fn ask_server(
         return Ok(Asked::Not);
     }
     let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
-    let metadata = headers(limit, &[&plan.metadata]).map_err(|problem| DriverError::Metadata {
-        path: "metadata".to_owned(),
-        problem,
-    })?;
-    let metadata = metadata_of(metadata);
+    let metadata = metadata_of(headers(limit, &[("metadata", &plan.metadata)])?);
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -298,12 +294,11 @@ fn call_headers(
     call: &GrpcCall,
     path: &str,
 ) -> Result<HeaderMap, DriverError> {
-    headers(scenario.timeout, &[&plan.metadata, &call.metadata]).map_err(|problem| {
-        DriverError::Metadata {
-            path: format!("{path}.metadata"),
-            problem,
-        }
-    })
+    let own = format!("{path}.metadata");
+    headers(
+        scenario.timeout,
+        &[("metadata", &plan.metadata), (&own, &call.metadata)],
+    )
 }
 
 #[cfg(test)]

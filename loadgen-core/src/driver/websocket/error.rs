@@ -1,5 +1,6 @@
 //! Why a WebSocket scenario cannot be run, found before the run.
 
+use crate::driver::sources::SourceError;
 use crate::driver::transport::endpoints::EndpointError;
 
 /// Why a WebSocket scenario cannot be run.
@@ -16,6 +17,14 @@ pub enum DriverError {
         path: String,
         /// What is wrong with it or with a header field.
         problem: http::Error,
+    },
+    /// A header field has no value to send.
+    #[error("headers.{name}: {problem}")]
+    Header {
+        /// The field's name.
+        name: String,
+        /// Why there is none.
+        problem: SourceError,
     },
     /// A message cannot carry an id.
     #[error(

@@ -15,6 +15,7 @@ use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
+use crate::driver::sources;
 use crate::driver::steps::Steps;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
@@ -297,6 +298,14 @@ fn request(
     path: &str,
     subprotocols: &str,
 ) -> Result<Request<()>, DriverError> {
+    let values = plan.headers.iter().map(|(name, source)| {
+        let value = sources::value(source).map_err(|problem| DriverError::Header {
+            name: name.clone(),
+            problem,
+        })?;
+        Ok((name, value))
+    });
+    let values = values.collect::<Result<Vec<_>, DriverError>>()?;
     let build = || -> Result<Request<()>, http::Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in [
@@ -310,7 +319,7 @@ fn request(
         if !subprotocols.is_empty() {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(subprotocols)?);
         }
-        for (name, value) in &plan.headers {
+        for (name, value) in &values {
             let name = HeaderName::from_bytes(name.as_bytes())?;
             headers.append(name, HeaderValue::from_str(value)?);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::raw::RawScenario;
 use crate::scenario::reader::Entry;
 use crate::scenario::reader::problem::Problems;
-use crate::scenario::value::FilePath;
+use crate::scenario::value::{FilePath, RawSource, Source};
 use crate::units::format_duration;
 
 /// One source of a scenario's fields, with the path to it.
@@ -76,6 +76,11 @@ impl<'a> Layers<'a> {
             format!("less than the `timeout` of {}", format_duration(timeout)),
             Some("an iteration that takes longer is cut off, pauses left out".to_owned()),
         );
+    }
+
+    /// Where a value comes from; `None` where that could not be read.
+    pub(in crate::scenario) fn source(&self, raw: &Entry<RawSource>) -> Option<Source> {
+        raw.given()?.source(|file| self.resolve(file))
     }
 
     /// A path in the file is relative to the file.

@@ -19,7 +19,8 @@ use self::layers::Layers;
 use self::raw::{RawScenario, RawStep};
 use self::room::Words;
 use super::reader::Fields;
-use super::step::names;
+use super::step::{Step, names};
+use super::value::Source;
 
 pub use self::grpc::plan::{GrpcCall, GrpcPlan};
 pub use self::websocket::plan::{
@@ -127,6 +128,19 @@ impl ProtocolPlan {
     #[must_use]
     pub fn step_names(&self) -> Vec<&str> {
         with_room!(self, |plan| names(&plan.steps))
+    }
+
+    /// The values that are sent beside messages, which may stand elsewhere.
+    pub(crate) fn sources(&self) -> Vec<&Source> {
+        let values = match self {
+            Self::Grpc(plan) => {
+                let calls = plan.steps.iter().filter_map(Step::spoken);
+                let own = calls.flat_map(|call| &call.metadata);
+                plan.metadata.iter().chain(own).collect()
+            }
+            Self::Websocket(plan) => plan.headers.iter().collect::<Vec<_>>(),
+        };
+        values.into_iter().map(|(_, source)| source).collect()
     }
 
     /// Adds its fields and steps to a scenario's raw form.

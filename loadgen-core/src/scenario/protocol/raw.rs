@@ -2,17 +2,16 @@
 //! Which protocol takes which field is in its [`Words`](super::room::Words).
 
 use super::grpc::raw::RawGrpc;
-use super::grpc::value::MetadataValue;
 use super::websocket::raw::{RawConnectionPer, RawWebsocket};
-use super::websocket::value::{HeaderValue, Subprotocol};
+use super::websocket::value::Subprotocol;
 use crate::condition::Threshold;
 use crate::scenario::load::RawLoad;
 use crate::scenario::reader::{Entries, Entry, List, object};
 use crate::scenario::step::{Action, Step};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
-    Authority, Connections, FilePath, MaxMessage, PositiveSpan, ScenarioName, Span, StepName,
-    Streams, TagValue, TargetText,
+    Authority, Connections, FilePath, MaxMessage, PositiveSpan, RawSource, ScenarioName, Span,
+    StepName, Streams, TagValue, TargetText,
 };
 use crate::units::Rate;
 
@@ -61,9 +60,9 @@ object! {
         /// Transport encryption.
         "tls" tls: RawTls,
         /// gRPC metadata sent with every call.
-        "metadata" metadata: Entries<MetadataValue>,
+        "metadata" metadata: Entries<RawSource>,
         /// Header fields of the request that opens a connection (WebSocket).
-        "headers" headers: Entries<HeaderValue>,
+        "headers" headers: Entries<RawSource>,
         /// Subprotocols offered when a connection is opened, the preferred one first (WebSocket).
         "subprotocols" subprotocols: List<Subprotocol>,
         /// Labels for reports and metrics.

@@ -191,9 +191,9 @@ pub(in crate::scenario) struct Entries<T>(pub(in crate::scenario) Vec<(String, E
 
 impl<T> Entries<T> {
     /// These names and values, or nothing where there are none.
-    pub(in crate::scenario) fn of<'a>(
-        pairs: impl IntoIterator<Item = &'a (String, String)>,
-        value_of: impl Fn(String) -> T,
+    pub(in crate::scenario) fn of<'a, V: Clone + 'a>(
+        pairs: impl IntoIterator<Item = &'a (String, V)>,
+        value_of: impl Fn(V) -> T,
     ) -> Entry<Self> {
         let entries: Vec<_> = pairs
             .into_iter()

@@ -6,6 +6,7 @@ use super::*;
 use crate::condition::Threshold;
 
 const REFERENCE: &str = include_str!("../../../../docs/src/scenario-reference.md");
+const SECRETS: &str = include_str!("../../../../docs/src/secrets.md");
 const TUTORIAL: &str = include_str!("../../../../docs/src/tutorial-websocket.md");
 
 fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
@@ -50,6 +51,16 @@ fn every_scenario_of_the_tutorial_is_valid() {
         suites += 1;
     }
     assert_eq!(suites, 9);
+}
+
+#[test]
+fn every_scenario_about_secrets_is_valid() {
+    let suites = blocks_of(SECRETS, "json").map(|block| {
+        if let Err(error) = parse(&serde_json::from_str(block).unwrap()) {
+            panic!("{error}\n{block}");
+        }
+    });
+    assert!(suites.count() >= 2);
 }
 
 #[test]

@@ -189,8 +189,8 @@ fn in_exchange(plan: &mut ScenarioPlan, change: impl FnOnce(&mut WebsocketExchan
     });
 }
 
-fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, Source)> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
     pairs.iter().map(owned).collect()
 }
 

@@ -119,7 +119,7 @@ fn steps_with_everything() {
     talk.repeat = 20;
     talk.every = Some(Duration::from_millis(5));
     talk.in_flight = 4;
-    talk.metadata = vec![("trace-bin".to_owned(), "AAEC".to_owned())];
+    talk.metadata = vec![("trace-bin".to_owned(), "AAEC".into())];
     talk.gzip = true;
     assert_eq!(
         grpc(&plan).steps,
@@ -134,10 +134,7 @@ fn steps_with_everything() {
         ]
     );
     assert_eq!(plan.step_names().collect::<Vec<_>>(), ["add", "talk-back"]);
-    assert_eq!(
-        grpc(&plan).metadata,
-        [("x-team".to_owned(), "blue".to_owned())]
-    );
+    assert_eq!(grpc(&plan).metadata, [("x-team".to_owned(), "blue".into())]);
 }
 
 #[test]

@@ -124,8 +124,29 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn metadata() -> impl Strategy<Value = Vec<(String, String)>> {
-    prop::collection::btree_map("x-[a-z0-9_.-]{0,10}", "[!-z]{0,10}", 0..3).prop_map(|map| {
+fn source() -> impl Strategy<Value = Source> {
+    let prefix = || select(vec!["", "Bearer ", "a"]).prop_map(str::to_owned);
+    prop_oneof![
+        "[!-z]{0,10}".prop_map(Source::from),
+        (
+            "[A-Z_]{1,5}",
+            prop::option::of("[!-z]{0,10}".prop_map(String::from)),
+            prefix()
+        )
+            .prop_map(|(variable, default, prefix)| Source::Env {
+                variable,
+                default,
+                prefix,
+            }),
+        ("[a-z/.]{1,10}", prefix()).prop_map(|(path, prefix)| Source::File {
+            path: path.into(),
+            prefix,
+        }),
+    ]
+}
+
+fn metadata() -> impl Strategy<Value = Vec<(String, Source)>> {
+    prop::collection::btree_map("x-[a-z0-9_.-]{0,10}", source(), 0..3).prop_map(|map| {
         map.into_iter()
             .filter(|(name, _)| !name.ends_with("-bin"))
             .collect()
@@ -267,7 +288,7 @@ fn tells_pushes(messages: &WebsocketMessages) -> bool {
 pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
     let websocket = (
         prop::collection::vec(exchange(), 1..4),
-        prop::collection::btree_map("[xX]-[a-z0-9!~]{1,10}", "[!-z]{0,10}", 0..3),
+        prop::collection::btree_map("[xX]-[a-z0-9!~]{1,10}", source(), 0..3),
         prop::collection::btree_set("[a-z0-9.!~]{1,10}", 0..3),
         select(vec![ConnectionPer::User, ConnectionPer::Iteration]),
         prop::option::of(rate()),

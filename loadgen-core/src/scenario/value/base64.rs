@@ -8,6 +8,12 @@ pub(in crate::scenario) fn from_base64(text: &str) -> Option<Vec<u8>> {
     decode(BASE64).or_else(|| decode(BASE64_NOPAD))
 }
 
+/// Whether a text is base64, with or without padding.
+#[cfg(feature = "grpc")]
+pub(crate) fn is_base64(text: &str) -> bool {
+    from_base64(text).is_some()
+}
+
 /// Bytes as a text, with padding.
 pub(in crate::scenario) fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)

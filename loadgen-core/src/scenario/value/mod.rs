@@ -4,6 +4,7 @@
 pub(in crate::scenario) mod base64;
 pub(in crate::scenario) mod constant;
 mod number;
+mod source;
 pub(in crate::scenario) mod target;
 mod text;
 mod unit;
@@ -11,6 +12,8 @@ mod unit;
 pub(in crate::scenario) use self::number::{
     Bounded, Connections, Iterations, MAX_ITERATIONS, Messages, Streams, Users, UsersOrNone,
 };
+pub(in crate::scenario) use self::source::RawSource;
+pub use self::source::Source;
 pub(in crate::scenario) use self::target::TargetText;
 pub(in crate::scenario) use self::text::{
     Authority, FilePath, MAX_NAME, ScenarioName, ServerName, StepName, TagValue, checked_text,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use heck::ToSnakeCase;
 
 use crate::scenario::step::{Step, StreamEnd};
+use crate::scenario::value::Source;
 
 /// What a scenario says of gRPC: its connections, and what an iteration calls.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,7 +20,7 @@ pub struct GrpcPlan {
     /// timeouts only.
     pub keepalive: Option<Duration>,
     /// Metadata sent with every call.
-    pub metadata: Vec<(String, String)>,
+    pub metadata: Vec<(String, Source)>,
     /// `.proto` files that describe the services, with their import roots.
     pub protos: Vec<PathBuf>,
     /// What one iteration does.
@@ -80,7 +81,7 @@ pub struct GrpcCall {
     /// When we end the stream of answers; `None` leaves that to the server.
     pub stream: Option<StreamEnd>,
     /// Metadata of this call beside the scenario's.
-    pub metadata: Vec<(String, String)>,
+    pub metadata: Vec<(String, Source)>,
     /// Whether messages are sent compressed with gzip.
     pub gzip: bool,
 }

@@ -2,11 +2,11 @@
 
 use super::plan::{GrpcCall, GrpcPlan};
 use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
-use super::value::{Message, MetadataValue, Method};
+use super::value::{Message, Method};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::StreamEnd;
-use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
+use crate::scenario::value::{Bounded, FilePath, PositiveSpan, RawSource};
 
 impl GrpcPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
@@ -14,7 +14,7 @@ impl GrpcPlan {
         raw.streams_per_connection =
             Entry::from_option(self.streams_per_connection.map(Bounded::of));
         raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
-        raw.metadata = Entries::of(&self.metadata, MetadataValue);
+        raw.metadata = Entries::of(&self.metadata, RawSource::of);
         raw.protos = List::unless_empty(self.protos.iter().map(FilePath::of));
         let steps = self
             .steps
@@ -41,7 +41,7 @@ fn grpc(call: &GrpcCall) -> RawGrpc {
                 ..RawStreamEnd::default()
             },
         })),
-        metadata: Entries::of(&call.metadata, MetadataValue),
+        metadata: Entries::of(&call.metadata, RawSource::of),
         compression: match call.gzip {
             true => Entry::Given(RawCompression::Gzip),
             false => Entry::Absent,

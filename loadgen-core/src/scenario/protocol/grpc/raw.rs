@@ -1,8 +1,8 @@
 //! What a gRPC step may say.
 
-use super::value::{Message, MetadataValue, Method};
+use super::value::{Message, Method};
 use crate::scenario::reader::{Entries, choice, object};
-use crate::scenario::value::{Messages, PositiveSpan};
+use crate::scenario::value::{Messages, PositiveSpan, RawSource};
 
 object! {
     /// A gRPC call of any of the four kinds; the method decides which.
@@ -23,7 +23,7 @@ object! {
         /// server alone unless given.
         "stream" stream: RawStreamEnd,
         /// Metadata of this call beside the scenario's.
-        "metadata" metadata: Entries<MetadataValue>,
+        "metadata" metadata: Entries<RawSource>,
         /// How messages are compressed; not at all unless given.
         "compression" compression: RawCompression,
     }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::plan::{GrpcCall, GrpcPlan};
 use super::raw::{RawGrpc, RawStreamEnd};
-use super::value::{Message, MetadataValue, check_metadata_name, check_reference_method};
+use super::value::{Message, check_metadata_name, check_reference_method};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::protocol::room::{Room, Words};
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::base64::from_base64;
+use crate::scenario::value::{RawSource, Source};
 use crate::units::format_duration;
 
 impl GrpcPlan {
@@ -160,11 +161,7 @@ impl Layers<'_> {
         }
     }
 
-    fn metadata(
-        &self,
-        entries: &Entries<MetadataValue>,
-        path: &str,
-    ) -> Option<Vec<(String, String)>> {
+    fn metadata(&self, entries: &Entries<RawSource>, path: &str) -> Option<Vec<(String, Source)>> {
         let checked: Vec<Option<_>> = entries
             .0
             .iter()
@@ -178,8 +175,11 @@ impl Layers<'_> {
                         Some(help),
                     );
                 });
-                let value = &value.given()?.0;
-                if name.ends_with("-bin") && from_base64(value).is_none() {
+                let value = self.source(value)?;
+                if let Some(value) = value.literal()
+                    && name.ends_with("-bin")
+                    && from_base64(value).is_none()
+                {
                     self.problems.add(
                         format!("{path}.{shown}"),
                         format!("{value:?}"),
@@ -189,7 +189,7 @@ impl Layers<'_> {
                     return None;
                 }
                 named.ok()?;
-                Some((name.clone(), value.clone()))
+                Some((name.clone(), value))
             })
             .collect();
         checked.into_iter().collect()

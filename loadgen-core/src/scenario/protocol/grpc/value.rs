@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::nearest::did_you_mean;
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule};
-use crate::scenario::value::constant::{constant, is_header_value};
-use crate::scenario::value::{MAX_NAME, checked_text, text_schema};
+use crate::scenario::value::constant::constant;
+use crate::scenario::value::{MAX_NAME, text_schema};
 
 /// A gRPC method: `package.Service/Method`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,11 +161,4 @@ pub(in crate::scenario) fn check_reference_method(method: &str) -> Result<(), Op
             Err(did_you_mean(method, full.iter().map(String::as_str)))
         }
     }
-}
-
-checked_text! {
-    /// A value of gRPC metadata.
-    MetadataValue, "MetadataValue",
-    "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
-    is_header_value, "^([!-~]([ -~]*[!-~])?)?$"
 }

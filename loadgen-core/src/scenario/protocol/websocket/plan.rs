@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::scenario::step::{Step, StreamEnd};
-use crate::scenario::value::is_step_name;
+use crate::scenario::value::{Source, is_step_name};
 use crate::units::Rate;
 
 /// What a scenario says of WebSocket: its connections, and what an iteration exchanges.
@@ -15,7 +15,7 @@ pub struct WebsocketPlan {
     /// The most connections that all users together begin to open.
     pub connect_rate: Option<Rate>,
     /// Header fields of the request that opens a connection.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Source)>,
     /// Subprotocols offered when a connection is opened, the preferred one first. The server must
     /// choose one of them.
     pub subprotocols: Vec<String>,

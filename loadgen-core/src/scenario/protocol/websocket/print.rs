@@ -8,13 +8,12 @@ use super::raw::{
     RawConnectionPer, RawMark, RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket,
 };
 use super::value::{
-    Bytes, FieldPath, HeaderValue, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol,
-    TextMessage,
+    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol, TextMessage,
 };
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::StreamEnd;
-use crate::scenario::value::{Bounded, PositiveSpan};
+use crate::scenario::value::{Bounded, PositiveSpan, RawSource};
 
 impl WebsocketPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
@@ -23,7 +22,7 @@ impl WebsocketPlan {
             ConnectionPer::Iteration => RawConnectionPer::Iteration,
         });
         raw.connect_rate = Entry::from_option(self.connect_rate);
-        raw.headers = Entries::of(&self.headers, HeaderValue);
+        raw.headers = Entries::of(&self.headers, RawSource::of);
         raw.subprotocols = List::unless_empty(self.subprotocols.iter().cloned().map(Subprotocol));
         let steps = self.steps.iter().map(|step| {
             RawStep::of(step, |exchange, raw| {

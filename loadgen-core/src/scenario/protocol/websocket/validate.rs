@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::connections::share_connections;
 use super::plan::{Answer, ConnectionPer, WebsocketExchange, WebsocketMessages, WebsocketPlan};
 use super::raw::RawConnectionPer;
-use super::value::{HeaderValue, Subprotocol, check_header_name};
+use super::value::{Subprotocol, check_header_name};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::protocol::room::{Room, Words};
 use crate::scenario::reader::{Entries, List};
 use crate::scenario::step::{Step, StreamEnd};
+use crate::scenario::value::{RawSource, Source};
 use crate::units::format_duration;
 
 impl WebsocketPlan {
@@ -142,7 +143,7 @@ impl Room for WebsocketPlan {
 }
 
 impl Layers<'_> {
-    fn headers(&self, entries: &Entries<HeaderValue>, path: &str) -> Option<Vec<(String, String)>> {
+    fn headers(&self, entries: &Entries<RawSource>, path: &str) -> Option<Vec<(String, Source)>> {
         let mut seen = HashMap::new();
         let checked: Vec<Option<_>> = entries
             .0
@@ -166,7 +167,7 @@ impl Layers<'_> {
                     );
                     return None;
                 }
-                Some((name.clone(), value.given()?.0.clone()))
+                Some((name.clone(), self.source(value)?))
             })
             .collect();
         checked.into_iter().collect()

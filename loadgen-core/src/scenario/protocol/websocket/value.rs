@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule, as_written};
 use crate::scenario::value::base64::{from_base64, to_base64};
-use crate::scenario::value::constant::{constant, is_header_value, is_template};
+use crate::scenario::value::constant::{constant, is_template};
 use crate::scenario::value::{MAX_NAME, checked_text, text_schema, unit};
 use crate::units::{SIZE_PATTERN, Size};
 
@@ -92,13 +92,6 @@ impl JsonSchema for Scalar {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "number", "boolean", "null"] })
     }
-}
-
-checked_text! {
-    /// The value of a header field.
-    HeaderValue, "HeaderValue",
-    "a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)",
-    is_header_value, "^([!-~]([ -~]*[!-~])?)?$"
 }
 
 checked_text! {

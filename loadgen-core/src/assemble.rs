@@ -154,7 +154,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         timeout: plan.timeout,
         late_after: plan.late_after,
         max_workers: most_workers,
-        steps: plan.step_names().map(str::to_owned).collect(),
+        steps: plan.step_names().map(Into::into).collect(),
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         secrets: secrets_of(plan),

@@ -65,8 +65,12 @@ pub enum Failure {
     Reset(&'static str),
     /// The answer breaks the protocol: garbage, wrong content type, truncated. Key `protocol`.
     Protocol,
-    /// The answer came and is not what the scenario's check expects. Key `check`.
+    /// The answer came and is not what the scenario's check expects. How often each check held, and what
+    /// was seen where it did not, is in `steps[].checks` of the result. Key `check`.
     Check,
+    /// An expression came to nothing: what it names is not there, or it has no answer for what it was given.
+    /// Key `expression`.
+    Expression,
     /// The server answered with a gRPC status other than OK. Key `grpc.NAME`.
     Grpc(GrpcCode),
     /// An HTTP status that is not a success where the protocol needed one. Key `http.STATUS`.
@@ -91,6 +95,7 @@ impl fmt::Display for Failure {
             Self::Reset(reason) => write!(f, "reset.{reason}"),
             Self::Protocol => f.write_str("protocol"),
             Self::Check => f.write_str("check"),
+            Self::Expression => f.write_str("expression"),
             Self::Grpc(code) => write!(f, "grpc.{code}"),
             Self::Http(status) => write!(f, "http.{status}"),
             Self::Close(code) => write!(f, "close.{code}"),
@@ -169,6 +174,7 @@ mod tests {
     #[test_case(Failure::Reset("CANCEL").into() => "reset.CANCEL")]
     #[test_case(Failure::Protocol.into() => "protocol")]
     #[test_case(Failure::Check.into() => "check")]
+    #[test_case(Failure::Expression.into() => "expression")]
     #[test_case(Failure::Grpc(GrpcCode::new(14)).into() => "grpc.UNAVAILABLE")]
     #[test_case(Failure::Grpc(GrpcCode::new(16)).into() => "grpc.UNAUTHENTICATED")]
     #[test_case(Failure::Grpc(GrpcCode::new(99)).into() => "grpc.CODE_99")]

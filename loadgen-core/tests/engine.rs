@@ -691,7 +691,7 @@ fn a_step_among_several_that_hangs_is_unanswered_itself() {
     }
     let mut spec = spec(closed(4, Limit::Duration(Duration::from_millis(200))));
     spec.graceful_stop = Duration::from_millis(50);
-    spec.steps = vec!["quick".to_owned(), "hangs".to_owned()];
+    spec.steps = vec!["quick".into(), "hangs".into()];
     let record = Run::new(two_workers())
         .scenario(spec, |_| Hangs)
         .execute()
@@ -757,7 +757,7 @@ fn steps_pauses_and_custom_metrics_are_told_apart() {
         }
     }
     let mut spec = spec(closed(1, Limit::Iterations(3)));
-    spec.steps = vec!["slow".to_owned(), "bad".to_owned()];
+    spec.steps = vec!["slow".into(), "bad".into()];
     let steps = Steps {
         hits: spec.counter("hits"),
         level: spec.gauge("level"),

@@ -63,7 +63,7 @@ fn tally(counts: &mut Vec<(Outcome, u64)>, outcome: Outcome) {
 }
 
 fn scenario(name: &str, open: bool, fates: &[Fate]) -> ScenarioRecord {
-    let mut record = ScenarioRecord::empty(name, "grpc", open, &["hello".to_owned()]);
+    let mut record = ScenarioRecord::empty(name, "grpc", open, &["hello".into()]);
     record.elapsed = Duration::from_millis(10_250);
     let mut points: Vec<(SeriesPoint, Histogram)> = (0..4)
         .map(|t_s| (SeriesPoint::empty(t_s, 1), new_histogram()))
@@ -736,7 +736,7 @@ fn a_run_as_json() {
 /// A program of somebody's own that gives no conditions must not be told that all is well.
 #[test]
 fn a_run_in_which_everything_failed_does_not_pass_by_default() {
-    let mut scenario = ScenarioRecord::empty("down", "custom", false, &["down".to_owned()]);
+    let mut scenario = ScenarioRecord::empty("down", "custom", false, &["down".into()]);
     scenario.ledger.planned = 100;
     scenario.ledger.started = 100;
     scenario.ledger.failed = 100;
@@ -763,7 +763,7 @@ fn a_run_in_which_everything_failed_does_not_pass_by_default() {
 
 #[test]
 fn requests_that_no_server_put_its_name_to_have_a_row() {
-    let mut scenario = ScenarioRecord::empty("s", "grpc", false, &["s".to_owned()]);
+    let mut scenario = ScenarioRecord::empty("s", "grpc", false, &["s".into()]);
     scenario.ledger.planned = 10;
     scenario.ledger.started = 10;
     scenario.ledger.completed = 7;
@@ -795,7 +795,7 @@ fn requests_that_no_server_put_its_name_to_have_a_row() {
 /// What a server says is masked; what the verdict says is our own, whatever a secret is called.
 #[test]
 fn a_verdict_is_never_masked() {
-    let mut scenario = ScenarioRecord::empty("server", "grpc", false, &["s".to_owned()]);
+    let mut scenario = ScenarioRecord::empty("server", "grpc", false, &["s".into()]);
     scenario.ledger.planned = 10;
     scenario.ledger.started = 10;
     scenario.ledger.failed = 10;

@@ -18,6 +18,7 @@ mod spec;
 mod usage;
 mod worker;
 
+pub use crate::record::{LifePart, StepSpec};
 pub use control::Stopper;
 pub use event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
 pub use run::{Run, RunError};

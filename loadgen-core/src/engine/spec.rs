@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pacer::Pacing;
-use crate::record::Names;
+use crate::record::{Names, StepSpec};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{Counter, Gauge, TargetIndex, Timing};
@@ -106,8 +106,10 @@ pub struct ScenarioSpec {
     /// The most workers that its users may be spread over: a driver that must not open more
     /// connections than this says so here.
     pub max_workers: Option<usize>,
-    /// Names of the steps, pauses left out. At least one.
-    pub steps: Vec<String>,
+    /// The steps, pauses left out, numbered by their place: those that begin a user's life, those of its
+    /// iterations, of which there is at least one, and those that end it. A name will do for one:
+    /// `vec!["login".into()]`.
+    pub steps: Vec<StepSpec>,
     /// Names of custom counters, as [`counter`](Self::counter) was asked for them.
     pub(crate) counters: Vec<String>,
     /// Names of custom gauges.
@@ -130,7 +132,7 @@ impl ScenarioSpec {
     pub fn new(name: impl Into<String>, load: impl Into<Load>) -> Self {
         let name = name.into();
         Self {
-            steps: vec![name.clone()],
+            steps: vec![name.clone().into()],
             name,
             protocol: "custom".to_owned(),
             load: load.into(),

@@ -60,6 +60,7 @@ impl Failure {
             Self::Connection,
             Self::Protocol,
             Self::Check,
+            Self::Expression,
             Self::Incomplete,
             Self::Others,
         ];
@@ -137,6 +138,7 @@ mod tests {
     #[test_case(Failure::Reset("CANCEL").into())]
     #[test_case(Failure::Protocol.into())]
     #[test_case(Failure::Check.into())]
+    #[test_case(Failure::Expression.into())]
     #[test_case(Failure::Grpc(GrpcCode::new(14)).into())]
     #[test_case(Failure::Grpc(GrpcCode::new(99)).into())]
     #[test_case(Failure::Http(503).into())]

@@ -19,9 +19,10 @@ pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered};
 pub(crate) use merged::Merger;
 pub use merged::{
-    BackendPoint, BackendRecord, BackendSeries, ConnectionRecord, CustomRecord, GeneratorRecord,
-    Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord, ScenarioRecord, SeriesPoint,
-    Silence, StepInterval, StepRecord, Stretch, TargetRecord, WorkerRecord,
+    BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
+    GeneratorRecord, Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord,
+    ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TargetRecord,
+    WorkerRecord,
 };
-pub use names::Names;
+pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;

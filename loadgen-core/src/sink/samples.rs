@@ -115,7 +115,7 @@ pub(super) fn everything() -> Run {
         .for_(Duration::from_millis(1_200))
         .max_users(4);
     let mut spec = ScenarioSpec {
-        steps: vec!["first".to_owned(), AWKWARD.to_owned()],
+        steps: vec!["first".into(), AWKWARD.into()],
         tags: vec![
             ("team.name".to_owned(), AWKWARD.to_owned()),
             ("step".to_owned(), "taken".to_owned()),

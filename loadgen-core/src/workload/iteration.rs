@@ -337,7 +337,23 @@ impl<'a> Iteration<'a> {
 
     /// Keeps one example of what a failure class looked like, for the report.
     pub fn explain(&self, failure: Failure, mut detail: impl FnMut() -> String) {
-        self.observer.explain(failure, &mut detail);
+        let step = self.times.under_way();
+        self.observer.explain(step, failure, &mut detail);
+    }
+
+    /// Counts that a check of a step held, or that it did not. `check` is its place among the step's in
+    /// [`StepSpec::checks`](crate::record::StepSpec::checks); `example` says what was seen, and runs only
+    /// where it did not hold and none is kept yet. What a failed check makes of the step is its outcome's
+    /// to say.
+    #[inline]
+    pub fn check(
+        &self,
+        step: usize,
+        check: usize,
+        passed: bool,
+        mut example: impl FnMut() -> String,
+    ) {
+        self.observer.check(step, check, passed, &mut example);
     }
 
     /// Adds to a custom counter.

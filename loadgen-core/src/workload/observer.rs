@@ -228,8 +228,12 @@ pub trait Observer {
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
     /// The number of a backend that named itself with these bytes.
     fn backend(&self, identity: &[u8]) -> BackendIndex;
-    /// Keeps one example of what a failure class looked like; `detail` runs only when none is kept.
-    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String);
+    /// Keeps one example of what a failure class looked like, in the step that was under way where there are
+    /// several; `detail` runs only when none is kept.
+    fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String);
+    /// A check of a step, by its place among them, held or did not; `example` tells what was seen, and runs
+    /// only when it did not and no example is kept.
+    fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String);
     /// Something happened to a connection to this target.
     fn connection(&self, target: TargetIndex, event: ConnectionEvent);
     /// A rest before connecting again, by the generator's own choice, in nanoseconds.

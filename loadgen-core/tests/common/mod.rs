@@ -47,6 +47,8 @@ pub(crate) struct Seen {
     pub(crate) faults: BTreeMap<MessageFault, u64>,
     pub(crate) backends: Vec<String>,
     pub(crate) explanations: Vec<(Failure, String)>,
+    /// Step, check, and what was seen where it did not hold.
+    pub(crate) checks: Vec<(usize, usize, Option<String>)>,
     pub(crate) opened: usize,
     pub(crate) failed: usize,
     pub(crate) dropped: usize,
@@ -110,8 +112,13 @@ impl Observer for Recorder {
         BackendIndex::try_from(index).expect("few backends")
     }
 
-    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
+    fn explain(&self, _: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
         self.0.borrow_mut().explanations.push((failure, detail()));
+    }
+
+    fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String) {
+        let seen = if passed { None } else { Some(example()) };
+        self.0.borrow_mut().checks.push((step, check, seen));
     }
 
     fn backed_off(&self, rest: Nanos) {

@@ -48,7 +48,8 @@ impl Observer for Kept {
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0
     }
-    fn explain(&self, _: Failure, _: &mut dyn FnMut() -> String) {}
+    fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
+    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
     fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
     fn backed_off(&self, _: Nanos) {}
     fn bytes(&self, _: u64, _: u64) {}

@@ -224,9 +224,11 @@ impl Observer for Seen {
         0
     }
 
-    fn explain(&self, _: Failure, detail: &mut dyn FnMut() -> String) {
+    fn explain(&self, _: Option<usize>, _: Failure, detail: &mut dyn FnMut() -> String) {
         detail();
     }
+
+    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
 
     fn backed_off(&self, _: Nanos) {}
     fn rests(&self, _: bool) {}

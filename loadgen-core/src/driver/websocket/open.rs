@@ -72,7 +72,7 @@ impl Drop for UnderWay<'_> {
         self.observer
             .connection(self.target, ConnectionEvent::Failed);
         let (target, stage) = (&self.endpoint.name, self.stage.get());
-        self.observer.explain(Failure::Timeout, &mut || {
+        self.observer.explain(None, Failure::Timeout, &mut || {
             format!("cut off while connecting to {target}, {stage}")
         });
     }

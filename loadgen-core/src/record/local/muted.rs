@@ -19,7 +19,8 @@ impl Observer for Muted {
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0
     }
-    fn explain(&self, _: Failure, _: &mut dyn FnMut() -> String) {}
+    fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
+    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
     fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
     fn backed_off(&self, _: Nanos) {}
     fn rests(&self, _: bool) {}

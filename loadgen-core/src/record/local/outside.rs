@@ -15,6 +15,10 @@ use crate::workload::{
 /// The observer of a workload as a whole: passes on to the recorder what happens between
 /// iterations. What comes before measuring begins is told apart by the time; an iteration's own
 /// observer knows its phase.
+///
+/// Steps at the beginning and the end of a user's life are told here. As with connections, all of them
+/// count, those before the clock and in the warm-up too: there is one beginning for each user, and no
+/// other one to measure.
 pub(crate) struct Outside {
     recorder: Rc<Recorder>,
     clock: Clock,
@@ -56,6 +60,14 @@ impl Outside {
     }
 }
 
+impl Outside {
+    /// Whether what is told of a step counts.
+    fn counts(&self, step: usize) -> bool {
+        let is_measured = self.is_measured();
+        is_measured || self.recorder.part_of(step).is_some()
+    }
+}
+
 impl Observer for Outside {
     fn step(&self, sample: StepSample) {
         self.recorder.step(sample);
@@ -66,13 +78,13 @@ impl Observer for Outside {
     }
 
     fn messages(&self, step: usize, sent: u64, received: u64) {
-        if self.is_measured() {
+        if self.counts(step) {
             self.recorder.messages(step, sent, received);
         }
     }
 
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
-        if self.is_measured() {
+        if self.counts(step) {
             self.recorder.message_fault(step, fault, count);
         }
     }
@@ -81,8 +93,14 @@ impl Observer for Outside {
         self.recorder.backend(identity)
     }
 
-    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
-        self.recorder.explain(failure, detail);
+    fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        self.recorder.explain(step, failure, detail);
+    }
+
+    fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String) {
+        if self.counts(step) {
+            self.recorder.check(step, check, passed, example);
+        }
     }
 
     fn connection(&self, target: TargetIndex, event: ConnectionEvent) {
@@ -94,9 +112,9 @@ impl Observer for Outside {
         self.recorder.backed_off(rest);
     }
 
-    fn rests(&self, begins: bool) {
-        self.recorder.rests(begins);
-    }
+    /// Whoever begins or ends its life is not among the users that iterate, and so not among those of them
+    /// that rest.
+    fn rests(&self, _: bool) {}
 
     fn bytes(&self, sent: u64, received: u64) {
         self.is_measured();

@@ -9,7 +9,7 @@ use std::fmt;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered};
 use crate::clock::Nanos;
-use crate::record::{HIGHEST_NS, Names};
+use crate::record::{HIGHEST_NS, LifePart, Names};
 use crate::secrets::Secrets;
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
@@ -18,6 +18,8 @@ pub(crate) struct Recorder {
     tick: RefCell<Box<Tick>>,
     identities: RefCell<Vec<Box<[u8]>>>,
     single_step: bool,
+    /// Of each step.
+    parts: Vec<Option<LifePart>>,
     secrets: Secrets,
     origin: Cell<Nanos>,
     is_measuring: Cell<bool>,
@@ -42,6 +44,7 @@ impl Recorder {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
             single_step: names.steps.len() == 1,
+            parts: names.steps.iter().map(|it| it.part).collect(),
             secrets: Secrets::default(),
             origin: Cell::new(0),
             is_measuring: Cell::new(false),
@@ -55,6 +58,12 @@ impl Recorder {
     #[must_use]
     pub(crate) fn masking(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// The part of a user's life that a step belongs to, where it is not of the iterations.
+    #[inline]
+    pub(super) fn part_of(&self, step: usize) -> Option<LifePart> {
+        self.parts.get(step).copied().flatten()
     }
 
     /// Sets where the series' seconds count from. To be called before the load begins.

@@ -5,7 +5,9 @@ use super::few::FewOrMany;
 use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
-use crate::record::{ByteCount, ConnectionCounts, Histogram, Ledger, Names, Parts, new_histogram};
+use crate::record::{
+    ByteCount, ConnectionCounts, Histogram, Ledger, Names, Parts, StepSpec, new_histogram,
+};
 use crate::workload::{Levels, MessageFault, SampleKind, Split, StepSample};
 
 /// One worker's figures of one scenario over one tick, about a second. Used again and again.
@@ -89,6 +91,46 @@ pub(in crate::record) struct StepTick {
     pub(in crate::record) received: u64,
     pub(in crate::record) faults: [u64; MessageFault::ALL.len()],
     pub(in crate::record) samples: [Option<Histogram>; SampleKind::ALL.len()],
+    pub(in crate::record) checks: Vec<CheckTick>,
+    /// Of a step outside of iterations, whose failures are in no other list.
+    pub(in crate::record) examples: Vec<(Failure, String)>,
+}
+
+/// How often a check held and how often it did not, and what was seen when it did not.
+#[derive(Debug, Clone, Default)]
+pub(in crate::record) struct CheckTick {
+    pub(in crate::record) passed: u64,
+    pub(in crate::record) failed: u64,
+    pub(in crate::record) example: Option<String>,
+}
+
+impl StepTick {
+    fn new(step: &StepSpec) -> Self {
+        Self {
+            checks: vec![CheckTick::default(); step.checks.len()],
+            ..Self::default()
+        }
+    }
+
+    fn clear(&mut self) {
+        self.outcomes.clear();
+        self.unanswered = 0;
+        self.youngest_unanswered = None;
+        self.youngest_cut_off = None;
+        self.sent = 0;
+        self.received = 0;
+        self.faults = Default::default();
+        if let Some(times) = &mut self.times {
+            times.response_time.reset();
+            times.service_time.reset();
+            times.parts.reset();
+        }
+        for histogram in self.samples.iter_mut().flatten() {
+            histogram.reset();
+        }
+        self.checks.fill(CheckTick::default());
+        self.examples.clear();
+    }
 }
 
 #[derive(Debug)]
@@ -203,7 +245,7 @@ impl Tick {
             connect_time: new_histogram(),
             back_off: None,
             targets: vec![TargetTick::default(); names.targets.len()],
-            steps: names.steps.iter().map(|_| StepTick::default()).collect(),
+            steps: names.steps.iter().map(StepTick::new).collect(),
             backends: Vec::new(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
@@ -252,23 +294,7 @@ impl Tick {
         self.bytes = ByteCount::default();
         self.connections = ConnectionCounts::default();
         self.targets.fill(TargetTick::default());
-        for step in &mut self.steps {
-            step.outcomes.clear();
-            step.unanswered = 0;
-            step.youngest_unanswered = None;
-            step.youngest_cut_off = None;
-            step.sent = 0;
-            step.received = 0;
-            step.faults = Default::default();
-            if let Some(times) = &mut step.times {
-                times.response_time.reset();
-                times.service_time.reset();
-                times.parts.reset();
-            }
-            for histogram in step.samples.iter_mut().flatten() {
-                histogram.reset();
-            }
-        }
+        self.steps.iter_mut().for_each(StepTick::clear);
         for backend in self.backends.iter_mut().filter(|it| it.requests > 0) {
             backend.requests = 0;
             backend.failed = 0;
@@ -321,6 +347,15 @@ impl Tick {
             times.parts.ended(split);
             step.outcomes.add(sample.outcome, 1);
         }
+    }
+
+    /// A step's check, by the places of both.
+    pub(in crate::record) fn check_of(
+        &mut self,
+        step: usize,
+        check: usize,
+    ) -> Option<&mut CheckTick> {
+        self.steps.get_mut(step)?.checks.get_mut(check)
     }
 
     /// A step of several was given up that an answer was owed to.

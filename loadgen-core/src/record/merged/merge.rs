@@ -3,14 +3,14 @@
 //! Names are matched and not places: what a record says means the same in every process. Counts,
 //! histograms, series and backends are added exactly, and silences found anew in what all heard.
 
-use super::merger::{place_of, tally};
+use super::merger::{add_examples, place_of, tally};
 use super::{
-    ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord, ScenarioRecord, StepRecord,
-    TargetRecord, series,
+    CheckRecord, ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord, ScenarioRecord,
+    StepRecord, TargetRecord, series,
 };
 use crate::outcome::Outcome;
 use crate::record::Histogram;
-use crate::record::local::{MOST_CLASSES, youngest};
+use crate::record::local::youngest;
 
 /// Why two records are not of the same plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,14 +90,22 @@ impl ScenarioRecord {
     }
 
     fn check_like(&self, other: &Self) -> Result<(), MergeError> {
-        let steps = |record: &Self| record.steps.iter().map(|it| it.name.clone()).collect();
-        let (these, those): (Vec<_>, Vec<_>) = (steps(self), steps(other));
+        let alike = |of: fn(&StepRecord, &StepRecord) -> bool| {
+            let same_number = self.steps.len() == other.steps.len();
+            same_number && self.steps.iter().zip(&other.steps).all(|(a, b)| of(a, b))
+        };
+        let steps = |a: &StepRecord, b: &StepRecord| a.name == b.name && a.part == b.part;
+        let checks = |a: &StepRecord, b: &StepRecord| {
+            let expressions = |of| <[CheckRecord]>::iter(of).map(|it| &it.expression);
+            expressions(&a.checks).eq(expressions(&b.checks))
+        };
         let what = match () {
             () if self.name != other.name => "name",
             () if self.protocol != other.protocol => "protocol",
             () if self.open != other.open => "load model",
             () if self.late_after != other.late_after => "`late_after`",
-            () if these != those => "list of steps",
+            () if !alike(steps) => "list of steps",
+            () if !alike(checks) => "list of checks",
             () => return Ok(()),
         };
         Err(MergeError::Unlike {
@@ -123,12 +131,7 @@ impl ScenarioRecord {
             .saturated_samples
             .saturating_add(other.saturated_samples);
         add_outcomes(&mut self.outcomes, &other.outcomes);
-        for (failure, example) in &other.examples {
-            let is_known = self.examples.iter().any(|(seen, _)| seen == failure);
-            if !is_known && self.examples.len() < MOST_CLASSES {
-                self.examples.push((*failure, example.clone()));
-            }
-        }
+        add_examples(&mut self.examples, &other.examples);
         self.bytes.sent = self.bytes.sent.saturating_add(other.bytes.sent);
         self.bytes.received = self.bytes.received.saturating_add(other.bytes.received);
         self.connections.merge(&other.connections);
@@ -203,6 +206,12 @@ impl StepRecord {
             *sum = sum.saturating_add(count);
         }
         merge_named(&mut self.samples, &other.samples, Histogram::add);
+        for (check, other) in self.checks.iter_mut().zip(&other.checks) {
+            check.passed = check.passed.saturating_add(other.passed);
+            check.failed = check.failed.saturating_add(other.failed);
+            check.example = check.example.take().or_else(|| other.example.clone());
+        }
+        add_examples(&mut self.examples, &other.examples);
     }
 }
 

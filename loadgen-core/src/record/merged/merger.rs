@@ -81,12 +81,7 @@ impl Merger {
         for (outcome, count) in tick.outcomes.iter() {
             tally(&mut total.outcomes, outcome, count);
         }
-        for (failure, example) in tick.examples.drain(..) {
-            let known = total.examples.iter().any(|(seen, _)| *seen == failure);
-            if !known && total.examples.len() < MOST_CLASSES {
-                total.examples.push((failure, example));
-            }
-        }
+        add_examples(&mut total.examples, &tick.examples);
         total.bytes.sent += tick.bytes.sent;
         total.bytes.received += tick.bytes.received;
         total.connections.counts += tick.connections;
@@ -259,6 +254,22 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
         *sum = sum.saturating_add(count);
     }
     add_samples(&mut step.samples, from);
+    add_examples(&mut step.examples, &from.examples);
+    for (into, from) in step.checks.iter_mut().zip(&from.checks) {
+        into.passed += from.passed;
+        into.failed += from.failed;
+        into.example = into.example.take().or_else(|| from.example.clone());
+    }
+}
+
+/// Keeps the first example of each class.
+pub(super) fn add_examples(into: &mut Vec<(Failure, String)>, from: &[(Failure, String)]) {
+    for (failure, example) in from {
+        let is_known = into.iter().any(|(seen, _)| seen == failure);
+        if !is_known && into.len() < MOST_CLASSES {
+            into.push((*failure, example.clone()));
+        }
+    }
 }
 
 fn add_samples(into: &mut Vec<(SampleKind, Histogram)>, from: &StepTick) {

@@ -22,7 +22,7 @@ pub use run::{GeneratorRecord, Overrun, RunRecord, WorkerRecord};
 pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord};
 pub use series::SeriesPoint;
 pub use silence::{LONG_SILENCE, Silence, Stretch};
-pub use step::StepRecord;
+pub use step::{CheckRecord, StepRecord};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,9 @@ use super::silence::Silence;
 use super::{BackendRecord, SeriesPoint, StepRecord, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
-use crate::record::{ByteCount, ConnectionCounts, Histogram, Ledger, Parts, new_histogram};
+use crate::record::{
+    ByteCount, ConnectionCounts, Histogram, Ledger, Parts, StepSpec, new_histogram,
+};
 
 /// Everything measured of one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +63,7 @@ pub struct ScenarioRecord {
     pub connections: ConnectionRecord,
     /// Each target.
     pub targets: Vec<TargetRecord>,
-    /// Each step.
+    /// Each step: those that begin a user's life, those of its iterations, and those that end it.
     pub steps: Vec<StepRecord>,
     /// Each server that named itself.
     pub backends: Vec<BackendRecord>,
@@ -130,6 +132,11 @@ pub struct CustomRecord {
 }
 
 impl ScenarioRecord {
+    /// The steps of the iterations.
+    pub fn iterated(&self) -> impl Iterator<Item = &StepRecord> {
+        self.steps.iter().filter(|step| step.part.is_none())
+    }
+
     /// What failed or was left unanswered, as a share of all that ended or should have; `None` where
     /// there was nothing.
     #[must_use]
@@ -147,7 +154,7 @@ impl ScenarioRecord {
         if self.backends.is_empty() {
             return None;
         }
-        let outcomes = self.steps.iter().flat_map(|step| &step.outcomes);
+        let outcomes = self.iterated().flat_map(|step| &step.outcomes);
         let (mut requests, mut failed) = (0, 0);
         for (outcome, count) in outcomes {
             requests += count;
@@ -160,9 +167,9 @@ impl ScenarioRecord {
         Some((requests, failed.min(requests)))
     }
 
-    /// A record of nothing, for a scenario with these step names.
+    /// A record of nothing, for a scenario with these steps.
     #[must_use]
-    pub fn empty(name: &str, protocol: &str, open: bool, steps: &[String]) -> Self {
+    pub fn empty(name: &str, protocol: &str, open: bool, steps: &[StepSpec]) -> Self {
         Self {
             name: name.to_owned(),
             protocol: protocol.to_owned(),
@@ -189,7 +196,7 @@ impl ScenarioRecord {
                 back_off: new_histogram(),
             },
             targets: Vec::new(),
-            steps: steps.iter().map(|name| StepRecord::empty(name)).collect(),
+            steps: steps.iter().map(StepRecord::empty).collect(),
             backends: Vec::new(),
             custom: CustomRecord::default(),
             series: Vec::new(),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
-use crate::outcome::Outcome;
-use crate::record::{Histogram, Parts, new_histogram};
+use crate::outcome::{Failure, Outcome};
+use crate::record::{Histogram, LifePart, Parts, StepSpec, new_histogram};
 use crate::workload::{MessageFault, SampleKind};
 
 /// One step's figures.
@@ -13,6 +13,9 @@ use crate::workload::{MessageFault, SampleKind};
 pub struct StepRecord {
     /// Its name.
     pub name: String,
+    /// The part of a user's life that it belongs to; `None` is a step of the iterations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<LifePart>,
     /// From due until the last reply was received.
     pub response_time: Histogram,
     /// From the request's last byte handed to the system until the reply's last byte received by it.
@@ -36,13 +39,49 @@ pub struct StepRecord {
     pub message_faults: [u64; MessageFault::ALL.len()],
     /// Its further series, those with samples.
     pub samples: Vec<(SampleKind, Histogram)>,
+    /// What became of each of its checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckRecord>,
+    /// Of a step outside of iterations, one example of each failure class: those of the iterations' steps
+    /// are the scenario's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<(Failure, String)>,
+}
+
+/// What became of one check of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CheckRecord {
+    /// The expression, as it is written.
+    pub expression: String,
+    /// How often it held.
+    pub passed: u64,
+    /// How often it did not.
+    pub failed: u64,
+    /// What was seen when it did not, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+}
+
+impl CheckRecord {
+    /// A check that nothing was held against yet.
+    #[must_use]
+    pub fn empty(expression: impl Into<String>) -> Self {
+        Self {
+            expression: expression.into(),
+            passed: 0,
+            failed: 0,
+            example: None,
+        }
+    }
 }
 
 impl StepRecord {
     /// A step that never ran.
-    pub(super) fn empty(name: &str) -> Self {
+    pub(super) fn empty(step: &StepSpec) -> Self {
         Self {
-            name: name.to_owned(),
+            name: step.name.clone(),
+            part: step.part,
             response_time: new_histogram(),
             service_time: new_histogram(),
             parts: None,
@@ -54,6 +93,8 @@ impl StepRecord {
             messages_received: 0,
             message_faults: Default::default(),
             samples: Vec::new(),
+            checks: step.checks.iter().map(CheckRecord::empty).collect(),
+            examples: Vec::new(),
         }
     }
 }

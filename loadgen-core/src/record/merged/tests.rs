@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
-use crate::record::Names;
 use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered};
+use crate::record::{Names, StepSpec};
 use crate::secrets::Secrets;
 use crate::workload::{Observer, Split};
 
@@ -14,7 +14,7 @@ fn names() -> Names {
         scenario: "s".to_owned(),
         protocol: "test".to_owned(),
         open: true,
-        steps: vec!["only".to_owned()],
+        steps: vec!["only".into()],
         ..Names::default()
     }
 }
@@ -26,7 +26,7 @@ fn what_servers_say_is_kept_without_secrets() {
         Secrets::of(&serde_json::json!({"metadata": {"authorization": "Bearer s3cr3t-1"}}));
     let names = names();
     let recorder = Recorder::new(&names).masking(secrets);
-    let example = |failure, said: String| recorder.explain(failure, &mut || said.clone());
+    let example = |failure, said: String| recorder.explain(None, failure, &mut || said.clone());
     example(Failure::Connect, "no such token: s3cr3t-1".to_owned());
     example(Failure::Protocol, "x".repeat(4090) + " s3cr3t-1");
     record(&recorder, 0, 0, 1, true, "host of s3cr3t-1");
@@ -115,7 +115,7 @@ fn classes_of_failures_beyond_the_bound_are_counted_together() {
         let recorder = Recorder::new(&names);
         for number in 0..200 {
             let failure = Failure::Grpc(GrpcCode::new(1_000 * (worker + 1) + number));
-            recorder.explain(failure, &mut || "ä".repeat(5_000));
+            recorder.explain(None, failure, &mut || "ä".repeat(5_000));
             recorder.started_closed(0);
             recorder.ended(&Ended {
                 due: 0,
@@ -277,7 +277,7 @@ fn split(
             for from in (it.due..it.due + it.took).step_by(step as usize) {
                 recorder.beat(from, from + step, true);
             }
-            recorder.explain(failure, &mut || "too slow".to_owned());
+            recorder.explain(None, failure, &mut || "too slow".to_owned());
             recorder.interrupted(
                 it.swap
                     .then_some(&Unanswered::in_line(it.due, it.due + it.lag)),
@@ -326,7 +326,7 @@ fn in_order(mut record: ScenarioRecord) -> ScenarioRecord {
 #[test]
 fn records_of_another_plan_are_refused() {
     let record = |steps: &[&str], name: &str| {
-        let steps: Vec<_> = steps.iter().map(|it| (*it).to_owned()).collect();
+        let steps: Vec<_> = steps.iter().map(|it| StepSpec::from(*it)).collect();
         let scenarios = vec![ScenarioRecord::empty(name, "test", true, &steps)];
         let generator = GeneratorRecord::default();
         RunRecord::new(SystemTime::UNIX_EPOCH, Duration::ZERO, scenarios, generator)

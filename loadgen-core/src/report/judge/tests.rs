@@ -63,6 +63,9 @@ fn record() -> ScenarioRecord {
         },
         steps: vec![
             StepRecord {
+                part: None,
+                checks: Vec::new(),
+                examples: Vec::new(),
                 parts: None,
                 name: "hello".into(),
                 response_time: histogram([100, 200]),
@@ -77,6 +80,9 @@ fn record() -> ScenarioRecord {
                 samples: vec![(SampleKind::RoundTrip, histogram([10]))],
             },
             StepRecord {
+                part: None,
+                checks: Vec::new(),
+                examples: Vec::new(),
                 parts: None,
                 name: "by-the-way".into(),
                 response_time: histogram([]),

@@ -136,7 +136,7 @@ pub(super) fn scenarios(prefix: &Prefix, scenarios: &[Names]) -> Result<Vec<Stri
                 cleaned,
             });
         }
-        apart(scenario, "steps", &scenario.steps)?;
+        apart(scenario, "steps", scenario.steps.iter().map(|it| &it.name))?;
         apart(scenario, "counters", &scenario.counters)?;
         apart(scenario, "gauges", &scenario.gauges)?;
         apart(scenario, "timings", &scenario.timings)?;
@@ -146,7 +146,11 @@ pub(super) fn scenarios(prefix: &Prefix, scenarios: &[Names]) -> Result<Vec<Stri
 }
 
 /// Whether different names stay different. The same name twice is one metric, and adds up.
-fn apart(scenario: &Names, kind: &'static str, names: &[String]) -> Result<(), NameError> {
+fn apart<'a>(
+    scenario: &Names,
+    kind: &'static str,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<(), NameError> {
     let mut taken: BTreeMap<String, &String> = BTreeMap::new();
     for name in names {
         let cleaned = clean(name);
@@ -209,7 +213,7 @@ mod tests {
             scenario: scenario.to_owned(),
             protocol: protocol.to_owned(),
             open: false,
-            steps: steps.iter().map(|&it| it.to_owned()).collect(),
+            steps: steps.iter().map(|&it| it.into()).collect(),
             counters: Vec::new(),
             gauges: Vec::new(),
             timings: Vec::new(),

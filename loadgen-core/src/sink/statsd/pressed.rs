@@ -117,7 +117,7 @@ fn throughput(seconds: &[Vec<String>]) -> Vec<f64> {
 #[test]
 fn a_step_that_never_had_samples_shows_none() {
     let mut spec = ScenarioSpec::new("s", closed(4, 1_500));
-    spec.steps = vec!["login".to_owned(), "browse".to_owned()];
+    spec.steps = vec!["login".into(), "browse".into()];
     let run = Run::new(Options::default().workers(1).seed(1)).scenario(spec, |_| Steps {
         fails: true,
         ..ONE_STEP

@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord, ScenarioRecord,
+    BackendRecord, GeneratorRecord, Interval, Ledger, Merger, RunRecord, ScenarioRecord, StepSpec,
     new_histogram,
 };
 use crate::schedule::Load;
@@ -74,7 +74,7 @@ impl Server {
     }
 }
 
-fn names(steps: &[String]) -> Names {
+fn names(steps: &[StepSpec]) -> Names {
     Names {
         scenario: "s".to_owned(),
         protocol: "custom".to_owned(),
@@ -268,8 +268,8 @@ fn nothing_is_lost_when_the_server_goes_and_comes_back() {
 #[test]
 fn many_names_fill_several_datagrams() {
     let (server, address) = Server::start();
-    let steps: Vec<String> = (0..60)
-        .map(|it| format!("step {it} {}", "x".repeat(300)))
+    let steps: Vec<StepSpec> = (0..60)
+        .map(|it| format!("step {it} {}", "x".repeat(300)).into())
         .collect();
     let prefix = "p".repeat(200).parse().unwrap();
     let mut sink = StatsdSink::new(address, &prefix, &[names(&steps)]).unwrap();
@@ -364,7 +364,7 @@ fn what_no_server_put_its_name_to_is_told() {
     let (server, address) = Server::start();
     let mut sink = sink(address);
     let mut total = record(0);
-    let mut step = ScenarioRecord::empty("s", "grpc", false, &["hello".to_owned()])
+    let mut step = ScenarioRecord::empty("s", "grpc", false, &["hello".into()])
         .steps
         .remove(0);
     step.outcomes = vec![(Outcome::Ok, 7), (Failure::Timeout.into(), 2)];

@@ -31,7 +31,8 @@ impl Observer for Kept {
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0
     }
-    fn explain(&self, _: Failure, _: &mut dyn FnMut() -> String) {}
+    fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
+    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
     fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
     fn backed_off(&self, rest: Nanos) {
         self.backed_off.set(self.backed_off.get() + rest);

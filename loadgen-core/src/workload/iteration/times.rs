@@ -84,6 +84,11 @@ impl Times {
         self.current.set(Some((step, before)));
     }
 
+    /// The step under way, where a scenario has several.
+    pub(super) fn under_way(&self) -> Option<usize> {
+        self.current.get().map(|(step, _)| step)
+    }
+
     /// Ends the step that is under way, if there is one. Says which, when it was due, and what its time
     /// was made of.
     pub(super) fn end_step(&self, seen: Nanos) -> Option<(usize, Nanos, Split)> {

@@ -4,20 +4,35 @@ use super::Recorder;
 use super::example::shorten;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
-use crate::record::local::Tick;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
-use crate::record::{ConnectionCounts, new_histogram};
+use crate::record::{ConnectionCounts, LifePart, new_histogram};
 use crate::text;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
     TargetIndex, Timing,
 };
 
+/// Whether a class of failures has no example yet, and there may be one more.
+fn has_room(examples: &[(Failure, String)], failure: Failure) -> bool {
+    examples.len() < MOST_CLASSES && examples.iter().all(|(seen, _)| *seen != failure)
+}
+
+impl Recorder {
+    /// What others said, as it may be kept: masked before anything is cut. Not to be called while the tick
+    /// is borrowed, as who tells it may record something itself.
+    fn shown(&self, said: &mut dyn FnMut() -> String) -> String {
+        let mut example = text::line(&self.secrets.masked(&said()));
+        shorten(&mut example);
+        example
+    }
+}
+
 impl Observer for Recorder {
     fn step(&self, sample: StepSample) {
         let mut tick = self.tick.borrow_mut();
         tick.record_step(&sample);
-        if let Some(backend) = sample.backend {
+        // What servers are told by is what iterations ask them.
+        if let (Some(backend), None) = (sample.backend, self.part_of(sample.step)) {
             let ok = sample.outcome.is_ok();
             let response_time = sample.split.response_time();
             let due_second = self.second(sample.due);
@@ -77,17 +92,47 @@ impl Observer for Recorder {
         BackendIndex::try_from(index).expect("bounded above")
     }
 
-    fn explain(&self, failure: Failure, detail: &mut dyn FnMut() -> String) {
-        let known = |tick: &Tick| {
-            let examples = &tick.examples;
-            examples.len() >= MOST_CLASSES || examples.iter().any(|(seen, _)| *seen == failure)
+    fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        let step = step.filter(|it| self.part_of(*it).is_some());
+        // The iteration that needed a session ends as its beginning did; how a session ends is nobody
+        // else's outcome.
+        let is_of_iterations = step.is_none_or(|it| self.part_of(it) == Some(LifePart::Begin));
+        let (for_scenario, for_step) = {
+            let tick = self.tick.borrow();
+            let of_step = step.and_then(|it| tick.steps.get(it));
+            (
+                is_of_iterations && has_room(&tick.examples, failure),
+                of_step.is_some_and(|it| has_room(&it.examples, failure)),
+            )
         };
-        if !known(&self.tick.borrow()) {
-            // Not under the borrow: the caller's closure may record something itself.
-            // Before anything is cut.
-            let mut example = text::line(&self.secrets.masked(&detail()));
-            shorten(&mut example);
-            self.tick.borrow_mut().examples.push((failure, example));
+        if for_scenario || for_step {
+            let example = self.shown(detail);
+            let tick = &mut *self.tick.borrow_mut();
+            if let (true, Some(step)) = (for_step, step) {
+                tick.steps[step].examples.push((failure, example.clone()));
+            }
+            if for_scenario {
+                tick.examples.push((failure, example));
+            }
+        }
+    }
+
+    #[inline]
+    fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String) {
+        let wants_example = {
+            let mut tick = self.tick.borrow_mut();
+            let Some(of) = tick.check_of(step, check) else {
+                return;
+            };
+            of.passed += u64::from(passed);
+            of.failed += u64::from(!passed);
+            !passed && of.example.is_none()
+        };
+        if wants_example {
+            let example = self.shown(example);
+            if let Some(of) = self.tick.borrow_mut().check_of(step, check) {
+                of.example.get_or_insert(example);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ const DOCTOR: &str = "`loadgen doctor` says what holds this machine back";
 
 /// A run of one scenario with 10,000 iterations, all well, changed by the test.
 fn run(open: bool, change: impl FnOnce(&mut RunRecord)) -> RunRecord {
-    let mut scenario = ScenarioRecord::empty("greet", "grpc", open, &["hello".to_owned()]);
+    let mut scenario = ScenarioRecord::empty("greet", "grpc", open, &["hello".into()]);
     scenario.ledger.planned = 10_000;
     scenario.ledger.started = 10_000;
     scenario.ledger.completed = 10_000;

@@ -5,7 +5,7 @@ use crate::driver::grpc::{self, GrpcFactory};
 use crate::driver::sources;
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
-use crate::engine::{Options, Run, ScenarioSpec};
+use crate::engine::{LifePart, Options, Run, ScenarioSpec, StepSpec};
 use crate::record::Names;
 use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
 use crate::secrets::Secrets;
@@ -107,12 +107,20 @@ fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
         #[cfg(feature = "grpc")]
         ProtocolPlan::Grpc(plan) => {
             let factory = GrpcFactory::new(scenario, plan)?;
-            run.scenario(spec(scenario), move |context| factory.workload(context))
+            let spec = ScenarioSpec {
+                most_iterations: factory.most_iterations(),
+                ..spec(scenario)
+            };
+            run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "websocket")]
         ProtocolPlan::Websocket(plan) => {
             let factory = WebsocketFactory::new(scenario, plan)?;
-            run.scenario(spec(scenario), move |context| factory.workload(context))
+            let spec = ScenarioSpec {
+                most_iterations: factory.most_iterations(),
+                ..spec(scenario)
+            };
+            run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(not(all(feature = "grpc", feature = "websocket")))]
         other => return Err(DriverError::NotBuilt(other.protocol())),
@@ -154,10 +162,22 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         timeout: plan.timeout,
         late_after: plan.late_after,
         max_workers: most_workers,
-        steps: plan.step_names().map(Into::into).collect(),
+        steps: steps(plan),
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         secrets: secrets_of(plan),
         ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
     }
+}
+
+/// What is measured apart in a plan.
+fn steps(plan: &ScenarioPlan) -> Vec<StepSpec> {
+    let parts = [Some(LifePart::Begin), None, Some(LifePart::End)];
+    let all = plan.protocol.measured().into_iter().zip(parts);
+    all.flat_map(|(steps, part)| {
+        let spec =
+            move |(name, checks): (&str, &[String])| StepSpec::from(name).checks(checks).part(part);
+        steps.into_iter().map(spec)
+    })
+    .collect()
 }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most that is read.
 const MOST_BYTES: u64 = 64 << 20;
+/// The most that is read of test data.
+const MOST_DATA_BYTES: u64 = 4 << 30;
 
 /// What came through pipes, by their names: who asks again would wait for ever.
 static FROM_PIPES: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
@@ -20,12 +22,21 @@ static FROM_PIPES: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::ne
 /// # Errors
 /// What the system said, or what is wrong with the file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_file(path, MOST_BYTES)
+}
+
+/// As [`read`], of a file that may be long: test data.
+pub(crate) fn read_long(path: &Path) -> io::Result<Vec<u8>> {
+    read_file(path, MOST_DATA_BYTES)
+}
+
+fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(invalid("it is a folder; expected a file"));
     }
     if metadata.is_file() {
-        return read_all(File::open(path)?);
+        return read_most(File::open(path)?, most);
     }
     // Held while reading: several may want the same.
     let mut known = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +62,7 @@ fn read_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > most {
         return Err(invalid(format!(
             "it is longer than {} MiB, which is the most that is read",
-            MOST_BYTES >> 20
+            most >> 20
         )));
     }
     Ok(bytes)
@@ -91,8 +102,8 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_refused() {
-        let error = read_most(io::repeat(b' '), 10).unwrap_err();
-        let expected = "it is longer than 64 MiB, which is the most that is read";
+        let error = read_most(io::repeat(b' '), 1 << 20).unwrap_err();
+        let expected = "it is longer than 1 MiB, which is the most that is read";
         assert_eq!(error.to_string(), expected);
     }
 

@@ -28,12 +28,12 @@ mod cap;
 pub mod cgroup;
 pub mod clock;
 pub mod condition;
-#[allow(dead_code, unused_imports, reason = "being built")]
 mod data;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
 pub mod engine;
-#[allow(dead_code, unused_imports, reason = "being built")]
+#[expect(unused_imports, reason = "drivers take up the rest")]
+#[cfg_attr(not(test), expect(dead_code, reason = "drivers take up the rest"))]
 mod expression;
 pub mod input;
 mod nearest;

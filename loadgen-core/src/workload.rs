@@ -149,6 +149,8 @@ pub struct WorkerContext {
     pub users: usize,
     /// Seed for random choices: the run's, mixed with the scenario and the worker.
     pub seed: u64,
+    /// The same without the worker: what it decides is the same on all of them.
+    pub scenario_seed: u64,
     /// The run's clock.
     pub clock: Clock,
     /// Puts the system's stamps of what it received on that clock.
@@ -169,6 +171,7 @@ impl WorkerContext {
             workers: 1,
             users: 1,
             seed: 0,
+            scenario_seed: 0,
             clock,
             stamps: Rc::new(StampClock::new(clock)),
             alarms: Alarms::new(clock),

@@ -6,5 +6,6 @@
 mod order;
 mod table;
 
-pub(crate) use order::{Order, Slice};
-pub(crate) use table::{DataError, Table};
+pub use order::Order;
+pub(crate) use order::Slice;
+pub(crate) use table::Table;

@@ -2,7 +2,7 @@
 
 /// In which order rows are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Order {
+pub enum Order {
     /// As they stand in the file; from the beginning again after the last one.
     #[default]
     Sequential,

@@ -14,10 +14,13 @@ mod http2;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod mistake;
+mod script;
 pub(crate) mod sources;
 mod steps;
 mod transport;
 
+pub use mistake::Mistake;
 pub use sources::SourceError;
 pub use steps::Session;
 pub use transport::{EndpointError, TlsError};

@@ -12,7 +12,7 @@ use super::lane::{Lane, Pass};
 use super::slot::UserSlot;
 use crate::cap::Cap;
 use crate::clock::nanos;
-use crate::schedule::{ClosedModel, Limit, ThinkTime, UserStage, needed_at};
+use crate::schedule::{ClosedModel, Limit, UserStage, needed_at};
 use crate::workload::{UserId, Workload};
 
 /// How many iterations that end without waiting a user runs before it lets others run.
@@ -27,20 +27,32 @@ const STARTED_AT_ONCE: usize = 128;
 pub(super) struct Shared {
     /// Iterations not yet handed out, for [`Limit::Iterations`].
     left: AtomicU64,
+    /// Iterations that may start, those of the warm-up included, where there is an end to that.
+    may_start: Option<AtomicU64>,
     limiter: Option<Cap>,
     chunk: u64,
 }
 
 impl Shared {
-    pub(super) fn new(model: &ClosedModel) -> Arc<Self> {
+    pub(super) fn new(model: &ClosedModel, most_iterations: Option<u64>) -> Arc<Self> {
         let total = match model.limit {
             Limit::Iterations(total) => total,
             _ => 0,
         };
         Arc::new(Self {
             left: AtomicU64::new(total),
+            may_start: most_iterations.map(AtomicU64::new),
             limiter: model.rate_limit.map(Cap::new),
             chunk: (total / (u64::from(model.users.max(1)) * 8)).clamp(1, 64),
+        })
+    }
+
+    /// Whether one more iteration may start; takes it if so.
+    fn start_one(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        self.may_start.as_ref().is_none_or(|left| {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
         })
     }
 
@@ -146,19 +158,24 @@ impl<W: Workload> Part<W> {
                 break;
             }
             let measured = start >= timeline.measure_from;
-            if measured {
-                if !self.take_one(measured_so_far) {
-                    // Its own share may be done; that of all users means the end for everyone.
-                    if matches!(self.model.limit, Limit::Iterations(_)) {
-                        core.begin_ending(start);
-                    }
-                    break;
+            if measured && !self.take_one(measured_so_far) {
+                // Its own share may be done; that of all users means the end for everyone.
+                if matches!(self.model.limit, Limit::Iterations(_)) {
+                    core.begin_ending(start);
                 }
+                break;
+            }
+            if !self.shared.start_one() {
+                core.begin_ending(start);
+                break;
+            }
+            if measured {
                 measured_so_far += 1;
                 core.recorder.started_closed(start);
             }
             let pass = Pass {
                 number,
+                arrival: None,
                 due: start,
                 start,
                 queue_wait: 0,
@@ -170,10 +187,7 @@ impl<W: Workload> Part<W> {
                 break;
             }
             if let Some(think_time) = self.model.think_time {
-                let rest = match think_time {
-                    ThinkTime::Fixed(rest) => nanos(rest),
-                    ThinkTime::Between(a, b) => random.u64(nanos(a.min(b))..=nanos(a.max(b))),
-                };
+                let rest = nanos(think_time.draw(&mut random));
                 let until = over.free_since.saturating_add(rest);
                 let until = timeline.plan_end.map_or(until, |end| until.min(end));
                 ready = core.rest_until(until).await;

@@ -285,6 +285,7 @@ impl<W: Workload> Clone for Lane<W> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pass {
     pub(super) number: u64,
+    pub(super) arrival: Option<u64>,
     pub(super) due: Nanos,
     pub(super) start: Nanos,
     /// How much of the time between the two it waited for a user.
@@ -322,6 +323,7 @@ impl<W: Workload> Lane<W> {
             observer,
             user,
             number: pass.number,
+            arrival: pass.arrival,
             due: pass.due,
             start: pass.start,
             queue_wait: pass.queue_wait,

@@ -25,6 +25,11 @@ const BURST: u32 = 64;
 /// How many that were turned away are kept until a user comes free: 8 MiB.
 const MOST_TURNED_AWAY: usize = 1 << 20;
 
+/// Which of all arrivals the nth of a worker's is, those left out that were dropped.
+fn number(share: Share, nth: u64) -> u64 {
+    nth.saturating_mul(share.of).saturating_add(share.index)
+}
+
 /// An arrival in line.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
@@ -44,7 +49,10 @@ struct Parked {
 /// One worker's part of an open model.
 struct Part<W: Workload> {
     lane: Lane<W>,
+    share: Share,
     line: RefCell<VecDeque<Arrival>>,
+    /// How many have left the line.
+    taken: Cell<u64>,
     /// Users waiting for an arrival, the one that was busy last on top: its memory is warm.
     idle: RefCell<Vec<Rc<Parked>>>,
     /// When those were due that were dropped because no user was free, and none has come free since.
@@ -66,7 +74,9 @@ pub(super) async fn run<W: Workload>(
 ) -> io::Result<()> {
     let part = Rc::new(Part {
         lane: lane.clone(),
+        share,
         line: RefCell::new(VecDeque::new()),
+        taken: Cell::new(0),
         idle: RefCell::new(Vec::new()),
         turned_away: RefCell::new(Vec::new()),
         no_more: Cell::new(false),
@@ -77,7 +87,8 @@ pub(super) async fn run<W: Workload>(
         tasks: JoinSet::new(),
         unused: users.iter().copied().collect(),
         when_busy: model.when_busy,
-        workers: share.of,
+        share,
+        in_line: 0,
     };
     let timeline = core.timeline;
     if !core.spec.warm_up.is_zero() {
@@ -91,9 +102,12 @@ pub(super) async fn run<W: Workload>(
         crew.dispatch(&mut pacer, timeline.begin, arrivals).await?;
     }
     let arrivals = Arrivals::new(&model.stages, model.spacing, share, seed);
-    crew.dispatch(&mut pacer, timeline.measure_from, arrivals)
+    let is_out = crew
+        .dispatch(&mut pacer, timeline.measure_from, arrivals)
         .await?;
-    if let Some(end) = timeline.plan_end {
+    if let Some(end) = timeline.plan_end
+        && !is_out
+    {
         // A plan ends when its time is over, not when its last arrival is out.
         core.rest_until(end).await;
     }
@@ -111,31 +125,38 @@ struct Crew<W: Workload> {
     tasks: JoinSet<()>,
     unused: VecDeque<UserId>,
     when_busy: WhenBusy,
-    /// Over how many workers the arrivals are spread.
-    workers: u64,
+    /// This worker's part of the arrivals.
+    share: Share,
+    /// How many have been put in line here.
+    in_line: u64,
 }
 
 impl<W: Workload> Crew<W> {
-    /// Hands out arrivals as they fall due, until there are none or the lane halts.
+    /// Hands out arrivals as they fall due, until there are none or the lane halts. Whether more would have
+    /// come than may start.
     async fn dispatch(
         &mut self,
         pacer: &mut Pacer,
         origin: Nanos,
         arrivals: Arrivals,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
         let late_after = nanos(core.spec.late_after);
         let together = if pacer.is_busy() { 0 } else { TOGETHER };
         let (mut burst, mut last_due, mut now) = (0, 0, core.clock.now());
+        let most = core.spec.most_iterations.unwrap_or(u64::MAX);
         for due in arrivals {
+            if number(self.share, self.in_line) >= most {
+                return Ok(true);
+            }
             let due = origin.saturating_add(due);
             if now < due {
                 now = core.clock.now();
             }
             while now < due {
                 if core.halted() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 let close_by = due - last_due < together;
                 let wake_at = if close_by { due + together } else { due };
@@ -159,11 +180,11 @@ impl<W: Workload> Crew<W> {
                 tokio::task::yield_now().await;
                 now = core.clock.now();
                 if core.halted() {
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Puts an arrival in line and sees to it that a user comes for it, if there is a free one.
@@ -198,10 +219,11 @@ impl<W: Workload> Crew<W> {
         }
         let in_line_since = NonZero::new(now).filter(|_| !had_user);
         let arrival = Arrival { due, in_line_since };
+        self.in_line += 1;
         let mut line = part.line.borrow_mut();
         line.push_back(arrival);
         if line.len() > core.most_in_line {
-            core.overrun(line.len(), self.workers);
+            core.overrun(line.len(), self.share.of);
         }
     }
 
@@ -228,8 +250,8 @@ impl<W: Workload> Part<W> {
             waker: RefCell::new(None),
             idle: Cell::new(false),
         });
-        let (mut session, mut number, mut free_since, mut burst) = (None, 0, 0_u64, 0);
-        while let Some(arrival) = self.next_arrival(&parked).await {
+        let (mut session, mut passes, mut free_since, mut burst) = (None, 0, 0_u64, 0);
+        while let Some((nth, arrival)) = self.next_arrival(&parked).await {
             let start = core.clock.now();
             let measured = arrival.due >= core.timeline.measure_from;
             // While it stood in line and no user was free it waited for the service; before that, and
@@ -248,13 +270,14 @@ impl<W: Workload> Part<W> {
                 });
             }
             let pass = Pass {
-                number,
+                number: passes,
+                arrival: Some(number(self.share, nth)),
                 due: arrival.due,
                 start,
                 queue_wait,
                 measured,
             };
-            number += 1;
+            passes += 1;
             let over = self.lane.iterate(slot, user, &mut session, pass).await;
             if over.interrupted {
                 break;
@@ -270,8 +293,9 @@ impl<W: Workload> Part<W> {
         self.lane.close(session).await;
     }
 
-    /// The next arrival in line; waits for one. `None` when there will be no more.
-    async fn next_arrival(&self, me: &Rc<Parked>) -> Option<Arrival> {
+    /// The next arrival in line, with how many there were before it; waits for one. `None` when there will
+    /// be no more.
+    async fn next_arrival(&self, me: &Rc<Parked>) -> Option<(u64, Arrival)> {
         poll_fn(|cx| {
             if self.lane.core.halted() {
                 return Poll::Ready(None);
@@ -282,7 +306,8 @@ impl<W: Workload> Part<W> {
                         .borrow_mut()
                         .retain(|other| !Rc::ptr_eq(other, me));
                 }
-                return Poll::Ready(Some(arrival));
+                let nth = self.taken.replace(self.taken.get() + 1);
+                return Poll::Ready(Some((nth, arrival)));
             }
             if self.no_more.get() {
                 return Poll::Ready(None);

@@ -60,7 +60,7 @@ impl Run {
         make: impl Fn(&WorkerContext) -> W + Send + Sync + 'static,
     ) -> Self {
         let shared = match &spec.load {
-            Load::Closed(model) => Some(closed::Shared::new(model)),
+            Load::Closed(model) => Some(closed::Shared::new(model, spec.most_iterations)),
             Load::Open(_) => None,
         };
         self.scenarios.push(Box::new(Scenario {

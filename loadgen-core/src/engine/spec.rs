@@ -106,6 +106,9 @@ pub struct ScenarioSpec {
     /// The most workers that its users may be spread over: a driver that must not open more
     /// connections than this says so here.
     pub max_workers: Option<usize>,
+    /// The most iterations that may start, those of the warm-up included, where what they need runs out;
+    /// the load is over then.
+    pub most_iterations: Option<u64>,
     /// The steps, pauses left out, numbered by their place: those that begin a user's life, those of its
     /// iterations, of which there is at least one, and those that end it. A name will do for one:
     /// `vec!["login".into()]`.
@@ -142,6 +145,7 @@ impl ScenarioSpec {
             timeout: Duration::from_secs(30),
             late_after: Duration::from_millis(1),
             max_workers: None,
+            most_iterations: None,
             counters: Vec::new(),
             gauges: Vec::new(),
             timings: Vec::new(),

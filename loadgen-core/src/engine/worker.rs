@@ -215,6 +215,7 @@ async fn live(
             workers,
             users: (users - worker).div_ceil(workers),
             seed: mix(assignment.options.seed, index as u64, worker as u64),
+            scenario_seed: mix(assignment.options.seed, index as u64, u64::MAX),
             clock: assignment.clock,
             stamps: Rc::clone(&stamps),
             alarms: alarms.clone(),

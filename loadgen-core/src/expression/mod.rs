@@ -8,6 +8,7 @@ mod functions;
 mod json;
 mod json_text;
 mod names;
+mod saved;
 mod scope;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub(crate) use json::value_of;
 pub(crate) use json_text::{JsonText, Misplaced};
 pub(crate) use minijinja::Value;
 pub(crate) use names::{Fields, Known, Names, Unknown};
+pub(crate) use saved::Saved;
 pub(crate) use scope::{Scope, Variables};
 
 /// The most steps that an evaluation may take: an expression of a scenario needs tens.

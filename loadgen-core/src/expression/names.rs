@@ -28,6 +28,16 @@ impl Names {
         self.paths.extend(more.paths);
     }
 
+    /// The names, without what is asked of them.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        self.roots.iter().map(String::as_str)
+    }
+
+    /// All dotted paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(String::as_str)
+    }
+
     /// Whether this name is used.
     pub(crate) fn uses(&self, root: &str) -> bool {
         self.roots.contains(root)
@@ -66,6 +76,11 @@ pub(crate) trait Fields {
 
     /// The fields' names, for messages.
     fn names(&self) -> Vec<String>;
+
+    /// What to say of a name that is none, in place of the nearest that is.
+    fn help(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 impl Fields for BTreeMap<String, Known> {
@@ -102,8 +117,8 @@ impl fmt::Debug for Known {
 pub(crate) struct Unknown {
     /// As it was written: `row.nmae`.
     pub(crate) name: String,
-    /// Why it is none, or the nearest that is.
-    pub(crate) help: String,
+    /// Why it is none, and the nearest that is: what follows it in a sentence.
+    pub(crate) problem: String,
 }
 
 impl Names {
@@ -124,17 +139,18 @@ impl Names {
 fn unknown(path: &str, known: &BTreeMap<String, Known>) -> Option<Unknown> {
     let mut parts = path.split('.');
     let root = parts.next().unwrap_or_default();
-    let not = |name: &str, help: String| {
+    let not = |name: &str, problem: String| {
         let name = name.to_owned();
-        Some(Unknown { name, help })
+        Some(Unknown { name, problem })
     };
+    let is_unknown = |help: String| format!("is unknown; {help}");
     if super::functions::NAMES.contains(&root) {
         return None;
     }
     let Some(mut at) = known.get(root).cloned() else {
         let functions = super::functions::NAMES.map(str::to_owned);
         let all: Vec<String> = known.keys().cloned().chain(functions).collect();
-        return not(root, help(root, &all));
+        return not(root, is_unknown(help(root, &all)));
     };
     let mut so_far = root.to_owned();
     for part in parts {
@@ -142,19 +158,21 @@ fn unknown(path: &str, known: &BTreeMap<String, Known>) -> Option<Unknown> {
             Known::Anything | Known::NotHere(_) => break,
             Known::Scalar => {
                 let why = format!("`{so_far}` has no fields");
-                return not(&format!("{so_far}.{part}"), why);
+                return not(&format!("{so_far}.{part}"), is_unknown(why));
             }
             Known::Fields(fields) => {
                 so_far = format!("{so_far}.{part}");
                 let Some(field) = fields.field(part) else {
-                    return not(&so_far, help(part, &fields.names()));
+                    let why = fields.help(part);
+                    let why = why.unwrap_or_else(|| help(part, &fields.names()));
+                    return not(&so_far, is_unknown(why));
                 };
                 at = field;
             }
         }
     }
     match &at {
-        Known::NotHere(why) => not(&so_far, why.to_string()),
+        Known::NotHere(why) => not(&so_far, format!("has no value here: {why}")),
         _ => None,
     }
 }

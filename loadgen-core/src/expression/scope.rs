@@ -1,8 +1,8 @@
 //! What names stand for while one iteration goes on.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{State, Value};
@@ -36,33 +36,34 @@ pub(crate) struct Variables {
     pub(crate) trailers: Value,
 }
 
-/// The names of one iteration, ready to be looked up.
+/// The names of one iteration, ready to be looked up. Cheap to clone; what one says anew all clones see.
 #[derive(Clone)]
 pub(crate) struct Scope {
+    names: Arc<Names>,
     value: Value,
 }
 
 impl Scope {
     /// These values, and chance that this seed decides.
     pub(crate) fn new(variables: Variables, seed: u64) -> Self {
+        let names = Arc::new(Names {
+            variables: Mutex::new(variables),
+            draws: Arc::new(Draws(AtomicU64::new(seed))),
+        });
         Self {
-            value: Value::from_object(Names {
-                variables,
-                draws: Value::from_object(Draws(AtomicU64::new(seed))),
-            }),
+            value: Value::from_dyn_object(Arc::clone(&names)),
+            names,
         }
     }
 
-    /// The same chance, with other values: what is drawn next is not what was drawn before.
-    pub(crate) fn with(&self, change: impl FnOnce(&mut Variables)) -> Self {
-        let names = self.value.downcast_object_ref::<Names>();
-        let (mut variables, draws) = names.map_or_else(Default::default, |names| {
-            (names.variables.clone(), names.draws.clone())
-        });
-        change(&mut variables);
-        Self {
-            value: Value::from_object(Names { variables, draws }),
-        }
+    /// Says some of them anew. Chance goes on: what is drawn next is not what was drawn before.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Variables)) {
+        change(&mut self.names.lock());
+    }
+
+    /// Has chance begin anew with this seed.
+    pub(crate) fn reseed(&self, seed: u64) {
+        self.names.draws.0.store(seed, Ordering::Relaxed);
     }
 
     pub(super) fn value(&self) -> Value {
@@ -72,14 +73,22 @@ impl Scope {
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Scope").field(&self.value).finish()
+        f.debug_tuple("Scope").field(&self.names).finish()
     }
 }
 
 #[derive(Debug)]
 struct Names {
-    variables: Variables,
-    draws: Value,
+    variables: Mutex<Variables>,
+    draws: Arc<Draws>,
+}
+
+impl Names {
+    fn lock(&self) -> MutexGuard<'_, Variables> {
+        self.variables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Object for Names {
@@ -88,8 +97,12 @@ impl Object for Names {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let it = &self.variables;
-        let value = match key.as_str()? {
+        let key = key.as_str()?;
+        if key == DRAWS {
+            return Some(Value::from_dyn_object(Arc::clone(&self.draws)));
+        }
+        let it = self.lock();
+        let value = match key {
             "user" => it.user.into(),
             "iteration" => it.iteration.into(),
             "worker" => it.worker.into(),
@@ -102,7 +115,6 @@ impl Object for Names {
             "status" => it.status.clone(),
             "metadata" | "headers" => it.metadata.clone(),
             "trailers" => it.trailers.clone(),
-            DRAWS => self.draws.clone(),
             _ => return None,
         };
         (!value.is_undefined()).then_some(value)

@@ -118,7 +118,8 @@ fn the_same_seed_draws_the_same() {
     assert_eq!([first.clone(), second.clone()], draw(1));
     assert_ne!(first, second);
     assert_ne!(first, draw(2)[0]);
-    let later = Scope::new(Variables::default(), 1).with(|it| it.user = 1);
+    let later = Scope::new(Variables::default(), 1);
+    later.change(|it| it.user = 1);
     assert_eq!(uuid.evaluate(&later).unwrap().to_string(), first);
     assert_eq!((&first[14..15], first.len()), ("4", 36));
     assert!(matches!(&first[19..20], "8" | "9" | "a" | "b"), "{first}");
@@ -141,20 +142,20 @@ fn known() -> BTreeMap<String, Known> {
 }
 
 #[test_case("user + row.age ~ env.HOME ~ uuid()" => Vec::<String>::new())]
-#[test_case("uesr" => vec!["uesr: did you mean `user`?"])]
-#[test_case("row.nmae" => vec!["row.nmae: did you mean `name`?"])]
-#[test_case("row.name.first" => vec!["row.name.first: `row.name` has no fields"])]
-#[test_case("saved.token" => vec!["saved.token: there are none"])]
-#[test_case("reply.total == 3" => vec!["reply: there is no reply before the request"])]
-#[test_case("uuuid()" => vec!["uuuid: did you mean `uuid`?"])]
+#[test_case("uesr" => vec!["uesr is unknown; did you mean `user`?"])]
+#[test_case("row.nmae" => vec!["row.nmae is unknown; did you mean `name`?"])]
+#[test_case("row.name.first" => vec!["row.name.first is unknown; `row.name` has no fields"])]
+#[test_case("saved.token" => vec!["saved.token is unknown; there are none"])]
+#[test_case("reply.total == 3" => vec!["reply has no value here: there is no reply before the request"])]
+#[test_case("uuuid()" => vec!["uuuid is unknown; did you mean `uuid`?"])]
 #[test_case("a + b" => vec![
-    "a: known: `base64`, `choice`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
-    "b: known: `base64`, `choice`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
+    "a is unknown; known: `base64`, `choice`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
+    "b is unknown; known: `base64`, `choice`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
 ])]
 fn does_not_know(source: &str) -> Vec<String> {
     let unknown = Expression::parse(source).unwrap().names().unknown(&known());
     unknown
         .iter()
-        .map(|it| format!("{}: {}", it.name, it.help))
+        .map(|it| format!("{} {}", it.name, it.problem))
         .collect()
 }

@@ -6,6 +6,7 @@
 //! by another ([`ScenarioPlan::with_overrides`]). Owns the language and nothing that runs it; reads
 //! no file itself.
 
+mod data;
 mod load;
 mod overrides;
 mod plan;
@@ -13,9 +14,12 @@ mod protocol;
 mod reader;
 mod step;
 mod suite;
+mod think_time;
 mod tls;
 mod value;
 
+pub use crate::data::Order as DataOrder;
+pub use data::{DataSource, RowPer, WhenOut};
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Plan, ScenarioPlan};
 pub use protocol::{
@@ -24,7 +28,8 @@ pub use protocol::{
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};
-pub use step::{Action, Step, StreamEnd};
+pub(crate) use step::all as all_steps;
+pub use step::{Action, Alternative, Step, StreamEnd};
 pub use suite::Suite;
 pub use suite::print::to_json;
 pub use suite::schema::schema;

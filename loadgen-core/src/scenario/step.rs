@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::schedule::ThinkTime;
+
 /// One step of an iteration. `A` is what the protocol does in one: a [`GrpcCall`], a
 /// [`WebsocketExchange`].
 ///
@@ -21,10 +23,17 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Step<A> {
-    /// Its series in every report. A pause has none and is named `pause` here.
+    /// Its series in every report. What has none is named after what it does here: `pause`, `repeat`,
+    /// `mix`.
     pub name: String,
     /// What it does.
     pub action: Action<A>,
+    /// An expression: the step is left out where it does not hold.
+    pub when: Option<String>,
+    /// What is kept of the reply for later steps: a name, and an expression.
+    pub save: Vec<(String, String)>,
+    /// Expressions that must hold of the reply.
+    pub check: Vec<String>,
 }
 
 /// What a step does.
@@ -34,34 +43,150 @@ pub enum Action<A> {
     /// Speak the scenario's protocol.
     Speak(A),
     /// Wait on purpose.
-    Pause(Duration),
+    Pause(ThinkTime),
+    /// Do these steps so many times, one pass after the other. At least 1.
+    Repeat {
+        /// How many times.
+        times: u32,
+        /// What is done each time.
+        steps: Vec<Step<A>>,
+    },
+    /// Do one of these, each as often as its weight says.
+    Mix(Vec<Alternative<A>>),
+}
+
+/// One of several things that a [`Mix`](Action::Mix) does.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Alternative<A> {
+    /// Its share is this of the sum of all weights. At least 1.
+    pub weight: u32,
+    /// What it does.
+    pub steps: Vec<Step<A>>,
+}
+
+impl<A> Alternative<A> {
+    /// These steps, with this weight.
+    #[must_use]
+    pub fn new(weight: u32, steps: impl IntoIterator<Item = Step<A>>) -> Self {
+        Self {
+            weight,
+            steps: steps.into_iter().collect(),
+        }
+    }
 }
 
 impl<A> Step<A> {
     /// A step that speaks.
     #[must_use]
     pub fn new(name: impl Into<String>, action: A) -> Self {
+        Self::doing(name, Action::Speak(action))
+    }
+
+    /// A step that waits on purpose: always as long, or as long as is drawn.
+    #[must_use]
+    pub fn pause(rest: impl Into<ThinkTime>) -> Self {
+        Self::doing("pause", Action::Pause(rest.into()))
+    }
+
+    /// Steps that are done so many times, one pass after the other.
+    #[must_use]
+    pub fn repeat(times: u32, steps: impl IntoIterator<Item = Self>) -> Self {
+        let steps = steps.into_iter().collect();
+        Self::doing("repeat", Action::Repeat { times, steps })
+    }
+
+    /// One of these, each as often as its weight says.
+    #[must_use]
+    pub fn mix(alternatives: impl IntoIterator<Item = Alternative<A>>) -> Self {
+        let alternatives = alternatives.into_iter().collect();
+        Self::doing("mix", Action::Mix(alternatives))
+    }
+
+    fn doing(name: impl Into<String>, action: Action<A>) -> Self {
         Self {
             name: name.into(),
-            action: Action::Speak(action),
+            action,
+            when: None,
+            save: Vec::new(),
+            check: Vec::new(),
         }
     }
 
-    /// A step that waits on purpose.
+    /// The same, left out where this expression does not hold: `iteration % 10 == 0`.
     #[must_use]
-    pub fn pause(duration: Duration) -> Self {
-        Self {
-            name: "pause".to_owned(),
-            action: Action::Pause(duration),
-        }
+    pub fn when(mut self, expression: impl Into<String>) -> Self {
+        self.when = Some(expression.into());
+        self
     }
 
-    /// What it says; `None` for a pause.
+    /// The same, and what this expression is of the reply is kept as `saved.NAME`.
+    #[must_use]
+    pub fn save(mut self, name: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.save.push((name.into(), expression.into()));
+        self
+    }
+
+    /// The same, which fails where this expression does not hold of the reply: `reply.total == 3`.
+    #[must_use]
+    pub fn check(mut self, expression: impl Into<String>) -> Self {
+        self.check.push(expression.into());
+        self
+    }
+
+    /// What it says; `None` where it does something else.
     #[must_use]
     pub fn spoken(&self) -> Option<&A> {
         match &self.action {
             Action::Speak(action) => Some(action),
-            Action::Pause(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What it is made of, with where that is below the step's own path; nothing where it is one thing.
+    fn groups(&self) -> impl Iterator<Item = (String, &[Self])> {
+        let (repeated, mixed) = match &self.action {
+            Action::Repeat { steps, .. } => (Some(steps.as_slice()), None),
+            Action::Mix(alternatives) => (None, Some(alternatives)),
+            _ => (None, None),
+        };
+        let repeated = repeated.map(|steps| ("repeat.steps".to_owned(), steps));
+        let mixed = mixed.into_iter().flatten().enumerate();
+        let mixed = mixed.map(|(index, it)| (format!("mix[{index}].steps"), it.steps.as_slice()));
+        repeated.into_iter().chain(mixed)
+    }
+}
+
+/// All steps, those within others after these, each with its path.
+pub(crate) fn all<'a, A>(steps: &'a [Step<A>], path: &str) -> Vec<(String, &'a Step<A>)> {
+    let mut found = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let within: Vec<_> = step
+            .groups()
+            .flat_map(|(place, steps)| all(steps, &format!("{path}.{place}")))
+            .collect();
+        found.push((path, step));
+        found.extend(within);
+    }
+    found
+}
+
+/// All steps, those within others after these.
+pub(in crate::scenario) fn for_each_mut<A>(
+    steps: &mut [Step<A>],
+    change: &mut impl FnMut(&mut Step<A>),
+) {
+    for step in steps {
+        change(step);
+        match &mut step.action {
+            Action::Repeat { steps, .. } => for_each_mut(steps, change),
+            Action::Mix(alternatives) => {
+                for alternative in alternatives {
+                    for_each_mut(&mut alternative.steps, change);
+                }
+            }
+            Action::Speak(_) | Action::Pause(_) => {}
         }
     }
 }
@@ -75,11 +200,10 @@ pub enum StreamEnd {
     After(Duration),
 }
 
-/// The names of the steps, pauses left out.
-pub(in crate::scenario) fn names<A>(steps: &[Step<A>]) -> Vec<&str> {
-    steps
-        .iter()
-        .filter(|step| step.spoken().is_some())
-        .map(|step| step.name.as_str())
+/// The steps that speak, in the order in which reports number them, each with its name and its checks.
+pub(in crate::scenario) fn measured<A>(steps: &[Step<A>]) -> Vec<(&str, &[String])> {
+    let all = all(steps, "").into_iter().map(|(_, step)| step);
+    all.filter(|step| step.spoken().is_some())
+        .map(|step| (step.name.as_str(), step.check.as_slice()))
         .collect()
 }

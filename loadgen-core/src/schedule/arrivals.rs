@@ -1,5 +1,6 @@
 //! Due times of an open model, computed by index so that nothing drifts.
 
+use super::load::exponential;
 use super::{RateStage, Spacing};
 use crate::clock::Nanos;
 
@@ -139,11 +140,6 @@ impl Arrivals {
     fn expected_total(&self) -> u64 {
         self.total.ceil() as u64
     }
-}
-
-/// A draw from the exponential distribution of mean 1.
-fn exponential(random: &mut fastrand::Rng) -> f64 {
-    -(1.0 - random.f64()).ln()
 }
 
 impl Iterator for Arrivals {

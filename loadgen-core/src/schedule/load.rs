@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::units::Rate;
+use crate::clock::nanos;
+use crate::units::{MAX_DURATION, Rate};
 
 /// The most users at a time of an open model that says nothing else.
 pub const DEFAULT_MAX_USERS: u32 = 1_000;
@@ -218,13 +219,64 @@ impl UserStage {
     }
 }
 
-/// How long a user rests between two iterations.
+/// How long a user rests on purpose: between two iterations, or in a pause within one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ThinkTime {
     /// Always this long.
     Fixed(Duration),
     /// Drawn evenly from this range.
     Between(Duration, Duration),
+    /// Drawn from a normal distribution; what would be below zero is no rest.
+    Normal {
+        /// Its mean.
+        mean: Duration,
+        /// Its standard deviation.
+        deviation: Duration,
+    },
+    /// Drawn from an exponential distribution of this mean: as between events that know nothing of each
+    /// other.
+    Exponential(Duration),
+}
+
+impl ThinkTime {
+    /// One rest.
+    #[must_use]
+    pub fn draw(self, random: &mut fastrand::Rng) -> Duration {
+        match self {
+            Self::Fixed(rest) => rest,
+            Self::Between(a, b) => {
+                let (shortest, longest) = (nanos(a.min(b)), nanos(a.max(b)));
+                Duration::from_nanos(random.u64(shortest..=longest))
+            }
+            Self::Normal { mean, deviation } => {
+                let drawn = mean.as_secs_f64() + deviation.as_secs_f64() * normal(random);
+                within_bounds(drawn)
+            }
+            Self::Exponential(mean) => within_bounds(mean.as_secs_f64() * exponential(random)),
+        }
+    }
+}
+
+impl From<Duration> for ThinkTime {
+    fn from(rest: Duration) -> Self {
+        Self::Fixed(rest)
+    }
+}
+
+fn within_bounds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(MAX_DURATION)
+}
+
+/// A draw from the exponential distribution of mean 1.
+pub(super) fn exponential(random: &mut fastrand::Rng) -> f64 {
+    -(1.0 - random.f64()).ln()
+}
+
+/// A draw from the normal distribution of mean 0 and deviation 1 (Box and Muller).
+fn normal(random: &mut fastrand::Rng) -> f64 {
+    let radius = (2.0 * exponential(random)).sqrt();
+    radius * (std::f64::consts::TAU * random.f64()).cos()
 }
 
 /// An open load model: [`Load::open`] makes one.

@@ -29,6 +29,7 @@ pub struct Iteration<'a> {
     observer: &'a dyn Observer,
     user: UserId,
     number: u64,
+    arrival: Option<u64>,
     single_step: bool,
     times: Times,
     pausing: Cell<bool>,
@@ -64,6 +65,9 @@ pub struct IterationSeed<'a> {
     pub user: UserId,
     /// The iteration's number among its user's, from 0.
     pub number: u64,
+    /// The number of its arrival among all of the scenario, from 0, warm-up included; only an open
+    /// model has arrivals.
+    pub arrival: Option<u64>,
     /// When it was due.
     pub due: Nanos,
     /// When it actually started.
@@ -84,6 +88,7 @@ impl<'a> IterationSeed<'a> {
             observer,
             user: UserId(0),
             number: 0,
+            arrival: None,
             due: now,
             start: now,
             queue_wait: 0,
@@ -101,6 +106,7 @@ impl<'a> Iteration<'a> {
             observer: seed.observer,
             user: seed.user,
             number: seed.number,
+            arrival: seed.arrival,
             single_step: seed.single_step,
             times: Times::new(seed.due, seed.start, seed.queue_wait),
             pausing: Cell::new(false),
@@ -121,6 +127,13 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The number of its arrival among all of the scenario, from 0, warm-up included; `None` in a closed
+    /// model, which has no arrivals.
+    #[must_use]
+    pub fn arrival(&self) -> Option<u64> {
+        self.arrival
     }
 
     /// When it actually started, in nanoseconds since the run's epoch.

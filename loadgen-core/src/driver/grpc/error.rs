@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::metadata::MetadataError;
+use crate::driver::mistake::{Mistake, lines};
 use crate::driver::transport::endpoints::EndpointError;
 
 /// Why a gRPC scenario cannot be run.
@@ -58,12 +59,9 @@ pub enum DriverError {
         /// The described method with the name most like it, if any is like it.
         nearest: Option<String>,
     },
-    /// Messages do not fit their types.
-    #[error("{}", lines(mistakes))]
-    Message {
-        /// Everything that is wrong with them.
-        mistakes: Vec<Mistake>,
-    },
+    /// Messages do not fit their types, or expressions and test data are wrong.
+    #[error("{}", lines(.0))]
+    Mistakes(Vec<Mistake>),
     /// A piece of metadata cannot be sent.
     #[error("{path}: {problem}")]
     Metadata {
@@ -80,30 +78,10 @@ pub enum DriverError {
     System(#[from] std::io::Error),
 }
 
-/// What is wrong at a place in a message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {problem}")]
-#[non_exhaustive]
-pub struct Mistake {
-    /// The field's place in the scenario: `steps[0].grpc.message.name`.
-    pub path: String,
-    /// What is wrong there, and what was expected.
-    pub problem: String,
-}
-
-impl Mistake {
-    pub(super) fn new(path: &str, problem: String) -> Self {
-        Self {
-            path: path.to_owned(),
-            problem,
-        }
+impl From<Vec<Mistake>> for DriverError {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        Self::Mistakes(mistakes)
     }
-}
-
-/// One on each line; lines after the first stand in as much as lists of problems do.
-fn lines(mistakes: &[Mistake]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    lines.join("\n  ")
 }
 
 fn perhaps(nearest: Option<&str>) -> String {

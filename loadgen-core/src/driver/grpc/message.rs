@@ -13,8 +13,8 @@ use prost_reflect::{
 };
 use serde_json::Value;
 
-use super::error::Mistake;
 use super::scalar::{expected, kind_of, map_key, one_of, scalar, word};
+use crate::driver::mistake::Mistake;
 use crate::nearest::nearest;
 use crate::scenario::join;
 

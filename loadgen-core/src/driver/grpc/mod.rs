@@ -40,13 +40,13 @@ use std::sync::Arc;
 use self::call::{Call, Kind};
 use self::prepare::Prepared;
 use crate::driver::http2::{self, Place, Pool};
-use crate::driver::steps::{Execute, Session};
+use crate::driver::steps::{Execute, Lives, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
-pub use self::error::{DriverError, Mistake};
+pub use self::error::DriverError;
 pub use self::metadata::MetadataError;
 
 /// What gRPC is spoken over.
@@ -91,11 +91,25 @@ impl GrpcFactory {
         prepare::check(scenario, plan)
     }
 
+    /// How many iterations may start before the scenario's test data run out; `None` where they do not,
+    /// or where that ends nothing.
+    #[must_use]
+    pub fn most_iterations(&self) -> Option<u64> {
+        self.prepared.life.most_iterations()
+    }
+
+    /// What of the environment its expressions use: no output may carry it on.
+    #[must_use]
+    pub fn secrets(&self) -> &[String] {
+        self.prepared.life.secrets()
+    }
+
     /// The workload of one worker. Its futures must run on a local runtime.
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
             pool: Pool::new(&self.prepared.wanted, context),
+            lives: Lives::new(context, self.prepared.timeout),
             prepared: Arc::clone(&self.prepared),
         }
     }
@@ -105,6 +119,7 @@ impl GrpcFactory {
 pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
     pool: Pool,
+    lives: Lives,
 }
 
 impl fmt::Debug for GrpcWorkload {
@@ -121,12 +136,22 @@ impl Workload for GrpcWorkload {
     type Session = Session<()>;
 
     async fn prepare(&self) -> Result<(), PrepareError> {
-        self.pool.open().await
+        self.pool.open().await?;
+        let life = &self.prepared.life;
+        if life.has_setup() {
+            self.lives.set_up(life, &self.calls(), ()).await?;
+        }
+        Ok(())
     }
 
-    async fn open(&self, _: UserId) -> Result<Session<()>, Failure> {
+    async fn open(&self, user: UserId) -> Result<Session<()>, Failure> {
         self.pool.ensure_kept();
-        Ok(Session::new(()))
+        let life = &self.prepared.life;
+        let mut session = self.lives.session(life, user, ());
+        if life.has_begin() {
+            self.lives.begin(life, &self.calls(), &mut session).await?;
+        }
+        Ok(session)
     }
 
     fn levels(&self) -> Levels {
@@ -137,7 +162,22 @@ impl Workload for GrpcWorkload {
         let place = self.pool.place_for_next_iteration();
         iteration.goes_to(place.target);
         let calls = CallsOn(place);
-        self.prepared.steps.walk(&calls, session, iteration).await
+        let life = &self.prepared.life;
+        self.lives.iterate(life, &calls, session, iteration).await
+    }
+
+    async fn close(&self, mut session: Session<()>) {
+        let life = &self.prepared.life;
+        if life.has_end() {
+            self.lives.end(life, &self.calls(), &mut session).await;
+        }
+    }
+}
+
+impl GrpcWorkload {
+    /// The calls of what is no iteration.
+    fn calls(&self) -> CallsOn<'_> {
+        CallsOn(self.pool.place_for_next_iteration())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -12,23 +13,25 @@ use serde_json::Value;
 
 use super::call::{Call, Kind, Messages, Shape, StreamCall, Target, metadata as metadata_of};
 use super::descriptor::{Catalogue, Found};
-use super::error::{DriverError, Mistake};
+use super::error::DriverError;
 use super::metadata::headers;
 use super::reflection::{self, Reflected};
 use super::unary::UnaryCall;
 use super::{HTTP2, framing, message};
 use crate::driver::http2::Wanted;
-use crate::driver::steps::Steps;
+use crate::driver::mistake::Mistake;
+use crate::driver::steps::{At, Life, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::nearest::nearest;
-use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan};
+use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) wanted: Wanted,
-    pub(super) steps: Steps<Call>,
+    pub(super) timeout: Duration,
+    pub(super) life: Life<Call>,
 }
 
 impl Prepared {
@@ -36,15 +39,13 @@ impl Prepared {
         let endpoints = endpoints::of(scenario, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue)?;
-        let mut mistakes = Vec::new();
-        let steps = Steps::prepare(&plan.steps, |call, index, _| {
-            let path = format!("steps[{index}].grpc");
+        let life = Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
+            let path = format!("{}.grpc", at.path);
             let method = resolve(&catalogue, &reflected, call, &path)?;
-            let prepared = prepare_call(scenario, plan, call, &method, &endpoints, &path)?;
-            Ok::<_, DriverError>(prepared.map_err(|wrong| mistakes.extend(wrong)).ok())
+            ready(scenario, plan, call, &method, &endpoints, at, &path)
         })?;
-        told(mistakes)?;
         Ok(Self {
+            timeout: scenario.timeout,
             wanted: Wanted {
                 endpoints,
                 connections: plan.connections,
@@ -52,9 +53,37 @@ impl Prepared {
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
             },
-            steps,
+            life,
         })
     }
+}
+
+/// A plan's steps, by when they are done.
+fn parts(plan: &GrpcPlan) -> Parts<'_, GrpcCall> {
+    Parts {
+        setup: &plan.setup,
+        begin: &plan.begin,
+        steps: &plan.steps,
+        end: &plan.end,
+    }
+}
+
+/// A call that is ready, as far as nothing is wrong with it.
+fn ready(
+    scenario: &ScenarioPlan,
+    plan: &GrpcPlan,
+    call: &GrpcCall,
+    method: &MethodDescriptor,
+    endpoints: &[Endpoint],
+    at: &At<'_>,
+    path: &str,
+) -> Result<Ready<Call>, DriverError> {
+    let prepared = prepare_call(scenario, plan, call, method, endpoints, path)?;
+    let action = prepared.map_err(|wrong| wrong.into_iter().for_each(|it| at.lexicon.add(it)));
+    Ok(Ready {
+        action: action.ok(),
+        reply: Vec::new(),
+    })
 }
 
 /// Checks a scenario without its server. Returns the methods that only the server can tell of.
@@ -62,37 +91,25 @@ pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<Stri
     let endpoints = endpoints::check(scenario, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
     let mut left_to_server: Vec<String> = Vec::new();
-    let mut mistakes = Vec::new();
-    for (index, step) in plan.steps.iter().enumerate() {
-        let Some(call) = step.spoken() else {
-            continue;
-        };
-        let path = format!("steps[{index}].grpc");
+    Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
+        let path = format!("{}.grpc", at.path);
         let unknown = split(&call.method).filter(|(service, method)| {
             matches!(catalogue.find(service, method), Found::NoSuchService)
         });
-        if unknown.is_some() {
-            call_headers(scenario, plan, call, &path)?;
-            if !left_to_server.contains(&call.method) {
-                left_to_server.push(call.method.clone());
-            }
-        } else {
+        if unknown.is_none() {
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
-            let prepared = prepare_call(scenario, plan, call, &method, &endpoints, &path)?;
-            mistakes.extend(prepared.err().into_iter().flatten());
+            return ready(scenario, plan, call, &method, &endpoints, at, &path);
         }
-    }
-    told(mistakes)?;
+        call_headers(scenario, plan, call, &path)?;
+        if !left_to_server.contains(&call.method) {
+            left_to_server.push(call.method.clone());
+        }
+        Ok::<_, DriverError>(Ready {
+            action: None,
+            reply: Vec::new(),
+        })
+    })?;
     Ok(left_to_server)
-}
-
-/// Mistakes in messages, those of all steps together.
-fn told(mistakes: Vec<Mistake>) -> Result<(), DriverError> {
-    if mistakes.is_empty() {
-        Ok(())
-    } else {
-        Err(DriverError::Message { mistakes })
-    }
 }
 
 fn uri(endpoint: &Endpoint, path: &str) -> Option<Uri> {
@@ -121,10 +138,11 @@ fn ask_server(
     endpoints: &[Endpoint],
     catalogue: &mut Catalogue,
 ) -> Result<Asked, DriverError> {
-    let unknown: BTreeSet<String> = plan
-        .steps
-        .iter()
-        .filter_map(|step| split(&step.spoken()?.method))
+    let parts = [&plan.setup, &plan.begin, &plan.steps, &plan.end];
+    let unknown: BTreeSet<String> = parts
+        .into_iter()
+        .flat_map(|steps| all_steps(steps, ""))
+        .filter_map(|(_, step)| split(&step.spoken()?.method))
         .filter(|(service, method)| matches!(catalogue.find(service, method), Found::NoSuchService))
         .map(|(service, _)| service.to_owned())
         .collect();

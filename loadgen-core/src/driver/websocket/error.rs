@@ -1,5 +1,6 @@
 //! Why a WebSocket scenario cannot be run, found before the run.
 
+use crate::driver::mistake::{Mistake, lines};
 use crate::driver::sources::SourceError;
 use crate::driver::transport::endpoints::EndpointError;
 
@@ -10,6 +11,9 @@ pub enum DriverError {
     /// Its targets cannot be connected to at all.
     #[error("{0}")]
     Endpoint(#[from] EndpointError),
+    /// Expressions or test data are wrong.
+    #[error("{}", lines(.0))]
+    Mistakes(Vec<Mistake>),
     /// The request that opens a connection cannot be written.
     #[error("the upgrade request for `{path}` cannot be sent: {problem}")]
     Request {
@@ -43,4 +47,10 @@ pub enum DriverError {
         /// The step's place in the scenario: `steps[0].websocket.reply.equals`.
         path: String,
     },
+}
+
+impl From<Vec<Mistake>> for DriverError {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        Self::Mistakes(mistakes)
+    }
 }

@@ -19,9 +19,8 @@ use super::pool::Pool;
 use super::prepare::Prepared;
 use super::unfinished::Unfinished;
 use super::watch::{Watch, Watched};
-use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
-use crate::driver::steps::Session;
+use crate::driver::steps::Lives;
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::replay::Replay;
 use crate::driver::transport::traffic::Traffic;
@@ -65,19 +64,12 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
     let seen = Rc::new(Seen::default());
     let clock = Clock::start();
     let stamps = Rc::new(StampClock::new(clock));
-    let pool = Pool::new(
-        prepared,
-        &WorkerContext {
-            worker: 0,
-            workers: 1,
-            users: 1,
-            seed: 0,
-            clock,
-            stamps: Rc::clone(&stamps),
-            alarms: Alarms::new(clock),
-            observer: Rc::clone(&seen) as Rc<dyn Observer>,
-        },
-    );
+    let context = WorkerContext {
+        stamps: Rc::clone(&stamps),
+        ..WorkerContext::new(clock, Rc::clone(&seen) as Rc<dyn Observer>)
+    };
+    let pool = Pool::new(prepared, &context);
+    let lives = Lives::new(&context, prepared.timeout);
     let place = Rc::new(Place::new(&pool, UserId(0), 0));
     let traffic = Rc::new(Traffic::new(&stamps));
     let socket = WebSocketStream::from_raw_socket(
@@ -98,16 +90,18 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         observer: &*seen,
         user: UserId(0),
         number: 0,
+        arrival: None,
         due: 0,
         start: 0,
         queue_wait: 0,
         single_step: true,
     });
-    let mut session = Session::new(UserConnections {
+    let own = UserConnections {
         places: [place].into(),
-    });
+    };
+    let mut session = lives.session(&prepared.life, UserId(0), own);
     let outcome = {
-        let mut running = pin!(prepared.steps.walk(&pool, &mut session, &iteration));
+        let mut running = pin!(lives.iterate(&prepared.life, &pool, &mut session, &iteration));
         let mut polls = 0;
         poll_fn(|cx| {
             while polls < MOST_POLLS {

@@ -41,7 +41,7 @@ use self::connection::Connection;
 use self::place::Place;
 use self::pool::Pool;
 use self::prepare::{Exchange, Prepared};
-use crate::driver::steps::{Execute, Session};
+use crate::driver::steps::{Execute, Lives, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan, WebsocketPlan};
@@ -81,11 +81,25 @@ impl WebsocketFactory {
         Prepared::check(scenario, plan)
     }
 
+    /// How many iterations may start before the scenario's test data run out; `None` where they do not,
+    /// or where that ends nothing.
+    #[must_use]
+    pub fn most_iterations(&self) -> Option<u64> {
+        self.prepared.life.most_iterations()
+    }
+
+    /// What of the environment its expressions use: no output may carry it on.
+    #[must_use]
+    pub fn secrets(&self) -> &[String] {
+        self.prepared.life.secrets()
+    }
+
     /// The workload of one worker. Its futures must run on a local runtime.
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> WebsocketWorkload {
         WebsocketWorkload {
             pool: Pool::new(&self.prepared, context),
+            lives: Lives::new(context, self.prepared.timeout),
         }
     }
 }
@@ -93,6 +107,7 @@ impl WebsocketFactory {
 /// A scenario's exchanges, for one worker's users.
 pub struct WebsocketWorkload {
     pool: Rc<Pool>,
+    lives: Lives,
 }
 
 impl fmt::Debug for WebsocketWorkload {
@@ -120,7 +135,17 @@ impl Workload for WebsocketWorkload {
     type Session = Session<UserConnections>;
 
     async fn prepare(&self) -> Result<(), PrepareError> {
-        self.pool.probe().await
+        self.pool.probe().await?;
+        let life = &self.pool.prepared.life;
+        if !life.has_setup() {
+            return Ok(());
+        }
+        let places = Box::pin(place::places_of(&self.pool, UserId(0), false)).await;
+        let own = UserConnections { places };
+        if let Some(own) = self.lives.set_up(life, &self.pool, own).await? {
+            self.pool.close_all(own.take_open()).await;
+        }
+        Ok(())
     }
 
     /// Opens the user's connections, where it keeps them. One that cannot be opened is tried again
@@ -128,7 +153,15 @@ impl Workload for WebsocketWorkload {
     async fn open(&self, user: UserId) -> Result<Self::Session, Failure> {
         let is_kept = self.pool.prepared.connection_per == ConnectionPer::User;
         let places = Box::pin(place::places_of(&self.pool, user, is_kept)).await;
-        Ok(Session::new(UserConnections { places }))
+        let life = &self.pool.prepared.life;
+        let mut session = self.lives.session(life, user, UserConnections { places });
+        if life.has_begin()
+            && let Err(failure) = self.lives.begin(life, &self.pool, &mut session).await
+        {
+            self.pool.close_all(session.own.take_open()).await;
+            return Err(failure);
+        }
+        Ok(session)
     }
 
     fn levels(&self) -> Levels {
@@ -144,7 +177,11 @@ impl Workload for WebsocketWorkload {
                 self.pool.say_good_bye(connection);
             }
         }
-        let outcome = prepared.steps.walk(&self.pool, session, iteration).await;
+        let life = &prepared.life;
+        let outcome = self
+            .lives
+            .iterate(life, &self.pool, session, iteration)
+            .await;
         if !is_kept {
             // The good-bye is no part of what was asked for.
             iteration.conclude(outcome);
@@ -154,7 +191,11 @@ impl Workload for WebsocketWorkload {
         outcome
     }
 
-    async fn close(&self, session: Self::Session) {
+    async fn close(&self, mut session: Self::Session) {
+        let life = &self.pool.prepared.life;
+        if life.has_end() {
+            self.lives.end(life, &self.pool, &mut session).await;
+        }
         self.pool.close_all(session.own.take_open()).await;
         self.pool.lingering.over().await;
     }

@@ -16,7 +16,7 @@ use super::message::Outgoing;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::sources;
-use crate::driver::steps::Steps;
+use crate::driver::steps::{Life, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::scenario::{
@@ -30,7 +30,8 @@ pub(super) struct Prepared {
     pub(super) endpoints: Vec<Endpoint>,
     /// The connections that each user has.
     pub(super) paths: Vec<PathPlan>,
-    pub(super) steps: Steps<Exchange>,
+    pub(super) life: Life<Exchange>,
+    pub(super) timeout: Duration,
     pub(super) connection_per: ConnectionPer,
     pub(super) connect_timeout: Duration,
     pub(super) connect_cap: Option<Cap>,
@@ -174,7 +175,13 @@ impl Prepared {
         let subprotocols = plan.subprotocols.join(", ");
         let mut paths: Vec<PathPlan> = Vec::new();
         let mut has_order: Vec<bool> = Vec::new();
-        let steps = Steps::prepare(&plan.steps, |exchange, index, step| {
+        let parts = Parts {
+            setup: &plan.setup,
+            begin: &plan.begin,
+            steps: &plan.steps,
+            end: &plan.end,
+        };
+        let life = Life::prepare(scenario, &parts, |exchange: &WebsocketExchange, at| {
             let path = paths.iter().position(|known| known.path == exchange.path);
             let path = match path {
                 Some(path) => path,
@@ -182,7 +189,7 @@ impl Prepared {
                     paths.push(PathPlan {
                         requests: requests(plan, &endpoints, &exchange.path, &subprotocols)?,
                         path: exchange.path.clone(),
-                        step,
+                        step: at.number,
                         listens: false,
                         tolerates: false,
                         greeting: 0,
@@ -194,12 +201,15 @@ impl Prepared {
                     paths.len() - 1
                 }
             };
-            let prepared = prepare(exchange, index, path)?;
+            let prepared = prepare(exchange, at.path, path)?;
             paths[path].add(exchange, &prepared);
             has_order.resize(paths.len(), false);
             paths[path].tolerates |= matches!(prepared.expect, Expect::Nothing);
             has_order[path] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
-            Ok::<_, DriverError>(Some(prepared))
+            Ok::<_, DriverError>(Ready {
+                action: Some(prepared),
+                reply: Vec::new(),
+            })
         })?;
         for (path, has_order) in paths.iter_mut().zip(has_order) {
             // An answer that nobody waits for would be taken for one that somebody does.
@@ -208,7 +218,8 @@ impl Prepared {
         Ok(Self {
             endpoints,
             paths,
-            steps,
+            life,
+            timeout: scenario.timeout,
             connection_per: plan.connection_per,
             max_message: scenario.max_message,
             unfinished: AllUnfinished::new(scenario.max_message),
@@ -219,11 +230,7 @@ impl Prepared {
     }
 }
 
-fn prepare(
-    exchange: &WebsocketExchange,
-    index: usize,
-    path: usize,
-) -> Result<Exchange, DriverError> {
+fn prepare(exchange: &WebsocketExchange, step: &str, path: usize) -> Result<Exchange, DriverError> {
     let mut mark = None;
     let (outgoing, expect) = match &exchange.messages {
         WebsocketMessages::Ping => (Some(Outgoing::Ping), Expect::Pong),
@@ -238,7 +245,7 @@ fn prepare(
                     match_id,
                 } => {
                     mark = Some(Mark::new(said).ok_or_else(|| DriverError::Mark {
-                        path: format!("steps[{index}].websocket.reply.equals"),
+                        path: format!("{step}.websocket.reply.equals"),
                     })?);
                     match match_id {
                         Some(field) => Expect::ById(FieldPath::new(field)),
@@ -250,7 +257,7 @@ fn prepare(
             let outgoing = match &expect {
                 Expect::ById(field) => {
                     Outgoing::numbered(payload, field).ok_or_else(|| DriverError::NoRoomForId {
-                        path: format!("steps[{index}].websocket.send.json"),
+                        path: format!("{step}.websocket.send.json"),
                         field: field.to_string(),
                     })?
                 }

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use super::raw::{
-    RawArrivals, RawBetween, RawClosed, RawLoad, RawOpen, RawOpenUsers, RawRateStage, RawThinkTime,
-    RawUserStage, RawWhenBusy,
+    RawArrivals, RawClosed, RawLoad, RawOpen, RawOpenUsers, RawRateStage, RawUserStage, RawWhenBusy,
 };
 use crate::scenario::reader::{Entry, List};
+use crate::scenario::think_time;
 use crate::scenario::value::{Bounded, PositiveSpan, Span};
-use crate::schedule::{
-    ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, WhenBusy,
-};
+use crate::schedule::{ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, WhenBusy};
 use crate::units::{Rate, ZeroOrRate};
 
 pub(in crate::scenario) fn load(load: &Load) -> RawLoad {
@@ -30,12 +28,7 @@ fn closed(model: &ClosedModel) -> RawClosed {
     let mut raw = RawClosed {
         users: Entry::Given(Bounded::of(model.users)),
         max_duration: Entry::from_option(model.max_duration.map(PositiveSpan)),
-        think_time: Entry::from_option(model.think_time.map(|think_time| match think_time {
-            ThinkTime::Fixed(duration) => RawThinkTime::Fixed(Span(duration)),
-            ThinkTime::Between(shortest, longest) => RawThinkTime::Between(RawBetween {
-                between: Entry::Given(List::of([Span(shortest), Span(longest)])),
-            }),
-        })),
+        think_time: Entry::from_option(model.think_time.map(think_time::print)),
         rate_limit: Entry::from_option(model.rate_limit),
         ..RawClosed::default()
     };

@@ -1,12 +1,7 @@
 //! What a load may say: raw types, one field list each for decoding, printing and the JSON Schema.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
-use serde_json::Value;
-
-use crate::scenario::reader::{Check, Decode, List, Place, Reader, choice, object};
+use crate::scenario::reader::{List, choice, object};
+use crate::scenario::think_time::RawThinkTime;
 use crate::scenario::value::{Iterations, PositiveSpan, Span, Users, UsersOrNone};
 use crate::units::{Rate, ZeroOrRate};
 
@@ -55,64 +50,6 @@ object! {
         "for" [required] duration: Span,
         /// Users at its end.
         "users" [required] users: UsersOrNone,
-    }
-}
-
-object! {
-    /// A range to draw from evenly.
-    RawBetween is "a think time such as \"1s\" or {\"between\": [\"0.5s\", \"2s\"]}" {
-        /// The shortest and the longest.
-        #[schemars(extend("minItems" = 2, "maxItems" = 2))]
-        "between" [required] between: List<Span>,
-    }
-}
-
-/// Always the same, or drawn from a range.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::scenario) enum RawThinkTime {
-    Fixed(Span),
-    Between(RawBetween),
-}
-
-impl Decode for RawThinkTime {
-    fn decode(reader: &Reader<'_>) -> Option<Self> {
-        match reader.value {
-            Value::String(_) => Span::decode(reader).map(Self::Fixed),
-            _ => RawBetween::decode(reader).map(Self::Between),
-        }
-    }
-}
-
-impl Check for RawThinkTime {
-    fn check(&mut self, at: &Place<'_>) -> bool {
-        match self {
-            Self::Fixed(span) => span.check(at),
-            Self::Between(between) => between.check(at),
-        }
-    }
-}
-
-impl Serialize for RawThinkTime {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Fixed(span) => span.serialize(serializer),
-            Self::Between(between) => between.serialize(serializer),
-        }
-    }
-}
-
-impl JsonSchema for RawThinkTime {
-    fn schema_name() -> Cow<'static, str> {
-        "ThinkTime".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "anyOf": [
-                generator.subschema_for::<Span>(),
-                generator.subschema_for::<RawBetween>(),
-            ]
-        })
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::raw::{
-    RawArrivals, RawClosed, RawLoad, RawOpen, RawRateStage, RawThinkTime, RawUserStage, RawWhenBusy,
+    RawArrivals, RawClosed, RawLoad, RawOpen, RawRateStage, RawUserStage, RawWhenBusy,
 };
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, List};
+use crate::scenario::think_time;
 use crate::scenario::value::MAX_ITERATIONS;
 use crate::schedule::{
-    ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime,
-    UserStage, WhenBusy,
+    ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, UserStage, WhenBusy,
 };
 use crate::units::MAX_DURATION;
 
@@ -80,7 +80,12 @@ impl Check<'_> {
         .filter_map(|(name, absent)| (!absent).then_some(name))
         .collect();
         let think_time = raw.think_time.or(Some(None), |think_time| {
-            self.think_time(think_time).map(Some)
+            think_time::validate(
+                think_time,
+                &format!("{}.think_time", self.path),
+                self.problems,
+            )
+            .map(Some)
         });
         let rate_limit = raw.rate_limit.or(None, |rate| Some(*rate));
         let max_duration = raw.max_duration.or(None, |most| Some(most.0));
@@ -158,30 +163,6 @@ impl Check<'_> {
             think_time: think_time??,
             rate_limit: rate_limit?,
         })
-    }
-
-    fn think_time(&self, raw: &RawThinkTime) -> Option<ThinkTime> {
-        match raw {
-            RawThinkTime::Fixed(span) => Some(ThinkTime::Fixed(span.0)),
-            RawThinkTime::Between(between) => {
-                let spans = between.between.given()?.all(|span| span.0)?;
-                match spans.as_slice() {
-                    [shortest, longest] if shortest <= longest => {
-                        Some(ThinkTime::Between(*shortest, *longest))
-                    }
-                    [_, _] => self.refuse(
-                        "think_time.between",
-                        "the longer one first",
-                        "the shortest and the longest",
-                    ),
-                    other => self.refuse(
-                        "think_time.between",
-                        &format!("{} durations", other.len()),
-                        "two: the shortest and the longest",
-                    ),
-                }
-            }
-        }
     }
 
     fn user_stages(&self, raw: &List<RawUserStage>) -> Option<Vec<UserStage>> {

@@ -10,6 +10,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::data::DataSource;
 use super::protocol::{Protocol, ProtocolPlan};
 use super::tls::Tls;
 use super::value::target::Target;
@@ -66,6 +67,8 @@ pub struct ScenarioPlan {
     pub tls: Option<Tls>,
     /// Free labels for reports and metrics.
     pub tags: BTreeMap<String, String>,
+    /// Test data: what `row` is in expressions.
+    pub data: Vec<DataSource>,
     /// Conditions on the results: `error_rate < 1%` where a file says nothing.
     pub thresholds: Vec<Threshold>,
     /// What it speaks, with its steps and whatever else is of that protocol only.
@@ -98,6 +101,7 @@ impl ScenarioPlan {
             authority: None,
             tls: None,
             tags: BTreeMap::new(),
+            data: Vec::new(),
             thresholds: vec![Threshold::default_error_rate()],
             protocol: protocol.into(),
         }
@@ -109,7 +113,8 @@ impl ScenarioPlan {
         self.protocol.protocol()
     }
 
-    /// The names of the steps, pauses left out: the order in which reports number them.
+    /// The names of the steps that speak, those of `begin` first, those of `end` last: the order in
+    /// which reports number them.
     pub fn step_names(&self) -> impl Iterator<Item = &str> {
         self.protocol.step_names().into_iter()
     }

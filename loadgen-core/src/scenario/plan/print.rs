@@ -2,6 +2,7 @@
 //! document keeps. It reads back as the same plan.
 
 use super::ScenarioPlan;
+use crate::scenario::data;
 use crate::scenario::load;
 use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::reader::{Entries, Entry, List};
@@ -52,6 +53,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
                     .collect(),
             )),
         },
+        data: data::print(&plan.data),
         thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),
         ..RawScenario::default()
     };

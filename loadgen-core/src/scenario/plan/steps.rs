@@ -1,101 +1,158 @@
 //! Steps and the thresholds on them: what they must have, and names that fit together.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::condition::Threshold;
 use crate::nearest::did_you_mean;
 use crate::scenario::protocol::layers::Layers;
-use crate::scenario::protocol::raw::RawStep;
-use crate::scenario::protocol::room::Room;
+use crate::scenario::protocol::raw::{RawAlternative, RawRepeat, RawScenario, RawStep};
+use crate::scenario::protocol::room::{Life, Room};
 use crate::scenario::protocol::{Protocol, one_of, spoken_in};
 use crate::scenario::reader::{Entry, List};
-use crate::scenario::step::{Step, names};
-use crate::schedule::Load;
+use crate::scenario::step::{Alternative, Step, all, measured};
+use crate::scenario::think_time;
+use crate::scenario::value::is_variable_name;
+use crate::schedule::{Load, ThinkTime};
+
+/// The parts of a life beside `steps`: the fields, and where each is in a raw scenario.
+type Part = (&'static str, fn(&RawScenario) -> &Entry<List<RawStep>>);
 
 impl Layers<'_> {
-    pub(super) fn steps<R: Room>(&self) -> Option<Vec<Step<R::Action>>> {
-        let picked = self.pick("steps", |raw| &raw.steps);
-        let list: &List<RawStep> = match picked.entry {
-            Entry::Absent => {
-                self.problems.add(
-                    &picked.path,
-                    "nothing",
-                    "steps, such as [{\"grpc\": {\"method\": \"loadgen.v1.Greeter/Hello\"}}]",
-                    None,
-                );
-                return None;
-            }
-            entry => entry.given()?,
-        };
-        let mut names = HashMap::new();
-        let mut steps = Vec::with_capacity(list.0.len());
-        let mut broken = list.0.len() != list.given().count();
-        let mut acts = broken;
-        let mut first_of: Vec<(Protocol, usize)> = Vec::new();
-        for (index, raw) in list.given() {
-            let path = format!("{}[{index}]", picked.path);
-            acts |= raw.pause.is_absent() || spoken_in(raw).next().is_some();
-            for protocol in spoken_in(raw) {
-                if !first_of.iter().any(|(it, _)| *it == protocol) {
-                    first_of.push((protocol, index));
-                }
-            }
-            let Some(step) = self.step::<R>(raw, &path) else {
-                broken = true;
-                continue;
-            };
-            if let Some(action) = step.spoken()
-                && let Some(first) = names.insert(step.name.clone(), index)
-            {
-                broken = true;
-                self.problems.add(
-                    format!("{path}.name"),
-                    format!("the name `{}`, which step {first} has too", step.name),
-                    "a name of its own for each step",
-                    raw.name.is_absent().then(|| {
-                        let (_, origin) = R::short_name(action);
-                        format!("without a `name` a step is called after {origin}")
-                    }),
-                );
-            }
-            steps.push(step);
+    /// The steps of all parts.
+    pub(super) fn life<R: Room>(&self) -> Option<Life<R::Action>> {
+        const SETUP: Part = ("setup", |raw| &raw.setup);
+        const BEGIN: Part = ("begin", |raw| &raw.begin);
+        const STEPS: Part = ("steps", |raw| &raw.steps);
+        const END: Part = ("end", |raw| &raw.end);
+
+        let main = self.pick("steps", STEPS.1);
+        if main.entry.is_absent() {
+            self.problems.add(
+                &main.path,
+                "nothing",
+                "steps, such as [{\"grpc\": {\"method\": \"loadgen.v1.Greeter/Hello\"}}]",
+                None,
+            );
         }
+        let parts = [SETUP, BEGIN, STEPS, END].map(|(field, get)| {
+            let picked = self.pick(field, get);
+            let list = picked.entry.or_else_with(|| List(Vec::new()), Clone::clone);
+            (list, picked.path)
+        });
+        let leaves: Vec<(String, &RawStep)> = parts
+            .iter()
+            .filter_map(|(list, path)| Some(RawStep::all(list.as_ref()?, path)))
+            .flatten()
+            .collect();
+        let read = |(list, path): &(Option<List<RawStep>>, String)| {
+            list.as_ref().and_then(|list| self.steps::<R>(list, path))
+        };
+        let [setup, begin, steps, end] = parts.each_ref().map(read);
+        let acts = self.does_something(main.entry, &main.path);
+        let is_one = self.one_protocol(&leaves);
+        let agree = R::agree(self, &leaves);
+        let mut life = Life {
+            setup: setup?,
+            begin: begin?,
+            steps: steps?,
+            end: end?,
+        };
+        let apart = self.named_apart::<R>(&life, parts.each_ref().map(|(_, path)| path.as_str()));
+        if main.entry.is_absent() || !acts || !is_one || !agree || !apart {
+            return None;
+        }
+        R::share(&mut life);
+        Some(life)
+    }
+
+    /// Whether there is something to do in an iteration; notes where there is not.
+    fn does_something(&self, entry: &Entry<List<RawStep>>, path: &str) -> bool {
+        let Some(list) = entry.given() else {
+            return true;
+        };
+        let all = RawStep::all(list, path);
+        let rests = |step: &RawStep| {
+            let is_group = !step.repeat.is_absent() || !step.mix.is_absent();
+            is_group || !step.pause.is_absent()
+        };
+        let is_whole = list.0.len() == list.given().count();
+        let acts = !is_whole
+            || all
+                .iter()
+                .any(|(_, step)| !rests(step) || spoken_in(step).next().is_some());
         if !acts {
             self.problems.add(
-                &picked.path,
-                match steps.is_empty() {
+                path,
+                match list.0.is_empty() {
                     true => "an empty array",
                     false => "no action but pauses",
                 },
                 format!("at least one {} step", one_of(&[])),
                 None,
             );
-            return None;
         }
-        broken |= !self.one_protocol(first_of, &picked.path);
-        broken |= !R::agree(self, list, &picked.path);
-        if broken {
-            return None;
-        }
-        R::share(&mut steps);
-        Some(steps)
+        acts
     }
 
-    /// Whether the steps speak one protocol, given in which each is spoken first. Several in one step
-    /// have been told of already.
-    fn one_protocol(&self, mut first_of: Vec<(Protocol, usize)>, path: &str) -> bool {
+    /// Whether each step that is measured has a name of its own; notes which have not. `paths` are those
+    /// of the parts.
+    fn named_apart<R: Room>(&self, life: &Life<R::Action>, paths: [&str; 4]) -> bool {
+        let mut first_of = HashMap::new();
+        let mut apart = true;
+        let parts = [&life.setup, &life.begin, &life.steps, &life.end];
+        let all = parts
+            .into_iter()
+            .zip(paths)
+            .flat_map(|(steps, path)| all(steps, path));
+        for (path, step) in all {
+            let Some(action) = step.spoken() else {
+                continue;
+            };
+            if let Some(first) = first_of.insert(step.name.as_str(), path.clone()) {
+                apart = false;
+                let (short, origin) = R::short_name(action);
+                self.problems.add(
+                    format!("{path}.name"),
+                    format!("the name `{}`, which `{first}` has too", step.name),
+                    "a name of its own for each step",
+                    (short == step.name)
+                        .then(|| format!("without a `name` a step is called after {origin}")),
+                );
+            }
+        }
+        apart
+    }
+
+    /// Whether the steps speak one protocol; notes where they do not. Several in one step have been told
+    /// of already.
+    fn one_protocol(&self, leaves: &[(String, &RawStep)]) -> bool {
+        let mut first_of: Vec<(Protocol, &str)> = Vec::new();
+        for (path, step) in leaves {
+            for protocol in spoken_in(step) {
+                if !first_of.iter().any(|(it, _)| *it == protocol) {
+                    first_of.push((protocol, path));
+                }
+            }
+        }
         first_of.sort_by_key(|(protocol, _)| *protocol);
         let (Some((_, at)), Some((last, others))) = (first_of.first(), first_of.split_last())
         else {
             return true;
         };
-        if first_of.iter().all(|(_, index)| index == at) {
+        if first_of.iter().all(|(_, path)| path == at) {
             return true;
         }
-        let told = |(protocol, index): &(Protocol, usize)| format!("`{protocol}` in step {index}");
+        let own = format!("{}.", self.own_path);
+        let told = |(protocol, path): &(Protocol, &str)| {
+            format!(
+                "`{protocol}` in `{}`",
+                path.strip_prefix(&own).unwrap_or(path)
+            )
+        };
         let others: Vec<String> = others.iter().map(told).collect();
         self.problems.add(
-            path,
+            format!("{}.steps", self.own_path),
             format!("{} and {}", others.join(", "), told(last)),
             "one protocol in a scenario",
             Some("scenarios of one file can run together".to_owned()),
@@ -103,47 +160,183 @@ impl Layers<'_> {
         false
     }
 
+    fn steps<R: Room>(&self, list: &List<RawStep>, path: &str) -> Option<Vec<Step<R::Action>>> {
+        let steps: Vec<Option<Step<R::Action>>> = list
+            .0
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| self.step::<R>(entry.given()?, &format!("{path}[{index}]")))
+            .collect();
+        steps.into_iter().collect()
+    }
+
     fn step<R: Room>(&self, raw: &RawStep, path: &str) -> Option<Step<R::Action>> {
         let spoken = spoken_in(raw).map(Protocol::as_str);
-        let pause = (!raw.pause.is_absent()).then_some("pause");
-        let given: Vec<&str> = spoken.chain(pause).collect();
-        let action = match given.as_slice() {
+        let others = [
+            ("pause", raw.pause.is_absent()),
+            ("repeat", raw.repeat.is_absent()),
+            ("mix", raw.mix.is_absent()),
+        ];
+        let others = others
+            .into_iter()
+            .filter_map(|(word, is_absent)| (!is_absent).then_some(word));
+        let given: Vec<&str> = spoken.chain(others).collect();
+        let step = match given.as_slice() {
             [] => {
                 // What it has instead has been named already.
                 if !self.problems.any_below(path) {
-                    let expected = format!("one action: {}", one_of(&["pause"]));
+                    let expected = format!("one action: {}", one_of(&["pause", "repeat", "mix"]));
                     self.problems.add(path, "no action", expected, None);
                 }
                 return None;
             }
-            ["pause"] => {
-                if !raw.name.is_absent() {
-                    self.problems.add(
-                        format!("{path}.name"),
-                        "a name for a pause",
-                        "none",
-                        Some("a pause has no series of its own".to_owned()),
-                    );
-                    return None;
-                }
-                return Some(Step::pause(raw.pause.given()?.0));
+            ["pause"] => self.unmeasured(raw, path, "a pause", self.pause(raw, path)),
+            ["repeat"] => {
+                let repeat = raw.repeat.given();
+                let repeat = repeat.and_then(|repeat| self.repeat::<R>(repeat, path));
+                self.unmeasured(raw, path, "a `repeat`", repeat)
             }
-            [_] => R::action(self, raw, path),
+            ["mix"] => {
+                let mix = raw.mix.given();
+                let mix = mix.and_then(|mix| self.mix::<R>(mix, path));
+                self.unmeasured(raw, path, "a `mix`", mix)
+            }
+            [_] => {
+                let name = raw.name.or(None, |name| Some(name.0.clone()));
+                let action = R::action(self, raw, path)?;
+                let name = name?.unwrap_or_else(|| R::short_name(&action).0);
+                Some(Step::new(name, action))
+            }
             several => {
                 let found = format!("`{}` together", several.join("`, `"));
                 self.problems.add(path, found, "one action", None);
                 return None;
             }
         };
-        let name = raw.name.or(None, |name| Some(name.0.clone()))?;
-        let action = action?;
-        let name = name.unwrap_or_else(|| R::short_name(&action).0);
-        Some(Step::new(name, action))
+        let save = raw.save.or(Some(Vec::new()), |entries| {
+            let saved: Vec<Option<_>> = entries
+                .0
+                .iter()
+                .map(|(name, entry)| {
+                    self.variable(name, &format!("{path}.save"))?;
+                    Some((name.clone(), entry.given()?.0.clone()))
+                })
+                .collect();
+            saved.into_iter().collect()
+        });
+        let check = raw
+            .check
+            .or(Some(Vec::new()), |list| list.all(|it| it.0.clone()));
+        Some(Step {
+            when: raw.when.or(None, |when| Some(when.0.clone()))?,
+            save: save??,
+            check: check??,
+            ..step?
+        })
+    }
+
+    /// Whether a name may be used in expressions; notes where it may not.
+    fn variable(&self, name: &str, path: &str) -> Option<()> {
+        if is_variable_name(name) {
+            return Some(());
+        }
+        let shown: String = name.chars().take(60).collect();
+        self.problems.add(
+            path,
+            format!("the name {shown:?}"),
+            "a name of 1 to 100 letters, digits and `_` that does not begin with a digit",
+            Some("expressions use it: `saved.NAME`".to_owned()),
+        );
+        None
+    }
+
+    /// A step that has no series of its own and no reply.
+    fn unmeasured<A>(
+        &self,
+        raw: &RawStep,
+        path: &str,
+        what: &str,
+        step: Option<Step<A>>,
+    ) -> Option<Step<A>> {
+        let mut is_right = true;
+        let mut refuse = |field: &str, is_absent: bool, found: &str, help: &str| {
+            if !is_absent {
+                is_right = false;
+                self.problems.add(
+                    format!("{path}.{field}"),
+                    format!("{found} {what}"),
+                    "none",
+                    Some(format!("{what} has no {help}")),
+                );
+            }
+        };
+        let series = "series of its own";
+        refuse("name", raw.name.is_absent(), "a name for", series);
+        refuse(
+            "save",
+            raw.save.is_absent(),
+            "something to save in",
+            "reply",
+        );
+        refuse("check", raw.check.is_absent(), "a check in", "reply");
+        step.filter(|_| is_right)
+    }
+
+    fn pause<A>(&self, raw: &RawStep, path: &str) -> Option<Step<A>> {
+        let path = format!("{path}.pause");
+        let rest = think_time::validate(raw.pause.given()?, &path, self.problems)?;
+        if rest == ThinkTime::Fixed(Duration::ZERO) {
+            let expected = "a duration above zero";
+            self.problems.add(path, "\"0s\"", expected, None);
+            return None;
+        }
+        Some(Step::pause(rest))
+    }
+
+    fn repeat<R: Room>(&self, raw: &RawRepeat, path: &str) -> Option<Step<R::Action>> {
+        let steps = self.group::<R>(&raw.steps, &format!("{path}.repeat.steps"));
+        Some(Step::repeat(raw.times.given()?.small(), steps?))
+    }
+
+    fn mix<R: Room>(&self, list: &List<RawAlternative>, path: &str) -> Option<Step<R::Action>> {
+        if list.0.is_empty() {
+            let path = format!("{path}.mix");
+            let expected = "at least one alternative";
+            self.problems.add(path, "an empty array", expected, None);
+            return None;
+        }
+        let alternatives: Vec<Option<Alternative<R::Action>>> = list
+            .0
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| {
+                let raw = entry.given()?;
+                let steps = self.group::<R>(&raw.steps, &format!("{path}.mix[{index}].steps"));
+                Some(Alternative::new(raw.weight.or(1, |it| it.small())?, steps?))
+            })
+            .collect();
+        let alternatives: Option<Vec<_>> = alternatives.into_iter().collect();
+        Some(Step::mix(alternatives?))
+    }
+
+    /// The steps of a group, of which there is one at least.
+    fn group<R: Room>(
+        &self,
+        steps: &Entry<List<RawStep>>,
+        path: &str,
+    ) -> Option<Vec<Step<R::Action>>> {
+        let list = steps.given()?;
+        if list.0.is_empty() {
+            let expected = "at least one step";
+            self.problems.add(path, "an empty array", expected, None);
+            return None;
+        }
+        self.steps::<R>(list, path)
     }
 
     pub(super) fn thresholds<A>(
         &self,
-        steps: Option<&[Step<A>]>,
+        life: Option<&Life<A>>,
         load: Option<&Load>,
     ) -> Option<Vec<Threshold>> {
         let picked = self.pick("thresholds", |raw| &raw.thresholds);
@@ -153,8 +346,10 @@ impl Layers<'_> {
         };
         for (index, threshold) in list.given() {
             let path = format!("{}[{index}]", picked.path);
-            if let (Some(name), Some(steps)) = (threshold.step(), steps) {
-                let names = names(steps);
+            if let (Some(name), Some(life)) = (threshold.step(), life) {
+                let parts = [&life.begin, &life.steps, &life.end];
+                let all = parts.into_iter().flat_map(|steps| measured(steps));
+                let names: Vec<&str> = all.map(|(name, _)| name).collect();
                 if !names.contains(&name) {
                     let help = did_you_mean(name, names.iter().copied())
                         .unwrap_or_else(|| format!("the steps are {}", names.join(", ")));

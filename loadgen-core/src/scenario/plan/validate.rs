@@ -10,6 +10,7 @@ use crate::scenario::protocol::room::Room;
 use crate::scenario::protocol::unclear::Unclear;
 use crate::scenario::protocol::{Protocol, ProtocolPlan, in_each_room};
 use crate::scenario::reader::Entry;
+use crate::scenario::step::all;
 use crate::scenario::tls::{RawTls, Tls};
 use crate::scenario::value::target::Target;
 use crate::schedule::Load;
@@ -40,8 +41,9 @@ impl Layers<'_> {
         let description = self.pick("description", |raw| &raw.description);
         let foreign = R::SPOKEN.is_some_and(|words| self.has_foreign_fields(words));
         let load = self.load();
-        let steps = self.steps::<R>();
-        let thresholds = self.thresholds(steps.as_deref(), load.as_ref());
+        let life = self.life::<R>();
+        let thresholds = self.thresholds(life.as_ref(), load.as_ref());
+        let data = self.data();
         let tls = self.tls();
         let targets = self.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
         let fields = R::fields(self);
@@ -78,10 +80,10 @@ impl Layers<'_> {
             .pick("late_after", |raw| &raw.late_after)
             .entry
             .or(defaults::LATE_AFTER, |span| span.0);
-        let fits = match (&steps, timeout) {
-            (Some(steps), Some(timeout)) => {
+        let fits = match (&life, timeout) {
+            (Some(life), Some(timeout)) => {
                 let path = self.pick("steps", |raw| &raw.steps).path;
-                R::fit(self, steps, timeout, &path)
+                R::fit(self, &all(&life.steps, &path), timeout)
             }
             _ => true,
         };
@@ -103,8 +105,9 @@ impl Layers<'_> {
             authority: authority?,
             tls: tls?,
             tags: tags?,
+            data: data?,
             thresholds: thresholds?,
-            protocol: fields?.with_steps(steps?).into(),
+            protocol: fields?.with_steps(life?).into(),
         })
     }
 

@@ -19,7 +19,7 @@ use self::layers::Layers;
 use self::raw::{RawScenario, RawStep};
 use self::room::Words;
 use super::reader::Fields;
-use super::step::{Step, names};
+use super::step::{all, measured};
 use super::value::Source;
 
 pub use self::grpc::plan::{GrpcCall, GrpcPlan};
@@ -124,17 +124,31 @@ impl ProtocolPlan {
         }
     }
 
-    /// The names of the steps, pauses left out: the order in which reports number them.
+    /// The names of the steps that speak, those of `begin` first, those of `end` last: the order in
+    /// which reports number them.
     #[must_use]
     pub fn step_names(&self) -> Vec<&str> {
-        with_room!(self, |plan| names(&plan.steps))
+        let all = self.measured().into_iter().flatten();
+        all.map(|(name, _)| name).collect()
+    }
+
+    /// The steps that speak, in the order in which reports number them: those that begin a user's life,
+    /// those of its iterations, those that end it. Each with its name and its checks.
+    pub(crate) fn measured(&self) -> [Vec<(&str, &[String])>; 3] {
+        with_room!(self, |plan| [
+            measured(&plan.begin),
+            measured(&plan.steps),
+            measured(&plan.end),
+        ])
     }
 
     /// The values that are sent beside messages, which may stand elsewhere.
     pub(crate) fn sources(&self) -> Vec<&Source> {
         let values = match self {
             Self::Grpc(plan) => {
-                let calls = plan.steps.iter().filter_map(Step::spoken);
+                let parts = [&plan.setup, &plan.begin, &plan.steps, &plan.end];
+                let steps = parts.into_iter().flat_map(|steps| all(steps, ""));
+                let calls = steps.filter_map(|(_, step)| step.spoken());
                 let own = calls.flat_map(|call| &call.metadata);
                 plan.metadata.iter().chain(own).collect()
             }
@@ -163,9 +177,10 @@ impl Layers<'_> {
     /// What the steps speak; `None` when they speak nothing, or not one protocol.
     pub(in crate::scenario) fn protocol(&self) -> Option<Protocol> {
         let steps = self.pick("steps", |raw| &raw.steps).entry.given()?;
+        let steps = RawStep::all(steps, "");
         let mut spoken = Protocol::all().filter(|protocol| {
             let is_spoken = protocol.words().is_spoken;
-            steps.given().any(|(_, step)| is_spoken(step))
+            steps.iter().any(|(_, step)| is_spoken(step))
         });
         match (spoken.next(), spoken.next()) {
             (only, None) => only,

@@ -5,13 +5,15 @@ use super::grpc::raw::RawGrpc;
 use super::websocket::raw::{RawConnectionPer, RawWebsocket};
 use super::websocket::value::Subprotocol;
 use crate::condition::Threshold;
+use crate::scenario::data::RawData;
 use crate::scenario::load::RawLoad;
 use crate::scenario::reader::{Entries, Entry, List, object};
 use crate::scenario::step::{Action, Step};
+use crate::scenario::think_time::{self, RawThinkTime};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
-    Authority, Connections, FilePath, MaxMessage, PositiveSpan, RawSource, ScenarioName, Span,
-    StepName, Streams, TagValue, TargetText,
+    Authority, Bounded, Connections, ExpressionText, FilePath, MaxMessage, PositiveSpan, RawSource,
+    ScenarioName, Span, StepName, Streams, TagValue, TargetText, Times, Weight,
 };
 use crate::units::Rate;
 
@@ -70,15 +72,24 @@ object! {
         /// `.proto` files that describe the services (gRPC), relative to this file; a folder is a
         /// root for imports.
         "protos" protos: List<FilePath>,
+        /// Test data: by name, files whose rows are used as `{{ row.NAME }}`.
+        "data" data: Entries<RawData>,
+        /// What is done once before the load; what it saves is `setup.NAME` for all users.
+        "setup" setup: List<RawStep>,
+        /// What each user does first, such as logging in; measured apart from `steps`.
+        "begin" begin: List<RawStep>,
         /// What one iteration does.
         "steps" steps: List<RawStep>,
+        /// What each user does last, such as logging out; measured apart from `steps`.
+        "end" end: List<RawStep>,
         /// Conditions on the results; `error_rate < 1%` unless given.
         "thresholds" thresholds: List<Threshold>,
     }
     hints {
         "subprotocol" => "subprotocols are a list: `subprotocols`",
         "path" => "a path belongs to a step: `websocket.path`",
-        "data" => "data files come with a later version",
+        "mix" => "a mix is a step: `\"steps\": [{ \"mix\": [...] }]`",
+        "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
@@ -91,6 +102,8 @@ object! {
         { "required": ["grpc"] },
         { "required": ["websocket"] },
         { "required": ["pause"] },
+        { "required": ["repeat"] },
+        { "required": ["mix"] },
     ]))]
     RawStep is "a step" {
         /// Its series in every report; the method's name (`place_order` for `PlaceOrder`) or the path's last part
@@ -100,16 +113,28 @@ object! {
         "grpc" grpc: RawGrpc,
         /// An exchange of messages on a WebSocket connection.
         "websocket" websocket: RawWebsocket,
-        /// Wait on purpose; the time counts nowhere.
-        "pause" pause: PositiveSpan,
+        /// Wait on purpose, always as long or as long as is drawn; the time counts nowhere.
+        "pause" pause: RawThinkTime,
+        /// Do several steps a number of times.
+        "repeat" repeat: RawRepeat,
+        /// Do one of several things, each as often as its weight says.
+        "mix" mix: List<RawAlternative>,
+        /// An expression; the step is left out where it does not hold.
+        "when" when: ExpressionText,
+        /// What is kept of the reply for later steps, by name: expressions. Used as `saved.NAME`.
+        "save" save: Entries<ExpressionText>,
+        /// Expressions that must hold of the reply, or the step fails with the outcome `check`.
+        "check" check: List<ExpressionText>,
     }
     hints {
         "ws" => "the action is called `websocket`",
-        "tcp" => "TCP comes with a later version; the actions are `grpc`, `websocket` and `pause`",
-        "http" => "HTTP comes with a later version; the actions are `grpc`, `websocket` and `pause`",
-        "expect" => "a call that does not end with OK and an exchange without its reply fail by themselves; what the whole run must hold to are the scenario's `thresholds`",
-        "check" => "checks of replies come with a later version",
-        "save" => "saving from replies comes with a later version",
+        "tcp" => "TCP comes with a later version",
+        "http" => "HTTP comes with a later version",
+        "expect" => "a call that does not end with OK and an exchange without its reply fail by themselves; what else a reply must hold to is `check`, and what the whole run must hold to are the scenario's `thresholds`",
+        "checks" => "expressions on the reply are `check`",
+        "if" => "a condition is `when`",
+        "loop" => "steps are done several times with `repeat`",
+        "weight" => "weights belong to the alternatives of a `mix`",
         "method" => "the method belongs to the call: `grpc.method`",
         "message" => "the message belongs to the call: `grpc.message`",
         "path" => "the path belongs to the exchange: `websocket.path`",
@@ -119,17 +144,101 @@ object! {
     }
 }
 
+object! {
+    /// Steps that are done several times, one pass after the other.
+    RawRepeat is "steps to repeat, such as {\"times\": 3, \"steps\": [...]}" {
+        /// How many times.
+        "times" [required] times: Times,
+        /// What is done each time.
+        "steps" [required] steps: List<RawStep>,
+    }
+    hints {
+        "count" => "it is done so many `times`",
+    }
+}
+
+object! {
+    /// One of several things to do.
+    RawAlternative is "an alternative, such as {\"weight\": 80, \"steps\": [...]}" {
+        /// Its share is this of the sum of all weights. 1 unless given.
+        "weight" weight: Weight,
+        /// What it does.
+        "steps" [required] steps: List<RawStep>,
+    }
+}
+
 impl RawStep {
-    /// A step as it is written; `print` adds what it says.
-    pub(super) fn of<A>(step: &Step<A>, print: impl Fn(&A, &mut Self)) -> Self {
-        let mut raw = Self::default();
+    /// The steps of a list as they are written; `print` adds what one says.
+    pub(super) fn list<A>(steps: &[Step<A>], print: &impl Fn(&A, &mut Self)) -> List<Self> {
+        List::of(steps.iter().map(|step| Self::of(step, print)))
+    }
+
+    /// The steps of a part of a life; nothing where there are none.
+    pub(super) fn part<A>(steps: &[Step<A>], print: &impl Fn(&A, &mut Self)) -> Entry<List<Self>> {
+        match steps.is_empty() {
+            true => Entry::Absent,
+            false => Entry::Given(Self::list(steps, print)),
+        }
+    }
+
+    fn of<A>(step: &Step<A>, print: &impl Fn(&A, &mut Self)) -> Self {
+        let expression = |text: &String| ExpressionText(text.clone());
+        let mut raw = Self {
+            when: Entry::from_option(step.when.as_ref().map(expression)),
+            save: Entries::of(&step.save, ExpressionText),
+            check: List::unless_empty(step.check.iter().map(expression)),
+            ..Self::default()
+        };
         match &step.action {
             Action::Speak(action) => {
                 raw.name = Entry::Given(StepName(step.name.clone()));
                 print(action, &mut raw);
             }
-            Action::Pause(duration) => raw.pause = Entry::Given(PositiveSpan(*duration)),
+            Action::Pause(rest) => raw.pause = Entry::Given(think_time::print(*rest)),
+            Action::Repeat { times, steps } => {
+                raw.repeat = Entry::Given(RawRepeat {
+                    times: Entry::Given(Bounded::of(*times)),
+                    steps: Entry::Given(Self::list(steps, print)),
+                });
+            }
+            Action::Mix(alternatives) => {
+                let alternatives = alternatives.iter().map(|it| RawAlternative {
+                    weight: Entry::Given(Bounded::of(it.weight)),
+                    steps: Entry::Given(Self::list(&it.steps, print)),
+                });
+                raw.mix = Entry::Given(List::of(alternatives));
+            }
         }
         raw
+    }
+
+    /// What it is made of, with where that is below its own path.
+    fn groups(&self) -> impl Iterator<Item = (String, &List<Self>)> {
+        let repeated = self.repeat.given().and_then(|it| it.steps.given());
+        let repeated = repeated.map(|steps| ("repeat.steps".to_owned(), steps));
+        let mixed = self.mix.given().into_iter().flat_map(List::given);
+        let mixed = mixed.filter_map(|(index, alternative)| {
+            let steps = alternative.steps.given()?;
+            Some((format!("mix[{index}].steps"), steps))
+        });
+        repeated.into_iter().chain(mixed)
+    }
+
+    /// All steps of a list that could be read, those within others after these, each with its path.
+    pub(in crate::scenario) fn all<'a>(
+        list: &'a List<Self>,
+        path: &str,
+    ) -> Vec<(String, &'a Self)> {
+        let mut found = Vec::with_capacity(list.0.len());
+        for (index, step) in list.given() {
+            let path = format!("{path}[{index}]");
+            let within: Vec<_> = step
+                .groups()
+                .flat_map(|(place, steps)| Self::all(steps, &format!("{path}.{place}")))
+                .collect();
+            found.push((path, step));
+            found.extend(within);
+        }
+        found
     }
 }

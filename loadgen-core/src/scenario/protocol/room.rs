@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::layers::Layers;
 use super::raw::RawStep;
-use crate::scenario::reader::List;
 use crate::scenario::step::Step;
 
 /// What messages say of a protocol, and what of a scenario is its own.
@@ -38,23 +37,33 @@ pub(in crate::scenario) trait Room: Sized {
     /// What a step without a name is called, and after what.
     fn short_name(action: &Self::Action) -> (String, &'static str);
 
-    /// Whether the steps agree on what they share; notes where they do not.
-    fn agree(layers: &Layers<'_>, steps: &List<RawStep>, path: &str) -> bool;
+    /// Whether the steps, of all parts, agree on what they share; notes where they do not. Each has its
+    /// path.
+    fn agree(layers: &Layers<'_>, steps: &[(String, &RawStep)]) -> bool;
 
     /// Has each step say what one says for all.
-    fn share(steps: &mut [Step<Self::Action>]);
+    fn share(life: &mut Life<Self::Action>);
 
     /// Whether the steps fit into the time that an iteration may take; notes which do not.
-    fn fit(
-        layers: &Layers<'_>,
-        steps: &[Step<Self::Action>],
-        timeout: Duration,
-        path: &str,
-    ) -> bool;
+    fn fit(layers: &Layers<'_>, steps: &[(String, &Step<Self::Action>)], timeout: Duration)
+    -> bool;
 
     /// What is wrong with a target of this scheme: what is expected, and a hint.
     fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)>;
 
     /// The whole.
-    fn with_steps(self, steps: Vec<Step<Self::Action>>) -> Self;
+    fn with_steps(self, life: Life<Self::Action>) -> Self;
+}
+
+/// What is done when in a scenario, and in the life of each user.
+#[derive(Debug)]
+pub(in crate::scenario) struct Life<A> {
+    /// Once, before the load.
+    pub(in crate::scenario) setup: Vec<Step<A>>,
+    /// First.
+    pub(in crate::scenario) begin: Vec<Step<A>>,
+    /// In each iteration.
+    pub(in crate::scenario) steps: Vec<Step<A>>,
+    /// Last.
+    pub(in crate::scenario) end: Vec<Step<A>>,
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::layers::Layers;
 use super::raw::RawStep;
-use super::room::{Room, Words};
+use super::room::{Life, Room, Words};
 use super::{ProtocolPlan, in_each_room};
-use crate::scenario::reader::List;
 use crate::scenario::step::Step;
 
 /// There is none.
@@ -37,14 +36,14 @@ impl Room for Unclear {
         action.clone()
     }
 
-    fn agree(layers: &Layers<'_>, steps: &List<RawStep>, path: &str) -> bool {
-        in_each_room!(|R| R::agree(layers, steps, path));
+    fn agree(layers: &Layers<'_>, steps: &[(String, &RawStep)]) -> bool {
+        in_each_room!(|R| R::agree(layers, steps));
         false
     }
 
-    fn share(_: &mut [Step<Self::Action>]) {}
+    fn share(_: &mut Life<Self::Action>) {}
 
-    fn fit(_: &Layers<'_>, _: &[Step<Self::Action>], _: Duration, _: &str) -> bool {
+    fn fit(_: &Layers<'_>, _: &[(String, &Step<Self::Action>)], _: Duration) -> bool {
         false
     }
 
@@ -52,7 +51,7 @@ impl Room for Unclear {
         None
     }
 
-    fn with_steps(self, _: Vec<Step<Self::Action>>) -> Self {
+    fn with_steps(self, _: Life<Self::Action>) -> Self {
         match self {}
     }
 }

@@ -27,7 +27,7 @@ fn everything_that_is_wrong_at_once() {
                     { "grpc": { "method": "loadgen.v1.Greeter/Helo", "compression": "gzp" } },
                     { "websocket": { "path": "/" } },
                     { "name": "p", "pause": "1s" },
-                    { "grpc": { "message": { "name": ["{{ uuid }}"] }, "repeat": 1.5 } },
+                    { "grpc": { "message": { "name": ["{{ uuid"] }, "repeat": 1.5 } },
                     { "grpc": { "method": "loadgen.v1.Greeter/Echo" }, "pause": "1s" },
                     "hello",
                 ],
@@ -54,10 +54,10 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].timeout: found "0s", expected a duration above zero
       scenarios[0].late_after: found null, expected a duration as a text, such as "1.5s"
       scenarios[0].tls.insecure_skip_verify: found "yes", expected true or false
-      scenarios[0].metadata.a: found "ü", expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)
+      scenarios[0].metadata.a: found "ü", expected a text of printable ASCII without space at either end, or a template such as "Bearer {{ saved.token }}"
       scenarios[0].steps[0].grpc.compression: found "gzp", expected "gzip"; did you mean `gzip`?
       scenarios[0].steps[3].grpc.method: found nothing, expected a gRPC call to have this field
-      scenarios[0].steps[3].grpc.message.name[0]: found "{{ uuid }}", expected a constant; templates come with a later version; this one sends messages as they are written
+      scenarios[0].steps[3].grpc.message.name[0]: found "{{ uuid", expected a template; unexpected end of input, expected end of variable block
       scenarios[0].steps[3].grpc.repeat: found 1.5, expected a whole number from 1 to 1000000000
       scenarios[0].steps[5]: found "hello", expected a step
       scenarios[0].thresholds[0]: found "error_rat < 1%", expected a metric such as `response_time.p95`, `error_rate` or `throughput` at column 1; unknown metric `error_rat`; did you mean `error_rate`?
@@ -74,7 +74,7 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].steps[1].websocket: found none of `send`, `ping` and `stream`, expected `send` or `ping`, or a `stream` to listen to
       scenarios[0].steps[2].name: found a name for a pause, expected none; a pause has no series of its own
       scenarios[0].steps[4]: found `grpc`, `pause` together, expected one action
-      scenarios[0].steps: found `grpc` in step 0 and `websocket` in step 1, expected one protocol in a scenario; scenarios of one file can run together
+      scenarios[0].steps: found `grpc` in `steps[0]` and `websocket` in `steps[1]`, expected one protocol in a scenario; scenarios of one file can run together
       scenarios[0].metadata: found the name "Authorization", expected the name of a piece of metadata; write it in lower case: `authorization`
       scenarios[0].metadata: found the name "grpc-timeout", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself
       scenarios[1].name: found nothing, expected every scenario to have a name
@@ -177,7 +177,7 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "load": { "closed": { "stages": [{ "users": 5 }] } } }), "scenarios[0].load.closed.stages[0].for: found nothing, expected a stage of users to have this field"; "a stage without length")]
 #[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "1s", "think_time": { "between": ["2s", "1s"] } } } }), "scenarios[0].load.closed.think_time.between: found the longer one first, expected the shortest and the longest"; "think time upside down")]
 #[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "1s", "think_time": { "between": ["2s"] } } } }), "scenarios[0].load.closed.think_time.between: found 1 durations, expected two: the shortest and the longest"; "half a think time")]
-#[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "1s", "think_time": 5 } } }), "scenarios[0].load.closed.think_time: found 5, expected a think time such as \"1s\" or {\"between\": [\"0.5s\", \"2s\"]}"; "think time as a number")]
+#[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "1s", "think_time": 5 } } }), "scenarios[0].load.closed.think_time: found 5, expected a time such as \"1s\" or {\"between\": [\"0.5s\", \"2s\"]}"; "think time as a number")]
 #[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "1s", "rate": "5/s" } } }), "scenarios[0].load.closed.rate: found an unknown field, expected a field of a closed load; a closed model has users; cap it with `rate_limit`, or use `load.open`"; "a rate in a closed load")]
 #[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "1s" }, "open": {} } }), "scenarios[0].load: found both `closed` and `open`, expected one load model"; "two models")]
 #[test_case(&json!({ "load": { "open": {} } }), "scenarios[0].load.open: found no rate, expected `rate` and `duration`, or `stages`"; "no rate")]
@@ -198,7 +198,7 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "tags": { "a b": "x" } }), "scenarios[0].tags: found the name \"a b\", expected names of 1 to 100 letters, digits, `_`, `-` and `.`"; "a tag with a space")]
 #[test_case(&json!({ "metadata": { ":path": "/" } }), "scenarios[0].metadata: found the name \":path\", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself"; "pseudo header")]
 #[test_case(&json!({ "metadata": { "x-bin": "not base64!" } }), "scenarios[0].metadata.x-bin: found \"not base64!\", expected base64, since the name ends in `-bin`"; "binary metadata")]
-#[test_case(&json!({ "metadata": { "x": "{{ uuid }}" } }), "scenarios[0].metadata.x: found \"{{ uuid }}\", expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "template in metadata")]
+#[test_case(&json!({ "metadata": { "x": "{{ uuid" } }), "scenarios[0].metadata.x: found \"{{ uuid\", expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\"; unexpected end of input, expected end of variable block"; "template in metadata")]
 #[test_case(&json!({ "metadata": { "authorization": { "env": "TOKEN", "default": "dev", "prefix": "Bearer " }, "x-key": { "file": "key.txt" } } }), ""; "values from elsewhere")]
 #[test_case(&json!({ "metadata": { "x": { "env": "A", "file": "a" } } }), "scenarios[0].metadata.x: found both, expected one place: `env` or `file`"; "two places of a value")]
 #[test_case(&json!({ "metadata": { "x": {} } }), "scenarios[0].metadata.x: found neither, expected where the value is: `env` or `file`"; "no place of a value")]
@@ -206,21 +206,21 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "metadata": { "x": { "file": "a", "default": "b" } } }), "scenarios[0].metadata.x.default: found a `default` beside `file`, expected a `default` beside `env` only: a file has to be there"; "a default for a file")]
 #[test_case(&json!({ "metadata": { "x": { "env": "$TOKEN" } } }), "scenarios[0].metadata.x.env: found \"$TOKEN\", expected the name of a variable: 1 to 200 characters of printable ASCII, none of them `=`, `$` or a blank"; "a variable with its dollar")]
 #[test_case(&json!({ "metadata": { "x": { "env": "A", "prefix": " B" } } }), "scenarios[0].metadata.x.prefix: found \" B\", expected a text of printable ASCII without space in front, such as \"Bearer \", and no `{{` or `${…}`"; "a blank before all")]
-#[test_case(&json!({ "metadata": { "x-token": { "env": "A", "default": "ü-s3cr3t" } } }), "scenarios[0].metadata.x-token.default: found ***, expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "a secret default")]
-#[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc`, `websocket` or `pause`"; "no action")]
+#[test_case(&json!({ "metadata": { "x-token": { "env": "A", "default": "ü-s3cr3t" } } }), "scenarios[0].metadata.x-token.default: found ***, expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\""; "a secret default")]
+#[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc`, `websocket`, `pause`, `repeat` or `mix`"; "no action")]
 #[test_case(&json!({ "steps": [] }), "scenarios[0].steps: found an empty array, expected at least one `grpc` or `websocket` step"; "no steps")]
 #[test_case(&json!({ "steps": [{ "pause": "1s" }] }), "scenarios[0].steps: found no action but pauses, expected at least one `grpc` or `websocket` step"; "only pauses")]
-#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }, { "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[1].name: found the name `hello`, which step 0 has too, expected a name of its own for each step; without a `name` a step is called after its method"; "two steps of one name")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }, { "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[1].name: found the name `hello`, which `scenarios[0].steps[0]` has too, expected a name of its own for each step; without a `name` a step is called after its method"; "two steps of one name")]
 #[test_case(&json!({ "steps": [{ "name": "a.b", "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].name: found \"a.b\", expected a name of 1 to 100 letters, digits, `_` and `-` that starts with a letter or digit"; "a step with a point in its name")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "/loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"/loadgen.v1.Greeter/Hello\", expected a method such as \"package.Service/Method\"; leave out the slash in front"; "a slash in front")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "shop.Cart/Add" } }] }), ""; "a service that the server is asked about")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"Hello\", expected a method such as \"package.Service/Method\""; "no service")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greter/Hello`, expected a method of loadgen.v1.Greeter; did you mean `loadgen.v1.Greeter/Hello`?"; "a slip in the service")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": "hi" } }] }), "scenarios[0].steps[0].grpc.message: found \"hi\", expected the message as an object"; "a message that is a text")]
-#[test_case(&json!({ "metadata": { "x": "${TOKEN}" } }), "scenarios[0].metadata.x: found \"${TOKEN}\", expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version); a value from the environment is {\"env\": \"TOKEN\"}, with what stands before it as `prefix`"; "a variable in metadata")]
-#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": ["${USER}"] } } }] }), "scenarios[0].steps[0].grpc.message.a[0]: found \"${USER}\", expected a constant; templates come with a later version; this one sends messages as they are written"; "a variable in a message")]
-#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" }, "expect": {} }] }), "scenarios[0].steps[0].expect: found an unknown field, expected a field of a step; a call that does not end with OK and an exchange without its reply fail by themselves; what the whole run must hold to are the scenario's `thresholds`"; "what is expected of a step")]
-#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": { "b": "{{ x }}" } } } }] }), "scenarios[0].steps[0].grpc.message.a.b: found \"{{ x }}\", expected a constant; templates come with a later version; this one sends messages as they are written"; "a template")]
+#[test_case(&json!({ "metadata": { "x": "${TOKEN}" } }), "scenarios[0].metadata.x: found \"${TOKEN}\", expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\"; a value from the environment is {\"env\": \"TOKEN\"}, with what stands before it as `prefix`"; "a variable in metadata")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": ["${USER}"] } } }] }), "scenarios[0].steps[0].grpc.message.a[0]: found \"${USER}\", expected a constant or a template; a variable of the environment is `{{ env.USER }}`"; "a variable in a message")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" }, "expect": {} }] }), "scenarios[0].steps[0].expect: found an unknown field, expected a field of a step; a call that does not end with OK and an exchange without its reply fail by themselves; what else a reply must hold to is `check`, and what the whole run must hold to are the scenario's `thresholds`"; "what is expected of a step")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": { "b": "{{ x +" } } } }] }), "scenarios[0].steps[0].grpc.message.a.b: found \"{{ x +\", expected a template; unexpected end of input, expected expression"; "a template")]
 #[test_case(&json!({ "thresholds": ["steps.helo.error_rate < 1%"] }), "scenarios[0].thresholds[0]: found the unknown step `helo`, expected the name of a step; did you mean `hello`?"; "a threshold on an unknown step")]
 #[test_case(&json!({ "thresholds": ["start_lag.p99 < 1ms"] }), "scenarios[0].thresholds[0]: found `start_lag.p99 < 1ms` with a closed load, expected something that a closed load has; start lag and queue wait are of open models only"; "start lag of a closed load")]
 #[test_case(&json!({ "name": "x".repeat(101) }), "scenarios[0].name: found \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit"; "a long name")]
@@ -234,10 +234,10 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "metadata": { ":authority": "x" } }), "scenarios[0].metadata: found the name \":authority\", expected the name of a piece of metadata; it is set by the scenario's `authority`"; "an authority as metadata")]
 #[test_case(&json!({ "targets": ["http://me:secret@a:1"] }), "scenarios[0].targets[0]: found \"http://***@a:1\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; a target has no user name"; "a password in a target")]
 #[test_case(&json!({ "targets": ["https://a:1/?token=SECRET"] }), "scenarios[0].targets[0]: found \"https://a:1/?token=***\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; a target has no path"; "a token in a target")]
-#[test_case(&json!({ "metadata": { "authorization": "Bearer ${TOKEN} xyz" } }), "scenarios[0].metadata.authorization: found ***, expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version); a value from the environment is {\"env\": \"TOKEN\"}, with what stands before it as `prefix`"; "a variable in a secret")]
-#[test_case(&json!({ "metadata": { "password": 12_345_678 } }), "scenarios[0].metadata.password: found a number, expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "a secret that is a number")]
-#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "login": { "password": "${PASSWORD}1" } } } }] }), "scenarios[0].steps[0].grpc.message.login.password: found ***, expected a constant; templates come with a later version; this one sends messages as they are written"; "a variable in a message's secret")]
-#[test_case(&json!({ "steps": [{ "websocket": { "path": "echo?token=SECRET", "send": { "text": "a" } } }] }), "scenarios[0].steps[0].websocket.path: found \"echo?token=***\", expected a path such as \"/echo\": it begins with `/`, has at most 2000 characters of printable ASCII, and no blank, `#`, `\"`, `<`, `>`, `` ` ``, `{{` or `${…}` (templates come with a later version)"; "a token in a path")]
+#[test_case(&json!({ "metadata": { "authorization": "Bearer ${TOKEN} xyz" } }), "scenarios[0].metadata.authorization: found ***, expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\"; a value from the environment is {\"env\": \"TOKEN\"}, with what stands before it as `prefix`"; "a variable in a secret")]
+#[test_case(&json!({ "metadata": { "password": 12_345_678 } }), "scenarios[0].metadata.password: found a number, expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\""; "a secret that is a number")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "login": { "password": "${PASSWORD}1" } } } }] }), "scenarios[0].steps[0].grpc.message.login.password: found ***, expected a constant or a template; a variable of the environment is `{{ env.PASSWORD }}`"; "a variable in a message's secret")]
+#[test_case(&json!({ "steps": [{ "websocket": { "path": "echo?token=SECRET", "send": { "text": "a" } } }] }), "scenarios[0].steps[0].websocket.path: found \"echo?token=***\", expected a path such as \"/echo\": it begins with `/`, has at most 2000 characters of printable ASCII, and no blank, `#`, `\"`, `<`, `>` or `` ` `` but in templates"; "a token in a path")]
 #[test_case(&json!({ "targets": ["unix:/run/a.sock"] }), ""; "a UNIX socket")]
 #[test_case(&json!({ "targets": ["unix:"] }), "scenarios[0].targets[0]: found \"unix:\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; the path of the socket is missing"; "a socket without a path")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": [{}, {}] } }] }), ""; "several messages")]

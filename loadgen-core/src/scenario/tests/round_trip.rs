@@ -58,11 +58,7 @@ fn closed() -> impl Strategy<Value = Load> {
         (1..1000_u32, span()).prop_map(|(users, duration)| (users, Limit::Duration(duration))),
         stages,
     ];
-    let think_time = prop_oneof![
-        Just(None),
-        span().prop_map(|span| Some(ThinkTime::Fixed(span))),
-        (span(), span()).prop_map(|(a, b)| Some(ThinkTime::Between(a.min(b), a.max(b)))),
-    ];
+    let think_time = prop_oneof![Just(None), rest().prop_map(Some),];
     let max_duration = prop::option::of(span());
     (limit, max_duration, think_time, prop::option::of(rate())).prop_map(
         |((users, limit), max_duration, think_time, rate_limit)| {
@@ -316,6 +312,7 @@ pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
                     Step::new(format!("step-{index}"), exchange)
                 })
                 .collect(),
+            ..WebsocketPlan::default()
         };
         ScenarioPlan {
             // No stream lasts as long as this, a day 20 times at the most.
@@ -323,6 +320,94 @@ pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
             protocol: websocket.into(),
             ..grpc
         }
+    })
+}
+
+fn rest() -> impl Strategy<Value = ThinkTime> {
+    prop_oneof![
+        span().prop_map(ThinkTime::Fixed),
+        (span(), span()).prop_map(|(a, b)| ThinkTime::Between(a.min(b), a.max(b))),
+        (span(), span()).prop_map(|(mean, deviation)| ThinkTime::Normal { mean, deviation }),
+        span().prop_map(ThinkTime::Exponential),
+    ]
+}
+
+/// What is around a step.
+#[derive(Debug, Clone)]
+struct Shape {
+    when: bool,
+    save: bool,
+    check: bool,
+    pause: Option<ThinkTime>,
+    repeat: Option<u32>,
+    weights: Option<(u32, u32)>,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let weights = (1..100_u32, 1..100_u32);
+    (
+        any::<[bool; 3]>(),
+        prop::option::of(rest()),
+        prop::option::of(1..1000_u32),
+        prop::option::of(weights),
+    )
+        .prop_map(|([when, save, check], pause, repeat, weights)| Shape {
+            when,
+            save,
+            check,
+            pause,
+            repeat,
+            weights,
+        })
+}
+
+impl Shape {
+    fn around<A>(self, mut step: Step<A>) -> Step<A> {
+        if self.when {
+            step = step.when("user > 3");
+        }
+        if self.save {
+            step = step.save("id", "reply.id").save("_x", "status");
+        }
+        if self.check {
+            step = step.check("reply.total == 3");
+        }
+        if let Some(times) = self.repeat {
+            step = Step::repeat(times, [step]).when("iteration == 0");
+        }
+        if let Some((a, b)) = self.weights {
+            let rest = self.pause.unwrap_or(Duration::from_secs(1).into());
+            step = Step::mix([
+                Alternative::new(a, [step, Step::pause(rest)]),
+                Alternative::new(b, [Step::pause(rest)]),
+            ]);
+        }
+        step
+    }
+}
+
+fn data() -> impl Strategy<Value = Vec<DataSource>> {
+    let order = select(vec![
+        DataOrder::Sequential,
+        DataOrder::Random,
+        DataOrder::Shuffle,
+        DataOrder::Once,
+    ]);
+    let per = select(vec![RowPer::Iteration, RowPer::User]);
+    let source = (order, per, any::<bool>());
+    prop::collection::vec(source, 0..3).prop_map(|sources| {
+        let sources = sources.into_iter().enumerate();
+        sources
+            .map(|(index, (order, per, fails))| DataSource {
+                order,
+                per,
+                when_out: match order == DataOrder::Once && fails {
+                    true => WhenOut::Fail,
+                    false => WhenOut::End,
+                },
+                ..DataSource::new(format!("people{index}"), format!("{index}.csv"))
+            })
+            .collect()
     })
 }
 
@@ -356,7 +441,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
         ]),
         0..3,
     );
-    let steps = prop::collection::vec((call(), prop::option::of(span())), 1..4);
+    let steps = prop::collection::vec((call(), shape()), 1..4);
     let thresholds = prop::collection::vec(
         select(vec![
             "error_rate < 1%",
@@ -387,25 +472,41 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             metadata(),
             prop::collection::btree_map("[a-z.]{1,5}", "[ -~]{0,10}", 0..3),
         ),
-        (steps, thresholds),
+        (steps, thresholds, any::<bool>(), data()),
     )
         .prop_map(
-            |((name, description), load, spans, connect, (metadata, tags), (calls, thresholds))| {
-                let mut steps = Vec::new();
-                for (index, (call, pause)) in calls.into_iter().enumerate() {
-                    steps.push(Step::new(format!("step-{index}"), call));
-                    steps.extend(pause.map(Step::pause));
-                }
+            |(
+                (name, description),
+                load,
+                spans,
+                connect,
+                (metadata, tags),
+                (calls, thresholds, parts, data),
+            )| {
+                let calls = calls.into_iter().enumerate();
+                let steps: Vec<_> = calls
+                    .map(|(index, (call, shape))| {
+                        shape.around(Step::new(format!("step-{index}"), call))
+                    })
+                    .collect();
+                let [setup, begin, end] = ["setup", "begin", "end"].map(|part| match parts {
+                    true => vec![Step::new(part, GrpcCall::new("a.B/C", json!({})))],
+                    false => Vec::new(),
+                });
                 let grpc = GrpcPlan {
                     connections: connect.1,
                     streams_per_connection: connect.2,
                     keepalive: connect.4.1,
                     metadata,
                     protos: vec![PathBuf::from("a.proto")],
+                    setup,
+                    begin,
                     steps,
+                    end,
                 };
                 ScenarioPlan {
                     description,
+                    data,
                     targets: connect
                         .0
                         .into_iter()
@@ -472,6 +573,25 @@ fn suite_like() -> impl Strategy<Value = Value> {
         "tags",
         "protos",
         "steps",
+        "begin",
+        "setup",
+        "end",
+        "save",
+        "check",
+        "when",
+        "repeat",
+        "times",
+        "mix",
+        "weight",
+        "data",
+        "file",
+        "order",
+        "per",
+        "when_out",
+        "normal",
+        "exponential",
+        "mean",
+        "deviation",
         "grpc",
         "method",
         "message",

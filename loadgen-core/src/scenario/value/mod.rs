@@ -2,19 +2,21 @@
 //! its JSON Schema.
 
 pub(in crate::scenario) mod base64;
-pub(in crate::scenario) mod constant;
 mod number;
 mod source;
 pub(in crate::scenario) mod target;
+pub(in crate::scenario) mod template;
 mod text;
 mod unit;
 
 pub(in crate::scenario) use self::number::{
-    Bounded, Connections, Iterations, MAX_ITERATIONS, Messages, Streams, Users, UsersOrNone,
+    Bounded, Connections, Iterations, MAX_ITERATIONS, Messages, Streams, Times, Users, UsersOrNone,
+    Weight,
 };
 pub(in crate::scenario) use self::source::RawSource;
 pub use self::source::Source;
 pub(in crate::scenario) use self::target::TargetText;
+pub(in crate::scenario) use self::template::{ExpressionText, is_variable_name};
 pub(in crate::scenario) use self::text::{
     Authority, FilePath, MAX_NAME, ScenarioName, ServerName, StepName, TagValue, checked_text,
     is_step_name, text_schema,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::constant::{is_header_value, is_template};
+use super::template::{is_header_value, is_template, template};
 use super::{FilePath, checked_text, text_schema};
 use crate::scenario::reader::{Check, Decode, Entry, Place, Reader, Refusal, Rule, object};
 
@@ -28,7 +28,7 @@ use crate::scenario::reader::{Check, Decode, Entry, Place, Reader, Refusal, Rule
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// The value itself.
+    /// The value itself, or a template of it: `Bearer {{ saved.token }}`.
     Literal(String),
     /// A variable of the environment, as it is when the run is prepared.
     Env {
@@ -105,8 +105,8 @@ impl From<String> for Source {
 pub(in crate::scenario) struct SentText(pub(in crate::scenario) String);
 
 impl SentText {
-    const EXPECTED: &str = "a text of printable ASCII without space at either end, and no `{{` or \
-                            `${…}` (templates come with a later version)";
+    const EXPECTED: &str = "a text of printable ASCII without space at either end, or a template such \
+                            as \"Bearer {{ saved.token }}\"";
 }
 
 impl Decode for SentText {
@@ -122,7 +122,11 @@ impl Rule for SentText {
         }
         let help = "a value from the environment is {\"env\": \"TOKEN\"}, with what stands before it \
                     as `prefix`";
-        let help = self.0.contains("${").then(|| help.to_owned());
+        let help = match (self.0.contains("${"), is_template(&self.0)) {
+            (true, false) => Some(help.to_owned()),
+            (_, true) => template(&self.0).err().and_then(|refusal| refusal.help),
+            _ => None,
+        };
         Refusal::with_help(Self::EXPECTED, help)
     }
 }
@@ -206,6 +210,13 @@ impl RawReference {
                 "a `default` beside `file`",
                 "a `default` beside `env` only: a file has to be there",
             ),
+            _ if self
+                .default
+                .given()
+                .is_some_and(|text| is_template(&text.0)) =>
+            {
+                refuse(at.field("default").path, "a template", "a constant")
+            }
             _ => true,
         }
     }

@@ -55,6 +55,7 @@ fn iteration(kept: &Kept, single_step: bool) -> Iteration<'_> {
         observer: kept,
         user: UserId(0),
         number: 0,
+        arrival: None,
         due: DUE,
         start: START,
         queue_wait: QUEUE_WAIT,

@@ -23,8 +23,14 @@ pub struct GrpcPlan {
     pub metadata: Vec<(String, Source)>,
     /// `.proto` files that describe the services, with their import roots.
     pub protos: Vec<PathBuf>,
+    /// What is done once before the load. What it saves is `setup.NAME` for all users.
+    pub setup: Vec<Step<GrpcCall>>,
+    /// What each user does first.
+    pub begin: Vec<Step<GrpcCall>>,
     /// What one iteration does.
     pub steps: Vec<Step<GrpcCall>>,
+    /// What each user does last.
+    pub end: Vec<Step<GrpcCall>>,
 }
 
 impl GrpcPlan {

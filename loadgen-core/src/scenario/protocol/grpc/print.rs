@@ -16,11 +16,11 @@ impl GrpcPlan {
         raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
         raw.metadata = Entries::of(&self.metadata, RawSource::of);
         raw.protos = List::unless_empty(self.protos.iter().map(FilePath::of));
-        let steps = self
-            .steps
-            .iter()
-            .map(|step| RawStep::of(step, |call, raw| raw.grpc = Entry::Given(grpc(call))));
-        raw.steps = Entry::Given(List::of(steps));
+        let print = |call: &GrpcCall, raw: &mut RawStep| raw.grpc = Entry::Given(grpc(call));
+        raw.setup = RawStep::part(&self.setup, &print);
+        raw.begin = RawStep::part(&self.begin, &print);
+        raw.steps = Entry::Given(RawStep::list(&self.steps, &print));
+        raw.end = RawStep::part(&self.end, &print);
     }
 }
 

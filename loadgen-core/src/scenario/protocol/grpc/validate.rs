@@ -7,8 +7,8 @@ use super::raw::{RawGrpc, RawStreamEnd};
 use super::value::{Message, check_metadata_name, check_reference_method};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
-use crate::scenario::protocol::room::{Room, Words};
-use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::protocol::room::{Life, Room, Words};
+use crate::scenario::reader::{Entries, Entry};
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::base64::from_base64;
 use crate::scenario::value::{RawSource, Source};
@@ -61,7 +61,7 @@ impl Room for GrpcPlan {
             keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
             metadata: metadata??,
             protos: protos??,
-            steps: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -73,21 +73,21 @@ impl Room for GrpcPlan {
         (call.short_name(), "its method")
     }
 
-    fn agree(_: &Layers<'_>, _: &List<RawStep>, _: &str) -> bool {
+    fn agree(_: &Layers<'_>, _: &[(String, &RawStep)]) -> bool {
         true
     }
 
-    fn share(_: &mut [Step<GrpcCall>]) {}
+    fn share(_: &mut Life<GrpcCall>) {}
 
-    fn fit(layers: &Layers<'_>, steps: &[Step<GrpcCall>], timeout: Duration, path: &str) -> bool {
+    fn fit(layers: &Layers<'_>, steps: &[(String, &Step<GrpcCall>)], timeout: Duration) -> bool {
         let mut fit = true;
-        for (index, step) in steps.iter().enumerate() {
+        for (path, step) in steps {
             if let Some(call) = step.spoken()
                 && let Some(StreamEnd::After(each)) = call.stream
                 && each >= timeout
             {
                 fit = false;
-                let path = format!("{path}[{index}].grpc.stream.for");
+                let path = format!("{path}.grpc.stream.for");
                 layers.refuse_too_long(path, format_duration(each), timeout);
             }
         }
@@ -101,8 +101,13 @@ impl Room for GrpcPlan {
         ))
     }
 
-    fn with_steps(mut self, steps: Vec<Step<GrpcCall>>) -> Self {
-        self.steps = steps;
+    fn with_steps(mut self, life: Life<GrpcCall>) -> Self {
+        Life {
+            setup: self.setup,
+            begin: self.begin,
+            steps: self.steps,
+            end: self.end,
+        } = life;
         self
     }
 }

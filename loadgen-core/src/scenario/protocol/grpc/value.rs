@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::nearest::did_you_mean;
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule};
-use crate::scenario::value::constant::constant;
+use crate::scenario::value::template::templates;
 use crate::scenario::value::{MAX_NAME, text_schema};
 
 /// A gRPC method: `package.Service/Method`.
@@ -66,9 +66,9 @@ impl Message {
     /// Whether it is a message, or several; notes it where it is not.
     fn holds(value: &Value, at: &Place<'_>) -> bool {
         let expected = match value {
-            Value::Object(_) => return constant(value, at),
+            Value::Object(_) => return templates(value, at),
             Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
-                return constant(value, at);
+                return templates(value, at);
             }
             Value::Array(_) => "the message as an object, or several in an array",
             _ => "the message as an object",
@@ -107,7 +107,7 @@ impl JsonSchema for Message {
                 { "type": "object" },
                 { "type": "array", "items": { "type": "object" }, "minItems": 1 },
             ],
-            "description": "The request message in protobuf's JSON form, or several for a stream.",
+            "description": "The request message in protobuf's JSON form, or several for a stream; templates in its texts are filled in.",
         })
     }
 }

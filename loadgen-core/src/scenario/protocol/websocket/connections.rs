@@ -9,8 +9,9 @@ use super::plan::WebsocketExchange;
 use super::raw::{RawReply, RawWebsocket};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
-use crate::scenario::reader::{Entry, List};
-use crate::scenario::step::{Action, Step};
+use crate::scenario::protocol::room::Life;
+use crate::scenario::reader::Entry;
+use crate::scenario::step::{Action, all, for_each_mut};
 
 /// Why a number does not fit into a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,38 +68,38 @@ fn takes_pushes_for(raw: &RawWebsocket) -> Option<TakenFor> {
 impl Layers<'_> {
     /// Whether the steps of each path agree on what the server says by itself on their connection,
     /// and can tell it from what they wait for.
-    pub(super) fn connections_agree(&self, list: &List<RawStep>, path: &str) -> bool {
-        let exchanges: Vec<(usize, &RawWebsocket)> = list
-            .given()
-            .filter_map(|(index, step)| Some((index, step.websocket.given()?)))
+    pub(super) fn connections_agree(&self, steps: &[(String, &RawStep)]) -> bool {
+        let exchanges: Vec<(&str, &RawWebsocket)> = steps
+            .iter()
+            .filter_map(|(path, step)| Some((path.as_str(), step.websocket.given()?)))
             .collect();
         let mut agree = true;
-        let mut refuse = |index: usize, field: &str, found: String, expected: &str, help: &str| {
+        let mut refuse = |step: &str, field: &str, found: String, expected: &str, help: &str| {
             agree = false;
-            let path = format!("{path}[{index}].websocket{field}");
+            let path = format!("{step}.websocket{field}");
             self.problems
                 .add(path, found, expected, Some(help.to_owned()));
         };
         let (mut greetings, mut pushes) = (HashMap::new(), HashMap::new());
-        for &(index, raw) in &exchanges {
+        for &(step, raw) in &exchanges {
             let same = "what the other steps of its path say, or nothing";
             let help = "steps of one path share a connection";
             if let Some(greeting) = raw.greeting.given() {
-                let (first, said) = *greetings.entry(path_of(raw)).or_insert((index, greeting.0));
+                let (first, said) = *greetings.entry(path_of(raw)).or_insert((step, greeting.0));
                 if said != greeting.0 {
-                    let found = format!("{}, and {said} in step {first}", greeting.0);
-                    refuse(index, ".greeting", found, same, help);
+                    let found = format!("{}, and {said} at `{first}`", greeting.0);
+                    refuse(step, ".greeting", found, same, help);
                 }
             }
             if let Some(are_normal) = raw.pushes.given() {
-                let (first, said) = *pushes.entry(path_of(raw)).or_insert((index, *are_normal));
+                let (first, said) = *pushes.entry(path_of(raw)).or_insert((step, *are_normal));
                 if said != *are_normal {
-                    let found = format!("{are_normal}, and {said} in step {first}");
-                    refuse(index, ".pushes", found, same, help);
+                    let found = format!("{are_normal}, and {said} at `{first}`");
+                    refuse(step, ".pushes", found, same, help);
                 }
             }
         }
-        for &(index, raw) in &exchanges {
+        for &(step, raw) in &exchanges {
             if pushes.get(path_of(raw)).is_none_or(|(_, said)| !said) {
                 continue;
             }
@@ -124,27 +125,35 @@ impl Layers<'_> {
                     "what comes by itself is what the step listens to",
                 ),
             };
-            refuse(index, field, found.to_owned(), expected, help);
+            refuse(step, field, found.to_owned(), expected, help);
         }
         agree
     }
 }
 
 /// Has all steps of a path say what one of them says of their connection.
-pub(super) fn share_connections(steps: &mut [Step<WebsocketExchange>]) {
+pub(super) fn share_connections(life: &mut Life<WebsocketExchange>) {
+    let parts = [
+        &mut life.setup,
+        &mut life.begin,
+        &mut life.steps,
+        &mut life.end,
+    ];
     let mut said: HashMap<String, (u32, bool)> = HashMap::new();
-    for step in &*steps {
+    for (_, step) in parts.iter().flat_map(|steps| all(steps, "")) {
         if let Some(exchange) = step.spoken() {
             let (greeting, pushes) = said.entry(exchange.path.clone()).or_default();
             *greeting = exchange.greeting.max(*greeting);
             *pushes |= exchange.pushes;
         }
     }
-    for step in steps {
-        if let Action::Speak(exchange) = &mut step.action
-            && let Some(shared) = said.get(&exchange.path)
-        {
-            (exchange.greeting, exchange.pushes) = *shared;
-        }
+    for steps in parts {
+        for_each_mut(steps, &mut |step| {
+            if let Action::Speak(exchange) = &mut step.action
+                && let Some(shared) = said.get(&exchange.path)
+            {
+                (exchange.greeting, exchange.pushes) = *shared;
+            }
+        });
     }
 }

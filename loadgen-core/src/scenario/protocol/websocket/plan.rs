@@ -19,8 +19,14 @@ pub struct WebsocketPlan {
     /// Subprotocols offered when a connection is opened, the preferred one first. The server must
     /// choose one of them.
     pub subprotocols: Vec<String>,
+    /// What is done once before the load. What it saves is `setup.NAME` for all users.
+    pub setup: Vec<Step<WebsocketExchange>>,
+    /// What each user does first.
+    pub begin: Vec<Step<WebsocketExchange>>,
     /// What one iteration does.
     pub steps: Vec<Step<WebsocketExchange>>,
+    /// What each user does last.
+    pub end: Vec<Step<WebsocketExchange>>,
 }
 
 impl WebsocketPlan {

@@ -24,12 +24,13 @@ impl WebsocketPlan {
         raw.connect_rate = Entry::from_option(self.connect_rate);
         raw.headers = Entries::of(&self.headers, RawSource::of);
         raw.subprotocols = List::unless_empty(self.subprotocols.iter().cloned().map(Subprotocol));
-        let steps = self.steps.iter().map(|step| {
-            RawStep::of(step, |exchange, raw| {
-                raw.websocket = Entry::Given(websocket(exchange));
-            })
-        });
-        raw.steps = Entry::Given(List::of(steps));
+        let print = |exchange: &WebsocketExchange, raw: &mut RawStep| {
+            raw.websocket = Entry::Given(websocket(exchange));
+        };
+        raw.setup = RawStep::part(&self.setup, &print);
+        raw.begin = RawStep::part(&self.begin, &print);
+        raw.steps = Entry::Given(RawStep::list(&self.steps, &print));
+        raw.end = RawStep::part(&self.end, &print);
     }
 }
 

@@ -9,7 +9,7 @@ use super::raw::RawConnectionPer;
 use super::value::{Subprotocol, check_header_name};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
-use crate::scenario::protocol::room::{Room, Words};
+use crate::scenario::protocol::room::{Life, Room, Words};
 use crate::scenario::reader::{Entries, List};
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::{RawSource, Source};
@@ -70,7 +70,7 @@ impl Room for WebsocketPlan {
             connect_rate: connect_rate.entry.or(None, |rate| Some(*rate))?,
             headers: headers??,
             subprotocols: subprotocols??,
-            steps: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -82,23 +82,22 @@ impl Room for WebsocketPlan {
         (exchange.short_name(), "the last part of its path")
     }
 
-    fn agree(layers: &Layers<'_>, steps: &List<RawStep>, path: &str) -> bool {
-        layers.connections_agree(steps, path)
+    fn agree(layers: &Layers<'_>, steps: &[(String, &RawStep)]) -> bool {
+        layers.connections_agree(steps)
     }
 
-    fn share(steps: &mut [Step<WebsocketExchange>]) {
-        share_connections(steps);
+    fn share(life: &mut Life<WebsocketExchange>) {
+        share_connections(life);
     }
 
     /// Whether no step listens for longer than an iteration may take: it could only time out.
     fn fit(
         layers: &Layers<'_>,
-        steps: &[Step<WebsocketExchange>],
+        steps: &[(String, &Step<WebsocketExchange>)],
         timeout: Duration,
-        path: &str,
     ) -> bool {
         let mut fit = true;
-        for (index, step) in steps.iter().enumerate() {
+        for (path, step) in steps {
             let Some(exchange) = step.spoken() else {
                 continue;
             };
@@ -125,7 +124,7 @@ impl Room for WebsocketPlan {
                     1 => String::new(),
                     times => format!(", {times} times"),
                 };
-                let path = format!("{path}[{index}].websocket.stream.for");
+                let path = format!("{path}.websocket.stream.for");
                 layers.refuse_too_long(path, format_duration(each) + &times, timeout);
             }
         }
@@ -136,8 +135,13 @@ impl Room for WebsocketPlan {
         None
     }
 
-    fn with_steps(mut self, steps: Vec<Step<WebsocketExchange>>) -> Self {
-        self.steps = steps;
+    fn with_steps(mut self, life: Life<WebsocketExchange>) -> Self {
+        Life {
+            setup: self.setup,
+            begin: self.begin,
+            steps: self.steps,
+            end: self.end,
+        } = life;
         self
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule, as_written};
 use crate::scenario::value::base64::{from_base64, to_base64};
-use crate::scenario::value::constant::{constant, is_template};
+use crate::scenario::value::template::{is_template, template, templates};
 use crate::scenario::value::{MAX_NAME, checked_text, text_schema, unit};
 use crate::units::{SIZE_PATTERN, Size};
 
@@ -20,17 +20,19 @@ checked_text! {
     /// Path and query of a connection.
     Path, "Path",
     "a path such as \"/echo\": it begins with `/`, has at most 2000 characters of printable ASCII, \
-     and no blank, `#`, `\"`, `<`, `>`, `` ` ``, `{{` or `${…}` (templates come with a later version)",
-    is_path, "^/[!$-;=?-_a-~]{0,1999}$"
+     and no blank, `#`, `\"`, `<`, `>` or `` ` `` but in templates",
+    is_path, "^/([!$-;=?-_a-~]{0,1999}|.*\\{[{%#].*)$"
 }
 
 fn is_path(text: &str) -> bool {
+    let is_plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"#\"<>`".contains(&byte))
+    };
     text.starts_with('/')
         && text.len() <= MAX_PATH
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"#\"<>`".contains(&byte))
-        && !is_template(text)
+        && template(text).is_ok()
+        && (is_template(text) || is_plain(text))
 }
 
 checked_text! {
@@ -53,11 +55,12 @@ pub(in crate::scenario) struct Scalar(pub(in crate::scenario) Value);
 
 impl Scalar {
     fn holds(value: &Value, at: &Place<'_>) -> bool {
-        if !value.is_array() && !value.is_object() {
-            return constant(value, at);
+        let is_constant = !value.as_str().is_some_and(is_template);
+        if !value.is_array() && !value.is_object() && is_constant {
+            return templates(value, at);
         }
         let expected = "a text, a number, true, false or null".to_owned();
-        let help = None;
+        let help = (!is_constant).then(|| "it is no template: it holds of all replies".to_owned());
         at.refuse(value, Refusal { expected, help })
     }
 }
@@ -146,13 +149,13 @@ pub(in crate::scenario) struct TextMessage(pub(in crate::scenario) String);
 impl Decode for TextMessage {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         let text = reader.text("a text")?;
-        constant(reader.value, &reader.at).then(|| Self(text.to_owned()))
+        templates(reader.value, &reader.at).then(|| Self(text.to_owned()))
     }
 }
 
 impl Check for TextMessage {
     fn check(&mut self, at: &Place<'_>) -> bool {
-        !is_template(&self.0) || constant(&as_written(self), at)
+        templates(&as_written(self), at)
     }
 }
 
@@ -163,7 +166,7 @@ impl Serialize for TextMessage {
 }
 
 text_schema!(TextMessage, "TextMessage", {
-    "description": "A text, sent as it is written.",
+    "description": "A text; a template in it is filled in.",
 });
 
 /// A JSON value that is sent as a text.
@@ -172,13 +175,13 @@ pub(in crate::scenario) struct JsonMessage(pub(in crate::scenario) Value);
 
 impl Decode for JsonMessage {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
-        constant(reader.value, &reader.at).then(|| Self(reader.value.clone()))
+        templates(reader.value, &reader.at).then(|| Self(reader.value.clone()))
     }
 }
 
 impl Check for JsonMessage {
     fn check(&mut self, at: &Place<'_>) -> bool {
-        constant(&self.0, at)
+        templates(&self.0, at)
     }
 }
 
@@ -194,7 +197,7 @@ impl JsonSchema for JsonMessage {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "Any JSON value, sent as a text." })
+        json_schema!({ "description": "Any JSON value, sent as a text; templates in its texts are filled in." })
     }
 }
 

@@ -1,0 +1,200 @@
+//! Which names are known in which part of a scenario, before the run.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::super::mistake::Mistake;
+use super::{Script, environment};
+use crate::expression::{Fields, Known, Names};
+use crate::nearest::did_you_mean;
+
+/// A part of a scenario whose steps are done together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::driver) enum Part {
+    Setup,
+    Begin,
+    Steps,
+    End,
+}
+
+impl Part {
+    /// The field that it is.
+    pub(in crate::driver) fn field(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Begin => "begin",
+            Self::Steps => "steps",
+            Self::End => "end",
+        }
+    }
+}
+
+/// What was noted while a scenario's expressions were looked through.
+#[derive(Debug, Default)]
+pub(in crate::driver) struct Notes {
+    roots: RefCell<BTreeSet<String>>,
+    env: RefCell<BTreeSet<String>>,
+    mistakes: RefCell<Vec<Mistake>>,
+}
+
+impl Notes {
+    /// Something is wrong.
+    pub(in crate::driver) fn wrong(&self, mistake: Mistake) {
+        let mut mistakes = self.mistakes.borrow_mut();
+        if !mistakes.contains(&mistake) {
+            mistakes.push(mistake);
+        }
+    }
+
+    /// Everything that is wrong.
+    pub(in crate::driver) fn mistakes(&self) -> Vec<Mistake> {
+        self.mistakes.borrow().clone()
+    }
+
+    /// Whether some expression uses this name.
+    pub(super) fn uses(&self, root: &str) -> bool {
+        self.roots.borrow().contains(root)
+    }
+
+    /// Whether there is any expression that depends on anything.
+    pub(super) fn uses_any(&self) -> bool {
+        !self.roots.borrow().is_empty()
+    }
+
+    /// The variables of the environment that are used.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        environment(&self.env.borrow())
+    }
+}
+
+/// The names that are known in one part of a scenario.
+#[derive(Debug)]
+pub(in crate::driver) struct Lexicon<'a> {
+    known: BTreeMap<String, Known>,
+    notes: &'a Notes,
+}
+
+/// The names that a reply may offer.
+const OF_A_REPLY: [&str; 5] = ["reply", "status", "metadata", "headers", "trailers"];
+
+impl<'a> Lexicon<'a> {
+    /// Those of a part; `saved` and `setup` are what is saved before it or in it, and in `setup`.
+    pub(in crate::driver) fn new(
+        script: &Script,
+        part: Part,
+        saved: &BTreeSet<&str>,
+        setup: &BTreeSet<&str>,
+        notes: &'a Notes,
+    ) -> Self {
+        let not_here = |why: &str| Known::NotHere(why.into());
+        let fields = |names: &BTreeSet<&str>| {
+            Known::fields(
+                names
+                    .iter()
+                    .map(|name| ((*name).to_owned(), Known::Anything)),
+            )
+        };
+        let in_setup = "`setup` is done once, before there are users";
+        let user = match part {
+            Part::Setup => not_here(in_setup),
+            _ => Known::Scalar,
+        };
+        let iteration = match part {
+            Part::Setup => not_here(in_setup),
+            Part::Begin | Part::End => not_here("it belongs to no iteration here"),
+            Part::Steps => Known::Scalar,
+        };
+        let setup = match part {
+            Part::Setup => not_here("what `setup` saves is `saved` within it"),
+            _ => fields(setup),
+        };
+        let mut known: BTreeMap<String, Known> = [
+            ("user", user.clone()),
+            ("iteration", iteration),
+            ("worker", user),
+            ("scenario", Known::Scalar),
+            ("row", script.known_rows(part)),
+            ("saved", fields(saved)),
+            ("setup", setup),
+            ("env", Known::Fields(Rc::new(Environment))),
+        ]
+        .map(|(name, known)| (name.to_owned(), known))
+        .into();
+        for name in OF_A_REPLY {
+            let why = "there is none before the request; `save` what a later step needs";
+            known.insert(name.to_owned(), not_here(why));
+        }
+        Self { known, notes }
+    }
+
+    /// Takes note of the names that something at this path uses before the request; those that are not
+    /// known are mistakes.
+    pub(in crate::driver) fn check(&self, names: &Names, path: &str) {
+        self.checked(names, path, &self.known);
+    }
+
+    /// The same of something that looks at a reply, which offers these.
+    pub(in crate::driver) fn check_with(
+        &self,
+        reply: &[(&'static str, Known)],
+        names: &Names,
+        path: &str,
+    ) {
+        let mut known = self.known.clone();
+        for name in OF_A_REPLY {
+            let why = "this reply has none".into();
+            known.insert(name.to_owned(), Known::NotHere(why));
+        }
+        known.extend(
+            reply
+                .iter()
+                .map(|(name, it)| ((*name).to_owned(), it.clone())),
+        );
+        self.checked(names, path, &known);
+    }
+
+    fn checked(&self, names: &Names, path: &str, known: &BTreeMap<String, Known>) {
+        for unknown in names.unknown(known) {
+            let problem = format!("`{}` {}", unknown.name, unknown.problem);
+            self.notes.wrong(Mistake::new(path, problem));
+        }
+        let mut roots = self.notes.roots.borrow_mut();
+        roots.extend(names.roots().map(str::to_owned));
+        let variable = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+        let mut env = self.notes.env.borrow_mut();
+        env.extend(names.below("env").map(variable));
+    }
+
+    /// Notes something that is wrong with what is sent.
+    pub(in crate::driver) fn add(&self, mistake: Mistake) {
+        self.notes.wrong(mistake);
+    }
+
+    /// Notes something else that is wrong.
+    pub(in crate::driver) fn wrong(&self, path: &str, problem: impl Into<String>) {
+        self.notes.wrong(Mistake::new(path, problem.into()));
+    }
+}
+
+/// The variables of the environment.
+struct Environment;
+
+impl Fields for Environment {
+    fn field(&self, name: &str) -> Option<Known> {
+        std::env::var(name).ok().map(|_| Known::Scalar)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = std::env::vars_os().map(|(name, _)| name);
+        names.filter_map(|name| name.into_string().ok()).collect()
+    }
+
+    /// There are many, and most are nobody's business.
+    fn help(&self, name: &str) -> Option<String> {
+        let names = self.names();
+        let near = did_you_mean(name, names.iter().map(String::as_str));
+        let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+        Some(format!("the environment has no such variable{near}"))
+    }
+}

@@ -1,0 +1,150 @@
+//! What the expressions of a scenario stand on: its test data, the environment, and what `setup` saved.
+//!
+//! Owns which names are known before the run (`lexicon`) and what they stand for in it. Knows no protocol:
+//! what a reply offers is the driver's.
+
+mod lexicon;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use self::rows::Source;
+use super::mistake::Mistake;
+use crate::expression::{Scope, Value, Variables};
+use crate::scenario::ScenarioPlan;
+use crate::workload::UserId;
+
+pub(super) use self::lexicon::{Lexicon, Notes, Part};
+pub(super) use self::rows::OutOfRows;
+
+/// What all users of a scenario share. One for all workers.
+#[derive(Debug)]
+pub(super) struct Script {
+    scenario: Value,
+    sources: Vec<Source>,
+    env: Value,
+    /// The values of the environment that may be sent.
+    secrets: Vec<String>,
+    setup: OnceLock<Value>,
+    uses_row: bool,
+    uses_any: bool,
+}
+
+impl Script {
+    /// Reads the scenario's test data.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn new(scenario: &ScenarioPlan) -> Result<Self, Vec<Mistake>> {
+        let (mut sources, mut mistakes) = (Vec::new(), Vec::new());
+        for source in &scenario.data {
+            match Source::read(source, scenario.load.max_users()) {
+                Ok(source) => sources.push(source),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Self {
+            scenario: Value::from(scenario.name.as_str()),
+            sources,
+            env: Value::UNDEFINED,
+            secrets: Vec::new(),
+            setup: OnceLock::new(),
+            uses_row: false,
+            uses_any: false,
+        })
+    }
+
+    /// Takes note of what is used of it.
+    pub(super) fn used(&mut self, notes: &Notes) {
+        let env: BTreeMap<String, String> = notes.environment();
+        self.secrets = env.values().cloned().collect();
+        self.env = env.into_iter().collect();
+        self.uses_row = notes.uses("row");
+        self.uses_any = notes.uses_any();
+    }
+
+    /// Whether anything is evaluated at all.
+    pub(super) fn is_used(&self) -> bool {
+        self.uses_any
+    }
+
+    /// The values of the environment that expressions use.
+    pub(super) fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
+    /// How many iterations may start before a source has no row left, where that ends the scenario.
+    pub(super) fn most_iterations(&self) -> Option<u64> {
+        if !self.uses_row {
+            return None;
+        }
+        self.sources
+            .iter()
+            .filter_map(Source::most_iterations)
+            .min()
+    }
+
+    /// Says what `setup` saved.
+    pub(super) fn set_up(&self, saved: Value) {
+        // Whoever comes second has the same.
+        let _ = self.setup.set(saved);
+    }
+
+    /// What a user's names stand for before its first iteration.
+    pub(super) fn scope(&self, user: UserId, worker: usize, saved: Value, seed: u64) -> Scope {
+        let variables = Variables {
+            user: user.0,
+            worker,
+            scenario: self.scenario.clone(),
+            saved,
+            setup: self.setup.get().cloned().unwrap_or_default(),
+            env: self.env.clone(),
+            ..Variables::default()
+        };
+        Scope::new(variables, seed)
+    }
+
+    /// The row of a user, or of one of its iterations.
+    ///
+    /// # Errors
+    /// Which source has none left.
+    pub(super) fn row(&self, turn: Turn, seed: u64) -> Result<Value, OutOfRows> {
+        if !self.uses_row {
+            return Ok(Value::UNDEFINED);
+        }
+        if let [source] = self.sources.as_slice() {
+            return source.row(turn, seed);
+        }
+        let rows: Result<BTreeMap<&str, Value>, OutOfRows> = self
+            .sources
+            .iter()
+            .map(|source| Ok((source.name(), source.row(turn, seed)?)))
+            .collect();
+        Ok(rows?.into_iter().collect())
+    }
+
+    /// What can be said of `row` in this part.
+    fn known_rows(&self, part: Part) -> crate::expression::Known {
+        rows::known(&self.sources, part)
+    }
+}
+
+/// Whose turn it is to get a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) user: UserId,
+    /// The iteration, where it is one's: by the number of its arrival, where it has one.
+    pub(super) iteration: Option<Option<u64>>,
+}
+
+/// These variables of the environment.
+fn environment(names: &BTreeSet<String>) -> BTreeMap<String, String> {
+    names
+        .iter()
+        .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! What is done with a reply: what must hold of it, and what is kept.
+
+use std::sync::Arc;
+
+use super::session::{Reply, Session};
+use crate::expression::{Expression, Names, Scope, Value};
+use crate::outcome::{Failure, Outcome};
+use crate::text;
+use crate::workload::Iteration;
+
+/// What of a reply somebody looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::driver) struct Looks {
+    /// At the message.
+    pub(in crate::driver) reply: bool,
+    /// At the status.
+    pub(in crate::driver) status: bool,
+    /// At what came before the message, under either name.
+    pub(in crate::driver) metadata: bool,
+    /// At what came after it.
+    pub(in crate::driver) trailers: bool,
+}
+
+impl Looks {
+    /// What these names look at.
+    fn of<'a>(all: impl IntoIterator<Item = &'a Names>) -> Self {
+        let mut looks = Self::default();
+        for names in all {
+            looks.reply |= names.uses("reply");
+            looks.status |= names.uses("status");
+            looks.metadata |= names.uses("metadata") || names.uses("headers");
+            looks.trailers |= names.uses("trailers");
+        }
+        looks
+    }
+}
+
+/// What is done with the reply of a step.
+#[derive(Debug)]
+pub(super) struct After {
+    checks: Vec<Expression>,
+    save: Vec<(Arc<str>, Expression)>,
+    /// Whether it is for a check to say which status is a success.
+    judges_status: bool,
+    pub(super) looks: Looks,
+    /// The step's place in the scenario.
+    path: String,
+}
+
+impl After {
+    pub(super) fn new(
+        checks: Vec<Expression>,
+        save: Vec<(Arc<str>, Expression)>,
+        path: &str,
+    ) -> Self {
+        let of_checks: Vec<Names> = checks.iter().map(Expression::names).collect();
+        let of_saves: Vec<Names> = save.iter().map(|(_, it)| it.names()).collect();
+        Self {
+            judges_status: of_checks.iter().any(|names| names.uses("status")),
+            looks: Looks::of(of_checks.iter().chain(&of_saves)),
+            checks,
+            save,
+            path: path.to_owned(),
+        }
+    }
+
+    /// The outcome of the step, once the reply was looked at. Where nothing came that could be, or the
+    /// service refused and no check is about that, the outcome stays.
+    pub(super) fn judge<D>(
+        &self,
+        outcome: Outcome,
+        step: usize,
+        session: &mut Session<D>,
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        let reply = session.reply.take();
+        let is_answered = reply.as_ref().is_some_and(|it| !it.status.is_undefined());
+        let is_judged_here = self.judges_status && is_answered;
+        if !outcome.is_ok() && !is_judged_here {
+            return outcome;
+        }
+        let scope = session.scope();
+        show(scope, reply.unwrap_or_default());
+        let judged = self.checked(step, scope, iteration);
+        let judged = judged.and_then(|()| self.kept(session, iteration));
+        show(session.scope(), Reply::default());
+        judged.into()
+    }
+
+    fn checked(
+        &self,
+        step: usize,
+        scope: &Scope,
+        iteration: &Iteration<'_>,
+    ) -> Result<(), Failure> {
+        let mut result = Ok(());
+        for (index, check) in self.checks.iter().enumerate() {
+            let held = check.holds(scope).map_err(|error| error.to_string());
+            let passed = held == Ok(true);
+            let what = || seen(check, held.as_ref().err(), scope);
+            iteration.check(step, index, passed, what);
+            if !passed {
+                if result.is_ok() {
+                    iteration.explain(Failure::Check, || {
+                        format!("{}: `{}`: {}", self.path, check.source().trim(), what())
+                    });
+                }
+                result = Err(Failure::Check);
+            }
+        }
+        result
+    }
+
+    fn kept<D>(&self, session: &Session<D>, iteration: &Iteration<'_>) -> Result<(), Failure> {
+        for (name, expression) in &self.save {
+            match expression.evaluate(session.scope()) {
+                Ok(value) => session.saved.save(name, value),
+                Err(error) => {
+                    iteration.explain(Failure::Expression, || {
+                        let what = seen(expression, Some(&error.to_string()), session.scope());
+                        format!(
+                            "{}.save.{name}: `{}`: {what}",
+                            self.path,
+                            expression.source()
+                        )
+                    });
+                    return Err(Failure::Expression);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets expressions see a reply.
+fn show(scope: &Scope, reply: Reply) {
+    scope.change(|it| {
+        it.reply = reply.value;
+        it.status = reply.status;
+        it.metadata = reply.metadata;
+        it.trailers = reply.trailers;
+    });
+}
+
+/// What an expression saw that did not hold, or came to nothing.
+fn seen(expression: &Expression, error: Option<&String>, scope: &Scope) -> String {
+    let names = expression.names();
+    let is_seen = |path: &&str| {
+        let root = path.split('.').next().unwrap_or_default();
+        matches!(
+            root,
+            "reply" | "status" | "metadata" | "headers" | "trailers" | "row" | "iteration" | "user"
+        )
+    };
+    let shown = |path: &str| {
+        let value = Expression::parse(path).and_then(|it| it.evaluate(scope));
+        match value {
+            Ok(value) => format!("{path} is {}", text::short(&as_json(&value))),
+            Err(_) => format!("{path} is not there"),
+        }
+    };
+    let mut parts: Vec<String> = error.cloned().into_iter().collect();
+    parts.extend(names.paths().filter(is_seen).map(shown));
+    match parts.is_empty() {
+        true => "it does not hold".to_owned(),
+        false => parts.join("; "),
+    }
+}
+
+fn as_json(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+}

@@ -1,0 +1,213 @@
+//! From the steps of a plan to instructions.
+
+use std::sync::Arc;
+
+use super::after::{After, Looks};
+use super::mixture::Mixture;
+use super::{Condition, Instruction, Steps};
+use crate::driver::script::Lexicon;
+use crate::expression::{Expression, Known};
+use crate::scenario;
+
+/// Where an action stands, and what is known there.
+#[derive(Debug)]
+pub(in crate::driver) struct At<'a> {
+    /// The step's place in the scenario: `steps[0]`.
+    pub(in crate::driver) path: &'a str,
+    /// The step's number in reports.
+    pub(in crate::driver) number: usize,
+    /// What of the reply somebody looks at.
+    #[expect(dead_code, reason = "drivers take it up")]
+    pub(in crate::driver) looks: Looks,
+    /// The names that what is sent may use.
+    pub(in crate::driver) lexicon: &'a Lexicon<'a>,
+}
+
+/// What a driver has made of an action.
+#[derive(Debug)]
+pub(in crate::driver) struct Ready<A> {
+    /// It, ready to be done; `None` where nothing can be made of it yet, or is wrong.
+    pub(in crate::driver) action: Option<A>,
+    /// What its reply offers to expressions.
+    pub(in crate::driver) reply: Vec<(&'static str, Known)>,
+}
+
+/// What makes instructions of steps.
+pub(super) struct Compiler<'a, A> {
+    lexicon: &'a Lexicon<'a>,
+    /// The number of the next step that speaks.
+    number: usize,
+    code: Vec<Instruction<A>>,
+    loops: usize,
+    /// How many groups that are done several times, or maybe not at all, are around what comes next.
+    depth: usize,
+}
+
+impl<'a, A> Compiler<'a, A> {
+    pub(super) fn new(lexicon: &'a Lexicon<'a>, number: usize) -> Self {
+        Self {
+            lexicon,
+            number,
+            code: Vec::new(),
+            loops: 0,
+            depth: 0,
+        }
+    }
+
+    /// The instructions, and the number after the last step's.
+    pub(super) fn finish(self) -> (Steps<A>, usize) {
+        let steps = Steps {
+            code: self.code.into(),
+            loops: self.loops,
+        };
+        (steps, self.number)
+    }
+
+    pub(super) fn steps<P, E>(
+        &mut self,
+        steps: &[scenario::Step<P>],
+        path: &str,
+        ready: &mut impl FnMut(&P, &At<'_>) -> Result<Ready<A>, E>,
+    ) -> Result<(), E> {
+        for (index, step) in steps.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            match &step.when {
+                None => self.step(step, &path, ready)?,
+                Some(when) => {
+                    let jump = self.reserve();
+                    self.depth += 1;
+                    self.step(step, &path, ready)?;
+                    self.depth -= 1;
+                    let end = self.code.len();
+                    let path = format!("{path}.when");
+                    if let Some(expression) = self.expression(when, &path) {
+                        self.lexicon.check(&expression.names(), &path);
+                        let condition = Box::new(Condition { expression, path });
+                        self.code[jump] = Instruction::Unless(condition, end);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step<P, E>(
+        &mut self,
+        step: &scenario::Step<P>,
+        path: &str,
+        ready: &mut impl FnMut(&P, &At<'_>) -> Result<Ready<A>, E>,
+    ) -> Result<(), E> {
+        match &step.action {
+            scenario::Action::Speak(action) => self.speak(step, action, path, ready),
+            scenario::Action::Pause(rest) => {
+                self.code.push(Instruction::Pause(*rest));
+                Ok(())
+            }
+            scenario::Action::Repeat { times, steps } => {
+                let (which, times, from) = (self.loops, *times, self.code.len());
+                self.loops += 1;
+                self.depth += 1;
+                self.steps(steps, &format!("{path}.repeat.steps"), ready)?;
+                self.depth -= 1;
+                self.code.push(Instruction::Again { which, times, from });
+                Ok(())
+            }
+            scenario::Action::Mix(alternatives) => {
+                let is_passed_once = self.depth == 0;
+                let choose = self.reserve();
+                let (mut starts, mut jumps) = (Vec::new(), Vec::new());
+                self.depth += 1;
+                for (index, alternative) in alternatives.iter().enumerate() {
+                    starts.push(self.code.len());
+                    let path = format!("{path}.mix[{index}].steps");
+                    self.steps(&alternative.steps, &path, ready)?;
+                    jumps.push(self.reserve());
+                }
+                self.depth -= 1;
+                let end = self.code.len();
+                for jump in jumps {
+                    self.code[jump] = Instruction::Jump(end);
+                }
+                let weights: Vec<u32> = alternatives.iter().map(|it| it.weight).collect();
+                let mixture = Mixture::new(&weights, starts, is_passed_once);
+                self.code[choose] = Instruction::Choose(Box::new(mixture));
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes room for an instruction that is not known yet.
+    fn reserve(&mut self) -> usize {
+        let next = self.code.len() + 1;
+        self.code.push(Instruction::Jump(next));
+        next - 1
+    }
+
+    fn speak<P, E>(
+        &mut self,
+        step: &scenario::Step<P>,
+        action: &P,
+        path: &str,
+        ready: &mut impl FnMut(&P, &At<'_>) -> Result<Ready<A>, E>,
+    ) -> Result<(), E> {
+        let checks: Vec<(String, Option<Expression>)> = step
+            .check
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let path = format!("{path}.check[{index}]");
+                let expression = self.expression(text, &path);
+                (path, expression)
+            })
+            .collect();
+        let saves: Vec<(String, Option<Expression>)> = step
+            .save
+            .iter()
+            .map(|(name, text)| {
+                let path = format!("{path}.save.{name}");
+                let expression = self.expression(text, &path);
+                (path, expression)
+            })
+            .collect();
+        let names = step
+            .save
+            .iter()
+            .map(|(name, _)| Arc::<str>::from(name.as_str()));
+        let save = names
+            .zip(&saves)
+            .filter_map(|(name, (_, it))| Some((name, it.clone()?)));
+        let check = checks.iter().filter_map(|(_, it)| it.clone());
+        let after = (!step.check.is_empty() || !step.save.is_empty())
+            .then(|| Box::new(After::new(check.collect(), save.collect(), path)));
+        let at = At {
+            path,
+            number: self.number,
+            looks: after.as_ref().map(|it| it.looks).unwrap_or_default(),
+            lexicon: self.lexicon,
+        };
+        let made = ready(action, &at)?;
+        for (path, expression) in checks.iter().chain(&saves) {
+            if let Some(expression) = expression {
+                self.lexicon
+                    .check_with(&made.reply, &expression.names(), path);
+            }
+        }
+        if let Some(action) = made.action {
+            self.code.push(Instruction::Speak {
+                number: self.number,
+                action,
+                after,
+            });
+        }
+        self.number += 1;
+        Ok(())
+    }
+
+    /// An expression of the plan. One that does not compile has been told of where the plan was checked, and
+    /// is told of here where it was not.
+    fn expression(&self, text: &str, path: &str) -> Option<Expression> {
+        Expression::parse(text)
+            .map_err(|error| self.lexicon.wrong(path, format!("`{text}`: {error}")))
+            .ok()
+    }
+}

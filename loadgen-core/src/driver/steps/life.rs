@@ -1,0 +1,394 @@
+//! What is done when: once before the load, when a user comes, in each iteration, when a user goes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use super::compile::{At, Compiler, Ready};
+use super::{Execute, Session, Steps};
+use crate::clock::{Clock, Nanos, nanos};
+use crate::driver::mistake::Mistake;
+use crate::driver::script::{Lexicon, Notes, Part, Script, Turn};
+use crate::expression::Variables;
+use crate::outcome::{Failure, Outcome};
+use crate::scenario::{self, ScenarioPlan, all_steps};
+use crate::workload::{
+    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
+    Observer, PrepareError, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
+};
+
+/// The steps of a plan, by when they are done.
+#[derive(Debug)]
+pub(in crate::driver) struct Parts<'a, P> {
+    pub(in crate::driver) setup: &'a [scenario::Step<P>],
+    pub(in crate::driver) begin: &'a [scenario::Step<P>],
+    pub(in crate::driver) steps: &'a [scenario::Step<P>],
+    pub(in crate::driver) end: &'a [scenario::Step<P>],
+}
+
+/// The same, with the actions of a driver that has prepared them, and what their expressions stand on.
+/// Shared by all workers.
+#[derive(Debug)]
+pub(in crate::driver) struct Life<A> {
+    setup: Steps<A>,
+    begin: Steps<A>,
+    steps: Steps<A>,
+    end: Steps<A>,
+    script: Script,
+    /// How setting up ended, once it has.
+    is_set_up: OnceCell<()>,
+}
+
+impl<'a, P> Parts<'a, P> {
+    /// All of them, in the order in which reports number their steps; those of `setup`, which are in none,
+    /// come last.
+    fn in_order(&self) -> [(Part, &'a [scenario::Step<P>]); 4] {
+        [
+            (Part::Begin, self.begin),
+            (Part::Steps, self.steps),
+            (Part::End, self.end),
+            (Part::Setup, self.setup),
+        ]
+    }
+
+    /// The names under which something is saved in these parts.
+    fn saved(&self, parts: &[Part]) -> BTreeSet<&'a str> {
+        let all = self
+            .in_order()
+            .into_iter()
+            .filter(|(part, _)| parts.contains(part));
+        let steps = all.flat_map(|(part, steps)| all_steps(steps, part.field()));
+        let names = steps.flat_map(|(_, step)| step.save.iter().map(|(name, _)| name.as_str()));
+        names.collect()
+    }
+
+    /// What a part may use of what is saved.
+    fn saved_for(&self, part: Part) -> BTreeSet<&'a str> {
+        self.saved(match part {
+            Part::Setup => &[Part::Setup],
+            Part::Begin => &[Part::Begin],
+            Part::Steps => &[Part::Begin, Part::Steps],
+            Part::End => &[Part::Begin, Part::Steps, Part::End],
+        })
+    }
+}
+
+impl<A> Life<A> {
+    /// Has a driver make the actions of a plan ready.
+    ///
+    /// # Errors
+    /// What the driver says, or else everything that is wrong with expressions and data.
+    pub(in crate::driver) fn prepare<P, E: From<Vec<Mistake>>>(
+        scenario: &ScenarioPlan,
+        parts: &Parts<'_, P>,
+        mut ready: impl FnMut(&P, &At<'_>) -> Result<Ready<A>, E>,
+    ) -> Result<Self, E> {
+        let mut script = Script::new(scenario).map_err(E::from)?;
+        let notes = Notes::default();
+        let setup = parts.saved(&[Part::Setup]);
+        let mut number = 0;
+        let mut compiled = Vec::with_capacity(4);
+        for (part, steps) in parts.in_order() {
+            let lexicon = Lexicon::new(&script, part, &parts.saved_for(part), &setup, &notes);
+            let mut compiler = Compiler::new(&lexicon, number);
+            compiler.steps(steps, part.field(), &mut ready)?;
+            let (steps, next) = compiler.finish();
+            number = next;
+            compiled.push(steps);
+        }
+        let mistakes = notes.mistakes();
+        if !mistakes.is_empty() {
+            return Err(mistakes.into());
+        }
+        script.used(&notes);
+        let [begin, steps, end, setup] =
+            <[_; 4]>::try_from(compiled).unwrap_or_else(|_| unreachable!("there are four parts"));
+        Ok(Self {
+            setup,
+            begin,
+            steps,
+            end,
+            script,
+            is_set_up: OnceCell::new(),
+        })
+    }
+
+    /// Whether something is done before the load.
+    pub(in crate::driver) fn has_setup(&self) -> bool {
+        !self.setup.code.is_empty()
+    }
+
+    /// Whether users do something first.
+    pub(in crate::driver) fn has_begin(&self) -> bool {
+        !self.begin.code.is_empty()
+    }
+
+    /// Whether users do something last.
+    pub(in crate::driver) fn has_end(&self) -> bool {
+        !self.end.code.is_empty()
+    }
+
+    /// How many iterations may start, where data run out.
+    pub(in crate::driver) fn most_iterations(&self) -> Option<u64> {
+        self.script.most_iterations()
+    }
+
+    /// What of the environment is sent: no output may carry it on.
+    pub(in crate::driver) fn secrets(&self) -> &[String] {
+        self.script.secrets()
+    }
+}
+
+/// What leads one worker's users through their lives.
+pub(in crate::driver) struct Lives {
+    clock: Clock,
+    observer: Rc<dyn Observer>,
+    worker: usize,
+    seed: u64,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Lives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lives")
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lives {
+    /// Those of one worker; what comes before and after iterations may take so long, pauses left out.
+    pub(in crate::driver) fn new(context: &WorkerContext, timeout: Duration) -> Self {
+        Self {
+            clock: context.clock,
+            observer: Rc::clone(&context.observer),
+            worker: context.worker,
+            seed: context.scenario_seed,
+            timeout,
+        }
+    }
+
+    /// Sets the scenario up, if nobody has; gives back the driver's part of the session that did. Who comes
+    /// while another does so waits for that.
+    ///
+    /// # Errors
+    /// Which step failed, and how.
+    pub(in crate::driver) async fn set_up<E: Execute>(
+        &self,
+        life: &Life<E::Action>,
+        executor: &E,
+        own: E::Own,
+    ) -> Result<Option<E::Own>, PrepareError> {
+        let mut done = None;
+        let set_up = async || {
+            let listener = Listener::default();
+            let mut session = self.session(life, UserId(0), own);
+            let outcome = self
+                .part(&life.setup, executor, &mut session, &listener)
+                .await;
+            let saved = session.saved.value();
+            done = Some(session.own);
+            match outcome {
+                Outcome::Ok => {
+                    life.script.set_up(saved);
+                    Ok(())
+                }
+                Outcome::Failed(failure) => Err(PrepareError::new(listener.why(failure))),
+            }
+        };
+        life.is_set_up.get_or_try_init(set_up).await?;
+        Ok(done)
+    }
+
+    /// Has a user do what it does first.
+    ///
+    /// # Errors
+    /// How that failed.
+    pub(in crate::driver) async fn begin<E: Execute>(
+        &self,
+        life: &Life<E::Action>,
+        executor: &E,
+        session: &mut Session<E::Own>,
+    ) -> Result<(), Failure> {
+        let observer = &*self.observer;
+        match self.part(&life.begin, executor, session, observer).await {
+            Outcome::Ok => Ok(()),
+            Outcome::Failed(failure) => Err(failure),
+        }
+    }
+
+    /// One iteration.
+    #[inline]
+    pub(in crate::driver) async fn iterate<E: Execute>(
+        &self,
+        life: &Life<E::Action>,
+        executor: &E,
+        session: &mut Session<E::Own>,
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        if session.scope.is_some()
+            && let Err(failure) = self.turn(life, session, iteration)
+        {
+            return failure.into();
+        }
+        life.steps.walk(executor, session, iteration).await
+    }
+
+    /// What a user does last. How that ends is in the figures of its steps.
+    pub(in crate::driver) async fn end<E: Execute>(
+        &self,
+        life: &Life<E::Action>,
+        executor: &E,
+        session: &mut Session<E::Own>,
+    ) {
+        self.part(&life.end, executor, session, &*self.observer)
+            .await;
+    }
+
+    /// A user's session, before it has done anything.
+    pub(in crate::driver) fn session<A, D>(
+        &self,
+        life: &Life<A>,
+        user: UserId,
+        own: D,
+    ) -> Session<D> {
+        let seed = mixed(self.seed, u64::from(user.0));
+        let mut session = Session::new(own).of(user, seed);
+        if life.script.is_used() {
+            let saved = session.saved.value();
+            let scope = life.script.scope(user, self.worker, saved, seed);
+            let turn = Turn {
+                user,
+                iteration: None,
+            };
+            // Who needs a row to begin with has one: that was seen before the run.
+            if let Ok(row) = life.script.row(turn, self.seed) {
+                scope.change(|it| it.row = row);
+            }
+            session.scope = Some(scope);
+        }
+        session
+    }
+
+    /// Has a user's names stand for what they are in this iteration.
+    fn turn<A, D>(
+        &self,
+        life: &Life<A>,
+        session: &Session<D>,
+        iteration: &Iteration<'_>,
+    ) -> Result<(), Failure> {
+        let scope = session.scope();
+        let turn = Turn {
+            user: session.user,
+            iteration: Some(iteration.arrival()),
+        };
+        let row = life.script.row(turn, self.seed).map_err(|error| {
+            iteration.explain(Failure::Expression, || error.to_string());
+            Failure::Expression
+        })?;
+        // Who is free when an arrival comes is chance that no seed decides.
+        let (number, seed) = match iteration.arrival() {
+            Some(arrival) => (arrival, mixed(!self.seed, arrival)),
+            None => {
+                let user = mixed(self.seed, u64::from(session.user.0));
+                (iteration.number(), mixed(user, iteration.number() + 1))
+            }
+        };
+        scope.reseed(seed);
+        scope.change(|it: &mut Variables| {
+            it.iteration = number;
+            it.row = row;
+        });
+        Ok(())
+    }
+
+    /// Goes through a part that is no iteration, within the time that one may take.
+    async fn part<E: Execute>(
+        &self,
+        steps: &Steps<E::Action>,
+        executor: &E,
+        session: &mut Session<E::Own>,
+        observer: &dyn Observer,
+    ) -> Outcome {
+        let iteration = Iteration::new(IterationSeed {
+            user: session.user,
+            single_step: false,
+            ..IterationSeed::new(self.clock, observer)
+        });
+        let mut walk = pin!(steps.walk(executor, session, &iteration));
+        let timeout = nanos(self.timeout);
+        let mut deadline = iteration.started().saturating_add(timeout);
+        loop {
+            let left = Duration::from_nanos(deadline.saturating_sub(self.clock.now()));
+            if let Ok(outcome) = tokio::time::timeout(left, &mut walk).await {
+                return outcome;
+            }
+            let allowed = timeout.saturating_add(iteration.paused());
+            let extended = iteration.started().saturating_add(allowed);
+            let now = self.clock.now();
+            if iteration.pausing() {
+                // How long is not known yet: look again in a while.
+                deadline = now.saturating_add(LOOK_AGAIN);
+            } else if extended > now {
+                deadline = extended;
+            } else {
+                iteration.cut_off(now, Failure::Timeout.into());
+                return Failure::Timeout.into();
+            }
+        }
+    }
+}
+
+/// How long a part that is pausing is left alone.
+const LOOK_AGAIN: Nanos = 50_000_000;
+
+/// A number without pattern for each pair (the finaliser of splitmix64).
+fn mixed(seed: u64, number: u64) -> u64 {
+    let mut mixed = seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Hears why setting up failed. What is done once is no load and has no figures.
+#[derive(Default)]
+struct Listener {
+    said: std::cell::RefCell<Vec<(Failure, String)>>,
+}
+
+impl Listener {
+    fn why(&self, failure: Failure) -> String {
+        let said = self.said.borrow();
+        let detail = said.iter().find(|(seen, _)| *seen == failure);
+        let detail = detail.map(|(_, detail)| format!(": {detail}"));
+        format!(
+            "setup failed with `{failure}`{}",
+            detail.unwrap_or_default()
+        )
+    }
+}
+
+impl Observer for Listener {
+    fn explain(&self, _: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        self.said.borrow_mut().push((failure, detail()));
+    }
+    fn step(&self, _: StepSample) {}
+    fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
+    fn messages(&self, _: usize, _: u64, _: u64) {}
+    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
+    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
+    fn backend(&self, _: &[u8]) -> BackendIndex {
+        0
+    }
+    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
+    fn backed_off(&self, _: Nanos) {}
+    fn rests(&self, _: bool) {}
+    fn bytes(&self, _: u64, _: u64) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn gauge(&self, _: Gauge, _: f64) {}
+    fn timing(&self, _: Timing, _: Nanos) {}
+}

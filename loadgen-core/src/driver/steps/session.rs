@@ -1,0 +1,72 @@
+//! What a user keeps between steps and iterations.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::expression::{Saved, Scope, Value, Variables};
+use crate::schedule::ThinkTime;
+use crate::workload::UserId;
+
+/// What names stand for where a scenario has no expressions.
+static NOTHING: LazyLock<Scope> = LazyLock::new(|| Scope::new(Variables::default(), 0));
+
+/// What a user keeps between iterations.
+///
+/// It is the step loop's, and a driver has its own part in it: what one step leaves for another belongs
+/// to no protocol.
+#[derive(Debug)]
+pub struct Session<D> {
+    /// The driver's part, such as the user's connections.
+    pub(in crate::driver) own: D,
+    pub(super) user: UserId,
+    pub(super) saved: Saved,
+    pub(super) scope: Option<Scope>,
+    /// What the step under way was answered, where somebody looks at it.
+    pub(in crate::driver) reply: Option<Reply>,
+    random: fastrand::Rng,
+}
+
+/// What expressions see of a reply. What a protocol has not, or nobody looks at, is undefined.
+#[derive(Debug, Clone, Default)]
+pub(in crate::driver) struct Reply {
+    /// The message: decoded, or JSON.
+    pub(in crate::driver) value: Value,
+    /// The status by its name.
+    pub(in crate::driver) status: Value,
+    /// What came before the message: metadata or header fields.
+    pub(in crate::driver) metadata: Value,
+    /// What came after it.
+    pub(in crate::driver) trailers: Value,
+}
+
+impl<D> Session<D> {
+    /// A user without expressions.
+    pub(in crate::driver) fn new(own: D) -> Self {
+        Self {
+            own,
+            user: UserId(0),
+            saved: Saved::default(),
+            scope: None,
+            reply: None,
+            random: fastrand::Rng::with_seed(0),
+        }
+    }
+
+    /// The same for this user, with chance that this seed decides.
+    pub(super) fn of(self, user: UserId, seed: u64) -> Self {
+        Self {
+            user,
+            random: fastrand::Rng::with_seed(seed),
+            ..self
+        }
+    }
+
+    /// What names stand for at the moment.
+    pub(in crate::driver) fn scope(&self) -> &Scope {
+        self.scope.as_ref().unwrap_or(&NOTHING)
+    }
+
+    pub(super) fn draw(&mut self, rest: ThinkTime) -> Duration {
+        rest.draw(&mut self.random)
+    }
+}

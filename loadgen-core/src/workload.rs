@@ -58,7 +58,8 @@ pub trait Workload: 'static {
     }
 
     /// Builds a user's session. In a closed model this happens before the clock starts; in an open
-    /// one when the user is first needed, and then the time counts as part of the response time.
+    /// one when the user is first needed, and then the time counts as part of the response time, though
+    /// not of the first step where the user's life begins with steps of its own.
     ///
     /// # Errors
     /// The [`Failure`] the iteration that needed the session ends with; the next one tries again.
@@ -72,7 +73,8 @@ pub trait Workload: 'static {
         Levels::default()
     }
 
-    /// Ends a user's session after its last iteration, outside of what is measured.
+    /// Ends a user's session after its last iteration, outside of what is measured of iterations, for as
+    /// long as [`ScenarioSpec::close_within`](crate::engine::ScenarioSpec::close_within) lets it.
     async fn close(&self, session: Self::Session) {
         drop(session);
     }
@@ -157,7 +159,9 @@ pub struct WorkerContext {
     pub stamps: Rc<StampClock>,
     /// Wakes tasks at moments, more finely than the runtime's timer.
     pub alarms: Alarms,
-    /// Where connections and bytes are reported, which belong to no single iteration.
+    /// Where connections and bytes are reported, which belong to no single iteration; and the steps that
+    /// begin and end a user's life ([`StepSpec::part`](crate::record::StepSpec::part)), each by an
+    /// [`Iteration`] of its own with this observer.
     pub observer: Rc<dyn Observer>,
 }
 

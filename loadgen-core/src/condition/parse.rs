@@ -151,13 +151,14 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, ThresholdError> {
 
 /// The key of an outcome, as reports show it.
 fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
-    const PLAIN: [&str; 7] = [
+    const PLAIN: [&str; 8] = [
         "ok",
         "timeout",
         "connect",
         "connection",
         "protocol",
         "check",
+        "expression",
         "incomplete",
     ];
     const WITH_CODE: [&str; 5] = ["grpc", "reset", "http", "close", "custom"];

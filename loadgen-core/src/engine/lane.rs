@@ -20,6 +20,9 @@ use crate::outcome::{Failure, Outcome};
 use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered};
 use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
 
+/// How long ending a session may take once the run was aborted: whoever aborts it waits.
+const LONGEST_GOOD_BYE: Duration = Duration::from_secs(1);
+
 /// The moments of a scenario's plan, on the run's clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeline {
@@ -75,6 +78,10 @@ pub(super) struct LaneCore {
     pub(super) halt: Notify,
     /// How long an iteration that may not be cut off yet is left alone.
     look_again: Nanos,
+    /// Whether opening a session takes steps that are measured.
+    has_beginning: bool,
+    /// Tells those who end their sessions that the run was aborted.
+    aborted: Notify,
     last_end: Cell<Nanos>,
     done: Cell<bool>,
 }
@@ -92,6 +99,7 @@ impl LaneCore {
         // Fine enough that a timeout is kept to 2 %, coarse enough to cost nothing.
         let look_again = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
         let slots = Slots::new(nanos(spec.timeout));
+        let has_beginning = spec.has_beginning();
         Self {
             spec,
             clock,
@@ -107,6 +115,8 @@ impl LaneCore {
             slots,
             halt: Notify::new(),
             look_again,
+            has_beginning,
+            aborted: Notify::new(),
             last_end: Cell::new(0),
             done: Cell::new(false),
         }
@@ -157,6 +167,9 @@ impl LaneCore {
     /// The heartbeat's visit: obeys a stop, ends a drain that takes too long, sweeps timeouts.
     pub(super) fn beat(&self, now: Nanos) {
         let asked = self.stopper.asked();
+        if asked == Stop::Abort {
+            self.aborted.notify_waiters();
+        }
         if asked > self.stop.get() {
             self.stopped.set(true);
             self.stop.set(asked);
@@ -213,6 +226,14 @@ impl LaneCore {
     pub(super) async fn ending(&self) {
         while self.ending_since.get().is_none() {
             self.halt.notified().await;
+        }
+    }
+
+    /// Waits until somebody aborts the run. That a drain took too long is none of that: sessions are ended
+    /// after it as after any other.
+    async fn aborted(&self) {
+        while self.stopper.asked() != Stop::Abort {
+            self.aborted.notified().await;
         }
     }
 
@@ -350,7 +371,12 @@ impl<W: Workload> Lane<W> {
                 let session = match session {
                     Some(session) => session,
                     None => match self.workload.open(user).await {
-                        Ok(opened) => session.insert(opened),
+                        Ok(opened) => {
+                            if core.has_beginning {
+                                iteration.begun();
+                            }
+                            session.insert(opened)
+                        }
                         Err(failure) => return Outcome::Failed(failure),
                     },
                 };
@@ -408,11 +434,23 @@ impl<W: Workload> Lane<W> {
         }
     }
 
-    /// Ends a session; one that does not end in a second is left to the drop.
+    /// Ends a session; one that does not end in time is left to the drop.
     pub(super) async fn close(&self, session: Option<W::Session>) {
-        if let Some(session) = session {
-            let close = self.workload.close(session);
-            let _ = tokio::time::timeout(Duration::from_secs(1), close).await;
+        let Some(session) = session else {
+            return;
+        };
+        let time_is_up = async {
+            let close_within = self.core.spec.close_within;
+            tokio::select! {
+                () = tokio::time::sleep(close_within) => {}
+                () = self.core.aborted() => {
+                    tokio::time::sleep(close_within.min(LONGEST_GOOD_BYE)).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = self.workload.close(session) => {}
+            () = time_is_up => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pacer::Pacing;
-use crate::record::{Names, StepSpec};
+use crate::record::{LifePart, Names, StepSpec};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{Counter, Gauge, TargetIndex, Timing};
@@ -101,6 +101,10 @@ pub struct ScenarioSpec {
     pub graceful_stop: Duration,
     /// The longest an iteration may take, pauses left out.
     pub timeout: Duration,
+    /// The longest that ending a user's session may take ([`Workload::close`](crate::workload::Workload::close)),
+    /// such as a logout; one that takes longer is dropped. It comes after the user's last iteration and is in
+    /// no figure of iterations. Once the run is aborted, none has more than a second.
+    pub close_within: Duration,
     /// Start lag above this counts as late.
     pub late_after: Duration,
     /// The most workers that its users may be spread over: a driver that must not open more
@@ -130,7 +134,7 @@ pub struct ScenarioSpec {
 
 impl ScenarioSpec {
     /// A spec with the documented defaults: one step named like the scenario, no warm-up, 30 s
-    /// timeout and graceful stop, late after 1 ms.
+    /// timeout and graceful stop, a second to end a session, late after 1 ms.
     #[must_use]
     pub fn new(name: impl Into<String>, load: impl Into<Load>) -> Self {
         let name = name.into();
@@ -143,6 +147,7 @@ impl ScenarioSpec {
             warm_up: Duration::ZERO,
             graceful_stop: Duration::from_secs(30),
             timeout: Duration::from_secs(30),
+            close_within: Duration::from_secs(1),
             late_after: Duration::from_millis(1),
             max_workers: None,
             most_iterations: None,
@@ -179,6 +184,11 @@ impl ScenarioSpec {
     pub(super) fn workers(&self, of: usize) -> usize {
         let users = self.load.max_users() as usize;
         of.min(users).min(self.max_workers.unwrap_or(of)).max(1)
+    }
+
+    /// Whether a user's life begins with steps of its own.
+    pub(super) fn has_beginning(&self) -> bool {
+        self.steps.iter().any(|it| it.part == Some(LifePart::Begin))
     }
 
     pub(crate) fn names(&self) -> Names {

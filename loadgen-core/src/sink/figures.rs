@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::process::Vitals;
 #[cfg(feature = "statsd")]
 use crate::record::Histogram;
-use crate::record::{Recent, ScenarioRecord, StepRecord};
+use crate::record::{CheckRecord, Recent, ScenarioRecord, StepRecord};
 use crate::report::Statistics;
 use crate::workload::{MessageFault, SampleKind};
 
@@ -20,7 +20,7 @@ pub(crate) type Take<'a> = dyn FnMut(&'static Metric, &[&str], Value) + 'a;
 pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
     let ledger = &record.ledger;
     let counts = record.connections.counts;
-    let messages = |of: fn(&StepRecord) -> u64| record.steps.iter().map(of).sum();
+    let messages = |of: fn(&StepRecord) -> u64| record.iterated().map(of).sum();
     let own = [
         (&metric::PLANNED, ledger.planned),
         (&metric::STARTED, ledger.started),
@@ -105,6 +105,13 @@ fn step_totals(step: &StepRecord, take: &mut Take<'_>) {
     ];
     for (metric, count) in own {
         take(metric, &[&step.name], Value::Count(count));
+    }
+    let checks = |of: fn(&CheckRecord) -> u64| Value::Count(step.checks.iter().map(of).sum());
+    for (metric, count) in [
+        (&metric::STEP_CHECKS_PASSED, checks(|it| it.passed)),
+        (&metric::STEP_CHECKS_FAILED, checks(|it| it.failed)),
+    ] {
+        take(metric, &[&step.name], count);
     }
     for (outcome, count) in &step.outcomes {
         let outcome = outcome.to_string();

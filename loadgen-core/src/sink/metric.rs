@@ -22,6 +22,7 @@ pub enum Unit {
     Requests,
     RequestsPerSecond,
     Messages,
+    Checks,
     Connections,
     Streams,
     Users,
@@ -46,6 +47,7 @@ impl Unit {
             Self::Requests => "requests ",
             Self::RequestsPerSecond => "requests per second ",
             Self::Messages => "messages ",
+            Self::Checks => "checks ",
             Self::Connections => "connections ",
             Self::Streams => "streams ",
             Self::Users => "users ",
@@ -165,8 +167,8 @@ metrics! {
     counter OUTCOMES "outcomes.<outcome>" Iterations "by how they ended";
     counter BYTES_SENT "bytes.sent" Bytes "written to sockets";
     counter BYTES_RECEIVED "bytes.received" Bytes "read from sockets";
-    counter MESSAGES_SENT "messages.sent" Messages "of all steps";
-    counter MESSAGES_RECEIVED "messages.received" Messages "of all steps";
+    counter MESSAGES_SENT "messages.sent" Messages "of all steps of iterations";
+    counter MESSAGES_RECEIVED "messages.received" Messages "of all steps of iterations";
     counter CONNECTIONS_OPENED "connections.opened" Connections "opened, reconnects included";
     counter CONNECTIONS_FAILED "connections.failed" Connections "attempts that failed";
     counter CONNECTIONS_DROPPED "connections.dropped" Connections "ended without our asking";
@@ -180,6 +182,8 @@ metrics! {
     counter STEP_MESSAGES_OUT_OF_ORDER "steps.<step>.messages_out_of_order" Messages "came after a later one";
     counter STEP_MESSAGES_UNEXPECTED "steps.<step>.messages_unexpected" Messages "that nothing had asked for";
     counter STEP_MESSAGES_TOO_LATE "steps.<step>.messages_too_late" Messages "came after their iteration had been given up";
+    counter STEP_CHECKS_PASSED "steps.<step>.checks_passed" Checks "of replies that held";
+    counter STEP_CHECKS_FAILED "steps.<step>.checks_failed" Checks "of replies that did not hold";
     counter BACKEND_REQUESTS "backends.<backend>.requests" Requests "answered by this server";
     counter BACKEND_FAILED "backends.<backend>.failed" Requests "answered by this server with a failure";
     counter CUSTOM_COUNTER "custom.<name>" Own "a custom workload's counter";
@@ -282,6 +286,7 @@ mod tests {
             Unit::Requests => "requests",
             Unit::RequestsPerSecond => "requests/s",
             Unit::Messages => "messages",
+            Unit::Checks => "checks",
             Unit::Connections => "connections",
             Unit::Streams => "streams",
             Unit::Users => "users",

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use super::RunInfo;
 use crate::engine::{
     Event, GeneratorSnapshot, Options, Phase, Run, ScenarioSnapshot, ScenarioSpec, Snapshot,
+    StepSpec,
 };
 use crate::outcome::{Failure, Outcome};
 use crate::record::{GeneratorRecord, Interval, Ledger, Merger, Names, RunRecord, ScenarioRecord};
@@ -75,6 +76,8 @@ impl Workload for Everything {
         }
         iteration.messages(0, 1, 2);
         iteration.message_fault(0, MessageFault::Missing, 1);
+        iteration.check(0, 0, true, String::new);
+        iteration.check(0, 0, false, || AWKWARD.to_owned());
         iteration.count(self.things, 3);
         iteration.gauge(self.depth, 2.5);
         iteration.timing(self.wait, Duration::from_millis(3));
@@ -115,7 +118,7 @@ pub(super) fn everything() -> Run {
         .for_(Duration::from_millis(1_200))
         .max_users(4);
     let mut spec = ScenarioSpec {
-        steps: vec!["first".into(), AWKWARD.into()],
+        steps: vec![StepSpec::from("first").checks(["one"]), AWKWARD.into()],
         tags: vec![
             ("team.name".to_owned(), AWKWARD.to_owned()),
             ("step".to_owned(), "taken".to_owned()),

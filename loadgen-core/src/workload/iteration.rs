@@ -153,6 +153,12 @@ impl<'a> Iteration<'a> {
         outcome
     }
 
+    /// The user's life has begun, in steps of its own, and an arrival waited for that: the first step of the
+    /// iteration is due now.
+    pub(crate) fn begun(&self) {
+        self.times.begun(self.clock.now());
+    }
+
     /// A step begins. Where the scenario has no other, the iteration's figures are the step's.
     #[inline]
     pub(crate) fn begin_step(&self, step: usize) {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered};
-use crate::record::{Names, StepSpec};
+use crate::record::{LifePart, Names, StepSpec};
 use crate::secrets::Secrets;
 use crate::workload::{Observer, Split};
 
@@ -14,7 +14,7 @@ fn names() -> Names {
         scenario: "s".to_owned(),
         protocol: "test".to_owned(),
         open: true,
-        steps: vec!["only".into()],
+        steps: vec![StepSpec::from("only").checks(["a", "b"])],
         ..Names::default()
     }
 }
@@ -29,6 +29,7 @@ fn what_servers_say_is_kept_without_secrets() {
     let example = |failure, said: String| recorder.explain(None, failure, &mut || said.clone());
     example(Failure::Connect, "no such token: s3cr3t-1".to_owned());
     example(Failure::Protocol, "x".repeat(4090) + " s3cr3t-1");
+    recorder.check(0, 1, false, &mut || "total of s3cr3t-1 was 4".to_owned());
     record(&recorder, 0, 0, 1, true, "host of s3cr3t-1");
     let mut merger = Merger::new(&names, 1);
     merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
@@ -37,6 +38,8 @@ fn what_servers_say_is_kept_without_secrets() {
     let cut = &merged.examples[1].1;
     assert!(cut.ends_with("x ***"), "{cut}");
     assert_eq!(merged.backends[0].id, "host of ***");
+    let seen = merged.steps[0].checks[1].example.as_deref();
+    assert_eq!(seen, Some("total of *** was 4"));
 }
 
 /// Runs one iteration through a recorder.
@@ -189,6 +192,9 @@ proptest! {
         let (whole, parts) = split(&iterations, processes, Duration::from_secs(70));
         prop_assert!(whole.ledger.balances());
         prop_assert_eq!(&whole.steps[0].response_time, &whole.response_time);
+        let checks = &whole.steps[0].checks;
+        let checked: u64 = checks.iter().map(|it| it.passed + it.failed).sum();
+        prop_assert_eq!(checked, iterations.len() as u64);
         let sum: u64 = whole.outcomes.iter().map(|(_, count)| count).sum();
         prop_assert_eq!(sum, whole.ledger.completed + whole.ledger.failed);
         for backend in &whole.backends {
@@ -278,6 +284,8 @@ fn split(
                 recorder.beat(from, from + step, true);
             }
             recorder.explain(None, failure, &mut || "too slow".to_owned());
+            let check = usize::from(it.backend % 2);
+            recorder.check(0, check, it.ok, &mut || "total was 4".to_owned());
             recorder.interrupted(
                 it.swap
                     .then_some(&Unanswered::in_line(it.due, it.due + it.lag)),
@@ -342,6 +350,71 @@ fn records_of_another_plan_are_refused() {
         "scenario `s` has another list of steps in each of the records"
     );
     assert_eq!(one.merge(&record(&["a", "b"], "s")), Ok(()));
+}
+
+#[test]
+fn records_of_steps_that_differ_are_refused() {
+    let record = |step: StepSpec| ScenarioRecord::empty("s", "test", true, &[step]);
+    let mut one = record(StepSpec::from("a").checks(["x", "y"]));
+    let mut refused = |step: StepSpec| one.merge(&record(step)).unwrap_err().to_string();
+    assert_eq!(
+        refused(StepSpec::from("a").checks(["x"])),
+        "scenario `s` has another list of checks in each of the records"
+    );
+    assert_eq!(
+        refused(StepSpec::from("a").checks(["x", "y"]).part(LifePart::End)),
+        "scenario `s` has another list of steps in each of the records"
+    );
+}
+
+/// Failures of steps that begin and end users' lives, over workers and processes.
+#[test]
+fn examples_of_steps_outside_of_iterations_are_merged() {
+    let names = Names {
+        steps: vec![
+            StepSpec::from("login").part(LifePart::Begin),
+            "browse".into(),
+            StepSpec::from("logout").part(LifePart::End),
+        ],
+        ..names()
+    };
+    let measured = |said: &str| {
+        let mut merger = Merger::new(&names, 2);
+        for worker in 0..2 {
+            let recorder = Recorder::new(&names);
+            for step in [Some(0), Some(1), Some(2), None] {
+                let failure =
+                    Failure::Custom(["login", "browse", "logout", "none"][step.unwrap_or(3)]);
+                let said = format!("{said} {worker} {step:?}");
+                recorder.explain(step, failure, &mut || said.clone());
+            }
+            merger.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+        }
+        merger.finish(Duration::from_secs(1))
+    };
+    let mut merged = measured("first");
+    merged.merge(&measured("second")).unwrap();
+    let kept = |examples: &[(Failure, String)]| {
+        let kept = examples
+            .iter()
+            .map(|(failure, said)| format!("{failure}: {said}"));
+        kept.collect::<Vec<_>>()
+    };
+    let login = "custom.login: first 0 Some(0)";
+    assert_eq!(kept(&merged.steps[0].examples), [login]);
+    assert_eq!(kept(&merged.steps[1].examples), [""; 0]);
+    assert_eq!(
+        kept(&merged.steps[2].examples),
+        ["custom.logout: first 0 Some(2)"]
+    );
+    assert_eq!(
+        kept(&merged.examples),
+        [
+            login,
+            "custom.browse: first 0 Some(1)",
+            "custom.none: first 0 None"
+        ]
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::document::{
-    Delivery, Document, Host, Run, SchemaVersion, ThresholdResult, new_run_id, round3, round6,
-    timestamp,
+    Delivery, Document, Host, Run, Scenario, SchemaVersion, ThresholdResult, new_run_id, round3,
+    round6, timestamp,
 };
 use super::judge::judge;
 use super::verdict::verdict_on;
@@ -112,11 +112,25 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
             .collect(),
     };
     // What the verdict says is our own, and stays.
-    let scenarios = document.scenarios.iter_mut();
-    for failure in scenarios.flat_map(|it| &mut it.failures) {
-        failure.example = failure.example.as_deref().map(|it| secrets.masked(it));
+    for example in document.scenarios.iter_mut().flat_map(examples) {
+        *example = secrets.masked(example);
     }
     document
+}
+
+/// All that others said, where it is repeated as it was.
+fn examples(scenario: &mut Scenario) -> impl Iterator<Item = &mut String> {
+    let of_steps = scenario.steps.iter_mut().flat_map(|step| {
+        let failures = step
+            .failures
+            .iter_mut()
+            .filter_map(|it| it.example.as_mut());
+        failures.chain(step.checks.iter_mut().filter_map(|it| it.example.as_mut()))
+    });
+    let failures = scenario.failures.iter_mut();
+    failures
+        .filter_map(|it| it.example.as_mut())
+        .chain(of_steps)
 }
 
 /// A warning for each scenario of the plan that accepted any certificate.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::super::document::{
-    Backend, Confidence, Connections, Custom, FailureClass, LoadModel, Messages, Point,
+    Backend, Check, Confidence, Connections, Custom, FailureClass, LoadModel, Messages, Point,
     PointStatistics, Scenario, Silence, Statistics, Step, Target, ThresholdResult, round6,
 };
 use super::{per_second, seconds};
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts, ScenarioRecord,
-    SeriesPoint, StepRecord, TargetRecord,
+    CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts,
+    ScenarioRecord, SeriesPoint, StepRecord, TargetRecord,
 };
 use crate::workload::{MessageFault, SampleKind};
 
@@ -43,7 +43,7 @@ pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>
         undelayed_us: Statistics::of_any(&record.parts.undelayed),
         saturated_samples: record.saturated_samples,
         outcomes: outcomes(&record.outcomes),
-        failures: failures(record),
+        failures: failures(&record.outcomes, &record.examples),
         bytes: record.bytes,
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
@@ -65,16 +65,14 @@ pub(super) fn outcomes(counted: &[(Outcome, u64)]) -> BTreeMap<String, u64> {
     keys
 }
 
-fn failures(record: &ScenarioRecord) -> Vec<FailureClass> {
-    let mut counts = outcomes(&record.outcomes);
+fn failures(counted: &[(Outcome, u64)], examples: &[(Failure, String)]) -> Vec<FailureClass> {
+    let mut counts = outcomes(counted);
     counts.remove(&Outcome::Ok.to_string());
     let mut classes: Vec<FailureClass> = counts
         .into_iter()
         .map(|(outcome, count)| {
-            let kept = record
-                .examples
-                .iter()
-                .find(|(failure, _)| failure.to_string() == outcome);
+            let mut examples = examples.iter();
+            let kept = examples.find(|(failure, _)| failure.to_string() == outcome);
             FailureClass {
                 example: kept.map(|(_, example)| example.clone()),
                 outcome,
@@ -140,6 +138,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
     };
     Step {
         name: record.name.clone(),
+        part: record.part,
         response_time_us: Statistics::of_any(&record.response_time)
             .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
         service_time_us: Statistics::of_any(&record.service_time)
@@ -159,6 +158,20 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         messages: (messages != Messages::default()).then_some(messages),
         unanswered: record.unanswered,
         outcomes: outcomes(&record.outcomes),
+        failures: match record.part {
+            Some(_) => failures(&record.outcomes, &record.examples),
+            None => Vec::new(),
+        },
+        checks: record.checks.iter().map(check).collect(),
+    }
+}
+
+fn check(record: &CheckRecord) -> Check {
+    Check {
+        expression: record.expression.clone(),
+        passed: record.passed,
+        failed: record.failed,
+        example: record.example.clone(),
     }
 }
 
@@ -167,7 +180,9 @@ fn backends(scenario: &ScenarioRecord) -> Vec<Backend> {
     let records = &scenario.backends;
     let (unnamed, unnamed_failed) = scenario.unnamed().unwrap_or_default();
     let named: u64 = records.iter().map(|backend| backend.requests).sum();
-    let share = |requests: u64| round6(requests as f64 / (named + unnamed) as f64);
+    // A server may have named itself and answered no iteration.
+    let all = (named + unnamed).max(1);
+    let share = |requests: u64| round6(requests as f64 / all as f64);
     let unnamed = (unnamed > 0).then(|| Backend {
         id: ScenarioRecord::UNNAMED.to_owned(),
         requests: unnamed,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::confidence::Confidence;
 use super::point::PointStatistics;
 use super::statistics::Statistics;
-use crate::record::{ByteCount, ConnectionCounts, Ledger};
+use crate::record::{ByteCount, ConnectionCounts, Ledger, LifePart};
 
 /// What one scenario found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -176,6 +176,9 @@ pub struct Target {
 pub struct Step {
     /// Its name.
     pub name: String,
+    /// The part of a user's life that it belongs to; left out of a step of the iterations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<LifePart>,
     /// From due until the last reply was received; where it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time_us: Option<Statistics>,
@@ -231,6 +234,28 @@ pub struct Step {
     pub unanswered: u64,
     /// How it ended, by key. `ok` is always there.
     pub outcomes: BTreeMap<String, u64>,
+    /// Each class of failure, the most frequent first, of a step outside of iterations: those of the
+    /// others' are the scenario's. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureClass>,
+    /// What became of each of its checks; left out where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+}
+
+/// What became of one check of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Check {
+    /// The expression, as it is written.
+    pub expression: String,
+    /// How often it held.
+    pub passed: u64,
+    /// How often it did not.
+    pub failed: u64,
+    /// What was seen when it did not, once; left out where it always held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 /// Messages that a step sent and received.

@@ -84,7 +84,7 @@ pub(super) fn undelayed(
                 samples_of_kind(step, SampleKind::UndelayedRoundTrip)
                     .or_else(|| samples_of_kind(step, SampleKind::RoundTrip))
             };
-            statistic(asked, &merged(record.steps.iter().filter_map(of_step))?)
+            statistic(asked, &merged(record.iterated().filter_map(of_step))?)
         }
         (Series::RoundTrip, Some(step)) => {
             let kind = SampleKind::UndelayedRoundTrip;
@@ -163,10 +163,10 @@ fn sample_kind(series: Series) -> Option<SampleKind> {
     }
 }
 
-/// The samples of one kind of all steps together.
+/// The samples of one kind of all steps of the iterations together.
 fn of_all_steps(record: &ScenarioRecord, kind: SampleKind) -> Option<Histogram> {
     let of_kind = |step| samples_of_kind(step, kind);
-    merged(record.steps.iter().filter_map(of_kind))
+    merged(record.iterated().filter_map(of_kind))
 }
 
 fn merged<'a>(mut all: impl Iterator<Item = &'a Histogram>) -> Option<Histogram> {

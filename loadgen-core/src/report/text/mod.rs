@@ -4,6 +4,7 @@
 //! from a stored one. Owns layout, no figures and no words. No line is wider than it may be; what there
 //! is no room for is wrapped, and columns of tables are left out.
 
+mod checks;
 mod conditions;
 mod failures;
 mod grid;
@@ -117,6 +118,7 @@ impl Writer {
                 Item::Fact(fact) => self.fact(fact),
                 Item::Table(table) => self.table(table),
                 Item::Failures(failures) => failures::lines(failures, self.0),
+                Item::Checks(checks) => checks::lines(checks, self.0),
                 Item::Conditions(conditions) => conditions::lines(conditions, self.0),
             });
         }

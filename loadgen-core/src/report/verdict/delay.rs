@@ -92,13 +92,13 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         undelayed,
     );
     let is_single = scenario.steps.len() == 1;
-    let of_steps = scenario.steps.iter().filter(|_| !is_single);
+    let of_steps = scenario.iterated().filter(|_| !is_single);
     let of_steps = of_steps.filter_map(|step| {
         let undelayed = &step.parts.as_deref()?.undelayed;
         let of = format!("{name} step `{}`", step.name);
         Some((of, "response time", &step.response_time, undelayed))
     });
-    let of_messages = scenario.steps.iter().filter_map(|step| {
+    let of_messages = scenario.iterated().filter_map(|step| {
         let seen = samples(step, SampleKind::RoundTrip)?;
         let undelayed = samples(step, SampleKind::UndelayedRoundTrip)?;
         let of = format!("{name} step `{}`", step.name);
@@ -163,7 +163,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         said_of,
     );
     findings.warnings.extend(said);
-    for step in &scenario.steps {
+    for step in scenario.iterated() {
         let Some(doubts) = samples(step, SampleKind::MessageDoubt) else {
             continue;
         };

@@ -8,7 +8,7 @@ use super::super::phrase::{percent, span};
 use super::{Findings, ratio, were};
 use crate::clock::nanos;
 use crate::condition::Threshold;
-use crate::record::{LONG_SILENCE, Samples, ScenarioRecord, Stretch, TargetRecord};
+use crate::record::{LONG_SILENCE, LifePart, Samples, ScenarioRecord, Stretch, TargetRecord};
 use crate::units::human::{count, counted};
 use crate::workload::{MessageFault, SampleKind};
 
@@ -30,6 +30,7 @@ pub(super) fn judge(
     judge_failures(scenario, findings);
     judge_targets(scenario, findings);
     judge_messages(scenario, findings);
+    judge_lives(scenario, findings);
 }
 
 /// How long a silence may last before it is no slow answer any more: by the p99 of the service's time
@@ -188,6 +189,35 @@ fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
             counted(connections.opened, "connection"),
             counted(connections.failed, "attempt"),
         ));
+    }
+}
+
+/// Failures at the beginning and the end of users' lives: the latter are in nobody else's figures.
+fn judge_lives(scenario: &ScenarioRecord, findings: &mut Findings) {
+    for step in &scenario.steps {
+        let Some(part) = step.part else {
+            continue;
+        };
+        let (mut ended, mut failed) = (0, 0);
+        for (outcome, count) in &step.outcomes {
+            ended += count;
+            failed += if outcome.is_ok() { 0 } else { *count };
+        }
+        if failed == 0 {
+            continue;
+        }
+        let (name, of) = (&scenario.name, &step.name);
+        let failed = format!("{} of {}", count(failed), counted(ended, "time"));
+        findings.warnings.push(match part {
+            LifePart::Begin => format!(
+                "`{name}`: step `{of}`, at the beginning of a user's life, failed {failed}: the iteration \
+                 that needed it failed with it; before the clock, the user's first iteration tried again"
+            ),
+            LifePart::End => format!(
+                "`{name}`: step `{of}`, at the end of a user's life, failed {failed}: these failures are \
+                 in no error rate but `steps.{of}.error_rate`"
+            ),
+        });
     }
 }
 

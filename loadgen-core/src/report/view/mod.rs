@@ -5,12 +5,15 @@
 //! figures are written. Computes nothing that the document does not say, and knows neither widths nor
 //! colours: how it is laid out is for [the writer](super::text) to say.
 
+mod checks;
 mod generator;
+mod lives;
 mod overview;
 mod peers;
 mod scenario;
 mod times;
 
+pub(super) use self::checks::Checks;
 use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};
 use crate::text::flow::glued;
 use crate::units::human;
@@ -58,6 +61,7 @@ pub(super) enum Item {
     Fact(Fact),
     Table(Table),
     Failures(Failures),
+    Checks(Vec<Checks>),
     Conditions(Vec<Condition>),
 }
 
@@ -188,6 +192,10 @@ impl Cell {
 /// What failed and why.
 #[derive(Debug)]
 pub(super) struct Failures {
+    /// A word that stands before all; empty where they belong to what stands before them.
+    pub(super) label: &'static str,
+    /// The step whose they are, where that is to be told.
+    pub(super) step: Option<String>,
     /// The most frequent first.
     pub(super) named: Vec<Failure>,
     /// What there is beside these.
@@ -203,7 +211,7 @@ pub(super) struct Failure {
 }
 
 impl Failures {
-    fn of(classes: &[FailureClass]) -> Self {
+    fn of(label: &'static str, step: Option<&str>, classes: &[FailureClass]) -> Self {
         let named = classes.iter().take(CLASSES).map(|class| Failure {
             count: human::count(class.count),
             outcome: class.outcome.clone(),
@@ -213,6 +221,8 @@ impl Failures {
         let (kinds, count) =
             unnamed.fold((0, 0), |(kinds, count), it| (kinds + 1, count + it.count));
         Self {
+            label,
+            step: step.map(str::to_owned),
             named: named.collect(),
             others: (kinds > 0).then(|| format!("{} of {kinds} more kinds", human::count(count))),
         }

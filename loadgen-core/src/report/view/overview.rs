@@ -1,7 +1,7 @@
 //! Many scenarios, a row each, and below them what there is to say of each.
 
 use super::super::document::{Document, Scenario, Statistics};
-use super::{Cell, Column, Item, Section, Table, Tone, column, scenario};
+use super::{Cell, Column, Item, Section, Table, Tone, checks, column, lives, scenario};
 use crate::record::Ledger;
 use crate::units::human;
 
@@ -45,6 +45,8 @@ pub(super) fn table(document: &Document) -> Table {
 pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> {
     let mut items: Vec<Item> = scenario::missing(scenario).map(Item::Fact).collect();
     items.extend(scenario::failures(scenario));
+    items.extend(lives::failed(scenario));
+    items.extend(checks::item(checks::failed(scenario)));
     items.extend(scenario::conditions(scenario));
     let title = title(scenario, all);
     (!items.is_empty()).then_some(Section { title, items })

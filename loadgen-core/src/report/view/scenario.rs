@@ -1,7 +1,7 @@
 //! One scenario: everything that there is to say of it.
 
 use super::super::document::{LoadModel, Messages, Scenario, Total};
-use super::{Condition, Fact, Failures, Item, Section, Tone, peers, times};
+use super::{Condition, Fact, Failures, Item, Section, Tone, checks, lives, peers, times};
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;
 use crate::units::human;
@@ -17,6 +17,8 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(times::of(scenario));
     items.extend(times::confidence(scenario).map(Item::Fact));
     items.extend(failures(scenario));
+    items.extend(lives::of(scenario));
+    items.extend(checks::item(checks::of(scenario)));
     items.extend(peers::connections(scenario).map(Item::Fact));
     items.extend(peers::targets(&scenario.targets).map(Item::Table));
     items.extend(peers::backends(&scenario.backends));
@@ -56,7 +58,7 @@ pub(super) fn missing(scenario: &Scenario) -> impl Iterator<Item = Fact> {
 /// What failed, where anything did.
 pub(super) fn failures(scenario: &Scenario) -> Option<Item> {
     let classes = &scenario.failures;
-    (!classes.is_empty()).then(|| Item::Failures(Failures::of(classes)))
+    (!classes.is_empty()).then(|| Item::Failures(Failures::of("failed", None, classes)))
 }
 
 /// Each condition, those that hold too, where there are any.
@@ -122,7 +124,8 @@ fn throughput(per_s: f64, bytes: ByteCount) -> Fact {
 /// Messages, where they are not one and its answer for each iteration.
 fn messages(scenario: &Scenario) -> Option<Fact> {
     let mut sum = Messages::default();
-    for of in scenario.steps.iter().filter_map(|step| step.messages) {
+    let iterated = scenario.steps.iter().filter(|step| step.part.is_none());
+    for of in iterated.filter_map(|step| step.messages) {
         sum.sent += of.sent;
         sum.received += of.received;
         sum.received_per_s += of.received_per_s;

@@ -141,6 +141,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Requests => "{request}",
         Unit::RequestsPerSecond => "{request}/s",
         Unit::Messages => "{message}",
+        Unit::Checks => "{check}",
         Unit::Connections => "{connection}",
         Unit::Streams => "{stream}",
         Unit::Users => "{user}",

@@ -84,6 +84,12 @@ impl Times {
         self.current.set(Some((step, before)));
     }
 
+    /// What had to come before the first step is over: that is due now. The time until here is the whole
+    /// iteration's.
+    pub(super) fn begun(&self, now: Nanos) {
+        self.last_end.set(Some((now, now)));
+    }
+
     /// The step under way, where a scenario has several.
     pub(super) fn under_way(&self) -> Option<usize> {
         self.current.get().map(|(step, _)| step)

@@ -158,3 +158,63 @@ fn three_long_names_on_every_screen() {
         );
     });
 }
+
+#[test]
+fn lives_and_checks_on_every_screen() {
+    screens("lives_and_checks", |json| {
+        let scenario = &mut json["scenarios"][0];
+        let mut step = scenario["steps"][0].clone();
+        step["name"] = "order".into();
+        step["checks"] = json!([
+            {"expression": "status == 'OK'", "passed": 5_000, "failed": 0},
+            {"expression": "reply.total == 3", "passed": 4_988, "failed": 12,
+                "example": "reply.total was 4; the reply: {\"total\": 4, \"items\": [{\"id\": \"a-17\", \"price\": 1}, {\"id\": \"b-4\", \"price\": 3}], \"currency\": \"EUR\"}"},
+            {"expression": "reply.items | length == reply.total", "passed": 0, "failed": 5_000},
+            {"expression": "reply.id", "passed": 5_000, "failed": 0},
+            {"expression": "trailers['x-cost'] < 3", "passed": 0, "failed": 0},
+        ]);
+        let browse = json!({"name": "browse", "response_time_us": step["response_time_us"],
+            "checks": [{"expression": "reply.text != ''", "passed": 1, "failed": 0}]});
+        let login = json!({"name": "login", "part": "begin",
+        "response_time_us": step["response_time_us"],
+        "outcomes": {"ok": 97, "grpc.UNAUTHENTICATED": 2, "timeout": 1},
+        "failures": [
+            {"outcome": "grpc.UNAUTHENTICATED", "count": 2, "example": "the password is older than 90 days"},
+            {"outcome": "timeout", "count": 1},
+        ]});
+        let logout = json!({"name": "logout", "part": "end", "outcomes": {"ok": 97}});
+        scenario["steps"] = json!([login, browse, step, logout]);
+    });
+}
+
+/// The steps of one scenario among many are told of where they failed.
+#[test]
+fn what_failed_in_many_scenarios() {
+    let document = sample::document(|json| {
+        let mut scenario = json["scenarios"][0].clone();
+        let login = json!({"name": "login", "part": "begin", "outcomes": {"ok": 1, "connect": 2},
+            "failures": [{"outcome": "connect", "count": 2}]});
+        let logout = json!({"name": "logout", "part": "end", "outcomes": {"ok": 1},
+            "checks": [{"expression": "reply.bye", "passed": 2, "failed": 1, "example": "bye"}]});
+        scenario["steps"] = json!([login, scenario["steps"][0], logout]);
+        scenario["thresholds"] = json!([]);
+        let name = |nth: &str| {
+            let mut other = json["scenarios"][0].clone();
+            other["name"] = nth.into();
+            other
+        };
+        json["scenarios"] = json!([scenario, name("second"), name("third")]);
+    });
+    let text = rendered(&document, 80);
+    let section: Vec<&str> = text
+        .lines()
+        .skip_while(|it| *it != "hello_high")
+        .take_while(|it| !it.is_empty())
+        .collect();
+    insta::assert_snapshot!(section.join("\n"), @"
+    hello_high
+    begin       login: 2 × connect
+    checks      logout
+                FAIL reply.bye (1 of 3 failed), e.g. bye
+    ");
+}

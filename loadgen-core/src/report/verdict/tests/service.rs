@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::outcome::Failure;
-use crate::record::TargetRecord;
+use crate::record::{LifePart, StepSpec, TargetRecord};
 use crate::workload::{MessageFault, SampleKind};
 
 #[test]
@@ -207,4 +207,48 @@ fn a_dead_target_is_named() {
         record.scenarios[0].targets = vec![dead, alive];
     });
     insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: target 10.0.0.1:80 is dead beside others that are not: 0 completed, 0 iterations failed and 0 left unanswered there, 0 connections opened and 12 attempts failed");
+}
+
+/// They are warned of, and decide nothing: what they were for is judged by itself.
+#[test]
+fn lives_that_begin_or_end_badly_in_words() {
+    let record = run(false, |record| {
+        let scenario = &mut record.scenarios[0];
+        let failure = Failure::Timeout.into();
+        for (name, part) in [("login", LifePart::Begin), ("logout", LifePart::End)] {
+            let step = StepSpec::from(name).part(part);
+            let mut step = ScenarioRecord::empty("", "", false, &[step])
+                .steps
+                .remove(0);
+            step.outcomes = vec![(Outcome::Ok, 1_200), (failure, 3)];
+            scenario.steps.push(step);
+        }
+    });
+    let verdict = verdict(&record, &[]);
+    assert_eq!(verdict.status, Status::Pass);
+    insta::assert_snapshot!(verdict.warnings.join("\n"), @"
+    `greet`: step `login`, at the beginning of a user's life, failed 3 of 1,203 times: the iteration that needed it failed with it; before the clock, the user's first iteration tried again
+    `greet`: step `logout`, at the end of a user's life, failed 3 of 1,203 times: these failures are in no error rate but `steps.logout.error_rate`
+    ");
+}
+
+/// That many of them begin at once is not the iterations' delay.
+#[test]
+fn late_beginnings_make_no_run_invalid() {
+    let record = run(false, |record| {
+        let step = StepSpec::from("login").part(LifePart::Begin);
+        let mut step = ScenarioRecord::empty("", "", false, &[step])
+            .steps
+            .remove(0);
+        step.response_time.saturating_record_n(100_000_000, 1_000);
+        let mut parts = crate::record::Parts::of_scenario();
+        parts.undelayed.saturating_record_n(1_000_000, 1_000);
+        step.parts = Some(Box::new(parts));
+        record.scenarios[0].steps.push(step);
+    });
+    let verdict = verdict(&record, &[]);
+    assert_eq!(
+        (verdict.status, verdict.warnings),
+        (Status::Pass, Vec::new())
+    );
 }

@@ -17,7 +17,12 @@ enum Piece {
     Value(Text),
     /// The name of a field, which is a text whatever it comes to.
     Name(Text),
+    /// The number that is filled in.
+    Number,
 }
+
+/// Stands in a JSON value for a number that is filled in each time. No file can say it: it is no character.
+pub(crate) const NUMBER: &str = "\u{ffff}number\u{ffff}";
 
 /// Where in a JSON value an expression is wrong, and how.
 pub(crate) type Misplaced = (String, ExpressionError);
@@ -53,20 +58,23 @@ impl JsonText {
         let mut all = Names::default();
         for piece in &self.pieces {
             match piece {
-                Piece::Constant(_) => {}
+                Piece::Constant(_) | Piece::Number => {}
                 Piece::Value(text) | Piece::Name(text) => all.extend(text.names()),
             }
         }
         all
     }
 
-    /// The JSON that it comes to, put at the end of `into`.
+    /// The JSON that it comes to, with this number where [`NUMBER`] stands.
     ///
     /// # Errors
     /// Why an expression comes to nothing.
-    pub(crate) fn render(&self, scope: &Scope, into: &mut String) -> Result<(), ExpressionError> {
+    pub(crate) fn render(&self, scope: &Scope, number: u64) -> Result<String, ExpressionError> {
+        let mut all = String::new();
+        let into = &mut all;
         for piece in &self.pieces {
             match piece {
+                Piece::Number => into.push_str(&number.to_string()),
                 Piece::Constant(text) => into.push_str(text),
                 Piece::Name(text) => into.push_str(&quoted(&text.render(scope)?)),
                 Piece::Value(text) => {
@@ -78,7 +86,7 @@ impl JsonText {
                 }
             }
         }
-        Ok(())
+        Ok(all)
     }
 }
 
@@ -119,6 +127,10 @@ impl Writer {
 
     fn value(&mut self, json: &Json, path: &str) {
         match json {
+            Json::String(text) if text == NUMBER => {
+                self.flush();
+                self.pieces.push(Piece::Number);
+            }
             Json::String(text) => self.text(text, path, Piece::Value),
             Json::Array(items) => {
                 self.constant.push('[');
@@ -187,13 +199,12 @@ mod tests {
             "name": "{{ row.name }}",
             "tags": "{{ row.tags }}",
             "{{ row.name }}": true,
+            "id": NUMBER,
         });
         let text = JsonText::parse(&json, "").unwrap();
-        let mut out = String::new();
-        text.render(&scope(), &mut out).unwrap();
         assert_eq!(
-            out,
-            r#"{"age":30,"text":"30 years","name":"a\"b","tags":[1,null],"a\"b":true}"#
+            text.render(&scope(), 7).unwrap(),
+            r#"{"age":30,"text":"30 years","name":"a\"b","tags":[1,null],"a\"b":true,"id":7}"#
         );
         assert!(text.names().uses("row"));
         assert_eq!(
@@ -213,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_no_null() {
         let text = JsonText::parse(&json!({"a": "{{ row.nothing }}"}), "").unwrap();
-        let error = text.render(&scope(), &mut String::new()).unwrap_err();
+        let error = text.render(&scope(), 0).unwrap_err();
         assert_eq!(error.to_string(), "`row.nothing` is not there");
     }
 }

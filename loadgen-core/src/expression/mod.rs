@@ -7,6 +7,7 @@
 mod functions;
 mod json;
 mod json_text;
+mod message;
 mod names;
 mod saved;
 mod scope;
@@ -17,7 +18,8 @@ use std::sync::{Arc, LazyLock};
 use minijinja::{Environment, UndefinedBehavior};
 
 pub(crate) use json::value_of;
-pub(crate) use json_text::{JsonText, Misplaced};
+pub(crate) use json_text::{JsonText, Misplaced, NUMBER};
+pub(crate) use message::text_value;
 pub(crate) use minijinja::Value;
 pub(crate) use names::{Fields, Known, Names, Unknown};
 pub(crate) use saved::Saved;

@@ -56,6 +56,13 @@ pub(crate) async fn whole(plan: ScenarioPlan) -> ScenarioRecord {
         .expect("the run's own checks hold")
 }
 
+/// Why a run does not begin.
+pub(crate) async fn refused(plan: ScenarioPlan) -> String {
+    let run = assembled(plan);
+    let refused = tokio::task::spawn_blocking(|| run.execute().expect_err("no run begins"));
+    refused.await.expect("no panic").to_string()
+}
+
 /// What stands at the run's first snapshot: users busy, and the workload's own word.
 pub(crate) async fn standing(plan: ScenarioPlan) -> (u64, Levels) {
     let (tell, told) = mpsc::channel();

@@ -346,7 +346,7 @@ fn password_of_basic(secret: &str) -> Option<String> {
 }
 
 /// Whether what has this name is a secret.
-fn names_a_secret(name: &str) -> bool {
+pub(crate) fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let parts = || name.split(|it: char| !it.is_ascii_alphanumeric());
     ANYWHERE.iter().any(|word| name.contains(word))

@@ -16,7 +16,7 @@ def counters(document):
             put("outcomes", value, outcome=key)
         for key in ("sent", "received"):
             put(f"bytes.{key}", scenario["bytes"][key])
-        for key in ("opened", "failed", "dropped", "reconnected"):
+        for key in ("opened", "failed", "dropped", "reconnected", "redirects"):
             put(f"connections.{key}", scenario["connections"][key])
         for backend in scenario["backends"]:
             put("backends.requests", backend["requests"], backend=backend["id"])

@@ -23,7 +23,7 @@ def of_scenario(scenario):
     counters |= {f"bytes.{way}": scenario["bytes"][way] for way in ("sent", "received")}
     counters |= {
         f"connections.{what}": scenario["connections"][what]
-        for what in ("opened", "failed", "dropped", "reconnected")
+        for what in ("opened", "failed", "dropped", "reconnected", "redirects")
     }
     messages = {"sent": 0, "received": 0}
     for step in scenario["steps"]:

@@ -29,12 +29,15 @@ class Books:
     """What the server saw. Written by its own thread only; read once it has ended."""
 
     def __init__(self):
-        self.opened = self.received = self.sent = self.refused = 0
+        self.opened = self.received = self.sent = self.refused = self.logins = 0
         # How connections ended: the code received, 1006 where there was none.
         self.closes = collections.Counter()
         self.paths = collections.Counter()
         self.subprotocols = collections.Counter()
         self.extensions = []
+        self.cookies = collections.Counter()
+        # The names of header fields that came with requests.
+        self.headers = collections.Counter()
         # What went wrong in the server itself.
         self.errors = []
         self.kinds = collections.Counter()
@@ -156,12 +159,15 @@ class Paths:
 class Server:
     """The server on a loopback port, in a thread of its own. Use it in a `with`.
 
-    `token` is what the header `x-token` must be: 401 without it, 403 for another.
+    `token` is what the header `x-token` must be: 401 without it, 403 for another. With `login`, who
+    has no cookie of this server is sent to `/login`, gets one there, and is sent to where it says: back,
+    unless told.
     """
 
-    def __init__(self, *, port=0, token=None, tls=None, **options):
+    def __init__(self, *, port=0, token=None, tls=None, login=None, **options):
         self.books = Books()
         self._token = token
+        self._login = login
         self._port = port
         self._options = {"ssl": tls, **options}
         self._ready = threading.Event()
@@ -169,7 +175,10 @@ class Server:
 
     def _ask(self, connection, request):
         path = urllib.parse.urlsplit(request.path).path
+        self.books.headers.update({name.lower() for name, _ in request.headers.raw_items()})
         problem = None
+        if self._login is not None:
+            return self._let_in(connection, request, path)
         if path.startswith("/status/"):
             problem = http.HTTPStatus(int(path.removeprefix("/status/")))
         elif self._token is not None:
@@ -182,6 +191,22 @@ class Server:
             return None
         self.books.refused += 1
         return connection.respond(problem, "not here\n")
+
+    def _let_in(self, connection, request, path):
+        """Who is not known logs in first."""
+        cookies = request.headers.get("cookie", "")
+        if path == "/login":
+            self.books.logins += 1
+            answer = connection.respond(http.HTTPStatus.FOUND, "welcome\n")
+            answer.headers["Set-Cookie"] = f"sid={self.books.logins}; Path=/; HttpOnly"
+            answer.headers["Location"] = self._login
+            return answer
+        if "sid=" not in cookies:
+            answer = connection.respond(http.HTTPStatus.TEMPORARY_REDIRECT, "who are you?\n")
+            answer.headers["Location"] = "login?why=no%20cookie"
+            return answer
+        self.books.cookies[cookies] += 1
+        return None
 
     @staticmethod
     def _name(connection, request, response):

@@ -1,6 +1,8 @@
 // A WebSocket server that is not ours: that of npm's `ws`.
 //
 // It counts what it sees and tells it by HTTP, at /books. By itself: `node server_ws.cjs [PORT]`.
+// COUNTERPART_DEFLATE are the options of its compression, as JSON; with COUNTERPART_LOGIN, who has no
+// cookie is sent to /login for one.
 "use strict";
 
 const http = require("node:http");
@@ -8,8 +10,22 @@ const { WebSocket, WebSocketServer } = require("ws");
 
 const LATE_MS = 20;
 
-const books = { opened: 0, open: 0, received: 0, sent: 0, text: 0, binary: 0, pings: 0, closes: {}, extensions: [] };
+const books = { opened: 0, open: 0, received: 0, sent: 0, text: 0, binary: 0, pings: 0, closes: {}, extensions: [], logins: 0, cookies: {} };
 let number = 0;
+
+function letIn({ req: request }, answer) {
+  const cookie = request.headers.cookie ?? "";
+  if (request.url === "/login") {
+    books.logins += 1;
+    const headers = { "Set-Cookie": `sid=${books.logins}; Path=/`, Location: "/echo" };
+    answer(false, 303, "See Other", headers);
+  } else if (!cookie.includes("sid=")) {
+    answer(false, 302, "Found", { Location: `http://${request.headers.host}/login` });
+  } else {
+    books.cookies[cookie] = (books.cookies[cookie] ?? 0) + 1;
+    answer(true);
+  }
+}
 
 const server = http.createServer((request, response) => {
   if (request.url === "/books") {
@@ -23,7 +39,12 @@ const server = http.createServer((request, response) => {
 });
 
 // With compression allowed: nobody is to ask for it.
-const sockets = new WebSocketServer({ server, perMessageDeflate: true, backlog: 1024 });
+const sockets = new WebSocketServer({
+  server,
+  perMessageDeflate: JSON.parse(process.env.COUNTERPART_DEFLATE ?? "true"),
+  verifyClient: process.env.COUNTERPART_LOGIN === undefined ? undefined : letIn,
+  backlog: 1024,
+});
 const listeners = new Set();
 
 function say(socket, message, options) {

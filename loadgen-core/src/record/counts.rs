@@ -24,6 +24,9 @@ pub struct ConnectionCounts {
     /// Of those opened, the ones that took the place of a dropped one.
     #[serde(default)]
     pub reconnected: u64,
+    /// Redirections followed by attempts.
+    #[serde(default)]
+    pub redirects: u64,
 }
 
 impl std::ops::AddAssign for ConnectionCounts {
@@ -32,5 +35,6 @@ impl std::ops::AddAssign for ConnectionCounts {
         self.failed = self.failed.saturating_add(other.failed);
         self.dropped = self.dropped.saturating_add(other.dropped);
         self.reconnected = self.reconnected.saturating_add(other.reconnected);
+        self.redirects = self.redirects.saturating_add(other.redirects);
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
         (&metric::CONNECTIONS_FAILED, counts.failed),
         (&metric::CONNECTIONS_DROPPED, counts.dropped),
         (&metric::CONNECTIONS_RECONNECTED, counts.reconnected),
+        (&metric::CONNECTIONS_REDIRECTS, counts.redirects),
     ];
     for (metric, count) in own {
         take(metric, &[], Value::Count(count));

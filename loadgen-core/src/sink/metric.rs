@@ -173,6 +173,7 @@ metrics! {
     counter CONNECTIONS_FAILED "connections.failed" Connections "attempts that failed";
     counter CONNECTIONS_DROPPED "connections.dropped" Connections "ended without our asking";
     counter CONNECTIONS_RECONNECTED "connections.reconnected" Connections "opened in place of a dropped one";
+    counter CONNECTIONS_REDIRECTS "connections.redirects" Requests "for a connection that were redirected and followed";
     counter STEP_REQUESTS "steps.<step>.requests" Requests "that ended";
     counter STEP_FAILED "steps.<step>.failed" Requests "that ended in a failure";
     counter STEP_OUTCOMES "steps.<step>.outcomes.<outcome>" Requests "by how they ended";

@@ -98,6 +98,8 @@ pub enum ConnectionEvent {
         /// Whether it takes the place of one that was dropped.
         reconnected: bool,
     },
+    /// The attempt to open one was redirected, and goes on elsewhere.
+    Redirected,
     /// An attempt failed.
     Failed,
     /// An open connection ended without our asking.

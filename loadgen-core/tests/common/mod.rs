@@ -51,6 +51,7 @@ pub(crate) struct Seen {
     pub(crate) checks: Vec<(usize, usize, Option<String>)>,
     pub(crate) opened: usize,
     pub(crate) failed: usize,
+    pub(crate) redirects: usize,
     pub(crate) dropped: usize,
     pub(crate) connect_times: Vec<Nanos>,
     pub(crate) rests: Vec<Nanos>,
@@ -134,6 +135,7 @@ impl Observer for Recorder {
                 seen.opened += 1;
                 seen.connect_times.push(connect_time);
             }
+            ConnectionEvent::Redirected => seen.redirects += 1,
             ConnectionEvent::Failed => seen.failed += 1,
             ConnectionEvent::Dropped => seen.dropped += 1,
         }

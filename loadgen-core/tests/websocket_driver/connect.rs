@@ -75,7 +75,7 @@ fn the_upgrade_request_says_what_the_scenario_says() {
 #[test_case("HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n"
     => "HTTP 426 Upgrade Required instead of switching to WebSocket; it asks for another version of the protocol")]
 #[test_case("HTTP/1.1 301 Moved Permanently\r\nlocation: wss://elsewhere/\r\ncontent-length: 0\r\n\r\n"
-    => "HTTP 301 Moved Permanently instead of switching to WebSocket; it redirects to wss://elsewhere/: name where that is as target and `path`")]
+    => "HTTP 301 Moved Permanently instead of switching to WebSocket; it redirects to wss://elsewhere/: name where that is as target and `path`, or say how many redirections to follow (`redirects`)")]
 fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
     run(async move {
         let server = serve(move |peer| peer.answer(answer)).await;

@@ -317,7 +317,7 @@ mod tests {
         => Some("the answer has a message of 4294967295 bytes, and at most 100 are taken (`max_message`)".to_owned()); "five bytes that claim 4 GiB")]
     #[test_case(&framed(1, &packed(&[7; 100])), &["gzip"] => None; "unpacks to as long as may be")]
     #[test_case(&framed(1, &packed(&[7; 5000])), &["gzip"]
-        => Some("the answer has a message of 40 bytes that unpacks to more than 100, and at most 100 are taken (`max_message`)".to_owned()); "a bomb")]
+        => Some("the answer has a message of 41 bytes that unpacks to more than 100, and at most 100 are taken (`max_message`)".to_owned()); "a bomb")]
     #[test_case(&framed(1, b"plain"), &["gzip"]
         => Some("the answer has a message that says it is compressed with gzip, and is not or not whole: corrupt gzip stream does not have a matching checksum".to_owned()); "no gzip")]
     #[test_case(&framed(1, &packed(b"hello")[..20]), &["gzip"]

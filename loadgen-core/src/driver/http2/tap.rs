@@ -187,7 +187,7 @@ impl Tap {
 
 impl Inspect for Tap {
     #[inline]
-    fn came(&self, bytes: &[u8]) {
+    fn came(&self, bytes: &mut [u8]) {
         let (last, earlier) = (self.traffic.received(), self.traffic.received_earlier());
         let mut inward = self.inward.borrow_mut();
         // Each is taken for the last one of the read until anything follows.
@@ -322,10 +322,10 @@ mod tests {
         let exact = Some(Receipt::at(2));
 
         traffic.came(Some(1), true);
-        tap.came(&message(1));
+        tap.came(&mut message(1));
         traffic.came(Some(2), true);
         let end = frame(HEADERS, END_STREAM, 5, &[]);
-        tap.came(&[message(1), message(1), end, message(3)].concat());
+        tap.came(&mut [message(1), message(1), end, message(3)].concat());
         assert_eq!(tap.received_up_to(1, 5), Some(Receipt::at(1)));
         assert_eq!(tap.received_up_to(1, 10), shared);
         assert_eq!(tap.received_up_to(1, 15), shared);
@@ -334,7 +334,7 @@ mod tests {
 
         // More lies unread.
         traffic.came(Some(3), false);
-        tap.came(&message(3));
+        tap.came(&mut message(3));
         let unread = Some(Receipt { since: 2, at: 3 });
         assert_eq!(tap.received_up_to(3, 10), unread);
     }
@@ -357,7 +357,7 @@ mod tests {
             tap.watch(5);
             traffic.came(Some(1), true);
             traffic.came(Some(2), true);
-            tap.came(&[&reply, after].concat());
+            tap.came(&mut [&reply, after].concat());
             let shared = Some(Receipt { since: 1, at: 2 });
             assert_eq!(tap.received_up_to(1, 5), shared);
             assert_eq!(tap.take(5).received, shared);

@@ -50,12 +50,7 @@ pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoin
     }
     let is_encrypted = |target: &Target| target.tls || plan.tls.is_some();
     let encryption = if plan.targets.iter().any(is_encrypted) {
-        let settings = plan.tls.clone().unwrap_or_default();
-        Some(Encryption {
-            client: tls::client(&settings, alpn)?,
-            alpn,
-            server_name: settings.server_name,
-        })
+        Some(encryption(plan, alpn)?)
     } else {
         None
     };
@@ -74,6 +69,19 @@ pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoin
             }
         })
         .collect()
+}
+
+/// How a scenario encrypts.
+pub(crate) fn encryption(
+    plan: &ScenarioPlan,
+    alpn: &'static Alpn,
+) -> Result<Encryption, EndpointError> {
+    let settings = plan.tls.clone().unwrap_or_default();
+    Ok(Encryption {
+        client: tls::client(&settings, alpn)?,
+        alpn,
+        server_name: settings.server_name,
+    })
 }
 
 /// The targets of a scenario that may have none yet; its TLS settings are checked all the same.

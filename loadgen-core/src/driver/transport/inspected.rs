@@ -1,6 +1,6 @@
 //! A byte stream that somebody looks at on its way.
 //!
-//! Owns the passing on. Changes nothing that passes, and knows nothing of what it is.
+//! Owns the passing on. Knows nothing of what passes; only who looks at what comes may change it.
 
 use std::io;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use super::net::Transport;
 
 /// Who looks at the bytes of a connection.
 pub(crate) trait Inspect {
-    /// These came, decrypted, with one read or a part of it.
-    fn came(&self, bytes: &[u8]);
+    /// These came, decrypted, with one read or a part of it. As they are left they are handed on.
+    fn came(&self, bytes: &mut [u8]);
 
     /// These were taken to be sent.
     #[inline]
@@ -52,7 +52,7 @@ impl<I: Inspect> AsyncRead for Inspected<I> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        self.inspector.came(&buf.filled()[before..]);
+        self.inspector.came(&mut buf.filled_mut()[before..]);
         Poll::Ready(Ok(()))
     }
 }

@@ -20,6 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
 use super::account::Account;
+use super::deflate::{Deflate, Unreadable};
+use super::message::Outgoing;
 use super::sequence::Sequence;
 use super::unfinished::Unfinished;
 use super::watch::{Watch, Watched};
@@ -70,6 +72,8 @@ pub(super) struct Connection {
     /// The last message or pong, where that is known.
     received: Option<Receipt>,
     unfinished: Unfinished,
+    /// Where messages may be compressed.
+    deflate: Option<Box<Deflate>>,
     /// What of `waiting` is counted among what all connections hold.
     held: Unfinished,
     /// Which of a user's connections it is.
@@ -220,6 +224,7 @@ impl Connection {
         socket: WebSocketStream<Watched>,
         traffic: Rc<Traffic>,
         unfinished: Unfinished,
+        deflate: Option<Box<Deflate>>,
         identity: Option<HeaderValue>,
         since: Nanos,
     ) -> Self {
@@ -232,6 +237,7 @@ impl Connection {
             received: None,
             held: unfinished.beside(),
             unfinished,
+            deflate,
             path: 0,
             step: 0,
             identity,
@@ -310,6 +316,9 @@ impl Connection {
                     if self.had_long && !self.is_closing {
                         self.forget_long_message(cx);
                     }
+                    if self.deflate.is_some() {
+                        return Poll::Ready(self.inflated(message).map(Incoming::Message));
+                    }
                     return Poll::Ready(Ok(Incoming::Message(message)));
                 }
                 Some(Ok(Message::Pong(payload))) => {
@@ -335,6 +344,29 @@ impl Connection {
         }
     }
 
+    /// A message that may have come compressed.
+    fn inflated(&mut self, message: Message) -> Result<Message, Lost> {
+        let (kind, deflate) = (self.watch().next_compressed(), self.deflate.as_mut());
+        let (Some(kind), Some(deflate)) = (kind, deflate) else {
+            return Ok(message);
+        };
+        deflate.inflated(kind, &message).map_err(|problem| {
+            let detail = match problem {
+                Unreadable::TooLong => format!(
+                    "a compressed message of {} bytes holds more than the {} that are taken \
+                     (`max_message`)",
+                    message.len(),
+                    deflate.most()
+                ),
+                Unreadable::NotDeflate => {
+                    "a message that is marked as compressed and is not DEFLATE".to_owned()
+                }
+                Unreadable::NotUtf8 => "a text that is not UTF-8".to_owned(),
+            };
+            Lost::new(Failure::Protocol, detail)
+        })
+    }
+
     /// Bytes of frames that came.
     #[inline]
     fn came(&self) -> u64 {
@@ -353,9 +385,19 @@ impl Connection {
         Poll::Ready(polled.map_err(|error| self.not_sent(error, cx)))
     }
 
-    /// Hands a message over; [`Self::poll_flush`] sends what was handed over together.
+    /// Hands the message with this number over; [`Self::poll_flush`] sends what was handed over
+    /// together.
     #[inline]
-    pub(super) fn feed(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Lost> {
+    pub(super) fn feed(
+        &mut self,
+        outgoing: &Outgoing,
+        number: u64,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Lost> {
+        let mut message = outgoing.message(number);
+        if let Some(deflate) = &self.deflate {
+            message = deflate.deflated(message, outgoing.deflated());
+        }
         self.socket()
             .start_send(message)
             .map_err(|error| self.not_sent(error, cx))

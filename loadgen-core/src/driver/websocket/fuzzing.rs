@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::UserConnections;
 use super::connection::{Connection, config};
+use super::deflate::Deflate;
+use super::negotiation::{Agreed, MOST_BITS};
 use super::place::Place;
 use super::pool::Pool;
 use super::prepare::Prepared;
@@ -46,8 +48,11 @@ thread_local! {
 /// Polls after which a step that still waits is given up, as a timeout would.
 const MOST_POLLS: usize = 64;
 
-/// One step against a server that sends these bytes. The first three choose what the step does,
-/// how much comes before it asks for anything, and how much comes at once.
+/// Marks a kind of step whose connection agreed on compression.
+const COMPRESSED: u8 = 0x80;
+
+/// One step against a server that sends these bytes. The first three choose what the step does, and
+/// whether compression was agreed on, how much comes before it asks for anything, and how much comes at once.
 ///
 /// # Panics
 /// When the driver does, or when what it counted cannot be.
@@ -55,12 +60,14 @@ pub fn replay(data: &[u8]) {
     let [kind, unasked, chunk, frames @ ..] = data else {
         return;
     };
-    let kind = KINDS.with(|kinds| Arc::clone(&kinds[usize::from(*kind) % kinds.len()]));
+    let deflates = kind & COMPRESSED != 0;
+    let kind = kind & !COMPRESSED;
+    let kind = KINDS.with(|kinds| Arc::clone(&kinds[usize::from(kind) % kinds.len()]));
     let replay = Replay::new(frames, usize::from(*unasked), usize::from(*chunk));
-    RUNTIME.with(|runtime| runtime.block_on(step(&kind, replay)));
+    RUNTIME.with(|runtime| runtime.block_on(step(&kind, replay, deflates)));
 }
 
-async fn step(prepared: &Arc<Prepared>, replay: Replay) {
+async fn step(prepared: &Arc<Prepared>, replay: Replay, deflates: bool) {
     let seen = Rc::new(Seen::default());
     let clock = Clock::start();
     let stamps = Rc::new(StampClock::new(clock));
@@ -70,10 +77,13 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
     };
     let pool = Pool::new(prepared, &context);
     let lives = Lives::new(&context, prepared.timeout);
-    let place = Rc::new(Place::new(&pool, UserId(0), 0));
+    let place = Rc::new(Place::new(&pool, UserId(0), 0, None));
     let traffic = Rc::new(Traffic::new(&stamps));
     let socket = WebSocketStream::from_raw_socket(
-        Watched::new(Transport::Replay(replay), &Watch::new(&traffic, &[])),
+        Watched::new(
+            Transport::Replay(replay),
+            &Watch::new(&traffic, &mut [], deflates),
+        ),
         Role::Client,
         Some(config(prepared.max_message)),
     )
@@ -82,6 +92,13 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay) {
         socket,
         traffic,
         Unfinished::among(&prepared.unfinished),
+        deflates.then(|| {
+            let agreed = Agreed {
+                server_takes_over: true,
+                client_bits: MOST_BITS,
+            };
+            Box::new(Deflate::new(agreed, &Rc::default(), prepared.max_message))
+        }),
         None,
         clock.now(),
     )));

@@ -4,14 +4,15 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::deflate::Deflated;
 use super::fields::FieldPath;
 use crate::scenario::Payload;
 
 /// A message that is sent again and again.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    /// Always the same.
-    Constant(Message),
+    /// Always the same, and what it is when it is compressed.
+    Constant(Message, Box<Deflated>),
     /// A JSON object with a number in one field, its own or one of an object within; the text
     /// before and after the number.
     Numbered { before: Box<str>, after: Box<str> },
@@ -21,13 +22,34 @@ pub(super) enum Outgoing {
 
 impl Outgoing {
     pub(super) fn constant(payload: &Payload) -> Self {
-        Self::Constant(match payload {
+        let message = match payload {
             Payload::Text(text) => Message::text(text.as_str()),
             Payload::Json(value) => Message::text(value.to_string()),
             Payload::Binary(bytes) => Message::binary(bytes.clone()),
             Payload::Sized { bytes, text: true } => Message::text("x".repeat(*bytes as usize)),
             Payload::Sized { bytes, text: false } => Message::binary(filler(*bytes as usize)),
-        })
+        };
+        Self::Constant(message, Box::default())
+    }
+
+    /// Compresses now what will be sent compressed in a window of so many bits.
+    pub(super) fn prepare_deflated(&self, bits: u8) {
+        if let Self::Constant(message, deflated) = self {
+            let payload: &[u8] = match message {
+                Message::Text(text) => text.as_ref(),
+                Message::Binary(bytes) => bytes,
+                _ => return,
+            };
+            deflated.prepare(bits, payload);
+        }
+    }
+
+    /// What it is when it is compressed, where it is always the same.
+    pub(super) fn deflated(&self) -> Option<&Deflated> {
+        match self {
+            Self::Constant(_, deflated) => Some(deflated),
+            Self::Numbered { .. } | Self::Ping => None,
+        }
     }
 
     /// A JSON object with room for a number in `field`. Objects on the way to it are there or are
@@ -49,7 +71,7 @@ impl Outgoing {
     pub(super) fn message(&self, number: u64) -> Message {
         match self {
             // Counts a reference; the bytes are shared.
-            Self::Constant(message) => message.clone(),
+            Self::Constant(message, _) => message.clone(),
             Self::Numbered { before, after } => {
                 Message::text([before, number.to_string().as_str(), after].concat())
             }

@@ -11,6 +11,8 @@
 
 mod account;
 mod connection;
+mod cookies;
+mod deflate;
 mod error;
 mod exchange;
 mod farewell;
@@ -18,11 +20,13 @@ mod fields;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod message;
+mod negotiation;
 mod open;
 mod place;
 mod pool;
 mod prepare;
 mod problem;
+mod redirect;
 mod refusal;
 mod sequence;
 mod stray;

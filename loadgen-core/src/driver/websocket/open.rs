@@ -1,30 +1,37 @@
 //! Opening one connection, up to the point where messages may go out.
 //!
-//! Owns the upgrade request's key and the reading of the server's answer. Does not keep
-//! connections.
+//! Owns the upgrade request's key, the reading of the server's answer, and the way along redirections.
+//! Does not keep connections.
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use http::header::{LOCATION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY};
+use http::header::{COOKIE, LOCATION, SEC_WEBSOCKET_KEY};
 use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::connection::{Connection, Incoming, Lost, config};
+use super::cookies::Jar;
+use super::deflate::{Deflate, Shared};
+use super::negotiation;
 use super::problem::{ConnectError, Problem, Stage, UpgradeProblem};
-use super::unfinished::Unfinished;
-use super::upgrade::upgrade;
+use super::redirect::{self, Address};
+use super::unfinished::{AllUnfinished, Unfinished};
+use super::upgrade::{Answered, ask};
 use crate::clock::StampClock;
 use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::excerpt;
-use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::net::{Addresses, Encryption, Endpoint};
 use crate::driver::transport::tls;
 use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
+use crate::scenario::PerMessageDeflate;
 use crate::text;
 use crate::workload::{ConnectionEvent, Observer};
 
@@ -45,7 +52,18 @@ pub(super) struct Attempt<'a> {
     pub(super) limit: Duration,
     /// The longest message taken.
     pub(super) max_message: u32,
-    pub(super) unfinished: Unfinished,
+    pub(super) unfinished: &'a Arc<AllUnfinished>,
+    /// Path and query of the request.
+    pub(super) path: &'a str,
+    /// What compression is offered.
+    pub(super) compression: Option<&'a PerMessageDeflate>,
+    /// What compresses.
+    pub(super) deflate: &'a Rc<Shared>,
+    /// The cookies of whom it is for, where they are kept.
+    pub(super) jar: Option<&'a RefCell<Jar>>,
+    /// The most redirections that are followed, and how.
+    pub(super) redirects: u32,
+    pub(super) elsewhere: &'a Elsewhere,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
     pub(super) stamps: &'a Rc<StampClock>,
@@ -79,11 +97,11 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Attempt<'_> {
-    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit. `resolving` is
-    /// that of [`Endpoint::connect`].
+    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit, wherever it is
+    /// redirected to. `resolving` is that of [`Endpoint::connect`].
     pub(super) async fn open(
         self,
-        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>> + Clone,
     ) -> Result<Connection, (Failure, ConnectError)> {
         let (limit, endpoint) = (self.limit, self.endpoint);
         let stage = Cell::new(Stage::from(Way::Resolving));
@@ -105,58 +123,198 @@ impl Attempt<'_> {
     }
 
     async fn open_unbounded(
-        mut self,
-        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
+        self,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>> + Clone,
         deadline: Instant,
         stage: &Cell<Stage>,
     ) -> Result<Connection, Problem> {
+        let mut visit = Visit {
+            endpoint: Cow::Borrowed(self.endpoint),
+            request: self.request.clone(),
+            followed: 0,
+        };
+        // Where no redirection is followed and no cookie kept, nobody needs to know where it is.
+        let first = Address::of(self.endpoint, self.path);
+        let mut here = first.clone();
+        loop {
+            if let (Some(jar), Some(here)) = (self.jar, &here) {
+                visit.take_cookies(&jar.borrow(), here);
+            }
+            let asked = match &visit.endpoint {
+                Cow::Borrowed(own) => {
+                    self.ask(own, &visit, resolving.clone(), deadline, stage)
+                        .await
+                }
+                Cow::Owned(other) => {
+                    self.ask(other, &visit, other.resolve(), deadline, stage)
+                        .await
+                }
+            };
+            let said = match asked {
+                Ok((answered, traffic)) => {
+                    if let (Some(jar), Some(here)) = (self.jar, &here) {
+                        let now = SystemTime::now();
+                        jar.borrow_mut().take(answered.headers(), here, now);
+                    }
+                    let leads_on = redirect::redirects(answered.status());
+                    if leads_on
+                        && visit.followed < self.redirects
+                        && let (Some(first), Some(from)) = (&first, &here)
+                    {
+                        let (sent, received) = traffic.take();
+                        self.observer.bytes(sent, received);
+                        let to = self.follow(&mut visit, &answered, first, from)?;
+                        here = Some(to);
+                        continue;
+                    }
+                    self.enter(answered, &visit, &traffic, deadline, stage)
+                        .await
+                }
+                Err(problem) => Err(problem),
+            };
+            return said.map_err(|problem| match (visit.followed, here) {
+                (1.., Some(here)) => Problem::Redirected {
+                    to: here.to_string(),
+                    problem: Box::new(problem),
+                },
+                _ => problem,
+            });
+        }
+    }
+
+    /// Goes where an answer leads to.
+    fn follow<'v>(
+        &'v self,
+        visit: &mut Visit<'v>,
+        answered: &Answered,
+        first: &Address,
+        from: &Address,
+    ) -> Result<Address, Problem> {
+        let nowhere = |to| {
+            Problem::Upgrade(UpgradeProblem::LeadsNowhere {
+                status: answered.status().as_u16(),
+                to,
+            })
+        };
+        let to = from.led_to(answered.headers()).map_err(nowhere)?;
+        let request = to.request(first, &self.request);
+        visit.request = request.ok_or_else(|| nowhere(to.to_string()))?;
+        visit.endpoint = match to.is_same_server(first) {
+            true => Cow::Borrowed(self.endpoint),
+            false => Cow::Owned(self.elsewhere.endpoint(&to)?),
+        };
+        visit.followed += 1;
+        self.observer
+            .connection(self.target, ConnectionEvent::Redirected);
+        Ok(to)
+    }
+
+    /// Connects and asks for the upgrade.
+    async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        visit: &Visit<'_>,
+        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
+        deadline: Instant,
+        stage: &Cell<Stage>,
+    ) -> Result<(Answered, Rc<Traffic>), Problem> {
         let traffic = Rc::new(Traffic::new(self.stamps));
-        let transport = self
-            .endpoint
+        let transport = endpoint
             .connect(resolving, self.nth, deadline, stage, &traffic)
             .await?;
         stage.set(Stage::Upgrade);
+        let mut request = visit.request.clone();
         let key = HeaderValue::from_str(&generate_key()).expect("base64 fits into a header");
-        self.request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
-        let config = config(self.max_message);
-        let upgraded = upgrade(
-            self.request,
-            self.subprotocols,
-            transport,
-            config,
-            &traffic,
-            deadline,
-        )
-        .await;
-        let (socket, headers) = upgraded.map_err(|error| {
-            let first = traffic.first_bytes();
-            // Under encryption, the first bytes are those of its own handshake.
-            let first = (!self.endpoint.is_encrypted()).then_some(first.as_slice());
-            let text = match &error {
-                Error::Io(error) => Some(error.to_string()),
-                Error::Protocol(ProtocolError::HandshakeIncomplete) => Some(String::new()),
-                _ => None,
-            };
-            text.and_then(|text| self.endpoint.ended_after_handshake(&text))
-                .map(Problem::from)
-                .unwrap_or_else(|| diagnose(error, first, self.subprotocols))
-        })?;
-        // No extension is ever offered (RFC 6455, 4.1); frames changed by one could not be read.
-        if let Some(extension) = headers.get(SEC_WEBSOCKET_EXTENSIONS)
-            && !extension.is_empty()
-        {
-            let extension = excerpt::of(extension.as_bytes());
-            return Err(Problem::Upgrade(UpgradeProblem::UnaskedExtension(
-                extension,
-            )));
+        request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+        match ask(request, transport).await {
+            Ok(answered) => Ok((answered, traffic)),
+            Err(error) => Err(self.refusal(error, visit, &traffic)),
         }
-        let identity = headers.get(IDENTITY).cloned();
-        let clock = self.stamps.clock();
-        let mut connection =
-            Connection::new(socket, traffic, self.unfinished, identity, clock.now());
+    }
+
+    /// Takes the answer for an upgrade, and what belongs to the opening after that.
+    async fn enter(
+        &self,
+        answered: Answered,
+        visit: &Visit<'_>,
+        traffic: &Rc<Traffic>,
+        deadline: Instant,
+        stage: &Cell<Stage>,
+    ) -> Result<Connection, Problem> {
+        let accepted = answered.accepts(self.subprotocols, deadline).await;
+        let answered = accepted.map_err(|error| self.refusal(error, visit, traffic))?;
+        // Frames changed by an extension that was not agreed on could not be read.
+        let agreed = negotiation::agreed(self.compression, answered.headers());
+        let agreed = agreed.map_err(Problem::Upgrade)?;
+        let deflate =
+            agreed.map(|agreed| Box::new(Deflate::new(agreed, self.deflate, self.max_message)));
+        let identity = answered.headers().get(IDENTITY).cloned();
+        let config = config(self.max_message);
+        let socket = answered.into_socket(config, deflate.is_some(), traffic);
+        let (socket, clock) = (socket.await, self.stamps.clock());
+        let mut connection = Connection::new(
+            socket,
+            Rc::clone(traffic),
+            Unfinished::among(self.unfinished),
+            deflate,
+            identity,
+            clock.now(),
+        );
         be_greeted(&mut connection, self.greeting, stage).await?;
         connection.since = clock.now();
         Ok(connection)
+    }
+
+    /// What it means that there was no upgrade.
+    fn refusal(&self, error: Error, visit: &Visit<'_>, traffic: &Traffic) -> Problem {
+        let endpoint = &*visit.endpoint;
+        let first = traffic.first_bytes();
+        // Under encryption, the first bytes are those of its own handshake.
+        let first = (!endpoint.is_encrypted()).then_some(first.as_slice());
+        let text = match &error {
+            Error::Io(error) => Some(error.to_string()),
+            Error::Protocol(ProtocolError::HandshakeIncomplete) => Some(String::new()),
+            _ => None,
+        };
+        text.and_then(|text| endpoint.ended_after_handshake(&text))
+            .map(Problem::from)
+            .unwrap_or_else(|| diagnose(error, first, self.subprotocols, visit.followed))
+    }
+}
+
+/// The request of an attempt, at the place where it is.
+struct Visit<'a> {
+    /// The target's, or another that it was redirected to.
+    endpoint: Cow<'a, Endpoint>,
+    request: Request<()>,
+    /// Redirections so far.
+    followed: u32,
+}
+
+impl Visit<'_> {
+    /// Sends the kept cookies along.
+    fn take_cookies(&mut self, jar: &Jar, here: &Address) {
+        let headers = self.request.headers_mut();
+        if let Some(cookies) = jar.header(here, headers.get(COOKIE), SystemTime::now()) {
+            headers.insert(COOKIE, cookies);
+        }
+    }
+}
+
+/// How other servers than the scenario's targets are connected to.
+#[derive(Debug)]
+pub(super) struct Elsewhere(pub(super) Result<Encryption, String>);
+
+impl Elsewhere {
+    fn endpoint(&self, to: &Address) -> Result<Endpoint, Problem> {
+        let encryption = match (to.is_secure, &self.0) {
+            (false, _) => None,
+            (true, Ok(encryption)) => Some(encryption.clone()),
+            (true, Err(problem)) => {
+                return Err(connect_error::Problem::Tls(problem.clone()).into());
+            }
+        };
+        Ok(Endpoint::new(&to.target(), None, encryption))
     }
 }
 
@@ -190,7 +348,10 @@ async fn be_greeted(
 /// The class of failure that a connection which could not be opened makes an iteration end with.
 fn class(problem: &Problem) -> Failure {
     match problem {
-        Problem::Upgrade(UpgradeProblem::Status { status, .. }) => Failure::Http(*status),
+        Problem::Upgrade(
+            UpgradeProblem::Status { status, .. } | UpgradeProblem::LeadsNowhere { status, .. },
+        ) => Failure::Http(*status),
+        Problem::Redirected { problem, .. } => class(problem),
         Problem::Greeting {
             failure: failure @ (Failure::Close(_) | Failure::Protocol),
             ..
@@ -200,9 +361,9 @@ fn class(problem: &Problem) -> Failure {
 }
 
 /// What the end of an attempt to upgrade means for the person who set up the run.
-fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str) -> Problem {
+fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str, followed: u32) -> Problem {
     Problem::Upgrade(match error {
-        Error::Http(response) => refused(&response),
+        Error::Http(response) => refused(&response, followed),
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(problem)) => match problem {
             SubProtocolError::NoSubProtocol => {
                 UpgradeProblem::NoSubprotocol(subprotocols.to_owned())
@@ -218,6 +379,7 @@ fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str) -> Problem {
                 (Some(status), _) if status != 101 => UpgradeProblem::Status {
                     status,
                     location: None,
+                    followed,
                     body: String::new(),
                 },
                 (_, true) => return connect_error::Problem::TlsExpected.into(),
@@ -240,12 +402,13 @@ fn status_line(first: &[u8]) -> Option<u16> {
     version.starts_with("HTTP/").then(|| status.parse().ok())?
 }
 
-fn refused(response: &Response<Option<Vec<u8>>>) -> UpgradeProblem {
+fn refused(response: &Response<Option<Vec<u8>>>, followed: u32) -> UpgradeProblem {
     let text = |value: &HeaderValue| text::line(&String::from_utf8_lossy(value.as_bytes()));
     let body = response.body().as_deref().unwrap_or_default();
     UpgradeProblem::Status {
         status: response.status().as_u16(),
         location: response.headers().get(LOCATION).map(text),
+        followed,
         body: excerpt::of(body),
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::connection::{Connection, Lost};
+use super::cookies::Jar;
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect, PathPlan};
 use super::stray;
@@ -34,6 +35,8 @@ pub(super) struct Place {
     target: usize,
     /// Its number among those to the same target.
     nth: usize,
+    /// The cookies of its user, where they are kept.
+    pub(super) jar: Option<Rc<RefCell<Jar>>>,
     /// Not there while a step uses it, and when it is lost.
     connection: RefCell<Option<Box<Connection>>>,
     backoff: RefCell<Backoff>,
@@ -46,13 +49,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(pool: &Pool, user: UserId, path: usize) -> Self {
+    pub(super) fn new(
+        pool: &Pool,
+        user: UserId,
+        path: usize,
+        jar: Option<Rc<RefCell<Jar>>>,
+    ) -> Self {
         let seed = pool.seed ^ (u64::from(user.0) << 16) ^ path as u64;
         let to = pool.assign(user);
         Self {
             path,
             target: to.target,
             nth: to.nth,
+            jar,
             connection: RefCell::new(None),
             backoff: RefCell::new(Backoff::new(seed)),
             retry_at: Cell::new(0),
@@ -153,8 +162,9 @@ impl Place {
         // Put off the next one now rather than when this one has failed: it may be cut off.
         self.put_off(pool);
         let was_dropped = self.was_dropped.get();
+        let jar = self.jar.as_deref();
         let opened = pool
-            .open(self.path, self.target, self.nth, was_dropped)
+            .open(self.path, self.target, self.nth, was_dropped, jar)
             .await;
         self.was_dropped.set(was_dropped && opened.is_err());
         opened.map_err(|(failure, error)| (failure, error.to_string()))
@@ -250,10 +260,15 @@ enum Settled {
 
 /// A user's places, opened ahead where they are kept.
 pub(super) async fn places_of(pool: &Rc<Pool>, user: UserId, ahead: bool) -> Box<[Rc<Place>]> {
-    let mut places = Vec::with_capacity(pool.prepared.paths.len());
+    let mut places: Vec<Rc<Place>> = Vec::with_capacity(pool.prepared.paths.len());
     for path in 0..pool.prepared.paths.len() {
         let place = pool.take_probed(user, path).unwrap_or_else(|| {
-            let place = Rc::new(Place::new(pool, user, path));
+            // A user has one jar for all of them.
+            let jar = match places.first() {
+                Some(first) => first.jar.clone(),
+                None => pool.new_jar(),
+            };
+            let place = Rc::new(Place::new(pool, user, path, jar));
             pool.watch(&place);
             place
         });

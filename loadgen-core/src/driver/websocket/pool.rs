@@ -11,18 +11,19 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{LocalBoxFuture, Shared};
+use futures::future::{self, LocalBoxFuture};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::connection::Connection;
+use super::cookies::Jar;
+use super::deflate::Shared;
 use super::farewell::Lingering;
 use super::open::Attempt;
 use super::place::Place;
 use super::prepare::Prepared;
 use super::problem::ConnectError;
-use super::unfinished::Unfinished;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
 use crate::driver::transport::connect_error::Problem;
@@ -37,7 +38,7 @@ const TICKS_PER_ROUND: usize = 10;
 /// How long what a name resolves to holds for further connections.
 const RESOLVED_FOR: Nanos = 1_000_000_000;
 
-type Resolving = Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
+type Resolving = future::Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
 
 /// What a worker's users share.
 pub(super) struct Pool {
@@ -59,6 +60,8 @@ pub(super) struct Pool {
     next_watched: Cell<usize>,
     watch: RefCell<Option<JoinHandle<()>>>,
     open_connections: Rc<Cell<u64>>,
+    /// What compresses messages.
+    deflate: Rc<Shared>,
     /// Messages, and requests for streams, that steps under way have sent and wait for.
     pub(super) in_flight: Cell<u64>,
     /// Connections that are listened to although their user has no more use for them.
@@ -86,6 +89,7 @@ impl Pool {
             next_watched: Cell::new(0),
             watch: RefCell::new(None),
             open_connections: Rc::default(),
+            deflate: Rc::default(),
             in_flight: Cell::new(0),
             lingering: Rc::default(),
         })
@@ -101,6 +105,11 @@ impl Pool {
         }
     }
 
+    /// A jar for one user's cookies, where they are kept.
+    pub(super) fn new_jar(&self) -> Option<Rc<RefCell<Jar>>> {
+        self.prepared.cookies.then(Rc::default)
+    }
+
     /// Where a user's connections go.
     pub(super) fn assign(&self, user: UserId) -> Assigned {
         endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
@@ -113,9 +122,10 @@ impl Pool {
         let own = self.assign(self.first_user).target;
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
-            match self.open(0, target, 0, false).await {
+            let jar = self.new_jar();
+            match self.open(0, target, 0, false, jar.as_deref()).await {
                 Ok(connection) if target == own => {
-                    let place = Rc::new(Place::new(self, self.first_user, 0));
+                    let place = Rc::new(Place::new(self, self.first_user, 0, jar));
                     place.put_back(connection);
                     self.watch(&place);
                     self.probed.replace(Some(place));
@@ -151,6 +161,7 @@ impl Pool {
         target: usize,
         nth: usize,
         replaces_dropped: bool,
+        jar: Option<&RefCell<Jar>>,
     ) -> Result<Box<Connection>, (Failure, ConnectError)> {
         self.wait_for_cap().await;
         let prepared = &*self.prepared;
@@ -163,7 +174,13 @@ impl Pool {
             greeting: prepared.paths[path].greeting,
             limit: prepared.connect_timeout,
             max_message: prepared.max_message,
-            unfinished: Unfinished::among(&prepared.unfinished),
+            unfinished: &prepared.unfinished,
+            path: &prepared.paths[path].path,
+            compression: prepared.compression.as_ref(),
+            deflate: &self.deflate,
+            jar,
+            redirects: prepared.redirects,
+            elsewhere: &prepared.elsewhere,
             target,
             stamps: &self.stamps,
             observer: &*self.observer,

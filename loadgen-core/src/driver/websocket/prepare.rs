@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{
+    HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+};
 use http::{HeaderMap, Request, Uri};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -13,16 +15,19 @@ use super::HTTP1;
 use super::error::DriverError;
 use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
+use super::negotiation::{self, MOST_BITS};
+use super::open::Elsewhere;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::sources;
 use crate::driver::steps::{Life, Parts, Ready};
 use crate::driver::transport::endpoints;
-use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::net::{Encryption, Endpoint};
 use crate::scenario::{
-    Answer, ConnectionPer, MessageStream, ScenarioPlan, StreamEnd, WebsocketExchange,
-    WebsocketMessages, WebsocketPlan,
+    Answer, ConnectionPer, MessageStream, PerMessageDeflate, ScenarioPlan, Source, StreamEnd,
+    WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
+use crate::secrets::names_a_secret;
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
@@ -41,13 +46,20 @@ pub(super) struct Prepared {
     pub(super) unfinished: Arc<AllUnfinished>,
     /// What was offered, for messages to people.
     pub(super) subprotocols: String,
+    /// What compression is offered.
+    pub(super) compression: Option<PerMessageDeflate>,
+    /// Whether users keep cookies.
+    pub(super) cookies: bool,
+    /// The most redirections that are followed, and how.
+    pub(super) redirects: u32,
+    pub(super) elsewhere: Elsewhere,
 }
 
 /// One of a user's connections.
 #[derive(Debug)]
 pub(super) struct PathPlan {
     /// Path and query.
-    path: String,
+    pub(super) path: String,
     /// The upgrade request to each target, without its key.
     requests: Vec<Request<()>>,
     /// The first step on it, on whose account goes what belongs to none.
@@ -202,6 +214,9 @@ impl Prepared {
                 }
             };
             let prepared = prepare(exchange, at.path, path)?;
+            if let (Some(offered), Some(outgoing)) = (&plan.compression, &prepared.outgoing) {
+                outgoing.prepare_deflated(offered.client_max_window_bits.unwrap_or(MOST_BITS));
+            }
             paths[path].add(exchange, &prepared);
             has_order.resize(paths.len(), false);
             paths[path].tolerates |= matches!(prepared.expect, Expect::Nothing);
@@ -226,8 +241,26 @@ impl Prepared {
             connect_timeout: scenario.connect_timeout,
             connect_cap: plan.connect_rate.map(Cap::new),
             subprotocols,
+            compression: plan.compression,
+            cookies: plan.cookies,
+            redirects: plan.redirects,
+            elsewhere: elsewhere(scenario, plan),
         })
     }
+}
+
+/// How servers are connected to that only redirections name.
+fn elsewhere(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Elsewhere {
+    Elsewhere(match plan.redirects {
+        0 => Err("no redirection is followed".to_owned()),
+        _ => endpoints::encryption(scenario, &HTTP1)
+            .map(|encryption| Encryption {
+                // That name is the targets'.
+                server_name: None,
+                ..encryption
+            })
+            .map_err(|error| error.to_string()),
+    })
 }
 
 fn prepare(exchange: &WebsocketExchange, step: &str, path: usize) -> Result<Exchange, DriverError> {
@@ -310,7 +343,9 @@ fn request(
             name: name.clone(),
             problem,
         })?;
-        Ok((name, value))
+        // What says who asks is not told to other servers.
+        let is_secret = names_a_secret(name) || !matches!(source, Source::Literal(_));
+        Ok((name, value, is_secret))
     });
     let values = values.collect::<Result<Vec<_>, DriverError>>()?;
     let build = || -> Result<Request<()>, http::Error> {
@@ -323,12 +358,18 @@ fn request(
             headers.insert(name, HeaderValue::from_static(value));
         }
         headers.insert(HOST, HeaderValue::from_str(authority)?);
+        if let Some(offered) = &plan.compression {
+            let offer = HeaderValue::from_str(&negotiation::offer(offered))?;
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
+        }
         if !subprotocols.is_empty() {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(subprotocols)?);
         }
-        for (name, value) in &values {
+        for (name, value, is_secret) in &values {
             let name = HeaderName::from_bytes(name.as_bytes())?;
-            headers.append(name, HeaderValue::from_str(value)?);
+            let mut value = HeaderValue::from_str(value)?;
+            value.set_sensitive(*is_secret);
+            headers.append(name, value);
         }
         let uri = Uri::builder()
             .scheme("ws")

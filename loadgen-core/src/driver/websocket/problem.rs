@@ -7,6 +7,7 @@ use std::fmt;
 use crate::driver::transport::connect_error;
 use crate::driver::transport::excerpt;
 use crate::outcome::Failure;
+use crate::secrets;
 
 /// A connection that could not be opened.
 pub(super) type ConnectError = connect_error::ConnectError<Problem>;
@@ -18,6 +19,13 @@ pub(super) enum Problem {
     Transport(#[from] connect_error::Problem),
     #[error("{0}")]
     Upgrade(UpgradeProblem),
+    #[error("redirected to {to}: {problem}")]
+    Redirected {
+        /// Where it was, without the query.
+        to: String,
+        /// What kept it from opening there.
+        problem: Box<Self>,
+    },
     #[error("{detail}, while {stage}")]
     Greeting {
         failure: Failure,
@@ -30,13 +38,21 @@ pub(super) enum Problem {
 /// What came back instead of a WebSocket connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UpgradeProblem {
-    #[error("the server answered {}", http_answer(*status, location.as_deref(), body))]
+    #[error("the server answered {}", http_answer(*status, location.as_deref(), *followed, body))]
     Status {
         status: u16,
         /// Where a redirection points to.
         location: Option<String>,
+        /// Redirections that were followed before.
+        followed: u32,
         /// The beginning of the answer's body.
         body: String,
+    },
+    #[error("the server answered HTTP {status} and redirects to {to}")]
+    LeadsNowhere {
+        status: u16,
+        /// What it says of where.
+        to: String,
     },
     #[error("the server chose a subprotocol other than those offered: {0}")]
     ForeignSubprotocol(String),
@@ -44,6 +60,18 @@ pub(super) enum UpgradeProblem {
     UnaskedSubprotocol,
     #[error("the server turned on {0}, which was not offered")]
     UnaskedExtension(String),
+    #[error(
+        "the server did not agree to `permessage-deflate`, which `compression` offers: leave that out \
+         to do without"
+    )]
+    NoCompression,
+    #[error("the server answered the offer of compression with {answer:?}: {what}")]
+    Compression {
+        /// What it said of it.
+        answer: String,
+        /// What is wrong with that.
+        what: String,
+    },
     #[error("the server chose none of the subprotocols offered: {0}")]
     NoSubprotocol(String),
     #[error("the answer to the upgrade request is not WebSocket's: {0}")]
@@ -60,7 +88,7 @@ pub(super) enum UpgradeProblem {
     ClosedInPlainText,
 }
 
-fn http_answer(status: u16, location: Option<&str>, body: &str) -> String {
+fn http_answer(status: u16, location: Option<&str>, followed: u32, body: &str) -> String {
     let reason = http::StatusCode::from_u16(status)
         .ok()
         .and_then(|status| status.canonical_reason())
@@ -70,8 +98,15 @@ fn http_answer(status: u16, location: Option<&str>, body: &str) -> String {
         404 => "; check the step's `path`".to_owned(),
         426 => "; it asks for another version of the protocol".to_owned(),
         200..=299 => "; it speaks HTTP there and not WebSocket: check port and path".to_owned(),
-        300..=399 => location.map_or_else(String::new, |to| {
-            format!("; it redirects to {to}: name where that is as target and `path`")
+        300..=399 => location.map(secrets::address).map_or_else(String::new, |to| match followed {
+            0 => format!(
+                "; it redirects to {to}: name where that is as target and `path`, or say how many \
+                 redirections to follow (`redirects`)"
+            ),
+            _ => format!(
+                "; it redirects to {to}, and {followed} redirections have been followed \
+                 (`redirects`): does it go round in circles?"
+            ),
         }),
         _ => String::new(),
     };

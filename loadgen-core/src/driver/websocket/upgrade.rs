@@ -26,16 +26,18 @@ use crate::driver::transport::traffic::Traffic;
 /// The longest head of an answer that is taken.
 const MOST_HEAD_BYTES: usize = 64 << 10;
 
-/// Asks for the upgrade; the answer must be one. `offered` are the subprotocols of the request. One that
-/// refuses is read on for a while to see what it says, and not beyond `deadline`.
-pub(super) async fn upgrade(
-    request: Request<()>,
-    offered: &str,
-    mut transport: Transport,
-    config: WebSocketConfig,
-    traffic: &Rc<Traffic>,
-    deadline: Instant,
-) -> Result<(WebSocketStream<Watched>, HeaderMap), Error> {
+/// A server's answer.
+pub(super) struct Answered {
+    head: Response<()>,
+    transport: Transport,
+    /// What came after the head.
+    rest: Vec<u8>,
+    /// The key that it answers.
+    key: String,
+}
+
+/// Asks for the upgrade.
+pub(super) async fn ask(request: Request<()>, mut transport: Transport) -> Result<Answered, Error> {
     let (request, key) = generate_request(request)?;
     transport.write_all(&request).await?;
     transport.flush().await?;
@@ -51,17 +53,46 @@ pub(super) async fn upgrade(
             return Err(CapacityError::TooManyHeaders.into());
         }
     };
-    let rest = came.split_off(head_len);
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let body = refusal::beginning(&response, rest, &mut transport, deadline).await;
-        return Err(Error::Http(Box::new(response.map(|_| Some(body)))));
+    Ok(Answered {
+        head: response.map(|_| ()),
+        transport,
+        rest: came.split_off(head_len),
+        key,
+    })
+}
+
+impl Answered {
+    pub(super) fn status(&self) -> StatusCode {
+        self.head.status()
     }
-    let headers = response.into_parts().0.headers;
-    check(&headers, &key, offered)?;
-    let watched = Watched::new(transport, &Watch::new(traffic, &rest));
-    let socket =
-        WebSocketStream::from_partially_read(watched, rest, Role::Client, Some(config)).await;
-    Ok((socket, headers))
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    /// The answer must be an upgrade. `offered` are the subprotocols of the request. One that refuses is
+    /// read on for a while to see what it says, and not beyond `deadline`.
+    pub(super) async fn accepts(mut self, offered: &str, deadline: Instant) -> Result<Self, Error> {
+        if self.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let transport = &mut self.transport;
+            let body = refusal::beginning(&self.head, self.rest, transport, deadline).await;
+            return Err(Error::Http(Box::new(self.head.map(|()| Some(body)))));
+        }
+        check(self.headers(), &self.key, offered)?;
+        Ok(self)
+    }
+
+    /// The connection that it is the beginning of. `deflates` is whether messages may be compressed.
+    pub(super) async fn into_socket(
+        mut self,
+        config: WebSocketConfig,
+        deflates: bool,
+        traffic: &Rc<Traffic>,
+    ) -> WebSocketStream<Watched> {
+        let watch = Watch::new(traffic, &mut self.rest, deflates);
+        let watched = Watched::new(self.transport, &watch);
+        WebSocketStream::from_partially_read(watched, self.rest, Role::Client, Some(config)).await
+    }
 }
 
 fn check(headers: &HeaderMap, key: &str, offered: &str) -> Result<(), ProtocolError> {

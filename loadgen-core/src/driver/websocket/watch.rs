@@ -1,14 +1,16 @@
-//! When each message came, and with which code the server closed.
+//! When each message came, which of them came compressed, and with which code the server closed.
 //!
 //! Owns the reading of frame headers (RFC 6455, section 5.2) as they pass between the wire, which does
-//! not know messages, and the WebSocket library, which does not say which of them came together, and
-//! puts 1002 in the place of a close code that it does not know or that may not be sent. Changes
-//! nothing that passes, and judges nothing.
+//! not know messages, and the WebSocket library, which does not say which of them came together, puts
+//! 1002 in the place of a close code that it does not know or that may not be sent, and knows no
+//! compression. Judges nothing, and changes nothing but the first byte of a compressed message where
+//! compression was agreed on: it is handed on as a binary one without its mark.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::deflate::Kind;
 use crate::driver::transport::inspected::{Inspect, Inspected};
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::Receipt;
@@ -28,11 +30,15 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Of a connection on which so much has come after the answer to its upgrade.
-    pub(super) fn new(traffic: &Rc<Traffic>, came: &[u8]) -> Rc<Self> {
+    /// `deflates` is whether messages may be compressed.
+    pub(super) fn new(traffic: &Rc<Traffic>, came: &mut [u8], deflates: bool) -> Rc<Self> {
         let watch = Self {
             traffic: Rc::clone(traffic),
             bytes: Cell::new(0),
-            scanner: RefCell::default(),
+            scanner: RefCell::new(Scanner {
+                deflates,
+                ..Scanner::default()
+            }),
             receipts: RefCell::default(),
         };
         watch.came(came);
@@ -43,6 +49,12 @@ impl Watch {
     #[inline]
     pub(super) fn next(&self) -> Option<Receipt> {
         self.receipts.borrow_mut().pop_front().flatten()
+    }
+
+    /// Whether the next text or binary message came compressed, and as what. Asked for each of them
+    /// once, where they may be.
+    pub(super) fn next_compressed(&self) -> Option<Kind> {
+        self.scanner.borrow_mut().compressed.pop_front().flatten()
     }
 
     /// Whether the library has handed on all that came, and holds nothing of a frame to come.
@@ -65,7 +77,7 @@ impl Watch {
 
 impl Inspect for Watch {
     #[inline]
-    fn came(&self, bytes: &[u8]) {
+    fn came(&self, bytes: &mut [u8]) {
         self.bytes.set(self.bytes.get() + bytes.len() as u64);
         let mut scanner = self.scanner.borrow_mut();
         let mut receipts = self.receipts.borrow_mut();
@@ -79,9 +91,14 @@ impl Inspect for Watch {
     }
 }
 
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PONG: u8 = 10;
 const FIN: u8 = 0x80;
+/// Marks the first frame of a compressed message (RFC 7692, 6).
+const RSV1: u8 = 0x40;
+const KIND: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 /// The longest header of a frame.
 const MOST_HEADER: usize = 14;
@@ -98,19 +115,23 @@ struct Scanner {
     /// The code of a close, and how much of it is there.
     close_code: [u8; 2],
     close_have: usize,
+    /// Whether messages may be compressed.
+    deflates: bool,
+    /// Of those that began and were not asked for, which are.
+    compressed: VecDeque<Option<Kind>>,
 }
 
 impl Scanner {
     /// Looks at what passes and tells of the end of each message and pong.
     #[inline]
-    fn scan(&mut self, mut bytes: &[u8], mut ended: impl FnMut()) {
+    fn scan(&mut self, mut bytes: &mut [u8], mut ended: impl FnMut()) {
         self.ended_with_message = false;
         while !bytes.is_empty() {
             if self.left > 0 {
                 let passed = usize::try_from(self.left)
                     .unwrap_or(usize::MAX)
                     .min(bytes.len());
-                let (payload, rest) = bytes.split_at(passed);
+                let (payload, rest) = bytes.split_at_mut(passed);
                 if self.kind() == CLOSE {
                     self.keep_code(payload);
                 }
@@ -119,9 +140,13 @@ impl Scanner {
             } else {
                 let wanted = self.wanted();
                 let taken = (wanted - self.have).min(bytes.len());
-                self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+                let (header, rest) = bytes.split_at_mut(taken);
+                if self.deflates && self.have == 0 {
+                    self.unmark(&mut header[0]);
+                }
+                self.header[self.have..self.have + taken].copy_from_slice(header);
                 self.have += taken;
-                bytes = &bytes[taken..];
+                bytes = rest;
                 if self.have < self.wanted() {
                     self.ended_with_message = false;
                     continue;
@@ -137,6 +162,21 @@ impl Scanner {
             } else {
                 self.ended_with_message = false;
             }
+        }
+    }
+
+    /// Takes note of a message that begins, and has the library take one that is compressed for a
+    /// binary one that is not. Where the mark has no place, it is left for the library to refuse.
+    fn unmark(&mut self, first: &mut u8) {
+        let kind = match *first & KIND {
+            TEXT => Kind::Text,
+            BINARY => Kind::Binary,
+            _ => return,
+        };
+        let is_compressed = *first & RSV1 != 0;
+        self.compressed.push_back(is_compressed.then_some(kind));
+        if is_compressed {
+            *first = *first & !(RSV1 | KIND) | BINARY;
         }
     }
 
@@ -164,7 +204,7 @@ impl Scanner {
     }
 
     fn kind(&self) -> u8 {
-        self.header[0] & 0x0f
+        self.header[0] & KIND
     }
 
     /// Whether the library hands something on with this frame. Of control frames that is pongs.
@@ -210,7 +250,7 @@ mod tests {
 
     fn watch() -> (Rc<Traffic>, Rc<Watch>) {
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
-        let watch = Watch::new(&traffic, &[]);
+        let watch = Watch::new(&traffic, &mut [], false);
         (traffic, watch)
     }
 
@@ -222,12 +262,12 @@ mod tests {
         let doubtful = |since, at| Some(Receipt { since, at });
         let (traffic, watch) = watch();
         traffic.came(Some(10), true);
-        watch.came(&frame(0x81, 5));
+        watch.came(&mut frame(0x81, 5));
         assert_eq!(watch.next(), exact(10));
         assert_eq!(watch.next(), None);
 
         traffic.came(Some(20), true);
-        watch.came(&[frame(0x81, 5), frame(0x8a, 0), frame(0x82, 300)].concat());
+        watch.came(&mut [frame(0x81, 5), frame(0x8a, 0), frame(0x82, 300)].concat());
         assert_eq!(watch.next(), doubtful(10, 20));
         assert_eq!(watch.next(), doubtful(10, 20));
         assert_eq!(watch.next(), exact(20));
@@ -236,14 +276,14 @@ mod tests {
         let (one, two) = (frame(0x81, 5), frame(0x81, 5));
         for (at, part) in [(30, 1), (40, 3)] {
             traffic.came(Some(at), true);
-            watch.came(&[&one, &two[..part]].concat());
+            watch.came(&mut [&one, &two[..part]].concat());
             assert_eq!(watch.next(), doubtful(at - 10, at));
             traffic.came(Some(at), false);
-            watch.came(&two[part..]);
+            watch.came(&mut two.clone()[part..]);
             assert_eq!(watch.next(), doubtful(at - 10, at));
         }
         traffic.came(Some(40), true);
-        watch.came(&frame(0x81, 5));
+        watch.came(&mut frame(0x81, 5));
         assert_eq!(watch.next(), exact(40));
     }
 
@@ -253,7 +293,7 @@ mod tests {
         // With a handshake before it and a record around it.
         traffic.came(Some(10), true);
         assert_eq!(watch.bytes(), 0);
-        watch.came(&frame(0x89, 5));
+        watch.came(&mut frame(0x89, 5));
         assert_eq!(watch.bytes(), 5 + 2);
     }
 
@@ -261,7 +301,7 @@ mod tests {
     fn a_ping_is_not_handed_on_and_yet_has_the_stamp() {
         let (traffic, watch) = watch();
         traffic.came(Some(10), true);
-        watch.came(&[frame(0x81, 5), frame(0x89, 0)].concat());
+        watch.came(&mut [frame(0x81, 5), frame(0x89, 0)].concat());
         assert_eq!(watch.next(), Some(Receipt { since: 0, at: 10 }));
         assert_eq!(watch.next(), None);
     }
@@ -276,7 +316,7 @@ mod tests {
             frame(0x89, 2),
             frame(0x80, 0),
         ];
-        scanner.scan(&bytes.concat(), || ends += 1);
+        scanner.scan(&mut bytes.concat(), || ends += 1);
         assert_eq!((ends, scanner.ended_with_message), (1, true));
     }
 
@@ -294,10 +334,12 @@ mod tests {
             frame(0x82, 300),
             frame(0x82, 70_000),
         ];
-        let all = [&messages.concat(), close].concat();
+        let all: Vec<u8> = [&messages.concat(), close].concat();
         let of_pieces = |piece| {
             let (_, watch) = watch();
-            all.chunks(piece).for_each(|piece| watch.came(piece));
+            all.clone()
+                .chunks_mut(piece)
+                .for_each(|piece| watch.came(piece));
             watch.close_code()
         };
         let at_once = of_pieces(all.len());
@@ -305,6 +347,59 @@ mod tests {
             assert_eq!(of_pieces(piece), at_once, "{piece}");
         }
         at_once
+    }
+
+    /// What is handed on of frames where compression was agreed on, and what is said of their messages.
+    fn unmarked(frames: &[Vec<u8>], piece: usize) -> (Vec<u8>, Vec<Option<Kind>>) {
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
+        let watch = Watch::new(&traffic, &mut [], true);
+        let mut bytes = frames.concat();
+        bytes.chunks_mut(piece).for_each(|piece| watch.came(piece));
+        let said = std::mem::take(&mut watch.scanner.borrow_mut().compressed);
+        (bytes, said.into())
+    }
+
+    #[test]
+    fn the_mark_is_taken_from_the_beginning_of_a_message_only() {
+        for piece in [1, 2, 5, 4096] {
+            let (bytes, said) = unmarked(
+                &[
+                    frame(0xc1, 3),
+                    frame(0x41, 300),
+                    frame(0x89, 2),
+                    frame(0x80, 3),
+                    frame(0x82, 4),
+                    frame(0x42, 0),
+                    frame(0xc0, 1),
+                    frame(0xc9, 0),
+                    frame(0xd1, 1),
+                ],
+                piece,
+            );
+            assert_eq!(
+                said,
+                [
+                    Some(Kind::Text),
+                    Some(Kind::Text),
+                    None,
+                    Some(Kind::Binary),
+                    Some(Kind::Text),
+                ]
+            );
+            let expected = [
+                frame(0x82, 3),
+                frame(0x02, 300),
+                frame(0x89, 2),
+                frame(0x80, 3),
+                frame(0x82, 4),
+                frame(0x02, 0),
+                // A fragment that goes on with one, a ping, and another bit: not for the mark.
+                frame(0xc0, 1),
+                frame(0xc9, 0),
+                frame(0x92, 1),
+            ];
+            assert_eq!(bytes, expected.concat(), "{piece}");
+        }
     }
 
     proptest! {
@@ -323,7 +418,7 @@ mod tests {
             }
             let mut scanner = Scanner::default();
             let mut found = 0;
-            for piece in bytes.chunks(cut) {
+            for piece in bytes.chunks_mut(cut) {
                 scanner.scan(piece, || found += 1);
             }
             prop_assert_eq!(found, expected);

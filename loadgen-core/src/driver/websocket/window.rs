@@ -111,7 +111,7 @@ impl<'a> Window<'a> {
             let due = self.pace.as_ref().map(Pace::due_at);
             let ready = due.unwrap_or(self.last_reply).max(self.room_since);
             let number = connection.account.next_number();
-            connection.feed(outgoing.message(number), cx)?;
+            connection.feed(outgoing, number, cx)?;
             match (&self.exchange.expect, &mut streams) {
                 (Expect::Nothing, _) => self.unsent.push(ready),
                 (_, Some(streams)) => {

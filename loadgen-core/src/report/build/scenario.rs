@@ -91,6 +91,7 @@ pub(super) fn connections(record: &ConnectionRecord) -> Connections {
         failed: record.counts.failed,
         dropped: record.counts.dropped,
         reconnected: record.counts.reconnected,
+        redirects: record.counts.redirects,
         connect_time_us: Statistics::of_any(&record.connect_time),
         back_off_us: Statistics::of_any(&record.back_off),
     }

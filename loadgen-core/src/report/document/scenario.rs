@@ -132,6 +132,9 @@ pub struct Connections {
     /// Of those opened, the ones that took the place of a dropped one.
     #[serde(default)]
     pub reconnected: u64,
+    /// Redirections that were followed to open them.
+    #[serde(default)]
+    pub redirects: u64,
     /// From resolving the name until ready for requests; where any were opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_time_us: Option<Statistics>,

@@ -57,6 +57,7 @@ fn record() -> ScenarioRecord {
                 failed: 0,
                 dropped: 2,
                 reconnected: 1,
+                redirects: 0,
             },
             back_off: histogram([]),
             connect_time: histogram([300]),

@@ -24,8 +24,8 @@ use super::value::Source;
 
 pub use self::grpc::plan::{GrpcCall, GrpcPlan};
 pub use self::websocket::plan::{
-    Answer, ConnectionPer, MessageStream, Payload, ReplyMark, WebsocketExchange, WebsocketMessages,
-    WebsocketPlan,
+    Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
+    WebsocketMessages, WebsocketPlan,
 };
 
 /// What a scenario speaks.

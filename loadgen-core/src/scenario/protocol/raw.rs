@@ -2,8 +2,8 @@
 //! Which protocol takes which field is in its [`Words`](super::room::Words).
 
 use super::grpc::raw::RawGrpc;
-use super::websocket::raw::{RawConnectionPer, RawWebsocket};
-use super::websocket::value::Subprotocol;
+use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
+use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
 use crate::scenario::data::RawData;
 use crate::scenario::load::RawLoad;
@@ -67,6 +67,14 @@ object! {
         "headers" headers: Entries<RawSource>,
         /// Subprotocols offered when a connection is opened, the preferred one first (WebSocket).
         "subprotocols" subprotocols: List<Subprotocol>,
+        /// How messages are compressed (WebSocket); the server must agree. Not at all unless given.
+        "compression" compression: RawMessageCompression,
+        /// Whether each user keeps the cookies that it is given when it opens a connection, and sends
+        /// them when it opens the next (WebSocket). `false` unless given.
+        "cookies" cookies: bool,
+        /// The most redirections that are followed when a connection is opened (WebSocket). 0 unless
+        /// given.
+        "redirects" redirects: Redirects,
         /// Labels for reports and metrics.
         "tags" tags: Entries<TagValue>,
         /// `.proto` files that describe the services (gRPC), relative to this file; a folder is a

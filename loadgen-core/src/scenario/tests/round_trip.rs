@@ -280,6 +280,21 @@ fn tells_pushes(messages: &WebsocketMessages) -> bool {
     }
 }
 
+/// What is offered when a connection is opened, and how far it is followed.
+fn opening() -> impl Strategy<Value = (Option<PerMessageDeflate>, bool, u32)> {
+    let bits = || prop::option::of(9..=15_u8);
+    let deflate = (any::<bool>(), any::<bool>(), bits(), bits()).prop_map(
+        |(of_server, of_client, server_bits, client_bits)| PerMessageDeflate {
+            server_no_context_takeover: of_server,
+            client_no_context_takeover: of_client,
+            server_max_window_bits: server_bits,
+            client_max_window_bits: client_bits,
+        },
+    );
+    let most = WebsocketPlan::MAX_REDIRECTS;
+    (prop::option::of(deflate), any::<bool>(), 0..=most)
+}
+
 /// The same scenario over WebSocket, sometimes.
 pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
     let websocket = (
@@ -287,14 +302,14 @@ pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
         prop::collection::btree_map("[xX]-[a-z0-9!~]{1,10}", source(), 0..3),
         prop::collection::btree_set("[a-z0-9.!~]{1,10}", 0..3),
         select(vec![ConnectionPer::User, ConnectionPer::Iteration]),
-        prop::option::of(rate()),
+        (prop::option::of(rate()), opening()),
     );
     let spoken = prop_oneof![Just(None), websocket.prop_map(Some)];
     (grpc_scenario(), spoken).prop_map(|(grpc, websocket)| {
-        let Some((exchanges, headers, subprotocols, connection_per, connect_rate)) = websocket
-        else {
+        let Some((exchanges, headers, subprotocols, connection_per, opening)) = websocket else {
             return grpc;
         };
+        let (connect_rate, (compression, cookies, redirects)) = opening;
         let steps = exchanges.into_iter().enumerate();
         let mut names = std::collections::HashSet::new();
         let websocket = WebsocketPlan {
@@ -305,6 +320,9 @@ pub(super) fn scenario() -> impl Strategy<Value = ScenarioPlan> {
                 .filter(|(name, _)| names.insert(name.to_ascii_lowercase()))
                 .collect(),
             subprotocols: subprotocols.into_iter().collect(),
+            compression,
+            cookies,
+            redirects,
             // A path of its own for each, since those of one path share what is said of it.
             steps: steps
                 .map(|(index, mut exchange)| {

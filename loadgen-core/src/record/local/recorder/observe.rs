@@ -148,6 +148,7 @@ impl Observer for Recorder {
                 counts.reconnected = u64::from(reconnected);
                 tick.connect_time.saturating_record(connect_time);
             }
+            ConnectionEvent::Redirected => counts.redirects = 1,
             ConnectionEvent::Failed => counts.failed = 1,
             ConnectionEvent::Dropped => counts.dropped = 1,
         }

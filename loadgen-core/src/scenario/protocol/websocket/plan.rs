@@ -19,6 +19,15 @@ pub struct WebsocketPlan {
     /// Subprotocols offered when a connection is opened, the preferred one first. The server must
     /// choose one of them.
     pub subprotocols: Vec<String>,
+    /// How messages are compressed, both ways: what is offered when a connection is opened. The server
+    /// must take it. `None` offers nothing.
+    pub compression: Option<PerMessageDeflate>,
+    /// Whether each user keeps the cookies that answers to its upgrade requests set, and sends them
+    /// with the requests that follow.
+    pub cookies: bool,
+    /// The most redirections that are followed when a connection is opened, 0 to
+    /// [`MAX_REDIRECTS`](Self::MAX_REDIRECTS). With 0, one that redirects has refused.
+    pub redirects: u32,
     /// What is done once before the load. What it saves is `setup.NAME` for all users.
     pub setup: Vec<Step<WebsocketExchange>>,
     /// What each user does first.
@@ -30,6 +39,9 @@ pub struct WebsocketPlan {
 }
 
 impl WebsocketPlan {
+    /// The most redirections that may be followed: what browsers follow.
+    pub const MAX_REDIRECTS: u32 = 20;
+
     /// These steps, and everything else as in a file that says nothing of it: each user keeps its
     /// connections.
     #[must_use]
@@ -49,6 +61,21 @@ impl WebsocketPlan {
             "--connections {connections} is for gRPC; a WebSocket user has a connection of its own"
         ))
     }
+}
+
+/// The parameters of `permessage-deflate` (RFC 7692, 7.1) that are offered. With none of them it is the
+/// offer that browsers make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PerMessageDeflate {
+    /// The server is asked to compress each message for itself.
+    pub server_no_context_takeover: bool,
+    /// The server is told that each of our messages is compressed for itself, as it always is.
+    pub client_no_context_takeover: bool,
+    /// The server is asked for a window of so many bits at the most, 9 to 15.
+    pub server_max_window_bits: Option<u8>,
+    /// Our window has so many bits at the most, 9 to 15; 15 unless the server asks for less.
+    pub client_max_window_bits: Option<u8>,
 }
 
 /// How long a WebSocket user keeps its connections.

@@ -1,14 +1,16 @@
 //! WebSocket scenarios as they are written.
 
 use super::plan::{
-    Answer, ConnectionPer, MessageStream, Payload, ReplyMark, WebsocketExchange, WebsocketMessages,
-    WebsocketPlan,
+    Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
+    WebsocketMessages, WebsocketPlan,
 };
 use super::raw::{
-    RawConnectionPer, RawMark, RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket,
+    RawConnectionPer, RawDeflate, RawMark, RawMessageCompression, RawMessageStream, RawReply,
+    RawSend, RawSendAs, RawWebsocket,
 };
 use super::value::{
-    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, Subprotocol, TextMessage,
+    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Redirects, Scalar, Subprotocol,
+    TextMessage, WindowBits,
 };
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
@@ -24,6 +26,12 @@ impl WebsocketPlan {
         raw.connect_rate = Entry::from_option(self.connect_rate);
         raw.headers = Entries::of(&self.headers, RawSource::of);
         raw.subprotocols = List::unless_empty(self.subprotocols.iter().cloned().map(Subprotocol));
+        raw.compression = Entry::from_option(self.compression.map(compression));
+        raw.cookies = given_where(self.cookies);
+        raw.redirects = match self.redirects {
+            0 => Entry::Absent,
+            most => Entry::Given(Redirects::of(most)),
+        };
         let print = |exchange: &WebsocketExchange, raw: &mut RawStep| {
             raw.websocket = Entry::Given(websocket(exchange));
         };
@@ -32,6 +40,24 @@ impl WebsocketPlan {
         raw.steps = Entry::Given(RawStep::list(&self.steps, &print));
         raw.end = RawStep::part(&self.end, &print);
     }
+}
+
+/// A flag that need not be said where it is not set.
+fn given_where(set: bool) -> Entry<bool> {
+    Entry::from_option(set.then_some(true))
+}
+
+fn compression(offered: PerMessageDeflate) -> RawMessageCompression {
+    if offered == PerMessageDeflate::default() {
+        return RawMessageCompression::Deflate;
+    }
+    let bits = |bits: Option<u8>| Entry::from_option(bits.map(|bits| WindowBits::of(bits.into())));
+    RawMessageCompression::With(RawDeflate {
+        server_no_context_takeover: given_where(offered.server_no_context_takeover),
+        client_no_context_takeover: given_where(offered.client_no_context_takeover),
+        server_max_window_bits: bits(offered.server_max_window_bits),
+        client_max_window_bits: bits(offered.client_max_window_bits),
+    })
 }
 
 fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::nearest::did_you_mean;
 use crate::scenario::protocol::websocket::value::{
-    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage,
+    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage, WindowBits,
 };
 use crate::scenario::reader::{Check, Decode, Place, Reader, choice, object};
 use crate::scenario::value::{Messages, PositiveSpan};
@@ -198,6 +198,83 @@ object! {
         "count" => "it is over after so many `messages`",
         "duration" => "it is over after a time: `for`",
         "until" => "it is over after `messages`, or after a time: `for`",
+    }
+}
+
+/// How messages are compressed.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::scenario) enum RawMessageCompression {
+    /// With `permessage-deflate`, offered as browsers do.
+    Deflate,
+    /// With `permessage-deflate`, and these parameters are offered.
+    With(RawDeflate),
+}
+
+impl RawMessageCompression {
+    const WORDS: [&str; 1] = ["deflate"];
+}
+
+impl Decode for RawMessageCompression {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str = "\"deflate\", or the parameters of permessage-deflate to offer, such \
+                                as {\"server_no_context_takeover\": true}";
+        match reader.value {
+            Value::Object(_) => RawDeflate::decode(reader).map(Self::With),
+            Value::String(word) if word == Self::WORDS[0] => Some(Self::Deflate),
+            Value::String(word) => reader.refuse(EXPECTED, did_you_mean(word, Self::WORDS)),
+            _ => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Check for RawMessageCompression {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        match self {
+            Self::Deflate => true,
+            Self::With(parameters) => parameters.check(at),
+        }
+    }
+}
+
+impl Serialize for RawMessageCompression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Deflate => serializer.serialize_str(Self::WORDS[0]),
+            Self::With(parameters) => parameters.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for RawMessageCompression {
+    fn schema_name() -> Cow<'static, str> {
+        "RawMessageCompression".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How messages are compressed: with permessage-deflate as browsers offer \
+                            it, or with these parameters.",
+            "anyOf": [{ "enum": Self::WORDS }, generator.subschema_for::<RawDeflate>()],
+        })
+    }
+}
+
+object! {
+    /// The parameters of permessage-deflate that are offered.
+    RawDeflate is "the parameters of permessage-deflate" {
+        /// Ask the server to compress each message for itself. `false` unless given.
+        "server_no_context_takeover" server_no_context_takeover: bool,
+        /// Tell the server that each of our messages is compressed for itself, as it always is.
+        /// `false` unless given.
+        "client_no_context_takeover" client_no_context_takeover: bool,
+        /// Ask the server for a window of so many bits at the most. Up to it unless given.
+        "server_max_window_bits" server_max_window_bits: WindowBits,
+        /// Our window has so many bits at the most. 15 unless given, or the server asks for less.
+        "client_max_window_bits" client_max_window_bits: WindowBits,
+    }
+    hints {
+        "level" => "how hard it is tried is not for the two sides to agree on; it is zlib's level 6",
+        "deflate" => "the parameters stand by themselves",
     }
 }
 

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::connections::share_connections;
-use super::plan::{Answer, ConnectionPer, WebsocketExchange, WebsocketMessages, WebsocketPlan};
-use super::raw::RawConnectionPer;
-use super::value::{Subprotocol, check_header_name};
+use super::plan::{
+    Answer, ConnectionPer, PerMessageDeflate, WebsocketExchange, WebsocketMessages, WebsocketPlan,
+};
+use super::raw::{RawConnectionPer, RawDeflate, RawMessageCompression};
+use super::value::{Subprotocol, WindowBits, check_header_name};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::protocol::room::{Life, Room, Words};
-use crate::scenario::reader::{Entries, List};
+use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::{RawSource, Source};
 use crate::units::format_duration;
@@ -19,7 +21,15 @@ impl WebsocketPlan {
     pub(in crate::scenario::protocol) const WORDS: &'static Words = &Words {
         word: "websocket",
         name: "WebSocket",
-        fields: &["connection_per", "connect_rate", "headers", "subprotocols"],
+        fields: &[
+            "connection_per",
+            "connect_rate",
+            "headers",
+            "subprotocols",
+            "compression",
+            "cookies",
+            "redirects",
+        ],
         instead: &[
             (
                 "connections",
@@ -65,7 +75,20 @@ impl Room for WebsocketPlan {
         let subprotocols = subprotocols.entry.or(Some(Vec::new()), |list| {
             layers.subprotocols(list, &subprotocols.path)
         });
+        let compression = layers.pick("compression", |raw| &raw.compression);
+        let compression = compression.entry.or(Some(None), |raw| {
+            let offered = match raw {
+                RawMessageCompression::Deflate => PerMessageDeflate::default(),
+                RawMessageCompression::With(raw) => deflate(raw)?,
+            };
+            Some(Some(offered))
+        });
+        let cookies = layers.pick("cookies", |raw| &raw.cookies);
+        let redirects = layers.pick("redirects", |raw| &raw.redirects);
         Some(Self {
+            compression: compression??,
+            cookies: cookies.entry.or(false, |are_kept| *are_kept)?,
+            redirects: redirects.entry.or(0, |most| most.small())?,
             connection_per: connection_per?,
             connect_rate: connect_rate.entry.or(None, |rate| Some(*rate))?,
             headers: headers??,
@@ -144,6 +167,20 @@ impl Room for WebsocketPlan {
         } = life;
         self
     }
+}
+
+fn deflate(raw: &RawDeflate) -> Option<PerMessageDeflate> {
+    let bits = |entry: &Entry<WindowBits>| entry.or(None, |bits| Some(bits.small() as u8));
+    Some(PerMessageDeflate {
+        server_no_context_takeover: raw
+            .server_no_context_takeover
+            .or(false, |is_asked| *is_asked)?,
+        client_no_context_takeover: raw
+            .client_no_context_takeover
+            .or(false, |is_said| *is_said)?,
+        server_max_window_bits: bits(&raw.server_max_window_bits)?,
+        client_max_window_bits: bits(&raw.client_max_window_bits)?,
+    })
 }
 
 impl Layers<'_> {

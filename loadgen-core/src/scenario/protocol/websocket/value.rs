@@ -6,10 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::plan::WebsocketPlan;
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule, as_written};
 use crate::scenario::value::base64::{from_base64, to_base64};
 use crate::scenario::value::template::{is_template, template, templates};
-use crate::scenario::value::{MAX_NAME, checked_text, text_schema, unit};
+use crate::scenario::value::{Bounded, MAX_NAME, checked_text, text_schema, unit};
 use crate::units::{SIZE_PATTERN, Size};
 
 /// The most bytes of a message that is made to measure: 64 MiB.
@@ -141,6 +142,11 @@ pub(in crate::scenario) fn check_header_name(name: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The bits of a window that zlib can have. 8 it cannot, though the protocol allows it.
+pub(in crate::scenario) type WindowBits = Bounded<9, 15>;
+/// Redirections that are followed.
+pub(in crate::scenario) type Redirects = Bounded<0, { WebsocketPlan::MAX_REDIRECTS as u64 }>;
 
 /// A text message.
 #[derive(Debug, Clone, PartialEq, Eq)]

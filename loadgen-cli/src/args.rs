@@ -1,6 +1,7 @@
 //! The command line as it is written: names, values and help. What flags mean together is decided
 //! in `settings`.
 
+mod ad_hoc;
 mod choice;
 mod each;
 mod run;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use loadgen_core::secrets;
 
+pub(crate) use self::ad_hoc::{AdHocArgs, GrpcArgs, StreamEndFlag, WebsocketArgs};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
@@ -64,6 +66,10 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 pub(crate) enum Command {
     /// Run scenarios and judge the results
     Run(Box<RunCommand>),
+    /// Call a gRPC method as load, without a file; or see what a server offers
+    Grpc(Box<GrpcArgs>),
+    /// Send WebSocket messages as load, without a file
+    Websocket(Box<WebsocketArgs>),
     /// List scenarios: the shipped ones, or those of a file
     List(ListArgs),
     /// Check a scenario file and say everything that is wrong with it

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 use loadgen_core::AssembleError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
+use crate::ad_hoc::AdHocError;
 use crate::backend::ServerError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
@@ -30,6 +31,17 @@ pub(crate) enum Error {
         file: String,
         /// What is wrong with each scenario.
         problems: Vec<AssembleError>,
+    },
+    /// Flags that make no scenario.
+    #[error(transparent)]
+    AdHoc(#[from] AdHocError),
+    /// What is wrong with a scenario that was made of flags, in words of flags.
+    #[error("{text}")]
+    InFlags {
+        /// What it is.
+        error: Box<Error>,
+        /// What is said of it.
+        text: String,
     },
     /// Flags, scenarios and environment that do not fit together.
     #[error(transparent)]

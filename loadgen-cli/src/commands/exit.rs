@@ -46,6 +46,8 @@ impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
         match error {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
+            Error::AdHoc(_) => Self::Usage,
+            Error::InFlags { error, .. } => Self::from(&**error),
             Error::Settings(error) => of_settings(error),
             Error::Run(error) => of_run(error),
             Error::Server(error) => of_server(error),

@@ -1,6 +1,9 @@
 //! From a plan to a run: the one place that chooses a driver.
 
 #[cfg(feature = "grpc")]
+use std::sync::Arc;
+
+#[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
 use crate::driver::sources;
 #[cfg(feature = "websocket")]
@@ -80,10 +83,37 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, a file cannot
 /// be read, or a server that has to be asked for its descriptors does not answer.
 pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
+    assembled(plan, options, &Watch::default())
+}
+
+/// The same, with every call of gRPC shown to an interceptor.
+///
+/// # Errors
+/// As for [`assemble()`].
+#[cfg(feature = "grpc")]
+pub fn assemble_intercepted(
+    plan: &Plan,
+    options: Options,
+    interceptor: Arc<dyn grpc::Interceptor>,
+) -> Result<Run, AssembleError> {
+    let watch = Watch {
+        grpc: Some(interceptor),
+    };
+    assembled(plan, options, &watch)
+}
+
+/// Who sees what is sent and what answers.
+#[derive(Default)]
+struct Watch {
+    #[cfg(feature = "grpc")]
+    grpc: Option<Arc<dyn grpc::Interceptor>>,
+}
+
+fn assembled(plan: &Plan, options: Options, watch: &Watch) -> Result<Run, AssembleError> {
     plan.scenarios
         .iter()
         .try_fold(Run::new(options), |run, scenario| {
-            add(run, scenario).map_err(|problem| failed(scenario, &problem))
+            add(run, scenario, watch).map_err(|problem| failed(scenario, &problem))
         })
 }
 
@@ -102,11 +132,16 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
     crate::engine::workers(options, specs.iter())
 }
 
-fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
+fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverError> {
+    #[cfg(not(feature = "grpc"))]
+    let Watch {} = watch;
     Ok(match &scenario.protocol {
         #[cfg(feature = "grpc")]
         ProtocolPlan::Grpc(plan) => {
-            let factory = GrpcFactory::new(scenario, plan)?;
+            let mut factory = GrpcFactory::new(scenario, plan)?;
+            if let Some(interceptor) = &watch.grpc {
+                factory = factory.with_interceptor(Arc::clone(interceptor));
+            }
             let spec = ScenarioSpec {
                 most_iterations: factory.most_iterations(),
                 ..spec(scenario)

@@ -205,6 +205,11 @@ impl<'a> Iteration<'a> {
         self.times.given_up(now)
     }
 
+    /// What the time is made of so far of the step under way, or of the iteration where it has one step.
+    pub(crate) fn so_far(&self) -> Split {
+        self.times.so_far(self.clock.now())
+    }
+
     /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for
     /// the service. One that was cut off had no reply.
     pub(crate) fn split(&self, seen: Nanos, was_cut: bool) -> (Split, Nanos) {

@@ -90,7 +90,7 @@ fn field(key: &str, value: &Source) -> Result<(HeaderName, HeaderValue), Metadat
     Ok((name, value))
 }
 
-fn is_reserved(name: &str) -> bool {
+pub(super) fn is_reserved(name: &str) -> bool {
     name.starts_with("grpc-")
         || matches!(
             name,

@@ -8,6 +8,7 @@
 
 mod call;
 mod codec;
+mod describe;
 mod described;
 mod descriptor;
 mod dialect;
@@ -16,6 +17,7 @@ mod error;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod intercept;
 mod message;
 mod metadata;
 mod number;
@@ -46,7 +48,12 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
+pub use self::describe::{
+    CallKind, DescribeError, Described, EnumDescription, FieldDescription, MessageDescription,
+    MethodDescription, MethodSummary, ServiceDescription, describe, services,
+};
 pub use self::error::DriverError;
+pub use self::intercept::{GrpcExchange, GrpcRequest, Interceptor};
 pub use self::metadata::MetadataError;
 
 /// What gRPC is spoken over.
@@ -59,9 +66,18 @@ static HTTP2: Alpn = Alpn {
 ///
 /// Everything that is the same for all workers is made here, once: TLS settings, descriptions of
 /// the methods, encoded messages, headers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GrpcFactory {
     prepared: Arc<Prepared>,
+    interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+impl fmt::Debug for GrpcFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcFactory")
+            .field("prepared", &self.prepared)
+            .finish_non_exhaustive()
+    }
 }
 
 impl GrpcFactory {
@@ -77,7 +93,16 @@ impl GrpcFactory {
     pub fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
         Ok(Self {
             prepared: Arc::new(Prepared::new(scenario, plan)?),
+            interceptor: None,
         })
+    }
+
+    /// Shows every call to this interceptor before it is sent, and what answered. Calls then take more
+    /// of the generator's time, for their messages are kept and may be read.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
     }
 
     /// Checks a scenario as far as that goes without a connection: its TLS settings, `.proto`
@@ -111,6 +136,7 @@ impl GrpcFactory {
             pool: Pool::new(&self.prepared.wanted, context),
             lives: Lives::new(context, self.prepared.timeout),
             prepared: Arc::clone(&self.prepared),
+            interceptor: self.interceptor.clone(),
         }
     }
 }
@@ -120,6 +146,7 @@ pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
     pool: Pool,
     lives: Lives,
+    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl fmt::Debug for GrpcWorkload {
@@ -161,7 +188,7 @@ impl Workload for GrpcWorkload {
     async fn iterate(&self, session: &mut Session<()>, iteration: &Iteration<'_>) -> Outcome {
         let place = self.pool.place_for_next_iteration();
         iteration.goes_to(place.target);
-        let calls = CallsOn(place);
+        let calls = CallsOn(place, self.interceptor.as_deref());
         let life = &self.prepared.life;
         self.lives.iterate(life, &calls, session, iteration).await
     }
@@ -177,12 +204,13 @@ impl Workload for GrpcWorkload {
 impl GrpcWorkload {
     /// The calls of what is no iteration.
     fn calls(&self) -> CallsOn<'_> {
-        CallsOn(self.pool.place_for_next_iteration())
+        let place = self.pool.place_for_next_iteration();
+        CallsOn(place, self.interceptor.as_deref())
     }
 }
 
 /// An iteration's calls. All of them stay on one connection.
-struct CallsOn<'a>(&'a Rc<Place>);
+struct CallsOn<'a>(&'a Rc<Place>, Option<&'a dyn Interceptor>);
 
 impl Execute for CallsOn<'_> {
     type Action = Call;
@@ -196,6 +224,9 @@ impl Execute for CallsOn<'_> {
         _: &mut Session<()>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
+        if let Some(interceptor) = self.1 {
+            return Box::pin(intercept::run(call, interceptor, self.0, step, iteration)).await;
+        }
         let targets = &call.targets;
         match &call.kind {
             Kind::Unary(call) => unary::run(call, targets, self.0, step, iteration).await,

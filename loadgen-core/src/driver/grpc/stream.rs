@@ -71,6 +71,9 @@ async fn attempts(
             resends += 1;
             continue;
         }
+        if let Some(seen) = &call.seen {
+            seen.failed(&error.detail);
+        }
         iteration.explain(error.failure, || {
             let why = permit.why_it_ended();
             why.filter(|_| error.failure == Failure::Connection)
@@ -90,6 +93,9 @@ async fn exchange(
     stage: &Cell<Stage>,
 ) -> Result<(), StreamError> {
     stage.set(Stage::Sending);
+    if let Some(seen) = &call.seen {
+        seen.begin();
+    }
     let log = SendLog::default();
     let is_matched = call.shape == Shape::Bidirectional;
     // Compressed, a message's length on the wire is not known.
@@ -101,7 +107,7 @@ async fn exchange(
         passage: Rc::clone(&passage),
         taking: Taking {
             max_message: call.max_message,
-            contents: false,
+            contents: call.seen.is_some(),
         },
         log: log.clone(),
         clock: place.clock,
@@ -145,8 +151,11 @@ async fn exchange(
         if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
             iteration.answered_by(identity.as_bytes());
         }
+        if let Some(seen) = &call.seen {
+            seen.head(response.metadata().clone().into_headers());
+        }
         stage.set(Stage::Rest { messages: 0 });
-        read(response.into_inner(), call.until, &mut tally).await
+        read(response.into_inner(), call, &mut tally).await
     };
     let over = match call.until {
         Some(StreamEnd::After(duration)) => tokio::select! {
@@ -177,16 +186,19 @@ enum Over {
 /// Reads replies until the stream ends, measuring each.
 async fn read(
     mut replies: Streaming<bytes::Bytes>,
-    until: Option<StreamEnd>,
+    call: &StreamCall,
     tally: &mut Tally<'_>,
 ) -> Result<Over, tonic::Status> {
     let iteration = tally.iteration;
-    let most = match until {
+    let most = match call.until {
         Some(StreamEnd::Messages(count)) => u64::from(count),
         _ => u64::MAX,
     };
     let mut previous = None;
-    while replies.message().await?.is_some() {
+    while let Some(message) = replies.message().await? {
+        if let Some(seen) = &call.seen {
+            seen.message(&message);
+        }
         tally.received += 1;
         tally.stage.set(Stage::Rest {
             messages: tally.received,
@@ -212,6 +224,11 @@ async fn read(
         if tally.received >= most {
             return Ok(Over::ByUs);
         }
+    }
+    if let Some(seen) = &call.seen
+        && let Some(trailers) = replies.trailers().await?
+    {
+        seen.trailers(trailers.into_headers());
     }
     Ok(Over::ByServer)
 }

@@ -13,7 +13,6 @@ mod words;
 use std::path::{self, Path};
 
 use loadgen_core::scenario::{self, Plan, Protocol, Suite};
-use loadgen_core::secrets::Secrets;
 use loadgen_core::units::format_duration;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +22,8 @@ use crate::settings::RunSettings;
 use crate::suite::LoadError;
 
 pub(crate) use self::error::AdHocError;
+pub(crate) use self::grpc::target as grpc_target;
+pub(crate) use self::websocket::target as websocket_target;
 pub(crate) use self::words::in_flags;
 
 /// What problems of a scenario that was no file are said to be of.
@@ -121,7 +122,7 @@ impl AdHoc {
         Ok(RunSettings::of(plan, &targets, &self.run, variable, cores)?)
     }
 
-    /// The scenario file that does the same, wherever it lies; without secrets that were given as they are.
+    /// The scenario file that does the same, wherever it lies.
     pub(crate) fn file(&self, settled: &RunSettings) -> Value {
         let full = scenario::to_json(&settled.plan.scenarios);
         let full = &full["scenarios"][0];
@@ -147,9 +148,7 @@ impl AdHoc {
                 }
             }
         }
-        let mut file = file(&scenario);
-        Secrets::mask_in(&mut file);
-        file
+        file(&scenario)
     }
 }
 

@@ -4,6 +4,7 @@
 mod ad_hoc;
 mod choice;
 mod each;
+mod init;
 mod run;
 mod serve;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use loadgen_core::secrets;
 pub(crate) use self::ad_hoc::{AdHocArgs, GrpcArgs, StreamEndFlag, WebsocketArgs};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::each::TargetFlags;
+pub(crate) use self::init::InitArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeWebsocketArgs, ServerArgs,
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Grpc(Box<GrpcArgs>),
     /// Send WebSocket messages as load, without a file
     Websocket(Box<WebsocketArgs>),
+    /// Ask a few questions and write a scenario file
+    Init(InitArgs),
     /// List scenarios: the shipped ones, or those of a file
     List(ListArgs),
     /// Check a scenario file and say everything that is wrong with it

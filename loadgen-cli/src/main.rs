@@ -12,7 +12,9 @@ mod backend;
 mod commands;
 mod doctor;
 mod error;
+mod init;
 mod limits;
+mod offered;
 mod output;
 mod paint;
 mod protocols;
@@ -23,6 +25,7 @@ mod signals;
 mod sinks;
 mod suite;
 mod terminal;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -45,6 +45,8 @@ pub(crate) struct RunSettings {
     pub(crate) outputs: Vec<Spec>,
     /// Whether the document is printed in place of the summary.
     pub(crate) json: bool,
+    /// How many exchanges are shown in full.
+    pub(crate) trace: Option<usize>,
     /// Where figures go while the run is under way.
     pub(crate) sinks: SinkSettings,
 }
@@ -113,6 +115,7 @@ impl RunSettings {
             warnings,
             outputs: args.outputs.clone(),
             json: args.json,
+            trace: args.trace.and_then(|it| usize::try_from(it).ok()),
             sinks,
         })
     }

@@ -31,7 +31,8 @@ pub(super) fn name(method: &str) -> String {
 /// The fields of the scenario, and its step.
 pub(super) fn fields(args: &GrpcArgs) -> Result<(Map<String, Value>, Value), AdHocError> {
     let mut own = Map::new();
-    let protos = args.protos.iter().chain(&args.import_paths);
+    let protos = args.protos.iter().chain(&args.protosets);
+    let protos = protos.chain(&args.import_paths);
     let protos: Vec<String> = protos.map(|it| absolute(it)).collect();
     if !protos.is_empty() {
         own.insert("protos".to_owned(), json!(protos));
@@ -61,8 +62,8 @@ pub(super) fn fields(args: &GrpcArgs) -> Result<(Map<String, Value>, Value), AdH
     if let Some(end) = args.receive {
         call.insert("stream".to_owned(), stream_end(end));
     }
-    if args.gzip {
-        call.insert("compression".to_owned(), json!("gzip"));
+    if let Some(name) = &args.compression {
+        call.insert("compression".to_owned(), json!(name));
     }
     Ok((own, call.into()))
 }

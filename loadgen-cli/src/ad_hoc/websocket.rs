@@ -16,6 +16,11 @@ pub(super) fn address(url: &str) -> (&str, &str) {
     url.split_at(path)
 }
 
+/// Where to connect.
+pub(crate) fn target(url: &str) -> &str {
+    address(url).0
+}
+
 /// The scenario is called after the last part of the path.
 pub(super) fn name(path: &str) -> String {
     let path = path.split('?').next().unwrap_or_default();

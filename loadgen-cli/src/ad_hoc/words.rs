@@ -3,12 +3,13 @@
 use crate::error::Error;
 
 /// What stands where in the scenario, and the flag that says it; the longer first.
-const PLACES: [(&str, &str); 22] = [
+const PLACES: [(&str, &str); 23] = [
     ("steps[0].grpc.message", "--data"),
     ("steps[0].grpc.method", "METHOD"),
     ("steps[0].grpc.repeat", "--repeat"),
     ("steps[0].grpc.every", "--every"),
     ("steps[0].grpc.stream", "--receive"),
+    ("steps[0].grpc.compression", "--compression"),
     ("steps[0].grpc.metadata", "-H"),
     ("steps[0].grpc", "METHOD"),
     ("steps[0].websocket.send.json", "--send-json"),

@@ -37,12 +37,15 @@ pub(crate) struct GrpcArgs {
     /// A `.proto` file that describes the service, instead of reflection; repeatable
     #[arg(long = "proto", value_name = "FILE", help_heading = REQUEST)]
     pub(crate) protos: Vec<PathBuf>,
+    /// A descriptor set that describes the service, as protoc and buf write it; repeatable
+    #[arg(long = "protoset", value_name = "FILE", help_heading = REQUEST)]
+    pub(crate) protosets: Vec<PathBuf>,
     /// A folder in which what `.proto` files import is looked for; repeatable
-    #[arg(long = "import-path", value_name = "DIR", requires = "protos", help_heading = REQUEST)]
+    #[arg(long = "import-path", value_name = "DIR", help_heading = REQUEST)]
     pub(crate) import_paths: Vec<PathBuf>,
-    /// Compress messages with gzip
-    #[arg(long, help_heading = REQUEST)]
-    pub(crate) gzip: bool,
+    /// Compress messages: `gzip` or `zstd`
+    #[arg(long, value_name = "NAME", help_heading = REQUEST)]
+    pub(crate) compression: Option<String>,
     /// How many messages are sent on a client or bidirectional stream [default: as many as there are]
     #[arg(long, value_name = "N", value_parser = count(MOST_MESSAGES), allow_negative_numbers = true, help_heading = REQUEST)]
     pub(crate) repeat: Option<u64>,
@@ -118,6 +121,9 @@ pub(crate) struct AdHocArgs {
     /// Print the scenario file that does the same, and run nothing
     #[arg(long, help_heading = "Output")]
     pub(crate) print_scenario: bool,
+    /// Print secrets that stand in the scenario as well
+    #[arg(long, requires = "print_scenario", help_heading = "Output")]
+    pub(crate) show_secrets: bool,
     /// How it is run.
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -4,6 +4,7 @@ mod ad_hoc;
 mod completions;
 mod doctor;
 mod exit;
+mod init;
 mod list;
 mod run;
 mod schema;
@@ -24,6 +25,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Run(args) => run::run(&args),
         Command::Grpc(args) => ad_hoc::grpc(&args),
         Command::Websocket(args) => ad_hoc::websocket(&args),
+        Command::Init(args) => init::run(&args),
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),

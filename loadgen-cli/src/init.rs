@@ -190,6 +190,7 @@ fn choose<R: BufRead, W: Write>(
     let (own, others): (Vec<_>, Vec<_>) = known
         .into_iter()
         .partition(|it| it.name.starts_with("grpc."));
+    let own_from = others.len();
     let known = [others, own].concat();
     for (number, method) in known.iter().enumerate() {
         dialog.say(&format!(
@@ -204,19 +205,22 @@ fn choose<R: BufRead, W: Write>(
         false => ("Method, by its number or name", Some("1")),
     };
     dialog.ask(question, proposal, |answer| {
-        let by_number = answer
-            .parse::<usize>()
-            .ok()
-            .and_then(|it| known.get(it.checked_sub(1)?));
-        let by_name = || {
-            let is_meant = |it: &&MethodSummary| {
-                it.name == answer || it.name.rsplit('/').next() == Some(answer)
-            };
-            let mut meant = known.iter().filter(is_meant);
-            meant.next().filter(|_| meant.next().is_none())
-        };
-        if let Some(method) = by_number.or_else(by_name) {
+        let by_number = answer.parse::<usize>().ok();
+        if let Some(method) = by_number.and_then(|it| known.get(it.checked_sub(1)?)) {
             return Ok(method.name.clone());
+        }
+        let is_meant =
+            |it: &&MethodSummary| it.name == answer || it.name.rsplit('/').next() == Some(answer);
+        let (others, own) = known.split_at(own_from);
+        let meant = others.iter().filter(is_meant);
+        let mut meant: Vec<&str> = meant.map(|it| it.name.as_str()).collect();
+        if meant.is_empty() {
+            meant.extend(own.iter().filter(is_meant).map(|it| it.name.as_str()));
+        }
+        match meant.as_slice() {
+            [] => {}
+            [only] => return Ok((*only).to_owned()),
+            several => return Err(format!("it could be {}", several.join(" or "))),
         }
         match known.is_empty() && answer.contains('/') {
             true => Ok(answer.to_owned()),

@@ -52,7 +52,7 @@ pub(crate) fn run(
     let outputs = prepare::outputs(&settings.outputs)?;
     let backend = prepare::backend(&mut settings, screen)?;
     prepare::announce(&settings, &sinks, &warnings, screen);
-    let trace = settings.trace;
+    let trace = settings.traced();
     let trace = trace.map(|most| Arc::new(Trace::of(most, &settings.plan.scenarios)));
     let executed = execute::execute(&settings, trace.clone(), &mut sinks, signals, screen);
     let mut backend = conclude::end(backend, &executed, signals);

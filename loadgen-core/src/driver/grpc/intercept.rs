@@ -137,7 +137,7 @@ impl GrpcRequest {
     /// Sets the messages, in protobuf's JSON form.
     ///
     /// # Errors
-    /// [`DriverError::Message`] with everything that is wrong with them, which then stay as they were;
+    /// [`DriverError::Mistakes`] with everything that is wrong with them, which then stay as they were;
     /// so do they where there is none, or more than the method takes.
     pub fn set_messages(&mut self, messages: &[Value]) -> Result<(), DriverError> {
         let (mut encoded, mut mistakes) = (Vec::new(), Vec::new());
@@ -157,7 +157,7 @@ impl GrpcRequest {
             }
         }
         if !mistakes.is_empty() {
-            return Err(DriverError::Message { mistakes });
+            return Err(DriverError::Mistakes(mistakes));
         }
         self.messages = encoded;
         Ok(())

@@ -1,5 +1,7 @@
 //! From a plan to a run: the one place that chooses a driver.
 
+use std::time::Duration;
+
 #[cfg(feature = "grpc")]
 use std::sync::Arc;
 
@@ -183,12 +185,19 @@ fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
     secrets
 }
 
+/// How long the engine lets a user take for its last steps. The driver holds them to the scenario's timeout
+/// itself, pauses left out, and bounds how long a connection takes to close: this only stands behind it.
+const LAST_STEPS: Duration = Duration::from_secs(3_600);
+
 /// The engine's view of a scenario.
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     let most_workers = match &plan.protocol {
         ProtocolPlan::Grpc(grpc) => grpc.connections.map(|connections| connections as usize),
         ProtocolPlan::Websocket(_) => None,
     };
+    let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
+    let steps = steps(plan);
+    let has_end = steps.iter().any(|it| it.part == Some(LifePart::End));
     ScenarioSpec {
         protocol: plan.protocol().to_string(),
         start_after: plan.start_after,
@@ -197,11 +206,16 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         timeout: plan.timeout,
         late_after: plan.late_after,
         max_workers: most_workers,
-        steps: steps(plan),
+        close_within: if has_end {
+            LAST_STEPS
+        } else {
+            of_plan.close_within
+        },
+        steps,
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         secrets: secrets_of(plan),
-        ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
+        ..of_plan
     }
 }
 

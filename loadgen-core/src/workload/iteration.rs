@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::rest::EndingOnDrop;
 use self::rest::{BackOff, Rest};
 use self::times::Times;
 use super::UserId;
@@ -197,6 +198,13 @@ impl<'a> Iteration<'a> {
     pub(crate) fn cut_off(&self, end: Nanos, outcome: Outcome) {
         self.times.received(None);
         self.record_step(end, outcome);
+    }
+
+    /// Has the step that is under way when the result is dropped end as a timeout. For an iteration that
+    /// is not the engine's, such as one of the steps that begin a user's life: where the engine gives up
+    /// what needed them, only that drops it. What the end of the run cuts off is recorded nowhere.
+    pub fn ending_on_drop(&self) -> EndingOnDrop<'_, 'a> {
+        EndingOnDrop(self)
     }
 
     /// The step that was under way when the iteration was given up, and what the time is made of that it

@@ -33,7 +33,6 @@ mod data;
 pub mod driver;
 pub mod engine;
 #[expect(unused_imports, reason = "drivers take up the rest")]
-#[cfg_attr(not(test), expect(dead_code, reason = "drivers take up the rest"))]
 mod expression;
 pub mod input;
 mod nearest;

@@ -14,9 +14,9 @@ pub(crate) struct JsonText {
 enum Piece {
     Constant(String),
     /// A value: a number stays one where it is all of the text.
-    Value(Text),
+    Value(Text, Box<str>),
     /// The name of a field, which is a text whatever it comes to.
-    Name(Text),
+    Name(Text, Box<str>),
     /// The number that is filled in.
     Number,
 }
@@ -53,16 +53,14 @@ impl JsonText {
         }
     }
 
-    /// The names that it uses, with those of all texts together.
-    pub(crate) fn names(&self) -> Names {
-        let mut all = Names::default();
+    /// Tells of each text that is filled in its place, and the names that it uses.
+    pub(crate) fn each(&self, mut tell: impl FnMut(&str, &Names)) {
         for piece in &self.pieces {
             match piece {
                 Piece::Constant(_) | Piece::Number => {}
-                Piece::Value(text) | Piece::Name(text) => all.extend(text.names()),
+                Piece::Value(text, path) | Piece::Name(text, path) => tell(path, &text.names()),
             }
         }
-        all
     }
 
     /// The JSON that it comes to, with this number where [`NUMBER`] stands.
@@ -76,8 +74,8 @@ impl JsonText {
             match piece {
                 Piece::Number => into.push_str(&number.to_string()),
                 Piece::Constant(text) => into.push_str(text),
-                Piece::Name(text) => into.push_str(&quoted(&text.render(scope)?)),
-                Piece::Value(text) => {
+                Piece::Name(text, _) => into.push_str(&quoted(&text.render(scope)?)),
+                Piece::Value(text, _) => {
                     let value = text.evaluate(scope)?;
                     match value.as_str() {
                         Some(text) => into.push_str(&quoted(text)),
@@ -114,12 +112,12 @@ impl Writer {
         }
     }
 
-    fn text(&mut self, text: &str, path: &str, piece: impl FnOnce(Text) -> Piece) {
+    fn text(&mut self, text: &str, path: &str, piece: impl FnOnce(Text, Box<str>) -> Piece) {
         match Text::parse(text) {
             Ok(Text::Constant(text)) => self.constant.push_str(&quoted(&text)),
             Ok(text) => {
                 self.flush();
-                self.pieces.push(piece(text));
+                self.pieces.push(piece(text, path.into()));
             }
             Err(error) => self.wrong.push((path.to_owned(), error)),
         }
@@ -188,7 +186,6 @@ mod tests {
             text.constant(),
             Some(r#"{"b":1.50,"a":["x",null,12345678901234567890123]}"#)
         );
-        assert!(text.names().is_empty());
     }
 
     #[test]
@@ -201,16 +198,21 @@ mod tests {
             "{{ row.name }}": true,
             "id": NUMBER,
         });
-        let text = JsonText::parse(&json, "").unwrap();
+        let text = JsonText::parse(&json, "m").unwrap();
         assert_eq!(
             text.render(&scope(), 7).unwrap(),
             r#"{"age":30,"text":"30 years","name":"a\"b","tags":[1,null],"a\"b":true,"id":7}"#
         );
-        assert!(text.names().uses("row"));
-        assert_eq!(
-            text.names().below("row").collect::<Vec<_>>(),
-            ["age", "name", "tags"]
-        );
+        let mut told = Vec::new();
+        text.each(|path, names| told.push(format!("{path} {}", names.paths().collect::<String>())));
+        let expected = [
+            "m.age row.age",
+            "m.text row.age",
+            "m.name row.name",
+            "m.tags row.tags",
+            "m.{{ row.name }} row.name",
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

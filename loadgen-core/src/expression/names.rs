@@ -22,12 +22,6 @@ impl Names {
         }
     }
 
-    /// These names, too.
-    pub(super) fn extend(&mut self, more: Self) {
-        self.roots.extend(more.roots);
-        self.paths.extend(more.paths);
-    }
-
     /// The names, without what is asked of them.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
         self.roots.iter().map(String::as_str)
@@ -41,11 +35,6 @@ impl Names {
     /// Whether this name is used.
     pub(crate) fn uses(&self, root: &str) -> bool {
         self.roots.contains(root)
-    }
-
-    /// Whether nothing is used.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.roots.is_empty()
     }
 
     /// The dotted paths below a name: `name` of `row.name`.

@@ -36,6 +36,7 @@ pub use suite::schema::schema;
 pub use suite::select::{SelectError, UnknownName};
 pub use tls::Tls;
 pub use value::Source;
+pub(crate) use value::base64::from_base64;
 #[cfg(feature = "grpc")]
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};

@@ -12,4 +12,5 @@ mod mixed;
 mod server;
 mod support;
 mod telling_apart;
+mod templates;
 mod whole;

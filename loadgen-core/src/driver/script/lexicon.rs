@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::super::mistake::Mistake;
 use super::{Script, environment};
-use crate::expression::{Fields, Known, Names};
+use crate::expression::{Fields, Known, Names, Text};
 use crate::nearest::did_you_mean;
 
 /// A part of a scenario whose steps are done together.
@@ -164,6 +164,21 @@ impl<'a> Lexicon<'a> {
         let variable = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
         let mut env = self.notes.env.borrow_mut();
         env.extend(names.below("env").map(variable));
+    }
+
+    /// A text that is filled in; `None` for a constant. What is wrong with it is noted.
+    pub(in crate::driver) fn template(&self, text: &str, path: &str) -> Option<Text> {
+        match Text::parse(text) {
+            Ok(Text::Constant(_)) => None,
+            Ok(text) => {
+                self.check(&text.names(), path);
+                Some(text)
+            }
+            Err(error) => {
+                self.wrong(path, error.to_string());
+                None
+            }
+        }
     }
 
     /// Notes something that is wrong with what is sent.

@@ -17,7 +17,6 @@ pub(in crate::driver) struct At<'a> {
     /// The step's number in reports.
     pub(in crate::driver) number: usize,
     /// What of the reply somebody looks at.
-    #[expect(dead_code, reason = "drivers take it up")]
     pub(in crate::driver) looks: Looks,
     /// The names that what is sent may use.
     pub(in crate::driver) lexicon: &'a Lexicon<'a>,

@@ -23,7 +23,6 @@ use crate::workload::Iteration;
 
 pub(super) use self::compile::{At, Ready};
 pub(super) use self::life::{Life, Lives, Parts};
-#[cfg_attr(not(test), expect(unused_imports, reason = "drivers take it up"))]
 pub(super) use self::session::Reply;
 pub use self::session::Session;
 

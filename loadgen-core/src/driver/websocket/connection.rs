@@ -28,6 +28,7 @@ use super::watch::{Watch, Watched};
 use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::traffic::Traffic;
+use crate::expression::Scope;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionId, Observer, Receipt};
 
@@ -392,9 +393,12 @@ impl Connection {
         &mut self,
         outgoing: &Outgoing,
         number: u64,
+        scope: &Scope,
         cx: &mut Context<'_>,
     ) -> Result<(), Lost> {
-        let mut message = outgoing.message(number);
+        let message = outgoing.message(number, scope);
+        let mut message =
+            message.map_err(|error| Lost::of_our_own(Failure::Expression, error.to_string()))?;
         if let Some(deflate) = &self.deflate {
             message = deflate.deflated(message, outgoing.deflated());
         }

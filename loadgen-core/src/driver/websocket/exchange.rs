@@ -20,7 +20,9 @@ use super::stray::{self, Stray};
 use super::stream::Streams;
 use super::tally::Tally;
 use super::window::{BURST, Window};
+use crate::driver::steps::Reply;
 use crate::driver::transport::round_trip::RoundTrip;
+use crate::expression::{Scope, Value, text_value};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, Receipt};
 
@@ -30,10 +32,12 @@ pub(super) async fn run(
     step: usize,
     place: &Place,
     pool: &Rc<Pool>,
+    scope: &Scope,
+    reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     iteration.goes_to(place.target());
-    let (connection, is_read) = match place.take(pool, exchange, iteration).await {
+    let (connection, is_read) = match place.take(pool, exchange, scope, iteration).await {
         Ok(ready) => ready,
         Err((failure, detail)) => {
             iteration.explain(failure, || detail.clone());
@@ -48,7 +52,9 @@ pub(super) async fn run(
         // Connecting is the service's time, not the generator's.
         iteration.ready(connection.since);
     }
-    let mut turn = Turn::new(exchange, step, place, pool, iteration, connection, is_read);
+    let mut turn = Turn::new(
+        exchange, step, place, pool, scope, iteration, connection, is_read,
+    );
     let result = poll_fn(|cx| {
         let polled = turn.poll(cx);
         turn.window.show_in_flight();
@@ -56,6 +62,13 @@ pub(super) async fn run(
     })
     .await;
     turn.is_over = true;
+    if let Some(message) = turn.looked_at.take() {
+        let value = message_value(&message);
+        *reply = Some(Reply {
+            value,
+            ..Reply::default()
+        });
+    }
     match result.and_then(|()| turn.check()) {
         Ok(()) => {
             place.worked();
@@ -64,11 +77,20 @@ pub(super) async fn run(
         Err(lost) => {
             iteration.explain(lost.failure, || lost.detail.clone());
             // A stream with gaps is the stream's fault, not the connection's.
-            if lost.failure != Failure::Incomplete {
+            // Nor is an expression that comes to nothing.
+            if !matches!(lost.failure, Failure::Incomplete | Failure::Expression) {
                 turn.lose(lost.is_ours);
             }
             lost.failure.into()
         }
+    }
+}
+
+/// A message as expressions see it.
+fn message_value(message: &Message) -> Value {
+    match message {
+        Message::Text(text) => text_value(text),
+        other => Value::from_bytes(other.clone().into_data().to_vec()),
     }
 }
 
@@ -83,6 +105,8 @@ struct Turn<'a> {
     connection: Option<Box<Connection>>,
     window: Window<'a>,
     streams: Option<Streams<'a>>,
+    /// The last reply, where somebody looks at it.
+    looked_at: Option<Message>,
     /// Whether all that has come was read, and the task will be woken by more.
     is_read: bool,
     tally: Tally,
@@ -96,6 +120,7 @@ impl<'a> Turn<'a> {
         step: usize,
         place: &'a Place,
         pool: &'a Rc<Pool>,
+        scope: &'a Scope,
         iteration: &'a Iteration<'a>,
         mut connection: Box<Connection>,
         is_read: bool,
@@ -116,8 +141,9 @@ impl<'a> Turn<'a> {
             pool,
             iteration,
             connection: Some(connection),
-            window: Window::new(exchange, step, pool, iteration),
+            window: Window::new(exchange, step, pool, iteration, scope),
             streams,
+            looked_at: None,
             is_read,
             tally: Tally::default(),
             is_over: false,
@@ -224,7 +250,12 @@ impl<'a> Turn<'a> {
             _ => None,
         };
         match answered {
-            Some(message) => self.take_reply(message, at),
+            Some(answered) => {
+                if self.exchange.is_looked_at {
+                    self.looked_at = Some(message);
+                }
+                self.take_reply(answered, at);
+            }
             None => stray::classify(plan, self.connection(), message).count(&mut self.tally),
         }
         Ok(())
@@ -266,6 +297,9 @@ impl<'a> Turn<'a> {
             return Ok(());
         };
         let step = self.step;
+        if self.exchange.is_looked_at {
+            self.looked_at = Some(message.clone());
+        }
         if let Some(received) = at {
             self.window.heard(received.at);
             self.iteration.received_within(received);

@@ -6,7 +6,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::deflate::Deflated;
 use super::fields::FieldPath;
-use crate::scenario::Payload;
+use crate::driver::steps::At;
+use crate::expression::{ExpressionError, JsonText, NUMBER, Scope, Text};
+use crate::scenario::{Payload, from_base64};
 
 /// A message that is sent again and again.
 #[derive(Debug)]
@@ -16,16 +18,75 @@ pub(super) enum Outgoing {
     /// A JSON object with a number in one field, its own or one of an object within; the text
     /// before and after the number.
     Numbered { before: Box<str>, after: Box<str> },
+    /// Filled in each time; and its place in the scenario.
+    Template(Box<(Template, String)>),
     /// A ping that carries a number.
     Ping,
 }
 
+/// A message that is filled in.
+#[derive(Debug)]
+pub(super) enum Template {
+    Text(Text),
+    /// A JSON value, maybe with a number in one field.
+    Json(JsonText),
+    /// Base64 of what is sent.
+    Binary(Text),
+}
+
+impl Template {
+    fn message(&self, number: u64, scope: &Scope) -> Result<Message, ExpressionError> {
+        Ok(match self {
+            Self::Text(text) => Message::text(text.render(scope)?.to_string()),
+            Self::Json(json) => Message::text(json.render(scope, number)?),
+            Self::Binary(text) => {
+                let text = text.render(scope)?;
+                let bytes = from_base64(&text).ok_or_else(|| {
+                    ExpressionError::new(format!("{} is not base64", crate::text::short(&text)))
+                })?;
+                Message::binary(bytes)
+            }
+        })
+    }
+}
+
 impl Outgoing {
-    pub(super) fn constant(payload: &Payload) -> Self {
+    /// A message, with room for a number in `field` where there is one. `None` where it has no such room.
+    /// What else is wrong is noted.
+    pub(super) fn new(payload: &Payload, field: Option<&FieldPath>, at: &At<'_>) -> Option<Self> {
+        let path = format!("{}.websocket.send", at.path);
+        let template = match payload {
+            Payload::Text(text) => at
+                .lexicon
+                .template(text, &format!("{path}.text"))
+                .map(Template::Text),
+            Payload::BinaryTemplate(text) => {
+                let path = format!("{path}.binary");
+                at.lexicon.template(text, &path).map(Template::Binary)
+            }
+            Payload::Json(value) => {
+                json_template(value, field, &format!("{path}.json"), at).map(Template::Json)
+            }
+            Payload::Binary(_) | Payload::Sized { .. } => None,
+        };
+        match (template, field) {
+            (Some(Template::Json(_)), Some(field)) if Self::numbered(payload, field).is_none() => {
+                None
+            }
+            (Some(template @ Template::Json(_)), _) | (Some(template), None) => {
+                Some(Self::Template(Box::new((template, path))))
+            }
+            (None, None) => Some(Self::constant(payload)),
+            (_, Some(field)) => Self::numbered(payload, field),
+        }
+    }
+
+    fn constant(payload: &Payload) -> Self {
         let message = match payload {
             Payload::Text(text) => Message::text(text.as_str()),
             Payload::Json(value) => Message::text(value.to_string()),
             Payload::Binary(bytes) => Message::binary(bytes.clone()),
+            Payload::BinaryTemplate(text) => Message::binary(text.clone().into_bytes()),
             Payload::Sized { bytes, text: true } => Message::text("x".repeat(*bytes as usize)),
             Payload::Sized { bytes, text: false } => Message::binary(filler(*bytes as usize)),
         };
@@ -48,14 +109,14 @@ impl Outgoing {
     pub(super) fn deflated(&self) -> Option<&Deflated> {
         match self {
             Self::Constant(_, deflated) => Some(deflated),
-            Self::Numbered { .. } | Self::Ping => None,
+            Self::Numbered { .. } | Self::Template(_) | Self::Ping => None,
         }
     }
 
     /// A JSON object with room for a number in `field`. Objects on the way to it are there or are
     /// made. `None` when the message is no object, has something else on the way, or has the field
     /// already.
-    pub(super) fn numbered(payload: &Payload, field: &FieldPath) -> Option<Self> {
+    fn numbered(payload: &Payload, field: &FieldPath) -> Option<Self> {
         let Payload::Json(Value::Object(fields)) = payload else {
             return None;
         };
@@ -67,16 +128,63 @@ impl Outgoing {
     }
 
     /// The message with this number, if it carries one.
+    ///
+    /// # Errors
+    /// Why what is filled in comes to nothing.
     #[inline]
-    pub(super) fn message(&self, number: u64) -> Message {
-        match self {
+    pub(super) fn message(&self, number: u64, scope: &Scope) -> Result<Message, ExpressionError> {
+        Ok(match self {
+            Self::Template(template) => {
+                let (template, path) = &**template;
+                let message = template.message(number, scope);
+                message.map_err(|error| ExpressionError::new(format!("{path}: {error}")))?
+            }
             // Counts a reference; the bytes are shared.
             Self::Constant(message, _) => message.clone(),
             Self::Numbered { before, after } => {
                 Message::text([before, number.to_string().as_str(), after].concat())
             }
             Self::Ping => Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())),
+        })
+    }
+}
+
+/// A JSON value that is filled in, with a number in this field where there is one; `None` for a constant.
+fn json_template(
+    value: &Value,
+    field: Option<&FieldPath>,
+    path: &str,
+    at: &At<'_>,
+) -> Option<JsonText> {
+    let mut value = value.clone();
+    let is_constant = JsonText::parse(&value, path).is_ok_and(|it| it.constant().is_some());
+    if let Some(field) = field {
+        put_number(&mut value, field.names());
+    }
+    match JsonText::parse(&value, path) {
+        Ok(_) if is_constant => None,
+        Ok(json) => {
+            json.each(|path, names| at.lexicon.check(names, path));
+            Some(json)
         }
+        Err(wrong) => {
+            for (path, error) in wrong {
+                at.lexicon.wrong(&path, error.to_string());
+            }
+            None
+        }
+    }
+}
+
+/// Puts the place of a number into a value, and the objects on the way to it.
+fn put_number(value: &mut Value, names: &[Box<str>]) {
+    let (Some((name, rest)), Value::Object(fields)) = (names.split_first(), value) else {
+        return;
+    };
+    let empty = || Value::Object(Map::new());
+    match rest {
+        [] => drop(fields.insert(name.to_string(), Value::from(NUMBER))),
+        rest => put_number(fields.entry(&**name).or_insert_with(empty), rest),
     }
 }
 
@@ -131,6 +239,11 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+    use crate::expression::Variables;
+
+    fn nothing() -> Scope {
+        Scope::new(Variables::default(), 0)
+    }
 
     #[test_case("id", json!({}) => r#"{"id":7}"#; "nothing else")]
     #[test_case("id", json!({"op": "add", "x": [1, 2]}) => r#"{"id":7,"op":"add","x":[1,2]}"#)]
@@ -142,7 +255,7 @@ mod tests {
     fn numbers_a_message(field: &str, message: Value) -> String {
         let payload = Payload::Json(message);
         let outgoing = Outgoing::numbered(&payload, &FieldPath::new(field)).expect("fits");
-        let Message::Text(text) = outgoing.message(7) else {
+        let Ok(Message::Text(text)) = outgoing.message(7, &nothing()) else {
             panic!("a text")
         };
         text.to_string()
@@ -159,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_pong_brings_the_number_back() {
-        let Message::Ping(payload) = Outgoing::Ping.message(77) else {
+        let Ok(Message::Ping(payload)) = Outgoing::Ping.message(77, &nothing()) else {
             panic!("a ping")
         };
         assert_eq!(number_of_pong(&payload), Some(77));
@@ -170,7 +283,7 @@ mod tests {
     fn sizes_are_kept() {
         for (bytes, text) in [(1, true), (1024, false)] {
             let outgoing = Outgoing::constant(&Payload::Sized { bytes, text });
-            let message = outgoing.message(0);
+            let message = outgoing.message(0, &nothing()).expect("a constant");
             assert_eq!((message.len(), message.is_text()), (bytes as usize, text));
         }
     }

@@ -28,6 +28,7 @@ mod prepare;
 mod problem;
 mod redirect;
 mod refusal;
+mod request_template;
 mod sequence;
 mod stray;
 mod stream;
@@ -218,8 +219,10 @@ impl Execute for Rc<Pool> {
         session: &mut Session<UserConnections>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        let place = &session.own.places[exchange.path];
-        exchange::run(exchange, step, place, self, iteration).await
+        let scope = session.scope().clone();
+        let Session { own, reply, .. } = session;
+        let place = &own.places[exchange.path];
+        exchange::run(exchange, step, place, self, &scope, reply, iteration).await
     }
 }
 

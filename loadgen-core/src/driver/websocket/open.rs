@@ -53,8 +53,6 @@ pub(super) struct Attempt<'a> {
     /// The longest message taken.
     pub(super) max_message: u32,
     pub(super) unfinished: &'a Arc<AllUnfinished>,
-    /// Path and query of the request.
-    pub(super) path: &'a str,
     /// What compression is offered.
     pub(super) compression: Option<&'a PerMessageDeflate>,
     /// What compresses.
@@ -134,7 +132,8 @@ impl Attempt<'_> {
             followed: 0,
         };
         // Where no redirection is followed and no cookie kept, nobody needs to know where it is.
-        let first = Address::of(self.endpoint, self.path);
+        let path = self.request.uri().path_and_query();
+        let first = Address::of(self.endpoint, path.map_or("/", |it| it.as_str()));
         let mut here = first.clone();
         loop {
             if let (Some(jar), Some(here)) = (self.jar, &here) {

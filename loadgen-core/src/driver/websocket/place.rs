@@ -18,6 +18,7 @@ use super::stray;
 use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
 use crate::driver::transport::backoff::Backoff;
+use crate::expression::Scope;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Iteration, Observer, UserId};
 
@@ -81,10 +82,11 @@ impl Place {
 
     /// Opens the connection ahead of its use. A failure waits for the iteration that needs it.
     pub(super) async fn open_ahead(&self, pool: &Pool) {
-        if self.connection.borrow().is_some() {
+        let is_filled_in = self.plan(pool).template.is_filled_in();
+        if is_filled_in || self.connection.borrow().is_some() {
             return;
         }
-        match self.attempt(pool).await {
+        match self.attempt(pool, None).await {
             Ok(connection) => self.put_back(connection),
             Err((failure, detail)) => {
                 let now = pool.clock.now();
@@ -99,6 +101,7 @@ impl Place {
         &self,
         pool: &Rc<Pool>,
         exchange: &Exchange,
+        scope: &Scope,
         iteration: &Iteration<'_>,
     ) -> Result<(Box<Connection>, bool), (Failure, String)> {
         let settle = async |connection: &mut Connection| {
@@ -112,7 +115,7 @@ impl Place {
                 Settled::Lost(_) => self.lost(pool, connection),
             }
         }
-        let mut connection = self.take_new(pool, iteration).await?;
+        let mut connection = self.take_new(pool, scope, iteration).await?;
         match settle(&mut connection).await {
             Settled::Ready { is_read } => Ok((connection, is_read)),
             // Nothing can be owed on a new one.
@@ -135,6 +138,7 @@ impl Place {
     async fn take_new(
         &self,
         pool: &Pool,
+        scope: &Scope,
         iteration: &Iteration<'_>,
     ) -> Result<Box<Connection>, (Failure, String)> {
         // An attempt within the same iteration was this one's.
@@ -153,18 +157,27 @@ impl Place {
                 tokio::time::sleep(Duration::from_nanos(wait)).await;
                 drop(rest);
             }
-            self.attempt(pool).await
+            self.attempt(pool, Some(scope)).await
         })
         .await
     }
 
-    async fn attempt(&self, pool: &Pool) -> Result<Box<Connection>, (Failure, String)> {
+    async fn attempt(
+        &self,
+        pool: &Pool,
+        scope: Option<&Scope>,
+    ) -> Result<Box<Connection>, (Failure, String)> {
+        let mut request = self.plan(pool).request(self.target);
+        if let Some(scope) = scope {
+            let filled_in = self.plan(pool).template.filled_in(request, scope);
+            request = filled_in.map_err(|problem| (Failure::Expression, problem))?;
+        }
         // Put off the next one now rather than when this one has failed: it may be cut off.
         self.put_off(pool);
         let was_dropped = self.was_dropped.get();
         let jar = self.jar.as_deref();
         let opened = pool
-            .open(self.path, self.target, self.nth, was_dropped, jar)
+            .open(self.path, request, self.target, self.nth, was_dropped, jar)
             .await;
         self.was_dropped.set(was_dropped && opened.is_err());
         opened.map_err(|(failure, error)| (failure, error.to_string()))

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{self, LocalBoxFuture};
+use http::Request;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -118,12 +119,21 @@ impl Pool {
     /// Sees whether some target takes a connection. The one that the first user would open anyway
     /// is tried first, and kept for it.
     pub(super) async fn probe(self: &Rc<Self>) -> Result<(), PrepareError> {
+        let plan = &self.prepared.paths[0];
+        if plan.template.is_filled_in() {
+            // Nobody is there yet who knows with what.
+            return Ok(());
+        }
         let targets = self.prepared.endpoints.len();
         let own = self.assign(self.first_user).target;
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
             let jar = self.new_jar();
-            match self.open(0, target, 0, false, jar.as_deref()).await {
+            let request = plan.request(target);
+            match self
+                .open(0, request, target, 0, false, jar.as_deref())
+                .await
+            {
                 Ok(connection) if target == own => {
                     let place = Rc::new(Place::new(self, self.first_user, 0, jar));
                     place.put_back(connection);
@@ -158,6 +168,7 @@ impl Pool {
     pub(super) async fn open(
         &self,
         path: usize,
+        request: Request<()>,
         target: usize,
         nth: usize,
         replaces_dropped: bool,
@@ -169,13 +180,12 @@ impl Pool {
         let attempt = Attempt {
             endpoint: &prepared.endpoints[target],
             nth,
-            request: prepared.paths[path].request(target),
+            request,
             subprotocols: &prepared.subprotocols,
             greeting: prepared.paths[path].greeting,
             limit: prepared.connect_timeout,
             max_message: prepared.max_message,
             unfinished: &prepared.unfinished,
-            path: &prepared.paths[path].path,
             compression: prepared.compression.as_ref(),
             deflate: &self.deflate,
             jar,

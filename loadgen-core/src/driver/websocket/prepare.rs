@@ -17,12 +17,14 @@ use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
 use super::negotiation::{self, MOST_BITS};
 use super::open::Elsewhere;
+use super::request_template::RequestTemplate;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::sources;
-use crate::driver::steps::{Life, Parts, Ready};
+use crate::driver::steps::{At, Life, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::{Encryption, Endpoint};
+use crate::expression::{Known, Text};
 use crate::scenario::{
     Answer, ConnectionPer, MessageStream, PerMessageDeflate, ScenarioPlan, Source, StreamEnd,
     WebsocketExchange, WebsocketMessages, WebsocketPlan,
@@ -60,6 +62,8 @@ pub(super) struct Prepared {
 pub(super) struct PathPlan {
     /// Path and query.
     pub(super) path: String,
+    /// What of that, and of the header fields, is filled in.
+    pub(super) template: RequestTemplate,
     /// The upgrade request to each target, without its key.
     requests: Vec<Request<()>>,
     /// The first step on it, on whose account goes what belongs to none.
@@ -130,6 +134,8 @@ pub(super) struct Exchange {
     pub(super) expect: Expect,
     /// What replies have, in order or by id, and other messages have not.
     pub(super) mark: Option<Mark>,
+    /// Whether somebody looks at the last reply.
+    pub(super) is_looked_at: bool,
     pub(super) repeat: u32,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
@@ -198,8 +204,19 @@ impl Prepared {
             let path = match path {
                 Some(path) => path,
                 None => {
+                    let headers = plan
+                        .headers
+                        .iter()
+                        .filter_map(|(name, source)| Some((name.as_str(), source.literal()?)));
+                    let template = RequestTemplate::new(&exchange.path, headers, at);
+                    // Until it is filled in, it goes to no path in particular.
+                    let path = match Text::is_template(&exchange.path) {
+                        true => "/",
+                        false => &exchange.path,
+                    };
                     paths.push(PathPlan {
-                        requests: requests(plan, &endpoints, &exchange.path, &subprotocols)?,
+                        requests: requests(plan, &endpoints, path, &subprotocols)?,
+                        template,
                         path: exchange.path.clone(),
                         step: at.number,
                         listens: false,
@@ -213,7 +230,7 @@ impl Prepared {
                     paths.len() - 1
                 }
             };
-            let prepared = prepare(exchange, at.path, path)?;
+            let prepared = prepare(exchange, at, path)?;
             if let (Some(offered), Some(outgoing)) = (&plan.compression, &prepared.outgoing) {
                 outgoing.prepare_deflated(offered.client_max_window_bits.unwrap_or(MOST_BITS));
             }
@@ -223,7 +240,7 @@ impl Prepared {
             has_order[path] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
             Ok::<_, DriverError>(Ready {
                 action: Some(prepared),
-                reply: Vec::new(),
+                reply: vec![("reply", Known::Anything)],
             })
         })?;
         for (path, has_order) in paths.iter_mut().zip(has_order) {
@@ -263,7 +280,11 @@ fn elsewhere(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Elsewhere {
     })
 }
 
-fn prepare(exchange: &WebsocketExchange, step: &str, path: usize) -> Result<Exchange, DriverError> {
+fn prepare(
+    exchange: &WebsocketExchange,
+    at: &At<'_>,
+    path: usize,
+) -> Result<Exchange, DriverError> {
     let mut mark = None;
     let (outgoing, expect) = match &exchange.messages {
         WebsocketMessages::Ping => (Some(Outgoing::Ping), Expect::Pong),
@@ -278,7 +299,7 @@ fn prepare(exchange: &WebsocketExchange, step: &str, path: usize) -> Result<Exch
                     match_id,
                 } => {
                     mark = Some(Mark::new(said).ok_or_else(|| DriverError::Mark {
-                        path: format!("{step}.websocket.reply.equals"),
+                        path: format!("{}.websocket.reply.equals", at.path),
                     })?);
                     match match_id {
                         Some(field) => Expect::ById(FieldPath::new(field)),
@@ -287,15 +308,15 @@ fn prepare(exchange: &WebsocketExchange, step: &str, path: usize) -> Result<Exch
                 }
                 Answer::Stream(stream) => Expect::Stream(stream.into()),
             };
-            let outgoing = match &expect {
-                Expect::ById(field) => {
-                    Outgoing::numbered(payload, field).ok_or_else(|| DriverError::NoRoomForId {
-                        path: format!("{step}.websocket.send.json"),
-                        field: field.to_string(),
-                    })?
-                }
-                _ => Outgoing::constant(payload),
+            let field = match &expect {
+                Expect::ById(field) => Some(field),
+                _ => None,
             };
+            let outgoing = Outgoing::new(payload, field, at);
+            let outgoing = outgoing.ok_or_else(|| DriverError::NoRoomForId {
+                path: format!("{}.websocket.send.json", at.path),
+                field: field.map(ToString::to_string).unwrap_or_default(),
+            })?;
             (Some(outgoing), expect)
         }
     };
@@ -306,6 +327,7 @@ fn prepare(exchange: &WebsocketExchange, step: &str, path: usize) -> Result<Exch
         outgoing,
         expect,
         mark,
+        is_looked_at: at.looks.reply,
         repeat: exchange.repeat.max(1),
         every: exchange.every,
         in_flight: if one_at_a_time {

@@ -3,7 +3,7 @@
 use data_encoding::{BASE64, BASE64_NOPAD, Encoding};
 
 /// The bytes of a text in base64, with or without padding.
-pub(in crate::scenario) fn from_base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let decode = |encoding: Encoding| encoding.decode(text.as_bytes()).ok();
     decode(BASE64).or_else(|| decode(BASE64_NOPAD))
 }

@@ -5,6 +5,7 @@ use super::plan::{
     Answer, MessageStream, Payload, ReplyMark, WebsocketExchange, WebsocketMessages,
 };
 use super::raw::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
+use super::value::Binary;
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::Entry;
 use crate::scenario::reader::problem::Problems;
@@ -230,10 +231,10 @@ impl Check<'_> {
         }
         let text = raw.text.given().map(|text| Payload::Text(text.0.clone()));
         let json = raw.json.given().map(|json| Payload::Json(json.0.clone()));
-        let binary = raw
-            .binary
-            .given()
-            .map(|bytes| Payload::Binary(bytes.0.clone()));
+        let binary = raw.binary.given().map(|binary| match binary {
+            Binary::Bytes(bytes) => Payload::Binary(bytes.clone()),
+            Binary::Template(text) => Payload::BinaryTemplate(text.clone()),
+        });
         text.or(json).or(binary).or_else(|| {
             Some(Payload::Sized {
                 bytes: raw.size.given()?.0,

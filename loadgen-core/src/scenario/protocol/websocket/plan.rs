@@ -184,6 +184,8 @@ pub enum Payload {
     Json(serde_json::Value),
     /// These bytes.
     Binary(Vec<u8>),
+    /// The bytes that this template comes to, in base64.
+    BinaryTemplate(String),
     /// So many bytes, as a text or as binary.
     Sized {
         /// How many.

@@ -9,7 +9,7 @@ use super::raw::{
     RawSend, RawSendAs, RawWebsocket,
 };
 use super::value::{
-    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Redirects, Scalar, Subprotocol,
+    Binary, FieldPath, JsonMessage, MessageSize, Path, Ping, Redirects, Scalar, Subprotocol,
     TextMessage, WindowBits,
 };
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
@@ -130,7 +130,11 @@ fn send(payload: &Payload) -> RawSend {
             ..raw
         },
         Payload::Binary(bytes) => RawSend {
-            binary: Entry::Given(Bytes(bytes.clone())),
+            binary: Entry::Given(Binary::Bytes(bytes.clone())),
+            ..raw
+        },
+        Payload::BinaryTemplate(text) => RawSend {
+            binary: Entry::Given(Binary::Template(text.clone())),
             ..raw
         },
         Payload::Sized { bytes, text } => RawSend {

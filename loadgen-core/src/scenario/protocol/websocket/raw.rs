@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::nearest::did_you_mean;
 use crate::scenario::protocol::websocket::value::{
-    Bytes, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage, WindowBits,
+    Binary, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage, WindowBits,
 };
 use crate::scenario::reader::{Check, Decode, Place, Reader, choice, object};
 use crate::scenario::value::{Messages, PositiveSpan};
@@ -85,7 +85,7 @@ object! {
         /// This JSON value, as a text.
         "json" json: JsonMessage,
         /// These bytes, in base64.
-        "binary" binary: Bytes,
+        "binary" binary: Binary,
         /// So many bytes.
         "size" size: MessageSize,
         /// What so many bytes are sent as. `binary` unless given.

@@ -207,32 +207,49 @@ impl JsonSchema for JsonMessage {
     }
 }
 
-/// Bytes, in base64.
+/// Bytes in base64, or a template of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::scenario) struct Bytes(pub(in crate::scenario) Vec<u8>);
+pub(in crate::scenario) enum Binary {
+    Bytes(Vec<u8>),
+    Template(String),
+}
 
-impl Decode for Bytes {
+impl Decode for Binary {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         const EXPECTED: &str = "base64, such as \"AAEC\"";
-        match from_base64(reader.text(EXPECTED)?) {
-            Some(bytes) => Some(Self(bytes)),
+        let text = reader.text(EXPECTED)?;
+        if is_template(text) {
+            return reader.keep(Self::Template(text.to_owned()));
+        }
+        match from_base64(text) {
+            Some(bytes) => Some(Self::Bytes(bytes)),
             None => reader.refuse(EXPECTED, None),
         }
     }
 }
 
-impl Rule for Bytes {}
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&to_base64(&self.0))
+impl Rule for Binary {
+    fn rule(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Bytes(_) => Ok(()),
+            Self::Template(text) => template(text),
+        }
     }
 }
 
-text_schema!(Bytes, "Base64", {
-    "description": "Bytes in base64, with or without padding.",
-    "pattern": "^[A-Za-z0-9+/]*={0,2}$",
-    "examples": ["AAEC"],
+impl Serialize for Binary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bytes(bytes) => serializer.serialize_str(&to_base64(bytes)),
+            Self::Template(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+text_schema!(Binary, "Base64", {
+    "description": "Bytes in base64, with or without padding; or a template of it.",
+    "pattern": "^([A-Za-z0-9+/]*={0,2}|.*\\{[{%#].*)$",
+    "examples": ["AAEC", "{{ base64(row.name) }}"],
 });
 
 /// The length of a message that is made to measure.

@@ -98,7 +98,7 @@ fn proto_files_with_imports() {
 }
 
 /// What is said of these files, each a name and a text, when some of them are named.
-fn said_of(name: &str, files: &[(&str, &[u8])], named: &[&str]) -> String {
+pub(crate) fn said_of(name: &str, files: &[(&str, &[u8])], named: &[&str]) -> String {
     let folder = Folder::new(name);
     for (name, text) in files {
         let path = folder.0.join(name);
@@ -120,7 +120,7 @@ fn said_of(name: &str, files: &[(&str, &[u8])], named: &[&str]) -> String {
         .replace(&folder.0.display().to_string(), "HERE")
 }
 
-const GOOD: &[u8] = b"syntax = \"proto3\"; package t; message M { string name = 1; } \
+pub(crate) const GOOD: &[u8] = b"syntax = \"proto3\"; package t; message M { string name = 1; } \
     service S { rpc Do(M) returns (M); }";
 
 #[test]
@@ -143,14 +143,8 @@ fn files_that_are_not_what_they_should_be() {
     );
     assert_eq!(
         of(&["/dev/zero"]),
-        "protos: /dev/zero: it is neither a file nor a folder; `protos` takes .proto files, and \
-         folders in which imports are looked for"
-    );
-    let set = FileDescriptorSet { file: files() }.encode_to_vec();
-    assert_eq!(
-        said_of("set", &[("good.pb", &set)], &["good.pb"]),
-        "protos: good.pb: it is a descriptor set, made by a compiler; `protos` takes the .proto \
-         files that it was made from"
+        "protos: /dev/zero: it is neither a file nor a folder; `protos` takes .proto files, \
+         descriptor sets, and folders in which imports are looked for"
     );
     assert_eq!(
         said_of("bytes", &[("a.proto", b"syntax\xff")], &["a.proto"]),
@@ -173,7 +167,7 @@ fn a_file_that_is_too_long_is_refused() {
 }
 
 /// A file with the service, that imports another for its message.
-const TOP: &[u8] = b"syntax = \"proto3\";\npackage t;\nimport \"dep.proto\";\n\
+pub(crate) const TOP: &[u8] = b"syntax = \"proto3\";\npackage t;\nimport \"dep.proto\";\n\
     message M { D d = 1; string name = 2; }\nservice S { rpc Do(M) returns (M); }";
 
 #[test]

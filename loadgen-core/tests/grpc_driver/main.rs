@@ -13,6 +13,7 @@ mod intercept;
 mod lives;
 mod process;
 mod raw;
+mod sets;
 mod shares;
 mod support;
 mod whole;

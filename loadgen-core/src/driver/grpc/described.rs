@@ -1,4 +1,4 @@
-//! What a server says of itself by reflection, from bytes to descriptions.
+//! What a server says of itself by reflection, and a descriptor set, from bytes to descriptions.
 //!
 //! Owns not believing it: how much is read, that names are names, that files fit together. Source of
 //! the numbers of fields: `google/protobuf/descriptor.proto`.
@@ -32,13 +32,17 @@ pub(super) type Files = BTreeMap<String, FileDescriptorProto>;
 pub(super) type Wanted = BTreeMap<String, Rc<str>>;
 
 /// Reads a file and looks it over. It comes in words that the pool knows. `parts_left` are those
-/// that are still taken.
-pub(super) fn read(encoded: &[u8], parts_left: &mut usize) -> Result<FileDescriptorProto, String> {
-    let parts = count(encoded, Part::File, 0).ok_or("it sent a file that is none")?;
+/// that are still taken, of `most`.
+pub(super) fn read(
+    encoded: &[u8],
+    parts_left: &mut usize,
+    most: usize,
+) -> Result<FileDescriptorProto, String> {
+    let parts = count(encoded, Part::File, 0).ok_or("it has a file that is none")?;
     *parts_left = parts_left
         .checked_sub(parts)
-        .ok_or_else(|| format!("its files have more than {MOST_PARTS} parts"))?;
-    let unread = |error| format!("it sent a file that is none: {error}");
+        .ok_or_else(|| format!("its files have more than {most} parts"))?;
+    let unread = |error| format!("it has a file that is none: {error}");
     let mut file = FileDescriptorProto::decode(encoded).map_err(unread)?;
     let features = FileFeatures::decode(encoded).map_err(unread)?;
     // Not needed, and the larger part of a file where a server sends it.
@@ -186,7 +190,7 @@ fn check_names(file: &FileDescriptorProto) -> Result<(), String> {
     for name in std::iter::once(file.name()).chain(file.dependency.iter().map(String::as_str)) {
         if name.len() > MOST_FILE_NAME_BYTES {
             return Err(format!(
-                "it sent a file with the file name `{}` of {} bytes, and at most \
+                "it has a file with the file name `{}` of {} bytes, and at most \
                  {MOST_FILE_NAME_BYTES} are taken",
                 crate::text::short(name),
                 name.len()
@@ -244,7 +248,7 @@ fn check_entry(entry: &DescriptorProto) -> Result<(), String> {
     }
     let name = entry.name();
     Err(format!(
-        "it sent a file with the map entry `{name}`, which is none"
+        "it has a file with the map entry `{name}`, which is none"
     ))
 }
 
@@ -270,7 +274,7 @@ fn check_name(name: &str) -> Result<(), String> {
     }
     let name = crate::text::short(name);
     Err(format!(
-        "it sent a file with the name `{name}`, which is none"
+        "it has a file with the name `{name}`, which is none"
     ))
 }
 
@@ -289,7 +293,7 @@ mod tests {
     }
 
     fn refused(encoded: &[u8]) -> String {
-        read(encoded, &mut { MOST_PARTS }).expect_err("refused")
+        read(encoded, &mut { MOST_PARTS }, MOST_PARTS).expect_err("refused")
     }
 
     #[test_case(3; "imports")]
@@ -302,7 +306,7 @@ mod tests {
         assert_eq!(refused(&parts), "its files have more than 300000 parts");
         // Those of files before count too.
         let mut left = MOST_PARTS;
-        assert!(read(&field(4, &field(1, b"M")), &mut left).is_ok());
+        assert!(read(&field(4, &field(1, b"M")), &mut left, MOST_PARTS).is_ok());
         assert_eq!(left, MOST_PARTS - 1);
         let inner = field(4, &[2 << 3 | 2, 0].repeat(MOST_PARTS));
         assert_eq!(refused(&inner), "its files have more than 300000 parts");
@@ -319,10 +323,10 @@ mod tests {
     #[test_case(3; "an import's")]
     fn names_of_files_are_bounded(number: u8) {
         let of = |len| field(number, &b"a".repeat(len));
-        assert!(read(&of(MOST_FILE_NAME_BYTES), &mut { MOST_PARTS }).is_ok());
+        assert!(read(&of(MOST_FILE_NAME_BYTES), &mut { MOST_PARTS }, MOST_PARTS).is_ok());
         let why = refused(&of(MOST_FILE_NAME_BYTES + 1));
         assert!(
-            why.starts_with("it sent a file with the file name `aaa"),
+            why.starts_with("it has a file with the file name `aaa"),
             "{why}"
         );
         assert!(
@@ -357,7 +361,7 @@ mod tests {
     #[test_case(&[0x0b]; "a group")]
     #[test_case(&field(4, &[0xff]); "cut off inside")]
     fn bytes_that_are_no_file(encoded: &[u8]) {
-        assert!(refused(encoded).starts_with("it sent a file that is none"));
+        assert!(refused(encoded).starts_with("it has a file that is none"));
     }
 
     #[test]
@@ -366,13 +370,13 @@ mod tests {
         for _ in 0..200 {
             nested = field(3, &nested);
         }
-        assert_eq!(refused(&field(4, &nested)), "it sent a file that is none");
+        assert_eq!(refused(&field(4, &nested)), "it has a file that is none");
     }
 
-    #[test_case("\u{1b}[2J" => "it sent a file with the name `\u{fffd}[2J`, which is none".to_owned())]
-    #[test_case("a\u{202e}b" => "it sent a file with the name `a\u{fffd}b`, which is none".to_owned())]
-    #[test_case("a b" => "it sent a file with the name `a b`, which is none".to_owned())]
-    #[test_case("1a" => "it sent a file with the name `1a`, which is none".to_owned())]
+    #[test_case("\u{1b}[2J" => "it has a file with the name `\u{fffd}[2J`, which is none".to_owned())]
+    #[test_case("a\u{202e}b" => "it has a file with the name `a\u{fffd}b`, which is none".to_owned())]
+    #[test_case("a b" => "it has a file with the name `a b`, which is none".to_owned())]
+    #[test_case("1a" => "it has a file with the name `1a`, which is none".to_owned())]
     fn names_are_names(name: &str) -> String {
         // The name of a message is its field 1.
         refused(&field(4, &field(1, name.as_bytes())))
@@ -392,7 +396,7 @@ mod tests {
         });
         // Option 7 of an entry.
         let entry = [field(1, b"E"), fields.collect(), field(7, &[7 << 3, 1])].concat();
-        read(&field(4, &entry), &mut 10).is_ok()
+        read(&field(4, &entry), &mut 10, 10).is_ok()
     }
 
     #[test]

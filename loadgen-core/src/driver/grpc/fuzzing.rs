@@ -30,7 +30,7 @@ fn pool_of(data: &[u8]) -> Result<DescriptorPool, String> {
     let mut files = BTreeMap::new();
     let mut parts_left = described::MOST_PARTS;
     for encoded in reflection::files_in(data)? {
-        let file = described::read(&encoded, &mut parts_left)?;
+        let file = described::read(&encoded, &mut parts_left, described::MOST_PARTS)?;
         for name in &file.dependency {
             if let Some(file) = protos::built_in(name) {
                 files.insert(name.clone(), file);

@@ -210,7 +210,7 @@ async fn describe(
             }
         };
         for encoded in answer.file_descriptor_proto {
-            let file = described::read(&encoded, &mut parts_left)?;
+            let file = described::read(&encoded, &mut parts_left, MOST_PARTS)?;
             described::add(file, &mut files, &mut wanted)?;
         }
         // Some servers answer with what the file imports and not with the file.

@@ -77,8 +77,8 @@ object! {
         "redirects" redirects: Redirects,
         /// Labels for reports and metrics.
         "tags" tags: Entries<TagValue>,
-        /// `.proto` files that describe the services (gRPC), relative to this file; a folder is a
-        /// root for imports.
+        /// `.proto` files and descriptor sets that describe the services (gRPC), relative to this
+        /// file; a folder is a root for imports.
         "protos" protos: List<FilePath>,
         /// Test data: by name, files whose rows are used as `{{ row.NAME }}`.
         "data" data: Entries<RawData>,

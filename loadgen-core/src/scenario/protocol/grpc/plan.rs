@@ -21,7 +21,8 @@ pub struct GrpcPlan {
     pub keepalive: Option<Duration>,
     /// Metadata sent with every call.
     pub metadata: Vec<(String, Source)>,
-    /// `.proto` files that describe the services, with their import roots.
+    /// `.proto` files and descriptor sets that describe the services, and folders in which imports are
+    /// looked for.
     pub protos: Vec<PathBuf>,
     /// What is done once before the load. What it saves is `setup.NAME` for all users.
     pub setup: Vec<Step<GrpcCall>>,

@@ -1,23 +1,29 @@
-//! `.proto` files, from where they lie to descriptions.
+//! `.proto` files and descriptor sets, from where they lie to descriptions.
 //!
 //! Owns finding files and what they import, and saying which of them is wrong, where, and what to
 //! do. Reading what a file says is the parser's.
 
+mod missing;
+mod set;
+mod wrong;
+
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use prost::Message;
+use bytes::Bytes;
 use prost_reflect::DescriptorPool;
-use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_reflect::prost_types::FileDescriptorProto;
 use protox::file::{FileResolver, GoogleFileResolver};
+
+use self::set::Sets;
+use self::wrong::{Wrong, place_in, place_of, place_of_import};
 
 use super::dialect::{self, EDITIONS, Edition};
 use super::editions::{self, FileFeatures, Unusable};
 use super::error::DriverError;
 use super::options;
-use crate::nearest::nearest;
 
 /// All files of a scenario together, what they import included.
 const MOST_BYTES: u64 = 64 << 20;
@@ -43,43 +49,51 @@ pub(super) fn built_in(name: &str) -> Option<FileDescriptorProto> {
     Some(file.file_descriptor_proto().clone())
 }
 
-/// Compiles `.proto` files. A folder among them is a root for imports; so is each file's own.
+/// Reads `.proto` files and descriptor sets. A folder among them is a root for imports; so is the own one
+/// of each file that is a text.
 pub(super) fn compile_files(protos: &[PathBuf]) -> Result<DescriptorPool, DriverError> {
-    let mut folders = Vec::new();
-    let mut files = Vec::new();
+    let mut compiler = Compiler::new(Vec::new());
+    let mut named = Vec::new();
     for path in protos {
         let kind = fs::metadata(path).map_err(|error| Wrong::unread(path, &error))?;
         if kind.is_dir() {
-            folders.push(path.clone());
-        } else if kind.is_file() {
-            files.push(path);
+            compiler.roots.push(path.clone());
         } else {
-            return Err(Wrong::new(path, NOT_A_FILE).into());
+            named.push(compiler.read_named(path)?);
         }
     }
-    if files.is_empty()
-        && let Some(folder) = folders.first()
+    if named.is_empty()
+        && let Some(folder) = compiler.roots.first()
     {
         let problem = "it is a folder, in which imports are looked for; name the .proto files that \
                        describe the services beside it";
         return Err(Wrong::new(folder, problem).into());
     }
     // Folders named on purpose come before those that files merely lie in.
-    let mut roots = folders;
-    for file in &files {
-        let parent = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        if !roots.iter().any(|root| root == parent) {
-            roots.push(parent.to_owned());
+    for named in &named {
+        if let Named::Text(path, _) = named {
+            compiler.looks_beside(path);
         }
     }
-    let mut compiler = Compiler::new(roots);
-    for file in files {
-        compiler.open(file)?;
+    for named in named {
+        match named {
+            Named::Text(path, source) => compiler.open(path, &source)?,
+            Named::Set(names) => {
+                for name in names {
+                    compiler.add_of_set(&name)?;
+                }
+            }
+        }
     }
     Ok(compiler.pool)
+}
+
+/// What the scenario names.
+enum Named<'a> {
+    /// A file and what it says.
+    Text(&'a Path, String),
+    /// A descriptor set: the names of its files.
+    Set(Vec<String>),
 }
 
 /// Compiles one file that is at hand as text.
@@ -89,77 +103,15 @@ pub(super) fn compile_source(name: &str, source: &str) -> Result<DescriptorPool,
     Ok(compiler.pool)
 }
 
-const NOT_A_FILE: &str = "it is neither a file nor a folder; `protos` takes .proto files, and \
-                          folders in which imports are looked for";
-
-/// What is wrong with a file.
-#[derive(Debug)]
-struct Wrong {
-    file: PathBuf,
-    problem: String,
-}
-
-impl From<Wrong> for DriverError {
-    fn from(wrong: Wrong) -> Self {
-        Self::Proto {
-            file: wrong.file,
-            problem: wrong.problem,
-        }
-    }
-}
-
-impl Wrong {
-    fn new(file: &Path, problem: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            problem: problem.into(),
-        }
-    }
-
-    /// With the line and column at which it is wrong, both from 1.
-    fn at(file: &Path, place: Option<(usize, usize)>, problem: &str) -> Self {
-        let problem = crate::text::line(problem);
-        Self::new(
-            file,
-            match place {
-                Some((line, column)) => format!("line {line}, column {column}: {problem}"),
-                None => problem,
-            },
-        )
-    }
-
-    fn unread(path: &Path, error: &io::Error) -> Self {
-        if error.kind() != io::ErrorKind::NotFound {
-            return Self::new(path, format!("it cannot be read: {error}"));
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let Ok(entries) = fs::read_dir(folder) else {
-            let problem = format!("there is no such file, and no folder {}", folder.display());
-            return Self::new(path, problem);
-        };
-        let names: Vec<String> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let near = name.and_then(|name| nearest(name, names.iter().map(String::as_str)));
-        Self::new(
-            path,
-            match near {
-                Some(near) => format!("there is no such file; did you mean `{near}`?"),
-                None => "there is no such file".to_owned(),
-            },
-        )
-    }
-}
+const NOT_A_FILE: &str = "it is neither a file nor a folder; `protos` takes .proto files, \
+                          descriptor sets, and folders in which imports are looked for";
 
 struct Compiler {
     pool: DescriptorPool,
     /// Where imports are looked for, the first first.
     roots: Vec<PathBuf>,
+    /// Looked into before those.
+    sets: Sets,
     done: HashSet<String>,
     under_way: Vec<String>,
     bytes_left: u64,
@@ -170,14 +122,38 @@ impl Compiler {
         Self {
             pool: DescriptorPool::new(),
             roots,
+            sets: Sets::default(),
             done: HashSet::new(),
             under_way: Vec::new(),
             bytes_left: MOST_BYTES,
         }
     }
 
+    /// Reads what the scenario names.
+    fn read_named<'a>(&mut self, path: &'a Path) -> Result<Named<'a>, Wrong> {
+        let bytes = self.read(path)?;
+        if let Some(files) = set::files_in(&bytes) {
+            return Ok(Named::Set(self.sets.add(path, &files)?));
+        }
+        if set::is_called_so(path) {
+            return Err(set::refused(path, bytes.is_empty()));
+        }
+        Ok(Named::Text(path, text(path, &bytes)?))
+    }
+
+    /// Looks for imports in the folder of this file too.
+    fn looks_beside(&mut self, file: &Path) {
+        let folder = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !self.roots.iter().any(|root| root == folder) {
+            self.roots.push(folder.to_owned());
+        }
+    }
+
     /// Adds a file that the scenario names.
-    fn open(&mut self, path: &Path) -> Result<(), Wrong> {
+    fn open(&mut self, path: &Path, source: &str) -> Result<(), Wrong> {
         let unread = |error| Wrong::unread(path, &error);
         let full = path.canonicalize().map_err(unread)?;
         let mut hidden_by = None;
@@ -212,8 +188,7 @@ impl Compiler {
         if self.done.contains(&name) {
             return Ok(());
         }
-        let source = self.read(path)?;
-        self.add_source(&name, path, &source)
+        self.add_source(&name, path, source)
     }
 
     fn find(&self, name: &str) -> Option<PathBuf> {
@@ -223,8 +198,8 @@ impl Compiler {
             .find(|path| path.exists())
     }
 
-    /// The text of a file, or why it is none.
-    fn read(&mut self, path: &Path) -> Result<String, Wrong> {
+    /// What a file holds.
+    fn read(&mut self, path: &Path) -> Result<Bytes, Wrong> {
         let unread = |error| Wrong::unread(path, &error);
         // Before it is opened: opening a pipe waits for somebody to write to it.
         if !fs::metadata(path).map_err(unread)?.is_file() {
@@ -243,15 +218,19 @@ impl Compiler {
             return Err(Wrong::new(path, problem));
         };
         self.bytes_left = left;
-        if is_descriptor(&bytes) {
-            let problem = "it is a descriptor set, made by a compiler; `protos` takes the .proto \
-                           files that it was made from";
-            return Err(Wrong::new(path, problem));
+        Ok(bytes.into())
+    }
+
+    /// Adds a file of a descriptor set.
+    fn add_of_set(&mut self, name: &str) -> Result<(), Wrong> {
+        if self.done.contains(name) {
+            return Ok(());
         }
-        String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Wrong::new(path, format!("it is not a text: byte {at} is not UTF-8"))
-        })
+        let Some((path, file)) = self.sets.get(name) else {
+            return Ok(());
+        };
+        self.add_imports(name, &path, &file)?;
+        self.add(&path, file, &FileFeatures::default())
     }
 
     fn add_source(&mut self, name: &str, path: &Path, source: &str) -> Result<(), Wrong> {
@@ -286,7 +265,12 @@ impl Compiler {
         let mut seen = HashSet::new();
         for (index, import) in file.dependency.iter().enumerate() {
             let place = place_of_import(file, index);
-            let wrong = |problem: &str| Wrong::at(path, place, problem);
+            // A set says which of its files it is, a text where in it.
+            let of_set = place.is_none() && self.sets.has(name);
+            let wrong = |problem: &str| match of_set {
+                true => Wrong::at(path, None, &format!("its file `{name}`: {problem}")),
+                false => Wrong::at(path, place, problem),
+            };
             if !seen.insert(import) {
                 return Err(wrong(&format!("`{import}` is imported twice")));
             }
@@ -304,15 +288,18 @@ impl Compiler {
                     "more than {MOST_IMPORTS_IN_A_ROW} files import one another in a row"
                 )));
             }
-            if let Some(found) = self.find(import) {
-                let source = self.read(&found)?;
+            if self.sets.has(import) {
+                self.add_of_set(import)?;
+            } else if let Some(found) = self.find(import) {
+                let bytes = self.read(&found)?;
+                let source = text(&found, &bytes)?;
                 self.add_source(import, &found, &source)?;
             } else if let Some(file) = built_in(import) {
                 let path = PathBuf::from(import);
                 self.add_imports(import, &path, &file)?;
                 self.add(&path, file, &FileFeatures::default())?;
             } else {
-                return Err(wrong(&self.not_found(import)));
+                return Err(wrong(&missing::told(import, &self.roots, of_set)));
             }
         }
         self.under_way.pop();
@@ -339,44 +326,19 @@ impl Compiler {
         self.done.insert(name);
         Ok(())
     }
+}
 
-    fn not_found(&self, import: &str) -> String {
-        let looked: Vec<String> = self
-            .roots
-            .iter()
-            .map(|root| root.display().to_string())
-            .collect();
-        let looked = match looked.as_slice() {
-            [] => String::new(),
-            _ => format!(" in {}", looked.join(", ")),
-        };
-        let advice = match self.root_of(import) {
-            Some(root) => format!("it is found with `{}` in `protos`", root.display()),
-            None => "add the folder that imports start from to `protos`".to_owned(),
-        };
-        format!("the import `{import}` is not found{looked}; {advice}")
-    }
-
-    /// A folder near the roots that has the file: one above them, or one in or beside those.
-    fn root_of(&self, import: &str) -> Option<PathBuf> {
-        let above = self.roots.iter().flat_map(|root| {
-            let root = root.canonicalize().unwrap_or_else(|_| root.clone());
-            root.ancestors()
-                .take(5)
-                .map(Path::to_owned)
-                .collect::<Vec<_>>()
-        });
-        let above: Vec<PathBuf> = above.collect();
-        let has_it = |folder: &PathBuf| folder.join(import).is_file();
-        if let Some(folder) = above.iter().find(|folder| has_it(folder)) {
-            return Some(folder.clone());
+/// What the file says, or why it is no text.
+fn text(path: &Path, bytes: &[u8]) -> Result<String, Wrong> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => {
+            let at = error.valid_up_to();
+            Err(Wrong::new(
+                path,
+                format!("it is not a text: byte {at} is not UTF-8"),
+            ))
         }
-        above
-            .iter()
-            .filter_map(|folder| fs::read_dir(folder).ok())
-            .flat_map(|entries| entries.flatten().take(1000))
-            .map(|entry| entry.path())
-            .find(has_it)
     }
 }
 
@@ -384,47 +346,4 @@ impl Compiler {
 fn import_name(below: &Path) -> Option<String> {
     let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
     Some(parts?.join("/"))
-}
-
-/// Whether these bytes are what a compiler makes of `.proto` files.
-fn is_descriptor(bytes: &[u8]) -> bool {
-    let has_name = |file: &FileDescriptorProto| {
-        let name = file.name();
-        !name.is_empty() && !name.contains(char::is_control)
-    };
-    // Both begin with their first field, of a given length.
-    bytes.first() == Some(&0x0a)
-        && (FileDescriptorSet::decode(bytes)
-            .is_ok_and(|set| !set.file.is_empty() && set.file.iter().all(has_name))
-            || FileDescriptorProto::decode(bytes).is_ok_and(|file| has_name(&file)))
-}
-
-/// Line and column of a byte, both from 1.
-fn place_of(source: &str, at: usize) -> (usize, usize) {
-    let before = source.get(..at).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
-}
-
-/// Where a parser's error points.
-fn place_in(error: &protox::Error) -> Option<(usize, usize)> {
-    use miette::Diagnostic;
-
-    let label = error.labels()?.next()?;
-    let source = error.source_code()?;
-    let span = source.read_span(label.inner(), 0, 0).ok()?;
-    Some((span.line() + 1, span.column() + 1))
-}
-
-fn place_of_import(file: &FileDescriptorProto, index: usize) -> Option<(usize, usize)> {
-    const DEPENDENCY: i32 = 3;
-    let path = [DEPENDENCY, i32::try_from(index).ok()?];
-    let info = file.source_code_info.as_ref()?;
-    let location = info.location.iter().find(|it| it.path == path)?;
-    let [line, column, ..] = location.span.as_slice() else {
-        return None;
-    };
-    let from_1 = |number: i32| usize::try_from(number).map(|number| number + 1).ok();
-    Some((from_1(*line)?, from_1(*column)?))
 }

@@ -133,9 +133,13 @@ fn a_setup_that_fails_lets_no_run_begin() {
 }
 
 fn rows(count: u32) -> (tempfile::NamedTempFile, DataSource) {
-    let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    let mut file = tempfile::Builder::new()
+        .suffix(".csv")
+        .tempfile()
+        .expect("a file");
     let rows: String = (0..count).map(|row| format!("{row}\n")).collect();
-    file.write_all(format!("id\n{rows}").as_bytes()).unwrap();
+    file.write_all(format!("id\n{rows}").as_bytes())
+        .expect("a file");
     let mut source = DataSource::new("people", file.path());
     source.order = DataOrder::Once;
     (file, source)

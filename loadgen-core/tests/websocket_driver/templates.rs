@@ -46,9 +46,9 @@ fn people() -> (tempfile::NamedTempFile, DataSource) {
     let mut file = tempfile::Builder::new()
         .suffix(".jsonl")
         .tempfile()
-        .unwrap();
+        .expect("a file");
     file.write_all(b"{\"name\": \"ann\", \"age\": 30}\n{\"name\": \"b\\\"ob\", \"age\": 4}\n")
-        .unwrap();
+        .expect("a file");
     let source = DataSource::new("people", file.path());
     (file, source)
 }

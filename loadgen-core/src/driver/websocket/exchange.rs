@@ -53,7 +53,13 @@ pub(super) async fn run(
         iteration.ready(connection.since);
     }
     let mut turn = Turn::new(
-        exchange, step, place, pool, scope, iteration, connection, is_read,
+        exchange,
+        step,
+        place,
+        pool,
+        scope,
+        iteration,
+        (connection, is_read),
     );
     let result = poll_fn(|cx| {
         let polled = turn.poll(cx);
@@ -122,8 +128,7 @@ impl<'a> Turn<'a> {
         pool: &'a Rc<Pool>,
         scope: &'a Scope,
         iteration: &'a Iteration<'a>,
-        mut connection: Box<Connection>,
-        is_read: bool,
+        (mut connection, is_read): (Box<Connection>, bool),
     ) -> Self {
         connection.step = step;
         let streams = match (&exchange.expect, &exchange.outgoing) {

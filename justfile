@@ -67,6 +67,10 @@ links:
 fuzz-short seconds="20":
     for target in fuzz/fuzz_targets/*.rs; do fuzz/run.sh "$(basename "$target" .rs)" {{ seconds }}; done
 
+# Fuzzes what reads texts with so many mutated inputs each
+fuzz-parsers inputs="1000000":
+    for target in scenario_parser yaml_parser thresholds units message_json proto_text; do fuzz/run.sh $target 0 -runs={{ inputs }}; done
+
 # Runs the library's examples, as `test` has built them
 examples:
     cargo build --workspace --examples

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use loadgen_core::scenario::Assignment;
 use loadgen_core::secrets;
 
 pub(crate) use self::ad_hoc::{AdHocArgs, GrpcArgs, StreamEndFlag, WebsocketArgs};
@@ -121,6 +122,9 @@ pub(crate) struct ValidateArgs {
     /// Profile to apply
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+    /// Change a value of the suite before it is checked, like `scenarios.greet.load.open.rate=200/s`; repeatable
+    #[arg(long, value_name = "PATH=VALUE", value_parser = values::assignment)]
+    pub(crate) set: Vec<Assignment>,
     /// Print the scenarios in their full form, as JSON; secrets that stand in them are ***
     #[arg(long)]
     pub(crate) print: bool,

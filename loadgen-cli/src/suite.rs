@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use loadgen_core::input;
-use loadgen_core::scenario::{self, Suite, SuiteError};
+use loadgen_core::scenario::{self, Assignment, Suite, SuiteError, SuiteSource};
 
 use crate::screen;
 
@@ -31,31 +31,41 @@ pub(crate) enum LoadError {
     Suite(#[from] SuiteError),
 }
 
-/// The suite to choose scenarios from by name: a file's, and what it lacks from the shipped one.
-///
-/// # Errors
-/// As for [`load`].
-pub(crate) fn load_over_shipped(
-    config: Option<&Path>,
-    profile: Option<&str>,
-) -> Result<Suite, LoadError> {
-    Ok(load(config, profile)?.or(scenario::shipped()))
+/// What is read of a suite, and what is changed in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Choice<'a> {
+    /// The file, `-` for standard input; `None` is the shipped suite.
+    pub(crate) file: Option<&'a Path>,
+    /// The profile to apply.
+    pub(crate) profile: Option<&'a str>,
+    /// What is set before it is validated.
+    pub(crate) set: &'a [Assignment],
+    /// Whether the shipped scenarios join, where the file has none of their names.
+    pub(crate) over_shipped: bool,
 }
 
-/// The suite of a file (`-` is standard input), or the shipped one.
+/// The suite of a file, or the shipped one.
 ///
 /// # Errors
 /// [`LoadError::Read`] when the file cannot be read, [`LoadError::Suite`] when it is not valid.
-pub(crate) fn load(config: Option<&Path>, profile: Option<&str>) -> Result<Suite, LoadError> {
-    let Some(path) = config else {
-        return Ok(scenario::shipped());
+pub(crate) fn load(choice: Choice<'_>) -> Result<Suite, LoadError> {
+    let Some(path) = choice.file else {
+        return Ok(scenario::shipped_with(choice.set)?);
     };
     let text = read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let base = path.parent().filter(|_| path != Path::new("-"));
-    Ok(Suite::parse(&name(path), &text, base, profile)?)
+    let name = name(path);
+    let source = SuiteSource::new(&name, &text)
+        .base_dir(path.parent().filter(|_| path != Path::new("-")))
+        .profile(choice.profile)
+        .set(choice.set);
+    Ok(Suite::read(&if choice.over_shipped {
+        source.over_shipped()
+    } else {
+        source
+    })?)
 }
 
 /// What a file is called in messages.
@@ -69,10 +79,10 @@ pub(crate) fn name(path: &Path) -> String {
 
 fn read(path: &Path) -> io::Result<String> {
     if path == Path::new("-") {
-        return text(input::read_all(io::stdin().lock())?);
+        return input::text(input::read_all(io::stdin().lock())?);
     }
     let is_pipe = fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
-    text(if is_pipe {
+    input::text(if is_pipe {
         read_pipe(path)?
     } else {
         input::read(path)?
@@ -97,29 +107,4 @@ fn read_pipe(path: &Path) -> io::Result<Vec<u8>> {
         drop(done);
         bytes
     })
-}
-
-fn text(bytes: Vec<u8>) -> io::Result<String> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(input::invalid("it is UTF-16; save it as UTF-8"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        input::invalid(format!("it is not a text: byte {at} is not UTF-8"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-
-    #[test_case(b"{}" => "{}"; "text")]
-    #[test_case(b"\xff\xfe{\0}\0" => "it is UTF-16; save it as UTF-8"; "little endian")]
-    #[test_case(b"\xfe\xff\0{\0}" => "it is UTF-16; save it as UTF-8"; "big endian")]
-    #[test_case(b"{\xff}" => "it is not a text: byte 1 is not UTF-8"; "binary")]
-    fn what_is_read(bytes: &[u8]) -> String {
-        text(bytes.to_vec()).unwrap_or_else(|error| error.to_string())
-    }
 }

@@ -48,6 +48,28 @@ fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// All of a file or a pipe, as [`read`] does, which has to be a text.
+///
+/// # Errors
+/// As for [`read`] and [`text`].
+pub fn read_text(path: &Path) -> io::Result<String> {
+    text(read(path)?)
+}
+
+/// The text that these bytes are.
+///
+/// # Errors
+/// What they are instead, or where they end being UTF-8.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(invalid("it is UTF-16; save it as UTF-8"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        invalid(format!("it is not a text: byte {at} is not UTF-8"))
+    })
+}
+
 /// All that comes, if it is no more than a file may hold.
 ///
 /// # Errors
@@ -76,7 +98,17 @@ pub fn invalid(problem: impl Into<String>) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
+
+    #[test_case(b"{}" => "{}"; "text")]
+    #[test_case(b"\xff\xfe{\0}\0" => "it is UTF-16; save it as UTF-8"; "little endian")]
+    #[test_case(b"\xfe\xff\0{\0}" => "it is UTF-16; save it as UTF-8"; "big endian")]
+    #[test_case(b"{\xff}" => "it is not a text: byte 1 is not UTF-8"; "binary")]
+    fn what_is_read(bytes: &[u8]) -> String {
+        text(bytes.to_vec()).unwrap_or_else(|error| error.to_string())
+    }
 
     #[test]
     fn a_folder_is_refused() {

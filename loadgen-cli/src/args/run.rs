@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ArgAction;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use loadgen_core::pacer::Pacing;
-use loadgen_core::scenario::Target;
+use loadgen_core::scenario::{Assignment, Target};
 use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
@@ -14,8 +14,8 @@ use loadgen_core::units::Rate;
 use super::choice::{ProtocolChoice, TargetChoice};
 use super::each::TargetFlags;
 use super::values::{
-    MOST_WORKERS, TagList, count, duration, output_spec, pacing, prefix, rate, scrape_address,
-    seed, statsd, tags, target, url,
+    MOST_WORKERS, TagList, assignment, count, duration, output_spec, pacing, prefix, rate,
+    scrape_address, seed, statsd, tags, target, url,
 };
 use crate::output::Spec;
 use crate::protocols;
@@ -81,6 +81,9 @@ pub(crate) struct WhatArgs {
         help_heading = "What to run"
     )]
     pub(crate) profile: Option<String>,
+    /// Change a value of the suite before it is checked, like `scenarios.greet.load.open.rate=200/s`; repeatable
+    #[arg(long, value_name = "PATH=VALUE", value_parser = assignment, help_heading = "What to run")]
+    pub(crate) set: Vec<Assignment>,
     /// Only scenarios that speak this protocol; `both` is all [default: all]
     #[arg(
         long,

@@ -11,7 +11,7 @@ use clap::ValueEnum as _;
 use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::pacer::{Pacing, PacingError};
-use loadgen_core::scenario::Target;
+use loadgen_core::scenario::{Assignment, AssignmentError, Target};
 use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
@@ -147,6 +147,11 @@ pub(super) fn scrape_address(text: &str) -> Result<String, String> {
 
 pub(super) fn pacing(text: &str) -> Result<Pacing, String> {
     text.parse().map_err(|error: PacingError| error.to_string())
+}
+
+pub(super) fn assignment(text: &str) -> Result<Assignment, String> {
+    text.parse()
+        .map_err(|error: AssignmentError| error.to_string())
 }
 
 pub(super) fn url(text: &str) -> Result<Url, String> {

@@ -14,7 +14,11 @@ use crate::{flow, human, output, suite, terminal};
 /// When they cannot be read.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     let file = args.file.as_deref().or(args.config.as_deref());
-    let suite = suite::load(file, args.profile.as_deref())?;
+    let suite = suite::load(suite::Choice {
+        file,
+        profile: args.profile.as_deref(),
+        ..suite::Choice::default()
+    })?;
     let protocol = args.protocol.word();
     output::print(&if args.json {
         let spoken = suite

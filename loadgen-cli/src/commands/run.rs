@@ -72,12 +72,12 @@ pub(super) fn carry_out(
 
 /// What scenarios are chosen from: by name, the shipped ones too.
 fn load(what: &WhatArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
-    let profile = what.profile.as_deref();
-    if what.scenarios.is_empty() {
-        suite::load(config, profile)
-    } else {
-        suite::load_over_shipped(config, profile)
-    }
+    suite::load(suite::Choice {
+        file: config,
+        profile: what.profile.as_deref(),
+        set: &what.set,
+        over_shipped: !what.scenarios.is_empty(),
+    })
 }
 
 /// Nothing was chosen.

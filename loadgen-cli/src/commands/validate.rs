@@ -13,7 +13,12 @@ use crate::{human, output};
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
-    let suite = suite::load(Some(&args.file), args.profile.as_deref())?;
+    let suite = suite::load(suite::Choice {
+        file: Some(&args.file),
+        profile: args.profile.as_deref(),
+        set: &args.set,
+        over_shipped: false,
+    })?;
     let scenarios = suite.scenarios();
     let left_to_server = check(&suite::name(&args.file), scenarios)?;
     output::print(&if args.print {

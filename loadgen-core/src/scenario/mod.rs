@@ -1,12 +1,16 @@
-//! The JSON scenario language: raw types, validation, an immutable plan.
+//! The scenario language: raw types, validation, an immutable plan.
 //!
 //! A suite is read in three steps. [`Suite::parse`] turns text into raw types with a decoder that
 //! notes every problem instead of stopping at the first; validation checks what concerns more than
 //! one value and makes a [`ScenarioPlan`] of each scenario; a plan is never changed, only replaced
-//! by another ([`ScenarioPlan::with_overrides`]). Owns the language and nothing that runs it; reads
-//! no file itself.
+//! by another ([`ScenarioPlan::with_overrides`]). Owns the language and nothing that runs it; of files it
+//! reads those that a suite includes.
+
+use std::path::Path;
 
 mod data;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod load;
 mod overrides;
 mod plan;
@@ -30,10 +34,10 @@ pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};
 pub(crate) use step::all as all_steps;
 pub use step::{Action, Alternative, Step, StreamEnd};
-pub use suite::Suite;
 pub use suite::print::to_json;
 pub use suite::schema::schema;
 pub use suite::select::{SelectError, UnknownName};
+pub use suite::{Assignment, AssignmentError, Suite, SuiteSource, to_yaml};
 pub use tls::Tls;
 pub use value::Source;
 pub(crate) use value::base64::from_base64;
@@ -44,18 +48,21 @@ pub use value::target::{Target, TargetError};
 /// The suite that comes with the library, one file for each protocol. It names no targets.
 #[must_use]
 pub fn shipped() -> Suite {
-    let read = |name, text| {
-        Suite::parse(name, text, None, None)
-            .expect("the shipped suites are valid, which a test checks")
+    shipped_with(&[]).expect("the shipped suites are valid, which a test checks")
+}
+
+/// The suite that comes with the library, with what is set in it.
+///
+/// # Errors
+/// [`SuiteError`] for what cannot be set, and for a suite that is not valid with it.
+pub fn shipped_with(set: &[Assignment]) -> Result<Suite, SuiteError> {
+    const ALL: &str = r#"{ "include": ["grpc.json", "websocket.json"] }"#;
+    let file = |path: &Path| match path.to_str() {
+        Some("grpc.json") => Ok(include_str!("../../../scenarios/grpc.json").to_owned()),
+        _ => Ok(include_str!("../../../scenarios/websocket.json").to_owned()),
     };
-    read(
-        "scenarios/grpc.json",
-        include_str!("../../../scenarios/grpc.json"),
-    )
-    .or(read(
-        "scenarios/websocket.json",
-        include_str!("../../../scenarios/websocket.json"),
-    ))
+    let source = SuiteSource::new("the shipped scenarios", ALL).files(&file);
+    Suite::read(&source.set(set))
 }
 
 #[cfg(test)]

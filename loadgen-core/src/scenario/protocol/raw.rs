@@ -99,6 +99,7 @@ object! {
         "mix" => "a mix is a step: `\"steps\": [{ \"mix\": [...] }]`",
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
+        "include" => "it belongs to the top level, beside `scenarios`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
     }

@@ -8,6 +8,7 @@
 mod entry;
 pub(in crate::scenario) mod json;
 mod object;
+pub(in crate::scenario) mod origin;
 pub(in crate::scenario) mod problem;
 pub(in crate::scenario) mod text;
 mod yaml;
@@ -19,6 +20,8 @@ use self::json::join;
 use self::problem::{Problems, describe};
 use crate::nearest::did_you_mean;
 use crate::secrets;
+
+pub(in crate::scenario) use self::yaml::is_text as is_yaml_text;
 
 pub(in crate::scenario) use self::entry::{Entries, Entry, List};
 pub(in crate::scenario) use self::object::{choice, object};

@@ -26,7 +26,7 @@ macro_rules! object {
         impl $name {
             const REQUIRED: &'static [&'static str] =
                 &[$($({ stringify!($required); $json },)?)+];
-            const HINTS: &'static [(&'static str, &'static str)] =
+            pub(in crate::scenario) const HINTS: &'static [(&'static str, &'static str)] =
                 &[$($(($hint, $help),)+)?];
         }
 

@@ -7,6 +7,8 @@ use std::fmt;
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 use serde_json::Value;
 
+use super::origin::{Origin, Origins};
+
 /// One thing that is wrong with a suite.
 ///
 /// Shown on one line that can be read on its own:
@@ -14,6 +16,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
+    /// The included file that it is in, or the flag that it came by; `None` is the suite's own file.
+    pub file: Option<String>,
     /// Where, as a JSON path: `scenarios[0].load.closed.users`; empty for the whole file.
     pub path: String,
     /// What stands there.
@@ -26,6 +30,9 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
         let path = if self.path.is_empty() {
             "top level"
         } else {
@@ -43,14 +50,46 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Problem {
+    pub(in crate::scenario) fn in_file(self, file: Option<&str>) -> Self {
+        Self {
+            file: file.map(str::to_owned),
+            ..self
+        }
+    }
+}
+
 /// Where problems are gathered while a suite is read; the same one is kept once.
 #[derive(Debug, Default)]
 pub(in crate::scenario) struct Problems {
+    origins: Origins,
     list: RefCell<Vec<Problem>>,
     seen: RefCell<HashSet<Problem>>,
 }
 
 impl Problems {
+    /// Of a suite whose parts come from there.
+    pub(in crate::scenario) fn of(origins: Origins) -> Self {
+        Self {
+            origins,
+            ..Self::default()
+        }
+    }
+
+    /// Where a part of the suite comes from.
+    pub(in crate::scenario) fn origin(&self, path: &str) -> Origin {
+        self.origins.of(path)
+    }
+
+    /// A place as another's message calls it.
+    pub(in crate::scenario) fn named(&self, path: &str) -> String {
+        let origin = self.origins.of(path);
+        match origin.source {
+            Some(source) => format!("{} of {source}", origin.path),
+            None => origin.path,
+        }
+    }
+
     pub(in crate::scenario) fn add(
         &self,
         path: impl Into<String>,
@@ -59,6 +98,7 @@ impl Problems {
         help: Option<String>,
     ) {
         let problem = Problem {
+            file: None,
             path: path.into(),
             found: found.into(),
             expected: expected.into(),
@@ -84,8 +124,22 @@ impl Problems {
         })
     }
 
+    /// All problems so far, each with its path in the file that it is in.
+    pub(in crate::scenario) fn take(&self) -> Vec<Problem> {
+        let mut told = HashSet::new();
+        let mut list = self.list.take();
+        for problem in &mut list {
+            let Origin { source, path, .. } = self.origins.of(&problem.path);
+            problem.file = source.map(|it| it.to_string());
+            problem.path = path;
+        }
+        // A field may have been copied for a change in it.
+        list.retain(|problem| told.insert(problem.clone()));
+        list
+    }
+
     pub(in crate::scenario) fn into_vec(self) -> Vec<Problem> {
-        self.list.into_inner()
+        self.take()
     }
 }
 

@@ -1,12 +1,17 @@
 //! A suite of validated scenarios: reading and printing one, and choosing from it.
 
+mod assign;
+mod assignment;
 mod compact;
+mod include;
 pub(in crate::scenario) mod print;
 mod raw;
 pub(in crate::scenario) mod schema;
 pub(in crate::scenario) mod select;
+mod source;
+mod to_yaml;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
@@ -16,12 +21,15 @@ use super::protocol::Protocol;
 use super::protocol::compact::Compact;
 use super::protocol::layers::{Layer, Layers};
 use super::protocol::raw::RawScenario;
-use super::reader::problem::{Problems, SuiteError};
+use super::reader::problem::{Problem, Problems, SuiteError};
 use super::reader::{Decode, Entry, List, Place, Reader, text};
 use super::value::ScenarioName;
 use crate::nearest::did_you_mean;
 
+pub use self::assignment::{Assignment, AssignmentError};
 pub(in crate::scenario) use self::raw::RawSuite;
+pub use self::source::SuiteSource;
+pub use self::to_yaml::to_yaml;
 
 /// Validated scenarios, by name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,7 +38,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Reads a suite, in the full or the compact form.
+    /// Reads a suite, in the full or the compact form, from JSON or YAML.
     ///
     /// `source_name` stands in errors; paths inside the suite are relative to `base_dir`. With a
     /// `profile`, its fields replace those of every scenario.
@@ -61,25 +69,51 @@ impl Suite {
         base_dir: Option<&Path>,
         profile: Option<&str>,
     ) -> Result<Self, SuiteError> {
+        let source = SuiteSource::new(source_name, text);
+        Self::read(&source.base_dir(base_dir).profile(profile))
+    }
+
+    /// Reads a suite with the files that it includes, and with what is set in it.
+    ///
+    /// # Errors
+    /// As for [`Suite::parse`], and for what cannot be included or set.
+    pub fn read(source: &SuiteSource<'_>) -> Result<Self, SuiteError> {
         let problems = Problems::default();
-        let value = text::parse(source_name, text, &problems)?;
-        let suite = Self::read(&value, base_dir, profile, &problems);
-        let problems = problems.into_vec();
+        let value = text::parse(source.name, source.text, &problems)?;
+        let mut found = problems.into_vec();
+        let mut whole = include::join(source, value)?;
+        found.append(&mut whole.problems);
+        if !whole.is_complete {
+            return Err(invalid(source, found));
+        }
+        let for_shipped = |it: &&Assignment| source.over_shipped && it.is_for_shipped(&whole.value);
+        let (theirs, own): (Vec<_>, Vec<_>) = source.set.iter().partition(for_shipped);
+        let owned = |set: Vec<&Assignment>| set.into_iter().cloned().collect::<Vec<_>>();
+        let (theirs, own) = (owned(theirs), owned(own));
+        let mut assigned =
+            assign::apply(&mut whole.value, &mut whole.origins, &own, source.profile);
+        found.append(&mut assigned.problems);
+        let problems = Problems::of(whole.origins);
+        let suite = Self::decode(&whole.value, source, &assigned.layers, &problems);
+        found.append(&mut problems.into_vec());
         match suite {
-            Some(suite) if problems.is_empty() => Ok(suite),
-            _ => Err(SuiteError::Invalid {
-                source_name: source_name.to_owned(),
-                problems,
-            }),
+            Some(suite) if found.is_empty() && source.over_shipped => {
+                Ok(suite.or(super::shipped_with(&theirs)?))
+            }
+            Some(suite) if found.is_empty() => Ok(suite),
+            _ => Err(invalid(source, found)),
         }
     }
 
-    fn read(
+    fn decode(
         value: &Value,
-        base_dir: Option<&Path>,
-        profile: Option<&str>,
+        source: &SuiteSource<'_>,
+        set: &BTreeMap<usize, Value>,
         problems: &Problems,
     ) -> Option<Self> {
+        let SuiteSource {
+            base_dir, profile, ..
+        } = *source;
         let at = Place {
             path: String::new(),
             problems,
@@ -137,6 +171,20 @@ impl Suite {
             let mut names = Vec::with_capacity(list.0.len());
             for (index, scenario) in list.given() {
                 let own_path = format!("scenarios[{index}]");
+                let set_path = assign::layer_path(index);
+                let set = set.get(&index).and_then(|value| {
+                    RawScenario::decode(&Reader {
+                        value,
+                        at: Place {
+                            path: set_path.clone(),
+                            problems,
+                        },
+                    })
+                });
+                let set = set.as_ref().map(|raw| Layer {
+                    raw,
+                    path: set_path,
+                });
                 let own = Layer {
                     raw: scenario,
                     path: own_path.clone(),
@@ -146,9 +194,9 @@ impl Suite {
                     path: "defaults".to_owned(),
                 });
                 let layers = Layers {
-                    layers: profile
-                        .iter()
-                        .cloned()
+                    layers: set
+                        .into_iter()
+                        .chain(profile.iter().cloned())
                         .chain([own])
                         .chain(defaults)
                         .collect(),
@@ -229,6 +277,13 @@ impl Suite {
     }
 }
 
+fn invalid(source: &SuiteSource<'_>, problems: Vec<Problem>) -> SuiteError {
+    SuiteError::Invalid {
+        source_name: source.name.to_owned(),
+        problems,
+    }
+}
+
 fn choose_profile<'a>(
     raw: &'a RawSuite,
     profile: Option<&str>,
@@ -286,7 +341,11 @@ fn check_unique<'a>(
         if let Some(first) = seen.insert((protocol, name.0.as_str()), index) {
             problems.add(
                 format!("{list}[{index}].name"),
-                format!("the name `{}`, which {list}[{first}] has too", name.0),
+                format!(
+                    "the name `{}`, which {} has too",
+                    name.0,
+                    problems.named(&format!("{list}[{first}]"))
+                ),
                 "a name of its own for each scenario of a protocol",
                 None,
             );

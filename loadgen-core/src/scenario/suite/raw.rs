@@ -4,12 +4,16 @@ use crate::scenario::protocol::grpc::compact::RawCompactGrpc;
 use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::protocol::websocket::compact::RawCompactWebsocket;
 use crate::scenario::reader::{Entries, List, object};
+use crate::scenario::value::FilePath;
 
 object! {
     /// A suite: scenarios that run together or by name.
     RawSuite is "a suite" {
         /// The JSON Schema this file follows, for editors.
         "$schema" schema: String,
+        /// Other suites, JSON or YAML, relative to this file. Their `defaults`, `profiles` and
+        /// `scenarios` join those of this one, which counts more.
+        "include" include: List<FilePath>,
         /// The scenarios.
         "scenarios" scenarios: List<RawScenario>,
         /// Fields for every scenario that does not give them itself.

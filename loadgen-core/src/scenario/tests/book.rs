@@ -1,5 +1,7 @@
 //! The examples in the scenario reference and the tutorial are what they claim to be.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::*;
@@ -39,6 +41,38 @@ fn every_json_example_is_valid() {
         }
     }
     assert_eq!((suites, loads), (11, 2));
+}
+
+#[test]
+fn every_yaml_example_is_valid() {
+    let blocks: Vec<&str> = blocks("yaml").collect();
+    let [whole, including, included] = blocks.as_slice() else {
+        panic!("{} blocks", blocks.len());
+    };
+    Suite::parse("whole.yaml", whole, None, None).unwrap();
+    let files = |path: &Path| {
+        assert_eq!(path, Path::new("shared/limits.yaml"));
+        Ok((*included).to_owned())
+    };
+    let source = SuiteSource::new("suite.yaml", including).files(&files);
+    let suite = Suite::read(&source.profile(Some("staging"))).unwrap();
+    let [greet] = suite.scenarios() else {
+        panic!("{suite:?}");
+    };
+    assert_eq!(greet.timeout.as_secs(), 2);
+    let ca_file = greet.tls.as_ref().unwrap().ca_file.as_deref();
+    assert_eq!(ca_file, Some(Path::new("shared/staging.pem")));
+}
+
+#[test]
+fn the_example_in_yaml_is_valid() {
+    let text = include_str!("../../../../scenarios/example.yaml");
+    let suite = Suite::parse("example.yaml", text, None, Some("smoke")).unwrap();
+    assert_eq!(suite.scenarios().len(), 2);
+    let printed = to_json(suite.scenarios());
+    let text = &printed["scenarios"][1]["steps"][0]["websocket"]["send"]["text"];
+    assert_eq!(text, "Hello,\nis anybody there?\n");
+    assert_eq!(printed["scenarios"][0]["load"]["open"]["rate"], "10/s");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod book;
 mod checking;
 mod choosing;
 mod errors;
+mod files;
 mod overriding;
 mod reading;
 mod round_trip;

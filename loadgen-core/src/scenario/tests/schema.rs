@@ -43,6 +43,12 @@ fn what_is_shipped_and_what_is_printed_follows_the_schema() {
         let shipped: Value = serde_json::from_str(text).unwrap();
         assert_eq!(violations(&shipped), [""; 0]);
     }
+    let example = include_str!("../../../../scenarios/example.yaml");
+    let example = super::reader::text::parse("a.yaml", example, &Default::default());
+    assert_eq!(violations(&example.unwrap()), [""; 0]);
+    let several = json!({ "include": ["a.yaml"], "scenarios": [] });
+    assert_eq!(violations(&several), [""; 0]);
+    assert!(!violations(&json!({ "include": "a.yaml" })).is_empty());
     assert_eq!(violations(&to_json(super::shipped().scenarios())), [""; 0]);
     let open = plan_of(&json!({
         "load": { "open": { "stages": [{ "for": "1s", "rate": "5/s" }] } },

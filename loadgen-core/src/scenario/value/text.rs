@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use crate::condition::Threshold;
-use crate::scenario::reader::{Decode, Reader, Rule};
+use crate::scenario::reader::{Decode, Reader, Refusal, Rule};
 
 /// The most characters of a name.
 pub(in crate::scenario) const MAX_NAME: usize = 100;
@@ -78,10 +78,38 @@ checked_text! {
     is_tag_value, "^[^\\x00-\\x1f\\x7f]{0,200}$"
 }
 
-checked_text! {
-    /// A path, relative to the suite.
-    FilePath, "FilePath", "a path", is_path, "^[^\\x00]+$"
+/// A path, relative to the suite. One that an included file has is relative to that as it is written, and
+/// is kept relative to the file that includes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct FilePath(pub(in crate::scenario) String);
+
+impl Decode for FilePath {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        let Self(path) = reader.keep(Self(reader.text("a path")?.to_owned()))?;
+        let folder = reader.at.problems.origin(&reader.at.path).folder;
+        Some(match folder.as_os_str().is_empty() {
+            true => Self(path),
+            false => Self::of(folder.join(path)),
+        })
+    }
 }
+
+impl Rule for FilePath {
+    fn rule(&self) -> Result<(), Refusal> {
+        match is_path(&self.0) {
+            true => Ok(()),
+            false => Refusal::new("a path"),
+        }
+    }
+}
+
+impl Serialize for FilePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+text_schema!(FilePath, "FilePath", { "description": "a path", "pattern": "^[^\\x00]+$" });
 
 impl FilePath {
     pub(in crate::scenario) fn of(path: impl AsRef<Path>) -> Self {

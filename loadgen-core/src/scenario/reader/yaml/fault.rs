@@ -18,11 +18,15 @@ pub(super) const EMPTY: &str = "it is empty; a suite is JSON or YAML";
 pub(super) const TOO_DEEP: &str = "it is nested more than 127 levels deep";
 
 /// What the parser says of frequent slips, and what a person wants to know of them.
-const PLAINLY: [(&str, &str); 14] = [
+const PLAINLY: [(&str, &str); 15] = [
     ("tab", "a tab; YAML is indented with blanks"),
     (
         "mapping values are not allowed",
         "a `:` where none can be; a text with `: ` in it stands in quotes, and a key under the one it belongs to",
+    ),
+    (
+        "did not find expected node content",
+        "no value where one is expected",
     ),
     ("unexpected end of stream", "a quote that is never closed"),
     (

@@ -43,6 +43,11 @@ pub(super) fn parse(text: &str, problems: &Problems) -> Result<Value, Fault> {
     reader.document().map_err(|stop| stop.in_text(text))
 }
 
+/// Whether a scalar without quotes stands for the text that it is.
+pub(in crate::scenario) fn is_text(scalar: &str) -> bool {
+    matches!(plain(scalar), Ok(Value::String(_)))
+}
+
 /// Where reading ends before the text does: at a character, and why.
 struct Stop {
     at: usize,

@@ -119,6 +119,21 @@ class Paths:
             await self._say(connection, json.dumps({"n": number}))
             await asyncio.sleep(int(every_ms) / 1000)
 
+    async def room(self, connection):
+        """Others speak before each message is answered, and are ready once somebody has joined."""
+        said = itertools.count()
+        async for message in self._messages(connection):
+            message = json.loads(message)
+            await self._say(connection, json.dumps({"type": "noise"}))
+            if message["type"] == "join":
+                await self._say(connection, json.dumps({"type": "ready"}))
+                await self._say(connection, json.dumps({"type": "joined"}))
+                continue
+            for _ in range(3):
+                await self._say(connection, json.dumps({"type": "said", "n": next(said)}))
+                await asyncio.sleep(0.005)
+            await self._say(connection, json.dumps({"type": "posted", "id": message["id"]}))
+
     async def backwards(self, connection, batch):
         """Answers so many messages at a time, the last first."""
         waiting = []

@@ -228,6 +228,40 @@ class Websockets(unittest.TestCase):
         self.assertEqual(books.received, 12)
         self.assertTrue(200_000 <= found["response_time_us"]["max"] < 300_000)
 
+    def test_conversation(self):
+        def mark(kind):
+            return {"field": "type", "equals": kind}
+
+        steps = {
+            "join": exchange("/room", {"json": {"type": "join"}}, reply=mark("joined"), pushes=True),
+            "post": exchange(
+                "/room", {"json": {"type": "post"}}, reply=mark("posted"), match_id="id", repeat=4, in_flight=2
+            ),
+            "hear": exchange("/room", stream={"messages": 12, "sequence": "n"}, reply=mark("said")),
+            "ready": exchange("/room", stream={"messages": 1}, reply=mark("ready"), timeout="5s"),
+        }
+        steps = [{"name": name, **step} for name, step in steps.items()]
+        load = {"closed": {"users": 4, "iterations_per_user": 5}}
+        found, books = self.one(*steps, load=load)
+        self.assertEqual(found["outcomes"], {"ok": 20})
+        self.assertEqual((books.received, books.sent), (20 * 5, 20 * (5 + 1 + 1 + 12 + 4)))
+        join, post, hear, ready = found["steps"]
+        # Noise is counted where it came.
+        self.assertEqual(message_counts(join), {"sent": 20, "received": 40})
+        self.assertEqual(message_counts(post), {"sent": 80, "received": 160})
+        self.assertEqual(message_counts(hear), {"sent": 0, "received": 240})
+        self.assertEqual(message_counts(ready), {"sent": 0, "received": 20})
+        self.assertEqual(hear["message_gap_us"]["count"], 20 * 11)
+        self.assertGreater(hear["message_gap_us"]["p50"], 4000)
+
+    def test_limit_of_a_step(self):
+        step = exchange("/silent", {"json": {}}, match_id="id", timeout="50ms")
+        load = {"closed": {"users": 4, "iterations_per_user": 3}}
+        found, books = self.one(step, load=load)
+        self.assertEqual(found["outcomes"], {"ok": 0, "timeout": 12})
+        self.assertEqual((books.received, books.opened), (12, 4))
+        self.assertGreaterEqual(found["response_time_us"]["min"], 50_000)
+
     def test_tls(self):
         authority = trustme.CA()
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

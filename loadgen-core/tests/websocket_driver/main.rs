@@ -5,6 +5,7 @@
 mod common;
 
 mod connect;
+mod conversations;
 mod faults;
 mod idle;
 mod messages;

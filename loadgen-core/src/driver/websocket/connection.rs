@@ -89,10 +89,10 @@ pub(super) struct Connection {
     /// What is owed on it.
     pub(super) account: Account,
     /// Messages that came by themselves between two steps that listen.
-    waiting: VecDeque<Message>,
+    waiting: VecDeque<(Message, Option<Receipt>)>,
     waiting_bytes: usize,
-    /// The numbers of a stream that comes by itself.
-    pub(super) feed: Sequence,
+    /// The numbers of the streams that come by themselves, as far as any were listened to.
+    feeds: Vec<Sequence>,
     counted: Option<Counted>,
 }
 
@@ -246,7 +246,7 @@ impl Connection {
             account: Account::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            feed: Sequence::default(),
+            feeds: Vec::new(),
             counted: None,
         }
     }
@@ -438,24 +438,44 @@ impl Connection {
         }
     }
 
-    /// Keeps a message for the step that will listen for it, if there is room.
-    pub(super) fn keep_waiting(&mut self, message: Message) -> Result<(), Message> {
+    /// Where the numbers of a stream that comes by itself are.
+    pub(super) fn feed_of(&mut self, feed: usize) -> &mut Sequence {
+        if self.feeds.len() <= feed {
+            self.feeds.resize_with(feed + 1, Sequence::default);
+        }
+        &mut self.feeds[feed]
+    }
+
+    /// Keeps a message for the step that will listen for it, if there is room. `at` is when it came,
+    /// where that is known well.
+    pub(super) fn keep_waiting(
+        &mut self,
+        message: Message,
+        at: Option<Receipt>,
+    ) -> Result<(), Message> {
         let bytes = self.waiting_bytes + message.len();
         if self.is_full() || bytes > MOST_WAITING_BYTES || self.held.check(bytes as u64).is_err() {
             return Err(message);
         }
         self.waiting_bytes = bytes;
-        self.waiting.push_back(message);
+        self.waiting.push_back((message, at));
         Ok(())
     }
 
-    /// The oldest message that was kept.
-    pub(super) fn take_waiting(&mut self) -> Option<Message> {
-        let message = self.waiting.pop_front()?;
+    /// The oldest message that was kept, is wanted, and is none of the `passed` before it, which are
+    /// more afterwards by those that are not.
+    pub(super) fn take_waiting(
+        &mut self,
+        passed: &mut usize,
+        is_wanted: impl Fn(&Message) -> bool,
+    ) -> Option<(Message, Option<Receipt>)> {
+        let rest = self.waiting.iter().skip(*passed);
+        *passed += rest.take_while(|(message, _)| !is_wanted(message)).count();
+        let (message, at) = self.waiting.remove(*passed)?;
         self.waiting_bytes -= message.len();
         // There is room for less than there was.
         let _ = self.held.check(self.waiting_bytes as u64);
-        Some(message)
+        Some((message, at))
     }
 
     /// Forgets what was kept, and where its numbers were, so that what follows is not taken for a
@@ -465,7 +485,7 @@ impl Connection {
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.held.is_complete(0);
-        self.feed = Sequence::default();
+        self.feeds.clear();
         count
     }
 

@@ -17,7 +17,7 @@ use super::place::Place;
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect};
 use super::stray::{self, Stray};
-use super::stream::Streams;
+use super::stream::{Came, Streams};
 use super::tally::Tally;
 use super::window::{BURST, Window};
 use crate::driver::steps::Reply;
@@ -26,8 +26,27 @@ use crate::expression::{Scope, Value, text_value};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, Receipt};
 
-/// Makes the exchange.
+/// Makes the exchange, in the time that it may take.
+#[inline]
 pub(super) async fn run(
+    exchange: &Exchange,
+    step: usize,
+    place: &Place,
+    pool: &Rc<Pool>,
+    scope: &Scope,
+    reply: &mut Option<Reply>,
+    iteration: &Iteration<'_>,
+) -> Outcome {
+    let Some(limit) = exchange.timeout else {
+        return make(exchange, step, place, pool, scope, reply, iteration).await;
+    };
+    let making = make(exchange, step, place, pool, scope, reply, iteration);
+    // Boxed, or every iteration would carry room for it. How far it came is told by what is cut off.
+    let made = Box::pin(tokio::time::timeout(limit, making)).await;
+    made.unwrap_or_else(|_| Failure::Timeout.into())
+}
+
+async fn make(
     exchange: &Exchange,
     step: usize,
     place: &Place,
@@ -115,6 +134,8 @@ struct Turn<'a> {
     looked_at: Option<Message>,
     /// Whether all that has come was read, and the task will be woken by more.
     is_read: bool,
+    /// Whether what was kept before has been looked through.
+    has_looked_back: bool,
     tally: Tally,
     /// Whether the step came to an end of its own.
     is_over: bool,
@@ -134,7 +155,7 @@ impl<'a> Turn<'a> {
         let streams = match (&exchange.expect, &exchange.outgoing) {
             (Expect::Stream(rule), Some(_)) => Some(Streams::asked(rule)),
             (Expect::Stream(rule), None) => {
-                let sequence = std::mem::take(&mut connection.feed);
+                let sequence = std::mem::take(connection.feed_of(exchange.feed));
                 Some(Streams::listened_to(rule, sequence, iteration.now()))
             }
             _ => None,
@@ -150,6 +171,7 @@ impl<'a> Turn<'a> {
             streams,
             looked_at: None,
             is_read,
+            has_looked_back: exchange.outgoing.is_some(),
             tally: Tally::default(),
             is_over: false,
         }
@@ -216,14 +238,17 @@ impl<'a> Turn<'a> {
 
     /// Messages that came before the step that listens for them did.
     fn take_waiting(&mut self) -> Result<(), Lost> {
-        if self.exchange.outgoing.is_some() {
+        if std::mem::replace(&mut self.has_looked_back, true) {
             return Ok(());
         }
-        while !self.window.is_done()
-            && let Some(message) = self.connection().take_waiting()
-        {
-            // When it came is not known well enough to measure by.
-            self.take_of_stream(&message, None)?;
+        let (exchange, mut passed) = (self.exchange, 0);
+        while !self.window.is_done() {
+            let is_wanted = |message: &Message| exchange.may_be_reply(message);
+            let waiting = self.connection().take_waiting(&mut passed, is_wanted);
+            let Some((message, at)) = waiting else {
+                break;
+            };
+            self.take_of_stream(&message, Came::Before(at))?;
         }
         Ok(())
     }
@@ -245,12 +270,12 @@ impl<'a> Turn<'a> {
             return Ok(());
         }
         let answered = match &self.exchange.expect {
-            Expect::InOrder | Expect::ById(_) if !self.exchange.may_be_reply(&message) => None,
+            _ if !self.exchange.may_be_reply(&message) => None,
             Expect::InOrder => self.connection().account.answered_in_order(),
             Expect::ById(field) => number_in(&message, field)
                 .and_then(|number| self.connection().account.answered(number)),
             Expect::Stream(_) if self.streams.as_ref().is_some_and(Streams::is_open) => {
-                return self.take_of_stream(&message, Some(at));
+                return self.take_of_stream(&message, Came::Now(at));
             }
             _ => None,
         };
@@ -261,7 +286,9 @@ impl<'a> Turn<'a> {
                 }
                 self.take_reply(answered, at);
             }
-            None => stray::classify(plan, self.connection(), message).count(&mut self.tally),
+            None => {
+                stray::classify(plan, self.connection(), message, Some(at)).count(&mut self.tally);
+            }
         }
         Ok(())
     }
@@ -297,7 +324,7 @@ impl<'a> Turn<'a> {
         self.iteration.received_within(received);
     }
 
-    fn take_of_stream(&mut self, message: &Message, at: Option<Receipt>) -> Result<(), Lost> {
+    fn take_of_stream(&mut self, message: &Message, at: Came) -> Result<(), Lost> {
         let Some(streams) = &mut self.streams else {
             return Ok(());
         };
@@ -305,7 +332,7 @@ impl<'a> Turn<'a> {
         if self.exchange.is_looked_at {
             self.looked_at = Some(message.clone());
         }
-        if let Some(received) = at {
+        if let Came::Now(received) = at {
             self.window.heard(received.at);
             self.iteration.received_within(received);
         }
@@ -389,7 +416,8 @@ impl Drop for Turn<'_> {
                 }
             }
             (Expect::Stream(_), streams) => {
-                connection.feed = streams.map(Streams::into_sequence).unwrap_or_default();
+                let sequence = streams.map(Streams::into_sequence).unwrap_or_default();
+                *connection.feed_of(self.exchange.feed) = sequence;
             }
         }
         connection.report(&*self.pool.observer);

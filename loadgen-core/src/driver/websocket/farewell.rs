@@ -123,7 +123,7 @@ impl Pool {
     fn may_have_guessed(&self, connection: &Connection) -> bool {
         let plan = &self.prepared.paths[connection.path];
         let account = &connection.account;
-        plan.guesses && !plan.listens && account.is_used() && account.is_clear()
+        plan.guesses && !plan.listens() && account.is_used() && account.is_clear()
     }
 
     /// Hears what else comes, for a while or until something does that nothing had asked for.
@@ -163,7 +163,7 @@ impl Pool {
     async fn hear(&self, connection: &mut Connection) -> Result<Option<Stray>, Lost> {
         let plan = &self.prepared.paths[connection.path];
         let incoming = poll_fn(|cx| connection.poll_incoming(cx)).await?;
-        let goes_on = plan.listens || connection.account.is_open_ended();
+        let goes_on = plan.listens() || connection.account.is_open_ended();
         if goes_on && matches!(incoming, Incoming::Message(_)) {
             return Ok(None);
         }

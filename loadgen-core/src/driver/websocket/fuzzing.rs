@@ -154,6 +154,11 @@ fn kinds() -> Vec<Arc<Prepared>> {
     let stream = |until| MessageStream {
         until,
         sequence: Some("n".to_owned()),
+        mark: None,
+    };
+    let marked_stream = |until| MessageStream {
+        mark: Some(ReplyMark::new("type", "echo".into())),
+        ..stream(until)
     };
     let messages = [
         send(Answer::InOrder),
@@ -165,6 +170,8 @@ fn kinds() -> Vec<Arc<Prepared>> {
         WebsocketMessages::Ping,
         WebsocketMessages::Listen(stream(StreamEnd::Messages(5))),
         WebsocketMessages::Listen(stream(StreamEnd::After(Duration::from_millis(1)))),
+        send(Answer::Stream(marked_stream(StreamEnd::Messages(5)))),
+        WebsocketMessages::Listen(marked_stream(StreamEnd::Messages(5))),
     ];
     let load = Load::closed(1).iterations(1);
     let prepare = |messages| {

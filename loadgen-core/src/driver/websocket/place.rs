@@ -249,7 +249,7 @@ impl Place {
         // Answers that carry their number, and pongs, can be told from what is owed; a feed cannot.
         let can_tell = match exchange.expect {
             Expect::InOrder | Expect::Stream(_) => false,
-            Expect::Nothing | Expect::ById(_) | Expect::Pong => !plan.listens,
+            Expect::Nothing | Expect::ById(_) | Expect::Pong => !plan.listens(),
         };
         match read {
             Err(lost) => Settled::Lost(lost),

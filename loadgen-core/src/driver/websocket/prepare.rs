@@ -26,8 +26,8 @@ use crate::driver::transport::endpoints;
 use crate::driver::transport::net::{Encryption, Endpoint};
 use crate::expression::{Known, Text};
 use crate::scenario::{
-    Answer, ConnectionPer, MessageStream, PerMessageDeflate, ScenarioPlan, Source, StreamEnd,
-    WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    Answer, ConnectionPer, MessageStream, PerMessageDeflate, ReplyMark, ScenarioPlan, Source,
+    StreamEnd, WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 use crate::secrets::names_a_secret;
 
@@ -68,8 +68,8 @@ pub(super) struct PathPlan {
     requests: Vec<Request<()>>,
     /// The first step on it, on whose account goes what belongs to none.
     pub(super) step: usize,
-    /// Whether some step takes messages that come by themselves.
-    pub(super) listens: bool,
+    /// What the steps that take messages which come by themselves know them by; `None` takes any.
+    listeners: Vec<Option<Mark>>,
     /// Whether some step sends messages and does not care for answers, and none takes them in
     /// order.
     pub(super) tolerates: bool,
@@ -91,11 +91,30 @@ impl PathPlan {
         self.requests[target].clone()
     }
 
+    /// Whether some step takes messages that come by themselves.
+    pub(super) fn listens(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    /// Whether a message is for a step that takes what comes by itself.
+    pub(super) fn is_listened_for(&self, message: &Message) -> bool {
+        let mut marks = self.listeners.iter();
+        marks.any(|mark| mark.as_ref().is_none_or(|mark| mark.is_on(message)))
+    }
+
+    /// Which of the feeds on the connection is the one with this mark.
+    fn feed(&mut self, mark: Option<&Mark>) -> usize {
+        let known = self.listeners.iter().position(|it| it.as_ref() == mark);
+        known.unwrap_or_else(|| {
+            self.listeners.push(mark.cloned());
+            self.listeners.len() - 1
+        })
+    }
+
     /// Takes note of what one more step says and does.
     fn add(&mut self, said: &WebsocketExchange, exchange: &Exchange) {
         self.greeting = self.greeting.max(said.greeting);
         self.pushes |= said.pushes;
-        self.listens |= exchange.outgoing.is_none();
         match (&exchange.expect, &exchange.mark) {
             (Expect::ById(field), mark) => {
                 let id = (field.clone(), mark.clone());
@@ -105,7 +124,10 @@ impl PathPlan {
             }
             (Expect::InOrder, Some(mark)) => self.marks.push(mark.clone()),
             (Expect::InOrder, None) => self.guesses = true,
-            (Expect::Stream(_), _) => self.guesses |= exchange.outgoing.is_some(),
+            // What is listened to is asked for by nobody.
+            (Expect::Stream(_), _) if exchange.outgoing.is_none() => {}
+            (Expect::Stream(_), Some(mark)) => self.marks.push(mark.clone()),
+            (Expect::Stream(_), None) => self.guesses = true,
             (Expect::Nothing | Expect::Pong, _) => {}
         }
     }
@@ -132,17 +154,22 @@ pub(super) struct Exchange {
     /// What is sent; `None` only listens.
     pub(super) outgoing: Option<Outgoing>,
     pub(super) expect: Expect,
-    /// What replies have, in order or by id, and other messages have not.
+    /// What replies have, in order or by id, or the messages of a stream, and others have not.
     pub(super) mark: Option<Mark>,
     /// Whether somebody looks at the last reply.
     pub(super) is_looked_at: bool,
+    /// Which of the connection's feeds a step listens to that sends nothing.
+    pub(super) feed: usize,
+    /// The longest it may take.
+    pub(super) timeout: Option<Duration>,
     pub(super) repeat: u32,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
 }
 
 impl Exchange {
-    /// Whether a message has what replies have, as far as that is said.
+    /// Whether a message has what makes it one that the step waits for, as far as that is said. All
+    /// that tells messages apart by their contents is asked here.
     #[inline]
     pub(super) fn may_be_reply(&self, message: &Message) -> bool {
         self.mark.as_ref().is_none_or(|mark| mark.is_on(message))
@@ -219,7 +246,7 @@ impl Prepared {
                         template,
                         path: exchange.path.clone(),
                         step: at.number,
-                        listens: false,
+                        listeners: Vec::new(),
                         tolerates: false,
                         greeting: 0,
                         pushes: false,
@@ -230,7 +257,10 @@ impl Prepared {
                     paths.len() - 1
                 }
             };
-            let prepared = prepare(exchange, at, path)?;
+            let mut prepared = prepare(exchange, at, path)?;
+            if prepared.outgoing.is_none() {
+                prepared.feed = paths[path].feed(prepared.mark.as_ref());
+            }
             if let (Some(offered), Some(outgoing)) = (&plan.compression, &prepared.outgoing) {
                 outgoing.prepare_deflated(offered.client_max_window_bits.unwrap_or(MOST_BITS));
             }
@@ -285,7 +315,24 @@ fn prepare(
     at: &At<'_>,
     path: usize,
 ) -> Result<Exchange, DriverError> {
-    let mut mark = None;
+    let read = |said: &ReplyMark| {
+        Mark::new(said).ok_or_else(|| DriverError::Mark {
+            path: format!("{}.websocket.reply.equals", at.path),
+        })
+    };
+    let mark = match &exchange.messages {
+        WebsocketMessages::Listen(MessageStream { mark, .. })
+        | WebsocketMessages::Send {
+            answer: Answer::Stream(MessageStream { mark, .. }),
+            ..
+        } => mark.as_ref(),
+        WebsocketMessages::Send {
+            answer: Answer::Marked { mark, .. },
+            ..
+        } => Some(mark),
+        _ => None,
+    };
+    let mark = mark.map(read).transpose()?;
     let (outgoing, expect) = match &exchange.messages {
         WebsocketMessages::Ping => (Some(Outgoing::Ping), Expect::Pong),
         WebsocketMessages::Listen(stream) => (None, Expect::Stream(stream.into())),
@@ -294,18 +341,10 @@ fn prepare(
                 Answer::None => Expect::Nothing,
                 Answer::InOrder => Expect::InOrder,
                 Answer::ById(field) => Expect::ById(FieldPath::new(field)),
-                Answer::Marked {
-                    mark: said,
-                    match_id,
-                } => {
-                    mark = Some(Mark::new(said).ok_or_else(|| DriverError::Mark {
-                        path: format!("{}.websocket.reply.equals", at.path),
-                    })?);
-                    match match_id {
-                        Some(field) => Expect::ById(FieldPath::new(field)),
-                        None => Expect::InOrder,
-                    }
-                }
+                Answer::Marked { match_id, .. } => match match_id {
+                    Some(field) => Expect::ById(FieldPath::new(field)),
+                    None => Expect::InOrder,
+                },
                 Answer::Stream(stream) => Expect::Stream(stream.into()),
             };
             let field = match &expect {
@@ -328,6 +367,8 @@ fn prepare(
         expect,
         mark,
         is_looked_at: at.looks.reply,
+        feed: 0,
+        timeout: exchange.timeout,
         repeat: exchange.repeat.max(1),
         every: exchange.every,
         in_flight: if one_at_a_time {

@@ -8,7 +8,7 @@ use super::connection::{Connection, Incoming, Lost};
 use super::message::number_of_pong;
 use super::prepare::PathPlan;
 use super::tally::Tally;
-use crate::workload::MessageFault;
+use crate::workload::{MessageFault, Receipt};
 
 /// What becomes of a message that belongs to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,13 @@ pub(super) fn is_late(plan: &PathPlan, connection: &mut Connection, message: &Me
             .any(|number| connection.account.was_given_up(number))
 }
 
-/// Finds out what a message is that belongs to nothing.
-pub(super) fn classify(plan: &PathPlan, connection: &mut Connection, message: Message) -> Stray {
+/// Finds out what a message is that belongs to nothing. `at` is when it came, where that is known well.
+pub(super) fn classify(
+    plan: &PathPlan,
+    connection: &mut Connection,
+    message: Message,
+    at: Option<Receipt>,
+) -> Stray {
     // Whether something is owed is asked first: mostly nothing is, and then the message is not read.
     if is_late(plan, connection, &message)
         || (!connection.account.is_clear()
@@ -59,8 +64,8 @@ pub(super) fn classify(plan: &PathPlan, connection: &mut Connection, message: Me
     {
         return Stray::Fault(MessageFault::TooLate);
     }
-    if plan.listens {
-        return match connection.keep_waiting(message) {
+    if plan.is_listened_for(&message) {
+        return match connection.keep_waiting(message, at) {
             Ok(()) => Stray::Kept,
             Err(_) => Stray::LetGo(connection.let_go() + 1),
         };
@@ -80,7 +85,7 @@ pub(super) fn take(
     tally: &mut Tally,
 ) -> Option<Stray> {
     let stray = match incoming {
-        Incoming::Message(message) => classify(plan, connection, message),
+        Incoming::Message(message) => classify(plan, connection, message, None),
         Incoming::Pong(payload) => {
             let number = number_of_pong(&payload)?;
             let was_given_up = connection.account.was_given_up_ping(number);

@@ -20,6 +20,15 @@ use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 /// Sequence numbers that a message to people names.
 const MOST_NAMED: usize = 5;
 
+/// When a message of a stream came.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Came {
+    /// While the step was under way.
+    Now(Receipt),
+    /// While another was, or none: then the moment is not known well enough to measure by.
+    Before(Option<Receipt>),
+}
+
 /// The streams of one step, one after another.
 #[derive(Debug)]
 pub(super) struct Streams<'a> {
@@ -87,12 +96,11 @@ impl<'a> Streams<'a> {
         self.is_open
     }
 
-    /// Takes a message of the stream under way; `at` is when it came, where that is known. Says
-    /// whether the stream is over with it.
+    /// Takes a message of the stream under way. Says whether the stream is over with it.
     pub(super) fn take(
         &mut self,
         message: &Message,
-        at: Option<Receipt>,
+        came: Came,
         step: usize,
         iteration: &Iteration<'_>,
         tally: &mut Tally,
@@ -105,11 +113,17 @@ impl<'a> Streams<'a> {
             }
         }
         self.messages += 1;
+        let (at, is_now) = match came {
+            Came::Now(received) => (Some(received), true),
+            Came::Before(received) => (received, false),
+        };
         if let Some(received) = at {
             // After one whose time is not known there is no gap to be measured.
             let sample = match self.previous {
                 Some(previous) => Some((SampleKind::MessageGap, previous)),
-                None if self.messages == 1 => Some((SampleKind::FirstMessage, self.began)),
+                None if self.messages == 1 && is_now => {
+                    Some((SampleKind::FirstMessage, self.began))
+                }
                 None => None,
             };
             if let Some((kind, from)) = sample {

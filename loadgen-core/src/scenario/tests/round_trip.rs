@@ -190,8 +190,20 @@ fn message_stream() -> impl Strategy<Value = MessageStream> {
         (1..1_000_000_000_u32).prop_map(StreamEnd::Messages),
         span().prop_map(StreamEnd::After),
     ];
-    (until, prop::option::of("[a-zA-Z_ ü]{1,8}"))
-        .prop_map(|(until, sequence)| MessageStream { until, sequence })
+    let sequence = prop::option::of("[a-zA-Z_ ü]{1,8}");
+    (until, sequence, prop::option::of(mark())).prop_map(|(until, sequence, mark)| MessageStream {
+        until,
+        sequence,
+        mark,
+    })
+}
+
+fn mark() -> impl Strategy<Value = ReplyMark> {
+    ("[a-z]{1,5}(\\.[a-z ]{1,5}){0,2}", json_value())
+        .prop_filter("a value without parts", |(_, value)| {
+            !value.is_array() && !value.is_object()
+        })
+        .prop_map(|(field, equals)| ReplyMark { field, equals })
 }
 
 fn payload() -> impl Strategy<Value = Payload> {
@@ -216,12 +228,7 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
             answer: Answer::ById("ID".to_owned()),
         }
     });
-    let mark = ("[a-z]{1,5}(\\.[a-z ]{1,5}){0,2}", json_value())
-        .prop_filter("a value without parts", |(_, value)| {
-            !value.is_array() && !value.is_object()
-        })
-        .prop_map(|(field, equals)| ReplyMark { field, equals });
-    let marked = (mark, payload(), any::<bool>()).prop_map(|(mark, payload, is_numbered)| {
+    let marked = (mark(), payload(), any::<bool>()).prop_map(|(mark, payload, is_numbered)| {
         let payload = match is_numbered {
             true => Payload::Json(json!({ "meta": { "a": 1 } })),
             false => payload,
@@ -244,9 +251,9 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
         message_stream().prop_map(WebsocketMessages::Listen),
     ];
     let counts = (1..1000_u32, prop::option::of(span()), 1..1000_u32);
-    let connection = (0..5_u32, any::<bool>());
+    let connection = (0..5_u32, any::<bool>(), prop::option::of(span()));
     ("/[a-z0-9/?=&%.-]{0,20}", messages, counts, connection).prop_map(
-        |(path, messages, (repeat, every, in_flight), (greeting, pushes))| {
+        |(path, messages, (repeat, every, in_flight), (greeting, pushes, timeout))| {
             let sends = !matches!(messages, WebsocketMessages::Listen(_));
             let overlaps = match &messages {
                 WebsocketMessages::Send { answer, .. } => {
@@ -262,6 +269,8 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
                 every: every.filter(|_| sends),
                 in_flight: if overlaps { in_flight } else { 1 },
                 greeting,
+                // A stream takes its time.
+                timeout: timeout.filter(|_| overlaps),
                 pushes: pushes && tells_pushes(&messages),
                 ..WebsocketExchange::new(path, messages)
             }
@@ -272,11 +281,12 @@ fn exchange() -> impl Strategy<Value = WebsocketExchange> {
 /// Whether a step takes no push for what it waits for.
 fn tells_pushes(messages: &WebsocketMessages) -> bool {
     match messages {
-        WebsocketMessages::Send { answer, .. } => {
-            !matches!(answer, Answer::InOrder | Answer::Stream(_))
-        }
+        WebsocketMessages::Send { answer, .. } => !matches!(
+            answer,
+            Answer::InOrder | Answer::Stream(MessageStream { mark: None, .. })
+        ),
         WebsocketMessages::Ping => true,
-        WebsocketMessages::Listen(_) => false,
+        WebsocketMessages::Listen(stream) => stream.mark.is_some(),
     }
 }
 

@@ -46,6 +46,7 @@ fn marked(field: &str, equals: Value, match_id: Option<&str>) -> Answer {
 
 fn until(until: StreamEnd, sequence: Option<&str>) -> MessageStream {
     MessageStream {
+        mark: None,
         until,
         sequence: sequence.map(str::to_owned),
     }
@@ -238,7 +239,7 @@ const STEP: &str = "scenarios[0].steps[0].websocket";
 #[test_case(&json!({ "stream": { "messages": 2 }, "repeat": 2 }), ".repeat: found `repeat` where nothing is sent, expected it beside `send` or `ping`"; "repeat nothing")]
 #[test_case(&json!({ "stream": { "messages": 2 }, "every": "1s" }), ".every: found `every` where nothing is sent, expected it beside `send` or `ping`"; "nothing every second")]
 #[test_case(&json!({ "stream": { "messages": 2 }, "in_flight": 1 }), ".in_flight: found `in_flight` where nothing is sent, expected it beside `send` or `ping`"; "nothing in flight")]
-#[test_case(&json!({ "stream": { "messages": 2 }, "reply": "none" }), ".reply: found `reply` where nothing is sent, expected it beside `send` without `stream`"; "a reply to nothing")]
+#[test_case(&json!({ "stream": { "messages": 2 }, "reply": "none" }), ".reply: found `reply` that marks nothing, beside `stream`, expected it beside `send` without `stream`; what marks the stream's messages is a field and its value"; "a reply to nothing")]
 #[test_case(&json!({ "send": { "text": "a" }, "reply": "none", "in_flight": 4 }), ".in_flight: found `in_flight` with \"reply\": \"none\", expected it where replies come"; "in flight without replies")]
 #[test_case(&json!({ "send": { "json": {} }, "reply": "none", "match_id": "id" }), ".match_id: found `match_id` with \"reply\": \"none\", expected it where replies come"; "an id without replies")]
 #[test_case(&json!({ "send": { "text": "a" }, "match_id": "id" }), ".match_id: found `match_id` without `send.json`, expected an object in `send.json`"; "an id in a text")]
@@ -262,8 +263,8 @@ const STEP: &str = "scenarios[0].steps[0].websocket";
 #[test_case(&json!({ "send": { "text": "a" }, "greeting": true }), ".greeting: found true, expected a whole number from 1 to 1000000000"; "a greeting that is no number")]
 #[test_case(&json!({ "ping": true, "pushes": 1 }), ".pushes: found 1, expected true or false"; "a number of pushes")]
 #[test_case(&json!({ "send": { "text": "a" }, "pushes": true }), ": found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside replies in order")]
-#[test_case(&json!({ "send": { "text": "a" }, "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream on a connection with `pushes`, expected it on another path, or no `pushes`; all that comes while a stream is under way is taken for a part of it"; "pushes beside a stream")]
-#[test_case(&json!({ "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream that comes by itself on a connection with `pushes`, expected one of them; what comes by itself is what the step listens to"; "pushes beside a feed")]
+#[test_case(&json!({ "send": { "text": "a" }, "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream on a connection with `pushes`, expected messages that can be told from pushes, or it on another path; all that comes while a stream is under way is taken for a part of it; say which value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside a stream")]
+#[test_case(&json!({ "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream that comes by itself on a connection with `pushes`, expected one of them, or messages that can be told from pushes; what comes by itself is what the step listens to; say which value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside a feed")]
 #[test_case(&json!({ "send": {} }), ".send: found none of them, expected one of `text`, `json`, `binary` and `size`"; "nothing to send")]
 #[test_case(&json!({ "send": { "txt": "a" } }), ".send.txt: found an unknown field, expected a field of something to send; did you mean `text`?"; "a slip in what is sent")]
 #[test_case(&json!({ "send": { "text": "a", "size": "1B" } }), ".send: found `text`, `size` together, expected one of `text`, `json`, `binary` and `size`"; "two things to send")]

@@ -54,6 +54,9 @@ enum TakenFor {
 
 fn takes_pushes_for(raw: &RawWebsocket) -> Option<TakenFor> {
     let sends = !raw.send.is_absent();
+    if matches!(raw.reply, Entry::Given(RawReply::Marked(_))) {
+        return None;
+    }
     if !raw.stream.is_absent() {
         return Some(match sends {
             true => TakenFor::Stream,
@@ -115,14 +118,16 @@ impl Layers<'_> {
                 Some(TakenFor::Stream) => (
                     ".stream",
                     "a stream on a connection with `pushes`",
-                    "it on another path, or no `pushes`",
-                    "all that comes while a stream is under way is taken for a part of it",
+                    "messages that can be told from pushes, or it on another path",
+                    "all that comes while a stream is under way is taken for a part of it; say which \
+                     value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`)",
                 ),
                 Some(TakenFor::Feed) => (
                     ".stream",
                     "a stream that comes by itself on a connection with `pushes`",
-                    "one of them",
-                    "what comes by itself is what the step listens to",
+                    "one of them, or messages that can be told from pushes",
+                    "what comes by itself is what the step listens to; say which value marks its \
+                     messages (`\"reply\": {\"field\": …, \"equals\": …}`)",
                 ),
             };
             refuse(step, field, found.to_owned(), expected, help);

@@ -4,7 +4,7 @@ use super::connections::{NoRoom, room_for};
 use super::plan::{
     Answer, MessageStream, Payload, ReplyMark, WebsocketExchange, WebsocketMessages,
 };
-use super::raw::{RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
+use super::raw::{RawMark, RawMessageStream, RawReply, RawSend, RawSendAs, RawWebsocket};
 use super::value::Binary;
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::Entry;
@@ -27,6 +27,7 @@ impl Layers<'_> {
             .or(Some(None), |stream| check.stream(stream).map(Some));
         let answer = check.answer();
         let repeat = raw.repeat.or(1, |count| count.small());
+        let timeout = raw.timeout.or(None, |span| Some(span.0));
         let every = raw.every.or(None, |span| Some(span.0));
         let in_flight = raw.in_flight.or(1, |count| count.small());
         let greeting = raw.greeting.or(0, |count| count.small());
@@ -52,12 +53,20 @@ impl Layers<'_> {
             path: target_path?,
             messages,
             repeat: repeat?,
+            timeout: timeout?,
             every: every?,
             in_flight: in_flight?,
             greeting: greeting?,
             pushes: pushes?,
         })
     }
+}
+
+fn mark(raw: &RawMark) -> Option<ReplyMark> {
+    Some(ReplyMark {
+        field: raw.field.given()?.0.clone(),
+        equals: raw.equals.given()?.0.clone(),
+    })
 }
 
 /// A WebSocket step under validation.
@@ -127,12 +136,19 @@ impl Check<'_> {
             }
         }
         let replies = [
-            ("reply", !raw.reply.is_absent()),
+            (
+                "reply",
+                !raw.reply.is_absent() && !(streams && self.marks_replies()),
+            ),
             ("match_id", !raw.match_id.is_absent()),
         ];
         for (field, given) in replies {
             let (found, help) = match (sends, pings, streams) {
                 (_, true, _) => ("beside `ping`", Some("a pong answers each ping")),
+                (false, _, true) if field == "reply" => (
+                    "that marks nothing, beside `stream`",
+                    Some("what marks the stream's messages is a field and its value"),
+                ),
                 (false, ..) => ("where nothing is sent", None),
                 (_, _, true) => (
                     "beside `stream`",
@@ -194,6 +210,14 @@ impl Check<'_> {
             }
         }
         fits
+    }
+
+    /// Whether it says what has to be in a message for the step to take it.
+    fn marks_replies(&self) -> bool {
+        matches!(
+            self.raw.reply,
+            Entry::Given(RawReply::Marked(_)) | Entry::Broken
+        )
     }
 
     fn payload(&self, raw: &RawSend) -> Option<Payload> {
@@ -265,9 +289,16 @@ impl Check<'_> {
             }
         };
         let sequence = raw.sequence.or(None, |field| Some(field.0.clone()))?;
+        let mark = match &self.raw.reply {
+            Entry::Given(RawReply::Marked(raw)) => Some(mark(raw)?),
+            Entry::Broken => return None,
+            // Refused beside a stream.
+            Entry::Given(RawReply::One | RawReply::None) | Entry::Absent => None,
+        };
         Some(MessageStream {
             until: until?,
             sequence,
+            mark,
         })
     }
 
@@ -276,14 +307,10 @@ impl Check<'_> {
         let match_id = self.raw.match_id.or(None, |field| Some(field.0.clone()))?;
         Some(match (&self.raw.reply, match_id) {
             (Entry::Broken, _) => return None,
-            (Entry::Given(RawReply::Marked(mark)), match_id) => {
-                let (field, equals) = (mark.field.given(), mark.equals.given());
-                let mark = ReplyMark {
-                    field: field?.0.clone(),
-                    equals: equals?.0.clone(),
-                };
-                Answer::Marked { mark, match_id }
-            }
+            (Entry::Given(RawReply::Marked(raw)), match_id) => Answer::Marked {
+                mark: mark(raw)?,
+                match_id,
+            },
             // Refused with an id.
             (Entry::Given(RawReply::None), _) => Answer::None,
             (Entry::Absent | Entry::Given(RawReply::One), Some(field)) => Answer::ById(field),

@@ -98,6 +98,9 @@ pub struct WebsocketExchange {
     pub messages: WebsocketMessages,
     /// How many times it is sent. At least 1; 1 where nothing is sent.
     pub repeat: u32,
+    /// The longest the step may take, opening its connection included; it then ends as a timeout and
+    /// leaves the connection to the steps after it. `None` is as long as the iteration may take.
+    pub timeout: Option<Duration>,
     /// Time between two messages sent; `None` sends them as fast as `in_flight` allows.
     pub every: Option<Duration>,
     /// The most unanswered messages. At least 1; 1 where streams answer.
@@ -172,6 +175,8 @@ pub struct MessageStream {
     /// The field of each message, a JSON object, that holds its sequence number: from 0, or from
     /// whatever the first one says where messages come by themselves.
     pub sequence: Option<String>,
+    /// What only its messages have; `None` takes whatever comes for one.
+    pub mark: Option<ReplyMark>,
 }
 
 /// What a WebSocket message holds.
@@ -207,12 +212,13 @@ impl ReplyMark {
 }
 
 impl MessageStream {
-    /// Messages until then, without sequence numbers.
+    /// Messages until then, whichever come, without sequence numbers.
     #[must_use]
     pub fn until(until: StreamEnd) -> Self {
         Self {
             until,
             sequence: None,
+            mark: None,
         }
     }
 }
@@ -238,6 +244,7 @@ impl WebsocketExchange {
             path: path.into(),
             messages,
             repeat: 1,
+            timeout: None,
             every: None,
             in_flight: 1,
             greeting: 0,

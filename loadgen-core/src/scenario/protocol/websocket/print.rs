@@ -63,6 +63,7 @@ fn compression(offered: PerMessageDeflate) -> RawMessageCompression {
 fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
     let mut raw = RawWebsocket {
         path: Entry::Given(Path(exchange.path.clone())),
+        timeout: Entry::from_option(exchange.timeout.map(PositiveSpan)),
         every: Entry::from_option(exchange.every.map(PositiveSpan)),
         greeting: match exchange.greeting {
             0 => Entry::Absent,
@@ -92,11 +93,12 @@ fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
                     mark: given,
                     match_id,
                 } => {
-                    raw.reply = Entry::Given(RawReply::Marked(mark(given)));
+                    raw.reply = marked(Some(given));
                     raw.match_id = Entry::from_option(match_id.clone().map(FieldPath));
                 }
                 Answer::Stream(messages) => {
                     raw.stream = Entry::Given(stream(messages));
+                    raw.reply = marked(messages.mark.as_ref());
                     overlaps = false;
                 }
             }
@@ -104,6 +106,7 @@ fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
         WebsocketMessages::Ping => raw.ping = Entry::Given(Ping),
         WebsocketMessages::Listen(messages) => {
             raw.stream = Entry::Given(stream(messages));
+            raw.reply = marked(messages.mark.as_ref());
             (repeats, overlaps) = (false, false);
         }
     }
@@ -148,11 +151,13 @@ fn send(payload: &Payload) -> RawSend {
     }
 }
 
-fn mark(mark: &ReplyMark) -> RawMark {
-    RawMark {
-        field: Entry::Given(FieldPath(mark.field.clone())),
-        equals: Entry::Given(Scalar(mark.equals.clone())),
-    }
+fn marked(mark: Option<&ReplyMark>) -> Entry<RawReply> {
+    Entry::from_option(mark.map(|mark| {
+        RawReply::Marked(RawMark {
+            field: Entry::Given(FieldPath(mark.field.clone())),
+            equals: Entry::Given(Scalar(mark.equals.clone())),
+        })
+    }))
 }
 
 fn stream(messages: &MessageStream) -> RawMessageStream {

@@ -33,7 +33,8 @@ object! {
         /// The messages that answer each one sent; or, where nothing is sent, that come by
         /// themselves.
         "stream" stream: RawMessageStream,
-        /// What answers each message where there is no `stream`. `one` unless given.
+        /// What answers each message where there is no `stream`, `one` unless given; beside a
+        /// `stream`, what marks its messages.
         "reply" reply: RawReply,
         /// The field of message and reply, both JSON objects, that says which reply belongs to
         /// which message; it is filled in. In the order of the messages unless given.
@@ -46,6 +47,8 @@ object! {
         "pushes" pushes: bool,
         /// How many times it is sent. 1 unless given.
         "repeat" repeat: Messages,
+        /// The longest the step may take; as long as the iteration unless given.
+        "timeout" timeout: PositiveSpan,
         /// Time between two messages sent; as fast as `in_flight` allows unless given.
         "every" every: PositiveSpan,
         /// The most unanswered messages. 1 unless given.

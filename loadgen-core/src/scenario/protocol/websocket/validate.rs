@@ -113,7 +113,8 @@ impl Room for WebsocketPlan {
         share_connections(life);
     }
 
-    /// Whether no step listens for longer than an iteration may take: it could only time out.
+    /// Whether no step may take longer than an iteration, and none listens for longer than it may take:
+    /// it could only time out.
     fn fit(
         layers: &Layers<'_>,
         steps: &[(String, &Step<WebsocketExchange>)],
@@ -124,6 +125,16 @@ impl Room for WebsocketPlan {
             let Some(exchange) = step.spoken() else {
                 continue;
             };
+            if let Some(own) = exchange.timeout
+                && own >= timeout
+            {
+                fit = false;
+                let path = format!("{path}.websocket.timeout");
+                layers.refuse_too_long(path, format_duration(own), timeout);
+                continue;
+            }
+            // A step that is cut off sooner has less time for its streams.
+            let timeout = exchange.timeout.unwrap_or(timeout);
             let (WebsocketMessages::Listen(stream)
             | WebsocketMessages::Send {
                 answer: Answer::Stream(stream),

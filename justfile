@@ -89,7 +89,7 @@ bench-witness *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin witness -- {{ parts }}
 
-# Side by side with h2load, a bare WebSocket loop, and ghz, k6 and fortio where they are; parts: `grpc`, `websocket`
+# Side by side with h2load, a bare WebSocket loop, and ghz, k6 and fortio where they are; parts: `grpc`, `websocket`, `expressions`
 bench-compare *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare -- {{ parts }}

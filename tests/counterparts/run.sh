@@ -84,7 +84,7 @@ generate() {
   "$venv/bin/python" -m grpc_tools.protoc --proto_path="$1" --python_out="$generated" \
     --grpc_python_out="$generated" "${@:2}"
 }
-generate "$here/proto" shop/v1/item.proto shop/v1/shop.proto
+generate "$here/proto" shop/v1/item.proto shop/v1/shop.proto bank/v1/bank.proto
 generate "$root/loadgen-core/proto" loadgen/v1/loadgen.proto
 
 echo "counterparts of $LOADGEN"

@@ -32,6 +32,18 @@ impl Names {
         self.paths.iter().map(String::as_str)
     }
 
+    /// These names, too.
+    pub(crate) fn extend(&mut self, more: &Self) {
+        self.roots.extend(more.roots.iter().cloned());
+        self.paths.extend(more.paths.iter().cloned());
+    }
+
+    /// Whether nothing but these names and the language's functions is used.
+    pub(crate) fn are_only(&self, these: &[&str]) -> bool {
+        let mut roots = self.roots();
+        roots.all(|root| these.contains(&root) || super::functions::NAMES.contains(&root))
+    }
+
     /// Whether this name is used.
     pub(crate) fn uses(&self, root: &str) -> bool {
         self.roots.contains(root)
@@ -50,6 +62,8 @@ impl Names {
 pub(crate) enum Known {
     /// It has no fields.
     Scalar,
+    /// It has items, and they have fields.
+    List,
     /// It may have fields, and nobody knows which.
     Anything,
     /// It has fields, and these know which.
@@ -94,6 +108,7 @@ impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scalar => f.write_str("Scalar"),
+            Self::List => f.write_str("List"),
             Self::Anything => f.write_str("Anything"),
             Self::Fields(fields) => f.debug_tuple("Fields").field(&fields.names()).finish(),
             Self::NotHere(why) => f.debug_tuple("NotHere").field(why).finish(),
@@ -147,6 +162,10 @@ fn unknown(path: &str, known: &BTreeMap<String, Known>) -> Option<Unknown> {
             Known::Anything | Known::NotHere(_) => break,
             Known::Scalar => {
                 let why = format!("`{so_far}` has no fields");
+                return not(&format!("{so_far}.{part}"), is_unknown(why));
+            }
+            Known::List => {
+                let why = format!("`{so_far}` is a list: its first item is `{so_far}[0]`");
                 return not(&format!("{so_far}.{part}"), is_unknown(why));
             }
             Known::Fields(fields) => {

@@ -89,7 +89,7 @@ pub(crate) fn compare(scratch: &Scratch) {
     println!("median of {ROUNDS} rounds, peers in turn; ratio to h2load round by round.");
     println!("Connections x streams on each.\n");
     println!(
-        "{:<10} {:>14} {:>10} {:>12} {:>8}",
+        "{:<20} {:>14} {:>10} {:>12} {:>8}",
         "generator", "shape", "us/request", "requests/s", "ratio"
     );
     for shape in &SHAPES {

@@ -116,7 +116,7 @@ pub(crate) fn compare(scratch: &Scratch) {
     println!("and closing included; median of {ROUNDS} rounds, peers in turn; ratio to a bare");
     println!("fastwebsockets loop round by round. Connections x unanswered on each, bytes.\n");
     println!(
-        "{:<10} {:>14} {:>10} {:>12} {:>8}",
+        "{:<20} {:>14} {:>10} {:>12} {:>8}",
         "generator", "shape", "us/message", "messages/s", "ratio"
     );
     for shape in &SHAPES {

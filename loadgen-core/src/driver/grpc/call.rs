@@ -9,12 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
-use prost_reflect::MethodDescriptor;
 use tonic::metadata::MetadataMap;
 
+use super::filled::{Answer, FilledCall};
 use super::framing::PREFIX_LEN;
-use super::intercept::Seen;
+use super::metadata::Metadata;
+use super::template::MessageTemplate;
 use super::unary::UnaryCall;
+use crate::expression::{ExpressionError, Scope};
 use crate::scenario::StreamEnd;
 
 /// A call.
@@ -23,8 +25,6 @@ pub(super) struct Call {
     /// What differs from target to target.
     pub(super) targets: Vec<Target>,
     pub(super) kind: Kind,
-    /// What it calls.
-    pub(super) method: MethodDescriptor,
 }
 
 /// How a call is made.
@@ -32,6 +32,8 @@ pub(super) struct Call {
 pub(super) enum Kind {
     /// Straight on HTTP/2.
     Unary(UnaryCall),
+    /// The same, with something to evaluate before it or to look at behind it.
+    Filled(Box<FilledCall>),
     /// Through tonic's client.
     Stream(Box<StreamCall>),
 }
@@ -46,49 +48,56 @@ pub(super) struct Target {
 }
 
 /// A call that streams, or compresses.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct StreamCall {
     pub(super) shape: Shape,
     pub(super) path: PathAndQuery,
-    pub(super) metadata: MetadataMap,
+    pub(super) metadata: Metadata,
     pub(super) messages: Messages,
     /// When we end the stream of answers.
     pub(super) until: Option<StreamEnd>,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
     pub(super) gzip: bool,
-    /// Where what answers is kept, where somebody wants to see it.
-    pub(super) seen: Option<Arc<Seen>>,
     /// The longest message taken.
     pub(super) max_message: u32,
+    pub(super) answer: Answer,
 }
 
 /// What is sent on a stream.
 #[derive(Debug, Clone)]
 pub(super) struct Messages {
     /// The messages, without prefixes, at least one.
-    pub(super) each: Arc<[Bytes]>,
+    pub(super) each: Arc<[MessageTemplate]>,
     /// How many are sent. Where that is more, the last one again.
     pub(super) count: u32,
 }
 
 impl Messages {
-    /// The one with this number, from 0.
-    pub(super) fn nth(&self, number: u64) -> Bytes {
+    /// The one with this number, from 0, as it is at the moment.
+    pub(super) fn nth(&self, number: u64, scope: &Scope) -> Result<Bytes, ExpressionError> {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
-        let message = self.each.get(number).or(self.each.last());
-        message.cloned().unwrap_or_default()
+        match self.each.get(number).or(self.each.last()) {
+            Some(message) => message.encode(scope),
+            None => Ok(Bytes::new()),
+        }
     }
 
-    /// The length of the longest.
+    /// Whether nothing is evaluated in them.
+    pub(super) fn are_constant(&self) -> bool {
+        self.each.iter().all(|message| message.constant().is_some())
+    }
+
+    /// About the length of the longest.
     pub(super) fn longest(&self) -> usize {
-        self.each.iter().map(Bytes::len).max().unwrap_or(0)
+        let lengths = self.each.iter().map(MessageTemplate::usual_len);
+        lengths.max().unwrap_or(0)
     }
 
     /// How many bytes the messages up to this one take on the wire, prefixes included, where they are
-    /// not compressed.
+    /// not compressed and nothing is evaluated in them.
     pub(super) fn wire_len(&self, number: u64) -> u64 {
-        let len = |message: &Bytes| (PREFIX_LEN + message.len()) as u64;
+        let len = |message: &MessageTemplate| (PREFIX_LEN + message.usual_len()) as u64;
         let kinds = self.each.len() as u64;
         let first = usize::try_from(kinds.min(number + 1)).unwrap_or(usize::MAX);
         let again = (number + 1).saturating_sub(kinds);
@@ -134,15 +143,19 @@ pub(super) fn metadata(headers: HeaderMap) -> MetadataMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expression::Variables;
 
     #[test]
     fn a_header_and_then_chunks() {
         let each = [Bytes::from_static(b"header"), Bytes::from_static(b"x")];
         let messages = Messages {
-            each: each.into(),
+            each: each.map(MessageTemplate::Constant).into(),
             count: 4,
         };
-        let sent: Vec<_> = (0..4).map(|number| messages.nth(number)).collect();
+        let scope = Scope::new(Variables::default(), 0);
+        let sent: Vec<_> = (0..4)
+            .map(|number| messages.nth(number, &scope).unwrap())
+            .collect();
         assert_eq!(sent, ["header", "x", "x", "x"]);
         let ends: Vec<_> = (0..4).map(|number| messages.wire_len(number)).collect();
         assert_eq!(ends, [11, 17, 23, 29]);

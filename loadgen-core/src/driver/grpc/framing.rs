@@ -22,6 +22,15 @@ pub(super) fn with_prefix(message: &[u8]) -> Option<Bytes> {
     Some(framed.freeze())
 }
 
+/// Says in the room in front of a message how long it is. `None` when it is longer than that can say.
+pub(super) fn put_prefix(framed: &mut [u8]) -> Option<()> {
+    let (prefix, message) = framed.split_at_mut_checked(PREFIX_LEN)?;
+    let len = u32::try_from(message.len()).ok()?;
+    prefix[0] = 0;
+    prefix[1..].copy_from_slice(&len.to_be_bytes());
+    Some(())
+}
+
 /// Follows the messages in a stream of bytes that comes in arbitrary pieces.
 ///
 /// Holds no message, whatever length one claims to have, but for what is compressed: that is

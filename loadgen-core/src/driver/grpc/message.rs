@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use prost::Message;
 use prost_reflect::prost_types::Any;
 use prost_reflect::{
-    Cardinality, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
-    Value as Field,
+    Cardinality, DeserializeOptions, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor, ReflectMessage, Value as Field,
 };
 use serde_json::Value;
 
 use super::scalar::{expected, kind_of, map_key, one_of, scalar, word};
+use super::template::Part;
 use crate::driver::mistake::Mistake;
 use crate::nearest::nearest;
 use crate::scenario::join;
@@ -34,26 +35,41 @@ pub(super) fn encode(
     let value = if value.is_null() { &empty } else { value };
     let mut walk = Walk::default();
     let message = walk.message(descriptor, value, path);
-    if walk.left_out > 0 {
-        let problem = format!("{} more mistakes like these", walk.left_out);
-        walk.mistakes.push(Mistake::new(path, problem));
-    }
-    match message {
-        Some(message) if walk.mistakes.is_empty() => Ok(message.encode_to_vec()),
-        _ => Err(walk.mistakes),
-    }
+    walk.end(message, path)
+        .map(|message| message.encode_to_vec())
 }
 
 /// A way through a message, and what was wrong on it. What is wrong comes out as `None`, and the
 /// walk goes on beside it.
 #[derive(Default)]
-struct Walk {
+pub(super) struct Walk {
     mistakes: Vec<Mistake>,
     left_out: usize,
+    /// What is templated in the message at hand, where templates are taken.
+    pub(super) parts: Option<Vec<Part>>,
 }
 
 impl Walk {
-    fn wrong<T>(&mut self, path: &str, problem: impl Into<String>) -> Option<T> {
+    /// One that takes templates in the place of values.
+    pub(super) fn with_templates() -> Self {
+        Self {
+            parts: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    /// What came of it, or everything that was wrong. `path` is where it began.
+    pub(super) fn end<T>(mut self, outcome: Option<T>, path: &str) -> Result<T, Vec<Mistake>> {
+        if self.left_out > 0 {
+            let problem = format!("{} more mistakes like these", self.left_out);
+            self.mistakes.push(Mistake::new(path, problem));
+        }
+        outcome
+            .filter(|_| self.mistakes.is_empty())
+            .ok_or(self.mistakes)
+    }
+
+    pub(super) fn wrong<T>(&mut self, path: &str, problem: impl Into<String>) -> Option<T> {
         if self.mistakes.len() < MOST_MISTAKES {
             self.mistakes.push(Mistake::new(path, problem.into()));
         } else {
@@ -138,8 +154,9 @@ impl Walk {
         Some(message)
     }
 
-    /// A message with one JSON field for each of its own. Fields named in `besides` are not its.
-    fn fields(
+    /// A message with one JSON field for each of its own. Fields named in `besides` are not its. What is
+    /// templated in it is left out and added to the parts.
+    pub(super) fn fields(
         &mut self,
         descriptor: &MessageDescriptor,
         value: &Value,
@@ -165,22 +182,11 @@ impl Walk {
             }
             let path = format!("{path}{}", join(path, name));
             if let Some(extension) = descriptor.get_extension_by_json_name(name) {
-                // The library knows its way to the end here, and what is wrong but not where.
-                let single = Value::Object([(name.clone(), value.clone())].into_iter().collect());
-                let options = DeserializeOptions::new().deny_unknown_fields(true);
-                match DynamicMessage::deserialize_with_options(
-                    descriptor.clone(),
-                    &single,
-                    &options,
-                ) {
-                    Ok(mut read) => {
-                        if let Some(value) = read.take_extension(&extension) {
-                            message.set_extension(&extension, value);
-                        }
-                    }
-                    Err(error) => {
-                        self.wrong::<()>(&path, error.to_string());
-                    }
+                let slot = Slot::Extension(extension, name.clone());
+                if self.is_templated(value) {
+                    self.rendered(descriptor, slot, value, &path);
+                } else {
+                    self.set(&mut message, &slot, value, &path);
                 }
                 continue;
             }
@@ -210,10 +216,10 @@ impl Walk {
                 self.wrong::<()>(&path, problem);
                 continue;
             }
-            if let Some(value) = self.field(&field, value, &path)
-                && let Err(error) = message.try_set_field(&field, value)
-            {
-                self.wrong::<()>(&path, error.to_string());
+            if self.is_templated(value) {
+                self.templated(descriptor, field, value, &path);
+            } else {
+                self.set(&mut message, &Slot::Field(field), value, &path);
             }
         }
         for field in descriptor.fields() {
@@ -229,6 +235,45 @@ impl Walk {
             }
         }
         Some(message)
+    }
+
+    /// Sets a field of a message to a value.
+    pub(super) fn set(
+        &mut self,
+        message: &mut DynamicMessage,
+        slot: &Slot,
+        value: &Value,
+        path: &str,
+    ) {
+        let (field, value) = match slot {
+            Slot::Field(field) => (field, self.field(field, value, path)),
+            Slot::Element(field) => {
+                let one = self.one(field, &field.kind(), value, path);
+                (field, one.map(|one| Field::List(vec![one])))
+            }
+            Slot::Extension(extension, name) => {
+                // The library knows its way to the end here, and what is wrong but not where.
+                let single = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+                let options = DeserializeOptions::new().deny_unknown_fields(true);
+                let descriptor = message.descriptor();
+                match DynamicMessage::deserialize_with_options(descriptor, &single, &options) {
+                    Ok(mut read) => {
+                        if let Some(value) = read.take_extension(extension) {
+                            message.set_extension(extension, value);
+                        }
+                    }
+                    Err(error) => {
+                        self.wrong::<()>(path, error.to_string());
+                    }
+                }
+                return;
+            }
+        };
+        if let Some(value) = value
+            && let Err(error) = message.try_set_field(field, value)
+        {
+            self.wrong::<()>(path, error.to_string());
+        }
     }
 
     fn field(&mut self, field: &FieldDescriptor, value: &Value, path: &str) -> Option<Field> {
@@ -281,7 +326,7 @@ impl Walk {
     }
 
     /// A single value of a field's type.
-    fn one(
+    pub(super) fn one(
         &mut self,
         field: &FieldDescriptor,
         kind: &Kind,
@@ -300,14 +345,30 @@ impl Walk {
         }
     }
 
-    fn unexpected(&mut self, field: &FieldDescriptor, value: &Value, path: &str) -> Option<Field> {
+    pub(super) fn unexpected(
+        &mut self,
+        field: &FieldDescriptor,
+        value: &Value,
+        path: &str,
+    ) -> Option<Field> {
         let problem = format!("found {}; expected {}", kind_of(value), expected(field));
         self.wrong(path, problem)
     }
 }
 
+/// Where in a message a value goes.
+#[derive(Debug, Clone)]
+pub(super) enum Slot {
+    /// All of a field.
+    Field(FieldDescriptor),
+    /// One more element of a list.
+    Element(FieldDescriptor),
+    /// An extension, with its name in JSON.
+    Extension(ExtensionDescriptor, String),
+}
+
 /// How a message is written in JSON.
-enum Form {
+pub(super) enum Form {
     /// As an object with its fields.
     Fields,
     /// As the value of its only field.
@@ -319,7 +380,7 @@ enum Form {
 }
 
 impl Form {
-    fn of(descriptor: &MessageDescriptor) -> Self {
+    pub(super) fn of(descriptor: &MessageDescriptor) -> Self {
         let Some(name) = descriptor.full_name().strip_prefix("google.protobuf.") else {
             return Self::Fields;
         };
@@ -350,7 +411,7 @@ fn own_form_of(descriptor: &MessageDescriptor) -> &'static str {
 }
 
 /// Whether `null` is a value of this type, and not the lack of one.
-fn takes_null(kind: &Kind) -> bool {
+pub(super) fn takes_null(kind: &Kind) -> bool {
     match kind {
         Kind::Message(message) => message.full_name() == "google.protobuf.Value",
         Kind::Enum(values) => values.full_name() == "google.protobuf.NullValue",

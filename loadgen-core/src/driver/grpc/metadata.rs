@@ -3,14 +3,17 @@
 //! Owns their order and checks them before the run. They are built once, and every call of a step
 //! sends the same, so that HPACK sends an index for each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 
 use super::error::DriverError;
+use crate::driver::mistake::Mistake;
 use crate::driver::sources::{self, SourceError};
-use crate::scenario::{Source, is_base64};
+use crate::expression::{ExpressionError, Names, Scope, Text};
+use crate::scenario::{Source, is_base64, join};
 
 const AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
 
@@ -40,15 +43,91 @@ pub enum MetadataError {
     Binary(String),
 }
 
+/// The headers of a call.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    /// Those that are always the same.
+    pub(super) constant: Arc<HeaderMap>,
+    /// Those that are evaluated each time.
+    pub(super) templates: Vec<Template>,
+}
+
+/// A header whose value is evaluated each time.
+#[derive(Debug)]
+pub(super) struct Template {
+    name: HeaderName,
+    value: Text,
+    /// Its place in the scenario.
+    path: String,
+}
+
+impl Metadata {
+    /// The headers as they are at the moment.
+    ///
+    /// # Errors
+    /// The place of a value that came to nothing, or cannot be sent.
+    pub(super) fn filled(&self, scope: &Scope) -> Result<Arc<HeaderMap>, ExpressionError> {
+        if self.templates.is_empty() {
+            return Ok(Arc::clone(&self.constant));
+        }
+        let mut headers = HeaderMap::clone(&self.constant);
+        for template in &self.templates {
+            put(&mut headers, template.name.clone(), template.filled(scope)?);
+        }
+        Ok(Arc::new(headers))
+    }
+}
+
+impl Template {
+    /// Its place in the scenario.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The names that it uses.
+    pub(super) fn names(&self) -> Names {
+        self.value.names()
+    }
+
+    /// Its value at the moment.
+    ///
+    /// # Errors
+    /// Its place, and why it came to nothing that can be sent.
+    pub(super) fn filled(&self, scope: &Scope) -> Result<HeaderValue, ExpressionError> {
+        let wrong = |problem: String| ExpressionError::new(format!("{}: {problem}", self.path));
+        let value = self.value.render(scope);
+        let value = value.map_err(|error| wrong(error.to_string()))?;
+        let sent = HeaderValue::from_str(&value).ok();
+        let is_binary = self.name.as_str().ends_with("-bin");
+        sent.filter(|_| !is_binary || is_base64(&value))
+            .ok_or_else(|| {
+                let expected = match is_binary {
+                    true => "base64, as the name asks for that ends in `-bin`",
+                    false => "one line of printable ASCII",
+                };
+                let value = crate::text::short(&value);
+                wrong(format!("it came to `{value}`; expected {expected}"))
+            })
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if name == USER_AGENT {
+        headers.insert(name, value);
+    } else {
+        headers.append(name, value);
+    }
+}
+
 /// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout`,
-/// `content-type`, `user-agent`, then the metadata, scenario's first.
+/// `content-type`, `user-agent`, then the metadata, scenario's first; what is templated comes last.
 ///
 /// Each list of metadata comes with its place in the scenario. The value of a `-bin` key is sent as it is given: base64, as it goes on the wire.
 pub(super) fn headers(
     timeout: Duration,
     metadata: &[(&str, &[(String, Source)])],
-) -> Result<HeaderMap, DriverError> {
-    let mut headers = HeaderMap::new();
+) -> Result<Metadata, DriverError> {
+    let (mut headers, mut templates) = (HeaderMap::new(), Vec::new());
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(
         HeaderName::from_static("grpc-timeout"),
@@ -58,27 +137,44 @@ pub(super) fn headers(
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     for (place, pairs) in metadata {
         for (key, value) in *pairs {
-            let (name, value) = field(key, value).map_err(|problem| DriverError::Metadata {
+            let wrong = |problem| DriverError::Metadata {
                 path: (*place).to_owned(),
                 problem,
-            })?;
-            if name == USER_AGENT {
-                headers.insert(name, value);
-            } else {
-                headers.append(name, value);
+            };
+            if let Source::Literal(text) = value
+                && Text::is_template(text)
+            {
+                let name = name_of(key).map_err(wrong)?;
+                let path = format!("{place}{}", join(place, key));
+                let value = Text::parse(text)
+                    .map_err(|error| vec![Mistake::new(&path, error.to_string())])?;
+                templates.push(Template { name, value, path });
+                continue;
             }
+            let (name, value) = field(key, value).map_err(wrong)?;
+            put(&mut headers, name, value);
         }
     }
-    Ok(headers)
+    Ok(Metadata {
+        constant: Arc::new(headers),
+        templates,
+    })
+}
+
+/// A key as it is sent.
+fn name_of(key: &str) -> Result<HeaderName, MetadataError> {
+    let name = HeaderName::from_bytes(key.as_bytes());
+    let name = name.map_err(|_| MetadataError::Key(key.to_owned()))?;
+    match is_reserved(name.as_str()) {
+        true => Err(MetadataError::Reserved(key.to_owned())),
+        false => Ok(name),
+    }
 }
 
 /// A piece of metadata as it is sent.
 fn field(key: &str, value: &Source) -> Result<(HeaderName, HeaderValue), MetadataError> {
     let key = || key.to_owned();
-    let name = HeaderName::from_bytes(key().as_bytes()).map_err(|_| MetadataError::Key(key()))?;
-    if is_reserved(name.as_str()) {
-        return Err(MetadataError::Reserved(key()));
-    }
+    let name = name_of(&key())?;
     let value = sources::value(value).map_err(|problem| MetadataError::Source {
         key: key(),
         problem,
@@ -90,7 +186,7 @@ fn field(key: &str, value: &Source) -> Result<(HeaderName, HeaderValue), Metadat
     Ok((name, value))
 }
 
-pub(super) fn is_reserved(name: &str) -> bool {
+fn is_reserved(name: &str) -> bool {
     name.starts_with("grpc-")
         || matches!(
             name,
@@ -165,7 +261,8 @@ mod tests {
                 ("steps[0].grpc.metadata", &pair("x-tenant", "b")),
             ],
         )
-        .expect("valid");
+        .expect("valid")
+        .constant;
         let names: Vec<_> = built.keys().map(HeaderName::as_str).collect();
         assert_eq!(
             names,

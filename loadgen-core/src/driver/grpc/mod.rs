@@ -8,16 +8,15 @@
 
 mod call;
 mod codec;
-mod describe;
 mod described;
 mod descriptor;
 mod dialect;
 mod editions;
 mod error;
+mod filled;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod intercept;
 mod message;
 mod metadata;
 mod number;
@@ -27,10 +26,12 @@ mod prepare;
 mod protos;
 mod reflection;
 mod refusal;
+mod reply;
 mod scalar;
 mod service;
 mod status;
 mod stream;
+mod template;
 mod unary;
 mod unpacking;
 mod waiting;
@@ -40,6 +41,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use self::call::{Call, Kind};
+use self::framing::Nobody;
 use self::prepare::Prepared;
 use crate::driver::http2::{self, Place, Pool};
 use crate::driver::steps::{Execute, Lives, Session};
@@ -48,12 +50,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
-pub use self::describe::{
-    CallKind, DescribeError, Described, EnumDescription, FieldDescription, MessageDescription,
-    MethodDescription, MethodSummary, ServiceDescription, describe, services,
-};
 pub use self::error::DriverError;
-pub use self::intercept::{GrpcExchange, GrpcRequest, Interceptor};
 pub use self::metadata::MetadataError;
 
 /// What gRPC is spoken over.
@@ -66,18 +63,9 @@ static HTTP2: Alpn = Alpn {
 ///
 /// Everything that is the same for all workers is made here, once: TLS settings, descriptions of
 /// the methods, encoded messages, headers.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct GrpcFactory {
     prepared: Arc<Prepared>,
-    interceptor: Option<Arc<dyn Interceptor>>,
-}
-
-impl fmt::Debug for GrpcFactory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrpcFactory")
-            .field("prepared", &self.prepared)
-            .finish_non_exhaustive()
-    }
 }
 
 impl GrpcFactory {
@@ -93,16 +81,7 @@ impl GrpcFactory {
     pub fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
         Ok(Self {
             prepared: Arc::new(Prepared::new(scenario, plan)?),
-            interceptor: None,
         })
-    }
-
-    /// Shows every call to this interceptor before it is sent, and what answered. Calls then take more
-    /// of the generator's time, for their messages are kept and may be read.
-    #[must_use]
-    pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
-        self.interceptor = Some(interceptor);
-        self
     }
 
     /// Checks a scenario as far as that goes without a connection: its TLS settings, `.proto`
@@ -136,7 +115,6 @@ impl GrpcFactory {
             pool: Pool::new(&self.prepared.wanted, context),
             lives: Lives::new(context, self.prepared.timeout),
             prepared: Arc::clone(&self.prepared),
-            interceptor: self.interceptor.clone(),
         }
     }
 }
@@ -146,7 +124,6 @@ pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
     pool: Pool,
     lives: Lives,
-    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl fmt::Debug for GrpcWorkload {
@@ -188,7 +165,7 @@ impl Workload for GrpcWorkload {
     async fn iterate(&self, session: &mut Session<()>, iteration: &Iteration<'_>) -> Outcome {
         let place = self.pool.place_for_next_iteration();
         iteration.goes_to(place.target);
-        let calls = CallsOn(place, self.interceptor.as_deref());
+        let calls = CallsOn(place);
         let life = &self.prepared.life;
         self.lives.iterate(life, &calls, session, iteration).await
     }
@@ -204,13 +181,12 @@ impl Workload for GrpcWorkload {
 impl GrpcWorkload {
     /// The calls of what is no iteration.
     fn calls(&self) -> CallsOn<'_> {
-        let place = self.pool.place_for_next_iteration();
-        CallsOn(place, self.interceptor.as_deref())
+        CallsOn(self.pool.place_for_next_iteration())
     }
 }
 
 /// An iteration's calls. All of them stay on one connection.
-struct CallsOn<'a>(&'a Rc<Place>, Option<&'a dyn Interceptor>);
+struct CallsOn<'a>(&'a Rc<Place>);
 
 impl Execute for CallsOn<'_> {
     type Action = Call;
@@ -221,18 +197,20 @@ impl Execute for CallsOn<'_> {
         &self,
         call: &Call,
         step: usize,
-        _: &mut Session<()>,
+        session: &mut Session<()>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        if let Some(interceptor) = self.1 {
-            return Box::pin(intercept::run(call, interceptor, self.0, step, iteration)).await;
-        }
         let targets = &call.targets;
         match &call.kind {
-            Kind::Unary(call) => unary::run(call, targets, self.0, step, iteration).await,
+            Kind::Unary(call) => {
+                unary::run(call, targets, self.0, step, iteration, &mut Nobody).await
+            }
             // Boxed, or every unary iteration would carry room for it.
+            Kind::Filled(call) => {
+                Box::pin(filled::run(call, targets, self.0, step, session, iteration)).await
+            }
             Kind::Stream(call) => {
-                Box::pin(stream::run(call, targets, self.0, step, iteration)).await
+                Box::pin(stream::run(call, targets, self.0, step, session, iteration)).await
             }
         }
     }

@@ -14,6 +14,7 @@ use futures::Stream;
 use super::call::Messages;
 use crate::clock::{Clock, Nanos};
 use crate::driver::transport::pace::Pace;
+use crate::expression::{ExpressionError, Scope};
 
 /// What was sent on a stream, shared by the side that sends and the side that reads.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,10 @@ struct Log {
     lags: Vec<Nanos>,
     /// The sender, waiting for a reply.
     blocked: Option<Waker>,
+    /// Why the next message cannot be made.
+    failed: Option<ExpressionError>,
+    /// Who waits for that.
+    waits_for_failure: Option<Waker>,
 }
 
 /// A message that was handed over to be sent.
@@ -71,6 +76,26 @@ impl SendLog {
         Some(handed)
     }
 
+    /// Why a message cannot be made; pending while all can.
+    pub(super) fn poll_failed(&self, cx: &mut Context<'_>) -> Poll<ExpressionError> {
+        let mut log = self.lock();
+        match log.failed.take() {
+            Some(error) => Poll::Ready(error),
+            None => {
+                log.waits_for_failure = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn fail(&self, error: ExpressionError) {
+        let mut log = self.lock();
+        log.failed = Some(error);
+        if let Some(waker) = log.waits_for_failure.take() {
+            waker.wake();
+        }
+    }
+
     /// The other side has made room in its window at `now`.
     pub(super) fn has_window(&self, now: Nanos) {
         let mut log = self.lock();
@@ -86,6 +111,8 @@ impl SendLog {
 /// The messages.
 pub(super) struct Outgoing {
     pub(super) messages: Messages,
+    /// What their expressions stand on.
+    pub(super) scope: Scope,
     pub(super) left: u32,
     pub(super) pace: Option<Pace>,
     /// The most unanswered messages, where each is answered.
@@ -107,11 +134,22 @@ impl Stream for Outgoing {
         }
         let due = this.pace.as_ref().map(Pace::due_at);
         let mut log = this.log.lock();
-        if let Some(most) = this.in_flight {
-            if log.unanswered.len() >= most as usize {
-                log.blocked = Some(cx.waker().clone());
+        if let Some(most) = this.in_flight
+            && log.unanswered.len() >= most as usize
+        {
+            log.blocked = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let message = match this.messages.nth(log.sent, &this.scope) {
+            Ok(message) => message,
+            Err(error) => {
+                drop(log);
+                // Whoever waits for it ends the stream, which is not to end well before.
+                this.log.fail(error);
                 return Poll::Pending;
             }
+        };
+        if this.in_flight.is_some() {
             let (number, was_alone) = (log.sent, log.unanswered.is_empty());
             let ready = due.unwrap_or(log.last_reply).max(log.room_since);
             log.unanswered.push_back(Handed {
@@ -126,14 +164,13 @@ impl Stream for Outgoing {
             let lag = this.clock.now().saturating_sub(ready);
             log.lags.push(lag);
         }
-        let number = log.sent;
         log.sent += 1;
         drop(log);
         this.left -= 1;
         if let Some(pace) = &mut this.pace {
             pace.next();
         }
-        Poll::Ready(Some(this.messages.nth(number)))
+        Poll::Ready(Some(message))
     }
 }
 
@@ -144,14 +181,17 @@ mod tests {
     use super::*;
     use crate::alarm::Alarms;
     use crate::clock::nanos;
+    use crate::driver::grpc::template::MessageTemplate;
+    use crate::expression::Variables;
     use futures::{FutureExt, StreamExt};
 
     fn outgoing(left: u32, pace: Option<Pace>, in_flight: Option<u32>) -> Outgoing {
         Outgoing {
             messages: Messages {
-                each: [Bytes::from_static(b"x")].into(),
+                each: [MessageTemplate::Constant(Bytes::from_static(b"x"))].into(),
                 count: left,
             },
+            scope: Scope::new(Variables::default(), 0),
             left,
             pace,
             in_flight,

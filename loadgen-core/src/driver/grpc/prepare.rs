@@ -3,26 +3,29 @@
 //! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use http::Uri;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 
 use super::call::{Call, Kind, Messages, Shape, StreamCall, Target, metadata as metadata_of};
 use super::descriptor::{Catalogue, Found};
 use super::error::DriverError;
-use super::metadata::headers;
+use super::filled::{Answer, FilledCall};
+use super::metadata::{Metadata, headers};
 use super::reflection::{self, Reflected};
+use super::template::{self, MessageTemplate};
 use super::unary::UnaryCall;
-use super::{HTTP2, framing, message};
+use super::{HTTP2, framing, reply};
 use crate::driver::http2::Wanted;
 use crate::driver::mistake::Mistake;
-use crate::driver::steps::{At, Life, Parts, Ready};
+use crate::driver::steps::{At, Life, Looks, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
+use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
 
@@ -78,12 +81,39 @@ fn ready(
     at: &At<'_>,
     path: &str,
 ) -> Result<Ready<Call>, DriverError> {
-    let prepared = prepare_call(scenario, plan, call, method, endpoints, path)?;
+    let prepared = prepare_call(scenario, plan, call, method, endpoints, at, path)?;
     let action = prepared.map_err(|wrong| wrong.into_iter().for_each(|it| at.lexicon.add(it)));
     Ok(Ready {
         action: action.ok(),
-        reply: Vec::new(),
+        reply: offered(reply::known(&method.output())),
     })
+}
+
+/// What an answer offers to expressions.
+fn offered(reply: Known) -> Vec<(&'static str, Known)> {
+    vec![
+        ("reply", reply),
+        ("status", Known::Scalar),
+        ("metadata", Known::Anything),
+        ("headers", Known::Anything),
+        ("trailers", Known::Anything),
+    ]
+}
+
+/// Looks over what is evaluated for a call.
+fn look_over(messages: &[MessageTemplate], metadata: &Metadata, at: &At<'_>) {
+    for hole in messages.iter().flat_map(MessageTemplate::holes) {
+        let names = hole.names();
+        hole.each(&mut |path, names| at.lexicon.check(names, path));
+        at.lexicon
+            .try_out(&names, |scope| hole.write(scope, &mut Vec::new()));
+    }
+    for template in &metadata.templates {
+        let names = template.names();
+        at.lexicon.check(&names, template.path());
+        at.lexicon
+            .try_out(&names, |scope| template.filled(scope).map(drop));
+    }
 }
 
 /// Checks a scenario without its server. Returns the methods that only the server can tell of.
@@ -100,13 +130,13 @@ pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<Stri
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
             return ready(scenario, plan, call, &method, &endpoints, at, &path);
         }
-        call_headers(scenario, plan, call, &path)?;
+        look_over(&[], &call_headers(scenario, plan, call, &path)?, at);
         if !left_to_server.contains(&call.method) {
             left_to_server.push(call.method.clone());
         }
         Ok::<_, DriverError>(Ready {
             action: None,
-            reply: Vec::new(),
+            reply: offered(Known::Anything),
         })
     })?;
     Ok(left_to_server)
@@ -149,38 +179,31 @@ fn ask_server(
     if unknown.is_empty() {
         return Ok(Asked::Not);
     }
-    match reflect(scenario, plan, endpoints, &unknown)? {
-        Reflected::NotHelpful(problem) => Ok(Asked::InVain(problem)),
-        Reflected::Described { pool, services } => {
-            catalogue.add(pool);
-            Ok(Asked::Services(services))
-        }
-    }
-}
-
-/// Asks the first server that can be reached about these services, with the scenario's metadata. Blocks.
-pub(super) fn reflect(
-    scenario: &ScenarioPlan,
-    plan: &GrpcPlan,
-    endpoints: &[Endpoint],
-    services: &BTreeSet<String>,
-) -> Result<Reflected, DriverError> {
     let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
-    let metadata = metadata_of(headers(limit, &[("metadata", &plan.metadata)])?);
+    // What is templated belongs to users, and there are none yet.
+    let metadata = headers(limit, &[("metadata", &plan.metadata)])?.constant;
+    let metadata = metadata_of(Arc::unwrap_or_clone(metadata));
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let asked = reflection::ask(endpoints, services, &metadata, limit, max_message);
+            let asked = reflection::ask(endpoints, &unknown, &metadata, limit, max_message);
             Ok::<_, std::io::Error>(runtime.block_on(asked))
         });
         asking
             .join()
             .unwrap_or_else(|_| Err(std::io::Error::other("the thread that asked panicked")))
     })?;
-    reflected.map_err(|error| DriverError::Unreachable(error.to_string()))
+    match reflected {
+        Err(error) => Err(DriverError::Unreachable(error.to_string())),
+        Ok(Reflected::NotHelpful(problem)) => Ok(Asked::InVain(problem)),
+        Ok(Reflected::Described { pool, services }) => {
+            catalogue.add(pool);
+            Ok(Asked::Services(services))
+        }
+    }
 }
 
 /// `package.Service/Method`, with or without a slash in front.
@@ -239,6 +262,7 @@ fn prepare_call(
     call: &GrpcCall,
     method: &MethodDescriptor,
     endpoints: &[Endpoint],
+    at: &At<'_>,
     path: &str,
 ) -> Result<Result<Call, Vec<Mistake>>, DriverError> {
     let message_path = format!("{path}.message");
@@ -259,8 +283,8 @@ fn prepare_call(
     };
     let (mut each, mut mistakes) = (Vec::new(), Vec::new());
     for (one, path) in all {
-        match message::encode(&method.input(), one, &path) {
-            Ok(encoded) => each.push(Bytes::from(encoded)),
+        match template::prepare(&method.input(), one, &path) {
+            Ok(message) => each.push(message),
             Err(more) => mistakes.extend(more),
         }
     }
@@ -271,24 +295,43 @@ fn prepare_call(
     if !mistakes.is_empty() {
         return Ok(Err(mistakes));
     }
-    let headers = call_headers(scenario, plan, call, path)?;
+    let metadata = call_headers(scenario, plan, call, path)?;
+    look_over(&each, &metadata, at);
+    let answer = Answer {
+        looks: at.looks,
+        descriptor: method.output(),
+    };
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let kind = if shape == Shape::Unary && !call.gzip {
-        let Some(framed) = framing::with_prefix(&each[0]) else {
+        let message = each.swap_remove(0);
+        let encoded = message.constant().cloned().unwrap_or_default();
+        let Some(framed) = framing::with_prefix(&encoded) else {
             let problem = "the message is longer than 4 GiB, which gRPC cannot carry".to_owned();
             return one_mistake(&message_path, problem);
         };
-        Kind::Unary(UnaryCall {
-            headers,
+        let is_plain = message.constant().is_some()
+            && metadata.templates.is_empty()
+            && at.looks == Looks::default();
+        let constant = UnaryCall {
+            headers: Arc::clone(&metadata.constant),
             framed,
             max_message: scenario.max_message,
-        })
+        };
+        match is_plain {
+            true => Kind::Unary(constant),
+            false => Kind::Filled(Box::new(FilledCall {
+                metadata,
+                constant,
+                message,
+                answer,
+            })),
+        }
     } else {
         Kind::Stream(Box::new(StreamCall {
             shape,
             path: PathAndQuery::try_from(rpc_path.as_str())
                 .expect("names of services and methods are letters, digits, dots and underscores"),
-            metadata: metadata_of(headers),
+            metadata,
             messages: Messages {
                 count: match shape.sends_one() {
                     true => 1,
@@ -302,8 +345,8 @@ fn prepare_call(
             every: call.every,
             in_flight: call.in_flight.max(1),
             gzip: call.gzip,
-            seen: None,
             max_message: scenario.max_message,
+            answer,
         }))
     };
     let targets = endpoints
@@ -313,11 +356,7 @@ fn prepare_call(
             origin: uri(endpoint, "/").expect("checked with the targets"),
         })
         .collect();
-    Ok(Ok(Call {
-        targets,
-        kind,
-        method: method.clone(),
-    }))
+    Ok(Ok(Call { targets, kind }))
 }
 
 fn call_headers(
@@ -325,7 +364,7 @@ fn call_headers(
     plan: &GrpcPlan,
     call: &GrpcCall,
     path: &str,
-) -> Result<HeaderMap, DriverError> {
+) -> Result<Metadata, DriverError> {
     let own = format!("{path}.metadata");
     headers(
         scenario.timeout,

@@ -50,7 +50,7 @@ pub(super) fn scalar(kind: &Kind, value: &Value) -> Result<Field, String> {
 }
 
 /// With either alphabet, padded or not, as protobuf's JSON form has it.
-fn base64(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn base64(text: &str) -> Result<Vec<u8>, String> {
     let plain: String = text
         .trim_end_matches('=')
         .chars()

@@ -26,6 +26,7 @@ use super::refusal::{self, Refusal};
 use super::status;
 use crate::clock::{Clock, Nanos};
 use crate::driver::http2::{Error, RecvStream, SendStream, Sender, Tap, Times};
+use crate::expression::ExpressionError;
 use crate::outcome::Failure;
 use crate::workload::Receipt;
 
@@ -47,6 +48,16 @@ impl StreamError {
         Self {
             failure: Failure::Protocol,
             detail: detail.to_owned(),
+            backend: None,
+            untouched: false,
+        }
+    }
+
+    /// Of a message of ours that cannot be made.
+    pub(super) fn of_expression(error: &ExpressionError) -> Self {
+        Self {
+            failure: Failure::Expression,
+            detail: error.to_string(),
             backend: None,
             untouched: false,
         }

@@ -4,24 +4,30 @@
 //! The stream itself is tonic's client's, over [`StreamService`].
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 
-use http::Uri;
+use http::{HeaderMap, Uri};
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
+use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Streaming};
 
-use super::call::{Messages, Shape, StreamCall, Target};
+use super::call::{Messages, Shape, StreamCall, Target, metadata};
 use super::codec::Bytewise;
+use super::filled::{self, Seen};
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::status;
+use super::template::MessageTemplate;
 use super::unary::MOST_RESENDS;
 use super::waiting::{Stage, Waiting};
 use crate::clock::Nanos;
 use crate::driver::http2::{Place, StreamPermit};
+use crate::driver::steps::Session;
 use crate::driver::transport::pace::Pace;
 use crate::driver::transport::round_trip::RoundTrip;
+use crate::expression::{ExpressionError, Scope};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::StreamEnd;
 use crate::workload::{Iteration, Receipt, SampleKind};
@@ -32,23 +38,66 @@ pub(super) async fn run(
     targets: &[Target],
     place: &Rc<Place>,
     step: usize,
+    session: &mut Session<()>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
+    let sent = match Sent::of(call, session.scope()) {
+        Ok(sent) => sent,
+        Err(error) => return filled::came_to_nothing(&error, iteration),
+    };
     let origin = &targets[place.target].origin;
     let waiting = Waiting::new(origin, call.path.as_str(), iteration);
-    let outcome = attempts(call, origin, place, step, iteration, &waiting.stage).await;
+    let mut seen = Seen::of(call.answer.looks);
+    let stage = &waiting.stage;
+    let outcome = attempts(
+        call,
+        &sent,
+        origin,
+        place,
+        (step, iteration, stage),
+        &mut seen,
+    )
+    .await;
     waiting.over();
-    outcome
+    call.answer.hand_over(seen, outcome, session, iteration)
 }
+
+/// What of a call is made for one iteration.
+struct Sent {
+    metadata: MetadataMap,
+    messages: Messages,
+    scope: Scope,
+}
+
+impl Sent {
+    /// A message that is the only one is made before anything is sent.
+    fn of(call: &StreamCall, scope: &Scope) -> Result<Self, ExpressionError> {
+        let mut messages = call.messages.clone();
+        if call.shape.sends_one() && !messages.are_constant() {
+            let message = messages.nth(0, scope)?;
+            messages.each = [MessageTemplate::Constant(message)].into();
+        }
+        let headers = call.metadata.filled(scope)?;
+        Ok(Self {
+            metadata: metadata(HeaderMap::clone(&headers)),
+            messages,
+            scope: scope.clone(),
+        })
+    }
+}
+
+/// The step's number, the iteration, and what is waited for in it.
+type Under<'a> = (usize, &'a Iteration<'a>, &'a Cell<Stage>);
 
 async fn attempts(
     call: &StreamCall,
+    sent: &Sent,
     origin: &Uri,
     place: &Rc<Place>,
-    step: usize,
-    iteration: &Iteration<'_>,
-    stage: &Cell<Stage>,
+    under: Under<'_>,
+    seen: &mut Seen,
 ) -> Outcome {
+    let (step, iteration, stage) = under;
     let mut resends = 0;
     loop {
         stage.set(Stage::StreamPermit {
@@ -58,8 +107,8 @@ async fn attempts(
             Ok(permit) => permit,
             Err(failure) => return failure.into(),
         };
-        let Err(error) = exchange(call, origin, place, &permit, step, iteration, stage).await
-        else {
+        let exchanged = exchange(call, sent, origin, (place, &permit), under, seen);
+        let Err(error) = exchanged.await else {
             return Outcome::Ok;
         };
         if let Some(identity) = &error.backend {
@@ -70,9 +119,6 @@ async fn attempts(
             iteration.ready(iteration.now());
             resends += 1;
             continue;
-        }
-        if let Some(seen) = &call.seen {
-            seen.failed(&error.detail);
         }
         iteration.explain(error.failure, || {
             let why = permit.why_it_ended();
@@ -85,21 +131,18 @@ async fn attempts(
 
 async fn exchange(
     call: &StreamCall,
+    sent: &Sent,
     origin: &Uri,
-    place: &Place,
-    permit: &StreamPermit,
-    step: usize,
-    iteration: &Iteration<'_>,
-    stage: &Cell<Stage>,
+    (place, permit): (&Place, &StreamPermit),
+    (step, iteration, stage): Under<'_>,
+    seen: &mut Seen,
 ) -> Result<(), StreamError> {
     stage.set(Stage::Sending);
-    if let Some(seen) = &call.seen {
-        seen.begin();
-    }
     let log = SendLog::default();
     let is_matched = call.shape == Shape::Bidirectional;
-    // Compressed, a message's length on the wire is not known.
-    let messages = (!call.gzip).then_some(&call.messages);
+    // Compressed or evaluated, a message's length on the wire is not known.
+    let is_constant = sent.messages.are_constant();
+    let messages = (!call.gzip && is_constant).then_some(&sent.messages);
     let passage = Passage::new(permit.tap(), is_matched && messages.is_some());
     let service = StreamService {
         sender: permit.sender(),
@@ -107,7 +150,7 @@ async fn exchange(
         passage: Rc::clone(&passage),
         taking: Taking {
             max_message: call.max_message,
-            contents: call.seen.is_some(),
+            contents: call.answer.looks.reply,
         },
         log: log.clone(),
         clock: place.clock,
@@ -120,7 +163,8 @@ async fn exchange(
             .accept_compressed(CompressionEncoding::Gzip);
     }
     let outgoing = Outgoing {
-        messages: call.messages.clone(),
+        messages: sent.messages.clone(),
+        scope: sent.scope.clone(),
         left: call.messages.count,
         pace: call
             .every
@@ -136,34 +180,48 @@ async fn exchange(
         started,
         step,
         shape: call.shape,
-        log,
+        log: log.clone(),
         passage,
         messages,
         received: 0,
         stage,
     };
     let codec = Bytewise {
-        message_len: call.messages.longest(),
+        message_len: sent.messages.longest(),
     };
-    let request = Request::from_parts(call.metadata.clone(), Extensions::new(), outgoing);
+    let request = Request::from_parts(sent.metadata.clone(), Extensions::new(), outgoing);
     let conversation = async {
         let response = client.streaming(request, call.path.clone(), codec).await?;
         if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
             iteration.answered_by(identity.as_bytes());
         }
-        if let Some(seen) = &call.seen {
-            seen.head(response.metadata().clone().into_headers());
-        }
         stage.set(Stage::Rest { messages: 0 });
-        read(response.into_inner(), call, &mut tally).await
+        seen.metadata = call
+            .answer
+            .looks
+            .metadata
+            .then(|| response.metadata().clone().into_headers());
+        read(response.into_inner(), call.until, &mut tally, seen).await
     };
-    let over = match call.until {
-        Some(StreamEnd::After(duration)) => tokio::select! {
+    let limited = async {
+        match call.until {
+            Some(StreamEnd::After(duration)) => tokio::select! {
+                biased;
+                result = conversation => result,
+                () = tokio::time::sleep(duration) => Ok(Over::ByUs),
+            },
+            _ => conversation.await,
+        }
+    };
+    let over = match is_constant {
+        true => limited.await,
+        false => tokio::select! {
             biased;
-            result = conversation => result,
-            () = tokio::time::sleep(duration) => Ok(Over::ByUs),
+            error = poll_fn(|cx| log.poll_failed(cx)) => {
+                return Err(StreamError::of_expression(&error));
+            }
+            over = limited => over,
         },
-        _ => conversation.await,
     };
     match over.map_err(|status| StreamError::behind(&status))? {
         Over::ByServer => {
@@ -186,19 +244,18 @@ enum Over {
 /// Reads replies until the stream ends, measuring each.
 async fn read(
     mut replies: Streaming<bytes::Bytes>,
-    call: &StreamCall,
+    until: Option<StreamEnd>,
     tally: &mut Tally<'_>,
+    seen: &mut Seen,
 ) -> Result<Over, tonic::Status> {
     let iteration = tally.iteration;
-    let most = match call.until {
+    let most = match until {
         Some(StreamEnd::Messages(count)) => u64::from(count),
         _ => u64::MAX,
     };
     let mut previous = None;
     while let Some(message) = replies.message().await? {
-        if let Some(seen) = &call.seen {
-            seen.message(&message);
-        }
+        seen.message = message;
         tally.received += 1;
         tally.stage.set(Stage::Rest {
             messages: tally.received,
@@ -225,10 +282,9 @@ async fn read(
             return Ok(Over::ByUs);
         }
     }
-    if let Some(seen) = &call.seen
-        && let Some(trailers) = replies.trailers().await?
-    {
-        seen.trailers(trailers.into_headers());
+    if seen.looks.trailers {
+        let trailers = replies.trailers().await?;
+        seen.trailers = trailers.map(MetadataMap::into_headers);
     }
     Ok(Over::ByServer)
 }

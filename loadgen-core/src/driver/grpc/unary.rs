@@ -1,19 +1,21 @@
-//! A unary call with a constant message, straight on HTTP/2.
+//! A unary call, straight on HTTP/2.
 //!
 //! This is the hot path: what it costs is what a request costs. It allocates nothing of its own,
 //! sends the message's END_STREAM with the message, and looks at an answer's framing and status
-//! without decoding it. Other calls go through `stream`.
+//! without decoding it; what else is looked at is for whoever is told of its parts. Other calls go through
+//! `stream`.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::call::Target;
-use super::framing::{Framing, Nobody};
+use super::framing::{Framing, Keep, Nobody};
 use super::refusal::{self, Refusal};
 use super::status;
 use super::waiting::{Stage, Waiting};
@@ -31,11 +33,27 @@ const RELEASE_AFTER_BYTES: usize = 1 << 16;
 /// What is sent.
 #[derive(Debug)]
 pub(super) struct UnaryCall {
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Arc<HeaderMap>,
     /// The message, its prefix in front.
     pub(super) framed: Bytes,
     /// The longest message taken.
     pub(super) max_message: u32,
+}
+
+/// Who is told of the parts of an answer, its message included.
+pub(super) trait Witness: Keep {
+    /// This came before the message.
+    fn head(&mut self, headers: &HeaderMap);
+    /// This came last, with the status.
+    fn last(&mut self, headers: &HeaderMap);
+}
+
+impl Witness for Nobody {
+    #[inline]
+    fn head(&mut self, _: &HeaderMap) {}
+
+    #[inline]
+    fn last(&mut self, _: &HeaderMap) {}
 }
 
 /// How an attempt ended that did not succeed.
@@ -59,10 +77,12 @@ pub(super) async fn run(
     place: &Rc<Place>,
     step: usize,
     iteration: &Iteration<'_>,
+    witness: &mut impl Witness,
 ) -> Outcome {
     let uri = &targets[place.target].uri;
     let waiting = Waiting::new(uri, "", iteration);
-    let outcome = attempts(call, uri, place, step, iteration, &waiting.stage).await;
+    let under = (iteration, &waiting.stage);
+    let outcome = attempts(call, uri, place, step, under, witness).await;
     waiting.over();
     outcome
 }
@@ -72,8 +92,8 @@ async fn attempts(
     uri: &Uri,
     place: &Rc<Place>,
     step: usize,
-    iteration: &Iteration<'_>,
-    stage: &Cell<Stage>,
+    (iteration, stage): (&Iteration<'_>, &Cell<Stage>),
+    witness: &mut impl Witness,
 ) -> Outcome {
     let mut resends = 0;
     loop {
@@ -84,7 +104,7 @@ async fn attempts(
             Ok(permit) => permit,
             Err(failure) => return failure.into(),
         };
-        match exchange(call, uri, &permit, iteration, stage).await {
+        match exchange(call, uri, &permit, iteration, stage, witness).await {
             Ok(()) => return Outcome::Ok,
             Err(Ended::Failed(failure)) => return failure.into(),
             Err(Ended::Untouched(error)) => {
@@ -106,6 +126,7 @@ async fn exchange(
     permit: &StreamPermit,
     iteration: &Iteration<'_>,
     stage: &Cell<Stage>,
+    witness: &mut impl Witness,
 ) -> Result<(), Ended> {
     let (response, stream) = permit
         .send(|| request(uri, &call.headers))
@@ -124,6 +145,7 @@ async fn exchange(
 
     let (head, mut body) = response.await.map_err(failed)?;
     stage.set(Stage::Rest { messages: 0 });
+    witness.head(&head.headers);
     if let Some(identity) = head.headers.get(&status::BACKEND) {
         iteration.answered_by(identity.as_bytes());
     }
@@ -139,6 +161,7 @@ async fn exchange(
     }
     // Trailers without a body come as the head.
     if let Some(Err(failure)) = status::check(&head.headers) {
+        witness.last(&head.headers);
         if body.is_end_stream() {
             permit.ended();
         }
@@ -147,7 +170,7 @@ async fn exchange(
     }
 
     let mut framing = Framing::up_to(call.max_message);
-    let trailers = read(&mut body, &mut framing, &head.headers).await;
+    let trailers = read(&mut body, &mut framing, &head.headers, witness).await;
     let trailers = trailers.map_err(failed)?;
     if let Some(problem) = framing.problem() {
         iteration.explain(Failure::Protocol, || problem.to_string());
@@ -155,6 +178,7 @@ async fn exchange(
     }
     permit.ended();
     let last = trailers.as_ref().unwrap_or(&head.headers);
+    witness.last(last);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
         .inspect_err(|&failure| iteration.explain(failure, || status::explain(last)))?;
@@ -194,6 +218,7 @@ async fn read(
     body: &mut RecvStream,
     framing: &mut Framing,
     head: &HeaderMap,
+    witness: &mut impl Witness,
 ) -> Result<Option<HeaderMap>, Error> {
     let mut unreleased = 0;
     poll_fn(|cx| {
@@ -208,7 +233,7 @@ async fn read(
             }
             match body.poll_data(cx) {
                 Poll::Ready(Some(Ok(piece))) => {
-                    framing.push(&piece, head, &mut Nobody);
+                    framing.push(&piece, head, witness);
                     if framing.problem().is_some() {
                         return Poll::Ready(Ok(None));
                     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::super::mistake::Mistake;
 use super::{Script, environment};
-use crate::expression::{Fields, Known, Names, Text};
+use crate::expression::{ExpressionError, Fields, Known, Names, Scope, Text};
 use crate::nearest::did_you_mean;
 
 /// A part of a scenario whose steps are done together.
@@ -73,7 +73,12 @@ impl Notes {
 pub(in crate::driver) struct Lexicon<'a> {
     known: BTreeMap<String, Known>,
     notes: &'a Notes,
+    /// What is tried before the run is tried with this.
+    first_turn: Scope,
 }
+
+/// The names whose values can be told before the run.
+const FORESEEN: [&str; 5] = ["user", "iteration", "worker", "scenario", "row"];
 
 /// The names that a reply may offer.
 const OF_A_REPLY: [&str; 5] = ["reply", "status", "metadata", "headers", "trailers"];
@@ -125,13 +130,39 @@ impl<'a> Lexicon<'a> {
             let why = "there is none before the request; `save` what a later step needs";
             known.insert(name.to_owned(), not_here(why));
         }
-        Self { known, notes }
+        Self {
+            known,
+            notes,
+            first_turn: script.first_turn(),
+        }
     }
 
     /// Takes note of the names that something at this path uses before the request; those that are not
     /// known are mistakes.
     pub(in crate::driver) fn check(&self, names: &Names, path: &str) {
         self.checked(names, path, &self.known);
+    }
+
+    /// Tries something that uses these names, where their values can be told before the run; what it comes
+    /// to must do.
+    pub(in crate::driver) fn try_out(
+        &self,
+        names: &Names,
+        evaluate: impl FnOnce(&Scope) -> Result<(), ExpressionError>,
+    ) {
+        if !names.are_only(&FORESEEN) || !names.unknown(&self.known).is_empty() {
+            return;
+        }
+        if let Err(error) = evaluate(&self.first_turn) {
+            let told = error.to_string();
+            let (path, problem) = told.split_once(": ").unwrap_or(("", &told));
+            let with = match names.uses("row") {
+                true => " (with the first row of `data`)",
+                false => "",
+            };
+            self.notes
+                .wrong(Mistake::new(path, format!("{problem}{with}")));
+        }
     }
 
     /// The same of something that looks at a reply, which offers these.

@@ -127,6 +127,24 @@ impl Script {
         Ok(rows?.into_iter().collect())
     }
 
+    /// What names stand for in a user's first iteration, as far as it is known before the run.
+    fn first_turn(&self) -> Scope {
+        let row = match self.sources.as_slice() {
+            [] => Value::UNDEFINED,
+            [source] => source.first(),
+            several => several
+                .iter()
+                .map(|source| (source.name(), source.first()))
+                .collect(),
+        };
+        let variables = Variables {
+            scenario: self.scenario.clone(),
+            row,
+            ..Variables::default()
+        };
+        Scope::new(variables, 0)
+    }
+
     /// What can be said of `row` in this part.
     fn known_rows(&self, part: Part) -> crate::expression::Known {
         rows::known(&self.sources, part)

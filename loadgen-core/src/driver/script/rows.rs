@@ -77,6 +77,11 @@ impl Source {
         Ok(self.table.row(number))
     }
 
+    /// The first row.
+    pub(super) fn first(&self) -> Value {
+        self.table.row(0)
+    }
+
     fn known(&self, part: Part) -> Known {
         let not_here = |why: &str| Known::NotHere(why.into());
         match (part, self.plan.per) {

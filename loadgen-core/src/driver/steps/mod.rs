@@ -21,6 +21,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::schedule::ThinkTime;
 use crate::workload::Iteration;
 
+pub(super) use self::after::Looks;
 pub(super) use self::compile::{At, Ready};
 pub(super) use self::life::{Life, Lives, Parts};
 pub(super) use self::session::Reply;

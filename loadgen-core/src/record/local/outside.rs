@@ -70,9 +70,7 @@ impl Outside {
 
 impl Observer for Outside {
     fn step(&self, sample: StepSample) {
-        if !self.recorder.is_interrupting() {
-            self.recorder.step(sample);
-        }
+        self.recorder.step(sample);
     }
 
     fn sample(&self, step: usize, kind: SampleKind, value: Nanos) {

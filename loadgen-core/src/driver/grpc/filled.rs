@@ -1,0 +1,172 @@
+//! A unary call that depends on what expressions come to, or whose answer they look at.
+//!
+//! Owns what is evaluated before such a call, and what is kept of its answer. The call itself is `unary`'s.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use prost_reflect::MessageDescriptor;
+
+use super::call::Target;
+use super::framing::{self, Keep};
+use super::metadata::Metadata;
+use super::reply;
+use super::template::MessageTemplate;
+use super::unary::{self, UnaryCall, Witness};
+use crate::driver::http2::Place;
+use crate::driver::steps::{Looks, Reply, Session};
+use crate::expression::{ExpressionError, Scope, Value};
+use crate::outcome::{Failure, Outcome};
+use crate::workload::Iteration;
+
+/// What is sent and what is looked at.
+#[derive(Debug)]
+pub(super) struct FilledCall {
+    pub(super) metadata: Metadata,
+    /// What was prepared once; empty where it is evaluated each time.
+    pub(super) constant: UnaryCall,
+    pub(super) message: MessageTemplate,
+    pub(super) answer: Answer,
+}
+
+/// What is looked at in answers.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) looks: Looks,
+    /// What they are.
+    pub(super) descriptor: MessageDescriptor,
+}
+
+/// Makes the call.
+pub(super) async fn run(
+    call: &FilledCall,
+    targets: &[Target],
+    place: &Rc<Place>,
+    step: usize,
+    session: &mut Session<()>,
+    iteration: &Iteration<'_>,
+) -> Outcome {
+    let filled = match call.fill(session.scope()) {
+        Ok(filled) => filled,
+        Err(error) => return came_to_nothing(&error, iteration),
+    };
+    let mut seen = Seen::of(call.answer.looks);
+    let outcome = unary::run(&filled, targets, place, step, iteration, &mut seen).await;
+    call.answer.hand_over(seen, outcome, session, iteration)
+}
+
+/// An expression in what is sent came to nothing that can be.
+pub(super) fn came_to_nothing(error: &ExpressionError, iteration: &Iteration<'_>) -> Outcome {
+    iteration.explain(Failure::Expression, || error.to_string());
+    Failure::Expression.into()
+}
+
+impl FilledCall {
+    fn fill(&self, scope: &Scope) -> Result<UnaryCall, ExpressionError> {
+        let constant = &self.constant;
+        let framed = match self.message.constant() {
+            Some(_) => constant.framed.clone(),
+            None => framed(&self.message, scope)?,
+        };
+        Ok(UnaryCall {
+            headers: self.metadata.filled(scope)?,
+            framed,
+            max_message: constant.max_message,
+        })
+    }
+}
+
+/// A message with its prefix, as it is at the moment.
+fn framed(message: &MessageTemplate, scope: &Scope) -> Result<Bytes, ExpressionError> {
+    let mut encoded = Vec::with_capacity(framing::PREFIX_LEN + message.usual_len());
+    encoded.extend_from_slice(&[0; framing::PREFIX_LEN]);
+    message.encode_into(scope, &mut encoded)?;
+    framing::put_prefix(&mut encoded).ok_or_else(|| {
+        ExpressionError::new("the message is longer than 4 GiB, which gRPC cannot carry")
+    })?;
+    Ok(encoded.into())
+}
+
+/// What was seen of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) looks: Looks,
+    /// The message, or the last of several.
+    pub(super) message: Bytes,
+    /// The pieces of the message that is not whole.
+    pieces: Vec<u8>,
+    pub(super) metadata: Option<HeaderMap>,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+impl Seen {
+    pub(super) fn of(looks: Looks) -> Self {
+        Self {
+            looks,
+            ..Self::default()
+        }
+    }
+}
+
+impl Keep for Seen {
+    fn piece(&mut self, piece: &[u8]) {
+        if self.looks.reply {
+            self.pieces.extend_from_slice(piece);
+        }
+    }
+
+    fn end(&mut self) {
+        self.message = std::mem::take(&mut self.pieces).into();
+    }
+}
+
+impl Witness for Seen {
+    fn head(&mut self, headers: &HeaderMap) {
+        // Of an attempt before this nothing is left.
+        self.pieces.clear();
+        self.metadata = self.looks.metadata.then(|| headers.clone());
+    }
+
+    fn last(&mut self, headers: &HeaderMap) {
+        self.trailers = self.looks.trailers.then(|| headers.clone());
+    }
+}
+
+impl Answer {
+    /// Leaves in the session what expressions see of an answer. One that cannot be read is a failure.
+    pub(super) fn hand_over(
+        &self,
+        seen: Seen,
+        outcome: Outcome,
+        session: &mut Session<()>,
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        let status = match outcome {
+            Outcome::Ok => Value::from("OK"),
+            Outcome::Failed(Failure::Grpc(code)) => Value::from(code.to_string()),
+            Outcome::Failed(_) => return outcome,
+        };
+        if self.looks == Looks::default() {
+            return outcome;
+        }
+        let value = match outcome.is_ok() && self.looks.reply {
+            false => Ok(Value::UNDEFINED),
+            true => reply::decode(&self.descriptor, seen.message),
+        };
+        let value = match value {
+            Ok(value) => value,
+            Err(problem) => {
+                iteration.explain(Failure::Protocol, || problem.clone());
+                return Failure::Protocol.into();
+            }
+        };
+        session.reply = Some(Reply {
+            value,
+            status,
+            metadata: seen.metadata.map(reply::metadata).unwrap_or_default(),
+            trailers: seen.trailers.map(reply::metadata).unwrap_or_default(),
+        });
+        outcome
+    }
+}

@@ -1,8 +1,10 @@
 //! The command line as it is written: names, values and help. What flags mean together is decided
 //! in `settings`.
 
+mod ad_hoc;
 mod choice;
 mod each;
+mod init;
 mod run;
 mod serve;
 #[cfg(test)]
@@ -17,8 +19,10 @@ use clap_complete::Shell;
 use loadgen_core::scenario::Assignment;
 use loadgen_core::secrets;
 
+pub(crate) use self::ad_hoc::{AdHocArgs, GrpcArgs, StreamEndFlag, WebsocketArgs};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::each::TargetFlags;
+pub(crate) use self::init::InitArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeWebsocketArgs, ServerArgs,
@@ -65,6 +69,12 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 pub(crate) enum Command {
     /// Run scenarios and judge the results
     Run(Box<RunCommand>),
+    /// Call a gRPC method as load, without a file; or see what a server offers
+    Grpc(Box<GrpcArgs>),
+    /// Send WebSocket messages as load, without a file
+    Websocket(Box<WebsocketArgs>),
+    /// Ask a few questions and write a scenario file
+    Init(InitArgs),
     /// List scenarios: the shipped ones, or those of a file
     List(ListArgs),
     /// Check a scenario file and say everything that is wrong with it

@@ -5,9 +5,12 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 
 use loadgen_core::AssembleError;
+use loadgen_core::driver::grpc::DescribeError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
+use crate::ad_hoc::AdHocError;
 use crate::backend::ServerError;
+use crate::init::InitError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
 use crate::run::RunError;
@@ -30,6 +33,23 @@ pub(crate) enum Error {
         file: String,
         /// What is wrong with each scenario.
         problems: Vec<AssembleError>,
+    },
+    /// Flags that make no scenario.
+    #[error(transparent)]
+    AdHoc(#[from] AdHocError),
+    /// A server that does not say what it offers, or has not what was asked for.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// A scenario file that was not made.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// What is wrong with a scenario that was made of flags, in words of flags.
+    #[error("{text}")]
+    InFlags {
+        /// What it is.
+        error: Box<Error>,
+        /// What is said of it.
+        text: String,
     },
     /// Flags, scenarios and environment that do not fit together.
     #[error(transparent)]

@@ -2,16 +2,19 @@
 //!
 //! Arguments (`args`) become resolved settings (`settings`), a command acts on them
 //! (`commands`), and what came of it becomes an exit code. A run has a room of its own (`run`), as have
-//! what it needs: servers to answer it (`backend`), where figures go (`sinks`), what is drawn meanwhile
+//! what it needs: a scenario made of flags (`ad_hoc`), servers to answer it (`backend`), where figures go (`sinks`), what is drawn meanwhile
 //! (`screen`), and results (`output`). All terminal work, signals and processes of the project are here;
 //! the load itself is `loadgen-core`'s.
 
+mod ad_hoc;
 mod args;
 mod backend;
 mod commands;
 mod doctor;
 mod error;
+mod init;
 mod limits;
+mod offered;
 mod output;
 mod paint;
 mod protocols;
@@ -22,6 +25,7 @@ mod signals;
 mod sinks;
 mod suite;
 mod terminal;
+mod trace;
 
 use std::process::ExitCode;
 

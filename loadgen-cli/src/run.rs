@@ -5,15 +5,18 @@ mod error;
 mod execute;
 mod prepare;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use loadgen_core::report::{self, Document};
 use loadgen_core::sink::RunInfo;
 
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
 use crate::sinks::{About, End, Sinks};
+use crate::terminal;
+use crate::trace::Trace;
 
 pub(crate) use self::error::RunError;
 
@@ -49,13 +52,18 @@ pub(crate) fn run(
     let outputs = prepare::outputs(&settings.outputs)?;
     let backend = prepare::backend(&mut settings, screen)?;
     prepare::announce(&settings, &sinks, &warnings, screen);
-    let executed = execute::execute(&settings, &mut sinks, signals, screen);
+    let trace = settings.traced();
+    let trace = trace.map(|most| Arc::new(Trace::of(most, &settings.plan.scenarios)));
+    let executed = execute::execute(&settings, trace.clone(), &mut sinks, signals, screen);
     let mut backend = conclude::end(backend, &executed, signals);
     let record = conclude::measured(executed, &mut backend)?;
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
     let document = conclude::document(&settings, info, &record, sinks.conclude(screen));
     backend.say(screen);
     sinks.judged(&document);
+    if let Some(trace) = trace {
+        screen::note(trace.text(terminal::of_stderr().0).trim_end());
+    }
     let told = conclude::tell(&document, outputs, settings.json, screen);
     sinks.finish(&End::now(screen, &is_told_to_end));
     told?;

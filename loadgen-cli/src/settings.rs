@@ -45,6 +45,8 @@ pub(crate) struct RunSettings {
     pub(crate) outputs: Vec<Spec>,
     /// Whether the document is printed in place of the summary.
     pub(crate) json: bool,
+    /// How many exchanges were asked to be shown in full.
+    trace: Option<usize>,
     /// Where figures go while the run is under way.
     pub(crate) sinks: SinkSettings,
 }
@@ -91,6 +93,14 @@ impl RunSettings {
                 args.pacing
             ));
         }
+        if args.trace.is_some()
+            && plan
+                .scenarios
+                .iter()
+                .all(|it| it.protocol() != Protocol::Grpc)
+        {
+            notices.push("--trace shows nothing: it is for calls of gRPC".to_owned());
+        }
         let embedded = overrides::aim(&mut plan, variable)?;
         let users = plan
             .scenarios
@@ -113,8 +123,16 @@ impl RunSettings {
             warnings,
             outputs: args.outputs.clone(),
             json: args.json,
+            trace: args.trace.and_then(|it| usize::try_from(it).ok()),
             sinks,
         })
+    }
+
+    /// How many exchanges are shown in full, where there are any that can be.
+    pub(crate) fn traced(&self) -> Option<usize> {
+        let is_grpc = |it: &ScenarioPlan| it.protocol() == Protocol::Grpc;
+        self.trace
+            .filter(|_| self.plan.scenarios.iter().any(is_grpc))
     }
 
     /// Fills in the embedded backend's address for a protocol where no target is set.

@@ -1,5 +1,10 @@
 //! From a plan to a run: the one place that chooses a driver.
 
+use std::time::Duration;
+
+#[cfg(feature = "grpc")]
+use std::sync::Arc;
+
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
 use crate::driver::sources;
@@ -80,10 +85,37 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, a file cannot
 /// be read, or a server that has to be asked for its descriptors does not answer.
 pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
+    assembled(plan, options, &Watch::default())
+}
+
+/// The same, with every call of gRPC shown to an interceptor.
+///
+/// # Errors
+/// As for [`assemble()`].
+#[cfg(feature = "grpc")]
+pub fn assemble_intercepted(
+    plan: &Plan,
+    options: Options,
+    interceptor: Arc<dyn grpc::Interceptor>,
+) -> Result<Run, AssembleError> {
+    let watch = Watch {
+        grpc: Some(interceptor),
+    };
+    assembled(plan, options, &watch)
+}
+
+/// Who sees what is sent and what answers.
+#[derive(Default)]
+struct Watch {
+    #[cfg(feature = "grpc")]
+    grpc: Option<Arc<dyn grpc::Interceptor>>,
+}
+
+fn assembled(plan: &Plan, options: Options, watch: &Watch) -> Result<Run, AssembleError> {
     plan.scenarios
         .iter()
         .try_fold(Run::new(options), |run, scenario| {
-            add(run, scenario).map_err(|problem| failed(scenario, &problem))
+            add(run, scenario, watch).map_err(|problem| failed(scenario, &problem))
         })
 }
 
@@ -102,11 +134,16 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
     crate::engine::workers(options, specs.iter())
 }
 
-fn add(run: Run, scenario: &ScenarioPlan) -> Result<Run, DriverError> {
+fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverError> {
+    #[cfg(not(feature = "grpc"))]
+    let Watch {} = watch;
     Ok(match &scenario.protocol {
         #[cfg(feature = "grpc")]
         ProtocolPlan::Grpc(plan) => {
-            let factory = GrpcFactory::new(scenario, plan)?;
+            let mut factory = GrpcFactory::new(scenario, plan)?;
+            if let Some(interceptor) = &watch.grpc {
+                factory = factory.with_interceptor(Arc::clone(interceptor));
+            }
             let spec = ScenarioSpec {
                 most_iterations: factory.most_iterations(),
                 ..spec(scenario)
@@ -148,12 +185,19 @@ fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
     secrets
 }
 
+/// How long the engine lets a user take for its last steps. The driver holds them to the scenario's timeout
+/// itself, pauses left out, and bounds how long a connection takes to close: this only stands behind it.
+const LAST_STEPS: Duration = Duration::from_secs(3_600);
+
 /// The engine's view of a scenario.
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     let most_workers = match &plan.protocol {
         ProtocolPlan::Grpc(grpc) => grpc.connections.map(|connections| connections as usize),
         ProtocolPlan::Websocket(_) => None,
     };
+    let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
+    let steps = steps(plan);
+    let has_end = steps.iter().any(|it| it.part == Some(LifePart::End));
     ScenarioSpec {
         protocol: plan.protocol().to_string(),
         start_after: plan.start_after,
@@ -162,11 +206,16 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         timeout: plan.timeout,
         late_after: plan.late_after,
         max_workers: most_workers,
-        steps: steps(plan),
+        close_within: if has_end {
+            LAST_STEPS
+        } else {
+            of_plan.close_within
+        },
+        steps,
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         secrets: secrets_of(plan),
-        ..ScenarioSpec::new(plan.name.clone(), plan.load.clone())
+        ..of_plan
     }
 }
 

@@ -56,6 +56,8 @@ pub mod text;
 pub mod units;
 pub mod workload;
 
+#[cfg(feature = "grpc")]
+pub use assemble::assemble_intercepted;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub use assemble::{AssembleError, Checked, assemble, check, names, workers};
 

@@ -15,7 +15,7 @@ use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
 
-pub use iteration::{Iteration, IterationSeed};
+pub use iteration::{EndingOnDrop, Iteration, IterationSeed};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
     BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt, SampleKind,

@@ -74,6 +74,7 @@ impl Lives {
         seed.user = user;
         seed.single_step = false;
         let iteration = Iteration::new(seed);
+        let _ending = iteration.ending_on_drop();
         let action = async {
             iteration.messages(step, 1, 2);
             iteration.answered_by(b"gate");
@@ -392,6 +393,38 @@ fn users_of_an_open_model_begin_when_they_are_needed() {
     );
 }
 
+/// What an arrival waits for may take as long as the arrival; and the end of the run is nobody's failure.
+#[test]
+fn beginnings_that_never_end() {
+    let load = || {
+        Load::open(Rate::new(10.0).expect("a rate"))
+            .for_(Duration::from_millis(400))
+            .max_users(10)
+    };
+    let plan = Plan {
+        login_takes: Duration::from_secs(600),
+        ..Plan::default()
+    };
+    let mut timed_out = spec(load());
+    timed_out.timeout = Duration::from_millis(300);
+    let record = run(timed_out, plan.clone());
+    let (scenario, login, browse, _) = steps(&record);
+    let timeouts = [(Failure::Timeout.into(), 4)];
+    assert_eq!(
+        (&scenario.outcomes[..], &login.outcomes[..]),
+        (&timeouts[..], &timeouts[..])
+    );
+    assert!(login.response_time.min() >= 290_000_000);
+    assert!(browse.outcomes.is_empty());
+
+    let mut cut_off = spec(load());
+    cut_off.graceful_stop = Duration::from_millis(50);
+    let record = run(cut_off, plan);
+    let (scenario, login, ..) = steps(&record);
+    assert_eq!(scenario.ledger.interrupted, 4);
+    assert!(login.outcomes.is_empty(), "{:?}", login.outcomes);
+}
+
 #[test]
 fn an_end_that_fails_is_in_its_own_figures_only() {
     let plan = Plan {
@@ -436,7 +469,8 @@ fn how_long_an_end_may_take() {
         ..Plan::default()
     };
     let record = run(per_user(2, 1), plan.clone());
-    assert!(steps(&record).3.outcomes.is_empty(), "a second unless told");
+    let timeouts = [(Failure::Timeout.into(), 2)];
+    assert_eq!(steps(&record).3.outcomes, timeouts, "a second unless told");
     let mut spec = per_user(2, 1);
     spec.close_within = Duration::from_secs(60);
     let record = run(spec, plan);

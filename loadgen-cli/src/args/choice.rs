@@ -60,3 +60,15 @@ impl ValueEnum for ProtocolChoice {
         })
     }
 }
+
+/// One protocol, by its word.
+pub(super) fn protocol(text: &str) -> Result<Protocol, String> {
+    let known = Protocol::all().find(|it| it.as_str() == text);
+    known.ok_or_else(|| {
+        let words: Vec<&str> = protocols::ALL
+            .iter()
+            .map(|it| it.protocol.as_str())
+            .collect();
+        format!("expected {}", words.join(" or "))
+    })
+}

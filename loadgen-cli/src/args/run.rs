@@ -25,7 +25,9 @@ const PROMETHEUS_ADDRESS: &str = "127.0.0.1:9464";
 /// The most iterations of a run, as in scenario files.
 const MOST_REQUESTS: u64 = 1_000_000_000_000_000;
 /// The most users, as in scenario files.
-const MOST_USERS: u64 = 1_000_000;
+pub(super) const MOST_USERS: u64 = 1_000_000;
+/// The most exchanges that are shown.
+const MOST_TRACED: u64 = 1_000;
 /// The most connections, as in scenario files.
 const MOST_CONNECTIONS: u64 = 65_535;
 
@@ -102,22 +104,22 @@ pub(crate) struct WhatArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RunArgs {
     /// Iterations in all; with `--duration`, whichever comes first ends the load
-    #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count(MOST_REQUESTS), allow_negative_numbers = true, help_heading = "Load")]
     pub(crate) requests: Option<u64>,
     /// Users at a time
-    #[arg(short, long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(short, long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, help_heading = "Load")]
     pub(crate) concurrency: Option<u64>,
     /// How long to run, like `30s` or `5m`; without `--requests` it takes the place of a number of iterations
-    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load")]
     pub(crate) duration: Option<Duration>,
     /// Start iterations at this rate whatever the service does, like `500/s` or `500`
-    #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load")]
     pub(crate) rate: Option<Rate>,
     /// gRPC connections over all workers; a WebSocket user has connections of its own
-    #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS), allow_negative_numbers = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS), allow_negative_numbers = true, help_heading = "Load")]
     pub(crate) connections: Option<u64>,
     /// Longest time an iteration may take, like `2s`
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load (overrides the scenario)")]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load")]
     pub(crate) timeout: Option<Duration>,
 
     /// PEM file of the authorities to trust instead of the system's; turns TLS on
@@ -177,6 +179,9 @@ pub(crate) struct RunArgs {
     /// Mark in this Graphite where the run starts and where it ends
     #[arg(long, value_name = "URL", value_parser = url, help_heading = "Output")]
     pub(crate) graphite: Option<Url>,
+    /// Show up to N calls of gRPC in full when the run is over, failures first; it takes generator time
+    #[arg(long, value_name = "N", value_parser = count(MOST_TRACED), allow_negative_numbers = true, help_heading = "Output")]
+    pub(crate) trace: Option<u64>,
     /// Exit with 100 when the run is invalid, whatever the thresholds say
     #[arg(long, help_heading = "Output")]
     pub(crate) strict: bool,

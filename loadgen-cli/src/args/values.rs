@@ -16,12 +16,15 @@ use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
 
+use super::ad_hoc::StreamEndFlag;
 use super::choice::{ProtocolChoice, TargetChoice};
 use crate::output::{Kind, Spec};
 use crate::protocols;
 
 /// The most worker threads.
 pub(super) const MOST_WORKERS: u64 = 1024;
+/// The most messages of a step, as in scenario files.
+pub(super) const MOST_MESSAGES: u64 = 1_000_000_000;
 
 pub(super) fn count(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
     move |text| whole(text, 1, most)
@@ -54,11 +57,35 @@ pub(super) fn narrow_non_zero(text: &str) -> Result<NonZeroU32, String> {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    // What ghz and grpcurl mean by `-d`.
+    if text.starts_with(['{', '[', '@']) {
+        return Err("expected a duration, like `30s`; a message goes into `--data`".to_owned());
+    }
     let duration = units::parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() {
         return Err("expected a duration above zero".to_owned());
     }
     Ok(duration)
+}
+
+/// `key: value`, as curl, grpcurl and wrk take it.
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        }
+        _ => Err("expected KEY: VALUE, like `x-tenant: blue`".to_owned()),
+    }
+}
+
+/// A number of messages, or a time.
+pub(super) fn stream_end(text: &str) -> Result<StreamEndFlag, String> {
+    if let Ok(messages) = whole(text, 1, MOST_MESSAGES) {
+        return Ok(StreamEndFlag::Messages(messages));
+    }
+    duration(text)
+        .map(StreamEndFlag::After)
+        .map_err(|error| format!("{error}; or a number of messages from 1 to {MOST_MESSAGES}"))
 }
 
 /// Where to send, or a protocol. What is wrong with an address is told with the scenario's.

@@ -3,9 +3,11 @@
 use std::process::{self, ExitCode};
 
 use loadgen_backends::ServeError;
+use loadgen_core::driver::grpc::{DescribeError, DriverError};
 
 use crate::backend::ServerError;
 use crate::error::Error;
+use crate::init::InitError;
 use crate::output;
 use crate::run::RunError;
 use crate::settings::SettingsError;
@@ -46,6 +48,13 @@ impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
         match error {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
+            Error::Init(InitError::Terminal(_) | InitError::Write { .. }) => Self::Unexpected,
+            Error::AdHoc(_) | Error::Init(_) => Self::Usage,
+            Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
+                Self::Unreachable
+            }
+            Error::Describe(_) => Self::Scenario,
+            Error::InFlags { error, .. } => Self::from(&**error),
             Error::Settings(error) => of_settings(error),
             Error::Run(error) => of_run(error),
             Error::Server(error) => of_server(error),

@@ -1,8 +1,10 @@
 //! One file per command.
 
+mod ad_hoc;
 mod completions;
 mod doctor;
 mod exit;
+mod init;
 mod list;
 mod run;
 mod schema;
@@ -21,6 +23,9 @@ pub(crate) use self::exit::Exit;
 pub(crate) fn run(args: Args) -> Result<Exit, Error> {
     match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Grpc(args) => ad_hoc::grpc(&args),
+        Command::Websocket(args) => ad_hoc::websocket(&args),
+        Command::Init(args) => init::run(&args),
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -14,15 +14,17 @@ use crate::screen::live::Live;
 use crate::settings::RunSettings;
 use crate::signals::Listener;
 use crate::sinks::Sinks;
+use crate::trace::Trace;
 
 /// Carries the run out, with its view and its way out.
 pub(super) fn execute(
     settings: &RunSettings,
+    trace: Option<Arc<Trace>>,
     sinks: &mut Sinks,
     signals: &Listener,
     screen: &Screen,
 ) -> Result<RunRecord, RunError> {
-    let mut run = sinks.listen(assemble(settings)?, screen);
+    let mut run = sinks.listen(assemble(settings, trace)?, screen);
     if !screen.is_quiet() {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));
@@ -46,8 +48,13 @@ pub(super) fn execute(
     })
 }
 
-fn assemble(settings: &RunSettings) -> Result<Run, RunError> {
-    loadgen_core::assemble(&settings.plan, settings.options.clone()).map_err(|error| {
+fn assemble(settings: &RunSettings, trace: Option<Arc<Trace>>) -> Result<Run, RunError> {
+    let options = settings.options.clone();
+    let assembled = match trace {
+        Some(trace) => loadgen_core::assemble_intercepted(&settings.plan, options, trace),
+        None => loadgen_core::assemble(&settings.plan, options),
+    };
+    assembled.map_err(|error| {
         if error.is_unreachable() {
             RunError::Unreachable(error.to_string())
         } else {

@@ -383,8 +383,13 @@ impl<W: Workload> Lane<W> {
                 self.workload.iterate(session, &iteration).await
             });
             let result = slot.guard(action, extend).await;
+            if core.has_beginning {
+                let is_interrupt = matches!(result, Err(Cut::Interrupt));
+                core.recorder.interrupting(is_interrupt);
+            }
             (result, iteration.pausing())
         };
+        core.recorder.interrupting(false);
         slot.disarm();
         let now = core.clock.now();
         let was_cut = result.is_err();
@@ -445,6 +450,7 @@ impl<W: Workload> Lane<W> {
                 () = tokio::time::sleep(close_within) => {}
                 () = self.core.aborted() => {
                     tokio::time::sleep(close_within.min(LONGEST_GOOD_BYE)).await;
+                    self.core.recorder.interrupting(true);
                 }
             }
         };
@@ -452,6 +458,7 @@ impl<W: Workload> Lane<W> {
             () = self.workload.close(session) => {}
             () = time_is_up => {}
         }
+        self.core.recorder.interrupting(false);
     }
 }
 

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::rest::EndingOnDrop;
 use self::rest::{BackOff, Rest};
 use self::times::Times;
 use super::UserId;
@@ -199,10 +200,22 @@ impl<'a> Iteration<'a> {
         self.record_step(end, outcome);
     }
 
+    /// Has the step that is under way when the result is dropped end as a timeout. For an iteration that
+    /// is not the engine's, such as one of the steps that begin a user's life: where the engine gives up
+    /// what needed them, only that drops it. What the end of the run cuts off is recorded nowhere.
+    pub fn ending_on_drop(&self) -> EndingOnDrop<'_, 'a> {
+        EndingOnDrop(self)
+    }
+
     /// The step that was under way when the iteration was given up, and what the time is made of that it
     /// has waited until then. `None` where none was, or where the scenario has no other.
     pub(crate) fn given_up(&self, now: Nanos) -> Option<(usize, Split)> {
         self.times.given_up(now)
+    }
+
+    /// What the time is made of so far of the step under way, or of the iteration where it has one step.
+    pub(crate) fn so_far(&self) -> Split {
+        self.times.so_far(self.clock.now())
     }
 
     /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for

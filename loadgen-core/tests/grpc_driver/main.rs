@@ -9,6 +9,7 @@ mod calls;
 mod connect;
 mod describe;
 mod faults;
+mod intercept;
 mod lives;
 mod process;
 mod raw;

@@ -9,10 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
+use prost_reflect::MethodDescriptor;
 use tonic::metadata::MetadataMap;
 
 use super::filled::{Answer, FilledCall};
 use super::framing::PREFIX_LEN;
+use super::intercept::Seen;
 use super::metadata::Metadata;
 use super::template::MessageTemplate;
 use super::unary::UnaryCall;
@@ -25,6 +27,8 @@ pub(super) struct Call {
     /// What differs from target to target.
     pub(super) targets: Vec<Target>,
     pub(super) kind: Kind,
+    /// What it calls.
+    pub(super) method: MethodDescriptor,
 }
 
 /// How a call is made.
@@ -48,7 +52,7 @@ pub(super) struct Target {
 }
 
 /// A call that streams, or compresses.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct StreamCall {
     pub(super) shape: Shape,
     pub(super) path: PathAndQuery,
@@ -59,6 +63,8 @@ pub(super) struct StreamCall {
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
     pub(super) gzip: bool,
+    /// Where what answers is kept, where somebody wants to see it.
+    pub(super) seen: Option<Arc<Seen>>,
     /// The longest message taken.
     pub(super) max_message: u32,
     pub(super) answer: Answer,

@@ -31,7 +31,7 @@ pub(super) struct FilledCall {
 }
 
 /// What is looked at in answers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) looks: Looks,
     /// What they are.
@@ -51,9 +51,9 @@ pub(super) async fn run(
         Ok(filled) => filled,
         Err(error) => return came_to_nothing(&error, iteration),
     };
-    let mut seen = Seen::of(call.answer.looks);
-    let outcome = unary::run(&filled, targets, place, step, iteration, &mut seen).await;
-    call.answer.hand_over(seen, outcome, session, iteration)
+    let mut kept = Kept::of(call.answer.looks);
+    let outcome = unary::run(&filled, targets, place, step, iteration, &mut kept).await;
+    call.answer.hand_over(kept, outcome, session, iteration)
 }
 
 /// An expression in what is sent came to nothing that can be.
@@ -90,7 +90,7 @@ fn framed(message: &MessageTemplate, scope: &Scope) -> Result<Bytes, ExpressionE
 
 /// What was seen of an answer.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Kept {
     pub(super) looks: Looks,
     /// The message, or the last of several.
     pub(super) message: Bytes,
@@ -100,7 +100,7 @@ pub(super) struct Seen {
     pub(super) trailers: Option<HeaderMap>,
 }
 
-impl Seen {
+impl Kept {
     pub(super) fn of(looks: Looks) -> Self {
         Self {
             looks,
@@ -109,7 +109,7 @@ impl Seen {
     }
 }
 
-impl Keep for Seen {
+impl Keep for Kept {
     fn piece(&mut self, piece: &[u8]) {
         if self.looks.reply {
             self.pieces.extend_from_slice(piece);
@@ -121,7 +121,7 @@ impl Keep for Seen {
     }
 }
 
-impl Witness for Seen {
+impl Witness for Kept {
     fn head(&mut self, headers: &HeaderMap) {
         // Of an attempt before this nothing is left.
         self.pieces.clear();
@@ -137,7 +137,7 @@ impl Answer {
     /// Leaves in the session what expressions see of an answer. One that cannot be read is a failure.
     pub(super) fn hand_over(
         &self,
-        seen: Seen,
+        kept: Kept,
         outcome: Outcome,
         session: &mut Session<()>,
         iteration: &Iteration<'_>,
@@ -152,7 +152,7 @@ impl Answer {
         }
         let value = match outcome.is_ok() && self.looks.reply {
             false => Ok(Value::UNDEFINED),
-            true => reply::decode(&self.descriptor, seen.message),
+            true => reply::decode(&self.descriptor, kept.message),
         };
         let value = match value {
             Ok(value) => value,
@@ -164,8 +164,8 @@ impl Answer {
         session.reply = Some(Reply {
             value,
             status,
-            metadata: seen.metadata.map(reply::metadata).unwrap_or_default(),
-            trailers: seen.trailers.map(reply::metadata).unwrap_or_default(),
+            metadata: kept.metadata.map(reply::metadata).unwrap_or_default(),
+            trailers: kept.trailers.map(reply::metadata).unwrap_or_default(),
         });
         outcome
     }

@@ -44,7 +44,7 @@ pub enum MetadataError {
 }
 
 /// The headers of a call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Metadata {
     /// Those that are always the same.
     pub(super) constant: Arc<HeaderMap>,
@@ -53,7 +53,7 @@ pub(super) struct Metadata {
 }
 
 /// A header whose value is evaluated each time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Template {
     name: HeaderName,
     value: Text,
@@ -62,6 +62,14 @@ pub(super) struct Template {
 }
 
 impl Metadata {
+    /// These headers, always.
+    pub(super) fn constant(headers: HeaderMap) -> Self {
+        Self {
+            constant: Arc::new(headers),
+            templates: Vec::new(),
+        }
+    }
+
     /// The headers as they are at the moment.
     ///
     /// # Errors
@@ -186,7 +194,7 @@ fn field(key: &str, value: &Source) -> Result<(HeaderName, HeaderValue), Metadat
     Ok((name, value))
 }
 
-fn is_reserved(name: &str) -> bool {
+pub(super) fn is_reserved(name: &str) -> bool {
     name.starts_with("grpc-")
         || matches!(
             name,

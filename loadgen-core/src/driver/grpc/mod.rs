@@ -8,6 +8,7 @@
 
 mod call;
 mod codec;
+mod describe;
 mod described;
 mod descriptor;
 mod dialect;
@@ -17,6 +18,7 @@ mod filled;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod intercept;
 mod message;
 mod metadata;
 mod number;
@@ -50,7 +52,12 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
 use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
 
+pub use self::describe::{
+    CallKind, DescribeError, Described, EnumDescription, FieldDescription, MessageDescription,
+    MethodDescription, MethodSummary, ServiceDescription, describe, services,
+};
 pub use self::error::DriverError;
+pub use self::intercept::{GrpcExchange, GrpcRequest, Interceptor};
 pub use self::metadata::MetadataError;
 
 /// What gRPC is spoken over.
@@ -63,9 +70,18 @@ static HTTP2: Alpn = Alpn {
 ///
 /// Everything that is the same for all workers is made here, once: TLS settings, descriptions of
 /// the methods, encoded messages, headers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GrpcFactory {
     prepared: Arc<Prepared>,
+    interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+impl fmt::Debug for GrpcFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcFactory")
+            .field("prepared", &self.prepared)
+            .finish_non_exhaustive()
+    }
 }
 
 impl GrpcFactory {
@@ -81,7 +97,16 @@ impl GrpcFactory {
     pub fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
         Ok(Self {
             prepared: Arc::new(Prepared::new(scenario, plan)?),
+            interceptor: None,
         })
+    }
+
+    /// Shows every call to this interceptor before it is sent, and what answered. Calls then take more
+    /// of the generator's time, for their messages are kept and may be read.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
     }
 
     /// Checks a scenario as far as that goes without a connection: its TLS settings, `.proto`
@@ -115,6 +140,7 @@ impl GrpcFactory {
             pool: Pool::new(&self.prepared.wanted, context),
             lives: Lives::new(context, self.prepared.timeout),
             prepared: Arc::clone(&self.prepared),
+            interceptor: self.interceptor.clone(),
         }
     }
 }
@@ -124,6 +150,7 @@ pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
     pool: Pool,
     lives: Lives,
+    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl fmt::Debug for GrpcWorkload {
@@ -165,7 +192,7 @@ impl Workload for GrpcWorkload {
     async fn iterate(&self, session: &mut Session<()>, iteration: &Iteration<'_>) -> Outcome {
         let place = self.pool.place_for_next_iteration();
         iteration.goes_to(place.target);
-        let calls = CallsOn(place);
+        let calls = CallsOn(place, self.interceptor.as_deref());
         let life = &self.prepared.life;
         self.lives.iterate(life, &calls, session, iteration).await
     }
@@ -181,12 +208,13 @@ impl Workload for GrpcWorkload {
 impl GrpcWorkload {
     /// The calls of what is no iteration.
     fn calls(&self) -> CallsOn<'_> {
-        CallsOn(self.pool.place_for_next_iteration())
+        let place = self.pool.place_for_next_iteration();
+        CallsOn(place, self.interceptor.as_deref())
     }
 }
 
 /// An iteration's calls. All of them stay on one connection.
-struct CallsOn<'a>(&'a Rc<Place>);
+struct CallsOn<'a>(&'a Rc<Place>, Option<&'a dyn Interceptor>);
 
 impl Execute for CallsOn<'_> {
     type Action = Call;
@@ -200,6 +228,10 @@ impl Execute for CallsOn<'_> {
         session: &mut Session<()>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
+        if let Some(interceptor) = self.1 {
+            let run = intercept::run(call, interceptor, self.0, step, session, iteration);
+            return Box::pin(run).await;
+        }
         let targets = &call.targets;
         match &call.kind {
             Kind::Unary(call) => {

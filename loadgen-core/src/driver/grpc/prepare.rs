@@ -179,6 +179,22 @@ fn ask_server(
     if unknown.is_empty() {
         return Ok(Asked::Not);
     }
+    match reflect(scenario, plan, endpoints, &unknown)? {
+        Reflected::NotHelpful(problem) => Ok(Asked::InVain(problem)),
+        Reflected::Described { pool, services } => {
+            catalogue.add(pool);
+            Ok(Asked::Services(services))
+        }
+    }
+}
+
+/// Asks the first server that can be reached about these services, with the scenario's metadata. Blocks.
+pub(super) fn reflect(
+    scenario: &ScenarioPlan,
+    plan: &GrpcPlan,
+    endpoints: &[Endpoint],
+    services: &BTreeSet<String>,
+) -> Result<Reflected, DriverError> {
     let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
     // What is templated belongs to users, and there are none yet.
     let metadata = headers(limit, &[("metadata", &plan.metadata)])?.constant;
@@ -189,21 +205,14 @@ fn ask_server(
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let asked = reflection::ask(endpoints, &unknown, &metadata, limit, max_message);
+            let asked = reflection::ask(endpoints, services, &metadata, limit, max_message);
             Ok::<_, std::io::Error>(runtime.block_on(asked))
         });
         asking
             .join()
             .unwrap_or_else(|_| Err(std::io::Error::other("the thread that asked panicked")))
     })?;
-    match reflected {
-        Err(error) => Err(DriverError::Unreachable(error.to_string())),
-        Ok(Reflected::NotHelpful(problem)) => Ok(Asked::InVain(problem)),
-        Ok(Reflected::Described { pool, services }) => {
-            catalogue.add(pool);
-            Ok(Asked::Services(services))
-        }
-    }
+    reflected.map_err(|error| DriverError::Unreachable(error.to_string()))
 }
 
 /// `package.Service/Method`, with or without a slash in front.
@@ -345,6 +354,7 @@ fn prepare_call(
             every: call.every,
             in_flight: call.in_flight.max(1),
             gzip: call.gzip,
+            seen: None,
             max_message: scenario.max_message,
             answer,
         }))
@@ -356,7 +366,11 @@ fn prepare_call(
             origin: uri(endpoint, "/").expect("checked with the targets"),
         })
         .collect();
-    Ok(Ok(Call { targets, kind }))
+    Ok(Ok(Call {
+        targets,
+        kind,
+        method: method.clone(),
+    }))
 }
 
 fn call_headers(

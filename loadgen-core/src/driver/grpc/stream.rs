@@ -15,7 +15,7 @@ use tonic::{Extensions, Request, Streaming};
 
 use super::call::{Messages, Shape, StreamCall, Target, metadata};
 use super::codec::Bytewise;
-use super::filled::{self, Seen};
+use super::filled::{self, Kept};
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::status;
@@ -47,7 +47,7 @@ pub(super) async fn run(
     };
     let origin = &targets[place.target].origin;
     let waiting = Waiting::new(origin, call.path.as_str(), iteration);
-    let mut seen = Seen::of(call.answer.looks);
+    let mut kept = Kept::of(call.answer.looks);
     let stage = &waiting.stage;
     let outcome = attempts(
         call,
@@ -55,11 +55,11 @@ pub(super) async fn run(
         origin,
         place,
         (step, iteration, stage),
-        &mut seen,
+        &mut kept,
     )
     .await;
     waiting.over();
-    call.answer.hand_over(seen, outcome, session, iteration)
+    call.answer.hand_over(kept, outcome, session, iteration)
 }
 
 /// What of a call is made for one iteration.
@@ -95,7 +95,7 @@ async fn attempts(
     origin: &Uri,
     place: &Rc<Place>,
     under: Under<'_>,
-    seen: &mut Seen,
+    kept: &mut Kept,
 ) -> Outcome {
     let (step, iteration, stage) = under;
     let mut resends = 0;
@@ -107,7 +107,7 @@ async fn attempts(
             Ok(permit) => permit,
             Err(failure) => return failure.into(),
         };
-        let exchanged = exchange(call, sent, origin, (place, &permit), under, seen);
+        let exchanged = exchange(call, sent, origin, (place, &permit), under, kept);
         let Err(error) = exchanged.await else {
             return Outcome::Ok;
         };
@@ -119,6 +119,9 @@ async fn attempts(
             iteration.ready(iteration.now());
             resends += 1;
             continue;
+        }
+        if let Some(seen) = &call.seen {
+            seen.failed(&error.detail);
         }
         iteration.explain(error.failure, || {
             let why = permit.why_it_ended();
@@ -135,9 +138,12 @@ async fn exchange(
     origin: &Uri,
     (place, permit): (&Place, &StreamPermit),
     (step, iteration, stage): Under<'_>,
-    seen: &mut Seen,
+    kept: &mut Kept,
 ) -> Result<(), StreamError> {
     stage.set(Stage::Sending);
+    if let Some(seen) = &call.seen {
+        seen.begin();
+    }
     let log = SendLog::default();
     let is_matched = call.shape == Shape::Bidirectional;
     // Compressed or evaluated, a message's length on the wire is not known.
@@ -150,7 +156,7 @@ async fn exchange(
         passage: Rc::clone(&passage),
         taking: Taking {
             max_message: call.max_message,
-            contents: call.answer.looks.reply,
+            contents: call.seen.is_some() || call.answer.looks.reply,
         },
         log: log.clone(),
         clock: place.clock,
@@ -195,13 +201,16 @@ async fn exchange(
         if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
             iteration.answered_by(identity.as_bytes());
         }
+        if let Some(seen) = &call.seen {
+            seen.head(response.metadata().clone().into_headers());
+        }
         stage.set(Stage::Rest { messages: 0 });
-        seen.metadata = call
+        kept.metadata = call
             .answer
             .looks
             .metadata
             .then(|| response.metadata().clone().into_headers());
-        read(response.into_inner(), call.until, &mut tally, seen).await
+        read(response.into_inner(), call, &mut tally, kept).await
     };
     let limited = async {
         match call.until {
@@ -244,18 +253,21 @@ enum Over {
 /// Reads replies until the stream ends, measuring each.
 async fn read(
     mut replies: Streaming<bytes::Bytes>,
-    until: Option<StreamEnd>,
+    call: &StreamCall,
     tally: &mut Tally<'_>,
-    seen: &mut Seen,
+    kept: &mut Kept,
 ) -> Result<Over, tonic::Status> {
     let iteration = tally.iteration;
-    let most = match until {
+    let most = match call.until {
         Some(StreamEnd::Messages(count)) => u64::from(count),
         _ => u64::MAX,
     };
     let mut previous = None;
     while let Some(message) = replies.message().await? {
-        seen.message = message;
+        if let Some(seen) = &call.seen {
+            seen.message(&message);
+        }
+        kept.message = message;
         tally.received += 1;
         tally.stage.set(Stage::Rest {
             messages: tally.received,
@@ -282,9 +294,13 @@ async fn read(
             return Ok(Over::ByUs);
         }
     }
-    if seen.looks.trailers {
+    if call.seen.is_some() || kept.looks.trailers {
         let trailers = replies.trailers().await?;
-        seen.trailers = trailers.map(MetadataMap::into_headers);
+        let trailers = trailers.map(MetadataMap::into_headers);
+        if let (Some(seen), Some(trailers)) = (&call.seen, &trailers) {
+            seen.trailers(trailers.clone());
+        }
+        kept.trailers = trailers;
     }
     Ok(Over::ByServer)
 }

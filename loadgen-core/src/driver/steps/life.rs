@@ -319,6 +319,8 @@ impl Lives {
             single_step: false,
             ..IterationSeed::new(self.clock, observer)
         });
+        // The engine may give up the iteration that a user begins for.
+        let _ending = iteration.ending_on_drop();
         let mut walk = pin!(steps.walk(executor, session, &iteration));
         let timeout = nanos(self.timeout);
         let mut deadline = iteration.started().saturating_add(timeout);

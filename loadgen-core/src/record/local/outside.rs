@@ -70,7 +70,9 @@ impl Outside {
 
 impl Observer for Outside {
     fn step(&self, sample: StepSample) {
-        self.recorder.step(sample);
+        if !self.recorder.is_interrupting() {
+            self.recorder.step(sample);
+        }
     }
 
     fn sample(&self, step: usize, kind: SampleKind, value: Nanos) {

@@ -18,6 +18,7 @@ pub(crate) struct Recorder {
     tick: RefCell<Box<Tick>>,
     identities: RefCell<Vec<Box<[u8]>>>,
     single_step: bool,
+    is_interrupting: Cell<bool>,
     /// Of each step.
     parts: Vec<Option<LifePart>>,
     secrets: Secrets,
@@ -44,6 +45,7 @@ impl Recorder {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
             single_step: names.steps.len() == 1,
+            is_interrupting: Cell::new(false),
             parts: names.steps.iter().map(|it| it.part).collect(),
             secrets: Secrets::default(),
             origin: Cell::new(0),
@@ -64,6 +66,16 @@ impl Recorder {
     #[inline]
     pub(super) fn part_of(&self, step: usize) -> Option<LifePart> {
         self.parts.get(step).copied().flatten()
+    }
+
+    /// Says that what is dropped from here on is so because the run ends: steps that are told of then, outside
+    /// of iterations, did not end. Or that it is no longer.
+    pub(crate) fn interrupting(&self, is_interrupting: bool) {
+        self.is_interrupting.set(is_interrupting);
+    }
+
+    pub(super) fn is_interrupting(&self) -> bool {
+        self.is_interrupting.get()
     }
 
     /// Sets where the series' seconds count from. To be called before the load begins.

@@ -1,9 +1,11 @@
-//! Rests that an iteration takes on purpose. Each is told of when it ends, also by being cut off.
+//! What is told of when it ends, also by being cut off: rests that an iteration takes on purpose, and the
+//! step of one that nobody else ends.
 
 use std::cell::Cell;
 
 use super::Iteration;
 use crate::clock::Nanos;
+use crate::outcome::Failure;
 
 /// A rest before connecting again under way.
 pub(crate) struct BackOff<'a, 'b> {
@@ -16,6 +18,17 @@ impl Drop for BackOff<'_, '_> {
     fn drop(&mut self) {
         let end = self.until.get().min(self.iteration.now());
         self.iteration.backed_off(end.saturating_sub(self.from));
+    }
+}
+
+/// Ends the step that is under way when it is dropped; see [`Iteration::ending_on_drop`].
+#[derive(Debug)]
+#[must_use = "the step ends when it is dropped"]
+pub struct EndingOnDrop<'a, 'b>(pub(super) &'a Iteration<'b>);
+
+impl Drop for EndingOnDrop<'_, '_> {
+    fn drop(&mut self) {
+        self.0.cut_off(self.0.now(), Failure::Timeout.into());
     }
 }
 

@@ -136,6 +136,20 @@ impl Times {
         Some((step, split))
     }
 
+    /// What the time is made of so far of the step under way, or of the iteration where it has no steps.
+    pub(super) fn so_far(&self, now: Nanos) -> Split {
+        let (end, read_lag) = self.end_seen_at(now);
+        let took = self.step_took(end);
+        let send_lag = self.send_lag.get().min(took);
+        let before = self.current.get().map(|(_, before)| before);
+        Split {
+            send_lag,
+            service_time: took - send_lag,
+            read_lag,
+            ..before.unwrap_or_else(|| self.before_start())
+        }
+    }
+
     /// What the whole iteration's time is made of, seen to be over at `seen`, and when it was over for
     /// the service. One that was cut off had no reply.
     pub(super) fn split(&self, seen: Nanos, was_cut: bool) -> (Split, Nanos) {

@@ -1,0 +1,185 @@
+//! A scenario made of flags: what `loadgen grpc` and `loadgen websocket` run.
+//!
+//! The flags become the scenario file that says the same, and that is read as any other: one language,
+//! one set of checks. Owns that translation, and telling what is wrong in words of flags. Runs nothing.
+
+mod error;
+mod grpc;
+mod input;
+mod load;
+mod websocket;
+mod words;
+
+use std::path::{self, Path};
+
+use loadgen_core::scenario::{self, Plan, Protocol, Suite};
+use loadgen_core::units::format_duration;
+use serde_json::{Map, Value, json};
+
+use crate::args::{AdHocArgs, GrpcArgs, RunArgs, StreamEndFlag, TargetFlags, WebsocketArgs};
+use crate::error::Error;
+use crate::settings::RunSettings;
+use crate::suite::LoadError;
+
+pub(crate) use self::error::AdHocError;
+pub(crate) use self::grpc::target as grpc_target;
+pub(crate) use self::websocket::target as websocket_target;
+pub(crate) use self::words::in_flags;
+
+/// What problems of a scenario that was no file are said to be of.
+const SOURCE: &str = "the command line";
+
+/// A scenario made of flags.
+#[derive(Debug)]
+pub(crate) struct AdHoc {
+    /// The scenario, as a file has it.
+    scenario: Map<String, Value>,
+    /// Which protocol it speaks.
+    protocol: Protocol,
+    /// Where it sends, as it was given.
+    target: String,
+    /// How it is run, but for the load, which is the scenario's.
+    pub(crate) run: RunArgs,
+    /// What a person should know of it.
+    pub(crate) notice: Option<String>,
+}
+
+impl AdHoc {
+    /// What the flags of `loadgen grpc` say.
+    ///
+    /// # Errors
+    /// For a value that cannot be read.
+    pub(crate) fn of_grpc(args: &GrpcArgs) -> Result<Self, AdHocError> {
+        let (own, step) = grpc::fields(args)?;
+        let name = grpc::name(&args.method);
+        let target = grpc::target(&args.target);
+        Self::new(&args.shared, Protocol::Grpc, &name, target, own, step)
+    }
+
+    /// What the flags of `loadgen websocket` say.
+    ///
+    /// # Errors
+    /// For a value that cannot be read, and where nothing is to be done.
+    pub(crate) fn of_websocket(args: &WebsocketArgs) -> Result<Self, AdHocError> {
+        let (target, path) = websocket::address(&args.url);
+        let (own, step) = websocket::fields(args, path)?;
+        let name = websocket::name(path);
+        Self::new(&args.shared, Protocol::Websocket, &name, target, own, step)
+    }
+
+    fn new(
+        shared: &AdHocArgs,
+        protocol: Protocol,
+        name: &str,
+        target: &str,
+        own: Map<String, Value>,
+        step: Value,
+    ) -> Result<Self, AdHocError> {
+        let (load, notice) = load::load(&shared.run)?;
+        let mut scenario = Map::new();
+        scenario.insert("name".to_owned(), json!(name));
+        scenario.insert("targets".to_owned(), json!([target]));
+        scenario.extend(own);
+        if let Some(authority) = &shared.authority {
+            scenario.insert("authority".to_owned(), json!(authority));
+        }
+        if let Some(time) = shared.warm_up {
+            scenario.insert("warm_up".to_owned(), json!(format_duration(time)));
+        }
+        scenario.insert("load".to_owned(), load);
+        scenario.insert("steps".to_owned(), json!([{ protocol.as_str(): step }]));
+        if !shared.thresholds.is_empty() {
+            scenario.insert("thresholds".to_owned(), json!(shared.thresholds));
+        }
+        Ok(Self {
+            scenario,
+            protocol,
+            target: target.to_owned(),
+            run: RunArgs {
+                requests: None,
+                concurrency: None,
+                duration: None,
+                rate: None,
+                ..shared.run.clone()
+            },
+            notice,
+        })
+    }
+
+    /// The run of it, settled as that of a file is.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn settle(&self, cores: usize) -> Result<RunSettings, Error> {
+        let text = file(&self.scenario).to_string();
+        let suite = Suite::parse(SOURCE, &text, None, None).map_err(LoadError::from)?;
+        let plan = Plan {
+            scenarios: suite.scenarios().to_vec(),
+        };
+        let mut targets = TargetFlags::default();
+        targets.push(self.protocol, &self.target);
+        let variable = |name: &str| std::env::var_os(name);
+        Ok(RunSettings::of(plan, &targets, &self.run, variable, cores)?)
+    }
+
+    /// The scenario file that does the same, wherever it lies.
+    pub(crate) fn file(&self, settled: &RunSettings) -> Value {
+        let full = scenario::to_json(&settled.plan.scenarios);
+        let full = &full["scenarios"][0];
+        let mut scenario = self.scenario.clone();
+        let changed = [
+            ("timeout", self.run.timeout.is_some()),
+            ("connections", self.run.connections.is_some()),
+            ("tls", true),
+        ];
+        let (steps, thresholds) = (scenario.remove("steps"), scenario.remove("thresholds"));
+        for (field, _) in changed.into_iter().filter(|(_, given)| *given) {
+            if let Some(value) = full.get(field) {
+                scenario.insert(field.to_owned(), value.clone());
+            }
+        }
+        scenario.extend(steps.map(|it| ("steps".to_owned(), it)));
+        scenario.extend(thresholds.map(|it| ("thresholds".to_owned(), it)));
+        if let Some(Value::Object(tls)) = scenario.get_mut("tls") {
+            let files = tls.iter_mut().filter(|(name, _)| name.ends_with("_file"));
+            for (_, file) in files {
+                if let Some(relative) = file.as_str() {
+                    *file = json!(absolute(Path::new(relative)));
+                }
+            }
+        }
+        file(&scenario)
+    }
+}
+
+fn file(scenario: &Map<String, Value>) -> Value {
+    json!({ "scenarios": [scenario] })
+}
+
+/// A path that means the same in whatever folder a scenario file lies.
+fn absolute(path: &Path) -> String {
+    let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.to_string_lossy().into_owned()
+}
+
+/// When a stream of messages is over, as a scenario says it.
+fn stream_end(end: StreamEndFlag) -> Value {
+    match end {
+        StreamEndFlag::Messages(count) => json!({ "messages": count }),
+        StreamEndFlag::After(time) => json!({ "for": format_duration(time) }),
+    }
+}
+
+/// Metadata or header fields, of which a scenario has one of each name.
+fn headers(given: &[(String, String)]) -> Result<Value, AdHocError> {
+    let mut fields = Map::new();
+    for (key, value) in given {
+        if fields.insert(key.clone(), json!(value)).is_some() {
+            return Err(AdHocError::HeaderTwice { key: key.clone() });
+        }
+    }
+    Ok(fields.into())
+}
+
+#[cfg(test)]
+mod tests;

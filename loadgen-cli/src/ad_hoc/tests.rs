@@ -1,0 +1,199 @@
+//! Flags, and the scenario that they make.
+
+use clap::Parser as _;
+use test_case::test_case;
+
+use super::*;
+use crate::args::{Args, Command};
+
+/// The scenario file of a line, or what is wrong with it.
+fn file_of(line: &[&str]) -> Result<Value, String> {
+    let line = ["loadgen"].iter().chain(line);
+    let args = Args::try_parse_from(line).map_err(|error| error.to_string())?;
+    let ad_hoc = match args.command {
+        Command::Grpc(args) => AdHoc::of_grpc(&args),
+        Command::Websocket(args) => AdHoc::of_websocket(&args),
+        other => panic!("{other:?}"),
+    };
+    let ad_hoc = ad_hoc.map_err(|error| error.to_string())?;
+    let settled = ad_hoc
+        .settle(1)
+        .map_err(|error| in_flags(error).to_string())?;
+    Ok(ad_hoc.file(&settled))
+}
+
+fn scenario_of(line: &[&str]) -> Value {
+    file_of(line).unwrap()["scenarios"][0].clone()
+}
+
+const CALL: [&str; 3] = ["grpc", "localhost:50051", "shop.v1.Shop/PlaceOrder"];
+
+#[test]
+fn a_call_is_a_short_file() {
+    let flags = [
+        "--data",
+        "{\"item\": \"tea\", \"price\": 1.10}",
+        "-H",
+        "X-Tenant: blue",
+    ];
+    let file = file_of(&[&CALL[..], &flags].concat()).unwrap();
+    insta::assert_snapshot!(crate::output::json(&file), @r#"
+    {
+      "scenarios": [
+        {
+          "name": "place_order",
+          "targets": [
+            "localhost:50051"
+          ],
+          "metadata": {
+            "x-tenant": "blue"
+          },
+          "load": {
+            "closed": {
+              "users": 10,
+              "duration": "10s"
+            }
+          },
+          "steps": [
+            {
+              "grpc": {
+                "method": "shop.v1.Shop/PlaceOrder",
+                "message": {
+                  "item": "tea",
+                  "price": 1.10
+                }
+              }
+            }
+          ]
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn what_is_sent_over_websocket_is_a_short_file_too() {
+    let line = [
+        "websocket",
+        "wss://h/feed?a=1",
+        "--send-json",
+        "{\"b\": 1}",
+        "--receive",
+        "5s",
+        "-r",
+        "9",
+        "--warm-up",
+        "1s",
+        "--threshold",
+        "response_time.p99 < 20ms",
+    ];
+    let file = file_of(&line).unwrap();
+    insta::assert_snapshot!(crate::output::json(&file), @r#"
+    {
+      "scenarios": [
+        {
+          "name": "feed",
+          "targets": [
+            "wss://h"
+          ],
+          "warm_up": "1s",
+          "load": {
+            "open": {
+              "rate": "9/s",
+              "duration": "10s"
+            }
+          },
+          "steps": [
+            {
+              "websocket": {
+                "path": "/feed?a=1",
+                "send": {
+                  "json": {
+                    "b": 1
+                  }
+                },
+                "stream": {
+                  "for": "5s"
+                }
+              }
+            }
+          ],
+          "thresholds": [
+            "response_time.p99 < 20ms"
+          ]
+        }
+      ]
+    }
+    "#);
+}
+
+#[test_case(&[] => json!({"closed": {"users": 10, "duration": "10s"}}))]
+#[test_case(&["-c", "3"] => json!({"closed": {"users": 3, "duration": "10s"}}))]
+#[test_case(&["-n", "7"] => json!({"closed": {"users": 7, "iterations": 7}}); "no more users than iterations")]
+#[test_case(&["-n", "700", "-d", "2s"] => json!({"closed": {"users": 10, "iterations": 700, "max_duration": "2s"}}); "whichever comes first")]
+#[test_case(&["-r", "500"] => json!({"open": {"rate": "500/s", "duration": "10s"}}))]
+#[test_case(&["-r", "100/s", "-n", "50", "-c", "4"] => json!({"open": {"rate": "100/s", "duration": "500ms", "users": {"max": 4}}}))]
+fn loads(flags: &[&str]) -> Value {
+    scenario_of(&[&CALL[..], flags].concat())["load"].clone()
+}
+
+#[test_case("localhost:50051" => "localhost:50051")]
+#[test_case("dns:///localhost:50051" => "localhost:50051")]
+#[test_case("dns:localhost:50051" => "localhost:50051")]
+#[test_case("https://shop" => "https://shop")]
+#[test_case("unix:/run/shop.sock" => "unix:/run/shop.sock")]
+fn grpc_targets(given: &str) -> String {
+    grpc::target(given).to_owned()
+}
+
+#[test_case("ws://h:1/echo" => ("ws://h:1", "/echo"))]
+#[test_case("wss://h" => ("wss://h", ""))]
+#[test_case("h:1/a/b?c=/d" => ("h:1", "/a/b?c=/d"))]
+#[test_case("ws://h?c" => ("ws://h", "?c"))]
+fn addresses(url: &str) -> (&str, &str) {
+    websocket::address(url)
+}
+
+#[test]
+fn files_and_flags_go_into_the_file_wherever_it_lies() {
+    let flags = [
+        "--proto",
+        "shop.proto",
+        "--import-path",
+        "/protos",
+        "--timeout",
+        "2s",
+        "--connections",
+        "4",
+        "--insecure-skip-verify",
+    ];
+    let scenario = scenario_of(&[&CALL[..], &flags].concat());
+    let here = std::env::current_dir().unwrap().join("shop.proto");
+    assert_eq!(scenario["protos"], json!([here, "/protos"]));
+    assert_eq!(scenario["timeout"], "2s");
+    assert_eq!(scenario["connections"], 4);
+    assert_eq!(scenario["tls"], json!({"insecure_skip_verify": true}));
+    assert_eq!(scenario.get("max_message"), None);
+}
+
+#[test_case(&["--data", "{\"a\":1}{\"a\":2}"] => json!([{"a": 1}, {"a": 2}]); "one after the other")]
+#[test_case(&["--data", "[{\"a\":1}]"] => json!([{"a": 1}]); "in an array")]
+#[test_case(&["--data", "{\"a\":123456789012345678901234567890}"] => serde_json::from_str::<Value>("{\"a\":123456789012345678901234567890}").unwrap(); "digits as they are")]
+fn messages(flags: &[&str]) -> Value {
+    scenario_of(&[&CALL[..], flags].concat())["steps"][0]["grpc"]["message"].clone()
+}
+
+#[test_case(&["grpc", "h:1", "a.B/C", "--data", "{\"a\":}"] => "`--data`: line 1, column 6: expected value; expected JSON, or @ and the name of a file that holds it"; "no JSON")]
+#[test_case(&["grpc", "h:1", "a.B/C", "--data", "@/no/such"] => "`--data @/no/such`: failed to read it: No such file or directory (os error 2)"; "no file")]
+#[test_case(&["grpc", "h:1", "a.B/C", "--data", "1"] => "the command line: 1 problem\n  --data: found 1, expected the message as an object"; "no message")]
+#[test_case(&["grpc", "h:1", "a.B.C"] => "the command line: 1 problem\n  METHOD: found \"a.B.C\", expected a method such as \"package.Service/Method\""; "no method")]
+#[test_case(&["grpc", "h", "a.B/C"] => "the command line: 1 problem\n  TARGET: found \"h\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; the port is missing"; "no port")]
+#[test_case(&["grpc", "h:1", "a.B/C", "-H", "x: 1", "-H", "X: 2"] => "`-H x: …` is given twice; a scenario sends one value of each name"; "twice")]
+#[test_case(&["grpc", "h:1", "a.B/C", "-H", "grpc-timeout: 1S"] => "the command line: 1 problem\n  -H: found the name \"grpc-timeout\", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself"; "a name that is none")]
+#[test_case(&["grpc", "h:1", "a.B/C", "-n", "5", "-c", "9"] => "the command line: 1 problem\n  -n: found 5 for 9 users, expected at least one iteration for each user"; "more users than iterations")]
+#[test_case(&["grpc", "http://h:1", "a.B/C", "--tls-server-name", "x"] => "`http://h:1` is plain text and `--tls-server-name` turns TLS on; write https:// or leave the flag out"; "plain and not")]
+#[test_case(&["websocket", "h:1/a"] => "say what to do on the connection: `--send TEXT`, `--send-json JSON`, `--ping`, or `--receive N|TIME` to listen"; "nothing to do")]
+#[test_case(&["websocket", "ws://h:1/a", "--ping", "--threshold", "p99 < 1ms"] => "the command line: 1 problem\n  --threshold: found \"p99 < 1ms\", expected a metric such as `response_time.p95`, `error_rate` or `throughput` at column 1; unknown metric `p99`; did you mean `response_time.p99`?"; "no condition")]
+fn refused(line: &[&str]) -> String {
+    file_of(line).unwrap_err()
+}

@@ -1,0 +1,115 @@
+//! What is wrong with a scenario that was made of flags, in words of flags.
+
+use crate::error::Error;
+
+/// What stands where in the scenario, and the flag that says it; the longer first.
+const PLACES: [(&str, &str); 23] = [
+    ("steps[0].grpc.message", "--data"),
+    ("steps[0].grpc.method", "METHOD"),
+    ("steps[0].grpc.repeat", "--repeat"),
+    ("steps[0].grpc.every", "--every"),
+    ("steps[0].grpc.stream", "--receive"),
+    ("steps[0].grpc.compression", "--compression"),
+    ("steps[0].grpc.metadata", "-H"),
+    ("steps[0].grpc", "METHOD"),
+    ("steps[0].websocket.send.json", "--send-json"),
+    ("steps[0].websocket.send.text", "--send"),
+    ("steps[0].websocket.path", "URL"),
+    ("steps[0].websocket.stream", "--receive"),
+    ("steps[0].websocket.repeat", "--repeat"),
+    ("steps[0].websocket.every", "--every"),
+    ("steps[0].websocket", "URL"),
+    ("load.closed.users", "-c"),
+    ("load.closed.iterations", "-n"),
+    ("load.closed.duration", "-d"),
+    ("load.open.duration", "-d"),
+    ("load.open.users.max", "-c"),
+    ("metadata", "-H"),
+    ("headers", "-H"),
+    ("warm_up", "--warm-up"),
+];
+/// The same for lists, whose items are flags of their own.
+const LISTS: [(&str, &str); 4] = [
+    ("targets[", "TARGET"),
+    ("protos[", "--proto"),
+    ("subprotocols[", "--subprotocol"),
+    ("thresholds[", "--threshold"),
+];
+/// What messages advise to write into a scenario.
+const ADVICE: [(&str, &str); 5] = [
+    ("in `protos`", "with `--proto`"),
+    ("the scenario's `metadata`", "`-H`"),
+    ("`--grpc-target ", "`"),
+    ("`--websocket-target ", "`"),
+    ("protos: ", "--proto "),
+];
+
+/// An error in the words of whoever gave flags and wrote no file.
+pub(crate) fn in_flags(error: Error) -> Error {
+    let said = error.to_string();
+    let text = translated(&said);
+    if text == said {
+        error
+    } else {
+        Error::InFlags {
+            error: Box::new(error),
+            text,
+        }
+    }
+}
+
+fn translated(said: &str) -> String {
+    let mut text = without_scenario(said).replace("scenarios[0].", "");
+    for (place, flag) in PLACES {
+        text = replaced_at_start(&text, place, flag);
+    }
+    for (list, flag) in LISTS {
+        text = without_index(&text, list, flag);
+    }
+    for (advice, flag) in ADVICE {
+        text = text.replace(advice, flag);
+    }
+    text
+}
+
+/// There is one scenario only, and nobody has named it.
+fn without_scenario(said: &str) -> String {
+    let Some((before, after)) = said.split_once("scenario `") else {
+        return said.to_owned();
+    };
+    match after.split_once("`: ") {
+        Some((name, rest)) if !name.contains(['`', '\n']) => format!("{before}{rest}"),
+        _ => said.to_owned(),
+    }
+}
+
+/// Places stand at the beginning of a line, or behind what the line is of.
+fn replaced_at_start(text: &str, place: &str, flag: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(place) {
+        let end = at + place.len();
+        let begins = rest[..at]
+            .chars()
+            .next_back()
+            .is_none_or(char::is_whitespace);
+        let ends = rest[end..].starts_with([':', '.', '[']);
+        out.push_str(&rest[..at]);
+        out.push_str(if begins && ends { flag } else { place });
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
+fn without_index(text: &str, list: &str, flag: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(list) {
+        let behind = &rest[at + list.len()..];
+        let Some(end) = behind.find(']') else { break };
+        out.push_str(&rest[..at]);
+        out.push_str(flag);
+        rest = &behind[end + 1..];
+    }
+    out + rest
+}

@@ -1,0 +1,396 @@
+//! Load in one line, what a server offers, and a first scenario file.
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Said, Server, assert_balances, finish, loadgen, say};
+use serde_json::Value;
+
+const HELLO: &str = "loadgen.v1.Greeter/Hello";
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
+#[test]
+fn a_call_in_one_line_is_a_run() {
+    let server = Server::start(&[]);
+    let data = r#"{"name": "one line"}"#;
+    let line = [
+        "grpc",
+        &server.address,
+        HELLO,
+        "--data",
+        data,
+        "-n",
+        "20",
+        "-c",
+        "2",
+    ];
+    let said = say(&[&line[..], &["--json"]].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = json(&said);
+    assert_balances(&document);
+    assert_eq!(document["scenarios"][0]["name"], "hello");
+    assert_eq!(document["scenarios"][0]["ledger"]["completed"], 20);
+    assert_eq!(
+        document["run"]["plan"]["scenarios"][0]["steps"][0]["grpc"]["message"]["name"],
+        "one line"
+    );
+    // A threshold that does not hold.
+    let said = say(&[&line[..], &["--threshold", "response_time.p50 < 1ns"]].concat());
+    assert_eq!(said.code, Some(99), "{said:?}");
+    assert!(said.stdout.contains("20 planned"), "{said:?}");
+}
+
+#[test]
+fn websocket_messages_in_one_line_are_a_run() {
+    let server = Server::serve("websocket", &["--address", "127.0.0.1:0"]);
+    let url = format!("ws://{}/echo", server.address);
+    let said = say(&[
+        "websocket",
+        &url,
+        "--send",
+        "hi",
+        "-n",
+        "10",
+        "-r",
+        "1000",
+        "--json",
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = json(&said);
+    assert_balances(&document);
+    assert_eq!(document["scenarios"][0]["load_model"], "open");
+    assert_eq!(document["scenarios"][0]["ledger"]["completed"], 10);
+}
+
+/// A run of the printed file is the run of the line.
+#[test]
+fn the_printed_scenario_does_the_same() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let line = [
+        "grpc",
+        &server.address,
+        HELLO,
+        "-n",
+        "7",
+        "-H",
+        "x-tenant: blue",
+        "--timeout",
+        "3s",
+    ];
+    let printed = say(&[&line[..], &["--print-scenario"]].concat());
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+    let file = folder.path().join("hello.json");
+    fs::write(&file, &printed.stdout).expect("a file");
+    let plan = |said: Said| json(&said)["run"]["plan"].clone();
+    let of_file = plan(say(&["run", &file.display().to_string(), "--json"]));
+    let of_line = plan(say(&[&line[..], &["--json"]].concat()));
+    assert_eq!(of_file, of_line);
+    assert_eq!(of_line["scenarios"][0]["timeout"], "3s");
+}
+
+/// What is printed is passed around.
+#[test]
+fn a_printed_scenario_has_no_secret() {
+    let line = [
+        "grpc",
+        "h:1",
+        HELLO,
+        "-H",
+        "authorization: Bearer PLANTED-1",
+        "--print-scenario",
+    ];
+    let said = say(&line);
+    assert_eq!(
+        json(&said)["scenarios"][0]["metadata"]["authorization"],
+        "***"
+    );
+    assert!(said.stderr.contains("--show-secrets"), "{said:?}");
+    let said = say(&[&line[..], &["--show-secrets"]].concat());
+    assert!(said.stdout.contains("Bearer PLANTED-1"), "{said:?}");
+}
+
+#[test]
+fn what_was_decided_is_said() {
+    let server = Server::start(&[]);
+    let child = loadgen(&["grpc", &server.address, HELLO, "-c", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    std::thread::sleep(Duration::from_secs(1));
+    common::signal(&child, rustix::process::Signal::INT);
+    let said = finish(child, Duration::from_secs(30));
+    assert_eq!(said.code, Some(105), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("1 user for 10s; -n and -d say otherwise"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_message_may_come_from_standard_input() {
+    let server = Server::start(&[]);
+    let mut child = loadgen(&[
+        "grpc",
+        &server.address,
+        "loadgen.v1.Greeter/Collect",
+        "--data",
+        "@-",
+        "-n",
+        "1",
+        "--json",
+    ])
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("loadgen starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"{} {}\n{}").expect("is read");
+    drop(stdin);
+    let said = finish(child, Duration::from_secs(30));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(
+        json(&said)["scenarios"][0]["steps"][0]["messages"]["sent"],
+        3
+    );
+}
+
+#[test]
+fn mistakes_are_told_in_words_of_flags() {
+    let server = Server::start(&[]);
+    for (method, flags, code, expected) in [
+        (
+            HELLO,
+            &["--data", r#"{"nme": 1}"#][..],
+            104,
+            "--data.nme: `loadgen.v1.HelloRequest` has no field `nme`; did you mean `name`?",
+        ),
+        (
+            "loadgen.v1.Greeter/Helo",
+            &[],
+            104,
+            "METHOD: found `loadgen.v1.Greeter/Helo`",
+        ),
+        (
+            "grpc.health.v1.Health/Chek",
+            &[],
+            104,
+            "METHOD: there is no method `grpc.health.v1.Health/Chek`; did you mean `grpc.health.v1.Health/Check`?",
+        ),
+        (
+            HELLO,
+            &["-d", "{}"],
+            2,
+            "expected a duration, like `30s`; a message goes into `--data`",
+        ),
+        (HELLO, &["-H", "nonsense"], 2, "expected KEY: VALUE"),
+        (
+            HELLO,
+            &["--proto", "/no/such.proto"],
+            104,
+            "--proto /no/such.proto: there is no such file",
+        ),
+        (
+            HELLO,
+            &["--threshold", "p99 < 1s"],
+            104,
+            "--threshold: found \"p99 < 1s\"",
+        ),
+        (
+            "list",
+            &["--proto", "/no/such.proto"],
+            104,
+            "--proto /no/such.proto: there is no such file",
+        ),
+    ] {
+        let said = say(&[&["grpc", &server.address, method], flags].concat());
+        assert_eq!(said.code, Some(code), "{said:?}");
+        assert!(
+            said.stderr.contains(expected),
+            "{expected} is not in {said:?}"
+        );
+        assert!(!said.stderr.contains("scenarios["), "{said:?}");
+    }
+    for method in [HELLO, "list", "describe"] {
+        let said = say(&["grpc", "127.0.0.1:1", method, "--proto", "/dev/null"]);
+        assert_ne!(said.code, Some(0), "{said:?}");
+        let said = say(&["grpc", "127.0.0.1:1", method]);
+        assert_eq!(said.code, Some(101), "{said:?}");
+        assert!(
+            said.stderr.contains("the connection was refused"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_says_what_it_offers() {
+    let server = Server::start(&[]);
+    let grpc = |args: &[&str]| say(&[&["grpc", &server.address], args].concat());
+    let said = grpc(&["list"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for part in [
+        "loadgen.v1.Greeter\n",
+        "  Stream ",
+        "server stream",
+        "grpc.health.v1.Health\n",
+    ] {
+        assert!(said.stdout.contains(part), "{part}: {said:?}");
+    }
+    let services = json(&grpc(&["list", "--json"]))["services"].clone();
+    let greeter = services
+        .as_array()
+        .expect("services")
+        .iter()
+        .find(|it| it["name"] == "loadgen.v1.Greeter");
+    let methods = greeter.expect("it is there")["methods"]
+        .as_array()
+        .expect("methods");
+    let chat = methods
+        .iter()
+        .find(|it| it["name"] == "loadgen.v1.Greeter/Chat")
+        .expect("is there");
+    assert_eq!(chat["kind"], "bidirectional");
+
+    let said = grpc(&["describe", HELLO]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for part in [
+        "loadgen.v1.Greeter/Hello  unary",
+        "  name  1  string",
+        "--data '{\"name\":\"\"}'",
+    ] {
+        assert!(said.stdout.contains(part), "{part}: {said:?}");
+    }
+    let method = json(&grpc(&["describe", HELLO, "--json"]))["method"].clone();
+    // What is shown can be sent.
+    let example = method["request_message"]["example"].to_string();
+    let said = grpc(&[HELLO, "--data", &example, "-n", "1"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+
+    let message = json(&grpc(&["describe", "loadgen.v1.HelloRequest", "--json"]));
+    assert_eq!(message["message"]["fields"][0]["type"], "string");
+    let said = grpc(&["describe", "loadgen.v1.Greeter.Helo"]);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("did you mean `loadgen.v1.Greeter/Hello`?"),
+        "{said:?}"
+    );
+    // Where a name is too long for the rest, the rest is below it.
+    let narrow: Said = loadgen(&["grpc", &server.address, "describe"])
+        .env("COLUMNS", "60")
+        .output()
+        .expect("starts")
+        .into();
+    for line in narrow.stdout.lines() {
+        assert!(line.chars().count() <= 60, "{line}");
+    }
+}
+
+/// Failures first, secrets masked, at the width that there is.
+#[test]
+fn a_trace_shows_calls_in_full() {
+    let server = Server::start(&["--error-rate", "50%"]);
+    let line = [
+        "grpc",
+        &server.address,
+        HELLO,
+        "--data",
+        r#"{"name": "seen"}"#,
+        "-n",
+        "40",
+        "-c",
+        "1",
+    ];
+    let flags = [
+        "--trace",
+        "2",
+        "-H",
+        "x-api-key: PLANTED-2",
+        "--threshold",
+        "error_rate <= 100%",
+    ];
+    let said = say(&[&line[..], &flags].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for part in [
+        "trace 1 of 2: loadgen.v1.Greeter/Hello at http://",
+        "grpc.UNAVAILABLE",
+        r#"-> message {"name":"seen"}"#,
+        r#""x-api-key":"***""#,
+        " = ",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {said:?}");
+    }
+    assert!(!said.stderr.contains("PLANTED-2"), "{said:?}");
+    assert!(!said.stderr.contains("trace 3"), "{said:?}");
+    assert!(said.stdout.contains("40 planned"), "{said:?}");
+
+    let server = Server::start(&[]);
+    let stream = [
+        "grpc",
+        &server.address,
+        "loadgen.v1.Greeter/Stream",
+        "--data",
+        r#"{"count": 3}"#,
+    ];
+    let said = say(&[&stream[..], &["-n", "1", "--trace", "5", "--json"]].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.stderr.matches("<- message ").count(), 3, "{said:?}");
+    assert_balances(&json(&said));
+}
+
+#[test]
+fn a_first_file_without_a_terminal() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("first.yaml");
+    let file = file.to_str().expect("a path");
+    let init = |flags: &[&str]| say(&[&["init", file], flags].concat());
+    let said = init(&[]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.stderr.contains("give `--target` and `--method`"),
+        "{said:?}"
+    );
+    assert!(!fs::exists(file).expect("a folder"));
+
+    let answers = [
+        "--target",
+        &server.address,
+        "--method",
+        HELLO,
+        "-r",
+        "50/s",
+        "-d",
+        "1s",
+        "--threshold",
+        "error_rate < 5%",
+    ];
+    let said = init(&answers);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(say(&["validate", file]).code, Some(0));
+    let said = say(&["run", file, "--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(json(&said)["scenarios"][0]["ledger"]["planned"], 50);
+
+    let before = fs::read_to_string(file).expect("the file");
+    let said = init(&answers);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("is there already; --force replaces it"),
+        "{said:?}"
+    );
+    assert_eq!(fs::read_to_string(file).expect("the file"), before);
+    assert_eq!(init(&[&answers[..], &["--force"]].concat()).code, Some(0));
+}

@@ -119,7 +119,7 @@ class Expressions(unittest.TestCase):
             plan = steps(server, LOGIN, refused, wrong)
             plan["thresholds"] = []
             found = run_one(plan)
-        self.assertEqual(found["outcomes"], {"check": 40})
+        self.assertEqual(found["outcomes"], {"ok": 0, "check": 40})
         by_name = {of_step["name"]: of_step for of_step in found["steps"]}
         self.assertEqual([it["failed"] for it in by_name["refused"]["checks"]], [0, 0])
         (check,) = by_name["wrong"]["checks"]
@@ -134,7 +134,7 @@ class Expressions(unittest.TestCase):
             plan["thresholds"] = []
             found = run_one(plan)
             self.assertEqual((server.bank.accounts, server.bank.refused), ([], 0))
-        self.assertEqual(found["outcomes"], {"expression": 40})
+        self.assertEqual(found["outcomes"], {"ok": 0, "expression": 40})
         said = json.dumps(found)
         self.assertIn("steps[1].grpc.message.rank", said)
 

@@ -214,6 +214,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         steps,
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
+        thresholds: plan.thresholds.clone(),
         secrets: secrets_of(plan),
         ..of_plan
     }

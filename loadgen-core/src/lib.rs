@@ -35,6 +35,7 @@ pub mod engine;
 #[expect(unused_imports, reason = "drivers take up the rest")]
 mod expression;
 pub mod input;
+mod judge;
 mod nearest;
 pub mod outcome;
 pub mod pacer;

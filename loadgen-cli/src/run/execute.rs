@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
-use loadgen_core::record::RunRecord;
+use loadgen_core::record::{EarlyEnd, RunRecord};
 
 use super::error::RunError;
 use crate::human;
@@ -24,11 +25,20 @@ pub(super) fn execute(
     signals: &Listener,
     screen: &Screen,
 ) -> Result<RunRecord, RunError> {
+    let scenarios = settings.plan.scenarios.iter();
+    let grace = scenarios.map(|it| it.graceful_stop).max();
+    let grace = grace.unwrap_or_default();
     let mut run = sinks.listen(assemble(settings, trace)?, screen);
     if !screen.is_quiet() {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));
     }
+    let told = screen.clone();
+    run = run.listen(move |event: &Event<'_>| {
+        if let Event::Ending(end) = event {
+            told.say(&ending(end, grace));
+        }
+    });
     let begun = Arc::new(AtomicBool::new(false));
     let begins = Arc::clone(&begun);
     run = run.listen(move |event: &Event<'_>| {
@@ -36,9 +46,6 @@ pub(super) fn execute(
             begins.store(true, Ordering::Relaxed);
         }
     });
-    let scenarios = settings.plan.scenarios.iter();
-    let grace = scenarios.map(|it| it.graceful_stop).max();
-    let grace = grace.unwrap_or_default();
     let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
     stop_on_signal(signals, run.stopper(), notice, screen.clone());
     run.execute().map_err(|error| match error {
@@ -102,11 +109,43 @@ fn stopping(grace: Option<Duration>) -> String {
     )
 }
 
+/// What is said when a condition ends the run.
+fn ending(end: &EarlyEnd, grace: Duration) -> String {
+    let condition: Option<Threshold> = end.condition.parse().ok();
+    let unit = condition.map_or("", |it| it.unit());
+    let blank = if unit.starts_with(|c: char| c.is_alphabetic()) {
+        " "
+    } else {
+        ""
+    };
+    let so = match grace.is_zero() {
+        true => "what is under way is cut off".to_owned(),
+        false => format!(
+            "what is under way may finish within {}",
+            human::duration(grace)
+        ),
+    };
+    format!(
+        "ending the run: {}: `{}` does not hold, {}{blank}{unit} after {}; {so}",
+        end.scenario,
+        end.condition,
+        human::significant(end.observed),
+        human::duration(Duration::from_secs(end.at.as_secs())),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use test_case::test_case;
 
     use super::*;
+
+    #[test_case("error_rate < 1%", 31.27, 30 => "ending the run: greet: `error_rate < 1%` does not hold, 31.3% after 12 s; what is under way may finish within 30 s")]
+    #[test_case("response_time.p99 < 5ms over any 10s", 7.0, 0 => "ending the run: greet: `response_time.p99 < 5ms over any 10s` does not hold, 7 ms after 12 s; what is under way is cut off")]
+    fn says_what_ended_the_run(condition: &str, observed: f64, grace_s: u64) -> String {
+        let end = EarlyEnd::new("greet", condition, Duration::from_millis(12_004), observed);
+        ending(&end, Duration::from_secs(grace_s))
+    }
 
     #[test_case(Some(30) => "stopping: what is under way may finish within 30 s; once more to cut it off and report")]
     #[test_case(Some(0) => "stopping: what is under way is cut off"; "no grace")]

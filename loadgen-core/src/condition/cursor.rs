@@ -33,13 +33,26 @@ impl<'a> Cursor<'a> {
         self.take_while(|c| c.is_alphanumeric() || c == '_')
     }
 
-    /// A step's name may hold dashes too.
-    pub(super) fn step_name(&mut self) -> Result<String, ThresholdError> {
+    /// A name that is not the grammar's own: letters, digits, `_` and `-`, or anything else in quotes.
+    pub(super) fn name(&mut self, of: &str) -> Result<String, ThresholdError> {
         let start = self.at;
-        match self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-') {
-            "" => Err(self.unexpected_at(start, "the name of a step")),
-            name => Ok(name.to_owned()),
+        let quote = self.rest().chars().next();
+        let Some(quote) = quote.filter(|it| matches!(it, '\'' | '"')) else {
+            return match self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+                "" => Err(self.unexpected_at(start, of)),
+                name => Ok(name.to_owned()),
+            };
+        };
+        self.at += quote.len_utf8();
+        let name = self.take_while(|c| c != quote);
+        if self.rest().is_empty() {
+            return Err(self.unexpected_at(self.at, &format!("the closing {quote} of a name")));
         }
+        self.at += quote.len_utf8();
+        if name.is_empty() {
+            return Err(self.unexpected_at(start, of));
+        }
+        Ok(name.to_owned())
     }
 
     pub(super) fn dot(&mut self) -> Result<(), ThresholdError> {

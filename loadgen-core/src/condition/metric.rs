@@ -1,5 +1,7 @@
 //! What a condition can be about: its words, without where the figures come from.
 
+use crate::workload::MessageFault;
+
 /// What a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Metric {
@@ -21,6 +23,27 @@ pub(crate) enum Metric {
     Connections(ConnectionWord),
     /// Something of one step.
     Step { name: String, metric: StepMetric },
+    /// Something of one server, by the name that it gives itself.
+    Backend { name: String, metric: BackendMetric },
+}
+
+/// What a condition on one server is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BackendMetric {
+    /// Requests that it answered.
+    Requests,
+    /// Its part of all requests.
+    Share,
+    /// Of its requests, those that it answered with a failure.
+    Failed,
+    /// The same as a part of its requests.
+    ErrorRate,
+    ResponseTime(Statistic),
+}
+
+impl BackendMetric {
+    pub(super) const WORDS: &'static [&'static str] =
+        &["requests", "share", "failed", "error_rate", "response_time"];
 }
 
 /// What a condition on one step is about.
@@ -138,6 +161,18 @@ impl Series {
     ];
 }
 
+impl FaultWord {
+    /// The fault that it is a word for.
+    pub(crate) fn fault(self) -> MessageFault {
+        match self {
+            Self::Missing => MessageFault::Missing,
+            Self::OutOfOrder => MessageFault::OutOfOrder,
+            Self::Unexpected => MessageFault::Unexpected,
+            Self::TooLate => MessageFault::TooLate,
+        }
+    }
+}
+
 impl LedgerWord {
     /// What the word's share is a share of; `planned` is the whole itself.
     pub(crate) fn whole(self) -> Option<Self> {
@@ -154,6 +189,23 @@ impl Metric {
         match self {
             Self::Step { name, .. } => Some(name),
             _ => None,
+        }
+    }
+
+    pub(super) fn backend(&self) -> Option<&str> {
+        match self {
+            Self::Backend { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it says something of a part of a run too.
+    pub(super) fn has_windows(&self) -> bool {
+        match self {
+            Self::Silence | Self::Unanswered => false,
+            // What nobody put its name to is known of the whole only.
+            Self::Backend { name, .. } => name != "(unnamed)",
+            _ => true,
         }
     }
 

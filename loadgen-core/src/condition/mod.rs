@@ -9,14 +9,18 @@ mod error;
 mod metric;
 mod parse;
 mod unit;
+mod window;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+use crate::units::format_duration;
 
 pub use error::ThresholdError;
 
 pub(crate) use metric::{
-    ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric,
+    BackendMetric, ConnectionWord, LedgerWord, Metric, Series, Statistic, StepMetric,
 };
 pub(crate) use unit::Unit;
 
@@ -34,6 +38,20 @@ pub(crate) use unit::Unit;
 /// );
 /// # Ok::<(), loadgen_core::condition::ThresholdError>(())
 /// ```
+///
+/// One that holds for every window of ten seconds, and ends the run when it does not, half a minute after
+/// measuring began at the earliest:
+///
+/// ```
+/// use std::time::Duration;
+/// use loadgen_core::condition::Threshold;
+///
+/// let threshold: Threshold = "response_time.p99 < 20ms over any 10s".parse()?;
+/// let threshold = threshold.aborting(Duration::from_secs(30));
+/// assert_eq!(threshold.window(), Some(Duration::from_secs(10)));
+/// assert_eq!(threshold.abort_after(), Some(Duration::from_secs(30)));
+/// # Ok::<(), loadgen_core::condition::ThresholdError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     expression: String,
@@ -41,6 +59,8 @@ pub struct Threshold {
     operator: Operator,
     value: f64,
     unit: Unit,
+    window: Option<Duration>,
+    abort_after: Option<Duration>,
 }
 
 /// How observed and wanted value are compared.
@@ -88,6 +108,31 @@ impl Threshold {
             operator: Operator::Less,
             value: 1.0,
             unit: Unit::Percent,
+            window: None,
+            abort_after: None,
+        }
+    }
+
+    /// The same, held to in every window of this length: whole seconds, from one to an hour.
+    ///
+    /// # Errors
+    /// [`ThresholdError`] for another length, for a condition that has windows already, and for one that
+    /// is of a whole run: `silence`, `unanswered`, and what compares with `==` or `!=`.
+    pub fn over_any(self, window: Duration) -> Result<Self, ThresholdError> {
+        let expression = format!("{} over any {}", self.expression, format_duration(window));
+        let windowed: Self = expression.parse()?;
+        Ok(Self {
+            abort_after: self.abort_after,
+            ..windowed
+        })
+    }
+
+    /// The same, ending the run when it does not hold, so long after measuring began at the earliest.
+    #[must_use]
+    pub fn aborting(self, after: Duration) -> Self {
+        Self {
+            abort_after: Some(after),
+            ..self
         }
     }
 
@@ -107,6 +152,29 @@ impl Threshold {
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         self.metric.step()
+    }
+
+    /// The name of the server it is about, where it is about one: what that calls itself.
+    #[must_use]
+    pub fn backend(&self) -> Option<&str> {
+        self.metric.backend()
+    }
+
+    /// The length of the windows that it holds for, each of them; `None` where it is about the whole.
+    #[must_use]
+    pub fn window(&self) -> Option<Duration> {
+        self.window
+    }
+
+    /// Where it ends the run when it does not hold, how long after measuring began at the earliest.
+    #[must_use]
+    pub fn abort_after(&self) -> Option<Duration> {
+        self.abort_after
+    }
+
+    /// Whether it bounds its value from above, so that the worst is the highest.
+    pub(crate) fn bounds_from_above(&self) -> bool {
+        matches!(self.operator, Operator::Less | Operator::LessOrEqual)
     }
 
     /// Whether it is about something that only an open model has: start lag or queue wait.

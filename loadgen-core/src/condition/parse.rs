@@ -2,9 +2,11 @@
 
 use super::cursor::Cursor;
 use super::error::ThresholdError;
-use super::metric::{ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric};
+use super::metric::{
+    BackendMetric, ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric,
+};
 use super::unit::{Kind, value};
-use super::{Operator, Threshold};
+use super::{Operator, Threshold, window};
 use crate::outcome::GrpcCode;
 
 pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
@@ -24,9 +26,21 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
     }
     cursor.skip_space();
     let (value, unit) = value(&mut cursor, kind)?;
-    cursor.skip_space();
-    if !cursor.rest().is_empty() {
-        return Err(cursor.unexpected_at(cursor.at, "the end of the condition"));
+    let over_at = cursor.at;
+    let window = window::length(&mut cursor)?;
+    if window.is_some() && !metric.has_windows() {
+        cursor.at = over_at;
+        cursor.skip_space();
+        return Err(cursor.unexpected_at(
+            cursor.at,
+            "the end of the condition (this is of a whole run)",
+        ));
+    }
+    if window.is_some() && matches!(operator, Operator::Equal | Operator::NotEqual) {
+        return Err(cursor.unexpected_at(
+            operator_at,
+            "`<`, `<=`, `>` or `>=` (with `over any` the worst window is compared)",
+        ));
     }
     Ok(Threshold {
         expression: text.trim().to_owned(),
@@ -34,6 +48,8 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
         operator,
         value,
         unit,
+        window,
+        abort_after: None,
     })
 }
 
@@ -57,10 +73,17 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
         }
         "steps" => {
             cursor.dot()?;
-            let name = cursor.step_name()?;
+            let name = cursor.name("the name of a step")?;
             cursor.dot()?;
             let (metric, kind) = step_metric(cursor)?;
             (Metric::Step { name, metric }, kind)
+        }
+        "backends" => {
+            cursor.dot()?;
+            let name = cursor.name("the name that a server gives itself")?;
+            cursor.dot()?;
+            let (metric, kind) = backend_metric(cursor)?;
+            (Metric::Backend { name, metric }, kind)
         }
         _ => {
             if let Some(word) = LedgerWord::from_word(word) {
@@ -80,6 +103,7 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
                     "outcomes",
                     "connections",
                     "steps",
+                    "backends",
                 ]
                 .iter()
                 .chain(LedgerWord::WORDS)
@@ -140,6 +164,31 @@ fn step_metric(cursor: &mut Cursor<'_>) -> Result<(StepMetric, Kind), ThresholdE
         }
     })
 }
+
+fn backend_metric(cursor: &mut Cursor<'_>) -> Result<(BackendMetric, Kind), ThresholdError> {
+    let start = cursor.at;
+    let word = cursor.word();
+    Ok(match word {
+        "requests" => (BackendMetric::Requests, Kind::CountOrPerTime),
+        "share" => (BackendMetric::Share, Kind::Percent),
+        "failed" => (BackendMetric::Failed, Kind::Count),
+        "error_rate" => (BackendMetric::ErrorRate, Kind::Percent),
+        "response_time" => (BackendMetric::ResponseTime(statistic(cursor)?), Kind::Time),
+        // The rest of an address, most likely.
+        "" => {
+            return Err(cursor.unexpected_at(start, QUOTES));
+        }
+        _ if word.starts_with(|c: char| c.is_ascii_digit()) => {
+            return Err(cursor.unexpected_at(start, QUOTES));
+        }
+        _ => {
+            return Err(cursor.unknown("metric of a backend", start, word, BackendMetric::WORDS));
+        }
+    })
+}
+
+const QUOTES: &str = "a metric of a backend such as `error_rate` (a name with other characters than \
+                      letters, digits, `_` and `-` stands in quotes: `backends.'10.0.0.1:8080'.error_rate`)";
 
 fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, ThresholdError> {
     if !cursor.rest().starts_with('.') {

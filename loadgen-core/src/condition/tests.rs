@@ -30,7 +30,38 @@ use super::*;
 #[test_case("error_rate < NaN%", "expected a percentage such as `1%` at column 14, found `NaN%`"; "nan")]
 #[test_case("error_rate < 1.%", "expected a percentage such as `1%` at column 14, found `1.%`"; "no decimals")]
 #[test_case("error_rate < 1.2.3%", "expected a percentage such as `1%` at column 14, found `1.2.3%`"; "two points")]
-#[test_case("error_rate < 1% please", "expected the end of the condition at column 17, found `please`"; "something after")]
+#[test_case("error_rate < 1% please", "expected the end of the condition, or windows such as `over any 10s` at column 17, found `please`"; "something after")]
+#[test_case("error_rate < 1% over 10s", "expected `any` and a time, as in `over any 10s` at column 22, found `10s`"; "over without any")]
+#[test_case("error_rate < 1% over", "expected `any` and a time, as in `over any 10s` at column 21, found the end"; "over nothing")]
+#[test_case("error_rate < 1% over any", "expected whole seconds from 1s to 1h such as `10s` at column 25, found the end"; "over any nothing")]
+#[test_case("error_rate < 1% over any 0s", "expected whole seconds from 1s to 1h such as `10s` at column 26, found `0s`"; "no window")]
+#[test_case("error_rate < 1% over any 10", "expected whole seconds from 1s to 1h such as `10s` at column 26, found `10`"; "a window without a unit")]
+#[test_case("error_rate < 1% over any 1.5s", "expected whole seconds from 1s to 1h such as `10s` at column 26, found `1.5s`"; "half a second")]
+#[test_case("error_rate < 1% over any 2h", "expected whole seconds from 1s to 1h such as `10s` at column 26, found `2h`"; "a long window")]
+#[test_case("error_rate < 1% over any 10 s", "expected whole seconds from 1s to 1h such as `10s` at column 26, found `10`"; "a blank before the unit")]
+#[test_case("error_rate < 1% over any 10s please", "expected the end of the condition at column 30, found `please`"; "something after a window")]
+#[test_case("error_rate over any 10s < 1%", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 12, found `over`"; "windows before the bound")]
+#[test_case("silence < 1s over any 10s", "expected the end of the condition (this is of a whole run) at column 14, found `over`"; "silence over windows")]
+#[test_case("backends.'(unnamed)'.failed < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 33, found `over`"; "without a name over windows")]
+#[test_case("unanswered < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 16, found `over`"; "unanswered over windows")]
+#[test_case("failed == 0 over any 10s", "expected `<`, `<=`, `>` or `>=` (with `over any` the worst window is compared) at column 8, found `==`"; "equal over windows")]
+#[test_case(
+    "backends.b1.latency.p95 < 5ms",
+    "unknown metric of a backend `latency` at column 13; expected one of requests, share, failed, error_rate, response_time"
+)]
+#[test_case("backends.10.0.0.1:8080.share < 5%", "expected a metric of a backend such as `error_rate` (a name with other characters than letters, digits, `_` and `-` stands in quotes: `backends.'10.0.0.1:8080'.error_rate`) at column 13, found `0.0.1:8080.share`"; "an address without quotes")]
+#[test_case("backends.'b1.share < 5%", "expected the closing ' of a name at column 24, found the end"; "an open quote")]
+#[test_case("backends.''.share < 5%", "expected the name that a server gives itself at column 10, found `''.share`"; "nothing in quotes")]
+#[test_case("backends.b1 < 5%", "expected a point at column 12, found `<`"; "no metric of a backend")]
+#[test_case("backends.b1.share < 5", "expected a percentage such as `1%` at column 21, found `5`"; "a share without a percent sign")]
+#[test_case(
+    "backends.b1.shar < 5%",
+    "unknown metric of a backend `shar` at column 13; did you mean `share`?"
+)]
+#[test_case(
+    "backend.b1.share < 5%",
+    "unknown metric `backend` at column 1; did you mean `backends`?"
+)]
 #[test_case("response_time < 5ms", "expected a statistic after a point such as `.p95` at column 14, found `<`"; "no statistic")]
 #[test_case(
     "response_time.p98 < 5ms",
@@ -85,6 +116,35 @@ fn refuses(expression: &str, message: &str) {
     assert_eq!(error.to_string(), message);
 }
 
+#[test_case("backends.b1.share < 60%", Some("b1"), None)]
+#[test_case("backends.'10.0.0.1:8080'.response_time.p99 < 20ms over any 1m30s", Some("10.0.0.1:8080"), Some(90); "an address")]
+#[test_case("backends.\"it's\".requests >= 10/s", Some("it's"), None; "the other quotes")]
+#[test_case("backends.'(unnamed)'.failed == 0", Some("(unnamed)"), None; "without a name")]
+#[test_case("steps.'by-the-way'.response_time.p99<20ms  over  any  1h ", None, Some(3600); "blanks")]
+fn selects(expression: &str, backend: Option<&str>, window: Option<u64>) {
+    let threshold: Threshold = expression.parse().unwrap();
+    assert_eq!(threshold.backend(), backend);
+    assert_eq!(threshold.window(), window.map(Duration::from_secs));
+}
+
+#[test]
+fn windows_can_be_asked_for_in_code() {
+    let threshold = |text: &str| text.parse::<Threshold>().unwrap();
+    let window = Duration::from_secs(90);
+    let windowed = threshold("error_rate < 1%")
+        .aborting(Duration::ZERO)
+        .over_any(window);
+    let written = threshold("error_rate < 1% over any 1m30s");
+    assert_eq!(windowed, Ok(written.clone().aborting(Duration::ZERO)));
+    for refused in [
+        written.over_any(window),
+        threshold("silence < 1s").over_any(window),
+        threshold("error_rate < 1%").over_any(Duration::from_millis(1_500)),
+    ] {
+        assert!(refused.is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in ".*") {
@@ -96,9 +156,10 @@ proptest! {
         pieces in prop::collection::vec(
             prop::sample::select(vec![
                 "steps", ".", "hello", "response_time", "p95", "<", "<=", "==", "1", "5ms", "%",
-                " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü",
+                " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü", "backends",
+                "share", "'", "\"", " over any ", "10s", "0",
             ]),
-            0..12,
+            0..14,
         )
     ) {
         let text = pieces.concat();

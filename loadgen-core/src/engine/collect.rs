@@ -4,14 +4,20 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::control::{Stop, Stopper};
 use super::event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
 use super::lane::Timeline;
 use super::spec::ScenarioSpec;
+use super::umpire;
 use crate::cgroup::ThrottleMeter;
 use crate::clock::{Clock, Nanos, nanos};
+use crate::condition::Threshold;
+use crate::judge::watches;
 use crate::process::Meter;
-use crate::record::{Merger, Overrun, RunRecord, ScenarioRecord, Tick, WorkerRecord};
+use crate::record::{EarlyEnd, Merger, Overrun, RunRecord, ScenarioRecord, Tick, WorkerRecord};
 use crate::workload::PrepareError;
+
+const SECOND: Nanos = 1_000_000_000;
 
 /// What workers tell the collector.
 pub(super) enum ToCollector {
@@ -52,10 +58,40 @@ struct Collected {
     interval_from: Nanos,
     last_tick: Nanos,
     last_end: Nanos,
+    /// When each worker last told of it; `None` where it has no users, or will tell no more.
+    heard: Vec<Option<Nanos>>,
     timeline: Timeline,
+    conditions: Vec<Threshold>,
 }
 
 impl Collected {
+    /// How much of its load everybody has told of; nothing new began after `cut`.
+    fn measured(&self, cut: Nanos) -> Duration {
+        let told = self.heard.iter().flatten().min().copied();
+        let end = self.end_of_load(cut);
+        let until = told.map_or(end, |told| told.min(end));
+        Duration::from_nanos(until.saturating_sub(self.timeline.measure_from))
+    }
+
+    /// When its load ended, or will: what comes after that is the end of what was under way.
+    fn end_of_load(&self, cut: Nanos) -> Nanos {
+        let timeline = self.timeline;
+        let is_done = self.heard.iter().all(Option::is_none);
+        let end = match timeline.plan_end.filter(|_| timeline.lasts) {
+            Some(planned) => planned,
+            None if is_done => self.last_end,
+            None => Nanos::MAX,
+        };
+        end.min(cut)
+    }
+
+    /// The second, from the start of measuring, that a tick is of which was handed over at this moment.
+    fn second_of(&self, at: Nanos) -> u64 {
+        /// A tick is handed over a little after its second is over.
+        const LATE: Nanos = 100_000_000;
+        at.saturating_sub(self.timeline.measure_from + LATE) / SECOND
+    }
+
     fn phase(&self) -> Phase {
         let known = self.phases.iter().flatten();
         known.min().copied().unwrap_or(Phase::Connect)
@@ -72,6 +108,10 @@ pub(super) struct Collector {
     vitals: Vec<WorkerRecord>,
     meter: Meter,
     throttling: ThrottleMeter,
+    stopper: Stopper,
+    /// Until when nobody had asked for the run to stop.
+    runs_until: Nanos,
+    early_end: Option<EarlyEnd>,
     panic: Option<String>,
     overrun: Option<Overrun>,
     failure: Option<io::Error>,
@@ -84,6 +124,7 @@ impl Collector {
         start: Nanos,
         specs: &[&ScenarioSpec],
         returns: Vec<Vec<Sender<Box<Tick>>>>,
+        stopper: Stopper,
     ) -> Self {
         let workers = returns.len();
         let mut meter = Meter::new(clock);
@@ -97,7 +138,7 @@ impl Collector {
                 let timeline = Timeline::new(spec, start);
                 let has_users = |worker| worker < spec.workers(workers);
                 Collected {
-                    merger: Merger::new(&spec.names(), workers),
+                    merger: Merger::new(&spec.names(), workers).watching(watches(&spec.thresholds)),
                     gauges: spec.gauges.clone(),
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))
@@ -105,7 +146,11 @@ impl Collector {
                     interval_from: timeline.begin,
                     last_tick: timeline.begin,
                     last_end: 0,
+                    heard: (0..workers)
+                        .map(|worker| has_users(worker).then_some(timeline.begin))
+                        .collect(),
                     timeline,
+                    conditions: spec.thresholds.clone(),
                 }
             })
             .collect();
@@ -118,6 +163,9 @@ impl Collector {
             vitals: vec![WorkerRecord::default(); workers],
             meter,
             throttling,
+            stopper,
+            runs_until: start,
+            early_end: None,
             panic: None,
             overrun: None,
             failure: None,
@@ -126,7 +174,6 @@ impl Collector {
 
     /// Receives until every worker is done.
     pub(super) fn collect(&mut self, from: &Receiver<ToCollector>, listeners: &mut [Listener]) {
-        const SECOND: Nanos = 1_000_000_000;
         /// Workers send their ticks with the second's end; this is time for them to arrive.
         const ARRIVAL: Nanos = 100_000_000;
         let mut next = self.start + SECOND + ARRIVAL;
@@ -159,12 +206,16 @@ impl Collector {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let now = self.clock.now();
+            if self.stopper.asked() == Stop::No {
+                self.runs_until = now;
+            }
             if now >= next {
                 // What came while a listener was slow belongs to this second too.
                 for message in from.try_iter() {
                     self.take(message);
                 }
                 self.snapshot(listeners);
+                self.end_early(listeners);
                 // A slow listener misses seconds; it does not get them all at once.
                 next += ((now - next) / SECOND + 1) * SECOND;
             }
@@ -184,7 +235,10 @@ impl Collector {
                 mut tick,
             } => {
                 let collected = &mut self.scenarios[scenario];
-                collected.merger.add(worker, &mut tick, &collected.gauges);
+                let second = collected.second_of(at);
+                let gauges = &collected.gauges;
+                collected.merger.add_of(worker, second, &mut tick, gauges);
+                collected.heard[worker] = Some(at);
                 collected.phases[worker] = Some(phase);
                 collected.last_tick = collected.last_tick.max(at);
                 collected.last_end = collected.last_end.max(last_end);
@@ -207,13 +261,48 @@ impl Collector {
                     if let Some(phase) = &mut scenario.phases[worker] {
                         *phase = Phase::Done;
                     }
+                    scenario.heard[worker] = None;
                 }
             }
         }
     }
 
+    /// When nothing new began any more, if that was before the plan's end.
+    fn cut(&self) -> Nanos {
+        match self.stopper.asked() {
+            Stop::No => Nanos::MAX,
+            _ => self.runs_until,
+        }
+    }
+
+    /// Ends the run where a condition says so that does not hold.
+    fn end_early(&mut self, listeners: &mut [Listener]) {
+        if self.stopper.asked() != Stop::No {
+            return;
+        }
+        let judged = self.scenarios.iter().map(|scenario| umpire::Judged {
+            conditions: &scenario.conditions,
+            record: scenario.merger.total(),
+        });
+        let Some(early_end) = umpire::early_end(judged) else {
+            return;
+        };
+        self.stopper.drain();
+        for listener in listeners {
+            listener(&Event::Ending(&early_end));
+        }
+        self.early_end = Some(early_end);
+    }
+
     fn snapshot(&mut self, listeners: &mut [Listener]) {
+        let cut = self.cut();
         for scenario in &mut self.scenarios {
+            let measured = scenario.measured(cut);
+            let elapsed = scenario
+                .last_tick
+                .saturating_sub(scenario.timeline.measure_from);
+            let elapsed = Duration::from_nanos(elapsed);
+            scenario.merger.look(elapsed, measured.as_secs());
             // What happened in a warm-up is not in the interval; neither is its time.
             let measure_from = scenario.timeline.measure_from;
             if scenario.last_tick > measure_from {
@@ -262,8 +351,9 @@ impl Collector {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        let cut = self.cut();
         // These stop the workers, too.
-        let gave_up = self.panic.is_some() || self.overrun.is_some();
+        let gave_up = self.panic.is_some() || self.overrun.is_some() || self.early_end.is_some();
         let (cut_short, stopped) = (stopped || gave_up, stopped && !gave_up);
         let now = self.clock.now();
         let elapsed = |scenario: &Collected| {
@@ -293,10 +383,12 @@ impl Collector {
             stopped,
             panic: self.panic,
             overrun: self.overrun,
+            early_end: self.early_end,
         };
         for scenario in self.scenarios {
             let took = elapsed(&scenario);
-            let scenario: ScenarioRecord = scenario.merger.finish(took);
+            let seconds = scenario.measured(cut).as_secs();
+            let scenario: ScenarioRecord = scenario.merger.finish(took, seconds);
             record.scenarios.push(scenario);
         }
         Ok(record)

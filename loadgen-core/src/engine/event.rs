@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::process::Vitals;
-use crate::record::{Interval, RunRecord, ScenarioRecord, WorkerRecord};
+use crate::record::{EarlyEnd, Interval, RunRecord, ScenarioRecord, WorkerRecord};
 use crate::workload::Levels;
 
 /// What a listener hears.
@@ -14,6 +14,9 @@ pub enum Event<'a> {
     Connected,
     /// Once a second while load runs, and once at the very end.
     Snapshot(&'a Snapshot<'a>),
+    /// A condition does not hold that ends the run: nothing new starts, and what is under way has its
+    /// graceful stop.
+    Ending(&'a EarlyEnd),
     /// The run is over; the last word.
     Finished(&'a RunRecord),
 }

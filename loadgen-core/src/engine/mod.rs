@@ -15,6 +15,7 @@ mod open;
 mod run;
 mod slot;
 mod spec;
+mod umpire;
 mod usage;
 mod worker;
 

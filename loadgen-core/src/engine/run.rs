@@ -156,7 +156,7 @@ impl Run {
         let headway = Duration::from_millis(20) + Duration::from_micros(4) * users;
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
-        let mut collector = Collector::new(clock, start, &specs, returns);
+        let mut collector = Collector::new(clock, start, &specs, returns, self.stopper.clone());
         let _ = go.send(Some(start));
         collector.collect(&from, &mut self.listeners);
         join(threads);

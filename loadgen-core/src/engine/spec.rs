@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::condition::Threshold;
 use crate::pacer::Pacing;
 use crate::record::{LifePart, Names, StepSpec};
 use crate::schedule::Load;
@@ -127,6 +128,10 @@ pub struct ScenarioSpec {
     pub tags: Vec<(String, String)>,
     /// Where it sends to, for figures of each; none where a workload does not tell.
     pub targets: Vec<String>,
+    /// Conditions that are looked at while the run is under way: those over windows, of which nothing is
+    /// known afterwards that was not looked at, and those that may end it. Others are none of the engine's
+    /// business.
+    pub thresholds: Vec<Threshold>,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -156,6 +161,7 @@ impl ScenarioSpec {
             timings: Vec::new(),
             tags: Vec::new(),
             targets: Vec::new(),
+            thresholds: Vec::new(),
             secrets: Secrets::default(),
         }
     }

@@ -12,6 +12,7 @@ mod local;
 mod merged;
 mod names;
 mod parts;
+mod watch;
 
 pub use counts::{ByteCount, ConnectionCounts};
 pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
@@ -20,9 +21,12 @@ pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswere
 pub(crate) use merged::Merger;
 pub use merged::{
     BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
-    GeneratorRecord, Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord,
+    EarlyEnd, GeneratorRecord, Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord,
     ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TargetRecord,
     WorkerRecord,
 };
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;
+pub(crate) use watch::{
+    Count, Extreme, Figure, Reading, StepCount, Times, TimesOf, Watch, WindowRecord, Worst,
+};

@@ -61,6 +61,16 @@ impl Sparse {
         Digits::Two.middle(Digits::Two.index(value))
     }
 
+    /// Where a value stands among those that three digits tell apart.
+    pub(in crate::record) fn bucket(value: Nanos) -> usize {
+        Digits::Three.index(value) as usize
+    }
+
+    /// What the values there count as.
+    pub(in crate::record) fn value_of(bucket: usize) -> Nanos {
+        Digits::Three.middle(bucket as u64)
+    }
+
     /// The samples of all of these together, exactly.
     #[must_use]
     pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {

@@ -64,6 +64,7 @@ impl RunRecord {
         self.stopped |= other.stopped;
         self.panic = self.panic.take().or_else(|| other.panic.clone());
         self.overrun = self.overrun.take().or_else(|| other.overrun.clone());
+        self.early_end = self.early_end.take().or_else(|| other.early_end.clone());
         Ok(())
     }
 }
@@ -147,6 +148,12 @@ impl ScenarioRecord {
         series::merge(&mut self.series, &other.series);
         self.signs.merge(&other.signs);
         self.silence = self.signs.silence();
+        for window in &mut self.windows {
+            match other.windows.iter().find(|it| it.watch == window.watch) {
+                Some(other) => window.merge(other),
+                None => window.is_bound = true,
+            }
+        }
     }
 
     /// One that stands several times in a scenario does so in each record.

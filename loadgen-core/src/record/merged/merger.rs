@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::series::Series;
 use super::silence::Listener;
+use super::windows::{Seen, Watcher};
 use super::{BackendRecord, Interval, ScenarioRecord, StepRecord, TargetRecord};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::local::{
     BackendTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick, Tick, youngest,
 };
-use crate::record::{Histogram, Names, Parts, new_histogram};
+use crate::record::{Histogram, Names, Parts, StepSpec, Watch, new_histogram};
 use crate::workload::{Levels, SampleKind};
 
 /// Merges one scenario's ticks from all workers.
@@ -21,6 +22,8 @@ pub(crate) struct Merger {
     series: Series,
     listener: Listener,
     workers: Vec<WorkerState>,
+    watchers: Vec<Watcher>,
+    steps: Vec<StepSpec>,
 }
 
 /// What must be remembered of a worker between ticks.
@@ -53,11 +56,33 @@ impl Merger {
             series: Series::new(),
             listener: Listener::default(),
             workers: vec![WorkerState::default(); workers],
+            watchers: Vec::new(),
+            steps: names.steps.clone(),
         }
     }
 
+    /// Follows these over windows of time.
+    #[must_use]
+    pub(crate) fn watching(mut self, watches: impl IntoIterator<Item = Watch>) -> Self {
+        self.watchers.extend(watches.into_iter().map(Watcher::new));
+        self
+    }
+
     /// Adds a worker's tick, and empties it. `gauges` are the names of the custom gauges.
+    #[cfg(test)]
     pub(crate) fn add(&mut self, worker: usize, tick: &mut Tick, gauges: &[String]) {
+        self.add_of(worker, 0, tick, gauges);
+    }
+
+    /// Adds a worker's tick that is of this second, and empties it. `gauges` are the names of the custom
+    /// gauges.
+    pub(crate) fn add_of(
+        &mut self,
+        worker: usize,
+        second: u64,
+        tick: &mut Tick,
+        gauges: &[String],
+    ) {
         let total = &mut self.total;
         let interval = &mut self.interval;
         interval.add(tick);
@@ -101,6 +126,17 @@ impl Merger {
         for (place, from) in state.backends.iter().zip(&tick.backends) {
             add_backend(&mut total.backends[*place], from);
             interval.add_backend(*place, from);
+        }
+        if !self.watchers.is_empty() {
+            let places = state.backends.iter();
+            let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
+            let seen = Seen {
+                tick,
+                second,
+                steps: &self.steps,
+                backends: &backends,
+            };
+            self.watchers.iter_mut().for_each(|it| it.add(&seen));
         }
         for ((_, sum), delta) in total.custom.counters.iter_mut().zip(&tick.counters) {
             *sum += delta;
@@ -160,15 +196,28 @@ impl Merger {
         self.total.silence = self.listener.silence();
     }
 
+    /// Says how much has been measured, and looks at the windows that lie within so many whole seconds of
+    /// the load.
+    pub(crate) fn look(&mut self, elapsed: Duration, seconds: u64) {
+        self.total.elapsed = elapsed;
+        let looked = self.watchers.iter_mut().map(|watcher| {
+            watcher.look(seconds);
+            watcher.found()
+        });
+        self.total.windows = looked.collect();
+    }
+
     /// Begins a new interval.
     pub(crate) fn next_interval(&mut self) {
         self.interval.clear();
     }
 
-    /// The whole, which took this long.
+    /// The whole, which took this long; of these, so many whole seconds are the load's.
     #[must_use]
-    pub(crate) fn finish(mut self, elapsed: Duration) -> ScenarioRecord {
+    pub(crate) fn finish(mut self, elapsed: Duration, seconds: u64) -> ScenarioRecord {
         self.total.elapsed = elapsed;
+        let watchers = self.watchers.into_iter();
+        self.total.windows = watchers.map(|it| it.finish(seconds)).collect();
         self.total.series = self.series.points_until(elapsed);
         (self.total.silence, self.total.signs) = self.listener.finish();
         self.total

@@ -12,13 +12,14 @@ mod signs;
 mod silence;
 mod step;
 mod stored;
+mod windows;
 
 pub use backend::{BackendPoint, BackendRecord, BackendSeries};
 pub use interval::{Interval, StepInterval};
 pub use merge::MergeError;
 pub(crate) use merger::Merger;
 pub use recent::Recent;
-pub use run::{GeneratorRecord, Overrun, RunRecord, WorkerRecord};
+pub use run::{EarlyEnd, GeneratorRecord, Overrun, RunRecord, WorkerRecord};
 pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord};
 pub use series::SeriesPoint;
 pub use silence::{LONG_SILENCE, Silence, Stretch};

@@ -29,6 +29,41 @@ pub struct RunRecord {
     pub panic: Option<String>,
     /// That more arrivals stood in line than may; the run ended early because of it.
     pub overrun: Option<Overrun>,
+    /// The condition that did not hold and ended the run early.
+    #[serde(default)]
+    pub early_end: Option<EarlyEnd>,
+}
+
+/// A condition that did not hold, and so ended a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EarlyEnd {
+    /// The scenario that it is about.
+    pub scenario: String,
+    /// The condition, as written.
+    pub condition: String,
+    /// When, from the beginning of the scenario's measured part.
+    pub at: Duration,
+    /// What was observed then, in the condition's unit.
+    pub observed: f64,
+}
+
+impl EarlyEnd {
+    /// A condition on this scenario that did not hold by this value.
+    #[must_use]
+    pub fn new(
+        scenario: impl Into<String>,
+        condition: impl Into<String>,
+        at: Duration,
+        observed: f64,
+    ) -> Self {
+        Self {
+            scenario: scenario.into(),
+            condition: condition.into(),
+            at,
+            observed,
+        }
+    }
 }
 
 /// A line of arrivals that grew too long.
@@ -72,6 +107,7 @@ impl RunRecord {
             stopped: false,
             panic: None,
             overrun: None,
+            early_end: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{BackendRecord, SeriesPoint, StepRecord, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, Histogram, Ledger, Parts, StepSpec, new_histogram,
+    ByteCount, ConnectionCounts, Histogram, Ledger, Parts, StepSpec, WindowRecord, new_histogram,
 };
 
 /// Everything measured of one scenario.
@@ -74,6 +74,9 @@ pub struct ScenarioRecord {
     pub series: Vec<SeriesPoint>,
     /// What it takes to find silences together with other processes.
     pub(crate) signs: Signs,
+    /// What was found over windows of time, where that was asked for.
+    #[serde(default)]
+    pub(crate) windows: Vec<WindowRecord>,
 }
 
 /// What became of connections, those before the clock started included.
@@ -201,6 +204,7 @@ impl ScenarioRecord {
             custom: CustomRecord::default(),
             series: Vec::new(),
             signs: Signs::default(),
+            windows: Vec::new(),
         }
     }
 }

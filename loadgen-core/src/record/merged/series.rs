@@ -9,7 +9,7 @@ use crate::record::local::Happened;
 use crate::record::{ConnectionCounts, Histogram, Sparse};
 
 /// How long a second stays open for late samples.
-const OPEN_SECONDS: u64 = 60;
+pub(super) const OPEN_SECONDS: u64 = 60;
 /// The most points kept; above it neighbours merge.
 pub(super) const MOST_POINTS: usize = 600;
 

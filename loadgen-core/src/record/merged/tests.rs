@@ -33,7 +33,7 @@ fn what_servers_say_is_kept_without_secrets() {
     record(&recorder, 0, 0, 1, true, "host of s3cr3t-1");
     let mut merger = Merger::new(&names, 1);
     merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
-    let merged = merger.finish(Duration::from_secs(1));
+    let merged = merger.finish(Duration::from_secs(1), 1);
     assert_eq!(merged.examples[0].1, "no such token: ***");
     let cut = &merged.examples[1].1;
     assert!(cut.ends_with("x ***"), "{cut}");
@@ -81,7 +81,7 @@ fn backends_beyond_the_bound_are_counted_together() {
     }
     let mut merger = Merger::new(&names, 1);
     merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
-    let merged = merger.finish(Duration::from_secs(1));
+    let merged = merger.finish(Duration::from_secs(1), 1);
     assert_eq!(merged.backends.len(), 256);
     assert!(merged.backends[..255].iter().all(|it| it.requests == 1));
     let others = &merged.backends[255];
@@ -101,7 +101,7 @@ fn backends_are_bounded_over_all_workers() {
         }
         merger.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
     }
-    let merged = merger.finish(Duration::from_secs(1));
+    let merged = merger.finish(Duration::from_secs(1), 1);
     assert_eq!(merged.backends.len(), 256);
     let requests = merged.backends.iter().map(|it| it.requests);
     assert_eq!(requests.sum::<u64>(), 8 * 300);
@@ -132,7 +132,7 @@ fn classes_of_failures_beyond_the_bound_are_counted_together() {
         let worker = worker as usize;
         merger.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
     }
-    let merged = merger.finish(Duration::from_secs(1));
+    let merged = merger.finish(Duration::from_secs(1), 1);
     for outcomes in [&merged.outcomes, &merged.steps[0].outcomes] {
         assert_eq!(outcomes.len(), 129);
         assert_eq!(outcomes.iter().map(|it| it.1).sum::<u64>(), 400);
@@ -167,7 +167,7 @@ fn what_no_server_put_its_name_to_is_known() {
     let merged = |recorder: &Recorder| {
         let mut merger = Merger::new(&names, 1);
         merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
-        merger.finish(Duration::from_secs(1))
+        merger.finish(Duration::from_secs(1), 1)
     };
     end(true, None);
     assert_eq!(merged(&recorder).unnamed(), None, "nobody named itself");
@@ -302,7 +302,7 @@ fn split(
     }
     let stored = parts.into_iter().map(|part| {
         let generator = GeneratorRecord::default();
-        let scenarios = vec![part.finish(elapsed)];
+        let scenarios = vec![part.finish(elapsed, 0)];
         let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, scenarios, generator);
         let text = serde_json::to_string(&record).unwrap();
         let read: RunRecord = serde_json::from_str(&text).unwrap();
@@ -313,7 +313,10 @@ fn split(
         sum.merge(&more).unwrap();
         sum
     });
-    (whole.finish(elapsed), merged.unwrap().scenarios.remove(0))
+    (
+        whole.finish(elapsed, 0),
+        merged.unwrap().scenarios.remove(0),
+    )
 }
 
 /// With its lists in the same order, whoever was first to see what is in them, and without what depends
@@ -390,7 +393,7 @@ fn examples_of_steps_outside_of_iterations_are_merged() {
             }
             merger.add(worker, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
         }
-        merger.finish(Duration::from_secs(1))
+        merger.finish(Duration::from_secs(1), 1)
     };
     let mut merged = measured("first");
     merged.merge(&measured("second")).unwrap();

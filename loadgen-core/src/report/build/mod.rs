@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::document::{
-    Delivery, Document, Host, Run, Scenario, SchemaVersion, ThresholdResult, new_run_id, round3,
-    round6, timestamp,
+    Delivery, Document, EndedRun, Host, Run, Scenario, SchemaVersion, ThresholdResult, new_run_id,
+    round3, round6, timestamp,
 };
 use super::judge::judge;
 use super::verdict::verdict_on;
 use crate::condition::Threshold;
-use crate::record::RunRecord;
+use crate::record::{EarlyEnd, RunRecord};
 use crate::scenario::{Plan, to_json};
 use crate::secrets::Secrets;
 
@@ -83,7 +83,15 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
         .map(|(index, scenario)| {
             let given = context.thresholds.get(index);
             let thresholds = given.map_or(std::slice::from_ref(&by_default), Vec::as_slice);
-            judge(thresholds, scenario)
+            let mut judged = judge(thresholds, scenario);
+            if let Some(end) = record
+                .early_end
+                .as_ref()
+                .filter(|it| it.scenario == scenario.name)
+            {
+                mark_early_end(&mut judged, end);
+            }
+            judged
         })
         .collect();
     let secrets = Secrets::mask_in(&mut context.plan);
@@ -101,7 +109,7 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
             host: context.host,
             plan: context.plan,
             generator: run::generator(&record.generator, record.elapsed),
-            stopped: record.stopped,
+            stopped: record.stopped || record.early_end.is_some(),
             sinks: context.sinks,
         },
         scenarios: record
@@ -131,6 +139,20 @@ fn examples(scenario: &mut Scenario) -> impl Iterator<Item = &mut String> {
     failures
         .filter_map(|it| it.example.as_mut())
         .chain(of_steps)
+}
+
+/// The condition that ended the run did not hold then, whatever came of what was under way.
+fn mark_early_end(judged: &mut [ThresholdResult], end: &EarlyEnd) {
+    let same = judged
+        .iter_mut()
+        .filter(|it| it.expression == end.condition);
+    for result in same.filter(|it| it.abort) {
+        result.pass = false;
+        result.ended_run = Some(EndedRun {
+            at_s: seconds(end.at),
+            observed: end.observed,
+        });
+    }
 }
 
 /// A warning for each scenario of the plan that accepted any certificate.

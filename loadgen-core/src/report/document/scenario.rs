@@ -352,6 +352,42 @@ pub struct ThresholdResult {
     /// samples lie beyond it. It is compared all the same; left out where it is not.
     #[serde(default, skip_serializing_if = "is_false")]
     pub few_samples: bool,
+    /// Of a condition over windows, the one that the observed value is of: the worst of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<ThresholdWindow>,
+    /// Why there is no observed value, where more can be said than that too little was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
+    /// Whether it was to end the run when it does not hold; left out where it was not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub abort: bool,
+    /// When it ended the run, and by which value; left out where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_run: Option<EndedRun>,
+}
+
+/// A window of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct ThresholdWindow {
+    /// Where it begins, in whole seconds from the scenario's start.
+    pub from_s: u64,
+    /// Where it ends.
+    pub to_s: u64,
+    /// Whether the value is a bound, and the true one no worse: of several processes each looked at what it
+    /// saw itself. Left out where it is the value.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_bound: bool,
+}
+
+/// How a condition ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct EndedRun {
+    /// When, in seconds from the start of measuring.
+    pub at_s: f64,
+    /// What was observed then, in the condition's unit.
+    pub observed: f64,
 }
 
 impl ThresholdResult {
@@ -369,6 +405,10 @@ impl ThresholdResult {
             unit: Some(unit.into()).filter(|unit| !unit.is_empty()),
             pass,
             few_samples: false,
+            window: None,
+            unjudged: None,
+            abort: false,
+            ended_run: None,
         }
     }
 }

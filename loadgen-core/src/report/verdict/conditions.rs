@@ -2,12 +2,20 @@
 //! hold.
 
 use super::super::document::ThresholdResult;
-use super::super::judge::{Blame, blame};
-use super::super::phrase::observed;
+use super::super::phrase::{observed, span};
 use super::Findings;
 use crate::condition::Threshold;
+use crate::judge::{Blame, blame};
 use crate::record::ScenarioRecord;
 use crate::units::human::count;
+
+/// In which window it was.
+fn when(condition: &ThresholdResult) -> String {
+    let window = condition
+        .window
+        .map(|it| format!(" from {} s to {} s", it.from_s, it.to_s));
+    window.unwrap_or_default()
+}
 
 pub(super) fn judge(
     scenario: &ScenarioRecord,
@@ -24,20 +32,35 @@ pub(super) fn judge(
     }
     for condition in conditions.iter().filter(|condition| !condition.pass) {
         let expression = &condition.expression;
-        let Some(value) = condition.observed else {
+        let unit = condition.unit.as_deref().unwrap_or_default();
+        let sentence = if let Some(ended) = &condition.ended_run {
+            let so_far = observed(ended.observed, unit);
+            let at = span((ended.at_s * 1e9).round() as u64);
+            format!(
+                "`{name}`: `{expression}` ended the run after {at}: it did not hold, observed {so_far}"
+            )
+        } else if let Some(value) = condition.observed {
+            let value = observed(value, unit);
+            let most = if condition.window.is_some_and(|it| it.is_bound) {
+                " at the worst"
+            } else {
+                ""
+            };
+            format!(
+                "`{name}`: `{expression}` does not hold, observed {value}{most}{}",
+                when(condition)
+            )
+        } else {
             // Said once for the scenario, not again for each condition.
             if measured {
-                findings.failed.push(format!(
-                    "`{name}`: `{expression}` cannot be judged, too little was measured"
-                ));
+                let why = condition.unjudged.as_deref();
+                let why = why.unwrap_or("too little was measured");
+                findings
+                    .failed
+                    .push(format!("`{name}`: `{expression}` cannot be judged, {why}"));
             }
             continue;
         };
-        let unit = condition.unit.as_deref().unwrap_or_default();
-        let sentence = format!(
-            "`{name}`: `{expression}` does not hold, observed {}",
-            observed(value, unit)
-        );
         // An expression of somebody's own is about the service.
         let parsed: Option<Threshold> = expression.parse().ok();
         let blame = parsed.map_or(Blame::Service, |condition| blame(&condition, scenario));

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::document::{Quantile, ThresholdResult};
-use super::super::judge::is_about_silence;
 use super::super::phrase::{percent, span};
 use super::{Findings, ratio, were};
 use crate::clock::nanos;
 use crate::condition::Threshold;
+use crate::judge::is_about_silence;
 use crate::record::{LONG_SILENCE, LifePart, Samples, ScenarioRecord, Stretch, TargetRecord};
 use crate::units::human::{count, counted};
 use crate::workload::{MessageFault, SampleKind};

@@ -240,18 +240,31 @@ pub(super) struct Condition {
 
 impl Condition {
     fn of(result: &ThresholdResult) -> Self {
-        let observed = match result.observed {
-            Some(value) => {
-                let value = in_unit_of(&result.expression, value);
-                let doubt = if result.few_samples {
-                    ", withheld above: too few samples"
-                } else {
-                    ""
+        let unit = result.unit.as_deref().unwrap_or_default();
+        let ended = result.ended_run.map(|it| {
+            let at = human::micros(it.at_s * 1e6);
+            format!(
+                "(was {} after {at}, and ended the run)",
+                in_unit(unit, it.observed)
+            )
+        });
+        let observed = ended.unwrap_or_else(|| match (result.observed, &result.unjudged) {
+            (Some(value), _) => {
+                let window = result.window.map(|it| {
+                    let most = if it.is_bound { " at the worst" } else { "" };
+                    format!("{most} from {} s to {} s", it.from_s, it.to_s)
+                });
+                let doubt = match (result.few_samples, &window) {
+                    (false, _) => "",
+                    (true, None) => ", withheld above: too few samples",
+                    (true, Some(_)) => ", of too few samples",
                 };
-                format!("(was {value}{doubt})")
+                let window = window.unwrap_or_default();
+                format!("(was {}{window}{doubt})", in_unit(unit, value))
             }
-            None => "(nothing was measured)".to_owned(),
-        };
+            (None, Some(why)) => format!("({why})"),
+            (None, None) => "(nothing was measured)".to_owned(),
+        });
         Self {
             pass: result.pass,
             expression: result.expression.clone(),
@@ -311,11 +324,8 @@ fn keeps_own_connections(scenario: &Scenario) -> bool {
     scenario.protocol == "websocket"
 }
 
-/// The observed value is in the expression's own unit, which stands at its end. Times are shown as
-/// everywhere else.
-fn in_unit_of(expression: &str, value: f64) -> String {
-    let last_digit = expression.rfind(|c: char| c.is_ascii_digit());
-    let unit = last_digit.map_or("", |last| &expression[last + 1..]);
+/// A value in a condition's unit; times are shown as everywhere else.
+fn in_unit(unit: &str, value: f64) -> String {
     if unit.is_empty() && value.fract() == 0.0 && (0.0..1e15).contains(&value) {
         return human::count(value as u64);
     }
@@ -335,14 +345,13 @@ mod tests {
 
     use super::*;
 
-    #[test_case("error_rate < 1%", 0.25 => "0.25%")]
-    #[test_case("error_rate < 1%", 24.329 => "24.33%"; "as in the verdict")]
-    #[test_case("response_time.p95 < 5ms", 7.234 => "7.23 ms")]
-    #[test_case("throughput > 1000/s", 812.0 => "812/s")]
-    #[test_case("throughput > 1000/s", 48_211.4 => "48,211/s"; "as above the table")]
-    #[test_case("dropped == 0", 12_345.0 => "12,345")]
-    #[test_case("dropped==0", 1.0 => "1"; "without blanks")]
-    fn in_its_unit(expression: &str, value: f64) -> String {
-        in_unit_of(expression, value)
+    #[test_case("%", 0.25 => "0.25%")]
+    #[test_case("%", 24.329 => "24.33%"; "as in the verdict")]
+    #[test_case("ms", 7.234 => "7.23 ms")]
+    #[test_case("/s", 812.0 => "812/s")]
+    #[test_case("/s", 48_211.4 => "48,211/s"; "as above the table")]
+    #[test_case("", 12_345.0 => "12,345")]
+    fn in_its_unit(unit: &str, value: f64) -> String {
+        in_unit(unit, value)
     }
 }

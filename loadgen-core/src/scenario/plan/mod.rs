@@ -5,6 +5,7 @@ mod one_step;
 mod overrides;
 pub(in crate::scenario) mod print;
 mod steps;
+pub(in crate::scenario) mod thresholds;
 mod validate;
 
 use std::collections::BTreeMap;

@@ -1,19 +1,17 @@
-//! Steps and the thresholds on them: what they must have, and names that fit together.
+//! Steps: what they must have, and names that fit together.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::condition::Threshold;
-use crate::nearest::did_you_mean;
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::{RawAlternative, RawRepeat, RawScenario, RawStep};
 use crate::scenario::protocol::room::{Life, Room};
 use crate::scenario::protocol::{Protocol, one_of, spoken_in};
 use crate::scenario::reader::{Entry, List};
-use crate::scenario::step::{Alternative, Step, all, measured};
+use crate::scenario::step::{Alternative, Step, all};
 use crate::scenario::think_time;
 use crate::scenario::value::is_variable_name;
-use crate::schedule::{Load, ThinkTime};
+use crate::schedule::ThinkTime;
 
 /// The parts of a life beside `steps`: the fields, and where each is in a raw scenario.
 type Part = (&'static str, fn(&RawScenario) -> &Entry<List<RawStep>>);
@@ -332,46 +330,5 @@ impl Layers<'_> {
             return None;
         }
         self.steps::<R>(list, path)
-    }
-
-    pub(super) fn thresholds<A>(
-        &self,
-        life: Option<&Life<A>>,
-        load: Option<&Load>,
-    ) -> Option<Vec<Threshold>> {
-        let picked = self.pick("thresholds", |raw| &raw.thresholds);
-        let list: &List<Threshold> = match picked.entry {
-            Entry::Absent => return Some(vec![Threshold::default_error_rate()]),
-            entry => entry.given()?,
-        };
-        for (index, threshold) in list.given() {
-            let path = format!("{}[{index}]", picked.path);
-            if let (Some(name), Some(life)) = (threshold.step(), life) {
-                let parts = [&life.begin, &life.steps, &life.end];
-                let all = parts.into_iter().flat_map(|steps| measured(steps));
-                let names: Vec<&str> = all.map(|(name, _)| name).collect();
-                if !names.contains(&name) {
-                    let help = did_you_mean(name, names.iter().copied())
-                        .unwrap_or_else(|| format!("the steps are {}", names.join(", ")));
-                    self.problems.add(
-                        &path,
-                        format!("the unknown step `{name}`"),
-                        "the name of a step",
-                        Some(help),
-                    );
-                    return None;
-                }
-            }
-            if threshold.needs_open_model() && matches!(load, Some(Load::Closed(_))) {
-                self.problems.add(
-                    &path,
-                    format!("`{threshold}` with a closed load"),
-                    "something that a closed load has",
-                    Some("start lag and queue wait are of open models only".to_owned()),
-                );
-                return None;
-            }
-        }
-        list.all(Clone::clone)
     }
 }

@@ -61,7 +61,7 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].steps[3].grpc.repeat: found 1.5, expected a whole number from 1 to 1000000000
       scenarios[0].steps[5]: found "hello", expected a step
       scenarios[0].thresholds[0]: found "error_rat < 1%", expected a metric such as `response_time.p95`, `error_rate` or `throughput` at column 1; unknown metric `error_rat`; did you mean `error_rate`?
-      scenarios[0].thresholds[1]: found 5, expected a condition such as "response_time.p95 < 5ms"
+      scenarios[0].thresholds[1]: found 5, expected a condition such as "response_time.p95 < 5ms", or an object with it as its `expression`
       scenarios[0].thresholds[2]: found "error_rate < 5", expected a percentage such as `1%` at column 14
       scenarios[1].load.open.iterations: found an unknown field, expected a field of an open load; an open model lasts for a time: give `duration`, or `stages`
       scenarios[1].load.open.rate: found "0/s", expected at least 0.000001/s
@@ -222,6 +222,11 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" }, "expect": {} }] }), "scenarios[0].steps[0].expect: found an unknown field, expected a field of a step; a call that does not end with OK and an exchange without its reply fail by themselves; what else a reply must hold to is `check`, and what the whole run must hold to are the scenario's `thresholds`"; "what is expected of a step")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "a": { "b": "{{ x +" } } } }] }), "scenarios[0].steps[0].grpc.message.a.b: found \"{{ x +\", expected a template; unexpected end of input, expected expression"; "a template")]
 #[test_case(&json!({ "thresholds": ["steps.helo.error_rate < 1%"] }), "scenarios[0].thresholds[0]: found the unknown step `helo`, expected the name of a step; did you mean `hello`?"; "a threshold on an unknown step")]
+#[test_case(&json!({ "thresholds": [{ "abort": true }] }), "scenarios[0].thresholds[0].expression: found nothing, expected a threshold to have this field"; "an object without a condition")]
+#[test_case(&json!({ "thresholds": [{ "expression": "error_rate < 5", "abort": 1 }] }), "scenarios[0].thresholds[0].expression: found \"error_rate < 5\", expected a percentage such as `1%` at column 14\nscenarios[0].thresholds[0].abort: found 1, expected true or false"; "an object with mistakes")]
+#[test_case(&json!({ "thresholds": [{ "expression": "error_rate < 5%", "after": "5s" }] }), "scenarios[0].thresholds[0].after: found a time without `\"abort\": true`, expected `after` beside it, or neither; it says when the condition may end the run at the earliest"; "after without abort")]
+#[test_case(&json!({ "thresholds": [{ "expression": "error_rate < 5%", "abort": true, "afer": "5s" }] }), "scenarios[0].thresholds[0].afer: found an unknown field, expected a field of a threshold; did you mean `after`?"; "a slip in a threshold's field")]
+#[test_case(&json!({ "load": { "closed": { "users": 1, "duration": "5s" } }, "thresholds": ["error_rate < 1% over any 10s", { "expression": "failed < 5", "abort": true, "after": "5s" }] }), "scenarios[0].thresholds[0]: found windows of 10s, expected windows no longer than the load; the load lasts 5s\nscenarios[0].thresholds[1].after: found `failed < 5` to end the run after 5s at the earliest, expected a time before the load is over; the load lasts 5s"; "a short load")]
 #[test_case(&json!({ "thresholds": ["start_lag.p99 < 1ms"] }), "scenarios[0].thresholds[0]: found `start_lag.p99 < 1ms` with a closed load, expected something that a closed load has; start lag and queue wait are of open models only"; "start lag of a closed load")]
 #[test_case(&json!({ "name": "x".repeat(101) }), "scenarios[0].name: found \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit"; "a long name")]
 #[test_case(&json!({ "tls": { "server_name": "a.internal", "insecure_skip_verify": true } }), ""; "a name to ask for beside no verifying")]

@@ -470,12 +470,19 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
         0..3,
     );
     let steps = prop::collection::vec((call(), shape()), 1..4);
+    let fits = |threshold: &Threshold, load: &Load| {
+        let lasts = load.duration().unwrap_or(Duration::MAX);
+        threshold.window().is_none_or(|it| it <= lasts)
+            && threshold.abort_after().is_none_or(|it| it < lasts)
+    };
     let thresholds = prop::collection::vec(
         select(vec![
             "error_rate < 1%",
             "response_time.p95 < 5ms",
             "dropped == 0",
-        ]),
+            "backends.'10.0.0.1:80'.response_time.p99 < 20ms over any 1s",
+        ])
+        .prop_flat_map(|text| (Just(text), prop::option::of(0..3_000_u64))),
         0..3,
     );
     (
@@ -503,7 +510,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
         (steps, thresholds, any::<bool>(), data()),
     )
         .prop_map(
-            |(
+            move |(
                 (name, description),
                 load,
                 spans,
@@ -552,7 +559,14 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     tags: tags.into_iter().collect::<BTreeMap<_, _>>(),
                     thresholds: thresholds
                         .into_iter()
-                        .map(|text| text.parse::<Threshold>().unwrap())
+                        .map(|(text, after)| {
+                            let threshold = text.parse::<Threshold>().unwrap();
+                            match after {
+                                Some(ms) => threshold.aborting(Duration::from_millis(ms)),
+                                None => threshold,
+                            }
+                        })
+                        .filter(|it| fits(it, &load))
                         .collect(),
                     ..ScenarioPlan::new(name, grpc, load)
                 }

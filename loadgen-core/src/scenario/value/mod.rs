@@ -7,6 +7,7 @@ mod source;
 pub(in crate::scenario) mod target;
 pub(in crate::scenario) mod template;
 mod text;
+mod threshold;
 mod unit;
 
 pub(in crate::scenario) use self::number::{

@@ -1,10 +1,9 @@
-//! Values that are texts of a certain form: names, paths, addresses, conditions.
+//! Values that are texts of a certain form: names, paths, addresses.
 
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use crate::condition::Threshold;
 use crate::scenario::reader::{Decode, Reader, Refusal, Rule};
 
 /// The most characters of a name.
@@ -168,31 +167,5 @@ fn is_authority(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte))
 }
-
-impl Decode for Threshold {
-    fn decode(reader: &Reader<'_>) -> Option<Self> {
-        const EXPECTED: &str = "a condition such as \"response_time.p95 < 5ms\"";
-        match reader.text(EXPECTED)?.parse::<Threshold>() {
-            Ok(threshold) => Some(threshold),
-            Err(error) => reader.refuse(
-                format!("{} at column {}", error.expected(), error.column()),
-                error.reason(),
-            ),
-        }
-    }
-}
-
-impl Rule for Threshold {}
-
-impl Serialize for Threshold {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.expression())
-    }
-}
-
-text_schema!(Threshold, "Threshold", {
-    "description": "A condition on the results; the scenario reference has the grammar.",
-    "examples": ["error_rate < 1%", "response_time.p95 < 5ms", "outcomes.grpc.UNAVAILABLE == 0"],
-});
 
 pub(in crate::scenario) use {checked_text, text_schema};

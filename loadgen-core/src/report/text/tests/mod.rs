@@ -93,9 +93,9 @@ fn a_failure_of_many_kinds() {
             {"outcome": "protocol", "count": 1},
         ]);
         scenario["thresholds"] = json!([
-            {"expression": "error_rate < 1%", "observed": 24.329, "pass": false},
-            {"expression": "response_time.p95 < 5ms", "observed": 1.402, "pass": true},
-            {"expression": "response_time.p9999 < 5ms", "pass": false},
+            {"expression": "error_rate < 1%", "unit": "%", "observed": 24.329, "pass": false},
+            {"expression": "response_time.p95 < 5ms", "unit": "ms", "observed": 1.402, "pass": true},
+            {"expression": "response_time.p9999 < 5ms", "unit": "ms", "pass": false},
         ]);
         scenario["connections"] = json!({"opened": 12, "failed": 3, "dropped": 8});
         json["run"]["generator"]["saturated"] = true.into();
@@ -360,7 +360,7 @@ fn many_scenarios() {
         failed["name"] = "a_scenario_with_a_very_long_name".into();
         failed["ledger"]["failed"] = 12.into();
         failed["failures"] = json!([{"outcome": "timeout", "count": 12}]);
-        failed["thresholds"][0] = json!({"expression": "error_rate < 1%", "observed": 2.4, "pass": false});
+        failed["thresholds"][0] = json!({"expression": "error_rate < 1%", "unit": "%", "observed": 2.4, "pass": false});
         json["scenarios"] = json!([scenario, failed, scenario]);
     }), @"
     PASS  3 scenarios in 104 ms
@@ -395,7 +395,7 @@ fn nothing_measured() {
             "interrupted": 0, "dropped": 0, "late": 0});
         scenario["response_time_us"] = json!({"count": 0});
         scenario["service_time_us"] = json!({"count": 0});
-        scenario["thresholds"] = json!([{"expression": "error_rate < 1%", "pass": false}]);
+        scenario["thresholds"] = json!([{"expression": "error_rate < 1%", "unit": "%", "pass": false}]);
         scenario["throughput_per_s"] = 0.into();
         scenario["backends"] = json!([]);
     }), @"

@@ -40,7 +40,7 @@ pub(super) fn document(change: impl FnOnce(&mut Value)) -> Document {
             "connections": {"opened": 2, "failed": 0, "dropped": 0},
             "steps": [{"name": "hello", "response_time_us": statistics, "outcomes": {"ok": 5000}}],
             "backends": [{"id": "embedded", "requests": 5000, "share": 1.0, "failed": 0}],
-            "thresholds": [{"expression": "error_rate < 1%", "observed": 0.0, "pass": true}],
+            "thresholds": [{"expression": "error_rate < 1%", "unit": "%", "observed": 0.0, "pass": true}],
             "series": [],
         }],
         "total": {

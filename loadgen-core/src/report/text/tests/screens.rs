@@ -63,10 +63,10 @@ fn an_invalid_run_on_every_screen() {
         ]);
         scenario["connections"] = json!({"opened": 12, "failed": 3, "dropped": 8});
         scenario["thresholds"] = json!([
-            {"expression": "error_rate < 1%", "observed": 0.5012, "pass": true},
-            {"expression": "response_time.p95 < 1.2ms", "observed": 1.4, "pass": false},
-            {"expression": "response_time.p9999 < 5s", "observed": 2.0, "pass": true, "few_samples": true},
-            {"expression": "throughput >= 48000/s", "observed": 48_076.923, "pass": true},
+            {"expression": "error_rate < 1%", "unit": "%", "observed": 0.5012, "pass": true},
+            {"expression": "response_time.p95 < 1.2ms", "unit": "ms", "observed": 1.4, "pass": false},
+            {"expression": "response_time.p9999 < 5s", "unit": "s", "observed": 2.0, "pass": true, "few_samples": true},
+            {"expression": "throughput >= 48000/s", "unit": "/s", "observed": 48_076.923, "pass": true},
         ]);
     });
 }
@@ -113,8 +113,8 @@ fn three(json: &mut serde_json::Value, names: [&str; 3]) {
     failed["failures"] =
         json!([{"outcome": "timeout", "count": 12, "example": "no answer within 30 s"}]);
     failed["thresholds"] = json!([
-        {"expression": "error_rate < 1%", "observed": 2.4, "pass": false},
-        {"expression": "response_time.p95 < 5ms", "observed": 1.402, "pass": true},
+        {"expression": "error_rate < 1%", "unit": "%", "observed": 2.4, "pass": false},
+        {"expression": "response_time.p95 < 5ms", "unit": "ms", "observed": 1.402, "pass": true},
     ]);
     scenarios[2]["unanswered"] = 7.into();
     json["total"]["unanswered"] = 7.into();

@@ -1,7 +1,7 @@
 //! The times that a condition may be about, among what was recorded.
 
 use crate::condition::{Metric, Series, Statistic, StepMetric};
-use crate::record::{Histogram, Parts, Samples, ScenarioRecord, StepRecord};
+use crate::record::{Histogram, Parts, Reading, Samples, ScenarioRecord, StepRecord};
 use crate::workload::SampleKind;
 
 /// The series and the statistic that a condition asks for, and the step of which. `None` where it asks
@@ -37,26 +37,40 @@ pub(super) fn read<T>(
 }
 
 /// In nanoseconds; `None` without samples.
-pub(super) fn statistic(asked: Statistic, histogram: &Histogram) -> Option<f64> {
-    if histogram.is_empty() {
+pub(super) fn statistic(asked: Statistic, samples: &impl Samples) -> Option<f64> {
+    if samples.is_empty() {
         return None;
     }
-    let at = |quantile| histogram.at(quantile) as f64;
-    Some(match asked {
-        Statistic::Mean => Samples::mean(histogram),
-        Statistic::Min => histogram.least() as f64,
-        Statistic::P50 => at(0.5),
-        Statistic::P90 => at(0.9),
-        Statistic::P95 => at(0.95),
-        Statistic::P99 => at(0.99),
-        Statistic::P999 => at(0.999),
-        Statistic::P9999 => at(0.9999),
-        Statistic::Max => histogram.largest() as f64,
+    Some(match reading(asked) {
+        Reading::Mean => samples.mean(),
+        Reading::Least => samples.least() as f64,
+        Reading::Largest => samples.largest() as f64,
+        Reading::At(quantile) => samples.at(quantile) as f64,
     })
 }
 
+/// What it takes to know a statistic.
+pub(super) fn reading(asked: Statistic) -> Reading {
+    match asked {
+        Statistic::Mean => Reading::Mean,
+        Statistic::Min => Reading::Least,
+        Statistic::P50 => Reading::At(0.5),
+        Statistic::P90 => Reading::At(0.9),
+        Statistic::P95 => Reading::At(0.95),
+        Statistic::P99 => Reading::At(0.99),
+        Statistic::P999 => Reading::At(0.999),
+        Statistic::P9999 => Reading::At(0.9999),
+        Statistic::Max => Reading::Largest,
+    }
+}
+
+/// Of a percentile of so many samples, how many lie beyond it.
+pub(super) fn beyond(asked: Statistic, samples: u64) -> Option<u64> {
+    Some(samples.saturating_mul(beyond_of_10_000(asked)?) / 10_000)
+}
+
 /// Of a percentile, how many of 10,000 samples lie beyond it.
-pub(super) fn beyond_of_10_000(asked: Statistic) -> Option<u64> {
+fn beyond_of_10_000(asked: Statistic) -> Option<u64> {
     match asked {
         Statistic::P50 => Some(5_000),
         Statistic::P90 => Some(1_000),
@@ -152,7 +166,7 @@ fn among(series: Series, parts: &Parts) -> Option<&Histogram> {
     }
 }
 
-fn sample_kind(series: Series) -> Option<SampleKind> {
+pub(super) fn sample_kind(series: Series) -> Option<SampleKind> {
     match series {
         Series::FirstMessage => Some(SampleKind::FirstMessage),
         Series::MessageGap => Some(SampleKind::MessageGap),

@@ -1,13 +1,13 @@
 //! Whose doing it is when a condition does not hold.
 
 use super::observe::in_unit;
-use super::series;
-use crate::condition::{LedgerWord, Metric, Series, StepMetric, Threshold};
+use super::{series, windows};
+use crate::condition::{BackendMetric, LedgerWord, Metric, Series, StepMetric, Threshold};
 use crate::record::ScenarioRecord;
 
 /// Whose doing it is when a condition does not hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::report) enum Blame {
+pub(crate) enum Blame {
     /// The service's: no lateness of the generator's can be the cause.
     Service,
     /// Either's.
@@ -17,7 +17,7 @@ pub(in crate::report) enum Blame {
 }
 
 /// Who is to blame where `condition` does not hold.
-pub(in crate::report) fn blame(condition: &Threshold, record: &ScenarioRecord) -> Blame {
+pub(crate) fn blame(condition: &Threshold, record: &ScenarioRecord) -> Blame {
     match condition.metric() {
         metric @ (Metric::Series(series, _)
         | Metric::Step {
@@ -30,9 +30,12 @@ pub(in crate::report) fn blame(condition: &Threshold, record: &ScenarioRecord) -
             | Series::Generator
             | Series::MessageLag => Blame::Generator { without: None },
             Series::ResponseTime | Series::RoundTrip => {
-                let nanos = series::asked(metric, record).and_then(|(series, statistic, step)| {
-                    series::undelayed(record, step, series, statistic)
-                });
+                let nanos = match condition.window() {
+                    Some(_) => windows::without_generator(condition, record),
+                    None => series::asked(metric, record).and_then(|(series, statistic, step)| {
+                        series::undelayed(record, step, series, statistic)
+                    }),
+                };
                 let without = nanos.map(|nanos| in_unit(nanos, condition.value_unit()));
                 match without.filter(|value| condition.holds(*value)) {
                     None => Blame::Service,
@@ -50,6 +53,13 @@ pub(in crate::report) fn blame(condition: &Threshold, record: &ScenarioRecord) -
         Metric::Step { metric, .. } => match metric {
             StepMetric::MessagesSent | StepMetric::MessagesReceived => Blame::Both,
             _ => Blame::Service,
+        },
+        Metric::Backend { metric, .. } => match metric {
+            // Its part in the times of one server is not known; in a count it may be any.
+            BackendMetric::Requests | BackendMetric::ResponseTime(_) => Blame::Both,
+            BackendMetric::Share | BackendMetric::Failed | BackendMetric::ErrorRate => {
+                Blame::Service
+            }
         },
         Metric::Ledger(LedgerWord::Late) => Blame::Generator { without: None },
         Metric::Throughput | Metric::Ledger(_) => Blame::Both,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use test_case::test_case;
 
+use super::judge as judge_one;
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::{
@@ -163,7 +164,7 @@ fn judges(expression: &str, observed: Option<f64>, pass: bool) {
         (Some(is), Some(wanted)) => assert!((is - wanted).abs() < 1e-9, "{is} is not {wanted}"),
         (is, wanted) => assert_eq!(is, wanted),
     }
-    assert_eq!(judgement.pass, pass);
+    assert_eq!(judgement.holds, pass);
 }
 
 #[test_case("response_time.p99 < 1s" => Some(10))]
@@ -219,14 +220,14 @@ fn error_rate_is_failed_of_those_that_ended() {
         judge_one(&threshold, &record).observed,
         Some(1000.0 / 989.0)
     );
-    assert!(!judge_one(&threshold, &record).pass);
+    assert!(!judge_one(&threshold, &record).holds);
     record.ledger.completed = 990;
     assert!(
-        !judge_one(&threshold, &record).pass,
+        !judge_one(&threshold, &record).holds,
         "exactly 1 % is not below 1 %"
     );
     record.ledger.completed = 991;
-    assert!(judge_one(&threshold, &record).pass);
+    assert!(judge_one(&threshold, &record).holds);
 }
 
 #[test]
@@ -240,7 +241,7 @@ fn a_run_in_which_nothing_ended_does_not_pass() {
         ..Ledger::default()
     };
     let judgement = judge_one(&Threshold::default_error_rate(), &record);
-    assert_eq!((judgement.observed, judgement.pass), (None, false));
+    assert_eq!((judgement.observed, judgement.holds), (None, false));
 }
 
 #[test]
@@ -256,5 +257,5 @@ fn the_only_steps_figures_are_the_iterations() {
         "what is unanswered failed"
     );
     let max: Threshold = "steps.hello.response_time.max < 2ms".parse().unwrap();
-    assert!(judge_one(&max, &record).pass);
+    assert!(judge_one(&max, &record).holds);
 }

@@ -1,10 +1,11 @@
 //! The value that a condition is held against.
 
 use super::series;
-use crate::condition::{ConnectionWord, FaultWord, LedgerWord, Metric, StepMetric, Unit};
+use crate::condition::{
+    BackendMetric, ConnectionWord, LedgerWord, Metric, Statistic, StepMetric, Unit,
+};
 use crate::outcome::Outcome;
-use crate::record::{Ledger, ScenarioRecord, StepRecord};
-use crate::workload::MessageFault;
+use crate::record::{Ledger, ScenarioRecord, Sparse, StepRecord};
 
 /// The observed value in `unit`; `None` when nothing was measured.
 pub(super) fn observed(metric: &Metric, record: &ScenarioRecord, unit: Unit) -> Option<f64> {
@@ -48,6 +49,54 @@ pub(super) fn observed(metric: &Metric, record: &ScenarioRecord, unit: Unit) -> 
             let step = record.steps.iter().find(|step| step.name == *name)?;
             of_step(metric, record, step, unit)
         }
+        Metric::Backend {
+            metric: BackendMetric::ResponseTime(_),
+            ..
+        } => {
+            let (times, statistic) = of_backend(metric, record)?;
+            series::statistic(statistic, times).map(|nanos| in_unit(nanos, unit))
+        }
+        Metric::Backend { name, metric } => of_counted_backend(name, *metric, record, unit),
+    }
+}
+
+/// The times that a condition on a server's is about.
+pub(super) fn of_backend<'a>(
+    metric: &Metric,
+    record: &'a ScenarioRecord,
+) -> Option<(&'a Sparse, Statistic)> {
+    let Metric::Backend {
+        name,
+        metric: BackendMetric::ResponseTime(statistic),
+    } = metric
+    else {
+        return None;
+    };
+    let backend = record.backends.iter().find(|it| it.id == *name)?;
+    Some((&backend.response_time, *statistic))
+}
+
+fn of_counted_backend(
+    name: &str,
+    metric: BackendMetric,
+    record: &ScenarioRecord,
+    unit: Unit,
+) -> Option<f64> {
+    let unnamed = record.unnamed()?;
+    let named = record.backends.iter().find(|it| it.id == name);
+    let (requests, failed) = match named {
+        Some(backend) => (backend.requests, backend.failed),
+        None if name == ScenarioRecord::UNNAMED => unnamed,
+        None => return None,
+    };
+    let named: u64 = record.backends.iter().map(|it| it.requests).sum();
+    match metric {
+        BackendMetric::Requests => count_or_rate(requests, record, unit),
+        BackendMetric::Share => percent(requests, named + unnamed.0),
+        BackendMetric::Failed => Some(failed as f64),
+        BackendMetric::ErrorRate => percent(failed, requests),
+        // Read from its times.
+        BackendMetric::ResponseTime(_) => None,
     }
 }
 
@@ -74,15 +123,7 @@ fn of_step(
         StepMetric::Outcome(key) => share_of(count_of(outcomes, key), ended, unit),
         StepMetric::MessagesSent => count_or_rate(step.messages_sent, record, unit),
         StepMetric::MessagesReceived => count_or_rate(step.messages_received, record, unit),
-        StepMetric::MessageFault(word) => {
-            let fault = match word {
-                FaultWord::Missing => MessageFault::Missing,
-                FaultWord::OutOfOrder => MessageFault::OutOfOrder,
-                FaultWord::Unexpected => MessageFault::Unexpected,
-                FaultWord::TooLate => MessageFault::TooLate,
-            };
-            Some(step.message_faults[fault as usize] as f64)
-        }
+        StepMetric::MessageFault(word) => Some(step.message_faults[word.fault() as usize] as f64),
         // Times are read by way of the scenario, which they may be the same as.
         StepMetric::Series(..) => None,
     }

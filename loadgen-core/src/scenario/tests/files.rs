@@ -243,7 +243,7 @@ fn a_profile_is_set_and_what_is_wrong_is_mended() {
 #[test_case("scenarios.greet.metadata.authorization.x=1" => "--set: scenarios.greet.metadata.authorization: found a text, expected an object or an array to go on in"; "below a secret")]
 #[test_case("scenarios.greet.load[0]=1" => "--set: scenarios.greet.load: found an object, expected an array, whose items have numbers"; "a number in an object")]
 #[test_case("defaults.targets[0]=a:1" => "--set: defaults.targets: found nothing, expected an array to set an item of; set all of it, as JSON: [ … ]"; "an item of nothing")]
-#[test_case("defaults.metadata.authorization=[\"s3cr3t-2\"]" => "--set: defaults.metadata.authorization: found an array, expected a text of printable ASCII without space at either end, and no `{{` or `${…}` (templates come with a later version)"; "a secret that is none")]
+#[test_case("defaults.metadata.authorization=[\"s3cr3t-2\"]" => "--set: defaults.metadata.authorization: found an array, expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\""; "a secret that is none")]
 #[test_case("grpc_scenarios.a.name=b" => "--set: grpc_scenarios: found nothing, expected a field that the file has"; "of the other form")]
 fn what_cannot_be_set(set: &str) -> String {
     let told = read_with(&[("a.yaml", SET)], &[set], None).unwrap_err();

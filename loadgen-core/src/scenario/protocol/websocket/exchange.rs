@@ -138,7 +138,7 @@ impl Check<'_> {
         let replies = [
             (
                 "reply",
-                !raw.reply.is_absent() && !(streams && self.marks_replies()),
+                !(raw.reply.is_absent() || streams && self.marks_replies()),
             ),
             ("match_id", !raw.match_id.is_absent()),
         ];

@@ -198,6 +198,60 @@ fn a_failed_threshold_is_99_and_says_which() {
     );
 }
 
+/// A run of a minute that a condition ends: said when it happens, and the report is as whole as any other.
+#[test]
+fn a_threshold_that_ends_the_run_is_99_with_its_document() {
+    let (folder, path) = suite(
+        r#"{ "scenarios": [ { "name": "greet",
+            "thresholds": [
+                "response_time.max < 1m over any 1s",
+                { "expression": "response_time.p50 < 1us", "abort": true, "after": "1s" },
+                { "expression": "error_rate < 100%", "abort": true } ],
+            "load": { "closed": { "users": 1, "duration": "1m" } },
+            "steps": [ { "grpc": { "method": "loadgen.v1.Greeter/Hello" } } ] } ] }"#,
+    );
+    let written = folder.path().join("result.json");
+    let out = format!("json={}", written.display());
+    let said = say(&["run", "--config", &path, "--out", &out]);
+    assert_eq!(said.code, Some(99), "{said:?}");
+    let ending = "ending the run: greet: `response_time.p50 < 1us` does not hold, ";
+    assert_eq!(said.stderr.matches(ending).count(), 1, "{said:?}");
+    let failed = "FAIL response_time.p50 < 1us";
+    assert!(said.stdout.contains(failed), "{said:?}");
+
+    let document: Value =
+        serde_json::from_slice(&fs::read(&written).expect("the file")).expect("JSON");
+    assert_balances(&document);
+    assert_eq!(document["run"]["stopped"], true);
+    let scenario = &document["scenarios"][0];
+    assert_eq!(
+        scenario["ledger"]["interrupted"], 0,
+        "what was under way finished"
+    );
+    let [windowed, ending, held] = scenario["thresholds"]
+        .as_array()
+        .expect("a list")
+        .as_slice()
+    else {
+        panic!("{scenario:#}");
+    };
+    assert_eq!(
+        (&windowed["pass"], &windowed["abort"]),
+        (&Value::from(true), &Value::Null)
+    );
+    assert!(windowed["window"]["to_s"].as_u64() >= Some(1), "{windowed}");
+    assert_eq!(
+        (&ending["pass"], &ending["abort"]),
+        (&Value::from(false), &Value::from(true))
+    );
+    let at = ending["ended_run"]["at_s"].as_f64().expect("when");
+    assert!((1.0..50.0).contains(&at), "{ending}");
+    assert_eq!(
+        (&held["pass"], &held["ended_run"]),
+        (&Value::from(true), &Value::Null)
+    );
+}
+
 #[test]
 fn quiet_says_nothing_of_a_pass() {
     let said = say(&["run", "-s", "hello_light", "--quiet"]);

@@ -87,7 +87,8 @@ impl AdHoc {
             scenario.insert("warm_up".to_owned(), json!(format_duration(time)));
         }
         scenario.insert("load".to_owned(), load);
-        scenario.insert("steps".to_owned(), json!([{ protocol.as_str(): step }]));
+        let step = Map::from_iter([(protocol.to_string(), step)]);
+        scenario.insert("steps".to_owned(), json!([step]));
         if !shared.thresholds.is_empty() {
             scenario.insert("thresholds".to_owned(), json!(shared.thresholds));
         }

@@ -163,7 +163,7 @@ const MOST_REPLIES: usize = 10;
 
 /// A part with its secrets masked: those that its names give away.
 fn part(name: &str, value: Value) -> Value {
-    let mut part = json!({ name: value });
+    let mut part = Value::Object(Map::from_iter([(name.to_owned(), value)]));
     Secrets::mask_in(&mut part);
     part
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -120,20 +120,18 @@ fn a_printed_scenario_has_no_secret() {
 #[test]
 fn what_was_decided_is_said() {
     let server = Server::start(&[]);
-    let child = loadgen(&["grpc", &server.address, HELLO, "-c", "1"])
+    let mut child = loadgen(&["grpc", &server.address, HELLO, "-c", "1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("loadgen starts");
-    std::thread::sleep(Duration::from_secs(1));
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("it says something");
+    assert_eq!(line, "1 user for 10s; -n and -d say otherwise\n");
     common::signal(&child, rustix::process::Signal::INT);
     let said = finish(child, Duration::from_secs(30));
     assert_eq!(said.code, Some(105), "{said:?}");
-    assert!(
-        said.stderr
-            .contains("1 user for 10s; -n and -d say otherwise"),
-        "{said:?}"
-    );
 }
 
 #[test]

@@ -478,6 +478,7 @@ fn a_scenario_as_json() {
         "failed": 1,
         "dropped": 2,
         "reconnected": 0,
+        "redirects": 0,
         "connect_time_us": {
           "count": 4,
           "mean": 400.0,

@@ -15,6 +15,7 @@ mod scope;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
 
 pub(crate) use json::value_of;
@@ -39,10 +40,23 @@ fn environment() -> Environment<'static> {
     environment.set_keep_trailing_newline(true);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_fuel(Some(MOST_STEPS));
+    environment.set_formatter(|out, state, value| match word(value) {
+        Some(word) => Ok(out.write_str(word)?),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     // It panics where its text has more than ASCII behind a `%`.
     environment.remove_filter("format");
     functions::add_to(&mut environment);
     environment
+}
+
+/// What has a word of its own in texts: JSON's, and not Python's.
+fn word(value: &Value) -> Option<&'static str> {
+    match value.kind() {
+        ValueKind::Bool => Some(if value.is_true() { "true" } else { "false" }),
+        ValueKind::None => Some("null"),
+        _ => None,
+    }
 }
 
 /// Why an expression or a template cannot be compiled, or came to nothing.
@@ -254,9 +268,8 @@ impl Text {
             Self::Constant(text) => Ok(Arc::clone(text)),
             Self::Whole(expression) => {
                 let value = expression.evaluate(scope)?;
-                Ok(value
-                    .to_str()
-                    .map_or_else(|| value.to_string().into(), Into::into))
+                let text = value.as_str().or_else(|| word(&value));
+                Ok(text.map_or_else(|| value.to_string().into(), Into::into))
             }
             Self::Mixed(template) => template.render(scope).map(Into::into),
         }

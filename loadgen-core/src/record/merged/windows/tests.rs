@@ -99,7 +99,7 @@ fn arrivals() -> impl Strategy<Value = Vec<Vec<Came>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_worst_window_is_the_worst_of_all(

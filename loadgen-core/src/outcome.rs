@@ -73,6 +73,9 @@ pub enum Failure {
     Expression,
     /// The server answered with a gRPC status other than OK. Key `grpc.NAME`.
     Grpc(GrpcCode),
+    /// The service is not in health by its own account (`grpc.health.v1`): the status that it told.
+    /// Key `health.STATUS`.
+    Health(&'static str),
     /// An HTTP status that is not a success where the protocol needed one. Key `http.STATUS`.
     Http(u16),
     /// The server closed the WebSocket connection with this status code while something was owed
@@ -97,6 +100,7 @@ impl fmt::Display for Failure {
             Self::Check => f.write_str("check"),
             Self::Expression => f.write_str("expression"),
             Self::Grpc(code) => write!(f, "grpc.{code}"),
+            Self::Health(status) => write!(f, "health.{status}"),
             Self::Http(status) => write!(f, "http.{status}"),
             Self::Close(code) => write!(f, "close.{code}"),
             Self::Incomplete => f.write_str("incomplete"),
@@ -178,6 +182,7 @@ mod tests {
     #[test_case(Failure::Grpc(GrpcCode::new(14)).into() => "grpc.UNAVAILABLE")]
     #[test_case(Failure::Grpc(GrpcCode::new(16)).into() => "grpc.UNAUTHENTICATED")]
     #[test_case(Failure::Grpc(GrpcCode::new(99)).into() => "grpc.CODE_99")]
+    #[test_case(Failure::Health("NOT_SERVING").into() => "health.NOT_SERVING")]
     #[test_case(Failure::Http(503).into() => "http.503")]
     #[test_case(Failure::Close(1011).into() => "close.1011")]
     #[test_case(Failure::Incomplete.into() => "incomplete")]

@@ -121,6 +121,7 @@ impl Grpc {
                 // Replies go out as they are: compressing them is not what is measured here.
                 greeter: GreeterServer::new(Greeter::new(identity))
                     .accept_compressed(CompressionEncoding::Gzip)
+                    .accept_compressed(CompressionEncoding::Zstd)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),
                 shared,
                 identity: identity.header(),

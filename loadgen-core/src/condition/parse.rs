@@ -210,7 +210,7 @@ fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
         "expression",
         "incomplete",
     ];
-    const WITH_CODE: [&str; 5] = ["grpc", "reset", "http", "close", "custom"];
+    const WITH_CODE: [&str; 6] = ["grpc", "reset", "health", "http", "close", "custom"];
     let start = cursor.at;
     let class = cursor.word();
     if PLAIN.contains(&class) {
@@ -242,6 +242,10 @@ fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
         "reset" if !upper_case(code) => Err(cursor.unexpected_at(
             start,
             "the reason of a reset in capitals such as `REFUSED_STREAM`",
+        )),
+        "health" if !upper_case(code) => Err(cursor.unexpected_at(
+            start,
+            "a status of gRPC's health protocol such as `NOT_SERVING`",
         )),
         "http" if !matches!(code.parse::<u16>(), Ok(100..=599)) => {
             Err(cursor.unexpected_at(start, "an HTTP status such as `503`"))

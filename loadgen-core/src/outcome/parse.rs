@@ -39,6 +39,7 @@ impl FromStr for Failure {
         let named = |make: fn(&'static str) -> Self, name| kept(name).map_or(Self::Others, make);
         let known = match key.split_once('.') {
             Some(("reset", reason)) => Some(named(Self::Reset, reason)),
+            Some(("health", status)) => Some(named(Self::Health, status)),
             Some(("custom", name)) => Some(named(Self::Custom, name)),
             Some(("grpc", code)) => GrpcCode::named(code).map(Self::Grpc),
             Some(("http", status)) => status.parse().ok().map(Self::Http),
@@ -142,6 +143,7 @@ mod tests {
     #[test_case(Failure::Grpc(GrpcCode::new(14)).into())]
     #[test_case(Failure::Grpc(GrpcCode::new(99)).into())]
     #[test_case(Failure::Http(503).into())]
+    #[test_case(Failure::Health("NOT_SERVING").into())]
     #[test_case(Failure::Close(1011).into())]
     #[test_case(Failure::Incomplete.into())]
     #[test_case(Failure::Custom("cache.miss, twice").into())]

@@ -27,8 +27,9 @@ pub use data::{DataSource, RowPer, WhenOut};
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Plan, ScenarioPlan};
 pub use protocol::{
-    Answer, ConnectionPer, GrpcCall, GrpcPlan, MessageStream, Payload, PerMessageDeflate, Protocol,
-    ProtocolPlan, ReplyMark, WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    Answer, Compression, ConnectionPer, GrpcCall, GrpcPlan, MessageStream, Payload,
+    PerMessageDeflate, Protocol, ProtocolPlan, ReplyMark, WebsocketExchange, WebsocketMessages,
+    WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};

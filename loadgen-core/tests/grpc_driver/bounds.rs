@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::SendStream;
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::scenario::StreamEnd;
+use loadgen_core::scenario::{Compression, StreamEnd};
 use serde_json::json;
 use test_case::test_case;
 
@@ -49,7 +49,7 @@ async fn answered(method: &str, max_message: u32, gzip: bool, data: Bytes) -> (O
     .await;
     let mut plan = plan(&[server.address], method);
     plan.max_message = max_message;
-    the_call(&mut plan).gzip = gzip;
+    the_call(&mut plan).compression = gzip.then_some(Compression::Gzip);
     let driver = Driver::open(&plan).await;
     let outcome = driver.once().await;
     let seen = driver.recorder.0.borrow();
@@ -281,7 +281,7 @@ fn a_stream_that_does_not_end_is_ended_by_us(until: StreamEnd, received: u64) {
             .await;
             let mut plan = plan(&[server.address], "Stream");
             the_call(&mut plan).stream = Some(until);
-            the_call(&mut plan).gzip = gzip;
+            the_call(&mut plan).compression = gzip.then_some(Compression::Gzip);
             let driver = Driver::open(&plan).await;
             for _ in 0..3 {
                 assert_eq!(driver.once().await, Outcome::Ok);

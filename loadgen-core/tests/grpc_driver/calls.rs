@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::join_all;
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::scenario::Step;
+use loadgen_core::scenario::{Compression, Step};
 use loadgen_core::workload::SampleKind;
 use serde_json::json;
 
@@ -100,7 +100,7 @@ fn a_long_message_passes_a_small_window() {
                 })
                 .collect();
             the_call(&mut plan).message = json!({ "name": name });
-            the_call(&mut plan).gzip = gzip;
+            the_call(&mut plan).compression = gzip.then_some(Compression::Gzip);
             let driver = Driver::open(&plan).await;
             assert_eq!(driver.once().await, Outcome::Ok, "gzip: {gzip}");
         }
@@ -138,7 +138,7 @@ fn gzip_compresses_both_ways() {
         .await;
         let mut plan = plan(&[server.address], "Hello");
         the_call(&mut plan).message = json!({ "name": "world" });
-        the_call(&mut plan).gzip = true;
+        the_call(&mut plan).compression = Some(Compression::Gzip);
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         assert_eq!(driver.recorder.0.borrow().backends, ["test-1"]);

@@ -220,6 +220,29 @@ fn one_target_of_two_is_enough() {
     });
 }
 
+/// Who waits for a connection gets its answer once there is one, and the wait is the service's: the
+/// rests between attempts are none of ours then.
+#[test]
+fn a_call_may_wait_until_there_is_a_connection() {
+    run(async {
+        let server = Server::start(async |it: Exchange| it.ok(&[b""]).await).await;
+        let mut plan = plan(&[server.address], "Hello");
+        grpc(&mut plan).wait_for_ready = true;
+        let driver = Driver::open(&plan).await;
+        let address = server.kill().await;
+        until(|| driver.recorder.0.borrow().dropped > 0).await;
+        let comes_back = async {
+            // So that more than one attempt fails.
+            until(|| driver.recorder.0.borrow().failed > 1).await;
+            let answer = async |it: Exchange| it.ok(&[b""]).await;
+            Server::start_with(address, Settings::default(), answer).await
+        };
+        let (outcome, _server) = tokio::join!(driver.once(), comes_back);
+        assert_eq!(outcome, Outcome::Ok);
+        assert_eq!(driver.recorder.0.borrow().rests, Vec::<u64>::new());
+    });
+}
+
 /// A server's certificate, its authority in a file, and a server that shows it.
 struct Secure {
     server: Server,

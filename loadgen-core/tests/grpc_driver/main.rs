@@ -13,6 +13,7 @@ mod intercept;
 mod lives;
 mod process;
 mod raw;
+mod replies;
 mod sets;
 mod shares;
 mod support;

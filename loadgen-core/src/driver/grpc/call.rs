@@ -12,14 +12,16 @@ use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
 use tonic::metadata::MetadataMap;
 
+use super::compression;
+use super::details::Details;
 use super::filled::{Answer, FilledCall};
-use super::framing::PREFIX_LEN;
 use super::intercept::Seen;
 use super::metadata::Metadata;
-use super::template::MessageTemplate;
+use super::numbered::{IdField, Numbered};
+use super::template::{Hole, MessageTemplate};
 use super::unary::UnaryCall;
 use crate::expression::{ExpressionError, Scope};
-use crate::scenario::StreamEnd;
+use crate::scenario::{Compression, StreamEnd};
 
 /// A call.
 #[derive(Debug)]
@@ -62,54 +64,141 @@ pub(super) struct StreamCall {
     pub(super) until: Option<StreamEnd>,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
-    pub(super) gzip: bool,
     /// Where what answers is kept, where somebody wants to see it.
     pub(super) seen: Option<Arc<Seen>>,
+    /// What the driver itself looks at in replies.
+    pub(super) reply: Reply,
     /// The longest message taken.
     pub(super) max_message: u32,
+    pub(super) details: Arc<Details>,
     pub(super) answer: Answer,
+}
+
+/// What the driver itself looks at in replies.
+#[derive(Debug, Clone)]
+pub(super) enum Reply {
+    /// That they come.
+    Nothing,
+    /// Which message each belongs to.
+    Id {
+        /// The number's field in a message of ours.
+        sent: IdField,
+        /// And in a reply.
+        came: IdField,
+    },
+    /// Whether the service says that it is in health.
+    Health,
+}
+
+impl StreamCall {
+    /// Whether anybody wants to know what is in replies.
+    pub(super) fn looks_into_replies(&self) -> bool {
+        self.seen.is_some() || self.answer.looks.reply || !matches!(self.reply, Reply::Nothing)
+    }
 }
 
 /// What is sent on a stream.
 #[derive(Debug, Clone)]
 pub(super) struct Messages {
-    /// The messages, without prefixes, at least one.
-    pub(super) each: Arc<[MessageTemplate]>,
+    /// The messages, without prefixes, at least one; compressed where they are sent so and have no
+    /// numbers.
+    pub(super) each: Arc<[Outbound]>,
     /// How many are sent. Where that is more, the last one again.
     pub(super) count: u32,
+    pub(super) compression: Option<Compression>,
+}
+
+/// A message to be sent.
+#[derive(Debug)]
+pub(super) enum Outbound {
+    Constant(Bytes),
+    /// Each time with another number.
+    Numbered(Numbered),
+    /// Evaluated each time.
+    Template {
+        message: MessageTemplate,
+        /// What its number is put into, where it has one: a message with nothing else in it, which
+        /// goes behind the template's. Of a field that comes twice the last counts, and messages are
+        /// merged.
+        number: Option<Numbered>,
+    },
+}
+
+impl Outbound {
+    /// What goes out with this number, from 0; not compressed, unless it is a constant that was.
+    ///
+    /// # Errors
+    /// The place of what cannot be sent, and why.
+    pub(super) fn made(&self, number: u64, scope: &Scope) -> Result<Bytes, ExpressionError> {
+        match self {
+            Self::Constant(message) => Ok(message.clone()),
+            Self::Numbered(numbered) => Ok(numbered.with(id_of(number)).into()),
+            Self::Template {
+                message,
+                number: None,
+            } => message.encode(scope),
+            Self::Template {
+                message,
+                number: Some(numbered),
+            } => {
+                let mut made = Vec::with_capacity(message.usual_len());
+                message.encode_into(scope, &mut made)?;
+                made.extend(numbered.with(id_of(number)));
+                Ok(made.into())
+            }
+        }
+    }
+
+    /// What is evaluated in it.
+    pub(super) fn holes(&self) -> Vec<&dyn Hole> {
+        match self {
+            Self::Template { message, .. } => message.holes(),
+            Self::Constant(_) | Self::Numbered(_) => Vec::new(),
+        }
+    }
+}
+
+/// The id of a stream's message with this number, from 0. No id is 0, which the wire leaves out.
+pub(super) fn id_of(number: u64) -> u64 {
+    number + 1
 }
 
 impl Messages {
-    /// The one with this number, from 0, as it is at the moment.
+    /// The one with this number, from 0, as it is at the moment, compressed where it is sent so.
+    ///
+    /// # Errors
+    /// The place of what cannot be sent, and why.
     pub(super) fn nth(&self, number: u64, scope: &Scope) -> Result<Bytes, ExpressionError> {
-        let number = usize::try_from(number).unwrap_or(usize::MAX);
-        match self.each.get(number).or(self.each.last()) {
-            Some(message) => message.encode(scope),
-            None => Ok(Bytes::new()),
+        let nth = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(message) = self.each.get(nth).or(self.each.last()) else {
+            return Ok(Bytes::new());
+        };
+        let made = message.made(number, scope)?;
+        match (message, self.compression) {
+            (Outbound::Constant(_), _) | (_, None) => Ok(made),
+            (_, Some(how)) => compression::packed(how, &made),
         }
     }
 
     /// Whether nothing is evaluated in them.
     pub(super) fn are_constant(&self) -> bool {
-        self.each.iter().all(|message| message.constant().is_some())
+        let mut each = self.each.iter();
+        !each.any(|message| matches!(message, Outbound::Template { .. }))
     }
 
     /// About the length of the longest.
     pub(super) fn longest(&self) -> usize {
-        let lengths = self.each.iter().map(MessageTemplate::usual_len);
+        let lengths = self.each.iter().map(|message| match message {
+            Outbound::Constant(message) => message.len(),
+            Outbound::Numbered(_) => USUAL_LEN,
+            Outbound::Template { message, .. } => message.usual_len(),
+        });
         lengths.max().unwrap_or(0)
     }
-
-    /// How many bytes the messages up to this one take on the wire, prefixes included, where they are
-    /// not compressed and nothing is evaluated in them.
-    pub(super) fn wire_len(&self, number: u64) -> u64 {
-        let len = |message: &MessageTemplate| (PREFIX_LEN + message.usual_len()) as u64;
-        let kinds = self.each.len() as u64;
-        let first = usize::try_from(kinds.min(number + 1)).unwrap_or(usize::MAX);
-        let again = (number + 1).saturating_sub(kinds);
-        self.each.iter().take(first).map(len).sum::<u64>() + again * self.each.last().map_or(0, len)
-    }
 }
+
+/// What is made room for where a message is made when it leaves.
+const USUAL_LEN: usize = 1 << 10;
 
 /// The four kinds of gRPC call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,16 +244,15 @@ mod tests {
     fn a_header_and_then_chunks() {
         let each = [Bytes::from_static(b"header"), Bytes::from_static(b"x")];
         let messages = Messages {
-            each: each.map(MessageTemplate::Constant).into(),
+            each: each.map(Outbound::Constant).into(),
             count: 4,
+            compression: None,
         };
         let scope = Scope::new(Variables::default(), 0);
         let sent: Vec<_> = (0..4)
             .map(|number| messages.nth(number, &scope).unwrap())
             .collect();
         assert_eq!(sent, ["header", "x", "x", "x"]);
-        let ends: Vec<_> = (0..4).map(|number| messages.wire_len(number)).collect();
-        assert_eq!(ends, [11, 17, 23, 29]);
         assert_eq!(messages.longest(), 6);
     }
 }

@@ -38,6 +38,11 @@ impl Catalogue {
         Ok(Self { pools })
     }
 
+    /// All descriptions.
+    pub(super) fn pools(&self) -> &[DescriptorPool] {
+        &self.pools
+    }
+
     pub(super) fn add(&mut self, pool: DescriptorPool) {
         self.pools.push(pool);
     }

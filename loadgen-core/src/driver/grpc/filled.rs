@@ -3,12 +3,14 @@
 //! Owns what is evaluated before such a call, and what is kept of its answer. The call itself is `unary`'s.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use prost_reflect::MessageDescriptor;
 
 use super::call::Target;
+use super::compression;
 use super::framing::{self, Keep};
 use super::metadata::Metadata;
 use super::reply;
@@ -18,6 +20,7 @@ use crate::driver::http2::Place;
 use crate::driver::steps::{Looks, Reply, Session};
 use crate::expression::{ExpressionError, Scope, Value};
 use crate::outcome::{Failure, Outcome};
+use crate::scenario::Compression;
 use crate::workload::Iteration;
 
 /// What is sent and what is looked at.
@@ -26,7 +29,8 @@ pub(super) struct FilledCall {
     pub(super) metadata: Metadata,
     /// What was prepared once; empty where it is evaluated each time.
     pub(super) constant: UnaryCall,
-    pub(super) message: MessageTemplate,
+    /// The message, where it is evaluated.
+    pub(super) message: Option<MessageTemplate>,
     pub(super) answer: Answer,
 }
 
@@ -63,28 +67,42 @@ pub(super) fn came_to_nothing(error: &ExpressionError, iteration: &Iteration<'_>
 }
 
 impl FilledCall {
-    fn fill(&self, scope: &Scope) -> Result<UnaryCall, ExpressionError> {
+    /// The call as it is at the moment.
+    ///
+    /// # Errors
+    /// The place of what came to nothing that can be sent, and why.
+    pub(super) fn fill(&self, scope: &Scope) -> Result<UnaryCall, ExpressionError> {
         let constant = &self.constant;
-        let framed = match self.message.constant() {
-            Some(_) => constant.framed.clone(),
-            None => framed(&self.message, scope)?,
+        let framed = match &self.message {
+            Some(message) => framed(message, constant.compression, scope)?,
+            None => constant.framed.clone(),
         };
         Ok(UnaryCall {
             headers: self.metadata.filled(scope)?,
             framed,
+            compression: constant.compression,
             max_message: constant.max_message,
+            details: Arc::clone(&constant.details),
         })
     }
 }
 
 /// A message with its prefix, as it is at the moment.
-fn framed(message: &MessageTemplate, scope: &Scope) -> Result<Bytes, ExpressionError> {
+fn framed(
+    message: &MessageTemplate,
+    compression: Option<Compression>,
+    scope: &Scope,
+) -> Result<Bytes, ExpressionError> {
+    let too_long =
+        || ExpressionError::new("the message is longer than 4 GiB, which gRPC cannot carry");
+    if let Some(how) = compression {
+        let packed = compression::packed(how, &message.encode(scope)?)?;
+        return framing::with_prefix(true, &packed).ok_or_else(too_long);
+    }
     let mut encoded = Vec::with_capacity(framing::PREFIX_LEN + message.usual_len());
     encoded.extend_from_slice(&[0; framing::PREFIX_LEN]);
     message.encode_into(scope, &mut encoded)?;
-    framing::put_prefix(&mut encoded).ok_or_else(|| {
-        ExpressionError::new("the message is longer than 4 GiB, which gRPC cannot carry")
-    })?;
+    framing::put_prefix(&mut encoded).ok_or_else(too_long)?;
     Ok(encoded.into())
 }
 

@@ -7,28 +7,43 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 
 use super::unpacking::Unpacking;
+use crate::scenario::Compression;
 
 /// A flag byte and a big-endian length.
 pub(super) const PREFIX_LEN: usize = 5;
 
 /// A message with its prefix in front, as it goes on the wire. `None` when it is longer than the
 /// prefix can say.
-pub(super) fn with_prefix(message: &[u8]) -> Option<Bytes> {
+pub(super) fn with_prefix(is_packed: bool, message: &[u8]) -> Option<Bytes> {
     let len = u32::try_from(message.len()).ok()?;
     let mut framed = BytesMut::with_capacity(PREFIX_LEN + message.len());
-    framed.put_u8(0);
+    framed.put_u8(u8::from(is_packed));
     framed.put_u32(len);
     framed.put_slice(message);
     Some(framed.freeze())
 }
 
-/// Says in the room in front of a message how long it is. `None` when it is longer than that can say.
+/// Says in the room in front of a message, which is not compressed, how long it is. `None` when it is
+/// longer than that can say.
 pub(super) fn put_prefix(framed: &mut [u8]) -> Option<()> {
     let (prefix, message) = framed.split_at_mut_checked(PREFIX_LEN)?;
     let len = u32::try_from(message.len()).ok()?;
     prefix[0] = 0;
     prefix[1..].copy_from_slice(&len.to_be_bytes());
     Some(())
+}
+
+/// Whole messages with their prefixes, all of them now said to be compressed.
+pub(super) fn marked_as_packed(messages: Bytes) -> Bytes {
+    let mut marked = messages
+        .try_into_mut()
+        .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    let mut at = 0;
+    while let Some([flag, a, b, c, d]) = marked.get_mut(at..at + PREFIX_LEN) {
+        *flag = 1;
+        at += PREFIX_LEN + u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+    }
+    marked.freeze()
 }
 
 /// Follows the messages in a stream of bytes that comes in arbitrary pieces.
@@ -60,14 +75,17 @@ pub(super) enum FramingProblem {
     )]
     UnpacksTooLong { packed: u32, most: u32 },
     #[error(
-        "the answer has a message that says it is compressed with gzip, and is not or not whole: {0}"
+        "the answer has a message that says it is compressed with {0}, and is not or not whole: {1}"
     )]
-    NotGzip(String),
+    NotPacked(&'static str, String),
     #[error(
-        "the answer has a compressed message, and no `grpc-encoding` that says how; gzip can be read"
+        "the answer has a compressed message, and no `grpc-encoding` that says how; gzip and zstd \
+         can be read"
     )]
     NoEncoding,
-    #[error("the answer is compressed with {0}, which was not asked for; gzip can be read")]
+    #[error(
+        "the answer is compressed with {0}, which was not asked for; gzip and zstd can be read"
+    )]
     Encoding(String),
     #[error("the answer's flag in front of a message is {0}, and 0 and 1 are what there is")]
     Flag(u8),
@@ -153,10 +171,10 @@ impl Framing {
         match flag {
             0 => {}
             1 => {
-                check_encoding(head)?;
+                let compression = compression_of(head)?;
                 // Nothing is what nothing was packed into by some.
                 if len > 0 {
-                    self.unpacking = Some(Unpacking::new(len, most));
+                    self.unpacking = Some(Unpacking::new(compression, len, most)?);
                 }
             }
             other => return Err(FramingProblem::Flag(other)),
@@ -184,10 +202,11 @@ impl Framing {
     }
 }
 
-/// Whether an answer with this head is compressed in a way that can be read.
-fn check_encoding(head: &HeaderMap) -> Result<(), FramingProblem> {
+/// How an answer with this head is compressed.
+fn compression_of(head: &HeaderMap) -> Result<Compression, FramingProblem> {
     match head.get("grpc-encoding") {
-        Some(name) if name == "gzip" => Ok(()),
+        Some(name) if name == "gzip" => Ok(Compression::Gzip),
+        Some(name) if name == "zstd" => Ok(Compression::Zstd),
         Some(name) if name != "identity" => Err(FramingProblem::Encoding(format!("{name:?}"))),
         _ => Err(FramingProblem::NoEncoding),
     }
@@ -215,7 +234,6 @@ impl Keep for Nobody {
 mod tests {
     use std::io::Write as _;
 
-    use flate2::Compression;
     use flate2::write::GzEncoder;
     use http::HeaderValue;
     use proptest::prelude::*;
@@ -242,7 +260,7 @@ mod tests {
     }
 
     fn packed(message: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(message).expect("memory");
         encoder.finish().expect("memory")
     }
@@ -252,12 +270,20 @@ mod tests {
         [&[flag], &len.to_be_bytes()[..], content].concat()
     }
 
-    fn gzip() -> HeaderMap {
+    fn encoded(name: &'static str) -> HeaderMap {
         let pair = (
             "grpc-encoding".parse().expect("a name"),
-            HeaderValue::from_static("gzip"),
+            HeaderValue::from_static(name),
         );
         HeaderMap::from_iter([pair])
+    }
+
+    fn gzip() -> HeaderMap {
+        encoded("gzip")
+    }
+
+    fn packed_by_zstd(message: &[u8]) -> Vec<u8> {
+        zstd::bulk::compress(message, 3).expect("memory")
     }
 
     fn pushed(pieces: &[&[u8]], head: &HeaderMap) -> (Framing, Vec<Vec<u8>>) {
@@ -275,12 +301,14 @@ mod tests {
             messages in prop::collection::vec(
                 (prop::collection::vec(any::<u8>(), 0..40), any::<bool>()), 0..8),
             cuts in prop::collection::vec(1_usize..12, 1..200),
+            is_zstd in any::<bool>(),
         ) {
             let mut stream = Vec::new();
             for (message, is_packed) in &messages {
                 stream.extend_from_slice(&match is_packed {
+                    true if is_zstd => framed(1, &packed_by_zstd(message)),
                     true => framed(1, &packed(message)),
-                    false => with_prefix(message).expect("short").to_vec(),
+                    false => with_prefix(false, message).expect("short").to_vec(),
                 });
             }
             let mut pieces = Vec::new();
@@ -293,7 +321,8 @@ mod tests {
                 pieces.push(piece);
                 rest = after;
             }
-            let (framing, kept) = pushed(&pieces, &gzip());
+            let head = encoded(if is_zstd { "zstd" } else { "gzip" });
+            let (framing, kept) = pushed(&pieces, &head);
             prop_assert_eq!(framing.problem(), None);
             prop_assert_eq!(framing.messages(), messages.len() as u64);
             prop_assert!(framing.is_between_messages());
@@ -306,7 +335,7 @@ mod tests {
             message in prop::collection::vec(any::<u8>(), 0..40),
             missing in 1_usize..5,
         ) {
-            let framed = with_prefix(&message).expect("short");
+            let framed = with_prefix(false, &message).expect("short");
             let piece = &framed[..framed.len() - missing.min(framed.len() - 1)];
             let (framing, _) = pushed(&[piece], &HeaderMap::new());
             prop_assert!(!framing.is_between_messages());
@@ -316,6 +345,18 @@ mod tests {
         #[test]
         fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             pushed(&[&bytes], &gzip());
+            pushed(&[&bytes], &encoded("zstd"));
+        }
+
+        #[test]
+        fn all_of_what_goes_out_together_is_marked(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5),
+        ) {
+            let with = |is_packed| {
+                let each = messages.iter().map(|it| with_prefix(is_packed, it).expect("short"));
+                each.collect::<Vec<_>>().concat()
+            };
+            prop_assert_eq!(marked_as_packed(with(false).into()), with(true));
         }
     }
 
@@ -334,12 +375,20 @@ mod tests {
     #[test_case(&framed(1, &[packed(b"a"), vec![1]].concat()), &["gzip"]
         => Some("the answer has a message that says it is compressed with gzip, and is not or not whole: something follows it".to_owned()); "and more")]
     #[test_case(&framed(1, &[]), &["gzip"] => None; "nothing packed to nothing")]
-    #[test_case(&framed(1, &packed(b"a")), &["zstd"]
-        => Some("the answer is compressed with \"zstd\", which was not asked for; gzip can be read".to_owned()))]
+    #[test_case(&framed(1, &packed_by_zstd(&[7; 100])), &["zstd"] => None; "zstd as long as may be")]
+    #[test_case(&framed(1, &packed_by_zstd(&[7; 101])), &["zstd"]
+        => Some("the answer has a message of 17 bytes that unpacks to more than 100, and at most 100 are taken (`max_message`)".to_owned()); "zstd that unpacks to more")]
+    #[test_case(&framed(1, &packed_by_zstd(b"hello")[..9]), &["zstd"]
+        => Some("the answer has a message that says it is compressed with zstd, and is not or not whole: its end is missing".to_owned()); "half of zstd")]
+    #[test_case(&framed(1, &[packed_by_zstd(b"a"), packed_by_zstd(b"b")].concat()), &["zstd"] => None; "two frames of zstd")]
+    #[test_case(&framed(1, b"hello, this is text"), &["zstd"]
+        => Some("the answer has a message that says it is compressed with zstd, and is not or not whole: Unknown frame descriptor".to_owned()); "no zstd")]
+    #[test_case(&framed(1, &packed(b"a")), &["snappy"]
+        => Some("the answer is compressed with \"snappy\", which was not asked for; gzip and zstd can be read".to_owned()))]
     #[test_case(&framed(1, &packed(b"a")), &[]
-        => Some("the answer has a compressed message, and no `grpc-encoding` that says how; gzip can be read".to_owned()); "compressed somehow")]
+        => Some("the answer has a compressed message, and no `grpc-encoding` that says how; gzip and zstd can be read".to_owned()); "compressed somehow")]
     #[test_case(&framed(1, &packed(b"a")), &["identity"]
-        => Some("the answer has a compressed message, and no `grpc-encoding` that says how; gzip can be read".to_owned()); "compressed by nothing")]
+        => Some("the answer has a compressed message, and no `grpc-encoding` that says how; gzip and zstd can be read".to_owned()); "compressed by nothing")]
     #[test_case(&framed(2, b"a"), &[]
         => Some("the answer's flag in front of a message is 2, and 0 and 1 are what there is".to_owned()); "another flag")]
     fn refuses(piece: &[u8], encoding: &[&str]) -> Option<String> {

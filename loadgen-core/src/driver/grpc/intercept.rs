@@ -12,19 +12,22 @@ use http::header::{HeaderName, HeaderValue};
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
 use serde_json::{Value, json};
 
-use super::call::{Call, Kind, Messages, Shape, StreamCall};
+use super::call::{Call, Kind, Messages, Outbound, Reply as Looked, Shape, StreamCall};
+use super::compression;
 use super::error::DriverError;
 use super::filled::{Answer, came_to_nothing};
 use super::framing::PREFIX_LEN;
 use super::message;
 use super::metadata::{Metadata, MetadataError, is_reserved};
+use super::numbered::Numbered;
 use super::stream;
-use super::template::MessageTemplate;
+use super::unary::UnaryCall;
 use crate::driver::Mistake;
 use crate::driver::http2::Place;
 use crate::driver::steps::{Looks, Session};
 use crate::expression::{ExpressionError, Scope};
 use crate::outcome::Outcome;
+use crate::scenario::Compression;
 use crate::workload::{Iteration, Split, UserId};
 
 /// Sees each call of a workload before it is sent, and what answered. Called on the workers' threads,
@@ -303,14 +306,12 @@ pub(super) async fn run(
     };
     interceptor.request(&mut request);
     stream.metadata = Metadata::constant(request.headers.clone());
-    let messages = request.messages.iter().cloned();
-    stream.messages = Messages {
-        each: messages.map(MessageTemplate::Constant).collect(),
-        count: stream
-            .messages
-            .count
-            .max(u32::try_from(request.messages.len()).unwrap_or(u32::MAX)),
-    };
+    let count = u32::try_from(request.messages.len()).unwrap_or(u32::MAX);
+    stream.messages.count = stream.messages.count.max(count);
+    match outbound(&stream, &request.messages) {
+        Ok(each) => stream.messages.each = each,
+        Err(error) => return came_to_nothing(&error, iteration),
+    }
     let seen = Arc::new(Seen::default());
     stream.seen = Some(Arc::clone(&seen));
     let outcome = stream::run(&stream, &call.targets, place, step, session, iteration).await;
@@ -324,50 +325,79 @@ pub(super) async fn run(
     outcome
 }
 
+/// Messages as they are sent: with their numbers, where they have them, and compressed.
+fn outbound(call: &StreamCall, messages: &[Bytes]) -> Result<Arc<[Outbound]>, ExpressionError> {
+    let of = |message: &Bytes| match (&call.reply, call.messages.compression) {
+        (Looked::Id { sent, .. }, _) => Ok(Outbound::Numbered(Numbered::new(sent, message))),
+        (_, Some(how)) => compression::packed(how, message).map(Outbound::Constant),
+        (_, None) => Ok(Outbound::Constant(message.clone())),
+    };
+    messages.iter().map(of).collect()
+}
+
+/// A message of ours as it was before it was compressed.
+fn plain(message: &Bytes, compression: Option<Compression>) -> Result<Bytes, ExpressionError> {
+    let Some(how) = compression else {
+        return Ok(message.clone());
+    };
+    let unpacked = compression::unpack(how, message);
+    unpacked
+        .map(Bytes::from)
+        .map_err(|error| ExpressionError::new(format!("the message cannot be unpacked: {error}")))
+}
+
 /// The call as one that goes through tonic's client, its headers and its messages as they are at the
-/// moment. Of several messages each is made once.
+/// moment, not compressed. Of several messages each is made once.
 fn as_stream(
     call: &Call,
     path: &str,
     scope: &Scope,
 ) -> Result<(StreamCall, HeaderMap, Vec<Bytes>), ExpressionError> {
-    let unary = |max_message, answer| StreamCall {
+    let unary = |unary: &UnaryCall, answer| StreamCall {
         shape: Shape::Unary,
         path: path.try_into().expect("it is a path already"),
         metadata: Metadata::constant(HeaderMap::new()),
         messages: Messages {
             each: Arc::from([]),
             count: 1,
+            compression: unary.compression,
         },
         until: None,
         every: None,
         in_flight: 1,
-        gzip: false,
         seen: None,
-        max_message,
+        reply: Looked::Nothing,
+        max_message: unary.max_message,
+        details: Arc::clone(&unary.details),
         answer,
+    };
+    let sent = |call: &UnaryCall| {
+        let message = plain(&call.framed.slice(PREFIX_LEN..), call.compression)?;
+        Ok((HeaderMap::clone(&call.headers), vec![message]))
     };
     Ok(match &call.kind {
         Kind::Stream(stream) => {
             let headers = HeaderMap::clone(&*stream.metadata.filled(scope)?);
-            let each = stream.messages.each.iter();
-            let messages = each.map(|it| it.encode(scope)).collect::<Result<_, _>>()?;
+            let messages = stream.messages.each.iter().zip(0..);
+            let messages = messages.map(|(message, number)| match message {
+                Outbound::Constant(message) => plain(message, stream.messages.compression),
+                other => other.made(number, scope),
+            });
+            let messages = messages.collect::<Result<_, _>>()?;
             (StreamCall::clone(stream), headers, messages)
         }
-        Kind::Unary(plain) => {
+        Kind::Unary(call_of_one) => {
             let answer = Answer {
                 looks: Looks::default(),
                 descriptor: call.method.output(),
             };
-            let message = plain.framed.slice(PREFIX_LEN..);
-            let headers = HeaderMap::clone(&plain.headers);
-            (unary(plain.max_message, answer), headers, vec![message])
+            let (headers, messages) = sent(call_of_one)?;
+            (unary(call_of_one, answer), headers, messages)
         }
         Kind::Filled(filled) => {
-            let message = filled.message.encode(scope)?;
-            let headers = HeaderMap::clone(&*filled.metadata.filled(scope)?);
-            let call = unary(filled.constant.max_message, filled.answer.clone());
-            (call, headers, vec![message])
+            let (headers, messages) = sent(&filled.fill(scope)?)?;
+            let call = unary(&filled.constant, filled.answer.clone());
+            (call, headers, messages)
         }
     })
 }
@@ -377,7 +407,7 @@ fn shown(headers: &HeaderMap) -> impl Iterator<Item = (&str, String)> {
     let own = |name: &str| {
         matches!(
             name,
-            "te" | "content-type" | "grpc-accept-encoding" | "grpc-timeout"
+            "te" | "content-type" | "grpc-encoding" | "grpc-accept-encoding" | "grpc-timeout"
         )
     };
     let pairs = headers.iter().filter(move |(name, _)| !own(name.as_str()));

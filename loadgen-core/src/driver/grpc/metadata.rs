@@ -9,11 +9,12 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 
+use super::compression;
 use super::error::DriverError;
 use crate::driver::mistake::Mistake;
 use crate::driver::sources::{self, SourceError};
 use crate::expression::{ExpressionError, Names, Scope, Text};
-use crate::scenario::{Source, is_base64, join};
+use crate::scenario::{Compression, Source, is_base64, join};
 
 const AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
 
@@ -127,12 +128,14 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     }
 }
 
-/// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout`,
-/// `content-type`, `user-agent`, then the metadata, scenario's first; what is templated comes last.
+/// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout`, `content-type`,
+/// `grpc-encoding` and `grpc-accept-encoding` where it compresses, `user-agent`, then the metadata,
+/// scenario's first; what is templated comes last.
 ///
 /// Each list of metadata comes with its place in the scenario. The value of a `-bin` key is sent as it is given: base64, as it goes on the wire.
 pub(super) fn headers(
     timeout: Duration,
+    compression: Option<Compression>,
     metadata: &[(&str, &[(String, Source)])],
 ) -> Result<Metadata, DriverError> {
     let (mut headers, mut templates) = (HeaderMap::new(), Vec::new());
@@ -142,6 +145,17 @@ pub(super) fn headers(
         HeaderValue::from_str(&timeout_value(timeout)).expect("digits and a letter"),
     );
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    if let Some(compression) = compression {
+        for (name, value) in [
+            ("grpc-encoding", compression::name(compression)),
+            ("grpc-accept-encoding", compression::accepted(compression)),
+        ] {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+    }
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     for (place, pairs) in metadata {
         for (key, value) in *pairs {
@@ -264,6 +278,7 @@ mod tests {
     fn keeps_order_and_repeats() {
         let built = headers(
             Duration::from_secs(1),
+            None,
             &[
                 ("metadata", &pair("X-Tenant", "a")),
                 ("steps[0].grpc.metadata", &pair("x-tenant", "b")),

@@ -8,9 +8,11 @@
 
 mod call;
 mod codec;
+mod compression;
 mod describe;
 mod described;
 mod descriptor;
+mod details;
 mod dialect;
 mod editions;
 mod error;
@@ -18,10 +20,12 @@ mod filled;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod health;
 mod intercept;
 mod message;
 mod metadata;
 mod number;
+mod numbered;
 mod options;
 mod outgoing;
 mod prepare;

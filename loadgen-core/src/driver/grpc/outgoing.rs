@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::Stream;
 
 use super::call::Messages;
+use super::framing::PREFIX_LEN;
 use crate::clock::{Clock, Nanos};
 use crate::driver::transport::pace::Pace;
 use crate::expression::{ExpressionError, Scope};
@@ -23,6 +24,8 @@ pub(super) struct SendLog(Arc<Mutex<Log>>);
 #[derive(Debug, Default)]
 struct Log {
     sent: u64,
+    /// Bytes that these take on the wire, prefixes included.
+    sent_bytes: u64,
     /// The messages that have no reply yet; only kept where replies are matched.
     unanswered: VecDeque<Handed>,
     /// Since when there is room for a message, where there was none before.
@@ -44,6 +47,8 @@ struct Log {
 pub(super) struct Handed {
     /// Its number on the stream, from 0.
     pub(super) number: u64,
+    /// How many bytes the messages up to this one take on the wire.
+    pub(super) ends_at: u64,
     /// When it was due, where messages have due times.
     pub(super) due: Option<Nanos>,
     /// Since when nothing but the generator kept it from leaving.
@@ -68,11 +73,19 @@ impl SendLog {
     pub(super) fn answered(&self, reply_at: Nanos) -> Option<Handed> {
         let mut log = self.lock();
         let handed = log.unanswered.pop_front()?;
-        log.last_reply = reply_at;
-        if let Some(waker) = log.blocked.take() {
-            log.room_since = reply_at;
-            waker.wake();
-        }
+        log.has_room(reply_at);
+        Some(handed)
+    }
+
+    /// A reply came to the message with this number. `None` when that is none that is unanswered.
+    pub(super) fn answered_by_number(&self, number: u64, reply_at: Nanos) -> Option<Handed> {
+        let mut log = self.lock();
+        // They are handed over in order.
+        let place = log
+            .unanswered
+            .binary_search_by_key(&number, |handed| handed.number);
+        let handed = log.unanswered.remove(place.ok()?)?;
+        log.has_room(reply_at);
         Some(handed)
     }
 
@@ -108,6 +121,17 @@ impl SendLog {
     }
 }
 
+impl Log {
+    /// A message was answered, so that another may leave.
+    fn has_room(&mut self, reply_at: Nanos) {
+        self.last_reply = reply_at;
+        if let Some(waker) = self.blocked.take() {
+            self.room_since = reply_at;
+            waker.wake();
+        }
+    }
+}
+
 /// The messages.
 pub(super) struct Outgoing {
     pub(super) messages: Messages,
@@ -140,7 +164,8 @@ impl Stream for Outgoing {
             log.blocked = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let message = match this.messages.nth(log.sent, &this.scope) {
+        let number = log.sent;
+        let message = match this.messages.nth(number, &this.scope) {
             Ok(message) => message,
             Err(error) => {
                 drop(log);
@@ -149,11 +174,13 @@ impl Stream for Outgoing {
                 return Poll::Pending;
             }
         };
+        let ends_at = log.sent_bytes + (PREFIX_LEN + message.len()) as u64;
         if this.in_flight.is_some() {
-            let (number, was_alone) = (log.sent, log.unanswered.is_empty());
+            let was_alone = log.unanswered.is_empty();
             let ready = due.unwrap_or(log.last_reply).max(log.room_since);
             log.unanswered.push_back(Handed {
                 number,
+                ends_at,
                 due,
                 ready,
                 at: this.clock.now(),
@@ -165,6 +192,7 @@ impl Stream for Outgoing {
             log.lags.push(lag);
         }
         log.sent += 1;
+        log.sent_bytes = ends_at;
         drop(log);
         this.left -= 1;
         if let Some(pace) = &mut this.pace {
@@ -178,18 +206,19 @@ impl Stream for Outgoing {
 mod tests {
     use std::time::Duration;
 
+    use super::super::call::Outbound;
     use super::*;
     use crate::alarm::Alarms;
     use crate::clock::nanos;
-    use crate::driver::grpc::template::MessageTemplate;
     use crate::expression::Variables;
     use futures::{FutureExt, StreamExt};
 
     fn outgoing(left: u32, pace: Option<Pace>, in_flight: Option<u32>) -> Outgoing {
         Outgoing {
             messages: Messages {
-                each: [MessageTemplate::Constant(Bytes::from_static(b"x"))].into(),
+                each: [Outbound::Constant(Bytes::from_static(b"x"))].into(),
                 count: left,
+                compression: None,
             },
             scope: Scope::new(Variables::default(), 0),
             left,
@@ -229,5 +258,19 @@ mod tests {
         assert!(log.answered(0).is_some());
         assert!(log.answered(0).is_some());
         assert!(log.answered(0).is_none());
+    }
+
+    #[tokio::test]
+    async fn replies_by_number_come_in_any_order_and_once() {
+        let mut stream = outgoing(4, None, Some(4));
+        let log = stream.log.clone();
+        while stream.next().now_or_never().flatten().is_some() {}
+        let by_number = |number| log.answered_by_number(number, 0).map(|it| it.ends_at);
+        assert_eq!(by_number(2), Some(18));
+        assert_eq!(by_number(2), None, "twice");
+        assert_eq!(by_number(4), None, "never sent");
+        assert_eq!(by_number(3), Some(24));
+        assert_eq!(by_number(0), Some(6));
+        assert_eq!(by_number(1), Some(12));
     }
 }

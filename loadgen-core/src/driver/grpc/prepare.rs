@@ -2,24 +2,30 @@
 //!
 //! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Uri;
 use http::uri::PathAndQuery;
 use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 
-use super::call::{Call, Kind, Messages, Shape, StreamCall, Target, metadata as metadata_of};
+use super::call::{
+    Call, Kind, Messages, Outbound, Reply, Shape, StreamCall, Target, metadata as metadata_of,
+};
 use super::descriptor::{Catalogue, Found};
+use super::details::Details;
 use super::error::DriverError;
 use super::filled::{Answer, FilledCall};
 use super::metadata::{Metadata, headers};
+use super::numbered::{IdField, Numbered, with_placeholder};
 use super::reflection::{self, Reflected};
-use super::template::{self, MessageTemplate};
+use super::template;
 use super::unary::UnaryCall;
-use super::{HTTP2, framing, reply};
+use super::{HTTP2, compression, framing, health, reply};
 use crate::driver::http2::Wanted;
 use crate::driver::mistake::Mistake;
 use crate::driver::steps::{At, Life, Looks, Parts, Ready};
@@ -42,10 +48,14 @@ impl Prepared {
         let endpoints = endpoints::of(scenario, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue)?;
+        let context = Context::new(scenario, plan, &catalogue, &endpoints);
         let life = Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
+            if call.is_health_check {
+                return health_check(&context, call, at, &path);
+            }
             let method = resolve(&catalogue, &reflected, call, &path)?;
-            ready(scenario, plan, call, &method, &endpoints, at, &path)
+            ready(&context, call, &method, at, &path)
         })?;
         Ok(Self {
             timeout: scenario.timeout,
@@ -55,6 +65,7 @@ impl Prepared {
                 most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
+                waits_for_ready: plan.wait_for_ready,
             },
             life,
         })
@@ -73,15 +84,13 @@ fn parts(plan: &GrpcPlan) -> Parts<'_, GrpcCall> {
 
 /// A call that is ready, as far as nothing is wrong with it.
 fn ready(
-    scenario: &ScenarioPlan,
-    plan: &GrpcPlan,
+    context: &Context<'_>,
     call: &GrpcCall,
     method: &MethodDescriptor,
-    endpoints: &[Endpoint],
     at: &At<'_>,
     path: &str,
 ) -> Result<Ready<Call>, DriverError> {
-    let prepared = prepare_call(scenario, plan, call, method, endpoints, at, path)?;
+    let prepared = prepare_call(context, call, method, at, path)?;
     let action = prepared.map_err(|wrong| wrong.into_iter().for_each(|it| at.lexicon.add(it)));
     Ok(Ready {
         action: action.ok(),
@@ -101,8 +110,8 @@ fn offered(reply: Known) -> Vec<(&'static str, Known)> {
 }
 
 /// Looks over what is evaluated for a call.
-fn look_over(messages: &[MessageTemplate], metadata: &Metadata, at: &At<'_>) {
-    for hole in messages.iter().flat_map(MessageTemplate::holes) {
+fn look_over(messages: &[Outbound], metadata: &Metadata, at: &At<'_>) {
+    for hole in messages.iter().flat_map(Outbound::holes) {
         let names = hole.names();
         hole.each(&mut |path, names| at.lexicon.check(names, path));
         at.lexicon
@@ -120,15 +129,19 @@ fn look_over(messages: &[MessageTemplate], metadata: &Metadata, at: &At<'_>) {
 pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<String>, DriverError> {
     let endpoints = endpoints::check(scenario, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
+    let context = Context::new(scenario, plan, &catalogue, &endpoints);
     let mut left_to_server: Vec<String> = Vec::new();
     Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
         let path = format!("{}.grpc", at.path);
+        if call.is_health_check {
+            return health_check(&context, call, at, &path);
+        }
         let unknown = split(&call.method).filter(|(service, method)| {
             matches!(catalogue.find(service, method), Found::NoSuchService)
         });
         if unknown.is_none() {
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
-            return ready(scenario, plan, call, &method, &endpoints, at, &path);
+            return ready(&context, call, &method, at, &path);
         }
         look_over(&[], &call_headers(scenario, plan, call, &path)?, at);
         if !left_to_server.contains(&call.method) {
@@ -172,7 +185,9 @@ fn ask_server(
     let unknown: BTreeSet<String> = parts
         .into_iter()
         .flat_map(|steps| all_steps(steps, ""))
-        .filter_map(|(_, step)| split(&step.spoken()?.method))
+        .filter_map(|(_, step)| step.spoken())
+        .filter(|call| !call.is_health_check)
+        .filter_map(|call| split(&call.method))
         .filter(|(service, method)| matches!(catalogue.find(service, method), Found::NoSuchService))
         .map(|(service, _)| service.to_owned())
         .collect();
@@ -197,7 +212,7 @@ pub(super) fn reflect(
 ) -> Result<Reflected, DriverError> {
     let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
     // What is templated belongs to users, and there are none yet.
-    let metadata = headers(limit, &[("metadata", &plan.metadata)])?.constant;
+    let metadata = headers(limit, None, &[("metadata", &plan.metadata)])?.constant;
     let metadata = metadata_of(Arc::unwrap_or_clone(metadata));
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
@@ -264,16 +279,47 @@ fn resolve(
     })
 }
 
+/// What is the same for all calls of a scenario.
+struct Context<'a> {
+    scenario: &'a ScenarioPlan,
+    plan: &'a GrpcPlan,
+    endpoints: &'a [Endpoint],
+    details: Arc<Details>,
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        scenario: &'a ScenarioPlan,
+        plan: &'a GrpcPlan,
+        catalogue: &Catalogue,
+        endpoints: &'a [Endpoint],
+    ) -> Self {
+        Self {
+            scenario,
+            plan,
+            endpoints,
+            details: Arc::new(Details::of(catalogue)),
+        }
+    }
+
+    fn targets(&self, rpc_path: &str) -> Vec<Target> {
+        let target = |endpoint| Target {
+            uri: uri(endpoint, rpc_path).expect("checked with the targets"),
+            origin: uri(endpoint, "/").expect("checked with the targets"),
+        };
+        self.endpoints.iter().map(target).collect()
+    }
+}
+
 /// The call, or what is wrong with its message.
 fn prepare_call(
-    scenario: &ScenarioPlan,
-    plan: &GrpcPlan,
+    context: &Context<'_>,
     call: &GrpcCall,
     method: &MethodDescriptor,
-    endpoints: &[Endpoint],
     at: &At<'_>,
     path: &str,
 ) -> Result<Result<Call, Vec<Mistake>>, DriverError> {
+    let scenario = context.scenario;
     let message_path = format!("{path}.message");
     let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
     let name = method.full_name();
@@ -290,9 +336,13 @@ fn prepare_call(
             .collect(),
         one => vec![(one, message_path.clone())],
     };
+    let id = match ids(call, method, shape, path) {
+        Ok(id) => id,
+        Err(mistake) => return Ok(Err(vec![mistake])),
+    };
     let (mut each, mut mistakes) = (Vec::new(), Vec::new());
     for (one, path) in all {
-        match template::prepare(&method.input(), one, &path) {
+        match outbound(call, method, one, id.as_ref(), &path) {
             Ok(message) => each.push(message),
             Err(more) => mistakes.extend(more),
         }
@@ -304,42 +354,23 @@ fn prepare_call(
     if !mistakes.is_empty() {
         return Ok(Err(mistakes));
     }
-    let metadata = call_headers(scenario, plan, call, path)?;
+    let metadata = call_headers(scenario, context.plan, call, path)?;
     look_over(&each, &metadata, at);
     let answer = Answer {
         looks: at.looks,
         descriptor: method.output(),
     };
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-    let kind = if shape == Shape::Unary && !call.gzip {
-        let message = each.swap_remove(0);
-        let encoded = message.constant().cloned().unwrap_or_default();
-        let Some(framed) = framing::with_prefix(&encoded) else {
+    let kind = if shape == Shape::Unary {
+        let Some(kind) = unary(context, call, each.pop(), metadata, answer) else {
             let problem = "the message is longer than 4 GiB, which gRPC cannot carry".to_owned();
             return one_mistake(&message_path, problem);
         };
-        let is_plain = message.constant().is_some()
-            && metadata.templates.is_empty()
-            && at.looks == Looks::default();
-        let constant = UnaryCall {
-            headers: Arc::clone(&metadata.constant),
-            framed,
-            max_message: scenario.max_message,
-        };
-        match is_plain {
-            true => Kind::Unary(constant),
-            false => Kind::Filled(Box::new(FilledCall {
-                metadata,
-                constant,
-                message,
-                answer,
-            })),
-        }
+        kind
     } else {
         Kind::Stream(Box::new(StreamCall {
             shape,
-            path: PathAndQuery::try_from(rpc_path.as_str())
-                .expect("names of services and methods are letters, digits, dots and underscores"),
+            path: path_of(&rpc_path),
             metadata,
             messages: Messages {
                 count: match shape.sends_one() {
@@ -349,28 +380,180 @@ fn prepare_call(
                         .max(u32::try_from(each.len()).unwrap_or(u32::MAX)),
                 },
                 each: each.into(),
+                compression: call.compression,
             },
             until: call.stream,
             every: call.every,
             in_flight: call.in_flight.max(1),
-            gzip: call.gzip,
             seen: None,
+            reply: id.map_or(Reply::Nothing, |(sent, came)| Reply::Id { sent, came }),
             max_message: scenario.max_message,
+            details: Arc::clone(&context.details),
             answer,
         }))
     };
-    let targets = endpoints
-        .iter()
-        .map(|endpoint| Target {
-            uri: uri(endpoint, &rpc_path).expect("checked with the targets"),
-            origin: uri(endpoint, "/").expect("checked with the targets"),
-        })
-        .collect();
     Ok(Ok(Call {
-        targets,
+        targets: context.targets(&rpc_path),
         kind,
         method: method.clone(),
     }))
+}
+
+/// A unary call. `None` where its message is longer than gRPC can carry.
+fn unary(
+    context: &Context<'_>,
+    call: &GrpcCall,
+    message: Option<Outbound>,
+    metadata: Metadata,
+    answer: Answer,
+) -> Option<Kind> {
+    let (encoded, message) = match message {
+        Some(Outbound::Constant(encoded)) => (encoded, None),
+        Some(Outbound::Template { message, .. }) => (Bytes::new(), Some(message)),
+        // Numbers are for streams.
+        Some(Outbound::Numbered(_)) | None => (Bytes::new(), None),
+    };
+    let is_plain =
+        message.is_none() && metadata.templates.is_empty() && answer.looks == Looks::default();
+    let constant = UnaryCall {
+        headers: Arc::clone(&metadata.constant),
+        framed: framing::with_prefix(call.compression.is_some(), &encoded)?,
+        compression: call.compression,
+        max_message: context.scenario.max_message,
+        details: Arc::clone(&context.details),
+    };
+    Some(match is_plain {
+        true => Kind::Unary(constant),
+        false => Kind::Filled(Box::new(FilledCall {
+            metadata,
+            constant,
+            message,
+            answer,
+        })),
+    })
+}
+
+fn path_of(rpc_path: &str) -> PathAndQuery {
+    PathAndQuery::try_from(rpc_path)
+        .expect("names of services and methods are letters, digits, dots and underscores")
+}
+
+/// The field by which replies are told apart, in the message and in the reply.
+fn ids(
+    call: &GrpcCall,
+    method: &MethodDescriptor,
+    shape: Shape,
+    path: &str,
+) -> Result<Option<(IdField, IdField)>, Mistake> {
+    let Some(field) = &call.match_id else {
+        return Ok(None);
+    };
+    let wrong = |problem: String| Mistake::new(&format!("{path}.match_id"), problem);
+    if shape != Shape::Bidirectional {
+        let name = method.full_name();
+        return Err(wrong(format!(
+            "replies are told apart on bidirectional streams, and `{name}` is none"
+        )));
+    }
+    let sent = IdField::find(&method.input(), field);
+    let sent = sent.map_err(|problem| wrong(format!("in the message: {problem}")))?;
+    let came = IdField::find(&method.output(), field);
+    let came = came.map_err(|problem| wrong(format!("in the reply: {problem}")))?;
+    Ok(Some((sent, came)))
+}
+
+/// A message, encoded and, where it is always the same, compressed.
+fn outbound(
+    call: &GrpcCall,
+    method: &MethodDescriptor,
+    message: &Value,
+    id: Option<&(IdField, IdField)>,
+    path: &str,
+) -> Result<Outbound, Vec<Mistake>> {
+    let wrong = |problem| vec![Mistake::new(path, problem)];
+    let input = method.input();
+    let whole = match &call.match_id {
+        Some(name) => Cow::Owned(with_placeholder(&input, message, name).map_err(wrong)?),
+        None => Cow::Borrowed(message),
+    };
+    let prepared = template::prepare(&input, &whole, path)?;
+    match (prepared.constant(), id) {
+        (Some(encoded), None) => packed(call, encoded)
+            .map(Outbound::Constant)
+            .map_err(|error| wrong(format!("it cannot be compressed: {error}"))),
+        (Some(encoded), Some((field, _))) => Ok(Outbound::Numbered(Numbered::new(field, encoded))),
+        (None, id) => Ok(Outbound::Template {
+            number: id.map(|(field, _)| Numbered::new(field, &[])),
+            message: prepared,
+        }),
+    }
+}
+
+fn packed(call: &GrpcCall, encoded: &Bytes) -> std::io::Result<Bytes> {
+    Ok(match call.compression {
+        Some(how) => compression::pack(how, encoded)?.into(),
+        None => encoded.clone(),
+    })
+}
+
+/// A check of health, which nothing has to describe.
+fn health_check(
+    context: &Context<'_>,
+    call: &GrpcCall,
+    at: &At<'_>,
+    path: &str,
+) -> Result<Ready<Call>, DriverError> {
+    let scenario = context.scenario;
+    let metadata = call_headers(scenario, context.plan, call, path)?;
+    let method = health::method();
+    let reply = offered(reply::known(&method.output()));
+    let question = outbound(
+        call,
+        &method,
+        &call.message,
+        None,
+        &format!("{path}.health"),
+    );
+    let question = match question {
+        Ok(question) => [question],
+        Err(wrong) => {
+            wrong.into_iter().for_each(|it| at.lexicon.add(it));
+            return Ok(Ready {
+                action: None,
+                reply,
+            });
+        }
+    };
+    look_over(&question, &metadata, at);
+    let kind = Kind::Stream(Box::new(StreamCall {
+        shape: Shape::Unary,
+        path: PathAndQuery::from_static(health::PATH),
+        metadata,
+        messages: Messages {
+            each: question.into(),
+            count: 1,
+            compression: call.compression,
+        },
+        until: None,
+        every: None,
+        in_flight: 1,
+        seen: None,
+        reply: Reply::Health,
+        max_message: scenario.max_message,
+        details: Arc::clone(&context.details),
+        answer: Answer {
+            looks: at.looks,
+            descriptor: method.output(),
+        },
+    }));
+    Ok(Ready {
+        reply,
+        action: Some(Call {
+            targets: context.targets(health::PATH),
+            kind,
+            method,
+        }),
+    })
 }
 
 fn call_headers(
@@ -382,6 +565,7 @@ fn call_headers(
     let own = format!("{path}.metadata");
     headers(
         scenario.timeout,
+        call.compression,
         &[("metadata", &plan.metadata), (&own, &call.metadata)],
     )
 }

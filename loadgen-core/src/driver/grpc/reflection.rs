@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -280,6 +281,8 @@ impl Server<'_> {
                 max_message: self.max_message,
                 contents: true,
             },
+            is_packed: false,
+            details: Arc::default(),
             log: SendLog::default(),
             clock: Clock::start(),
         };

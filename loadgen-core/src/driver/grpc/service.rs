@@ -20,7 +20,8 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use tonic::client::GrpcService;
 
-use super::framing::{Framing, Keep, PREFIX_LEN, with_prefix};
+use super::details::Details;
+use super::framing::{Framing, Keep, PREFIX_LEN, marked_as_packed, with_prefix};
 use super::outgoing::SendLog;
 use super::refusal::{self, Refusal};
 use super::status;
@@ -63,6 +64,16 @@ impl StreamError {
         }
     }
 
+    /// Of a reply that came in good order and says what it should not.
+    pub(super) fn of_reply((failure, detail): (Failure, String)) -> Self {
+        Self {
+            failure,
+            detail,
+            backend: None,
+            untouched: false,
+        }
+    }
+
     fn of_http2(error: &Error) -> Self {
         Self {
             failure: error.failure(),
@@ -80,10 +91,10 @@ impl StreamError {
         }
     }
 
-    fn of_status(failure: Failure, headers: &HeaderMap) -> Self {
+    fn of_status(failure: Failure, headers: &HeaderMap, details: &Details) -> Self {
         Self {
             failure,
-            detail: status::explain(headers),
+            detail: details.explain(headers),
             backend: None,
             untouched: false,
         }
@@ -119,6 +130,10 @@ pub(super) struct StreamService {
     pub(super) sends_one: bool,
     pub(super) passage: Rc<Passage>,
     pub(super) taking: Taking,
+    /// Whether what is sent is compressed already.
+    pub(super) is_packed: bool,
+    /// What is known of what a failed status says.
+    pub(super) details: Arc<Details>,
     /// Who is told when the other side's window has room again.
     pub(super) log: SendLog,
     pub(super) clock: Clock,
@@ -203,7 +218,8 @@ impl GrpcService<tonic::body::Body> for StreamService {
         if let Ok((_, stream)) = &opened {
             self.passage.opened(stream.id());
         }
-        let sends_one = self.sends_one;
+        let (sends_one, is_packed) = (self.sends_one, self.is_packed);
+        let details = Arc::clone(&self.details);
         let received = Arc::clone(&self.passage.received);
         let taking = self.taking;
         let (log, clock) = (self.log.clone(), self.clock);
@@ -213,6 +229,7 @@ impl GrpcService<tonic::body::Body> for StreamService {
                 body: Some(body),
                 stream,
                 sends_one,
+                is_packed,
                 is_held: false,
                 log,
                 clock,
@@ -222,7 +239,7 @@ impl GrpcService<tonic::body::Body> for StreamService {
                 Pin::new(&mut response).poll(cx)
             })
             .await?;
-            accept(response, outward, received, taking).await
+            accept(response, outward, received, taking, details).await
         })
     }
 }
@@ -233,6 +250,7 @@ async fn accept(
     outward: Outward,
     received: Arc<AtomicU64>,
     taking: Taking,
+    details: Arc<Details>,
 ) -> Result<Response<ReplyBody>, StreamError> {
     let refuse = |failure, detail| StreamError {
         failure,
@@ -243,10 +261,10 @@ async fn accept(
     if let Err(failure) = status::check_head(head.status, &head.headers) {
         let Refusal { failure, detail } =
             refusal::of(failure, head.status, &head.headers, &mut stream).await;
-        return Err(refuse(failure, detail));
+        return Err(refuse(failure, detail + &details.shown(&head.headers)));
     }
     let has_status = match status::check(&head.headers) {
-        Some(Err(failure)) => return Err(refuse(failure, status::explain(&head.headers))),
+        Some(Err(failure)) => return Err(refuse(failure, details.explain(&head.headers))),
         Some(Ok(())) => true,
         None => false,
     };
@@ -266,6 +284,7 @@ async fn accept(
             ..Kept::default()
         },
         received,
+        details,
         is_over: false,
     };
     Ok(Response::from_parts(head, body))
@@ -279,6 +298,7 @@ struct Outward {
     body: Option<tonic::body::Body>,
     stream: SendStream,
     sends_one: bool,
+    is_packed: bool,
     /// Whether the other side's window has no room for the next piece.
     is_held: bool,
     log: SendLog,
@@ -321,6 +341,11 @@ impl Outward {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     let piece = data.copy_to_bytes(data.remaining());
+                    // tonic hands over whole messages, and knows only of what it has compressed.
+                    let piece = match self.is_packed {
+                        true => marked_as_packed(piece),
+                        false => piece,
+                    };
                     stream.send(piece, self.sends_one)?;
                     Poll::Ready(Ok(!self.sends_one))
                 }
@@ -351,6 +376,7 @@ pub(super) struct ReplyBody {
     framing: Framing,
     kept: Kept,
     received: Arc<AtomicU64>,
+    details: Arc<Details>,
     is_over: bool,
 }
 
@@ -393,7 +419,7 @@ impl Keep for Kept {
     fn end(&mut self) {
         // No longer than what may be taken, which the prefix can say.
         if self.contents
-            && let Some(framed) = with_prefix(&std::mem::take(&mut self.current))
+            && let Some(framed) = with_prefix(false, &std::mem::take(&mut self.current))
         {
             self.complete.extend_from_slice(&framed);
         }
@@ -442,7 +468,7 @@ impl Body for ReplyBody {
             Some(verdict) => verdict,
         };
         Poll::Ready(match verdict {
-            Err(failure) => Some(Err(StreamError::of_status(failure, &last))),
+            Err(failure) => Some(Err(StreamError::of_status(failure, &last, &this.details))),
             Ok(()) if !this.framing.is_between_messages() => Some(Err(StreamError::protocol(
                 "the answer ends in the middle of a message",
             ))),

@@ -1,25 +1,26 @@
-//! The calls that are not a plain unary one: streams, and compressed calls.
+//! The calls that are not a plain unary one: streams, and calls whose replies are looked at.
 //!
-//! Owns what is measured on a stream: the first message, the gaps, the round trips, the counts.
+//! Owns what is measured on a stream: the first message, the gaps, the round trips, the counts. Which
+//! message a reply belongs to is `outgoing`'s to know.
 //! The stream itself is tonic's client's, over [`StreamService`].
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 use tonic::client::Grpc;
-use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Streaming};
 
-use super::call::{Messages, Shape, StreamCall, Target, metadata};
+use super::call::{Messages, Outbound, Reply, Shape, StreamCall, Target, id_of, metadata};
 use super::codec::Bytewise;
 use super::filled::{self, Kept};
+use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::status;
-use super::template::MessageTemplate;
 use super::unary::MOST_RESENDS;
 use super::waiting::{Stage, Waiting};
 use crate::clock::Nanos;
@@ -30,7 +31,7 @@ use crate::driver::transport::round_trip::RoundTrip;
 use crate::expression::{ExpressionError, Scope};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::StreamEnd;
-use crate::workload::{Iteration, Receipt, SampleKind};
+use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 
 /// Makes the call.
 pub(super) async fn run(
@@ -46,7 +47,7 @@ pub(super) async fn run(
         Err(error) => return filled::came_to_nothing(&error, iteration),
     };
     let origin = &targets[place.target].origin;
-    let waiting = Waiting::new(origin, call.path.as_str(), iteration);
+    let waiting = Waiting::new(origin, call.path.as_str(), place, iteration);
     let mut kept = Kept::of(call.answer.looks);
     let stage = &waiting.stage;
     let outcome = attempts(
@@ -75,7 +76,7 @@ impl Sent {
         let mut messages = call.messages.clone();
         if call.shape.sends_one() && !messages.are_constant() {
             let message = messages.nth(0, scope)?;
-            messages.each = [MessageTemplate::Constant(message)].into();
+            messages.each = [Outbound::Constant(message)].into();
         }
         let headers = call.metadata.filled(scope)?;
         Ok(Self {
@@ -146,28 +147,22 @@ async fn exchange(
     }
     let log = SendLog::default();
     let is_matched = call.shape == Shape::Bidirectional;
-    // Compressed or evaluated, a message's length on the wire is not known.
-    let is_constant = sent.messages.are_constant();
-    let messages = (!call.gzip && is_constant).then_some(&sent.messages);
-    let passage = Passage::new(permit.tap(), is_matched && messages.is_some());
+    let passage = Passage::new(permit.tap(), is_matched);
     let service = StreamService {
         sender: permit.sender(),
         sends_one: call.shape.sends_one(),
         passage: Rc::clone(&passage),
         taking: Taking {
             max_message: call.max_message,
-            contents: call.seen.is_some() || call.answer.looks.reply,
+            contents: call.looks_into_replies(),
         },
+        is_packed: call.messages.compression.is_some(),
+        details: Arc::clone(&call.details),
         log: log.clone(),
         clock: place.clock,
     };
     let mut client =
         Grpc::with_origin(service, origin.clone()).max_decoding_message_size(usize::MAX);
-    if call.gzip {
-        client = client
-            .send_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Gzip);
-    }
     let outgoing = Outgoing {
         messages: sent.messages.clone(),
         scope: sent.scope.clone(),
@@ -188,8 +183,9 @@ async fn exchange(
         shape: call.shape,
         log: log.clone(),
         passage,
-        messages,
         received: 0,
+        unexpected: 0,
+        problem: None,
         stage,
     };
     let codec = Bytewise {
@@ -222,7 +218,7 @@ async fn exchange(
             _ => conversation.await,
         }
     };
-    let over = match is_constant {
+    let over = match sent.messages.are_constant() {
         true => limited.await,
         false => tokio::select! {
             biased;
@@ -235,7 +231,8 @@ async fn exchange(
     match over.map_err(|status| StreamError::behind(&status))? {
         Over::ByServer => {
             permit.ended();
-            check_counts(call, &tally)
+            check_counts(call, &tally)?;
+            tally.problem.take().map_or(Ok(()), Err)
         }
         Over::ByUs => {
             permit.expects_no_more();
@@ -264,17 +261,35 @@ async fn read(
     };
     let mut previous = None;
     while let Some(message) = replies.message().await? {
+        let received = tally.passage.received();
+        let received = received.unwrap_or_else(|| Receipt::at(iteration.now()));
+        let at = received.at;
         if let Some(seen) = &call.seen {
             seen.message(&message);
         }
+        let handed = match &call.reply {
+            Reply::Id { came, .. } => {
+                let id = came.read(&message);
+                let number = id.and_then(|id| id.checked_sub(id_of(0)));
+                let handed = number.and_then(|number| tally.log.answered_by_number(number, at));
+                if handed.is_none() {
+                    tally.unexpected += 1;
+                    continue;
+                }
+                handed
+            }
+            Reply::Health => {
+                tally.problem = health::check(&message).err().map(StreamError::of_reply);
+                None
+            }
+            Reply::Nothing if tally.shape == Shape::Bidirectional => tally.log.answered(at),
+            Reply::Nothing => None,
+        };
         kept.message = message;
         tally.received += 1;
         tally.stage.set(Stage::Rest {
             messages: tally.received,
         });
-        let received = tally.passage.received();
-        let received = received.unwrap_or_else(|| Receipt::at(iteration.now()));
-        let at = received.at;
         if !tally.shape.answers_one() {
             let (kind, from) = match previous {
                 None => (SampleKind::FirstMessage, tally.began_at()),
@@ -284,9 +299,7 @@ async fn read(
             iteration.sample_nanos(tally.step, kind, took);
             iteration.message_received(tally.step, received, took);
         }
-        if tally.shape == Shape::Bidirectional
-            && let Some(handed) = tally.log.answered(at)
-        {
+        if let Some(handed) = handed {
             tally.answered(handed, at);
         }
         previous = Some(at);
@@ -334,10 +347,12 @@ struct Tally<'a> {
     shape: Shape,
     log: SendLog,
     passage: Rc<Passage>,
-    /// The messages, where their lengths on the wire are known.
-    messages: Option<&'a Messages>,
     started: Nanos,
     received: u64,
+    /// Messages that are no reply to one of ours.
+    unexpected: u64,
+    /// What is wrong with a reply that came in good order.
+    problem: Option<StreamError>,
     stage: &'a Cell<Stage>,
 }
 
@@ -349,9 +364,7 @@ impl Tally<'_> {
 
     /// A message got its reply.
     fn answered(&self, handed: Handed, reply_at: Nanos) {
-        let messages = self.messages;
-        let last_byte = messages.map(|messages| messages.wire_len(handed.number));
-        let sent_at = last_byte.and_then(|bytes| self.passage.sent_at(bytes));
+        let sent_at = self.passage.sent_at(handed.ends_at);
         let sent_at = sent_at
             .unwrap_or(handed.at)
             .clamp(handed.at, reply_at.max(handed.at));
@@ -375,6 +388,9 @@ impl Drop for Tally<'_> {
         let sent = self.log.sent();
         if self.shape != Shape::Unary && sent + self.received > 0 {
             iteration.messages(step, sent, self.received);
+        }
+        if self.unexpected > 0 {
+            iteration.message_fault(step, MessageFault::Unexpected, self.unexpected);
         }
         for lag in self.log.take_lags() {
             iteration.sample_nanos(step, SampleKind::MessageLag, lag);

@@ -15,12 +15,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::call::Target;
+use super::details::Details;
 use super::framing::{Framing, Keep, Nobody};
 use super::refusal::{self, Refusal};
 use super::status;
 use super::waiting::{Stage, Waiting};
 use crate::driver::http2::{Error, Place, RecvStream, SendStream, StreamPermit};
 use crate::outcome::{Failure, Outcome};
+use crate::scenario::Compression;
 use crate::workload::Iteration;
 
 /// How often a request that no server has looked at is sent again on another connection.
@@ -36,8 +38,12 @@ pub(super) struct UnaryCall {
     pub(super) headers: Arc<HeaderMap>,
     /// The message, its prefix in front.
     pub(super) framed: Bytes,
+    /// How that is compressed.
+    pub(super) compression: Option<Compression>,
     /// The longest message taken.
     pub(super) max_message: u32,
+    /// What is known of what a failed status says.
+    pub(super) details: Arc<Details>,
 }
 
 /// Who is told of the parts of an answer, its message included.
@@ -80,7 +86,7 @@ pub(super) async fn run(
     witness: &mut impl Witness,
 ) -> Outcome {
     let uri = &targets[place.target].uri;
-    let waiting = Waiting::new(uri, "", iteration);
+    let waiting = Waiting::new(uri, "", place, iteration);
     let under = (iteration, &waiting.stage);
     let outcome = attempts(call, uri, place, step, under, witness).await;
     waiting.over();
@@ -153,6 +159,7 @@ async fn exchange(
         // Boxed, or every call would carry room for it.
         let looking = refusal::of(failure, head.status, &head.headers, &mut body);
         let Refusal { failure, detail } = Box::pin(looking).await;
+        let detail = detail + &call.details.shown(&head.headers);
         if body.is_end_stream() {
             permit.ended();
         }
@@ -165,7 +172,7 @@ async fn exchange(
         if body.is_end_stream() {
             permit.ended();
         }
-        iteration.explain(failure, || status::explain(&head.headers));
+        iteration.explain(failure, || call.details.explain(&head.headers));
         return Err(failure.into());
     }
 
@@ -181,7 +188,7 @@ async fn exchange(
     witness.last(last);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
-        .inspect_err(|&failure| iteration.explain(failure, || status::explain(last)))?;
+        .inspect_err(|&failure| iteration.explain(failure, || call.details.explain(last)))?;
     if framing.messages() != 1 || !framing.is_between_messages() {
         iteration.explain(Failure::Protocol, || explain_framing(&framing));
         return Err(Failure::Protocol.into());

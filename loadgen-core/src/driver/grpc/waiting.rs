@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use http::Uri;
 
+use crate::driver::http2::Place;
 use crate::outcome::Failure;
 use crate::workload::Iteration;
 
@@ -21,6 +22,11 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    fn has_no_connection(self) -> bool {
+        let is_connected = false;
+        self == Self::StreamPermit { is_connected }
+    }
+
     fn in_words(self) -> String {
         match self {
             Self::StreamPermit { is_connected: true } => {
@@ -51,17 +57,24 @@ pub(super) struct Waiting<'a> {
     pub(super) stage: Cell<Stage>,
     uri: &'a Uri,
     path: &'a str,
+    place: &'a Place,
     iteration: &'a Iteration<'a>,
 }
 
 impl<'a> Waiting<'a> {
     /// `path` comes after the address.
     #[inline]
-    pub(super) fn new(uri: &'a Uri, path: &'a str, iteration: &'a Iteration<'a>) -> Self {
+    pub(super) fn new(
+        uri: &'a Uri,
+        path: &'a str,
+        place: &'a Place,
+        iteration: &'a Iteration<'a>,
+    ) -> Self {
         Self {
             stage: Cell::new(Stage::StreamPermit { is_connected: true }),
             uri,
             path,
+            place,
             iteration,
         }
     }
@@ -82,7 +95,14 @@ impl Drop for Waiting<'_> {
                 "" => uri,
                 path => format!("{}{path}", uri.trim_end_matches('/')),
             };
-            format!("cut off while {} ({uri})", self.stage.get().in_words())
+            let stage = self.stage.get();
+            let cut_off = format!("cut off while {} ({uri})", stage.in_words());
+            match self.place.last_problem() {
+                problem if stage.has_no_connection() && !problem.is_empty() => {
+                    format!("{cut_off}; the last attempt to open one: {problem}")
+                }
+                _ => cut_off,
+            }
         });
     }
 }

@@ -141,7 +141,8 @@ impl Drop for StreamPermit {
 impl Place {
     /// A stream's permit, waiting for it where there is none: for a stream to end, or, while no
     /// connection is open, for the next attempt to open one. When that attempt fails, so does
-    /// this; a dead server then costs one failure for each attempt, not as many as can be made.
+    /// this, unless the scenario waits until there is one; a dead server then costs one failure for each
+    /// attempt, not as many as can be made.
     #[inline]
     pub(crate) async fn permit(
         self: &Rc<Self>,
@@ -154,8 +155,10 @@ impl Place {
         }
         let is_stream_wait = self.connection.borrow().is_some();
         let from = iteration.now();
-        // Resting before an attempt is our own choice, and nobody's latency.
-        let rest = (!is_stream_wait).then(|| iteration.back_off(&self.rest_until));
+        // Resting before an attempt is our own choice, and nobody's latency; for who waits until there
+        // is a connection, it is part of what a client of the service waits.
+        let rests = !is_stream_wait && !self.waits_for_ready;
+        let rest = rests.then(|| iteration.back_off(&self.rest_until));
         let result = Waiting::join(self).await;
         drop(rest);
         let now = iteration.now();

@@ -33,10 +33,12 @@ pub(crate) struct Place {
     /// Whether a connection was replaced because nothing was answered on it, and nothing has been
     /// on its successor.
     is_mute: Cell<bool>,
+    /// Whether who stands in line goes on doing so when an attempt to open a connection fails.
+    pub(super) waits_for_ready: bool,
 }
 
 impl Place {
-    pub(super) fn new(target: usize, clock: Clock, alarms: Alarms) -> Self {
+    pub(super) fn new(target: usize, clock: Clock, alarms: Alarms, waits_for_ready: bool) -> Self {
         Self {
             target,
             clock,
@@ -48,6 +50,7 @@ impl Place {
             permits: Cell::new(0),
             rest_until: Cell::new(0),
             is_mute: Cell::new(false),
+            waits_for_ready,
         }
     }
 
@@ -149,9 +152,17 @@ impl Place {
             .is_some_and(|it| Rc::ptr_eq(it, connection))
     }
 
-    /// Tells everybody in line that the attempt they waited for failed.
+    /// What the last attempt to open a connection failed with; empty where none has.
+    pub(crate) fn last_problem(&self) -> String {
+        self.last_problem.borrow().clone()
+    }
+
+    /// Tells everybody in line that the attempt they waited for failed, unless they wait for the next.
     pub(super) fn attempt_failed(&self, problem: String) {
         *self.last_problem.borrow_mut() = problem;
+        if self.waits_for_ready {
+            return;
+        }
         for waiter in self.waiting.take() {
             waiter.settle(State::Failed);
         }

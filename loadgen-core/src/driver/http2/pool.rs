@@ -31,6 +31,8 @@ pub(crate) struct Wanted {
     pub(crate) connect_timeout: Duration,
     /// How often it is asked whether a silent one is alive.
     pub(crate) keepalive: Option<Duration>,
+    /// Whether who finds no connection waits for one, however many attempts to open it fail.
+    pub(crate) waits_for_ready: bool,
 }
 
 /// The connections of one worker.
@@ -64,7 +66,12 @@ impl Pool {
                     seed: context.seed ^ (nth as u64).rotate_left(32),
                     open_connections: Rc::clone(&open_connections),
                 };
-                let place = Place::new(to.target, context.clock, context.alarms.clone());
+                let place = Place::new(
+                    to.target,
+                    context.clock,
+                    context.alarms.clone(),
+                    wanted.waits_for_ready,
+                );
                 (Rc::new(place), opener)
             })
             .collect();

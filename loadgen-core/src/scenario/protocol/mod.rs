@@ -22,7 +22,7 @@ use super::reader::Fields;
 use super::step::{all, measured};
 use super::value::Source;
 
-pub use self::grpc::plan::{GrpcCall, GrpcPlan};
+pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
 pub use self::websocket::plan::{
     Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,

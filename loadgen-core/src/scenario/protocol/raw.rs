@@ -56,6 +56,9 @@ object! {
         /// How often a ping asks whether a connection on which nothing comes is alive (gRPC); only
         /// after timeouts unless given.
         "keepalive" keepalive: PositiveSpan,
+        /// Whether a call that finds no connection waits for one, as long as its iteration may take
+        /// (gRPC). `false` unless given.
+        "wait_for_ready" wait_for_ready: bool,
         /// What connections are told whom they are for, in place of the target's host and port:
         /// gRPC's `:authority`, WebSocket's `Host`.
         "authority" authority: Authority,

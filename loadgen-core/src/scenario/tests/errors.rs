@@ -41,7 +41,7 @@ fn everything_that_is_wrong_at_once() {
     });
     let error = parse(&text).unwrap_err();
     insta::assert_snapshot!(error, @r#"
-    suite.json: 42 problems
+    suite.json: 41 problems
       defautls: found an unknown field, expected a field of a suite; did you mean `defaults`?
       scenarios[0].lod: found an unknown field, expected a field of a scenario; did you mean `load`?
       scenarios[0].name: found "bad name", expected a name of 1 to 100 letters, digits, `_`, `.` and `-` that starts with a letter or digit
@@ -55,8 +55,7 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].late_after: found null, expected a duration as a text, such as "1.5s"
       scenarios[0].tls.insecure_skip_verify: found "yes", expected true or false
       scenarios[0].metadata.a: found "ü", expected a text of printable ASCII without space at either end, or a template such as "Bearer {{ saved.token }}"
-      scenarios[0].steps[0].grpc.compression: found "gzp", expected "gzip"; did you mean `gzip`?
-      scenarios[0].steps[3].grpc.method: found nothing, expected a gRPC call to have this field
+      scenarios[0].steps[0].grpc.compression: found "gzp", expected one of "gzip", "zstd"; did you mean `gzip`?
       scenarios[0].steps[3].grpc.message.name[0]: found "{{ uuid", expected a template; unexpected end of input, expected end of variable block
       scenarios[0].steps[3].grpc.repeat: found 1.5, expected a whole number from 1 to 1000000000
       scenarios[0].steps[5]: found "hello", expected a step
@@ -215,6 +214,10 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "/loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"/loadgen.v1.Greeter/Hello\", expected a method such as \"package.Service/Method\"; leave out the slash in front"; "a slash in front")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "shop.Cart/Add" } }] }), ""; "a service that the server is asked about")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"Hello\", expected a method such as \"package.Service/Method\""; "no service")]
+#[test_case(&json!({ "steps": [{ "grpc": { "health": "", "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found `method` beside `health`, expected `health` with `metadata` and `compression` at most; it asks `grpc.health.v1.Health/Check` once and has a message of its own"; "a method beside health")]
+#[test_case(&json!({ "steps": [{ "grpc": { "health": "a b" } }] }), "scenarios[0].steps[0].grpc.health: found \"a b\", expected the name of a service such as \"package.Service\", of at most 200 printable ASCII characters without blanks, or \"\" for the server as a whole"; "no service's name")]
+#[test_case(&json!({ "steps": [{ "grpc": { "repeat": 5 } }] }), "scenarios[0].steps[0].grpc: found nothing to call, expected a `method` to call, or `health`"; "nothing to call")]
+#[test_case(&json!({ "steps": [{ "grpc": { "service": "a.B" } }] }), "scenarios[0].steps[0].grpc.service: found an unknown field, expected a field of a gRPC call; a call names its `method`, `package.Service/Method`; whether a service is in health is asked by `health`"; "a service")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found `loadgen.v1.Greter/Hello`, expected a method of loadgen.v1.Greeter; did you mean `loadgen.v1.Greeter/Hello`?"; "a slip in the service")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": "hi" } }] }), "scenarios[0].steps[0].grpc.message: found \"hi\", expected the message as an object"; "a message that is a text")]
 #[test_case(&json!({ "metadata": { "x": "${TOKEN}" } }), "scenarios[0].metadata.x: found \"${TOKEN}\", expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\"; a value from the environment is {\"env\": \"TOKEN\"}, with what stands before it as `prefix`"; "a variable in metadata")]

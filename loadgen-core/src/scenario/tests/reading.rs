@@ -108,19 +108,25 @@ fn steps_with_everything() {
             { "grpc": { "method": "shop.v1.Cart/Add", "message": { "item": 1.5 } } },
             { "pause": "100ms" },
             { "name": "talk-back", "grpc": {
-                "method": "shop.v1.Cart/Talk", "repeat": 20, "every": "5ms", "in_flight": 4,
+                "method": "shop.v1.Cart/Talk", "repeat": 20, "every": "5ms", "in_flight": 4, "match_id": "meta.id",
                 "metadata": { "trace-bin": "AAEC" }, "compression": "gzip",
             } },
             { "pause": "1s" },
+            { "grpc": { "health": "shop.v1.Cart", "compression": "zstd" } },
         ],
-        "thresholds": ["steps.talk-back.round_trip.p95 < 5ms"],
+        "wait_for_ready": true,
+        "thresholds": ["steps.talk-back.round_trip.p95 < 5ms", "outcomes.health.NOT_SERVING == 0"],
     }));
+    assert!(grpc(&plan).wait_for_ready);
+    let mut health = GrpcCall::health("shop.v1.Cart");
+    health.compression = Some(Compression::Zstd);
     let mut talk = GrpcCall::new("shop.v1.Cart/Talk", json!({}));
     talk.repeat = 20;
     talk.every = Some(Duration::from_millis(5));
     talk.in_flight = 4;
+    talk.match_id = Some("meta.id".to_owned());
     talk.metadata = vec![("trace-bin".to_owned(), "AAEC".into())];
-    talk.gzip = true;
+    talk.compression = Some(Compression::Gzip);
     assert_eq!(
         grpc(&plan).steps,
         [
@@ -131,9 +137,13 @@ fn steps_with_everything() {
             Step::pause(Duration::from_millis(100)),
             Step::new("talk-back", talk),
             Step::pause(Duration::from_secs(1)),
+            Step::new("health", health),
         ]
     );
-    assert_eq!(plan.step_names().collect::<Vec<_>>(), ["add", "talk-back"]);
+    assert_eq!(
+        plan.step_names().collect::<Vec<_>>(),
+        ["add", "talk-back", "health"]
+    );
     assert_eq!(grpc(&plan).metadata, [("x-team".to_owned(), "blue".into())]);
 }
 

@@ -158,7 +158,7 @@ fn call() -> impl Strategy<Value = GrpcCall> {
         (any::<bool>(), any::<bool>(), prop::option::of(1..1000_u32)),
     )
         .prop_map(
-            |(method, message, (repeat, every, in_flight), metadata, (gzip, several, end))| {
+            |(method, message, (repeat, every, in_flight), metadata, (is_packed, several, end))| {
                 let message = Value::Object(message.into_iter().collect::<Map<_, _>>());
                 let message = match several {
                     true => json!([message, {}]),
@@ -169,7 +169,11 @@ fn call() -> impl Strategy<Value = GrpcCall> {
                     every,
                     in_flight,
                     metadata,
-                    gzip,
+                    compression: is_packed.then_some(match several {
+                        true => Compression::Gzip,
+                        false => Compression::Zstd,
+                    }),
+                    match_id: several.then(|| "meta.id".to_owned()),
                     stream: end.map(|end| match several {
                         true => StreamEnd::Messages(end),
                         false => StreamEnd::After(Duration::from_nanos(end.into())),
@@ -532,6 +536,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     connections: connect.1,
                     streams_per_connection: connect.2,
                     keepalive: connect.4.1,
+                    wait_for_ready: connect.4.1.is_some(),
                     metadata,
                     protos: vec![PathBuf::from("a.proto")],
                     setup,

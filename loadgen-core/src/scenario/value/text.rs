@@ -64,6 +64,20 @@ checked_text! {
 }
 
 checked_text! {
+    /// A field of a message, or of a message or object within it.
+    FieldPath, "FieldPath",
+    "the name of a field, or the way to one in nested objects, such as \"meta.id\": 1 to 100 \
+     characters, a name on either side of each `.`, and no control character",
+    is_field_path, "^(?=.{1,100}$)[^\\x00-\\x1f\\x7f.]+(\\.[^\\x00-\\x1f\\x7f.]+)*$"
+}
+
+fn is_field_path(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count())
+        && !text.chars().any(|c| c.is_ascii_control())
+        && text.split('.').all(|name| !name.is_empty())
+}
+
+checked_text! {
     /// A step's name: no points, since thresholds write `steps.NAME.response_time`.
     StepName, "StepName",
     "a name of 1 to 100 letters, digits, `_` and `-` that starts with a letter or digit",

@@ -19,6 +19,9 @@ pub struct GrpcPlan {
     /// How often a ping asks whether a connection on which nothing comes is alive; `None` is after
     /// timeouts only.
     pub keepalive: Option<Duration>,
+    /// Whether a call that finds no connection waits for one, as long as its iteration may take,
+    /// instead of failing with the attempt to open one.
+    pub wait_for_ready: bool,
     /// Metadata sent with every call.
     pub metadata: Vec<(String, Source)>,
     /// `.proto` files and descriptor sets that describe the services, and folders in which imports are
@@ -69,6 +72,19 @@ impl GrpcPlan {
     }
 }
 
+/// How messages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// With gzip.
+    Gzip,
+    /// With zstd.
+    Zstd,
+}
+
+/// The method that gRPC's health protocol has.
+const HEALTH_METHOD: &str = "grpc.health.v1.Health/Check";
+
 /// A gRPC call of any of the four kinds; the method's own type decides which.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -85,12 +101,18 @@ pub struct GrpcCall {
     pub every: Option<Duration>,
     /// The most unanswered messages on a bidirectional stream. At least 1.
     pub in_flight: u32,
+    /// The field of message and reply on a bidirectional stream, such as `id` or `meta.id`, that says
+    /// which reply belongs to which message. It is filled in. `None` is their order.
+    pub match_id: Option<String>,
     /// When we end the stream of answers; `None` leaves that to the server.
     pub stream: Option<StreamEnd>,
     /// Metadata of this call beside the scenario's.
     pub metadata: Vec<(String, Source)>,
-    /// Whether messages are sent compressed with gzip.
-    pub gzip: bool,
+    /// How messages are compressed; `None` is not at all.
+    pub compression: Option<Compression>,
+    /// Whether the reply has to say that a service is in health; only in what [`GrpcCall::health`]
+    /// makes.
+    pub is_health_check: bool,
 }
 
 impl GrpcCall {
@@ -103,15 +125,46 @@ impl GrpcCall {
             repeat: 1,
             every: None,
             in_flight: 1,
+            match_id: None,
             stream: None,
             metadata: Vec::new(),
-            gzip: false,
+            compression: None,
+            is_health_check: false,
         }
     }
 
-    /// The method's own name as a step without one is called: `place_order` for `PlaceOrder`.
+    /// Asks whether a service is in health, by the protocol `grpc.health.v1`; the server as a whole
+    /// where the name is empty. Any other status than `SERVING` is a failure.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::GrpcCall;
+    ///
+    /// let call = GrpcCall::health("shop.v1.Shop");
+    /// assert_eq!(call.method, "grpc.health.v1.Health/Check");
+    /// assert_eq!(call.short_name(), "health");
+    /// ```
+    #[must_use]
+    pub fn health(service: impl Into<String>) -> Self {
+        let message = serde_json::json!({ "service": service.into() });
+        Self {
+            is_health_check: true,
+            ..Self::new(HEALTH_METHOD, message)
+        }
+    }
+
+    /// The service that a health check is about.
+    pub(crate) fn health_service(&self) -> Option<&str> {
+        let service = self.message.get("service").and_then(|it| it.as_str());
+        self.is_health_check.then(|| service.unwrap_or_default())
+    }
+
+    /// The method's own name as a step without one is called: `place_order` for `PlaceOrder`, and
+    /// `health` for a check of health.
     #[must_use]
     pub fn short_name(&self) -> String {
+        if self.is_health_check {
+            return "health".to_owned();
+        }
         let name = self.method.rsplit('/').next().unwrap_or(&self.method);
         name.to_snake_case()
     }

@@ -1,12 +1,12 @@
 //! gRPC scenarios as they are written.
 
-use super::plan::{GrpcCall, GrpcPlan};
+use super::plan::{Compression, GrpcCall, GrpcPlan};
 use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
-use super::value::{Message, Method};
+use super::value::{HealthService, Message, Method};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::StreamEnd;
-use crate::scenario::value::{Bounded, FilePath, PositiveSpan, RawSource};
+use crate::scenario::value::{Bounded, FieldPath, FilePath, PositiveSpan, RawSource};
 
 impl GrpcPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
@@ -14,6 +14,10 @@ impl GrpcPlan {
         raw.streams_per_connection =
             Entry::from_option(self.streams_per_connection.map(Bounded::of));
         raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
+        raw.wait_for_ready = match self.wait_for_ready {
+            true => Entry::Given(true),
+            false => Entry::Absent,
+        };
         raw.metadata = Entries::of(&self.metadata, RawSource::of);
         raw.protos = List::unless_empty(self.protos.iter().map(FilePath::of));
         let print = |call: &GrpcCall, raw: &mut RawStep| raw.grpc = Entry::Given(grpc(call));
@@ -25,12 +29,25 @@ impl GrpcPlan {
 }
 
 fn grpc(call: &GrpcCall) -> RawGrpc {
+    let compression = call.compression.map(|compression| match compression {
+        Compression::Gzip => RawCompression::Gzip,
+        Compression::Zstd => RawCompression::Zstd,
+    });
+    if let Some(service) = call.health_service() {
+        return RawGrpc {
+            health: Entry::Given(HealthService(service.to_owned())),
+            metadata: Entries::of(&call.metadata, RawSource::of),
+            compression: Entry::from_option(compression),
+            ..RawGrpc::default()
+        };
+    }
     RawGrpc {
         method: Entry::Given(Method(call.method.clone())),
         message: Entry::Given(Message(call.message.clone())),
         repeat: Entry::Given(Bounded::of(call.repeat)),
         every: Entry::from_option(call.every.map(PositiveSpan)),
         in_flight: Entry::Given(Bounded::of(call.in_flight)),
+        match_id: Entry::from_option(call.match_id.clone().map(FieldPath)),
         stream: Entry::from_option(call.stream.map(|until| match until {
             StreamEnd::Messages(count) => RawStreamEnd {
                 messages: Entry::Given(Bounded::of(count)),
@@ -42,9 +59,7 @@ fn grpc(call: &GrpcCall) -> RawGrpc {
             },
         })),
         metadata: Entries::of(&call.metadata, RawSource::of),
-        compression: match call.gzip {
-            true => Entry::Given(RawCompression::Gzip),
-            false => Entry::Absent,
-        },
+        compression: Entry::from_option(compression),
+        health: Entry::Absent,
     }
 }

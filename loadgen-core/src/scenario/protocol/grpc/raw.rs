@@ -1,14 +1,18 @@
 //! What a gRPC step may say.
 
-use super::value::{Message, Method};
+use super::value::{HealthService, Message, Method};
 use crate::scenario::reader::{Entries, choice, object};
-use crate::scenario::value::{Messages, PositiveSpan, RawSource};
+use crate::scenario::value::{FieldPath, Messages, PositiveSpan, RawSource};
 
 object! {
     /// A gRPC call of any of the four kinds; the method decides which.
+    #[schemars(extend("oneOf" = [{ "required": ["method"] }, { "required": ["health"] }]))]
     RawGrpc is "a gRPC call" {
         /// What to call.
-        "method" [required] method: Method,
+        "method" method: Method,
+        /// Instead of a method: ask whether this service is in health (`grpc.health.v1`); the server
+        /// as a whole where it is empty.
+        "health" health: HealthService,
         /// The request message; `{}` unless given. Several, in an array, are sent one after the
         /// other on a client or bidirectional stream.
         "message" message: Message,
@@ -19,6 +23,9 @@ object! {
         "every" every: PositiveSpan,
         /// The most unanswered messages on a bidirectional stream. 1 unless given.
         "in_flight" in_flight: Messages,
+        /// The field of message and reply on a bidirectional stream that says which reply belongs to
+        /// which message; it is filled in. In the order of the messages unless given.
+        "match_id" match_id: FieldPath,
         /// When we end the stream of answers that the server does not end, and all is well; by the
         /// server alone unless given.
         "stream" stream: RawStreamEnd,
@@ -26,6 +33,10 @@ object! {
         "metadata" metadata: Entries<RawSource>,
         /// How messages are compressed; not at all unless given.
         "compression" compression: RawCompression,
+    }
+    hints {
+        "service" => "a call names its `method`, `package.Service/Method`; whether a service is in health is asked by `health`",
+        "wait_for_ready" => "whether calls wait for a connection is for the scenario to say: `wait_for_ready`",
     }
 }
 
@@ -51,5 +62,7 @@ choice! {
     RawCompression {
         /// With gzip.
         Gzip = "gzip",
+        /// With zstd.
+        Zstd = "zstd",
     }
 }

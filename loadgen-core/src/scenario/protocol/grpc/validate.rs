@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::plan::{GrpcCall, GrpcPlan};
-use super::raw::{RawGrpc, RawStreamEnd};
+use super::plan::{Compression, GrpcCall, GrpcPlan};
+use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
 use super::value::{Message, check_metadata_name, check_reference_method};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
@@ -22,6 +22,7 @@ impl GrpcPlan {
             "connections",
             "streams_per_connection",
             "keepalive",
+            "wait_for_ready",
             "metadata",
             "protos",
         ],
@@ -47,6 +48,7 @@ impl Room for GrpcPlan {
         let connections = layers.pick("connections", |raw| &raw.connections);
         let streams = layers.pick("streams_per_connection", |raw| &raw.streams_per_connection);
         let keepalive = layers.pick("keepalive", |raw| &raw.keepalive);
+        let waits = layers.pick("wait_for_ready", |raw| &raw.wait_for_ready);
         let protos = layers.pick("protos", |raw| &raw.protos);
         let protos = protos.entry.or(Some(Vec::new()), |list| {
             list.all(|file| layers.resolve(file))
@@ -59,6 +61,7 @@ impl Room for GrpcPlan {
             connections: connections.entry.or(None, |count| Some(count.small()))?,
             streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
             keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
+            wait_for_ready: waits.entry.or(false, |waits| *waits)?,
             metadata: metadata??,
             protos: protos??,
             ..Self::default()
@@ -70,7 +73,11 @@ impl Room for GrpcPlan {
     }
 
     fn short_name(call: &GrpcCall) -> (String, &'static str) {
-        (call.short_name(), "its method")
+        let of = match call.is_health_check {
+            true => "`health`",
+            false => "its method",
+        };
+        (call.short_name(), of)
     }
 
     fn agree(_: &Layers<'_>, _: &[(String, &RawStep)]) -> bool {
@@ -117,6 +124,23 @@ impl Layers<'_> {
         let metadata = raw.metadata.or(Some(Vec::new()), |entries| {
             self.metadata(entries, &format!("{path}.metadata"))
         });
+        let compression = raw.compression.or(None, |compression| {
+            Some(match compression {
+                RawCompression::Gzip => Compression::Gzip,
+                RawCompression::Zstd => Compression::Zstd,
+            })
+        });
+        if !raw.health.is_absent() {
+            return self.health_check(raw, metadata??, compression?, path);
+        }
+        if raw.method.is_absent() {
+            // A slip in the name of one has been told already.
+            if !self.problems.any_below(path) {
+                let expected = "a `method` to call, or `health`";
+                self.problems.add(path, "nothing to call", expected, None);
+            }
+            return None;
+        }
         let method = raw.method.given().map(|method| method.0.clone());
         if let Some(method) = &method
             && self.pick("protos", |raw| &raw.protos).entry.is_absent()
@@ -142,8 +166,47 @@ impl Layers<'_> {
             repeat: raw.repeat.or(1, |count| count.small())?,
             every: raw.every.or(None, |span| Some(span.0))?,
             in_flight: raw.in_flight.or(1, |count| count.small())?,
+            match_id: raw.match_id.or(None, |field| Some(field.0.clone()))?,
             metadata: metadata??,
-            gzip: raw.compression.or(false, |_| true)?,
+            compression: compression?,
+            is_health_check: false,
+        })
+    }
+
+    fn health_check(
+        &self,
+        raw: &RawGrpc,
+        metadata: Vec<(String, Source)>,
+        compression: Option<Compression>,
+        path: &str,
+    ) -> Option<GrpcCall> {
+        let besides = [
+            ("method", !raw.method.is_absent()),
+            ("message", !raw.message.is_absent()),
+            ("repeat", !raw.repeat.is_absent()),
+            ("every", !raw.every.is_absent()),
+            ("in_flight", !raw.in_flight.is_absent()),
+            ("match_id", !raw.match_id.is_absent()),
+            ("stream", !raw.stream.is_absent()),
+        ];
+        let mut fits = true;
+        for (field, _) in besides.into_iter().filter(|(_, is_given)| *is_given) {
+            fits = false;
+            self.problems.add(
+                format!("{path}.{field}"),
+                format!("`{field}` beside `health`"),
+                "`health` with `metadata` and `compression` at most",
+                Some(
+                    "it asks `grpc.health.v1.Health/Check` once and has a message of its own"
+                        .to_owned(),
+                ),
+            );
+        }
+        let service = raw.health.given().filter(|_| fits)?;
+        Some(GrpcCall {
+            metadata,
+            compression,
+            ..GrpcCall::health(&service.0)
         })
     }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::nearest::did_you_mean;
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule};
-use crate::scenario::value::template::templates;
-use crate::scenario::value::{MAX_NAME, text_schema};
+use crate::scenario::value::template::{is_template, template, templates};
+use crate::scenario::value::{MAX_NAME, checked_text, text_schema};
 
 /// A gRPC method: `package.Service/Method`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,4 +161,16 @@ pub(in crate::scenario) fn check_reference_method(method: &str) -> Result<(), Op
             Err(did_you_mean(method, full.iter().map(String::as_str)))
         }
     }
+}
+
+checked_text! {
+    /// A service as gRPC's health protocol names it.
+    HealthService, "HealthService",
+    "the name of a service such as \"package.Service\", of at most 200 printable ASCII characters without blanks, or \"\" for the server as a whole",
+    is_health_service, "^([!-~]{0,200}|.*\\{[{%#].*)$"
+}
+
+fn is_health_service(text: &str) -> bool {
+    let is_plain = text.len() <= 200 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    template(text).is_ok() && (is_template(text) || is_plain)
 }

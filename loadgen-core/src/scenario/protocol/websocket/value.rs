@@ -13,6 +13,8 @@ use crate::scenario::value::template::{is_template, template, templates};
 use crate::scenario::value::{Bounded, MAX_NAME, checked_text, text_schema, unit};
 use crate::units::{SIZE_PATTERN, Size};
 
+pub(in crate::scenario) use crate::scenario::value::FieldPath;
+
 /// The most bytes of a message that is made to measure: 64 MiB.
 const MAX_MESSAGE: u32 = 64 << 20;
 const MAX_PATH: usize = 2000;
@@ -34,20 +36,6 @@ fn is_path(text: &str) -> bool {
         && text.len() <= MAX_PATH
         && template(text).is_ok()
         && (is_template(text) || is_plain(text))
-}
-
-checked_text! {
-    /// A field of JSON messages, or of objects within them.
-    FieldPath, "FieldPath",
-    "the name of a field, or the way to one in nested objects, such as \"meta.id\": 1 to 100 \
-     characters, a name on either side of each `.`, and no control character",
-    is_field_path, "^(?=.{1,100}$)[^\\x00-\\x1f\\x7f.]+(\\.[^\\x00-\\x1f\\x7f.]+)*$"
-}
-
-fn is_field_path(text: &str) -> bool {
-    (1..=MAX_NAME).contains(&text.chars().count())
-        && !text.chars().any(|c| c.is_ascii_control())
-        && text.split('.').all(|name| !name.is_empty())
 }
 
 /// A JSON value without parts.

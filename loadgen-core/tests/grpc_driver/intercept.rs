@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use loadgen_core::clock::Clock;
 use loadgen_core::driver::grpc::{GrpcExchange, GrpcRequest, Interceptor};
 use loadgen_core::outcome::Outcome;
+use loadgen_core::scenario::Compression;
 use loadgen_core::workload::{Iteration, IterationSeed, UserId, WorkerContext, Workload as _};
 use serde_json::{Value, json};
 
@@ -62,12 +63,13 @@ impl Interceptor for Changes {
 
 /// What an interceptor sees of one iteration with a server that answers so, and how it ended.
 async fn seen<F: Future<Output = ()> + 'static>(
-    method: &str,
+    compression: Option<Compression>,
     answer: impl Fn(Exchange) -> F + 'static,
 ) -> (Vec<Value>, Outcome) {
     let server = Server::start(answer).await;
-    let mut plan = plan(&[server.address], method);
-    the_call(&mut plan).message = json!({ "name": "world" });
+    let mut plan = plan(&[server.address], "Hello");
+    the_call(&mut plan).message = json!({ "name": "{{ 'world' }}" });
+    the_call(&mut plan).compression = compression;
     let changes = Arc::new(Changes::default());
     let factory = factory(&plan)
         .expect("a plan")
@@ -87,7 +89,7 @@ async fn seen<F: Future<Output = ()> + 'static>(
 #[test]
 fn a_call_is_changed_before_it_is_sent_and_its_reply_is_seen() {
     run(async {
-        let (seen, outcome) = seen("Hello", async |mut exchange: Exchange| {
+        let (seen, outcome) = seen(None, async |mut exchange: Exchange| {
             let user = exchange.request.headers().get("x-user").cloned();
             assert_eq!(user.expect("it was set"), "0");
             assert_eq!(exchange.read_all().await, framed(b"\x0a\x0dworld changed"));
@@ -113,7 +115,7 @@ fn a_call_is_changed_before_it_is_sent_and_its_reply_is_seen() {
 #[test]
 fn a_failure_is_seen_with_what_the_server_said() {
     run(async {
-        let (seen, outcome) = seen("Hello", async |mut exchange: Exchange| {
+        let (seen, outcome) = seen(None, async |mut exchange: Exchange| {
             exchange.read_all().await;
             let mut trailers = status("14");
             trailers.insert("grpc-message", "sold out".parse().expect("a text"));
@@ -127,5 +129,21 @@ fn a_failure_is_seen_with_what_the_server_said() {
             seen[0]["detail"],
             "the server answered UNAVAILABLE: sold out"
         );
+    });
+}
+
+#[test]
+fn a_compressed_call_is_seen_as_it_was_before() {
+    run(async {
+        let (seen, outcome) = seen(Some(Compression::Zstd), async |mut exchange: Exchange| {
+            let sent = exchange.read_all().await;
+            assert_eq!(sent[0], 1, "it is compressed");
+            let sent = zstd::decode_all(&sent[5..]).expect("zstd");
+            assert_eq!(sent, b"\x0a\x0dworld changed");
+            exchange.ok(&[b"\x0a\x02hi"]).await;
+        })
+        .await;
+        assert_eq!(outcome, Outcome::Ok);
+        assert_eq!(seen[0]["sent"], json!([{ "name": "world changed" }]));
     });
 }

@@ -48,9 +48,16 @@ fn replies_in_another_order_find_their_messages() {
             stream.send_trailers(status("0")).expect("open");
         })
         .await;
-        for compression in [None, Some(Compression::Zstd)] {
+        let (plain, evaluated) = (json!({}), json!({ "sequence": "{{ user + 7 }}" }));
+        for (compression, message) in [
+            (None, &plain),
+            (None, &evaluated),
+            (Some(Compression::Zstd), &plain),
+            (Some(Compression::Zstd), &evaluated),
+        ] {
             let mut plan = plan(&[server.address], "Chat");
             let call = the_call(&mut plan);
+            call.message = message.clone();
             call.match_id = Some("text".to_owned());
             (call.repeat, call.in_flight) = (4, 4);
             call.compression = compression;
@@ -165,9 +172,11 @@ fn details_of_a_status_are_told() {
 }
 
 /// As it says: packed once, marked, and answered in the same way; a unary call and a stream alike.
-#[test_case("Hello")]
-#[test_case("Chat")]
-fn zstd_compresses_both_ways(method: &str) {
+#[test_case("Hello", "a")]
+#[test_case("Chat", "a")]
+#[test_case("Hello", "{{ scenario }}"; "a unary call, evaluated")]
+#[test_case("Chat", "{{ scenario }}"; "a stream, evaluated")]
+fn zstd_compresses_both_ways(method: &str, end: &str) {
     run(async {
         let server = Server::start(async |mut exchange: Exchange| {
             let headers = exchange.request.headers();
@@ -194,7 +203,7 @@ fn zstd_compresses_both_ways(method: &str) {
         .await;
         let mut plan = plan(&[server.address], method);
         let field = if method == "Hello" { "name" } else { "text" };
-        the_call(&mut plan).message = json!({ field: "a".repeat(5_000) });
+        the_call(&mut plan).message = json!({ field: "a".repeat(5_000) + end });
         the_call(&mut plan).compression = Some(Compression::Zstd);
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);

@@ -266,7 +266,7 @@ fn last_of(message: &[u8], number: u32, form: WireType) -> Option<&[u8]> {
 
 fn records<'a>(message: &'a [u8], mut each: impl FnMut(u32, &'a [u8], &'a [u8])) {
     typed_records(message, |number, _, record, value| {
-        each(number, record, value)
+        each(number, record, value);
     });
 }
 

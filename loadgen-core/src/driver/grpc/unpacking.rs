@@ -20,7 +20,7 @@ pub(super) struct Unpacking {
 }
 
 enum Unpacker {
-    Gzip(GzDecoder<Unpacked>),
+    Gzip(Box<GzDecoder<Unpacked>>),
     Zstd(Box<Zstd>),
 }
 
@@ -36,7 +36,7 @@ impl Unpacking {
             bytes: Vec::new(),
         };
         let unpacker = match compression {
-            Compression::Gzip => Unpacker::Gzip(GzDecoder::new(unpacked)),
+            Compression::Gzip => Unpacker::Gzip(Box::new(GzDecoder::new(unpacked))),
             Compression::Zstd => {
                 let zstd = Zstd::new(unpacked, most);
                 Unpacker::Zstd(Box::new(zstd.map_err(|error| {
@@ -71,7 +71,7 @@ impl Unpacking {
         Ok(())
     }
 
-    pub(super) fn end(mut self: Box<Self>, kept: &mut impl Keep) -> Result<(), FramingProblem> {
+    pub(super) fn end(mut self, kept: &mut impl Keep) -> Result<(), FramingProblem> {
         loop {
             let finished = match &mut self.unpacker {
                 Unpacker::Gzip(gzip) => gzip.try_finish().map(|()| true),

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::{
-    Answer, DataSource, Payload, Step, WebsocketExchange, WebsocketMessages,
+    Answer, DataSource, MessageStream, Payload, ReplyMark, Step, StreamEnd, WebsocketExchange,
+    WebsocketMessages,
 };
 use loadgen_core::schedule::Limit;
 use serde_json::json;
@@ -115,6 +116,48 @@ fn numbers_are_put_beside_what_is_filled_in() {
             texts[0].starts_with(r#"{"meta":{"op":5,"id":"#),
             "{texts:?}"
         );
+    });
+}
+
+/// What does not match is left for the step that it matches in.
+#[test]
+fn what_matches_is_taken_and_the_rest_is_left() {
+    run(async {
+        let server = serve(async |peer| {
+            let mut socket = peer.accept().await;
+            while let Some(Ok(message)) = socket.next().await {
+                if !message.is_text() {
+                    continue;
+                }
+                for text in [
+                    r#"{"type": "push", "n": 1}"#,
+                    r#"{"type": "echo", "n": 2}"#,
+                    r#"{"type": "echo", "n": 7}"#,
+                    r#"{"type": "push", "n": 9}"#,
+                ] {
+                    let _ = socket.send(text.into()).await;
+                }
+            }
+        })
+        .await;
+        let ask = WebsocketMessages::Send {
+            payload: Payload::Text("?".to_owned()),
+            answer: Answer::Marked {
+                mark: ReplyMark::matching("reply.type == 'echo' and reply.n > 3"),
+                match_id: None,
+            },
+        };
+        let mut pushes = MessageStream::until(StreamEnd::Messages(2));
+        pushes.mark = Some(ReplyMark::matching("reply.type == 'push'"));
+        let pushes = WebsocketMessages::Listen(pushes);
+        let mut plan = plan(&[server.address], hello());
+        websocket(&mut plan).steps = vec![
+            Step::new("ask", WebsocketExchange::new("/", ask)).check("reply.n == 7"),
+            Step::new("hear", WebsocketExchange::new("/", pushes)).check("reply.n == 9"),
+        ];
+        let record = whole(plan).await;
+        assert_eq!(record.outcomes, [(Outcome::Ok, 1)], "{:?}", record.examples);
+        assert_eq!(record.steps[1].messages_received, 2);
     });
 }
 

@@ -185,6 +185,16 @@ impl<'a> Lexicon<'a> {
         self.checked(names, path, &known);
     }
 
+    /// The same of something that looks at a message alone.
+    pub(in crate::driver) fn check_reply(&self, names: &Names, path: &str) {
+        let mut known = self.known.clone();
+        for known in known.values_mut() {
+            *known = Known::NotHere("only the message is known here, as `reply`".into());
+        }
+        known.insert("reply".to_owned(), Known::Anything);
+        self.checked(names, path, &known);
+    }
+
     fn checked(&self, names: &Names, path: &str, known: &BTreeMap<String, Known>) {
         for unknown in names.unknown(known) {
             let problem = format!("`{}` {}", unknown.name, unknown.problem);

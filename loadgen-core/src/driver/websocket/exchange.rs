@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::account::Pending;
 use super::connection::{Connection, Incoming, Lost};
 use super::fields::number_in;
-use super::message::number_of_pong;
+use super::message::{message_value, number_of_pong};
 use super::place::Place;
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect};
@@ -22,7 +22,7 @@ use super::tally::Tally;
 use super::window::{BURST, Window};
 use crate::driver::steps::Reply;
 use crate::driver::transport::round_trip::RoundTrip;
-use crate::expression::{Scope, Value, text_value};
+use crate::expression::Scope;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, Receipt};
 
@@ -108,14 +108,6 @@ async fn make(
             }
             lost.failure.into()
         }
-    }
-}
-
-/// A message as expressions see it.
-fn message_value(message: &Message) -> Value {
-    match message {
-        Message::Text(text) => text_value(text),
-        other => Value::from_bytes(other.clone().into_data().to_vec()),
     }
 }
 

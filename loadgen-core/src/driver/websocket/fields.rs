@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::message::message_value;
+use crate::expression::{Expression, Scope, Variables};
 use crate::scenario::ReplyMark;
 
 /// The way to a field: the names of the objects on the way, then its own.
@@ -68,15 +70,17 @@ fn number_of(text: &str) -> Option<u64> {
     is_written_so.then(|| text.parse().ok())?
 }
 
-/// What only replies have: a field with a certain value.
+/// What only replies have.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Mark {
-    field: FieldPath,
-    equals: Wanted,
+pub(super) enum Mark {
+    /// A field with a certain value.
+    Field(FieldPath, Wanted),
+    /// An expression that holds of them.
+    Match(Expression),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Wanted {
+pub(super) enum Wanted {
     Null,
     Bool(bool),
     Unsigned(u64),
@@ -86,9 +90,13 @@ enum Wanted {
 }
 
 impl Mark {
-    /// `None` when the value is an array or an object.
+    /// `None` when the value is an array or an object, or the expression is none.
     pub(super) fn new(mark: &ReplyMark) -> Option<Self> {
-        let equals = match &mark.equals {
+        let (field, equals) = match mark {
+            ReplyMark::Field { field, equals } => (field, equals),
+            ReplyMark::Match(text) => return Expression::parse(text).ok().map(Self::Match),
+        };
+        let equals = match equals {
             Value::Null => Wanted::Null,
             Value::Bool(flag) => Wanted::Bool(*flag),
             Value::String(text) => Wanted::Text(text.as_str().into()),
@@ -99,16 +107,23 @@ impl Mark {
             },
             Value::Array(_) | Value::Object(_) => return None,
         };
-        let field = FieldPath::new(&mark.field);
-        Some(Self { field, equals })
+        Some(Self::Field(FieldPath::new(field), equals))
     }
 
     /// Whether a message has it.
     pub(super) fn is_on(&self, message: &Message) -> bool {
-        let is_it = self
-            .field
-            .read_in(message, |found| Some(self.equals.is(found)));
-        is_it == Some(true)
+        match self {
+            Self::Field(field, equals) => {
+                let is_it = field.read_in(message, |found| Some(equals.is(found)));
+                is_it == Some(true)
+            }
+            Self::Match(expression) => {
+                let scope = Scope::new(Variables::default(), 0);
+                scope.change(|it| it.reply = message_value(message));
+                // Other messages lack what replies have.
+                expression.holds(&scope).unwrap_or(false)
+            }
+        }
     }
 }
 
@@ -411,19 +426,24 @@ mod tests {
     #[test_case(&json!(null), r#"{"type":null}"# => true; "null")]
     #[test_case(&json!(null), "{}" => false; "nothing is not null")]
     fn knows_a_mark(equals: &Value, text: &str) -> bool {
-        let mark = Mark::new(&ReplyMark {
-            field: "type".to_owned(),
-            equals: equals.clone(),
-        });
+        let mark = Mark::new(&ReplyMark::new("type", equals.clone()));
         mark.expect("a value without parts")
             .is_on(&Message::text(text))
+    }
+
+    #[test_case("reply.type == 'echo' and reply.n > 3", r#"{"type":"echo","n":4}"# => true)]
+    #[test_case("reply.type == 'echo' and reply.n > 3", r#"{"type":"echo","n":3}"# => false; "it does not hold")]
+    #[test_case("reply.n > 3", r#"{"type":"push"}"# => false; "it lacks a field")]
+    #[test_case("reply.text == 'pong'", "pong" => true; "a text")]
+    fn matches(expression: &str, text: &str) -> bool {
+        let mark = Mark::new(&ReplyMark::matching(expression));
+        mark.expect("an expression").is_on(&Message::text(text))
     }
 
     #[test]
     fn a_mark_is_a_value_without_parts() {
         for equals in [json!([1]), json!({})] {
-            let field = "type".to_owned();
-            assert_eq!(Mark::new(&ReplyMark { field, equals }), None);
+            assert_eq!(Mark::new(&ReplyMark::new("type", equals)), None);
         }
     }
 }

@@ -145,10 +145,7 @@ fn kinds() -> Vec<Arc<Prepared>> {
         answer,
     };
     let marked = |match_id: Option<&str>| Answer::Marked {
-        mark: ReplyMark {
-            field: "type".to_owned(),
-            equals: "echo".into(),
-        },
+        mark: ReplyMark::new("type", "echo".into()),
         match_id: match_id.map(str::to_owned),
     };
     let stream = |until| MessageStream {

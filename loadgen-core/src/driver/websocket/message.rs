@@ -7,7 +7,9 @@ use tokio_tungstenite::tungstenite::Message;
 use super::deflate::Deflated;
 use super::fields::FieldPath;
 use crate::driver::steps::At;
-use crate::expression::{ExpressionError, JsonText, NUMBER, Scope, Text};
+use crate::expression::{
+    ExpressionError, JsonText, NUMBER, Scope, Text, Value as Seen, text_value,
+};
 use crate::scenario::{Payload, from_base64};
 
 /// A message that is sent again and again.
@@ -218,6 +220,14 @@ fn filler(len: usize) -> Vec<u8> {
 /// The number that a pong brings back.
 pub(super) fn number_of_pong(payload: &[u8]) -> Option<u64> {
     payload.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// A message as expressions see it.
+pub(super) fn message_value(message: &Message) -> Seen {
+    match message {
+        Message::Text(text) => text_value(text),
+        other => Seen::from_bytes(other.clone().into_data().to_vec()),
+    }
 }
 
 /// The beginning of a message, for people.

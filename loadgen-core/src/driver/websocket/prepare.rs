@@ -24,7 +24,7 @@ use crate::driver::sources;
 use crate::driver::steps::{At, Life, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::{Encryption, Endpoint};
-use crate::expression::{Known, Text};
+use crate::expression::{Expression, Known, Text};
 use crate::scenario::{
     Answer, ConnectionPer, MessageStream, PerMessageDeflate, ReplyMark, ScenarioPlan, Source,
     StreamEnd, WebsocketExchange, WebsocketMessages, WebsocketPlan,
@@ -316,6 +316,12 @@ fn prepare(
     path: usize,
 ) -> Result<Exchange, DriverError> {
     let read = |said: &ReplyMark| {
+        if let ReplyMark::Match(text) = said
+            && let Ok(expression) = Expression::parse(text)
+        {
+            let path = format!("{}.websocket.match", at.path);
+            at.lexicon.check_reply(&expression.names(), &path);
+        }
         Mark::new(said).ok_or_else(|| DriverError::Mark {
             path: format!("{}.websocket.reply.equals", at.path),
         })

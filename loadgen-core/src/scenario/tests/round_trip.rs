@@ -207,7 +207,10 @@ fn mark() -> impl Strategy<Value = ReplyMark> {
         .prop_filter("a value without parts", |(_, value)| {
             !value.is_array() && !value.is_object()
         })
-        .prop_map(|(field, equals)| ReplyMark { field, equals })
+        .prop_map(|(field, equals)| match equals {
+            Value::Null => ReplyMark::matching("reply.type == 'echo'"),
+            equals => ReplyMark::Field { field, equals },
+        })
 }
 
 fn payload() -> impl Strategy<Value = Payload> {
@@ -656,6 +659,7 @@ fn suite_like() -> impl Strategy<Value = Value> {
         "sequence",
         "reply",
         "match_id",
+        "match",
         "field",
         "equals",
         "greeting",

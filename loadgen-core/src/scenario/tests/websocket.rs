@@ -36,7 +36,7 @@ fn answered(payload: Payload, answer: Answer) -> WebsocketExchange {
 
 fn marked(field: &str, equals: Value, match_id: Option<&str>) -> Answer {
     Answer::Marked {
-        mark: ReplyMark {
+        mark: ReplyMark::Field {
             field: field.to_owned(),
             equals,
         },
@@ -258,13 +258,16 @@ const STEP: &str = "scenarios[0].steps[0].websocket";
 #[test_case(&json!({ "send": { "text": "a" }, "reply": { "field": "type", "equals": ["a"] } }), ".reply.equals: found an array, expected a text, a number, true, false or null"; "a value with parts")]
 #[test_case(&json!({ "send": { "text": "a" }, "reply": { "field": "type", "equals": "{{ a }}" } }), ".reply.equals: found \"{{ a }}\", expected a text, a number, true, false or null; it is no template: it holds of all replies"; "a template for a value")]
 #[test_case(&json!({ "ping": true, "reply": { "field": "type", "equals": 1 } }), ".reply: found `reply` beside `ping`, expected it beside `send` without `stream`; a pong answers each ping"; "a mark beside a ping")]
-#[test_case(&json!({ "send": { "text": "a" }, "match": "x" }), ".match: found an unknown field, expected a field of a WebSocket exchange; which message is a reply is for `reply` to say, by a field and its value; whole expressions come with a later version"; "an expression")]
+#[test_case(&json!({ "send": { "text": "a" }, "match": "x ==" }), ".match: found \"x ==\", expected an expression such as \"reply.total == 3\"; unexpected end of input, expected expression"; "no expression")]
+#[test_case(&json!({ "send": { "text": "a" }, "match": "reply.a", "reply": "none" }), ".match: found `match` with \"reply\": \"none\", expected it where replies come"; "a match without replies")]
+#[test_case(&json!({ "send": { "text": "a" }, "match": "reply.a", "reply": { "field": "b", "equals": 1 } }), ".match: found `match` beside the mark in `reply`, expected one of them; both say which messages are replies"; "a match beside a mark")]
+#[test_case(&json!({ "ping": true, "match": "reply.a" }), ".match: found `match` beside `ping`, expected it beside `send` or `stream`; a pong answers each ping"; "a match beside a ping")]
 #[test_case(&json!({ "send": { "text": "a" }, "greeting": 0 }), ".greeting: found 0, expected a whole number from 1 to 1000000000"; "a greeting of none")]
 #[test_case(&json!({ "send": { "text": "a" }, "greeting": true }), ".greeting: found true, expected a whole number from 1 to 1000000000"; "a greeting that is no number")]
 #[test_case(&json!({ "ping": true, "pushes": 1 }), ".pushes: found 1, expected true or false"; "a number of pushes")]
-#[test_case(&json!({ "send": { "text": "a" }, "pushes": true }), ": found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside replies in order")]
-#[test_case(&json!({ "send": { "text": "a" }, "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream on a connection with `pushes`, expected messages that can be told from pushes, or it on another path; all that comes while a stream is under way is taken for a part of it; say which value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside a stream")]
-#[test_case(&json!({ "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream that comes by itself on a connection with `pushes`, expected one of them, or messages that can be told from pushes; what comes by itself is what the step listens to; say which value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes beside a feed")]
+#[test_case(&json!({ "send": { "text": "a" }, "pushes": true }), ": found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)"; "pushes beside replies in order")]
+#[test_case(&json!({ "send": { "text": "a" }, "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream on a connection with `pushes`, expected messages that can be told from pushes, or it on another path; all that comes while a stream is under way is taken for a part of it; say which value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)"; "pushes beside a stream")]
+#[test_case(&json!({ "stream": { "messages": 2 }, "pushes": true }), ".stream: found a stream that comes by itself on a connection with `pushes`, expected one of them, or messages that can be told from pushes; what comes by itself is what the step listens to; say which value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)"; "pushes beside a feed")]
 #[test_case(&json!({ "send": {} }), ".send: found none of them, expected one of `text`, `json`, `binary` and `size`"; "nothing to send")]
 #[test_case(&json!({ "send": { "txt": "a" } }), ".send.txt: found an unknown field, expected a field of something to send; did you mean `text`?"; "a slip in what is sent")]
 #[test_case(&json!({ "send": { "text": "a", "size": "1B" } }), ".send: found `text`, `size` together, expected one of `text`, `json`, `binary` and `size`"; "two things to send")]
@@ -370,7 +373,7 @@ fn says_of_a_grpc_scenario(fields: &Value, message: &str) {
 #[test_case(&json!([{ "websocket": { "ping": true, "pushes": true } }, { "name": "b", "websocket": { "path": "/", "ping": true, "pushes": false } }]),
     "steps[1].websocket.pushes: found false, and true at `scenarios[0].steps[0]`, expected what the other steps of its path say, or nothing; steps of one path share a connection"; "pushes and none on one connection")]
 #[test_case(&json!([{ "websocket": { "path": "/a", "send": { "text": "a" } } }, { "name": "b", "websocket": { "path": "/a", "ping": true, "pushes": true } }]),
-    "steps[0].websocket: found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`)"; "pushes that another step expects")]
+    "steps[0].websocket: found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)"; "pushes that another step expects")]
 #[test_case(&json!([{ "ws": {} }]), "steps[0].ws: found an unknown field, expected a field of a step; the action is called `websocket`"; "another word for it")]
 #[test_case(&json!([{ "path": "/", "websocket": { "ping": true } }]), "steps[0].path: found an unknown field, expected a field of a step; the path belongs to the exchange: `websocket.path`"; "a path beside it")]
 #[test_case(&json!([{ "tcp": {} }]), "steps[0].tcp: found an unknown field, expected a field of a step; TCP comes with a later version"; "tcp")]

@@ -54,7 +54,8 @@ enum TakenFor {
 
 fn takes_pushes_for(raw: &RawWebsocket) -> Option<TakenFor> {
     let sends = !raw.send.is_absent();
-    if matches!(raw.reply, Entry::Given(RawReply::Marked(_))) {
+    let is_marked = matches!(raw.reply, Entry::Given(RawReply::Marked(_)));
+    if is_marked || !raw.matches.is_absent() {
         return None;
     }
     if !raw.stream.is_absent() {
@@ -113,21 +114,21 @@ impl Layers<'_> {
                     "replies in the order of the messages on a connection with `pushes`",
                     "replies that can be told from pushes",
                     "say which field has a number that the reply repeats (`match_id`), or which \
-                     value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`)",
+                     value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)",
                 ),
                 Some(TakenFor::Stream) => (
                     ".stream",
                     "a stream on a connection with `pushes`",
                     "messages that can be told from pushes, or it on another path",
                     "all that comes while a stream is under way is taken for a part of it; say which \
-                     value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`)",
+                     value marks its messages (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)",
                 ),
                 Some(TakenFor::Feed) => (
                     ".stream",
                     "a stream that comes by itself on a connection with `pushes`",
                     "one of them, or messages that can be told from pushes",
                     "what comes by itself is what the step listens to; say which value marks its \
-                     messages (`\"reply\": {\"field\": …, \"equals\": …}`)",
+                     messages (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)",
                 ),
             };
             refuse(step, field, found.to_owned(), expected, help);

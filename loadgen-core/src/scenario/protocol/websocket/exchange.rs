@@ -10,6 +10,7 @@ use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::Entry;
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::step::StreamEnd;
+use crate::scenario::value::ExpressionText;
 
 impl Layers<'_> {
     pub(super) fn exchange(&self, raw: &RawWebsocket, path: &str) -> Option<WebsocketExchange> {
@@ -63,7 +64,7 @@ impl Layers<'_> {
 }
 
 fn mark(raw: &RawMark) -> Option<ReplyMark> {
-    Some(ReplyMark {
+    Some(ReplyMark::Field {
         field: raw.field.given()?.0.clone(),
         equals: raw.equals.given()?.0.clone(),
     })
@@ -133,6 +134,26 @@ impl Check<'_> {
             if given && !sends && !pings {
                 let found = format!("`{field}` where nothing is sent");
                 refuse(field, found, "it beside `send` or `ping`", None);
+            }
+        }
+        if !raw.matches.is_absent() {
+            let help = Some("both say which messages are replies");
+            match raw.reply.given() {
+                _ if pings => refuse(
+                    "match",
+                    "`match` beside `ping`".to_owned(),
+                    "it beside `send` or `stream`",
+                    Some("a pong answers each ping"),
+                ),
+                Some(RawReply::Marked(_)) => {
+                    let found = "`match` beside the mark in `reply`".to_owned();
+                    refuse("match", found, "one of them", help);
+                }
+                Some(RawReply::None) => {
+                    let found = "`match` with \"reply\": \"none\"".to_owned();
+                    refuse("match", found, "it where replies come", None);
+                }
+                Some(RawReply::One) | None => {}
             }
         }
         let replies = [
@@ -220,6 +241,18 @@ impl Check<'_> {
         )
     }
 
+    /// What has to be in a message for the step to take it, where it says so.
+    fn mark(&self) -> Option<Option<ReplyMark>> {
+        if let Entry::Given(RawReply::Marked(raw)) = &self.raw.reply {
+            return mark(raw).map(Some);
+        }
+        let matches = |it: &ExpressionText| Some(ReplyMark::Match(it.0.clone()));
+        match self.raw.reply {
+            Entry::Broken => None,
+            _ => self.raw.matches.or(None, matches),
+        }
+    }
+
     fn payload(&self, raw: &RawSend) -> Option<Payload> {
         let given: Vec<&str> = [
             ("text", raw.text.is_absent()),
@@ -289,32 +322,22 @@ impl Check<'_> {
             }
         };
         let sequence = raw.sequence.or(None, |field| Some(field.0.clone()))?;
-        let mark = match &self.raw.reply {
-            Entry::Given(RawReply::Marked(raw)) => Some(mark(raw)?),
-            Entry::Broken => return None,
-            // Refused beside a stream.
-            Entry::Given(RawReply::One | RawReply::None) | Entry::Absent => None,
-        };
         Some(MessageStream {
             until: until?,
             sequence,
-            mark,
+            mark: self.mark()?,
         })
     }
 
     /// What comes back where no stream does.
     fn answer(&self) -> Option<Answer> {
         let match_id = self.raw.match_id.or(None, |field| Some(field.0.clone()))?;
-        Some(match (&self.raw.reply, match_id) {
-            (Entry::Broken, _) => return None,
-            (Entry::Given(RawReply::Marked(raw)), match_id) => Answer::Marked {
-                mark: mark(raw)?,
-                match_id,
-            },
+        Some(match (self.mark()?, match_id) {
+            (Some(mark), match_id) => Answer::Marked { mark, match_id },
             // Refused with an id.
-            (Entry::Given(RawReply::None), _) => Answer::None,
-            (Entry::Absent | Entry::Given(RawReply::One), Some(field)) => Answer::ById(field),
-            (Entry::Absent | Entry::Given(RawReply::One), None) => Answer::InOrder,
+            (None, _) if self.raw.reply.given() == Some(&RawReply::None) => Answer::None,
+            (None, Some(field)) => Answer::ById(field),
+            (None, None) => Answer::InOrder,
         })
     }
 }

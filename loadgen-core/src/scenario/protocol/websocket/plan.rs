@@ -158,12 +158,18 @@ pub enum Answer {
 /// What tells a reply from other messages.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct ReplyMark {
-    /// A field of the reply, a JSON object; `meta.type` is the field `type` of the object in
-    /// `meta`.
-    pub field: String,
-    /// The value that only replies have there: a text, a number, true, false or null.
-    pub equals: serde_json::Value,
+pub enum ReplyMark {
+    /// A field with a certain value.
+    Field {
+        /// A field of the reply, a JSON object; `meta.type` is the field `type` of the object in
+        /// `meta`.
+        field: String,
+        /// The value that only replies have there: a text, a number, true, false or null.
+        equals: serde_json::Value,
+    },
+    /// An expression on the message, which is `reply` in it: `reply.type == 'echo' and reply.n > 3`. A
+    /// message of which it comes to nothing is no reply.
+    Match(String),
 }
 
 /// Messages that come one after another.
@@ -204,10 +210,16 @@ impl ReplyMark {
     /// Replies have this value in this field.
     #[must_use]
     pub fn new(field: impl Into<String>, equals: serde_json::Value) -> Self {
-        Self {
+        Self::Field {
             field: field.into(),
             equals,
         }
+    }
+
+    /// This expression holds of replies.
+    #[must_use]
+    pub fn matching(expression: impl Into<String>) -> Self {
+        Self::Match(expression.into())
     }
 }
 

@@ -15,7 +15,7 @@ use super::value::{
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::StreamEnd;
-use crate::scenario::value::{Bounded, PositiveSpan, RawSource};
+use crate::scenario::value::{Bounded, ExpressionText, PositiveSpan, RawSource};
 
 impl WebsocketPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
@@ -93,12 +93,12 @@ fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
                     mark: given,
                     match_id,
                 } => {
-                    raw.reply = marked(Some(given));
+                    put_mark(Some(given), &mut raw);
                     raw.match_id = Entry::from_option(match_id.clone().map(FieldPath));
                 }
                 Answer::Stream(messages) => {
                     raw.stream = Entry::Given(stream(messages));
-                    raw.reply = marked(messages.mark.as_ref());
+                    put_mark(messages.mark.as_ref(), &mut raw);
                     overlaps = false;
                 }
             }
@@ -106,7 +106,7 @@ fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
         WebsocketMessages::Ping => raw.ping = Entry::Given(Ping),
         WebsocketMessages::Listen(messages) => {
             raw.stream = Entry::Given(stream(messages));
-            raw.reply = marked(messages.mark.as_ref());
+            put_mark(messages.mark.as_ref(), &mut raw);
             (repeats, overlaps) = (false, false);
         }
     }
@@ -151,13 +151,20 @@ fn send(payload: &Payload) -> RawSend {
     }
 }
 
-fn marked(mark: Option<&ReplyMark>) -> Entry<RawReply> {
-    Entry::from_option(mark.map(|mark| {
-        RawReply::Marked(RawMark {
-            field: Entry::Given(FieldPath(mark.field.clone())),
-            equals: Entry::Given(Scalar(mark.equals.clone())),
-        })
-    }))
+/// Says which messages are replies.
+fn put_mark(mark: Option<&ReplyMark>, raw: &mut RawWebsocket) {
+    match mark {
+        Some(ReplyMark::Field { field, equals }) => {
+            raw.reply = Entry::Given(RawReply::Marked(RawMark {
+                field: Entry::Given(FieldPath(field.clone())),
+                equals: Entry::Given(Scalar(equals.clone())),
+            }));
+        }
+        Some(ReplyMark::Match(expression)) => {
+            raw.matches = Entry::Given(ExpressionText(expression.clone()));
+        }
+        None => {}
+    }
 }
 
 fn stream(messages: &MessageStream) -> RawMessageStream {

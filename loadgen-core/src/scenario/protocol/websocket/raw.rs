@@ -11,7 +11,7 @@ use crate::scenario::protocol::websocket::value::{
     Binary, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage, WindowBits,
 };
 use crate::scenario::reader::{Check, Decode, Place, Reader, choice, object};
-use crate::scenario::value::{Messages, PositiveSpan};
+use crate::scenario::value::{ExpressionText, Messages, PositiveSpan};
 
 object! {
     /// An exchange of messages on a WebSocket connection. Each path is a connection of its own.
@@ -36,6 +36,9 @@ object! {
         /// What answers each message where there is no `stream`, `one` unless given; beside a
         /// `stream`, what marks its messages.
         "reply" reply: RawReply,
+        /// An expression on the messages that come, `reply` in it: what it does not hold of is no reply,
+        /// nor part of the `stream`, and left for other steps of the same path.
+        "match" matches: ExpressionText,
         /// The field of message and reply, both JSON objects, that says which reply belongs to
         /// which message; it is filled in. In the order of the messages unless given.
         "match_id" match_id: FieldPath,
@@ -67,7 +70,6 @@ object! {
         "headers" => "header fields belong to the scenario: `headers`",
         "metadata" => "header fields belong to the scenario: `headers`",
         "subprotocols" => "subprotocols belong to the scenario: `subprotocols`",
-        "match" => "which message is a reply is for `reply` to say, by a field and its value; whole expressions come with a later version",
     }
 }
 

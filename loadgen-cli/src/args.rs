@@ -109,9 +109,12 @@ pub(crate) struct ListArgs {
     /// Only scenarios that speak this protocol; `both` is all
     #[arg(long, visible_alias = "target", value_name = "PROTOCOL", value_enum, default_value_t = ProtocolChoice::All)]
     pub(crate) protocol: ProtocolChoice,
-    /// Print the scenarios in their full form, as JSON
+    /// Print the scenarios in their full form, as JSON; secrets that stand in them are ***
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print secrets that stand in the scenarios as well
+    #[arg(long, requires = "json")]
+    pub(crate) show_secrets: bool,
 }
 
 /// Flags of `loadgen validate`.

@@ -137,26 +137,23 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
 fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverError> {
     #[cfg(not(feature = "grpc"))]
     let Watch {} = watch;
+    let mut spec = spec(scenario);
     Ok(match &scenario.protocol {
         #[cfg(feature = "grpc")]
         ProtocolPlan::Grpc(plan) => {
-            let mut factory = GrpcFactory::new(scenario, plan)?;
+            let mut factory = GrpcFactory::telling(scenario, plan, &spec.secrets)?;
             if let Some(interceptor) = &watch.grpc {
                 factory = factory.with_interceptor(Arc::clone(interceptor));
             }
-            let spec = ScenarioSpec {
-                most_iterations: factory.most_iterations(),
-                ..spec(scenario)
-            };
+            spec.lookouts = factory.lookouts();
+            spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "websocket")]
         ProtocolPlan::Websocket(plan) => {
-            let factory = WebsocketFactory::new(scenario, plan)?;
-            let spec = ScenarioSpec {
-                most_iterations: factory.most_iterations(),
-                ..spec(scenario)
-            };
+            let factory = WebsocketFactory::telling(scenario, plan, &spec.secrets)?;
+            spec.lookouts = factory.lookouts();
+            spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(not(all(feature = "grpc", feature = "websocket")))]

@@ -5,6 +5,7 @@
 //! written, tested and mocked without one.
 
 mod iteration;
+mod lookout;
 mod metric;
 mod observer;
 
@@ -16,6 +17,8 @@ use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
 
 pub use iteration::{EndingOnDrop, Iteration, IterationSeed};
+pub use lookout::FileChange;
+pub(crate) use lookout::{Look, Lookout, Lookouts};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
     BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt, SampleKind,

@@ -101,11 +101,12 @@ CODES = {code.value[0]: code for code in grpc.StatusCode}
 class Server:
     """The server on a loopback port; port 0 takes a free one. Use it in a `with`."""
 
-    def __init__(self, *, port=0, reflected=True, credentials=None, options=()):
+    def __init__(self, *, port=0, reflected=True, credentials=None, options=(), interceptors=()):
         self.shop = Shop()
         self._server = grpc.server(
             concurrent.futures.ThreadPoolExecutor(max_workers=64),
             options=[("grpc.so_reuseport", 0), *options],
+            interceptors=interceptors,
         )
         shop_pb2_grpc.add_ShopServicer_to_server(self.shop, self._server)
         names = [shop_pb2.DESCRIPTOR.services_by_name["Shop"].full_name, health.SERVICE_NAME]

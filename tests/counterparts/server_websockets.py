@@ -154,6 +154,12 @@ class Paths:
             seen += 1
             await self._say(connection, message)
 
+    async def farewell(self, connection):
+        """Closes in place of the first answer, and repeats what the connection was opened with."""
+        async for _ in self._messages(connection):
+            await connection.close(4001, f"I do not know {connection.said}")
+            return
+
     async def restless(self, connection, least_ms, most_ms):
         """Echoes for a random time, and then says good-bye or cuts the line."""
         life = self._random.uniform(int(least_ms), int(most_ms)) / 1000

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
             .iter()
             .filter(|it| speaks(it.protocol().as_str(), protocol));
         let spoken: Vec<ScenarioPlan> = spoken.cloned().collect();
-        output::json(&scenario::to_json(&spoken))
+        output::suite(scenario::to_json(&spoken), args.show_secrets)
     } else {
         table(&suite, protocol, terminal::known_columns_of_stdout())
     })?;

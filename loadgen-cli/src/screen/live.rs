@@ -15,6 +15,7 @@ use loadgen_core::scenario::ScenarioPlan;
 
 use self::moment::Moment;
 use self::planned::Planned;
+use crate::human;
 use crate::screen::{Line, Screen, Tone};
 
 /// How often a line is printed where nothing can be drawn over again.
@@ -26,6 +27,8 @@ pub(crate) struct Live {
     screen: Screen,
     planned: Vec<Planned>,
     next_line: Duration,
+    /// How many changes of files have been told of, of each scenario.
+    told: Vec<usize>,
 }
 
 impl Live {
@@ -40,6 +43,7 @@ impl Live {
         Self {
             screen,
             planned: Planned::all(plans),
+            told: vec![0; plans.len()],
             next_line: LINES_EVERY,
         }
     }
@@ -47,9 +51,24 @@ impl Live {
     /// Shows what an event says.
     pub(crate) fn hear(&mut self, event: &Event<'_>) {
         match event {
-            Event::Snapshot(snapshot) => self.show(snapshot),
+            Event::Snapshot(snapshot) => {
+                self.tell_of_files(snapshot);
+                self.show(snapshot);
+            }
             Event::Finished(_) => self.clear(),
             _ => {}
+        }
+    }
+
+    /// Files that changed since the last time.
+    fn tell_of_files(&mut self, snapshot: &Snapshot<'_>) {
+        let scenarios = self.planned.iter().zip(&snapshot.scenarios);
+        for ((planned, scenario), told) in scenarios.zip(&mut self.told) {
+            for change in scenario.total.changes.iter().skip(*told) {
+                let at = human::micros(change.at.as_secs_f64() * 1e6);
+                self.screen.say(&format!("{} {at}: {change}", planned.name));
+            }
+            *told = scenario.total.changes.len();
         }
     }
 

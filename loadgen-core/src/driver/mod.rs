@@ -15,6 +15,7 @@ mod http2;
 pub mod websocket;
 
 mod mistake;
+mod renewed;
 mod script;
 pub(crate) mod sources;
 mod steps;

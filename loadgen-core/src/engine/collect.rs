@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::control::{Stop, Stopper};
 use super::event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
+use super::files::Files;
 use super::lane::Timeline;
 use super::spec::ScenarioSpec;
 use super::umpire;
@@ -15,7 +16,7 @@ use crate::condition::Threshold;
 use crate::judge::watches;
 use crate::process::Meter;
 use crate::record::{EarlyEnd, Merger, Overrun, RunRecord, ScenarioRecord, Tick, WorkerRecord};
-use crate::workload::PrepareError;
+use crate::workload::{FileChange, PrepareError};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -104,6 +105,8 @@ pub(super) struct Collector {
     start: Nanos,
     scenarios: Vec<Collected>,
     returns: Vec<Vec<Sender<Box<Tick>>>>,
+    /// Who looks at files, where there are any.
+    files: Option<Files>,
     workers: Vec<Option<WorkerRecord>>,
     vitals: Vec<WorkerRecord>,
     meter: Meter,
@@ -125,6 +128,7 @@ impl Collector {
         specs: &[&ScenarioSpec],
         returns: Vec<Vec<Sender<Box<Tick>>>>,
         stopper: Stopper,
+        files: Option<Files>,
     ) -> Self {
         let workers = returns.len();
         let mut meter = Meter::new(clock);
@@ -159,6 +163,7 @@ impl Collector {
             start,
             scenarios,
             returns,
+            files,
             workers: vec![None; workers],
             vitals: vec![WorkerRecord::default(); workers],
             meter,
@@ -295,6 +300,12 @@ impl Collector {
     }
 
     fn snapshot(&mut self, listeners: &mut [Listener]) {
+        for (scenario, at, change) in self.files.iter().flat_map(Files::take) {
+            let collected = &mut self.scenarios[scenario];
+            let since = at.saturating_sub(collected.timeline.measure_from);
+            let at = Duration::from_nanos(since);
+            collected.merger.changed(FileChange { at, ..change });
+        }
         let cut = self.cut();
         for scenario in &mut self.scenarios {
             let measured = scenario.measured(cut);

@@ -9,6 +9,7 @@ mod closed;
 mod collect;
 mod control;
 mod event;
+mod files;
 mod heartbeat;
 mod lane;
 mod open;

@@ -14,6 +14,7 @@ use super::closed;
 use super::collect::{Collector, Listener, ToCollector};
 use super::control::{Stop, Stopper};
 use super::event::Event;
+use super::files::Files;
 use super::spec::{Options, ScenarioSpec, workers};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
@@ -143,6 +144,14 @@ impl Run {
         drop(out);
 
         let specs: Vec<&ScenarioSpec> = scenarios.iter().map(|s| &**s.spec()).collect();
+        let files = match Files::watch(clock, &specs) {
+            Ok(files) => files,
+            Err(error) => {
+                self.stopper.abort();
+                join(threads);
+                return Err(RunError::Worker(error));
+            }
+        };
         if let Err(error) = wait_until_prepared(&from, workers, &specs, &self.stopper) {
             self.stopper.abort();
             join(threads);
@@ -156,7 +165,8 @@ impl Run {
         let headway = Duration::from_millis(20) + Duration::from_micros(4) * users;
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
-        let mut collector = Collector::new(clock, start, &specs, returns, self.stopper.clone());
+        let stopper = self.stopper.clone();
+        let mut collector = Collector::new(clock, start, &specs, returns, stopper, files);
         let _ = go.send(Some(start));
         collector.collect(&from, &mut self.listeners);
         join(threads);

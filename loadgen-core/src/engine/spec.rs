@@ -7,7 +7,7 @@ use crate::pacer::Pacing;
 use crate::record::{LifePart, Names, StepSpec};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
-use crate::workload::{Counter, Gauge, TargetIndex, Timing};
+use crate::workload::{Counter, Gauge, Lookouts, TargetIndex, Timing};
 
 /// How a run is carried out, apart from what its scenarios ask for.
 ///
@@ -135,6 +135,8 @@ pub struct ScenarioSpec {
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
+    /// What it is made of that may change while the run is under way.
+    pub(crate) lookouts: Lookouts,
 }
 
 impl ScenarioSpec {
@@ -163,6 +165,7 @@ impl ScenarioSpec {
             targets: Vec::new(),
             thresholds: Vec::new(),
             secrets: Secrets::default(),
+            lookouts: Lookouts::default(),
         }
     }
 

@@ -42,7 +42,7 @@ pub use suite::{Assignment, AssignmentError, Suite, SuiteSource, to_yaml};
 pub use tls::Tls;
 pub use value::Source;
 pub(crate) use value::base64::from_base64;
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "websocket"))]
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 

@@ -443,13 +443,12 @@ fn a_client_certificate_is_asked_for_and_shown() {
 
         let refused = |tls| factory(&secure.plan(tls)).expect_err("refused").to_string();
         let no_key = format!(
-            "`tls.key_file` {}: holds no private key in PEM form (one with a passphrase is not \
-             read)",
+            "`tls.key_file` {}: it holds a certificate and no key; a certificate is `tls.cert_file`",
             cert_file.display()
         );
         assert_eq!(refused(shows(&cert_file, &cert_file)), no_key);
         let no_certificate = format!(
-            "`tls.cert_file` {}: holds no certificate in PEM form",
+            "`tls.cert_file` {}: it holds a key and no certificate; a key is `tls.key_file`",
             key_file.display()
         );
         assert_eq!(refused(shows(&key_file, &key_file)), no_certificate);

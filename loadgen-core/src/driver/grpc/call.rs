@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Uri};
 use prost_reflect::MethodDescriptor;
 use tonic::metadata::MetadataMap;
 
@@ -20,6 +20,7 @@ use super::metadata::Metadata;
 use super::numbered::{IdField, Numbered};
 use super::template::{Hole, MessageTemplate};
 use super::unary::UnaryCall;
+use crate::driver::sources::Fields;
 use crate::expression::{ExpressionError, Scope};
 use crate::scenario::{Compression, StreamEnd};
 
@@ -230,9 +231,9 @@ impl Shape {
     }
 }
 
-/// Headers as tonic takes them. It sets `te` and `content-type` itself.
-pub(super) fn metadata(headers: HeaderMap) -> MetadataMap {
-    MetadataMap::from_headers(headers)
+/// Headers as they are now, as tonic takes them. It sets `te` and `content-type` itself.
+pub(super) fn metadata(headers: &Fields) -> MetadataMap {
+    MetadataMap::from_headers(headers.now())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::error::DriverError;
 use super::prepare;
 use super::protos::compile_files;
 use super::reflection::Reflected;
+use crate::driver::sources::Sources;
 use crate::driver::transport::endpoints;
 use crate::nearest::nearest;
 use crate::scenario::{GrpcPlan, ScenarioPlan};
@@ -269,7 +270,8 @@ impl<'a> Source<'a> {
             Self::Server { scenario, plan } => {
                 let endpoints =
                     endpoints::of(scenario, &super::HTTP2).map_err(DriverError::from)?;
-                match prepare::reflect(scenario, plan, &endpoints, symbols)? {
+                let sources = &mut Sources::default();
+                match prepare::reflect(scenario, plan, &endpoints, symbols, sources)? {
                     Reflected::NotHelpful(problem) => Err(DescribeError::NotHelpful(problem)),
                     Reflected::Described { pool, services } => {
                         Ok((pool, services.into_iter().collect()))

@@ -373,11 +373,11 @@ fn as_stream(
     };
     let sent = |call: &UnaryCall| {
         let message = plain(&call.framed.slice(PREFIX_LEN..), call.compression)?;
-        Ok((HeaderMap::clone(&call.headers), vec![message]))
+        Ok((call.headers.now(), vec![message]))
     };
     Ok(match &call.kind {
         Kind::Stream(stream) => {
-            let headers = HeaderMap::clone(&*stream.metadata.filled(scope)?);
+            let headers = stream.metadata.filled(scope)?.now();
             let messages = stream.messages.each.iter().zip(0..);
             let messages = messages.map(|(message, number)| match message {
                 Outbound::Constant(message) => plain(message, stream.messages.compression),

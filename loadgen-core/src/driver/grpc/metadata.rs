@@ -12,7 +12,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 use super::compression;
 use super::error::DriverError;
 use crate::driver::mistake::Mistake;
-use crate::driver::sources::{self, SourceError};
+use crate::driver::sources::{Fields, Form, Sent, SourceError, Sources};
 use crate::expression::{ExpressionError, Names, Scope, Text};
 use crate::scenario::{Compression, Source, is_base64, join};
 
@@ -39,16 +39,13 @@ pub enum MetadataError {
         /// Why there is none.
         problem: SourceError,
     },
-    /// Not base64, in which the values of such keys are given.
-    #[error("the value of `{0}` is not base64, as the name asks for that ends in `-bin`")]
-    Binary(String),
 }
 
 /// The headers of a call.
 #[derive(Debug, Clone)]
 pub(super) struct Metadata {
     /// Those that are always the same.
-    pub(super) constant: Arc<HeaderMap>,
+    pub(super) constant: Arc<Fields>,
     /// Those that are evaluated each time.
     pub(super) templates: Vec<Template>,
 }
@@ -66,7 +63,7 @@ impl Metadata {
     /// These headers, always.
     pub(super) fn constant(headers: HeaderMap) -> Self {
         Self {
-            constant: Arc::new(headers),
+            constant: Arc::new(headers.into()),
             templates: Vec::new(),
         }
     }
@@ -75,13 +72,14 @@ impl Metadata {
     ///
     /// # Errors
     /// The place of a value that came to nothing, or cannot be sent.
-    pub(super) fn filled(&self, scope: &Scope) -> Result<Arc<HeaderMap>, ExpressionError> {
+    pub(super) fn filled(&self, scope: &Scope) -> Result<Arc<Fields>, ExpressionError> {
         if self.templates.is_empty() {
             return Ok(Arc::clone(&self.constant));
         }
-        let mut headers = HeaderMap::clone(&self.constant);
+        let mut headers = Fields::clone(&self.constant);
         for template in &self.templates {
-            put(&mut headers, template.name.clone(), template.filled(scope)?);
+            let value = Sent::Fixed(template.filled(scope)?);
+            put(&mut headers, template.name.clone(), value);
         }
         Ok(Arc::new(headers))
     }
@@ -120,7 +118,7 @@ impl Template {
     }
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+fn put(headers: &mut Fields, name: HeaderName, value: Sent) {
     if name == USER_AGENT {
         headers.insert(name, value);
     } else {
@@ -137,26 +135,26 @@ pub(super) fn headers(
     timeout: Duration,
     compression: Option<Compression>,
     metadata: &[(&str, &[(String, Source)])],
+    sources: &mut Sources,
 ) -> Result<Metadata, DriverError> {
-    let (mut headers, mut templates) = (HeaderMap::new(), Vec::new());
-    headers.insert(TE, HeaderValue::from_static("trailers"));
-    headers.insert(
-        HeaderName::from_static("grpc-timeout"),
-        HeaderValue::from_str(&timeout_value(timeout)).expect("digits and a letter"),
-    );
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    let timeout = HeaderValue::from_str(&timeout_value(timeout)).expect("digits and a letter");
+    let (mut headers, mut templates) = (Fields::default(), Vec::new());
+    let mut fixed = |name, value| headers.append(name, Sent::Fixed(value));
+    fixed(TE, HeaderValue::from_static("trailers"));
+    fixed(HeaderName::from_static("grpc-timeout"), timeout);
+    fixed(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     if let Some(compression) = compression {
         for (name, value) in [
             ("grpc-encoding", compression::name(compression)),
             ("grpc-accept-encoding", compression::accepted(compression)),
         ] {
-            headers.insert(
+            fixed(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),
             );
         }
     }
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    fixed(USER_AGENT, HeaderValue::from_static(AGENT));
     for (place, pairs) in metadata {
         for (key, value) in *pairs {
             let wrong = |problem| DriverError::Metadata {
@@ -173,7 +171,7 @@ pub(super) fn headers(
                 templates.push(Template { name, value, path });
                 continue;
             }
-            let (name, value) = field(key, value).map_err(wrong)?;
+            let (name, value) = field(place, key, value, sources).map_err(wrong)?;
             put(&mut headers, name, value);
         }
     }
@@ -194,18 +192,26 @@ fn name_of(key: &str) -> Result<HeaderName, MetadataError> {
 }
 
 /// A piece of metadata as it is sent.
-fn field(key: &str, value: &Source) -> Result<(HeaderName, HeaderValue), MetadataError> {
+fn field(
+    place: &str,
+    key: &str,
+    value: &Source,
+    sources: &mut Sources,
+) -> Result<(HeaderName, Sent), MetadataError> {
     let key = || key.to_owned();
     let name = name_of(&key())?;
-    let value = sources::value(value).map_err(|problem| MetadataError::Source {
-        key: key(),
-        problem,
-    })?;
-    if name.as_str().ends_with("-bin") && !is_base64(&value) {
-        return Err(MetadataError::Binary(key()));
+    let form = match name.as_str().ends_with("-bin") {
+        true => Form::Base64,
+        false => Form::Text,
+    };
+    let value = sources.value(value, &format!("{place}.{}", key()), form);
+    match value {
+        Ok(value) => Ok((name, value)),
+        Err(problem) => Err(MetadataError::Source {
+            key: key(),
+            problem,
+        }),
     }
-    let value = HeaderValue::from_str(&value).map_err(|_| MetadataError::Value(key()))?;
-    Ok((name, value))
 }
 
 pub(super) fn is_reserved(name: &str) -> bool {
@@ -268,10 +274,16 @@ mod tests {
     #[test_case("no spaces", "x" => MetadataError::Key("no spaces".to_owned()))]
     #[test_case("grpc-timeout", "1S" => MetadataError::Reserved("grpc-timeout".to_owned()))]
     #[test_case("Content-Type", "x" => MetadataError::Reserved("Content-Type".to_owned()))]
-    #[test_case("x-bin", "?" => MetadataError::Binary("x-bin".to_owned()))]
-    #[test_case("x-a", "line\nbreak" => MetadataError::Value("x-a".to_owned()))]
+    #[test_case("x-bin", "?" => MetadataError::Source {
+        key: "x-bin".to_owned(),
+        problem: SourceError::NotBase64 { place: "the value".to_owned() },
+    })]
+    #[test_case("x-a", "line\nbreak" => MetadataError::Source {
+        key: "x-a".to_owned(),
+        problem: SourceError::Unfit { place: "the value".to_owned() },
+    })]
     fn refused(key: &str, value: &str) -> MetadataError {
-        field(key, &value.into()).expect_err("refused")
+        field("metadata", key, &value.into(), &mut Sources::default()).expect_err("refused")
     }
 
     #[test]
@@ -283,9 +295,11 @@ mod tests {
                 ("metadata", &pair("X-Tenant", "a")),
                 ("steps[0].grpc.metadata", &pair("x-tenant", "b")),
             ],
+            &mut Sources::default(),
         )
         .expect("valid")
-        .constant;
+        .constant
+        .now();
         let names: Vec<_> = built.keys().map(HeaderName::as_str).collect();
         assert_eq!(
             names,

@@ -54,7 +54,8 @@ use crate::driver::steps::{Execute, Lives, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
-use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
+use crate::secrets::Secrets;
+use crate::workload::{Iteration, Levels, Lookouts, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::describe::{
     CallKind, DescribeError, Described, EnumDescription, FieldDescription, MessageDescription,
@@ -99,8 +100,17 @@ impl GrpcFactory {
     /// [`DriverError`] says which part of the scenario is wrong and how;
     /// [`DriverError::Unreachable`] that the server had to be asked and none was there.
     pub fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
+        Self::telling(scenario, plan, &Secrets::default())
+    }
+
+    /// The same; `secrets` learns what is read on the way, and again later.
+    pub(crate) fn telling(
+        scenario: &ScenarioPlan,
+        plan: &GrpcPlan,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(scenario, plan)?),
+            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
             interceptor: None,
         })
     }
@@ -111,6 +121,11 @@ impl GrpcFactory {
     pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
         self.interceptor = Some(interceptor);
         self
+    }
+
+    /// The files that it is made of and that may change.
+    pub(crate) fn lookouts(&self) -> Lookouts {
+        self.prepared.lookouts.clone()
     }
 
     /// Checks a scenario as far as that goes without a connection: its TLS settings, `.proto`

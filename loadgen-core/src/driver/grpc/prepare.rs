@@ -28,12 +28,15 @@ use super::unary::UnaryCall;
 use super::{HTTP2, compression, framing, health, reply};
 use crate::driver::http2::Wanted;
 use crate::driver::mistake::Mistake;
+use crate::driver::sources::Sources;
 use crate::driver::steps::{At, Life, Looks, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
+use crate::secrets::Secrets;
+use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
@@ -41,23 +44,33 @@ pub(super) struct Prepared {
     pub(super) wanted: Wanted,
     pub(super) timeout: Duration,
     pub(super) life: Life<Call>,
+    /// What it is made of that may change.
+    pub(super) lookouts: Lookouts,
 }
 
 impl Prepared {
-    pub(super) fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
+    /// Of what is read on the way, `secrets` learns.
+    pub(super) fn new(
+        scenario: &ScenarioPlan,
+        plan: &GrpcPlan,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
+        let mut sources = Sources::new(secrets);
         let endpoints = endpoints::of(scenario, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
-        let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue)?;
+        let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue, &mut sources)?;
         let context = Context::new(scenario, plan, &catalogue, &endpoints);
         let life = Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
             if call.is_health_check {
-                return health_check(&context, call, at, &path);
+                return health_check(&context, call, at, &mut sources);
             }
             let method = resolve(&catalogue, &reflected, call, &path)?;
-            ready(&context, call, &method, at, &path)
+            ready(&context, call, &method, at, &mut sources)
         })?;
+        let files = endpoints::lookouts(&endpoints).chain(sources.lookouts());
         Ok(Self {
+            lookouts: Lookouts(files.collect()),
             timeout: scenario.timeout,
             wanted: Wanted {
                 endpoints,
@@ -88,9 +101,9 @@ fn ready(
     call: &GrpcCall,
     method: &MethodDescriptor,
     at: &At<'_>,
-    path: &str,
+    sources: &mut Sources,
 ) -> Result<Ready<Call>, DriverError> {
-    let prepared = prepare_call(context, call, method, at, path)?;
+    let prepared = prepare_call(context, call, method, at, sources)?;
     let action = prepared.map_err(|wrong| wrong.into_iter().for_each(|it| at.lexicon.add(it)));
     Ok(Ready {
         action: action.ok(),
@@ -130,20 +143,22 @@ pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<Stri
     let endpoints = endpoints::check(scenario, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
     let context = Context::new(scenario, plan, &catalogue, &endpoints);
+    let mut sources = Sources::default();
     let mut left_to_server: Vec<String> = Vec::new();
     Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
         let path = format!("{}.grpc", at.path);
         if call.is_health_check {
-            return health_check(&context, call, at, &path);
+            return health_check(&context, call, at, &mut sources);
         }
         let unknown = split(&call.method).filter(|(service, method)| {
             matches!(catalogue.find(service, method), Found::NoSuchService)
         });
         if unknown.is_none() {
             let method = resolve(&catalogue, &Asked::Not, call, &path)?;
-            return ready(&context, call, &method, at, &path);
+            return ready(&context, call, &method, at, &mut sources);
         }
-        look_over(&[], &call_headers(scenario, plan, call, &path)?, at);
+        let metadata = call_headers(scenario, plan, call, &path, &mut sources)?;
+        look_over(&[], &metadata, at);
         if !left_to_server.contains(&call.method) {
             left_to_server.push(call.method.clone());
         }
@@ -180,6 +195,7 @@ fn ask_server(
     plan: &GrpcPlan,
     endpoints: &[Endpoint],
     catalogue: &mut Catalogue,
+    sources: &mut Sources,
 ) -> Result<Asked, DriverError> {
     let parts = [&plan.setup, &plan.begin, &plan.steps, &plan.end];
     let unknown: BTreeSet<String> = parts
@@ -194,7 +210,7 @@ fn ask_server(
     if unknown.is_empty() {
         return Ok(Asked::Not);
     }
-    match reflect(scenario, plan, endpoints, &unknown)? {
+    match reflect(scenario, plan, endpoints, &unknown, sources)? {
         Reflected::NotHelpful(problem) => Ok(Asked::InVain(problem)),
         Reflected::Described { pool, services } => {
             catalogue.add(pool);
@@ -209,11 +225,12 @@ pub(super) fn reflect(
     plan: &GrpcPlan,
     endpoints: &[Endpoint],
     services: &BTreeSet<String>,
+    sources: &mut Sources,
 ) -> Result<Reflected, DriverError> {
     let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
     // What is templated belongs to users, and there are none yet.
-    let metadata = headers(limit, None, &[("metadata", &plan.metadata)])?.constant;
-    let metadata = metadata_of(Arc::unwrap_or_clone(metadata));
+    let metadata = headers(limit, None, &[("metadata", &plan.metadata)], sources)?;
+    let metadata = metadata_of(&metadata.constant);
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -317,9 +334,10 @@ fn prepare_call(
     call: &GrpcCall,
     method: &MethodDescriptor,
     at: &At<'_>,
-    path: &str,
+    sources: &mut Sources,
 ) -> Result<Result<Call, Vec<Mistake>>, DriverError> {
     let scenario = context.scenario;
+    let path = &format!("{}.grpc", at.path);
     let message_path = format!("{path}.message");
     let shape = Shape::of(method.is_client_streaming(), method.is_server_streaming());
     let name = method.full_name();
@@ -354,7 +372,7 @@ fn prepare_call(
     if !mistakes.is_empty() {
         return Ok(Err(mistakes));
     }
-    let metadata = call_headers(scenario, context.plan, call, path)?;
+    let metadata = call_headers(scenario, context.plan, call, path, sources)?;
     look_over(&each, &metadata, at);
     let answer = Answer {
         looks: at.looks,
@@ -501,10 +519,11 @@ fn health_check(
     context: &Context<'_>,
     call: &GrpcCall,
     at: &At<'_>,
-    path: &str,
+    sources: &mut Sources,
 ) -> Result<Ready<Call>, DriverError> {
+    let path = &format!("{}.grpc", at.path);
     let scenario = context.scenario;
-    let metadata = call_headers(scenario, context.plan, call, path)?;
+    let metadata = call_headers(scenario, context.plan, call, path, sources)?;
     let method = health::method();
     let reply = offered(reply::known(&method.output()));
     let question = outbound(
@@ -561,12 +580,14 @@ fn call_headers(
     plan: &GrpcPlan,
     call: &GrpcCall,
     path: &str,
+    sources: &mut Sources,
 ) -> Result<Metadata, DriverError> {
     let own = format!("{path}.metadata");
     headers(
         scenario.timeout,
         call.compression,
         &[("metadata", &plan.metadata), (&own, &call.metadata)],
+        sources,
     )
 }
 

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, Uri};
+use http::Uri;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Streaming};
@@ -80,7 +80,7 @@ impl Sent {
         }
         let headers = call.metadata.filled(scope)?;
         Ok(Self {
-            metadata: metadata(HeaderMap::clone(&headers)),
+            metadata: metadata(&headers),
             messages,
             scope: scope.clone(),
         })

@@ -21,6 +21,7 @@ use super::refusal::{self, Refusal};
 use super::status;
 use super::waiting::{Stage, Waiting};
 use crate::driver::http2::{Error, Place, RecvStream, SendStream, StreamPermit};
+use crate::driver::sources::Fields;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::Compression;
 use crate::workload::Iteration;
@@ -35,7 +36,7 @@ const RELEASE_AFTER_BYTES: usize = 1 << 16;
 /// What is sent.
 #[derive(Debug)]
 pub(super) struct UnaryCall {
-    pub(super) headers: Arc<HeaderMap>,
+    pub(super) headers: Arc<Fields>,
     /// The message, its prefix in front.
     pub(super) framed: Bytes,
     /// How that is compressed.
@@ -135,7 +136,7 @@ async fn exchange(
     witness: &mut impl Witness,
 ) -> Result<(), Ended> {
     let (response, stream) = permit
-        .send(|| request(uri, &call.headers))
+        .send(|| request(uri, call.headers.now()))
         .map_err(Ended::Untouched)?;
     let mut under_way = UnderWay {
         stream,
@@ -196,12 +197,12 @@ async fn exchange(
     Ok(())
 }
 
-fn request(uri: &Uri, headers: &HeaderMap) -> Request<()> {
+fn request(uri: &Uri, headers: HeaderMap) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = uri.clone();
-    *request.headers_mut() = headers.clone();
+    *request.headers_mut() = headers;
     request
 }
 

@@ -1,8 +1,11 @@
 //! The targets of a scenario, ready to be connected to.
 
+use std::sync::Arc;
+
 use super::net::{Encryption, Endpoint};
 use super::tls::{self, Alpn, TlsError};
 use crate::scenario::{ScenarioPlan, Target};
+use crate::workload::Lookout;
 
 /// Why a scenario's targets cannot be connected to at all.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +85,11 @@ pub(crate) fn encryption(
         alpn,
         server_name: settings.server_name,
     })
+}
+
+/// What the settings of these endpoints are made of that may change: they share one.
+pub(crate) fn lookouts(endpoints: &[Endpoint]) -> impl Iterator<Item = Arc<dyn Lookout>> {
+    endpoints.iter().find_map(Endpoint::lookout).into_iter()
 }
 
 /// The targets of a scenario that may have none yet; its TLS settings are checked all the same.

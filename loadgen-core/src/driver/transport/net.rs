@@ -25,6 +25,7 @@ use super::tls::{self, Alpn};
 use super::traffic::Traffic;
 use super::wire::{self, Socket, Wire};
 use crate::scenario::Target;
+use crate::workload::Lookout;
 
 /// A target, ready to be connected to.
 #[derive(Debug, Clone)]
@@ -95,15 +96,19 @@ impl Endpoint {
     /// with TLS 1.3 that is when a server has looked at the client's certificate.
     pub(crate) fn ended_after_handshake(&self, reason: &str) -> Option<Problem> {
         let client = &self.tls.as_ref()?.client;
-        tls::late_alert(reason).or_else(|| client.was_asked())
+        tls::late_alert(reason).or_else(|| client.now().was_asked())
     }
 
     /// The protocol, where it is to be agreed on in the TLS handshake.
     #[cfg(feature = "grpc")]
     pub(crate) fn alpn(&self) -> Option<&'static Alpn> {
         let tls = self.tls.as_ref()?;
-        let is_offered = !tls.client.config.alpn_protocols.is_empty();
-        is_offered.then_some(tls.alpn)
+        tls.client.offers_alpn.then_some(tls.alpn)
+    }
+
+    /// The files that its settings are made of, where there are any.
+    pub(crate) fn lookout(&self) -> Option<Arc<dyn Lookout>> {
+        self.tls.as_ref()?.client.lookout()
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
@@ -151,12 +156,13 @@ impl Endpoint {
         let name = encryption.server_name.as_ref().unwrap_or(&self.host);
         let name =
             ServerName::try_from(name.clone()).map_err(|_| Problem::BadServerName(name.clone()))?;
-        let stream = TlsConnector::from(Arc::clone(&encryption.client.config))
+        let settings = encryption.client.now();
+        let stream = TlsConnector::from(Arc::clone(&settings.config))
             .connect(name, wire.encrypted())
             .await
             .map_err(|error| {
                 let problem = tls::diagnose(&error, encryption.alpn);
-                let asked = encryption.client.was_asked();
+                let asked = settings.was_asked();
                 asked
                     .filter(|_| matches!(problem, Problem::Tls(_)))
                     .unwrap_or(problem)

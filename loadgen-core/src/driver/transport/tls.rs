@@ -1,28 +1,36 @@
 //! TLS settings of a client, and what a failed handshake means.
 //!
-//! Owns building the one shared configuration of a scenario; keys and certificates are read once,
-//! before the run. The cryptography provider is named, never taken from the process's default.
+//! Owns building the one shared configuration of a scenario; keys and certificates are read before the
+//! run, and again when they change. The cryptography provider is named, never taken from the process's
+//! default.
+
+mod der;
+mod own;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{
     self, AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InvalidMessage,
     RootCertStore, SignatureScheme, sign::CertifiedKey,
 };
 
+use self::own::Opened;
 use super::connect_error::Problem;
-use crate::input;
+use crate::driver::renewed::{Contents, Named, Refused, Renewed};
 use crate::scenario::Tls;
+use crate::workload::Lookout;
 
 /// Why TLS could not be set up at all.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +65,22 @@ pub enum TlsError {
     Settings(#[from] rustls::Error),
 }
 
+impl Refused for TlsError {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::CaFile { path, .. } | Self::OwnFile { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    fn problem(&self) -> String {
+        match self {
+            Self::CaFile { problem, .. } | Self::OwnFile { problem, .. } => problem.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// What is spoken over TLS.
 #[derive(Debug)]
 pub(crate) struct Alpn {
@@ -72,15 +96,38 @@ pub(crate) fn is_spoken(first: &[u8]) -> bool {
     matches!(first, [0x15 | 0x16, 0x03, ..])
 }
 
-/// What all connections of a scenario share.
+/// What all connections of a scenario share. Where it is made of files, new connections use what these
+/// hold now.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
+    settings: Arc<Renewed<Settings, TlsError>>,
+    /// Whether the protocol is agreed on in the handshake.
+    #[cfg(feature = "grpc")]
+    pub(crate) offers_alpn: bool,
+}
+
+impl Client {
+    /// The settings of a new connection.
+    pub(crate) fn now(&self) -> Arc<Settings> {
+        self.settings.now()
+    }
+
+    /// The files that the settings are made of, where there are any.
+    pub(crate) fn lookout(&self) -> Option<Arc<dyn Lookout>> {
+        let may_change = self.settings.may_change();
+        may_change.then(|| Arc::clone(&self.settings) as Arc<dyn Lookout>)
+    }
+}
+
+/// Settings of a connection.
+#[derive(Debug)]
+pub(crate) struct Settings {
     pub(crate) config: Arc<ClientConfig>,
     /// Who has no certificate to show, where there is none.
     asked: Option<Arc<NoCertificate>>,
 }
 
-impl Client {
+impl Settings {
     /// What it means that the other side ended a connection while it was set up, where that may be
     /// because it asked for a certificate and got none. Some do so without a word.
     pub(crate) fn was_asked(&self) -> Option<Problem> {
@@ -106,79 +153,79 @@ impl ResolvesClientCert for NoCertificate {
 
 /// Builds what all connections of a scenario share.
 pub(crate) fn client(tls: &Tls, alpn: &Alpn) -> Result<Client, TlsError> {
+    let files = [
+        ("tls.ca_file", &tls.ca_file),
+        ("tls.cert_file", &tls.cert_file),
+        ("tls.key_file", &tls.key_file),
+    ];
+    let named = files.into_iter().filter_map(|(field, path)| {
+        let (path, field) = (path.clone()?, field.to_owned());
+        Some(Named { path, field })
+    });
+    let (of, protocol) = (tls.clone(), alpn.name);
+    let settings = Renewed::new(named.collect(), move |contents| {
+        settings(&of, protocol, contents)
+    });
+    Ok(Client {
+        settings: Arc::new(settings?),
+        #[cfg(feature = "grpc")]
+        offers_alpn: tls.alpn,
+    })
+}
+
+/// Settings of these files: authorities, certificate and key, as far as they are named.
+fn settings(tls: &Tls, protocol: &[u8], contents: &Contents) -> Result<Settings, TlsError> {
+    let mut contents = contents.iter();
+    let mut file = |path: &'_ Option<PathBuf>| path.as_deref().map(|_| contents.next());
+    let authorities = file(&tls.ca_file).flatten();
+    let certificate = file(&tls.cert_file).flatten();
+    let key = file(&tls.key_file).flatten();
+
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
     let builder = if tls.insecure_skip_verify {
+        let verifier = Arc::new(AcceptAny(Arc::clone(&provider)));
         builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+            .with_custom_certificate_verifier(verifier)
     } else {
-        builder.with_root_certificates(roots(tls)?)
+        builder.with_root_certificates(roots(tls.ca_file.as_deref().zip(authorities))?)
     };
     let mut asked = None;
-    let mut config = match (&tls.cert_file, &tls.key_file) {
-        (Some(certificate), Some(key)) => builder
-            .with_client_auth_cert(own_certificates(certificate)?, own_key(key)?)
-            .map_err(|error| {
-                TlsError::OwnPair(match error {
-                    rustls::Error::InconsistentKeys(_) => {
-                        "the key is not that of the certificate".to_owned()
-                    }
-                    other => other.to_string(),
-                })
-            })?,
-        _ => {
+    let certificate = tls.cert_file.as_deref().zip(certificate);
+    let key = tls.key_file.as_deref().zip(key);
+    let mut config = match certificate.zip(key) {
+        Some((certificate, key)) => {
+            let own = own::pair(certificate, key, &provider, SystemTime::now())?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+        }
+        None => {
             let none = Arc::new(NoCertificate::default());
             asked = Some(Arc::clone(&none));
             builder.with_client_cert_resolver(none)
         }
     };
     if tls.alpn {
-        config.alpn_protocols = vec![alpn.name.to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
     }
-    Ok(Client {
+    Ok(Settings {
         config: Arc::new(config),
         asked,
     })
 }
 
-fn own_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |problem: String| TlsError::OwnFile {
-        field: "cert_file",
-        path: path.to_owned(),
-        problem,
-    };
-    let pem = input::read(path).map_err(|error| failed(error.to_string()))?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| failed(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(failed("holds no certificate in PEM form".to_owned()));
-    }
-    Ok(certificates)
+/// What is in a file; else what `failed` makes of why it could not be read.
+fn opened<'a>(
+    (_, contents): Opened<'a>,
+    failed: impl Fn(&str) -> TlsError,
+) -> Result<&'a [u8], TlsError> {
+    contents.as_deref().map_err(|problem| failed(problem))
 }
 
-fn own_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let failed = |problem: String| TlsError::OwnFile {
-        field: "key_file",
-        path: path.to_owned(),
-        problem,
-    };
-    let pem = input::read(path).map_err(|error| failed(error.to_string()))?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
-        failed(match error {
-            pem::Error::NoItemsFound => {
-                "holds no private key in PEM form (one with a passphrase is not read)".to_owned()
-            }
-            other => other.to_string(),
-        })
-    })
-}
-
-fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
+fn roots(file: Option<Opened<'_>>) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
-    let Some(path) = &tls.ca_file else {
+    let Some(file) = file else {
         let found = rustls_native_certs::load_native_certs();
         // Systems carry the odd certificate that cannot be parsed; the others still count.
         store.add_parsable_certificates(found.certs);
@@ -191,19 +238,18 @@ fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
         }
         return Ok(store);
     };
-    let failed = |problem: String| TlsError::CaFile {
-        path: path.clone(),
-        problem,
+    let failed = |problem: &str| TlsError::CaFile {
+        path: file.0.to_owned(),
+        problem: problem.to_owned(),
     };
-    let pem = input::read(path).map_err(|error| failed(error.to_string()))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(opened(file, failed)?) {
+        let certificate = certificate.map_err(|error| failed(&error.to_string()))?;
         store
             .add(certificate)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(&error.to_string()))?;
     }
     if store.is_empty() {
-        return Err(failed("holds no certificate in PEM form".to_owned()));
+        return Err(failed("holds no certificate in PEM form"));
     }
     Ok(store)
 }

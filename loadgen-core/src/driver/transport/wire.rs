@@ -228,7 +228,7 @@ mod tests {
         let client = tls::client(&any, &nothing).expect("nothing is read");
         let name = "localhost".try_into().expect("a name");
         let (client, server) = futures::join!(
-            TlsConnector::from(client.config).connect(name, wire.encrypted()),
+            TlsConnector::from(Arc::clone(&client.now().config)).connect(name, wire.encrypted()),
             TlsAcceptor::from(Arc::new(server)).accept(other)
         );
         let mut client = client.expect("any certificate will do");

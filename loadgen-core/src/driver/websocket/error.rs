@@ -19,8 +19,14 @@ pub enum DriverError {
     Request {
         /// The path asked for.
         path: String,
-        /// What is wrong with it or with a header field.
+        /// What is wrong with it.
         problem: http::Error,
+    },
+    /// A header field's name is none.
+    #[error("headers: `{name}` is not the name of a header field")]
+    HeaderName {
+        /// What was given.
+        name: String,
     },
     /// A header field has no value to send.
     #[error("headers.{name}: {problem}")]

@@ -50,7 +50,8 @@ use crate::driver::steps::{Execute, Lives, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan, WebsocketPlan};
-use crate::workload::{Iteration, Levels, PrepareError, UserId, WorkerContext, Workload};
+use crate::secrets::Secrets;
+use crate::workload::{Iteration, Levels, Lookouts, PrepareError, UserId, WorkerContext, Workload};
 
 pub use self::error::DriverError;
 
@@ -73,9 +74,23 @@ impl WebsocketFactory {
     /// # Errors
     /// [`DriverError`] says which part of the scenario is wrong and how.
     pub fn new(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<Self, DriverError> {
+        Self::telling(scenario, plan, &Secrets::default())
+    }
+
+    /// The same; `secrets` learns what is read on the way, and again later.
+    pub(crate) fn telling(
+        scenario: &ScenarioPlan,
+        plan: &WebsocketPlan,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(scenario, plan)?),
+            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
         })
+    }
+
+    /// The files that it is made of and that may change.
+    pub(crate) fn lookouts(&self) -> Lookouts {
+        self.prepared.lookouts.clone()
     }
 
     /// Checks a scenario as far as that goes without a connection. It may have no targets yet.

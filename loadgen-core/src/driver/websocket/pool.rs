@@ -168,7 +168,7 @@ impl Pool {
     pub(super) async fn open(
         &self,
         path: usize,
-        request: Request<()>,
+        mut request: Request<()>,
         target: usize,
         nth: usize,
         replaces_dropped: bool,
@@ -176,6 +176,7 @@ impl Pool {
     ) -> Result<Box<Connection>, (Failure, ConnectError)> {
         self.wait_for_cap().await;
         let prepared = &*self.prepared;
+        prepared.headers.add_files(request.headers_mut());
         let from = self.clock.now();
         let attempt = Attempt {
             endpoint: &prepared.endpoints[target],

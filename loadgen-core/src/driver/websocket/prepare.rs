@@ -20,16 +20,17 @@ use super::open::Elsewhere;
 use super::request_template::RequestTemplate;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
-use crate::driver::sources;
+use crate::driver::sources::{Fields, Form, Sources};
 use crate::driver::steps::{At, Life, Parts, Ready};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::{Encryption, Endpoint};
 use crate::expression::{Expression, Known, Text};
 use crate::scenario::{
-    Answer, ConnectionPer, MessageStream, PerMessageDeflate, ReplyMark, ScenarioPlan, Source,
-    StreamEnd, WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    Answer, ConnectionPer, MessageStream, PerMessageDeflate, ReplyMark, ScenarioPlan, StreamEnd,
+    WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
-use crate::secrets::names_a_secret;
+use crate::secrets::{Secrets, names_a_secret};
+use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
@@ -55,6 +56,10 @@ pub(super) struct Prepared {
     /// The most redirections that are followed, and how.
     pub(super) redirects: u32,
     pub(super) elsewhere: Elsewhere,
+    /// The scenario's header fields of the upgrade request, but for those that are filled in.
+    pub(super) headers: Fields,
+    /// What it is made of that may change.
+    pub(super) lookouts: Lookouts,
 }
 
 /// One of a user's connections.
@@ -86,7 +91,7 @@ pub(super) struct PathPlan {
 }
 
 impl PathPlan {
-    /// The upgrade request to this target, without its key.
+    /// The upgrade request to this target, without its key and the header fields from files.
     pub(super) fn request(&self, target: usize) -> Request<()> {
         self.requests[target].clone()
     }
@@ -203,20 +208,29 @@ impl From<&MessageStream> for StreamRule {
 }
 
 impl Prepared {
-    pub(super) fn new(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<Self, DriverError> {
-        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?)
+    /// Of what is read on the way, `secrets` learns.
+    pub(super) fn new(
+        scenario: &ScenarioPlan,
+        plan: &WebsocketPlan,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, secrets)
     }
 
     /// Prepares a scenario that may have no targets yet.
     pub(super) fn check(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<(), DriverError> {
-        Self::with_endpoints(scenario, plan, endpoints::check(scenario, &HTTP1)?).map(drop)
+        let endpoints = endpoints::check(scenario, &HTTP1)?;
+        Self::with_endpoints(scenario, plan, endpoints, &Secrets::default()).map(drop)
     }
 
     fn with_endpoints(
         scenario: &ScenarioPlan,
         plan: &WebsocketPlan,
         endpoints: Vec<Endpoint>,
+        secrets: &Secrets,
     ) -> Result<Self, DriverError> {
+        let mut sources = Sources::new(secrets);
+        let sent = header_fields(plan, &mut sources)?;
         let subprotocols = plan.subprotocols.join(", ");
         let mut paths: Vec<PathPlan> = Vec::new();
         let mut has_order: Vec<bool> = Vec::new();
@@ -242,7 +256,7 @@ impl Prepared {
                         false => &exchange.path,
                     };
                     paths.push(PathPlan {
-                        requests: requests(plan, &endpoints, path, &subprotocols)?,
+                        requests: requests(plan, &sent, &endpoints, path, &subprotocols)?,
                         template,
                         path: exchange.path.clone(),
                         step: at.number,
@@ -277,7 +291,10 @@ impl Prepared {
             // An answer that nobody waits for would be taken for one that somebody does.
             path.tolerates &= !has_order;
         }
+        let files = endpoints::lookouts(&endpoints).chain(sources.lookouts());
         Ok(Self {
+            lookouts: Lookouts(files.collect()),
+            headers: sent,
             endpoints,
             paths,
             life,
@@ -385,38 +402,52 @@ fn prepare(
     })
 }
 
+/// The scenario's header fields of the upgrade request, but for those that are filled in.
+fn header_fields(plan: &WebsocketPlan, sources: &mut Sources) -> Result<Fields, DriverError> {
+    let mut headers = Fields::default();
+    for (name, source) in &plan.headers {
+        let known = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| DriverError::HeaderName { name: name.clone() })?;
+        if source.literal().is_some_and(Text::is_template) {
+            // It is added once it is known.
+            continue;
+        }
+        let value = sources.value(source, &format!("headers.{name}"), Form::Text);
+        let value = value.map_err(|problem| DriverError::Header {
+            name: name.clone(),
+            problem,
+        })?;
+        // What says who asks is not told to other servers.
+        let is_secret = names_a_secret(name) || source.literal().is_none();
+        headers.append(known, if is_secret { value.sensitive() } else { value });
+    }
+    Ok(headers)
+}
+
 /// The upgrade request to each target; where there is none yet, one is made to see that it can be.
 fn requests(
     plan: &WebsocketPlan,
+    sent: &Fields,
     endpoints: &[Endpoint],
     path: &str,
     subprotocols: &str,
 ) -> Result<Vec<Request<()>>, DriverError> {
     if endpoints.is_empty() {
-        return request(plan, "localhost", path, subprotocols).map(|_| Vec::new());
+        return request(plan, sent, "localhost", path, subprotocols).map(|_| Vec::new());
     }
     endpoints
         .iter()
-        .map(|endpoint| request(plan, &endpoint.authority, path, subprotocols))
+        .map(|endpoint| request(plan, sent, &endpoint.authority, path, subprotocols))
         .collect()
 }
 
 fn request(
     plan: &WebsocketPlan,
+    sent: &Fields,
     authority: &str,
     path: &str,
     subprotocols: &str,
 ) -> Result<Request<()>, DriverError> {
-    let values = plan.headers.iter().map(|(name, source)| {
-        let value = sources::value(source).map_err(|problem| DriverError::Header {
-            name: name.clone(),
-            problem,
-        })?;
-        // What says who asks is not told to other servers.
-        let is_secret = names_a_secret(name) || !matches!(source, Source::Literal(_));
-        Ok((name, value, is_secret))
-    });
-    let values = values.collect::<Result<Vec<_>, DriverError>>()?;
     let build = || -> Result<Request<()>, http::Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in [
@@ -434,12 +465,7 @@ fn request(
         if !subprotocols.is_empty() {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(subprotocols)?);
         }
-        for (name, value, is_secret) in &values {
-            let name = HeaderName::from_bytes(name.as_bytes())?;
-            let mut value = HeaderValue::from_str(value)?;
-            value.set_sensitive(*is_secret);
-            headers.append(name, value);
-        }
+        headers.extend(sent.fixed().clone());
         let uri = Uri::builder()
             .scheme("ws")
             .authority(authority)

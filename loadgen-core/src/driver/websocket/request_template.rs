@@ -69,7 +69,7 @@ impl RequestTemplate {
             let mut value = HeaderValue::from_str(&text)
                 .map_err(|_| wrong("what it comes to is no value of a header field".to_owned()))?;
             value.set_sensitive(true);
-            request.headers_mut().insert(name.clone(), value);
+            request.headers_mut().append(name.clone(), value);
         }
         Ok(request)
     }

@@ -3,7 +3,7 @@
 //! Names are matched and not places: what a record says means the same in every process. Counts,
 //! histograms, series and backends are added exactly, and silences found anew in what all heard.
 
-use super::merger::{add_examples, place_of, tally};
+use super::merger::{MOST_CHANGES, add_examples, place_of, tally};
 use super::{
     CheckRecord, ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord, ScenarioRecord,
     StepRecord, TargetRecord, series,
@@ -116,6 +116,9 @@ impl ScenarioRecord {
     }
 
     fn add(&mut self, other: &Self) {
+        self.changes.extend(other.changes.iter().cloned());
+        self.changes.sort_by_key(|it| it.at);
+        self.changes.truncate(MOST_CHANGES);
         self.ledger += other.ledger;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.started_in_time = self.started_in_time.saturating_add(other.started_in_time);

@@ -12,7 +12,10 @@ use crate::record::local::{
     BackendTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick, Tick, youngest,
 };
 use crate::record::{Histogram, Names, Parts, StepSpec, Watch, new_histogram};
-use crate::workload::{Levels, SampleKind};
+use crate::workload::{FileChange, Levels, SampleKind};
+
+/// The most changes of files that are kept of a scenario.
+pub(super) const MOST_CHANGES: usize = 1000;
 
 /// Merges one scenario's ticks from all workers.
 #[derive(Debug)]
@@ -160,6 +163,14 @@ impl Merger {
         }
         self.listener.add(&tick.activity);
         tick.clear();
+    }
+
+    /// Adds a file's change. Those above [`MOST_CHANGES`] are not kept.
+    pub(crate) fn changed(&mut self, change: FileChange) {
+        let changes = &mut self.total.changes;
+        if changes.len() < MOST_CHANGES {
+            changes.push(change);
+        }
     }
 
     /// Everything so far. Its `series` is filled in by [`finish`](Self::finish) only.

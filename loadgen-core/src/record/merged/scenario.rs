@@ -12,6 +12,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::record::{
     ByteCount, ConnectionCounts, Histogram, Ledger, Parts, StepSpec, WindowRecord, new_histogram,
 };
+use crate::workload::FileChange;
 
 /// Everything measured of one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,10 @@ pub struct ScenarioRecord {
     pub backends: Vec<BackendRecord>,
     /// Custom metrics.
     pub custom: CustomRecord,
+    /// Files that changed while the run was under way, in order: certificates, keys, tokens. The first
+    /// 1,000.
+    #[serde(default)]
+    pub changes: Vec<FileChange>,
     /// The run over time; at most 600 points.
     #[serde(deserialize_with = "series::read")]
     pub series: Vec<SeriesPoint>,
@@ -202,6 +207,7 @@ impl ScenarioRecord {
             steps: steps.iter().map(StepRecord::empty).collect(),
             backends: Vec::new(),
             custom: CustomRecord::default(),
+            changes: Vec::new(),
             series: Vec::new(),
             signs: Signs::default(),
             windows: Vec::new(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::document::{
-    Backend, Check, Confidence, Connections, Custom, FailureClass, LoadModel, Messages, Point,
-    PointStatistics, Scenario, Silence, Statistics, Step, Target, ThresholdResult, round6,
+    Backend, Change, Check, Confidence, Connections, Custom, FailureClass, LoadModel, Messages,
+    Point, PointStatistics, Scenario, Silence, Statistics, Step, Target, ThresholdResult, round6,
 };
 use super::{per_second, seconds};
 use crate::outcome::{Failure, Outcome};
@@ -12,7 +12,7 @@ use crate::record::{
     CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts,
     ScenarioRecord, SeriesPoint, StepRecord, TargetRecord,
 };
-use crate::workload::{MessageFault, SampleKind};
+use crate::workload::{FileChange, MessageFault, SampleKind};
 
 /// A scenario's part, its conditions judged.
 pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {
@@ -49,6 +49,7 @@ pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>
         targets: record.targets.iter().map(target).collect(),
         steps: record.steps.iter().map(|it| step(it, record)).collect(),
         backends: backends(record),
+        changes: record.changes.iter().map(change).collect(),
         thresholds,
         series: (1..=record.series.len())
             .filter_map(|nth| last_point(&record.series[..nth]))
@@ -94,6 +95,15 @@ pub(super) fn connections(record: &ConnectionRecord) -> Connections {
         redirects: record.counts.redirects,
         connect_time_us: Statistics::of_any(&record.connect_time),
         back_off_us: Statistics::of_any(&record.back_off),
+    }
+}
+
+fn change(change: &FileChange) -> Change {
+    Change {
+        t_s: seconds(change.at),
+        file: change.file.clone(),
+        field: change.field.clone(),
+        problem: change.problem.clone(),
     }
 }
 

@@ -26,8 +26,8 @@ pub use point::PointStatistics;
 pub(super) use quantile::{Quantile, SAMPLES_BEYOND};
 pub(super) use rounding::{micros, round3, round6};
 pub use scenario::{
-    Backend, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,
-    Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
+    Backend, Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages,
+    Point, Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
 };
 pub use schema::schema;
 pub use statistics::Statistics;

@@ -86,6 +86,10 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// Each server that named itself, in the order they were first seen.
     pub backends: Vec<Backend>,
+    /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
+    /// 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// Each condition and what became of it.
     pub thresholds: Vec<ThresholdResult>,
     /// The run over time, in order; at most 600 points.
@@ -104,6 +108,21 @@ pub enum LoadModel {
     Closed,
     /// Iterations start at a rate, whatever the service does.
     Open,
+}
+
+/// A file that changed while the run was under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Change {
+    /// When it was seen, in seconds since the scenario was first measured; 0 for one before that.
+    pub t_s: f64,
+    /// The file.
+    pub file: String,
+    /// The field of the scenario that names it: `tls.cert_file`, `metadata.authorization`.
+    pub field: String,
+    /// Why it could not be taken, so that what it was before went on being used; left out where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// One class of failure.

@@ -6,6 +6,7 @@
 mod arrivals;
 mod conditions;
 mod delay;
+mod files;
 mod generator;
 mod pressure;
 mod service;
@@ -54,6 +55,7 @@ pub(super) fn verdict_on(
             arrivals::judge(scenario, &generator, &mut findings);
         }
         service::judge(scenario, conditions, &mut findings);
+        files::judge(scenario, &mut findings);
         conditions::judge(scenario, conditions, &mut findings);
     }
     generator::judge_saturation(record, &generator, &mut findings);

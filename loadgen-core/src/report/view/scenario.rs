@@ -22,6 +22,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(peers::connections(scenario).map(Item::Fact));
     items.extend(peers::targets(&scenario.targets).map(Item::Table));
     items.extend(peers::backends(&scenario.backends));
+    items.extend(changes(scenario).map(Item::Fact));
     items.extend(conditions(scenario));
     Section {
         title: title(scenario),
@@ -59,6 +60,21 @@ pub(super) fn missing(scenario: &Scenario) -> impl Iterator<Item = Fact> {
 pub(super) fn failures(scenario: &Scenario) -> Option<Item> {
     let classes = &scenario.failures;
     (!classes.is_empty()).then(|| Item::Failures(Failures::of("failed", None, classes)))
+}
+
+/// Files that changed and were read again. Of those that could not be the verdict tells.
+fn changes(scenario: &Scenario) -> Option<Fact> {
+    const MOST_NAMED: usize = 3;
+    let taken = || scenario.changes.iter().filter(|it| it.problem.is_none());
+    let mut parts: Vec<String> = taken()
+        .take(MOST_NAMED)
+        .map(|it| format!("{} at {}", it.file, human::micros(it.t_s * 1e6)))
+        .collect();
+    let more = taken().count().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        parts.push(format!("{} more", human::count(more as u64)));
+    }
+    (!parts.is_empty()).then(|| Fact::of_parts("read again", &parts))
 }
 
 /// Each condition, those that hold too, where there are any.

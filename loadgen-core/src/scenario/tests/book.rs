@@ -94,7 +94,7 @@ fn every_scenario_about_secrets_is_valid() {
             panic!("{error}\n{block}");
         }
     });
-    assert!(suites.count() >= 2);
+    assert!(suites.count() >= 3);
 }
 
 #[test]

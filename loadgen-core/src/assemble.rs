@@ -145,6 +145,7 @@ fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverEr
             if let Some(interceptor) = &watch.grpc {
                 factory = factory.with_interceptor(Arc::clone(interceptor));
             }
+            learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = factory.lookouts();
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
@@ -152,6 +153,7 @@ fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverEr
         #[cfg(feature = "websocket")]
         ProtocolPlan::Websocket(plan) => {
             let factory = WebsocketFactory::telling(scenario, plan, &spec.secrets)?;
+            learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = factory.lookouts();
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
@@ -159,6 +161,12 @@ fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverEr
         #[cfg(not(all(feature = "grpc", feature = "websocket")))]
         other => return Err(DriverError::NotBuilt(other.protocol())),
     })
+}
+
+/// What expressions take from the environment is masked as other values from there are.
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+fn learn_all(secrets: &Secrets, values: &[String]) {
+    values.iter().for_each(|value| secrets.learn("", value));
 }
 
 fn failed(scenario: &ScenarioPlan, problem: &DriverError) -> AssembleError {

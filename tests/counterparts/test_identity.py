@@ -32,6 +32,8 @@ from harness import (
 from server import ITEM, Server
 from server_websockets import Server as WebsocketServer
 
+# What echoing servers repeat.
+SENT = ("authorization", "x-api-key", "x-plain", "x-filled")
 FOR_A_WHILE = {"open": {"rate": "20/s", "duration": "30s", "users": {"max": 20}}}
 
 
@@ -261,7 +263,7 @@ class Echoing(grpc.ServerInterceptor):
 
         def refuse(_, context):
             context.send_initial_metadata((("x-loadgen-backend", said["x-api-key"]),))
-            sent = [said[name] for name in ("authorization", "x-api-key", "x-plain")]
+            sent = [said[name] for name in SENT]
             context.abort(grpc.StatusCode.UNAUTHENTICATED, f"I do not know {sent}")
 
         return grpc.unary_unary_rpc_method_handler(refuse)
@@ -274,7 +276,7 @@ class EchoingWebsocket(WebsocketServer):
 
     def _ask(self, connection, request):
         self.nth += 1
-        connection.said = [request.headers[name] for name in ("authorization", "x-api-key", "x-plain")]
+        connection.said = [request.headers[name] for name in SENT]
         if self.nth % 2:
             return None
         self.books.refused += 1
@@ -314,8 +316,14 @@ class Planted(unittest.TestCase):
     """Secrets that a server repeats are nowhere: not on the screen, in the result, in metrics."""
 
     # From the environment, from a file, in the scenario under a secret's name; and what is of the
-    # environment without a secret's name.
-    SECRETS = ("planted-env-1", "planted-file-2", "planted-literal-3", "planted-plain-4")
+    # environment without a secret's name, alone and in a template.
+    SECRETS = (
+        "planted-env-1",
+        "planted-file-2",
+        "planted-literal-3",
+        "planted-plain-4",
+        "planted-filled-5",
+    )
 
     def everything(self, address, step, fields):
         """All that is to be seen of two runs and of `validate`."""
@@ -335,6 +343,7 @@ class Planted(unittest.TestCase):
                 **os.environ,
                 "PLANTED_TOKEN": "planted-env-1",
                 "PLANTED_PLAIN": "planted-plain-4",
+                "PLANTED_FILLED": "planted-filled-5",
             }
 
             def loadgen(*arguments):
@@ -374,16 +383,17 @@ class Planted(unittest.TestCase):
         "x-api-key": {"file": "key.txt"},
         "x-secret": "planted-literal-3",
         "x-plain": {"env": "PLANTED_PLAIN"},
+        "x-filled": "id {{ env.PLANTED_FILLED }}",
     }
 
     def check(self, document, everything):
         (found,) = document["scenarios"]
         examples = " ".join(it["example"] for it in found["failures"])
         self.assertIn("I do not know", examples)
-        self.assertIn("***", examples)
+        self.assertIn("id ***", examples)
         for secret in self.SECRETS:
             self.assertNotIn(secret, everything)
-        for place in ("PLANTED_TOKEN", "key.txt", "PLANTED_PLAIN"):
+        for place in ("PLANTED_TOKEN", "key.txt", "PLANTED_PLAIN", "PLANTED_FILLED"):
             self.assertIn(place, everything)
         return found
 

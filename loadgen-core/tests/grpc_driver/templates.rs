@@ -6,10 +6,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
 use loadgen_core::scenario::{Action, GrpcCall, ScenarioPlan, Step, StreamEnd};
+use loadgen_core::schedule::Limit;
 use serde_json::json;
 use test_case::test_case;
 
 use crate::support::server::{Exchange, Server, framed, status};
+use crate::support::whole::{closed, whole};
 use crate::support::{Driver, call, factory, grpc, plan, run, step, the_call};
 
 /// What came, one body after the other.
@@ -308,4 +310,36 @@ fn metadata_that_cannot_be_sent_is_told_before_the_run() {
         told,
         "steps[0].grpc.metadata.x-bin: it came to `?0`; expected base64, as the name asks for that ends in `-bin`"
     );
+}
+
+/// A variable that cargo sets for tests: it is as good as a password.
+const VARIABLE: &str = "CARGO_MANIFEST_DIR";
+
+/// Sends the variable, and checks an answer that repeats it.
+#[test]
+fn what_is_of_the_environment_is_in_no_example() {
+    run(async {
+        let secret = std::env::var(VARIABLE).expect("cargo sets it");
+        let server = Server::start(async |mut exchange: Exchange| {
+            let said = exchange.read_all().await;
+            exchange.ok(&[&said[5..]]).await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], "Hello");
+        the_call(&mut plan).message = json!({ "name": format!("I am {{{{ env.{VARIABLE} }}}}") });
+        grpc(&mut plan).steps[0].check = vec!["reply.message == 'welcome'".to_owned()];
+        plan.load = closed(1, Limit::Iterations(3));
+        let record = whole(plan).await;
+        let check = &record.steps[0].checks[0];
+        let example = check.example.as_deref().expect("one of those that failed");
+        assert!(example.contains("I am ***"), "{example}");
+        for said in record
+            .examples
+            .iter()
+            .map(|(_, said)| &**said)
+            .chain([example])
+        {
+            assert!(!said.contains(&secret), "{said}");
+        }
+    });
 }

@@ -115,6 +115,22 @@ async fn health(service: &str, answer: &'static [u8]) -> (Outcome, String) {
 }
 
 #[test]
+fn whose_health_it_is_may_be_evaluated() {
+    run(async {
+        let server = Server::start(async |mut exchange: Exchange| {
+            assert_eq!(exchange.read_all().await, framed(b"\x0a\x04test"));
+            exchange.ok(&[b"\x08\x01"]).await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], "Hello");
+        let step = &mut grpc(&mut plan).steps[0];
+        step.action = Action::Speak(GrpcCall::health("{{ scenario }}"));
+        step.check = vec!["reply.status == 'SERVING'".to_owned()];
+        assert_eq!(Driver::open(&plan).await.once().await, Outcome::Ok);
+    });
+}
+
+#[test]
 fn health_is_what_the_answer_says() {
     run(async {
         assert_eq!(health("a.B", b"\x08\x01").await.0, Outcome::Ok);

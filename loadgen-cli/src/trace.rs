@@ -22,7 +22,8 @@ const MOST_LINES: usize = 60;
 /// The exchanges that are kept.
 pub(crate) struct Trace {
     most: usize,
-    secrets: Secrets,
+    /// What is not shown: of the plan, and of the run once it is put together.
+    secrets: Mutex<Vec<Secrets>>,
     /// Names of metadata whose values stand in the environment or in a file.
     kept_elsewhere: BTreeSet<String>,
     kept: Mutex<Kept>,
@@ -60,9 +61,39 @@ impl Trace {
         find_elsewhere(&plan, &mut kept_elsewhere);
         Self {
             most,
-            secrets: Secrets::of(&plan),
+            secrets: Mutex::new(vec![Secrets::of(&plan)]),
             kept_elsewhere,
             kept: Mutex::default(),
+        }
+    }
+
+    /// What a run has learnt of secrets is not shown either.
+    pub(crate) fn hide(&self, secrets: Vec<Secrets>) {
+        self.secrets().extend(secrets);
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Vec<Secrets>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn masked(&self, text: &str) -> String {
+        let all = self.secrets();
+        all.iter()
+            .fold(text.to_owned(), |text, secrets| secrets.masked(&text))
+    }
+
+    /// The same, its texts masked before they are broken into lines.
+    fn masked_in(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.masked(&text)),
+            Value::Array(items) => items.into_iter().map(|it| self.masked_in(it)).collect(),
+            Value::Object(fields) => {
+                let fields = fields.into_iter();
+                fields
+                    .map(|(name, it)| (self.masked(&name), self.masked_in(it)))
+                    .collect()
+            }
+            other => other,
         }
     }
 
@@ -85,7 +116,7 @@ impl Trace {
         let of = all.len();
         let each = all.into_iter().enumerate();
         let each = each.map(|(number, it)| it.text(number + 1, of, columns));
-        self.secrets.masked(&each.collect::<Vec<_>>().join("\n"))
+        self.masked(&each.collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -132,8 +163,11 @@ impl Trace {
                 request.iteration(),
                 exchange.outcome(),
             ),
-            parts,
-            detail: exchange.detail().map(str::to_owned),
+            parts: parts
+                .into_iter()
+                .map(|(arrow, part)| (arrow, self.masked_in(part)))
+                .collect(),
+            detail: exchange.detail().map(|it| self.masked(it)),
             times: exchange.times(),
         }
     }

@@ -296,6 +296,29 @@ fn a_server_says_what_it_offers() {
 }
 
 /// Failures first, secrets masked, at the width that there is.
+/// In the request and in the reply, which says it again.
+#[test]
+fn a_trace_shows_nothing_of_the_environment() {
+    let server = Server::start(&[]);
+    let data = r#"{"name": "me {{ env.PLANTED_NAME }}"}"#;
+    let line = ["grpc", &server.address, HELLO, "--data", data];
+    let flags = ["-n", "1", "-c", "1", "--trace", "1"];
+    let child = loadgen(&[&line[..], &flags].concat())
+        .env("PLANTED_NAME", "s3cr3t-planted")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let said = finish(child, Duration::from_secs(30));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.stderr.contains(r#"-> message {"name":"me ***"}"#),
+        "{said:?}"
+    );
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert!(!all.contains("s3cr3t-planted"), "{all}");
+}
+
 #[test]
 fn a_trace_shows_calls_in_full() {
     let server = Server::start(&["--error-rate", "50%"]);

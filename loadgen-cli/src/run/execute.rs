@@ -58,7 +58,11 @@ pub(super) fn execute(
 fn assemble(settings: &RunSettings, trace: Option<Arc<Trace>>) -> Result<Run, RunError> {
     let options = settings.options.clone();
     let assembled = match trace {
-        Some(trace) => loadgen_core::assemble_intercepted(&settings.plan, options, trace),
+        Some(trace) => {
+            let plan = &settings.plan;
+            let assembled = loadgen_core::assemble_intercepted(plan, options, trace.clone());
+            assembled.inspect(|run| trace.hide(run.secrets()))
+        }
         None => loadgen_core::assemble(&settings.plan, options),
     };
     assembled.map_err(|error| {

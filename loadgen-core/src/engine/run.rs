@@ -21,6 +21,7 @@ use crate::clock::{Clock, nanos};
 use crate::pacer::RealTimeError;
 use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
+use crate::secrets::Secrets;
 use crate::workload::{WorkerContext, Workload};
 
 /// A run being put together.
@@ -84,6 +85,16 @@ impl Run {
     #[must_use]
     pub fn names(&self) -> Vec<Names> {
         self.scenarios.iter().map(|it| it.spec().names()).collect()
+    }
+
+    /// What each scenario does not show, in the order they were added: what its plan says, and what was read
+    /// from the environment and from files. What is learnt later is in these, too.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secrets> {
+        self.scenarios
+            .iter()
+            .map(|it| it.spec().secrets.clone())
+            .collect()
     }
 
     /// A handle that stops the run from another thread.

@@ -230,8 +230,10 @@ fn steps(plan: &ScenarioPlan) -> Vec<StepSpec> {
     let parts = [Some(LifePart::Begin), None, Some(LifePart::End)];
     let all = plan.protocol.measured().into_iter().zip(parts);
     all.flat_map(|(steps, part)| {
-        let spec =
-            move |(name, checks): (&str, &[String])| StepSpec::from(name).checks(checks).part(part);
+        let spec = move |(name, checks, apart): (&str, &[String], bool)| {
+            let spec = StepSpec::from(name).checks(checks);
+            spec.part(part).apart(apart)
+        };
         steps.into_iter().map(spec)
     })
     .collect()

@@ -58,7 +58,7 @@ impl Slice {
 }
 
 /// A number without pattern for each number (the finaliser of splitmix64).
-fn mix(number: u64) -> u64 {
+pub(crate) fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -72,7 +72,7 @@ fn below(most: u64, random: u64) -> u64 {
 
 /// The place of `number` in an order of chance of the numbers below `len`, without a list of them: a Feistel
 /// network permutes the next larger power of four, and what falls outside goes through it again.
-fn shuffled(number: u64, len: u64, seed: u64) -> u64 {
+pub(crate) fn shuffled(number: u64, len: u64, seed: u64) -> u64 {
     const ROUNDS: u64 = 4;
     let half = (64 - (len - 1).leading_zeros()).div_ceil(2).max(1);
     let mask = (1_u64 << half) - 1;

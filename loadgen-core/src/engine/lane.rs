@@ -17,7 +17,7 @@ use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
-use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered};
+use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, is_single};
 use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
 
 /// How long ending a session may take once the run was aborted: whoever aborts it waits.
@@ -348,7 +348,7 @@ impl<W: Workload> Lane<W> {
             due: pass.due,
             start: pass.start,
             queue_wait: pass.queue_wait,
-            single_step: core.spec.steps.len() == 1,
+            single_step: is_single(&core.spec.steps),
         });
         let timeout = nanos(core.spec.timeout);
         slot.arm(pass.start.saturating_add(timeout), pass.measured);

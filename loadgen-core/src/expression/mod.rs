@@ -231,6 +231,9 @@ impl Text {
         if let Some(inner) = source
             .strip_prefix("{{")
             .and_then(|rest| rest.strip_suffix("}}"))
+            // A sign next to the braces is theirs: it says what becomes of blanks.
+            && !inner.starts_with(['-', '+'])
+            && !inner.ends_with(['-', '+'])
             && let Ok(expression) = Expression::parse(inner)
         {
             return Ok(Self::Whole(expression));

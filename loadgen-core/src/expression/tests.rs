@@ -90,6 +90,7 @@ fn is_told_apart(source: &str) -> Text {
 #[test_case("{{ '{{' }} as it is" => "{{ as it is")]
 #[test_case("{% if user > 3 %}many{% else %}few{% endif %}" => "many")]
 #[test_case("{{ row.age }}" => "30")]
+#[test_case("{{- user + 5 }}" => "12"; "a sign of the braces")]
 #[test_case("{{ user > 3 }}" => "true"; "a boolean")]
 #[test_case("is {{ user < 3 }}, {{ none }}" => "is false, null"; "booleans and nothing within a text")]
 fn renders(source: &str) -> String {

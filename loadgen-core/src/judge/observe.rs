@@ -107,7 +107,7 @@ fn of_step(
     unit: Unit,
 ) -> Option<f64> {
     // The only step's figures are the iteration's, whether or not they were copied to it.
-    let only = record.steps.len() == 1;
+    let only = record.has_single_step();
     let outcomes = if only && step.outcomes.is_empty() {
         &record.outcomes
     } else {

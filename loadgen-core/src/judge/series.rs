@@ -149,7 +149,7 @@ fn of_step<T>(
     };
     match own.filter(|histogram| !histogram.is_empty()) {
         Some(own) => read(own),
-        None if record.steps.len() == 1 => of_scenario(record, series, read),
+        None if record.has_single_step() => of_scenario(record, series, read),
         None => None,
     }
 }

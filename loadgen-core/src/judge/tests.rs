@@ -66,6 +66,7 @@ fn record() -> ScenarioRecord {
         steps: vec![
             StepRecord {
                 part: None,
+                apart: false,
                 checks: Vec::new(),
                 examples: Vec::new(),
                 parts: None,
@@ -83,6 +84,7 @@ fn record() -> ScenarioRecord {
             },
             StepRecord {
                 part: None,
+                apart: false,
                 checks: Vec::new(),
                 examples: Vec::new(),
                 parts: None,

@@ -25,6 +25,7 @@ pub use merged::{
     ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TargetRecord,
     WorkerRecord,
 };
+pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;
 pub(crate) use watch::{

@@ -41,9 +41,24 @@ pub struct StepSpec {
     pub checks: Vec<String>,
     /// `None` is a step of the iterations.
     pub part: Option<LifePart>,
+    /// Whether an iteration may do it several times, or not at all: then its figures are not those of the
+    /// iteration even where it is the only step.
+    pub apart: bool,
+}
+
+/// Whether these are one step whose figures are the iteration's.
+pub(crate) fn is_single(steps: &[StepSpec]) -> bool {
+    matches!(steps, [only] if !only.apart)
 }
 
 impl StepSpec {
+    /// As one that an iteration may do several times, or not at all.
+    #[must_use]
+    pub fn apart(mut self, apart: bool) -> Self {
+        self.apart = apart;
+        self
+    }
+
     /// With these checks.
     #[must_use]
     pub fn checks(mut self, expressions: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -65,6 +80,7 @@ impl From<String> for StepSpec {
             name,
             checks: Vec::new(),
             part: None,
+            apart: false,
         }
     }
 }

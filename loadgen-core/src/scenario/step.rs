@@ -200,10 +200,18 @@ pub enum StreamEnd {
     After(Duration),
 }
 
-/// The steps that speak, in the order in which reports number them, each with its name and its checks.
-pub(in crate::scenario) fn measured<A>(steps: &[Step<A>]) -> Vec<(&str, &[String])> {
-    let all = all(steps, "").into_iter().map(|(_, step)| step);
-    all.filter(|step| step.spoken().is_some())
-        .map(|step| (step.name.as_str(), step.check.as_slice()))
+/// The steps that speak, in the order in which reports number them, each with its name, its checks, and
+/// whether an iteration may do it several times, or not at all.
+pub(in crate::scenario) fn measured<A>(steps: &[Step<A>]) -> Vec<Measured<'_>> {
+    let all = all(steps, "").into_iter();
+    all.filter(|(_, step)| step.spoken().is_some())
+        .map(|(path, step)| {
+            // Those within others have a path of several parts.
+            let apart = step.when.is_some() || path.contains('.');
+            (step.name.as_str(), step.check.as_slice(), apart)
+        })
         .collect()
 }
+
+/// What is measured under a name of its own.
+pub(crate) type Measured<'a> = (&'a str, &'a [String], bool);

@@ -75,6 +75,27 @@ fn a_mix_is_exact(load: Load) {
     });
 }
 
+/// The only step is done five times, or once in a while: then its figures are its own.
+#[test]
+fn a_step_that_is_not_done_once_has_figures_of_its_own() {
+    run(async {
+        let server = server().await;
+        let mut plan = plan(&[server.address], "Hello");
+        grpc(&mut plan).steps = vec![Step::repeat(5, [hello("get")])];
+        plan.load = closed(2, Limit::IterationsPerUser(5));
+        let record = whole(plan.clone()).await;
+        assert_eq!(record.ledger.completed, 10);
+        assert_eq!(completed(&record)["get"], 50);
+        assert_eq!(record.steps[0].response_time.len(), 50);
+        grpc(&mut plan).steps = vec![hello("get").when("iteration == 3")];
+        let record = whole(plan).await;
+        assert_eq!(record.ledger.completed, 10);
+        assert_eq!(completed(&record)["get"], 2);
+        assert_eq!(record.steps[0].response_time.len(), 2);
+        assert_eq!(record.unnamed(), Some((0, 0)));
+    });
+}
+
 #[test]
 fn each_user_begins_and_ends_once() {
     run(async {

@@ -200,6 +200,15 @@ impl<'a> Lexicon<'a> {
             let problem = format!("`{}` {}", unknown.name, unknown.problem);
             self.notes.wrong(Mistake::new(path, problem));
         }
+        for whole in names
+            .paths()
+            .filter(|path| ["env", "saved", "setup"].contains(path))
+        {
+            if !matches!(known.get(whole), Some(Known::NotHere(_))) {
+                let problem = format!("`{whole}` needs a name: `{whole}.NAME`");
+                self.notes.wrong(Mistake::new(path, problem));
+            }
+        }
         let mut roots = self.notes.roots.borrow_mut();
         roots.extend(names.roots().map(str::to_owned));
         let variable = |path: &str| path.split('.').next().unwrap_or_default().to_owned();

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use self::rows::Source;
 use super::mistake::Mistake;
 use crate::expression::{Scope, Value, Variables};
-use crate::scenario::ScenarioPlan;
+use crate::scenario::{DataOrder, RowPer, ScenarioPlan};
 use crate::workload::UserId;
 
 pub(super) use self::lexicon::{Lexicon, Notes, Part};
@@ -43,6 +43,16 @@ impl Script {
                 Ok(source) => sources.push(source),
                 Err(mistake) => mistakes.push(mistake),
             }
+        }
+        let runs_out = scenario
+            .data
+            .iter()
+            .find(|it| it.order == DataOrder::Once && it.per == RowPer::Iteration);
+        if let Some(source) = runs_out.filter(|_| !scenario.warm_up.is_zero()) {
+            let path = format!("data.{}.order", source.name);
+            let problem = "`once` beside a `warm_up`, which would use up rows that nothing is measured \
+                           of; leave `warm_up` out, or take another order";
+            mistakes.push(Mistake::new(&path, problem.to_owned()));
         }
         if !mistakes.is_empty() {
             return Err(mistakes);

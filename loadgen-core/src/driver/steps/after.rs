@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::session::{Reply, Session};
 use crate::expression::{Expression, Names, Scope, Value};
 use crate::outcome::{Failure, Outcome};
+use crate::secrets::{Secrets, names_a_secret};
 use crate::text;
 use crate::workload::Iteration;
 
@@ -155,6 +156,7 @@ fn seen(expression: &Expression, error: Option<&String>, scope: &Scope) -> Strin
     let shown = |path: &str| {
         let value = Expression::parse(path).and_then(|it| it.evaluate(scope));
         match value {
+            Ok(_) if path.split('.').any(names_a_secret) => format!("{path} is ***"),
             Ok(value) => format!("{path} is {}", text::short(&as_json(&value))),
             Err(_) => format!("{path} is not there"),
         }
@@ -168,5 +170,11 @@ fn seen(expression: &Expression, error: Option<&String>, scope: &Scope) -> Strin
 }
 
 fn as_json(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+    match serde_json::to_value(value) {
+        Ok(mut json) => {
+            Secrets::mask_in(&mut json);
+            json.to_string()
+        }
+        Err(_) => value.to_string(),
+    }
 }

@@ -128,7 +128,7 @@ impl<'a, A> Compiler<'a, A> {
                     self.code[jump] = Instruction::Jump(end);
                 }
                 let weights: Vec<u32> = alternatives.iter().map(|it| it.weight).collect();
-                let mixture = Mixture::new(&weights, starts, is_passed_once);
+                let mixture = Mixture::new(&weights, starts, is_passed_once, choose as u64);
                 self.code[choose] = Instruction::Choose(Box::new(mixture));
                 Ok(())
             }

@@ -40,7 +40,7 @@ pub(in crate::driver) struct Life<A> {
     end: Steps<A>,
     script: Script,
     /// How setting up ended, once it has.
-    is_set_up: OnceCell<()>,
+    is_set_up: OnceCell<Result<(), PrepareError>>,
 }
 
 impl<'a, P> Parts<'a, P> {
@@ -200,7 +200,7 @@ impl Lives {
                 Outcome::Failed(failure) => Err(PrepareError::new(listener.why(failure))),
             }
         };
-        life.is_set_up.get_or_try_init(set_up).await?;
+        life.is_set_up.get_or_init(set_up).await.clone()?;
         Ok(done)
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::data::{mix, shuffled};
 use crate::workload::Iteration;
 
 /// Alternatives, in the order in which they come again and again. One for all workers.
@@ -15,27 +16,40 @@ pub(super) struct Mixture {
     chosen: AtomicU64,
     /// Whether it is passed once in each iteration.
     is_passed_once: bool,
+    /// Which of a scenario's it is.
+    which: u64,
 }
 
 impl Mixture {
     /// Alternatives with these weights, which begin there.
-    pub(super) fn new(weights: &[u32], starts: Vec<usize>, is_passed_once: bool) -> Self {
+    pub(super) fn new(
+        weights: &[u32],
+        starts: Vec<usize>,
+        is_passed_once: bool,
+        which: u64,
+    ) -> Self {
         Self {
             order: interleaved(weights).into(),
             starts: starts.into(),
             chosen: AtomicU64::new(0),
             is_passed_once,
+            which,
         }
     }
 
     /// Where to go on. In an open model the arrival's number decides, so that the same seed gives the same
-    /// run; else each takes the next in turn.
+    /// run; else each takes the next in turn. Each round of all weights is in an order of its own: two
+    /// mixes of one iteration, or the workers among which arrivals are dealt out, have nothing to do with
+    /// each other.
     pub(super) fn choose(&self, iteration: &Iteration<'_>) -> usize {
         let nth = match iteration.arrival().filter(|_| self.is_passed_once) {
             Some(arrival) => arrival,
             None => self.chosen.fetch_add(1, Ordering::Relaxed),
         };
-        self.starts[self.order[(nth % self.order.len() as u64) as usize] as usize]
+        let len = self.order.len() as u64;
+        let (round, place) = (nth / len, nth % len);
+        let place = shuffled(place, len, mix(round ^ mix(self.which)));
+        self.starts[self.order[place as usize] as usize]
     }
 }
 

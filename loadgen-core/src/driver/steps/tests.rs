@@ -253,18 +253,29 @@ async fn repeats_chooses_and_leaves_out() {
 
 #[tokio::test]
 async fn arrivals_choose_by_their_number() {
-    let mix = || {
+    let mix_of = |one, other| {
         Step::mix([
-            Alternative::new(1, [say("a", "a")]),
-            Alternative::new(1, [say("b", "b")]),
+            Alternative::new(1, [say(one, one)]),
+            Alternative::new(1, [say(other, other)]),
         ])
     };
-    let stage = Stage::new(&steps([mix()]));
+    let mix = || mix_of("a", "b");
+    let stage = Stage::new(&steps([mix(), mix_of("c", "d")]));
     let mut session = stage.session(0);
-    for arrival in [4, 7, 2] {
+    let mut said = async |arrival| {
         stage.iterate(&mut session, 0, Some(arrival)).await;
+        stage.said()
+    };
+    let mut pairs = std::collections::BTreeMap::new();
+    for round in 0..50 {
+        let (first, second) = (said(2 * round).await, said(2 * round + 1).await);
+        // Each once in each round of two, and the same for the same arrival.
+        assert_ne!(first[0], second[0]);
+        assert_eq!(first, said(2 * round).await);
+        *pairs.entry(first.join(" ")).or_insert(0) += 1;
     }
-    assert_eq!(stage.said(), ["0:a", "1:b", "0:a"]);
+    // What one mix chooses says nothing of the other.
+    assert_eq!(pairs.len(), 4, "{pairs:?}");
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ use crate::scenario::{
     WebsocketMessages, WebsocketPlan,
 };
 use crate::schedule::Load;
+use crate::secrets::Secrets;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
     Observer, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
@@ -179,7 +180,8 @@ fn kinds() -> Vec<Arc<Prepared>> {
         let mut scenario = ScenarioPlan::new("fuzz", plan.clone(), load.clone());
         // A name that cannot be resolved, should anything try.
         scenario.targets = vec!["invalid.invalid:1".parse().expect("a target")];
-        Arc::new(Prepared::new(&scenario, &plan).expect("a valid plan"))
+        let prepared = Prepared::new(&scenario, &plan, &Secrets::default());
+        Arc::new(prepared.expect("a valid plan"))
     };
     messages.into_iter().map(prepare).collect()
 }

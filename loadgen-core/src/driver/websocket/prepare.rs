@@ -241,15 +241,15 @@ impl Prepared {
             end: &plan.end,
         };
         let life = Life::prepare(scenario, &parts, |exchange: &WebsocketExchange, at| {
+            let headers = plan.headers.iter();
+            let headers =
+                headers.filter_map(|(name, source)| Some((name.as_str(), source.literal()?)));
+            // Whoever comes first opens the connection: names are known to all, or told of.
+            let template = RequestTemplate::new(&exchange.path, headers, at);
             let path = paths.iter().position(|known| known.path == exchange.path);
             let path = match path {
                 Some(path) => path,
                 None => {
-                    let headers = plan
-                        .headers
-                        .iter()
-                        .filter_map(|(name, source)| Some((name.as_str(), source.literal()?)));
-                    let template = RequestTemplate::new(&exchange.path, headers, at);
                     // Until it is filled in, it goes to no path in particular.
                     let path = match Text::is_template(&exchange.path) {
                         true => "/",

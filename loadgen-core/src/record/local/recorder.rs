@@ -9,7 +9,7 @@ use std::fmt;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered};
 use crate::clock::Nanos;
-use crate::record::{HIGHEST_NS, LifePart, Names};
+use crate::record::{HIGHEST_NS, LifePart, Names, is_single};
 use crate::secrets::Secrets;
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
@@ -44,7 +44,7 @@ impl Recorder {
         Self {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
-            single_step: names.steps.len() == 1,
+            single_step: is_single(&names.steps),
             is_interrupting: Cell::new(false),
             parts: names.steps.iter().map(|it| it.part).collect(),
             secrets: Secrets::default(),

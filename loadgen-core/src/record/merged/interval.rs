@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Recent;
 use crate::record::local::{BackendTick, StepTick, Tick};
-use crate::record::{Ledger, Names};
+use crate::record::{Ledger, Names, is_single};
 use crate::workload::SampleKind;
 
 /// The longest that the stretches before an interval may be together: ten seconds, with room for
@@ -41,6 +41,8 @@ pub struct Interval {
     pub connect_time: Recent,
     /// Each step.
     pub steps: Vec<StepInterval>,
+    /// Whether the only step's times are the iterations'.
+    is_single: bool,
     /// Response times of each backend's requests, in the order of the scenario record's.
     pub backends: Vec<Recent>,
     /// Each custom timing.
@@ -81,6 +83,7 @@ impl Interval {
             generator: Recent::new(),
             connect_time: Recent::new(),
             steps: vec![StepInterval::default(); names.steps.len()],
+            is_single: is_single(&names.steps),
             backends: Vec::new(),
             timings: names.timings.iter().map(|_| Recent::new()).collect(),
             before: VecDeque::new(),
@@ -98,7 +101,7 @@ impl Interval {
     /// did.
     #[must_use]
     pub fn step_times(&self, step: usize) -> Option<(&Recent, &Recent)> {
-        if self.steps.len() == 1 {
+        if self.is_single {
             return Some((&self.response_time, &self.service_time));
         }
         let times = self.steps.get(step)?.times.as_ref()?;
@@ -122,7 +125,9 @@ impl Interval {
         ] {
             into.second_mut().add(from);
         }
-        if let [only] = &mut *self.steps {
+        if self.is_single
+            && let [only] = &mut *self.steps
+        {
             only.ok += tick.ledger.completed;
         }
         for (step, from) in self.steps.iter_mut().zip(&tick.steps) {

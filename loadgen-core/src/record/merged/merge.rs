@@ -95,7 +95,9 @@ impl ScenarioRecord {
             let same_number = self.steps.len() == other.steps.len();
             same_number && self.steps.iter().zip(&other.steps).all(|(a, b)| of(a, b))
         };
-        let steps = |a: &StepRecord, b: &StepRecord| a.name == b.name && a.part == b.part;
+        let steps = |a: &StepRecord, b: &StepRecord| {
+            a.name == b.name && a.part == b.part && a.apart == b.apart
+        };
         let checks = |a: &StepRecord, b: &StepRecord| {
             let expressions = |of| <[CheckRecord]>::iter(of).map(|it| &it.expression);
             expressions(&a.checks).eq(expressions(&b.checks))

@@ -272,7 +272,9 @@ pub(super) fn place_of(backends: &mut Vec<BackendRecord>, name: String) -> usize
 
 /// Where there is one step only, its figures are the iteration's and were recorded there.
 fn add_steps(steps: &mut [StepRecord], tick: &Tick) {
-    if let [only] = steps {
+    if let [only] = steps
+        && !only.apart
+    {
         for (_, histogram) in &tick.response_time {
             only.response_time.add(histogram);
         }

@@ -152,6 +152,12 @@ impl ScenarioRecord {
         self.ledger.error_rate(self.unanswered)
     }
 
+    /// Whether it has one step, whose figures are the iteration's.
+    #[must_use]
+    pub fn has_single_step(&self) -> bool {
+        matches!(self.steps.as_slice(), [only] if !only.apart)
+    }
+
     /// Stands for the server where none put its name to requests.
     pub const UNNAMED: &str = "(unnamed)";
 

@@ -16,6 +16,9 @@ pub struct StepRecord {
     /// The part of a user's life that it belongs to; `None` is a step of the iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<LifePart>,
+    /// Whether an iteration may do it several times, or not at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// From due until the last reply was received.
     pub response_time: Histogram,
     /// From the request's last byte handed to the system until the reply's last byte received by it.
@@ -82,6 +85,7 @@ impl StepRecord {
         Self {
             name: step.name.clone(),
             part: step.part,
+            apart: step.apart,
             response_time: new_histogram(),
             service_time: new_histogram(),
             parts: None,

@@ -150,6 +150,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
     Step {
         name: record.name.clone(),
         part: record.part,
+        apart: record.apart,
         response_time_us: Statistics::of_any(&record.response_time)
             .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
         service_time_us: Statistics::of_any(&record.service_time)

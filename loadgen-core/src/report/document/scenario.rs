@@ -201,6 +201,9 @@ pub struct Step {
     /// The part of a user's life that it belongs to; left out of a step of the iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<LifePart>,
+    /// Whether an iteration may do it several times, or not at all. Left out where it does it once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// From due until the last reply was received; where it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time_us: Option<Statistics>,

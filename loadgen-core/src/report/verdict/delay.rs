@@ -91,7 +91,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         &scenario.response_time,
         undelayed,
     );
-    let is_single = scenario.steps.len() == 1;
+    let is_single = scenario.has_single_step();
     let of_steps = scenario.iterated().filter(|_| !is_single);
     let of_steps = of_steps.filter_map(|step| {
         let undelayed = &step.parts.as_deref()?.undelayed;

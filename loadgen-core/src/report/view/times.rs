@@ -55,7 +55,12 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
     if let Some(back_off) = back_off.filter(|it| it.max > Some(0.0)) {
         table.row(0, "back-off", cells(back_off, None));
     }
-    if let [only] = scenario.steps.as_slice() {
+    let single = match scenario.steps.as_slice() {
+        // Its own times are those above.
+        [only] if !only.apart => Some(only),
+        _ => None,
+    };
+    if let Some(only) = single {
         of_messages(&mut table, only, 0);
     } else {
         for step in &scenario.steps {

@@ -41,7 +41,7 @@ impl Layers<'_> {
         };
         let parts = [&life.begin, &life.steps, &life.end];
         let all = parts.into_iter().flat_map(|steps| measured(steps));
-        let names: Vec<&str> = all.map(|(name, _)| name).collect();
+        let names: Vec<&str> = all.map(|(name, ..)| name).collect();
         if names.contains(&name) {
             return true;
         }

@@ -19,7 +19,7 @@ use self::layers::Layers;
 use self::raw::{RawScenario, RawStep};
 use self::room::Words;
 use super::reader::Fields;
-use super::step::{all, measured};
+use super::step::{Measured, all, measured};
 use super::value::Source;
 
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
@@ -129,12 +129,13 @@ impl ProtocolPlan {
     #[must_use]
     pub fn step_names(&self) -> Vec<&str> {
         let all = self.measured().into_iter().flatten();
-        all.map(|(name, _)| name).collect()
+        all.map(|(name, ..)| name).collect()
     }
 
     /// The steps that speak, in the order in which reports number them: those that begin a user's life,
-    /// those of its iterations, those that end it. Each with its name and its checks.
-    pub(crate) fn measured(&self) -> [Vec<(&str, &[String])>; 3] {
+    /// those of its iterations, those that end it. Each with its name, its checks, and whether an iteration may do it several
+    /// times, or not at all.
+    pub(crate) fn measured(&self) -> [Vec<Measured<'_>>; 3] {
         with_room!(self, |plan| [
             measured(&plan.begin),
             measured(&plan.steps),

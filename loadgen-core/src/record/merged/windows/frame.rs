@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::outcome::Outcome;
 use crate::record::local::{StepTick, Tick};
 use crate::record::watch::{Count, Figure, StepCount, Times, TimesOf};
-use crate::record::{Histogram, Parts, Sparse, StepSpec};
+use crate::record::{Histogram, Parts, Sparse, StepSpec, is_single};
 use crate::workload::SampleKind;
 
 /// What is kept of one second for one figure.
@@ -99,7 +99,7 @@ impl<'a> Seen<'a> {
                 return;
             }
             // The only step's are the iteration's.
-            Times::Step(_, of @ TimesOf::ResponseTime) if self.steps.len() == 1 => {
+            Times::Step(_, of @ TimesOf::ResponseTime) if is_single(self.steps) => {
                 return self.times(&Times::Scenario(*of), tell);
             }
             Times::Scenario(of) => self.of_scenario(*of),
@@ -130,7 +130,7 @@ impl<'a> Seen<'a> {
         if let TimesOf::Sample(kind) = of {
             return samples(step, kind).map(Cow::Borrowed);
         }
-        if self.steps.len() == 1 {
+        if is_single(self.steps) {
             return self.of_scenario(of);
         }
         let times = step.times.as_deref()?;
@@ -163,7 +163,7 @@ impl<'a> Seen<'a> {
             Count::Late => ledger.late,
             Count::Unanswered => tick.unanswered,
             Count::Outcome(key) => counted(tick.outcomes.iter(), key),
-            Count::Requests if self.steps.len() == 1 => all(tick.outcomes.iter()),
+            Count::Requests if is_single(self.steps) => all(tick.outcomes.iter()),
             Count::Requests => {
                 let steps = self.steps.iter().zip(&tick.steps);
                 let iterated = steps.filter(|(step, _)| step.part.is_none());
@@ -182,7 +182,7 @@ impl<'a> Seen<'a> {
         let Some(step) = self.step(name) else {
             return 0;
         };
-        let is_only = self.steps.len() == 1;
+        let is_only = is_single(self.steps);
         let outcomes = if is_only {
             &self.tick.outcomes
         } else {

@@ -116,23 +116,29 @@ class Processes(unittest.TestCase):
         # long one, it is told.
         response = found["response_time_us"]
         quantiles = {"p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1}
-        for key, quantile in quantiles.items():
-            truth = 1e6 * (stop - (1 - quantile) * total)
+        truths = {key: 1e6 * (stop - (1 - it) * total) for key, it in quantiles.items()}
+        for key, truth in truths.items():
             self.assertGreater(response[key], truth - 50_000, (key, truth, response))
-            if response[key] > truth + 200_000:
-                return f"{key} is to be {truth} µs, {response}"
         self.assertLess(response["p50"], 50_000)
         self.assertLess(found["start_lag_us"]["p99"], 20_000, found["start_lag_us"])
         # The longest waits are dated to when they were due, not to when they ended.
         points = [point for point in found["series"] if "response_time_us" in point]
         worst = max(points, key=lambda point: point["response_time_us"]["max"])
         self.assertIn(worst["t_s"], (2, 3))
-        return None
+        return {key: (it, response) for key, it in truths.items() if response[key] > it + 200_000}
 
 
 class Endurance(unittest.TestCase):
     def test_connections_that_do_not_last(self):
-        users, seconds = 60, 20
+        # On a machine that is busy with something else more of the users are about to come back at
+        # the end: they get another try, everything else does not.
+        for _ in range(3):
+            away = self.run_with_connections_that_do_not_last(users=60, seconds=20)
+            if away <= 10:
+                break
+        self.assertLessEqual(away, 10)
+
+    def run_with_connections_that_do_not_last(self, users, seconds):
         load = {
             "closed": {
                 "users": users,
@@ -158,7 +164,6 @@ class Endurance(unittest.TestCase):
         # What ended during the good-byes at the end was not dropped, as far as loadgen can tell.
         self.assertLessEqual(abs(connections["dropped"] - ended), users // 4)
         self.assertLessEqual(connections["opened"] - connections["dropped"], users)
-        self.assertGreaterEqual(connections["opened"] - connections["dropped"], users // 2)
         # Each second had its share.
         self.assertEqual(dated(found, "dropped")[:seconds], list(range(seconds)))
         # Most end while their users rest, which costs nobody anything.
@@ -176,6 +181,7 @@ class Endurance(unittest.TestCase):
         # soak looks closer.
         growth = min(resident[-4:]) - min(resident[11:15])
         self.assertLess(growth, 8192, f"KiB, second by second: {resident}")
+        return users - (connections["opened"] - connections["dropped"])
 
 
 if __name__ == "__main__":

@@ -140,8 +140,12 @@ impl Walk {
         let message = match Form::of(&inner) {
             Form::Fields => self.fields(&inner, value, &["@type"], path)?,
             _ => {
-                let null = Value::Null;
-                let value = value.get("value").unwrap_or(&null);
+                let nothing = match inner.full_name() {
+                    // Protobuf's own writers leave out what can be nothing else.
+                    "google.protobuf.Empty" => Value::Object(serde_json::Map::new()),
+                    _ => Value::Null,
+                };
+                let value = value.get("value").unwrap_or(&nothing);
                 self.message(&inner, value, &format!("{path}.value"))?
             }
         };
@@ -570,6 +574,26 @@ mod tests {
     fn numbers_as_written(field: &str, number: &str) -> Result<String, String> {
         let text = format!("{{\"n\":{{\"{field}\":{number}}}}}");
         sent(&serde_json::from_str(&text).expect("JSON"))
+    }
+
+    #[test_case("" => Ok(26); "as protobuf writes it")]
+    #[test_case(", \"value\": {}" => Ok(26); "spelled out")]
+    #[test_case(", \"value\": {\"a\": 1}"
+        => Err("m.a.value: unexpected value in map; expected an empty object".to_owned()))]
+    fn nothing_inside_of_any(value: &str) -> Result<usize, String> {
+        let descriptor = test_type(
+            "syntax = \"proto3\"; package t; import \"google/protobuf/any.proto\"; \
+             import \"google/protobuf/empty.proto\"; \
+             message M { google.protobuf.Any a = 1; google.protobuf.Empty e = 2; }",
+        );
+        let text = format!("{{\"a\":{{\"@type\":\"/google.protobuf.Empty\"{value}}}}}");
+        encode(
+            &descriptor,
+            &serde_json::from_str(&text).expect("JSON"),
+            "m",
+        )
+        .map(|bytes| bytes.len())
+        .map_err(|mistakes| told(&mistakes))
     }
 
     #[test]

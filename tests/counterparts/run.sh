@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, websockets and rotel from PyPI, ws and
-# statsd from npm, and Debian's h2load, prometheus and nginx.
+# Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws
+# and statsd from npm, and Debian's h2load, prometheus and nginx.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
@@ -84,8 +84,12 @@ generate() {
   "$venv/bin/python" -m grpc_tools.protoc --proto_path="$1" --python_out="$generated" \
     --grpc_python_out="$generated" "${@:2}"
 }
-generate "$here/proto" shop/v1/item.proto shop/v1/shop.proto bank/v1/bank.proto
+generate "$here/proto" shop/v1/item.proto shop/v1/shop.proto bank/v1/bank.proto \
+  kinds/v1/kinds.proto kinds/v1/two.proto kinds/v1/edition.proto kinds/v1/ajar.proto
 generate "$root/loadgen-core/proto" loadgen/v1/loadgen.proto
+# On top of Google's common types, which lie where Python's packages do.
+packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+generate "$here/proto" --proto_path="$packages" library/v1/library.proto
 
 echo "counterparts of $LOADGEN"
 cd "$here"

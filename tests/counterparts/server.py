@@ -101,18 +101,31 @@ CODES = {code.value[0]: code for code in grpc.StatusCode}
 class Server:
     """The server on a loopback port; port 0 takes a free one. Use it in a `with`."""
 
-    def __init__(self, *, port=0, reflected=True, credentials=None, options=(), interceptors=()):
+    def __init__(
+        self,
+        *,
+        port=0,
+        reflected=True,
+        healthy=True,
+        credentials=None,
+        options=(),
+        interceptors=(),
+        compression=None,
+    ):
         self.shop = Shop()
+        # How services are: what it says is what the health protocol says.
+        self.health = health.HealthServicer()
         self._server = grpc.server(
             concurrent.futures.ThreadPoolExecutor(max_workers=64),
             options=[("grpc.so_reuseport", 0), *options],
             interceptors=interceptors,
+            compression=compression,
         )
         shop_pb2_grpc.add_ShopServicer_to_server(self.shop, self._server)
         names = [shop_pb2.DESCRIPTOR.services_by_name["Shop"].full_name, health.SERVICE_NAME]
-        servicer = health.HealthServicer()
-        servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, self._server)
+        self.health.set("", health_pb2.HealthCheckResponse.SERVING)
+        if healthy:
+            health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         if reflected:
             reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
         address = f"127.0.0.1:{port}"

@@ -26,6 +26,7 @@ pub mod alarm;
 mod assemble;
 mod cap;
 pub mod cgroup;
+mod chance;
 pub mod clock;
 pub mod condition;
 mod data;

@@ -7,5 +7,5 @@ mod order;
 mod table;
 
 pub use order::Order;
-pub(crate) use order::{Slice, mix, shuffled};
+pub(crate) use order::{Slice, shuffled};
 pub(crate) use table::Table;

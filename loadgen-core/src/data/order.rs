@@ -1,5 +1,7 @@
 //! Which row is the n-th to be used.
 
+use crate::chance::mix_in;
+
 /// In which order rows are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
@@ -50,19 +52,11 @@ impl Slice {
         let place = match order {
             Order::Sequential => place,
             Order::Once => (pass == 0).then_some(place)?,
-            Order::Random => below(len, mix(self.seed ^ mix(nth))),
-            Order::Shuffle => shuffled(place, len, mix(self.seed ^ mix(pass))),
+            Order::Random => below(len, mix_in(self.seed, nth)),
+            Order::Shuffle => shuffled(place, len, mix_in(self.seed, pass)),
         };
         Some(place * self.shards + self.shard)
     }
-}
-
-/// A number without pattern for each number (the finaliser of splitmix64).
-pub(crate) fn mix(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// A number below `most`, from one without pattern.
@@ -80,10 +74,7 @@ pub(crate) fn shuffled(number: u64, len: u64, seed: u64) -> u64 {
     loop {
         let (mut left, mut right) = (at >> half, at & mask);
         for round in 0..ROUNDS {
-            (left, right) = (
-                right,
-                left ^ (mix(seed ^ mix(right ^ (round << 60))) & mask),
-            );
+            (left, right) = (right, left ^ (mix_in(seed, right ^ (round << 60)) & mask));
         }
         at = (left << half) | right;
         if at < len {

@@ -9,6 +9,7 @@ mod json;
 mod json_text;
 mod message;
 mod names;
+mod path;
 mod saved;
 mod scope;
 
@@ -17,6 +18,8 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
+
+use self::path::Path;
 
 pub(crate) use json::value_of;
 pub(crate) use json_text::{JsonText, Misplaced, NUMBER};
@@ -93,6 +96,8 @@ impl ExpressionError {
 #[derive(Clone)]
 pub(crate) struct Expression {
     compiled: Arc<minijinja::Expression<'static, 'static>>,
+    /// The path that it is, if it is one.
+    path: Option<Path>,
     source: Arc<str>,
 }
 
@@ -111,7 +116,9 @@ impl Expression {
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| ExpressionError::of(&error))?;
+        let names = names_of(&compiled);
         Ok(Self {
+            path: Path::of(source, &names),
             compiled: Arc::new(compiled),
             source: source.into(),
         })
@@ -124,10 +131,7 @@ impl Expression {
 
     /// The names that it uses.
     pub(crate) fn names(&self) -> Names {
-        Names::new(
-            self.compiled.undeclared_variables(false),
-            self.compiled.undeclared_variables(true),
-        )
+        names_of(&self.compiled)
     }
 
     /// What it comes to.
@@ -135,6 +139,9 @@ impl Expression {
     /// # Errors
     /// Why it comes to nothing: a value that is not there, an operation that its values do not have.
     pub(crate) fn evaluate(&self, scope: &Scope) -> Result<Value, ExpressionError> {
+        if let Some(found) = self.path.as_ref().and_then(|path| path.find(scope)) {
+            return Ok(found);
+        }
         let value = self
             .compiled
             .eval(scope.value())
@@ -167,6 +174,14 @@ impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
     }
+}
+
+/// The names that an expression uses.
+fn names_of(compiled: &minijinja::Expression<'_, '_>) -> Names {
+    Names::new(
+        compiled.undeclared_variables(false),
+        compiled.undeclared_variables(true),
+    )
 }
 
 /// Whether `}}` stands outside of texts and brackets, which the compiler has no answer to: it panics.

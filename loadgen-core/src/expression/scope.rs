@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{State, Value};
 
+use crate::chance::mix;
+
 /// The name under which functions find the source of chance. No expression can write it.
 const DRAWS: &str = " draws";
 
@@ -140,7 +142,5 @@ pub(super) fn draw(state: &State<'_, '_>) -> fastrand::Rng {
         .downcast_object_ref::<Draws>()
         .map_or(0, |draws| draws.0.fetch_add(STEP, Ordering::Relaxed));
     // Seeds that follow each other are mixed, or their first draws would be alike.
-    let mut mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    fastrand::Rng::with_seed(mixed ^ (mixed >> 31))
+    fastrand::Rng::with_seed(mix(seed))
 }

@@ -162,3 +162,25 @@ fn does_not_know(source: &str) -> Vec<String> {
         .map(|it| format!("{} {}", it.name, it.problem))
         .collect()
 }
+
+#[test_case("reply.total")]
+#[test_case(" row.name ")]
+#[test_case("reply.items")]
+#[test_case("user")]
+fn a_path_is_found_without_the_interpreter(source: &str) {
+    let expression = Expression::parse(source).unwrap();
+    let path = expression.path.clone().expect("it is a path");
+    let found = path.find(&scope()).expect("it is there");
+    let evaluated = expression.compiled.eval(scope().value()).unwrap();
+    assert_eq!(found, evaluated);
+}
+
+#[test_case("reply.items[0].id")]
+#[test_case("row.name|upper")]
+#[test_case("(row.name)")]
+#[test_case("user ~ user")]
+#[test_case("true")]
+#[test_case("'row.name'")]
+fn what_is_no_path_is_left_to_the_interpreter(source: &str) {
+    assert!(Expression::parse(source).unwrap().path.is_none());
+}

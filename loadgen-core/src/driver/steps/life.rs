@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::compile::{At, Compiler, Ready};
 use super::{Execute, Session, Steps};
+use crate::chance::mix_in;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::driver::mistake::Mistake;
 use crate::driver::script::{Lexicon, Notes, Part, Script, Turn};
@@ -256,7 +257,7 @@ impl Lives {
         user: UserId,
         own: D,
     ) -> Session<D> {
-        let seed = mixed(self.seed, u64::from(user.0));
+        let seed = mix_in(self.seed, u64::from(user.0));
         let mut session = Session::new(own).of(user, seed);
         if life.script.is_used() {
             let saved = session.saved.value();
@@ -292,10 +293,10 @@ impl Lives {
         })?;
         // Who is free when an arrival comes is chance that no seed decides.
         let (number, seed) = match iteration.arrival() {
-            Some(arrival) => (arrival, mixed(!self.seed, arrival)),
+            Some(arrival) => (arrival, mix_in(!self.seed, arrival)),
             None => {
-                let user = mixed(self.seed, u64::from(session.user.0));
-                (iteration.number(), mixed(user, iteration.number() + 1))
+                let user = mix_in(self.seed, u64::from(session.user.0));
+                (iteration.number(), mix_in(user, iteration.number() + 1))
             }
         };
         scope.reseed(seed);
@@ -347,14 +348,6 @@ impl Lives {
 
 /// How long a part that is pausing is left alone.
 const LOOK_AGAIN: Nanos = 50_000_000;
-
-/// A number without pattern for each pair (the finaliser of splitmix64).
-fn mixed(seed: u64, number: u64) -> u64 {
-    let mut mixed = seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
 
 /// Hears why setting up failed. What is done once is no load and has no figures.
 #[derive(Default)]

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::data::{mix, shuffled};
+use crate::chance::mix_in;
+use crate::data::shuffled;
 use crate::workload::Iteration;
 
 /// Alternatives, in the order in which they come again and again. One for all workers.
@@ -48,7 +49,7 @@ impl Mixture {
         };
         let len = self.order.len() as u64;
         let (round, place) = (nth / len, nth % len);
-        let place = shuffled(place, len, mix(round ^ mix(self.which)));
+        let place = shuffled(place, len, mix_in(round, self.which));
         self.starts[self.order[place as usize] as usize]
     }
 }

@@ -66,6 +66,12 @@ impl<D> Session<D> {
         self.scope.as_ref().unwrap_or(&NOTHING)
     }
 
+    /// The driver's part, where a reply is left, and what names stand for at the moment.
+    pub(in crate::driver) fn parts(&mut self) -> (&mut D, &mut Option<Reply>, &Scope) {
+        let scope = self.scope.as_ref().unwrap_or(&NOTHING);
+        (&mut self.own, &mut self.reply, scope)
+    }
+
     pub(super) fn draw(&mut self, rest: ThinkTime) -> Duration {
         rest.draw(&mut self.random)
     }

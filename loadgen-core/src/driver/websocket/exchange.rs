@@ -3,10 +3,12 @@
 //! Owns the way of each message that comes to what it belongs to. What may leave is `window`'s, what is
 //! owed `account`'s, streams are `stream`'s.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::account::Pending;
@@ -37,15 +39,25 @@ pub(super) async fn run(
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let Some(limit) = exchange.timeout else {
-        return make(exchange, step, place, pool, scope, reply, iteration).await;
-    };
-    let making = make(exchange, step, place, pool, scope, reply, iteration);
-    // Boxed, or every iteration would carry room for it. How far it came is told by what is cut off.
-    let made = Box::pin(tokio::time::timeout(limit, making)).await;
-    made.unwrap_or_else(|_| Failure::Timeout.into())
+    let mut making = pin!(make(exchange, step, place, pool, scope, reply, iteration));
+    // Boxed, or every iteration would carry room for it.
+    let mut limit = exchange.timeout.map(|it| Box::pin(tokio::time::sleep(it)));
+    // Polled at one place, with or without a limit, so that it becomes a part of whoever waits. How far it
+    // came is told by what is cut off.
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = making.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
+        }
+        let is_over = |it: &mut Pin<Box<Sleep>>| it.as_mut().poll(cx).is_ready();
+        match limit.as_mut().is_some_and(is_over) {
+            true => Poll::Ready(Failure::Timeout.into()),
+            false => Poll::Pending,
+        }
+    })
+    .await
 }
 
+#[inline]
 async fn make(
     exchange: &Exchange,
     step: usize,
@@ -123,7 +135,7 @@ struct Turn<'a> {
     window: Window<'a>,
     streams: Option<Streams<'a>>,
     /// The last reply, where somebody looks at it.
-    looked_at: Option<Message>,
+    looked_at: Option<Box<Message>>,
     /// Whether all that has come was read, and the task will be woken by more.
     is_read: bool,
     /// Whether what was kept before has been looked through.
@@ -274,7 +286,7 @@ impl<'a> Turn<'a> {
         match answered {
             Some(answered) => {
                 if self.exchange.is_looked_at {
-                    self.looked_at = Some(message);
+                    self.looked_at = Some(Box::new(message));
                 }
                 self.take_reply(answered, at);
             }
@@ -322,7 +334,7 @@ impl<'a> Turn<'a> {
         };
         let step = self.step;
         if self.exchange.is_looked_at {
-            self.looked_at = Some(message.clone());
+            self.looked_at = Some(Box::new(message.clone()));
         }
         if let Came::Now(received) = at {
             self.window.heard(received.at);

@@ -234,10 +234,9 @@ impl Execute for Rc<Pool> {
         session: &mut Session<UserConnections>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        let scope = session.scope().clone();
-        let Session { own, reply, .. } = session;
+        let (own, reply, scope) = session.parts();
         let place = &own.places[exchange.path];
-        exchange::run(exchange, step, place, self, &scope, reply, iteration).await
+        exchange::run(exchange, step, place, self, scope, reply, iteration).await
     }
 }
 

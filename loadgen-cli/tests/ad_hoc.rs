@@ -295,7 +295,6 @@ fn a_server_says_what_it_offers() {
     }
 }
 
-/// Failures first, secrets masked, at the width that there is.
 /// In the request and in the reply, which says it again.
 #[test]
 fn a_trace_shows_nothing_of_the_environment() {
@@ -319,6 +318,80 @@ fn a_trace_shows_nothing_of_the_environment() {
     assert!(!all.contains("s3cr3t-planted"), "{all}");
 }
 
+/// What expressions make of secrets: on the screen, in the result, in an example, in a trace; sent, and said
+/// again by the server.
+#[test]
+fn nothing_shows_what_is_made_of_secrets() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (suite, out) = (
+        folder.path().join("suite.json"),
+        folder.path().join("result.json"),
+    );
+    std::fs::write(
+        folder.path().join("people.csv"),
+        "name,password\nann,Hunter22\n",
+    )
+    .expect("written");
+    let plan = serde_json::json!({ "scenarios": [ {
+        "name": "greet", "targets": [server.address],
+        "load": { "closed": { "users": 2, "iterations": 6 } },
+        "data": { "people": { "file": "people.csv" } },
+        "metadata": { "x-mark": "{{ sha256(env.PLANTED_KEY ~ user) }}" },
+        "steps": [
+            { "name": "login",
+              "grpc": { "method": HELLO, "message": { "name": "{{ base64('u:' ~ env['PLANTED_KEY']) }}" } },
+              "save": { "token": "reply.message", "mine": "env.PLANTED_KEY[2:]" } },
+            { "name": "hello",
+              "grpc": { "method": HELLO, "message": {
+                  "name": "{{ saved.token|upper }} {{ saved.mine|lower }} {{ row.password|lower }} {{ env.PLANTED_PIN }} {{ row.name }}"
+              } },
+              "check": ["reply.message == 'no ' ~ row.name"] }
+        ]
+    } ] });
+    std::fs::write(&suite, plan.to_string()).expect("written");
+    let (suite, out_path) = (suite.display().to_string(), out.display());
+    let child = loadgen(&[
+        "run",
+        &suite,
+        "--trace",
+        "9",
+        "--out",
+        &format!("json={out_path}"),
+    ])
+    .env("PLANTED_KEY", "PlantedKey77")
+    .env("PLANTED_PIN", "4711")
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("loadgen starts");
+    let said = finish(child, Duration::from_secs(60));
+    let result = std::fs::read_to_string(&out);
+    let result = result.unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let example = serde_json::from_str::<serde_json::Value>(&result).expect("JSON");
+    let example = example["scenarios"][0]["steps"][1]["checks"][0]["example"].clone();
+    let example = example.as_str().expect("a check that failed").to_owned();
+    assert!(example.contains("*** *** *** *** ann"), "{example}");
+    let all = format!("{}{}{result}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("*** *** *** *** ann"), "{said:?}");
+    for secret in [
+        "PlantedKey77",
+        "antedKey77",
+        "antedkey77",
+        "dTpQbGFudGVkS2V5Nzc",
+        "DTPQBGFUDGVKS2V5NZC",
+        "Hunter22",
+        "hunter22",
+        "4711",
+        // Of the first and the second user.
+        "fb5df5c4f9ba",
+        "b54207389e00",
+    ] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+}
+
+/// Failures first, secrets masked, at the width that there is.
 #[test]
 fn a_trace_shows_calls_in_full() {
     let server = Server::start(&["--error-rate", "50%"]);

@@ -336,3 +336,95 @@ fn list_fits_as_many_columns_as_it_is_told() {
         assert!(widest <= columns.parse().expect("a number"), "{text}");
     }
 }
+
+/// What `validate` says of a scenario of WebSocket with a file of people.
+fn validate_people(people: &str, fields: &str) -> Said {
+    let content = format!(
+        r#"{{ "scenarios": [ {{
+            "name": "people", "targets": ["ws://127.0.0.1:50051"],
+            "load": {{ "closed": {{ "users": 1, "iterations": 1 }} }},
+            "data": {{ "people": {{ "file": "people.csv" }} }},
+            {fields}
+        }} ] }}"#
+    );
+    let (folder, path) = file(&content);
+    fs::write(folder.path().join("people.csv"), people).expect("the file is written");
+    let child = loadgen(&["validate", &path.display().to_string()])
+        .env("LOADGEN_TEST_LIMIT", "40")
+        .output();
+    child.expect("loadgen starts").into()
+}
+
+#[test]
+fn validate_tells_what_expressions_get_wrong() {
+    let said = validate_people(
+        "name,age,home town\nann b,30,Rome\n",
+        r#"
+            "headers": { "x-name": "{{ row['nmae'] }}" },
+            "steps": [
+                { "when": "row.age > 40 and env['LOADGEN_TEST_LIMIT'] == 40",
+                  "websocket": { "path": "/{{ row.name }}", "send": { "text": "{{ row['home town'] }}" } },
+                  "save": { "id": "reply.id" } },
+                { "websocket": { "path": "/b", "send": { "json": { "id": "{{ saved['id'] }}", "age": "{{ row.age|int / 'x' }}" } } } },
+                { "websocket": { "path": "/c", "send": { "binary": "{{ row.age }}!" } } }
+            ]"#,
+    );
+    assert_eq!(said.code, Some(104), "{said:?}");
+    for problem in [
+        "headers.x-name: `row.nmae` is unknown; did you mean `name`?",
+        "steps[0].when: `row.age > 40` compares a text with a number; what a CSV file holds is text; write \
+         `row.age|int > 40`",
+        "steps[0].when: `env['LOADGEN_TEST_LIMIT'] == 40` compares a text with a number; what the environment \
+         holds is text; write `env['LOADGEN_TEST_LIMIT']|int == 40`",
+        "steps[0].websocket.path: \"/ann b\" is none; it begins with `/` and has no blanks (with the first row \
+         of `data`)",
+        "steps[1].websocket.send.json.age: invalid operation: tried to use / operator on unsupported types number \
+         and string (with the first row of `data`)",
+        "steps[2].websocket.send.binary: 30! is not base64 (with the first row of `data`)",
+    ] {
+        let words: Vec<_> = said.stderr.split_whitespace().collect();
+        assert!(
+            words.join(" ").contains(problem),
+            "{problem}\n{}",
+            said.stderr
+        );
+    }
+    assert!(!said.stderr.contains("saved"), "{}", said.stderr);
+}
+
+#[test]
+fn validate_tells_of_filters_that_there_are_not() {
+    let steps = r#""steps": [ { "websocket": { "path": "/", "send": { "text": "{{ row.name|uper|trmi }}" } } } ]"#;
+    let said = validate_people("name\nann\n", steps);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    let problem =
+        "`uper` is no filter; did you mean `upper`?; `trmi` is no filter; did you mean `trim`?";
+    let words: Vec<_> = said.stderr.split_whitespace().collect();
+    let shown = words.join(" ").replace(" │ ", " ");
+    assert!(shown.contains(problem), "{}", said.stderr);
+}
+
+#[test]
+fn validate_tells_of_rows_that_are_wrong() {
+    let steps =
+        r#""steps": [ { "websocket": { "path": "/", "send": { "text": "{{ row.name }}" } } } ]"#;
+    for (people, problem) in [
+        (
+            "name,age\nann,30\n\"bob,31\ncid,32\n",
+            "people.csv: line 3: a quote is opened that nothing closes",
+        ),
+        (
+            "name,age\nann\nbob,1\ncid,2,3\n",
+            "people.csv: line 2: it has 1 fields, and the first line names 2; line 4: it has 3 fields",
+        ),
+    ] {
+        let said = validate_people(people, steps);
+        assert_eq!(said.code, Some(104), "{said:?}");
+        let words: Vec<_> = said.stderr.split_whitespace().collect();
+        assert!(
+            words.join(" ").contains(problem),
+            "{problem}\n{}",
+            said.stderr
+        );
+    }
+}

@@ -5,6 +5,8 @@
 //! that may repeat them is masked; the book has the rule. The suite file, from which a run is repeated,
 //! has them still. Knows nothing of where a text goes.
 
+mod derived;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +15,7 @@ use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use self::derived::Derived;
 use crate::text;
 
 /// What stands in place of a secret.
@@ -47,8 +50,10 @@ const AS_A_PART: [&str; 8] = [
 const NAMED_BY_THE_USER: [&str; 4] = ["metadata", "headers", "message", "json"];
 /// The fields that say where a value stands and what goes before it.
 const PLACE: [&str; 3] = ["env", "file", "prefix"];
-/// Shorter ones are not looked for in other texts: they would be found in words.
+/// Shorter ones are looked for as words of their own: they would be found in others.
 const SHORTEST: usize = 5;
+/// Shorter ones are not looked for at all: they would be found everywhere, and are soon guessed.
+const SHORTEST_WORD: usize = 3;
 /// The most secrets from elsewhere that are looked for: a token may be renewed all day long.
 const MOST_LEARNED: usize = 256;
 /// The words before what is secret in `authorization`, in whatever case.
@@ -77,6 +82,7 @@ const SCHEMES: [&str; 8] = [
 pub struct Secrets {
     /// Clones share them: what one learns all know.
     known: Arc<Mutex<Known>>,
+    derived: Arc<Derived>,
 }
 
 /// Secrets, in all the forms that they are looked for in.
@@ -109,6 +115,7 @@ impl Secrets {
         found.in_plan(plan);
         Self {
             known: Arc::new(Mutex::new(Known::of(found.forms()))),
+            derived: Arc::default(),
         }
     }
 
@@ -123,6 +130,22 @@ impl Secrets {
         self.known().learn(found.forms());
     }
 
+    /// One more secret, which a user's expression came to. There may be one for each user and each iteration:
+    /// the latest are kept, at least 16,384 of them as long as they are short.
+    pub(crate) fn derive(&self, secret: &str) {
+        if (SHORTEST..=derived::LONGEST).contains(&secret.len()) {
+            let mut found = Found::default();
+            found.keep(secret);
+            let forms = found.forms().into_iter();
+            self.derived.keep(forms.filter(|it| it.len() >= SHORTEST));
+        }
+    }
+
+    /// Grows when what was derived long ago is forgotten: whoever uses it still says so again.
+    pub(crate) fn age(&self) -> u64 {
+        self.derived.age()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,18 +155,13 @@ impl Secrets {
     #[must_use]
     pub fn masked(&self, text: &str) -> String {
         let known = self.known();
+        let derived = self.derived.lock();
         let mut masked = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(next) = text[at..].chars().next() {
-            let rest = &text[at..];
-            let found = known.forms.iter().find_map(|secret| {
-                let len = if rest.starts_with(secret.as_str()) {
-                    secret.len()
-                } else {
-                    cut_off(rest, secret)?
-                };
-                is_said(text, at, len, secret).then_some(len)
-            });
+            let len = |secret: &str| said_at(text, at, secret);
+            let found = known.forms.iter().find_map(|secret| len(secret));
+            let found = found.max(derived.like(&text[at..]).filter_map(len).max());
             match found {
                 Some(len) => {
                     masked.push_str(MASK);
@@ -182,6 +200,16 @@ impl Known {
     }
 }
 
+/// How much of a secret is said there.
+fn said_at(text: &str, at: usize, secret: &str) -> Option<usize> {
+    let rest = &text[at..];
+    let len = match rest.starts_with(secret) {
+        true => secret.len(),
+        false => cut_off(rest, secret)?,
+    };
+    is_said(text, at, len, secret).then_some(len)
+}
+
 /// How much of a secret the text begins with, where it ends within it or was cut there.
 fn cut_off(text: &str, secret: &str) -> Option<usize> {
     let same = text.bytes().zip(secret.bytes());
@@ -196,17 +224,20 @@ fn cut_off(text: &str, secret: &str) -> Option<usize> {
     (len >= SHORTEST && is_end).then_some(len)
 }
 
-/// Whether what stands there is the secret, and not a word that it is like: a secret that is a plain word
-/// is one only as a word of its own, and in what somebody else said. That stands behind a colon or in
+/// Whether what stands there is the secret, and not a word that it is like: a secret that is short or a plain
+/// word is one only as a word of its own, and in what somebody else said. That stands behind a colon or in
 /// quotes, and what stands before is our own.
 fn is_said(text: &str, at: usize, len: usize, secret: &str) -> bool {
-    let is_letter = |c: char| c.is_alphabetic();
-    if !secret.chars().all(is_letter) {
+    let is_of_a_word = match secret.len() < SHORTEST {
+        true => |c: char| c.is_alphanumeric(),
+        false => |c: char| c.is_alphabetic(),
+    };
+    if !secret.chars().all(char::is_alphabetic) && secret.len() >= SHORTEST {
         return true;
     }
     let (before, after) = (&text[..at], &text[at + len..]);
-    !before.ends_with(is_letter)
-        && !after.starts_with(is_letter)
+    !before.ends_with(is_of_a_word)
+        && !after.starts_with(is_of_a_word)
         && (before.contains(": ") || before.contains('"'))
 }
 
@@ -297,7 +328,8 @@ impl Found {
     fn keep(&mut self, secret: &str) {
         self.0.push(secret.to_owned());
         self.0.extend(password_of_basic(secret));
-        for part in secret.split([' ', ';', ',']) {
+        let is_long = |part: &&str| part.len() >= SHORTEST;
+        for part in secret.split([' ', ';', ',']).filter(is_long) {
             self.0.push(part.to_owned());
             // Of `sid=…` the second is the secret; `=` at the end is no pair but base64's.
             if let Some((_, value)) = part.split_once('=') {
@@ -314,7 +346,7 @@ impl Found {
         let mut forms: Vec<String> = self
             .0
             .into_iter()
-            .filter(|it| it.len() >= SHORTEST && !is_scheme(it))
+            .filter(|it| it.len() >= SHORTEST_WORD && !is_scheme(it))
             .flat_map(|it| {
                 let quoted = it.escape_debug().to_string();
                 let shown = text::line(&it);
@@ -527,6 +559,29 @@ mod tests {
         assert_eq!(secrets.masked(&said), "token-0 ***");
     }
 
+    #[test]
+    fn what_is_derived_is_masked_and_bounded() {
+        let secrets = Secrets::default();
+        let other = secrets.clone();
+        secrets.derive("Bearer abcdef-0");
+        secrets.derive("1234");
+        let said = r#"no Bearer abcdef-0: "abcdef-0", 1234"#;
+        assert_eq!(other.masked(said), r#"no ***: "***", 1234"#);
+        let age = secrets.age();
+        for nth in 0..derived::MOST {
+            secrets.derive(&format!("secret-{nth}"));
+        }
+        assert_ne!(secrets.age(), age);
+        // Whoever uses it still says so again, and until then the time before goes on.
+        assert_eq!(other.masked(said), r#"no ***: "***", 1234"#);
+        for nth in 0..derived::MOST {
+            secrets.derive(&format!("later-{nth}"));
+        }
+        assert_eq!(other.masked(said), said);
+        let last = format!("later-{} and later-12, la", derived::MOST - 1);
+        assert_eq!(other.masked(&last), "*** and ***, la");
+    }
+
     fn masked(secret: impl Into<Value>, said: &str) -> String {
         Secrets::of(&json!({"metadata": {"authorization": secret.into()}})).masked(said)
     }
@@ -542,7 +597,9 @@ mod tests {
     #[test_case("pa\"ss-wo\\rd", r#"bad: pa"ss-wo\rd"# => "bad: ***"; "as it is")]
     #[test_case("pass\u{200b}word-1", "bad: pass\u{fffd}word-1" => "bad: ***"; "made fit to be shown")]
     #[test_case("pass\u{200b}word-1", r#"it says "pass\u{200b}word-1""# => r#"it says "***""#; "hidden characters, quoted")]
-    #[test_case("abcd", "bad: abcd" => "bad: abcd"; "too short to be looked for")]
+    #[test_case("ab", "bad: ab" => "bad: ab"; "too short to be looked for")]
+    #[test_case("1234", "bad: 1234, \"1234\", 12345, x1234, 1234." => "bad: ***, \"***\", 12345, x1234, ***."; "a short one, as a word of its own")]
+    #[test_case("a1b", "a1b: no a1b" => "a1b: no ***"; "a short one, in what others said")]
     #[test_case("server", "the server answered UNAUTHENTICATED: no server" => "the server answered UNAUTHENTICATED: no ***"; "a word of ours")]
     #[test_case("server", "it says: servers, webserver, server." => "it says: servers, webserver, ***."; "a part of a word")]
     #[test_case("abcde1", "xabcde1x" => "x***x"; "what is no word, within one")]

@@ -10,8 +10,9 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use serde_json::value::RawValue;
 
-use crate::expression::value_of;
+use crate::expression::{SecretFields, value_of};
 use crate::nearest::did_you_mean;
+use crate::secrets::names_a_secret;
 
 /// The extensions of files that are taken.
 const EXTENSIONS: [&str; 4] = ["csv", "json", "jsonl", "ndjson"];
@@ -27,6 +28,36 @@ impl DataError {
     fn new(problem: impl Into<String>) -> Self {
         Self {
             problem: problem.into(),
+        }
+    }
+}
+
+/// What is wrong with rows, the first few of them.
+#[derive(Default)]
+struct Wrong {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Wrong {
+    /// More are counted.
+    const MOST: usize = 5;
+
+    fn add(&mut self, problem: String) {
+        match self.told.len() < Self::MOST {
+            true => self.told.push(problem),
+            false => self.more += 1,
+        }
+    }
+
+    /// All is well, or what is not.
+    fn end(mut self) -> Result<(), DataError> {
+        if self.more > 0 {
+            self.told.push(format!("and {} more like these", self.more));
+        }
+        match self.told.is_empty() {
+            true => Ok(()),
+            false => Err(DataError::new(self.told.join("; "))),
         }
     }
 }
@@ -57,12 +88,27 @@ enum Form {
 struct Columns {
     names: Vec<Arc<str>>,
     places: HashMap<Arc<str>, usize>,
+    /// Whether some have a secret's name.
+    has_secrets: bool,
 }
 
 impl Columns {
     fn new(names: Vec<Arc<str>>) -> Self {
         let places = names.iter().cloned().zip(0..).collect();
-        Self { names, places }
+        let has_secrets = names.iter().any(|name| names_a_secret(name));
+        Self {
+            names,
+            places,
+            has_secrets,
+        }
+    }
+
+    /// A row of JSON.
+    fn row(&self, json: &serde_json::Value) -> Value {
+        match self.has_secrets {
+            true => SecretFields::by_name(value_of(json)),
+            false => value_of(json),
+        }
     }
 }
 
@@ -115,6 +161,11 @@ impl Table {
         self.inner.columns.names.iter().map(|name| &**name)
     }
 
+    /// Whether all values are texts, numbers too.
+    pub(crate) fn is_of_texts(&self) -> bool {
+        self.inner.form == Form::Csv
+    }
+
     /// A row, as an object with a field for each column. Undefined where there is none of this number.
     pub(crate) fn row(&self, number: u64) -> Value {
         let Some(range) = self.inner.range(number) else {
@@ -131,7 +182,7 @@ impl Table {
                 .into_iter::<serde_json::Value>()
                 .next()
                 .and_then(Result::ok)
-                .map_or(Value::UNDEFINED, |json| value_of(&json)),
+                .map_or(Value::UNDEFINED, |json| self.inner.columns.row(&json)),
         }
     }
 }
@@ -163,7 +214,12 @@ impl Object for CsvRow {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let place = self.table.columns.places.get(key.as_str()?)?;
+        let columns = &self.table.columns;
+        let name = key.as_str()?;
+        let place = columns.places.get(name)?;
+        if columns.has_secrets {
+            SecretFields::read(name);
+        }
         self.fields.get(*place).cloned()
     }
 
@@ -256,17 +312,27 @@ fn csv(bytes: Vec<u8>) -> Result<Inner, DataError> {
             )));
         }
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut wrong) = (Vec::new(), Wrong::default());
+    let mut last = (0, 1);
     while let Some((begin, line, record)) = next(&mut reader)? {
+        last = (begin, line);
         if record.len() != names.len() {
-            return Err(DataError::new(format!(
-                "line {line}: it has {} fields, and the first line names {}",
-                record.len(),
-                names.len()
-            )));
+            let (has, named) = (record.len(), names.len());
+            wrong.add(format!(
+                "line {line}: it has {has} fields, and the first line names {named}"
+            ));
         }
         rows.push(begin + skipped as u64);
     }
+    let (begin, line) = last;
+    let last = &bytes[skipped + usize::try_from(begin).unwrap_or(0)..];
+    if let Some(line) = open_quote(last, line) {
+        return Err(DataError::new(format!(
+            "line {line}: a quote is opened that nothing closes; what follows, to the end of the file, \
+             would be one field"
+        )));
+    }
+    wrong.end()?;
     rows.push(bytes.len() as u64);
     Ok(Inner {
         bytes,
@@ -276,24 +342,42 @@ fn csv(bytes: Vec<u8>) -> Result<Inner, DataError> {
     })
 }
 
+/// The line in which a field begins with a quote that nothing closes. The last row alone can have one, as it
+/// takes all that follows; it begins in this line.
+fn open_quote(row: &[u8], mut line: u64) -> Option<u64> {
+    let mut bytes = row.iter().peekable();
+    let (mut begins, mut opened) = (true, None);
+    while let Some(byte) = bytes.next() {
+        match (byte, opened) {
+            (b'"', None) if begins => opened = Some(line),
+            (b'"', Some(_)) if bytes.next_if_eq(&&b'"').is_none() => opened = None,
+            _ => {}
+        }
+        begins = opened.is_none() && matches!(byte, b',' | b'\n' | b'\r');
+        line += u64::from(*byte == b'\n');
+    }
+    opened
+}
+
 /// The names of all fields that some row has, in the order in which they are first met.
 #[derive(Default)]
 struct Union {
     names: Vec<Arc<str>>,
     seen: BTreeSet<Arc<str>>,
+    wrong: Wrong,
 }
 
 impl Union {
     /// Takes a row, whose place in the file is said where it is none.
-    fn take(&mut self, row: &str, place: impl Fn() -> String) -> Result<(), DataError> {
-        let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row)
-            .map_err(|_| {
+    fn take(&mut self, row: &str, place: impl Fn() -> String) {
+        let fields: serde_json::Map<String, serde_json::Value> = match serde_json::from_str(row) {
+            Ok(fields) => fields,
+            Err(_) => {
                 let short: String = row.chars().take(40).collect();
-                DataError::new(format!(
-                    "{}: found {short}, expected a JSON object",
-                    place()
-                ))
-            })?;
+                let problem = format!("{}: found {short}, expected a JSON object", place());
+                return self.wrong.add(problem);
+            }
+        };
         for name in fields.keys() {
             if !self.seen.contains(name.as_str()) {
                 let name: Arc<str> = name.as_str().into();
@@ -301,7 +385,6 @@ impl Union {
                 self.seen.insert(name);
             }
         }
-        Ok(())
     }
 }
 
@@ -333,12 +416,13 @@ fn json(bytes: Vec<u8>) -> Result<Inner, DataError> {
     let begin = bytes.as_ptr() as usize;
     let mut end = 0;
     for (row, number) in all.iter().zip(1..) {
-        union.take(row.get(), || format!("row {number}"))?;
+        union.take(row.get(), || format!("row {number}"));
         let at = row.get().as_ptr() as usize - begin;
         rows.push(at as u64);
         end = at + row.get().len();
     }
     rows.push(end as u64);
+    union.wrong.end()?;
     Ok(Inner {
         rows,
         columns: Columns::new(union.names),
@@ -355,13 +439,14 @@ fn json_lines(bytes: Vec<u8>) -> Result<Inner, DataError> {
     let mut end = at;
     for (line, number) in text[at..].split_inclusive('\n').zip(1..) {
         if !line.trim().is_empty() {
-            union.take(line.trim(), || format!("line {number}"))?;
+            union.take(line.trim(), || format!("line {number}"));
             rows.push(at as u64);
             end = at + line.len();
         }
         at += line.len();
     }
     rows.push(end as u64);
+    union.wrong.end()?;
     Ok(Inner {
         rows,
         columns: Columns::new(union.names),

@@ -1,5 +1,6 @@
 //! The functions that the language has beside minijinja's own.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -7,6 +8,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::scope::draw;
+use super::{bounds, taint};
 
 /// Their names, minijinja's among them.
 pub(super) const NAMES: [&str; 12] = [
@@ -93,25 +95,29 @@ fn now() -> u64 {
 }
 
 /// The bytes of a text or of bytes.
-fn bytes_of(value: &Value) -> Vec<u8> {
-    match value.as_bytes() {
-        Some(bytes) => bytes.to_vec(),
-        None => value.to_string().into_bytes(),
+fn bytes_of(value: &Value) -> Result<Cow<'_, [u8]>, Error> {
+    match (value.as_bytes(), value.as_str()) {
+        (Some(bytes), _) => Ok(bytes.into()),
+        (None, Some(text)) => Ok(text.as_bytes().into()),
+        (None, None) => Ok(bounds::text_of(value)?.into_bytes().into()),
     }
 }
 
 /// The SHA-256 of a text, in hexadecimal digits.
-fn sha256(value: &Value) -> String {
-    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes_of(value)).as_ref())
+fn sha256(value: &Value) -> Result<String, Error> {
+    let digest = ring::digest::digest(&ring::digest::SHA256, &bytes_of(value)?);
+    Ok(taint::made(HEXLOWER.encode(digest.as_ref())))
 }
 
 /// A text in base64.
-fn base64(value: &Value) -> String {
-    BASE64.encode(&bytes_of(value))
+fn base64(value: &Value) -> Result<String, Error> {
+    let bytes = bytes_of(value)?;
+    bounds::spend(BASE64.encode_len(bytes.len()))?;
+    Ok(taint::made(BASE64.encode(&bytes)))
 }
 
 /// A value as JSON.
 fn json(value: &Value) -> Result<String, Error> {
-    serde_json::to_string(value)
+    bounds::json_of(value)
         .map_err(|error| Error::new(ErrorKind::BadSerialization, format!("json(): {error}")))
 }

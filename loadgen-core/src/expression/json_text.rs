@@ -63,28 +63,50 @@ impl JsonText {
         }
     }
 
+    /// Tells of each text that is filled in the names that it uses, and how to try it: what is wrong with it is
+    /// told with its place.
+    pub(crate) fn each_trial(
+        &self,
+        mut tell: impl FnMut(&Names, &dyn Fn(&Scope) -> Result<(), ExpressionError>),
+    ) {
+        for piece in &self.pieces {
+            if let Piece::Value(text, path) | Piece::Name(text, path) = piece {
+                tell(&text.names(), &|scope| {
+                    let tried = piece.write(scope, 0, &mut String::new());
+                    tried.map_err(|error| ExpressionError::new(format!("{path}: {error}")))
+                });
+            }
+        }
+    }
+
     /// The JSON that it comes to, with this number where [`NUMBER`] stands.
     ///
     /// # Errors
     /// Why an expression comes to nothing.
     pub(crate) fn render(&self, scope: &Scope, number: u64) -> Result<String, ExpressionError> {
         let mut all = String::new();
-        let into = &mut all;
         for piece in &self.pieces {
-            match piece {
-                Piece::Number => into.push_str(&number.to_string()),
-                Piece::Constant(text) => into.push_str(text),
-                Piece::Name(text, _) => into.push_str(&quoted(&text.render(scope)?)),
-                Piece::Value(text, _) => {
-                    let value = text.evaluate(scope)?;
-                    match value.as_str() {
-                        Some(text) => into.push_str(&quoted(text)),
-                        None => into.push_str(&json_of(&value)?),
-                    }
+            piece.write(scope, number, &mut all)?;
+        }
+        Ok(all)
+    }
+}
+
+impl Piece {
+    fn write(&self, scope: &Scope, number: u64, into: &mut String) -> Result<(), ExpressionError> {
+        match self {
+            Self::Number => into.push_str(&number.to_string()),
+            Self::Constant(text) => into.push_str(text),
+            Self::Name(text, _) => into.push_str(&quoted(&text.render(scope)?)),
+            Self::Value(text, _) => {
+                let value = text.evaluate(scope)?;
+                match value.as_str() {
+                    Some(text) => into.push_str(&quoted(text)),
+                    None => into.push_str(&json_of(&value)?),
                 }
             }
         }
-        Ok(all)
+        Ok(())
     }
 }
 
@@ -93,8 +115,10 @@ fn quoted(text: &str) -> String {
 }
 
 fn json_of(value: &minijinja::Value) -> Result<String, ExpressionError> {
-    serde_json::to_string(value)
-        .map_err(|error| ExpressionError::new(format!("`{value}` is nothing in JSON: {error}")))
+    super::bounds::json_of(value).map_err(|error| {
+        let value = crate::text::short(&super::text_of(value).unwrap_or_default());
+        ExpressionError::new(format!("`{value}` is nothing in JSON: {error}"))
+    })
 }
 
 #[derive(Default)]
@@ -204,7 +228,10 @@ mod tests {
             r#"{"age":30,"text":"30 years","name":"a\"b","tags":[1,null],"a\"b":true,"id":7}"#
         );
         let mut told = Vec::new();
-        text.each(|path, names| told.push(format!("{path} {}", names.paths().collect::<String>())));
+        text.each(|path, names| {
+            let paths = names.paths().map(ToString::to_string);
+            told.push(format!("{path} {}", paths.collect::<String>()));
+        });
         let expected = [
             "m.age row.age",
             "m.text row.age",

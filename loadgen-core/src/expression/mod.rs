@@ -4,53 +4,65 @@
 //! for names that nobody knows, and evaluated within bounds. Knows nothing of protocols or plans: what a name
 //! stands for comes in a [`Scope`].
 
+mod analysis;
+mod bounds;
+mod compiled;
 mod functions;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod json;
 mod json_text;
 mod message;
 mod names;
+mod operators;
 mod path;
 mod saved;
 mod scope;
+mod taint;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, Output, UndefinedBehavior};
 
-use self::path::Path;
+use self::compiled::Code;
+use self::path::Lookup;
 
 pub(crate) use json::value_of;
 pub(crate) use json_text::{JsonText, Misplaced, NUMBER};
 pub(crate) use message::text_value;
 pub(crate) use minijinja::Value;
-pub(crate) use names::{Fields, Known, Names, Unknown};
+pub(crate) use names::{Fields, Known, Names, Path, Unknown};
 pub(crate) use saved::Saved;
 pub(crate) use scope::{Scope, Variables};
+pub(crate) use taint::{SecretFields, all_secret};
 
 /// The most steps that an evaluation may take: an expression of a scenario needs tens.
 const MOST_STEPS: u64 = 100_000;
-/// What each template is called in the environment that is its own.
-const TEMPLATE: &str = "template";
 
-/// Where expressions are compiled; templates have an environment each.
+/// What all expressions and templates are evaluated in.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_keep_trailing_newline(true);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_fuel(Some(MOST_STEPS));
-    environment.set_formatter(|out, state, value| match word(value) {
-        Some(word) => Ok(out.write_str(word)?),
-        None => minijinja::escape_formatter(out, state, value),
-    });
+    environment.set_formatter(|out, _, value| emit(out, value));
     // It panics where its text has more than ASCII behind a `%`.
     environment.remove_filter("format");
     functions::add_to(&mut environment);
+    operators::add_to(&mut environment);
     environment
+}
+
+/// Writes what stands between `{{` and `}}`. Nothing is escaped: what is sent is no page.
+fn emit(out: &mut Output<'_>, value: &Value) -> Result<(), minijinja::Error> {
+    taint::came_to(value);
+    match word(value) {
+        Some(word) => Ok(out.write_str(word)?),
+        None => bounds::write_to(out, value),
+    }
 }
 
 /// What has a word of its own in texts: JSON's, and not Python's.
@@ -77,6 +89,9 @@ impl ExpressionError {
     }
 
     fn of(error: &minijinja::Error) -> Self {
+        if bounds::is_exceeded() || error.detail() == Some(bounds::problem().as_str()) {
+            return Self::new(bounds::problem());
+        }
         let what = match error.kind() {
             minijinja::ErrorKind::OutOfFuel => {
                 return Self::new(format!("it takes more than {MOST_STEPS} steps"));
@@ -94,11 +109,14 @@ impl ExpressionError {
 
 /// A compiled expression, as in `check`, `save`, `when` and `match`: `reply.total == 3`.
 #[derive(Clone)]
-pub(crate) struct Expression {
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
-    /// The path that it is, if it is one.
-    path: Option<Path>,
-    source: Arc<str>,
+pub(crate) struct Expression(Arc<Compiled>);
+
+struct Compiled {
+    source: Box<str>,
+    code: Code,
+    /// What is looked up, where that is all.
+    lookup: Option<Lookup>,
+    names: Names,
 }
 
 impl Expression {
@@ -113,25 +131,18 @@ impl Expression {
         if closes_what_is_not_open(source) {
             return Err(ExpressionError::new("`}}` closes nothing"));
         }
-        let compiled = ENVIRONMENT
-            .compile_expression_owned(source.to_owned())
-            .map_err(|error| ExpressionError::of(&error))?;
-        let names = names_of(&compiled);
-        Ok(Self {
-            path: Path::of(source, &names),
-            compiled: Arc::new(compiled),
-            source: source.into(),
-        })
+        let compiled = Compiled::new(source, Code::of_expression)?;
+        Ok(Self(Arc::new(compiled)))
     }
 
     /// As it was written.
     pub(crate) fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// The names that it uses.
     pub(crate) fn names(&self) -> Names {
-        names_of(&self.compiled)
+        self.0.names.clone()
     }
 
     /// What it comes to.
@@ -139,20 +150,28 @@ impl Expression {
     /// # Errors
     /// Why it comes to nothing: a value that is not there, an operation that its values do not have.
     pub(crate) fn evaluate(&self, scope: &Scope) -> Result<Value, ExpressionError> {
-        if let Some(found) = self.path.as_ref().and_then(|path| path.find(scope)) {
-            return Ok(found);
-        }
-        let value = self
-            .compiled
-            .eval(scope.value())
-            .map_err(|error| ExpressionError::of(&error))?;
+        self.evaluate_telling(scope).map(|(value, _)| value)
+    }
+
+    /// The same, and whether it was made of a secret.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub(crate) fn evaluate_telling(&self, scope: &Scope) -> Result<(Value, bool), ExpressionError> {
+        let (value, is_secret) = within_bounds(scope, || {
+            let lookup = self.0.lookup.as_ref();
+            let value = match lookup.and_then(|it| it.find(scope)) {
+                Some(found) => found,
+                None => self.0.code.evaluate(&ENVIRONMENT, scope.value())?,
+            };
+            let is_secret = taint::came_to(&value);
+            Ok((value, is_secret))
+        })?;
         if value.is_undefined() {
-            return Err(ExpressionError::new(format!(
-                "`{}` is not there",
-                self.source.trim()
-            )));
+            let source = self.source().trim();
+            return Err(ExpressionError::new(format!("`{source}` is not there")));
         }
-        Ok(value)
+        Ok((value, is_secret))
     }
 
     /// Whether it holds.
@@ -166,22 +185,43 @@ impl Expression {
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Expression({})", self.source)
+        write!(f, "Expression({})", self.source())
     }
 }
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.source() == other.source()
     }
 }
 
-/// The names that an expression uses.
-fn names_of(compiled: &minijinja::Expression<'_, '_>) -> Names {
-    Names::new(
-        compiled.undeclared_variables(false),
-        compiled.undeclared_variables(true),
-    )
+impl Compiled {
+    fn new(
+        source: &str,
+        compile: impl FnOnce(&str) -> Result<(Code, Names), minijinja::Error>,
+    ) -> Result<Self, ExpressionError> {
+        bounds::begin();
+        let (code, names) = compile(source).map_err(|error| ExpressionError::of(&error))?;
+        let source: Box<str> = source.into();
+        Ok(Self {
+            lookup: Lookup::of(&source, &names),
+            source,
+            code,
+            names,
+        })
+    }
+}
+
+/// Evaluates something; the scope is told of the secrets that were made.
+fn within_bounds<T>(
+    scope: &Scope,
+    evaluate: impl FnOnce() -> Result<T, minijinja::Error>,
+) -> Result<T, ExpressionError> {
+    bounds::begin();
+    taint::begin();
+    let result = evaluate().map_err(|error| ExpressionError::of(&error));
+    taint::finish(|secret| scope.derived(secret));
+    result
 }
 
 /// Whether `}}` stands outside of texts and brackets, which the compiler has no answer to: it panics.
@@ -219,10 +259,7 @@ pub(crate) enum Text {
 
 /// A text with expressions or statements in it, compiled.
 #[derive(Clone)]
-pub(crate) struct Template {
-    environment: Arc<Environment<'static>>,
-    source: Arc<str>,
-}
+pub(crate) struct Template(Arc<Compiled>);
 
 /// What begins anything that is not constant.
 const OPENINGS: [&str; 3] = ["{{", "{%", "{#"];
@@ -286,8 +323,10 @@ impl Text {
             Self::Constant(text) => Ok(Arc::clone(text)),
             Self::Whole(expression) => {
                 let value = expression.evaluate(scope)?;
-                let text = value.as_str().or_else(|| word(&value));
-                Ok(text.map_or_else(|| value.to_string().into(), Into::into))
+                match value.as_str().or_else(|| word(&value)) {
+                    Some(text) => Ok(text.into()),
+                    None => text_of(&value).map(Into::into),
+                }
             }
             Self::Mixed(template) => template.render(scope).map(Into::into),
         }
@@ -296,40 +335,27 @@ impl Text {
 
 impl Template {
     fn parse(source: &str) -> Result<Self, ExpressionError> {
-        let mut environment = environment();
-        environment
-            .add_template_owned(TEMPLATE, source.to_owned())
-            .map_err(|error| ExpressionError::of(&error))?;
-        Ok(Self {
-            environment: Arc::new(environment),
-            source: source.into(),
-        })
-    }
-
-    fn template(&self) -> minijinja::Template<'_, '_> {
-        self.environment
-            .get_template(TEMPLATE)
-            .expect("it was compiled when it was added")
+        let compiled = Compiled::new(source, Code::of_template)?;
+        Ok(Self(Arc::new(compiled)))
     }
 
     fn names(&self) -> Names {
-        let template = self.template();
-        Names::new(
-            template.undeclared_variables(false),
-            template.undeclared_variables(true),
-        )
+        self.0.names.clone()
     }
 
     fn render(&self, scope: &Scope) -> Result<String, ExpressionError> {
-        self.template()
-            .render(scope.value())
-            .map_err(|error| ExpressionError::of(&error))
+        within_bounds(scope, || self.0.code.render(&ENVIRONMENT, scope.value()))
     }
+}
+
+/// A value as a text.
+fn text_of(value: &Value) -> Result<String, ExpressionError> {
+    bounds::text_of(value).map_err(|error| ExpressionError::of(&error))
 }
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Template({})", self.source)
+        write!(f, "Template({})", self.0.source)
     }
 }
 

@@ -6,27 +6,44 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
+use super::taint;
+use crate::secrets::names_a_secret;
+
 /// What a user has saved. Few names, and the same ones again and again.
 #[derive(Clone, Default)]
 pub(crate) struct Saved(Arc<Values>);
 
 #[derive(Default)]
-struct Values(Mutex<Vec<(Arc<str>, Value)>>);
+struct Values(Mutex<Vec<Kept>>);
+
+struct Kept {
+    name: Arc<str>,
+    value: Value,
+    is_secret: bool,
+}
 
 impl Values {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<str>, Value)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Saved {
-    /// Keeps a value under a name.
-    pub(crate) fn save(&self, name: &Arc<str>, value: Value) {
+    /// Keeps a value under a name. It is a secret where it was made of one, or has a secret's name; whether it
+    /// is.
+    pub(crate) fn save(&self, name: &Arc<str>, value: Value, is_made_of_one: bool) -> bool {
+        let is_secret = is_made_of_one || names_a_secret(name);
+        let kept = Kept {
+            name: Arc::clone(name),
+            value,
+            is_secret,
+        };
         let mut values = self.0.lock();
-        match values.iter_mut().find(|(known, _)| known == name) {
-            Some((_, kept)) => *kept = value,
-            None => values.push((Arc::clone(name), value)),
+        match values.iter_mut().find(|known| known.name == *name) {
+            Some(known) => *known = kept,
+            None => values.push(kept),
         }
+        is_secret
     }
 
     /// What expressions see.
@@ -46,7 +63,7 @@ impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values = self.lock();
         f.debug_list()
-            .entries(values.iter().map(|(name, _)| name))
+            .entries(values.iter().map(|kept| &kept.name))
             .finish()
     }
 }
@@ -59,8 +76,11 @@ impl Object for Values {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let key = key.as_str()?;
         let values = self.lock();
-        let found = values.iter().find(|(name, _)| **name == *key)?;
-        Some(found.1.clone())
+        let found = values.iter().find(|kept| *kept.name == *key)?;
+        if found.is_secret {
+            taint::reads();
+        }
+        Some(found.value.clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -68,7 +88,7 @@ impl Object for Values {
         Enumerator::Values(
             names
                 .iter()
-                .map(|(name, _)| Value::from(Arc::clone(name)))
+                .map(|kept| Value::from(Arc::clone(&kept.name)))
                 .collect(),
         )
     }

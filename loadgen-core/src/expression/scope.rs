@@ -1,13 +1,16 @@
 //! What names stand for while one iteration goes on.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{State, Value};
 
+use super::taint::looked_for;
 use crate::chance::mix;
+use crate::secrets::Secrets;
 
 /// The name under which functions find the source of chance. No expression can write it.
 const DRAWS: &str = " draws";
@@ -48,9 +51,16 @@ pub(crate) struct Scope {
 impl Scope {
     /// These values, and chance that this seed decides.
     pub(crate) fn new(variables: Variables, seed: u64) -> Self {
+        Self::telling(variables, seed, Secrets::default())
+    }
+
+    /// The same; `secrets` learns what expressions make of secrets.
+    pub(crate) fn telling(variables: Variables, seed: u64, secrets: Secrets) -> Self {
         let names = Arc::new(Names {
             variables: Mutex::new(variables),
             draws: Arc::new(Draws(AtomicU64::new(seed))),
+            secrets,
+            told: Mutex::default(),
         });
         Self {
             value: Value::from_dyn_object(Arc::clone(&names)),
@@ -68,6 +78,24 @@ impl Scope {
         self.names.draws.0.store(seed, Ordering::Relaxed);
     }
 
+    /// An expression made this of a secret. What was told lately is not told again: it is the same in each
+    /// iteration, mostly.
+    pub(super) fn derived(&self, secret: &str) {
+        self.names.tell(secret);
+    }
+
+    /// A text without what expressions have made of secrets.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        self.names.secrets.masked(text)
+    }
+
+    /// A value is a secret.
+    pub(crate) fn hide(&self, value: &Value) {
+        if let Some(text) = looked_for(value) {
+            self.derived(&text);
+        }
+    }
+
     pub(super) fn value(&self) -> Value {
         self.value.clone()
     }
@@ -83,9 +111,41 @@ impl fmt::Debug for Scope {
 struct Names {
     variables: Mutex<Variables>,
     draws: Arc<Draws>,
+    secrets: Secrets,
+    told: Mutex<Told>,
+}
+
+/// What `secrets` was told of last.
+#[derive(Debug, Default)]
+struct Told {
+    /// The time in which it was: what is older may be forgotten.
+    age: u64,
+    hashes: [u64; 8],
+    next: usize,
 }
 
 impl Names {
+    fn tell(&self, secret: &str) {
+        let mut hasher = DefaultHasher::new();
+        secret.hash(&mut hasher);
+        let (hash, age) = (hasher.finish(), self.secrets.age());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.age != age {
+            *told = Told {
+                age,
+                ..Told::default()
+            };
+        }
+        if told.hashes.contains(&hash) {
+            return;
+        }
+        let next = told.next;
+        told.hashes[next] = hash;
+        told.next = (next + 1) % told.hashes.len();
+        drop(told);
+        self.secrets.derive(secret);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Variables> {
         self.variables
             .lock()

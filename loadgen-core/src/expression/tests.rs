@@ -31,6 +31,21 @@ fn scope() -> Scope {
 #[test_case("choice(['only'])" => "only")]
 #[test_case("random(5, 5)" => "5")]
 #[test_case("random(0.5, 0.5)" => "0.5")]
+#[test_case("row['name'] ~ row[\"age\"]" => "ann30")]
+#[test_case("1 < row.age < 40 and not 1 < 40 < row.age" => "true"; "a chain")]
+#[test_case("1 != 2 == 2 >= 2 > 1 <= 1" => "true"; "a longer chain")]
+#[test_case("'a' < 'b' and 'a' != 'b' and 'x' == row.name|replace('ann', 'x')" => "true"; "texts")]
+#[test_case("row.name == 40 or row.name != 40" => "true"; "a text that says no number is none")]
+#[test_case("40 in ['40'] or 'b' in row.tags" => "true"; "a list may have it")]
+#[test_case("1 + 2.5" => "3.5")]
+#[test_case("9223372036854775807 + 1" => "9223372036854775808"; "beyond 64 bits")]
+#[test_case("9223372036854775807 * 2" => "18446744073709551614"; "times two")]
+#[test_case("'a' + 'b' ~ 'c' * 3 ~ 2 * 'd'" => "abcccdd")]
+#[test_case("([1] + [2] * 2)|join('-')" => "1-2-2")]
+#[test_case("[3, 1, 2]|sort|map('string')|join(', ')" => "1, 2, 3"; "filters one behind the other")]
+#[test_case("'a,b'|split(',')|list|length" => "2")]
+#[test_case("[1, 5, 9]|select('greaterthan', 4)|list" => "[5, 9]")]
+#[test_case("true ~ none ~ [1] ~ 1.0" => "TrueNone[1]1.0"; "joined as minijinja does")]
 fn comes_to(source: &str) -> String {
     let value = Expression::parse(source)
         .unwrap()
@@ -47,6 +62,12 @@ fn comes_to(source: &str) -> String {
 #[test_case("user }} {{ user" => "`}}` closes nothing")]
 #[test_case("user }}" => "`}}` closes nothing")]
 #[test_case("user user" => "unexpected input after expression")]
+#[test_case("user|uper" => "`uper` is no filter; did you mean `upper`?")]
+#[test_case("user is nmber" => "`nmber` is no test; did you mean `number`?")]
+#[test_case("a|b1|b2 ~ c is d|b3 ~ a|b4|b5|b6"
+    => "`b1` is no filter; `b2` is no filter; `d` is no test; `b3` is no filter; `b4` is no filter; and 2 more like these")]
+#[test_case("'x' * 70000000" => "it makes more than 64 MiB of texts and lists")]
+#[test_case("('x' * 10000) * 10000 ~ user" => "it makes more than 64 MiB of texts and lists"; "times and times")]
 fn is_no_expression(source: &str) -> String {
     Expression::parse(source).unwrap_err().to_string()
 }
@@ -57,6 +78,20 @@ fn is_no_expression(source: &str) -> String {
 #[test_case("row.name + 1" => "invalid operation: tried to use + operator on unsupported types string and number")]
 #[test_case("choice([])" => "invalid operation: choice(): the list is empty")]
 #[test_case("random(2, 1)" => "invalid operation: random(): the first number is above the second")]
+#[test_case("reply.total > '2'" => "invalid operation: `>` compares a text with the number 3, and a text is no number; write `|int` behind the text")]
+#[test_case("'2.5' == reply.total" => "invalid operation: `==` compares a text with the number 3, and a text is no number; write `|float` behind the text")]
+#[test_case("row.name < 3" => "invalid operation: `<` compares a text with the number 3, and a text is no number; write `|int` behind the text")]
+#[test_case("1 < 2 < row.name" => "invalid operation: `<` compares a text with the number 2, and a text is no number; write `|int` behind the text"; "in a chain")]
+#[test_case("'3' is eq reply.total" => "invalid operation: `==` compares a text with the number 3, and a text is no number; write `|int` behind the text"; "as a test")]
+#[test_case("row.nothing == 3" => "it uses a value that is not there")]
+#[test_case("row.nothing ~ 3" => "it uses a value that is not there"; "joined")]
+#[test_case("[1] * 3000000|int" => "it makes more than 64 MiB of texts and lists"; "a list")]
+#[test_case("range(100000)|map('string')|join('x' * 1000)" => "it makes more than 64 MiB of texts and lists"; "what stands between")]
+#[test_case("('a' * 100000)|replace('a', 'b' * 1000)" => "it makes more than 64 MiB of texts and lists"; "what is put in its place")]
+#[test_case("('\\n' * 1000000)|indent(100)" => "it makes more than 64 MiB of texts and lists"; "what is put in front")]
+#[test_case("[1]|batch(100000000, 0)" => "it makes more than 64 MiB of texts and lists"; "what a list is filled with")]
+#[test_case("([[range(100000)|list] * 1000] * 1000)|string" => "it makes more than 64 MiB of texts and lists"; "a list of lists as a text")]
+#[test_case("json([range(100000)|list] * 1000)" => "it makes more than 64 MiB of texts and lists"; "as JSON")]
 #[test_case("random('a', 1)" => "invalid operation: random(): it takes two numbers")]
 fn comes_to_nothing(source: &str) -> String {
     Expression::parse(source)
@@ -72,6 +107,62 @@ fn an_evaluation_without_end_ends() {
         "{% for a in range(10000) %}{% for b in range(10000) %}{{ a }}{% endfor %}{% endfor %}";
     let error = Text::parse(source).unwrap().render(&scope()).unwrap_err();
     assert_eq!(error.to_string(), "it takes more than 100000 steps");
+}
+
+#[test_case("{% for a in range(9000) %}{{ 'x' * 900000 }}{% endfor %}"; "what is repeated")]
+#[test_case("{% set all = namespace(x='x') %}{% for a in range(60) %}{% set all.x = all.x ~ all.x %}{% endfor %}"; "what doubles")]
+#[test_case("{% set all = namespace(x=['x']) %}{% for a in range(60) %}{% set all.x = all.x + all.x %}{% endfor %}{{ all.x|length }}"; "a list that doubles")]
+#[test_case("{% for a in range(9000) %}{% set x %}{{ 'x' * 90000 }}{% endset %}{% endfor %}"; "what is kept for later")]
+#[test_case(&format!("{{% for a in range(9000) %}}{}{{% endfor %}}", "x".repeat(10_000)); "what stands there")]
+fn an_evaluation_that_takes_all_memory_ends(source: &str) {
+    let error = Text::parse(source).unwrap().render(&scope()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "it makes more than 64 MiB of texts and lists"
+    );
+    // What comes next begins anew.
+    assert!(Text::parse("{{ user }}!").unwrap().render(&scope()).is_ok());
+}
+
+#[test]
+fn what_is_made_of_a_secret_is_one() {
+    let secrets = crate::secrets::Secrets::default();
+    let saved = Saved::default();
+    let env = [("KEY".to_owned(), "s3cr3t".to_owned())];
+    let variables = Variables {
+        env: all_secret(env.into()),
+        row: SecretFields::by_name(value_of(
+            &json!({"name": "annabel", "password": "hunter22"}),
+        )),
+        saved: saved.value(),
+        ..Variables::default()
+    };
+    let scope = Scope::telling(variables, 1, secrets.clone());
+    let masked = |text: &str| secrets.masked(&format!("said: {text}"));
+    let whole = Expression::parse("base64('u:' ~ env.KEY)|lower").unwrap();
+    assert_eq!(whole.evaluate(&scope).unwrap().to_string(), "dtpzm2nym3q=");
+    // What it came to, and what others may see of it.
+    assert_eq!(masked("dtpzm2nym3q= dTpzM2NyM3Q="), "said: *** ***");
+    let mixed = Text::parse("{{ row.name|upper }}:{{ env['KEY']|upper }}-{{ row.password[:6] }}");
+    let text = mixed.unwrap().render(&scope).unwrap();
+    assert_eq!(masked(&text), "said: ANNABEL:***-***");
+    let save = |name: &str, source: &str| {
+        let value = Expression::parse(source).unwrap().evaluate_telling(&scope);
+        let (value, is_secret) = value.unwrap();
+        saved.save(&name.into(), value, is_secret)
+    };
+    assert!(save("id", "sha256(env.KEY)[:16]"));
+    assert!(save("token", "'abc-' ~ 12345"));
+    assert!(!save("plain", "row.name"));
+    for (source, expected) in [
+        ("saved.id|upper", "said: ***"),
+        ("saved.token[1:]", "said: ***"),
+        ("saved.plain|upper", "said: ANNABEL"),
+        ("row.name if env.KEY else ''", "said: ***"),
+    ] {
+        let text = Text::parse(&format!("{{{{ {source} }}}}")).unwrap();
+        assert_eq!(masked(&text.render(&scope).unwrap()), expected, "{source}");
+    }
 }
 
 #[test_case("world" => matches Text::Constant(_))]
@@ -138,6 +229,14 @@ fn known() -> BTreeMap<String, Known> {
             "reply",
             Known::NotHere("there is no reply before the request".into()),
         ),
+        (
+            "csv",
+            Known::fields([
+                ("age".to_owned(), Known::Text),
+                ("full name".to_owned(), Known::Text),
+            ]),
+        ),
+        ("count", Known::Number),
         ("env", Known::Anything),
     ]
     .map(|(name, known)| (name.to_owned(), known))
@@ -150,10 +249,15 @@ fn known() -> BTreeMap<String, Known> {
 #[test_case("row.name.first" => vec!["row.name.first is unknown; `row.name` has no fields"])]
 #[test_case("saved.token" => vec!["saved.token is unknown; there are none"])]
 #[test_case("reply.total == 3" => vec!["reply has no value here: there is no reply before the request"])]
+#[test_case("row['nmae']" => vec!["row.nmae is unknown; did you mean `name`?"]; "in brackets")]
+#[test_case("csv['full nmae']" => vec!["csv['full nmae'] is unknown; did you mean `full name`?"]; "in brackets with a blank")]
+#[test_case("csv['full name']|upper ~ row['age']" => Vec::<String>::new(); "right ones in brackets")]
+#[test_case("row['name']['first']" => vec!["row.name.first is unknown; `row.name` has no fields"]; "in brackets, one below the other")]
+#[test_case("row[user]" => Vec::<String>::new(); "what is not known before")]
 #[test_case("uuuid()" => vec!["uuuid is unknown; did you mean `uuid`?"])]
 #[test_case("a + b" => vec![
-    "a is unknown; known: `base64`, `choice`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
-    "b is unknown; known: `base64`, `choice`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
+    "a is unknown; known: `base64`, `choice`, `count`, `csv`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
+    "b is unknown; known: `base64`, `choice`, `count`, `csv`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
 ])]
 fn does_not_know(source: &str) -> Vec<String> {
     let unknown = Expression::parse(source).unwrap().names().unknown(&known());
@@ -169,9 +273,10 @@ fn does_not_know(source: &str) -> Vec<String> {
 #[test_case("user")]
 fn a_path_is_found_without_the_interpreter(source: &str) {
     let expression = Expression::parse(source).unwrap();
-    let path = expression.path.clone().expect("it is a path");
+    let path = expression.0.lookup.clone().expect("it is a path");
     let found = path.find(&scope()).expect("it is there");
-    let evaluated = expression.compiled.eval(scope().value()).unwrap();
+    let code = &expression.0.code;
+    let evaluated = code.evaluate(&ENVIRONMENT, scope().value()).unwrap();
     assert_eq!(found, evaluated);
 }
 
@@ -182,5 +287,38 @@ fn a_path_is_found_without_the_interpreter(source: &str) {
 #[test_case("true")]
 #[test_case("'row.name'")]
 fn what_is_no_path_is_left_to_the_interpreter(source: &str) {
-    assert!(Expression::parse(source).unwrap().path.is_none());
+    assert!(Expression::parse(source).unwrap().0.lookup.is_none());
+}
+
+#[test_case("csv.age > 40" => vec!["`csv.age > 40` compares a text with a number; write `csv.age|int > 40`"])]
+#[test_case("csv['full name'] == count" => vec!["`csv['full name'] == count` compares a text with a number; write `csv['full name']|int == count`"])]
+#[test_case("40.5 <= csv.age" => vec!["`40.5 <= csv.age` compares a text with a number; write `40.5 <= csv.age|float`"])]
+#[test_case("count == '3'" => vec!["`count == '3'` compares a text with a number; write `count == 3`"])]
+#[test_case("1 < csv.age < 3" => vec![
+    "`1 < csv.age` compares a text with a number; write `1 < csv.age|int`",
+    "`csv.age < 3` compares a text with a number; write `csv.age|int < 3`",
+])]
+#[test_case("csv.age ~ 'x' == count + 1" => vec!["`csv.age ~ 'x' == count + 1` compares a text with a number; write `(csv.age ~ 'x')|int == count + 1`"])]
+#[test_case("csv.age|int > 40 and csv.age == '40' and csv.age != none" => Vec::<String>::new())]
+#[test_case("csv.age == row.age or env.X > 3" => Vec::<String>::new(); "who knows")]
+fn compares(source: &str) -> Vec<String> {
+    let names = Expression::parse(source).unwrap().names();
+    names.incomparable(&known())
+}
+
+#[test_case("{% set p = csv %}{{ p.agee }}" => vec!["csv.agee is unknown; did you mean `age`?"]; "by another name")]
+#[test_case("{% for p in row.tags %}{{ p.x }}{% endfor %}" => vec!["row.tags is unknown; known: `age`, `name`"])]
+#[test_case("{% set a = csv.age %}{% if a > 3 %}{% endif %}" => vec!["`a > 3`"]; "a text by another name")]
+#[test_case("{% set a = 3 %}{% if user %}{% set a = csv.age %}{% endif %}{{ a > 3 }}" => Vec::<String>::new(); "one or the other")]
+fn template_says(source: &str) -> Vec<String> {
+    let names = Text::parse(source).unwrap().names();
+    let unknown = names.unknown(&known());
+    let unknown = unknown
+        .iter()
+        .map(|it| format!("{} {}", it.name, it.problem));
+    let compared = names.incomparable(&known());
+    let compared = compared
+        .iter()
+        .map(|it| it.split(" compares").next().unwrap_or_default().to_owned());
+    unknown.chain(compared).collect()
 }

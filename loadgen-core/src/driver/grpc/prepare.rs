@@ -60,7 +60,7 @@ impl Prepared {
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue, &mut sources)?;
         let context = Context::new(scenario, plan, &catalogue, &endpoints);
-        let life = Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
+        let life = Life::prepare(scenario, &parts(plan), secrets, |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
             if call.is_health_check {
                 return health_check(&context, call, at, &mut sources);
@@ -115,7 +115,7 @@ fn ready(
 fn offered(reply: Known) -> Vec<(&'static str, Known)> {
     vec![
         ("reply", reply),
-        ("status", Known::Scalar),
+        ("status", Known::Text),
         ("metadata", Known::Anything),
         ("headers", Known::Anything),
         ("trailers", Known::Anything),
@@ -145,7 +145,8 @@ pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<Stri
     let context = Context::new(scenario, plan, &catalogue, &endpoints);
     let mut sources = Sources::default();
     let mut left_to_server: Vec<String> = Vec::new();
-    Life::prepare(scenario, &parts(plan), |call: &GrpcCall, at| {
+    let secrets = Secrets::default();
+    Life::prepare(scenario, &parts(plan), &secrets, |call: &GrpcCall, at| {
         let path = format!("{}.grpc", at.path);
         if call.is_health_check {
             return health_check(&context, call, at, &mut sources);

@@ -240,7 +240,12 @@ impl Fields for KnownFields {
     fn field(&self, name: &str) -> Option<Known> {
         match field_named(&self.descriptor, name) {
             Some(field) => Some(known_of_field(&field)),
-            None => (self.has_text && name == TEXT).then_some(Known::Scalar),
+            None if name.starts_with('[') => {
+                let mut extensions = self.descriptor.extensions();
+                let known = extensions.any(|it| it.json_name() == name);
+                known.then_some(Known::Anything)
+            }
+            None => (self.has_text && name == TEXT).then_some(Known::Text),
         }
     }
 
@@ -255,7 +260,9 @@ fn known_of_field(field: &FieldDescriptor) -> Known {
         _ if field.is_list() => Known::List,
         _ if field.is_map() => Known::Anything,
         Kind::Message(message) => known_of_message(&message),
-        _ => Known::Scalar,
+        Kind::Bool => Known::Scalar,
+        Kind::String | Kind::Bytes | Kind::Enum(_) => Known::Text,
+        _ => Known::Number,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which names are known in which part of a scenario, before the run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -35,6 +35,9 @@ impl Part {
 pub(in crate::driver) struct Notes {
     roots: RefCell<BTreeSet<String>>,
     env: RefCell<BTreeSet<String>>,
+    /// The sources of rows that are asked for by name, and whether all are.
+    rows: RefCell<BTreeSet<String>>,
+    all_rows: Cell<bool>,
     mistakes: RefCell<Vec<Mistake>>,
 }
 
@@ -55,6 +58,11 @@ impl Notes {
     /// Whether some expression uses this name.
     pub(super) fn uses(&self, root: &str) -> bool {
         self.roots.borrow().contains(root)
+    }
+
+    /// Whether some expression uses rows of this source, where there are several.
+    pub(super) fn uses_row_of(&self, source: &str) -> bool {
+        self.all_rows.get() || self.rows.borrow().contains(source)
     }
 
     /// Whether there is any expression that depends on anything.
@@ -103,12 +111,12 @@ impl<'a> Lexicon<'a> {
         let in_setup = "`setup` is done once, before there are users";
         let user = match part {
             Part::Setup => not_here(in_setup),
-            _ => Known::Scalar,
+            _ => Known::Number,
         };
         let iteration = match part {
             Part::Setup => not_here(in_setup),
             Part::Begin | Part::End => not_here("it belongs to no iteration here"),
-            Part::Steps => Known::Scalar,
+            Part::Steps => Known::Number,
         };
         let setup = match part {
             Part::Setup => not_here("what `setup` saves is `saved` within it"),
@@ -118,7 +126,7 @@ impl<'a> Lexicon<'a> {
             ("user", user.clone()),
             ("iteration", iteration),
             ("worker", user),
-            ("scenario", Known::Scalar),
+            ("scenario", Known::Text),
             ("row", script.known_rows(part)),
             ("saved", fields(saved)),
             ("setup", setup),
@@ -154,7 +162,8 @@ impl<'a> Lexicon<'a> {
             return;
         }
         if let Err(error) = evaluate(&self.first_turn) {
-            let told = error.to_string();
+            // A row may hold secrets.
+            let told = self.first_turn.masked(&error.to_string());
             let (path, problem) = told.split_once(": ").unwrap_or(("", &told));
             let with = match names.uses("row") {
                 true => " (with the first row of `data`)",
@@ -200,20 +209,25 @@ impl<'a> Lexicon<'a> {
             let problem = format!("`{}` {}", unknown.name, unknown.problem);
             self.notes.wrong(Mistake::new(path, problem));
         }
-        for whole in names
-            .paths()
-            .filter(|path| ["env", "saved", "setup"].contains(path))
-        {
-            if !matches!(known.get(whole), Some(Known::NotHere(_))) {
+        for problem in names.incomparable(known) {
+            self.notes.wrong(Mistake::new(path, problem));
+        }
+        for whole in ["env", "saved", "setup"] {
+            let is_here = !matches!(known.get(whole), Some(Known::NotHere(_)));
+            if names.uses_all_of(whole) && is_here {
                 let problem = format!("`{whole}` needs a name: `{whole}.NAME`");
                 self.notes.wrong(Mistake::new(path, problem));
             }
         }
         let mut roots = self.notes.roots.borrow_mut();
         roots.extend(names.roots().map(str::to_owned));
-        let variable = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+        let mut rows = self.notes.rows.borrow_mut();
+        rows.extend(names.fields_of("row").map(str::to_owned));
+        if names.uses_all_of("row") {
+            self.notes.all_rows.set(true);
+        }
         let mut env = self.notes.env.borrow_mut();
-        env.extend(names.below("env").map(variable));
+        env.extend(names.fields_of("env").map(str::to_owned));
     }
 
     /// A text that is filled in; `None` for a constant. What is wrong with it is noted.
@@ -247,7 +261,7 @@ struct Environment;
 
 impl Fields for Environment {
     fn field(&self, name: &str) -> Option<Known> {
-        std::env::var(name).ok().map(|_| Known::Scalar)
+        std::env::var(name).ok().map(|_| Known::Text)
     }
 
     fn names(&self) -> Vec<String> {

@@ -11,8 +11,9 @@ use std::sync::OnceLock;
 
 use self::rows::Source;
 use super::mistake::Mistake;
-use crate::expression::{Scope, Value, Variables};
+use crate::expression::{Scope, Value, Variables, all_secret};
 use crate::scenario::{DataOrder, RowPer, ScenarioPlan};
+use crate::secrets::Secrets;
 use crate::workload::UserId;
 
 pub(super) use self::lexicon::{Lexicon, Notes, Part};
@@ -26,17 +27,19 @@ pub(super) struct Script {
     env: Value,
     /// The values of the environment that may be sent.
     secrets: Vec<String>,
+    /// Learns what expressions make of secrets.
+    learning: Secrets,
     setup: OnceLock<Value>,
     uses_row: bool,
     uses_any: bool,
 }
 
 impl Script {
-    /// Reads the scenario's test data.
+    /// Reads the scenario's test data. `learning` learns what expressions will make of secrets.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn new(scenario: &ScenarioPlan) -> Result<Self, Vec<Mistake>> {
+    pub(super) fn new(scenario: &ScenarioPlan, learning: &Secrets) -> Result<Self, Vec<Mistake>> {
         let (mut sources, mut mistakes) = (Vec::new(), Vec::new());
         for source in &scenario.data {
             match Source::read(source, scenario.load.max_users()) {
@@ -62,6 +65,7 @@ impl Script {
             sources,
             env: Value::UNDEFINED,
             secrets: Vec::new(),
+            learning: learning.clone(),
             setup: OnceLock::new(),
             uses_row: false,
             uses_any: false,
@@ -72,8 +76,11 @@ impl Script {
     pub(super) fn used(&mut self, notes: &Notes) {
         let env: BTreeMap<String, String> = notes.environment();
         self.secrets = env.values().cloned().collect();
-        self.env = env.into_iter().collect();
+        self.env = all_secret(env);
         self.uses_row = notes.uses("row");
+        for source in &mut self.sources {
+            source.is_used = notes.uses_row_of(source.name());
+        }
         self.uses_any = notes.uses_any();
     }
 
@@ -92,10 +99,8 @@ impl Script {
         if !self.uses_row {
             return None;
         }
-        self.sources
-            .iter()
-            .filter_map(Source::most_iterations)
-            .min()
+        let used = self.used_sources();
+        used.filter_map(Source::most_iterations).min()
     }
 
     /// Says what `setup` saved.
@@ -115,7 +120,7 @@ impl Script {
             env: self.env.clone(),
             ..Variables::default()
         };
-        Scope::new(variables, seed)
+        Scope::telling(variables, seed, self.learning.clone())
     }
 
     /// The row of a user, or of one of its iterations.
@@ -130,11 +135,17 @@ impl Script {
             return source.row(turn, seed);
         }
         let rows: Result<BTreeMap<&str, Value>, OutOfRows> = self
-            .sources
-            .iter()
+            .used_sources()
             .map(|source| Ok((source.name(), source.row(turn, seed)?)))
             .collect();
         Ok(rows?.into_iter().collect())
+    }
+
+    /// The sources that some expression uses: others give out no rows.
+    fn used_sources(&self) -> impl Iterator<Item = &Source> {
+        let is_only = self.sources.len() == 1;
+        let sources = self.sources.iter();
+        sources.filter(move |source| is_only || source.is_used)
     }
 
     /// What names stand for in a user's first iteration, as far as it is known before the run.
@@ -152,7 +163,7 @@ impl Script {
             row,
             ..Variables::default()
         };
-        Scope::new(variables, 0)
+        Scope::telling(variables, 0, self.learning.clone())
     }
 
     /// What can be said of `row` in this part.

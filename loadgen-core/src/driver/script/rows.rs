@@ -17,6 +17,8 @@ pub(super) struct Source {
     table: Table,
     /// How many rows iterations have taken, where these have no numbers of their own.
     taken: AtomicU64,
+    /// Whether some expression asks for it, where there are several.
+    pub(super) is_used: bool,
 }
 
 /// A source that has no row left.
@@ -47,6 +49,7 @@ impl Source {
             plan: plan.clone(),
             table,
             taken: AtomicU64::new(0),
+            is_used: false,
         })
     }
 
@@ -90,8 +93,12 @@ impl Source {
                 not_here("its rows belong to iterations; with `\"per\": \"user\"` it is known here")
             }
             _ => {
+                let of_a_column = match self.table.is_of_texts() {
+                    true => Known::Text,
+                    false => Known::Anything,
+                };
                 let columns = self.table.columns();
-                Known::fields(columns.map(|column| (column.to_owned(), Known::Anything)))
+                Known::fields(columns.map(|column| (column.to_owned(), of_a_column.clone())))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::session::{Reply, Session};
-use crate::expression::{Expression, Names, Scope, Value};
+use crate::expression::{Expression, Names, Path, Scope, Value};
 use crate::outcome::{Failure, Outcome};
 use crate::secrets::{Secrets, names_a_secret};
 use crate::text;
@@ -114,8 +114,8 @@ impl After {
 
     fn kept<D>(&self, session: &Session<D>, iteration: &Iteration<'_>) -> Result<(), Failure> {
         for (name, expression) in &self.save {
-            match expression.evaluate(session.scope()) {
-                Ok(value) => session.saved.save(name, value),
+            match expression.evaluate_telling(session.scope()) {
+                Ok((value, is_made_of_a_secret)) => session.save(name, &value, is_made_of_a_secret),
                 Err(error) => {
                     iteration.explain(Failure::Expression, || {
                         let what = seen(expression, Some(&error.to_string()), session.scope());
@@ -146,17 +146,16 @@ fn show(scope: &Scope, reply: Reply) {
 /// What an expression saw that did not hold, or came to nothing.
 fn seen(expression: &Expression, error: Option<&String>, scope: &Scope) -> String {
     let names = expression.names();
-    let is_seen = |path: &&str| {
-        let root = path.split('.').next().unwrap_or_default();
+    let is_seen = |path: &&Path| {
         matches!(
-            root,
+            path.root.as_str(),
             "reply" | "status" | "metadata" | "headers" | "trailers" | "row" | "iteration" | "user"
         )
     };
-    let shown = |path: &str| {
-        let value = Expression::parse(path).and_then(|it| it.evaluate(scope));
+    let shown = |path: &Path| {
+        let value = Expression::parse(&path.to_string()).and_then(|it| it.evaluate(scope));
         match value {
-            Ok(_) if path.split('.').any(names_a_secret) => format!("{path} is ***"),
+            Ok(_) if path.fields.iter().any(|it| names_a_secret(it)) => format!("{path} is ***"),
             Ok(value) => format!("{path} is {}", text::short(&as_json(&value))),
             Err(_) => format!("{path} is not there"),
         }

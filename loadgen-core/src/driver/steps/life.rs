@@ -17,6 +17,7 @@ use crate::driver::script::{Lexicon, Notes, Part, Script, Turn};
 use crate::expression::Variables;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
+use crate::secrets::Secrets;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
     Observer, PrepareError, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
@@ -79,16 +80,17 @@ impl<'a, P> Parts<'a, P> {
 }
 
 impl<A> Life<A> {
-    /// Has a driver make the actions of a plan ready.
+    /// Has a driver make the actions of a plan ready. `secrets` learns what expressions will make of some.
     ///
     /// # Errors
     /// What the driver says, or else everything that is wrong with expressions and data.
     pub(in crate::driver) fn prepare<P, E: From<Vec<Mistake>>>(
         scenario: &ScenarioPlan,
         parts: &Parts<'_, P>,
+        secrets: &Secrets,
         mut ready: impl FnMut(&P, &At<'_>) -> Result<Ready<A>, E>,
     ) -> Result<Self, E> {
-        let mut script = Script::new(scenario).map_err(E::from)?;
+        let mut script = Script::new(scenario, secrets).map_err(E::from)?;
         let notes = Notes::default();
         let setup = parts.saved(&[Part::Setup]);
         let mut number = 0;

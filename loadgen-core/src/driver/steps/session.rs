@@ -1,6 +1,6 @@
 //! What a user keeps between steps and iterations.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::expression::{Saved, Scope, Value, Variables};
@@ -70,6 +70,13 @@ impl<D> Session<D> {
     pub(in crate::driver) fn parts(&mut self) -> (&mut D, &mut Option<Reply>, &Scope) {
         let scope = self.scope.as_ref().unwrap_or(&NOTHING);
         (&mut self.own, &mut self.reply, scope)
+    }
+
+    /// Keeps a value under a name. No output carries it on where it is a secret.
+    pub(super) fn save(&self, name: &Arc<str>, value: &Value, is_made_of_a_secret: bool) {
+        if self.saved.save(name, value.clone(), is_made_of_a_secret) {
+            self.scope().hide(value);
+        }
     }
 
     pub(super) fn draw(&mut self, rest: ThinkTime) -> Duration {

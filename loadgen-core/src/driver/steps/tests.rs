@@ -14,6 +14,7 @@ use crate::scenario::{
     self, Alternative, DataOrder, DataSource, GrpcPlan, RowPer, ScenarioPlan, WhenOut,
 };
 use crate::schedule::Load;
+use crate::secrets::Secrets;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, IterationSeed, MessageFault, Observer,
     SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
@@ -143,15 +144,20 @@ fn prepare(script: &Script) -> Result<Life<Prepared>, Vec<Mistake>> {
         steps: &script.steps,
         end: &script.end,
     };
-    Life::prepare(&plan, &parts, |said: &Said, at: &At<'_>| {
-        let text = crate::expression::Text::parse(said.text).expect("a template");
-        at.lexicon.check(&text.names(), &format!("{}.say", at.path));
-        let fields = ["text", "len"].map(|name| (name.to_owned(), Known::Scalar));
-        Ok(Ready {
-            action: Some(Prepared(said.outcome, text)),
-            reply: vec![("reply", Known::fields(fields)), ("status", Known::Scalar)],
-        })
-    })
+    Life::prepare(
+        &plan,
+        &parts,
+        &Secrets::default(),
+        |said: &Said, at: &At<'_>| {
+            let text = crate::expression::Text::parse(said.text).expect("a template");
+            at.lexicon.check(&text.names(), &format!("{}.say", at.path));
+            let fields = ["text", "len"].map(|name| (name.to_owned(), Known::Scalar));
+            Ok(Ready {
+                action: Some(Prepared(said.outcome, text)),
+                reply: vec![("reply", Known::fields(fields)), ("status", Known::Scalar)],
+            })
+        },
+    )
 }
 
 impl Stage {

@@ -57,14 +57,20 @@ impl Outgoing {
     /// What else is wrong is noted.
     pub(super) fn new(payload: &Payload, field: Option<&FieldPath>, at: &At<'_>) -> Option<Self> {
         let path = format!("{}.websocket.send", at.path);
+        let filled_in = |text: &str, path: &str, of: fn(Text) -> Template| {
+            let text = at.lexicon.template(text, path)?;
+            let names = text.names();
+            let template = of(text);
+            at.lexicon.try_out(&names, |scope| {
+                let tried = template.message(0, scope).map(drop);
+                tried.map_err(|error| ExpressionError::new(format!("{path}: {error}")))
+            });
+            Some(template)
+        };
         let template = match payload {
-            Payload::Text(text) => at
-                .lexicon
-                .template(text, &format!("{path}.text"))
-                .map(Template::Text),
+            Payload::Text(text) => filled_in(text, &format!("{path}.text"), Template::Text),
             Payload::BinaryTemplate(text) => {
-                let path = format!("{path}.binary");
-                at.lexicon.template(text, &path).map(Template::Binary)
+                filled_in(text, &format!("{path}.binary"), Template::Binary)
             }
             Payload::Json(value) => {
                 json_template(value, field, &format!("{path}.json"), at).map(Template::Json)
@@ -167,6 +173,7 @@ fn json_template(
         Ok(_) if is_constant => None,
         Ok(json) => {
             json.each(|path, names| at.lexicon.check(names, path));
+            json.each_trial(|names, trial| at.lexicon.try_out(names, trial));
             Some(json)
         }
         Err(wrong) => {

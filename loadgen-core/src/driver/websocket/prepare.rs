@@ -240,53 +240,58 @@ impl Prepared {
             steps: &plan.steps,
             end: &plan.end,
         };
-        let life = Life::prepare(scenario, &parts, |exchange: &WebsocketExchange, at| {
-            let headers = plan.headers.iter();
-            let headers =
-                headers.filter_map(|(name, source)| Some((name.as_str(), source.literal()?)));
-            // Whoever comes first opens the connection: names are known to all, or told of.
-            let template = RequestTemplate::new(&exchange.path, headers, at);
-            let path = paths.iter().position(|known| known.path == exchange.path);
-            let path = match path {
-                Some(path) => path,
-                None => {
-                    // Until it is filled in, it goes to no path in particular.
-                    let path = match Text::is_template(&exchange.path) {
-                        true => "/",
-                        false => &exchange.path,
-                    };
-                    paths.push(PathPlan {
-                        requests: requests(plan, &sent, &endpoints, path, &subprotocols)?,
-                        template,
-                        path: exchange.path.clone(),
-                        step: at.number,
-                        listeners: Vec::new(),
-                        tolerates: false,
-                        greeting: 0,
-                        pushes: false,
-                        ids: Vec::new(),
-                        marks: Vec::new(),
-                        guesses: false,
-                    });
-                    paths.len() - 1
+        let life = Life::prepare(
+            scenario,
+            &parts,
+            secrets,
+            |exchange: &WebsocketExchange, at| {
+                let headers = plan.headers.iter();
+                let headers =
+                    headers.filter_map(|(name, source)| Some((name.as_str(), source.literal()?)));
+                // Whoever comes first opens the connection: names are known to all, or told of.
+                let template = RequestTemplate::new(&exchange.path, headers, at);
+                let path = paths.iter().position(|known| known.path == exchange.path);
+                let path = match path {
+                    Some(path) => path,
+                    None => {
+                        // Until it is filled in, it goes to no path in particular.
+                        let path = match Text::is_template(&exchange.path) {
+                            true => "/",
+                            false => &exchange.path,
+                        };
+                        paths.push(PathPlan {
+                            requests: requests(plan, &sent, &endpoints, path, &subprotocols)?,
+                            template,
+                            path: exchange.path.clone(),
+                            step: at.number,
+                            listeners: Vec::new(),
+                            tolerates: false,
+                            greeting: 0,
+                            pushes: false,
+                            ids: Vec::new(),
+                            marks: Vec::new(),
+                            guesses: false,
+                        });
+                        paths.len() - 1
+                    }
+                };
+                let mut prepared = prepare(exchange, at, path)?;
+                if prepared.outgoing.is_none() {
+                    prepared.feed = paths[path].feed(prepared.mark.as_ref());
                 }
-            };
-            let mut prepared = prepare(exchange, at, path)?;
-            if prepared.outgoing.is_none() {
-                prepared.feed = paths[path].feed(prepared.mark.as_ref());
-            }
-            if let (Some(offered), Some(outgoing)) = (&plan.compression, &prepared.outgoing) {
-                outgoing.prepare_deflated(offered.client_max_window_bits.unwrap_or(MOST_BITS));
-            }
-            paths[path].add(exchange, &prepared);
-            has_order.resize(paths.len(), false);
-            paths[path].tolerates |= matches!(prepared.expect, Expect::Nothing);
-            has_order[path] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
-            Ok::<_, DriverError>(Ready {
-                action: Some(prepared),
-                reply: vec![("reply", Known::Anything)],
-            })
-        })?;
+                if let (Some(offered), Some(outgoing)) = (&plan.compression, &prepared.outgoing) {
+                    outgoing.prepare_deflated(offered.client_max_window_bits.unwrap_or(MOST_BITS));
+                }
+                paths[path].add(exchange, &prepared);
+                has_order.resize(paths.len(), false);
+                paths[path].tolerates |= matches!(prepared.expect, Expect::Nothing);
+                has_order[path] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
+                Ok::<_, DriverError>(Ready {
+                    action: Some(prepared),
+                    reply: vec![("reply", Known::Anything)],
+                })
+            },
+        )?;
         for (path, has_order) in paths.iter_mut().zip(has_order) {
             // An answer that nobody waits for would be taken for one that somebody does.
             path.tolerates &= !has_order;

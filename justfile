@@ -69,7 +69,7 @@ fuzz-short seconds="20":
 
 # Fuzzes what reads texts with so many mutated inputs each
 fuzz-parsers inputs="1000000":
-    for target in scenario_parser yaml_parser thresholds units message_json proto_text; do fuzz/run.sh $target 0 -runs={{ inputs }}; done
+    for target in scenario_parser yaml_parser thresholds units message_json proto_text expressions data_files; do fuzz/run.sh $target 0 -runs={{ inputs }}; done
 
 # Runs the library's examples, as `test` has built them
 examples:

@@ -29,12 +29,18 @@ pub mod cgroup;
 mod chance;
 pub mod clock;
 pub mod condition;
+#[cfg(not(fuzzing))]
 mod data;
+#[cfg(fuzzing)]
+pub mod data;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub mod driver;
 pub mod engine;
+#[cfg(not(fuzzing))]
 #[expect(unused_imports, reason = "drivers take up the rest")]
 mod expression;
+#[cfg(fuzzing)]
+pub mod expression;
 pub mod input;
 mod judge;
 mod nearest;

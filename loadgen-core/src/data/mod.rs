@@ -3,6 +3,8 @@
 //! Owns reading CSV, JSON and JSON-lines files into a [`Table`], and the [`Order`] in which rows are used. A
 //! table is the file's bytes and where each row begins: a row is decoded when it is used.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod order;
 mod table;
 

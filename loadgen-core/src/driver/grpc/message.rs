@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use prost::Message;
 use prost_reflect::prost_types::Any;
 use prost_reflect::{
     Cardinality, DeserializeOptions, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind,
@@ -13,6 +12,7 @@ use prost_reflect::{
 };
 use serde_json::Value;
 
+use super::encoded::encoded;
 use super::scalar::{expected, kind_of, map_key, one_of, scalar, word};
 use super::template::Part;
 use crate::driver::mistake::Mistake;
@@ -35,8 +35,7 @@ pub(super) fn encode(
     let value = if value.is_null() { &empty } else { value };
     let mut walk = Walk::default();
     let message = walk.message(descriptor, value, path);
-    walk.end(message, path)
-        .map(|message| message.encode_to_vec())
+    walk.end(message, path).map(|message| encoded(&message))
 }
 
 /// A way through a message, and what was wrong on it. What is wrong comes out as `None`, and the
@@ -151,7 +150,7 @@ impl Walk {
         };
         let any = Any {
             type_url: url.to_owned(),
-            value: message.encode_to_vec(),
+            value: encoded(&message),
         };
         let mut message = DynamicMessage::new(descriptor.clone());
         message.transcode_from(&any).ok()?;

@@ -15,6 +15,7 @@ mod descriptor;
 mod details;
 mod dialect;
 mod editions;
+mod encoded;
 mod error;
 mod filled;
 mod framing;

@@ -13,6 +13,7 @@ use prost_reflect::{
 };
 use serde_json::{Map, Value as Json};
 
+use super::super::encoded::encoded;
 use super::super::message::{Form, Slot, Walk};
 use super::super::scalar::{map_key, one_of, word};
 use super::leaf::{Leaf, Wrapped};
@@ -51,7 +52,7 @@ impl Walk {
     ) -> Vec<Part> {
         self.gather(|walk| {
             if let Some(constant) = walk.fields(descriptor, value, besides, path) {
-                walk.constant(constant.encode_to_vec());
+                walk.constant(encoded(&constant));
             }
         })
     }
@@ -263,7 +264,7 @@ impl Walk {
     ) {
         let mut message = DynamicMessage::new(descriptor.clone());
         message.set_field(field, Field::List(std::mem::take(items)));
-        let encoded = message.encode_to_vec();
+        let encoded = encoded(&message);
         let mut rest = encoded.as_slice();
         if field.is_packed() && !rest.is_empty() {
             // The key and the length.
@@ -322,7 +323,7 @@ impl Walk {
         } else if let Some(value) = self.one(&value_field, &value_field.kind(), value, path) {
             let mut message = DynamicMessage::new(entry.clone());
             message.set_field(&value_field, value);
-            self.constant(message.encode_to_vec());
+            self.constant(encoded(&message));
         }
     }
 

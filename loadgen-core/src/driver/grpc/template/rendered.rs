@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::Value as Json;
 
+use super::super::encoded::encoded;
 use super::super::message::{self, Slot, Walk, takes_null};
 use super::{Hole, at};
 use crate::driver::mistake::Mistake;
@@ -37,7 +37,7 @@ impl Rendered {
         let mut message = DynamicMessage::new(self.descriptor.clone());
         walk.set(&mut message, slot, value, &self.path);
         walk.end(Some(message), &self.path)
-            .map(|message| message.encode_to_vec())
+            .map(|message| encoded(&message))
     }
 
     fn is_absent_as_null(&self, slot: &Slot) -> bool {

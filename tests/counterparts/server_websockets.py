@@ -38,6 +38,8 @@ class Books:
         self.cookies = collections.Counter()
         # The names of header fields that came with requests.
         self.headers = collections.Counter()
+        # Whose each token is.
+        self.tokens = {}
         # What went wrong in the server itself.
         self.errors = []
         self.kinds = collections.Counter()
@@ -133,6 +135,29 @@ class Paths:
                 await self._say(connection, json.dumps({"type": "said", "n": next(said)}))
                 await asyncio.sleep(0.005)
             await self._say(connection, json.dumps({"type": "posted", "id": message["id"]}))
+
+    async def login(self, connection):
+        """Gives a token for a name, other than all tokens before it; something else is said first."""
+        async for message in self._messages(connection):
+            name = json.loads(message)["name"]
+            token = f"token-{len(self._books.tokens)}"
+            self._books.tokens[token] = name
+            await self._say(connection, json.dumps({"type": "busy", "token": "none"}))
+            await self._say(connection, json.dumps({"type": "welcome", "token": token}))
+
+    async def vault(self, connection, token):
+        """Answers whoever has a token, on the connection and in the message. Three pieces of news come before
+        each answer, the third of them urgent."""
+        name = self._books.tokens.get(token)
+        if name is None:
+            await connection.close(4003, "whose token is that?")
+            return
+        async for message in self._messages(connection):
+            message = json.loads(message)
+            for number in range(3):
+                await self._say(connection, json.dumps({"type": "news", "n": number, "urgent": number == 2}))
+            answer = {"of": name, "n": message["n"]} if message["token"] == token else {}
+            await self._say(connection, json.dumps({"type": "answer", **answer}))
 
     async def backwards(self, connection, batch):
         """Answers so many messages at a time, the last first."""

@@ -46,6 +46,8 @@ const sockets = new WebSocketServer({
   backlog: 1024,
 });
 const listeners = new Set();
+// Whose each token is, of those who asked at /login.
+const tokens = new Map();
 
 function say(socket, message, options) {
   socket.send(message, options);
@@ -83,6 +85,21 @@ sockets.on("connection", (socket, request) => {
         say(socket, JSON.stringify({ event: "seen" }));
       }
       setTimeout(() => socket.readyState === WebSocket.OPEN && say(socket, data, { binary: isBinary }), LATE_MS);
+    } else if (request.url === "/login") {
+      // A token for a name, after something else.
+      const token = `token-${tokens.size}`;
+      tokens.set(token, JSON.parse(data).name);
+      say(socket, JSON.stringify({ type: "busy", token: "none" }));
+      say(socket, JSON.stringify({ type: "welcome", token }));
+    } else if (request.url.startsWith("/vault?")) {
+      // Three pieces of news before each answer, the third of them urgent.
+      const token = new URLSearchParams(request.url.slice("/vault".length)).get("token");
+      const message = JSON.parse(data);
+      for (const n of [0, 1, 2]) {
+        say(socket, JSON.stringify({ type: "news", n, urgent: n === 2 }));
+      }
+      const known = tokens.has(token) && message.token === token;
+      say(socket, JSON.stringify({ type: "answer", ...(known ? { of: tokens.get(token), n: message.n } : {}) }));
     } else if (request.url === "/terminate") {
       socket.terminate();
     }

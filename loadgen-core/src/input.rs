@@ -36,7 +36,7 @@ fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(invalid("it is a folder; expected a file"));
     }
     if metadata.is_file() {
-        return read_most(File::open(path)?, most);
+        return read_most(File::open(path)?, most, metadata.len());
     }
     // Held while reading: several may want the same.
     let mut known = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,11 +75,16 @@ pub fn text(bytes: Vec<u8>) -> io::Result<String> {
 /// # Errors
 /// What the system said, or that there is more.
 pub fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
-    read_most(from, MOST_BYTES)
+    read_most(from, MOST_BYTES, 0)
 }
 
-fn read_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
+/// Room is made at once for as much as there should be: making more of it, again and again, takes twice the
+/// memory.
+fn read_most(from: impl Read, most: u64, expected: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    let room = usize::try_from(expected.min(most)).unwrap_or(0);
+    // One more than there is, to see that there is no more. Where there is no room, reading says so.
+    let _ = bytes.try_reserve_exact(room.saturating_add(1));
     from.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(invalid(format!(
@@ -134,13 +139,17 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_refused() {
-        let error = read_most(io::repeat(b' '), 1 << 20).unwrap_err();
+        let error = read_most(io::repeat(b' '), 1 << 20, 0).unwrap_err();
         let expected = "it is longer than 1 MiB, which is the most that is read";
         assert_eq!(error.to_string(), expected);
     }
 
     #[test]
     fn as_much_as_allowed_is_read() {
-        assert_eq!(read_most(&b"0123456789"[..], 10).unwrap(), b"0123456789");
+        // However much was expected: a file may grow or shrink meanwhile.
+        for expected in [0, 3, 10, u64::MAX] {
+            let read = read_most(&b"0123456789"[..], 10, expected).unwrap();
+            assert_eq!(read, b"0123456789");
+        }
     }
 }

@@ -309,11 +309,19 @@ impl Compiler {
     fn add(
         &mut self,
         path: &Path,
-        file: FileDescriptorProto,
+        mut file: FileDescriptorProto,
         features: &FileFeatures,
     ) -> Result<(), Wrong> {
         let name = file.name().to_owned();
-        editions::add(&mut self.pool, file, features).map_err(|error| {
+        // Where everything stands in the text takes more memory than all that it says, and the pool keeps
+        // what it is given. Only of a mistake is the place told.
+        let places = file.source_code_info.take();
+        let mut added = editions::add(&mut self.pool, file.clone(), features);
+        if added.is_err() && places.is_some() {
+            file.source_code_info = places;
+            added = editions::add(&mut self.pool, file, features);
+        }
+        added.map_err(|error| {
             let place = match &error {
                 Unusable::Descriptor(error) => error
                     .line()

@@ -89,6 +89,10 @@ bench-witness *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin witness -- {{ parts }}
 
+# What it takes until a run can begin: CSV and JSON lines of up to a million rows, trees of .proto files
+bench-load:
+    cargo run --release -p loadgen-benches --bin load
+
 # Side by side with h2load, a bare WebSocket loop, and ghz, k6 and fortio where they are; parts: `grpc`, `websocket`, `expressions`
 bench-compare *parts:
     cargo build --release -p loadgen-cli

@@ -73,7 +73,8 @@ class Entry(Envoy):
         self.assertIn("tls.cert_file", said)
         other = self.folder.pair(trustme.CA().issue_cert("old.test"), name="other")
         said = run(self.plan(**token, tls={**ca_file, **other}), expect=101)
-        self.assertIn("certificate", said.lower())
+        # What the gateway says of it is lost where the line is cut before it was read.
+        self.assertRegex(said, "does not accept our client certificate|the connection broke")
         stats = self.gateway.stats()
         self.assertGreaterEqual(stats["fail_verify_no_cert"], 1)
         self.assertGreaterEqual(stats["fail_verify_error"], 1)

@@ -13,7 +13,7 @@ use minijinja::machinery::{
 use minijinja::{AutoEscape, Environment, Error, Value};
 
 use super::names::Names;
-use super::{analysis, operators};
+use super::{analysis, depth, operators};
 
 /// What sources are called: nobody sees it.
 const NAME: &str = "expression";
@@ -37,6 +37,7 @@ impl Code {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn of_expression(source: &str) -> Result<(Self, Names), Error> {
+        depth::bound(source, true)?;
         let mut names = Names::default();
         let owned = Owned::try_new(source.into(), |source| {
             let expression = parse_expr(source)?;
@@ -53,6 +54,7 @@ impl Code {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn of_template(source: &str) -> Result<(Self, Names), Error> {
+        depth::bound(source, false)?;
         let mut names = Names::default();
         let owned = Owned::try_new(source.into(), |source| {
             let whitespace = WhitespaceConfig {

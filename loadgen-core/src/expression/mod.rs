@@ -7,6 +7,7 @@
 mod analysis;
 mod bounds;
 mod compiled;
+mod depth;
 mod functions;
 #[cfg(fuzzing)]
 pub mod fuzzing;

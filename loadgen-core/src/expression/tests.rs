@@ -219,6 +219,29 @@ fn the_same_seed_draws_the_same() {
     assert!(matches!(&first[19..20], "8" | "9" | "a" | "b"), "{first}");
 }
 
+/// Whoever goes through a source calls itself: a long one would take the whole stack.
+#[test_case("1", " + 1", "" => matches Err(_); "operators")]
+#[test_case("row", ".name", "" => matches Err(_); "points")]
+#[test_case("row", "['x']", "" => matches Err(_); "brackets")]
+#[test_case("'x'", "|upper", "" => matches Err(_); "filters")]
+#[test_case("", "not ", "true" => matches Err(_); "words")]
+#[test_case("1", " if 1 else 1", "" => matches Err(_); "conditions")]
+#[test_case("1", " < 1", "" => matches Err(_); "a chain of comparisons")]
+#[test_case("", "{'a': [", "" => matches Err(_); "what is not closed")]
+#[test_case("[", "{'a': row.name ~ 'x'}, ", "]" => matches Ok(_); "side by side")]
+#[test_case("choice([", "'a', ", "'b'])" => matches Ok(_); "a long list")]
+fn a_long_source(begin: &str, repeated: &str, end: &str) -> Result<Expression, ExpressionError> {
+    Expression::parse(&format!("{begin}{}{end}", repeated.repeat(50_000)))
+}
+
+#[test_case("{% if user %}" => matches Err(_); "within each other")]
+#[test_case("{% set x %}" => matches Err(_); "kept for later")]
+#[test_case("{% if user %}a{% elif user > 1 %}" => matches Err(_); "one or the other")]
+#[test_case("{% if user %}a{% endif %}{{ row.name ~ user }}{% set a = 1 %}" => matches Ok(_); "one behind the other")]
+fn a_long_template(repeated: &str) -> Result<Text, ExpressionError> {
+    Text::parse(&repeated.repeat(2_000))
+}
+
 fn known() -> BTreeMap<String, Known> {
     let row = ["name", "age"].map(|name| (name.to_owned(), Known::Scalar));
     [

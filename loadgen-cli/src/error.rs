@@ -69,8 +69,13 @@ pub(crate) enum Error {
 }
 
 fn listed(problems: &[AssembleError]) -> String {
-    let lines: String = problems.iter().map(|it| format!("\n  {it}")).collect();
-    human::counted(problems.len() as u64, "problem") + &lines
+    let each = problems.iter().flat_map(|of_scenario| {
+        let scenario = of_scenario.scenario();
+        let problems = of_scenario.problems().iter();
+        problems.map(move |it| format!("\n  scenario `{scenario}`: {it}"))
+    });
+    let lines: Vec<String> = each.collect();
+    human::counted(lines.len() as u64, "problem") + &lines.concat()
 }
 
 impl Error {

@@ -121,6 +121,46 @@ fn validate_finds_what_preparing_the_run_would() {
     }
 }
 
+/// Each stands on a line of its own, and is counted.
+#[test]
+fn validate_counts_what_it_lists() {
+    let bad = GOOD.replace(
+        r#""name": "world""#,
+        r#""name": "{{ usr }} {{ iteratoin }} {{ env.LOADGEN_NO_SUCH_NAME }}""#,
+    );
+    let (_folder, path) = file(&bad);
+    let said = say(&["validate", &path.display().to_string()]);
+    assert_eq!(said.code, Some(104), "{said:?}");
+    let problems = said
+        .stderr
+        .lines()
+        .filter(|it| it.starts_with("  scenario `"));
+    assert_eq!(problems.count(), 3, "{said:?}");
+    assert!(said.stderr.contains("suite.json: 3 problems\n"), "{said:?}");
+}
+
+/// What a misspelt field was meant to be is not missing besides.
+#[test]
+fn a_slip_is_one_problem() {
+    for (field, slip) in [
+        ("\"load\":", "\"laod\":"),
+        ("\"closed\":", "\"colsed\":"),
+        ("\"users\":", "\"uesrs\":"),
+        ("\"iterations\":", "\"iteratoins\":"),
+        ("\"steps\":", "\"stpes\":"),
+        ("\"scenarios\":", "\"scenarois\":"),
+        ("\"method\":", "\"metod\":"),
+    ] {
+        assert!(GOOD.contains(field), "{GOOD}");
+        let (_folder, path) = file(&GOOD.replacen(field, slip, 1));
+        let said = say(&["validate", &path.display().to_string()]);
+        assert_eq!(said.code, Some(104), "{said:?}");
+        for part in ["suite.json: 1 problem\n", "did you mean `"] {
+            assert!(said.stderr.contains(part), "`{part}` is not in {said:?}");
+        }
+    }
+}
+
 #[test]
 fn validate_names_what_only_the_server_can_tell() {
     let (_folder, path) = file(&GOOD.replace("loadgen.v1.Greeter/Hello", "my.pkg.Svc/Do"));
@@ -415,7 +455,7 @@ fn validate_tells_of_rows_that_are_wrong() {
         ),
         (
             "name,age\nann\nbob,1\ncid,2,3\n",
-            "people.csv: line 2: it has 1 fields, and the first line names 2; line 4: it has 3 fields",
+            "people.csv: line 2: it has 1 field, and the first line names 2; line 4: it has 3 fields",
         ),
     ] {
         let said = validate_people(people, steps);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
-use crate::driver::sources;
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
+use crate::driver::{Mistake, sources};
 use crate::engine::{LifePart, Options, Run, ScenarioSpec, StepSpec};
 use crate::record::Names;
 use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
@@ -18,10 +18,11 @@ use crate::secrets::Secrets;
 /// Why a plan could not be turned into a run. What a server said in place of helping is repeated without
 /// the scenario's secrets.
 #[derive(Debug, thiserror::Error)]
-#[error("scenario `{scenario}`: {problem}")]
+#[error("scenario `{scenario}`: {}", problems.join("\n  "))]
 pub struct AssembleError {
     scenario: String,
-    problem: String,
+    /// Never empty.
+    problems: Vec<String>,
     is_unreachable: bool,
 }
 
@@ -44,6 +45,32 @@ impl AssembleError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.is_unreachable
+    }
+
+    /// Which scenario cannot be run.
+    #[must_use]
+    pub fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    /// Everything that is wrong with it, each with its place in the scenario where it has one. Never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl DriverError {
+    /// Each thing that is wrong.
+    fn problems(&self) -> Vec<String> {
+        let mistakes: &[Mistake] = match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc::DriverError::Mistakes(mistakes)) => mistakes,
+            #[cfg(feature = "websocket")]
+            Self::Websocket(websocket::DriverError::Mistakes(mistakes)) => mistakes,
+            _ => return vec![self.to_string()],
+        };
+        mistakes.iter().map(ToString::to_string).collect()
     }
 }
 
@@ -172,7 +199,11 @@ fn learn_all(secrets: &Secrets, values: &[String]) {
 fn failed(scenario: &ScenarioPlan, problem: &DriverError) -> AssembleError {
     AssembleError {
         scenario: scenario.name.clone(),
-        problem: secrets_of(scenario).masked(&problem.to_string()),
+        problems: {
+            let secrets = secrets_of(scenario);
+            let problems = problem.problems().into_iter();
+            problems.map(|it| secrets.masked(&it)).collect()
+        },
         is_unreachable: match problem {
             #[cfg(feature = "grpc")]
             DriverError::Grpc(grpc::DriverError::Unreachable { .. }) => true,

@@ -392,6 +392,17 @@ pub(crate) fn is_at(path: &str) -> bool {
     names.any(|name| NAMED_BY_THE_USER.contains(&name)) && names.any(names_a_secret)
 }
 
+/// Whether what stands at this JSON path of a suite is the mask of a secret, and not the secret: it was
+/// printed, and is not to be sent.
+pub(crate) fn is_masked_at(path: &str, text: &str) -> bool {
+    let mut is_masked = is_at(path) && text == MASK;
+    let is_path = path.ends_with("websocket.path");
+    if is_path {
+        without_query(text, |secret| is_masked |= secret == MASK);
+    }
+    is_masked
+}
+
 /// An address or a path without what no message may repeat: a user's name and password before the host,
 /// and secrets of the query.
 ///

@@ -18,6 +18,11 @@ impl<'a> Cursor<'a> {
         &self.text[self.at..]
     }
 
+    /// What has been read since, and what stands here behind it.
+    pub(super) fn since(&self, start: usize, behind: &str) -> &'a str {
+        &self.text[start..self.at + behind.len()]
+    }
+
     pub(super) fn skip_space(&mut self) {
         self.take_while(char::is_whitespace);
     }

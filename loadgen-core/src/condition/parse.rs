@@ -108,6 +108,7 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
                 .iter()
                 .chain(LedgerWord::WORDS)
                 .chain(Series::WORDS);
+                let word = cursor.since(start, fraction(cursor));
                 return Err(cursor.unknown_metric(start, word, meant(word), known));
             }
         }
@@ -122,8 +123,9 @@ fn meant(word: &str) -> Option<String> {
         "errors" | "failures" => "error_rate",
         "rate" | "rps" | "qps" => "throughput",
         _ => {
-            Statistic::from_word(word)?;
-            return Some(format!("did you mean `response_time.{word}`?"));
+            let statistic = word.replacen('.', "", 1);
+            Statistic::from_word(&statistic)?;
+            return Some(format!("did you mean `response_time.{statistic}`?"));
         }
     };
     Some(format!("did you mean `{metric}`?"))
@@ -195,7 +197,26 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, ThresholdError> {
         return Err(cursor.unexpected_at(cursor.at, "a statistic after a point such as `.p95`"));
     }
     cursor.dot()?;
-    cursor.known("statistic", Statistic::WORDS, Statistic::from_word)
+    let start = cursor.at;
+    let statistic = cursor.known("statistic", Statistic::WORDS, Statistic::from_word)?;
+    match fraction(cursor) {
+        "" => Ok(statistic),
+        fraction => {
+            let written = cursor.since(start, fraction);
+            Err(cursor.unknown("statistic", start, written, Statistic::WORDS))
+        }
+    }
+}
+
+/// The rest of a percentile that is written as people say it: `.9` of `p99.9`.
+fn fraction<'a>(cursor: &Cursor<'a>) -> &'a str {
+    let rest = cursor.rest();
+    let digits = rest.strip_prefix('.').unwrap_or_default();
+    let end = digits.find(|c: char| !c.is_ascii_digit());
+    match end.unwrap_or(digits.len()) {
+        0 => "",
+        digits => &rest[..=digits],
+    }
 }
 
 /// The key of an outcome, as reports show it.

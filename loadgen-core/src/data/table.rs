@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::expression::{SecretFields, value_of};
 use crate::nearest::did_you_mean;
 use crate::secrets::names_a_secret;
+use crate::units::human::counted;
 
 /// The extensions of files that are taken.
 const EXTENSIONS: [&str; 4] = ["csv", "json", "jsonl", "ndjson"];
@@ -317,9 +318,9 @@ fn csv(bytes: Vec<u8>) -> Result<Inner, DataError> {
     while let Some((begin, line, record)) = next(&mut reader)? {
         last = (begin, line);
         if record.len() != names.len() {
-            let (has, named) = (record.len(), names.len());
+            let (has, named) = (counted(record.len() as u64, "field"), names.len());
             wrong.add(format!(
-                "line {line}: it has {has} fields, and the first line names {named}"
+                "line {line}: it has {has}, and the first line names {named}"
             ));
         }
         rows.push(begin + skipped as u64);

@@ -53,8 +53,15 @@ fn uuid(state: &State<'_, '_>) -> String {
 }
 
 /// A whole number from `least` to `most`, both included; or a fraction where one of them is one.
-fn random(state: &State<'_, '_>, least: &Value, most: &Value) -> Result<Value, Error> {
+fn random(
+    state: &State<'_, '_>,
+    least: Option<&Value>,
+    most: Option<&Value>,
+) -> Result<Value, Error> {
     let wrong = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("random(): {why}"));
+    let (Some(least), Some(most)) = (least, most) else {
+        return Err(wrong("it takes two numbers, as in `random(1, 6)`"));
+    };
     if let (Some(first), Some(last)) = (whole(least), whole(most)) {
         if first > last {
             return Err(wrong("the first number is above the second"));
@@ -62,7 +69,7 @@ fn random(state: &State<'_, '_>, least: &Value, most: &Value) -> Result<Value, E
         return Ok(Value::from(draw(state).i64(first..=last)));
     }
     let (Ok(least), Ok(most)) = (f64::try_from(least.clone()), f64::try_from(most.clone())) else {
-        return Err(wrong("it takes two numbers"));
+        return Err(wrong("it takes two numbers, as in `random(1, 6)`"));
     };
     if least > most || !(most - least).is_finite() {
         return Err(wrong("the first number is above the second"));
@@ -75,11 +82,11 @@ fn whole(value: &Value) -> Option<i64> {
 }
 
 /// One item of a list.
-fn choice(state: &State<'_, '_>, list: &Value) -> Result<Value, Error> {
+fn choice(state: &State<'_, '_>, list: Option<&Value>) -> Result<Value, Error> {
     let wrong = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("choice(): {why}"));
-    if list.kind() != ValueKind::Seq {
-        return Err(wrong("it takes a list"));
-    }
+    let Some(list) = list.filter(|it| it.kind() == ValueKind::Seq) else {
+        return Err(wrong("it takes a list, as in `choice(['a', 'b'])`"));
+    };
     match list.len() {
         None | Some(0) => Err(wrong("the list is empty")),
         Some(len) => list.get_item_by_index(draw(state).usize(..len)),

@@ -19,6 +19,7 @@ mod operators;
 mod path;
 mod saved;
 mod scope;
+mod slip;
 mod taint;
 
 use std::fmt;
@@ -129,10 +130,17 @@ impl Expression {
         if source.trim().is_empty() {
             return Err(ExpressionError::new("it is empty"));
         }
-        if closes_what_is_not_open(source) {
+        if let Some(advice) = slip::braces(source) {
+            return Err(ExpressionError::new(advice));
+        }
+        if slip::closes_what_is_not_open(source) {
             return Err(ExpressionError::new("`}}` closes nothing"));
         }
-        let compiled = Compiled::new(source, Code::of_expression)?;
+        let compiled = Compiled::new(source, Code::of_expression);
+        let compiled = compiled.map_err(|error| match slip::advice(source) {
+            Some(advice) => ExpressionError::new(advice),
+            None => error,
+        })?;
         Ok(Self(Arc::new(compiled)))
     }
 
@@ -223,28 +231,6 @@ fn within_bounds<T>(
     let result = evaluate().map_err(|error| ExpressionError::of(&error));
     taint::finish(|secret| scope.derived(secret));
     result
-}
-
-/// Whether `}}` stands outside of texts and brackets, which the compiler has no answer to: it panics.
-fn closes_what_is_not_open(source: &str) -> bool {
-    let bytes = source.as_bytes();
-    let (mut at, mut depth) = (0, 0_i64);
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' | b'\'' => {
-                at += 1;
-                while bytes.get(at).is_some_and(|&it| it != byte) {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'}' if depth == 0 && bytes.get(at + 1) == Some(&b'}') => return true,
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    false
 }
 
 /// A text of a scenario that may have expressions in it.

@@ -92,7 +92,9 @@ fn is_no_expression(source: &str) -> String {
 #[test_case("[1]|batch(100000000, 0)" => "it makes more than 64 MiB of texts and lists"; "what a list is filled with")]
 #[test_case("([[range(100000)|list] * 1000] * 1000)|string" => "it makes more than 64 MiB of texts and lists"; "a list of lists as a text")]
 #[test_case("json([range(100000)|list] * 1000)" => "it makes more than 64 MiB of texts and lists"; "as JSON")]
-#[test_case("random('a', 1)" => "invalid operation: random(): it takes two numbers")]
+#[test_case("random(1)" => "invalid operation: random(): it takes two numbers, as in `random(1, 6)`")]
+#[test_case("choice()" => "invalid operation: choice(): it takes a list, as in `choice(['a', 'b'])`")]
+#[test_case("random('a', 1)" => "invalid operation: random(): it takes two numbers, as in `random(1, 6)`")]
 fn comes_to_nothing(source: &str) -> String {
     Expression::parse(source)
         .unwrap()

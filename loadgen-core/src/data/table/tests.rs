@@ -57,9 +57,9 @@ fn json_keeps_types_and_a_row_may_lack_a_field() {
 
 #[test_case("a.csv", "" => "it is empty; expected a line with the columns' names")]
 #[test_case("a.csv", "name,age\n" => "it has no rows")]
-#[test_case("a.csv", "name,age\nann,30\nbob\n" => "line 3: it has 1 fields, and the first line names 2")]
+#[test_case("a.csv", "name,age\nann,30\nbob\n" => "line 3: it has 1 field, and the first line names 2")]
 #[test_case("a.csv", "name,age\nann,30,x\n" => "line 2: it has 3 fields, and the first line names 2")]
-#[test_case("a.csv", "a,b\n1\n1,2\n1\n1\n1\n1\n1\n1\n" => "line 2: it has 1 fields, and the first line names 2; line 4: it has 1 fields, and the first line names 2; line 5: it has 1 fields, and the first line names 2; line 6: it has 1 fields, and the first line names 2; line 7: it has 1 fields, and the first line names 2; and 2 more like these")]
+#[test_case("a.csv", "a,b\n1\n1,2\n1\n1\n1\n1\n1\n1\n" => "line 2: it has 1 field, and the first line names 2; line 4: it has 1 field, and the first line names 2; line 5: it has 1 field, and the first line names 2; line 6: it has 1 field, and the first line names 2; line 7: it has 1 field, and the first line names 2; and 2 more like these")]
 #[test_case("a.csv", "name,age\nann,30\n\"bob,31\ncid,32\n" => "line 3: a quote is opened that nothing closes; what follows, to the end of the file, would be one field")]
 #[test_case("a.csv", "name,age\n\"ann\n\"\"lee\"\"\",\"3" => "line 3: a quote is opened that nothing closes; what follows, to the end of the file, would be one field"; "in the line where it is opened")]
 #[test_case("a.csv", "name,\"age\nann,30\n" => "line 1: a quote is opened that nothing closes; what follows, to the end of the file, would be one field"; "in the header")]

@@ -483,7 +483,7 @@ fn what_is_wrong_with_data_is_told() {
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     data.people.file: 2 users need a row each (`per` user, `order` once), and it has 1; have fewer users, or another `order`
-    data.people.file: line 2: it has 1 fields, and the first line names 2
+    data.people.file: line 2: it has 1 field, and the first line names 2
     data.missing.file: No such file or directory (os error 2)
     ");
 }

@@ -21,7 +21,10 @@ pub(in crate::scenario) fn validate(
 ) -> Option<Load> {
     match (&raw.closed, &raw.open) {
         (Entry::Absent, Entry::Absent) => {
-            problems.add(path, "no load model", "one: `closed` or `open`", None);
+            let is_misspelt = |model: &str| problems.is_misspelt(&format!("{path}.{model}"));
+            if !["closed", "open"].into_iter().any(is_misspelt) {
+                problems.add(path, "no load model", "one: `closed` or `open`", None);
+            }
             None
         }
         (closed, Entry::Absent) => {
@@ -70,15 +73,21 @@ impl Check<'_> {
     }
 
     fn closed(&self, raw: &RawClosed) -> Option<ClosedModel> {
-        let limits: Vec<&str> = [
+        let all = [
             ("iterations", raw.iterations.is_absent()),
             ("iterations_per_user", raw.iterations_per_user.is_absent()),
             ("duration", raw.duration.is_absent()),
             ("stages", raw.stages.is_absent()),
-        ]
-        .into_iter()
-        .filter_map(|(name, absent)| (!absent).then_some(name))
-        .collect();
+        ];
+        let is_misspelt = |limit: &str| {
+            let path = format!("{}.{limit}", self.path);
+            self.problems.is_misspelt(&path)
+        };
+        let any_is_misspelt = all.iter().any(|(name, _)| is_misspelt(name));
+        let limits: Vec<&str> = all
+            .into_iter()
+            .filter_map(|(name, absent)| (!absent).then_some(name))
+            .collect();
         let think_time = raw.think_time.or(Some(None), |think_time| {
             think_time::validate(
                 think_time,
@@ -89,7 +98,7 @@ impl Check<'_> {
         });
         let rate_limit = raw.rate_limit.or(None, |rate| Some(*rate));
         let max_duration = raw.max_duration.or(None, |most| Some(most.0));
-        if limits.len() != 1 {
+        if limits.len() > 1 || limits.is_empty() && !any_is_misspelt {
             const EXPECTED: &str =
                 "one of `iterations`, `iterations_per_user`, `duration` and `stages`";
             let found = match limits.as_slice() {

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use self::json::join;
 use self::problem::{Problems, describe};
-use crate::nearest::did_you_mean;
+use crate::nearest::nearest;
 use crate::secrets;
 
 pub(in crate::scenario) use self::yaml::is_text as is_yaml_text;
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
         Self { value, at }
     }
 
-    fn item(&self, index: usize, value: &'a Value) -> Self {
+    pub(in crate::scenario) fn item(&self, index: usize, value: &'a Value) -> Self {
         let at = self.at.item(index);
         Self { value, at }
     }
@@ -198,12 +198,15 @@ impl<'a> Reader<'a> {
             if known.contains(&key.as_str()) {
                 continue;
             }
-            let help = hints
-                .iter()
-                .find(|(name, _)| name == key)
-                .map(|(_, help)| (*help).to_owned())
-                .or_else(|| did_you_mean(key, known.iter().copied()))
-                .unwrap_or_else(|| format!("the fields are {}", known.join(", ")));
+            let hint = hints.iter().find(|(name, _)| name == key);
+            let help = match (hint, nearest(key, known.iter().copied())) {
+                (Some((_, help)), _) => (*help).to_owned(),
+                (None, Some(near)) => {
+                    problems.note_meant(self.at.field(near).path);
+                    format!("did you mean `{near}`?")
+                }
+                (None, None) => format!("the fields are {}", known.join(", ")),
+            };
             let expected = format!("a field of {what}");
             problems.add(
                 self.at.field(key).path,

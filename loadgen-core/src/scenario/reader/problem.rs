@@ -64,6 +64,8 @@ impl Problem {
 pub(in crate::scenario) struct Problems {
     origins: Origins,
     list: RefCell<Vec<Problem>>,
+    /// The fields that misspelt ones were likely meant to be.
+    meant: RefCell<HashSet<String>>,
     seen: RefCell<HashSet<Problem>>,
 }
 
@@ -114,6 +116,17 @@ impl Problems {
         self.add(path, "the field a second time", "each field once", None);
     }
 
+    /// Notes the field that one with an unknown name was likely meant to be: that it is not there is no
+    /// problem of its own.
+    pub(in crate::scenario) fn note_meant(&self, path: String) {
+        self.meant.borrow_mut().insert(path);
+    }
+
+    /// Whether the field is there under a misspelt name.
+    pub(in crate::scenario) fn is_misspelt(&self, path: &str) -> bool {
+        self.meant.borrow().contains(path)
+    }
+
     /// Whether anything in this object has been complained about already.
     pub(in crate::scenario) fn any_below(&self, path: &str) -> bool {
         self.list.borrow().iter().any(|problem| {
@@ -128,6 +141,7 @@ impl Problems {
     pub(in crate::scenario) fn take(&self) -> Vec<Problem> {
         let mut told = HashSet::new();
         let mut list = self.list.take();
+        list.retain(|it| it.found != "nothing" || !self.is_misspelt(&it.path));
         for problem in &mut list {
             let Origin { source, path, .. } = self.origins.of(&problem.path);
             problem.file = source.map(|it| it.to_string());

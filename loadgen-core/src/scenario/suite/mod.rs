@@ -4,6 +4,7 @@ mod assign;
 mod assignment;
 mod compact;
 mod include;
+mod masked;
 pub(in crate::scenario) mod print;
 mod raw;
 pub(in crate::scenario) mod schema;
@@ -119,6 +120,7 @@ impl Suite {
             problems,
         };
         let root = Reader { value, at };
+        masked::refuse(&root);
         let raw = RawSuite::decode(&root)?;
         let profile = choose_profile(&raw, profile, problems);
         for (path, layer) in shared_layers(&raw) {

@@ -321,11 +321,10 @@ fn compact_scenarios_are_as_strict() {
     }))
     .unwrap_err();
     insta::assert_snapshot!(error, @r#"
-    suite.json: 8 problems
+    suite.json: 7 problems
       grpc_scenarios[0].total_requests: found 0, expected a whole number from 1 to 1000000000000000
       grpc_scenarios[0].test_type: found "helo", expected one of "hello", "compute", "echo", "stream"; did you mean `hello`?
       grpc_scenarios[1].total_request: found an unknown field, expected a field of a compact gRPC scenario; did you mean `total_requests`?
-      grpc_scenarios[1].total_requests: found nothing, expected a compact gRPC scenario to have this field
       websocket_scenarios[0].messages_per_conn: found "x", expected a whole number from 1 to 1000000000000000
       websocket_scenarios[0].test_type: found "png", expected one of "echo", "compute", "stream", "ping"; did you mean `ping`?
       defaults: found a field of the full form beside the compact form, expected one form in a file; `loadgen validate --print` rewrites the compact form into the full one

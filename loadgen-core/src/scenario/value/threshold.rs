@@ -82,7 +82,11 @@ impl RawAbortingThreshold {
     fn whole(&self, reader: &Reader<'_>) -> Option<Threshold> {
         let abort = self.abort.or(false, |abort| *abort);
         let after = self.after.or(None, |after| Some(after.0));
-        if after.flatten().is_some() && abort == Some(false) {
+        let is_misspelt = |field| {
+            let at = reader.at.field(field);
+            at.problems.is_misspelt(&at.path)
+        };
+        if after.flatten().is_some() && abort == Some(false) && !is_misspelt("abort") {
             let at = reader.at.field("after");
             at.problems.add(
                 &at.path,

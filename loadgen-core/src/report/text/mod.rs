@@ -87,6 +87,9 @@ impl Writer {
     fn headline(self, headline: &Headline) -> Vec<String> {
         let TextOptions { width, paint, .. } = self.0;
         let (word, painted) = match headline.status {
+            Status::Pass if headline.is_stopped => {
+                ("STOPPED", paint.strong(&paint.doubtful("STOPPED")))
+            }
             Status::Pass => ("PASS", paint.strong(&paint.good("PASS"))),
             Status::Fail => ("FAIL", paint.strong(&paint.bad("FAIL"))),
             Status::Invalid => ("INVALID", paint.loud("INVALID")),

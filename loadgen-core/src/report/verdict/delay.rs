@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use super::super::document::Statistics;
 use super::super::phrase::{percent, span};
-use super::{Findings, ratio, span_us};
+use super::alike::{self, Alike};
+use super::{Findings, Kind, ratio, span_us};
 use crate::clock::{Nanos, nanos};
 use crate::record::{Histogram, Parts, ScenarioRecord, StepRecord};
 use crate::workload::SampleKind;
@@ -106,6 +107,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
     });
     // Of which share of the replies something is said.
     let mut said_of = 0.0;
+    let mut too_much = Vec::new();
     let late_after_us = nanos(scenario.late_after) as f64 / 1_000.0;
     let all = std::iter::once(of_scenario)
         .chain(of_steps)
@@ -144,12 +146,20 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
             let part = percent(NOTABLE_PART);
             let _ = write!(figures, "; more than {part} from {} on", lowest.name);
         }
+        let said = Alike {
+            of,
+            severity: worst.share(),
+            sentence: figures,
+        };
         if is_too_much {
-            findings.invalid(worst.share(), figures);
+            too_much.push(said);
         } else {
             findings.is_hindered = true;
-            findings.warnings.push(figures);
+            findings.warn(Kind::Delay, said);
         }
+    }
+    for reason in alike::told(too_much) {
+        findings.invalid(reason.severity, reason.sentence);
     }
     let Parts {
         in_doubt, doubt, ..
@@ -162,7 +172,9 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         // One sentence about too many replies to keep up with is enough.
         said_of,
     );
-    findings.warnings.extend(said);
+    if let Some(said) = said {
+        findings.warn(Kind::Doubt, said);
+    }
     for step in scenario.iterated() {
         let Some(doubts) = samples(step, SampleKind::MessageDoubt) else {
             continue;
@@ -180,7 +192,9 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
         ];
         let times = times.into_iter().find_map(|kind| samples(step, kind));
         let said = times.and_then(|times| too_long(&of, "messages", (in_doubt, doubt), times, 0.0));
-        findings.warnings.extend(said);
+        if let Some(said) = said {
+            findings.warn(Kind::Doubt, said);
+        }
     }
 }
 
@@ -192,18 +206,22 @@ fn too_long(
     (in_doubt, doubt): (u64, Nanos),
     times: &Histogram,
     said_of: f64,
-) -> Option<String> {
+) -> Option<Alike> {
     let share = ratio(in_doubt, times.len());
     let (from, above, _) = percentiles(&Statistics::of(times))
         .into_iter()
         .find(|(_, above, figure)| figure.is_some() && share > above * NOTABLE_PART)?;
-    (above > said_of).then(|| format!(
-        "{of}: the generator read {} of the {what} together with later ones, and the system tells only \
-         when the last of them came: {from} of their times and above may be shown longer than they \
-         were, by {} each in the mean",
-        percent(share.min(1.0)),
-        span(doubt / in_doubt.max(1)),
-    ))
+    (above > said_of).then(|| Alike {
+        of: of.to_owned(),
+        severity: share,
+        sentence: format!(
+            "{of}: the generator read {} of the {what} together with later ones, and the system tells \
+             only when the last of them came: {from} of their times and above may be shown longer than \
+             they were, by {} each in the mean",
+            percent(share.min(1.0)),
+            span(doubt / in_doubt.max(1)),
+        ),
+    })
 }
 
 fn samples(step: &StepRecord, kind: SampleKind) -> Option<&Histogram> {

@@ -51,7 +51,7 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
     }
     if record.stopped {
         findings.warnings.push(format!(
-            "stopped early: the figures cover {}",
+            "stopped early: figures and conditions are of {} only",
             span(nanos(record.elapsed)),
         ));
     }

@@ -3,6 +3,7 @@
 //! Owns the rules and their sentences. The numbers of the rules are the constants of each part; the
 //! book gives the same ones.
 
+mod alike;
 mod arrivals;
 mod conditions;
 mod delay;
@@ -12,11 +13,14 @@ mod pressure;
 mod service;
 mod throttling;
 
+use std::collections::BTreeMap;
+
 use super::document::{Status, ThresholdResult, Verdict};
 use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::RunRecord;
 use crate::units::human::counted;
+use alike::Alike;
 use pressure::Pressure;
 
 /// Judges a run. What the service did wrong comes before what makes the figures doubtful, and that
@@ -84,11 +88,42 @@ struct Findings {
     /// Conditions that do not hold, through the service or the generator.
     missed: Vec<String>,
     warnings: Vec<String>,
+    /// Warnings of one kind: where among the others they stand, and all of them.
+    alike: BTreeMap<Kind, (usize, Vec<Alike>)>,
     /// Whether the generator was in the way.
     is_hindered: bool,
 }
 
+/// Kinds of warnings that many scenarios and steps may have for one cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// A percentile is in part the generator's.
+    Delay,
+    /// Times may be longer than they were.
+    Doubt,
+}
+
 impl Findings {
+    /// A warning that others of its kind may stand beside.
+    fn warn(&mut self, kind: Kind, alike: Alike) {
+        let at = self.warnings.len();
+        let (_, all) = self.alike.entry(kind).or_insert_with(|| (at, Vec::new()));
+        all.push(alike);
+    }
+
+    /// All warnings, those of a kind where its first one stands.
+    fn all_warnings(&mut self) -> Vec<String> {
+        let mut groups: Vec<(usize, Vec<Alike>)> =
+            std::mem::take(&mut self.alike).into_values().collect();
+        groups.sort_by_key(|(at, _)| *at);
+        let mut warnings = std::mem::take(&mut self.warnings);
+        for (at, alike) in groups.into_iter().rev() {
+            let told = alike::told(alike).into_iter();
+            warnings.splice(at..at, told.map(|it| it.sentence));
+        }
+        warnings
+    }
+
     fn invalid(&mut self, severity: f64, sentence: String) {
         self.is_hindered = true;
         self.invalid.push((severity, sentence));
@@ -108,6 +143,7 @@ impl Findings {
             Status::Pass
         };
         let is_invalid = !self.invalid.is_empty();
+        let mut warnings = self.all_warnings();
         self.invalid.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         let invalid = self.invalid.into_iter().map(|(_, sentence)| sentence);
         let mut reasons = self.broken;
@@ -116,7 +152,7 @@ impl Findings {
         reasons.extend(self.missed);
         if self.is_hindered {
             const DOCTOR: &str = "`loadgen doctor` says what holds this machine back";
-            self.warnings.push(if is_invalid {
+            warnings.push(if is_invalid {
                 format!("{}; {DOCTOR}", why())
             } else {
                 DOCTOR.to_owned()
@@ -125,7 +161,7 @@ impl Findings {
         Verdict {
             status,
             reasons,
-            warnings: self.warnings,
+            warnings,
         }
     }
 }

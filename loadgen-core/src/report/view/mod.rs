@@ -40,6 +40,8 @@ pub(super) struct View {
 #[derive(Debug)]
 pub(super) struct Headline {
     pub(super) status: Status,
+    /// Whether it was stopped: whatever holds of a part is no pass.
+    pub(super) is_stopped: bool,
     /// What was run and how long that took.
     pub(super) text: String,
     /// Why it is no pass.
@@ -304,14 +306,16 @@ impl Headline {
             [only] => only.name.clone(),
             several => format!("{} scenarios", several.len()),
         };
-        let stopped = if document.run.stopped {
-            ", stopped early"
-        } else {
-            ""
+        let stopped = match (document.run.stopped, document.verdict.status) {
+            (false, _) => "",
+            // The word before it says that it was stopped.
+            (true, Status::Pass) => ", before all was done",
+            (true, _) => ", stopped early",
         };
         let took = human::micros(document.run.duration_s.max(0.0) * 1e6);
         Self {
             status: document.verdict.status,
+            is_stopped: document.run.stopped,
             text: format!("{what} {}", glued(&format!("in {took}{stopped}"))),
             reasons: document.verdict.reasons.clone(),
             warnings: document.verdict.warnings.clone(),

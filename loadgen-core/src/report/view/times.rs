@@ -9,7 +9,7 @@ const MOSTLY_OURS: char = '!';
 /// Where that is more than this, in microseconds: nobody would notice less.
 const NOTABLE_US: f64 = 50.0;
 
-/// What is shown of a series; with little room the mean is left out first.
+/// What is shown of a series; with little room what has no figure is left out first, then the mean.
 const COLUMNS: [Column; 7] = [
     column("p50", 1),
     column("p90", 4),

@@ -209,6 +209,23 @@ fn an_open_model_that_was_invalid_and_stopped() {
     ");
 }
 
+/// What holds of a part is no pass, in word and colour.
+#[test]
+fn a_stopped_run_is_no_pass() {
+    let paint = Paint::ON;
+    let document = sample::document(|json| json["run"]["stopped"] = true.into());
+    let text = document.text(TextOptions {
+        paint,
+        ..TextOptions::default()
+    });
+    let first = text.lines().next().unwrap();
+    assert!(
+        first.starts_with(&paint.strong(&paint.doubtful("STOPPED"))),
+        "{first:?}"
+    );
+    assert!(!text.contains("PASS"), "{text}");
+}
+
 /// A service that died half way: percentiles are lower bounds, and one is mostly our own.
 #[test]
 fn what_is_unanswered_and_what_is_ours() {

@@ -71,7 +71,7 @@ fn what_the_figures_leave_out_in_words() {
     let verdict = verdict(&record, &[]);
     assert_eq!(verdict.status, Status::Pass);
     insta::assert_snapshot!(verdict.warnings.join("\n"), @r"
-stopped early: the figures cover 2.5 s
+stopped early: figures and conditions are of 2.5 s only
 `greet`: 1 iteration was cut off by the end of the run; how long they would have taken is in no figure
 `greet`: 2 samples were above an hour and counted as one hour
 ");

@@ -22,7 +22,7 @@ use crate::settings::RunSettings;
 use crate::suite::LoadError;
 
 pub(crate) use self::error::AdHocError;
-pub(crate) use self::grpc::target as grpc_target;
+pub(crate) use self::grpc::{refuse_no_method, target as grpc_target};
 pub(crate) use self::websocket::target as websocket_target;
 pub(crate) use self::words::in_flags;
 

@@ -13,7 +13,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use loadgen_core::scenario::Assignment;
@@ -55,6 +55,10 @@ impl Args {
 }
 
 fn without_secrets(mut error: clap::Error) -> clap::Error {
+    // Of flags that do not go together the names are told, and no values.
+    if error.kind() == ErrorKind::ArgumentConflict {
+        return error;
+    }
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
         if let Some(ContextValue::String(given)) = error.get(kind) {
             let shown = ContextValue::String(secrets::address(given));

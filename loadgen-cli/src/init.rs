@@ -39,6 +39,14 @@ pub(crate) enum InitError {
         /// Which file.
         path: PathBuf,
     },
+    /// A file in a folder that is not there.
+    #[error("failed to write {}: there is no folder {}", path.display(), folder.display())]
+    NoFolder {
+        /// Which file.
+        path: PathBuf,
+        /// Which folder.
+        folder: PathBuf,
+    },
     /// Something needed that nobody can be asked for.
     #[error("standard input is no terminal, so that nothing can be asked: give {0}")]
     Missing(&'static str),
@@ -65,14 +73,25 @@ const USERS: u64 = 10;
 /// The goal unless told.
 const GOAL: &str = "error_rate < 1%";
 
-/// Makes sure that no file is lost, before anything is asked.
+/// The folder that a file is to be in, where it is not the current one.
+fn folder_of(file: &Path) -> Option<&Path> {
+    file.parent().filter(|it| !it.as_os_str().is_empty())
+}
+
+/// Makes sure that there is a place for the file and that none is lost, before anything is asked.
 ///
 /// # Errors
-/// When it is there and is to stay.
+/// When it has no folder, or is there and is to stay.
 pub(crate) fn refuse_file<R: BufRead, W: Write>(
     args: &InitArgs,
     dialog: Option<&mut Dialog<R, W>>,
 ) -> Result<(), InitError> {
+    if let Some(folder) = folder_of(&args.file).filter(|it| !it.is_dir()) {
+        return Err(InitError::NoFolder {
+            path: args.file.clone(),
+            folder: folder.to_owned(),
+        });
+    }
     if args.force || !args.file.exists() {
         return Ok(());
     }
@@ -107,7 +126,8 @@ pub(crate) fn scenario<R: BufRead, W: Write>(
             "What does the service speak, grpc or websocket",
             Some("grpc"),
             |answer| {
-                let known = Protocol::all().find(|it| it.as_str() == answer);
+                let is_meant = |it: &Protocol| it.as_str().eq_ignore_ascii_case(answer);
+                let known = Protocol::all().find(is_meant);
                 known.ok_or_else(|| "expected grpc or websocket".to_owned())
             },
         )?,
@@ -381,7 +401,7 @@ pub(crate) fn write(path: &Path, ad_hoc: &AdHoc, cores: usize) -> Result<(), Err
         path: path.to_owned(),
         source,
     };
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder_of(path);
     let mut unfinished = tempfile::Builder::new()
         .prefix(".loadgen-init")
         .permissions(readable())

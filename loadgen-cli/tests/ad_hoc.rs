@@ -488,3 +488,64 @@ fn a_first_file_without_a_terminal() {
     assert_eq!(fs::read_to_string(file).expect("the file"), before);
     assert_eq!(init(&[&answers[..], &["--force"]].concat()).code, Some(0));
 }
+
+/// What was printed without its secrets must not be sent without them.
+#[test]
+fn a_mask_is_not_sent_as_a_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("printed.json");
+    let path = file.to_str().expect("a path");
+    let print = |flags: &[&str]| {
+        let line = [
+            "grpc",
+            "127.0.0.1:1",
+            HELLO,
+            "-H",
+            "authorization: Bearer abcdef",
+            "--print-scenario",
+        ];
+        let said = say(&[&line[..], flags].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        fs::write(&file, said.stdout).expect("a file");
+    };
+    print(&[]);
+    for command in ["validate", "run"] {
+        let said = say(&[command, path]);
+        assert_eq!(said.code, Some(104), "{said:?}");
+        let place = "scenarios[0].metadata.authorization: found `***`";
+        for part in [place, "`--show-secrets`", "`{\"env\": \"NAME\"}`"] {
+            assert!(said.stderr.contains(part), "`{part}` is not in {said:?}");
+        }
+    }
+    print(&["--show-secrets"]);
+    let said = say(&["validate", path]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[test]
+fn slips_on_the_command_line_are_told_with_what_to_write() {
+    let twice = ["grpc", "127.0.0.1:1", HELLO, "--data", "{}", "--data", "{}"];
+    let word = ["grpc", "127.0.0.1:1", "lst"];
+    for (line, expected) in [
+        (
+            &twice[..],
+            "'--data <JSON|@FILE>' cannot be used multiple times",
+        ),
+        (&word[..], "did you mean `list`?"),
+    ] {
+        let said = say(line);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains(expected), "{said:?}");
+    }
+}
+
+/// It is told before anything is asked.
+#[test]
+fn a_first_file_has_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("none/first.yaml");
+    let file = file.to_str().expect("a path");
+    let said = say(&["init", file, "--target", "127.0.0.1:1", "--send", "x"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("there is no folder"), "{said:?}");
+}

@@ -54,6 +54,17 @@ pub(crate) enum AdHocError {
     /// A load that cannot be.
     #[error("{0}")]
     Load(#[from] OverrideError),
+    /// Something in the place of a method that is none.
+    #[error(
+        "METHOD: found `{given}`, expected `list`, `describe`, or a method such as `package.Service/Method`{}",
+        near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    )]
+    NoMethod {
+        /// What was to be called.
+        given: String,
+        /// What was likely meant.
+        near: Option<String>,
+    },
     /// Something behind a method that takes nothing.
     #[error(
         "unexpected `{symbol}` behind the method `{method}`; only `list` and `describe` take a name"

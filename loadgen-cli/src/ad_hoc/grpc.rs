@@ -8,6 +8,18 @@ use super::error::AdHocError;
 use super::{absolute, headers, input, stream_end};
 use crate::args::GrpcArgs;
 
+/// The fields of a step, and the flags that say them; the longer first.
+pub(super) const PLACES: [(&str, &str); 8] = [
+    ("steps[0].grpc.message", "--data"),
+    ("steps[0].grpc.method", "METHOD"),
+    ("steps[0].grpc.repeat", "--repeat"),
+    ("steps[0].grpc.every", "--every"),
+    ("steps[0].grpc.stream", "--receive"),
+    ("steps[0].grpc.compression", "--compression"),
+    ("steps[0].grpc.metadata", "-H"),
+    ("steps[0].grpc", "METHOD"),
+];
+
 /// The target as scenarios have it: of gRPC's own names, `dns:` is the usual one.
 pub(crate) fn target(given: &str) -> &str {
     let name = given.strip_prefix("dns:").unwrap_or(given);
@@ -26,6 +38,37 @@ pub(super) fn name(method: &str) -> String {
     } else {
         "call".to_owned()
     }
+}
+
+/// Makes sure that what is to be called can be a method.
+///
+/// # Errors
+/// With what was likely meant.
+pub(crate) fn refuse_no_method(given: &str) -> Result<(), AdHocError> {
+    match given.contains('/') {
+        true => Ok(()),
+        false => Err(AdHocError::NoMethod {
+            given: given.to_owned(),
+            near: near(given),
+        }),
+    }
+}
+
+/// What is likely meant by something that is no method: one of the words, or a method that is written with
+/// points throughout.
+fn near(given: &str) -> Option<String> {
+    let is_within = |word: &&&str| {
+        let mut letters = word.chars();
+        let given = given.to_ascii_lowercase();
+        given.len() > 1 && given.chars().all(|it| letters.any(|letter| letter == it))
+    };
+    let word = ["list", "describe"].iter().find(is_within);
+    let with_points = given.rsplit_once('.').filter(|(service, method)| {
+        let is_service = service.split('.').all(|it| !it.is_empty());
+        is_service && method.starts_with(|c: char| c.is_ascii_alphabetic())
+    });
+    word.map(|it| (*it).to_owned())
+        .or_else(|| with_points.map(|(service, method)| format!("{service}/{method}")))
 }
 
 /// The fields of the scenario, and its step.

@@ -186,7 +186,6 @@ fn messages(flags: &[&str]) -> Value {
 #[test_case(&["grpc", "h:1", "a.B/C", "--data", "{\"a\":}"] => "`--data`: line 1, column 6: expected value; expected JSON, or @ and the name of a file that holds it"; "no JSON")]
 #[test_case(&["grpc", "h:1", "a.B/C", "--data", "@/no/such"] => "`--data @/no/such`: failed to read it: No such file or directory (os error 2)"; "no file")]
 #[test_case(&["grpc", "h:1", "a.B/C", "--data", "1"] => "the command line: 1 problem\n  --data: found 1, expected the message as an object"; "no message")]
-#[test_case(&["grpc", "h:1", "a.B.C"] => "the command line: 1 problem\n  METHOD: found \"a.B.C\", expected a method such as \"package.Service/Method\""; "no method")]
 #[test_case(&["grpc", "h", "a.B/C"] => "the command line: 1 problem\n  TARGET: found \"h\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; the port is missing"; "no port")]
 #[test_case(&["grpc", "h:1", "a.B/C", "-H", "x: 1", "-H", "X: 2"] => "`-H x: …` is given twice; a scenario sends one value of each name"; "twice")]
 #[test_case(&["grpc", "h:1", "a.B/C", "-H", "grpc-timeout: 1S"] => "the command line: 1 problem\n  -H: found the name \"grpc-timeout\", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself"; "a name that is none")]
@@ -196,4 +195,17 @@ fn messages(flags: &[&str]) -> Value {
 #[test_case(&["websocket", "ws://h:1/a", "--ping", "--threshold", "p99 < 1ms"] => "the command line: 1 problem\n  --threshold: found \"p99 < 1ms\", expected a metric such as `response_time.p95`, `error_rate` or `throughput` at column 1; unknown metric `p99`; did you mean `response_time.p99`?"; "no condition")]
 fn refused(line: &[&str]) -> String {
     file_of(line).unwrap_err()
+}
+
+#[test_case("a.B.C" => "; did you mean `a.B/C`?"; "points throughout")]
+#[test_case("lst" => "; did you mean `list`?"; "a slip")]
+#[test_case("List" => "; did you mean `list`?"; "upper case")]
+#[test_case("desc" => "; did you mean `describe`?"; "cut short")]
+#[test_case("Hello" => ""; "no service")]
+#[test_case("..x" => ""; "nothing before a point")]
+fn no_method(given: &str) -> String {
+    let said = refuse_no_method(given).unwrap_err().to_string();
+    let expected = "expected `list`, `describe`, or a method such as `package.Service/Method`";
+    let all_but_hint = format!("METHOD: found `{given}`, {expected}");
+    said.strip_prefix(&all_but_hint).unwrap().to_owned()
 }

@@ -7,6 +7,17 @@ use super::error::AdHocError;
 use super::{headers, input, stream_end};
 use crate::args::WebsocketArgs;
 
+/// The fields of a step, and the flags that say them; the longer first.
+pub(super) const PLACES: [(&str, &str); 7] = [
+    ("steps[0].websocket.send.json", "--send-json"),
+    ("steps[0].websocket.send.text", "--send"),
+    ("steps[0].websocket.path", "URL"),
+    ("steps[0].websocket.stream", "--receive"),
+    ("steps[0].websocket.repeat", "--repeat"),
+    ("steps[0].websocket.every", "--every"),
+    ("steps[0].websocket", "URL"),
+];
+
 /// Where to connect, and the path there.
 pub(super) fn address(url: &str) -> (&str, &str) {
     let host = url.find("://").map_or(0, |at| at + 3);

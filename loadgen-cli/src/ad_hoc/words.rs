@@ -1,24 +1,12 @@
 //! What is wrong with a scenario that was made of flags, in words of flags.
 
+use super::{grpc, websocket};
 use crate::error::Error;
+use crate::protocols;
 
-/// What stands where in the scenario, and the flag that says it; the longer first.
-const PLACES: [(&str, &str); 23] = [
-    ("steps[0].grpc.message", "--data"),
-    ("steps[0].grpc.method", "METHOD"),
-    ("steps[0].grpc.repeat", "--repeat"),
-    ("steps[0].grpc.every", "--every"),
-    ("steps[0].grpc.stream", "--receive"),
-    ("steps[0].grpc.compression", "--compression"),
-    ("steps[0].grpc.metadata", "-H"),
-    ("steps[0].grpc", "METHOD"),
-    ("steps[0].websocket.send.json", "--send-json"),
-    ("steps[0].websocket.send.text", "--send"),
-    ("steps[0].websocket.path", "URL"),
-    ("steps[0].websocket.stream", "--receive"),
-    ("steps[0].websocket.repeat", "--repeat"),
-    ("steps[0].websocket.every", "--every"),
-    ("steps[0].websocket", "URL"),
+/// What stands where in the scenario, and the flag that says it. What a step's fields are called is each
+/// protocol's; the longer stands first.
+const PLACES: [(&str, &str); 8] = [
     ("load.closed.users", "-c"),
     ("load.closed.iterations", "-n"),
     ("load.closed.duration", "-d"),
@@ -36,11 +24,9 @@ const LISTS: [(&str, &str); 4] = [
     ("thresholds[", "--threshold"),
 ];
 /// What messages advise to write into a scenario.
-const ADVICE: [(&str, &str); 5] = [
+const ADVICE: [(&str, &str); 3] = [
     ("in `protos`", "with `--proto`"),
     ("the scenario's `metadata`", "`-H`"),
-    ("`--grpc-target ", "`"),
-    ("`--websocket-target ", "`"),
     ("protos: ", "--proto "),
 ];
 
@@ -60,7 +46,8 @@ pub(crate) fn in_flags(error: Error) -> Error {
 
 fn translated(said: &str) -> String {
     let mut text = without_scenario(said).replace("scenarios[0].", "");
-    for (place, flag) in PLACES {
+    let of_steps = [grpc::PLACES.as_slice(), websocket::PLACES.as_slice()];
+    for (place, flag) in of_steps.concat().into_iter().chain(PLACES) {
         text = replaced_at_start(&text, place, flag);
     }
     for (list, flag) in LISTS {
@@ -68,6 +55,10 @@ fn translated(said: &str) -> String {
     }
     for (advice, flag) in ADVICE {
         text = text.replace(advice, flag);
+    }
+    // The target has no flag here.
+    for spoken in protocols::ALL {
+        text = text.replace(&format!("`{} ", spoken.target_flag()), "`");
     }
     text
 }

@@ -5,7 +5,7 @@ use loadgen_core::scenario::ProtocolPlan;
 
 use super::exit::{Exit, stop_at_once};
 use super::run::{carry_out, cores};
-use crate::ad_hoc::{AdHoc, AdHocError, in_flags};
+use crate::ad_hoc::{AdHoc, AdHocError, in_flags, refuse_no_method};
 use crate::args::{AdHocArgs, GrpcArgs, WebsocketArgs};
 use crate::error::Error;
 use crate::signals::{Early, Listener};
@@ -19,7 +19,10 @@ pub(crate) fn grpc(args: &GrpcArgs) -> Result<Exit, Error> {
     let signals = Listener::install(Early::Ends, stop_at_once)?;
     match (args.method.as_str(), &args.symbol) {
         ("list" | "describe", symbol) => offered(args, symbol.as_deref()).map_err(in_flags),
-        (_, None) => run(&AdHoc::of_grpc(args)?, &args.shared, &signals),
+        (method, None) => {
+            refuse_no_method(method)?;
+            run(&AdHoc::of_grpc(args)?, &args.shared, &signals)
+        }
         (method, Some(symbol)) => Err(AdHocError::Symbol {
             method: method.to_owned(),
             symbol: symbol.clone(),

@@ -19,8 +19,10 @@
 //! | module | owns |
 //! |---|---|
 //! | `serve` | what servers share: listening, connections, TLS, limits, faults, identity, counting |
+//! | [`balance`] | load balancers: pools of backends, selection, health; a room for each layer |
 //! | `grpc`, `websocket` | a protocol each; they use `serve` and never each other |
 
+pub mod balance;
 mod grpc;
 mod serve;
 mod websocket;

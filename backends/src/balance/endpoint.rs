@@ -1,0 +1,259 @@
+//! One address of a backend: its state, and what was counted of it.
+//!
+//! Owns the counts and who may change them. Who is chosen is the pool's.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::balance::health::{Failure, HealthSettings, Tracker};
+
+/// One address of a backend.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    name: String,
+    address: SocketAddr,
+    weight: AtomicU32,
+    up: AtomicBool,
+    draining: AtomicBool,
+    open: AtomicUsize,
+    counts: Counts,
+    health: Mutex<Health>,
+}
+
+/// What was counted since the endpoint is known.
+#[derive(Debug, Default)]
+struct Counts {
+    opened: AtomicU64,
+    failed: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    checks: AtomicU64,
+    checks_failed: AtomicU64,
+    changes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    tracker: Tracker,
+    last_failure: Option<Failure>,
+    check_took: Option<Duration>,
+}
+
+impl Endpoint {
+    pub(crate) fn new(name: &str, address: SocketAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            address,
+            weight: AtomicU32::new(1),
+            up: AtomicBool::new(true),
+            draining: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            counts: Counts::default(),
+            health: Mutex::default(),
+        }
+    }
+
+    /// What the backend is called in the configuration: `HOST:PORT`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Connections or requests that are open on it.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes new work.
+    pub(crate) fn takes(&self) -> bool {
+        self.up.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, weight: u32, drain: bool) {
+        self.weight.store(weight, Ordering::Relaxed);
+        if self.draining.swap(drain, Ordering::Relaxed) != drain {
+            let does = if drain { "drains" } else { "takes work again" };
+            tracing::info!(backend = self.name, address = %self.address, "the backend {does}");
+        }
+    }
+
+    /// It is no longer asked for; what is open on it may end.
+    pub(crate) fn leave(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        tracing::info!(backend = self.name, address = %self.address, open = self.open(), "the backend leaves");
+    }
+
+    /// Bytes that went to the backend.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.counts.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that came from it.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.counts.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A check's result.
+    pub(crate) fn checked(
+        &self,
+        result: Result<(), Failure>,
+        took: Duration,
+        settings: &HealthSettings,
+    ) {
+        self.counts.checks.fetch_add(1, Ordering::Relaxed);
+        if result.is_err() {
+            self.counts.checks_failed.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut health = self.health();
+        health.check_took = Some(took);
+        self.record(&mut health, result, settings);
+    }
+
+    /// Work could not be given to it.
+    pub(crate) fn unreachable(&self, reason: Failure, settings: Option<&HealthSettings>) {
+        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        let mut health = self.health();
+        match settings {
+            // A first impression is the checks' to give: a single failure of a connection is one of a row.
+            Some(settings) if self.up.load(Ordering::Relaxed) => {
+                self.record(&mut health, Err(reason), settings);
+            }
+            _ => health.last_failure = Some(reason),
+        }
+    }
+
+    /// Work was given to it: a row of failures is over.
+    pub(crate) fn reached(&self) {
+        self.health().tracker.calm();
+    }
+
+    fn record(&self, health: &mut Health, result: Result<(), Failure>, settings: &HealthSettings) {
+        let good = result.is_ok();
+        let changed = health.tracker.record(good, settings);
+        let reason = result.err();
+        if changed {
+            self.up.store(good, Ordering::Relaxed);
+            self.counts.changes.fetch_add(1, Ordering::Relaxed);
+            let (name, address) = (&self.name, self.address);
+            match &reason {
+                None => tracing::info!(backend = name, %address, "the backend is up"),
+                Some(reason) => {
+                    tracing::warn!(backend = name, %address, reason, "the backend is down");
+                }
+            }
+        }
+        if reason.is_some() {
+            health.last_failure = reason;
+        } else if health.tracker.is_up() {
+            health.last_failure = None;
+        }
+    }
+
+    /// Nobody checks it any more: it counts as up.
+    pub(crate) fn forget_checks(&self) {
+        self.health().tracker = Tracker::default();
+        self.up.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self) -> EndpointSnapshot {
+        let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
+        let health = self.health();
+        let counts = &self.counts;
+        EndpointSnapshot {
+            backend: self.name.clone(),
+            address: self.address,
+            weight: self.weight(),
+            state: self.state(),
+            open: self.open() as u64,
+            opened: count(&counts.opened),
+            failed: count(&counts.failed),
+            bytes_sent: count(&counts.sent),
+            bytes_received: count(&counts.received),
+            checks: count(&counts.checks),
+            checks_failed: count(&counts.checks_failed),
+            state_changes: count(&counts.changes),
+            last_check_us: health
+                .check_took
+                .map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
+            last_failure: health.last_failure.clone(),
+        }
+    }
+
+    fn state(&self) -> State {
+        if self.draining.load(Ordering::Relaxed) {
+            State::Draining
+        } else if self.up.load(Ordering::Relaxed) {
+            State::Up
+        } else {
+            State::Down
+        }
+    }
+}
+
+/// What an endpoint does with new work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Takes it.
+    Up,
+    /// Gets none until checks say otherwise.
+    Down,
+    /// Gets none, and may finish what it has.
+    Draining,
+}
+
+/// How an endpoint stands.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct EndpointSnapshot {
+    pub(crate) backend: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) weight: u32,
+    pub(crate) state: State,
+    pub(crate) open: u64,
+    pub(crate) opened: u64,
+    pub(crate) failed: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) checks: u64,
+    pub(crate) checks_failed: u64,
+    pub(crate) state_changes: u64,
+    pub(crate) last_check_us: Option<u64>,
+    pub(crate) last_failure: Option<String>,
+}
+
+/// One connection or request that an endpoint has; dropped, it is over.
+#[derive(Debug)]
+pub(crate) struct Lease(Arc<Endpoint>);
+
+impl Lease {
+    pub(crate) fn new(endpoint: Arc<Endpoint>) -> Self {
+        endpoint.open.fetch_add(1, Ordering::Relaxed);
+        endpoint.counts.opened.fetch_add(1, Ordering::Relaxed);
+        Self(endpoint)
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

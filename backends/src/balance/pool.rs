@@ -1,0 +1,372 @@
+//! Backends that share work: which there are, what is open on them, and who is next.
+//!
+//! Owns the list of a balancer's (or a service's) backends and keeps it true: names are looked up again,
+//! every address they have is an [`Endpoint`] of its own with its own checks, and a new configuration
+//! changes the list in place, so that an endpoint that stays keeps its counts and its connections. It
+//! speaks no protocol.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time;
+
+use crate::balance::endpoint::{Endpoint, EndpointSnapshot, Lease};
+use crate::balance::health::{HealthSettings, Probe, keep_checking};
+use crate::balance::resolve::Resolve;
+use crate::balance::selection::{Algorithm, Choice, Selection};
+
+/// A name that is not looked up within this time is not known for now.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A backend as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendSettings {
+    /// A name or an IP address, without brackets.
+    pub host: String,
+    /// Its port, from 1.
+    pub port: u16,
+    /// Its share of the work, from 1 to 65,535: of each of its addresses, if it has several.
+    pub weight: u32,
+    /// Whether it gets no new work and may finish what it has.
+    pub drain: bool,
+}
+
+impl BackendSettings {
+    /// What it is called: `HOST:PORT`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    }
+}
+
+/// What a pool is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// How they take turns.
+    pub algorithm: Algorithm,
+    /// Who they are; no name twice.
+    pub backends: Vec<BackendSettings>,
+    /// How they are checked; all count as up where they are not.
+    pub health: Option<HealthSettings>,
+    /// How often names are looked up again.
+    pub resolve_interval: Duration,
+}
+
+/// Backends that share work. One for a layer-4 balancer, one for each service of another.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    inner: Mutex<Inner>,
+    resolver: Arc<dyn Resolve>,
+    probe: Arc<dyn Probe>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: PoolSettings,
+    selection: Selection,
+    members: Vec<Member>,
+    /// No longer asked for, with connections that are to end in their own time.
+    leaving: Vec<Arc<Endpoint>>,
+    /// By name: the last addresses, and why there are no newer ones.
+    unresolved: HashMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Member {
+    endpoint: Arc<Endpoint>,
+    credit: i64,
+}
+
+impl Choice for Member {
+    fn weight(&self) -> u32 {
+        self.endpoint.weight()
+    }
+
+    fn open(&self) -> usize {
+        self.endpoint.open()
+    }
+
+    fn takes(&self) -> bool {
+        self.endpoint.takes()
+    }
+
+    fn credit(&mut self) -> &mut i64 {
+        &mut self.credit
+    }
+}
+
+impl Pool {
+    /// A pool that knows nobody's address yet: that is [`Pool::look_up`]'s, and [`Pool::keep`]'s from then
+    /// on.
+    pub(crate) fn new(
+        settings: PoolSettings,
+        resolver: Arc<dyn Resolve>,
+        probe: Arc<dyn Probe>,
+    ) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                selection: Selection::new(settings.algorithm),
+                settings,
+                members: Vec::new(),
+                leaving: Vec::new(),
+                unresolved: HashMap::new(),
+            }),
+            resolver,
+            probe,
+            changed: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next backend to give work to, none of those that were `tried`. It counts as open there until
+    /// the lease is dropped.
+    pub(crate) fn pick(&self, tried: &[Arc<Endpoint>]) -> Option<Lease> {
+        let mut inner = self.lock();
+        let Inner {
+            selection, members, ..
+        } = &mut *inner;
+        let tried = |member: &Member| tried.iter().any(|it| Arc::ptr_eq(it, &member.endpoint));
+        let chosen = selection.next(members, tried)?;
+        // Counted under the lock: the next choice sees it.
+        Some(Lease::new(Arc::clone(&members[chosen].endpoint)))
+    }
+
+    /// A backend could not be reached by work that was given to it. Where backends are checked, that is
+    /// as good as a failed check.
+    pub(crate) fn unreachable(&self, endpoint: &Endpoint, reason: String) {
+        let health = self.lock().settings.health.clone();
+        endpoint.unreachable(reason, health.as_ref());
+    }
+
+    /// A backend took work: with checks, that ends a row of failures.
+    pub(crate) fn reached(&self, endpoint: &Endpoint) {
+        endpoint.reached();
+    }
+
+    /// Takes new settings. Who stays keeps its connections, counts and health; who goes gets nothing new.
+    /// Names are looked up by [`Pool::keep`], at once.
+    pub(crate) fn apply(&self, settings: PoolSettings) {
+        let mut inner = self.lock();
+        if inner.selection.algorithm() != settings.algorithm {
+            inner.selection = Selection::new(settings.algorithm);
+        }
+        inner.settings = settings;
+        // Addresses that are known stay; those of new names come with the next look-up.
+        let known = inner.known();
+        inner.reconcile(&known);
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Looks up all names once.
+    pub(crate) async fn look_up(&self) {
+        let backends = self.lock().settings.backends.clone();
+        let found = join_all(backends.iter().map(|backend| self.addresses(backend))).await;
+        let mut inner = self.lock();
+        let mut known = inner.known();
+        for (backend, found) in backends.iter().zip(found) {
+            let name = backend.name();
+            match found {
+                Ok(addresses) => {
+                    if inner.unresolved.remove(&name).is_some() {
+                        tracing::info!(backend = name, "the name has an address again");
+                    }
+                    known.insert(name, addresses);
+                }
+                // The last known addresses are better than none.
+                Err(reason) => {
+                    if inner
+                        .unresolved
+                        .insert(name.clone(), reason.clone())
+                        .is_none()
+                    {
+                        tracing::warn!(backend = name, reason, "cannot look up the name");
+                    }
+                }
+            }
+        }
+        inner.reconcile(&known);
+    }
+
+    async fn addresses(
+        &self,
+        backend: &BackendSettings,
+    ) -> Result<Vec<std::net::SocketAddr>, String> {
+        if let Ok(ip) = backend.host.parse::<std::net::IpAddr>() {
+            return Ok(vec![(ip, backend.port).into()]);
+        }
+        let found = self.resolver.resolve(&backend.host, backend.port);
+        match time::timeout(LOOK_UP_TIMEOUT, found).await {
+            Ok(Ok(mut addresses)) => {
+                addresses.sort_unstable();
+                addresses.dedup();
+                Ok(addresses)
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", LOOK_UP_TIMEOUT.as_secs())),
+        }
+    }
+
+    /// Looks names up again and again, and checks whoever they lead to, for as long as it is polled.
+    pub(crate) async fn keep(&self) {
+        let mut checks = Checks::default();
+        loop {
+            self.look_up().await;
+            let interval = {
+                let inner = self.lock();
+                checks.follow(&inner, &self.probe);
+                inner.settings.resolve_interval
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = time::sleep(interval) => {}
+            }
+        }
+    }
+
+    /// How they all stand.
+    pub(crate) fn snapshot(&self) -> PoolSnapshot {
+        let mut inner = self.lock();
+        inner.leaving.retain(|endpoint| endpoint.open() > 0);
+        let members = inner.members.iter().map(|it| &it.endpoint);
+        let endpoints = members.chain(&inner.leaving);
+        let mut unresolved: Vec<_> = inner
+            .unresolved
+            .iter()
+            .map(|(backend, reason)| Unresolved {
+                backend: backend.clone(),
+                reason: reason.clone(),
+            })
+            .collect();
+        unresolved.sort_by(|a, b| a.backend.cmp(&b.backend));
+        PoolSnapshot {
+            algorithm: inner.settings.algorithm.as_str(),
+            backends: endpoints.map(|it| it.snapshot()).collect(),
+            unresolved,
+        }
+    }
+
+    /// Whether anybody would get work now.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.lock().members.iter().any(Choice::takes)
+    }
+}
+
+impl Inner {
+    /// The addresses that each name has led to.
+    fn known(&self) -> HashMap<String, Vec<std::net::SocketAddr>> {
+        let mut known = HashMap::<_, Vec<_>>::new();
+        for Member { endpoint, .. } in &self.members {
+            known
+                .entry(endpoint.name().to_owned())
+                .or_default()
+                .push(endpoint.address());
+        }
+        known
+    }
+
+    /// Makes the members what settings and addresses say, in the order of the settings.
+    fn reconcile(&mut self, known: &HashMap<String, Vec<std::net::SocketAddr>>) {
+        let mut old = std::mem::take(&mut self.members);
+        for backend in &self.settings.backends {
+            let name = backend.name();
+            for address in known.get(&name).into_iter().flatten() {
+                let is = |it: &Endpoint| it.name() == name && it.address() == *address;
+                let member = if let Some(at) = old.iter().position(|it| is(&it.endpoint)) {
+                    old.swap_remove(at)
+                } else if let Some(at) = self.leaving.iter().position(|it| is(it)) {
+                    let endpoint = self.leaving.swap_remove(at);
+                    Member {
+                        endpoint,
+                        credit: 0,
+                    }
+                } else {
+                    Member {
+                        endpoint: Arc::new(Endpoint::new(&name, *address)),
+                        credit: 0,
+                    }
+                };
+                member.endpoint.set(backend.weight, backend.drain);
+                if self.settings.health.is_none() {
+                    member.endpoint.forget_checks();
+                }
+                self.members.push(member);
+            }
+        }
+        for Member { endpoint, .. } in old {
+            endpoint.leave();
+            if endpoint.open() > 0 {
+                self.leaving.push(endpoint);
+            }
+        }
+        let backends = &self.settings.backends;
+        self.unresolved
+            .retain(|name, _| backends.iter().any(|it| it.name() == *name));
+    }
+}
+
+/// The checks that are under way, one for each endpoint.
+#[derive(Debug, Default)]
+struct Checks {
+    tasks: JoinSet<()>,
+    of: Vec<(Arc<Endpoint>, HealthSettings, AbortHandle)>,
+}
+
+impl Checks {
+    /// Checks those who are there, in the way that is set, and nobody else.
+    fn follow(&mut self, inner: &Inner, probe: &Arc<dyn Probe>) {
+        let members = &inner.members;
+        self.of.retain(|(endpoint, settings, task)| {
+            let stays = Some(settings) == inner.settings.health.as_ref()
+                && members.iter().any(|it| Arc::ptr_eq(&it.endpoint, endpoint));
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        while self.tasks.try_join_next().is_some() {}
+        let Some(settings) = &inner.settings.health else {
+            return;
+        };
+        for Member { endpoint, .. } in members {
+            if !self.of.iter().any(|(it, _, _)| Arc::ptr_eq(it, endpoint)) {
+                let check =
+                    keep_checking(Arc::clone(endpoint), settings.clone(), Arc::clone(probe));
+                let task = self.tasks.spawn(check);
+                self.of.push((Arc::clone(endpoint), settings.clone(), task));
+            }
+        }
+    }
+}
+
+/// How a pool stands.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PoolSnapshot {
+    pub(crate) algorithm: &'static str,
+    pub(crate) backends: Vec<EndpointSnapshot>,
+    pub(crate) unresolved: Vec<Unresolved>,
+}
+
+/// A name that cannot be looked up.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unresolved {
+    pub(crate) backend: String,
+    pub(crate) reason: String,
+}
+
+#[cfg(test)]
+mod tests;

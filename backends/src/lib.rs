@@ -1,7 +1,7 @@
 //! Reference servers to play loadgen against: small, honest, faulty on request.
 //!
-//! [`start_grpc`] and [`start_websocket`] start one on threads of its own, so that a test, a
-//! benchmark or the command line can have a backend without a runtime:
+//! [`start_grpc`], [`start_websocket`], [`start_http`] and [`start_tcp`] start one on threads of its
+//! own, so that a test, a benchmark or the command line can have a backend without a runtime:
 //!
 //! ```
 //! use loadgen_backends::{ServerConfig, start_grpc};
@@ -20,13 +20,16 @@
 //! |---|---|
 //! | `serve` | what servers share: listening, connections, TLS, limits, faults, identity, counting |
 //! | [`balance`] | load balancers: pools of backends, selection, health; a room for each layer |
-//! | `grpc`, `websocket` | a protocol each; they use `serve` and never each other |
+//! | `grpc`, `websocket`, `http`, `tcp` | a protocol each; they use `serve` and never each other |
 
 pub mod balance;
 mod grpc;
+mod http;
 mod serve;
+mod tcp;
 mod websocket;
 
+pub use self::http::start_http;
 pub use grpc::{proto, start_grpc};
 pub use serve::activity::Activity;
 pub use serve::error::ServeError;
@@ -35,6 +38,7 @@ pub use serve::identity::IDENTITY_METADATA;
 pub use serve::limits;
 pub use serve::server::{RunningServer, ServerConfig};
 pub use serve::tls::TlsFiles;
+pub use tcp::{TcpOptions, start_tcp};
 pub use websocket::start_websocket;
 
 /// The status of an [`ErrorFault`].

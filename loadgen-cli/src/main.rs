@@ -20,6 +20,7 @@ mod paint;
 mod protocols;
 mod run;
 mod screen;
+mod servers;
 mod settings;
 mod signals;
 mod sinks;

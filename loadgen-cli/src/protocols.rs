@@ -1,10 +1,11 @@
 //! What the command line knows of each protocol: one row for each, in the order of [`Protocol`].
 //!
-//! Whoever adds a protocol adds its row, and to `args::serve` the command that serves it alone. Flags,
-//! variables of the environment and the embedded backend are made from here.
+//! Whoever adds a protocol adds its row. Flags of targets, variables of the environment and the embedded
+//! backend are made from here. What is known of the reference servers is in `servers`.
 
-use loadgen_backends::{RunningServer, ServeError, ServerConfig, start_grpc, start_websocket};
 use loadgen_core::scenario::Protocol;
+
+use crate::servers::{self, Server};
 
 /// All protocols.
 pub(crate) const ALL: [&Spoken; 2] = [
@@ -20,10 +21,7 @@ pub(crate) const ALL: [&Spoken; 2] = [
             port: "GRPC_PORT",
             default_port: 50051,
         },
-        address_flag: "grpc-address",
-        address_help: "Address to listen on for gRPC; port 0 takes a free one",
-        address: GRPC_ADDRESS,
-        serve: start_grpc,
+        server: &servers::GRPC,
     },
     &Spoken {
         protocol: Protocol::Websocket,
@@ -37,17 +35,9 @@ pub(crate) const ALL: [&Spoken; 2] = [
             port: "WEBSOCKET_PORT",
             default_port: 8080,
         },
-        address_flag: "websocket-address",
-        address_help: "Address to listen on for WebSocket; port 0 takes a free one",
-        address: WEBSOCKET_ADDRESS,
-        serve: start_websocket,
+        server: &servers::WEBSOCKET,
     },
 ];
-
-/// Where the gRPC server listens unless told.
-pub(crate) const GRPC_ADDRESS: &str = "127.0.0.1:50051";
-/// Where the WebSocket server listens unless told.
-pub(crate) const WEBSOCKET_ADDRESS: &str = "127.0.0.1:8080";
 
 /// A protocol, as the command line has it.
 #[derive(Debug)]
@@ -66,14 +56,8 @@ pub(crate) struct Spoken {
     pub(crate) target_help: &'static str,
     /// What the environment calls its target.
     pub(crate) variables: Variables,
-    /// The flag of `serve all` that says where its server listens, without the dashes.
-    pub(crate) address_flag: &'static str,
-    /// What the help says of that flag.
-    pub(crate) address_help: &'static str,
-    /// Where its server listens unless told.
-    pub(crate) address: &'static str,
-    /// Starts its reference server.
-    pub(crate) serve: fn(ServerConfig) -> Result<RunningServer, ServeError>,
+    /// The reference server that answers it.
+    pub(crate) server: &'static Server,
 }
 
 /// What the environment calls an address.
@@ -113,5 +97,12 @@ mod tests {
     fn every_protocol_has_a_row_in_its_order() {
         let rows = ALL.map(|it| it.protocol);
         assert_eq!(Protocol::all().collect::<Vec<_>>(), rows);
+    }
+
+    #[test]
+    fn the_server_of_a_protocol_has_its_name() {
+        for row in ALL {
+            assert_eq!(row.server.name, row.protocol.as_str());
+        }
     }
 }

@@ -3,12 +3,39 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use common::{Server, listening, say, signal};
 use rustix::process::Signal;
 
 const ANY: &str = "127.0.0.1:0";
+
+const EVERYWHERE: [&str; 8] = [
+    "--grpc-address",
+    ANY,
+    "--websocket-address",
+    ANY,
+    "--http-address",
+    ANY,
+    "--tcp-address",
+    ANY,
+];
+
+/// What comes back over TCP until the server closes, when this is all that is sent.
+fn echoed(address: &str, sent: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(sent).expect("it reads");
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    let mut back = Vec::new();
+    stream.read_to_end(&mut back).expect("it answers");
+    back
+}
+
+/// All of an answer over HTTP.
+fn got(address: &str, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    String::from_utf8(echoed(address, request.as_bytes())).expect("an answer is text")
+}
 
 /// The response to a WebSocket handshake on this path, and the open connection.
 fn open(address: &str, path: &str) -> (TcpStream, String) {
@@ -44,11 +71,53 @@ fn websocket_says_where_it_listens_and_answers_there() {
 }
 
 #[test]
-fn all_serves_both_until_told_to_stop() {
+fn tcp_says_who_it_is_and_answers_lines() {
+    let flags = [
+        "--address",
+        ANY,
+        "--id",
+        "blue",
+        "--lines",
+        "--identity-on-connect",
+    ];
+    let server = Server::serve("tcp", &flags);
+    let expected = format!("tcp listening on {} id=blue\n", server.address);
+    assert_eq!(server.line, expected);
+    let back = echoed(&server.address, b"one\nidentity\nclose\nlost\n");
+    assert_eq!(back, b"blue\none\nblue\n");
+}
+
+#[test]
+fn http_says_where_it_listens_and_fails_on_purpose() {
+    let flags = ["--address", ANY, "--id", "blue", "--error-rate", "1"];
+    let server = Server::serve(
+        "http",
+        &[&flags[..], &["--error-code", "INTERNAL"]].concat(),
+    );
+    let expected = format!("http listening on {} id=blue\n", server.address);
+    assert_eq!(server.line, expected);
+    let hello = got(&server.address, "/hello");
+    assert!(hello.starts_with("HTTP/1.1 500 "), "{hello}");
+    assert!(hello.contains("x-loadgen-backend: blue\r\n"), "{hello}");
+    let health = got(&server.address, "/health");
+    assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
+}
+
+#[test]
+fn all_serves_each_until_told_to_stop() {
     for which in [Signal::TERM, Signal::INT] {
-        let addresses = ["--grpc-address", ANY, "--websocket-address", ANY];
-        let mut server = Server::serve("all", &[&addresses[..], &["--id", "blue"]].concat());
+        let mut server = Server::serve("all", &[&EVERYWHERE[..], &["--id", "blue"]].concat());
         let (line, websocket) = listening(&mut server.stdout);
+        let (http_line, http) = listening(&mut server.stdout);
+        let (tcp_line, tcp) = listening(&mut server.stdout);
+        assert_eq!(http_line, format!("http listening on {http} id=blue\n"));
+        assert_eq!(tcp_line, format!("tcp listening on {tcp} id=blue\n"));
+        assert_eq!(echoed(&tcp, b"whatever"), b"whatever");
+        let hello = got(&http, "/hello");
+        assert!(
+            hello.ends_with("{\"message\":\"Hello, world!\"}"),
+            "{hello}"
+        );
         let grpc = &server.address;
         assert_eq!(server.line, format!("grpc listening on {grpc} id=blue\n"));
         assert_eq!(
@@ -71,18 +140,13 @@ fn all_serves_both_until_told_to_stop() {
 }
 
 #[test]
-fn all_starts_both_or_none() {
+fn all_starts_every_one_or_none() {
     let listener = TcpListener::bind(ANY).expect("a free port");
     let taken = listener.local_addr().expect("an address").to_string();
-    for (grpc, websocket) in [(ANY, taken.as_str()), (taken.as_str(), ANY)] {
-        let said = say(&[
-            "serve",
-            "all",
-            "--grpc-address",
-            grpc,
-            "--websocket-address",
-            websocket,
-        ]);
+    for place in 0..4 {
+        let mut addresses = EVERYWHERE;
+        addresses[2 * place + 1] = &taken;
+        let said = say(&[&["serve", "all"], &addresses[..]].concat());
         assert_eq!(said.code, Some(2), "{said:?}");
         assert_eq!(said.stdout, "", "none is announced");
         let expected = format!("error: failed to serve: {taken} is already in use");
@@ -104,8 +168,13 @@ fn refuses_what_it_cannot_do() {
         ),
     ];
     let any = ["--address", ANY];
-    let both = ["--grpc-address", ANY, "--websocket-address", ANY];
-    for (what, addresses) in [("grpc", &any[..]), ("websocket", &any), ("all", &both)] {
+    for (what, addresses) in [
+        ("grpc", &any[..]),
+        ("websocket", &any),
+        ("http", &any),
+        ("tcp", &any),
+        ("all", &EVERYWHERE),
+    ] {
         for (flags, part) in general {
             refused(&[&["serve", what], addresses, flags].concat(), part);
         }
@@ -114,6 +183,13 @@ fn refuses_what_it_cannot_do() {
         (&["grpc", "--address", "nowhere"][..], "expected HOST:PORT"),
         (&["websocket", "--address", "nowhere"], "expected HOST:PORT"),
         (&["all", "--websocket-address", ":1"], "expected HOST:PORT"),
+        (&["all", "--http-address", "8081"], "expected HOST:PORT"),
+        (&["tcp", "--address", "9001"], "expected HOST:PORT"),
+        (&["http", "--lines"], "unexpected argument '--lines'"),
+        (
+            &["tcp", "--error-rate", "1", "--error-code", "INTERNAL"],
+            "unexpected argument '--error-code'",
+        ),
         (&["all", "--address", ANY], "unexpected argument"),
         (
             &["grpc", "--error-rate", "0.5", "--error-code", "OK"],

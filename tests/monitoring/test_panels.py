@@ -388,7 +388,8 @@ class Serve:
 
     def __init__(self, run, *flags):
         command = [LOADGEN, "serve", "all", "--id", "reference", *flags]
-        command += ["--grpc-address", "127.0.0.1:0", "--websocket-address", "127.0.0.1:0"]
+        for server in ("grpc", "websocket", "http", "tcp"):
+            command += [f"--{server}-address", "127.0.0.1:0"]
         self._process = subprocess.Popen(
             [*command, "--statsd", STACK.statsd, "--statsd-prefix", run],
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ use self::proto::GREETER;
 pub fn start_grpc(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let health = serving();
     let services = service::Shared::new(&health)?;
-    let setup = Setup::new(config, b"h2")?;
+    let setup = Setup::new(config, &[b"h2"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| service::Grpc::new(&identity, services.clone(), faults.clone(), tally);
     server::start(setup, make, announce_end(health))

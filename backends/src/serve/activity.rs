@@ -23,10 +23,12 @@ pub struct Activity {
     /// among them.
     ///
     /// Over gRPC these are the calls, but for health checks and reflection; over WebSocket the text
-    /// and binary messages.
+    /// and binary messages; over HTTP the requests, but for `/health`; over TCP the lines, or what was
+    /// there to read at once.
     pub requests: u64,
     /// Of these, answered with a failure: over gRPC with another status than OK, over WebSocket
-    /// with an `error` or, on purpose, with a close in place of an answer.
+    /// with an `error` or, on purpose, with a close in place of an answer; over HTTP with a status of
+    /// 400 or above; over TCP, on purpose, with the end of the connection.
     pub failed: u64,
     /// Connections that were taken, since the start.
     pub connections_opened: u64,

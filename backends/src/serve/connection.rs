@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 /// A transport that is ready to be spoken on.
@@ -49,12 +50,24 @@ impl Connection {
         self.cutter.clone()
     }
 
+    /// What the two sides have agreed on to speak when they shook hands for TLS, if they have.
+    pub(crate) fn agreed_protocol(&self) -> Option<&[u8]> {
+        match &self.transport {
+            Transport::Plain(_) => None,
+            Transport::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+
     /// Has it reset when it is dropped, rather than ended in good order.
     pub(crate) fn reset_on_drop(&self) {
         reset_on_close(match &self.transport {
             Transport::Plain(stream) => stream,
             Transport::Tls(stream) => stream.get_ref().0,
         });
+    }
+
+    fn has_been_cut(&self) -> bool {
+        self.cutter.as_ref().is_some_and(Cutter::has_cut)
     }
 
     fn cut(&self, context: &Context<'_>) -> io::Result<()> {
@@ -66,6 +79,33 @@ impl Connection {
             _ => Ok(()),
         }
     }
+}
+
+/// Whoever had it may have let it go before it was read from again.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.has_been_cut() {
+            self.reset_on_drop();
+        }
+    }
+}
+
+/// How long a peer has to read what was said last before the connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Ends a connection for which there is no more to say. Closing it at once would reset it where
+/// there is something left to read, and the peer might not see what was said last.
+pub(crate) async fn linger(connection: &mut Connection) {
+    if connection.has_been_cut() {
+        return;
+    }
+    let _ = timeout(LINGER, async {
+        let mut unread = [0; 1024];
+        if connection.shutdown().await.is_ok() {
+            while let Ok(1..) = connection.read(&mut unread).await {}
+        }
+    })
+    .await;
 }
 
 /// Has the system reset the connection when it is closed, rather than end it in good order.
@@ -173,6 +213,10 @@ impl Cutter {
     fn is_cut(&self, context: &Context<'_>) -> bool {
         // First the waker, then the flag: a cut in between is seen one way or the other.
         self.0.reader.register(context.waker());
+        self.has_cut()
+    }
+
+    fn has_cut(&self) -> bool {
         self.0.cut.load(Ordering::Acquire)
     }
 }

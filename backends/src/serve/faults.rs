@@ -17,12 +17,13 @@ use tonic::Code;
 /// What a backend does wrong on purpose. By default nothing.
 ///
 /// Delays, errors and throttling are for the reference service's own calls and messages; health
-/// checks, reflection and the pings of WebSocket stay well, as they do in the failures worth
-/// playing. Refused and cut connections are for everybody.
+/// checks (gRPC's, and HTTP's `/health`), reflection and the pings of WebSocket stay well, as they do
+/// in the failures worth playing. Refused and cut connections are for everybody.
 ///
-/// A call is what is answered on its own: over gRPC a call, over WebSocket a text or binary message.
-/// Those of one WebSocket connection are answered in their order, so a wait holds up the ones behind
-/// it.
+/// A call is what is answered on its own: over gRPC a call, over WebSocket a text or binary message,
+/// over HTTP a request, over TCP a line or, without lines, what was there to read at once. Those of
+/// one connection are answered in their order, so a wait holds up the ones behind it; over HTTP/2 there
+/// is no such order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
     /// Waits before every call, to the timer's millisecond.
@@ -34,11 +35,11 @@ pub struct Faults {
     /// Closes this share of the connections as soon as they are accepted.
     pub refuse: Probability,
     /// Resets a connection when the request after this many arrives on it, together with whatever
-    /// is under way there. WebSocket's pings count, too.
+    /// is under way there. WebSocket's pings and HTTP's health checks count, too.
     pub cut_after: Option<NonZeroU64>,
     /// Calls a second that are answered, over all connections; those above are told at once that
-    /// the resource is exhausted (WebSocket: the connection is closed with 1013, try again later). A
-    /// tenth of a second's worth may come in one burst.
+    /// the resource is exhausted (HTTP: 429; WebSocket: the connection is closed with 1013, try again
+    /// later; TCP: without a word). A tenth of a second's worth may come in one burst.
     pub throttle: Option<NonZeroU32>,
 }
 
@@ -63,8 +64,9 @@ pub struct Stall {
 pub struct ErrorFault {
     /// Share of the calls that fail.
     pub rate: Probability,
-    /// The status they fail with. [`Code::Ok`] would be a reply without its message. Of no concern
-    /// to WebSocket, where the connection is closed with 1011, internal error, in place of an answer.
+    /// The status they fail with. [`Code::Ok`] would be a reply without its message. Over HTTP it is
+    /// the status that stands for this one. Of no concern to WebSocket, where the connection is closed
+    /// with 1011, internal error, in place of an answer, and to TCP, where it is closed without a word.
     pub code: Code,
 }
 

@@ -14,6 +14,9 @@ pub const STREAM_PAYLOAD_BYTES: u32 = 4_000_000;
 /// each answer.
 pub const UNASKED_MESSAGES: u32 = 1_000;
 
+/// Bytes of a line that a TCP server answers.
+pub const LINE_BYTES: usize = 1 << 20;
+
 /// Longest id of a backend: it travels in every reply.
 pub(crate) const MAX_ID_BYTES: usize = 128;
 

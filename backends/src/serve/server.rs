@@ -90,12 +90,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Listens from here on. Over TLS, `alpn` is what the server says that it speaks.
+    /// Listens from here on. Over TLS, `alpn` is what the server says that it
+    /// speaks, if it says so.
     ///
     /// # Errors
     /// [`ServeError`] when the address cannot be had, the TLS files are missing or wrong, or the id
     /// cannot be sent.
-    pub(crate) fn new(config: ServerConfig, alpn: &[u8]) -> Result<Self, ServeError> {
+    pub(crate) fn new(config: ServerConfig, alpn: &[&[u8]]) -> Result<Self, ServeError> {
         let tls = match &config.tls {
             Some(files) => Some(tls::acceptor(files, alpn)?),
             None => None,

@@ -28,11 +28,12 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Makes an acceptor that offers `protocol` (as in ALPN), and nothing else.
+/// Makes an acceptor that offers `protocols` (as in ALPN), the first before the next, and nothing else;
+/// without any it leaves open what is spoken.
 ///
 /// # Errors
 /// Says which file is missing or wrong, or that they do not fit together.
-pub(crate) fn acceptor(files: &TlsFiles, protocol: &[u8]) -> Result<TlsAcceptor, ServeError> {
+pub(crate) fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, ServeError> {
     let chain = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -49,7 +50,7 @@ pub(crate) fn acceptor(files: &TlsFiles, protocol: &[u8]) -> Result<TlsAcceptor,
                 reason,
             },
         })?;
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -14,13 +14,12 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse as _;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 
-use crate::serve::connection::Connection;
+use crate::serve::connection::{Connection, linger};
 use crate::serve::identity::IDENTITY_METADATA;
 use crate::serve::limits;
 use crate::serve::server::HANDSHAKE_TIMEOUT;
 
 use super::path::{Manner, Path};
-use super::session::linger;
 
 const IDENTITY_HEADER: HeaderName = HeaderName::from_static(IDENTITY_METADATA);
 

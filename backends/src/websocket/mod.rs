@@ -60,7 +60,7 @@ use session::Session;
 /// [`ServeError`] when the address cannot be had, the TLS files are missing or wrong, the id cannot
 /// be sent, or a thread cannot be started.
 pub fn start_websocket(config: ServerConfig) -> Result<RunningServer, ServeError> {
-    let setup = Setup::new(config, b"http/1.1")?;
+    let setup = Setup::new(config, &[b"http/1.1"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| Websocket(Arc::new(Shared::new(&identity, faults.clone(), tally)));
     server::start(setup, make, std::future::ready(()))

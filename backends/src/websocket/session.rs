@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::serve::activity::{Handling, Tally};
-use crate::serve::connection::{Connection, Cutter};
+use crate::serve::connection::{Connection, Cutter, linger};
 use crate::serve::faults::Verdict;
 use crate::serve::pace::Pace;
 
@@ -255,16 +255,4 @@ impl Session {
             let _ = self.socket.get_mut().shutdown().await;
         }
     }
-}
-
-/// Ends a connection for which there is no more to say. Closing it at once would reset it where
-/// there is something left to read, and the peer might not see what was said last.
-pub(super) async fn linger(connection: &mut Connection) {
-    let _ = timeout(LINGER, async {
-        let mut unread = [0; 1024];
-        if connection.shutdown().await.is_ok() {
-            while let Ok(1..) = connection.read(&mut unread).await {}
-        }
-    })
-    .await;
 }

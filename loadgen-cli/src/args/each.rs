@@ -1,4 +1,4 @@
-//! Flags that there is one of for each protocol, made from the table of protocols.
+//! Flags that there is one of for each protocol or reference server, made from their tables.
 
 use clap::error::Error;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -6,6 +6,7 @@ use loadgen_core::scenario::Protocol;
 
 use super::values::listen_address;
 use crate::protocols;
+use crate::servers::{self, Server};
 
 /// Where to send each protocol, a flag of `loadgen run` for each.
 #[derive(Debug, Clone, Default)]
@@ -66,11 +67,11 @@ impl FromArgMatches for TargetFlags {
 
 /// Where each server listens, a flag of `loadgen serve all` for each.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AddressFlags(pub(crate) Vec<(Protocol, String)>);
+pub(crate) struct AddressFlags(pub(crate) Vec<(&'static Server, String)>);
 
 impl Args for AddressFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(protocols::ALL.map(|row| {
+        command.args(servers::ALL.map(|row| {
             Arg::new(row.address_flag)
                 .long(row.address_flag)
                 .value_name("HOST:PORT")
@@ -93,11 +94,11 @@ impl FromArgMatches for AddressFlags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        self.0 = protocols::ALL
+        self.0 = servers::ALL
             .into_iter()
             .filter_map(|row| {
                 let address = matches.get_one::<String>(row.address_flag)?;
-                Some((row.protocol, address.clone()))
+                Some((row, address.clone()))
             })
             .collect();
         Ok(())

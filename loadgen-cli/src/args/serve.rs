@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
-use loadgen_backends::{Code, Delay, Probability};
+use loadgen_backends::{Code, Delay, Probability, TcpOptions};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
@@ -14,7 +14,7 @@ use super::values::{
     MOST_WORKERS, code, count, delay, duration, identity, listen_address, narrow_non_zero,
     non_zero, prefix, statsd,
 };
-use crate::protocols::{GRPC_ADDRESS, WEBSOCKET_ADDRESS};
+use crate::servers::{GRPC_ADDRESS, HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
 
 /// What the faults stand under in the help.
 const FAULTS: &str = "Faults on purpose";
@@ -26,7 +26,11 @@ pub(crate) enum ServeCommand {
     Grpc(Box<ServeGrpcArgs>),
     /// The WebSocket server: /echo, /compute, /stream and /ping
     Websocket(Box<ServeWebsocketArgs>),
-    /// Both servers in one process
+    /// The HTTP server: /hello, /echo, /compute, /stream, /status/N and /health, over HTTP/1.1 and HTTP/2
+    Http(Box<ServeHttpArgs>),
+    /// The TCP server: what it is sent comes back
+    Tcp(Box<ServeTcpArgs>),
+    /// All servers in one process
     All(Box<ServeAllArgs>),
 }
 
@@ -39,7 +43,7 @@ pub(crate) struct ServeGrpcArgs {
     /// What all servers can be told.
     #[command(flatten)]
     pub(crate) server: ServerArgs,
-    /// What only gRPC has.
+    /// How errors on purpose look.
     #[command(flatten)]
     pub(crate) error: ErrorCodeArgs,
 }
@@ -55,6 +59,34 @@ pub(crate) struct ServeWebsocketArgs {
     pub(crate) server: ServerArgs,
 }
 
+/// Flags of `loadgen serve http`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeHttpArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = HTTP_ADDRESS, value_parser = listen_address)]
+    pub(crate) address: String,
+    /// What all servers can be told.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// How errors on purpose look.
+    #[command(flatten)]
+    pub(crate) error: ErrorCodeArgs,
+}
+
+/// Flags of `loadgen serve tcp`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeTcpArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = TCP_ADDRESS, value_parser = listen_address)]
+    pub(crate) address: String,
+    /// What only TCP has.
+    #[command(flatten)]
+    pub(crate) tcp: TcpArgs,
+    /// What all servers can be told.
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
 /// Flags of `loadgen serve all`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeAllArgs {
@@ -64,9 +96,43 @@ pub(crate) struct ServeAllArgs {
     /// What all servers can be told, and each of them is.
     #[command(flatten)]
     pub(crate) server: ServerArgs,
-    /// What only gRPC has.
+    /// How errors on purpose look.
     #[command(flatten)]
     pub(crate) error: ErrorCodeArgs,
+    /// What only TCP has.
+    #[command(flatten)]
+    pub(crate) tcp: TcpArgs,
+}
+
+impl ServeAllArgs {
+    /// What each of them is told of what only some can be.
+    pub(crate) fn special(&self) -> Special {
+        Special {
+            error_code: self.error.error_code,
+            tcp: self.tcp.options(),
+        }
+    }
+}
+
+/// How the TCP server answers.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TcpArgs {
+    /// Over TCP, answer whole lines; the line `identity` gets the server's id, `close` has it close
+    #[arg(long)]
+    pub(crate) lines: bool,
+    /// Over TCP, begin every connection with a line that is the server's id
+    #[arg(long)]
+    pub(crate) identity_on_connect: bool,
+}
+
+impl TcpArgs {
+    /// The same, as the server takes it.
+    pub(crate) fn options(&self) -> TcpOptions {
+        TcpOptions {
+            lines: self.lines,
+            identity_on_connect: self.identity_on_connect,
+        }
+    }
 }
 
 /// Flags that every server takes.
@@ -98,11 +164,11 @@ pub(crate) struct ServerArgs {
     pub(crate) until_stdin_closes: bool,
 }
 
-/// How gRPC's errors on purpose look.
+/// How errors on purpose look over gRPC and HTTP.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = FAULTS)]
 pub(crate) struct ErrorCodeArgs {
-    /// The status of such an error over gRPC, by its name
+    /// The status of such an error over gRPC, by its name; over HTTP the one that stands for it, like 503 for UNAVAILABLE
     #[arg(long, value_name = "CODE", default_value = "UNAVAILABLE", value_parser = code, requires = "error_rate")]
     pub(crate) error_code: Code,
 }
@@ -126,7 +192,7 @@ pub(crate) struct FaultArgs {
         allow_hyphen_values = true
     )]
     pub(crate) stall_rate: Probability,
-    /// Answer this share of the calls with an error, like `0.05` or `5%`; over WebSocket the connection is closed with 1011
+    /// Answer this share of the calls with an error, like `0.05` or `5%`; over WebSocket the connection is closed with 1011, over TCP without a word
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     pub(crate) error_rate: Option<Probability>,
     /// Close this share of the connections as soon as they are accepted
@@ -135,7 +201,7 @@ pub(crate) struct FaultArgs {
     /// Cut a connection after this many requests on it
     #[arg(long, value_name = "N", value_parser = non_zero, allow_negative_numbers = true)]
     pub(crate) cut_after: Option<NonZeroU64>,
-    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED; over WebSocket their connections are closed with 1013
+    /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED; over HTTP with 429, over WebSocket their connections are closed with 1013, over TCP without a word
     #[arg(long, value_name = "N", value_parser = narrow_non_zero, allow_negative_numbers = true)]
     pub(crate) throttle: Option<NonZeroU32>,
 }

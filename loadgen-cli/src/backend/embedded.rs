@@ -15,6 +15,7 @@ use loadgen_core::scenario::{Protocol, Target};
 
 use super::listening::Listening;
 use crate::protocols;
+use crate::servers::{self, Server};
 use crate::settings::sinks::StatsdSettings;
 use crate::sinks::statsd::said;
 
@@ -56,8 +57,8 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     /// Starts a server for each of the protocols on a free loopback port and waits until all of them
-    /// listen. `threads` are for all of them together, but at least one for each. Their metrics go
-    /// where the run's go.
+    /// listen. `threads` are for those together, but at least one for each. Their metrics go where the
+    /// run's go.
     ///
     /// # Errors
     /// [`EmbeddedError`] when one of them does not.
@@ -66,7 +67,8 @@ impl Embedded {
         threads: usize,
         statsd: Option<&StatsdSettings>,
     ) -> Result<Self, EmbeddedError> {
-        let threads = (threads / served(protocols).len()).max(1);
+        // Servers that nobody asked for do not work: their threads take nothing from the others'.
+        let threads = (threads / protocols.len().max(1)).max(1);
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(serve(protocols))
@@ -101,18 +103,17 @@ impl Embedded {
             said: Vec::new(),
             addresses: Vec::new(),
         };
-        for protocol in served(protocols) {
-            let address = this.listening(protocol)?;
-            if protocols.contains(&protocol) {
-                this.addresses.push((protocol, address));
-            }
+        for row in served(protocols) {
+            let address = this.listening(row)?;
+            let needed = protocols.iter().find(|it| it.as_str() == row.name);
+            this.addresses.extend(needed.map(|it| (*it, address)));
         }
         Ok(this)
     }
 
     /// Waits for the line that says where the next server listens; they come in the order of
-    /// [`Protocol`].
-    fn listening(&self, protocol: Protocol) -> Result<SocketAddr, EmbeddedError> {
+    /// [`servers::ALL`].
+    fn listening(&self, row: &Server) -> Result<SocketAddr, EmbeddedError> {
         let line = self.lines.recv_timeout(START).map_err(|error| {
             EmbeddedError::Silent(match error {
                 RecvTimeoutError::Timeout => format!("no word from it within {START:?}"),
@@ -120,7 +121,7 @@ impl Embedded {
             })
         })?;
         Listening::parse(&line)
-            .filter(|it| it.protocol == protocol.as_str())
+            .filter(|it| it.protocol == row.name)
             .map(|it| it.address)
             .ok_or_else(|| EmbeddedError::Silent(format!("it said `{line}`")))
     }
@@ -190,25 +191,28 @@ impl Drop for Embedded {
     }
 }
 
-/// The protocols that are served where these are needed: one alone, or all.
-fn served(needed: &[Protocol]) -> Vec<Protocol> {
+/// The servers that are started where these protocols are needed: one alone, or all.
+fn served(needed: &[Protocol]) -> Vec<&'static Server> {
     match needed {
-        [one] => vec![*one],
-        _ => protocols::ALL.map(|it| it.protocol).to_vec(),
+        [one] => protocols::of(*one)
+            .map(|it| it.server)
+            .into_iter()
+            .collect(),
+        _ => servers::ALL.to_vec(),
     }
 }
 
 /// The command that serves these protocols on free ports.
 fn serve(needed: &[Protocol]) -> Vec<String> {
     const ANY: &str = "127.0.0.1:0";
-    match needed {
-        [one] => ["serve", one.as_str(), "--address", ANY]
+    match served(needed)[..] {
+        [one] => ["serve", one.name, "--address", ANY]
             .map(str::to_owned)
             .to_vec(),
-        _ => {
-            let addresses = protocols::ALL.into_iter();
-            let addresses =
-                addresses.flat_map(|it| [format!("--{}", it.address_flag), ANY.to_owned()]);
+        ref all => {
+            let addresses = all
+                .iter()
+                .flat_map(|it| [format!("--{}", it.address_flag), ANY.to_owned()]);
             ["serve", "all"]
                 .map(str::to_owned)
                 .into_iter()
@@ -250,7 +254,13 @@ mod tests {
     fn serves_what_is_needed() {
         let one = serve(&[Protocol::Websocket]);
         assert_eq!(one, ["serve", "websocket", "--address", "127.0.0.1:0"]);
-        assert_eq!(serve(&BOTH)[..2], ["serve", "all"]);
+        let all = serve(&BOTH);
+        assert_eq!(all[..2], ["serve", "all"]);
+        for row in servers::ALL {
+            let flag = format!("--{}", row.address_flag);
+            let given = all.iter().position(|it| *it == flag).unwrap();
+            assert_eq!(all[given + 1], "127.0.0.1:0", "{flag}");
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn served(serving: &[Serving]) -> Vec<Served<'_>> {
         let activity = it.server.activity()?;
         Some(Served {
             id: it.server.id(),
-            protocol: it.protocol.as_str(),
+            protocol: it.row.name,
             requests: activity.requests,
             failed: activity.failed,
             connections_opened: activity.connections_opened,

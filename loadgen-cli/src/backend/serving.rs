@@ -5,12 +5,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use loadgen_backends::{
-    Code, ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
+    ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
 };
-use loadgen_core::scenario::Protocol;
 
 use crate::args::{FaultArgs, ServerArgs};
-use crate::protocols;
+use crate::servers::{Server, Special};
 use crate::settings::EnvError;
 use crate::sinks::SinkError;
 
@@ -40,25 +39,24 @@ pub(crate) enum ServerError {
     Stdin(io::Error),
 }
 
-/// A server at work, and what it speaks.
+/// A server at work, and which one.
 #[derive(Debug)]
 pub(crate) struct Serving {
-    /// What it speaks.
-    pub(crate) protocol: Protocol,
+    /// Which one.
+    pub(crate) row: &'static Server,
     /// The server.
     pub(crate) server: Arc<RunningServer>,
 }
 
-/// Starts the server of a protocol. `error_code` is the status of errors on purpose, where it speaks of
-/// such; it counts what it does if it is to `measure`.
+/// Starts a server. It counts what it does if it is to `measure`.
 ///
 /// # Errors
 /// When the address is none, or the server cannot start on it.
 pub(crate) fn start(
-    protocol: Protocol,
+    row: &'static Server,
     address: &str,
     args: &ServerArgs,
-    error_code: Code,
+    special: &Special,
     measure: bool,
 ) -> Result<Serving, ServerError> {
     let config = ServerConfig {
@@ -66,13 +64,12 @@ pub(crate) fn start(
         tls: tls(args),
         threads: args.threads.and_then(|it| usize::try_from(it).ok()),
         measure,
-        faults: faults(&args.faults, error_code),
+        faults: faults(&args.faults, special),
         ..ServerConfig::new(resolve(address)?)
     };
-    let row = protocols::of(protocol).expect("every protocol has a row");
-    let server = (row.serve)(config).map_err(ServerError::Serve)?;
+    let server = (row.start)(config, special).map_err(ServerError::Serve)?;
     Ok(Serving {
-        protocol,
+        row,
         server: Arc::new(server),
     })
 }
@@ -98,7 +95,7 @@ fn tls(args: &ServerArgs) -> Option<TlsFiles> {
     })
 }
 
-fn faults(args: &FaultArgs, error_code: Code) -> Faults {
+fn faults(args: &FaultArgs, special: &Special) -> Faults {
     Faults {
         delay: args.delay,
         stall: args.stall.map(|duration| Stall {
@@ -107,7 +104,7 @@ fn faults(args: &FaultArgs, error_code: Code) -> Faults {
         }),
         error: args.error_rate.map(|rate| ErrorFault {
             rate,
-            code: error_code,
+            code: special.error_code,
         }),
         refuse: args.refuse_rate.unwrap_or_default(),
         cut_after: args.cut_after,

@@ -31,6 +31,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),
+        Command::Serve(ServeCommand::Http(args)) => serve::http(&args),
+        Command::Serve(ServeCommand::Tcp(args)) => serve::tcp(&args),
         Command::Serve(ServeCommand::All(args)) => serve::all(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => completions::run(shell),

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
-use loadgen_backends::Code;
-use loadgen_core::scenario::Protocol;
-
 use super::exit::{Exit, stop_at_once};
-use crate::args::{ServeAllArgs, ServeGrpcArgs, ServeWebsocketArgs, ServerArgs};
+use crate::args::{
+    ServeAllArgs, ServeGrpcArgs, ServeHttpArgs, ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
+};
 use crate::backend::reporter::Reporter;
 use crate::backend::serving::{Serving, start};
 use crate::backend::{Listening, ServerError};
 use crate::error::Error;
+use crate::servers::{GRPC, HTTP, Server, Special, TCP, WEBSOCKET};
 use crate::settings::sinks::IDLE_PREFIX;
 use crate::signals::{Early, Listener};
 use crate::{limits, output, screen};
@@ -31,8 +31,11 @@ enum End {
 /// # Errors
 /// When it cannot start.
 pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
-    let address = (Protocol::Grpc, args.address.as_str());
-    serve(&args.server, args.error.error_code, [address])
+    let special = Special {
+        error_code: args.error.error_code,
+        ..Special::default()
+    };
+    serve(&args.server, special, [(&GRPC, args.address.as_str())])
 }
 
 /// Serves WebSocket until told to stop.
@@ -40,9 +43,32 @@ pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
 /// # Errors
 /// When it cannot start.
 pub(crate) fn websocket(args: &ServeWebsocketArgs) -> Result<Exit, Error> {
-    let address = (Protocol::Websocket, args.address.as_str());
-    // The code is gRPC's alone; any will do.
-    serve(&args.server, Code::Unavailable, [address])
+    let address = (&WEBSOCKET, args.address.as_str());
+    serve(&args.server, Special::default(), [address])
+}
+
+/// Serves HTTP until told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn http(args: &ServeHttpArgs) -> Result<Exit, Error> {
+    let special = Special {
+        error_code: args.error.error_code,
+        ..Special::default()
+    };
+    serve(&args.server, special, [(&HTTP, args.address.as_str())])
+}
+
+/// Serves TCP until told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn tcp(args: &ServeTcpArgs) -> Result<Exit, Error> {
+    let special = Special {
+        tcp: args.tcp.options(),
+        ..Special::default()
+    };
+    serve(&args.server, special, [(&TCP, args.address.as_str())])
 }
 
 /// Serves every protocol until told to stop.
@@ -51,23 +77,23 @@ pub(crate) fn websocket(args: &ServeWebsocketArgs) -> Result<Exit, Error> {
 /// When one of them cannot start; then none does.
 pub(crate) fn all(args: &ServeAllArgs) -> Result<Exit, Error> {
     let addresses = args.addresses.0.iter();
-    let addresses = addresses.map(|(protocol, address)| (*protocol, address.as_str()));
-    serve(&args.server, args.error.error_code, addresses)
+    let addresses = addresses.map(|(row, address)| (*row, address.as_str()));
+    serve(&args.server, args.special(), addresses)
 }
 
 fn serve<'a>(
     args: &ServerArgs,
-    error_code: Code,
-    addresses: impl IntoIterator<Item = (Protocol, &'a str)>,
+    special: Special,
+    addresses: impl IntoIterator<Item = (&'static Server, &'a str)>,
 ) -> Result<Exit, Error> {
     let signals = Listener::install(Early::Waits, stop_at_once)?;
     limits::raise();
     let mut reporter = Reporter::open(args)?;
     let serving = addresses
         .into_iter()
-        .map(|(protocol, address)| start(protocol, address, args, error_code, reporter.is_some()))
+        .map(|(row, address)| start(row, address, args, &special, reporter.is_some()))
         .collect::<Result<Vec<Serving>, ServerError>>()?;
-    for Serving { protocol, server } in &serving {
+    for Serving { row, server } in &serving {
         if !server.local_addr().ip().is_loopback() {
             screen::note(format_args!(
                 "WARNING: listening on {}, which other machines can reach; anyone there can use \
@@ -76,7 +102,7 @@ fn serve<'a>(
             ));
         }
         let listening = Listening {
-            protocol: protocol.to_string(),
+            protocol: row.name.to_owned(),
             address: server.local_addr(),
             id: server.id().to_owned(),
         };

@@ -2,6 +2,7 @@
 //! in `settings`.
 
 mod ad_hoc;
+mod balance;
 mod choice;
 mod each;
 mod init;
@@ -20,6 +21,7 @@ use loadgen_core::scenario::Assignment;
 use loadgen_core::secrets;
 
 pub(crate) use self::ad_hoc::{AdHocArgs, GrpcArgs, StreamEndFlag, WebsocketArgs};
+pub(crate) use self::balance::{BackendFlag, BalanceCommand, BalanceTcpArgs};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::init::InitArgs;
@@ -89,6 +91,9 @@ pub(crate) enum Command {
     /// Start the reference servers
     #[command(subcommand)]
     Serve(ServeCommand),
+    /// Start a reference load balancer
+    #[command(subcommand)]
+    Balance(BalanceCommand),
     /// Say what this machine lets a load generator do, and what would let it do more
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

@@ -28,6 +28,15 @@ pub(crate) enum Early {
     Ends,
 }
 
+/// What SIGHUP says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HangUp {
+    /// To end, like the others, unless it was ignored at the start.
+    Ends,
+    /// To read the configuration again.
+    Reloads,
+}
+
 /// Listens for SIGINT, SIGTERM and, unless it was ignored at the start, SIGHUP, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -46,6 +55,8 @@ struct Came {
 
 /// What is done at the n-th signal, from 1. It must wait for nobody.
 type Reaction = Box<dyn FnMut(u32) + Send>;
+/// What is done when the configuration is to be read again. It must wait for nobody.
+type Reload = Box<dyn FnMut() + Send>;
 
 #[derive(Default)]
 struct State(Mutex<Heard>);
@@ -54,6 +65,9 @@ struct State(Mutex<Heard>);
 struct Heard {
     count: u32,
     reaction: Option<Reaction>,
+    reload: Option<Reload>,
+    /// Whether a reload was asked for when nobody listened.
+    reload_is_due: bool,
 }
 
 impl std::fmt::Debug for State {
@@ -76,6 +90,22 @@ impl State {
         }
     }
 
+    fn hear_reload(&self) {
+        let mut heard = self.lock();
+        match &mut heard.reload {
+            Some(reload) => reload(),
+            None => heard.reload_is_due = true,
+        }
+    }
+
+    fn react_to_reload(&self, mut reload: Reload) {
+        let mut heard = self.lock();
+        if std::mem::take(&mut heard.reload_is_due) {
+            reload();
+        }
+        heard.reload = Some(reload);
+    }
+
     fn react(&self, mut reaction: Reaction) {
         let mut heard = self.lock();
         // What came before somebody listened is not forgotten.
@@ -92,8 +122,26 @@ impl Listener {
     /// # Errors
     /// [`SignalError`] when the system refuses.
     pub(crate) fn install(early: Early, end: fn() -> !) -> Result<Self, SignalError> {
-        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up))?;
+        Self::listen(early, end, HangUp::Ends)
+    }
+
+    /// The same for what reads its configuration again at SIGHUP, however it was started; what came before
+    /// there is a reaction is made up for.
+    ///
+    /// # Errors
+    /// [`SignalError`] when the system refuses.
+    pub(crate) fn install_with_reload(end: fn() -> !) -> Result<Self, SignalError> {
+        Self::listen(Early::Waits, end, HangUp::Reloads)
+    }
+
+    fn listen(early: Early, end: fn() -> !, hang_up: HangUp) -> Result<Self, SignalError> {
+        let reloads = hang_up == HangUp::Reloads;
+        let is_heard = reloads || !is_ignored(SIGHUP);
+        let mut signals = Signals::new(
+            [SIGINT, SIGTERM]
+                .into_iter()
+                .chain(is_heard.then_some(SIGHUP)),
+        )?;
         let handle = signals.handle();
         let state = Arc::new(State::default());
         let came = Arc::new(Came::default());
@@ -103,7 +151,11 @@ impl Listener {
         let reacts = Arc::clone(&state);
         let thread = thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || {
-            for _ in signals.forever() {
+            for signal in signals.forever() {
+                if reloads && signal == SIGHUP {
+                    reacts.hear_reload();
+                    continue;
+                }
                 let count = hears.count.fetch_add(1, Ordering::AcqRel) + 1;
                 if count >= LAST || !hears.is_listened_to.load(Ordering::Acquire) {
                     end();
@@ -123,6 +175,12 @@ impl Listener {
     pub(crate) fn react(&self, reaction: impl FnMut(u32) + Send + 'static) {
         self.came.is_listened_to.store(true, Ordering::Release);
         self.state.react(Box::new(reaction));
+    }
+
+    /// Takes what is to be done when the configuration is to be read again, at once and without waiting for
+    /// anybody.
+    pub(crate) fn react_to_reload(&self, reload: impl FnMut() + Send + 'static) {
+        self.state.react_to_reload(Box::new(reload));
     }
 
     /// Whether any came.
@@ -150,6 +208,18 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn a_reload_before_the_reaction_is_made_up_for_once() {
+        let state = State::default();
+        state.hear_reload();
+        state.hear_reload();
+        let (sender, heard) = mpsc::channel();
+        state.react_to_reload(Box::new(move || sender.send(()).unwrap()));
+        assert_eq!(heard.try_iter().count(), 1);
+        state.hear_reload();
+        assert_eq!(heard.try_iter().count(), 1);
+    }
 
     #[test]
     fn signals_before_the_reaction_are_made_up_for() {

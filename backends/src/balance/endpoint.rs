@@ -217,6 +217,17 @@ pub(crate) enum State {
     Draining,
 }
 
+impl State {
+    /// Its name, as documents have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 /// How an endpoint stands.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct EndpointSnapshot {

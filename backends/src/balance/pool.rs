@@ -20,6 +20,8 @@ use crate::balance::health::{HealthSettings, Probe, keep_checking};
 use crate::balance::resolve::Resolve;
 use crate::balance::selection::{Algorithm, Choice, Selection};
 
+/// How often names are looked up again, unless told.
+pub(crate) const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 /// A name that is not looked up within this time is not known for now.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -60,6 +62,19 @@ pub struct PoolSettings {
     pub health: Option<HealthSettings>,
     /// How often names are looked up again.
     pub resolve_interval: Duration,
+}
+
+impl PoolSettings {
+    /// Round robin over these backends, checked in the usual rhythm.
+    #[must_use]
+    pub fn new(backends: Vec<BackendSettings>) -> Self {
+        Self {
+            algorithm: Algorithm::default(),
+            backends,
+            health: Some(HealthSettings::default()),
+            resolve_interval: RESOLVE_INTERVAL,
+        }
+    }
 }
 
 /// Backends that share work. One for a layer-4 balancer, one for each service of another.

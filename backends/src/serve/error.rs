@@ -73,6 +73,14 @@ pub enum ServeError {
         /// What the TLS library said.
         reason: rustls::Error,
     },
+    /// Metrics cannot be sent to where they are to go.
+    #[error("cannot send metrics to {address}: {reason}")]
+    Statsd {
+        /// Where they were to go.
+        address: String,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// A thread or its event loop could not be started.
     #[error("cannot start a worker thread: {reason}")]
     Worker {

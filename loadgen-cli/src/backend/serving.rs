@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
+use loadgen_backends::balance::ConfigError;
 use loadgen_backends::{
     ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
 };
@@ -28,6 +29,27 @@ pub(crate) enum ServerError {
         /// What the system said.
         reason: String,
     },
+    /// A balancer's configuration file.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A balancer that was given nobody to balance between.
+    #[error(
+        "nothing to balance between: give each backend with `--backend HOST:PORT`, or all in a file with `--config FILE`"
+    )]
+    NoBackends,
+    /// A balancer that was given a backend twice.
+    #[error(
+        "the backend {name} is given twice; give it once, with the weight of both, like `--backend {name},weight=2`"
+    )]
+    DuplicateBackend {
+        /// What it is called.
+        name: String,
+    },
+    /// A check of a balancer's that takes longer than from one to the next.
+    #[error(
+        "a health check may take at most as long as from one check to the next: `--health-timeout` is above `--health-interval`"
+    )]
+    OverlappingChecks,
     /// A variable of the environment that says where metrics go.
     #[error(transparent)]
     Environment(#[from] EnvError),
@@ -74,7 +96,11 @@ pub(crate) fn start(
     })
 }
 
-fn resolve(address: &str) -> Result<SocketAddr, ServerError> {
+/// The address that a name stands for.
+///
+/// # Errors
+/// [`ServerError::Resolve`].
+pub(crate) fn resolve(address: &str) -> Result<SocketAddr, ServerError> {
     let unresolved = |reason: String| ServerError::Resolve {
         address: address.to_owned(),
         reason,

@@ -101,9 +101,13 @@ fn of_server(error: &ServerError) -> Exit {
     match error {
         ServerError::Serve(ServeError::Worker { .. }) | ServerError::Stdin(_) => Exit::Unexpected,
         ServerError::Sink(error) => of_sink(error),
-        ServerError::Serve(_) | ServerError::Environment(_) | ServerError::Resolve { .. } => {
-            Exit::Usage
-        }
+        ServerError::Serve(_)
+        | ServerError::Environment(_)
+        | ServerError::Resolve { .. }
+        | ServerError::Config(_)
+        | ServerError::NoBackends
+        | ServerError::DuplicateBackend { .. }
+        | ServerError::OverlappingChecks => Exit::Usage,
     }
 }
 

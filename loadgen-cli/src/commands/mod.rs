@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod ad_hoc;
+mod balance;
 mod completions;
 mod doctor;
 mod exit;
@@ -11,7 +12,7 @@ mod schema;
 mod serve;
 mod validate;
 
-use crate::args::{Args, Command, ServeCommand};
+use crate::args::{Args, BalanceCommand, Command, ServeCommand};
 use crate::error::Error;
 
 pub(crate) use self::exit::Exit;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Serve(ServeCommand::Http(args)) => serve::http(&args),
         Command::Serve(ServeCommand::Tcp(args)) => serve::tcp(&args),
         Command::Serve(ServeCommand::All(args)) => serve::all(&args),
+        Command::Balance(BalanceCommand::Tcp(args)) => balance::tcp(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }

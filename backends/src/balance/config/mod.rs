@@ -83,6 +83,16 @@ pub enum ConfigError {
     },
 }
 
+/// A new configuration changes what only a new start can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{field}` cannot change while the balancer runs; nothing was changed: start it anew for that"
+)]
+pub struct ReloadError {
+    /// The field.
+    pub field: &'static str,
+}
+
 fn listed(problems: &[Problem]) -> String {
     let lines: String = problems.iter().map(|it| format!("\n  {it}")).collect();
     match problems.len() {
@@ -151,12 +161,12 @@ pub(crate) fn read_file(path: &Path) -> Result<String, ConfigError> {
 pub(crate) fn parse<T>(
     source_name: &str,
     text: &str,
-    make: impl FnOnce(reader::Field<'_>, &Problems) -> Option<T>,
+    make: impl FnOnce(&reader::Field<'_>, &Problems) -> Option<T>,
 ) -> Result<T, ConfigError> {
     let raw: Box<serde_json::value::RawValue> =
         serde_json::from_str(text).map_err(|error| syntax(source_name, &error))?;
     let problems = Problems::default();
-    let made = make(reader::Field::top(&raw, &problems), &problems);
+    let made = make(&reader::Field::top(&raw, &problems), &problems);
     match made {
         Some(made) if problems.is_empty() => Ok(made),
         _ => Err(ConfigError::Invalid {

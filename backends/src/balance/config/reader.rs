@@ -96,14 +96,6 @@ impl<'a> Field<'a> {
         Some(elements.into_iter().enumerate().map(place).collect())
     }
 
-    /// A text, which may not be empty; `expected` says what it is.
-    pub(crate) fn text(&self, expected: &str) -> Option<String> {
-        match serde_json::from_str::<String>(self.raw.get()) {
-            Ok(text) if !text.is_empty() => Some(text),
-            _ => self.refused(expected),
-        }
-    }
-
     /// A text that `read` can make something of.
     pub(crate) fn read<T>(
         &self,

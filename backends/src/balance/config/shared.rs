@@ -7,15 +7,13 @@ use std::time::Duration;
 use super::Problems;
 use super::reader::{Field, Object};
 use crate::balance::health::HealthSettings;
-use crate::balance::pool::{BackendSettings, PoolSettings};
+use crate::balance::pool::{BackendSettings, PoolSettings, RESOLVE_INTERVAL};
 use crate::balance::selection::Algorithm;
 
 /// The most a backend can weigh.
 pub const MOST_WEIGHT: u64 = 65_535;
 /// The most backends of a pool.
 pub(crate) const MOST_BACKENDS: usize = 10_000;
-/// How often names are looked up again, unless told.
-pub(crate) const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The fields of an object that has a pool in it.
 pub(crate) const POOL_FIELDS: [&str; 4] = ["algorithm", "backends", "health", "resolve_interval"];
@@ -172,6 +170,41 @@ fn health(field: &Field<'_>, fields: &[&str]) -> Option<Option<HealthSettings>> 
 pub(crate) fn listen_address(field: &Field<'_>) -> Option<SocketAddr> {
     let expected = "IP:PORT, like \"127.0.0.1:8080\" or \"[::]:8080\"";
     field.read(expected, |text| text.parse().ok())
+}
+
+/// Where metrics go, in StatsD's form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsdSettings {
+    /// The server's name or IP address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What names begin with; `balancer` and the balancer's own name follow.
+    pub prefix: String,
+}
+
+/// Reads `statsd`.
+pub(crate) fn statsd(field: &Field<'_>) -> Option<StatsdSettings> {
+    let object = field.object(&["address", "prefix"])?;
+    let expected = "HOST:PORT with a port from 1 to 65535, like \"localhost:8125\"";
+    let address = object
+        .require("address", expected)
+        .and_then(|it| it.read(expected, host_and_port));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let prefix = match object.get("prefix") {
+        Some(field) => {
+            let expected = "ASCII letters, digits, `.`, `-` and `_`, like \"loadgen\"";
+            let fits = |text: &str| !text.is_empty() && text.chars().all(is_part);
+            field.read(expected, |text| fits(text).then(|| text.to_owned()))
+        }
+        None => Some("loadgen".to_owned()),
+    };
+    let (host, port) = address?;
+    Some(StatsdSettings {
+        host,
+        port,
+        prefix: prefix?,
+    })
 }
 
 #[cfg(test)]

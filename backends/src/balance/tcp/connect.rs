@@ -1,0 +1,68 @@
+//! From a client to a backend that takes it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time;
+
+use crate::balance::endpoint::{Endpoint, Lease};
+use crate::balance::pool::Pool;
+
+/// Why a client gets no backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// None is up.
+    NoBackend,
+    /// All that are up were tried.
+    Unreachable,
+}
+
+/// A connection to the next backend that takes one, each of them tried once, for `limit` at the most.
+pub(super) async fn connect(pool: &Pool, limit: Duration) -> Result<(Lease, TcpStream), Refusal> {
+    let mut tried: Vec<Arc<Endpoint>> = Vec::new();
+    while let Some(lease) = pool.pick(&tried) {
+        let endpoint = lease.endpoint();
+        let connecting = TcpStream::connect(endpoint.address());
+        let failure = match time::timeout(limit, connecting).await {
+            Ok(Ok(stream)) => {
+                pool.reached(endpoint);
+                return Ok((lease, stream));
+            }
+            Ok(Err(error)) => error,
+            Err(_) => io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {}", humantime::format_duration(limit)),
+            ),
+        };
+        if is_ours(&failure) {
+            tracing::warn!(backend = endpoint.name(), reason = %failure, "this machine can open no connection");
+        } else {
+            pool.unreachable(endpoint, failure.to_string());
+        }
+        tried.push(Arc::clone(endpoint));
+    }
+    Err(if tried.is_empty() {
+        Refusal::NoBackend
+    } else {
+        Refusal::Unreachable
+    })
+}
+
+/// Whether a failure says nothing about the backend: this machine lacks ports, files or memory.
+fn is_ours(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
+        TimedOut,
+    };
+    !matches!(
+        error.kind(),
+        ConnectionRefused
+            | ConnectionReset
+            | ConnectionAborted
+            | HostUnreachable
+            | NetworkUnreachable
+            | TimedOut
+    )
+}

@@ -1,0 +1,178 @@
+//! `loadgen balance`: a reference balancer until a signal; SIGHUP has its configuration read again.
+
+use std::collections::HashSet;
+use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use loadgen_backends::balance::tcp::{RunningTcpBalancer, TcpSettings, start_tcp_balancer};
+use loadgen_backends::balance::{HealthSettings, StatsdSettings, SystemResolver};
+
+use super::exit::{Exit, stop_at_once};
+use crate::args::{BackendFlag, BalanceTcpArgs};
+use crate::backend::serving::resolve;
+use crate::backend::{Listening, ServerError};
+use crate::error::Error;
+use crate::signals::Listener;
+use crate::{limits, output, screen};
+
+/// What a balancer is told while it works.
+enum Told {
+    /// To end, when connections have.
+    Stop,
+    /// To read its configuration again.
+    Reload,
+}
+
+/// Balances TCP connections until told to stop.
+///
+/// # Errors
+/// When flags and configuration do not make a balancer, or it cannot start.
+pub(crate) fn tcp(args: &BalanceTcpArgs) -> Result<Exit, Error> {
+    let signals = Listener::install_with_reload(stop_at_once)?;
+    limits::raise();
+    let settings = settings(args)?;
+    log_to_stderr();
+    let balancer = start_tcp_balancer(settings, Arc::new(SystemResolver));
+    let balancer = Arc::new(balancer.map_err(ServerError::Serve)?);
+    say(&balancer)?;
+    let (sender, told) = mpsc::channel();
+    let reloads = sender.clone();
+    signals.react_to_reload(move || {
+        let _ = reloads.send(Told::Reload);
+    });
+    let impatient = Arc::clone(&balancer);
+    signals.react(move |count| {
+        // Nobody hears it any more once the balancer is ending.
+        let _ = sender.send(Told::Stop);
+        if count > 1 {
+            impatient.stop();
+        }
+    });
+    while let Ok(Told::Reload) = told.recv() {
+        screen::note(reload(&balancer, args));
+    }
+    balancer.shutdown();
+    Ok(Exit::Pass)
+}
+
+/// Where it listens, in the lines that servers say that in.
+fn say(balancer: &RunningTcpBalancer) -> Result<(), Error> {
+    let page = balancer.status_addr().map(|at| ("status", at));
+    for (what, address) in [("tcp", balancer.local_addr())].into_iter().chain(page) {
+        if !address.ip().is_loopback() {
+            screen::note(format_args!(
+                "WARNING: listening on {address}, which other machines can reach; anyone there can use \
+                 this balancer"
+            ));
+        }
+        let listening = Listening {
+            protocol: what.to_owned(),
+            address,
+            id: balancer.id(),
+        };
+        output::print(&format!("{listening}\n"))?;
+    }
+    Ok(())
+}
+
+/// What comes of a reload, in a line.
+fn reload(balancer: &RunningTcpBalancer, args: &BalanceTcpArgs) -> String {
+    let Some(path) = &args.config else {
+        return "nothing to read again: the balancer was started without --config".to_owned();
+    };
+    let file = path.display();
+    match settings(args) {
+        Err(error) => format!("the configuration stays as it is: {error}"),
+        Ok(settings) => match balancer.reload(settings) {
+            Ok(()) => format!("{file} was read again and holds from now on"),
+            Err(error) => format!("the configuration stays as it is: {file}: {error}"),
+        },
+    }
+}
+
+/// What file and flags say together; flags win.
+fn settings(args: &BalanceTcpArgs) -> Result<TcpSettings, ServerError> {
+    let mut settings = match &args.config {
+        Some(path) => TcpSettings::read(path)?,
+        None => TcpSettings::new(Vec::new()),
+    };
+    if !args.backend.is_empty() {
+        let given = args.backend.iter().map(|BackendFlag(it)| it.clone());
+        settings.pool.backends = given.collect();
+    }
+    let mut names = HashSet::new();
+    for backend in &settings.pool.backends {
+        let name = backend.name();
+        if !names.insert(name.clone()) {
+            return Err(ServerError::DuplicateBackend { name });
+        }
+    }
+    if names.is_empty() {
+        return Err(ServerError::NoBackends);
+    }
+    if let Some(address) = &args.listen {
+        settings.listen = resolve(address)?;
+    }
+    settings.status = address(args.status.as_deref())?.or(settings.status);
+    let pool = &mut settings.pool;
+    pool.algorithm = args.algorithm.unwrap_or(pool.algorithm);
+    pool.resolve_interval = args.resolve_interval.unwrap_or(pool.resolve_interval);
+    pool.health = health(args, pool.health.take())?;
+    settings.connect_timeout = args.connect_timeout.unwrap_or(settings.connect_timeout);
+    settings.proxy_protocol = args.proxy_protocol.or(settings.proxy_protocol);
+    settings.grace = args.grace.unwrap_or(settings.grace);
+    let threads = args.threads.and_then(|it| usize::try_from(it).ok());
+    settings.threads = threads.or(settings.threads);
+    if let Some(target) = &args.statsd {
+        settings.statsd = Some(StatsdSettings {
+            host: target.host.clone(),
+            port: target.port,
+            prefix: args.statsd_prefix.clone().unwrap_or_default().to_string(),
+        });
+    }
+    Ok(settings)
+}
+
+fn address(given: Option<&str>) -> Result<Option<SocketAddr>, ServerError> {
+    given.map(resolve).transpose()
+}
+
+/// The file's checks with what flags change of them; a flag that changes checks asks for them.
+fn health(
+    args: &BalanceTcpArgs,
+    file: Option<HealthSettings>,
+) -> Result<Option<HealthSettings>, ServerError> {
+    let asks = args.health_interval.is_some()
+        || args.health_timeout.is_some()
+        || args.health_rise.is_some()
+        || args.health_fall.is_some();
+    if args.no_health || (file.is_none() && !asks) {
+        return Ok(None);
+    }
+    let file = file.unwrap_or_default();
+    let narrow = |given: Option<u64>| given.and_then(|it| u32::try_from(it).ok());
+    let interval = args.health_interval.unwrap_or(file.interval);
+    let timeout = args.health_timeout.unwrap_or(file.timeout.min(interval));
+    if timeout > interval {
+        return Err(ServerError::OverlappingChecks);
+    }
+    Ok(Some(HealthSettings {
+        interval,
+        timeout,
+        rise: narrow(args.health_rise).unwrap_or(file.rise),
+        fall: narrow(args.health_fall).unwrap_or(file.fall),
+    }))
+}
+
+/// What happens to backends is told on standard error, a line each.
+fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+    // One that is there already does as well.
+    let _ = subscriber.try_init();
+}

@@ -93,14 +93,6 @@ impl RunSettings {
                 args.pacing
             ));
         }
-        if args.trace.is_some()
-            && plan
-                .scenarios
-                .iter()
-                .all(|it| it.protocol() != Protocol::Grpc)
-        {
-            notices.push("--trace shows nothing: it is for calls of gRPC".to_owned());
-        }
         let embedded = overrides::aim(&mut plan, variable)?;
         let users = plan
             .scenarios
@@ -128,11 +120,9 @@ impl RunSettings {
         })
     }
 
-    /// How many exchanges are shown in full, where there are any that can be.
+    /// How many exchanges are shown in full.
     pub(crate) fn traced(&self) -> Option<usize> {
-        let is_grpc = |it: &ScenarioPlan| it.protocol() == Protocol::Grpc;
         self.trace
-            .filter(|_| self.plan.scenarios.iter().any(is_grpc))
     }
 
     /// Fills in the embedded backend's address for a protocol where no target is set.

@@ -1,15 +1,13 @@
 //! From a plan to a run: the one place that chooses a driver.
 
-use std::time::Duration;
-
-#[cfg(feature = "grpc")]
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
-use crate::driver::{Mistake, sources};
+use crate::driver::{Interceptor, Mistake, sources};
 use crate::engine::{LifePart, Options, Run, ScenarioSpec, StepSpec};
 use crate::record::Names;
 use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
@@ -112,37 +110,30 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, a file cannot
 /// be read, or a server that has to be asked for its descriptors does not answer.
 pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
-    assembled(plan, options, &Watch::default())
+    assembled(plan, options, None)
 }
 
-/// The same, with every call of gRPC shown to an interceptor.
+/// The same, with all that is sent and answered shown to an interceptor.
 ///
 /// # Errors
 /// As for [`assemble()`].
-#[cfg(feature = "grpc")]
 pub fn assemble_intercepted(
     plan: &Plan,
     options: Options,
-    interceptor: Arc<dyn grpc::Interceptor>,
+    interceptor: Arc<dyn Interceptor>,
 ) -> Result<Run, AssembleError> {
-    let watch = Watch {
-        grpc: Some(interceptor),
-    };
-    assembled(plan, options, &watch)
+    assembled(plan, options, Some(&interceptor))
 }
 
-/// Who sees what is sent and what answers.
-#[derive(Default)]
-struct Watch {
-    #[cfg(feature = "grpc")]
-    grpc: Option<Arc<dyn grpc::Interceptor>>,
-}
-
-fn assembled(plan: &Plan, options: Options, watch: &Watch) -> Result<Run, AssembleError> {
+fn assembled(
+    plan: &Plan,
+    options: Options,
+    interceptor: Option<&Arc<dyn Interceptor>>,
+) -> Result<Run, AssembleError> {
     plan.scenarios
         .iter()
         .try_fold(Run::new(options), |run, scenario| {
-            add(run, scenario, watch).map_err(|problem| failed(scenario, &problem))
+            add(run, scenario, interceptor).map_err(|problem| failed(scenario, &problem))
         })
 }
 
@@ -161,15 +152,17 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
     crate::engine::workers(options, specs.iter())
 }
 
-fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverError> {
-    #[cfg(not(feature = "grpc"))]
-    let Watch {} = watch;
+fn add(
+    run: Run,
+    scenario: &ScenarioPlan,
+    interceptor: Option<&Arc<dyn Interceptor>>,
+) -> Result<Run, DriverError> {
     let mut spec = spec(scenario);
     Ok(match &scenario.protocol {
         #[cfg(feature = "grpc")]
         ProtocolPlan::Grpc(plan) => {
             let mut factory = GrpcFactory::telling(scenario, plan, &spec.secrets)?;
-            if let Some(interceptor) = &watch.grpc {
+            if let Some(interceptor) = interceptor {
                 factory = factory.with_interceptor(Arc::clone(interceptor));
             }
             learn_all(&spec.secrets, factory.secrets());
@@ -179,7 +172,10 @@ fn add(run: Run, scenario: &ScenarioPlan, watch: &Watch) -> Result<Run, DriverEr
         }
         #[cfg(feature = "websocket")]
         ProtocolPlan::Websocket(plan) => {
-            let factory = WebsocketFactory::telling(scenario, plan, &spec.secrets)?;
+            let mut factory = WebsocketFactory::telling(scenario, plan, &spec.secrets)?;
+            if let Some(interceptor) = interceptor {
+                factory = factory.with_interceptor(Arc::clone(interceptor));
+            }
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = factory.lookouts();
             spec.most_iterations = factory.most_iterations();

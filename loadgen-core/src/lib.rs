@@ -19,7 +19,7 @@
 //! | [`secrets`] | which parts of a plan no output must carry on |
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
-//! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, and a listener on the event stream.
+//! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, an interceptor, and a listener on the event stream.
 
 pub mod alarm;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
@@ -64,10 +64,8 @@ pub mod text;
 pub mod units;
 pub mod workload;
 
-#[cfg(feature = "grpc")]
-pub use assemble::assemble_intercepted;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
-pub use assemble::{AssembleError, Checked, assemble, check, names, workers};
+pub use assemble::{AssembleError, Checked, assemble, assemble_intercepted, check, names, workers};
 
 /// What the README shows compiles.
 #[cfg(doctest)]

@@ -359,7 +359,8 @@ class Planted(unittest.TestCase):
             result = str(folder.path / "result.json")
             sinks = ["--statsd", datagrams.address, f"--prometheus=127.0.0.1:{port}"]
             seen = []
-            with loadgen("run", "--config", suite, "-o", f"json={result}", *sinks) as running:
+            command = ["run", "--config", suite, "-o", f"json={result}", "--trace", "30"]
+            with loadgen(*command, *sinks) as running:
                 until = time.monotonic() + PATIENCE
                 while running.poll() is None and time.monotonic() < until:
                     with contextlib.suppress(OSError):
@@ -391,6 +392,7 @@ class Planted(unittest.TestCase):
         examples = " ".join(it["example"] for it in found["failures"])
         self.assertIn("I do not know", examples)
         self.assertIn("id ***", examples)
+        self.assertIn("trace 30 of 30", everything)
         for secret in self.SECRETS:
             self.assertNotIn(secret, everything)
         for place in ("PLANTED_TOKEN", "key.txt", "PLANTED_PLAIN", "PLANTED_FILLED"):

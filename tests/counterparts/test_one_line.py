@@ -14,6 +14,7 @@ import unittest
 
 from harness import LOADGEN, PATIENCE, PROTOS
 from server import ITEM, STATUS_MESSAGE, Server
+from server_websockets import Server as WebsocketServer
 
 SHOP_PROTO = str(PROTOS / "shop" / "v1" / "shop.proto")
 
@@ -52,6 +53,25 @@ class OneLine(unittest.TestCase):
             _, stderr = loadgen("grpc", server.address, "list", expect=104)
             self.assertIn("it does not offer reflection", stderr)
             self.assertIn("--proto", stderr)
+
+    def test_a_trace_shows_first_what_failed_late(self):
+        with WebsocketServer() as server:
+            url = f"ws://{server.address}/close/4002/tired/5?token=planted-1"
+            line = ["websocket", url, "--send", '{"n": 1, "password": "planted-2"}']
+            flags = ["-n", "6", "-c", "1", "--trace", "2", "--threshold", "error_rate < 50%"]
+            stdout, stderr = loadgen(*line, *flags, "--json")
+        (found,) = json.loads(stdout)["scenarios"]
+        self.assertEqual(found["outcomes"], {"close.4002": 1, "ok": 5})
+        words = " ".join(stderr.split())
+        first, second = words.split("trace 1 of 2: ")[1].split("trace 2 of 2: ")
+        self.assertIn("/close/4002/tired/5?token=*** at ws://", first)
+        self.assertIn("iteration 5: close.4002", first)
+        self.assertIn("<- status 101 Switching Protocols", first)
+        self.assertIn('closed the connection with code 4002: "tired"', first)
+        self.assertNotIn("<- message", first)
+        self.assertIn("iteration 0: ok", second)
+        self.assertIn("<- message", second)
+        self.assertNotIn("planted", stdout + stderr)
 
     def test_what_is_offered(self):
         with Server() as server:

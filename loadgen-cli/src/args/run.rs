@@ -179,7 +179,7 @@ pub(crate) struct RunArgs {
     /// Mark in this Graphite where the run starts and where it ends
     #[arg(long, value_name = "URL", value_parser = url, help_heading = "Output")]
     pub(crate) graphite: Option<Url>,
-    /// Show up to N calls of gRPC in full when the run is over, failures first; it takes generator time
+    /// Show up to N exchanges in full when the run is over, failures first; it takes generator time
     #[arg(long, value_name = "N", value_parser = count(MOST_TRACED), allow_negative_numbers = true, help_heading = "Output")]
     pub(crate) trace: Option<u64>,
     /// Exit with 100 when the run is invalid, whatever the thresholds say

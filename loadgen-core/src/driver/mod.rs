@@ -3,8 +3,8 @@
 //! A driver knows the plan and the [`Workload`](crate::workload::Workload) trait and nothing of
 //! the engine: it must not keep time, pace, or decide when an iteration starts. An iteration's steps
 //! are walked in one place for all of them, `steps`. What else drivers share (resolving, connecting,
-//! encrypting, counting bytes) lives in `transport`, below them, and where the values of metadata and
-//! header fields come from in `sources`; what those share that send requests
+//! encrypting, counting bytes) lives in `transport`, below them, where the values of metadata and
+//! header fields come from in `sources`, and who is shown what is sent and answered in `intercept`; what those share that send requests
 //! over HTTP/2 lives between, in `http2`.
 
 #[cfg(feature = "grpc")]
@@ -14,6 +14,7 @@ mod http2;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod intercept;
 mod mistake;
 mod renewed;
 mod script;
@@ -21,6 +22,9 @@ pub(crate) mod sources;
 mod steps;
 mod transport;
 
+pub use intercept::{
+    Content, ContentError, Draft, Exchange, FieldError, Interceptor, Message, Request,
+};
 pub use mistake::Mistake;
 pub use sources::SourceError;
 pub use steps::Session;

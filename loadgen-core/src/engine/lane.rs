@@ -383,6 +383,9 @@ impl<W: Workload> Lane<W> {
                 self.workload.iterate(session, &iteration).await
             });
             let result = slot.guard(action, extend).await;
+            if matches!(result, Err(Cut::Timeout)) {
+                iteration.times_out();
+            }
             if core.has_beginning {
                 let is_interrupt = matches!(result, Err(Cut::Interrupt));
                 core.recorder.interrupting(is_interrupt);

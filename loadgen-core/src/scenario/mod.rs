@@ -26,6 +26,8 @@ pub use crate::data::Order as DataOrder;
 pub use data::{DataSource, RowPer, WhenOut};
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Plan, ScenarioPlan};
+#[cfg(feature = "websocket")]
+pub(crate) use protocol::check_header_name;
 pub use protocol::{
     Answer, Compression, ConnectionPer, GrpcCall, GrpcPlan, MessageStream, Payload,
     PerMessageDeflate, Protocol, ProtocolPlan, ReplyMark, WebsocketExchange, WebsocketMessages,

@@ -34,10 +34,22 @@ pub struct Iteration<'a> {
     single_step: bool,
     times: Times,
     pausing: Cell<bool>,
+    timed_out: Cell<bool>,
     backend: Cell<Option<BackendIndex>>,
     target: Cell<TargetIndex>,
     connection: Cell<Option<ConnectionId>>,
     concluded: Cell<Option<(Nanos, Outcome)>>,
+    heard: Cell<Heard>,
+}
+
+/// What its failures are explained with.
+#[derive(Debug, Default)]
+enum Heard {
+    /// Nobody asks.
+    #[default]
+    Unwanted,
+    Nothing,
+    Detail(Failure, String),
 }
 
 impl fmt::Debug for Iteration<'_> {
@@ -111,10 +123,12 @@ impl<'a> Iteration<'a> {
             single_step: seed.single_step,
             times: Times::new(seed.due, seed.start, seed.queue_wait),
             pausing: Cell::new(false),
+            timed_out: Cell::new(false),
             backend: Cell::new(None),
             target: Cell::new(0),
             connection: Cell::new(None),
             concluded: Cell::new(None),
+            heard: Cell::default(),
         }
     }
 
@@ -198,6 +212,29 @@ impl<'a> Iteration<'a> {
     pub(crate) fn cut_off(&self, end: Nanos, outcome: Outcome) {
         self.times.received(None);
         self.record_step(end, outcome);
+    }
+
+    /// Has what its failures are explained with kept from now on.
+    pub(crate) fn listen(&self) {
+        self.heard.set(Heard::Nothing);
+    }
+
+    /// What this failure was last explained with, where that was to be kept.
+    pub(crate) fn heard(&self, failure: Failure) -> Option<String> {
+        match self.heard.take() {
+            Heard::Detail(heard, detail) if heard == failure => Some(detail),
+            _ => None,
+        }
+    }
+
+    /// Its time is up: what is dropped of it from now on is so for that.
+    pub(crate) fn times_out(&self) {
+        self.timed_out.set(true);
+    }
+
+    /// Whether its time is up.
+    pub(crate) fn has_timed_out(&self) -> bool {
+        self.timed_out.get()
     }
 
     /// Has the step that is under way when the result is dropped end as a timeout. For an iteration that
@@ -371,6 +408,11 @@ impl<'a> Iteration<'a> {
     pub fn explain(&self, failure: Failure, mut detail: impl FnMut() -> String) {
         let step = self.times.under_way();
         self.observer.explain(step, failure, &mut detail);
+        let heard = self.heard.take();
+        self.heard.set(match heard {
+            Heard::Unwanted => Heard::Unwanted,
+            Heard::Nothing | Heard::Detail(..) => Heard::Detail(failure, detail()),
+        });
     }
 
     /// Counts that a check of a step held, or that it did not. `check` is its place among the step's in

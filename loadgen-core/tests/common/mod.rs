@@ -2,6 +2,7 @@
 //! around it, whole runs.
 #![allow(dead_code, reason = "each driver's tests use a part of it")]
 
+pub(crate) mod watching;
 pub(crate) mod whole;
 
 use std::cell::RefCell;

@@ -8,6 +8,7 @@ mod connect;
 mod conversations;
 mod faults;
 mod idle;
+mod intercept;
 mod messages;
 mod mixed;
 mod server;

@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use super::compression;
 use super::details::Details;
 use super::filled::{Answer, FilledCall};
-use super::intercept::Seen;
+use super::intercept::Watch;
 use super::metadata::Metadata;
 use super::numbered::{IdField, Numbered};
 use super::template::{Hole, MessageTemplate};
@@ -65,8 +65,8 @@ pub(super) struct StreamCall {
     pub(super) until: Option<StreamEnd>,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
-    /// Where what answers is kept, where somebody wants to see it.
-    pub(super) seen: Option<Arc<Seen>>,
+    /// Who sees what is sent and what answers.
+    pub(super) watch: Option<Watch>,
     /// What the driver itself looks at in replies.
     pub(super) reply: Reply,
     /// The longest message taken.
@@ -82,9 +82,7 @@ pub(super) enum Reply {
     Nothing,
     /// Which message each belongs to.
     Id {
-        /// The number's field in a message of ours.
-        sent: IdField,
-        /// And in a reply.
+        /// The number's field in a reply.
         came: IdField,
     },
     /// Whether the service says that it is in health.
@@ -94,7 +92,7 @@ pub(super) enum Reply {
 impl StreamCall {
     /// Whether anybody wants to know what is in replies.
     pub(super) fn looks_into_replies(&self) -> bool {
-        self.seen.is_some() || self.answer.looks.reply || !matches!(self.reply, Reply::Nothing)
+        self.watch.is_some() || self.answer.looks.reply || !matches!(self.reply, Reply::Nothing)
     }
 }
 
@@ -170,8 +168,7 @@ impl Messages {
     /// # Errors
     /// The place of what cannot be sent, and why.
     pub(super) fn nth(&self, number: u64, scope: &Scope) -> Result<Bytes, ExpressionError> {
-        let nth = usize::try_from(number).unwrap_or(usize::MAX);
-        let Some(message) = self.each.get(nth).or(self.each.last()) else {
+        let Some(message) = self.outbound(number) else {
             return Ok(Bytes::new());
         };
         let made = message.made(number, scope)?;
@@ -179,6 +176,31 @@ impl Messages {
             (Outbound::Constant(_), _) | (_, None) => Ok(made),
             (_, Some(how)) => compression::packed(how, &made),
         }
+    }
+
+    /// The same, not compressed.
+    ///
+    /// # Errors
+    /// As for [`Self::nth`].
+    pub(super) fn plain(&self, number: u64, scope: &Scope) -> Result<Bytes, ExpressionError> {
+        let Some(message) = self.outbound(number) else {
+            return Ok(Bytes::new());
+        };
+        let made = message.made(number, scope)?;
+        match (message, self.compression) {
+            (Outbound::Constant(packed), Some(how)) => {
+                let plain = compression::unpack(how, packed);
+                plain.map(Bytes::from).map_err(|error| {
+                    ExpressionError::new(format!("the message cannot be unpacked: {error}"))
+                })
+            }
+            _ => Ok(made),
+        }
+    }
+
+    fn outbound(&self, number: u64) -> Option<&Outbound> {
+        let nth = usize::try_from(number).unwrap_or(usize::MAX);
+        self.each.get(nth).or(self.each.last())
     }
 
     /// Whether nothing is evaluated in them.

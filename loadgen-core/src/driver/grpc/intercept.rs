@@ -1,16 +1,16 @@
-//! An interceptor: it sees a call before it is sent, may change it, and sees what answered.
+//! Calls under the eyes of an interceptor.
 //!
-//! Owns what it is shown. Calls that are intercepted go through tonic's client, whatever their kind, and
-//! their replies are kept; where there is no interceptor none of this costs anything but one look.
+//! Owns how a call and its messages are shown, and what is sent in their place. Calls that are intercepted
+//! go through tonic's client, whatever their kind, and their replies are kept; where there is no
+//! interceptor none of this costs anything but one look.
 
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
-use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
-use serde_json::{Value, json};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
+use serde_json::json;
 
 use super::call::{Call, Kind, Messages, Outbound, Reply as Looked, Shape, StreamCall};
 use super::compression;
@@ -18,410 +18,186 @@ use super::error::DriverError;
 use super::filled::{Answer, came_to_nothing};
 use super::framing::PREFIX_LEN;
 use super::message;
-use super::metadata::{Metadata, MetadataError, is_reserved};
-use super::numbered::Numbered;
+use super::metadata::{Metadata, is_reserved};
 use super::stream;
 use super::unary::UnaryCall;
-use crate::driver::Mistake;
 use crate::driver::http2::Place;
+use crate::driver::intercept::{
+    Content, ContentError, Dialect, Direction, Form, Request, Watch as Eyes,
+};
 use crate::driver::steps::{Looks, Session};
 use crate::expression::{ExpressionError, Scope};
 use crate::outcome::Outcome;
 use crate::scenario::Compression;
-use crate::workload::{Iteration, Split, UserId};
+use crate::workload::Iteration;
 
-/// Sees each call of a workload before it is sent, and what answered. Called on the workers' threads,
-/// between two turns of their connections: what it takes is the generator's own time.
-///
-/// ```
-/// use std::sync::Arc;
-/// use std::sync::atomic::{AtomicU64, Ordering};
-///
-/// use loadgen_core::driver::grpc::{GrpcExchange, GrpcFactory, GrpcRequest, Interceptor};
-/// use serde_json::json;
-///
-/// /// Numbers its requests, and adds up what is in the replies.
-/// #[derive(Debug, Default)]
-/// struct Totals {
-///     requests: AtomicU64,
-///     total: AtomicU64,
-/// }
-///
-/// impl Interceptor for Totals {
-///     fn request(&self, request: &mut GrpcRequest) {
-///         let number = self.requests.fetch_add(1, Ordering::Relaxed);
-///         request.set_metadata("x-number", &number.to_string()).expect("digits can be sent");
-///         request.set_messages(&[json!({ "number": number })]).expect("it has a field `number`");
-///     }
-///
-///     fn exchange(&self, exchange: &GrpcExchange<'_>) {
-///         for reply in exchange.replies() {
-///             let total = reply["total"].as_u64().unwrap_or(0);
-///             self.total.fetch_add(total, Ordering::Relaxed);
-///         }
-///     }
-/// }
-///
-/// fn intercepted(factory: GrpcFactory) -> GrpcFactory {
-///     factory.with_interceptor(Arc::new(Totals::default()))
-/// }
-/// ```
-pub trait Interceptor: Send + Sync {
-    /// A call is about to be sent.
-    fn request(&self, _request: &mut GrpcRequest) {}
-
-    /// A call is over. One that is given up, by its timeout or the run's end, is not told of.
-    fn exchange(&self, _exchange: &GrpcExchange<'_>) {}
-}
-
-/// A call that is about to be sent.
-#[derive(Debug)]
-pub struct GrpcRequest {
-    method: MethodDescriptor,
-    target: String,
-    user: UserId,
-    iteration: u64,
-    headers: HeaderMap,
-    messages: Vec<Bytes>,
-}
-
-impl GrpcRequest {
-    /// `package.Service/Method`.
-    #[must_use]
-    pub fn method(&self) -> String {
-        format!(
-            "{}/{}",
-            self.method.parent_service().full_name(),
-            self.method.name()
+/// gRPC's fields.
+static METADATA: Dialect = Dialect {
+    fields: "metadata",
+    is_own: |name| {
+        matches!(
+            name,
+            "te" | "content-type" | "grpc-encoding" | "grpc-accept-encoding" | "grpc-timeout"
         )
-    }
+    },
+    is_reserved,
+};
 
-    /// Scheme, host and port of the target.
-    #[must_use]
-    pub fn target(&self) -> &str {
-        &self.target
-    }
+/// What a call's messages are called.
+const MESSAGE: &str = "message";
 
-    /// Whose call it is.
-    #[must_use]
-    pub fn user(&self) -> UserId {
-        self.user
-    }
-
-    /// The number of its iteration among the user's, from 0.
-    #[must_use]
-    pub fn iteration(&self) -> u64 {
-        self.iteration
-    }
-
-    /// The metadata, without what the protocol adds; a value that is no text in the words of Rust.
-    pub fn metadata(&self) -> impl Iterator<Item = (&str, String)> {
-        shown(&self.headers)
-    }
-
-    /// Sets a piece of metadata in place of what had this name.
-    ///
-    /// # Errors
-    /// [`MetadataError`] where it cannot be sent.
-    pub fn set_metadata(&mut self, key: &str, value: &str) -> Result<(), MetadataError> {
-        let name = HeaderName::from_bytes(key.as_bytes());
-        let name = name.map_err(|_| MetadataError::Key(key.to_owned()))?;
-        if is_reserved(name.as_str()) {
-            return Err(MetadataError::Reserved(key.to_owned()));
-        }
-        let value = HeaderValue::from_str(value);
-        let value = value.map_err(|_| MetadataError::Value(key.to_owned()))?;
-        self.headers.insert(name, value);
-        Ok(())
-    }
-
-    /// The messages in protobuf's JSON form. Of a stream that sends the last one again, that one once.
-    pub fn messages(&self) -> impl Iterator<Item = Value> {
-        let input = self.method.input();
-        self.messages.iter().map(move |it| decoded(&input, it))
-    }
-
-    /// Sets the messages, in protobuf's JSON form.
-    ///
-    /// # Errors
-    /// [`DriverError::Mistakes`] with everything that is wrong with them, which then stay as they were;
-    /// so do they where there is none, or more than the method takes.
-    pub fn set_messages(&mut self, messages: &[Value]) -> Result<(), DriverError> {
-        let (mut encoded, mut mistakes) = (Vec::new(), Vec::new());
-        if messages.is_empty() || (messages.len() > 1 && !self.method.is_client_streaming()) {
-            let problem = format!(
-                "`{}` takes one message, and here are {}",
-                self.method(),
-                messages.len()
-            );
-            mistakes.push(Mistake::new("messages", problem));
-        }
-        for (number, message) in messages.iter().enumerate() {
-            let path = format!("messages[{number}]");
-            match message::encode(&self.method.input(), message, &path) {
-                Ok(bytes) => encoded.push(bytes.into()),
-                Err(wrong) => mistakes.extend(wrong),
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(DriverError::Mistakes(mistakes));
-        }
-        self.messages = encoded;
-        Ok(())
-    }
+/// An interceptor's eyes on a call, which know how its messages are read.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    eyes: Eyes,
+    input: MessageDescriptor,
+    compression: Option<Compression>,
+    replies: Form,
 }
 
-/// A call that is over.
-#[derive(Debug)]
-pub struct GrpcExchange<'a> {
-    request: &'a GrpcRequest,
-    outcome: Outcome,
-    times: Split,
-    reply: &'a Reply,
-}
-
-impl GrpcExchange<'_> {
-    /// What was sent.
-    #[must_use]
-    pub fn request(&self) -> &GrpcRequest {
-        self.request
-    }
-
-    /// How it ended.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
-    /// What its time is made of.
-    #[must_use]
-    pub fn times(&self) -> Split {
-        self.times
-    }
-
-    /// The metadata of the answer; none where none came, or the call failed with it.
-    pub fn metadata(&self) -> impl Iterator<Item = (&str, String)> {
-        shown(&self.reply.head)
-    }
-
-    /// The messages of the answer in protobuf's JSON form: the first of them, up to 256 KiB.
-    pub fn replies(&self) -> impl Iterator<Item = Value> {
-        let output = self.request.method.output();
-        self.reply
-            .messages
-            .iter()
-            .map(move |it| decoded(&output, it))
-    }
-
-    /// How many messages the answer had in all.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.reply.count
-    }
-
-    /// The metadata that came last.
-    pub fn trailers(&self) -> impl Iterator<Item = (&str, String)> {
-        shown(&self.reply.trailers)
-    }
-
-    /// What the server, or the connection, had to say where it failed.
-    #[must_use]
-    pub fn detail(&self) -> Option<&str> {
-        self.reply.detail.as_deref()
-    }
-}
-
-/// Bytes of an answer's messages that are kept.
-const MOST_KEPT: usize = 256 << 10;
-
-/// What answered, as it is seen.
-#[derive(Debug, Default)]
-struct Reply {
-    head: HeaderMap,
-    messages: Vec<Bytes>,
-    kept: usize,
-    count: u64,
-    trailers: HeaderMap,
-    detail: Option<String>,
-}
-
-/// Where a call's reply is kept while it comes.
-#[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<Reply>);
-
-impl Seen {
-    fn reply(&self) -> MutexGuard<'_, Reply> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Watch {
     /// Another attempt begins.
     pub(super) fn begin(&self) {
-        *self.reply() = Reply::default();
+        self.eyes.begin();
     }
 
     pub(super) fn head(&self, head: HeaderMap) {
-        self.reply().head = head;
+        self.eyes.head(None, head);
     }
 
-    pub(super) fn message(&self, message: &Bytes) {
-        let mut reply = self.reply();
-        reply.count += 1;
-        if reply.kept + message.len() <= MOST_KEPT {
-            reply.kept += message.len();
-            reply.messages.push(message.clone());
-        }
+    pub(super) fn message(&self, message: &Bytes, is_reply: bool) {
+        let direction = match is_reply {
+            true => Direction::Reply,
+            false => Direction::Stray,
+        };
+        self.eyes
+            .received(direction, MESSAGE, message, &self.replies);
     }
 
     pub(super) fn trailers(&self, trailers: HeaderMap) {
-        self.reply().trailers = trailers;
+        self.eyes.trailers(trailers);
     }
 
-    pub(super) fn failed(&self, detail: &str) {
-        self.reply().detail = Some(detail.to_owned());
+    /// The message of a stream with this number, as it goes out.
+    ///
+    /// # Errors
+    /// The place of what cannot be sent, and why.
+    pub(super) fn nth(
+        &self,
+        messages: &Messages,
+        number: u64,
+        scope: &Scope,
+    ) -> Result<Bytes, ExpressionError> {
+        let plain = messages.plain(number, scope)?;
+        let write = |content: &Content| {
+            let Content::Json(value) = content else {
+                let problem = "a message of gRPC is set in protobuf's JSON form (`Content::Json`)";
+                return Err(ContentError(problem.to_owned()));
+            };
+            let encoded = message::encode(&self.input, value, MESSAGE);
+            let encoded =
+                encoded.map_err(|wrong| ContentError(DriverError::Mistakes(wrong).to_string()))?;
+            Ok((encoded.into(), reading(&self.input)))
+        };
+        let shown = (plain, reading(&self.input));
+        let (sent, ..) = self.eyes.sends(MESSAGE, shown, &write);
+        match self.compression {
+            Some(how) => compression::packed(how, &sent),
+            None => Ok(sent),
+        }
     }
 }
 
-/// Makes a call under the eyes of an interceptor.
+/// Makes a call under these eyes.
 pub(super) async fn run(
     call: &Call,
-    interceptor: &dyn Interceptor,
+    eyes: Eyes,
     place: &Rc<Place>,
     step: usize,
     session: &mut Session<()>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     let target = &call.targets[place.target];
-    let made = as_stream(call, target.uri.path(), session.scope());
-    let (mut stream, headers, messages) = match made {
+    let request = |headers| {
+        let method = &call.method;
+        Request::new(
+            &METADATA,
+            format!("{}/{}", method.parent_service().full_name(), method.name()),
+            target.origin.to_string().trim_end_matches('/').to_owned(),
+            (iteration.user(), iteration.number()),
+            headers,
+        )
+    };
+    let (mut stream, headers) = match as_stream(call, target.uri.path(), session.scope()) {
         Ok(made) => made,
-        Err(error) => return came_to_nothing(&error, iteration),
+        Err(error) => {
+            // Nothing was sent, and what was to be is not known.
+            eyes.request(request(HeaderMap::new()));
+            return came_to_nothing(&error, iteration);
+        }
     };
-    let mut request = GrpcRequest {
-        method: call.method.clone(),
-        target: target.origin.to_string().trim_end_matches('/').to_owned(),
-        user: iteration.user(),
-        iteration: iteration.number(),
-        headers,
-        messages,
-    };
-    interceptor.request(&mut request);
-    stream.metadata = Metadata::constant(request.headers.clone());
-    let count = u32::try_from(request.messages.len()).unwrap_or(u32::MAX);
-    stream.messages.count = stream.messages.count.max(count);
-    match outbound(&stream, &request.messages) {
-        Ok(each) => stream.messages.each = each,
-        Err(error) => return came_to_nothing(&error, iteration),
-    }
-    let seen = Arc::new(Seen::default());
-    stream.seen = Some(Arc::clone(&seen));
-    let outcome = stream::run(&stream, &call.targets, place, step, session, iteration).await;
-    let reply = std::mem::take(&mut *seen.reply());
-    interceptor.exchange(&GrpcExchange {
-        request: &request,
-        outcome,
-        times: iteration.so_far(),
-        reply: &reply,
+    let request = eyes.request(request(headers));
+    stream.metadata = Metadata::constant(request.all_fields().clone());
+    stream.watch = Some(Watch {
+        eyes,
+        input: call.method.input(),
+        compression: stream.messages.compression,
+        replies: reading(&call.method.output()),
     });
-    outcome
+    stream::run(&stream, &call.targets, place, step, session, iteration).await
 }
 
-/// Messages as they are sent: with their numbers, where they have them, and compressed.
-fn outbound(call: &StreamCall, messages: &[Bytes]) -> Result<Arc<[Outbound]>, ExpressionError> {
-    let of = |message: &Bytes| match (&call.reply, call.messages.compression) {
-        (Looked::Id { sent, .. }, _) => Ok(Outbound::Numbered(Numbered::new(sent, message))),
-        (_, Some(how)) => compression::packed(how, message).map(Outbound::Constant),
-        (_, None) => Ok(Outbound::Constant(message.clone())),
-    };
-    messages.iter().map(of).collect()
-}
-
-/// A message of ours as it was before it was compressed.
-fn plain(message: &Bytes, compression: Option<Compression>) -> Result<Bytes, ExpressionError> {
-    let Some(how) = compression else {
-        return Ok(message.clone());
-    };
-    let unpacked = compression::unpack(how, message);
-    unpacked
-        .map(Bytes::from)
-        .map_err(|error| ExpressionError::new(format!("the message cannot be unpacked: {error}")))
-}
-
-/// The call as one that goes through tonic's client, its headers and its messages as they are at the
-/// moment, not compressed. Of several messages each is made once.
+/// The call as one that goes through tonic's client, with its headers as they are at the moment. So is a
+/// message that is the only one; those of a stream are made when they leave.
 fn as_stream(
     call: &Call,
     path: &str,
     scope: &Scope,
-) -> Result<(StreamCall, HeaderMap, Vec<Bytes>), ExpressionError> {
+) -> Result<(StreamCall, HeaderMap), ExpressionError> {
     let unary = |unary: &UnaryCall, answer| StreamCall {
         shape: Shape::Unary,
         path: path.try_into().expect("it is a path already"),
         metadata: Metadata::constant(HeaderMap::new()),
         messages: Messages {
-            each: Arc::from([]),
+            each: [Outbound::Constant(unary.framed.slice(PREFIX_LEN..))].into(),
             count: 1,
             compression: unary.compression,
         },
         until: None,
         every: None,
         in_flight: 1,
-        seen: None,
+        watch: None,
         reply: Looked::Nothing,
         max_message: unary.max_message,
         details: Arc::clone(&unary.details),
         answer,
     };
-    let sent = |call: &UnaryCall| {
-        let message = plain(&call.framed.slice(PREFIX_LEN..), call.compression)?;
-        Ok((call.headers.now(), vec![message]))
-    };
     Ok(match &call.kind {
         Kind::Stream(stream) => {
             let headers = stream.metadata.filled(scope)?.now();
-            let messages = stream.messages.each.iter().zip(0..);
-            let messages = messages.map(|(message, number)| match message {
-                Outbound::Constant(message) => plain(message, stream.messages.compression),
-                other => other.made(number, scope),
-            });
-            let messages = messages.collect::<Result<_, _>>()?;
-            (StreamCall::clone(stream), headers, messages)
+            (StreamCall::clone(stream), headers)
         }
         Kind::Unary(call_of_one) => {
             let answer = Answer {
                 looks: Looks::default(),
                 descriptor: call.method.output(),
             };
-            let (headers, messages) = sent(call_of_one)?;
-            (unary(call_of_one, answer), headers, messages)
+            (unary(call_of_one, answer), call_of_one.headers.now())
         }
         Kind::Filled(filled) => {
-            let (headers, messages) = sent(&filled.fill(scope)?)?;
-            let call = unary(&filled.constant, filled.answer.clone());
-            (call, headers, messages)
+            let call = filled.fill(scope)?;
+            (unary(&call, filled.answer.clone()), call.headers.now())
         }
     })
 }
 
-/// Metadata as people read it, without what the protocol adds.
-fn shown(headers: &HeaderMap) -> impl Iterator<Item = (&str, String)> {
-    let own = |name: &str| {
-        matches!(
-            name,
-            "te" | "content-type" | "grpc-encoding" | "grpc-accept-encoding" | "grpc-timeout"
-        )
-    };
-    let pairs = headers.iter().filter(move |(name, _)| !own(name.as_str()));
-    pairs.map(|(name, value)| {
-        let text = value.to_str().map(str::to_owned);
-        (name.as_str(), text.unwrap_or_else(|_| format!("{value:?}")))
-    })
-}
-
-/// A message in protobuf's JSON form; what is none says so.
-fn decoded(descriptor: &MessageDescriptor, bytes: &Bytes) -> Value {
-    let unread = || json!({ "unreadable": format!("{} bytes that are no `{}`", bytes.len(), descriptor.full_name()) });
-    let Ok(message) = DynamicMessage::decode(descriptor.clone(), bytes.clone()) else {
-        return unread();
-    };
-    serde_json::to_value(&message).unwrap_or_else(|_| unread())
+/// How messages of this type are read: in protobuf's JSON form. What is none says so.
+fn reading(descriptor: &MessageDescriptor) -> Form {
+    let descriptor = descriptor.clone();
+    Form::Read(Arc::new(move |bytes| {
+        let read = DynamicMessage::decode(descriptor.clone(), bytes.clone()).ok();
+        let json = read.and_then(|it| serde_json::to_value(&it).ok());
+        let unread = || json!({ "unreadable": format!("{} bytes that are no `{}`", bytes.len(), descriptor.full_name()) });
+        Content::Json(json.unwrap_or_else(unread))
+    }))
 }

@@ -51,6 +51,7 @@ use self::call::{Call, Kind};
 use self::framing::Nobody;
 use self::prepare::Prepared;
 use crate::driver::http2::{self, Place, Pool};
+use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
@@ -63,7 +64,6 @@ pub use self::describe::{
     MethodDescription, MethodSummary, ServiceDescription, describe, services,
 };
 pub use self::error::DriverError;
-pub use self::intercept::{GrpcExchange, GrpcRequest, Interceptor};
 pub use self::metadata::MetadataError;
 
 /// What gRPC is spoken over.
@@ -158,9 +158,8 @@ impl GrpcFactory {
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
             pool: Pool::new(&self.prepared.wanted, context),
-            lives: Lives::new(context, self.prepared.timeout),
+            lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
             prepared: Arc::clone(&self.prepared),
-            interceptor: self.interceptor.clone(),
         }
     }
 }
@@ -170,7 +169,6 @@ pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
     pool: Pool,
     lives: Lives,
-    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl fmt::Debug for GrpcWorkload {
@@ -212,7 +210,7 @@ impl Workload for GrpcWorkload {
     async fn iterate(&self, session: &mut Session<()>, iteration: &Iteration<'_>) -> Outcome {
         let place = self.pool.place_for_next_iteration();
         iteration.goes_to(place.target);
-        let calls = CallsOn(place, self.interceptor.as_deref());
+        let calls = CallsOn(place);
         let life = &self.prepared.life;
         self.lives.iterate(life, &calls, session, iteration).await
     }
@@ -229,12 +227,12 @@ impl GrpcWorkload {
     /// The calls of what is no iteration.
     fn calls(&self) -> CallsOn<'_> {
         let place = self.pool.place_for_next_iteration();
-        CallsOn(place, self.interceptor.as_deref())
+        CallsOn(place)
     }
 }
 
 /// An iteration's calls. All of them stay on one connection.
-struct CallsOn<'a>(&'a Rc<Place>, Option<&'a dyn Interceptor>);
+struct CallsOn<'a>(&'a Rc<Place>);
 
 impl Execute for CallsOn<'_> {
     type Action = Call;
@@ -248,8 +246,9 @@ impl Execute for CallsOn<'_> {
         session: &mut Session<()>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        if let Some(interceptor) = self.1 {
-            let run = intercept::run(call, interceptor, self.0, step, session, iteration);
+        if let Some(eyes) = &session.watch {
+            let eyes = eyes.clone();
+            let run = intercept::run(call, eyes, self.0, step, session, iteration);
             return Box::pin(run).await;
         }
         let targets = &call.targets;

@@ -13,6 +13,7 @@ use futures::Stream;
 
 use super::call::Messages;
 use super::framing::PREFIX_LEN;
+use super::intercept::Watch;
 use crate::clock::{Clock, Nanos};
 use crate::driver::transport::pace::Pace;
 use crate::expression::{ExpressionError, Scope};
@@ -137,6 +138,8 @@ pub(super) struct Outgoing {
     pub(super) messages: Messages,
     /// What their expressions stand on.
     pub(super) scope: Scope,
+    /// Who sees them leave, and may change them.
+    pub(super) watch: Option<Watch>,
     pub(super) left: u32,
     pub(super) pace: Option<Pace>,
     /// The most unanswered messages, where each is answered.
@@ -165,7 +168,11 @@ impl Stream for Outgoing {
             return Poll::Pending;
         }
         let number = log.sent;
-        let message = match this.messages.nth(number, &this.scope) {
+        let message = match &this.watch {
+            None => this.messages.nth(number, &this.scope),
+            Some(watch) => watch.nth(&this.messages, number, &this.scope),
+        };
+        let message = match message {
             Ok(message) => message,
             Err(error) => {
                 drop(log);
@@ -221,6 +228,7 @@ mod tests {
                 compression: None,
             },
             scope: Scope::new(Variables::default(), 0),
+            watch: None,
             left,
             pace,
             in_flight,

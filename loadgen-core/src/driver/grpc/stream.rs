@@ -121,9 +121,6 @@ async fn attempts(
             resends += 1;
             continue;
         }
-        if let Some(seen) = &call.seen {
-            seen.failed(&error.detail);
-        }
         iteration.explain(error.failure, || {
             let why = permit.why_it_ended();
             why.filter(|_| error.failure == Failure::Connection)
@@ -142,8 +139,8 @@ async fn exchange(
     kept: &mut Kept,
 ) -> Result<(), StreamError> {
     stage.set(Stage::Sending);
-    if let Some(seen) = &call.seen {
-        seen.begin();
+    if let Some(watch) = &call.watch {
+        watch.begin();
     }
     let log = SendLog::default();
     let is_matched = call.shape == Shape::Bidirectional;
@@ -166,6 +163,7 @@ async fn exchange(
     let outgoing = Outgoing {
         messages: sent.messages.clone(),
         scope: sent.scope.clone(),
+        watch: call.watch.clone(),
         left: call.messages.count,
         pace: call
             .every
@@ -197,8 +195,8 @@ async fn exchange(
         if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
             iteration.answered_by(identity.as_bytes());
         }
-        if let Some(seen) = &call.seen {
-            seen.head(response.metadata().clone().into_headers());
+        if let Some(watch) = &call.watch {
+            watch.head(response.metadata().clone().into_headers());
         }
         stage.set(Stage::Rest { messages: 0 });
         kept.metadata = call
@@ -264,14 +262,14 @@ async fn read(
         let received = tally.passage.received();
         let received = received.unwrap_or_else(|| Receipt::at(iteration.now()));
         let at = received.at;
-        if let Some(seen) = &call.seen {
-            seen.message(&message);
-        }
         let handed = match &call.reply {
-            Reply::Id { came, .. } => {
+            Reply::Id { came } => {
                 let id = came.read(&message);
                 let number = id.and_then(|id| id.checked_sub(id_of(0)));
                 let handed = number.and_then(|number| tally.log.answered_by_number(number, at));
+                if let Some(watch) = &call.watch {
+                    watch.message(&message, handed.is_some());
+                }
                 if handed.is_none() {
                     tally.unexpected += 1;
                     continue;
@@ -285,6 +283,11 @@ async fn read(
             Reply::Nothing if tally.shape == Shape::Bidirectional => tally.log.answered(at),
             Reply::Nothing => None,
         };
+        if let Some(watch) = &call.watch
+            && !matches!(call.reply, Reply::Id { .. })
+        {
+            watch.message(&message, true);
+        }
         kept.message = message;
         tally.received += 1;
         tally.stage.set(Stage::Rest {
@@ -307,11 +310,11 @@ async fn read(
             return Ok(Over::ByUs);
         }
     }
-    if call.seen.is_some() || kept.looks.trailers {
+    if call.watch.is_some() || kept.looks.trailers {
         let trailers = replies.trailers().await?;
         let trailers = trailers.map(MetadataMap::into_headers);
-        if let (Some(seen), Some(trailers)) = (&call.seen, &trailers) {
-            seen.trailers(trailers.clone());
+        if let (Some(watch), Some(trailers)) = (&call.watch, &trailers) {
+            watch.trailers(trailers.clone());
         }
         kept.trailers = trailers;
     }

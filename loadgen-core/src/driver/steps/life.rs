@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -12,6 +13,7 @@ use super::compile::{At, Compiler, Ready};
 use super::{Execute, Session, Steps};
 use crate::chance::mix_in;
 use crate::clock::{Clock, Nanos, nanos};
+use crate::driver::intercept::Interceptor;
 use crate::driver::mistake::Mistake;
 use crate::driver::script::{Lexicon, Notes, Part, Script, Turn};
 use crate::expression::Variables;
@@ -153,6 +155,7 @@ pub(in crate::driver) struct Lives {
     worker: usize,
     seed: u64,
     timeout: Duration,
+    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl fmt::Debug for Lives {
@@ -172,6 +175,15 @@ impl Lives {
             worker: context.worker,
             seed: context.scenario_seed,
             timeout,
+            interceptor: None,
+        }
+    }
+
+    /// Has an interceptor see what its users do.
+    pub(in crate::driver) fn shown_to(self, interceptor: Option<Arc<dyn Interceptor>>) -> Self {
+        Self {
+            interceptor,
+            ..self
         }
     }
 
@@ -261,6 +273,7 @@ impl Lives {
     ) -> Session<D> {
         let seed = mix_in(self.seed, u64::from(user.0));
         let mut session = Session::new(own).of(user, seed);
+        session.interceptor.clone_from(&self.interceptor);
         if life.script.is_used() {
             let saved = session.saved.value();
             let scope = life.script.scope(user, self.worker, saved, seed);
@@ -341,6 +354,7 @@ impl Lives {
             } else if extended > now {
                 deadline = extended;
             } else {
+                iteration.times_out();
                 iteration.cut_off(now, Failure::Timeout.into());
                 return Failure::Timeout.into();
             }

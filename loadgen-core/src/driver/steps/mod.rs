@@ -16,6 +16,7 @@ mod session;
 
 use self::after::After;
 use self::mixture::Mixture;
+use crate::driver::intercept::Watch;
 use crate::expression::Expression;
 use crate::outcome::{Failure, Outcome};
 use crate::schedule::ThinkTime;
@@ -105,10 +106,23 @@ impl<A> Steps<A> {
                     after,
                 } => {
                     iteration.begin_step(*number);
-                    let mut outcome = executor.execute(action, *number, session, iteration).await;
-                    if let Some(after) = after {
-                        outcome = after.judge(outcome, *number, session, iteration);
-                    }
+                    let outcome = match &session.interceptor {
+                        None => {
+                            let outcome = executor.execute(action, *number, session, iteration);
+                            let outcome = outcome.await;
+                            match after {
+                                None => outcome,
+                                Some(after) => after.judge(outcome, *number, session, iteration),
+                            }
+                        }
+                        // Boxed, or every iteration would carry room for it.
+                        Some(interceptor) => {
+                            let watch = Watch::new(interceptor);
+                            let after = after.as_deref();
+                            let speak = (action, *number, after);
+                            Box::pin(watched(watch, speak, executor, session, iteration)).await
+                        }
+                    };
                     iteration.end_step(outcome);
                     if !outcome.is_ok() {
                         return outcome;
@@ -134,6 +148,25 @@ impl<A> Steps<A> {
         }
         Outcome::Ok
     }
+}
+
+/// Executes an action under the eyes of an interceptor, which is told how it is recorded.
+async fn watched<E: Execute>(
+    watch: Watch,
+    (action, number, after): (&E::Action, usize, Option<&After>),
+    executor: &E,
+    session: &mut Session<E::Own>,
+    iteration: &Iteration<'_>,
+) -> Outcome {
+    let _cut_off = watch.until_cut_off(iteration);
+    session.watch = Some(watch.clone());
+    let mut outcome = executor.execute(action, number, session, iteration).await;
+    if let Some(after) = after {
+        outcome = after.judge(outcome, number, session, iteration);
+    }
+    session.watch = None;
+    watch.over(outcome, iteration);
+    outcome
 }
 
 impl Condition {

@@ -1,8 +1,10 @@
 //! What a user keeps between steps and iterations.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crate::driver::intercept::{Interceptor, Watch};
 use crate::expression::{Saved, Scope, Value, Variables};
 use crate::schedule::ThinkTime;
 use crate::workload::UserId;
@@ -14,7 +16,6 @@ static NOTHING: LazyLock<Scope> = LazyLock::new(|| Scope::new(Variables::default
 ///
 /// It is the step loop's, and a driver has its own part in it: what one step leaves for another belongs
 /// to no protocol.
-#[derive(Debug)]
 pub struct Session<D> {
     /// The driver's part, such as the user's connections.
     pub(in crate::driver) own: D,
@@ -23,7 +24,20 @@ pub struct Session<D> {
     pub(super) scope: Option<Scope>,
     /// What the step under way was answered, where somebody looks at it.
     pub(in crate::driver) reply: Option<Reply>,
+    /// Who sees what it does.
+    pub(super) interceptor: Option<Arc<dyn Interceptor>>,
+    /// What is seen of the step under way, where somebody looks.
+    pub(in crate::driver) watch: Option<Watch>,
     random: fastrand::Rng,
+}
+
+impl<D: fmt::Debug> fmt::Debug for Session<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("own", &self.own)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What expressions see of a reply. What a protocol has not, or nobody looks at, is undefined.
@@ -48,6 +62,8 @@ impl<D> Session<D> {
             saved: Saved::default(),
             scope: None,
             reply: None,
+            interceptor: None,
+            watch: None,
             random: fastrand::Rng::with_seed(0),
         }
     }
@@ -66,10 +82,12 @@ impl<D> Session<D> {
         self.scope.as_ref().unwrap_or(&NOTHING)
     }
 
-    /// The driver's part, where a reply is left, and what names stand for at the moment.
-    pub(in crate::driver) fn parts(&mut self) -> (&mut D, &mut Option<Reply>, &Scope) {
+    /// The driver's part, where a reply is left, what names stand for at the moment, and who looks.
+    pub(in crate::driver) fn parts(
+        &mut self,
+    ) -> (&mut D, &mut Option<Reply>, &Scope, Option<&Watch>) {
         let scope = self.scope.as_ref().unwrap_or(&NOTHING);
-        (&mut self.own, &mut self.reply, scope)
+        (&mut self.own, &mut self.reply, scope, self.watch.as_ref())
     }
 
     /// Keeps a value under a name. No output carries it on where it is a secret.

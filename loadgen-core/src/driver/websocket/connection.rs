@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
 use super::account::Account;
 use super::deflate::{Deflate, Unreadable};
+use super::intercept::{self, With};
 use super::message::Outgoing;
 use super::sequence::Sequence;
 use super::unfinished::Unfinished;
@@ -28,7 +29,6 @@ use super::watch::{Watch, Watched};
 use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::traffic::Traffic;
-use crate::expression::Scope;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionId, Observer, Receipt};
 
@@ -393,14 +393,19 @@ impl Connection {
         &mut self,
         outgoing: &Outgoing,
         number: u64,
-        scope: &Scope,
+        with: With<'_>,
         cx: &mut Context<'_>,
     ) -> Result<(), Lost> {
-        let message = outgoing.message(number, scope);
+        let message = outgoing.message(number, with.scope);
         let mut message =
             message.map_err(|error| Lost::of_our_own(Failure::Expression, error.to_string()))?;
+        let mut is_changed = false;
+        if let Some(watch) = with.watch {
+            (message, is_changed) = intercept::sends(watch, message);
+        }
         if let Some(deflate) = &self.deflate {
-            message = deflate.deflated(message, outgoing.deflated());
+            let kept = outgoing.deflated().filter(|_| !is_changed);
+            message = deflate.deflated(message, kept);
         }
         self.socket()
             .start_send(message)

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::account::Pending;
 use super::connection::{Connection, Incoming, Lost};
 use super::fields::number_in;
+use super::intercept::{self, With};
 use super::message::{message_value, number_of_pong};
 use super::place::Place;
 use super::pool::Pool;
@@ -22,9 +23,9 @@ use super::stray::{self, Stray};
 use super::stream::{Came, Streams};
 use super::tally::Tally;
 use super::window::{BURST, Window};
+use crate::driver::intercept::Watch;
 use crate::driver::steps::Reply;
 use crate::driver::transport::round_trip::RoundTrip;
-use crate::expression::Scope;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, Receipt};
 
@@ -35,11 +36,11 @@ pub(super) async fn run(
     step: usize,
     place: &Place,
     pool: &Rc<Pool>,
-    scope: &Scope,
+    with: With<'_>,
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let mut making = pin!(make(exchange, step, place, pool, scope, reply, iteration));
+    let mut making = pin!(make(exchange, step, place, pool, with, reply, iteration));
     // Boxed, or every iteration would carry room for it.
     let mut limit = exchange.timeout.map(|it| Box::pin(tokio::time::sleep(it)));
     // Polled at one place, with or without a limit, so that it becomes a part of whoever waits. How far it
@@ -63,12 +64,12 @@ async fn make(
     step: usize,
     place: &Place,
     pool: &Rc<Pool>,
-    scope: &Scope,
+    with: With<'_>,
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     iteration.goes_to(place.target());
-    let (connection, is_read) = match place.take(pool, exchange, scope, iteration).await {
+    let (connection, is_read) = match place.take(pool, exchange, with, iteration).await {
         Ok(ready) => ready,
         Err((failure, detail)) => {
             iteration.explain(failure, || detail.clone());
@@ -88,7 +89,7 @@ async fn make(
         step,
         place,
         pool,
-        scope,
+        with,
         iteration,
         (connection, is_read),
     );
@@ -133,6 +134,7 @@ struct Turn<'a> {
     iteration: &'a Iteration<'a>,
     connection: Option<Box<Connection>>,
     window: Window<'a>,
+    watch: Option<&'a Watch>,
     streams: Option<Streams<'a>>,
     /// The last reply, where somebody looks at it.
     looked_at: Option<Box<Message>>,
@@ -151,7 +153,7 @@ impl<'a> Turn<'a> {
         step: usize,
         place: &'a Place,
         pool: &'a Rc<Pool>,
-        scope: &'a Scope,
+        with: With<'a>,
         iteration: &'a Iteration<'a>,
         (mut connection, is_read): (Box<Connection>, bool),
     ) -> Self {
@@ -171,7 +173,8 @@ impl<'a> Turn<'a> {
             pool,
             iteration,
             connection: Some(connection),
-            window: Window::new(exchange, step, pool, iteration, scope),
+            window: Window::new(exchange, step, pool, iteration, with),
+            watch: with.watch,
             streams,
             looked_at: None,
             is_read,
@@ -262,14 +265,17 @@ impl<'a> Turn<'a> {
         let message = match incoming {
             Incoming::Message(message) => message,
             Incoming::Pong(payload) => {
-                if let Some(number) = number_of_pong(&payload) {
-                    self.take_pong(number, at);
+                let number = number_of_pong(&payload);
+                let is_reply = number.is_some_and(|number| self.take_pong(number, at));
+                if let Some(watch) = self.watch {
+                    intercept::ponged(watch, &payload, is_reply);
                 }
                 return Ok(());
             }
         };
         let plan = self.place.plan(self.pool);
         if stray::is_late(plan, self.connection(), &message) {
+            self.show(&message, false);
             Stray::Fault(MessageFault::TooLate).count(&mut self.tally);
             return Ok(());
         }
@@ -283,6 +289,7 @@ impl<'a> Turn<'a> {
             }
             _ => None,
         };
+        self.show(&message, answered.is_some());
         match answered {
             Some(answered) => {
                 if self.exchange.is_looked_at {
@@ -297,7 +304,16 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    fn take_pong(&mut self, number: u64, at: Receipt) {
+    /// Shows what came to whoever looks.
+    #[inline]
+    fn show(&self, message: &Message, is_reply: bool) {
+        if let Some(watch) = self.watch {
+            intercept::came(watch, message, is_reply);
+        }
+    }
+
+    /// Says whether the pong is one that is waited for.
+    fn take_pong(&mut self, number: u64, at: Receipt) -> bool {
         let account = &mut self.connection().account;
         let is_late = account.was_given_up_ping(number);
         let is_waited_for = matches!(self.exchange.expect, Expect::Pong);
@@ -309,7 +325,9 @@ impl<'a> Turn<'a> {
             self.window.heard(at.at);
             self.window.answer(earlier);
             self.take_reply(ping, at);
+            return true;
         }
+        false
     }
 
     fn take_reply(&mut self, message: Pending, received: Receipt) {
@@ -333,6 +351,9 @@ impl<'a> Turn<'a> {
             return Ok(());
         };
         let step = self.step;
+        if let Some(watch) = self.watch {
+            intercept::came(watch, message, true);
+        }
         if self.exchange.is_looked_at {
             self.looked_at = Some(Box::new(message.clone()));
         }

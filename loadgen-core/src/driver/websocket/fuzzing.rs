@@ -76,7 +76,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay, deflates: bool) {
         stamps: Rc::clone(&stamps),
         ..WorkerContext::new(clock, Rc::clone(&seen) as Rc<dyn Observer>)
     };
-    let pool = Pool::new(prepared, &context);
+    let pool = Pool::new(prepared, &context, None);
     let lives = Lives::new(&context, prepared.timeout);
     let place = Rc::new(Place::new(&pool, UserId(0), 0, None));
     let traffic = Rc::new(Traffic::new(&stamps));

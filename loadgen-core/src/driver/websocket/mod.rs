@@ -19,6 +19,7 @@ mod farewell;
 mod fields;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod intercept;
 mod message;
 mod negotiation;
 mod open;
@@ -43,9 +44,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use self::connection::Connection;
+use self::intercept::With;
 use self::place::Place;
 use self::pool::Pool;
 use self::prepare::{Exchange, Prepared};
+use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
@@ -62,9 +65,18 @@ static HTTP1: Alpn = Alpn {
 };
 
 /// Makes the workloads of one scenario, one for each worker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WebsocketFactory {
     prepared: Arc<Prepared>,
+    interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+impl fmt::Debug for WebsocketFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebsocketFactory")
+            .field("prepared", &self.prepared)
+            .finish_non_exhaustive()
+    }
 }
 
 impl WebsocketFactory {
@@ -85,7 +97,16 @@ impl WebsocketFactory {
     ) -> Result<Self, DriverError> {
         Ok(Self {
             prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
+            interceptor: None,
         })
+    }
+
+    /// Shows every upgrade and message to this interceptor before it is sent, and what answered. Messages
+    /// then take more of the generator's time, for they are kept and may be read.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
     }
 
     /// The files that it is made of and that may change.
@@ -118,8 +139,8 @@ impl WebsocketFactory {
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> WebsocketWorkload {
         WebsocketWorkload {
-            pool: Pool::new(&self.prepared, context),
-            lives: Lives::new(context, self.prepared.timeout),
+            pool: Pool::new(&self.prepared, context, self.interceptor.clone()),
+            lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
         }
     }
 }
@@ -234,9 +255,10 @@ impl Execute for Rc<Pool> {
         session: &mut Session<UserConnections>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        let (own, reply, scope) = session.parts();
+        let (own, reply, scope, watch) = session.parts();
         let place = &own.places[exchange.path];
-        exchange::run(exchange, step, place, self, scope, reply, iteration).await
+        let with = With { scope, watch };
+        exchange::run(exchange, step, place, self, with, reply, iteration).await
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use super::connection::{Connection, Incoming, Lost, config};
 use super::cookies::Jar;
 use super::deflate::{Deflate, Shared};
+use super::intercept::Upgrade;
 use super::negotiation;
 use super::problem::{ConnectError, Problem, Stage, UpgradeProblem};
 use super::redirect::{self, Address};
@@ -62,6 +63,8 @@ pub(super) struct Attempt<'a> {
     /// The most redirections that are followed, and how.
     pub(super) redirects: u32,
     pub(super) elsewhere: &'a Elsewhere,
+    /// What is seen of it, where somebody looks.
+    pub(super) upgrade: Option<&'a Upgrade>,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
     pub(super) stamps: &'a Rc<StampClock>,
@@ -151,6 +154,9 @@ impl Attempt<'_> {
             };
             let said = match asked {
                 Ok((answered, traffic)) => {
+                    if let Some(upgrade) = self.upgrade {
+                        upgrade.answered(answered.status(), answered.headers());
+                    }
                     if let (Some(jar), Some(here)) = (self.jar, &here) {
                         let now = SystemTime::now();
                         jar.borrow_mut().take(answered.headers(), here, now);

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use super::connection::{Connection, Lost};
 use super::cookies::Jar;
+use super::intercept::{Upgrades, With};
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect, PathPlan};
 use super::stray;
 use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
 use crate::driver::transport::backoff::Backoff;
+use crate::driver::transport::endpoints::Assigned;
 use crate::expression::Scope;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Iteration, Observer, UserId};
@@ -47,6 +49,8 @@ pub(super) struct Place {
     was_dropped: Cell<bool>,
     /// An attempt that failed and that no iteration has been told of.
     untold: RefCell<Option<(Nanos, Failure, String)>>,
+    /// What is seen of how the connection was opened.
+    pub(super) upgrades: Upgrades,
 }
 
 impl Place {
@@ -68,6 +72,7 @@ impl Place {
             retry_at: Cell::new(0),
             was_dropped: Cell::new(false),
             untold: RefCell::new(None),
+            upgrades: Upgrades::of(user),
         }
     }
 
@@ -98,6 +103,22 @@ impl Place {
     /// A connection for a step, on which nothing old can be taken for an answer, and whether all that
     /// has come on it is read.
     pub(super) async fn take(
+        &self,
+        pool: &Rc<Pool>,
+        exchange: &Exchange,
+        with: With<'_>,
+        iteration: &Iteration<'_>,
+    ) -> Result<(Box<Connection>, bool), (Failure, String)> {
+        let taken = self.take_ready(pool, exchange, with.scope, iteration).await;
+        if let Some(watch) = with.watch {
+            self.upgrades.show(watch, iteration, || {
+                (self.plan(pool).path.clone(), pool.origin(self.target))
+            });
+        }
+        taken
+    }
+
+    async fn take_ready(
         &self,
         pool: &Rc<Pool>,
         exchange: &Exchange,
@@ -157,6 +178,7 @@ impl Place {
                 tokio::time::sleep(Duration::from_nanos(wait)).await;
                 drop(rest);
             }
+            self.upgrades.iteration.set(iteration.number());
             self.attempt(pool, Some(scope)).await
         })
         .await
@@ -167,6 +189,7 @@ impl Place {
         pool: &Pool,
         scope: Option<&Scope>,
     ) -> Result<Box<Connection>, (Failure, String)> {
+        self.upgrades.forget();
         let mut request = self.plan(pool).request(self.target);
         if let Some(scope) = scope {
             let filled_in = self.plan(pool).template.filled_in(request, scope);
@@ -176,8 +199,12 @@ impl Place {
         self.put_off(pool);
         let was_dropped = self.was_dropped.get();
         let jar = self.jar.as_deref();
+        let to = Assigned {
+            target: self.target,
+            nth: self.nth,
+        };
         let opened = pool
-            .open(self.path, request, self.target, self.nth, was_dropped, jar)
+            .open(self.path, request, to, was_dropped, jar, &self.upgrades)
             .await;
         self.was_dropped.set(was_dropped && opened.is_err());
         opened.map_err(|(failure, error)| (failure, error.to_string()))

@@ -21,12 +21,14 @@ use super::connection::Connection;
 use super::cookies::Jar;
 use super::deflate::Shared;
 use super::farewell::Lingering;
+use super::intercept::Upgrades;
 use super::open::Attempt;
 use super::place::Place;
 use super::prepare::Prepared;
 use super::problem::ConnectError;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, StampClock};
+use crate::driver::intercept::Interceptor;
 use crate::driver::transport::connect_error::Problem;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::net::Addresses;
@@ -67,10 +69,16 @@ pub(super) struct Pool {
     pub(super) in_flight: Cell<u64>,
     /// Connections that are listened to although their user has no more use for them.
     pub(super) lingering: Rc<Lingering>,
+    /// Who sees upgrades.
+    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl Pool {
-    pub(super) fn new(prepared: &Arc<Prepared>, context: &WorkerContext) -> Rc<Self> {
+    pub(super) fn new(
+        prepared: &Arc<Prepared>,
+        context: &WorkerContext,
+        interceptor: Option<Arc<dyn Interceptor>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             prepared: Arc::clone(prepared),
             clock: context.clock,
@@ -93,6 +101,7 @@ impl Pool {
             deflate: Rc::default(),
             in_flight: Cell::new(0),
             lingering: Rc::default(),
+            interceptor,
         })
     }
 
@@ -128,14 +137,15 @@ impl Pool {
         let own = self.assign(self.first_user).target;
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
-            let jar = self.new_jar();
+            let place = Place::new(self, self.first_user, 0, self.new_jar());
             let request = plan.request(target);
+            let to = Assigned { target, nth: 0 };
             match self
-                .open(0, request, target, 0, false, jar.as_deref())
+                .open(0, request, to, false, place.jar.as_deref(), &place.upgrades)
                 .await
             {
                 Ok(connection) if target == own => {
-                    let place = Rc::new(Place::new(self, self.first_user, 0, jar));
+                    let place = Rc::new(place);
                     place.put_back(connection);
                     self.watch(&place);
                     self.probed.replace(Some(place));
@@ -163,20 +173,32 @@ impl Pool {
         }
     }
 
+    /// Scheme, host and port of a target.
+    pub(super) fn origin(&self, target: usize) -> String {
+        let endpoint = &self.prepared.endpoints[target];
+        let scheme = if endpoint.is_encrypted() { "wss" } else { "ws" };
+        format!("{scheme}://{}", endpoint.name)
+    }
+
     /// Opens a connection, maybe in place of one that was dropped; waits for the cap on connecting
     /// first. Reported either way.
     pub(super) async fn open(
         &self,
         path: usize,
         mut request: Request<()>,
-        target: usize,
-        nth: usize,
+        to: Assigned,
         replaces_dropped: bool,
         jar: Option<&RefCell<Jar>>,
+        upgrades: &Upgrades,
     ) -> Result<Box<Connection>, (Failure, ConnectError)> {
         self.wait_for_cap().await;
         let prepared = &*self.prepared;
         prepared.headers.add_files(request.headers_mut());
+        let Assigned { target, nth } = to;
+        let upgrade = self.interceptor.as_deref().map(|interceptor| {
+            let target = self.origin(target);
+            upgrades.ask(interceptor, &mut request, target)
+        });
         let from = self.clock.now();
         let attempt = Attempt {
             endpoint: &prepared.endpoints[target],
@@ -192,6 +214,7 @@ impl Pool {
             jar,
             redirects: prepared.redirects,
             elsewhere: &prepared.elsewhere,
+            upgrade: upgrade.as_deref(),
             target,
             stamps: &self.stamps,
             observer: &*self.observer,

@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 
 use super::account::Pending;
 use super::connection::{Connection, Lost};
+use super::intercept::With;
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect};
 use super::stream::Streams;
 use crate::clock::Nanos;
 use crate::driver::transport::pace::Pace;
-use crate::expression::Scope;
 use crate::workload::{Iteration, SampleKind};
 
 /// Messages that a step sends or takes before others on the thread have their turn.
@@ -24,8 +24,7 @@ pub(super) struct Window<'a> {
     exchange: &'a Exchange,
     step: usize,
     iteration: &'a Iteration<'a>,
-    /// What names stand for in what is sent.
-    scope: &'a Scope,
+    with: With<'a>,
     pace: Option<Pace>,
     sent: u32,
     /// Messages that were answered, or streams that have ended.
@@ -49,13 +48,13 @@ impl<'a> Window<'a> {
         step: usize,
         pool: &'a Pool,
         iteration: &'a Iteration<'a>,
-        scope: &'a Scope,
+        with: With<'a>,
     ) -> Self {
         Self {
             exchange,
             step,
             iteration,
-            scope,
+            with,
             pace: exchange
                 .every
                 .map(|every| Pace::new(every, iteration.now(), &pool.alarms)),
@@ -116,7 +115,7 @@ impl<'a> Window<'a> {
             let due = self.pace.as_ref().map(Pace::due_at);
             let ready = due.unwrap_or(self.last_reply).max(self.room_since);
             let number = connection.account.next_number();
-            connection.feed(outgoing, number, self.scope, cx)?;
+            connection.feed(outgoing, number, self.with, cx)?;
             match (&self.exchange.expect, &mut streams) {
                 (Expect::Nothing, _) => self.unsent.push(ready),
                 (_, Some(streams)) => {

@@ -27,6 +27,8 @@ pub use self::websocket::plan::{
     Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,
 };
+#[cfg(feature = "websocket")]
+pub(crate) use self::websocket::value::check_header_name;
 
 /// What a scenario speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -102,7 +102,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Whether a name may be that of a header field; else what is wrong with it.
-pub(in crate::scenario) fn check_header_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_header_name(name: &str) -> Result<(), String> {
     /// What the opening of a connection sets itself, or what goes with a body, which it has not.
     const RESERVED: [&str; 9] = [
         "connection",

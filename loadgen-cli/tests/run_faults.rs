@@ -254,3 +254,33 @@ fn a_token_that_a_server_repeats_is_not_repeated_by_us() {
     assert!(said.stderr.contains("(it says \"bad token: "), "{said:?}");
     assert!(!said.stderr.contains(&TOKEN[..5]), "{said:?}");
 }
+
+/// What has to be done before the load failed: which step, how, and what was seen.
+#[test]
+fn a_setup_that_fails() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("suite.json");
+    let hello = |name: &str, checks: &[&str]| {
+        serde_json::json!({
+            "name": name,
+            "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": { "name": name } },
+            "check": checks,
+        })
+    };
+    let text = serde_json::json!({ "scenarios": [{
+        "name": "asks",
+        "targets": [server.address],
+        "setup": [hello("first", &["reply.message != ''"]), hello("prime", &["reply.message == 'never'"])],
+        "load": { "closed": { "users": 2, "iterations": 1 } },
+        "steps": [hello("get", &[])],
+    }]});
+    std::fs::write(&suite, text.to_string()).expect("it is writable");
+    let said = say(&["run", suite.to_str().expect("a path")]);
+    assert_eq!(said.code, Some(102), "{said:?}");
+    let expected = "error: scenario `asks`: setup failed in step `prime` with `check`: setup[1]: \
+                    `reply.message == 'never'`: ";
+    assert!(said.stderr.contains(expected), "{said:?}");
+    assert!(!said.stderr.contains("reached"), "{said:?}");
+    assert_eq!(said.stdout, "");
+}

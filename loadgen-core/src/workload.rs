@@ -61,8 +61,10 @@ pub trait Workload: 'static {
     }
 
     /// Builds a user's session. In a closed model this happens before the clock starts; in an open
-    /// one when the user is first needed, and then the time counts as part of the response time, though
-    /// not of the first step where the user's life begins with steps of its own.
+    /// one when the user is first needed, and then the time counts as part of the response time. Where the
+    /// user's life begins with steps of its own, it may take as long as
+    /// [`ScenarioSpec::open_within`](crate::engine::ScenarioSpec::open_within) lets it, and is the arrival's
+    /// queue wait; otherwise it is within the iteration and its timeout.
     ///
     /// # Errors
     /// The [`Failure`] the iteration that needed the session ends with; the next one tries again.
@@ -128,14 +130,26 @@ impl std::ops::AddAssign for Levels {
 pub struct PrepareError {
     /// What was tried and what came back, for a person to read.
     pub message: String,
+    /// Whether somebody was there, and what has to be done before the load failed.
+    pub is_setup: bool,
 }
 
 impl PrepareError {
-    /// One that says this.
+    /// One that says this: nobody is there.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            is_setup: false,
+        }
+    }
+
+    /// One that says this: what has to be done before the load failed.
+    #[must_use]
+    pub fn of_setup(message: impl Into<String>) -> Self {
+        Self {
+            is_setup: true,
+            ..Self::new(message)
         }
     }
 }

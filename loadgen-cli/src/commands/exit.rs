@@ -31,6 +31,8 @@ pub(crate) enum Exit {
     Invalid = 100,
     /// No target could be reached.
     Unreachable = 101,
+    /// A step of a scenario's `setup` failed.
+    Setup = 102,
     /// A scenario is invalid, unknown, or its file cannot be read.
     Scenario = 104,
     /// Stopped by a signal; the report covers what ran.
@@ -87,6 +89,7 @@ fn of_run(error: &RunError) -> Exit {
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) => Exit::Scenario,
         RunError::Unreachable(_) => Exit::Unreachable,
+        RunError::Setup(_) => Exit::Setup,
         RunError::StoppedEarly => Exit::Stopped,
         RunError::Embedded(_)
         | RunError::Engine(_)

@@ -44,6 +44,9 @@ pub(crate) enum RunError {
     /// No target could be reached.
     #[error("no target could be reached: {0}")]
     Unreachable(String),
+    /// What has to be done before the load failed.
+    #[error("{0}")]
+    Setup(String),
     /// A signal came before anything was measured.
     #[error("stopped before the load began; nothing was measured")]
     StoppedEarly,

@@ -50,6 +50,7 @@ pub(super) fn execute(
     stop_on_signal(signals, run.stopper(), notice, screen.clone());
     run.execute().map_err(|error| match error {
         engine::RunError::Unreachable { .. } => RunError::Unreachable(error.to_string()),
+        engine::RunError::Setup { .. } => RunError::Setup(error.to_string()),
         engine::RunError::StoppedEarly => RunError::StoppedEarly,
         other => RunError::Engine(other),
     })

@@ -22,7 +22,7 @@ use crate::pacer::RealTimeError;
 use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
-use crate::workload::{WorkerContext, Workload};
+use crate::workload::{PrepareError, WorkerContext, Workload};
 
 /// A run being put together.
 pub struct Run {
@@ -215,7 +215,7 @@ fn wait_until_prepared(
     stopper: &Stopper,
 ) -> Result<(), RunError> {
     let mut reachable = vec![false; specs.len()];
-    let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
+    let mut reasons: BTreeMap<usize, PrepareError> = BTreeMap::new();
     let mut waiting = workers;
     while waiting > 0 {
         match from.recv() {
@@ -224,8 +224,12 @@ fn wait_until_prepared(
                 for (scenario, result) in prepared {
                     match result {
                         Ok(()) => reachable[scenario] = true,
+                        // Who came as far as to set it up knows more than who found nobody there.
+                        Err(error) if error.is_setup => {
+                            reasons.insert(scenario, error);
+                        }
                         Err(error) => {
-                            reasons.entry(scenario).or_insert(error.message);
+                            reasons.entry(scenario).or_insert(error);
                         }
                     }
                 }
@@ -246,12 +250,17 @@ fn wait_until_prepared(
     }
     match reachable.iter().position(|reachable| !reachable) {
         None => Ok(()),
-        Some(scenario) => Err(RunError::Unreachable {
-            scenario: specs[scenario].name.clone(),
-            message: specs[scenario]
-                .secrets
-                .masked(&reasons.remove(&scenario).unwrap_or_default()),
-        }),
+        Some(place) => Err(not_prepared(specs[place], reasons.remove(&place))),
+    }
+}
+
+fn not_prepared(spec: &ScenarioSpec, why: Option<PrepareError>) -> RunError {
+    let (message, is_setup) = why.map_or_else(Default::default, |it| (it.message, it.is_setup));
+    let scenario = spec.name.clone();
+    let message = spec.secrets.masked(&message);
+    match is_setup {
+        true => RunError::Setup { scenario, message },
+        false => RunError::Unreachable { scenario, message },
     }
 }
 
@@ -265,6 +274,14 @@ pub enum RunError {
         /// The scenario.
         scenario: String,
         /// What was tried and what came back.
+        message: String,
+    },
+    /// What a scenario has to do before its load failed.
+    #[error("scenario `{scenario}`: {message}")]
+    Setup {
+        /// The scenario.
+        scenario: String,
+        /// Which step, and how it ended.
         message: String,
     },
     /// The system refused a thread, a timer or the like.

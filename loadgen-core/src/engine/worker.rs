@@ -95,8 +95,8 @@ impl<W: Workload> AnyLane for Waiting<W> {
     fn connect(&mut self) -> Local<'_, Result<(), PrepareError>> {
         Box::pin(async {
             if let Load::Open(_) = self.spec.load {
-                let pacer = Pacer::new(self.clock).map_err(|error| PrepareError {
-                    message: format!("failed to make a timer: {error}"),
+                let pacer = Pacer::new(self.clock).map_err(|error| {
+                    PrepareError::new(format!("failed to make a timer: {error}"))
                 })?;
                 self.pacer = Some(pacer.paced(self.pacing));
             }

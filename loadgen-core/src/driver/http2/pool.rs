@@ -119,9 +119,9 @@ impl Pool {
             self.keep(*nth, None);
         }
         match failed.as_slice() {
-            [(_, first), others @ ..] if failed.len() == self.places.len() => Err(PrepareError {
-                message: first.and_others(others.iter().map(|(_, error)| error)),
-            }),
+            [(_, first), others @ ..] if failed.len() == self.places.len() => Err(
+                PrepareError::new(first.and_others(others.iter().map(|(_, error)| error))),
+            ),
             _ => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! What is done when: once before the load, when a user comes, in each iteration, when a user goes.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::pin;
@@ -43,6 +44,8 @@ pub(in crate::driver) struct Life<A> {
     steps: Steps<A>,
     end: Steps<A>,
     script: Script,
+    /// The number of the first step of `setup`, and the names of all of them.
+    setup_steps: (usize, Vec<String>),
     /// How setting up ended, once it has.
     is_set_up: OnceCell<Result<(), PrepareError>>,
 }
@@ -95,9 +98,10 @@ impl<A> Life<A> {
         let mut script = Script::new(scenario, secrets).map_err(E::from)?;
         let notes = Notes::default();
         let setup = parts.saved(&[Part::Setup]);
-        let mut number = 0;
+        let (mut number, mut first_of_setup) = (0, 0);
         let mut compiled = Vec::with_capacity(4);
         for (part, steps) in parts.in_order() {
+            first_of_setup = number;
             let lexicon = Lexicon::new(&script, part, &parts.saved_for(part), &setup, &notes);
             let mut compiler = Compiler::new(&lexicon, number);
             compiler.steps(steps, part.field(), &mut ready)?;
@@ -118,6 +122,7 @@ impl<A> Life<A> {
             steps,
             end,
             script,
+            setup_steps: (first_of_setup, names_of(parts.setup)),
             is_set_up: OnceCell::new(),
         })
     }
@@ -212,7 +217,10 @@ impl Lives {
                     life.script.set_up(saved);
                     Ok(())
                 }
-                Outcome::Failed(failure) => Err(PrepareError::new(listener.why(failure))),
+                Outcome::Failed(failure) => {
+                    let why = listener.why(failure, &life.setup_steps);
+                    Err(PrepareError::of_setup(why))
+                }
             }
         };
         life.is_set_up.get_or_init(set_up).await.clone()?;
@@ -368,26 +376,45 @@ const LOOK_AGAIN: Nanos = 50_000_000;
 /// Hears why setting up failed. What is done once is no load and has no figures.
 #[derive(Default)]
 struct Listener {
-    said: std::cell::RefCell<Vec<(Failure, String)>>,
+    said: RefCell<Vec<(Failure, String)>>,
+    /// The last step that failed.
+    failed: Cell<Option<usize>>,
 }
 
 impl Listener {
-    fn why(&self, failure: Failure) -> String {
+    fn why(&self, failure: Failure, (first, names): &(usize, Vec<String>)) -> String {
         let said = self.said.borrow();
-        let detail = said.iter().find(|(seen, _)| *seen == failure);
+        // What ended it is what was said last.
+        let detail = said.iter().rfind(|(seen, _)| *seen == failure);
         let detail = detail.map(|(_, detail)| format!(": {detail}"));
+        let place = self.failed.get().and_then(|step| step.checked_sub(*first));
+        let step = place.and_then(|place| names.get(place));
+        let step = step.map(|name| format!(" in step `{name}`"));
         format!(
-            "setup failed with `{failure}`{}",
+            "setup failed{} with `{failure}`{}",
+            step.unwrap_or_default(),
             detail.unwrap_or_default()
         )
     }
+}
+
+/// The names of what is numbered of these steps, in the order of its numbers.
+fn names_of<P>(steps: &[scenario::Step<P>]) -> Vec<String> {
+    let all = all_steps(steps, "").into_iter();
+    all.filter(|(_, step)| step.spoken().is_some())
+        .map(|(_, step)| step.name.clone())
+        .collect()
 }
 
 impl Observer for Listener {
     fn explain(&self, _: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
         self.said.borrow_mut().push((failure, detail()));
     }
-    fn step(&self, _: StepSample) {}
+    fn step(&self, sample: StepSample) {
+        if !sample.outcome.is_ok() {
+            self.failed.set(Some(sample.step));
+        }
+    }
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
     fn messages(&self, _: usize, _: u64, _: u64) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}

@@ -334,7 +334,7 @@ async fn a_failed_setup_says_why() {
     let error = stage.lives.set_up(&stage.life, &stage.executor, ()).await;
     assert_eq!(
         error.unwrap_err().to_string(),
-        "setup failed with `check`: setup[0]: `reply.len == 3`: reply.len is 1"
+        "setup failed in step `prime` with `check`: setup[0]: `reply.len == 3`: reply.len is 1"
     );
 }
 

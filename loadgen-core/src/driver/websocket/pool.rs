@@ -159,9 +159,7 @@ impl Pool {
             }
         }
         let (first, others) = errors.split_first().expect("one target at least");
-        Err(PrepareError {
-            message: first.and_others(others.iter()),
-        })
+        Err(PrepareError::new(first.and_others(others.iter())))
     }
 
     /// The place that was filled to see whether it can be, for the user it was opened for.

@@ -217,9 +217,10 @@ fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
     secrets
 }
 
-/// How long the engine lets a user take for its last steps. The driver holds them to the scenario's timeout
-/// itself, pauses left out, and bounds how long a connection takes to close: this only stands behind it.
-const LAST_STEPS: Duration = Duration::from_secs(3_600);
+/// How long the engine lets a user take for its first steps, and for its last. The driver holds them to the
+/// scenario's timeout itself, pauses left out, and bounds how long a connection takes to open and close: this
+/// only stands behind it.
+const STEPS_OUTSIDE: Duration = Duration::from_secs(3_600);
 
 /// The engine's view of a scenario.
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
@@ -229,7 +230,8 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     };
     let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
     let steps = steps(plan);
-    let has_end = steps.iter().any(|it| it.part == Some(LifePart::End));
+    let has = |part| steps.iter().any(|it| it.part == Some(part));
+    let (has_begin, has_end) = (has(LifePart::Begin), has(LifePart::End));
     ScenarioSpec {
         protocol: plan.protocol().to_string(),
         start_after: plan.start_after,
@@ -238,8 +240,9 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         timeout: plan.timeout,
         late_after: plan.late_after,
         max_workers: most_workers,
+        open_within: has_begin.then_some(STEPS_OUTSIDE),
         close_within: if has_end {
-            LAST_STEPS
+            STEPS_OUTSIDE
         } else {
             of_plan.close_within
         },

@@ -386,11 +386,50 @@ fn users_of_an_open_model_begin_when_they_are_needed() {
     assert_eq!(logout.outcomes, ok(users));
     assert!(scenario.response_time.min() >= 890_000_000);
     assert!(login.response_time.min() >= 890_000_000);
+    // It waits as for a user that is busy; what the service took for the iteration is known apart.
+    assert_eq!(scenario.parts.queue_wait.len(), 4);
+    assert!(scenario.parts.queue_wait.min() >= 890_000_000);
+    assert_eq!(scenario.parts.start_lag.len(), 4);
+    assert!(scenario.service_time.min() < 890_000_000);
     assert_eq!(browse.outcomes, ok(4));
     assert!(
         browse.response_time.min() < 890_000_000,
         "logging in is no part of it"
     );
+}
+
+/// Where more time is given to what begins a user's life, the iteration's timeout is none of its business,
+/// and the iteration has all of its own afterwards.
+#[test]
+fn a_beginning_has_a_time_of_its_own() {
+    let load = Load::open(Rate::new(10.0).expect("a rate"))
+        .for_(Duration::from_millis(400))
+        .max_users(10);
+    let plan = Plan {
+        login_takes: Duration::from_millis(1_500),
+        ..Plan::default()
+    };
+    let mut spec = spec(load);
+    spec.timeout = Duration::from_secs(1);
+    let record = run(spec.clone(), plan.clone());
+    let (scenario, login, ..) = steps(&record);
+    let timeouts = [(Failure::Timeout.into(), 4)];
+    assert_eq!(
+        (&scenario.outcomes[..], &login.outcomes[..]),
+        (&timeouts[..], &timeouts[..])
+    );
+    // What it waited for is known of each, whatever became of it.
+    assert_eq!(scenario.parts.queue_wait.len(), 4);
+
+    spec.open_within = Some(Duration::from_secs(60));
+    let record = run(spec, plan);
+    let (scenario, login, browse, _) = steps(&record);
+    assert_eq!(scenario.outcomes, ok(4));
+    assert_eq!(
+        (&login.outcomes[..], &browse.outcomes[..]),
+        (&ok(4)[..], &ok(4)[..])
+    );
+    assert!(scenario.response_time.min() >= 1_490_000_000);
 }
 
 /// What an arrival waits for may take as long as the arrival; and the end of the run is nobody's failure.

@@ -17,7 +17,7 @@ use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
-use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, is_single};
+use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, Waited, is_single};
 use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
 
 /// How long ending a session may take once the run was aborted: whoever aborts it waits.
@@ -80,6 +80,8 @@ pub(super) struct LaneCore {
     look_again: Nanos,
     /// Whether opening a session takes steps that are measured.
     has_beginning: bool,
+    /// How long that may take.
+    open_within: Nanos,
     /// Tells those who end their sessions that the run was aborted.
     aborted: Notify,
     last_end: Cell<Nanos>,
@@ -100,6 +102,7 @@ impl LaneCore {
         let look_again = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
         let slots = Slots::new(nanos(spec.timeout));
         let has_beginning = spec.has_beginning();
+        let open_within = spec.open_within.unwrap_or_default().max(spec.timeout);
         Self {
             spec,
             clock,
@@ -116,6 +119,7 @@ impl LaneCore {
             halt: Notify::new(),
             look_again,
             has_beginning,
+            open_within: nanos(open_within),
             aborted: Notify::new(),
             last_end: Cell::new(0),
             done: Cell::new(false),
@@ -351,11 +355,21 @@ impl<W: Workload> Lane<W> {
             single_step: is_single(&core.spec.steps),
         });
         let timeout = nanos(core.spec.timeout);
-        slot.arm(pass.start.saturating_add(timeout), pass.measured);
+        // What begins a user's life has a time of its own, and the iteration has its own after that.
+        let is_beginning = Cell::new(core.has_beginning && session.is_none());
+        let open_within = core.open_within;
+        let first = match is_beginning.get() {
+            true => open_within,
+            false => timeout,
+        };
+        slot.arm(pass.start.saturating_add(first), pass.measured);
         let extend = || {
             let now = core.clock.now();
-            let allowed = timeout.saturating_add(iteration.paused());
-            let deadline = pass.start.saturating_add(allowed);
+            let allowed = match is_beginning.get() {
+                true => open_within,
+                false => timeout.saturating_add(iteration.paused()),
+            };
+            let deadline = iteration.started().saturating_add(allowed);
             // A pause that is under way is not known yet to its end: look again in a while.
             // What is concluded has nothing left to time out.
             if iteration.pausing() || iteration.concluded().is_some() {
@@ -372,8 +386,10 @@ impl<W: Workload> Lane<W> {
                     Some(session) => session,
                     None => match self.workload.open(user).await {
                         Ok(opened) => {
-                            if core.has_beginning {
+                            if is_beginning.replace(false) {
                                 iteration.begun();
+                                slot.last_until(iteration.started().saturating_add(timeout));
+                                self.waited(&iteration, &pass);
                             }
                             session.insert(opened)
                         }
@@ -394,6 +410,13 @@ impl<W: Workload> Lane<W> {
         };
         core.recorder.interrupting(false);
         slot.disarm();
+        if is_beginning.get() {
+            // An arrival never found a user who can start. Without one, nothing else has been waited for.
+            if pass.arrival.is_some() {
+                iteration.begun();
+            }
+            self.waited(&iteration, &pass);
+        }
         let now = core.clock.now();
         let was_cut = result.is_err();
         let (seen, outcome) = match (iteration.concluded(), result) {
@@ -426,7 +449,7 @@ impl<W: Workload> Lane<W> {
         let (split, end) = iteration.split(seen, was_cut && !is_concluded);
         if pass.measured {
             core.recorder.ended(&Ended {
-                due: pass.due,
+                due: iteration.due(),
                 at: end,
                 split,
                 outcome,
@@ -440,6 +463,23 @@ impl<W: Workload> Lane<W> {
             free_since: if is_concluded { now } else { end },
             interrupted: false,
         }
+    }
+
+    /// Records what an arrival waited for before its iteration started, where that was not known before.
+    fn waited(&self, iteration: &Iteration<'_>, pass: &Pass) {
+        if pass.measured && pass.arrival.is_some() {
+            let queue_wait = iteration.queue_wait();
+            let waited = iteration.started().saturating_sub(pass.due);
+            self.core.recorder.waited(Waited {
+                queue_wait,
+                start_lag: waited.saturating_sub(queue_wait),
+            });
+        }
+    }
+
+    /// Whether the user of this session has yet to begin its life, with steps of its own.
+    pub(super) fn has_to_begin(&self, session: Option<&W::Session>) -> bool {
+        self.core.has_beginning && session.is_none()
     }
 
     /// Ends a session; one that does not end in time is left to the drop.

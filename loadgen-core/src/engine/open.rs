@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::lane::{Lane, Pass};
 use crate::clock::{Nanos, nanos};
 use crate::pacer::Pacer;
-use crate::record::{Started, Unanswered};
+use crate::record::{Started, Unanswered, Waited};
 use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
 use crate::workload::{UserId, Workload};
 
@@ -261,10 +261,15 @@ impl<W: Workload> Part<W> {
                 .map_or(0, |since| free_since.saturating_sub(since.get()));
             if measured {
                 let start_lag = start.saturating_sub(arrival.due).saturating_sub(queue_wait);
-                core.recorder.started_open(&Started {
-                    at: start,
+                let waited = Waited {
                     queue_wait,
                     start_lag,
+                };
+                // One whose user has to begin its life waits for that, too.
+                let is_known = !self.lane.has_to_begin(session.as_ref());
+                core.recorder.started_open(&Started {
+                    at: start,
+                    waited: is_known.then_some(waited),
                     is_late: start_lag > late_after,
                     is_in_time: core.timeline.plan_end.is_none_or(|end| start <= end),
                 });

@@ -47,6 +47,11 @@ impl UserSlot {
         self.deadline.set(deadline.min(Self::IDLE - 1));
     }
 
+    /// What is under way may last until `deadline` instead.
+    pub(super) fn last_until(&self, deadline: Nanos) {
+        self.deadline.set(deadline.min(Self::IDLE - 1));
+    }
+
     /// It is over.
     pub(super) fn disarm(&self) {
         self.deadline.set(Self::IDLE);

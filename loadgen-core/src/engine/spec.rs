@@ -102,6 +102,11 @@ pub struct ScenarioSpec {
     pub graceful_stop: Duration,
     /// The longest an iteration may take, pauses left out.
     pub timeout: Duration,
+    /// The longest that beginning a user's life may take where steps of its own do that
+    /// ([`Workload::open`](crate::workload::Workload::open), [`LifePart::Begin`]), such as a login with its
+    /// pauses: no less than `timeout`, which `None` is. The iteration that it is needed for has its own
+    /// `timeout` after it.
+    pub open_within: Option<Duration>,
     /// The longest that ending a user's session may take ([`Workload::close`](crate::workload::Workload::close)),
     /// such as a logout; one that takes longer is dropped. It comes after the user's last iteration and is in
     /// no figure of iterations. Once the run is aborted, none has more than a second.
@@ -154,6 +159,7 @@ impl ScenarioSpec {
             warm_up: Duration::ZERO,
             graceful_stop: Duration::from_secs(30),
             timeout: Duration::from_secs(30),
+            open_within: None,
             close_within: Duration::from_secs(1),
             late_after: Duration::from_millis(1),
             max_workers: None,

@@ -17,7 +17,7 @@ mod watch;
 pub use counts::{ByteCount, ConnectionCounts};
 pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
 pub use ledger::Ledger;
-pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered};
+pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Waited};
 pub(crate) use merged::Merger;
 pub use merged::{
     BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,

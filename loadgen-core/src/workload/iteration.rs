@@ -57,7 +57,7 @@ impl fmt::Debug for Iteration<'_> {
         f.debug_struct("Iteration")
             .field("user", &self.user)
             .field("number", &self.number)
-            .field("due", &self.times.due)
+            .field("due", &self.times.due.get())
             .finish_non_exhaustive()
     }
 }
@@ -154,7 +154,17 @@ impl<'a> Iteration<'a> {
     /// When it actually started, in nanoseconds since the run's epoch.
     #[must_use]
     pub fn started(&self) -> Nanos {
-        self.times.start
+        self.times.start.get()
+    }
+
+    /// When it was due, in nanoseconds since the run's epoch.
+    pub(crate) fn due(&self) -> Nanos {
+        self.times.due.get()
+    }
+
+    /// How long the arrival waited for a user who can start.
+    pub(crate) fn queue_wait(&self) -> Nanos {
+        self.times.queue_wait()
     }
 
     /// Runs one step and records it under its own name.
@@ -168,10 +178,10 @@ impl<'a> Iteration<'a> {
         outcome
     }
 
-    /// The user's life has begun, in steps of its own, and an arrival waited for that: the first step of the
-    /// iteration is due now.
+    /// The user's life has begun, in steps of its own, and the iteration starts only now: an arrival has
+    /// waited for its user until here, as for one who is busy; without one, the iteration is due now.
     pub(crate) fn begun(&self) {
-        self.times.begun(self.clock.now());
+        self.times.begun(self.clock.now(), self.arrival.is_some());
     }
 
     /// A step begins. Where the scenario has no other, the iteration's figures are the step's.

@@ -115,6 +115,26 @@ fn each_user_begins_and_ends_once() {
     });
 }
 
+/// Whatever pauses in it: the iteration's timeout is none of its business.
+#[test]
+fn a_begin_with_a_long_pause_is_no_timeout_in_an_open_model() {
+    run(async {
+        let server = server().await;
+        let mut plan = plan(&[server.address], "Hello");
+        plan.timeout = Duration::from_millis(500);
+        let pause = Step::pause(Duration::from_millis(1_200));
+        grpc(&mut plan).begin = vec![hello("login"), pause];
+        grpc(&mut plan).steps = vec![hello("get")];
+        plan.load = open(20.0, Duration::from_millis(200), 4);
+        let record = whole(plan).await;
+        assert_eq!(record.outcomes, [(Outcome::Ok, 4)]);
+        assert_eq!(completed(&record), [("get", 4), ("login", 4)].into());
+        assert!(record.parts.queue_wait.min() >= 1_190_000_000);
+        assert!(record.response_time.min() >= 1_190_000_000);
+        assert!(record.service_time.max() < 1_190_000_000);
+    });
+}
+
 /// Who cannot begin fails an iteration, and tries again with the next.
 #[test]
 fn a_begin_that_fails_is_tried_again() {
@@ -147,7 +167,7 @@ fn a_setup_that_fails_lets_no_run_begin() {
         grpc(&mut plan).setup = vec![hello("prime")];
         let error = crate::support::whole::refused(plan).await;
         assert!(
-            error.contains("setup failed with `reset.CANCEL`"),
+            error.contains("setup failed in step `prime` with `reset.CANCEL`"),
             "{error}"
         );
     });

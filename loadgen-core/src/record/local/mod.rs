@@ -19,4 +19,4 @@ pub(crate) use outside::Outside;
 pub(crate) use recorder::Recorder;
 pub(crate) use tick::Tick;
 pub(in crate::record) use tick::{BackendTick, Happened, StepTick, TargetTick, youngest};
-pub(crate) use told::{Ended, Started, Unanswered};
+pub(crate) use told::{Ended, Started, Unanswered, Waited};

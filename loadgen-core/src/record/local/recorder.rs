@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use super::tick::Tick;
-use super::told::{Ended, Started, Unanswered};
+use super::told::{Ended, Started, Unanswered, Waited};
 use crate::clock::Nanos;
 use crate::record::{HIGHEST_NS, LifePart, Names, is_single};
 use crate::secrets::Secrets;
@@ -166,8 +166,16 @@ impl Recorder {
         tick.ledger.started += 1;
         tick.ledger.late += u64::from(started.is_late);
         tick.started_in_time += u64::from(started.is_in_time);
-        tick.parts.started(started.queue_wait, started.start_lag);
+        if let Some(waited) = started.waited {
+            tick.parts.started(waited.queue_wait, waited.start_lag);
+        }
         self.busy(&mut tick, started.at);
+    }
+
+    /// What an arrival waited for that has started, where that was not known yet.
+    pub(crate) fn waited(&self, waited: Waited) {
+        let mut tick = self.tick.borrow_mut();
+        tick.parts.started(waited.queue_wait, waited.start_lag);
     }
 
     #[inline]

@@ -9,14 +9,21 @@ use crate::workload::{BackendIndex, Split, TargetIndex};
 pub(crate) struct Started {
     /// When.
     pub(crate) at: Nanos,
-    /// From due until a user was free: the service's doing.
-    pub(crate) queue_wait: Nanos,
-    /// The rest until it started: the generator's own lateness.
-    pub(crate) start_lag: Nanos,
+    /// What it waited for before; `None` where its user has to begin its life first.
+    pub(crate) waited: Option<Waited>,
     /// Whether that is above the tolerance.
     pub(crate) is_late: bool,
     /// Whether it started within the plan's time.
     pub(crate) is_in_time: bool,
+}
+
+/// What an arrival waited for before its iteration started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waited {
+    /// From due until a user was there who could start: the service's doing.
+    pub(crate) queue_wait: Nanos,
+    /// The rest until it started: the generator's own lateness.
+    pub(crate) start_lag: Nanos,
 }
 
 /// An iteration that ended by itself.

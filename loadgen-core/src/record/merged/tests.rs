@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
-use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered};
+use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered, Waited};
 use crate::record::{LifePart, Names, StepSpec};
 use crate::secrets::Secrets;
 use crate::workload::{Observer, Split};
@@ -47,8 +47,10 @@ fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend:
     recorder.planned(1);
     recorder.started_open(&Started {
         at: due + lag,
-        queue_wait: 0,
-        start_lag: lag,
+        waited: Some(Waited {
+            queue_wait: 0,
+            start_lag: lag,
+        }),
         is_late: lag > 1_000_000,
         is_in_time: true,
     });

@@ -9,9 +9,9 @@ use crate::clock::Nanos;
 
 /// What is known so far of one iteration's time.
 pub(super) struct Times {
-    pub(super) due: Nanos,
-    pub(super) start: Nanos,
-    queue_wait: Nanos,
+    pub(super) due: Cell<Nanos>,
+    pub(super) start: Cell<Nanos>,
+    queue_wait: Cell<Nanos>,
     /// The step under way, and what came before it started.
     current: Cell<Option<(usize, Split)>>,
     /// When the step under way, or the iteration where it has no steps, started.
@@ -41,9 +41,9 @@ pub(super) struct Times {
 impl Times {
     pub(super) fn new(due: Nanos, start: Nanos, queue_wait: Nanos) -> Self {
         Self {
-            due,
-            start,
-            queue_wait,
+            due: Cell::new(due),
+            start: Cell::new(start),
+            queue_wait: Cell::new(queue_wait),
             current: Cell::new(None),
             current_start: Cell::new(start),
             ready_since: Cell::new(start),
@@ -74,7 +74,7 @@ impl Times {
                 };
                 (seen, before)
             }
-            None => (self.start, self.before_start()),
+            None => (self.start.get(), self.before_start()),
         };
         self.current_start.set(start);
         self.send_lag.set(0);
@@ -84,10 +84,24 @@ impl Times {
         self.current.set(Some((step, before)));
     }
 
-    /// What had to come before the first step is over: that is due now. The time until here is the whole
-    /// iteration's.
-    pub(super) fn begun(&self, now: Nanos) {
+    /// Only now is there a user who can start: an arrival has waited for one until here, as for one who is
+    /// busy, and without one the iteration is due now. The first step is due now in either case.
+    pub(super) fn begun(&self, now: Nanos, is_arrival: bool) {
+        let waited = now.saturating_sub(self.start.replace(now));
+        match is_arrival {
+            true => self
+                .queue_wait
+                .set(self.queue_wait.get().saturating_add(waited)),
+            false => self.due.set(self.due.get().saturating_add(waited)),
+        }
         self.last_end.set(Some((now, now)));
+        self.current_start.set(now);
+        self.ready(now);
+    }
+
+    /// How long an arrival waited for a user who can start.
+    pub(super) fn queue_wait(&self) -> Nanos {
+        self.queue_wait.get()
     }
 
     /// The step under way, where a scenario has several.
@@ -160,7 +174,7 @@ impl Times {
             _ => self.end_seen_at(seen),
         };
         let read_lag = read_lag.or(self.read_before_pause.get());
-        let took = end.saturating_sub(self.start);
+        let took = end.saturating_sub(self.start.get());
         let took = took.saturating_sub(self.paused.get());
         let lag = self.earlier_lag.get().saturating_add(self.send_lag.get());
         let send_lag = lag.min(took);
@@ -179,10 +193,11 @@ impl Times {
 
     /// What came between due and start of the iteration.
     fn before_start(&self) -> Split {
-        let waited = self.start.saturating_sub(self.due);
+        let waited = self.start.get().saturating_sub(self.due.get());
+        let queue_wait = self.queue_wait.get();
         Split {
-            queue_wait: self.queue_wait.min(waited),
-            start_lag: waited.saturating_sub(self.queue_wait),
+            queue_wait: queue_wait.min(waited),
+            start_lag: waited.saturating_sub(queue_wait),
             ..Split::default()
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::SendStream;
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::scenario::{Compression, StreamEnd};
+use loadgen_core::scenario::{Compression, GrpcCall, StreamEnd};
 use serde_json::json;
 use test_case::test_case;
 
@@ -329,6 +329,62 @@ fn a_clients_stream_sends_different_messages() {
             assert_eq!(driver.once().await, Outcome::Ok, "{method}");
         }
     });
+}
+
+/// That a time has passed shows nothing of a server that never answered.
+#[test_case(None, None, Some(Failure::Timeout), "neither the head of an answer nor a message came within 80ms"; "nobody answered")]
+#[test_case(None, Some(1), Some(Failure::Timeout), "neither the head"; "nobody answered, and one is asked for")]
+#[test_case(None, Some(0), None, ""; "silence is right")]
+#[test_case(Some(0), None, None, ""; "a watch that was accepted")]
+#[test_case(Some(0), Some(1), Some(Failure::Incomplete), "0 of at least 1 message came within 80ms"; "accepted, and one is asked for")]
+#[test_case(Some(2), Some(2), None, ""; "as many as are asked for")]
+#[test_case(Some(2), Some(3), Some(Failure::Incomplete), "2 of at least 3 messages came within 80ms"; "fewer")]
+fn what_must_have_come_of_a_stream_for_a_time(
+    sent: Option<usize>,
+    at_least: Option<u32>,
+    failure: Option<Failure>,
+    why: &str,
+) {
+    run(async {
+        let server = Server::start(move |mut exchange: Exchange| async move {
+            exchange.read_all().await;
+            let Some(messages) = sent else {
+                return std::future::pending().await;
+            };
+            let mut stream = exchange.begin();
+            for _ in 0..messages {
+                stream.send_data(framed(b"tick"), false).expect("open");
+            }
+            hold(stream, exchange).await;
+        })
+        .await;
+        let mut plan = plan(&[server.address], "Stream");
+        the_call(&mut plan).stream = Some(StreamEnd::After(Duration::from_millis(80)));
+        the_call(&mut plan).at_least = at_least;
+        let driver = Driver::open(&plan).await;
+        let outcome = driver.once().await;
+        assert_eq!(outcome, failure.map_or(Outcome::Ok, Outcome::from));
+        if failure.is_some() {
+            let said = driver.recorder.explanation();
+            assert!(said.contains(why), "{said}");
+        }
+    });
+}
+
+#[test_case("Hello", |call| call.repeat = 3, "steps[0].grpc.repeat: `loadgen.v1.Greeter.Hello` takes one message"; "repeat of a unary call")]
+#[test_case("Stream", |call| call.repeat = 3, "steps[0].grpc.repeat: `loadgen.v1.Greeter.Stream` takes one message"; "repeat of a server stream")]
+#[test_case("Hello", |call| call.every = Some(Duration::from_millis(5)), "steps[0].grpc.every: `loadgen.v1.Greeter.Hello` takes one message"; "every")]
+#[test_case("Collect", |call| call.in_flight = 2, "steps[0].grpc.in_flight: each message has an answer on bidirectional streams, and `loadgen.v1.Greeter.Collect` is none"; "in flight of a client stream")]
+fn what_is_said_of_messages_that_a_method_does_not_have(
+    method: &str,
+    say: fn(&mut GrpcCall),
+    expected: &str,
+) {
+    let mut plan = plan(&[([127, 0, 0, 1], 1).into()], method);
+    assert!(factory(&plan).is_ok());
+    say(the_call(&mut plan));
+    let error = factory(&plan).expect_err("not of this kind").to_string();
+    assert!(error.starts_with(expected), "{error}");
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub(super) struct StreamCall {
     pub(super) messages: Messages,
     /// When we end the stream of answers.
     pub(super) until: Option<StreamEnd>,
+    /// Where that is after a time: how many messages must have come; `None` is content with a head.
+    pub(super) at_least: Option<u32>,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
     /// Who sees what is sent and what answers.

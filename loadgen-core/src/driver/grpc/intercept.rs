@@ -164,6 +164,7 @@ fn as_stream(
             compression: unary.compression,
         },
         until: None,
+        at_least: None,
         every: None,
         in_flight: 1,
         watch: None,

@@ -370,6 +370,7 @@ fn prepare_call(
         let problem = format!("`{name}` answers with one message: there is no stream to end");
         mistakes.push(Mistake::new(&format!("{path}.stream"), problem));
     }
+    mistakes.extend(beside_the_kind(call, shape, name, path));
     if !mistakes.is_empty() {
         return Ok(Err(mistakes));
     }
@@ -402,6 +403,7 @@ fn prepare_call(
                 compression: call.compression,
             },
             until: call.stream,
+            at_least: call.at_least,
             every: call.every,
             in_flight: call.in_flight.max(1),
             watch: None,
@@ -416,6 +418,37 @@ fn prepare_call(
         kind,
         method: method.clone(),
     }))
+}
+
+/// What is said of messages that a method of this kind does not have: it would be kept to nowhere.
+fn beside_the_kind(call: &GrpcCall, shape: Shape, name: &str, path: &str) -> Vec<Mistake> {
+    let takes_one = format!("`{name}` takes one message: ");
+    let sends_one = shape.sends_one();
+    let fields = [
+        (
+            "repeat",
+            sends_one && call.repeat > 1,
+            format!(
+                "{takes_one}to call it several times, put the step into a `repeat` of its own, \
+                 `{{ \"repeat\": {}, \"steps\": [ … ] }}`",
+                call.repeat
+            ),
+        ),
+        (
+            "every",
+            sends_one && call.every.is_some(),
+            format!("{takes_one}there is no time between two of them"),
+        ),
+        (
+            "in_flight",
+            shape != Shape::Bidirectional && call.in_flight > 1,
+            format!("each message has an answer on bidirectional streams, and `{name}` is none"),
+        ),
+    ];
+    let wrong = fields.into_iter().filter(|(_, is_wrong, _)| *is_wrong);
+    wrong
+        .map(|(field, _, problem)| Mistake::new(&format!("{path}.{field}"), problem))
+        .collect()
 }
 
 /// A unary call. `None` where its message is longer than gRPC can carry.
@@ -555,6 +588,7 @@ fn health_check(
             compression: call.compression,
         },
         until: None,
+        at_least: None,
         every: None,
         in_flight: 1,
         watch: None,

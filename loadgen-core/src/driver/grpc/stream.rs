@@ -31,6 +31,8 @@ use crate::driver::transport::round_trip::RoundTrip;
 use crate::expression::{ExpressionError, Scope};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::StreamEnd;
+use crate::units::format_duration;
+use crate::units::human::counted;
 use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 
 /// Makes the call.
@@ -230,11 +232,12 @@ async fn exchange(
         Over::ByServer => {
             permit.ended();
             check_counts(call, &tally)?;
+            enough(call, &tally)?;
             tally.problem.take().map_or(Ok(()), Err)
         }
         Over::ByUs => {
             permit.expects_no_more();
-            Ok(())
+            enough(call, &tally)
         }
     }
 }
@@ -337,6 +340,41 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
     };
     Err(StreamError {
         failure: Failure::Protocol,
+        detail,
+        backend: None,
+        untouched: false,
+    })
+}
+
+/// Whether what came of a stream that lasts for a time is what has to: time alone shows nothing of a server
+/// that never answered.
+fn enough(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
+    let Some(StreamEnd::After(duration)) = call.until else {
+        return Ok(());
+    };
+    let within = format_duration(duration);
+    let has_answered = matches!(tally.stage.get(), Stage::Rest { .. });
+    let received = tally.received;
+    let (failure, detail) = match call.at_least {
+        Some(least) if received >= u64::from(least) => return Ok(()),
+        None if has_answered => return Ok(()),
+        Some(least) if has_answered => (
+            Failure::Incomplete,
+            format!(
+                "{received} of at least {} came within {within}",
+                counted(u64::from(least), "message")
+            ),
+        ),
+        _ => (
+            Failure::Timeout,
+            format!(
+                "neither the head of an answer nor a message came within {within} (where that is right, \
+                 say `\"at_least\": 0` beside `for`: some servers send no head before their first message)"
+            ),
+        ),
+    };
+    Err(StreamError {
+        failure,
         detail,
         backend: None,
         untouched: false,

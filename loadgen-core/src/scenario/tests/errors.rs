@@ -253,6 +253,7 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "message": [{}, 1] } }] }), "scenarios[0].steps[0].grpc.message: found an array, expected the message as an object, or several in an array"; "a number among messages")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": {} } }] }), "scenarios[0].steps[0].grpc.stream: found neither, expected when we end the stream: `messages` or `for`"; "a stream with no end")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": { "messages": 1, "for": "1s" } } }] }), "scenarios[0].steps[0].grpc.stream: found both, expected when we end the stream: `messages` or `for`"; "a stream with two ends")]
+#[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": { "messages": 1, "at_least": 1 } } }] }), "scenarios[0].steps[0].grpc.stream.at_least: found `at_least` beside `messages`, expected `at_least` beside `for` only; a stream that ends after so many `messages` has had them"; "at least and exactly")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello", "stream": { "for": "30s" } } }] }), "scenarios[0].steps[0].grpc.stream.for: found 30s, expected less than the `timeout` of 30s; an iteration that takes longer is cut off, pauses left out"; "a stream as long as the timeout")]
 fn says(fields: &Value, message: &str) {
     assert_eq!(problems_of(fields).join("\n"), message);

@@ -178,6 +178,9 @@ fn call() -> impl Strategy<Value = GrpcCall> {
                         true => StreamEnd::Messages(end),
                         false => StreamEnd::After(Duration::from_nanos(end.into())),
                     }),
+                    at_least: end
+                        .filter(|end| !several && end % 2 == 0)
+                        .map(|end| end - 2),
                     ..GrpcCall::new(method.replace("..", "."), message)
                 }
             },

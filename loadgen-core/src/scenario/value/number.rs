@@ -25,6 +25,7 @@ pub(in crate::scenario) type Streams = Bounded<1, 1_000_000>;
 pub(in crate::scenario) type Iterations = Bounded<1, MAX_ITERATIONS>;
 pub(in crate::scenario) type Times = Bounded<1, 1_000_000>;
 pub(in crate::scenario) type Weight = Bounded<1, 10_000>;
+pub(in crate::scenario) type MessagesOrNone = Bounded<0, 1_000_000_000>;
 pub(in crate::scenario) type Messages = Bounded<1, 1_000_000_000>;
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {

@@ -106,6 +106,10 @@ pub struct GrpcCall {
     pub match_id: Option<String>,
     /// When we end the stream of answers; `None` leaves that to the server.
     pub stream: Option<StreamEnd>,
+    /// Where we end it after a time ([`StreamEnd::After`]): how many messages must have come by then, or the
+    /// call is `incomplete`. `None` is content with the head of the answer, without which nobody has
+    /// answered (`timeout`); with 0, nothing at all need have come.
+    pub at_least: Option<u32>,
     /// Metadata of this call beside the scenario's.
     pub metadata: Vec<(String, Source)>,
     /// How messages are compressed; `None` is not at all.
@@ -127,6 +131,7 @@ impl GrpcCall {
             in_flight: 1,
             match_id: None,
             stream: None,
+            at_least: None,
             metadata: Vec::new(),
             compression: None,
             is_health_check: false,

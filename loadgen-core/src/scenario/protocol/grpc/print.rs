@@ -55,6 +55,7 @@ fn grpc(call: &GrpcCall) -> RawGrpc {
             },
             StreamEnd::After(duration) => RawStreamEnd {
                 duration: Entry::Given(PositiveSpan(duration)),
+                at_least: Entry::from_option(call.at_least.map(Bounded::of)),
                 ..RawStreamEnd::default()
             },
         })),

@@ -2,7 +2,7 @@
 
 use super::value::{HealthService, Message, Method};
 use crate::scenario::reader::{Entries, choice, object};
-use crate::scenario::value::{FieldPath, Messages, PositiveSpan, RawSource};
+use crate::scenario::value::{FieldPath, Messages, MessagesOrNone, PositiveSpan, RawSource};
 
 object! {
     /// A gRPC call of any of the four kinds; the method decides which.
@@ -48,6 +48,9 @@ object! {
         "messages" messages: Messages,
         /// After this time.
         "for" duration: PositiveSpan,
+        /// Beside `for`: how many messages must have come by then. Unless given, the head of the answer or
+        /// a message must have.
+        "at_least" at_least: MessagesOrNone,
     }
     hints {
         "count" => "it is over after so many `messages`",

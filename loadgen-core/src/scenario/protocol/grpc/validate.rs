@@ -157,8 +157,12 @@ impl Layers<'_> {
         let stream = raw.stream.or(Some(None), |end| {
             self.stream_end(end, &format!("{path}.stream")).map(Some)
         });
+        let at_least = raw
+            .stream
+            .or(None, |end| end.at_least.or(None, |it| Some(it.small())))?;
         Some(GrpcCall {
             stream: stream??,
+            at_least: at_least?,
             method: method?,
             message: raw
                 .message
@@ -211,6 +215,15 @@ impl Layers<'_> {
     }
 
     fn stream_end(&self, raw: &RawStreamEnd, path: &str) -> Option<StreamEnd> {
+        if !raw.at_least.is_absent() && raw.duration.is_absent() && !raw.messages.is_absent() {
+            self.problems.add(
+                format!("{path}.at_least"),
+                "`at_least` beside `messages`",
+                "`at_least` beside `for` only",
+                Some("a stream that ends after so many `messages` has had them".to_owned()),
+            );
+            return None;
+        }
         match (&raw.messages, &raw.duration) {
             (Entry::Given(count), Entry::Absent) => Some(StreamEnd::Messages(count.small())),
             (Entry::Absent, Entry::Given(span)) => Some(StreamEnd::After(span.0)),

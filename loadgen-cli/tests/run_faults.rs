@@ -272,7 +272,7 @@ fn a_setup_that_fails() {
         "name": "asks",
         "targets": [server.address],
         "setup": [hello("first", &["reply.message != ''"]), hello("prime", &["reply.message == 'never'"])],
-        "load": { "closed": { "users": 2, "iterations": 1 } },
+        "load": { "closed": { "users": 2, "iterations": 2 } },
         "steps": [hello("get", &[])],
     }]});
     std::fs::write(&suite, text.to_string()).expect("it is writable");

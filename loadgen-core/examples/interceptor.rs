@@ -51,8 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (target, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let path = if path.is_empty() { "/" } else { path };
     let hello = WebsocketExchange::send(path, Payload::Text("hello".to_owned()));
-    let mut scenario =
-        ScenarioPlan::websocket("signed", hello, Load::closed(2).iterations(100).into());
+    let mut scenario = ScenarioPlan::websocket("signed", hello, Load::closed(2).iterations(100));
     scenario.targets = vec![target.parse()?];
     let plan = Plan {
         scenarios: vec![scenario],

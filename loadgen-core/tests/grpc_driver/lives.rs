@@ -122,6 +122,8 @@ fn a_begin_with_a_long_pause_is_no_timeout_in_an_open_model() {
         let server = server().await;
         let mut plan = plan(&[server.address], "Hello");
         plan.timeout = Duration::from_millis(500);
+        // They begin when the plan's time is nearly over.
+        plan.graceful_stop = Duration::from_secs(10);
         let pause = Step::pause(Duration::from_millis(1_200));
         grpc(&mut plan).begin = vec![hello("login"), pause];
         grpc(&mut plan).steps = vec![hello("get")];

@@ -157,12 +157,12 @@ impl Layers<'_> {
         let stream = raw.stream.or(Some(None), |end| {
             self.stream_end(end, &format!("{path}.stream")).map(Some)
         });
-        let at_least = raw
-            .stream
-            .or(None, |end| end.at_least.or(None, |it| Some(it.small())))?;
+        let at_least = raw.stream.or(Some(None), |end| {
+            end.at_least.or(None, |it| Some(it.small()))
+        });
         Some(GrpcCall {
             stream: stream??,
-            at_least: at_least?,
+            at_least: at_least??,
             method: method?,
             message: raw
                 .message

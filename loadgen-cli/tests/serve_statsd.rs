@@ -3,8 +3,8 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
-use std::net::UdpSocket;
+use std::io::{BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -79,7 +79,11 @@ impl Statsd {
 
 /// A server for tests that end it, and where it listens.
 fn serve(flags: &[&str]) -> (Child, String) {
-    let mut child = loadgen(&["serve", "grpc", "--address", ANY])
+    serve_one("grpc", flags)
+}
+
+fn serve_one(what: &str, flags: &[&str]) -> (Child, String) {
+    let mut child = loadgen(&["serve", what, "--address", ANY])
         .args(flags)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -150,6 +154,28 @@ fn however_it_ends_the_last_counts_are_sent_and_gauges_are_zero(end: Option<Sign
         assert!(statsd.gauges.contains_key(&name), "{:?}", statsd.gauges);
     }
     statsd.assert_all_zero();
+}
+
+#[test_case("http", b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 1; "http")]
+#[test_case("tcp", b"whatever", 0; "tcp")]
+fn what_was_asked_over_a_bare_connection_is_told(what: &str, asked: &[u8], failed: u64) {
+    let mut statsd = Statsd::start();
+    let (child, address) = serve_one(what, &["--id", "blue", "--statsd", &statsd.address]);
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(asked).expect("it reads");
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    assert!(!answer.is_empty());
+    assert_eq!(terminate(child).code, Some(0));
+    statsd.hear_the_rest();
+    let counted = |name: &str| {
+        let name = format!("loadgen.backend.blue.{what}.{name}");
+        statsd.counters.get(&name).copied().unwrap_or_default()
+    };
+    assert_eq!(counted("requests"), 1, "{:?}", statsd.counters);
+    assert_eq!(counted("failed"), failed);
+    assert_eq!(counted("connections.opened"), 1);
 }
 
 #[test]

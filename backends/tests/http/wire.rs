@@ -163,6 +163,28 @@ async fn an_oversized_head_is_refused(bytes: usize) {
 }
 
 #[tokio::test]
+async fn an_oversized_body_is_refused_when_nobody_said_its_length() {
+    let server = serve(Faults::default());
+    let (mut reading, mut writing) = connect(&server).await.into_split();
+    let write = tokio::spawn(async move {
+        let head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        writing.write_all(head.as_bytes()).await.unwrap();
+        let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+        for _ in 0..80 {
+            // It may be refused before all of it is sent.
+            if writing.write_all(chunk.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+        writing
+    });
+    let refused = answer(&mut reading).await;
+    assert_eq!(refused.said().0, 413);
+    assert_eq!(refused.header("connection"), Some("close"));
+    write.await.unwrap();
+}
+
+#[tokio::test]
 async fn an_oversized_body_is_refused_before_it_is_sent() {
     let server = serve(Faults::default());
     let mut client = connect(&server).await;

@@ -11,10 +11,9 @@ use super::scope::draw;
 use super::{bounds, taint};
 
 /// Their names, minijinja's among them.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 10] = [
     "base64",
     "choice",
-    "debug",
     "dict",
     "json",
     "namespace",
@@ -23,7 +22,6 @@ pub(super) const NAMES: [&str; 12] = [
     "range",
     "sha256",
     "uuid",
-    "lipsum",
 ];
 
 pub(super) fn add_to(environment: &mut Environment<'static>) {

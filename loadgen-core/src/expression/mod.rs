@@ -53,6 +53,8 @@ fn environment() -> Environment<'static> {
     environment.set_formatter(|out, _, value| emit(out, value));
     // It panics where its text has more than ASCII behind a `%`.
     environment.remove_filter("format");
+    // It tells all that is known, secrets of the environment included.
+    environment.remove_function("debug");
     functions::add_to(&mut environment);
     operators::add_to(&mut environment);
     environment

@@ -281,8 +281,8 @@ fn known() -> BTreeMap<String, Known> {
 #[test_case("row[user]" => Vec::<String>::new(); "what is not known before")]
 #[test_case("uuuid()" => vec!["uuuid is unknown; did you mean `uuid`?"])]
 #[test_case("a + b" => vec![
-    "a is unknown; known: `base64`, `choice`, `count`, `csv`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
-    "b is unknown; known: `base64`, `choice`, `count`, `csv`, `debug`, `dict`, `env`, `json`, `lipsum`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
+    "a is unknown; known: `base64`, `choice`, `count`, `csv`, `dict`, `env`, `json`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
+    "b is unknown; known: `base64`, `choice`, `count`, `csv`, `dict`, `env`, `json`, `namespace`, `now`, `random`, `range`, `reply`, `row`, `saved`, `sha256`, `user`, `uuid`",
 ])]
 fn does_not_know(source: &str) -> Vec<String> {
     let unknown = Expression::parse(source).unwrap().names().unknown(&known());
@@ -346,4 +346,18 @@ fn template_says(source: &str) -> Vec<String> {
         .iter()
         .map(|it| it.split(" compares").next().unwrap_or_default().to_owned());
     unknown.chain(compared).collect()
+}
+
+/// It would send the environment.
+#[test]
+fn nothing_tells_all_that_is_known() {
+    let variables = Variables {
+        env: value_of(&json!({"TOKEN": "hunter22"})),
+        ..Variables::default()
+    };
+    for source in ["{{ debug() }}", "{{ debug }}"] {
+        let rendered = Text::parse(source).map(|it| it.render(&Scope::new(variables.clone(), 1)));
+        assert!(!format!("{rendered:?}").contains("hunter22"), "{rendered:?}");
+        assert!(!matches!(rendered, Ok(Ok(_))), "{rendered:?}");
+    }
 }

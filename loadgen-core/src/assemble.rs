@@ -117,6 +117,10 @@ pub fn assemble(plan: &Plan, options: Options) -> Result<Run, AssembleError> {
 ///
 /// # Errors
 /// As for [`assemble()`].
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the run shares it from here on"
+)]
 pub fn assemble_intercepted(
     plan: &Plan,
     options: Options,

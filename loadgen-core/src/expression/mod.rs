@@ -54,7 +54,7 @@ fn environment() -> Environment<'static> {
     // It panics where its text has more than ASCII behind a `%`.
     environment.remove_filter("format");
     // It tells all that is known, secrets of the environment included.
-    environment.remove_function("debug");
+    environment.remove_global("debug");
     functions::add_to(&mut environment);
     operators::add_to(&mut environment);
     environment

@@ -357,7 +357,10 @@ fn nothing_tells_all_that_is_known() {
     };
     for source in ["{{ debug() }}", "{{ debug }}"] {
         let rendered = Text::parse(source).map(|it| it.render(&Scope::new(variables.clone(), 1)));
-        assert!(!format!("{rendered:?}").contains("hunter22"), "{rendered:?}");
+        assert!(
+            !format!("{rendered:?}").contains("hunter22"),
+            "{rendered:?}"
+        );
         assert!(!matches!(rendered, Ok(Ok(_))), "{rendered:?}");
     }
 }

@@ -306,6 +306,10 @@ impl Draft<'_> {
     ///
     /// # Errors
     /// [`ContentError`] with all that is wrong with it; the message then stays as it was.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it takes the message's place"
+    )]
     pub fn set(&mut self, content: Content) -> Result<(), ContentError> {
         (self.bytes, self.form) = (self.write)(&content)?;
         self.is_changed = true;

@@ -105,11 +105,16 @@ bench-sinks *rate:
 # Memory that open WebSocket connections take, side by side
 bench-memory: (bench-compare "memory")
 
+# The layer-4 balancer against HAProxy in TCP mode, where that is, and against none
+bench-balance:
+    cargo build --release -p loadgen-cli
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin balance
+
 # The founding figures, what users cost, and both protocols in one run; parts: `grpc`, `websocket`, `together`
 bench-seeds *parts:
     cargo run --release -p loadgen-benches --bin seeds -- {{ parts }}
 
-# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus)
+# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx and HAProxy)
 test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}

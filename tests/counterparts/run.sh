@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws
-# and statsd from npm, and Debian's curl, h2load, hey, wrk, prometheus and nginx.
+# and statsd from npm, and Debian's curl, h2load, hey, wrk, prometheus, nginx
+# and haproxy.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
 # taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk,
-# prometheus and nginx (the last two fetched where apt-get is), and the first time PyPI and npm's registry
+# prometheus, nginx and haproxy (the last three fetched where apt-get is), and the first time PyPI and npm's registry
 # within reach. What is missing fails the tests: nothing is skipped.
 set -euo pipefail
 
@@ -53,7 +54,7 @@ fi
 
 # Servers are taken out of Debian's packages without installing these: that would start a service.
 # Their programs go to the end of the PATH.
-unpacked() { # package, where its program is in it
+unpacked() { # package, where its program is in it, packages of libraries that it needs
   local folder=$work/$1
   if [[ ! -x $folder/$2/$1 ]] && ! command -v "$1" >/dev/null; then
     if ! command -v apt-get >/dev/null; then
@@ -64,18 +65,26 @@ unpacked() { # package, where its program is in it
     mkdir -p "$folder"
     (
       cd "$folder"
-      apt-get download --quiet "$1" || {
-        echo "failed to fetch the package $1: try \`apt-get update\` as root first" >&2
+      apt-get download --quiet "$1" "${@:3}" || {
+        echo "failed to fetch the packages $1 ${*:3}: try \`apt-get update\` as root first" >&2
         exit 1
       }
-      dpkg-deb --extract "$1"_*.deb .
-      rm "$1"_*.deb
+      for package in *.deb; do
+        dpkg-deb --extract "$package" .
+        rm "$package"
+      done
     )
   fi
   PATH=$PATH:$folder/$2
 }
 unpacked prometheus usr/bin
 unpacked nginx usr/sbin
+unpacked haproxy usr/sbin liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+# HAProxy finds its libraries here; no other program needs one of these.
+if [[ -d $work/haproxy/usr/lib ]]; then
+  libraries=$(dirname "$(find "$work/haproxy/usr/lib" -name 'liblua5.3.so.0')")
+  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
+fi
 
 generated=$work/generated
 rm -rf "$generated"

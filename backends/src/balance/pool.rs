@@ -6,6 +6,7 @@
 //! speaks no protocol.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ impl BackendSettings {
         } else {
             format!("{host}:{port}")
         }
+    }
+
+    /// Its address, where that needs no look-up.
+    fn literal(&self) -> Option<SocketAddr> {
+        let ip = self.host.parse::<IpAddr>().ok()?;
+        Some((ip, self.port).into())
     }
 }
 
@@ -173,16 +180,24 @@ impl Pool {
     }
 
     /// Takes new settings. Who stays keeps its connections, counts and health; who goes gets nothing new.
-    /// Names are looked up by [`Pool::keep`], at once.
+    /// Where names are new, the backends before serve until these are looked up, which [`Pool::keep`]
+    /// does at once: at no moment is there nobody for want of an address.
     pub(crate) fn apply(&self, settings: PoolSettings) {
         let mut inner = self.lock();
         if inner.selection.algorithm() != settings.algorithm {
             inner.selection = Selection::new(settings.algorithm);
         }
         inner.settings = settings;
-        // Addresses that are known stay; those of new names come with the next look-up.
-        let known = inner.known();
-        inner.reconcile(&known);
+        let mut known = inner.known();
+        for backend in &inner.settings.backends {
+            if let Some(address) = backend.literal() {
+                known.insert(backend.name(), vec![address]);
+            }
+        }
+        let mut backends = inner.settings.backends.iter();
+        if backends.all(|backend| known.contains_key(&backend.name())) {
+            inner.reconcile(&known);
+        }
         drop(inner);
         self.changed.notify_one();
     }
@@ -217,12 +232,9 @@ impl Pool {
         inner.reconcile(&known);
     }
 
-    async fn addresses(
-        &self,
-        backend: &BackendSettings,
-    ) -> Result<Vec<std::net::SocketAddr>, String> {
-        if let Ok(ip) = backend.host.parse::<std::net::IpAddr>() {
-            return Ok(vec![(ip, backend.port).into()]);
+    async fn addresses(&self, backend: &BackendSettings) -> Result<Vec<SocketAddr>, String> {
+        if let Some(address) = backend.literal() {
+            return Ok(vec![address]);
         }
         let found = self.resolver.resolve(&backend.host, backend.port);
         match time::timeout(LOOK_UP_TIMEOUT, found).await {
@@ -283,7 +295,7 @@ impl Pool {
 
 impl Inner {
     /// The addresses that each name has led to.
-    fn known(&self) -> HashMap<String, Vec<std::net::SocketAddr>> {
+    fn known(&self) -> HashMap<String, Vec<SocketAddr>> {
         let mut known = HashMap::<_, Vec<_>>::new();
         for Member { endpoint, .. } in &self.members {
             known
@@ -295,7 +307,7 @@ impl Inner {
     }
 
     /// Makes the members what settings and addresses say, in the order of the settings.
-    fn reconcile(&mut self, known: &HashMap<String, Vec<std::net::SocketAddr>>) {
+    fn reconcile(&mut self, known: &HashMap<String, Vec<SocketAddr>>) {
         let mut old = std::mem::take(&mut self.members);
         for backend in &self.settings.backends {
             let name = backend.name();

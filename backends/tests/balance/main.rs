@@ -1,10 +1,6 @@
 //! Balancers over real sockets.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "tests: a surprise is to panic, and the wall clock is what is checked"
-)]
+#![expect(clippy::unwrap_used, reason = "tests: a surprise is to panic")]
 
 mod common;
 mod tcp;

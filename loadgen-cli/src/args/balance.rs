@@ -8,8 +8,12 @@ use loadgen_backends::balance::tcp::ProxyProtocol;
 use loadgen_backends::balance::{Algorithm, BackendSettings, MOST_WEIGHT, host_and_port};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
+use loadgen_core::units::{format_duration, parse_duration};
 
-use super::values::{MOST_WORKERS, count, duration, listen_address, prefix, statsd, whole};
+use super::values::{MOST_WORKERS, count, listen_address, prefix, statsd, whole};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Which balancer to start.
 #[derive(Debug, Subcommand)]
@@ -38,16 +42,16 @@ pub(crate) struct BalanceTcpArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Pass a backend over that takes no connection within this time [default: 1s]
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = between(MILLISECOND, HOUR), allow_hyphen_values = true)]
     pub(crate) connect_timeout: Option<Duration>,
     /// Tell backends who the client is, by the PROXY protocol [possible values: v1, v2]
     #[arg(long, value_name = "VERSION", value_parser = proxy_protocol)]
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// From one health check to the next [default: 2s]
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, conflicts_with = "no_health")]
+    #[arg(long, value_name = "TIME", value_parser = between(MILLISECOND, HOUR), allow_hyphen_values = true, conflicts_with = "no_health")]
     pub(crate) health_interval: Option<Duration>,
     /// A health check that takes longer has failed [default: 1s]
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, conflicts_with = "no_health")]
+    #[arg(long, value_name = "TIME", value_parser = between(MILLISECOND, HOUR), allow_hyphen_values = true, conflicts_with = "no_health")]
     pub(crate) health_timeout: Option<Duration>,
     /// Good checks in a row that bring a backend back [default: 2]
     #[arg(long, value_name = "N", value_parser = count(1000), allow_negative_numbers = true, conflicts_with = "no_health")]
@@ -59,10 +63,10 @@ pub(crate) struct BalanceTcpArgs {
     #[arg(long)]
     pub(crate) no_health: bool,
     /// How often names of backends are looked up again [default: 5s]
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = between(MILLISECOND * 100, HOUR), allow_hyphen_values = true)]
     pub(crate) resolve_interval: Option<Duration>,
     /// How long a stop waits for connections to end [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = between(Duration::ZERO, HOUR * 24), allow_hyphen_values = true)]
     pub(crate) grace: Option<Duration>,
     /// Threads that carry bytes [default: every core]
     #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
@@ -76,6 +80,21 @@ pub(crate) struct BalanceTcpArgs {
     /// What the names of metrics begin with [default: loadgen]
     #[arg(long, value_name = "NAME", value_parser = prefix, requires = "statsd")]
     pub(crate) statsd_prefix: Option<Prefix>,
+}
+
+/// A duration in a range, the one that configurations have for the same.
+fn between(
+    least: Duration,
+    most: Duration,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let duration = parse_duration(text).map_err(|error| error.to_string())?;
+        let fits = (least..=most).contains(&duration);
+        fits.then_some(duration).ok_or_else(|| {
+            let (least, most) = (format_duration(least), format_duration(most));
+            format!("expected a duration from {least} to {most}")
+        })
+    }
 }
 
 fn backend(text: &str) -> Result<BackendFlag, String> {
@@ -132,6 +151,13 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+
+    #[test_case("10s" => Ok(Duration::from_secs(10)))]
+    #[test_case("1us" => Err("expected a duration from 1ms to 1h".to_owned()))]
+    #[test_case("2h" => Err("expected a duration from 1ms to 1h".to_owned()))]
+    fn durations(text: &str) -> Result<Duration, String> {
+        between(MILLISECOND, HOUR)(text)
+    }
 
     #[test_case("localhost:9001" => Ok(("localhost:9001".to_owned(), 1, false)))]
     #[test_case("localhost:9001,weight=3" => Ok(("localhost:9001".to_owned(), 3, false)))]

@@ -141,9 +141,7 @@ async fn settings_change_in_place() {
     );
     // Gone, and back while its connection is open: it is the same one.
     pool.apply(settings(vec![backend("10.0.0.1", 3)], None));
-    pool.look_up().await;
     pool.apply(settings(vec![backend("10.0.0.1", 1)], None));
-    pool.look_up().await;
     let again = pool.pick(&[]).unwrap();
     assert!(Arc::ptr_eq(again.endpoint(), held.endpoint()));
     assert_eq!(again.endpoint().open(), 2);
@@ -219,4 +217,15 @@ async fn work_that_finds_nobody_counts_as_a_failed_check() {
     pool.unreachable(&endpoint, "refused".to_owned());
     assert!(!pool.is_alive());
     assert_eq!(pool.snapshot().backends[0].failed, 3);
+}
+
+#[tokio::test]
+async fn a_new_name_takes_over_when_it_is_looked_up_and_not_before() {
+    let resolver = Scripted::new([Ok(vec![at(5)])]);
+    let pool = pool(settings(vec![backend("10.0.0.1", 1)], None), resolver);
+    pool.look_up().await;
+    pool.apply(settings(vec![backend("new", 5)], None));
+    assert_eq!(picks(&pool, 2), [1, 1]);
+    pool.look_up().await;
+    assert_eq!(picks(&pool, 2), [5, 5]);
 }

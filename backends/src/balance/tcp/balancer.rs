@@ -7,11 +7,10 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::connect::connect;
 use super::counts::{Counts, End, Snapshot};
@@ -31,6 +30,10 @@ use crate::serve::listen;
 
 /// How long to leave it when no connection can be accepted: time for some to be closed.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+
+/// How long connections are still accepted when the balancer is to end: time for those that the system has let
+/// in and not handed over yet.
+const LAST_CALL: Duration = Duration::from_millis(20);
 
 /// A balancer at work on threads of its own. Dropping it stops it at once; [`Self::shutdown`] lets
 /// connections end.
@@ -323,7 +326,8 @@ impl Worker {
             }
         }
         // Whoever the system has let in already is not turned away.
-        while let Some(Ok((client, peer))) = listener.accept().now_or_never() {
+        let over = Instant::now() + LAST_CALL;
+        while let Ok(Ok((client, peer))) = time::timeout_at(over, listener.accept()).await {
             self.begin(client, peer, held.clone());
         }
         drop((listener, held));

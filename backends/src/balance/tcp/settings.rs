@@ -157,6 +157,25 @@ mod tests {
         assert_eq!(statsd.prefix, "lb");
     }
 
+    #[test]
+    fn the_examples_of_the_book_are_valid() {
+        const PAGES: [&str; 2] = [
+            include_str!("../../../../docs/src/balancers.md"),
+            include_str!("../../../../docs/src/migration.md"),
+        ];
+        let blocks = PAGES
+            .into_iter()
+            .flat_map(|page| page.split("```json\n").skip(1));
+        let texts = blocks.filter_map(|block| block.split("```").next());
+        let layer_4: Vec<_> = texts.filter(|text| text.contains("\"listen\"")).collect();
+        assert!(layer_4.len() >= 4, "{}", layer_4.len());
+        for text in layer_4 {
+            if let Err(error) = TcpSettings::parse("example", text) {
+                panic!("{text}\n{error}");
+            }
+        }
+    }
+
     #[test_case(r#""listen": "8080""#, r#"listen: found "8080", expected IP:PORT, like "127.0.0.1:8080" or "[::]:8080""#; "listen")]
     #[test_case(r#""proxy_protocol": "v3""#, r#"proxy_protocol: found "v3", expected one of "v1", "v2"; did you mean "v1"?"#; "proxy")]
     #[test_case(r#""threads": 0"#, "threads: found 0, expected a whole number from 1 to 1024"; "threads")]

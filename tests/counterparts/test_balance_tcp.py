@@ -1,0 +1,301 @@
+"""`loadgen balance tcp` behind and in front of balancers that are not ours: HAProxy in TCP mode, nginx over HTTP."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+from harness import LOADGEN, PATIENCE, free_port, tool, wait_for
+
+
+class Process:
+    """A process that says on a line of its standard output where it listens. Use it in a `with`."""
+
+    def __init__(self, *command):
+        self._process = subprocess.Popen(
+            [LOADGEN, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        line = self._process.stdout.readline()
+        self.port = int(re.search(r" listening on \S*:(\d+) ", line)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.send(signal.SIGCONT)
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def send(self, what):
+        """Sends it a signal."""
+        if self._process.poll() is None:
+            self._process.send_signal(what)
+
+    def freeze(self):
+        """Stops it where it stands."""
+        self.send(signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{self._process.pid}/stat")
+        wait_for("it stands", lambda: ") T " in stat.read_text(encoding="utf-8"))
+
+    def ended(self):
+        """Its exit code, once it has ended."""
+        return self._process.wait(timeout=PATIENCE)
+
+
+def serve(name, port=0):
+    """A backend that tells its name at the beginning of every connection, and then sends back what it gets."""
+    return Process(
+        "serve", "tcp", "--address", f"127.0.0.1:{port}", "--id", name, "--identity-on-connect"
+    )
+
+
+def serve_http(name):
+    """A backend over HTTP that tells its name in a header."""
+    return Process("serve", "http", "--address", "127.0.0.1:0", "--id", name)
+
+
+def balance(*backends, flags=()):
+    """Our balancer over these backends."""
+    named = [f"--backend=127.0.0.1:{it}" for it in backends]
+    return Process("balance", "tcp", "--listen", "127.0.0.1:0", *named, *flags)
+
+
+class Foreign:
+    """nginx or HAProxy with this configuration. Use it in a `with`; `port` is where it listens."""
+
+    def __init__(self, program, config, port):
+        self.port = port
+        self._folder = tempfile.TemporaryDirectory()
+        path = pathlib.Path(self._folder.name, "conf")
+        path.write_text(config.replace("FOLDER", self._folder.name), encoding="utf-8")
+        flags = {
+            "nginx": ["-p", self._folder.name, "-e", f"{self._folder.name}/error.log", "-c", str(path)],
+            "haproxy": ["-db", "-f", str(path)],
+        }
+        self._process = subprocess.Popen([tool(program), *flags[program]])
+
+    def __enter__(self):
+        wait_for("it listens", self._listens)
+        return self
+
+    def __exit__(self, *_):
+        # Not killed: nginx would leave its worker behind.
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def _listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
+
+
+def haproxy(backends, listen="", send=""):
+    """HAProxy in TCP mode, round robin."""
+    port = free_port()
+    servers = "".join(f"  server b{it} 127.0.0.1:{it} {send}\n" for it in backends)
+    config = (
+        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
+        f"listen all\n  bind 127.0.0.1:{port} {listen}\n  balance roundrobin\n{servers}"
+    )
+    return Foreign("haproxy", config, port)
+
+
+def nginx(*backends):
+    """nginx as a proxy of HTTP that keeps connections, round robin."""
+    port = free_port()
+    servers = "".join(f"server 127.0.0.1:{it};" for it in backends)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    folders = "".join(f"{kind}_temp_path FOLDER/{kind}; " for kind in kinds)
+    config = (
+        "daemon off; worker_processes 1; pid FOLDER/pid; events { worker_connections 64; }\n"
+        f"http {{ access_log off; {folders} upstream all {{ {servers} keepalive 8; }}\n"
+        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://all; "
+        'proxy_http_version 1.1; proxy_set_header connection ""; } } }\n'
+    )
+    return Foreign("nginx", config, port)
+
+
+def hello(port):
+    """Who answers over HTTP."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=PATIENCE) as answer:
+        return answer.headers["x-loadgen-backend"]
+
+
+def ask(port, text=b"hello"):
+    """Sends a text, ends its side, and returns the name of who answered and the answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+        client.sendall(text)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    name, _, rest = answer.partition(b"\n")
+    return name.decode(), rest
+
+
+class InFrontAndBehind(unittest.TestCase):
+    """Half-close, big answers and turns, through two balancers in a row."""
+
+    def through(self, front, names):
+        big = os.urandom(3 << 20)
+        answers = [ask(front.port, big) for _ in range(6)]
+        self.assertTrue(all(rest == big for _, rest in answers))
+        met = [name for name, _ in answers]
+        self.assertEqual({name: met.count(name) for name in names}, dict.fromkeys(names, 3))
+
+    def test_haproxy_in_front(self):
+        with serve("one") as one, serve("two") as two, balance(one.port, two.port, flags=["--no-health"]) as ours:
+            with haproxy([ours.port]) as front:
+                self.through(front, ["one", "two"])
+
+    def test_haproxy_behind(self):
+        with serve("one") as one, serve("two") as two, haproxy([one.port, two.port]) as theirs:
+            with balance(theirs.port, flags=["--no-health"]) as front:
+                self.through(front, ["one", "two"])
+
+    def test_nginx_in_front(self):
+        with serve_http("one") as one, serve_http("two") as two:
+            with balance(one.port, two.port, flags=["--no-health"]) as ours, nginx(ours.port) as front:
+                # It keeps its connection, and with it the backend, until it opens another.
+                self.assertLessEqual({hello(front.port) for _ in range(20)}, {"one", "two"})
+
+    def test_nginx_behind(self):
+        with serve_http("one") as one, serve_http("two") as two:
+            with nginx(one.port, two.port) as theirs, balance(theirs.port) as front:
+                met = [hello(front.port) for _ in range(20)]
+                self.assertEqual((met.count("one"), met.count("two")), (10, 10))
+
+
+class ProxyProtocol(unittest.TestCase):
+    """HAProxy and nginx read the header that we send, and say whom they saw."""
+
+    def seen(self, version):
+        """The address and port by which HAProxy, behind us, knows the client: it tells in a header of its own."""
+        with socket.create_server(("127.0.0.1", 0)) as backend:
+            backend.settimeout(PATIENCE)
+            port = backend.getsockname()[1]
+            with haproxy([port], listen="accept-proxy", send="send-proxy") as theirs:
+                flags = ["--proxy-protocol", version, "--no-health"]
+                with balance(theirs.port, flags=flags) as front:
+                    with socket.create_connection(("127.0.0.1", front.port)) as client:
+                        client.sendall(b"hello")
+                        ours = client.getsockname()[1]
+                        while True:
+                            served, _ = backend.accept()
+                            with served:
+                                served.settimeout(PATIENCE)
+                                text = served.recv(200).decode()
+                                # HAProxy has no client for connections that ended before their header.
+                                if text.startswith("PROXY TCP4"):
+                                    return text.split("\r\n")[0], ours, front.port
+
+    def test_both_versions(self):
+        for version in ["v1", "v2"]:
+            with self.subTest(version):
+                line, client, here = self.seen(version)
+                self.assertEqual(line, f"PROXY TCP4 127.0.0.1 127.0.0.1 {client} {here}")
+
+
+class Backends(unittest.TestCase):
+    """Backends that are killed, frozen and started again, while others are talked to."""
+
+    def test_kill_and_restart_under_load(self):
+        flags = ["--health-interval", "100ms", "--health-rise", "1", "--health-fall", "1"]
+        with serve("one") as one, serve("two") as two:
+            with balance(one.port, two.port, flags=flags) as ours:
+                held = []
+                for _ in range(8):
+                    client = socket.create_connection(("127.0.0.1", ours.port), timeout=PATIENCE)
+                    held.append((client, client.recv(100).decode().strip()))
+                self.assertEqual([name for _, name in held].count("two"), 4)
+                one.send(signal.SIGKILL)
+                one.ended()
+                # None of these is lost, from the first moment on.
+                self.assertEqual({ask(ours.port)[0] for _ in range(50)}, {"two"})
+                for client, name in held:
+                    if name == "two":
+                        client.sendall(b"still there")
+                        self.assertEqual(client.recv(100), b"still there")
+                with serve("one", one.port):
+                    wait_for("it is back", lambda: ask(ours.port)[0] == "one")
+                for client, _ in held:
+                    client.close()
+
+    def test_a_frozen_backend_harms_only_its_own(self):
+        with serve("one") as one, serve("two") as two, balance(one.port, two.port) as ours:
+            names = {ask(ours.port)[0] for _ in range(4)}
+            self.assertEqual(names, {"one", "two"})
+            one.freeze()
+            clients = [socket.create_connection(("127.0.0.1", ours.port)) for _ in range(4)]
+            answered = []
+            for client in clients:
+                client.settimeout(1)
+                try:
+                    answered.append(client.recv(100))
+                except TimeoutError:
+                    answered.append(None)
+            self.assertEqual(sorted(map(str, answered)), sorted(["None"] * 2 + ["b'two\\n'"] * 2))
+            one.send(signal.SIGCONT)
+            for client, answer in zip(clients, answered):
+                client.settimeout(PATIENCE)
+                if answer is None:
+                    self.assertEqual(client.recv(100), b"one\n")
+                client.close()
+
+
+class Reload(unittest.TestCase):
+    """SIGHUP under load."""
+
+    def test_no_connection_is_lost(self):
+        with serve("one") as one, serve("two") as two, tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "lb.json")
+            status = free_port()
+
+            def write(*ports):
+                config = {
+                    "listen": "127.0.0.1:0",
+                    "status": f"127.0.0.1:{status}",
+                    "backends": [{"address": f"127.0.0.1:{port}"} for port in ports],
+                }
+                path.write_text(json.dumps(config), encoding="utf-8")
+
+            write(one.port)
+            with Process("balance", "tcp", "--config", str(path)) as ours:
+                held = socket.create_connection(("127.0.0.1", ours.port), timeout=PATIENCE)
+                self.assertEqual(held.recv(100), b"one\n")
+                for ports, name in [([two.port], "two"), ([one.port], "one")] * 5:
+                    write(*ports)
+                    ours.send(signal.SIGHUP)
+                    wait_for(name, lambda name=name: ask(ours.port)[0] == name)
+                path.write_text("{}", encoding="utf-8")
+                ours.send(signal.SIGHUP)
+                time.sleep(0.2)
+                self.assertEqual(ask(ours.port)[0], "one")
+                held.sendall(b"still there")
+                self.assertEqual(held.recv(100), b"still there")
+                with urllib.request.urlopen(f"http://127.0.0.1:{status}/status") as answer:
+                    counts = json.load(answer)["connections"]
+                self.assertEqual((counts["broken"], counts["refused_no_backend"]), (0, 0))
+                ours.send(signal.SIGTERM)
+                held.shutdown(socket.SHUT_WR)
+                self.assertEqual(held.recv(100), b"")
+                self.assertEqual(ours.ended(), 0)
+                held.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

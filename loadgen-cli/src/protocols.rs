@@ -8,7 +8,7 @@ use loadgen_core::scenario::Protocol;
 use crate::servers::{self, Server};
 
 /// All protocols.
-pub(crate) const ALL: [&Spoken; 2] = [
+pub(crate) const ALL: [&Spoken; 3] = [
     &Spoken {
         protocol: Protocol::Grpc,
         name: "gRPC",
@@ -36,6 +36,20 @@ pub(crate) const ALL: [&Spoken; 2] = [
             default_port: 8080,
         },
         server: &servers::WEBSOCKET,
+    },
+    &Spoken {
+        protocol: Protocol::Http,
+        name: "HTTP",
+        plain: "http",
+        encrypted: "https",
+        target_flag: "http-target",
+        target_help: "Where to send HTTP, `host:port`, `http://host` or `https://host:port`; repeatable, or with commas",
+        variables: Variables {
+            host: "HTTP_HOST",
+            port: "HTTP_PORT",
+            default_port: 8081,
+        },
+        server: &servers::HTTP,
     },
 ];
 
@@ -72,6 +86,12 @@ pub(crate) struct Variables {
 }
 
 impl Spoken {
+    /// Whether its targets have this scheme.
+    pub(crate) fn has_scheme(&self, scheme: &str) -> bool {
+        let is = |known: &str| known.eq_ignore_ascii_case(scheme);
+        is(self.plain) || is(self.encrypted)
+    }
+
     /// The flag that names its targets, as it is written.
     pub(crate) fn target_flag(&self) -> String {
         format!("--{}", self.target_flag)
@@ -83,10 +103,9 @@ pub(crate) fn of(protocol: Protocol) -> Option<&'static Spoken> {
     ALL.into_iter().find(|it| it.protocol == protocol)
 }
 
-/// The row of the protocol whose targets have this scheme.
+/// The row of the first protocol whose targets have this scheme.
 pub(crate) fn of_scheme(scheme: &str) -> Option<&'static Spoken> {
-    let is = |known: &str| known.eq_ignore_ascii_case(scheme);
-    ALL.into_iter().find(|it| is(it.plain) || is(it.encrypted))
+    ALL.into_iter().find(|it| it.has_scheme(scheme))
 }
 
 #[cfg(test)]

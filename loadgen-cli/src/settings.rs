@@ -64,7 +64,11 @@ impl RunSettings {
         cores: usize,
     ) -> Result<Self, SettingsError> {
         let protocol = what.chosen_protocol().unwrap_or_default().word();
-        let plan = suite.select(&what.scenarios, protocol)?;
+        let plan = suite.select(&what.scenarios, protocol).or_else(|error| {
+            let mut others = what.others_of_schemes().into_iter();
+            let other = others.find_map(|it| suite.select(&what.scenarios, it.word()).ok());
+            other.ok_or(error)
+        })?;
         let run = plan.scenarios.iter().map(|it| it.protocol()).collect();
         let targets = &*targets::settle(what, &run)?;
         Self::of(plan, targets, args, variable, cores)

@@ -299,3 +299,44 @@ fn the_embedded_backend_ends_with_the_run() {
     let pid = rustix::process::Pid::from_raw(pid).expect("not 0");
     assert!(rustix::process::test_kill_process(pid).is_err(), "{said:?}");
 }
+
+#[test]
+fn an_http_scenario_against_the_embedded_backend() {
+    let (_folder, path) = suite(
+        r#"{ "scenarios": [ {
+        "name": "hello",
+        "load": { "closed": { "users": 4, "iterations": 200 } },
+        "steps": [
+            { "http": { "path": "/hello", "query": { "name": "u{{ user }}" } },
+              "check": ["status == 200", "reply.message == 'Hello, u' ~ user ~ '!'"] },
+            { "name": "gone", "http": { "path": "/status/404" }, "check": ["status == 404"] },
+            { "http": { "path": "/stream?count=3" } }
+        ]
+    } ] }"#,
+    );
+    let said = say(&["run", "--config", &path, "--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = said.json();
+    assert_balances(&document);
+    let scenario = &document["scenarios"][0];
+    assert_eq!(scenario["protocol"], "http");
+    assert_eq!(scenario["backends"][0]["id"], "embedded");
+    assert_eq!(scenario["steps"][2]["messages_received"], 600, "{scenario}");
+}
+
+/// The scheme is gRPC's too, which nothing here speaks.
+#[test]
+fn a_target_of_http_is_for_what_speaks_http() {
+    let server = Server::serve("http", &["--address", "127.0.0.1:0"]);
+    let (_folder, path) = suite(
+        r#"{ "scenarios": [ {
+        "name": "hello",
+        "load": { "closed": { "users": 1, "iterations": 10 } },
+        "steps": [ { "http": { "path": "/hello" } } ]
+    } ] }"#,
+    );
+    let target = format!("http://{}", server.address);
+    let said = say(&["run", "--config", &path, "--target", &target, "--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_balances(&said.json());
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
+#[cfg(feature = "http")]
+use crate::driver::http::{self, HttpFactory};
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::driver::{Interceptor, Mistake, sources};
@@ -33,7 +35,10 @@ enum DriverError {
     #[cfg(feature = "websocket")]
     #[error(transparent)]
     Websocket(#[from] websocket::DriverError),
-    #[cfg(not(all(feature = "grpc", feature = "websocket")))]
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Http(#[from] http::DriverError),
+    #[cfg(not(all(feature = "grpc", feature = "websocket", feature = "http")))]
     #[error("loadgen-core was built without the feature `{0}`")]
     NotBuilt(crate::scenario::Protocol),
 }
@@ -66,6 +71,8 @@ impl DriverError {
             Self::Grpc(grpc::DriverError::Mistakes(mistakes)) => mistakes,
             #[cfg(feature = "websocket")]
             Self::Websocket(websocket::DriverError::Mistakes(mistakes)) => mistakes,
+            #[cfg(feature = "http")]
+            Self::Http(http::DriverError::Mistakes(mistakes)) => mistakes,
             _ => return vec![self.to_string()],
         };
         mistakes.iter().map(ToString::to_string).collect()
@@ -97,7 +104,11 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
         ProtocolPlan::Websocket(plan) => WebsocketFactory::check(scenario, plan)
             .map(|()| Checked::default())
             .map_err(DriverError::from),
-        #[cfg(not(all(feature = "grpc", feature = "websocket")))]
+        #[cfg(feature = "http")]
+        ProtocolPlan::Http(plan) => HttpFactory::check(scenario, plan)
+            .map(|()| Checked::default())
+            .map_err(DriverError::from),
+        #[cfg(not(all(feature = "grpc", feature = "websocket", feature = "http")))]
         other => Err(DriverError::NotBuilt(other.protocol())),
     };
     checked.map_err(|problem| failed(scenario, &problem))
@@ -185,13 +196,24 @@ fn add(
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
-        #[cfg(not(all(feature = "grpc", feature = "websocket")))]
+        #[cfg(feature = "http")]
+        ProtocolPlan::Http(plan) => {
+            let mut factory = HttpFactory::telling(scenario, plan, &spec.secrets)?;
+            if let Some(interceptor) = interceptor {
+                factory = factory.with_interceptor(Arc::clone(interceptor));
+            }
+            learn_all(&spec.secrets, factory.secrets());
+            spec.lookouts = factory.lookouts();
+            spec.most_iterations = factory.most_iterations();
+            run.scenario(spec, move |context| factory.workload(context))
+        }
+        #[cfg(not(all(feature = "grpc", feature = "websocket", feature = "http")))]
         other => return Err(DriverError::NotBuilt(other.protocol())),
     })
 }
 
 /// What expressions take from the environment is masked as other values from there are.
-#[cfg(any(feature = "grpc", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 fn learn_all(secrets: &Secrets, values: &[String]) {
     values.iter().for_each(|value| secrets.learn("", value));
 }
@@ -230,7 +252,7 @@ const STEPS_OUTSIDE: Duration = Duration::from_secs(3_600);
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     let most_workers = match &plan.protocol {
         ProtocolPlan::Grpc(grpc) => grpc.connections.map(|connections| connections as usize),
-        ProtocolPlan::Websocket(_) => None,
+        ProtocolPlan::Websocket(_) | ProtocolPlan::Http(_) => None,
     };
     let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
     let steps = steps(plan);

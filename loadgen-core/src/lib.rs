@@ -22,7 +22,7 @@
 //! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, an interceptor, and a listener on the event stream.
 
 pub mod alarm;
-#[cfg(any(feature = "grpc", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 mod assemble;
 mod cap;
 pub mod cgroup;
@@ -33,7 +33,7 @@ pub mod condition;
 mod data;
 #[cfg(fuzzing)]
 pub mod data;
-#[cfg(any(feature = "grpc", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub mod driver;
 pub mod engine;
 #[cfg(not(fuzzing))]
@@ -64,7 +64,7 @@ pub mod text;
 pub mod units;
 pub mod workload;
 
-#[cfg(any(feature = "grpc", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub use assemble::{AssembleError, Checked, assemble, assemble_intercepted, check, names, workers};
 
 /// What the README shows compiles.

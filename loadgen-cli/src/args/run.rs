@@ -35,8 +35,8 @@ const MOST_CONNECTIONS: u64 = 65_535;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
-    to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket; without them, \
-    loadgen's embedded\nbackend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
+    to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket, HTTP_HOST and HTTP_PORT where to send\n\
+    HTTP; without them, loadgen's embedded backend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT without --otlp,\n\
     GRAPHITE_URL where marks go without --graphite.\n\
     NO_COLOR turns colour off."
@@ -195,13 +195,31 @@ impl WhatArgs {
 
     /// The protocol asked for, however it was.
     pub(crate) fn chosen_protocol(&self) -> Option<ProtocolChoice> {
+        self.named_protocol().or_else(|| self.protocol_of_schemes())
+    }
+
+    /// The protocol asked for by its name.
+    fn named_protocol(&self) -> Option<ProtocolChoice> {
         let named = self.targets.iter().find_map(|it| match it {
             TargetChoice::Protocol(choice) => Some(*choice),
             TargetChoice::At(_) => None,
         });
-        self.protocol
-            .or(named)
-            .or_else(|| self.protocol_of_schemes())
+        self.protocol.or(named)
+    }
+
+    /// The other protocols whose schemes are the same, where nothing but these says which is meant.
+    pub(crate) fn others_of_schemes(&self) -> Vec<ProtocolChoice> {
+        let (None, Some(ProtocolChoice::Only(first))) =
+            (self.named_protocol(), self.protocol_of_schemes())
+        else {
+            return Vec::new();
+        };
+        let scheme = protocols::of(first).map(|it| it.plain);
+        let others = protocols::ALL.into_iter();
+        others
+            .filter(|it| it.protocol != first && Some(it.plain) == scheme)
+            .map(|it| ProtocolChoice::Only(it.protocol))
+            .collect()
     }
 
     /// The protocol that the addresses of `--target` are of, where all say so by their schemes.

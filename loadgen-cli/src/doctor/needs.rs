@@ -112,6 +112,7 @@ fn connections(scenario: &ScenarioPlan, workers: usize) -> u64 {
         ProtocolPlan::Websocket(websocket) => {
             u64::from(scenario.load.max_users()).saturating_mul(paths(websocket))
         }
+        ProtocolPlan::Http(_) => u64::from(scenario.load.max_users()),
         ProtocolPlan::Grpc(grpc) => {
             let by_default = workers.saturating_mul(scenario.targets.len().max(1)) as u64;
             grpc.connections
@@ -130,13 +131,18 @@ fn paths(websocket: &WebsocketPlan) -> u64 {
 
 /// Connections that may be under way to a server at once.
 fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
-    if let ProtocolPlan::Websocket(websocket) = &scenario.protocol {
+    let own = match &scenario.protocol {
+        ProtocolPlan::Websocket(plan) => Some((plan.connect_rate, plan.connection_per)),
+        ProtocolPlan::Http(plan) => Some((plan.connect_rate, plan.connection_per)),
+        _ => None,
+    };
+    if let Some((connect_rate, connection_per)) = own {
         // A rate of connecting lets at most a tenth of a second's through at once.
-        if let Some(rate) = websocket.connect_rate {
+        if let Some(rate) = connect_rate {
             return connections.min((rate.per_second() / 10.0).ceil() as u64);
         }
         // Connections that are opened when an iteration needs them may all be needed at once.
-        let by_user = websocket.connection_per == ConnectionPer::User;
+        let by_user = connection_per == ConnectionPer::User;
         let opens_ahead = by_user && matches!(scenario.load, Load::Closed(_));
         if !opens_ahead {
             return connections;
@@ -147,17 +153,19 @@ fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
 
 /// New connections a second that the plan comes to, where it does.
 fn new_per_s(scenario: &ScenarioPlan) -> f64 {
-    match (&scenario.protocol, &scenario.load) {
-        (ProtocolPlan::Websocket(websocket), Load::Open(open))
-            if websocket.connection_per == ConnectionPer::Iteration =>
-        {
-            open.stages
-                .iter()
-                .map(|it| it.from.max(it.to))
-                .fold(0.0, f64::max)
-                * paths(websocket) as f64
+    let each = match &scenario.protocol {
+        ProtocolPlan::Websocket(plan) if plan.connection_per == ConnectionPer::Iteration => {
+            paths(plan)
         }
-        _ => 0.0,
+        ProtocolPlan::Http(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
+        _ => 0,
+    };
+    match &scenario.load {
+        Load::Open(open) => {
+            let rates = open.stages.iter().map(|it| it.from.max(it.to));
+            rates.fold(0.0, f64::max) * each as f64
+        }
+        Load::Closed(_) => 0.0,
     }
 }
 

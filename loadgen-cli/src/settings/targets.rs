@@ -26,7 +26,7 @@ pub(super) fn settle<'a>(
     });
     for target in choices.flat_map(|it| it.split(',')).map(str::trim) {
         let only = run.first().filter(|_| run.len() == 1).copied();
-        let Some(protocol) = only.or_else(|| by_scheme(target)) else {
+        let Some(protocol) = only.or_else(|| by_scheme(target, run)) else {
             return Err(SettingsError::WhoseTarget {
                 target: target.to_owned(),
                 spoken: run.iter().filter_map(|it| protocols::of(*it)).collect(),
@@ -39,9 +39,13 @@ pub(super) fn settle<'a>(
 
 /// The protocol that a target's scheme is of. What is wrong with one that is nobody's is told as for
 /// any other target.
-fn by_scheme(target: &str) -> Option<Protocol> {
+fn by_scheme(target: &str, run: &BTreeSet<Protocol>) -> Option<Protocol> {
     let (scheme, _) = target.split_once("://")?;
-    let row = protocols::of_scheme(scheme).or(protocols::ALL.first().copied())?;
+    let mut of_those = run.iter().filter_map(|it| protocols::of(*it));
+    let row = of_those
+        .find(|it| it.has_scheme(scheme))
+        .or_else(|| protocols::of_scheme(scheme))
+        .or(protocols::ALL.first().copied())?;
     Some(row.protocol)
 }
 

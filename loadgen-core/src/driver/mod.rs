@@ -9,11 +9,15 @@
 
 #[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "grpc")]
 mod http2;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod header_values;
 mod intercept;
 mod mistake;
 mod renewed;
@@ -21,6 +25,8 @@ mod script;
 pub(crate) mod sources;
 mod steps;
 mod transport;
+#[cfg(any(feature = "websocket", feature = "http"))]
+mod web;
 
 pub use intercept::{
     Content, ContentError, Draft, Exchange, FieldError, Interceptor, Message, Request,

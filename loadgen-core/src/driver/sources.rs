@@ -84,7 +84,7 @@ pub(crate) enum Sent {
     File(Arc<Renewed<HeaderValue, SourceError>>),
 }
 
-#[cfg(feature = "websocket")]
+#[cfg(any(feature = "websocket", feature = "http"))]
 impl Sent {
     /// The same, marked as what is told to nobody else. What is in a file is marked when it is added.
     pub(crate) fn sensitive(mut self) -> Self {
@@ -137,13 +137,13 @@ impl Fields {
     }
 
     /// Those that do not change.
-    #[cfg(feature = "websocket")]
+    #[cfg(any(feature = "websocket", feature = "http"))]
     pub(crate) fn fixed(&self) -> &HeaderMap {
         &self.fixed
     }
 
     /// Adds those from files, as they are now, marked as what is told to nobody else.
-    #[cfg(feature = "websocket")]
+    #[cfg(any(feature = "websocket", feature = "http"))]
     pub(crate) fn add_files(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.files {
             let mut value = value.now().as_ref().clone();

@@ -26,12 +26,14 @@ pub use crate::data::Order as DataOrder;
 pub use data::{DataSource, RowPer, WhenOut};
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Plan, ScenarioPlan};
-#[cfg(feature = "websocket")]
 pub(crate) use protocol::check_header_name;
+#[cfg(feature = "websocket")]
+#[cfg(feature = "http")]
+pub(crate) use protocol::check_request_header_name;
 pub use protocol::{
-    Answer, Compression, ConnectionPer, GrpcCall, GrpcPlan, MessageStream, Payload,
-    PerMessageDeflate, Protocol, ProtocolPlan, ReplyMark, WebsocketExchange, WebsocketMessages,
-    WebsocketPlan,
+    Answer, Compression, ConnectionPer, GrpcCall, GrpcPlan, HttpBody, HttpPlan, HttpRequest,
+    MessageStream, Payload, PerMessageDeflate, Protocol, ProtocolPlan, ReplyMark,
+    WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};
@@ -44,7 +46,7 @@ pub use suite::{Assignment, AssignmentError, Suite, SuiteSource, to_yaml};
 pub use tls::Tls;
 pub use value::Source;
 pub(crate) use value::base64::from_base64;
-#[cfg(any(feature = "grpc", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 

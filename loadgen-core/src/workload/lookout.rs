@@ -24,7 +24,7 @@ pub struct FileChange {
 }
 
 impl FileChange {
-    #[cfg(any(feature = "grpc", feature = "websocket"))]
+    #[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
     pub(crate) fn new(
         file: &std::path::Path,
         field: impl Into<String>,
@@ -56,7 +56,7 @@ impl fmt::Display for FileChange {
 /// What a look at files came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
-    not(any(feature = "grpc", feature = "websocket")),
+    not(any(feature = "grpc", feature = "websocket", feature = "http")),
     expect(dead_code, reason = "drivers look at files")
 )]
 pub(crate) enum Look {

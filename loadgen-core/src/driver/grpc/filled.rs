@@ -16,6 +16,7 @@ use super::metadata::Metadata;
 use super::reply;
 use super::template::MessageTemplate;
 use super::unary::{self, UnaryCall, Witness};
+use crate::driver::header_values::header_values;
 use crate::driver::http2::Place;
 use crate::driver::steps::{Looks, Reply, Session};
 use crate::expression::{ExpressionError, Scope, Value};
@@ -182,8 +183,8 @@ impl Answer {
         session.reply = Some(Reply {
             value,
             status,
-            metadata: kept.metadata.map(reply::metadata).unwrap_or_default(),
-            trailers: kept.trailers.map(reply::metadata).unwrap_or_default(),
+            metadata: kept.metadata.map(header_values).unwrap_or_default(),
+            trailers: kept.trailers.map(header_values).unwrap_or_default(),
         });
         outcome
     }

@@ -59,7 +59,7 @@ impl Watch {
     }
 
     /// A request, which the interceptor may change. Messages belong to it from now on.
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(in crate::driver) fn request(&self, mut request: Request) -> Arc<Request> {
         self.interceptor.request(&mut request);
         let request = Arc::new(request);
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// Another attempt begins.
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(in crate::driver) fn begin(&self) {
         self.inner().seen = Seen::default();
     }

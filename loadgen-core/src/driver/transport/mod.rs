@@ -5,6 +5,8 @@
 pub(super) mod backoff;
 pub(super) mod connect_error;
 pub(super) mod counted;
+#[cfg(any(feature = "websocket", feature = "http"))]
+pub(super) mod dialer;
 pub(super) mod endpoints;
 pub(super) mod excerpt;
 pub(super) mod inspected;

@@ -11,7 +11,6 @@
 
 mod account;
 mod connection;
-mod cookies;
 mod deflate;
 mod error;
 mod exchange;
@@ -27,7 +26,6 @@ mod place;
 mod pool;
 mod prepare;
 mod problem;
-mod redirect;
 mod refusal;
 mod request_template;
 mod sequence;

@@ -17,20 +17,20 @@ use tokio_tungstenite::tungstenite::error::{Error, ProtocolError, SubProtocolErr
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::connection::{Connection, Incoming, Lost, config};
-use super::cookies::Jar;
 use super::deflate::{Deflate, Shared};
 use super::intercept::Upgrade;
 use super::negotiation;
 use super::problem::{ConnectError, Problem, Stage, UpgradeProblem};
-use super::redirect::{self, Address};
 use super::unfinished::{AllUnfinished, Unfinished};
 use super::upgrade::{Answered, ask};
 use crate::clock::StampClock;
 use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::excerpt;
-use crate::driver::transport::net::{Addresses, Encryption, Endpoint};
+use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::tls;
 use crate::driver::transport::traffic::Traffic;
+use crate::driver::web::cookies::Jar;
+use crate::driver::web::redirect::{self, Address, Elsewhere};
 use crate::outcome::Failure;
 use crate::scenario::PerMessageDeflate;
 use crate::text;
@@ -303,23 +303,6 @@ impl Visit<'_> {
         if let Some(cookies) = jar.header(here, headers.get(COOKIE), SystemTime::now()) {
             headers.insert(COOKIE, cookies);
         }
-    }
-}
-
-/// How other servers than the scenario's targets are connected to.
-#[derive(Debug)]
-pub(super) struct Elsewhere(pub(super) Result<Encryption, String>);
-
-impl Elsewhere {
-    fn endpoint(&self, to: &Address) -> Result<Endpoint, Problem> {
-        let encryption = match (to.is_secure, &self.0) {
-            (false, _) => None,
-            (true, Ok(encryption)) => Some(encryption.clone()),
-            (true, Err(problem)) => {
-                return Err(connect_error::Problem::Tls(problem.clone()).into());
-            }
-        };
-        Ok(Endpoint::new(&to.target(), None, encryption))
     }
 }
 

@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::connection::{Connection, Lost};
-use super::cookies::Jar;
 use super::intercept::{Upgrades, With};
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect, PathPlan};
@@ -20,6 +19,7 @@ use super::tally::Tally;
 use crate::clock::{Nanos, nanos};
 use crate::driver::transport::backoff::Backoff;
 use crate::driver::transport::endpoints::Assigned;
+use crate::driver::web::cookies::Jar;
 use crate::expression::Scope;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Iteration, Observer, UserId};

@@ -1,7 +1,7 @@
 //! What a worker's users share: how connections are opened, and who looks after those that no
 //! step is using.
 //!
-//! Owns the cap on connecting, name resolution, and the watch over idle connections: a server's
+//! Owns the watch over idle connections: a server's
 //! pings are answered and its farewells noticed while a user rests, without a task for each.
 
 use std::cell::{Cell, RefCell};
@@ -10,15 +10,11 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{self, LocalBoxFuture};
 use http::Request;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::connection::Connection;
-use super::cookies::Jar;
 use super::deflate::Shared;
 use super::farewell::Lingering;
 use super::intercept::Upgrades;
@@ -27,21 +23,17 @@ use super::place::Place;
 use super::prepare::Prepared;
 use super::problem::ConnectError;
 use crate::alarm::Alarms;
-use crate::clock::{Clock, Nanos, StampClock};
+use crate::clock::{Clock, StampClock};
 use crate::driver::intercept::Interceptor;
-use crate::driver::transport::connect_error::Problem;
+use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
-use crate::driver::transport::net::Addresses;
+use crate::driver::web::cookies::Jar;
 use crate::outcome::Failure;
 use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
 
 /// How often idle connections are looked at: each once in so many ticks.
 const WATCH_TICK: Duration = Duration::from_millis(10);
 const TICKS_PER_ROUND: usize = 10;
-/// How long what a name resolves to holds for further connections.
-const RESOLVED_FOR: Nanos = 1_000_000_000;
-
-type Resolving = future::Shared<LocalBoxFuture<'static, Result<Addresses, Problem>>>;
 
 /// What a worker's users share.
 pub(super) struct Pool {
@@ -55,10 +47,7 @@ pub(super) struct Pool {
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Rc<Place>>>,
-    /// What each target's name resolves to, and since when.
-    resolved: Vec<RefCell<Option<(Nanos, Resolving)>>>,
-    /// Users stand in line for the cap on connecting: only the first of them asks it.
-    turn: Semaphore,
+    dialer: Dialer,
     places: RefCell<Vec<Weak<Place>>>,
     next_watched: Cell<usize>,
     watch: RefCell<Option<JoinHandle<()>>>,
@@ -88,12 +77,7 @@ impl Pool {
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
-            resolved: prepared
-                .endpoints
-                .iter()
-                .map(|_| RefCell::default())
-                .collect(),
-            turn: Semaphore::new(1),
+            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
             places: RefCell::new(Vec::new()),
             next_watched: Cell::new(0),
             watch: RefCell::new(None),
@@ -189,8 +173,10 @@ impl Pool {
         jar: Option<&RefCell<Jar>>,
         upgrades: &Upgrades,
     ) -> Result<Box<Connection>, (Failure, ConnectError)> {
-        self.wait_for_cap().await;
         let prepared = &*self.prepared;
+        self.dialer
+            .wait_for_cap(prepared.connect_cap.as_ref())
+            .await;
         prepared.headers.add_files(request.headers_mut());
         let Assigned { target, nth } = to;
         let upgrade = self.interceptor.as_deref().map(|interceptor| {
@@ -217,7 +203,9 @@ impl Pool {
             stamps: &self.stamps,
             observer: &*self.observer,
         };
-        let result = attempt.open(self.resolve(target)).await;
+        let result = attempt
+            .open(self.dialer.resolve(target, &prepared.endpoints[target]))
+            .await;
         let event = match &result {
             Ok(connection) => ConnectionEvent::Opened {
                 connect_time: connection.since.saturating_sub(from),
@@ -231,35 +219,6 @@ impl Pool {
             (connection.path, connection.step) = (path, prepared.paths[path].step);
             Box::new(connection)
         })
-    }
-
-    async fn wait_for_cap(&self) {
-        let Some(cap) = &self.prepared.connect_cap else {
-            return;
-        };
-        // Never closed; without a permit the cap is asked out of turn, which it bears.
-        let _turn = self.turn.acquire().await;
-        while let Err(wait) = cap.take() {
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// What a target's name resolves to. Connections that are opened about the same time ask once.
-    fn resolve(&self, target: usize) -> Resolving {
-        let now = self.clock.now();
-        let mut known = self.resolved[target].borrow_mut();
-        match &*known {
-            Some((since, resolving)) if now.saturating_sub(*since) < RESOLVED_FOR => {
-                resolving.clone()
-            }
-            _ => {
-                let endpoint = self.prepared.endpoints[target].clone();
-                let resolving = async move { endpoint.resolve().await };
-                let resolving = resolving.boxed_local().shared();
-                *known = Some((now, resolving.clone()));
-                resolving
-            }
-        }
     }
 
     /// Has a place watched while no step uses it.

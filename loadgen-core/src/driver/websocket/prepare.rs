@@ -16,14 +16,14 @@ use super::error::DriverError;
 use super::fields::{FieldPath, Mark, number_in};
 use super::message::Outgoing;
 use super::negotiation::{self, MOST_BITS};
-use super::open::Elsewhere;
 use super::request_template::RequestTemplate;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::sources::{Fields, Form, Sources};
 use crate::driver::steps::{At, Life, Parts, Ready};
 use crate::driver::transport::endpoints;
-use crate::driver::transport::net::{Encryption, Endpoint};
+use crate::driver::transport::net::Endpoint;
+use crate::driver::web::redirect::Elsewhere;
 use crate::expression::{Expression, Known, Text};
 use crate::scenario::{
     Answer, ConnectionPer, MessageStream, PerMessageDeflate, ReplyMark, ScenarioPlan, StreamEnd,
@@ -313,23 +313,9 @@ impl Prepared {
             compression: plan.compression,
             cookies: plan.cookies,
             redirects: plan.redirects,
-            elsewhere: elsewhere(scenario, plan),
+            elsewhere: Elsewhere::of(scenario, plan.redirects, &HTTP1),
         })
     }
-}
-
-/// How servers are connected to that only redirections name.
-fn elsewhere(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Elsewhere {
-    Elsewhere(match plan.redirects {
-        0 => Err("no redirection is followed".to_owned()),
-        _ => endpoints::encryption(scenario, &HTTP1)
-            .map(|encryption| Encryption {
-                // That name is the targets'.
-                server_name: None,
-                ..encryption
-            })
-            .map_err(|error| error.to_string()),
-    })
 }
 
 fn prepare(

@@ -1,7 +1,9 @@
 //! Scenarios of one step, made in code.
 
 use super::ScenarioPlan;
-use crate::scenario::protocol::{GrpcCall, GrpcPlan, WebsocketExchange, WebsocketPlan};
+use crate::scenario::protocol::{
+    GrpcCall, GrpcPlan, HttpPlan, HttpRequest, WebsocketExchange, WebsocketPlan,
+};
 use crate::schedule::Load;
 
 impl ScenarioPlan {
@@ -58,5 +60,24 @@ impl ScenarioPlan {
         load: impl Into<Load>,
     ) -> Self {
         Self::new(name, WebsocketPlan::new([exchange.into()]), load)
+    }
+
+    /// A scenario of one HTTP request, with everything else as [`ScenarioPlan::new`] has it. Each user
+    /// keeps a connection of its own. The step is called after the path's last part.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::{HttpRequest, ScenarioPlan};
+    /// use loadgen_core::schedule::Load;
+    ///
+    /// let load = Load::closed(10).iterations_per_user(50);
+    /// let mut plan = ScenarioPlan::http("greet", HttpRequest::get("/hello"), load);
+    /// plan.targets = vec!["http://127.0.0.1:8081".parse()?];
+    /// let plan = plan.checked()?;
+    /// assert!(plan.step_names().eq(["hello"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn http(name: impl Into<String>, request: HttpRequest, load: impl Into<Load>) -> Self {
+        Self::new(name, HttpPlan::new([request.into()]), load)
     }
 }

@@ -7,6 +7,7 @@
 
 pub(in crate::scenario) mod compact;
 pub(in crate::scenario) mod grpc;
+pub(in crate::scenario) mod http;
 pub(in crate::scenario) mod layers;
 pub(in crate::scenario) mod raw;
 pub(in crate::scenario) mod room;
@@ -23,11 +24,14 @@ use super::step::{Measured, all, measured};
 use super::value::Source;
 
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
+pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest};
+#[cfg(feature = "websocket")]
+#[cfg(feature = "http")]
+pub(crate) use self::http::value::check_header_name as check_request_header_name;
 pub use self::websocket::plan::{
     Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,
 };
-#[cfg(feature = "websocket")]
 pub(crate) use self::websocket::value::check_header_name;
 
 /// What a scenario speaks.
@@ -38,6 +42,8 @@ pub enum Protocol {
     Grpc,
     /// WebSocket over HTTP/1.1.
     Websocket,
+    /// HTTP.
+    Http,
 }
 
 /// What a scenario says of the protocol that it speaks, its steps included.
@@ -48,10 +54,12 @@ pub enum ProtocolPlan {
     Grpc(GrpcPlan),
     /// WebSocket over HTTP/1.1.
     Websocket(WebsocketPlan),
+    /// HTTP.
+    Http(HttpPlan),
 }
 
 /// All there are, in the order in which messages name them.
-const ALL: [Protocol; 2] = [Protocol::Grpc, Protocol::Websocket];
+const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::Websocket, Protocol::Http];
 
 /// Does the same in each room, by its plan's type.
 macro_rules! in_each_room {
@@ -64,6 +72,10 @@ macro_rules! in_each_room {
             type $room = $crate::scenario::protocol::WebsocketPlan;
             $do;
         }
+        {
+            type $room = $crate::scenario::protocol::HttpPlan;
+            $do;
+        }
     }};
 }
 pub(in crate::scenario) use in_each_room;
@@ -74,6 +86,7 @@ macro_rules! with_room {
         match $plan {
             ProtocolPlan::Grpc($room) => $do,
             ProtocolPlan::Websocket($room) => $do,
+            ProtocolPlan::Http($room) => $do,
         }
     };
 }
@@ -94,6 +107,7 @@ impl Protocol {
         match self {
             Self::Grpc => GrpcPlan::WORDS,
             Self::Websocket => WebsocketPlan::WORDS,
+            Self::Http => HttpPlan::WORDS,
         }
     }
 }
@@ -110,6 +124,12 @@ impl From<GrpcPlan> for ProtocolPlan {
     }
 }
 
+impl From<HttpPlan> for ProtocolPlan {
+    fn from(plan: HttpPlan) -> Self {
+        Self::Http(plan)
+    }
+}
+
 impl From<WebsocketPlan> for ProtocolPlan {
     fn from(plan: WebsocketPlan) -> Self {
         Self::Websocket(plan)
@@ -123,6 +143,7 @@ impl ProtocolPlan {
         match self {
             Self::Grpc(_) => Protocol::Grpc,
             Self::Websocket(_) => Protocol::Websocket,
+            Self::Http(_) => Protocol::Http,
         }
     }
 
@@ -156,6 +177,13 @@ impl ProtocolPlan {
                 plan.metadata.iter().chain(own).collect()
             }
             Self::Websocket(plan) => plan.headers.iter().collect::<Vec<_>>(),
+            Self::Http(plan) => {
+                let parts = [&plan.setup, &plan.begin, &plan.steps, &plan.end];
+                let steps = parts.into_iter().flat_map(|steps| all(steps, ""));
+                let requests = steps.filter_map(|(_, step)| step.spoken());
+                let own = requests.flat_map(|request| &request.headers);
+                plan.headers.iter().chain(own).collect()
+            }
         };
         values.into_iter().map(|(_, source)| source).collect()
     }

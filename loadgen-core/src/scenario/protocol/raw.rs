@@ -2,6 +2,7 @@
 //! Which protocol takes which field is in its [`Words`](super::room::Words).
 
 use super::grpc::raw::RawGrpc;
+use super::http::raw::RawHttp;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
@@ -31,9 +32,9 @@ object! {
         /// The most concurrent streams on one connection (gRPC); what the server allows unless
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
-        /// How long a user keeps its connections (WebSocket). `user` unless given.
+        /// How long a user keeps its connections (WebSocket, HTTP). `user` unless given.
         "connection_per" connection_per: RawConnectionPer,
-        /// The most connections that all users together begin to open (WebSocket); as fast as
+        /// The most connections that all users together begin to open (WebSocket, HTTP); as fast as
         /// they are needed unless given.
         "connect_rate" connect_rate: Rate,
         /// How iterations come about.
@@ -60,23 +61,23 @@ object! {
         /// (gRPC). `false` unless given.
         "wait_for_ready" wait_for_ready: bool,
         /// What connections are told whom they are for, in place of the target's host and port:
-        /// gRPC's `:authority`, WebSocket's `Host`.
+        /// gRPC's `:authority`, WebSocket's and HTTP's `Host`.
         "authority" authority: Authority,
         /// Transport encryption.
         "tls" tls: RawTls,
         /// gRPC metadata sent with every call.
         "metadata" metadata: Entries<RawSource>,
-        /// Header fields of the request that opens a connection (WebSocket).
+        /// Header fields of the request that opens a connection (WebSocket), or of every request (HTTP).
         "headers" headers: Entries<RawSource>,
         /// Subprotocols offered when a connection is opened, the preferred one first (WebSocket).
         "subprotocols" subprotocols: List<Subprotocol>,
         /// How messages are compressed (WebSocket); the server must agree. Not at all unless given.
         "compression" compression: RawMessageCompression,
-        /// Whether each user keeps the cookies that it is given when it opens a connection, and sends
-        /// them when it opens the next (WebSocket). `false` unless given.
+        /// Whether each user keeps the cookies that it is given, and sends them with its next requests:
+        /// those that open connections (WebSocket), or all (HTTP). `false` unless given.
         "cookies" cookies: bool,
-        /// The most redirections that are followed when a connection is opened (WebSocket). 0 unless
-        /// given.
+        /// The most redirections that are followed when a connection is opened (WebSocket), or from one
+        /// request (HTTP). 0 unless given.
         "redirects" redirects: Redirects,
         /// Labels for reports and metrics.
         "tags" tags: Entries<TagValue>,
@@ -113,6 +114,7 @@ object! {
     #[schemars(extend("oneOf" = [
         { "required": ["grpc"] },
         { "required": ["websocket"] },
+        { "required": ["http"] },
         { "required": ["pause"] },
         { "required": ["repeat"] },
         { "required": ["mix"] },
@@ -125,6 +127,8 @@ object! {
         "grpc" grpc: RawGrpc,
         /// An exchange of messages on a WebSocket connection.
         "websocket" websocket: RawWebsocket,
+        /// An HTTP request.
+        "http" http: RawHttp,
         /// Wait on purpose, always as long or as long as is drawn; the time counts nowhere.
         "pause" pause: RawThinkTime,
         /// Do several steps a number of times.
@@ -141,7 +145,6 @@ object! {
     hints {
         "ws" => "the action is called `websocket`",
         "tcp" => "TCP comes with a later version",
-        "http" => "HTTP comes with a later version",
         "expect" => "a call that does not end with OK and an exchange without its reply fail by themselves; what else a reply must hold to is `check`, and what the whole run must hold to are the scenario's `thresholds`",
         "checks" => "expressions on the reply are `check`",
         "if" => "a condition is `when`",

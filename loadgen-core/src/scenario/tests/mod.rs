@@ -5,6 +5,7 @@ mod checking;
 mod choosing;
 mod errors;
 mod files;
+mod http;
 mod overriding;
 mod reading;
 mod round_trip;

@@ -2,8 +2,11 @@ use prost::Message as _;
 use serde_json::{Value as Json, json};
 use test_case::test_case;
 
+use http::HeaderMap;
+
 use super::*;
 use crate::driver::grpc::{message, protos};
+use crate::driver::header_values::header_values;
 use crate::expression::{Expression, Scope, Variables};
 
 fn descriptor() -> MessageDescriptor {
@@ -22,7 +25,7 @@ fn scope(reply: &Json) -> Scope {
     Scope::new(
         Variables {
             reply,
-            metadata: metadata(headers),
+            metadata: header_values(headers),
             ..Variables::default()
         },
         1,

@@ -69,7 +69,7 @@ impl Room for WebsocketPlan {
         let connect_rate = layers.pick("connect_rate", |raw| &raw.connect_rate);
         let headers = layers.pick("headers", |raw| &raw.headers);
         let headers = headers.entry.or(Some(Vec::new()), |entries| {
-            layers.headers(entries, &headers.path)
+            layers.headers(entries, &headers.path, check_header_name)
         });
         let subprotocols = layers.pick("subprotocols", |raw| &raw.subprotocols);
         let subprotocols = subprotocols.entry.or(Some(Vec::new()), |list| {
@@ -195,7 +195,13 @@ fn deflate(raw: &RawDeflate) -> Option<PerMessageDeflate> {
 }
 
 impl Layers<'_> {
-    fn headers(&self, entries: &Entries<RawSource>, path: &str) -> Option<Vec<(String, Source)>> {
+    /// Header fields, of whose names `check` says what is wrong with them.
+    pub(in crate::scenario::protocol) fn headers(
+        &self,
+        entries: &Entries<RawSource>,
+        path: &str,
+        check: fn(&str) -> Result<(), String>,
+    ) -> Option<Vec<(String, Source)>> {
         let mut seen = HashMap::new();
         let checked: Vec<Option<_>> = entries
             .0
@@ -203,7 +209,7 @@ impl Layers<'_> {
             .map(|(name, value)| {
                 let shown: String = name.chars().take(60).collect();
                 let first = seen.insert(name.to_ascii_lowercase(), name);
-                let named = match (check_header_name(name), first) {
+                let named = match (check(name), first) {
                     (Err(help), _) => Err(help),
                     (Ok(()), Some(first)) => {
                         Err(format!("`{first}` is the same name: case does not count"))

@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 4096;
 
 /// What one user keeps.
 #[derive(Debug, Default)]
-pub(super) struct Jar(Vec<Cookie>);
+pub(in crate::driver) struct Jar(Vec<Cookie>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cookie {
@@ -34,7 +34,7 @@ struct Cookie {
 
 impl Jar {
     /// Takes what an answer from this address sets. One that is over is one that is deleted.
-    pub(super) fn take(&mut self, headers: &HeaderMap, from: &Address, now: SystemTime) {
+    pub(in crate::driver) fn take(&mut self, headers: &HeaderMap, from: &Address, now: SystemTime) {
         for line in headers.get_all(SET_COOKIE) {
             let line = line.to_str().ok();
             let Some(cookie) = line.and_then(|line| Cookie::parse(line, from, now)) else {
@@ -53,7 +53,7 @@ impl Jar {
 
     /// The header field for a request to this address. `own` is what the scenario says; of a name that
     /// stands in both, the kept one is sent.
-    pub(super) fn header(
+    pub(in crate::driver) fn header(
         &self,
         to: &Address,
         own: Option<&HeaderValue>,

@@ -7,28 +7,30 @@ use http::header::{HOST, HeaderName, LOCATION};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 
-use crate::driver::transport::net::Endpoint;
-use crate::scenario::Target;
+use crate::driver::transport::connect_error::Problem;
+use crate::driver::transport::endpoints;
+use crate::driver::transport::net::{Encryption, Endpoint};
+use crate::driver::transport::tls::Alpn;
+use crate::scenario::{ScenarioPlan, Target};
 
 /// An address as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) is_secure: bool,
+pub(in crate::driver) struct Address {
+    pub(in crate::driver) is_secure: bool,
     authority: Authority,
     /// Path and query.
     path_and_query: String,
 }
 
-/// The statuses that send a request elsewhere. The request for an upgrade is a GET, which all of them
-/// leave as it is.
-pub(super) fn redirects(status: StatusCode) -> bool {
+/// The statuses that send a request elsewhere.
+pub(in crate::driver) fn redirects(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 impl Address {
     /// That of a path of one of the scenario's targets. `None` where its authority is none, which was
     /// found before the run.
-    pub(super) fn of(endpoint: &Endpoint, path: &str) -> Option<Self> {
+    pub(in crate::driver) fn of(endpoint: &Endpoint, path: &str) -> Option<Self> {
         Some(Self {
             is_secure: endpoint.is_encrypted(),
             authority: endpoint.authority.parse().ok()?,
@@ -37,7 +39,7 @@ impl Address {
     }
 
     /// The host, in small letters and without brackets.
-    pub(super) fn host(&self) -> String {
+    pub(in crate::driver) fn host(&self) -> String {
         let host = self.authority.host().to_ascii_lowercase();
         let inner = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         inner.map(str::to_owned).unwrap_or(host)
@@ -49,19 +51,19 @@ impl Address {
     }
 
     /// The path without its query.
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::driver) fn path(&self) -> &str {
         self.path_and_query.split('?').next().unwrap_or_default()
     }
 
     /// Whether both are the same server's.
-    pub(super) fn is_same_server(&self, other: &Self) -> bool {
+    pub(in crate::driver) fn is_same_server(&self, other: &Self) -> bool {
         self.is_secure == other.is_secure
             && self.host() == other.host()
             && self.port() == other.port()
     }
 
     /// Where an answer from here leads to; `Err` is what it says instead of that.
-    pub(super) fn led_to(&self, headers: &HeaderMap) -> Result<Self, String> {
+    pub(in crate::driver) fn led_to(&self, headers: &HeaderMap) -> Result<Self, String> {
         let Some(location) = headers.get(LOCATION) else {
             return Err("nowhere: it has no `location`".to_owned());
         };
@@ -128,7 +130,7 @@ impl Address {
     }
 
     /// The target it is.
-    pub(super) fn target(&self) -> Target {
+    pub(in crate::driver) fn target(&self) -> Target {
         Target {
             host: self.host(),
             port: self.port(),
@@ -137,7 +139,11 @@ impl Address {
     }
 
     /// The request of the first address, sent to this one.
-    pub(super) fn request(&self, first: &Self, request: &Request<()>) -> Option<Request<()>> {
+    pub(in crate::driver) fn request(
+        &self,
+        first: &Self,
+        request: &Request<()>,
+    ) -> Option<Request<()>> {
         let mut request = request.clone();
         *request.uri_mut() = Uri::builder()
             .scheme("ws")
@@ -157,6 +163,43 @@ impl Address {
             }
         }
         Some(request)
+    }
+}
+
+/// How other servers than the scenario's targets are connected to.
+#[derive(Debug)]
+pub(in crate::driver) struct Elsewhere(Result<Encryption, String>);
+
+impl Elsewhere {
+    /// What a scenario says of it, whose requests may be redirected so many times.
+    pub(in crate::driver) fn of(
+        scenario: &ScenarioPlan,
+        redirects: u32,
+        alpn: &'static Alpn,
+    ) -> Self {
+        Self(match redirects {
+            0 => Err("no redirection is followed".to_owned()),
+            _ => endpoints::encryption(scenario, alpn)
+                .map(|encryption| Encryption {
+                    // That name is the targets'.
+                    server_name: None,
+                    ..encryption
+                })
+                .map_err(|error| error.to_string()),
+        })
+    }
+
+    /// The server of an address.
+    ///
+    /// # Errors
+    /// Why it cannot be connected to.
+    pub(in crate::driver) fn endpoint(&self, to: &Address) -> Result<Endpoint, Problem> {
+        let encryption = match (to.is_secure, &self.0) {
+            (false, _) => None,
+            (true, Ok(encryption)) => Some(encryption.clone()),
+            (true, Err(problem)) => return Err(Problem::Tls(problem.clone())),
+        };
+        Ok(Endpoint::new(&to.target(), None, encryption))
     }
 }
 

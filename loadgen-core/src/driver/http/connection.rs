@@ -1,0 +1,222 @@
+//! One connection of HTTP/1.1, on which one request after the other is answered.
+//!
+//! Owns the library's connection, which is polled by whoever uses it: there is no task beside the
+//! user's. Decides nothing about when to open one.
+
+use std::cell::Cell;
+use std::error::Error as _;
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::clock::Nanos;
+use crate::driver::transport::counted::Counted;
+use crate::driver::transport::net::Transport;
+use crate::driver::transport::traffic::Traffic;
+use crate::outcome::Failure;
+use crate::workload::ConnectionId;
+
+/// The most that the head of an answer may have, in bytes, and in fields.
+pub(super) const MOST_HEAD: usize = 64 * 1024;
+const MOST_FIELDS: usize = 256;
+
+type Wire = http1::Connection<TokioIo<Transport>, Full<Bytes>>;
+
+/// An open connection.
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) traffic: Rc<Traffic>,
+    /// Since when it is open.
+    pub(super) since: Nanos,
+    /// Requests that were answered on it.
+    pub(super) answered: u64,
+    sender: SendRequest<Full<Bytes>>,
+    /// Until it has ended.
+    wire: Option<Wire>,
+    _counted: Counted,
+}
+
+/// Why an answer could not be had.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) failure: Failure,
+    pub(super) detail: String,
+    /// Whether nothing of the request was sent.
+    pub(super) is_unsent: bool,
+    /// Whether the connection ended, and not the answer alone is at fault.
+    pub(super) is_end: bool,
+}
+
+impl Connection {
+    pub(super) async fn new(
+        transport: Transport,
+        traffic: Rc<Traffic>,
+        since: Nanos,
+        open: &Rc<Cell<u64>>,
+    ) -> Result<Self, Trouble> {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MOST_HEAD).max_headers(MOST_FIELDS);
+        let made = builder.handshake(TokioIo::new(transport)).await;
+        let (sender, wire) = made.map_err(|error| Trouble::of(&error))?;
+        Ok(Self {
+            id: ConnectionId::next(),
+            traffic,
+            since,
+            answered: 0,
+            sender,
+            wire: Some(wire),
+            _counted: Counted::among(open),
+        })
+    }
+
+    /// Moves what can be moved.
+    #[inline]
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(wire) = &mut self.wire
+            && Pin::new(wire).poll(cx).is_ready()
+        {
+            // How it ended is told to whoever waits for an answer.
+            self.wire = None;
+        }
+    }
+
+    /// Whether it takes another request, as far as that is known.
+    pub(super) async fn is_open(&mut self) -> bool {
+        poll_fn(|cx| {
+            self.drive(cx);
+            Poll::Ready(self.wire.is_some() && !self.sender.is_closed())
+        })
+        .await
+    }
+
+    /// Sends a request, and waits for the head of its answer.
+    #[inline]
+    pub(super) async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let ready = poll_fn(|cx| {
+            self.drive(cx);
+            self.sender.poll_ready(cx)
+        });
+        ready.await.map_err(|error| Trouble {
+            is_unsent: true,
+            ..Trouble::of(&error)
+        })?;
+        let mut answer = pin!(self.sender.send_request(request));
+        let wire = &mut self.wire;
+        let answer = poll_fn(|cx| {
+            if let Some(polled) = wire
+                && Pin::new(polled).poll(cx).is_ready()
+            {
+                *wire = None;
+            }
+            answer.as_mut().poll(cx)
+        });
+        answer.await.map_err(|error| Trouble::of(&error))
+    }
+
+    /// The next part of an answer's body.
+    #[inline]
+    pub(super) fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|it| it.map_err(|error| Trouble::of(&error))));
+        }
+        self.drive(cx);
+        let polled = Pin::new(body).poll_frame(cx);
+        polled.map(|frame| frame.map(|it| it.map_err(|error| Trouble::of(&error))))
+    }
+}
+
+impl Trouble {
+    fn of(error: &hyper::Error) -> Self {
+        let end = |detail: &str| (Failure::Connection, detail.to_owned(), true);
+        let (failure, detail, is_end) = if error.is_parse_too_large() {
+            let detail = format!(
+                "the head of the answer has more than {MOST_HEAD} bytes or {MOST_FIELDS} fields"
+            );
+            (Failure::Protocol, detail, false)
+        } else if error.is_parse() {
+            let detail = format!("the answer is not HTTP/1.1's: {error}");
+            (Failure::Protocol, detail, false)
+        } else if error.is_incomplete_message() {
+            end("the server closed the connection before its answer was complete")
+        } else if error.is_canceled() || error.is_closed() {
+            end("the server closed the connection")
+        } else {
+            match io_error(error) {
+                Some(io) if is_reset(io) => end("the connection was reset"),
+                Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
+                    end("the server closed the connection before its answer was complete")
+                }
+                Some(io) if is_no_http(io) => (
+                    Failure::Protocol,
+                    format!("the answer cannot be read: {io}"),
+                    false,
+                ),
+                Some(io) => end(&io.to_string()),
+                None => {
+                    let why = error
+                        .source()
+                        .map_or_else(String::new, |it| format!(": {it}"));
+                    (Failure::Protocol, format!("{error}{why}"), false)
+                }
+            }
+        };
+        Self {
+            failure,
+            detail,
+            is_unsent: error.is_canceled(),
+            is_end,
+        }
+    }
+
+    pub(super) fn protocol(detail: String) -> Self {
+        Self {
+            failure: Failure::Protocol,
+            detail,
+            is_unsent: false,
+            is_end: false,
+        }
+    }
+}
+
+/// Whether what came cannot be read, such as a chunk without a length.
+fn is_no_http(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+    )
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}
+
+fn io_error(error: &hyper::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref() {
+            return Some(io);
+        }
+        source = inner.source();
+    }
+    None
+}

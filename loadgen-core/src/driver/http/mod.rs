@@ -1,0 +1,230 @@
+//! The HTTP driver: requests over HTTP/1.1, each user's on a connection of its own.
+//!
+//! Owns connections, and what is measured of answers that come as events. It must not decide when an
+//! iteration starts, and measures no time but that of events and of connecting.
+//!
+//! A step takes the connection from its user's place (`place`), sends what was made ready (`request`,
+//! `exchange`), reads the answer (`answer`, `events`) and gives the connection back. The library's
+//! connection is polled by the user's own task, so that no other is woken for a request.
+
+mod answer;
+mod connection;
+mod error;
+mod events;
+mod exchange;
+mod intercept;
+mod place;
+mod pool;
+mod prepare;
+mod request;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use self::exchange::With;
+use self::place::Place;
+use self::pool::Pool;
+use self::prepare::{Asking, Prepared};
+use crate::driver::intercept::Interceptor;
+use crate::driver::steps::{Execute, Lives, Session};
+use crate::driver::transport::tls::Alpn;
+use crate::outcome::{Failure, Outcome};
+use crate::scenario::{ConnectionPer, HttpPlan, ScenarioPlan};
+use crate::secrets::Secrets;
+use crate::workload::{Iteration, Levels, Lookouts, PrepareError, UserId, WorkerContext, Workload};
+
+pub use self::error::DriverError;
+
+/// What is spoken.
+static HTTP1: Alpn = Alpn {
+    name: b"http/1.1",
+    needed: "HTTP/1.1 (ALPN `http/1.1`), which an HTTP scenario",
+};
+
+/// Makes the workloads of one scenario, one for each worker.
+#[derive(Clone)]
+pub struct HttpFactory {
+    prepared: Arc<Prepared>,
+    interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+impl fmt::Debug for HttpFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpFactory")
+            .field("prepared", &self.prepared)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpFactory {
+    /// Prepares a scenario whose targets are resolved; `plan` is what it says of HTTP. Nothing is
+    /// connected to yet.
+    ///
+    /// # Errors
+    /// [`DriverError`] says which part of the scenario is wrong and how.
+    pub fn new(scenario: &ScenarioPlan, plan: &HttpPlan) -> Result<Self, DriverError> {
+        Self::telling(scenario, plan, &Secrets::default())
+    }
+
+    /// The same; `secrets` learns what is read on the way, and again later.
+    pub(crate) fn telling(
+        scenario: &ScenarioPlan,
+        plan: &HttpPlan,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
+        Ok(Self {
+            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
+            interceptor: None,
+        })
+    }
+
+    /// Shows every request to this interceptor before it is sent, and what answered. Requests then take
+    /// more of the generator's time, for bodies are kept and may be read.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
+    }
+
+    /// The files that it is made of and that may change.
+    pub(crate) fn lookouts(&self) -> Lookouts {
+        self.prepared.lookouts.clone()
+    }
+
+    /// Checks a scenario as far as that goes without a connection. It may have no targets yet.
+    ///
+    /// # Errors
+    /// As for [`HttpFactory::new`].
+    pub fn check(scenario: &ScenarioPlan, plan: &HttpPlan) -> Result<(), DriverError> {
+        Prepared::check(scenario, plan)
+    }
+
+    /// How many iterations may start before the scenario's test data run out; `None` where they do not,
+    /// or where that ends nothing.
+    #[must_use]
+    pub fn most_iterations(&self) -> Option<u64> {
+        self.prepared.life.most_iterations()
+    }
+
+    /// What of the environment its expressions use: no output may carry it on.
+    #[must_use]
+    pub fn secrets(&self) -> &[String] {
+        self.prepared.life.secrets()
+    }
+
+    /// The workload of one worker. Its futures must run on a local runtime.
+    #[must_use]
+    pub fn workload(&self, context: &WorkerContext) -> HttpWorkload {
+        HttpWorkload {
+            pool: Pool::new(&self.prepared, context),
+            lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
+        }
+    }
+}
+
+/// A scenario's requests, for one worker's users.
+pub struct HttpWorkload {
+    pool: Rc<Pool>,
+    lives: Lives,
+}
+
+impl fmt::Debug for HttpWorkload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpWorkload")
+            .field("prepared", &self.pool.prepared)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A user's connection.
+pub struct UserConnection(Place);
+
+impl fmt::Debug for UserConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserConnection").finish_non_exhaustive()
+    }
+}
+
+impl Workload for HttpWorkload {
+    type Session = Session<UserConnection>;
+
+    async fn prepare(&self) -> Result<(), PrepareError> {
+        self.pool.probe().await?;
+        let life = &self.pool.prepared.life;
+        if life.has_setup() {
+            // Its connection is of no user.
+            let own = UserConnection(Place::new(&self.pool, UserId(u32::MAX)));
+            if let Some(mut own) = self.lives.set_up(life, &self.pool, own).await? {
+                own.0.close(&self.pool);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the user's connection, where it keeps it. One that cannot be opened is tried again by the
+    /// iteration that needs it, whose failure it then is.
+    async fn open(&self, user: UserId) -> Result<Self::Session, Failure> {
+        let mut place = Place::new(&self.pool, user);
+        if self.pool.prepared.connection_per == ConnectionPer::User {
+            Box::pin(place.open_ahead(&self.pool)).await;
+        }
+        let life = &self.pool.prepared.life;
+        let mut session = self.lives.session(life, user, UserConnection(place));
+        if life.has_begin()
+            && let Err(failure) = self.lives.begin(life, &self.pool, &mut session).await
+        {
+            session.own.0.close(&self.pool);
+            return Err(failure);
+        }
+        Ok(session)
+    }
+
+    fn levels(&self) -> Levels {
+        self.pool.levels()
+    }
+
+    async fn iterate(&self, session: &mut Self::Session, iteration: &Iteration<'_>) -> Outcome {
+        let prepared = &self.pool.prepared;
+        let is_kept = prepared.connection_per == ConnectionPer::User;
+        if !is_kept && iteration.number() > 0 {
+            // Of an iteration that was cut off.
+            session.own.0.close(&self.pool);
+        }
+        let life = &prepared.life;
+        let outcome = self
+            .lives
+            .iterate(life, &self.pool, session, iteration)
+            .await;
+        if !is_kept {
+            session.own.0.close(&self.pool);
+        }
+        outcome
+    }
+
+    async fn close(&self, mut session: Self::Session) {
+        let life = &self.pool.prepared.life;
+        if life.has_end() {
+            self.lives.end(life, &self.pool, &mut session).await;
+        }
+        session.own.0.close(&self.pool);
+    }
+}
+
+impl Execute for Rc<Pool> {
+    type Action = Asking;
+    type Own = UserConnection;
+
+    #[inline]
+    async fn execute(
+        &self,
+        asking: &Asking,
+        step: usize,
+        session: &mut Session<UserConnection>,
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        let (own, reply, scope, watch) = session.parts();
+        let with = With { scope, watch };
+        exchange::run(asking, step, &mut own.0, self, with, reply, iteration).await
+    }
+}

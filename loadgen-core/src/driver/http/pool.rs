@@ -1,0 +1,187 @@
+//! What a worker's users share: how connections are opened.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::prepare::Prepared;
+use crate::clock::{Clock, StampClock};
+use crate::driver::transport::connect_error::{ConnectError, Problem, Stage};
+use crate::driver::transport::dialer::Dialer;
+use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::traffic::Traffic;
+use crate::outcome::Failure;
+use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
+
+/// What a worker's users share.
+pub(super) struct Pool {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) clock: Clock,
+    stamps: Rc<StampClock>,
+    pub(super) observer: Rc<dyn Observer>,
+    pub(super) seed: u64,
+    /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
+    first_user: UserId,
+    probed: RefCell<Option<Box<Connection>>>,
+    dialer: Dialer,
+    open_connections: Rc<Cell<u64>>,
+    /// Requests that were sent and not answered.
+    pub(super) in_flight: Cell<u64>,
+}
+
+/// An attempt under way. One that is cut off has failed, too, and has no other way to say so.
+struct UnderWay<'a> {
+    stage: &'a Cell<Stage>,
+    endpoint: &'a Endpoint,
+    target: usize,
+    observer: &'a dyn Observer,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.observer
+            .connection(self.target, ConnectionEvent::Failed);
+        let (target, stage) = (&self.endpoint.name, self.stage.get());
+        self.observer.explain(None, Failure::Timeout, &mut || {
+            format!("cut off while connecting to {target}, {stage}")
+        });
+    }
+}
+
+impl Pool {
+    pub(super) fn new(prepared: &Arc<Prepared>, context: &WorkerContext) -> Rc<Self> {
+        Rc::new(Self {
+            prepared: Arc::clone(prepared),
+            clock: context.clock,
+            stamps: Rc::clone(&context.stamps),
+            observer: Rc::clone(&context.observer),
+            seed: context.seed,
+            first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
+            probed: RefCell::new(None),
+            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            open_connections: Rc::default(),
+            in_flight: Cell::new(0),
+        })
+    }
+
+    /// What stands at the moment.
+    pub(super) fn levels(&self) -> Levels {
+        Levels {
+            connections: Some(self.open_connections.get()),
+            in_flight: Some(self.in_flight.get()),
+            ..Levels::default()
+        }
+    }
+
+    /// Where a user's connection goes.
+    pub(super) fn assign(&self, user: UserId) -> Assigned {
+        endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
+    }
+
+    /// Sees whether some target takes a connection. The one that the first user would open anyway
+    /// is tried first, and kept for it.
+    pub(super) async fn probe(&self) -> Result<(), PrepareError> {
+        let targets = self.prepared.endpoints.len();
+        let own = self.assign(self.first_user).target;
+        let mut errors = Vec::new();
+        for target in (own..targets).chain(0..own) {
+            match self.open(target, 0, false).await {
+                Ok(connection) => {
+                    if target == own {
+                        self.probed.replace(Some(connection));
+                    }
+                    return Ok(());
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let (first, others) = errors.split_first().expect("one target at least");
+        Err(PrepareError::new(first.and_others(others.iter())))
+    }
+
+    /// The connection that was opened to see whether it can be, for the user it was opened for.
+    pub(super) fn take_probed(&self, user: UserId) -> Option<Box<Connection>> {
+        (user == self.first_user)
+            .then(|| self.probed.take())
+            .flatten()
+    }
+
+    /// Opens a connection to a target, maybe in place of one that was dropped; waits for the cap on
+    /// connecting first. Reported either way.
+    pub(super) async fn open(
+        &self,
+        target: usize,
+        nth: usize,
+        reconnected: bool,
+    ) -> Result<Box<Connection>, ConnectError<Problem>> {
+        let endpoint = &self.prepared.endpoints[target];
+        let resolving = self.dialer.resolve(target, endpoint);
+        self.open_at(endpoint, resolving, target, nth, reconnected)
+            .await
+    }
+
+    /// The same to a server that a redirection from this target names.
+    pub(super) async fn open_elsewhere(
+        &self,
+        endpoint: &Endpoint,
+        target: usize,
+    ) -> Result<Box<Connection>, ConnectError<Problem>> {
+        self.open_at(endpoint, endpoint.resolve(), target, 0, false)
+            .await
+    }
+
+    async fn open_at(
+        &self,
+        endpoint: &Endpoint,
+        resolving: impl Future<Output = Result<Addresses, Problem>>,
+        target: usize,
+        nth: usize,
+        reconnected: bool,
+    ) -> Result<Box<Connection>, ConnectError<Problem>> {
+        let prepared = &*self.prepared;
+        self.dialer
+            .wait_for_cap(prepared.connect_cap.as_ref())
+            .await;
+        let from = self.clock.now();
+        let stage = Cell::new(Stage::Resolving);
+        let under_way = UnderWay {
+            stage: &stage,
+            endpoint,
+            target,
+            observer: &*self.observer,
+        };
+        let limit = prepared.connect_timeout;
+        let traffic = Rc::new(Traffic::new(&self.stamps));
+        let deadline = Instant::now() + limit;
+        let connecting = endpoint.connect(resolving, nth, deadline, &stage, &traffic);
+        let connected = tokio::time::timeout(limit, connecting).await;
+        std::mem::forget(under_way);
+        let connected = connected.unwrap_or_else(|_| {
+            let stage = stage.get().to_string();
+            Err(Problem::TimedOut { stage, limit })
+        });
+        let since = self.clock.now();
+        let opened = match connected {
+            Ok(transport) => Connection::new(transport, traffic, since, &self.open_connections)
+                .await
+                .map_err(|trouble| Problem::Io(trouble.detail)),
+            Err(problem) => Err(problem),
+        };
+        let event = match &opened {
+            Ok(_) => ConnectionEvent::Opened {
+                connect_time: since.saturating_sub(from),
+                reconnected,
+            },
+            Err(_) => ConnectionEvent::Failed,
+        };
+        self.observer.connection(target, event);
+        opened
+            .map(Box::new)
+            .map_err(|problem| endpoint.failed(problem))
+    }
+}

@@ -1,0 +1,118 @@
+//! From a scenario to requests that are ready to be sent.
+//!
+//! Owns everything that is done once and before the run.
+
+use std::time::Duration;
+
+use super::HTTP1;
+use super::error::DriverError;
+use super::request::Outgoing;
+use crate::cap::Cap;
+use crate::driver::sources::Sources;
+use crate::driver::steps::{Life, Looks, Parts, Ready};
+use crate::driver::transport::endpoints;
+use crate::driver::transport::net::Endpoint;
+use crate::driver::web::redirect::Elsewhere;
+use crate::expression::Known;
+use crate::scenario::{ConnectionPer, HttpPlan, HttpRequest, ScenarioPlan, StreamEnd};
+use crate::secrets::Secrets;
+use crate::workload::Lookouts;
+
+/// A scenario, prepared. Shared by all workers.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) life: Life<Asking>,
+    pub(super) timeout: Duration,
+    pub(super) connection_per: ConnectionPer,
+    pub(super) connect_timeout: Duration,
+    pub(super) connect_cap: Option<Cap>,
+    /// The longest answer taken, packed and unpacked.
+    pub(super) max_message: u32,
+    /// Whether users keep cookies.
+    pub(super) cookies: bool,
+    /// The most redirections that are followed, and how.
+    pub(super) redirects: u32,
+    pub(super) elsewhere: Elsewhere,
+    /// What it is made of that may change.
+    pub(super) lookouts: Lookouts,
+}
+
+/// What a step asks for, and what is made of the answer.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) outgoing: Outgoing,
+    /// What of the answer somebody looks at.
+    pub(super) looks: Looks,
+    /// When we end server-sent events.
+    pub(super) stream: Option<StreamEnd>,
+    /// The longest it may take.
+    pub(super) timeout: Option<Duration>,
+    /// What it is called in messages to people: method and path, without the query.
+    pub(super) shown: String,
+}
+
+impl Prepared {
+    /// Of what is read on the way, `secrets` learns.
+    pub(super) fn new(
+        scenario: &ScenarioPlan,
+        plan: &HttpPlan,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, secrets)
+    }
+
+    /// Prepares a scenario that may have no targets yet.
+    pub(super) fn check(scenario: &ScenarioPlan, plan: &HttpPlan) -> Result<(), DriverError> {
+        let endpoints = endpoints::check(scenario, &HTTP1)?;
+        Self::with_endpoints(scenario, plan, endpoints, &Secrets::default()).map(drop)
+    }
+
+    fn with_endpoints(
+        scenario: &ScenarioPlan,
+        plan: &HttpPlan,
+        endpoints: Vec<Endpoint>,
+        secrets: &Secrets,
+    ) -> Result<Self, DriverError> {
+        let mut sources = Sources::new(secrets);
+        let parts = Parts {
+            setup: &plan.setup,
+            begin: &plan.begin,
+            steps: &plan.steps,
+            end: &plan.end,
+        };
+        let life = Life::prepare(scenario, &parts, secrets, |request: &HttpRequest, at| {
+            let path = request.path.split('?').next().unwrap_or_default();
+            let asking = Asking {
+                outgoing: Outgoing::new(request, plan, &mut sources, &endpoints, at)?,
+                looks: at.looks,
+                stream: request.stream,
+                timeout: request.timeout,
+                shown: format!("{} {path}", request.method),
+            };
+            Ok::<_, DriverError>(Ready {
+                action: Some(asking),
+                reply: vec![
+                    ("reply", Known::Anything),
+                    ("status", Known::Number),
+                    ("headers", Known::Anything),
+                    ("trailers", Known::Anything),
+                ],
+            })
+        })?;
+        let files = endpoints::lookouts(&endpoints).chain(sources.lookouts());
+        Ok(Self {
+            lookouts: Lookouts(files.collect()),
+            endpoints,
+            life,
+            timeout: scenario.timeout,
+            connection_per: plan.connection_per,
+            connect_timeout: scenario.connect_timeout,
+            connect_cap: plan.connect_rate.map(Cap::new),
+            max_message: scenario.max_message,
+            cookies: plan.cookies,
+            redirects: plan.redirects,
+            elsewhere: Elsewhere::of(scenario, plan.redirects, &HTTP1),
+        })
+    }
+}

@@ -1,0 +1,8 @@
+//! HTTP in the language of scenarios.
+
+pub(super) mod plan;
+mod print;
+pub(super) mod raw;
+mod request;
+mod validate;
+pub(in crate::scenario) mod value;

@@ -1,0 +1,135 @@
+//! Connections: kept, ended by the server, replaced.
+
+use std::time::Duration;
+
+use loadgen_core::outcome::{Failure, Outcome};
+use loadgen_core::scenario::{ConnectionPer, HttpRequest, Target};
+use test_case::test_case;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::common::run;
+use crate::server::{Say, answer_all, serve};
+use crate::support::{Driver, ends, http, plan};
+
+#[test]
+fn a_user_keeps_its_connection() {
+    run(async {
+        let server = serve(|_, _, _| Say::ok("x")).await;
+        let driver = Driver::open(&plan(server.address, HttpRequest::get("/"))).await;
+        let mut user = driver.user().await;
+        for _ in 0..5 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        }
+        assert_eq!(server.by_connection(), [5]);
+        let seen = driver.recorder.0.borrow();
+        assert_eq!((seen.opened, seen.dropped), (1, 0));
+        assert!(seen.bytes.0 > 0 && seen.bytes.1 > 0);
+    });
+}
+
+#[test]
+fn or_has_one_for_each_iteration() {
+    run(async {
+        let server = serve(|_, _, _| Say::ok("x")).await;
+        let mut plan = plan(server.address, HttpRequest::get("/"));
+        http(&mut plan).connection_per = ConnectionPer::Iteration;
+        let driver = Driver::open(&plan).await;
+        let mut user = driver.user().await;
+        for _ in 0..3 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        }
+        assert_eq!(server.by_connection(), [1, 1, 1]);
+        assert_eq!(driver.recorder.0.borrow().dropped, 0);
+    });
+}
+
+/// Announced, it is no fault; without a word, the connection was dropped. Neither fails a request.
+#[test_case("connection: close\r\n" => 0; "announced")]
+#[test_case("" => 2; "without a word")]
+fn a_server_may_end_a_connection_after_an_answer(fields: &'static str) -> usize {
+    run(async move {
+        let server = serve(move |_, _, _| Say::head("200 OK", fields, "x").and_close()).await;
+        let driver = Driver::open(&plan(server.address, HttpRequest::get("/"))).await;
+        let mut user = driver.user().await;
+        for _ in 0..3 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        assert_eq!(server.by_connection(), [1, 1, 1]);
+        driver.recorder.0.borrow().dropped
+    })
+}
+
+/// A kept connection that ends while a request is on its way: what may be repeated is, once.
+#[test_case("GET" => "ok 3"; "idempotent")]
+#[test_case("POST" => "connection 2"; "not idempotent")]
+fn a_request_that_met_the_end(method: &'static str) -> String {
+    run(async move {
+        let server = serve(|number, _, _| match number {
+            1 => Say::bytes("").and_close(),
+            _ => Say::ok("x"),
+        })
+        .await;
+        let driver = Driver::open(&plan(server.address, HttpRequest::new(method, "/"))).await;
+        let mut user = driver.user().await;
+        assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        let outcome = driver.iterate(&mut user).await;
+        assert_eq!(driver.recorder.0.borrow().dropped, 1);
+        let asked = server.asked.borrow().len();
+        format!("{outcome} {asked}")
+    })
+}
+
+#[test]
+fn a_step_has_its_own_time() {
+    run(async {
+        let server = serve(|number, _, _| match number {
+            0 => Say::bytes("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"),
+            _ => Say::ok("x"),
+        })
+        .await;
+        let mut request = HttpRequest::get("/slow");
+        request.timeout = Some(Duration::from_millis(200));
+        let driver = Driver::open(&plan(server.address, request)).await;
+        let mut user = driver.user().await;
+        assert_eq!(driver.iterate(&mut user).await, Failure::Timeout.into());
+        let said = driver.recorder.0.borrow().explanations[0].1.clone();
+        assert_eq!(
+            said,
+            "GET /slow: cut off after 2 bytes of the answer's body"
+        );
+        // What was under way on it is nobody's answer any more.
+        assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        assert_eq!(server.by_connection(), [1, 1]);
+    });
+}
+
+#[test]
+fn nobody_listens() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let said = Driver::prepare_error(&plan(address, HttpRequest::get("/"))).await;
+        assert!(said.contains("the connection was refused"), "{said}");
+    });
+}
+
+#[test]
+fn over_a_unix_socket() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("http.sock");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let seen = std::rc::Rc::default();
+        tokio::task::spawn_local(async move {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            answer_all(socket, 0, &seen, &|_, _, _: &str| Say::ok("x")).await;
+        });
+        let mut plan = plan(([127, 0, 0, 1], 1).into(), HttpRequest::get("/"));
+        let target = format!("unix:{}", path.display());
+        plan.targets = vec![target.parse::<Target>().expect("a target")];
+        let (outcome, said) = ends(&plan).await;
+        assert_eq!(outcome, Outcome::Ok, "{said}");
+    });
+}

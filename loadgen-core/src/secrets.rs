@@ -253,6 +253,7 @@ impl Found {
                 for (name, value) in fields {
                     match (name.as_str(), value) {
                         ("path", Value::String(path)) => self.in_query(path),
+                        ("text", Value::String(text)) => self.in_json(text),
                         // Labels go with every metric, and hold none.
                         ("tags", _) => {}
                         ("metadata" | "headers", Value::Object(fields)) => self.sent(fields),
@@ -263,6 +264,18 @@ impl Found {
             }
             Value::Array(items) => items.iter_mut().for_each(|it| self.in_plan(it)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Looks for what has a secret's name in a text that is JSON.
+    fn in_json(&mut self, text: &mut String) {
+        let before = self.0.len();
+        let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) else {
+            return;
+        };
+        self.named(&mut json);
+        if self.0.len() > before {
+            *text = json.to_string();
         }
     }
 
@@ -483,6 +496,7 @@ mod tests {
                           "message": {"token": 12345, "name": "what?token=is&not=one"}}},
                 {"websocket": {"path": "/echo?lang=de&token=SECRET%2DURL",
                                "send": {"json": {"password": {"plain": "SECRET-BODY"}}}}},
+                {"websocket": {"send": {"text": "{\"n\": 1, \"password\": \"SECRET-TEXT\"}"}}},
             ],
         }]});
         let secrets = Secrets::mask_in(&mut plan);
@@ -497,14 +511,15 @@ mod tests {
                               "message": {"token": "***", "name": "what?token=is&not=one"}}},
                     {"websocket": {"path": "/echo?lang=de&token=***",
                                    "send": {"json": {"password": {"plain": "***"}}}}},
+                    {"websocket": {"send": {"text": "{\"n\":1,\"password\":\"***\"}"}}},
                 ],
             }]})
         );
         let said = "denied: Bearer SECRET-META, (SECRET-META) SECRET-COOKIE, SECRET-STEP, 12345, \
-                    SECRET-URL, SECRET%2DURL, SECRET-BODY; Bearer, de";
+                    SECRET-URL, SECRET%2DURL, SECRET-BODY, SECRET-TEXT; Bearer, de";
         assert_eq!(
             secrets.masked(said),
-            "denied: ***, (***) ***, ***, ***, ***, ***, ***; Bearer, de"
+            "denied: ***, (***) ***, ***, ***, ***, ***, ***, ***; Bearer, de"
         );
     }
 
@@ -512,6 +527,7 @@ mod tests {
     #[test_case(json!({"tls": {"cert_file": "/etc/own.pem", "key_file": "/etc/own.key"}}); "files of a key")]
     #[test_case(json!({"tags": {"session": "morning", "path": "/?token=abcdef"}}); "tags")]
     #[test_case(json!({"steps": [{"websocket": {"path": "/a?b=c", "send": {"text": "https://u:password@h/?token=abcdef"}}}]}); "a text that is sent")]
+    #[test_case(json!({"steps": [{"websocket": {"send": {"text": "{\"a\":  1}"}}}]}); "a text that is JSON")]
     #[test_case(json!({"steps": [{"name": "token", "websocket": {"reply": {"equals": "/?token=abcdef"}}}]}); "names and marks")]
     #[test_case(json!({"metadata": {"x-a": "b"}, "timeout": "1s", "n": [1, null]}); "no secret")]
     fn a_plan_without_secrets_stays_as_it_is(mut plan: Value) {

@@ -169,8 +169,8 @@ class Paths:
                     await self._say(connection, json.dumps(answer))
                 waiting.clear()
 
-    async def close(self, connection, code, reason, after):
-        """Closes in place of the answer to the message after so many."""
+    async def close(self, connection, code, reason, after, token=None):
+        """Closes in place of the answer to the message after so many. A token is for others to hide."""
         seen = 0
         async for message in self._messages(connection):
             if seen == int(after):

@@ -56,7 +56,7 @@ class OneLine(unittest.TestCase):
 
     def test_a_trace_shows_first_what_failed_late(self):
         with WebsocketServer() as server:
-            url = f"ws://{server.address}/close/4002/tired/5?token=planted-1"
+            url = f"ws://{server.address}/close?code=4002&reason=tired&after=5&token=planted-1"
             line = ["websocket", url, "--send", '{"n": 1, "password": "planted-2"}']
             flags = ["-n", "6", "-c", "1", "--trace", "2", "--threshold", "error_rate < 50%"]
             stdout, stderr = loadgen(*line, *flags, "--json")
@@ -64,7 +64,7 @@ class OneLine(unittest.TestCase):
         self.assertEqual(found["outcomes"], {"close.4002": 1, "ok": 5})
         words = " ".join(stderr.split())
         first, second = words.split("trace 1 of 2: ")[1].split("trace 2 of 2: ")
-        self.assertIn("/close/4002/tired/5?token=*** at ws://", first)
+        self.assertIn("/close?code=4002&reason=tired&after=5&token=*** at ws://", first)
         self.assertIn("iteration 5: close.4002", first)
         self.assertIn("<- status 101 Switching Protocols", first)
         self.assertIn('closed the connection with code 4002: "tired"', first)

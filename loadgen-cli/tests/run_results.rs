@@ -321,7 +321,10 @@ fn an_http_scenario_against_the_embedded_backend() {
     let scenario = &document["scenarios"][0];
     assert_eq!(scenario["protocol"], "http");
     assert_eq!(scenario["backends"][0]["id"], "embedded");
-    assert_eq!(scenario["steps"][2]["messages_received"], 600, "{scenario}");
+    assert_eq!(
+        scenario["steps"][2]["messages"]["received"], 600,
+        "{scenario}"
+    );
 }
 
 /// The scheme is gRPC's too, which nothing here speaks.

@@ -7,6 +7,7 @@
 pub(crate) mod config;
 pub(crate) mod endpoint;
 pub(crate) mod health;
+pub mod http;
 pub(crate) mod life;
 pub(crate) mod metrics;
 pub(crate) mod pool;

@@ -8,7 +8,7 @@ use loadgen_core::scenario::Protocol;
 use crate::servers::{self, Server};
 
 /// All protocols.
-pub(crate) const ALL: [&Spoken; 3] = [
+pub(crate) const ALL: [&Spoken; 4] = [
     &Spoken {
         protocol: Protocol::Grpc,
         name: "gRPC",
@@ -50,6 +50,20 @@ pub(crate) const ALL: [&Spoken; 3] = [
             default_port: 8081,
         },
         server: &servers::HTTP,
+    },
+    &Spoken {
+        protocol: Protocol::Tcp,
+        name: "TCP",
+        plain: "tcp",
+        encrypted: "tls",
+        target_flag: "tcp-target",
+        target_help: "Where to send TCP, `host:port`, `tls://host:port` or `unix:/path`; repeatable, or with commas",
+        variables: Variables {
+            host: "TCP_HOST",
+            port: "TCP_PORT",
+            default_port: 9001,
+        },
+        server: &servers::TCP,
     },
 ];
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::driver::grpc::{self, GrpcFactory};
 #[cfg(feature = "http")]
 use crate::driver::http::{self, HttpFactory};
+#[cfg(feature = "tcp")]
+use crate::driver::tcp::{self, TcpFactory};
 #[cfg(feature = "websocket")]
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::driver::{Interceptor, Mistake, sources};
@@ -35,10 +37,18 @@ enum DriverError {
     #[cfg(feature = "websocket")]
     #[error(transparent)]
     Websocket(#[from] websocket::DriverError),
+    #[cfg(feature = "tcp")]
+    #[error(transparent)]
+    Tcp(#[from] tcp::DriverError),
     #[cfg(feature = "http")]
     #[error(transparent)]
     Http(#[from] http::DriverError),
-    #[cfg(not(all(feature = "grpc", feature = "websocket", feature = "http")))]
+    #[cfg(not(all(
+        feature = "grpc",
+        feature = "websocket",
+        feature = "http",
+        feature = "tcp"
+    )))]
     #[error("loadgen-core was built without the feature `{0}`")]
     NotBuilt(crate::scenario::Protocol),
 }
@@ -71,6 +81,8 @@ impl DriverError {
             Self::Grpc(grpc::DriverError::Mistakes(mistakes)) => mistakes,
             #[cfg(feature = "websocket")]
             Self::Websocket(websocket::DriverError::Mistakes(mistakes)) => mistakes,
+            #[cfg(feature = "tcp")]
+            Self::Tcp(tcp::DriverError::Mistakes(mistakes)) => mistakes,
             #[cfg(feature = "http")]
             Self::Http(http::DriverError::Mistakes(mistakes)) => mistakes,
             _ => return vec![self.to_string()],
@@ -104,11 +116,20 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
         ProtocolPlan::Websocket(plan) => WebsocketFactory::check(scenario, plan)
             .map(|()| Checked::default())
             .map_err(DriverError::from),
+        #[cfg(feature = "tcp")]
+        ProtocolPlan::Tcp(plan) => TcpFactory::check(scenario, plan)
+            .map(|()| Checked::default())
+            .map_err(DriverError::from),
         #[cfg(feature = "http")]
         ProtocolPlan::Http(plan) => HttpFactory::check(scenario, plan)
             .map(|()| Checked::default())
             .map_err(DriverError::from),
-        #[cfg(not(all(feature = "grpc", feature = "websocket", feature = "http")))]
+        #[cfg(not(all(
+            feature = "grpc",
+            feature = "websocket",
+            feature = "http",
+            feature = "tcp"
+        )))]
         other => Err(DriverError::NotBuilt(other.protocol())),
     };
     checked.map_err(|problem| failed(scenario, &problem))
@@ -185,6 +206,14 @@ fn add(
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
+        #[cfg(feature = "tcp")]
+        ProtocolPlan::Tcp(plan) => {
+            let factory = TcpFactory::telling(scenario, plan, &spec.secrets)?;
+            learn_all(&spec.secrets, factory.secrets());
+            spec.lookouts = factory.lookouts();
+            spec.most_iterations = factory.most_iterations();
+            run.scenario(spec, move |context| factory.workload(context))
+        }
         #[cfg(feature = "websocket")]
         ProtocolPlan::Websocket(plan) => {
             let mut factory = WebsocketFactory::telling(scenario, plan, &spec.secrets)?;
@@ -207,13 +236,23 @@ fn add(
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
-        #[cfg(not(all(feature = "grpc", feature = "websocket", feature = "http")))]
+        #[cfg(not(all(
+            feature = "grpc",
+            feature = "websocket",
+            feature = "http",
+            feature = "tcp"
+        )))]
         other => return Err(DriverError::NotBuilt(other.protocol())),
     })
 }
 
 /// What expressions take from the environment is masked as other values from there are.
-#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
 fn learn_all(secrets: &Secrets, values: &[String]) {
     values.iter().for_each(|value| secrets.learn("", value));
 }
@@ -252,7 +291,7 @@ const STEPS_OUTSIDE: Duration = Duration::from_secs(3_600);
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     let most_workers = match &plan.protocol {
         ProtocolPlan::Grpc(grpc) => grpc.connections.map(|connections| connections as usize),
-        ProtocolPlan::Websocket(_) | ProtocolPlan::Http(_) => None,
+        ProtocolPlan::Websocket(_) | ProtocolPlan::Http(_) | ProtocolPlan::Tcp(_) => None,
     };
     let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
     let steps = steps(plan);

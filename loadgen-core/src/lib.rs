@@ -22,7 +22,12 @@
 //! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, an interceptor, and a listener on the event stream.
 
 pub mod alarm;
-#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
 mod assemble;
 mod cap;
 pub mod cgroup;
@@ -33,7 +38,12 @@ pub mod condition;
 mod data;
 #[cfg(fuzzing)]
 pub mod data;
-#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
 pub mod driver;
 pub mod engine;
 #[cfg(not(fuzzing))]
@@ -64,7 +74,12 @@ pub mod text;
 pub mod units;
 pub mod workload;
 
-#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
 pub use assemble::{AssembleError, Checked, assemble, assemble_intercepted, check, names, workers};
 
 /// What the README shows compiles.

@@ -59,7 +59,7 @@ pub enum Failure {
     Timeout,
     /// No connection could be made: refused, unresolved, handshake failed. Key `connect`.
     Connect,
-    /// The connection broke while the request was under way. Key `connection`.
+    /// The connection broke while the request was under way, or was reset. Key `connection`.
     Connection,
     /// The server ended one stream (HTTP/2 `RST_STREAM`) with this reason. Key `reset.REASON`.
     Reset(&'static str),
@@ -81,7 +81,8 @@ pub enum Failure {
     /// The server closed the WebSocket connection with this status code while something was owed
     /// on it; 1005 stands for a close without a code, as in RFC 6455. Key `close.CODE`.
     Close(u16),
-    /// A stream of messages came to its end with some of them missing. Key `incomplete`.
+    /// A stream of messages came to its end with some of them missing, or a TCP server closed before its
+    /// reply was whole. Key `incomplete`.
     Incomplete,
     /// A class of a custom workload's own. Key `custom.NAME`.
     Custom(&'static str),

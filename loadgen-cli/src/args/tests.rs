@@ -138,8 +138,8 @@ fn a_file_is_a_file(flags: &[&str]) {
 #[test_case(&["a.json", "b.json"] => "error: unexpected argument 'b.json' found"; "two files")]
 #[test_case(&["a.json", "--config", "b.json"] => "error: the argument '[FILE]' cannot be used with '--config <FILE>'"; "a file and a flag for it")]
 #[test_case(&["--profile", "ci"] => "error: the following required arguments were not provided:"; "a profile of nothing")]
-#[test_case(&["--target", "grcp"] => "error: invalid value 'grcp' for '--target <TARGET>': expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc, websocket or http"; "a misspelt protocol")]
-#[test_case(&["--target", ""] => "error: invalid value '' for '--target <TARGET>': expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc, websocket or http"; "no target")]
+#[test_case(&["--target", "grcp"] => "error: invalid value 'grcp' for '--target <TARGET>': expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc, websocket, http or tcp"; "a misspelt protocol")]
+#[test_case(&["--target", ""] => "error: invalid value '' for '--target <TARGET>': expected where to send, like `host:50051` or `https://host`, or a protocol: all, grpc, websocket, http or tcp"; "no target")]
 fn refused_files_and_targets(flags: &[&str]) -> String {
     run(flags).unwrap_err()
 }

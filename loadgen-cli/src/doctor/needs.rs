@@ -112,7 +112,7 @@ fn connections(scenario: &ScenarioPlan, workers: usize) -> u64 {
         ProtocolPlan::Websocket(websocket) => {
             u64::from(scenario.load.max_users()).saturating_mul(paths(websocket))
         }
-        ProtocolPlan::Http(_) => u64::from(scenario.load.max_users()),
+        ProtocolPlan::Http(_) | ProtocolPlan::Tcp(_) => u64::from(scenario.load.max_users()),
         ProtocolPlan::Grpc(grpc) => {
             let by_default = workers.saturating_mul(scenario.targets.len().max(1)) as u64;
             grpc.connections
@@ -134,6 +134,7 @@ fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
     let own = match &scenario.protocol {
         ProtocolPlan::Websocket(plan) => Some((plan.connect_rate, plan.connection_per)),
         ProtocolPlan::Http(plan) => Some((plan.connect_rate, plan.connection_per)),
+        ProtocolPlan::Tcp(plan) => Some((plan.connect_rate, plan.connection_per)),
         _ => None,
     };
     if let Some((connect_rate, connection_per)) = own {
@@ -158,6 +159,7 @@ fn new_per_s(scenario: &ScenarioPlan) -> f64 {
             paths(plan)
         }
         ProtocolPlan::Http(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
+        ProtocolPlan::Tcp(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
         _ => 0,
     };
     match &scenario.load {

@@ -13,6 +13,8 @@ pub mod grpc;
 pub mod http;
 #[cfg(feature = "grpc")]
 mod http2;
+#[cfg(feature = "tcp")]
+pub mod tcp;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 

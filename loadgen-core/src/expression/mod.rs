@@ -33,6 +33,8 @@ use self::path::Lookup;
 
 pub(crate) use json::value_of;
 pub(crate) use json_text::{JsonText, Misplaced, NUMBER};
+#[cfg(feature = "tcp")]
+pub(crate) use message::bytes_value;
 pub(crate) use message::text_value;
 pub(crate) use minijinja::Value;
 pub(crate) use names::{Fields, Known, Names, Path, Unknown};

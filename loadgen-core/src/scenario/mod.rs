@@ -30,10 +30,13 @@ pub(crate) use protocol::check_header_name;
 #[cfg(feature = "websocket")]
 #[cfg(feature = "http")]
 pub(crate) use protocol::check_request_header_name;
+#[cfg(feature = "tcp")]
+pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
-    Answer, Compression, ConnectionPer, GrpcCall, GrpcPlan, HttpBody, HttpPlan, HttpRequest,
-    MessageStream, Payload, PerMessageDeflate, Protocol, ProtocolPlan, ReplyMark,
-    WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HttpBody, HttpPlan,
+    HttpRequest, LengthPrefix, MessageStream, Payload, PerMessageDeflate, Protocol, ProtocolPlan,
+    ReplyMark, TcpExchange, TcpPayload, TcpPlan, TcpReceive, WebsocketExchange, WebsocketMessages,
+    WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};

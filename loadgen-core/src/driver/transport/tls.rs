@@ -169,7 +169,7 @@ pub(crate) fn client(tls: &Tls, alpn: &Alpn) -> Result<Client, TlsError> {
     Ok(Client {
         settings: Arc::new(settings?),
         #[cfg(feature = "grpc")]
-        offers_alpn: tls.alpn,
+        offers_alpn: tls.alpn && !alpn.name.is_empty(),
     })
 }
 
@@ -206,7 +206,8 @@ fn settings(tls: &Tls, protocol: &[u8], contents: &Contents) -> Result<Settings,
             builder.with_client_cert_resolver(none)
         }
     };
-    if tls.alpn {
+    // Where nothing has a name that could be agreed on, nothing is offered.
+    if tls.alpn && !protocol.is_empty() {
         config.alpn_protocols = vec![protocol.to_vec()];
     }
     Ok(Settings {

@@ -108,7 +108,7 @@ impl Traffic {
     }
 
     /// The next write is at `now`, where whoever writes has just looked: saves a look at the clock.
-    #[cfg(feature = "websocket")]
+    #[cfg(any(feature = "websocket", feature = "tcp"))]
     #[inline]
     pub(crate) fn writes_at(&self, now: Option<Nanos>) {
         self.now.set(now);

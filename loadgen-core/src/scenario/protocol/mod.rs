@@ -11,6 +11,7 @@ pub(in crate::scenario) mod http;
 pub(in crate::scenario) mod layers;
 pub(in crate::scenario) mod raw;
 pub(in crate::scenario) mod room;
+pub(crate) mod tcp;
 pub(in crate::scenario) mod unclear;
 pub(in crate::scenario) mod websocket;
 
@@ -28,6 +29,7 @@ pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest};
 #[cfg(feature = "websocket")]
 #[cfg(feature = "http")]
 pub(crate) use self::http::value::check_header_name as check_request_header_name;
+pub use self::tcp::plan::{Endian, LengthPrefix, TcpExchange, TcpPayload, TcpPlan, TcpReceive};
 pub use self::websocket::plan::{
     Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,
@@ -44,6 +46,8 @@ pub enum Protocol {
     Websocket,
     /// HTTP.
     Http,
+    /// Bytes over TCP.
+    Tcp,
 }
 
 /// What a scenario says of the protocol that it speaks, its steps included.
@@ -56,10 +60,17 @@ pub enum ProtocolPlan {
     Websocket(WebsocketPlan),
     /// HTTP.
     Http(HttpPlan),
+    /// Bytes over TCP.
+    Tcp(TcpPlan),
 }
 
 /// All there are, in the order in which messages name them.
-const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::Websocket, Protocol::Http];
+const ALL: [Protocol; 4] = [
+    Protocol::Grpc,
+    Protocol::Websocket,
+    Protocol::Http,
+    Protocol::Tcp,
+];
 
 /// Does the same in each room, by its plan's type.
 macro_rules! in_each_room {
@@ -76,6 +87,10 @@ macro_rules! in_each_room {
             type $room = $crate::scenario::protocol::HttpPlan;
             $do;
         }
+        {
+            type $room = $crate::scenario::protocol::TcpPlan;
+            $do;
+        }
     }};
 }
 pub(in crate::scenario) use in_each_room;
@@ -87,6 +102,7 @@ macro_rules! with_room {
             ProtocolPlan::Grpc($room) => $do,
             ProtocolPlan::Websocket($room) => $do,
             ProtocolPlan::Http($room) => $do,
+            ProtocolPlan::Tcp($room) => $do,
         }
     };
 }
@@ -108,6 +124,7 @@ impl Protocol {
             Self::Grpc => GrpcPlan::WORDS,
             Self::Websocket => WebsocketPlan::WORDS,
             Self::Http => HttpPlan::WORDS,
+            Self::Tcp => TcpPlan::WORDS,
         }
     }
 }
@@ -130,6 +147,12 @@ impl From<HttpPlan> for ProtocolPlan {
     }
 }
 
+impl From<TcpPlan> for ProtocolPlan {
+    fn from(plan: TcpPlan) -> Self {
+        Self::Tcp(plan)
+    }
+}
+
 impl From<WebsocketPlan> for ProtocolPlan {
     fn from(plan: WebsocketPlan) -> Self {
         Self::Websocket(plan)
@@ -144,6 +167,7 @@ impl ProtocolPlan {
             Self::Grpc(_) => Protocol::Grpc,
             Self::Websocket(_) => Protocol::Websocket,
             Self::Http(_) => Protocol::Http,
+            Self::Tcp(_) => Protocol::Tcp,
         }
     }
 
@@ -177,6 +201,7 @@ impl ProtocolPlan {
                 plan.metadata.iter().chain(own).collect()
             }
             Self::Websocket(plan) => plan.headers.iter().collect::<Vec<_>>(),
+            Self::Tcp(_) => Vec::new(),
             Self::Http(plan) => {
                 let parts = [&plan.setup, &plan.begin, &plan.steps, &plan.end];
                 let steps = parts.into_iter().flat_map(|steps| all(steps, ""));

@@ -3,6 +3,7 @@
 
 use super::grpc::raw::RawGrpc;
 use super::http::raw::RawHttp;
+use super::tcp::raw::RawTcp;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
@@ -32,9 +33,9 @@ object! {
         /// The most concurrent streams on one connection (gRPC); what the server allows unless
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
-        /// How long a user keeps its connections (WebSocket, HTTP). `user` unless given.
+        /// How long a user keeps its connections (WebSocket, HTTP, TCP). `user` unless given.
         "connection_per" connection_per: RawConnectionPer,
-        /// The most connections that all users together begin to open (WebSocket, HTTP); as fast as
+        /// The most connections that all users together begin to open (WebSocket, HTTP, TCP); as fast as
         /// they are needed unless given.
         "connect_rate" connect_rate: Rate,
         /// How iterations come about.
@@ -115,6 +116,7 @@ object! {
         { "required": ["grpc"] },
         { "required": ["websocket"] },
         { "required": ["http"] },
+        { "required": ["tcp"] },
         { "required": ["pause"] },
         { "required": ["repeat"] },
         { "required": ["mix"] },
@@ -129,6 +131,8 @@ object! {
         "websocket" websocket: RawWebsocket,
         /// An HTTP request.
         "http" http: RawHttp,
+        /// Bytes sent and received over TCP.
+        "tcp" tcp: RawTcp,
         /// Wait on purpose, always as long or as long as is drawn; the time counts nowhere.
         "pause" pause: RawThinkTime,
         /// Do several steps a number of times.
@@ -144,7 +148,6 @@ object! {
     }
     hints {
         "ws" => "the action is called `websocket`",
-        "tcp" => "TCP comes with a later version",
         "expect" => "a call that does not end with OK and an exchange without its reply fail by themselves; what else a reply must hold to is `check`, and what the whole run must hold to are the scenario's `thresholds`",
         "checks" => "expressions on the reply are `check`",
         "if" => "a condition is `when`",

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::assignment::{Assignment, Part};
 use crate::nearest::did_you_mean;
-use crate::scenario::protocol::{GrpcCall, HttpRequest, WebsocketExchange};
+use crate::scenario::protocol::{GrpcCall, HttpRequest, TcpExchange, WebsocketExchange};
 use crate::scenario::reader::json::join;
 use crate::scenario::reader::origin::{Origin, Origins};
 use crate::scenario::reader::problem::Problem;
@@ -353,6 +353,9 @@ fn name_of(item: &Value) -> Option<String> {
         let text = |field: &str| request.get(field).and_then(Value::as_str);
         let (method, path) = (text("method").unwrap_or("GET"), text("path").unwrap_or("/"));
         return Some(HttpRequest::new(method, path).short_name());
+    }
+    if item.get("tcp").is_some() {
+        return Some(TcpExchange::SHORT_NAME.to_owned());
     }
     let path = item.get("websocket")?.get("path").and_then(Value::as_str);
     Some(WebsocketExchange::ping(path.unwrap_or("/")).short_name())

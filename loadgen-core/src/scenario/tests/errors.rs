@@ -79,9 +79,9 @@ fn everything_that_is_wrong_at_once() {
       scenarios[1].name: found nothing, expected every scenario to have a name
       scenarios[1].load.open.duration: found nothing, expected the duration that goes with `rate`
       scenarios[1].steps: found nothing, expected steps, such as [{"grpc": {"method": "loadgen.v1.Greeter/Hello"}}]
-      scenarios[2].steps: found an empty array, expected at least one `grpc`, `websocket` or `http` step
+      scenarios[2].steps: found an empty array, expected at least one `grpc`, `websocket`, `http` or `tcp` step
       scenarios[3].load: found no load model, expected one: `closed` or `open`
-      scenarios[3].steps: found no action but pauses, expected at least one `grpc`, `websocket` or `http` step
+      scenarios[3].steps: found no action but pauses, expected at least one `grpc`, `websocket`, `http` or `tcp` step
       scenarios[3].name: found the name `twice`, which scenarios[2] has too, expected a name of its own for each scenario of a protocol
     "#);
 }
@@ -206,9 +206,9 @@ fn one_problem_or_more_and_never_none(value: &Value) {
 #[test_case(&json!({ "metadata": { "x": { "env": "$TOKEN" } } }), "scenarios[0].metadata.x.env: found \"$TOKEN\", expected the name of a variable: 1 to 200 characters of printable ASCII, none of them `=`, `$` or a blank"; "a variable with its dollar")]
 #[test_case(&json!({ "metadata": { "x": { "env": "A", "prefix": " B" } } }), "scenarios[0].metadata.x.prefix: found \" B\", expected a text of printable ASCII without space in front, such as \"Bearer \", and no `{{` or `${…}`"; "a blank before all")]
 #[test_case(&json!({ "metadata": { "x-token": { "env": "A", "default": "ü-s3cr3t" } } }), "scenarios[0].metadata.x-token.default: found ***, expected a text of printable ASCII without space at either end, or a template such as \"Bearer {{ saved.token }}\""; "a secret default")]
-#[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc`, `websocket`, `http`, `pause`, `repeat` or `mix`"; "no action")]
-#[test_case(&json!({ "steps": [] }), "scenarios[0].steps: found an empty array, expected at least one `grpc`, `websocket` or `http` step"; "no steps")]
-#[test_case(&json!({ "steps": [{ "pause": "1s" }] }), "scenarios[0].steps: found no action but pauses, expected at least one `grpc`, `websocket` or `http` step"; "only pauses")]
+#[test_case(&json!({ "steps": [{}] }), "scenarios[0].steps[0]: found no action, expected one action: `grpc`, `websocket`, `http`, `tcp`, `pause`, `repeat` or `mix`"; "no action")]
+#[test_case(&json!({ "steps": [] }), "scenarios[0].steps: found an empty array, expected at least one `grpc`, `websocket`, `http` or `tcp` step"; "no steps")]
+#[test_case(&json!({ "steps": [{ "pause": "1s" }] }), "scenarios[0].steps: found no action but pauses, expected at least one `grpc`, `websocket`, `http` or `tcp` step"; "only pauses")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }, { "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[1].name: found the name `hello`, which `scenarios[0].steps[0]` has too, expected a name of its own for each step; without a `name` a step is called after its method"; "two steps of one name")]
 #[test_case(&json!({ "steps": [{ "name": "a.b", "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].name: found \"a.b\", expected a name of 1 to 100 letters, digits, `_` and `-` that starts with a letter or digit"; "a step with a point in its name")]
 #[test_case(&json!({ "steps": [{ "grpc": { "method": "/loadgen.v1.Greeter/Hello" } }] }), "scenarios[0].steps[0].grpc.method: found \"/loadgen.v1.Greeter/Hello\", expected a method such as \"package.Service/Method\"; leave out the slash in front"; "a slash in front")]

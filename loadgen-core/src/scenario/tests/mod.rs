@@ -10,6 +10,7 @@ mod overriding;
 mod reading;
 mod round_trip;
 mod schema;
+mod tcp;
 mod websocket;
 
 use serde_json::{Value, json};

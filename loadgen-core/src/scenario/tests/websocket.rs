@@ -353,8 +353,8 @@ fn says_of_a_scenario(fields: &Value, message: &str) {
 
 #[test_case(&json!({ "headers": {} }), "headers: found a field of WebSocket and HTTP in a gRPC scenario, expected fields of gRPC only; what gRPC sends beside messages is `metadata`"; "headers")]
 #[test_case(&json!({ "subprotocols": ["a"] }), "subprotocols: found a field of WebSocket in a gRPC scenario, expected fields of gRPC only; gRPC has no subprotocols"; "subprotocols")]
-#[test_case(&json!({ "connection_per": "user" }), "connection_per: found a field of WebSocket and HTTP in a gRPC scenario, expected fields of gRPC only; gRPC users share `connections`"; "life of a connection")]
-#[test_case(&json!({ "connect_rate": "1/s" }), "connect_rate: found a field of WebSocket and HTTP in a gRPC scenario, expected fields of gRPC only; gRPC `connections` are opened before the load begins"; "rate of connecting")]
+#[test_case(&json!({ "connection_per": "user" }), "connection_per: found a field of WebSocket and HTTP and TCP in a gRPC scenario, expected fields of gRPC only; gRPC users share `connections`"; "life of a connection")]
+#[test_case(&json!({ "connect_rate": "1/s" }), "connect_rate: found a field of WebSocket and HTTP and TCP in a gRPC scenario, expected fields of gRPC only; gRPC `connections` are opened before the load begins"; "rate of connecting")]
 #[test_case(&json!({ "targets": ["ws://a:1"] }), "targets[0]: found a ws:// target in a gRPC scenario, expected http://, https://, or no scheme; ws:// and wss:// are for `websocket` steps"; "a WebSocket target")]
 #[test_case(&json!({ "targets": ["a:1", "wss://a"] }), "targets[1]: found a wss:// target in a gRPC scenario, expected http://, https://, or no scheme; ws:// and wss:// are for `websocket` steps"; "a WebSocket target with TLS")]
 fn says_of_a_grpc_scenario(fields: &Value, message: &str) {
@@ -376,7 +376,7 @@ fn says_of_a_grpc_scenario(fields: &Value, message: &str) {
     "steps[0].websocket: found replies in the order of the messages on a connection with `pushes`, expected replies that can be told from pushes; say which field has a number that the reply repeats (`match_id`), or which value marks a reply (`\"reply\": {\"field\": …, \"equals\": …}`, or `match`)"; "pushes that another step expects")]
 #[test_case(&json!([{ "ws": {} }]), "steps[0].ws: found an unknown field, expected a field of a step; the action is called `websocket`"; "another word for it")]
 #[test_case(&json!([{ "path": "/", "websocket": { "ping": true } }]), "steps[0].path: found an unknown field, expected a field of a step; the path belongs to the exchange: `websocket.path`"; "a path beside it")]
-#[test_case(&json!([{ "tcp": {} }]), "steps[0].tcp: found an unknown field, expected a field of a step; TCP comes with a later version"; "tcp")]
+#[test_case(&json!([{ "tcp": {} }]), "steps[0].tcp: found neither `send` nor `receive`, expected `send`, `receive`, or both"; "tcp")]
 fn says_of_steps(steps: &Value, message: &str) {
     let told = problems_of(&json!({ "steps": steps })).join("\n");
     assert_eq!(told, format!("scenarios[0].{message}"));

@@ -1,5 +1,5 @@
-//! Targets: `host:port`, alone or after `http://`, `ws://`, `https://` or `wss://`, and UNIX
-//! sockets: `unix:/path/to/socket`.
+//! Targets: `host:port`, alone or after `http://`, `ws://`, `tcp://`, `https://`, `wss://` or `tls://`,
+//! and UNIX sockets: `unix:/path/to/socket`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -28,7 +28,7 @@ pub struct Target {
     pub host: String,
     /// TCP port; 0 of a UNIX socket.
     pub port: u16,
-    /// Whether `https://` or `wss://` asked for transport encryption.
+    /// Whether `https://`, `wss://` or `tls://` asked for transport encryption.
     pub tls: bool,
 }
 
@@ -84,13 +84,15 @@ fn split(text: &str) -> Result<Target, &'static str> {
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
             "https" | "wss" => (true, Some(443), rest),
             "http" | "ws" => (false, Some(80), rest),
-            _ => return Err("the scheme must be http, https, ws or wss"),
+            "tls" => (true, None, rest),
+            "tcp" => (false, None, rest),
+            _ => return Err("the scheme must be http, https, ws, wss, tcp or tls"),
         },
         None => (false, None, text),
     };
-    let authority = match default_port {
-        Some(_) => authority.strip_suffix('/').unwrap_or(authority),
-        None => authority,
+    let authority = match text.contains("://") {
+        true => authority.strip_suffix('/').unwrap_or(authority),
+        false => authority,
     };
     if authority.contains(['/', '?', '#']) {
         return Err("a target has no path");
@@ -249,7 +251,7 @@ impl Serialize for TargetText {
 }
 
 text_schema!(TargetText, "Target", {
-    "description": "Where to send: host:port, http:// or ws:// before it for plain text, https:// or wss:// for TLS; or unix: and the path of a UNIX socket.",
+    "description": "Where to send: host:port, http://, ws:// or tcp:// before it for plain text, https://, wss:// or tls:// for TLS; or unix: and the path of a UNIX socket.",
     "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com", "unix:/run/service.sock"],
 });
 
@@ -272,6 +274,8 @@ mod tests {
     #[test_case("wss://host", "host", 443, true)]
     #[test_case("HTTPS://host", "host", 443, true; "a scheme in capitals")]
     #[test_case("wss://host:8443", "host", 8443, true)]
+    #[test_case("tcp://host:9000", "host", 9000, false)]
+    #[test_case("tls://[::1]:9000/", "::1", 9000, true)]
     #[test_case("unix:/run/service.sock", "/run/service.sock", 0, false)]
     #[test_case("unix:///run/service.sock", "/run/service.sock", 0, false)]
     #[test_case("unix:service.sock", "./service.sock", 0, false)]
@@ -300,7 +304,8 @@ mod tests {
     #[test_case("unix://host/x" => "after `unix://` there must be a whole path, with a slash in front")]
     #[test_case(&format!("unix:/{}", "a".repeat(107)) => "the path of a socket has at most 107 bytes"; "a long path")]
     #[test_case("unix:/a\0b" => "no path has a NUL in it")]
-    #[test_case("ftp://host:80" => "the scheme must be http, https, ws or wss")]
+    #[test_case("ftp://host:80" => "the scheme must be http, https, ws, wss, tcp or tls")]
+    #[test_case("tls://host" => "the port is missing"; "no port is usual for TLS alone")]
     #[test_case("ws://host:80/echo" => "a target has no path"; "path of a WebSocket")]
     #[test_case("user@host:80" => "a target has no user name")]
     #[test_case("::1:80" => "an IPv6 address stands in brackets")]

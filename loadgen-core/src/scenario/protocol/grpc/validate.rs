@@ -102,10 +102,12 @@ impl Room for GrpcPlan {
     }
 
     fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)> {
-        matches!(scheme, "ws" | "wss").then_some((
-            "http://, https://, or no scheme",
-            "ws:// and wss:// are for `websocket` steps",
-        ))
+        let help = match scheme {
+            "ws" | "wss" => "ws:// and wss:// are for `websocket` steps",
+            "tcp" | "tls" => "tcp:// and tls:// are for `tcp` steps",
+            _ => return None,
+        };
+        Some(("http://, https://, or no scheme", help))
     }
 
     fn with_steps(mut self, life: Life<GrpcCall>) -> Self {

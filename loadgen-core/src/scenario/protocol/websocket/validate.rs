@@ -165,8 +165,11 @@ impl Room for WebsocketPlan {
         fit
     }
 
-    fn refuse_scheme(_: &str) -> Option<(&'static str, &'static str)> {
-        None
+    fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)> {
+        matches!(scheme, "tcp" | "tls").then_some((
+            "ws://, wss://, or no scheme",
+            "tcp:// and tls:// are for `tcp` steps",
+        ))
     }
 
     fn with_steps(mut self, life: Life<WebsocketExchange>) -> Self {

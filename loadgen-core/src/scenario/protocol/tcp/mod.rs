@@ -1,0 +1,10 @@
+//! TCP in the language of scenarios.
+
+mod exchange;
+pub(super) mod plan;
+mod print;
+pub(super) mod raw;
+mod validate;
+mod value;
+
+pub(crate) use self::value::{MAX_REGEX_BYTES, from_hex, regex};

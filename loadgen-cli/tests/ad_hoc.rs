@@ -337,7 +337,7 @@ fn nothing_shows_what_is_made_of_secrets() {
         &format!("json={out_path}"),
     ])
     .env("PLANTED_KEY", "PlantedKey77")
-    .env("PLANTED_PIN", "4711")
+    .env("PLANTED_PIN", "zq9x")
     .stdout(Stdio::piped())
     .stderr(Stdio::piped())
     .spawn()
@@ -359,7 +359,7 @@ fn nothing_shows_what_is_made_of_secrets() {
         "DTPQBGFUDGVKS2V5NZC",
         "Hunter22",
         "hunter22",
-        "4711",
+        "zq9x",
         // Of the first and the second user.
         "fb5df5c4f9ba",
         "b54207389e00",

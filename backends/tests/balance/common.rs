@@ -47,6 +47,12 @@ impl Echo {
         });
         Self { address, task }
     }
+
+    /// Ends it, and waits until nobody listens there any more.
+    pub(crate) async fn gone(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
 }
 
 impl Drop for Echo {

@@ -102,7 +102,7 @@ async fn a_backend_dies_and_returns_and_the_others_notice_nothing() {
         if name == 'a' { &mut on_a } else { &mut on_b }.push(stream);
     }
     let gone = a.address;
-    drop(a);
+    a.gone().await;
     // From the moment of its death, no new connection is lost.
     let met = names(&balancer, 20).await;
     assert!(met.bytes().all(|it| it == b'b'), "{met}");

@@ -280,7 +280,7 @@ mod tests {
         #[test]
         fn pieces_change_nothing(bytes: Vec<u8>, piece in 1_usize..20, delimiter in prop::collection::vec(0_u8..3, 1..3)) {
             let bytes: Vec<u8> = bytes.into_iter().map(|it| it % 3).collect();
-            for receive in [TcpReceive::Until(delimiter.clone()), TcpReceive::Bytes(3), prefix(1, Endian::Big, false)] {
+            for receive in [TcpReceive::Until(delimiter), TcpReceive::Bytes(3), prefix(1, Endian::Big, false)] {
                 let whole = replies(&receive, &bytes, bytes.len().max(1), true);
                 prop_assert_eq!(&replies(&receive, &bytes, piece, true), &whole);
                 let counted = replies(&receive, &bytes, piece, false).map(|it| it.0.len());

@@ -27,16 +27,14 @@ pub(super) enum Template {
 
 impl Template {
     fn bytes(&self, scope: &Scope) -> Result<Bytes, ExpressionError> {
-        let (text, decode, name): (_, fn(&str) -> Option<Vec<u8>>, _) = match self {
-            Self::Text(text) => {
-                let text = text.render(scope)?;
-                return Ok(Bytes::copy_from_slice(text.as_bytes()));
-            }
-            Self::Hex(text) => (text, from_hex, "hexadecimal"),
-            Self::Base64(text) => (text, from_base64, "base64"),
+        let (Self::Text(template) | Self::Hex(template) | Self::Base64(template)) = self;
+        let text = template.render(scope)?;
+        let (bytes, name) = match self {
+            Self::Text(_) => return Ok(Bytes::copy_from_slice(text.as_bytes())),
+            Self::Hex(_) => (from_hex(&text), "hexadecimal"),
+            Self::Base64(_) => (from_base64(&text), "base64"),
         };
-        let text = text.render(scope)?;
-        let bytes = decode(&text).ok_or_else(|| {
+        let bytes = bytes.ok_or_else(|| {
             ExpressionError::new(format!("{} is not {name}", crate::text::short(&text)))
         })?;
         Ok(bytes.into())

@@ -14,7 +14,7 @@ fn exchange_of(exchange: &Value) -> TcpExchange {
     let plan = plan_of(&one_step(exchange));
     // What is printed is the same plan.
     let printed = parse(&to_json(std::slice::from_ref(&plan))).unwrap();
-    assert_eq!(printed.scenarios(), [plan.clone()]);
+    assert_eq!(printed.scenarios(), std::slice::from_ref(&plan));
     match &plan.protocol {
         ProtocolPlan::Tcp(tcp) => tcp.steps[0].spoken().unwrap().clone(),
         other => panic!("not TCP: {other:?}"),

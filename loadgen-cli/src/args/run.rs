@@ -36,7 +36,8 @@ const MOST_CONNECTIONS: u64 = 65_535;
 #[command(
     after_help = "Without a target in a flag or the scenario, GRPC_HOST and GRPC_PORT say where \
     to send gRPC,\nWEBSOCKET_HOST and WEBSOCKET_PORT where to send WebSocket, HTTP_HOST and HTTP_PORT where to send\n\
-    HTTP; without them, loadgen's embedded backend answers. STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
+    HTTP, TCP_HOST and TCP_PORT where to send TCP; without them, loadgen's embedded backend answers.\n\
+    STATSD_HOST and STATSD_PORT say where metrics go without --statsd,\n\
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT without --otlp,\n\
     GRAPHITE_URL where marks go without --graphite.\n\
     NO_COLOR turns colour off."

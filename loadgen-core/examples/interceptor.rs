@@ -1,9 +1,9 @@
-//! Changing what is sent, and seeing what became of it: `cargo run --example interceptor ws://HOST:PORT/PATH`.
+//! Changing what is sent, and seeing what became of it: `cargo run --example interceptor`.
 
-use std::env;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 
+use loadgen_backends::{ServerConfig, start_websocket};
 use loadgen_core::assemble_intercepted;
 use loadgen_core::driver::{Content, Draft, Exchange, Interceptor, Request};
 use loadgen_core::engine::Options;
@@ -46,13 +46,11 @@ impl Interceptor for Signed {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let url = env::args().nth(1).ok_or("expected ws://HOST:PORT/PATH")?;
-    let rest = url.strip_prefix("ws://").ok_or("expected ws://")?;
-    let (target, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let path = if path.is_empty() { "/" } else { path };
-    let hello = WebsocketExchange::send(path, Payload::Text("hello".to_owned()));
+    // A service to put load on; yours has an address already.
+    let server = start_websocket(ServerConfig::new("127.0.0.1:0".parse()?))?;
+    let hello = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
     let mut scenario = ScenarioPlan::websocket("signed", hello, Load::closed(2).iterations(100));
-    scenario.targets = vec![target.parse()?];
+    scenario.targets = vec![server.local_addr().to_string().parse()?];
     let plan = Plan {
         scenarios: vec![scenario],
     };

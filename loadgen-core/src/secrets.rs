@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use self::derived::Derived;
@@ -47,7 +47,13 @@ const AS_A_PART: [&str; 8] = [
 ];
 /// The fields of a plan below which the names are the user's own. The plan's own names, `key_file` among
 /// them, are no secrets'.
-const NAMED_BY_THE_USER: [&str; 4] = ["metadata", "headers", "message", "json"];
+const NAMED_BY_THE_USER: [&str; 6] = ["metadata", "headers", "message", "json", "form", "query"];
+/// What is encoded in a query or a form.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// The fields that say where a value stands and what goes before it.
 const PLACE: [&str; 3] = ["env", "file", "prefix"];
 /// Shorter ones are looked for as words of their own: they would be found in others.
@@ -363,7 +369,9 @@ impl Found {
             .flat_map(|it| {
                 let quoted = it.escape_debug().to_string();
                 let shown = text::line(&it);
-                [it, quoted, shown]
+                let in_query = utf8_percent_encode(&it, ENCODED).to_string();
+                let in_form = in_query.replace("%20", "+");
+                [it, quoted, shown, in_query, in_form]
             })
             .collect();
         sort(&mut forms);
@@ -409,11 +417,25 @@ pub(crate) fn is_at(path: &str) -> bool {
 /// printed, and is not to be sent.
 pub(crate) fn is_masked_at(path: &str, text: &str) -> bool {
     let mut is_masked = is_at(path) && text == MASK;
-    let is_path = path.ends_with("websocket.path");
-    if is_path {
-        without_query(text, |secret| is_masked |= secret == MASK);
+    match path.rsplit('.').next() {
+        Some("path") => {
+            without_query(text, |secret| is_masked |= secret == MASK);
+        }
+        Some("text") => is_masked |= serde_json::from_str(text).is_ok_and(|it| has_mask(&it)),
+        _ => {}
     }
     is_masked
+}
+
+/// Whether the mask of a secret stands in a secret's place.
+fn has_mask(json: &Value) -> bool {
+    match json {
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| has_mask(value) || (names_a_secret(name) && value == MASK)),
+        Value::Array(items) => items.iter().any(has_mask),
+        _ => false,
+    }
 }
 
 /// An address or a path without what no message may repeat: a user's name and password before the host,
@@ -497,6 +519,8 @@ mod tests {
                 {"websocket": {"path": "/echo?lang=de&token=SECRET%2DURL",
                                "send": {"json": {"password": {"plain": "SECRET-BODY"}}}}},
                 {"websocket": {"send": {"text": "{\"n\": 1, \"password\": \"SECRET-TEXT\"}"}}},
+                {"http": {"path": "/login", "query": {"token": "SECRET-QUERY", "lang": "de"},
+                          "body": {"form": {"user": "ann", "password": "SECRET FORM!"}}}},
             ],
         }]});
         let secrets = Secrets::mask_in(&mut plan);
@@ -512,14 +536,17 @@ mod tests {
                     {"websocket": {"path": "/echo?lang=de&token=***",
                                    "send": {"json": {"password": {"plain": "***"}}}}},
                     {"websocket": {"send": {"text": "{\"n\":1,\"password\":\"***\"}"}}},
+                    {"http": {"path": "/login", "query": {"token": "***", "lang": "de"},
+                              "body": {"form": {"user": "ann", "password": "***"}}}},
                 ],
             }]})
         );
         let said = "denied: Bearer SECRET-META, (SECRET-META) SECRET-COOKIE, SECRET-STEP, 12345, \
-                    SECRET-URL, SECRET%2DURL, SECRET-BODY, SECRET-TEXT; Bearer, de";
+                    SECRET-URL, SECRET%2DURL, SECRET-BODY, SECRET-TEXT, SECRET-QUERY, \
+                    SECRET+FORM%21; Bearer, de";
         assert_eq!(
             secrets.masked(said),
-            "denied: ***, (***) ***, ***, ***, ***, ***, ***, ***; Bearer, de"
+            "denied: ***, (***) ***, ***, ***, ***, ***, ***, ***, ***, ***; Bearer, de"
         );
     }
 

@@ -432,7 +432,7 @@ impl<W: Workload> Lane<W> {
                     let (split, _) = iteration.split(now, true);
                     let owed = !was_pausing && core.is_owed(split.response_time());
                     core.recorder.interrupted(owed.then_some(&Unanswered {
-                        due: pass.due,
+                        due: iteration.due(),
                         split,
                         step: iteration.given_up(now),
                         target: iteration.target(),

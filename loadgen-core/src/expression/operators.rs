@@ -90,8 +90,8 @@ fn compared(name: &str, a: &Value, b: &Value) -> Result<bool, Error> {
         return Err(ErrorKind::UndefinedError.into());
     }
     match (a.as_str(), b.as_str()) {
-        (Some(text), None) if b.is_number() => comparable(name, text, b)?,
-        (None, Some(text)) if a.is_number() => comparable(name, text, a)?,
+        (Some(text), None) if b.is_number() => comparable(name, text)?,
+        (None, Some(text)) if a.is_number() => comparable(name, text)?,
         _ => {}
     }
     Ok(match name {
@@ -106,7 +106,7 @@ fn compared(name: &str, a: &Value, b: &Value) -> Result<bool, Error> {
 
 /// Whether it has an answer how a text compares with a number. That they are not equal is one, unless the text
 /// says a number.
-fn comparable(name: &str, text: &str, number: &Value) -> Result<(), Error> {
+fn comparable(name: &str, text: &str) -> Result<(), Error> {
     let says_a_number = || text.trim().parse::<f64>().is_ok();
     if [EQ, NE].contains(&name) && !says_a_number() {
         return Ok(());
@@ -115,11 +115,11 @@ fn comparable(name: &str, text: &str, number: &Value) -> Result<(), Error> {
         Err(_) if says_a_number() => "float",
         _ => "int",
     };
-    // What the text is stays unsaid: it may be a secret.
+    // What the two are stays unsaid: they may be secrets.
     Err(Error::new(
         ErrorKind::InvalidOperation,
         format!(
-            "`{name}` compares a text with the number {number}, and a text is no number; \
+            "`{name}` compares a text with a number, and a text is no number; \
              write `|{filter}` behind the text"
         ),
     ))
@@ -145,8 +145,14 @@ fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }
 
+/// Both, where they are whole numbers and no fractions without one, which `as_i64` takes for such.
+fn integers(a: &Value, b: &Value) -> Option<(i64, i64)> {
+    let are_whole = a.is_integer() && b.is_integer();
+    are_whole.then(|| a.as_i64().zip(b.as_i64())).flatten()
+}
+
 fn add(a: &Value, b: &Value) -> Result<Value, Error> {
-    if let (Some(a), Some(b)) = (a.as_i64(), b.as_i64())
+    if let Some((a, b)) = integers(a, b)
         && let Some(sum) = a.checked_add(b)
     {
         return Ok(Value::from(sum));
@@ -163,7 +169,7 @@ fn add(a: &Value, b: &Value) -> Result<Value, Error> {
 }
 
 fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
-    if let (Some(a), Some(b)) = (a.as_i64(), b.as_i64())
+    if let Some((a, b)) = integers(a, b)
         && let Some(product) = a.checked_mul(b)
     {
         return Ok(Value::from(product));

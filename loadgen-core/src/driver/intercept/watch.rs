@@ -131,7 +131,8 @@ impl Watch {
             Direction::Reply | Direction::Stray => seen.received += 1,
         }
         if seen.kept <= MOST_KEPT {
-            seen.kept += bytes.len();
+            // Empty ones take room, too.
+            seen.kept += bytes.len() + size_of::<Message>();
             seen.messages.push(Message {
                 direction,
                 kind,

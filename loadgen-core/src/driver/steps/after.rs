@@ -170,9 +170,11 @@ fn seen(expression: &Expression, error: Option<&String>, scope: &Scope) -> Strin
 
 fn as_json(value: &Value) -> String {
     match serde_json::to_value(value) {
-        Ok(mut json) => {
-            Secrets::mask_in(&mut json);
-            json.to_string()
+        Ok(json) => {
+            // Its names are not a plan's.
+            let mut all = serde_json::json!({ "message": json });
+            Secrets::mask_in(&mut all);
+            all["message"].to_string()
         }
         Err(_) => value.to_string(),
     }

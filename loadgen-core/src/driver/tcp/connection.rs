@@ -46,6 +46,8 @@ pub(super) struct Connection {
     /// What is to be written: what was gathered, of which so much is written, and then what is long.
     gathered: Vec<u8>,
     written: usize,
+    /// Whether something was handed over that may not have left.
+    needs_flush: bool,
     long: Bytes,
     /// Messages that were handed over and are owed a reply, or have not left.
     pub(super) pending: VecDeque<Pending>,
@@ -154,6 +156,7 @@ impl Connection {
             room: READ_BYTES,
             gathered: Vec::new(),
             written: 0,
+            needs_flush: false,
             long: Bytes::new(),
             pending: VecDeque::new(),
             since,
@@ -228,7 +231,7 @@ impl Connection {
 
     /// Whether all that was handed over has left.
     pub(super) fn is_flushed(&self) -> bool {
-        self.gathered.is_empty() && self.long.is_empty()
+        !self.needs_flush
     }
 
     /// Whether one more message may be handed over.
@@ -240,6 +243,7 @@ impl Connection {
     /// Hands a message over; [`Self::poll_flush`] sends what was handed over together.
     #[inline]
     pub(super) fn feed(&mut self, message: Bytes) {
+        self.needs_flush = true;
         if message.len() < WRITE_BYTES {
             self.gathered.extend_from_slice(&message);
         } else {
@@ -272,8 +276,10 @@ impl Connection {
             let written = ready!(Pin::new(&mut self.transport).poll_write(cx, &self.long));
             self.long.advance(taken(written)?);
         }
-        let flushed = ready!(Pin::new(&mut self.transport).poll_flush(cx));
-        Poll::Ready(flushed.map_err(Lost::from))
+        // What was written may still be held back: TLS takes more than the socket does.
+        ready!(Pin::new(&mut self.transport).poll_flush(cx)).map_err(Lost::from)?;
+        self.needs_flush = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Ends our side.

@@ -30,13 +30,17 @@ impl Template {
         let (Self::Text(template) | Self::Hex(template) | Self::Base64(template)) = self;
         let text = template.render(scope)?;
         let (bytes, name) = match self {
-            Self::Text(_) => return Ok(Bytes::copy_from_slice(text.as_bytes())),
+            Self::Text(_) => (Some(text.as_bytes().to_vec()), "text"),
             Self::Hex(_) => (from_hex(&text), "hexadecimal"),
             Self::Base64(_) => (from_base64(&text), "base64"),
         };
         let bytes = bytes.ok_or_else(|| {
             ExpressionError::new(format!("{} is not {name}", crate::text::short(&text)))
         })?;
+        if bytes.is_empty() {
+            // Nothing is sent of it, and no answer could be told to be its.
+            return Err(ExpressionError::new("it came to nothing that can be sent"));
+        }
         Ok(bytes.into())
     }
 }

@@ -439,8 +439,10 @@ fn json_lines(bytes: Vec<u8>) -> Result<Inner, DataError> {
     let mut at = without_mark(&bytes);
     let mut end = at;
     for (line, number) in text[at..].split_inclusive('\n').zip(1..) {
-        if !line.trim().is_empty() {
-            union.take(line.trim(), || format!("line {number}"));
+        // No more than JSON takes for blank: a row is read from its bytes again.
+        let row = line.trim_matches([' ', '\t', '\r', '\n']);
+        if !row.is_empty() {
+            union.take(row, || format!("line {number}"));
             rows.push(at as u64);
             end = at + line.len();
         }

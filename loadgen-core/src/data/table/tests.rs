@@ -72,6 +72,8 @@ fn json_keeps_types_and_a_row_may_lack_a_field() {
 #[test_case("a.json", "[{\"a\": 1}" => "line 1, column 9: it is not JSON: EOF while parsing a list at line 1 column 9")]
 #[test_case("a.jsonl", "{\"a\": 1}\nb\n" => "line 2: found b, expected a JSON object")]
 #[test_case("a.jsonl", "1\n{}\n2\n3\n4\n5\n6\n" => "line 1: found 1, expected a JSON object; line 3: found 2, expected a JSON object; line 4: found 3, expected a JSON object; line 5: found 4, expected a JSON object; line 6: found 5, expected a JSON object; and 1 more like these")]
+#[test_case("a.jsonl", "{}\n\u{b}{}\n" => "line 2: found \u{b}{}, expected a JSON object"; "json lines with a blank that is none in JSON")]
+#[test_case("a.jsonl", "{}\n\u{a0}\n" => "line 2: found \u{a0}, expected a JSON object"; "json lines with a line of such a blank")]
 #[test_case("a.jsonl", "\n\n" => "it has no rows")]
 #[test_case("a.txt", "a\nb" => "its name does not end in .csv, .json, .jsonl or .ndjson, which says what it holds")]
 #[test_case("a.jsnl", "a\nb" => "its name does not end in .csv, .json, .jsonl or .ndjson, which says what it holds; did you mean `jsonl`?")]

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -340,6 +341,72 @@ fn what_nobody_asked_for_answers_nothing() {
         let mut user = driver.user().await;
         assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
         assert_eq!(driver.recorder.faults(MessageFault::Unexpected), 0);
+    });
+}
+
+/// Nor the next message of the same step.
+#[test]
+fn what_comes_beyond_a_reply_answers_nothing() {
+    run(async {
+        let address = serve(async |mut stream: TcpStream| {
+            while let Ok(1..) = stream.read(&mut [0; 100]).await {
+                let _ = stream.write_all(b"yes\nand more\n").await;
+            }
+        })
+        .await;
+        let mut ask = asks(TcpPayload::Text("a\n".to_owned()), line());
+        ask.repeat = 3;
+        let mut step = Step::new("ask", ask);
+        step.check = vec!["reply.text == 'yes'".to_owned()];
+        let driver = Driver::open(&plan(address, [step])).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert_eq!(driver.recorder.faults(MessageFault::Unexpected), 2);
+    });
+}
+
+#[test_case(None; "that nobody looks at")]
+#[test_case(Some("reply.text == 'first'"); "that somebody looks at")]
+fn half_a_reply_is_not_left_to_the_next_step(check: Option<&str>) {
+    run(async {
+        let address = serve(async |mut stream: TcpStream| {
+            let _ = stream.write_all(b"fir").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let _ = stream.write_all(b"st\n").await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        })
+        .await;
+        let mut receive = TcpExchange::receive(line());
+        receive.timeout = Some(Duration::from_millis(30));
+        let mut step = Step::new("greeted", receive);
+        step.check = check.into_iter().map(str::to_owned).collect();
+        let driver = Driver::open(&plan(address, [step])).await;
+        let mut user = driver.user().await;
+        for _ in 0..2 {
+            assert_eq!(driver.iterate(&mut user).await, Failure::Timeout.into());
+        }
+        assert_eq!(driver.recorder.0.borrow().opened, 2);
+    });
+}
+
+/// A task may do so much in one turn and no more; that must not keep its timer from being looked at.
+#[test]
+fn a_flood_does_not_keep_a_step_from_its_time_limit() {
+    run(async {
+        // On a thread of its own, so that there is always more to read.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("the driver connects");
+            let flood = vec![b'x'; 1 << 20];
+            while stream.write_all(&flood).is_ok() {}
+        });
+        let mut ask = asks(TcpPayload::Text("a\n".to_owned()), line());
+        ask.timeout = Some(Duration::from_millis(100));
+        let mut plan = plan(address, [ask.into()]);
+        plan.max_message = u32::MAX;
+        let driver = Driver::open(&plan).await;
+        let cut_off = tokio::time::timeout(Duration::from_secs(20), driver.once()).await;
+        assert_eq!(cut_off, Ok(Failure::Timeout.into()));
     });
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::Uri;
+use tokio::task::coop::unconstrained;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Streaming};
@@ -213,7 +214,7 @@ async fn exchange(
             Some(StreamEnd::After(duration)) => tokio::select! {
                 biased;
                 result = conversation => result,
-                () = tokio::time::sleep(duration) => Ok(Over::ByUs),
+                () = unconstrained(tokio::time::sleep(duration)) => Ok(Over::ByUs),
             },
             _ => conversation.await,
         }

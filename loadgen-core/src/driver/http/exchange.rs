@@ -1,8 +1,8 @@
 //! One step: a request, maybe sent again or on to somewhere else, and its answer.
 
 use std::cell::Cell;
-use std::future::{Future as _, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::SystemTime;
@@ -13,7 +13,6 @@ use http::{Method, Request, Uri};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::time::Sleep;
 
 use super::answer::Answer;
 use super::connection::{Connection, Trouble};
@@ -26,6 +25,7 @@ use super::request::Filled;
 use crate::clock::Nanos;
 use crate::driver::intercept::Watch;
 use crate::driver::steps::Reply;
+use crate::driver::transport::limit::{Limit, within};
 use crate::driver::transport::net::Endpoint;
 use crate::driver::transport::tls;
 use crate::driver::web::redirect::{self, Address};
@@ -56,20 +56,10 @@ pub(super) async fn run(
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let mut making = pin!(make(asking, step, place, pool, with, reply, iteration));
-    // Boxed, or every iteration would carry room for it.
-    let mut limit = asking.timeout.map(|it| Box::pin(tokio::time::sleep(it)));
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = making.as_mut().poll(cx) {
-            return Poll::Ready(outcome);
-        }
-        let is_over = |it: &mut Pin<Box<Sleep>>| it.as_mut().poll(cx).is_ready();
-        match limit.as_mut().is_some_and(is_over) {
-            true => Poll::Ready(Failure::Timeout.into()),
-            false => Poll::Pending,
-        }
-    })
-    .await
+    let making = pin!(make(asking, step, place, pool, with, reply, iteration));
+    // How far it came is told by what is cut off.
+    let outcome = within(asking.timeout, making).await;
+    outcome.unwrap_or(Failure::Timeout.into())
 }
 
 #[inline]
@@ -496,7 +486,7 @@ async fn read_events(
         Some(StreamEnd::After(time)) => (u64::MAX, Some(time)),
         None => (u64::MAX, None),
     };
-    let mut limit = limit.map(|it| Box::pin(tokio::time::sleep(it)));
+    let mut limit = Limit::new(limit);
     let mut stream = Stream {
         events: Events::default(),
         count: 0,
@@ -530,8 +520,7 @@ async fn read_events(
                     }
                 }
                 Poll::Pending => {
-                    let is_over = |it: &mut Pin<Box<Sleep>>| it.as_mut().poll(cx).is_ready();
-                    return match limit.as_mut().is_some_and(is_over) {
+                    return match limit.is_over(cx) {
                         true => Poll::Ready(Ok(false)),
                         false => Poll::Pending,
                     };

@@ -1,11 +1,10 @@
 //! One step on a connection: messages out, replies in, and what is measured of them.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::time::Sleep;
 
 use super::connection::{Connection, Lost, Pending, Settled};
 use super::frame::{Frame, Partial};
@@ -14,6 +13,7 @@ use super::pool::Pool;
 use super::prepare::Exchange;
 use crate::clock::Nanos;
 use crate::driver::steps::Reply;
+use crate::driver::transport::limit::within;
 use crate::driver::transport::pace::Pace;
 use crate::driver::transport::round_trip::RoundTrip;
 use crate::expression::{Scope, bytes_value};
@@ -33,22 +33,10 @@ pub(super) async fn run(
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let mut making = pin!(make(exchange, place, pool, scope, reply, iteration));
-    // Boxed, or every iteration would carry room for it.
-    let mut limit = exchange.timeout.map(|it| Box::pin(tokio::time::sleep(it)));
-    // Polled at one place, with or without a limit, so that it becomes a part of whoever waits. How far it
-    // came is told by what is cut off.
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = making.as_mut().poll(cx) {
-            return Poll::Ready(outcome);
-        }
-        let is_over = |it: &mut Pin<Box<Sleep>>| it.as_mut().poll(cx).is_ready();
-        match limit.as_mut().is_some_and(is_over) {
-            true => Poll::Ready(Failure::Timeout.into()),
-            false => Poll::Pending,
-        }
-    })
-    .await
+    let making = pin!(make(exchange, place, pool, scope, reply, iteration));
+    // How far it came is told by what is cut off.
+    let outcome = within(exchange.timeout, making).await;
+    outcome.unwrap_or(Failure::Timeout.into())
 }
 
 #[inline]
@@ -205,6 +193,17 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// What has come while nothing was owed is the answer to nothing that is sent after it.
+    #[inline]
+    fn let_go(&mut self) {
+        let connection = self.connection();
+        if !connection.came.is_empty() {
+            connection.came.clear();
+            let fault = MessageFault::Unexpected;
+            self.iteration.message_fault(self.exchange.number, fault, 1);
+        }
+    }
+
     /// Whether all has left that is to be sent, our end included.
     fn has_sent_all(&mut self) -> bool {
         let all = self.exchange.outgoing.is_none() || self.sent == self.exchange.repeat;
@@ -242,6 +241,9 @@ impl<'a> Turn<'a> {
             let at = *now.get_or_insert_with(|| self.iteration.now());
             let due = self.pace.as_ref().map(Pace::due_at);
             let ready = due.unwrap_or(self.last_reply).max(self.room_since);
+            if self.exchange.frame.is_some() && self.in_flight() == 0 {
+                self.let_go();
+            }
             let connection = self.connection();
             connection.feed(bytes);
             connection.pending.push_back(Pending {
@@ -424,10 +426,12 @@ impl Drop for Turn<'_> {
             self.iteration
                 .messages(self.exchange.number, sent, received);
         }
-        let is_clear = self.partial.is_nothing();
         let Some(connection) = &mut self.place.connection else {
             return;
         };
+        // The rest of half a reply would be taken for a whole one.
+        let has_half = self.exchange.frame.is_some() && !connection.came.is_empty();
+        let is_clear = self.partial.is_nothing() && !has_half;
         connection.report(&*self.pool.observer);
         // What is still to come would be taken for the answer to something else.
         let owes = !connection.pending.is_empty() || !connection.is_flushed();

@@ -10,6 +10,8 @@ pub(super) mod dialer;
 pub(super) mod endpoints;
 pub(super) mod excerpt;
 pub(super) mod inspected;
+#[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
+pub(super) mod limit;
 pub(super) mod lookup;
 pub(super) mod net;
 pub(super) mod pace;

@@ -3,12 +3,11 @@
 //! Owns the way of each message that comes to what it belongs to. What may leave is `window`'s, what is
 //! owed `account`'s, streams are `stream`'s.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::account::Pending;
@@ -25,6 +24,7 @@ use super::tally::Tally;
 use super::window::{BURST, Window};
 use crate::driver::intercept::Watch;
 use crate::driver::steps::Reply;
+use crate::driver::transport::limit::within;
 use crate::driver::transport::round_trip::RoundTrip;
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, MessageFault, Receipt};
@@ -40,22 +40,10 @@ pub(super) async fn run(
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let mut making = pin!(make(exchange, step, place, pool, with, reply, iteration));
-    // Boxed, or every iteration would carry room for it.
-    let mut limit = exchange.timeout.map(|it| Box::pin(tokio::time::sleep(it)));
-    // Polled at one place, with or without a limit, so that it becomes a part of whoever waits. How far it
-    // came is told by what is cut off.
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = making.as_mut().poll(cx) {
-            return Poll::Ready(outcome);
-        }
-        let is_over = |it: &mut Pin<Box<Sleep>>| it.as_mut().poll(cx).is_ready();
-        match limit.as_mut().is_some_and(is_over) {
-            true => Poll::Ready(Failure::Timeout.into()),
-            false => Poll::Pending,
-        }
-    })
-    .await
+    let making = pin!(make(exchange, step, place, pool, with, reply, iteration));
+    // How far it came is told by what is cut off.
+    let outcome = within(exchange.timeout, making).await;
+    outcome.unwrap_or(Failure::Timeout.into())
 }
 
 #[inline]
@@ -207,7 +195,7 @@ impl<'a> Turn<'a> {
     /// Ends the stream whose time is up. Whether there was one.
     fn end_streams_in_time(&mut self, cx: &mut Context<'_>) -> bool {
         let streams = self.streams.as_mut();
-        let is_up = streams.is_some_and(|it| it.poll_time_up(cx).is_ready());
+        let is_up = streams.is_some_and(|it| it.is_time_up(cx));
         if is_up {
             // It ends now, and not with its last message.
             let now = self.iteration.now();

@@ -1,9 +1,7 @@
 //! A step's streams of messages: when each is over, what is measured of it, what is missing.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 
-use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::Lost;
@@ -13,6 +11,7 @@ use super::prepare::StreamRule;
 use super::sequence::{Arrival, Sequence};
 use super::tally::Tally;
 use crate::clock::Nanos;
+use crate::driver::transport::limit::Limit;
 use crate::outcome::Failure;
 use crate::scenario::StreamEnd;
 use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
@@ -42,7 +41,7 @@ pub(super) struct Streams<'a> {
     previous: Option<Nanos>,
     sequence: Sequence,
     /// The end of one that lasts for a time.
-    until: Option<Pin<Box<Sleep>>>,
+    until: Limit,
     missing: u64,
     /// Some of those.
     missing_named: Vec<u64>,
@@ -59,7 +58,7 @@ impl<'a> Streams<'a> {
             began: 0,
             previous: None,
             sequence: Sequence::from_zero(),
-            until: None,
+            until: Limit::new(None),
             missing: 0,
             missing_named: Vec::new(),
         }
@@ -82,10 +81,10 @@ impl<'a> Streams<'a> {
         self.began = now;
         self.messages = 0;
         self.previous = None;
-        self.until = match self.rule.until {
+        self.until = Limit::new(match self.rule.until {
             StreamEnd::Messages(_) => None,
-            StreamEnd::After(duration) => Some(Box::pin(tokio::time::sleep(duration))),
-        };
+            StreamEnd::After(duration) => Some(duration),
+        });
         if self.is_asked {
             self.sequence = Sequence::from_zero();
         }
@@ -179,17 +178,14 @@ impl<'a> Streams<'a> {
     }
 
     /// Whether the time of the stream under way is up.
-    pub(super) fn poll_time_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.until {
-            Some(until) => until.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
+    pub(super) fn is_time_up(&mut self, cx: &mut Context<'_>) -> bool {
+        self.until.is_over(cx)
     }
 
     /// The stream under way is over.
     pub(super) fn end(&mut self) {
         self.is_open = false;
-        self.until = None;
+        self.until = Limit::new(None);
         self.missing = self.missing.saturating_add(self.sequence.missing());
         let room = MOST_NAMED.saturating_sub(self.missing_named.len());
         let named = self.sequence.left_out().iter().take(room);

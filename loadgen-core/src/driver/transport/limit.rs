@@ -1,0 +1,54 @@
+//! How long something may take.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::task::coop::{Unconstrained, unconstrained};
+use tokio::time::{Sleep, sleep};
+
+/// A time that begins when this is made, or none.
+///
+/// It ends also where what came meanwhile has taken all that a task may do in one turn: a server that never
+/// stops must not keep the time from ending.
+// Boxed, or every iteration would carry room for it.
+pub(crate) struct Limit(Option<Pin<Box<Unconstrained<Sleep>>>>);
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends = self.0.is_some();
+        f.debug_struct("Limit")
+            .field("ends", &ends)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Limit {
+    /// Ends after this time; never, without one.
+    pub(crate) fn new(time: Option<Duration>) -> Self {
+        Self(time.map(|it| Box::pin(unconstrained(sleep(it)))))
+    }
+
+    /// Whether it is over; else the task is woken when it is.
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let limit = self.0.as_mut();
+        limit.is_some_and(|it| it.as_mut().poll(cx).is_ready())
+    }
+}
+
+/// What this comes to, where that is known before the time is over.
+#[inline]
+pub(crate) fn within<F: Future>(
+    time: Option<Duration>,
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
+    let mut limit = Limit::new(time);
+    // Polled at one place, with or without a limit, so that it becomes a part of whoever waits.
+    poll_fn(move |cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if limit.is_over(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+}

@@ -218,6 +218,27 @@ fn another_server_is_not_told_who_asks() {
     });
 }
 
+/// What answers a conditional request, wherever that was led.
+#[test_case("304 Not Modified" => "ok")]
+#[test_case("300 Multiple Choices" => "ok")]
+#[test_case("404 Not Found" => "http.404")]
+#[test_case("302 Found" => "http.302"; "on and on")]
+fn a_status_after_a_redirection(line: &'static str) -> String {
+    run(async move {
+        let server = serve(move |_, _, asked| match asked.split(' ').nth(1) {
+            Some("/there") if line.starts_with("304") => {
+                Say::bytes(format!("HTTP/1.1 {line}\r\n\r\n"))
+            }
+            Some("/there") => Say::head(line, "location: /there\r\n", ""),
+            _ => Say::head("302 Found", "location: /there\r\n", ""),
+        })
+        .await;
+        let mut plan = plan(server.address, get());
+        http(&mut plan).redirects = 1;
+        ends(&plan).await.0.to_string()
+    })
+}
+
 #[test]
 fn users_keep_cookies_when_told() {
     run(async {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::{ConnectionPer, HttpRequest, Target};
+use loadgen_core::workload::Workload as _;
 use test_case::test_case;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -43,9 +44,12 @@ fn or_has_one_for_each_iteration() {
     });
 }
 
-/// Announced, it is no fault; without a word, the connection was dropped. Neither fails a request.
+/// Announced, it is no fault; without a word, the connection was dropped, whenever that is seen. Neither
+/// fails a request.
 #[test_case("connection: close\r\n" => 0; "announced")]
-#[test_case("" => 2; "without a word")]
+#[test_case("Connection: x, Close\r\n" => 0; "announced among others")]
+#[test_case("" => 3; "without a word")]
+#[test_case("connection: keep-alive\r\n" => 3; "against its word")]
 fn a_server_may_end_a_connection_after_an_answer(fields: &'static str) -> usize {
     run(async move {
         let server = serve(move |_, _, _| Say::head("200 OK", fields, "x").and_close()).await;
@@ -55,9 +59,62 @@ fn a_server_may_end_a_connection_after_an_answer(fields: &'static str) -> usize 
             assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
+        driver.workload.close(user).await;
         assert_eq!(server.by_connection(), [1, 1, 1]);
         driver.recorder.0.borrow().dropped
     })
+}
+
+/// Of HTTP/1.0, and of a body without a length, the end of the connection is a part.
+#[test_case("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx" => 0; "of 1.0")]
+#[test_case("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\nx" => 2; "of 1.0 that is kept")]
+#[test_case("HTTP/1.1 200 OK\r\n\r\nx" => 0; "without a length")]
+#[test_case("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" => 2; "in chunks")]
+fn an_answer_may_end_with_its_connection(whole: &'static str) -> usize {
+    run(async move {
+        let server = serve(move |_, _, _| Say::bytes(whole).and_close()).await;
+        let driver = Driver::open(&plan(server.address, HttpRequest::get("/"))).await;
+        let mut user = driver.user().await;
+        for _ in 0..2 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        driver.workload.close(user).await;
+        driver.recorder.0.borrow().dropped
+    })
+}
+
+/// The server is there: what did not come in time is no reason to rest before the next request.
+#[test]
+fn nobody_rests_after_a_timeout() {
+    run(async {
+        let server = serve(|_, _, _| Say::bytes("")).await;
+        let mut request = HttpRequest::get("/");
+        request.timeout = Some(Duration::from_millis(5));
+        let driver = Driver::open(&plan(server.address, request)).await;
+        let mut user = driver.user().await;
+        for _ in 0..5 {
+            assert_eq!(driver.iterate(&mut user).await, Failure::Timeout.into());
+        }
+        let seen = driver.recorder.0.borrow();
+        assert_eq!(seen.rests, Vec::<u64>::new());
+        assert_eq!(seen.opened, 5);
+    });
+}
+
+/// A server that takes connections and ends each of them is not stormed.
+#[test]
+fn connections_that_came_to_nothing_are_not_hurried() {
+    run(async {
+        let server = serve(|_, _, _| Say::bytes("").and_close()).await;
+        let driver = Driver::open(&plan(server.address, HttpRequest::get("/"))).await;
+        let mut user = driver.user().await;
+        for _ in 0..3 {
+            assert_eq!(driver.iterate(&mut user).await, Failure::Connection.into());
+        }
+        let rests = driver.recorder.0.borrow().rests.len();
+        assert_eq!(rests, 2);
+    });
 }
 
 /// A kept connection that ends while a request is on its way: what may be repeated is, once.

@@ -74,6 +74,48 @@ fn some_may_be_missing() {
     });
 }
 
+/// Once nobody heard of those that had come before the time was up.
+#[test]
+fn those_of_a_stream_that_is_cut_off_are_counted() {
+    run(async {
+        let server = serve(|_, _, _| Say {
+            closes: false,
+            ..three("")
+        })
+        .await;
+        let mut request = HttpRequest::get("/stream");
+        request.timeout = Some(Duration::from_millis(300));
+        let driver = Driver::open(&plan(server.address, request)).await;
+        assert_eq!(driver.once().await, Failure::Timeout.into());
+        assert_eq!(driver.recorder.0.borrow().messages, (1, 3));
+    });
+}
+
+/// There is always more to read than a task may read in one turn: the time is up all the same.
+#[test]
+fn a_flood_of_events_ends_in_time() {
+    run(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let flood = std::thread::spawn(move || {
+            use std::io::{Read as _, Write as _};
+            let (mut socket, _) = listener.accept().expect("a connection");
+            let _ = socket.read(&mut [0; 4096]);
+            let events = "data: x\n\n".repeat(10_000);
+            let mut piece = format!("{HEAD}\r\n");
+            while socket.write_all(piece.as_bytes()).is_ok() {
+                piece.clone_from(&events);
+            }
+        });
+        let mut request = HttpRequest::get("/stream");
+        request.stream = Some(StreamEnd::After(Duration::from_millis(200)));
+        let driver = Driver::open(&plan(address, request)).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert!(driver.recorder.0.borrow().messages.1 > 0);
+        flood.join().expect("it ends with the connection");
+    });
+}
+
 #[test]
 fn what_is_no_stream_is_told() {
     run(async {

@@ -6,6 +6,7 @@ mod common;
 
 mod answers;
 mod connections;
+mod encrypted;
 mod events;
 mod requests;
 mod server;

@@ -115,7 +115,7 @@ pub(crate) async fn answer_all(
 }
 
 /// A request with its body.
-async fn read(socket: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -11,6 +11,7 @@ use super::prepare::Asking;
 use crate::driver::header_values::header_values;
 use crate::driver::steps::{Looks, Reply};
 use crate::driver::transport::excerpt;
+use crate::driver::web::redirect;
 use crate::expression::{Value, text_value};
 use crate::outcome::{Failure, Outcome};
 use crate::secrets;
@@ -108,8 +109,9 @@ impl Answer {
             });
             Outcome::from(trouble.failure)
         };
-        let is_failure =
-            self.status.as_u16() >= 400 || (followed > 0 && self.status.is_redirection());
+        // What leads on where no more is followed; a 304 answers what was asked, however far that was led.
+        let leads_on = followed > 0 && redirect::redirects(self.status);
+        let is_failure = self.status.as_u16() >= 400 || leads_on;
         if is_failure && !asking.looks.reply {
             // It is but for people, and may be cut off in the middle.
             let is_packed = self.headers.contains_key(CONTENT_ENCODING);

@@ -9,7 +9,7 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -21,6 +21,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
+use crate::driver::transport::inspected::{Inspect, Inspected};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
@@ -30,12 +31,13 @@ use crate::workload::ConnectionId;
 pub(super) const MOST_HEAD: usize = 64 * 1024;
 const MOST_FIELDS: usize = 256;
 
-type Wire = http1::Connection<TokioIo<Transport>, Full<Bytes>>;
+type Wire = http1::Connection<TokioIo<Inspected<Arrivals>>, Full<Bytes>>;
 
 /// An open connection.
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) traffic: Rc<Traffic>,
+    pub(super) arrivals: Rc<Arrivals>,
     /// Since when it is open.
     pub(super) since: Nanos,
     /// Requests that were answered on it.
@@ -44,6 +46,27 @@ pub(super) struct Connection {
     /// Until it has ended.
     wire: Option<Wire>,
     _counted: Counted,
+}
+
+/// What came of answers: what TLS says for itself is no part of them.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    bytes: Cell<u64>,
+}
+
+impl Arrivals {
+    /// How many bytes came, ever.
+    #[inline]
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+}
+
+impl Inspect for Arrivals {
+    #[inline]
+    fn came(&self, bytes: &mut [u8]) {
+        self.bytes.set(self.bytes.get() + bytes.len() as u64);
+    }
 }
 
 /// Why an answer could not be had.
@@ -66,11 +89,14 @@ impl Connection {
     ) -> Result<Self, Trouble> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_HEAD).max_headers(MOST_FIELDS);
+        let arrivals = Rc::<Arrivals>::default();
+        let transport = Inspected::new(transport, &arrivals);
         let made = builder.handshake(TokioIo::new(transport)).await;
         let (sender, wire) = made.map_err(|error| Trouble::of(&error))?;
         Ok(Self {
             id: ConnectionId::next(),
             traffic,
+            arrivals,
             since,
             answered: 0,
             sender,
@@ -91,12 +117,20 @@ impl Connection {
     }
 
     /// Whether it takes another request, as far as that is known.
+    #[inline]
     pub(super) async fn is_open(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.drive(cx);
-            Poll::Ready(self.wire.is_some() && !self.sender.is_closed())
-        })
-        .await
+        poll_fn(|cx| Poll::Ready(self.is_open_to(cx))).await
+    }
+
+    /// The same of one that is not used any more: nobody is woken by what comes.
+    pub(super) fn is_open_now(&mut self) -> bool {
+        self.is_open_to(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[inline]
+    fn is_open_to(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx);
+        self.wire.is_some() && !self.sender.is_closed()
     }
 
     /// Sends a request, and waits for the head of its answer.

@@ -8,8 +8,10 @@ use std::task::Poll;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName};
-use http::{Method, Request, Uri};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, Method, Request, Uri, Version};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -248,7 +250,7 @@ async fn attempts(
             // Connecting is the service's time, not the generator's.
             iteration.ready(connection.since);
         }
-        let before = connection.traffic.all_received();
+        let before = connection.arrivals.bytes();
         let result = exchange(
             (asking, watch),
             step,
@@ -261,17 +263,21 @@ async fn attempts(
         let trouble = match result {
             Ok(answer) => {
                 connection.answered += 1;
+                let (answer, leaves) = answer;
                 if elsewhere.is_none() {
                     place.worked();
-                    if answer.1 && connection.is_open().await {
-                        place.put_back(connection);
+                    match leaves {
+                        Leaves::Ended => {}
+                        Leaves::Open if connection.is_open().await => place.put_back(connection),
+                        // Without a word. Whether that is seen now or by the next request is chance.
+                        Leaves::Open => place.lost(pool, &connection),
                     }
                 }
-                return Ok(answer.0);
+                return Ok(answer);
             }
             Err(trouble) => trouble,
         };
-        let nothing_came = connection.traffic.all_received() == before;
+        let nothing_came = connection.arrivals.bytes() == before;
         let may_be_repeated = trouble.is_unsent || asking.outgoing.method.is_idempotent();
         if elsewhere.is_none() && trouble.is_end {
             place.lost(pool, &connection);
@@ -334,7 +340,7 @@ impl Drop for UnderWay<'_> {
         if sent_at >= self.iteration.ready_since() {
             self.iteration.sent(sent_at);
         }
-        if traffic.all_received() != self.before
+        if self.connection.arrivals.bytes() != self.before
             && let Some(receipt) = traffic.received()
         {
             self.iteration.received_within(receipt);
@@ -357,8 +363,35 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Sends the request on this connection, and reads its answer. Says whether the connection can be used
-/// again.
+/// What an answer leaves of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    /// It can be used again.
+    Open,
+    /// It is over, and that was said or is our own doing.
+    Ended,
+}
+
+impl Leaves {
+    /// What the head of an answer says (RFC 9112, 9.3), whose body has an end of its own or not.
+    fn of(version: Version, headers: &HeaderMap, has_own_end: bool) -> Self {
+        let says = |word: &str| {
+            let values = headers.get_all(CONNECTION).iter();
+            let mut words = values
+                .filter_map(|it| it.to_str().ok())
+                .flat_map(|it| it.split(','));
+            words.any(|it| it.trim().eq_ignore_ascii_case(word))
+        };
+        let ends =
+            !has_own_end || says("close") || (version == Version::HTTP_10 && !says("keep-alive"));
+        match ends {
+            true => Self::Ended,
+            false => Self::Open,
+        }
+    }
+}
+
+/// Sends the request on this connection, and reads its answer. Says what is left of the connection.
 #[inline]
 async fn exchange(
     (asking, watch): (&Asking, Option<&Watch>),
@@ -367,7 +400,7 @@ async fn exchange(
     connection: &mut Connection,
     pool: &Pool,
     iteration: &Iteration<'_>,
-) -> Result<(Answer, bool), Trouble> {
+) -> Result<(Answer, Leaves), Trouble> {
     let mut sent = Request::new(Full::new(request.body));
     *sent.method_mut() = request.method;
     *sent.uri_mut() = request.uri;
@@ -375,7 +408,7 @@ async fn exchange(
     let came = Cell::new(None);
     pool.in_flight.set(pool.in_flight.get() + 1);
     let mut under_way = UnderWay {
-        before: connection.traffic.all_received(),
+        before: connection.arrivals.bytes(),
         connection,
         pool,
         asking,
@@ -395,10 +428,13 @@ async fn read(
     step: usize,
     request: Request<Full<Bytes>>,
     under_way: &mut UnderWay<'_>,
-) -> Result<(Answer, bool), Trouble> {
+) -> Result<(Answer, Leaves), Trouble> {
     let (iteration, most) = (under_way.iteration, under_way.pool.prepared.max_message);
     let response = under_way.connection.ask(request).await?;
     let (head, mut body) = response.into_parts();
+    let has_own_end =
+        head.headers.contains_key(TRANSFER_ENCODING) || body.size_hint().exact().is_some();
+    let leaves = Leaves::of(head.version, &head.headers, has_own_end);
     if let Some(identity) = head.headers.get(&IDENTITY) {
         iteration.answered_by(identity.as_bytes());
     }
@@ -417,7 +453,7 @@ async fn read(
             intercept::answered(watch, &answer);
         }
         // Boxed, or every iteration would carry room for it.
-        return Box::pin(read_events(asking, step, answer, body, under_way)).await;
+        return Box::pin(read_events(asking, step, (answer, leaves), body, under_way)).await;
     }
     let length = answer.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
@@ -450,7 +486,7 @@ async fn read(
     if let Some(watch) = under_way.watch {
         intercept::answered(watch, &answer);
     }
-    Ok((answer, true))
+    Ok((answer, leaves))
 }
 
 fn too_long(most: u32) -> Trouble {
@@ -459,8 +495,11 @@ fn too_long(most: u32) -> Trouble {
     ))
 }
 
-/// What is known of the events of an answer so far.
-struct Stream {
+/// What is known of the events of an answer so far. However it ends, also by being cut off, they are
+/// counted.
+struct Stream<'a> {
+    iteration: &'a Iteration<'a>,
+    step: usize,
     events: Events,
     count: u64,
     /// When the last one came, or since when the first is waited for.
@@ -471,16 +510,16 @@ struct Stream {
 async fn read_events(
     asking: &Asking,
     step: usize,
-    mut answer: Answer,
+    (mut answer, leaves): (Answer, Leaves),
     mut body: Incoming,
     under_way: &mut UnderWay<'_>,
-) -> Result<(Answer, bool), Trouble> {
+) -> Result<(Answer, Leaves), Trouble> {
     if answer.headers.contains_key(http::header::CONTENT_ENCODING) {
         let problem = "the answer's events are compressed, and then nobody knows when each came; \
                        leave `accept-encoding` out";
         return Err(Trouble::protocol(problem.to_owned()));
     }
-    let (iteration, most) = (under_way.iteration, under_way.pool.prepared.max_message);
+    let most = under_way.pool.prepared.max_message;
     let (most_events, limit) = match asking.stream {
         Some(StreamEnd::Messages(count)) => (u64::from(count), None),
         Some(StreamEnd::After(time)) => (u64::MAX, Some(time)),
@@ -488,6 +527,8 @@ async fn read_events(
     };
     let mut limit = Limit::new(limit);
     let mut stream = Stream {
+        iteration: under_way.iteration,
+        step,
         events: Events::default(),
         count: 0,
         since: under_way.connection.traffic.sent_at(),
@@ -496,10 +537,13 @@ async fn read_events(
     let result = poll_fn(|cx| {
         loop {
             if stream.count >= most_events {
-                return Poll::Ready(Ok(body.is_end_stream()));
+                return Poll::Ready(Ok(match body.is_end_stream() {
+                    true => leaves,
+                    false => Leaves::Ended,
+                }));
             }
             match under_way.connection.poll_frame(&mut body, cx) {
-                Poll::Ready(None) => return Poll::Ready(Ok(true)),
+                Poll::Ready(None) => return Poll::Ready(Ok(leaves)),
                 Poll::Ready(Some(Err(trouble))) => return Poll::Ready(Err(trouble)),
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else {
@@ -507,21 +551,15 @@ async fn read_events(
                     };
                     let bytes = under_way.came.get().unwrap_or(0) + data.len() as u64;
                     under_way.came.set(Some(bytes));
-                    if let Err(trouble) = stream.push(
-                        &data,
-                        most_events,
-                        most,
-                        &mut answer,
-                        asking,
-                        step,
-                        under_way,
-                    ) {
+                    if let Err(trouble) =
+                        stream.push(&data, most_events, most, &mut answer, asking, under_way)
+                    {
                         return Poll::Ready(Err(trouble));
                     }
                 }
                 Poll::Pending => {
                     return match limit.is_over(cx) {
-                        true => Poll::Ready(Ok(false)),
+                        true => Poll::Ready(Ok(Leaves::Ended)),
                         false => Poll::Pending,
                     };
                 }
@@ -529,8 +567,7 @@ async fn read_events(
         }
     })
     .await;
-    iteration.messages(step, 1, stream.count);
-    let can_be_kept = result?;
+    let leaves = result?;
     if most_events != u64::MAX && stream.count < most_events {
         return Err(Trouble {
             failure: Failure::Incomplete,
@@ -540,11 +577,16 @@ async fn read_events(
             ))
         });
     }
-    Ok((answer, can_be_kept))
+    Ok((answer, leaves))
 }
 
-impl Stream {
-    #[expect(clippy::too_many_arguments, reason = "what an event touches")]
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        self.iteration.messages(self.step, 1, self.count);
+    }
+}
+
+impl Stream<'_> {
     fn push(
         &mut self,
         data: &[u8],
@@ -552,11 +594,10 @@ impl Stream {
         most: u32,
         answer: &mut Answer,
         asking: &Asking,
-        step: usize,
         under_way: &UnderWay<'_>,
     ) -> Result<(), Trouble> {
         let receipt = under_way.connection.traffic.received();
-        let iteration = under_way.iteration;
+        let (iteration, step) = (self.iteration, self.step);
         let (count, since, is_known) = (&mut self.count, &mut self.since, &mut self.is_known);
         let pushed = self.events.push(data, most as usize, |event| {
             *count += 1;

@@ -100,7 +100,12 @@ impl Place {
         // Put off the next one now rather than when this one has failed: it may be cut off.
         self.put_off(pool);
         let opened = pool.open(self.target, self.nth, self.was_dropped).await;
-        self.was_dropped &= opened.is_err();
+        if opened.is_ok() {
+            self.was_dropped = false;
+            // Whatever becomes of the request, the server is there: that it answers late or not at all
+            // is no reason to rest.
+            self.retry_at = 0;
+        }
         opened.map_err(|error| error.to_string())
     }
 
@@ -137,11 +142,17 @@ impl Place {
         }
     }
 
-    /// Ends the connection.
+    /// Ends the connection, unless the server has done so before.
     pub(super) fn close(&mut self, pool: &Pool) {
-        if let Some(connection) = self.connection.take() {
-            let (sent, received) = connection.traffic.take();
-            pool.observer.bytes(sent, received);
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        match connection.is_open_now() {
+            true => {
+                let (sent, received) = connection.traffic.take();
+                pool.observer.bytes(sent, received);
+            }
+            false => self.lost(pool, &connection),
         }
     }
 }

@@ -52,3 +52,32 @@ pub(crate) fn within<F: Future>(
         Poll::Pending => Poll::Pending,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_does_not_hold_it_up() {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut limit = Limit::new(Some(Duration::from_millis(1)));
+        tokio::time::advance(Duration::from_millis(2)).await;
+        let mut turns = 0;
+        poll_fn(|cx| {
+            turns += 1;
+            // More than a task is given in one turn.
+            for _ in 0..1_000 {
+                sender.send(()).expect("open");
+            }
+            while receiver.poll_recv(cx).is_ready() {}
+            match limit.is_over(cx) || turns == 10 {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        assert_eq!(turns, 1);
+    }
+}

@@ -85,13 +85,6 @@ impl Traffic {
         (self.sent.take(), received - self.told.replace(received))
     }
 
-    /// How many bytes came, ever.
-    #[cfg(feature = "http")]
-    #[inline]
-    pub(crate) fn all_received(&self) -> u64 {
-        self.bytes_received.get()
-    }
-
     /// How often something came, ever.
     #[cfg(feature = "grpc")]
     #[inline]

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
+use super::cookie_date;
 use super::redirect::Address;
 
 /// Cookies that a user keeps, at most. The oldest goes first.
@@ -114,10 +115,7 @@ impl Cookie {
                     }
                 }
                 // The other one counts.
-                "expires" if !has_max_age => {
-                    // Some write the date with dashes.
-                    cookie.expires = httpdate::parse_http_date(&value.replace('-', " ")).ok();
-                }
+                "expires" if !has_max_age => cookie.expires = cookie_date::parse(value),
                 _ => {}
             }
         }
@@ -230,6 +228,9 @@ mod tests {
     #[test_case(&["a=1; Path=/", "a=; Path=/; Max-Age=0"], "ws://a.example.org:80/" => ""; "deleted")]
     #[test_case(&["a=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT"], "ws://a.example.org:80/" => ""; "over long since")]
     #[test_case(&["a=1; Path=/; Expires=Wed, 21-Oct-2037 07:28:00 GMT"], "ws://a.example.org:80/" => "a=1"; "with dashes")]
+    #[test_case(&["a=1; Path=/; Expires=Sunday, 06-Nov-94 08:49:37 GMT"], "ws://a.example.org:80/" => "a=1"; "not over in RFC 850's form")]
+    #[test_case(&["a=1; Path=/; Expires=Thu, 01-Jan-70 00:00:10 GMT"], "ws://a.example.org:80/" => ""; "over, with two digits for a year")]
+    #[test_case(&["a=1; Path=/; Expires=Thu Jan  1 00:00:10 1970"], "ws://a.example.org:80/" => ""; "over, as C writes it")]
     #[test_case(&["a=1; Path=/; Expires=soon"], "ws://a.example.org:80/" => "a=1"; "no date")]
     #[test_case(&["a=1; Path=/", "b=2", "c=3; Path=/"], "ws://a.example.org:80/v1/x" => "b=2; a=1; c=3"; "the best first")]
     #[test_case(&["a=1; Path=/", "a=2; Path=/"], "ws://a.example.org:80/" => "a=2"; "another value")]

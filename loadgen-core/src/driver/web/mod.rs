@@ -2,5 +2,6 @@
 //!
 //! Opens nothing and sends nothing.
 
+mod cookie_date;
 pub(super) mod cookies;
 pub(super) mod redirect;

@@ -34,7 +34,15 @@ fn file(content: &str) -> (TempDir, PathBuf) {
 fn list_names_the_shipped_scenarios() {
     let said = say(&["list"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    for kind in ["hello", "compute", "echo", "stream"] {
+    let kinds = [
+        "hello",
+        "compute",
+        "echo",
+        "stream",
+        "http_hello",
+        "tcp_echo",
+    ];
+    for kind in kinds {
         for size in ["light", "medium", "high"] {
             assert!(said.stdout.contains(&format!("{kind}_{size}")), "{said:?}");
         }

@@ -6,6 +6,7 @@
 //! by another ([`ScenarioPlan::with_overrides`]). Owns the language and nothing that runs it; of files it
 //! reads those that a suite includes.
 
+use std::io;
 use std::path::Path;
 
 mod data;
@@ -53,6 +54,17 @@ pub(crate) use value::base64::from_base64;
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 
+/// What comes with the library, a file for each protocol.
+const SHIPPED: [(&str, &str); 4] = [
+    ("grpc.json", include_str!("../../../scenarios/grpc.json")),
+    (
+        "websocket.json",
+        include_str!("../../../scenarios/websocket.json"),
+    ),
+    ("http.json", include_str!("../../../scenarios/http.json")),
+    ("tcp.json", include_str!("../../../scenarios/tcp.json")),
+];
+
 /// The suite that comes with the library, one file for each protocol. It names no targets.
 #[must_use]
 pub fn shipped() -> Suite {
@@ -64,12 +76,13 @@ pub fn shipped() -> Suite {
 /// # Errors
 /// [`SuiteError`] for what cannot be set, and for a suite that is not valid with it.
 pub fn shipped_with(set: &[Assignment]) -> Result<Suite, SuiteError> {
-    const ALL: &str = r#"{ "include": ["grpc.json", "websocket.json"] }"#;
-    let file = |path: &Path| match path.to_str() {
-        Some("grpc.json") => Ok(include_str!("../../../scenarios/grpc.json").to_owned()),
-        _ => Ok(include_str!("../../../scenarios/websocket.json").to_owned()),
+    let all = serde_json::json!({ "include": SHIPPED.map(|(name, _)| name) }).to_string();
+    let file = |path: &Path| {
+        let named = SHIPPED.iter().find(|(name, _)| path == Path::new(name));
+        let (_, text) = named.ok_or(io::ErrorKind::NotFound)?;
+        Ok((*text).to_owned())
     };
-    let source = SuiteSource::new("the shipped scenarios", ALL).files(&file);
+    let source = SuiteSource::new("the shipped scenarios", &all).files(&file);
     Suite::read(&source.set(set))
 }
 

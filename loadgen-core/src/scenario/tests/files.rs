@@ -289,10 +289,7 @@ fn shipped_scenarios_are_set_where_the_file_has_none_of_the_name() {
 /// What is the same in both languages is the same.
 #[test]
 fn yaml_prints_the_json_that_is_equal() {
-    for text in [
-        include_str!("../../../../scenarios/grpc.json"),
-        include_str!("../../../../scenarios/websocket.json"),
-    ] {
+    for (_, text) in super::super::SHIPPED {
         let json = Suite::parse("a.json", text, None, None).unwrap();
         let yaml = to_yaml(&serde_json::from_str(text).unwrap());
         let yaml = Suite::parse("a.yaml", &yaml, None, None).unwrap();

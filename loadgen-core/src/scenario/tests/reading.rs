@@ -385,6 +385,65 @@ fn the_shipped_suite_of_websocket() {
 }
 
 #[test]
+fn the_shipped_suite_of_http() {
+    let told = told(&shipped(), Protocol::Http);
+    let mut expected = Vec::new();
+    for kind in ["hello", "compute", "echo", "stream"] {
+        for (size, iterations, users) in [
+            ("light", 500, 25),
+            ("medium", 2500, 75),
+            ("high", 5000, 100),
+        ] {
+            let load = closed(users, Limit::Iterations(iterations));
+            expected.push((format!("http_{kind}_{size}"), load, kind.to_owned()));
+        }
+    }
+    let load = closed(200, Limit::Iterations(5000));
+    let all = "hello compute echo stream".to_owned();
+    expected.push(("http_stress_all".to_owned(), load, all));
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_shipped_suite_of_tcp() {
+    let shipped = shipped();
+    let mut expected = Vec::new();
+    for (kind, step) in [
+        ("echo", "echo"),
+        ("pipeline", "pipeline"),
+        ("connect", "echo"),
+    ] {
+        for (size, users, each) in [("light", 50, 20), ("medium", 200, 50), ("high", 1000, 50)] {
+            let load = closed(users, Limit::IterationsPerUser(each));
+            expected.push((format!("tcp_{kind}_{size}"), load, step.to_owned()));
+        }
+    }
+    let load = closed(200, Limit::Iterations(5000));
+    expected.push((
+        "tcp_stress_all".to_owned(),
+        load,
+        "echo pipeline".to_owned(),
+    ));
+    assert_eq!(told(&shipped, Protocol::Tcp), expected);
+    for plan in of(&shipped, Protocol::Tcp) {
+        let ProtocolPlan::Tcp(tcp) = &plan.protocol else {
+            panic!("it speaks TCP");
+        };
+        let per_iteration = tcp.connection_per == ConnectionPer::Iteration;
+        assert_eq!(per_iteration, plan.name.starts_with("tcp_connect_"));
+    }
+}
+
+/// Names, loads, and the steps' names.
+fn told(suite: &Suite, protocol: Protocol) -> Vec<(String, Load, String)> {
+    let plans = of(suite, protocol).into_iter().map(|plan| {
+        let steps: Vec<_> = plan.step_names().map(str::to_owned).collect();
+        (plan.name, plan.load, steps.join(" "))
+    });
+    plans.collect()
+}
+
+#[test]
 fn shipped_scenarios_name_no_targets_and_one_threshold() {
     for plan in shipped().scenarios() {
         assert!(plan.targets.is_empty());

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The most that is read of a configuration.
-const MOST_BYTES: u64 = 16 << 20;
+pub(crate) const MOST_BYTES: u64 = 16 << 20;
 
 /// One thing that is wrong with a configuration, on a line that can be read on its own:
 /// ``backends[0].weight: found 0, expected a whole number from 1 to 65535``.
@@ -176,7 +176,8 @@ pub(crate) fn parse<T>(
     }
 }
 
-fn syntax(source_name: &str, error: &serde_json::Error) -> ConfigError {
+/// Why a text is no JSON.
+pub(crate) fn syntax(source_name: &str, error: &serde_json::Error) -> ConfigError {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     ConfigError::Syntax {

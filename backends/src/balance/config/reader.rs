@@ -83,6 +83,34 @@ impl<'a> Field<'a> {
         })
     }
 
+    /// Complains about every field that stands twice in one object, here or below.
+    pub(crate) fn refuse_duplicates(&self) {
+        if let Ok(Entries(entries)) = serde_json::from_str(self.raw.get()) {
+            for (at, (name, value)) in entries.iter().enumerate() {
+                let path = join(&self.path, name);
+                if entries[..at].iter().any(|(it, _)| it == name) {
+                    let found = "the field a second time";
+                    self.problems.add(path, found, "each field once", None);
+                    continue;
+                }
+                self.at(path, value).refuse_duplicates();
+            }
+        } else if let Ok(elements) = serde_json::from_str::<Vec<&'a RawValue>>(self.raw.get()) {
+            for (at, value) in elements.iter().enumerate() {
+                let path = format!("{}[{at}]", self.path);
+                self.at(path, value).refuse_duplicates();
+            }
+        }
+    }
+
+    fn at(&self, path: String, raw: &'a RawValue) -> Self {
+        Self {
+            path,
+            raw,
+            problems: self.problems,
+        }
+    }
+
     /// An array's elements.
     pub(crate) fn list(&self) -> Option<Vec<Field<'a>>> {
         let Ok(elements) = serde_json::from_str::<Vec<&'a RawValue>>(self.raw.get()) else {
@@ -131,6 +159,11 @@ impl<'a> Field<'a> {
     /// Whether it is this very text.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         serde_json::from_str::<String>(self.raw.get()).is_ok_and(|it| it == word)
+    }
+
+    /// Whether it is an object, whatever is in it.
+    pub(crate) fn is_object(&self) -> bool {
+        self.raw.get().starts_with('{')
     }
 
     /// A whole number in a range.

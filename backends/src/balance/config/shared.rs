@@ -20,6 +20,9 @@ pub(crate) const POOL_FIELDS: [&str; 4] = ["algorithm", "backends", "health", "r
 /// The fields of `health` that every balancer has.
 pub(crate) const HEALTH_FIELDS: [&str; 4] = ["interval", "timeout", "rise", "fall"];
 
+/// The fields of a backend.
+pub(crate) const BACKEND_FIELDS: [&str; 3] = ["address", "weight", "drain"];
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const BACKEND: &str = "HOST:PORT with a port from 1 to 65535, like \"localhost:9001\"";
@@ -88,7 +91,7 @@ fn backends(field: &Field<'_>, problems: &Problems) -> Option<Vec<BackendSetting
 }
 
 fn backend(field: &Field<'_>) -> Option<BackendSettings> {
-    let object = field.object(&["address", "weight", "drain"])?;
+    let object = field.object(&BACKEND_FIELDS)?;
     let address = object
         .require("address", BACKEND)
         .and_then(|it| it.read(BACKEND, host_and_port));

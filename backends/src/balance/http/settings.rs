@@ -4,15 +4,19 @@ use std::path::Path;
 
 use http::Method;
 
+use super::manage::ManagementSettings;
 use super::route::{PATTERN, Route};
 use crate::balance::config::reader::Field;
 use crate::balance::config::shared::{HEALTH_FIELDS, pool};
 use crate::balance::config::{ConfigError, Problems, parse, read_file};
 use crate::balance::pool::PoolSettings;
 
-const NAME: &str = "1 to 100 letters, digits, `-`, `_`, `~` or `.`, other than `.` and `..`";
+/// What a service's name should be, as messages have it.
+pub(super) const NAME: &str =
+    "1 to 100 letters, digits, `-`, `_`, `~` or `.`, other than `.` and `..`";
 const METHOD: &str = "a method in capital letters, like \"GET\"";
-const SERVICE_FIELDS: [&str; 6] = [
+pub(super) const ROUTE_FIELDS: [&str; 2] = ["path", "methods"];
+pub(super) const SERVICE_FIELDS: [&str; 6] = [
     "name",
     "routes",
     "algorithm",
@@ -28,6 +32,8 @@ pub struct ServicesSettings {
     pub services: Vec<ServiceSettings>,
     /// The name of the one that is meant where a path names none.
     pub default_service: Option<String>,
+    /// Where and by whom they are managed; nowhere by nobody without it. Not changed by a reload.
+    pub management: Option<ManagementSettings>,
 }
 
 /// A service.
@@ -72,12 +78,16 @@ impl ServicesSettings {
 }
 
 fn services(top: &Field<'_>, problems: &Problems) -> Option<ServicesSettings> {
-    let object = top.object(&["services", "default_service"])?;
+    let object = top.object(&["services", "default_service", "management"])?;
+    let management = match object.get("management") {
+        Some(field) => ManagementSettings::read(&field, problems).map(Some),
+        None => Some(None),
+    };
     let elements = object.require("services", "an array of services")?.list()?;
     let mut read = Vec::<(String, ServiceSettings)>::with_capacity(elements.len());
     let mut all_well = true;
     for element in &elements {
-        let Some(service) = service(element, problems) else {
+        let Some(service) = service(element, None, problems) else {
             all_well = false;
             continue;
         };
@@ -99,17 +109,34 @@ fn services(top: &Field<'_>, problems: &Problems) -> Option<ServicesSettings> {
     {
         field.refuse("the name of one of the services", None);
     }
+    let management = management?;
     all_well.then(|| ServicesSettings {
         services: read.into_iter().map(|(_, service)| service).collect(),
         default_service,
+        management,
     })
 }
 
-fn service(field: &Field<'_>, problems: &Problems) -> Option<ServiceSettings> {
+/// Reads a service, which may leave out its name where that is `known` from elsewhere and must not have
+/// another.
+pub(super) fn service(
+    field: &Field<'_>,
+    known: Option<&str>,
+    problems: &Problems,
+) -> Option<ServiceSettings> {
     let object = field.object(&SERVICE_FIELDS)?;
-    let name = object
-        .require("name", NAME)
-        .and_then(|it| it.read(NAME, |text| is_name(text).then(|| text.to_owned())));
+    let named = match (object.get("name"), known) {
+        (None, Some(_)) => None,
+        _ => object.require("name", NAME),
+    };
+    let name = match (named, known) {
+        (None, known) => known.map(str::to_owned),
+        (Some(field), None) => field.read(NAME, |text| is_name(text).then(|| text.to_owned())),
+        (Some(field), Some(known)) => {
+            let expected = format!("\"{known}\", which is the name in the path");
+            field.read(&expected, |text| (text == known).then(|| text.to_owned()))
+        }
+    };
     let routes = object
         .require("routes", "an array of one route or more")
         .and_then(|it| routes(&it));
@@ -121,7 +148,7 @@ fn service(field: &Field<'_>, problems: &Problems) -> Option<ServiceSettings> {
     })
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '~' | '.');
     (1..=100).contains(&text.len()) && text.chars().all(is_part) && !matches!(text, "." | "..")
 }
@@ -140,7 +167,7 @@ fn routes(field: &Field<'_>) -> Option<Vec<Route>> {
 }
 
 fn route(field: &Field<'_>) -> Option<Route> {
-    let object = field.object(&["path", "methods"])?;
+    let object = field.object(&ROUTE_FIELDS)?;
     let methods = match object.get("methods") {
         Some(field) => methods(&field),
         None => Some(Vec::new()),

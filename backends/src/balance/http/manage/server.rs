@@ -1,0 +1,217 @@
+//! The management at work, on a thread of its own: a file that is slow to be written holds up no request that is
+//! balanced.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Extension, Router, middleware};
+use http::{HeaderName, HeaderValue, Method, header};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time;
+use tokio_rustls::TlsAcceptor;
+use tower_http::cors::CorsLayer;
+
+use super::access::{Access, guard};
+use super::api::{Api, Peer, routes};
+use super::settings::ManagementSettings;
+use super::store::Store;
+use super::token::TokenError;
+use crate::balance::life::{Heard, Life, Phase, runtime};
+use crate::serve::error::ServeError;
+use crate::serve::{listen, tls};
+
+/// Connections at once.
+const MOST_CONNECTIONS: usize = 64;
+/// Whoever has not shaken hands, or sent its request's head, by then is let go.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Wait this long when no connection can be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+/// The most bytes of a request's head.
+const MOST_HEAD: usize = 32 << 10;
+/// How long a browser may remember what pages from elsewhere may do.
+const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// Why the management cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagementError {
+    /// Anybody could manage.
+    #[error(
+        "managing services at {address}, which other machines can reach, needs a token: give one with \
+         `token` of `management`, like {{\"file\": \"token\"}}, or listen on 127.0.0.1"
+    )]
+    NoToken {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// There is no token where it should stand.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// It cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// A management at work. Dropping it stops it; what is being changed is finished.
+pub struct RunningManagement {
+    local_addr: SocketAddr,
+    life: Life,
+}
+
+/// Starts to manage what a store has.
+///
+/// # Errors
+/// [`ManagementError`].
+pub fn start_management(
+    settings: &ManagementSettings,
+    store: Arc<Store>,
+) -> Result<RunningManagement, ManagementError> {
+    let token = settings.token.as_ref().map(|it| it.read()).transpose()?;
+    let address = settings.listen;
+    if token.is_none() && !address.ip().to_canonical().is_loopback() {
+        return Err(ManagementError::NoToken { address });
+    }
+    let tls = settings.tls.as_ref();
+    let tls = tls
+        .map(|files| tls::acceptor(files, &[b"http/1.1"]))
+        .transpose()?;
+    let listener = listen::bind(address)?;
+    let broken = |reason: io::Error| ServeError::Worker { reason };
+    let local_addr = listener.local_addr().map_err(broken)?;
+    let runtime = runtime()?;
+    let listener = {
+        let _inside = runtime.enter();
+        TcpListener::from_std(listener).map_err(broken)?
+    };
+    let origins = settings.allowed_origins.iter();
+    let access = Access {
+        token,
+        allowed_origins: origins.filter_map(|it| it.parse().ok()).collect(),
+    };
+    let router = router(Api {
+        store,
+        access: Arc::new(access),
+    });
+    let life = Life::new();
+    let heard = life.heard();
+    life.launch("balance-manage".to_owned(), runtime, move || {
+        serve(listener, tls, router, heard)
+    })?;
+    Ok(RunningManagement { local_addr, life })
+}
+
+impl RunningManagement {
+    /// Where it listens, with the port it got.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Ends it. Its connections are closed.
+    pub fn stop(&self) {
+        self.life.advance(Phase::Stopped);
+        self.life.wait();
+    }
+}
+
+impl Drop for RunningManagement {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for RunningManagement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningManagement")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+fn router(api: Api) -> Router {
+    let origins = api.access.allowed_origins.clone();
+    let router = routes(api.clone()).layer(middleware::from_fn_with_state(api, guard));
+    if origins.is_empty() {
+        return router;
+    }
+    // Outermost: a browser asks first without a token.
+    router.layer(cors(origins))
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    const HEADERS: [HeaderName; 4] = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+    ];
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods(methods)
+        .allow_headers(HEADERS)
+        .expose_headers([header::ETAG, header::LOCATION])
+        .max_age(CORS_MAX_AGE)
+}
+
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, heard: Heard) {
+    tokio::select! {
+        () = heard.reached(Phase::Stopped) => {}
+        () = accept(listener, tls, router) => {}
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, peer)) = listener.accept().await else {
+            time::sleep(ACCEPT_RETRY).await;
+            continue;
+        };
+        let router = router.clone().layer(Extension(Peer(peer)));
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            connection(stream, tls, router).await;
+            drop(seat);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+    match tls {
+        None => answer(stream, router).await,
+        Some(tls) => {
+            // Whoever cannot shake hands has its own error.
+            if let Ok(Ok(stream)) = time::timeout(PATIENCE, tls.accept(stream)).await {
+                answer(stream, router).await;
+            }
+        }
+    }
+}
+
+async fn answer<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(MOST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // One peer's trouble is nobody else's.
+    let _ = connection.await;
+}

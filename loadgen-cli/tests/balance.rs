@@ -4,8 +4,9 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use common::{Guard, Server, listening, loadgen, say, signal};
 use rustix::process::Signal;
@@ -124,4 +125,72 @@ fn a_hang_up_has_the_file_read_again_and_flags_still_win() {
     signal(&balancer.0, Signal::TERM);
     drop(held);
     assert!(balancer.0.wait().expect("it ends").success());
+}
+
+/// The first metric that a balancer with this file and these flags tells a StatsD, which is at `STATSD`.
+fn first_metric(file: &str, flags: &[&str]) -> String {
+    let statsd = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    statsd
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("a socket");
+    let address = statsd.local_addr().expect("an address").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lb.json");
+    std::fs::write(&path, file.replace("STATSD", &address)).expect("it is written");
+    let flags: Vec<_> = flags
+        .iter()
+        .map(|it| it.replace("STATSD", &address))
+        .collect();
+    let child = loadgen(&["balance", "tcp", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&path)
+        .args(["--backend", "127.0.0.1:1", "--no-health"])
+        .args(flags)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("loadgen starts");
+    let _balancer = Guard(child);
+    let mut datagram = [0; 2048];
+    let length = statsd.recv(&mut datagram).expect("metrics come");
+    String::from_utf8_lossy(&datagram[..length]).into_owned()
+}
+
+/// The file has no backends: flags have them.
+#[test_case("{}", &["--statsd", "STATSD"], "loadgen.balancer.tcp-"; "all by flags")]
+#[test_case(r#"{ "statsd": { "address": "127.0.0.1:1", "prefix": "lb" } }"#, &["--statsd", "STATSD"], "lb.balancer.tcp-"; "the address by flag")]
+#[test_case(r#"{ "statsd": { "address": "STATSD", "prefix": "lb" } }"#, &["--statsd-prefix", "other"], "other.balancer.tcp-"; "the prefix by flag")]
+#[test_case(r#"{ "statsd": { "address": "STATSD", "prefix": "lb" } }"#, &[], "lb.balancer.tcp-"; "all by the file")]
+fn flags_and_the_file_say_together_where_metrics_go(file: &str, flags: &[&str], name: &str) {
+    let metric = first_metric(file, flags);
+    assert!(metric.starts_with(name), "{metric}");
+}
+
+#[test]
+fn a_prefix_for_nobody_is_told() {
+    let child = loadgen(&["balance", "tcp", "--listen", "127.0.0.1:0"])
+        .args(["--backend", "127.0.0.1:1", "--statsd-prefix", "x"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut balancer = Guard(child);
+    let mut stderr = BufReader::new(balancer.0.stderr.take().expect("it is piped"));
+    let told = "--statsd-prefix changes nothing: no metrics are sent without --statsd or `statsd` in the configuration\n";
+    assert_eq!(next_line(&mut stderr), told);
+}
+
+/// Backends of a file that has them are judged, whoever takes their place.
+#[test]
+fn a_files_backends_are_read_where_flags_win() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lb.json");
+    std::fs::write(&path, r#"{ "backends": [{ "address": "a" }] }"#).expect("it is written");
+    let path = path.to_str().expect("UTF-8");
+    let said = say(&["balance", "tcp", "--backend", "a:1", "--config", path]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.stderr.contains("backends[0].address: found \"a\""),
+        "{}",
+        said.stderr
+    );
 }

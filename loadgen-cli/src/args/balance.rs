@@ -78,7 +78,7 @@ pub(crate) struct BalanceTcpArgs {
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd)]
     pub(crate) statsd: Option<Target>,
     /// What the names of metrics begin with [default: loadgen]
-    #[arg(long, value_name = "NAME", value_parser = prefix, requires = "statsd")]
+    #[arg(long, value_name = "NAME", value_parser = prefix)]
     pub(crate) statsd_prefix: Option<Prefix>,
 }
 

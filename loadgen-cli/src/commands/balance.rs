@@ -8,6 +8,7 @@ use std::sync::mpsc;
 
 use loadgen_backends::balance::tcp::{RunningTcpBalancer, TcpSettings, start_tcp_balancer};
 use loadgen_backends::balance::{HealthSettings, StatsdSettings, SystemResolver};
+use loadgen_core::sink::statsd::Prefix;
 
 use super::exit::{Exit, stop_at_once};
 use crate::args::{BackendFlag, BalanceTcpArgs};
@@ -33,6 +34,11 @@ pub(crate) fn tcp(args: &BalanceTcpArgs) -> Result<Exit, Error> {
     let signals = Listener::install_with_reload(stop_at_once)?;
     limits::raise();
     let settings = settings(args)?;
+    if settings.statsd.is_none() && args.statsd_prefix.is_some() {
+        screen::note(
+            "--statsd-prefix changes nothing: no metrics are sent without --statsd or `statsd` in the configuration",
+        );
+    }
     log_to_stderr();
     let balancer = start_tcp_balancer(settings, Arc::new(SystemResolver));
     let balancer = Arc::new(balancer.map_err(ServerError::Serve)?);
@@ -94,14 +100,13 @@ fn reload(balancer: &RunningTcpBalancer, args: &BalanceTcpArgs) -> String {
 
 /// What file and flags say together; flags win.
 fn settings(args: &BalanceTcpArgs) -> Result<TcpSettings, ServerError> {
+    let given = args.backend.iter().map(|BackendFlag(it)| it.clone());
+    let given: Vec<_> = given.collect();
     let mut settings = match &args.config {
-        Some(path) => TcpSettings::read(path)?,
-        None => TcpSettings::new(Vec::new()),
+        Some(path) if given.is_empty() => TcpSettings::read(path)?,
+        Some(path) => TcpSettings::read_with(path, given)?,
+        None => TcpSettings::new(given),
     };
-    if !args.backend.is_empty() {
-        let given = args.backend.iter().map(|BackendFlag(it)| it.clone());
-        settings.pool.backends = given.collect();
-    }
     let mut names = HashSet::new();
     for backend in &settings.pool.backends {
         let name = backend.name();
@@ -125,14 +130,21 @@ fn settings(args: &BalanceTcpArgs) -> Result<TcpSettings, ServerError> {
     settings.grace = args.grace.unwrap_or(settings.grace);
     let threads = args.threads.and_then(|it| usize::try_from(it).ok());
     settings.threads = threads.or(settings.threads);
-    if let Some(target) = &args.statsd {
-        settings.statsd = Some(StatsdSettings {
-            host: target.host.clone(),
-            port: target.port,
-            prefix: args.statsd_prefix.clone().unwrap_or_default().to_string(),
-        });
-    }
+    settings.statsd = statsd(args, settings.statsd.take());
     Ok(settings)
+}
+
+/// Where the file has metrics sent, with what flags change of it.
+fn statsd(args: &BalanceTcpArgs, file: Option<StatsdSettings>) -> Option<StatsdSettings> {
+    let prefix = args.statsd_prefix.as_ref().map(ToString::to_string);
+    let prefix = prefix.or_else(|| Some(file.as_ref()?.prefix.clone()));
+    let prefix = prefix.unwrap_or_else(|| Prefix::default().to_string());
+    let (host, port) = match (&args.statsd, file) {
+        (Some(target), _) => (target.host.clone(), target.port),
+        (None, Some(file)) => (file.host, file.port),
+        (None, None) => return None,
+    };
+    Some(StatsdSettings { host, port, prefix })
 }
 
 fn address(given: Option<&str>) -> Result<Option<SocketAddr>, ServerError> {

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::time::{self, Instant};
 
-use super::connect::connect;
+use super::connect::{connect, keep_alive};
 use super::counts::{Counts, End, Snapshot};
 use super::proxy::ProxyProtocol;
 use super::relay::Pair;
@@ -65,6 +65,16 @@ struct Opening {
     proxy_protocol: Option<ProxyProtocol>,
 }
 
+impl Opening {
+    /// What a backend is told first of a connection from `peer` that was accepted `here`.
+    fn greeting(self, peer: SocketAddr, here: io::Result<SocketAddr>) -> io::Result<Vec<u8>> {
+        match self.proxy_protocol {
+            Some(version) => Ok(version.header(peer, here?)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
 impl From<&TcpSettings> for Opening {
     fn from(settings: &TcpSettings) -> Self {
         Self {
@@ -84,6 +94,8 @@ pub fn start_tcp_balancer(
     resolver: Arc<dyn Resolve>,
 ) -> Result<RunningTcpBalancer, ServeError> {
     let listener = listen::bind(settings.listen)?;
+    // What is accepted has it from here. A system that cannot do it does all the rest.
+    let _ = keep_alive(&(&listener).into());
     let local_addr = listener.local_addr().map_err(worker_error)?;
     let page = settings.status.map(listen::bind).transpose()?;
     let status_addr = page.as_ref().map(StdListener::local_addr).transpose();
@@ -353,6 +365,12 @@ impl Shared {
     async fn carry(&self, client: TcpStream, peer: SocketAddr) {
         let open = self.counts.accepted();
         let opening = *lock(&self.opening);
+        let Ok(greeting) = opening.greeting(peer, client.local_addr()) else {
+            // The client is gone already. Nobody is told a connection of whom is not known.
+            reset_on_close(&client);
+            open.over(End::Broken);
+            return;
+        };
         let (lease, backend) = match connect(&self.pool, opening.connect_timeout).await {
             Ok(connected) => connected,
             Err(refusal) => {
@@ -361,10 +379,6 @@ impl Shared {
                 open.over(End::Refused(refusal));
                 return;
             }
-        };
-        let greeting = match (opening.proxy_protocol, client.local_addr()) {
-            (Some(version), Ok(here)) => version.header(peer, here),
-            _ => Vec::new(),
         };
         // Bytes go on as they come. One that cannot be told so is about to fail anyway.
         let _ = client.set_nodelay(true);
@@ -377,5 +391,31 @@ impl Shared {
             Err(_) => End::Broken,
         };
         open.over(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A backend that expects the header would take the client's bytes for it.
+    #[test]
+    fn no_header_is_left_out_for_want_of_an_address() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let gone = || Err(io::ErrorKind::NotConnected.into());
+        let opening = |proxy_protocol| Opening {
+            connect_timeout: Duration::ZERO,
+            proxy_protocol,
+        };
+        for version in ProxyProtocol::ALL {
+            assert!(opening(Some(version)).greeting(peer, gone()).is_err());
+            assert!(
+                !opening(Some(version))
+                    .greeting(peer, Ok(peer))
+                    .unwrap()
+                    .is_empty()
+            );
+        }
+        assert!(opening(None).greeting(peer, gone()).unwrap().is_empty());
     }
 }

@@ -1,14 +1,39 @@
 //! From a client to a backend that takes it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time;
 
 use crate::balance::endpoint::{Endpoint, Lease};
 use crate::balance::pool::Pool;
+
+/// Asks for a sign of life where nothing has come for a minute, and gives up a minute later: a peer that is gone
+/// without a word does not keep its connection for ever.
+pub(super) fn keep_alive(socket: &SockRef<'_>) -> io::Result<()> {
+    const IDLE: Duration = Duration::from_secs(60);
+    const INTERVAL: Duration = Duration::from_secs(10);
+    const RETRIES: u32 = 6;
+    let keepalive = TcpKeepalive::new()
+        .with_time(IDLE)
+        .with_interval(INTERVAL)
+        .with_retries(RETRIES);
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A system that cannot do it does all the rest.
+    let _ = keep_alive(&SockRef::from(&socket));
+    socket.connect(address).await
+}
 
 /// Why a client gets no backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +49,7 @@ pub(super) async fn connect(pool: &Pool, limit: Duration) -> Result<(Lease, TcpS
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     while let Some(lease) = pool.pick(&tried) {
         let endpoint = lease.endpoint();
-        let connecting = TcpStream::connect(endpoint.address());
+        let connecting = open(endpoint.address());
         let failure = match time::timeout(limit, connecting).await {
             Ok(Ok(stream)) => {
                 pool.reached(endpoint);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::proxy::ProxyProtocol;
 use crate::balance::config::reader::{Field, Object};
 use crate::balance::config::shared::{
-    HEALTH_FIELDS, POOL_FIELDS, StatsdSettings, listen_address, pool, statsd,
+    HEALTH_FIELDS, POOL_FIELDS, StatsdSettings, listen_address, pool, pool_with, statsd,
 };
 use crate::balance::config::{self, ConfigError, Problems};
 use crate::balance::pool::{BackendSettings, PoolSettings};
@@ -79,15 +79,33 @@ impl TcpSettings {
     /// # Errors
     /// [`ConfigError`], with everything that is wrong with it.
     pub fn parse(source_name: &str, text: &str) -> Result<Self, ConfigError> {
-        config::parse(source_name, text, read)
+        config::parse(source_name, text, |top, problems| read(top, None, problems))
+    }
+
+    /// Reads a configuration file with these backends in the place of its own, of which it then needs none.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with everything that is wrong with it.
+    pub fn read_with(path: &Path, backends: Vec<BackendSettings>) -> Result<Self, ConfigError> {
+        let text = config::read_file(path)?;
+        config::parse(&path.display().to_string(), &text, |top, problems| {
+            read(top, Some(backends), problems)
+        })
     }
 }
 
-fn read(top: &Field<'_>, problems: &Problems) -> Option<TcpSettings> {
+fn read(
+    top: &Field<'_>,
+    given: Option<Vec<BackendSettings>>,
+    problems: &Problems,
+) -> Option<TcpSettings> {
     let known: Vec<_> = FIELDS.into_iter().chain(POOL_FIELDS).collect();
     let object = top.object(&known)?;
     let default = TcpSettings::new(Vec::new());
-    let pool = pool(&object, &HEALTH_FIELDS, problems);
+    let pool = match given {
+        None => pool(&object, &HEALTH_FIELDS, problems),
+        Some(given) => pool_with(given, &object, &HEALTH_FIELDS, problems),
+    };
     let listen = or(&object, "listen", default.listen, listen_address);
     let connect_timeout = or(&object, "connect_timeout", default.connect_timeout, |it| {
         it.duration(MILLISECOND..=HOUR)

@@ -1,12 +1,15 @@
-//! A scenario made of flags: what `loadgen grpc` and `loadgen websocket` run.
+//! A scenario made of flags: what `loadgen grpc`, `websocket`, `http` and `tcp` run.
 //!
 //! The flags become the scenario file that says the same, and that is read as any other: one language,
 //! one set of checks. Owns that translation, and telling what is wrong in words of flags. Runs nothing.
 
 mod error;
 mod grpc;
+mod http;
 mod input;
 mod load;
+mod tcp;
+mod url;
 mod websocket;
 mod words;
 
@@ -16,15 +19,21 @@ use loadgen_core::scenario::{self, Plan, Protocol, Suite};
 use loadgen_core::units::format_duration;
 use serde_json::{Map, Value, json};
 
-use crate::args::{AdHocArgs, GrpcArgs, RunArgs, StreamEndFlag, TargetFlags, WebsocketArgs};
+use crate::args::{
+    AdHocArgs, GrpcArgs, HttpArgs, RunArgs, StreamEndFlag, TargetFlags, TcpArgs, WebsocketArgs,
+};
 use crate::error::Error;
 use crate::settings::RunSettings;
 use crate::suite::LoadError;
 
 pub(crate) use self::error::AdHocError;
 pub(crate) use self::grpc::{refuse_no_method, target as grpc_target};
-pub(crate) use self::websocket::target as websocket_target;
 pub(crate) use self::words::in_flags;
+
+/// Where to connect, of a URL.
+pub(crate) fn target_of(url: &str) -> &str {
+    url::address(url).0
+}
 
 /// What problems of a scenario that was no file are said to be of.
 const SOURCE: &str = "the command line";
@@ -61,10 +70,35 @@ impl AdHoc {
     /// # Errors
     /// For a value that cannot be read, and where nothing is to be done.
     pub(crate) fn of_websocket(args: &WebsocketArgs) -> Result<Self, AdHocError> {
-        let (target, path) = websocket::address(&args.url);
+        let (target, path) = url::address(&args.url);
         let (own, step) = websocket::fields(args, path)?;
-        let name = websocket::name(path);
-        Self::new(&args.shared, Protocol::Websocket, &name, target, own, step)
+        let name = url::name(path, "websocket");
+        Self::new(&args.shared, Protocol::Websocket, name, target, own, step)
+    }
+
+    /// What the flags of `loadgen http` say.
+    ///
+    /// # Errors
+    /// For a value that cannot be read.
+    pub(crate) fn of_http(args: &HttpArgs) -> Result<Self, AdHocError> {
+        let (target, path) = url::address(&args.url);
+        let (own, step) = http::fields(args, path)?;
+        let name = url::name(path, "http");
+        Self::new(&args.shared, Protocol::Http, name, target, own, step)
+    }
+
+    /// What the flags of `loadgen tcp` say.
+    ///
+    /// # Errors
+    /// For a value that cannot be read, and where nothing is to be done.
+    pub(crate) fn of_tcp(args: &TcpArgs) -> Result<Self, AdHocError> {
+        let mut own = Map::new();
+        if !args.shared.headers.is_empty() {
+            // Whoever reads the scenario says that there are none.
+            own.insert("headers".to_owned(), headers(&args.shared.headers)?);
+        }
+        let step = tcp::step(args)?;
+        Self::new(&args.shared, Protocol::Tcp, "tcp", &args.target, own, step)
     }
 
     fn new(
@@ -87,7 +121,10 @@ impl AdHoc {
             scenario.insert("warm_up".to_owned(), json!(format_duration(time)));
         }
         scenario.insert("load".to_owned(), load);
-        let step = Map::from_iter([(protocol.to_string(), step)]);
+        let mut step = Map::from_iter([(protocol.to_string(), step)]);
+        if !shared.checks.is_empty() {
+            step.insert("check".to_owned(), json!(shared.checks));
+        }
         scenario.insert("steps".to_owned(), json!([step]));
         if !shared.thresholds.is_empty() {
             scenario.insert("thresholds".to_owned(), json!(shared.thresholds));

@@ -20,7 +20,9 @@ use clap_complete::Shell;
 use loadgen_core::scenario::Assignment;
 use loadgen_core::secrets;
 
-pub(crate) use self::ad_hoc::{AdHocArgs, GrpcArgs, StreamEndFlag, WebsocketArgs};
+pub(crate) use self::ad_hoc::{
+    AdHocArgs, GrpcArgs, HttpArgs, StreamEndFlag, TcpArgs, WebsocketArgs,
+};
 pub(crate) use self::balance::{BackendFlag, BalanceCommand, BalanceTcpArgs};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::each::TargetFlags;
@@ -32,7 +34,7 @@ pub(crate) use self::serve::{
 };
 pub(crate) use self::values::TagList;
 
-/// Drive load at gRPC and WebSocket services and say truthfully how they held up.
+/// Drive load at gRPC, WebSocket, HTTP and TCP services and say truthfully how they held up.
 #[derive(Debug, Parser)]
 #[command(
     name = "loadgen",
@@ -80,6 +82,10 @@ pub(crate) enum Command {
     Grpc(Box<GrpcArgs>),
     /// Send WebSocket messages as load, without a file
     Websocket(Box<WebsocketArgs>),
+    /// Send HTTP requests as load, without a file
+    Http(Box<HttpArgs>),
+    /// Send bytes over TCP as load, without a file
+    Tcp(Box<TcpArgs>),
     /// Ask a few questions and write a scenario file
     Init(InitArgs),
     /// List scenarios: the shipped ones, or those of a file

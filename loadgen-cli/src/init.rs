@@ -278,7 +278,7 @@ fn websocket<R: BufRead, W: Write>(
             "Where is it, with its path",
             Some("ws://127.0.0.1:8080/"),
             |answer| {
-                let target = crate::ad_hoc::websocket_target(answer).parse::<Target>();
+                let target = crate::ad_hoc::target_of(answer).parse::<Target>();
                 target
                     .map(|_| answer.to_owned())
                     .map_err(|error| error.to_string())

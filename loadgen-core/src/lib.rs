@@ -1,4 +1,4 @@
-//! Load generation for gRPC and WebSocket services: truthful latency, exact ledgers, one engine.
+//! Load generation for gRPC, WebSocket, HTTP and TCP services: truthful latency, exact ledgers, one engine.
 //!
 //! | module | owns |
 //! |---|---|

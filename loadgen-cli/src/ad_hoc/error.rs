@@ -46,6 +46,27 @@ pub(crate) enum AdHocError {
         /// Its name.
         key: String,
     },
+    /// The same field of a form twice.
+    #[error("`--form {name}=…` is given twice; a form here has one value of each name")]
+    FormTwice {
+        /// Its name.
+        name: String,
+    },
+    /// A backslash before what is not escaped so.
+    #[error(
+        "`{flag} {given}`: expected `\\r`, `\\n`, `\\t`, `\\0`, `\\xHH` or `\\\\` where there is a backslash"
+    )]
+    Escape {
+        /// Which flag.
+        flag: &'static str,
+        /// Its value.
+        given: String,
+    },
+    /// Nothing to do on a TCP connection.
+    #[error(
+        "say what to do on the connection: `--send TEXT`, `--send-hex HEX` or `--send-size SIZE`; and where the reply ends, or what comes by itself: `--until TEXT`, `--bytes N`, `--length-prefix N`, `--regex PATTERN` or `--until-close`"
+    )]
+    NothingOnTcp,
     /// Nothing to do on a WebSocket.
     #[error(
         "say what to do on the connection: `--send TEXT`, `--send-json JSON`, `--ping`, or `--receive N|TIME` to listen"

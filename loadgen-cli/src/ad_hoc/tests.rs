@@ -13,6 +13,8 @@ fn file_of(line: &[&str]) -> Result<Value, String> {
     let ad_hoc = match args.command {
         Command::Grpc(args) => AdHoc::of_grpc(&args),
         Command::Websocket(args) => AdHoc::of_websocket(&args),
+        Command::Http(args) => AdHoc::of_http(&args),
+        Command::Tcp(args) => AdHoc::of_tcp(&args),
         other => panic!("{other:?}"),
     };
     let ad_hoc = ad_hoc.map_err(|error| error.to_string())?;
@@ -127,6 +129,19 @@ fn what_is_sent_over_websocket_is_a_short_file_too() {
     "#);
 }
 
+#[test_case(&["http", "http://h:1/a?b=c"] => json!({"http": {"path": "/a?b=c"}}); "a request")]
+#[test_case(&["http", "h:1", "--body", "x", "--check", "status == 201"] => json!({"http": {"method": "POST", "path": "/", "body": {"text": "x"}}, "check": ["status == 201"]}); "with a body it is posted")]
+#[test_case(&["http", "h:1/a", "-X", "PUT", "--body-json", "{\"b\": 1}"] => json!({"http": {"method": "PUT", "path": "/a", "body": {"json": {"b": 1}}}}); "unless another method is said")]
+#[test_case(&["http", "h:1/a", "--form", "b=1", "--form", "c=d=e"] => json!({"http": {"method": "POST", "path": "/a", "body": {"form": {"b": "1", "c": "d=e"}}}}); "a form")]
+#[test_case(&["http", "h:1/a", "--body-size", "1KiB", "--receive", "5"] => json!({"http": {"method": "POST", "path": "/a", "body": {"size": "1KiB"}, "stream": {"messages": 5}}}); "noise, and events")]
+#[test_case(&["tcp", "h:1", "--send", "PING\\r\\n", "--until", "\\r\\n"] => json!({"tcp": {"send": {"text": "PING\r\n"}, "receive": {"until": "\r\n"}}}); "a line")]
+#[test_case(&["tcp", "h:1", "--send", "\\xff\\0", "--bytes", "2", "--repeat", "3", "--in-flight", "2"] => json!({"tcp": {"send": {"hex": "ff00"}, "receive": {"bytes": 2}, "repeat": 3, "in_flight": 2}}); "bytes")]
+#[test_case(&["tcp", "h:1", "--send-size", "64B", "--length-prefix", "4", "--every", "10ms"] => json!({"tcp": {"send": {"size": "64B"}, "receive": {"length_prefix": {"bytes": 4}}, "every": "10ms"}}); "noise, and a length")]
+#[test_case(&["tcp", "h:1", "--send-hex", "0a", "--shutdown", "--until-close"] => json!({"tcp": {"send": {"hex": "0a"}, "receive": "end", "shutdown": true}}); "to the end")]
+fn steps(line: &[&str]) -> Value {
+    scenario_of(line)["steps"][0].clone()
+}
+
 #[test_case(&[] => json!({"closed": {"users": 10, "duration": "10s"}}))]
 #[test_case(&["-c", "3"] => json!({"closed": {"users": 3, "duration": "10s"}}))]
 #[test_case(&["-n", "7"] => json!({"closed": {"users": 7, "iterations": 7}}); "no more users than iterations")]
@@ -150,8 +165,10 @@ fn grpc_targets(given: &str) -> String {
 #[test_case("wss://h" => ("wss://h", ""))]
 #[test_case("h:1/a/b?c=/d" => ("h:1", "/a/b?c=/d"))]
 #[test_case("ws://h?c" => ("ws://h", "?c"))]
+#[test_case("unix:/run/a.sock" => ("unix:/run/a.sock", ""))]
+#[test_case("unix:/run/a.sock:/b?c" => ("unix:/run/a.sock", "/b?c"))]
 fn addresses(url: &str) -> (&str, &str) {
-    websocket::address(url)
+    url::address(url)
 }
 
 #[test]
@@ -193,6 +210,16 @@ fn messages(flags: &[&str]) -> Value {
 #[test_case(&["grpc", "http://h:1", "a.B/C", "--tls-server-name", "x"] => "`http://h:1` is plain text and `--tls-server-name` turns TLS on; write https:// or leave the flag out"; "plain and not")]
 #[test_case(&["websocket", "h:1/a"] => "say what to do on the connection: `--send TEXT`, `--send-json JSON`, `--ping`, or `--receive N|TIME` to listen"; "nothing to do")]
 #[test_case(&["websocket", "ws://h:1/a", "--ping", "--threshold", "p99 < 1ms"] => "the command line: 1 problem\n  --threshold: found \"p99 < 1ms\", expected a metric such as `response_time.p95`, `error_rate` or `throughput` at column 1; unknown metric `p99`; did you mean `response_time.p99`?"; "no condition")]
+#[test_case(&["http", "h:1/a", "--form", "a=1", "--form", "a=2"] => "`--form a=…` is given twice; a form here has one value of each name"; "a field twice")]
+#[test_case(&["http", "h:1/a", "--method", "GIT"] => "the command line: 1 problem\n  --method: found \"GIT\", expected a method in capitals: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS or TRACE"; "no method of http")]
+#[test_case(&["http", "h:1/a", "--body-json", "{} {}"] => "`--body-json`: found 2 JSON values, expected one"; "two bodies")]
+#[test_case(&["tcp", "h:1"] => "say what to do on the connection: `--send TEXT`, `--send-hex HEX` or `--send-size SIZE`; and where the reply ends, or what comes by itself: `--until TEXT`, `--bytes N`, `--length-prefix N`, `--regex PATTERN` or `--until-close`"; "nothing to do over tcp")]
+#[test_case(&["tcp", "h:1", "--send", "a\\q"] => "`--send a\\q`: expected `\\r`, `\\n`, `\\t`, `\\0`, `\\xHH` or `\\\\` where there is a backslash"; "no escape")]
+#[test_case(&["tcp", "h:1", "--send-hex", "0g"] => "the command line: 1 problem\n  --send-hex: found \"0g\", expected hexadecimal, two digits for each byte, such as \"0a1f\""; "no hex")]
+#[test_case(&["tcp", "h:1", "--send-size", "1"] => "the command line: 1 problem\n  --send-size: found \"1\", expected a number with a unit (B, KB, MB, GB of a thousand, KiB, MiB, GiB of 1024), such as \"64B\" or \"4KiB\"; the unit is missing"; "no size")]
+#[test_case(&["tcp", "h:1", "--send", "a", "-H", "a: b"] => "the command line: 1 problem\n  -H: found a field of WebSocket and HTTP in a TCP scenario, expected fields of TCP only; all that TCP sends is `tcp.send`"; "header fields over tcp")]
+#[test_case(&["tcp", "h:1", "--send", "a", "--regex", "("] => "the command line: 1 problem\n  --regex: found \"(\", expected a regular expression such as \"\\\\r\\\\n$\"; unclosed group"; "no pattern")]
+#[test_case(&["tcp", "h:1", "--send", "a", "--length-prefix", "3"] => "the command line: 1 problem\n  --length-prefix: found 3, expected 1, 2, 4 or 8"; "no length")]
 fn refused(line: &[&str]) -> String {
     file_of(line).unwrap_err()
 }

@@ -4,7 +4,7 @@ use loadgen_core::units::format_duration;
 use serde_json::{Map, Value, json};
 
 use super::error::AdHocError;
-use super::{headers, input, stream_end};
+use super::{headers, input, stream_end, url};
 use crate::args::WebsocketArgs;
 
 /// The fields of a step, and the flags that say them; the longer first.
@@ -17,38 +17,6 @@ pub(super) const PLACES: [(&str, &str); 7] = [
     ("steps[0].websocket.every", "--every"),
     ("steps[0].websocket", "URL"),
 ];
-
-/// Where to connect, and the path there.
-pub(super) fn address(url: &str) -> (&str, &str) {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let path = url[host..]
-        .find(['/', '?'])
-        .map_or(url.len(), |at| host + at);
-    url.split_at(path)
-}
-
-/// Where to connect.
-pub(crate) fn target(url: &str) -> &str {
-    address(url).0
-}
-
-/// The scenario is called after the last part of the path.
-pub(super) fn name(path: &str) -> String {
-    let path = path.split('?').next().unwrap_or_default();
-    let last = path
-        .rsplit('/')
-        .find(|it| !it.is_empty())
-        .unwrap_or_default();
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-    if last.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && last.len() <= 100
-        && last.chars().all(fits)
-    {
-        last.to_owned()
-    } else {
-        "websocket".to_owned()
-    }
-}
 
 /// The fields of the scenario, and its step.
 pub(super) fn fields(
@@ -63,8 +31,7 @@ pub(super) fn fields(
         own.insert("subprotocols".to_owned(), json!(args.subprotocols));
     }
     let mut step = Map::new();
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    step.insert("path".to_owned(), json!(format!("{slash}{path}")));
+    step.insert("path".to_owned(), json!(url::absolute(path)));
     if let Some(send) = payload(args)? {
         step.insert("send".to_owned(), send);
     } else if args.ping {
@@ -95,10 +62,6 @@ fn payload(args: &WebsocketArgs) -> Result<Option<Value>, AdHocError> {
     let Some(given) = &args.send_json else {
         return Ok(None);
     };
-    let flag = "--send-json";
-    let mut values = input::json(flag, given)?;
-    match values.len() {
-        1 => Ok(Some(json!({ "json": values.swap_remove(0) }))),
-        count => Err(AdHocError::Several { flag, count }),
-    }
+    let json = input::one_json("--send-json", given)?;
+    Ok(Some(json!({ "json": json })))
 }

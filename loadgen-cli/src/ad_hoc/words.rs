@@ -1,6 +1,6 @@
 //! What is wrong with a scenario that was made of flags, in words of flags.
 
-use super::{grpc, websocket};
+use super::{grpc, http, tcp, websocket};
 use crate::error::Error;
 use crate::protocols;
 
@@ -17,7 +17,8 @@ const PLACES: [(&str, &str); 8] = [
     ("warm_up", "--warm-up"),
 ];
 /// The same for lists, whose items are flags of their own.
-const LISTS: [(&str, &str); 4] = [
+const LISTS: [(&str, &str); 5] = [
+    ("steps[0].check[", "--check"),
     ("targets[", "TARGET"),
     ("protos[", "--proto"),
     ("subprotocols[", "--subprotocol"),
@@ -46,7 +47,12 @@ pub(crate) fn in_flags(error: Error) -> Error {
 
 fn translated(said: &str) -> String {
     let mut text = without_scenario(said).replace("scenarios[0].", "");
-    let of_steps = [grpc::PLACES.as_slice(), websocket::PLACES.as_slice()];
+    let of_steps = [
+        grpc::PLACES.as_slice(),
+        websocket::PLACES.as_slice(),
+        http::PLACES.as_slice(),
+        tcp::PLACES.as_slice(),
+    ];
     for (place, flag) in of_steps.concat().into_iter().chain(PLACES) {
         text = replaced_at_start(&text, place, flag);
     }

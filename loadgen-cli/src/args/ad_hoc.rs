@@ -1,12 +1,16 @@
-//! Flags of the commands that need no file: `loadgen grpc` and `loadgen websocket`.
+//! Flags of the commands that need no file: `loadgen grpc`, `websocket`, `http` and `tcp`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::run::RunArgs;
-use super::values::{MOST_MESSAGES, count, duration, header, stream_end};
+use super::values::{MOST_MESSAGES, count, duration, form_field, header, stream_end};
 
 const REQUEST: &str = "What is sent";
+/// The most redirections that a scenario may follow.
+const MOST_REDIRECTS: u64 = 20;
+/// The longest reply that may be counted off.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Flags of `loadgen grpc`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -103,6 +107,100 @@ pub(crate) struct WebsocketArgs {
     pub(crate) shared: AdHocArgs,
 }
 
+/// Flags of `loadgen http`.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "  loadgen http http://localhost:8081/hello\n  \
+    loadgen http https://api.example.com/orders --body-json '{\"item\": \"tea\"}' --check 'status == 201' -r 500/s -d 30s\n\n\
+    Without -n and -d it runs for 10 s, without -c with 10 users; with -r at that rate, with as many \
+    users\nas it takes, 1,000 at most.")]
+pub(crate) struct HttpArgs {
+    /// What to ask for: `http://host:port/path`, `https://host/path`, `host:port/path`, or `unix:/socket:/path`
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The method [default: GET; POST where there is a body]
+    #[arg(short = 'X', long, value_name = "NAME", help_heading = REQUEST)]
+    pub(crate) method: Option<String>,
+    /// The body as a text, `@FILE`, or `@-` for standard input
+    #[arg(long, value_name = "TEXT|@FILE", group = "payload", help_heading = REQUEST)]
+    pub(crate) body: Option<String>,
+    /// The body as a JSON value, `@FILE`, or `@-` for standard input
+    #[arg(long, value_name = "JSON|@FILE", group = "payload", help_heading = REQUEST)]
+    pub(crate) body_json: Option<String>,
+    /// The body as a form: a field of it; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = form_field, group = "payload", help_heading = REQUEST)]
+    pub(crate) form: Vec<(String, String)>,
+    /// The body as noise of this size, like `1KiB`
+    #[arg(long, value_name = "SIZE", group = "payload", help_heading = REQUEST)]
+    pub(crate) body_size: Option<String>,
+    /// End server-sent events after so many, like `10`, or a time, like `5s`
+    #[arg(long, value_name = "N|TIME", value_parser = stream_end, allow_hyphen_values = true, help_heading = REQUEST)]
+    pub(crate) receive: Option<StreamEndFlag>,
+    /// Keep cookies, for each user its own
+    #[arg(long, help_heading = REQUEST)]
+    pub(crate) cookies: bool,
+    /// Follow so many redirections [default: 0]
+    #[arg(long, value_name = "N", value_parser = count(MOST_REDIRECTS), allow_negative_numbers = true, help_heading = REQUEST)]
+    pub(crate) redirects: Option<u64>,
+    /// What all commands without a file have.
+    #[command(flatten)]
+    pub(crate) shared: AdHocArgs,
+}
+
+/// Flags of `loadgen tcp`.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(
+    after_help = "  loadgen tcp localhost:6379 --send 'PING\\r\\n' --until '\\r\\n'\n  \
+    loadgen tcp localhost:9001 --send-size 64B --bytes 64 --repeat 100 --in-flight 10\n\n\
+    Without -n and -d it runs for 10 s, without -c with 10 users; with -r at that rate, with as many \
+    users\nas it takes, 1,000 at most."
+)]
+pub(crate) struct TcpArgs {
+    /// Where to connect: `host:port`, `tls://host:port` with TLS, or `unix:/path`
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+
+    /// What to send, with `\r`, `\n`, `\t`, `\0` and `\xHH`; or the bytes of `@FILE`, `@-` for standard input
+    #[arg(long, value_name = "TEXT|@FILE", group = "payload", help_heading = REQUEST)]
+    pub(crate) send: Option<String>,
+    /// The bytes to send, in hex
+    #[arg(long, value_name = "HEX", group = "payload", help_heading = REQUEST)]
+    pub(crate) send_hex: Option<String>,
+    /// Send noise of this size, like `1KiB`
+    #[arg(long, value_name = "SIZE", group = "payload", help_heading = REQUEST)]
+    pub(crate) send_size: Option<String>,
+    /// The reply ends with this, with escapes as in --send
+    #[arg(long, value_name = "TEXT", group = "reply", help_heading = REQUEST)]
+    pub(crate) until: Option<String>,
+    /// The reply has so many bytes
+    #[arg(long, value_name = "N", value_parser = count(MOST_BYTES), allow_negative_numbers = true, group = "reply", help_heading = REQUEST)]
+    pub(crate) bytes: Option<u64>,
+    /// The reply begins with its length, a big-endian number of 1, 2, 4 or 8 bytes
+    #[arg(long, value_name = "N", value_parser = count(8), allow_negative_numbers = true, group = "reply", help_heading = REQUEST)]
+    pub(crate) length_prefix: Option<u64>,
+    /// The reply ends with the first match of this regular expression
+    #[arg(long, value_name = "PATTERN", group = "reply", help_heading = REQUEST)]
+    pub(crate) regex: Option<String>,
+    /// The reply ends when the server closes
+    #[arg(long, group = "reply", help_heading = REQUEST)]
+    pub(crate) until_close: bool,
+    /// End our side once all is sent
+    #[arg(long, requires = "payload", help_heading = REQUEST)]
+    pub(crate) shutdown: bool,
+    /// How many times it is sent in an iteration [default: 1]
+    #[arg(long, value_name = "N", value_parser = count(MOST_MESSAGES), allow_negative_numbers = true, help_heading = REQUEST)]
+    pub(crate) repeat: Option<u64>,
+    /// Time between two messages sent
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, requires = "payload", help_heading = REQUEST)]
+    pub(crate) every: Option<Duration>,
+    /// The most messages that wait for their replies at once [default: 1]
+    #[arg(long, value_name = "N", value_parser = count(MOST_MESSAGES), allow_negative_numbers = true, requires = "payload", help_heading = REQUEST)]
+    pub(crate) in_flight: Option<u64>,
+    /// What all commands without a file have.
+    #[command(flatten)]
+    pub(crate) shared: AdHocArgs,
+}
+
 /// What all commands without a file have.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct AdHocArgs {
@@ -112,6 +210,9 @@ pub(crate) struct AdHocArgs {
     /// Whom connections are told that they are for, instead of the target's host and port
     #[arg(long, value_name = "NAME", help_heading = REQUEST)]
     pub(crate) authority: Option<String>,
+    /// An expression that each reply must make true, like `status == 'OK'` or `reply.total == 3`; repeatable
+    #[arg(long = "check", value_name = "EXPRESSION", help_heading = REQUEST)]
+    pub(crate) checks: Vec<String>,
     /// Load before measuring
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = "Load")]
     pub(crate) warm_up: Option<Duration>,

@@ -78,6 +78,14 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A field of a form.
+pub(super) fn form_field(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, like `user=ann`".to_owned()),
+    }
+}
+
 /// A number of messages, or a time.
 pub(super) fn stream_end(text: &str) -> Result<StreamEndFlag, String> {
     if let Ok(messages) = whole(text, 1, MOST_MESSAGES) {

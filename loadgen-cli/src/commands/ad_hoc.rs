@@ -1,4 +1,4 @@
-//! `loadgen grpc` and `loadgen websocket`: a run without a file.
+//! `loadgen grpc`, `websocket`, `http` and `tcp`: a run without a file.
 
 use loadgen_core::driver::grpc;
 use loadgen_core::scenario::ProtocolPlan;
@@ -6,7 +6,7 @@ use loadgen_core::scenario::ProtocolPlan;
 use super::exit::{Exit, stop_at_once};
 use super::run::{carry_out, cores};
 use crate::ad_hoc::{AdHoc, AdHocError, in_flags, refuse_no_method};
-use crate::args::{AdHocArgs, GrpcArgs, WebsocketArgs};
+use crate::args::{AdHocArgs, GrpcArgs, HttpArgs, TcpArgs, WebsocketArgs};
 use crate::error::Error;
 use crate::signals::{Early, Listener};
 use crate::{offered, output, screen, terminal};
@@ -73,6 +73,26 @@ fn offered(args: &GrpcArgs, symbol: Option<&str>) -> Result<Exit, Error> {
 pub(crate) fn websocket(args: &WebsocketArgs) -> Result<Exit, Error> {
     let signals = Listener::install(Early::Ends, stop_at_once)?;
     let ad_hoc = AdHoc::of_websocket(args)?;
+    run(&ad_hoc, &args.shared, &signals)
+}
+
+/// Asks for a page as load.
+///
+/// # Errors
+/// Why nothing could be measured.
+pub(crate) fn http(args: &HttpArgs) -> Result<Exit, Error> {
+    let signals = Listener::install(Early::Ends, stop_at_once)?;
+    let ad_hoc = AdHoc::of_http(args)?;
+    run(&ad_hoc, &args.shared, &signals)
+}
+
+/// Sends bytes over TCP as load.
+///
+/// # Errors
+/// Why nothing could be measured.
+pub(crate) fn tcp(args: &TcpArgs) -> Result<Exit, Error> {
+    let signals = Listener::install(Early::Ends, stop_at_once)?;
+    let ad_hoc = AdHoc::of_tcp(args)?;
     run(&ad_hoc, &args.shared, &signals)
 }
 

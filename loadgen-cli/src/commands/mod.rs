@@ -26,6 +26,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Run(args) => run::run(&args),
         Command::Grpc(args) => ad_hoc::grpc(&args),
         Command::Websocket(args) => ad_hoc::websocket(&args),
+        Command::Http(args) => ad_hoc::http(&args),
+        Command::Tcp(args) => ad_hoc::tcp(&args),
         Command::Init(args) => init::run(&args),
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),

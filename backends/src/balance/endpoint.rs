@@ -121,7 +121,8 @@ impl Endpoint {
         }
         let mut health = self.health();
         health.check_took = Some(took);
-        self.record(&mut health, result, settings);
+        let changed = health.tracker.record(result.is_ok(), settings);
+        self.note(&mut health, changed, result);
     }
 
     /// Work could not be given to it.
@@ -129,9 +130,9 @@ impl Endpoint {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
         let mut health = self.health();
         match settings {
-            // A first impression is the checks' to give: a single failure of a connection is one of a row.
             Some(settings) if self.up.load(Ordering::Relaxed) => {
-                self.record(&mut health, Err(reason), settings);
+                let changed = health.tracker.refused(settings);
+                self.note(&mut health, changed, Err(reason));
             }
             _ => health.last_failure = Some(reason),
         }
@@ -142,9 +143,8 @@ impl Endpoint {
         self.health().tracker.calm();
     }
 
-    fn record(&self, health: &mut Health, result: Result<(), Failure>, settings: &HealthSettings) {
+    fn note(&self, health: &mut Health, changed: bool, result: Result<(), Failure>) {
         let good = result.is_ok();
-        let changed = health.tracker.record(good, settings);
         let reason = result.err();
         if changed {
             self.up.store(good, Ordering::Relaxed);

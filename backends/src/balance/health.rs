@@ -104,7 +104,21 @@ impl Tracker {
         }
     }
 
-    /// Takes a result. True if it changed the state.
+    /// Work could not be given: as good as a failed check, but for the first one's weight. A first impression
+    /// is the checks' to give. True if it changed the state.
+    pub(crate) fn refused(&mut self, settings: &HealthSettings) -> bool {
+        if !self.up {
+            return false;
+        }
+        self.against += 1;
+        if self.against < settings.fall {
+            return false;
+        }
+        (self.up, self.against) = (false, 0);
+        true
+    }
+
+    /// Takes a check's result. True if it changed the state.
     pub(crate) fn record(&mut self, good: bool, settings: &HealthSettings) -> bool {
         let first = !std::mem::replace(&mut self.heard, true);
         if good == self.up {
@@ -166,6 +180,20 @@ mod tests {
         assert!(tracker.is_up());
         assert!(tracker.record(false, &settings));
         assert!(!tracker.is_up());
+    }
+
+    #[test]
+    fn refusals_take_it_out_only_in_a_row_also_before_the_first_check() {
+        let settings = settings(2, 3);
+        let mut tracker = Tracker::default();
+        assert!(!tracker.refused(&settings) && !tracker.refused(&settings));
+        tracker.calm();
+        assert!(!tracker.refused(&settings) && !tracker.refused(&settings));
+        assert!(tracker.is_up());
+        assert!(tracker.refused(&settings));
+        assert!(!tracker.is_up() && !tracker.refused(&settings));
+        // What the first check says is believed at once.
+        assert!(tracker.record(true, &settings));
     }
 
     #[test]

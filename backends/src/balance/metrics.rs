@@ -133,6 +133,18 @@ pub(crate) fn of_pool(pool: &PoolSnapshot, labels: &Labels) -> Vec<Family> {
     families
 }
 
+/// Puts families of one name together, each where its name comes first.
+pub(crate) fn merged(families: impl IntoIterator<Item = Family>) -> Vec<Family> {
+    let mut merged: Vec<Family> = Vec::new();
+    for family in families {
+        match merged.iter_mut().find(|it| it.name == family.name) {
+            Some(known) => known.points.extend(family.points),
+            None => merged.push(family),
+        }
+    }
+    merged
+}
+
 /// The text format of Prometheus, version 0.0.4.
 pub(crate) fn prometheus(families: &[Family]) -> String {
     let mut text = String::new();
@@ -230,6 +242,8 @@ impl Statsd {
 
     fn lines(&mut self, families: &[Family]) -> Vec<String> {
         let mut lines = Vec::new();
+        // Those that are gone are forgotten with this.
+        let mut told = HashMap::new();
         for family in families {
             let name = family.name.strip_suffix("_total").unwrap_or(family.name);
             for (labels, value) in &family.points {
@@ -243,7 +257,8 @@ impl Statsd {
                 match family.kind {
                     Kind::Gauge => lines.push(format!("{full}:{value}|g")),
                     Kind::Counter => {
-                        let before = self.told.insert(full.clone(), *value).unwrap_or(0);
+                        let before = self.told.get(&full).copied().unwrap_or(0);
+                        told.insert(full.clone(), *value);
                         // One that came back under its name counts from nothing.
                         let more = value.checked_sub(before).unwrap_or(*value);
                         if more > 0 {
@@ -253,6 +268,7 @@ impl Statsd {
                 }
             }
         }
+        self.told = told;
         lines
     }
 }

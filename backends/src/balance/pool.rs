@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time;
 
@@ -91,6 +91,8 @@ pub(crate) struct Pool {
     resolver: Arc<dyn Resolve>,
     probe: Arc<dyn Probe>,
     changed: Notify,
+    /// Whether every name was looked up, with whatever result.
+    settled: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -147,6 +149,16 @@ impl Pool {
             resolver,
             probe,
             changed: Notify::new(),
+            settled: watch::Sender::new(false),
+        }
+    }
+
+    /// Waits until every name was looked up once, with whatever result: before that, nobody can say that
+    /// there is no backend.
+    pub(crate) async fn settled(&self) {
+        if !*self.settled.borrow() {
+            // The sender is the pool's own, and so there.
+            let _ = self.settled.subscribe().wait_for(|it| *it).await;
         }
     }
 
@@ -197,6 +209,7 @@ impl Pool {
         let mut backends = inner.settings.backends.iter();
         if backends.all(|backend| known.contains_key(&backend.name())) {
             inner.reconcile(&known);
+            self.settled.send_replace(true);
         }
         drop(inner);
         self.changed.notify_one();
@@ -229,7 +242,14 @@ impl Pool {
                 }
             }
         }
-        inner.reconcile(&known);
+        // Settings may have changed meanwhile: until their names are looked up as well, which is about to be
+        // done, those before serve.
+        let was_asked = |name: &String| backends.iter().any(|it| it.name() == *name);
+        let mut names = inner.settings.backends.iter().map(BackendSettings::name);
+        if names.all(|name| known.contains_key(&name) || was_asked(&name)) {
+            inner.reconcile(&known);
+            self.settled.send_replace(true);
+        }
     }
 
     async fn addresses(&self, backend: &BackendSettings) -> Result<Vec<SocketAddr>, String> {
@@ -309,6 +329,7 @@ impl Inner {
     /// Makes the members what settings and addresses say, in the order of the settings.
     fn reconcile(&mut self, known: &HashMap<String, Vec<SocketAddr>>) {
         let mut old = std::mem::take(&mut self.members);
+        self.leaving.retain(|endpoint| endpoint.open() > 0);
         for backend in &self.settings.backends {
             let name = backend.name();
             for address in known.get(&name).into_iter().flatten() {

@@ -38,6 +38,17 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The field of this name, where this is an object whose other fields are somebody else's to read.
+    pub(crate) fn part(&self, name: &str) -> Option<Field<'a>> {
+        let Entries(entries) = serde_json::from_str(self.raw.get()).ok()?;
+        let (_, raw) = entries.into_iter().find(|(it, _)| it == name)?;
+        Some(Field {
+            path: join(&self.path, name),
+            raw,
+            problems: self.problems,
+        })
+    }
+
     /// Where it stands.
     pub(crate) fn path(&self) -> &str {
         &self.path
@@ -109,6 +120,11 @@ impl<'a> Field<'a> {
             raw,
             problems: self.problems,
         }
+    }
+
+    /// Whether it is an array, whatever is in it.
+    pub(crate) fn is_list(&self) -> bool {
+        self.raw.get().starts_with('[')
     }
 
     /// An array's elements.
@@ -210,6 +226,19 @@ impl<'a> Object<'a> {
             raw,
             problems: self.problems,
         })
+    }
+
+    /// The field of this name as `read` has it, or the default where it is not there.
+    pub(crate) fn or<T>(
+        &self,
+        name: &str,
+        default: T,
+        read: impl FnOnce(&Field<'_>) -> Option<T>,
+    ) -> Option<T> {
+        match self.get(name) {
+            Some(field) => read(&field),
+            None => Some(default),
+        }
     }
 
     /// A field that has to be there; `expected` says what it is.

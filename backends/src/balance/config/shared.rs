@@ -2,6 +2,7 @@
 //! itself.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Problems;
@@ -9,6 +10,7 @@ use super::reader::{Field, Object};
 use crate::balance::health::HealthSettings;
 use crate::balance::pool::{BackendSettings, PoolSettings, RESOLVE_INTERVAL};
 use crate::balance::selection::Algorithm;
+use crate::serve::tls::TlsFiles;
 
 /// The most a backend can weigh.
 pub const MOST_WEIGHT: u64 = 65_535;
@@ -196,6 +198,25 @@ fn health(field: &Field<'_>, fields: &[&str]) -> Option<Option<HealthSettings>> 
 pub(crate) fn listen_address(field: &Field<'_>) -> Option<SocketAddr> {
     let expected = "IP:PORT, like \"127.0.0.1:8080\" or \"[::]:8080\"";
     field.read(expected, |text| text.parse().ok())
+}
+
+/// What the name of a file should be, as messages have it.
+pub(crate) const A_FILE: &str = "a path";
+
+/// The name of a file.
+pub(crate) fn path(field: &Field<'_>) -> Option<PathBuf> {
+    field.read(A_FILE, |text| (!text.is_empty()).then(|| text.into()))
+}
+
+/// A certificate's file and its key's.
+pub(crate) fn tls_files(field: &Field<'_>) -> Option<TlsFiles> {
+    let object = field.object(&["cert_file", "key_file"])?;
+    let certificate = object.require("cert_file", A_FILE).and_then(|it| path(&it));
+    let key = object.require("key_file", A_FILE).and_then(|it| path(&it));
+    Some(TlsFiles {
+        certificate: certificate?,
+        key: key?,
+    })
 }
 
 /// Where metrics go, in StatsD's form.

@@ -1,8 +1,9 @@
 //! Which service a request is for: `/{service}/{path}`, or the default service's `/{path}`.
 //!
 //! Owns patterns of paths and the order in which services are asked. A path is compared as it came:
-//! nothing is decoded, so that balancer and backend cannot read it differently. Paths with dot segments,
-//! plain or encoded, are refused for the same reason.
+//! nothing is decoded, so that balancer and backend cannot read it differently. For the same reason paths
+//! are refused that a backend could read as others than those that are compared: with dot segments, plain or
+//! encoded, and with a backslash or an encoded slash, but for where everything below is let through.
 
 use http::Method;
 
@@ -36,7 +37,7 @@ impl Route {
         loop {
             match (wanted.next(), given.next()) {
                 (Some("**"), _) | (None, None) => return true,
-                (Some("*"), Some(segment)) if !segment.is_empty() => {}
+                (Some("*"), Some(segment)) if !segment.is_empty() && !has_slash(segment) => {}
                 (Some(literal), Some(segment)) if literal == segment => {}
                 _ => return false,
             }
@@ -69,8 +70,8 @@ pub struct Routed<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotRouted {
-    /// The path does not begin with `/`, or has a `.` or `..` segment.
-    #[error("the path has to begin with / and may have no . or .. segments")]
+    /// The path does not begin with `/`, or has a `.` or `..` segment, however it is written.
+    #[error("the path has to begin with / and may have no . or .. segments, encoded or not")]
     Malformed,
     /// No service has the name that the path begins with, and there is no default service.
     #[error("no service has this name, and there is no default service")]
@@ -101,7 +102,7 @@ impl ServicesSettings {
         let Some(rest) = path.strip_prefix('/') else {
             return Err(NotRouted::Malformed);
         };
-        if segments(path).any(is_dots) {
+        if has_dots(path) {
             return Err(NotRouted::Malformed);
         }
         let name = segments(path).next().unwrap_or_default();
@@ -148,9 +149,29 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
-fn is_dots(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-    plain == "." || plain == ".."
+/// Whether a segment is `.` or `..` for whoever decodes what is encoded, takes backslashes for slashes, or
+/// leaves out a segment's parameters (`..;a=b`).
+fn has_dots(path: &str) -> bool {
+    if !path.bytes().any(|it| matches!(it, b'.' | b'%')) {
+        return false;
+    }
+    let plain = path.to_ascii_lowercase().replace("%2e", ".");
+    let plain = plain
+        .replace("%2f", "/")
+        .replace("%5c", "/")
+        .replace("%3b", ";");
+    let is_dots = |segment: &str| {
+        let name = segment.split_once(';').map_or(segment, |(name, _)| name);
+        matches!(name, "." | "..")
+    };
+    plain.split(['/', '\\']).any(is_dots)
+}
+
+/// Whether some would take a segment for several.
+fn has_slash(segment: &str) -> bool {
+    let lower = || segment.to_ascii_lowercase();
+    segment.contains('\\')
+        || (segment.contains('%') && (lower().contains("%2f") || lower().contains("%5c")))
 }
 
 fn is_pattern(pattern: &str) -> bool {
@@ -162,7 +183,7 @@ fn is_pattern(pattern: &str) -> bool {
     let is_segment = |(at, segment): (usize, &str)| match segment {
         "*" => true,
         "**" | "" => at == last,
-        _ => !segment.contains('*') && !is_dots(segment),
+        _ => !segment.contains('*') && !has_dots(segment) && !has_slash(segment),
     };
     rest.chars().all(is_plain) && rest.split('/').enumerate().all(is_segment)
 }
@@ -185,6 +206,12 @@ mod tests {
     #[test_case("/files/**", "/files/a/b", true; "two below")]
     #[test_case("/files/**", "/filesystem", false; "a longer name")]
     #[test_case("/**", "/anything/at/all", true; "everything")]
+    #[test_case("/users/*", "/users/a%2Fadmin", false; "an encoded slash")]
+    #[test_case("/users/*", "/users/a%5cadmin", false; "an encoded backslash")]
+    #[test_case("/users/*", "/users/a\\admin", false; "a backslash")]
+    #[test_case("/files/**", "/files/a%2fb", true; "an encoded slash below")]
+    #[test_case("/a/b", "/a%2fb", false; "an encoded slash between")]
+    #[test_case("/a/b", "/a//b", false; "two slashes")]
     fn patterns(pattern: &str, path: &str, fits: bool) {
         let route = Route::new(pattern, Vec::new()).unwrap();
         assert_eq!(route.has_path(path), fits);
@@ -219,6 +246,28 @@ mod tests {
         let services = services();
         let routed = services.route(&Method::GET, path).unwrap();
         assert_eq!((routed.service.name.as_str(), routed.path), (service, rest));
+    }
+
+    #[test_case("/web/../services/list"; "plain")]
+    #[test_case("/web/%2e%2E/services"; "encoded")]
+    #[test_case("/web/.%2e/services"; "half encoded")]
+    #[test_case("/web/x%2f..%2fservices"; "between encoded slashes")]
+    #[test_case("/web/..%2f"; "before an encoded slash")]
+    #[test_case("/web/..%5Cservices"; "before an encoded backslash")]
+    #[test_case("/web/..\\services"; "before a backslash")]
+    #[test_case("/web/..;/services"; "with parameters")]
+    #[test_case("/web/..%3b/services"; "with encoded parameters")]
+    #[test_case("/web/."; "one dot")]
+    fn dots_lead_nowhere(path: &str) {
+        let leads = services().route(&Method::GET, path).map(|_| ());
+        assert_eq!(leads, Err(NotRouted::Malformed));
+    }
+
+    #[test_case("/web/a..b"; "within a name")]
+    #[test_case("/web/..."; "three")]
+    #[test_case("/web/%252e%252e/a"; "encoded twice")]
+    fn dots_that_are_a_name(path: &str) {
+        assert!(services().route(&Method::GET, path).is_ok());
     }
 
     #[test]

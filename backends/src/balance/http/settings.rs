@@ -1,13 +1,15 @@
 //! What services there are, as a configuration says it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use http::Method;
 
+use super::check::{CHECKS_FIELDS, HttpCheck};
 use super::manage::ManagementSettings;
 use super::route::{PATTERN, Route};
-use crate::balance::config::reader::Field;
-use crate::balance::config::shared::{HEALTH_FIELDS, pool};
+use crate::balance::config::reader::{Field, Object};
+use crate::balance::config::shared::pool;
 use crate::balance::config::{ConfigError, Problems, parse, read_file};
 use crate::balance::pool::PoolSettings;
 
@@ -16,14 +18,24 @@ pub(super) const NAME: &str =
     "1 to 100 letters, digits, `-`, `_`, `~` or `.`, other than `.` and `..`";
 const METHOD: &str = "a method in capital letters, like \"GET\"";
 pub(super) const ROUTE_FIELDS: [&str; 2] = ["path", "methods"];
-pub(super) const SERVICE_FIELDS: [&str; 6] = [
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const SERVICE_FIELDS: [&str; 11] = [
     "name",
     "routes",
     "algorithm",
     "backends",
     "health",
     "resolve_interval",
+    "protocol",
+    "connect_timeout",
+    "response_timeout",
+    "retries",
+    "keep_alive",
 ];
+
+/// The fields of an object that has services in it.
+pub(super) const SERVICES_FIELDS: [&str; 3] = ["services", "default_service", "management"];
 
 /// The services of a balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +57,50 @@ pub struct ServiceSettings {
     pub routes: Vec<Route>,
     /// Who answers.
     pub pool: PoolSettings,
+    /// What a health check asks for and expects; without it, a backend that takes a connection is well.
+    pub check: Option<HttpCheck>,
+    /// What its backends speak.
+    pub protocol: BackendProtocol,
+    /// A backend that takes no connection within this time is passed over.
+    pub connect_timeout: Duration,
+    /// A backend whose answer has not begun this long after the request went to it is given up.
+    pub response_timeout: Duration,
+    /// How often a request is tried again that a backend let go before it answered.
+    pub retries: u32,
+    /// The most idle connections that each thread keeps to an address of a backend.
+    pub keep_alive: usize,
+}
+
+/// What backends speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendProtocol {
+    /// HTTP/1.1, a request at a time on a connection.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, known beforehand: what gRPC takes.
+    Http2,
+}
+
+impl BackendProtocol {
+    const WORDS: [(&'static str, Self); 2] = [("http/1.1", Self::Http1), ("h2", Self::Http2)];
+}
+
+impl ServiceSettings {
+    /// The defaults for a service with these routes and backends.
+    #[must_use]
+    pub fn new(name: &str, routes: Vec<Route>, pool: PoolSettings) -> Self {
+        Self {
+            name: name.to_owned(),
+            routes,
+            pool,
+            check: None,
+            protocol: BackendProtocol::default(),
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(60),
+            retries: 2,
+            keep_alive: 64,
+        }
+    }
 }
 
 impl ServicesSettings {
@@ -61,7 +117,9 @@ impl ServicesSettings {
     /// # Errors
     /// [`ConfigError`], with everything that is wrong with it.
     pub fn parse(source_name: &str, text: &str) -> Result<Self, ConfigError> {
-        parse(source_name, text, services)
+        parse(source_name, text, |top, problems| {
+            services(&top.object(&SERVICES_FIELDS)?, problems)
+        })
     }
 
     /// The service of this name.
@@ -77,8 +135,8 @@ impl ServicesSettings {
     }
 }
 
-fn services(top: &Field<'_>, problems: &Problems) -> Option<ServicesSettings> {
-    let object = top.object(&["services", "default_service", "management"])?;
+/// Reads the services of an object that has [`SERVICES_FIELDS`] among its fields.
+pub(super) fn services(object: &Object<'_>, problems: &Problems) -> Option<ServicesSettings> {
     let management = match object.get("management") {
         Some(field) => ManagementSettings::read(&field, problems).map(Some),
         None => Some(None),
@@ -140,11 +198,42 @@ pub(super) fn service(
     let routes = object
         .require("routes", "an array of one route or more")
         .and_then(|it| routes(&it));
-    let pool = pool(&object, &HEALTH_FIELDS, problems);
-    Some(ServiceSettings {
-        name: name?,
-        routes: routes?,
-        pool: pool?,
+    let pool = pool(&object, &CHECKS_FIELDS, problems);
+    let check = match object.get("health") {
+        Some(field) => HttpCheck::read(&field),
+        None => Some(None),
+    };
+    let limits = read_limits(&object);
+    let mut service = ServiceSettings::new(&name?, routes?, pool?);
+    service.check = check?;
+    limits?(&mut service);
+    Some(service)
+}
+
+/// Reads what a service's requests are given; what comes of it is put into the service.
+fn read_limits(object: &Object<'_>) -> Option<impl FnOnce(&mut ServiceSettings)> {
+    let default = ServiceSettings::new("", Vec::new(), PoolSettings::new(Vec::new()));
+    let protocol = object.or("protocol", default.protocol, |it| {
+        it.word(&BackendProtocol::WORDS)
+    });
+    let time = |name, default| object.or(name, default, |it| it.duration(MILLISECOND..=HOUR));
+    let connect_timeout = time("connect_timeout", default.connect_timeout);
+    let response_timeout = time("response_timeout", default.response_timeout);
+    let retries = object.or("retries", default.retries, |it| {
+        it.whole(0..=100).and_then(|it| u32::try_from(it).ok())
+    });
+    let keep_alive = object.or("keep_alive", default.keep_alive, |it| {
+        it.whole(0..=10_000).and_then(|it| usize::try_from(it).ok())
+    });
+    let (protocol, connect_timeout, response_timeout) =
+        (protocol?, connect_timeout?, response_timeout?);
+    let (retries, keep_alive) = (retries?, keep_alive?);
+    Some(move |service: &mut ServiceSettings| {
+        service.protocol = protocol;
+        service.connect_timeout = connect_timeout;
+        service.response_timeout = response_timeout;
+        service.retries = retries;
+        service.keep_alive = keep_alive;
     })
 }
 
@@ -203,6 +292,41 @@ mod tests {
 
     fn with(name: &str, routes: &str) -> String {
         format!(r#"{{ "name": {name}, "routes": {routes}, "backends": [{{ "address": "a:1" }}] }}"#)
+    }
+
+    #[test_case(r#""protocol": "h3""#, "services[0].protocol: found \"h3\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "protocol")]
+    #[test_case(r#""retries": 101"#, "services[0].retries: found 101, expected a whole number from 0 to 100"; "retries")]
+    #[test_case(r#""response_timeout": 5"#, "services[0].response_timeout: found 5, expected a duration from 1ms to 1h, like \"2s\" or \"250ms\""; "timeout")]
+    #[test_case(r#""health": { "path": "ready" }"#, "services[0].health.path: found \"ready\", expected a path and query, like \"/health\""; "check's path")]
+    #[test_case(r#""health": { "status": [200, 99] }"#, "services[0].health.status[1]: found 99, expected a whole number from 100 to 599"; "check's status")]
+    #[test_case(r#""health": { "body": "" }"#, "services[0].health.body: found \"\", expected a text that the answer has in it"; "check's body")]
+    #[test_case(r#""health": { "paths": "/" }"#, "services[0].health.paths: found an unknown field, expected a field that has a meaning here; did you mean `path`?"; "check's field")]
+    fn one_message_for_each_field(field: &str, problem: &str) {
+        let text = format!(
+            r#"{{ "services": [{{ "name": "a", "routes": [{{ "path": "/" }}], "backends": [{{ "address": "a:1" }}], {field} }}] }}"#
+        );
+        let told = ServicesSettings::parse("s.json", &text)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(told, format!("s.json: 1 problem\n  {problem}"));
+    }
+
+    #[test]
+    fn everything_can_be_said_of_a_service() {
+        let text = r#"{ "services": [{ "name": "a", "routes": [{ "path": "/**" }], "backends": [{ "address": "a:1" }],
+            "health": { "interval": "1s", "path": "/ready", "status": [200, 204], "body": "ok" }, "protocol": "h2",
+            "connect_timeout": "100ms", "response_timeout": "5s", "retries": 0, "keep_alive": 3 }] }"#;
+        let settings = ServicesSettings::parse("s.json", text).unwrap();
+        let service = settings.service("a").unwrap();
+        let check = service.check.as_ref().unwrap();
+        assert_eq!(
+            (check.path.as_str(), &check.status[..]),
+            ("/ready", &[200, 204][..])
+        );
+        assert_eq!(check.body.as_deref(), Some("ok"));
+        assert_eq!(service.protocol, BackendProtocol::Http2);
+        assert_eq!((service.retries, service.keep_alive), (0, 3));
+        assert_eq!(service.response_timeout, Duration::from_secs(5));
     }
 
     #[test_case(r#""..""#, r#"[{ "path": "/" }]"#, "services[0].name: found \"..\", expected 1 to 100 letters"; "name")]

@@ -229,3 +229,48 @@ async fn a_new_name_takes_over_when_it_is_looked_up_and_not_before() {
     pool.look_up().await;
     assert_eq!(picks(&pool, 2), [5, 5]);
 }
+
+/// Answers when it is told to.
+#[derive(Debug)]
+struct Told(Arc<Notify>);
+
+impl Resolve for Told {
+    fn resolve<'a>(&'a self, _host: &'a str, port: u16) -> Resolving<'a> {
+        Box::pin(async move {
+            self.0.notified().await;
+            Ok(vec![at(port)])
+        })
+    }
+}
+
+#[tokio::test]
+async fn settings_that_change_during_a_look_up_leave_no_empty_pool() {
+    let tell = Arc::new(Notify::new());
+    let resolver = Arc::new(Told(Arc::clone(&tell)));
+    let pool = pool(settings(vec![backend("10.0.0.1", 1)], None), resolver);
+    pool.look_up().await;
+    pool.apply(settings(vec![backend("one", 3)], None));
+    let looked_up = pool.look_up();
+    tokio::pin!(looked_up);
+    assert!(futures::poll!(looked_up.as_mut()).is_pending());
+    // The name that is being looked up is no longer asked for, and the new one not known yet.
+    pool.apply(settings(vec![backend("two", 5)], None));
+    tell.notify_one();
+    looked_up.await;
+    assert_eq!(picks(&pool, 2), [1, 1]);
+    tell.notify_one();
+    pool.look_up().await;
+    assert_eq!(picks(&pool, 2), [5, 5]);
+}
+
+#[tokio::test]
+async fn a_pool_is_settled_when_its_names_were_looked_up() {
+    let resolver = Scripted::new([Err("no such name")]);
+    let named = pool(settings(vec![backend("one", 3)], None), resolver);
+    assert!(futures::poll!(std::pin::pin!(named.settled())).is_pending());
+    named.look_up().await;
+    named.settled().await;
+    let literal = pool(settings(vec![backend("10.0.0.1", 1)], None), nobody());
+    literal.apply(settings(vec![backend("10.0.0.1", 1)], None));
+    literal.settled().await;
+}

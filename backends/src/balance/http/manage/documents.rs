@@ -43,6 +43,29 @@ pub(super) struct Service {
     /// How often names of backends are looked up again, 100 ms to 1 h; `5s` unless told.
     #[schema(example = "5s")]
     resolve_interval: Option<String>,
+    /// What its backends speak; `http/1.1` unless told, `h2` for gRPC.
+    protocol: Option<Protocol>,
+    /// A backend that takes no connection within this time is passed over, 1 ms to 1 h; `1s` unless told.
+    #[schema(example = "1s")]
+    connect_timeout: Option<String>,
+    /// A backend whose answer has not begun by then is given up, 1 ms to 1 h; `1m` unless told.
+    #[schema(example = "1m")]
+    response_timeout: Option<String>,
+    /// How often a request is tried again that a backend let go before it answered; 2 unless told.
+    #[schema(minimum = 0, maximum = 100)]
+    retries: Option<u32>,
+    /// The most idle connections that each thread keeps to an address of a backend; 64 unless told.
+    #[schema(minimum = 0, maximum = 10_000)]
+    keep_alive: Option<u32>,
+}
+
+/// What backends speak.
+#[derive(ToSchema)]
+pub(super) enum Protocol {
+    #[serde(rename = "http/1.1")]
+    Http1,
+    #[serde(rename = "h2")]
+    Http2,
 }
 
 /// A path that a service answers.
@@ -111,6 +134,22 @@ pub(super) struct Checks {
     /// So many bad checks in a row take a backend out; 3 unless told.
     #[schema(minimum = 1, maximum = 1000)]
     fall: Option<u32>,
+    /// What is asked for, from `/`. With any of this and those below a check is a request, without a connection.
+    #[schema(example = "/health")]
+    path: Option<String>,
+    /// The statuses of a backend that is well; 200 to 299 unless told.
+    status: Option<Statuses>,
+    /// A text that the first 64 KiB of the answer have in them.
+    #[schema(min_length = 1)]
+    body: Option<String>,
+}
+
+/// One status, or several.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Statuses {
+    One(#[schema(minimum = 100, maximum = 599)] u16),
+    Several(Vec<u16>),
 }
 
 /// How the backends of a service stand.
@@ -182,7 +221,8 @@ mod tests {
     use serde_json::Value;
     use test_case::test_case;
 
-    use crate::balance::config::shared::{BACKEND_FIELDS, HEALTH_FIELDS};
+    use crate::balance::config::shared::BACKEND_FIELDS;
+    use crate::balance::http::check::CHECKS_FIELDS;
     use crate::balance::http::manage::document::LISTED;
     use crate::balance::http::manage::openapi::description;
     use crate::balance::http::settings::{ROUTE_FIELDS, SERVICE_FIELDS};
@@ -198,7 +238,7 @@ mod tests {
     #[test_case("Service", &SERVICE_FIELDS; "a service")]
     #[test_case("Route", &ROUTE_FIELDS; "a route")]
     #[test_case("Backend", &BACKEND_FIELDS; "a backend")]
-    #[test_case("Checks", &HEALTH_FIELDS; "checks")]
+    #[test_case("Checks", &CHECKS_FIELDS; "checks")]
     fn fields_are_the_readers(name: &str, known: &[&str]) {
         let schema = schema(name);
         let fields: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();

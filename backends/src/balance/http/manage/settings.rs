@@ -1,21 +1,20 @@
 //! Where services are managed, and by whom: `management` of a configuration.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http::Uri;
 
 use super::token::TokenSource;
 use crate::balance::config::Problems;
 use crate::balance::config::reader::Field;
-use crate::balance::config::shared::listen_address;
+use crate::balance::config::shared::{listen_address, path, tls_files as tls};
 use crate::serve::tls::TlsFiles;
 
 /// Where it is, unless told: for this machine alone.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8081);
 const ORIGIN: &str = "an origin as browsers send it, like \"https://tools.example.com\" or \"http://localhost:3000\"";
 const TOKEN: &str = "{\"env\": \"NAME\"} or {\"file\": \"PATH\"}";
-const A_FILE: &str = "a path";
 
 /// Where and by whom services are managed. Not changed by a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,20 +105,6 @@ fn token(field: &Field<'_>, problems: &Problems) -> Option<TokenSource> {
             None
         }
     }
-}
-
-fn path(field: &Field<'_>) -> Option<PathBuf> {
-    field.read(A_FILE, |text| (!text.is_empty()).then(|| text.into()))
-}
-
-fn tls(field: &Field<'_>) -> Option<TlsFiles> {
-    let object = field.object(&["cert_file", "key_file"])?;
-    let certificate = object.require("cert_file", A_FILE).and_then(|it| path(&it));
-    let key = object.require("key_file", A_FILE).and_then(|it| path(&it));
-    Some(TlsFiles {
-        certificate: certificate?,
-        key: key?,
-    })
 }
 
 fn origins(field: &Field<'_>) -> Option<Vec<String>> {

@@ -148,7 +148,7 @@ pub(super) struct Checks {
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub(super) enum Statuses {
-    One(#[schema(minimum = 100, maximum = 599)] u16),
+    One(u16),
     Several(Vec<u16>),
 }
 

@@ -91,10 +91,18 @@ impl Trace {
             .fold(text.to_owned(), |text, secrets| secrets.masked(&text))
     }
 
-    /// The same, its texts masked before they are broken into lines.
+    /// The same of a value in a message, all of which is what others say.
+    fn masked_value(&self, text: &str) -> String {
+        let all = self.secrets();
+        all.iter()
+            .fold(text.to_owned(), |text, secrets| secrets.masked_value(&text))
+    }
+
+    /// A message, its values masked before they are broken into lines. A number may be a secret, and what is
+    /// `true` a password.
     fn masked_in(&self, value: Value) -> Value {
         match value {
-            Value::String(text) => Value::String(self.masked(&text)),
+            Value::String(text) => Value::String(self.masked_value(&text)),
             Value::Array(items) => items.into_iter().map(|it| self.masked_in(it)).collect(),
             Value::Object(fields) => {
                 let fields = fields.into_iter();
@@ -102,7 +110,14 @@ impl Trace {
                     .map(|(name, it)| (self.masked(&name), self.masked_in(it)))
                     .collect()
             }
-            other => other,
+            Value::Number(_) | Value::Bool(_) => {
+                let text = value.to_string();
+                match self.masked_value(&text) == text {
+                    true => value,
+                    false => Value::String(MASK.to_owned()),
+                }
+            }
+            Value::Null => value,
         }
     }
 
@@ -151,28 +166,25 @@ impl Trace {
             (name, if is_secret { MASK.to_owned() } else { value })
         });
         parts.fields("->", request.fields_are(), sent);
-        // What goes over a connection comes after its answer; of a call the answer comes last.
-        let answer_comes_first = exchange.status().is_some();
-        if answer_comes_first {
-            let status = exchange.status().unwrap_or_default();
-            parts.say("<-", "status", status.to_owned());
-            parts.fields("<-", request.fields_are(), exchange.fields());
-        }
         let (mut sent, mut received) = (0, 0);
-        let mut has_head = answer_comes_first;
-        for message in exchange.messages().take(MOST_MESSAGES) {
-            if !message.is_sent() && !std::mem::replace(&mut has_head, true) {
-                parts.fields("<-", request.fields_are(), exchange.fields());
+        let before_answer = exchange.messages_before_answer();
+        let mut messages = exchange.messages().take(MOST_MESSAGES);
+        let mut said = |message: &Message, parts: &mut Parts| {
+            match message.is_sent() {
+                true => sent += 1,
+                false => received += 1,
             }
-            *(if message.is_sent() {
-                &mut sent
-            } else {
-                &mut received
-            }) += 1;
-            self.message(message, &mut parts);
+            self.message(message, parts);
+        };
+        for message in messages.by_ref().take(before_answer) {
+            said(message, &mut parts);
         }
-        if !has_head {
-            parts.fields("<-", request.fields_are(), exchange.fields());
+        if let Some(status) = exchange.status() {
+            parts.say("<-", "status", status.to_owned());
+        }
+        parts.fields("<-", request.fields_are(), exchange.fields());
+        for message in messages {
+            said(message, &mut parts);
         }
         left_out("->", exchange.sent() - sent, &mut parts);
         left_out("<-", exchange.received() - received, &mut parts);
@@ -207,7 +219,7 @@ impl Trace {
             },
             Content::Binary(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
-                let has_secret = self.masked(&text) != text;
+                let has_secret = self.masked_value(&text) != text;
                 parts.say(arrow, &name, binary(&bytes, has_secret));
             }
             other => parts.say(arrow, &name, format!("{other:?}")),

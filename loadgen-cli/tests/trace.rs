@@ -213,3 +213,32 @@ scenarios:
     assert!(words.contains("(5000characters)"), "{said:?}");
     assert!(said.stderr.len() < 6_000, "{said:?}");
 }
+
+/// A call of HTTP reads as it went: the request with its body, and then what answered.
+#[test]
+fn an_http_exchange_is_traced_in_order() {
+    let server = Server::serve("http", &["--address", "127.0.0.1:0"]);
+    let suite = r#"
+scenarios:
+  - name: order
+    targets: ["ADDRESS"]
+    load: { closed: { users: 1, iterations: 1 } }
+    steps:
+      - name: echo
+        http: { path: /echo, method: POST, headers: { x-tenant: blue }, body: { text: "seen" } }
+"#;
+    let said = traced(suite, &server.address, &["--trace", "1"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let places = [
+        r#"-> headers {"#,
+        r#"-> body "seen""#,
+        "<- status 200 OK",
+        "<- headers {",
+        r#"<- body "seen""#,
+    ]
+    .map(|part| {
+        let at = said.stderr.find(part);
+        at.unwrap_or_else(|| panic!("{part}: {said:?}"))
+    });
+    assert!(places.is_sorted(), "{said:?}");
+}

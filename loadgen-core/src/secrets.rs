@@ -59,7 +59,7 @@ const PLACE: [&str; 3] = ["env", "file", "prefix"];
 /// Shorter ones are looked for as words of their own: they would be found in others.
 const SHORTEST: usize = 5;
 /// Shorter ones are not looked for at all: they would be found everywhere, and are soon guessed.
-const SHORTEST_WORD: usize = 3;
+pub(crate) const SHORTEST_WORD: usize = 3;
 /// The most secrets from elsewhere that are looked for: a token may be renewed all day long.
 const MOST_LEARNED: usize = 256;
 /// The words before what is secret in `authorization`, in whatever case.
@@ -136,14 +136,13 @@ impl Secrets {
         self.known().learn(found.forms());
     }
 
-    /// One more secret, which a user's expression came to. There may be one for each user and each iteration:
-    /// the latest are kept, at least 16,384 of them as long as they are short.
+    /// One more secret, which a user's expression read or came to. There may be one for each user and each
+    /// iteration: the latest are kept, at least 16,384 forms of them as long as they are short.
     pub(crate) fn derive(&self, secret: &str) {
-        if (SHORTEST..=derived::LONGEST).contains(&secret.len()) {
+        if (SHORTEST_WORD..=derived::LONGEST).contains(&secret.len()) {
             let mut found = Found::default();
             found.keep(secret);
-            let forms = found.forms().into_iter();
-            self.derived.keep(forms.filter(|it| it.len() >= SHORTEST));
+            self.derived.keep(found.forms().into_iter());
         }
     }
 
@@ -160,12 +159,32 @@ impl Secrets {
     /// left of a secret at its end is masked, too.
     #[must_use]
     pub fn masked(&self, text: &str) -> String {
+        self.masked_where(text, false)
+    }
+
+    /// The same of a text that others said from its beginning to its end: a value in a message, say, or a number
+    /// as a text. Short secrets and plain words are masked in it without a colon or a quote before them.
+    ///
+    /// ```
+    /// use loadgen_core::secrets::Secrets;
+    /// use serde_json::json;
+    ///
+    /// let secrets = Secrets::of(&json!({"message": {"password": "open"}}));
+    /// assert_eq!(secrets.masked_value("open"), "***");
+    /// assert_eq!(secrets.masked("open"), "open", "it may be a word of ours");
+    /// ```
+    #[must_use]
+    pub fn masked_value(&self, text: &str) -> String {
+        self.masked_where(text, true)
+    }
+
+    fn masked_where(&self, text: &str, others_said_it: bool) -> String {
         let known = self.known();
         let derived = self.derived.lock();
         let mut masked = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(next) = text[at..].chars().next() {
-            let len = |secret: &str| said_at(text, at, secret);
+            let len = |secret: &str| said_at(text, at, secret, others_said_it);
             let found = known.forms.iter().find_map(|secret| len(secret));
             let found = found.max(derived.like(&text[at..]).filter_map(len).max());
             match found {
@@ -207,13 +226,13 @@ impl Known {
 }
 
 /// How much of a secret is said there.
-fn said_at(text: &str, at: usize, secret: &str) -> Option<usize> {
+fn said_at(text: &str, at: usize, secret: &str, others_said_it: bool) -> Option<usize> {
     let rest = &text[at..];
     let len = match rest.starts_with(secret) {
         true => secret.len(),
         false => cut_off(rest, secret)?,
     };
-    is_said(text, at, len, secret).then_some(len)
+    is_said(text, at, len, secret, others_said_it).then_some(len)
 }
 
 /// How much of a secret the text begins with, where it ends within it or was cut there.
@@ -231,9 +250,9 @@ fn cut_off(text: &str, secret: &str) -> Option<usize> {
 }
 
 /// Whether what stands there is the secret, and not a word that it is like: a secret that is short or a plain
-/// word is one only as a word of its own, and in what somebody else said. That stands behind a colon or in
-/// quotes, and what stands before is our own.
-fn is_said(text: &str, at: usize, len: usize, secret: &str) -> bool {
+/// word is one only as a word of its own, and in what somebody else said. Where the text is not theirs as a
+/// whole, that stands behind a colon or in quotes, and what stands before is our own.
+fn is_said(text: &str, at: usize, len: usize, secret: &str, others_said_it: bool) -> bool {
     let is_of_a_word = match secret.len() < SHORTEST {
         true => |c: char| c.is_alphanumeric(),
         false => |c: char| c.is_alphabetic(),
@@ -244,7 +263,7 @@ fn is_said(text: &str, at: usize, len: usize, secret: &str) -> bool {
     let (before, after) = (&text[..at], &text[at + len..]);
     !before.ends_with(is_of_a_word)
         && !after.starts_with(is_of_a_word)
-        && (before.contains(": ") || before.contains('"'))
+        && (others_said_it || before.contains(": ") || before.contains('"'))
 }
 
 /// The secrets as they stand in a plan.
@@ -619,21 +638,35 @@ mod tests {
         let other = secrets.clone();
         secrets.derive("Bearer abcdef-0");
         secrets.derive("1234");
-        let said = r#"no Bearer abcdef-0: "abcdef-0", 1234"#;
-        assert_eq!(other.masked(said), r#"no ***: "***", 1234"#);
+        secrets.derive("12");
+        let said = r#"no Bearer abcdef-0: "abcdef-0", 1234, 12345, 12"#;
+        let expected = r#"no ***: "***", ***, 12345, 12"#;
+        assert_eq!(other.masked(said), expected);
         let age = secrets.age();
         for nth in 0..derived::MOST {
             secrets.derive(&format!("secret-{nth}"));
         }
         assert_ne!(secrets.age(), age);
         // Whoever uses it still says so again, and until then the time before goes on.
-        assert_eq!(other.masked(said), r#"no ***: "***", 1234"#);
+        assert_eq!(other.masked(said), expected);
         for nth in 0..derived::MOST {
             secrets.derive(&format!("later-{nth}"));
         }
         assert_eq!(other.masked(said), said);
         let last = format!("later-{} and later-12, la", derived::MOST - 1);
         assert_eq!(other.masked(&last), "*** and ***, la");
+    }
+
+    /// A value in a message is what others said, whatever it looks like.
+    #[test_case("open", "open" => "***"; "a word")]
+    #[test_case("a1b", "a1b" => "***"; "a short one")]
+    #[test_case(4711, "4711" => "***"; "a number")]
+    #[test_case("true", "true" => "***"; "what is a boolean elsewhere")]
+    #[test_case("open", "opened, reopen" => "opened, reopen"; "a part of a word")]
+    #[test_case("open", "it is open." => "it is ***."; "a word among others")]
+    #[test_case("ab", "ab" => "ab"; "too short to be looked for")]
+    fn a_value_that_others_said(secret: impl Into<Value>, said: &str) -> String {
+        Secrets::of(&json!({"metadata": {"authorization": secret.into()}})).masked_value(said)
     }
 
     fn masked(secret: impl Into<Value>, said: &str) -> String {

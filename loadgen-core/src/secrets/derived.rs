@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// Longer ones are not kept: they are whole messages.
 pub(super) const LONGEST: usize = 64 << 10;
 /// So much of a text has to be like a secret for it to be looked at.
-const ALIKE: usize = super::SHORTEST;
+const ALIKE: usize = super::SHORTEST_WORD;
 
 /// Secrets that were derived.
 #[derive(Default)]

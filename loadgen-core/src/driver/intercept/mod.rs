@@ -397,6 +397,13 @@ impl Exchange<'_> {
         self.seen.status.as_deref()
     }
 
+    /// How many of [`messages`](Self::messages) had gone one way or the other when the answer began: none
+    /// of WebSocket, whose messages follow the answer to the upgrade, and the body of a request of HTTP.
+    #[must_use]
+    pub fn messages_before_answer(&self) -> usize {
+        self.seen.before_answer
+    }
+
     /// Metadata or header fields of the answer; none where none came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, String)> {
         shown(self.request.dialect, &self.seen.fields)

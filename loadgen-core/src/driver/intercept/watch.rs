@@ -32,6 +32,8 @@ struct Inner {
 pub(super) struct Seen {
     pub(super) status: Option<String>,
     pub(super) fields: HeaderMap,
+    /// How many messages were kept when the answer began.
+    pub(super) before_answer: usize,
     pub(super) messages: Vec<Message>,
     kept: usize,
     pub(super) sent: u64,
@@ -109,8 +111,9 @@ impl Watch {
 
     /// How the answer begins.
     pub(in crate::driver) fn head(&self, status: Option<String>, fields: HeaderMap) {
-        let mut inner = self.inner();
-        (inner.seen.status, inner.seen.fields) = (status, fields);
+        let seen = &mut self.inner().seen;
+        (seen.status, seen.fields) = (status, fields);
+        seen.before_answer = seen.messages.len();
     }
 
     /// A message came.

@@ -1,6 +1,6 @@
 //! Rows of a file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -75,6 +75,8 @@ struct Inner {
     rows: Vec<u64>,
     columns: Columns,
     form: Form,
+    /// The names in rows of JSON, at whatever depth, that are a secret's.
+    secret_names: Arc<HashSet<Box<str>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,26 +91,18 @@ enum Form {
 struct Columns {
     names: Vec<Arc<str>>,
     places: HashMap<Arc<str>, usize>,
-    /// Whether some have a secret's name.
-    has_secrets: bool,
+    /// Which of them have a secret's name.
+    are_secret: Vec<bool>,
 }
 
 impl Columns {
     fn new(names: Vec<Arc<str>>) -> Self {
         let places = names.iter().cloned().zip(0..).collect();
-        let has_secrets = names.iter().any(|name| names_a_secret(name));
+        let are_secret = names.iter().map(|name| names_a_secret(name)).collect();
         Self {
             names,
             places,
-            has_secrets,
-        }
-    }
-
-    /// A row of JSON.
-    fn row(&self, json: &serde_json::Value) -> Value {
-        match self.has_secrets {
-            true => SecretFields::by_name(value_of(json)),
-            false => value_of(json),
+            are_secret,
         }
     }
 }
@@ -183,7 +177,9 @@ impl Table {
                 .into_iter::<serde_json::Value>()
                 .next()
                 .and_then(Result::ok)
-                .map_or(Value::UNDEFINED, |json| self.inner.columns.row(&json)),
+                .map_or(Value::UNDEFINED, |json| {
+                    SecretFields::of(&self.inner.secret_names, value_of(&json))
+                }),
         }
     }
 }
@@ -217,11 +213,12 @@ impl Object for CsvRow {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let columns = &self.table.columns;
         let name = key.as_str()?;
-        let place = columns.places.get(name)?;
-        if columns.has_secrets {
-            SecretFields::read(name);
+        let place = *columns.places.get(name)?;
+        let value = self.fields.get(place)?;
+        if columns.are_secret[place] {
+            SecretFields::read(value);
         }
-        self.fields.get(*place).cloned()
+        Some(value.clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -340,6 +337,7 @@ fn csv(bytes: Vec<u8>) -> Result<Inner, DataError> {
         rows,
         columns: Columns::new(names),
         form: Form::Csv,
+        secret_names: Arc::default(),
     })
 }
 
@@ -365,7 +363,39 @@ fn open_quote(row: &[u8], mut line: u64) -> Option<u64> {
 struct Union {
     names: Vec<Arc<str>>,
     seen: BTreeSet<Arc<str>>,
+    secrets: SecretNames,
     wrong: Wrong,
+}
+
+/// The names, at whatever depth, that are a secret's. Each is looked at once.
+#[derive(Default)]
+struct SecretNames {
+    seen: HashSet<Box<str>>,
+    found: HashSet<Box<str>>,
+}
+
+impl SecretNames {
+    fn take(&mut self, name: &str) {
+        if !self.seen.contains(name) {
+            self.seen.insert(name.into());
+            if names_a_secret(name) {
+                self.found.insert(name.into());
+            }
+        }
+    }
+
+    fn take_in(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    self.take(name);
+                    self.take_in(value);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|it| self.take_in(it)),
+            _ => {}
+        }
+    }
 }
 
 impl Union {
@@ -379,8 +409,10 @@ impl Union {
                 return self.wrong.add(problem);
             }
         };
-        for name in fields.keys() {
+        for (name, value) in &fields {
+            self.secrets.take_in(value);
             if !self.seen.contains(name.as_str()) {
+                self.secrets.take(name);
                 let name: Arc<str> = name.as_str().into();
                 self.names.push(Arc::clone(&name));
                 self.seen.insert(name);
@@ -428,6 +460,7 @@ fn json(bytes: Vec<u8>) -> Result<Inner, DataError> {
         rows,
         columns: Columns::new(union.names),
         form: Form::Json,
+        secret_names: Arc::new(union.secrets.found),
         bytes,
     })
 }
@@ -454,6 +487,7 @@ fn json_lines(bytes: Vec<u8>) -> Result<Inner, DataError> {
         rows,
         columns: Columns::new(union.names),
         form: Form::Json,
+        secret_names: Arc::new(union.secrets.found),
         bytes,
     })
 }

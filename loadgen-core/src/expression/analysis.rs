@@ -1,7 +1,8 @@
 //! What can be said of an expression before it is evaluated: the names that it uses, and what it compares.
 //!
 //! `row['name']` is `row.name`. A name that the template sets itself is none of the scenario's; where it stands
-//! for one of those (`{% set p = row %}`), its fields are that one's.
+//! for one of those (`{% set p = row %}`), its fields are that one's. As in minijinja, `for` and `with` are blocks
+//! of their own, and `if` is none.
 
 use std::collections::HashMap;
 
@@ -69,24 +70,39 @@ impl<'a> Walk<'a> {
         self.own.iter().rev().find_map(|names| names.get(name))
     }
 
-    /// What these say, in a block of their own.
+    /// What these say, in a block of their own: what is set in it is not there behind it.
     fn within(&mut self, walk: impl FnOnce(&mut Self)) {
         self.own.push(HashMap::new());
         walk(self);
         self.own.pop();
     }
 
+    /// One of these is said. What one alone sets, or each to something else, may be anything behind them.
+    fn either(&mut self, one: &[ast::Stmt<'_>], other: &[ast::Stmt<'_>]) {
+        let before = self.here().clone();
+        self.all(one);
+        let after_one = std::mem::replace(self.here(), before);
+        self.all(other);
+        let here = self.here();
+        for (name, kind) in &mut *here {
+            if after_one.get(name) != Some(kind) {
+                *kind = Kind::Unknown;
+            }
+        }
+        for name in after_one.into_keys() {
+            here.entry(name).or_insert(Kind::Unknown);
+        }
+    }
+
+    /// The names of the innermost block.
+    fn here(&mut self) -> &mut HashMap<String, Kind> {
+        self.own.last_mut().expect("there is always one")
+    }
+
     fn assign(&mut self, target: &ast::Expr<'_>, kind: Kind) {
         match target {
             ast::Expr::Var(name) => {
-                let (own, outer) = self.own.split_last_mut().expect("there is always one");
-                // Whether it is set here is known when the block is gone through.
-                for names in outer {
-                    names
-                        .entry(name.id.to_owned())
-                        .and_modify(|it| *it = Kind::Unknown);
-                }
-                own.insert(name.id.to_owned(), kind);
+                self.here().insert(name.id.to_owned(), kind);
             }
             ast::Expr::List(list) => {
                 for item in &list.items {
@@ -111,17 +127,15 @@ impl<'a> Walk<'a> {
                 self.expression(&it.iter);
                 self.within(|walk| {
                     walk.assign(&it.target, Kind::Unknown);
-                    let own = walk.own.last_mut().expect("there is always one");
-                    own.insert("loop".to_owned(), Kind::Unknown);
+                    walk.here().insert("loop".to_owned(), Kind::Unknown);
                     walk.optional(it.filter_expr.as_ref());
                     walk.all(&it.body);
                 });
-                self.within(|walk| walk.all(&it.else_body));
+                self.either(&it.else_body, &[]);
             }
             ast::Stmt::IfCond(it) => {
                 self.expression(&it.expr);
-                self.within(|walk| walk.all(&it.true_body));
-                self.within(|walk| walk.all(&it.false_body));
+                self.either(&it.true_body, &it.false_body);
             }
             ast::Stmt::WithBlock(it) => self.within(|walk| {
                 for (target, expression) in &it.assignments {
@@ -136,16 +150,16 @@ impl<'a> Walk<'a> {
             }
             ast::Stmt::SetBlock(it) => {
                 self.optional(it.filter.as_ref());
-                self.within(|walk| walk.all(&it.body));
+                self.all(&it.body);
                 self.assign(&it.target, Kind::Text);
             }
             ast::Stmt::AutoEscape(it) => {
                 self.expression(&it.enabled);
-                self.within(|walk| walk.all(&it.body));
+                self.all(&it.body);
             }
             ast::Stmt::FilterBlock(it) => {
                 self.expression(&it.filter);
-                self.within(|walk| walk.all(&it.body));
+                self.all(&it.body);
             }
             ast::Stmt::Do(it) => {
                 self.expression(&it.call.expr);

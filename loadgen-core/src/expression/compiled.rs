@@ -13,6 +13,7 @@ use minijinja::machinery::{
 use minijinja::{AutoEscape, Environment, Error, Value};
 
 use super::names::Names;
+use super::taint::Flow;
 use super::{analysis, depth, operators};
 
 /// What sources are called: nobody sees it.
@@ -22,6 +23,12 @@ const NO_PLACE: u8 = !0;
 
 /// The instructions of a source text.
 pub(super) struct Code(Owned);
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.borrow_dependent().fmt(f)
+    }
+}
 
 self_cell::self_cell! {
     struct Owned {
@@ -44,7 +51,7 @@ impl Code {
             names = analysis::of_expression(&expression, source)?;
             let mut generator = CodeGenerator::new(NAME, source);
             generator.compile_expr(&expression);
-            Ok::<_, Error>(guarded(&generator.finish().0))
+            Ok::<_, Error>(guarded(&generator.finish().0, &names))
         })?;
         Ok((Self(owned), names))
     }
@@ -65,7 +72,7 @@ impl Code {
             names = analysis::of_template(&template, source)?;
             let mut generator = CodeGenerator::new(NAME, source);
             generator.compile_stmt(&template);
-            Ok::<_, Error>(guarded(&generator.finish().0))
+            Ok::<_, Error>(guarded(&generator.finish().0, &names))
         })?;
         Ok((Self(owned), names))
     }
@@ -112,14 +119,28 @@ impl Code {
     }
 }
 
-/// The same instructions, with those in the place of some that are bounded and say what is wrong.
-fn guarded<'a>(plain: &Instructions<'a>) -> Instructions<'a> {
+/// The same instructions, with those in the place of some that are bounded and say what is wrong, and with what
+/// follows secrets that go from one statement to another.
+fn guarded<'a>(plain: &Instructions<'a>, names: &Names) -> Instructions<'a> {
     let all: Vec<&Instruction<'a>> = (0..).map_while(|at| plain.get(at)).collect();
     let repeats = all
         .iter()
         .any(|instruction| matches!(instruction, Instruction::PushLoop(_)));
-    let replaced: Vec<Vec<Instruction<'a>>> =
-        all.into_iter().map(|it| in_place_of(it, repeats)).collect();
+    let flow = Flow::of(&all, names);
+    let replaced: Vec<Vec<Instruction<'a>>> = all
+        .iter()
+        .enumerate()
+        .map(|(at, instruction)| {
+            let own = in_place_of(instruction, repeats);
+            match &flow {
+                None => own,
+                Some(flow) => {
+                    let (before, after) = flow.around(at);
+                    [before, own, after].concat()
+                }
+            }
+        })
+        .collect();
     let mut next = 0;
     let mut places: Vec<u32> = Vec::with_capacity(replaced.len() + 1);
     for several in &replaced {

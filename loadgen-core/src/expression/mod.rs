@@ -59,16 +59,29 @@ fn environment() -> Environment<'static> {
     environment.remove_global("debug");
     functions::add_to(&mut environment);
     operators::add_to(&mut environment);
+    taint::add_to(&mut environment);
     environment
 }
 
 /// Writes what stands between `{{` and `}}`. Nothing is escaped: what is sent is no page.
 fn emit(out: &mut Output<'_>, value: &Value) -> Result<(), minijinja::Error> {
-    taint::came_to(value);
-    match word(value) {
-        Some(word) => Ok(out.write_str(word)?),
-        None => bounds::write_to(out, value),
+    let sealed = taint::opened(value);
+    let value = sealed.as_ref().unwrap_or(value);
+    if let Some(word) = word(value) {
+        taint::emits(word, true);
+        return Ok(out.write_str(word)?);
     }
+    if let Some(text) = value.as_str() {
+        taint::emits(text, false);
+        return bounds::write_to(out, value);
+    }
+    if value.is_number() && !taint::is_followed() {
+        return bounds::write_to(out, value);
+    }
+    // It may be the text that reads secrets.
+    let text = bounds::text_of(value)?;
+    taint::emits(&text, false);
+    Ok(out.write_str(&text)?)
 }
 
 /// What has a word of its own in texts: JSON's, and not Python's.

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
-use super::taint;
-use crate::secrets::names_a_secret;
+use super::taint::{self, SecretFields};
 
 /// What a user has saved. Few names, and the same ones again and again.
 #[derive(Clone, Default)]
@@ -29,13 +28,14 @@ impl Values {
 }
 
 impl Saved {
-    /// Keeps a value under a name. It is a secret where it was made of one, or has a secret's name; whether it
-    /// is.
-    pub(crate) fn save(&self, name: &Arc<str>, value: Value, is_made_of_one: bool) -> bool {
-        let is_secret = is_made_of_one || names_a_secret(name);
+    /// Keeps a value under a name. Of one that is no secret as a whole, fields with a secret's name still are.
+    pub(crate) fn save(&self, name: &Arc<str>, value: Value, is_secret: bool) {
         let kept = Kept {
             name: Arc::clone(name),
-            value,
+            value: match is_secret {
+                true => SecretFields::all(value),
+                false => SecretFields::by_name(value),
+            },
             is_secret,
         };
         let mut values = self.0.lock();
@@ -43,7 +43,6 @@ impl Saved {
             Some(known) => *known = kept,
             None => values.push(kept),
         }
-        is_secret
     }
 
     /// What expressions see.
@@ -78,7 +77,7 @@ impl Object for Values {
         let values = self.lock();
         let found = values.iter().find(|kept| *kept.name == *key)?;
         if found.is_secret {
-            taint::reads();
+            taint::reads(&found.value);
         }
         Some(found.value.clone())
     }

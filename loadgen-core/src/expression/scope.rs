@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{State, Value};
 
-use super::taint::looked_for;
+use super::taint;
 use crate::chance::mix;
 use crate::secrets::Secrets;
 
@@ -89,11 +89,14 @@ impl Scope {
         self.names.secrets.masked(text)
     }
 
-    /// A value is a secret.
+    /// The same of a text that others said from its beginning to its end.
+    pub(crate) fn masked_value(&self, text: &str) -> String {
+        self.names.secrets.masked_value(text)
+    }
+
+    /// A value is a secret, and all that is in it.
     pub(crate) fn hide(&self, value: &Value) {
-        if let Some(text) = looked_for(value) {
-            self.derived(&text);
-        }
+        taint::each_in(value, &mut |text| self.derived(text));
     }
 
     pub(super) fn value(&self) -> Value {

@@ -152,8 +152,10 @@ fn what_is_made_of_a_secret_is_one() {
     assert_eq!(masked(&text), "said: ANNABEL:***-***");
     let save = |name: &str, source: &str| {
         let value = Expression::parse(source).unwrap().evaluate_telling(&scope);
-        let (value, is_secret) = value.unwrap();
-        saved.save(&name.into(), value, is_secret)
+        let (value, is_made_of_one) = value.unwrap();
+        let is_secret = is_made_of_one || crate::secrets::names_a_secret(name);
+        saved.save(&name.into(), value, is_secret);
+        is_secret
     };
     assert!(save("id", "sha256(env.KEY)[:16]"));
     assert!(save("token", "'abc-' ~ 12345"));
@@ -337,6 +339,14 @@ fn compares(source: &str) -> Vec<String> {
 #[test_case("{% for p in row.tags %}{{ p.x }}{% endfor %}" => vec!["row.tags is unknown; known: `age`, `name`"])]
 #[test_case("{% set a = csv.age %}{% if a > 3 %}{% endif %}" => vec!["`a > 3`"]; "a text by another name")]
 #[test_case("{% set a = 3 %}{% if user %}{% set a = csv.age %}{% endif %}{{ a > 3 }}" => Vec::<String>::new(); "one or the other")]
+#[test_case("{% if user %}{% set x = 1 %}{% else %}{% set x = csv.age %}{% endif %}{{ x > 3 }}" => Vec::<String>::new(); "set in both")]
+#[test_case("{% if user %}{% set x = 1 %}{% elif count %}{% set y = 2 %}{% endif %}{{ x ~ y }}" => Vec::<String>::new(); "set in one")]
+#[test_case("{% if user %}{% set x = csv.age %}{% else %}{% set x = csv.age %}{% endif %}{{ x > 3 }}" => vec!["`x > 3`"]; "set to the same in both")]
+#[test_case("{% filter upper %}{% set x = 'a' %}{% endfilter %}{% set z %}{% set y = 'b' %}{% endset %}{{ x ~ y ~ z }}" => Vec::<String>::new(); "set in what is written for later")]
+#[test_case("{% for a in [] %}{% else %}{% set x = 1 %}{% endfor %}{{ x }}" => Vec::<String>::new(); "set where a loop has nothing")]
+#[test_case("{% for a in [1] %}{% set count2 = a %}{% endfor %}{{ count2 }}" => vec!["count2 is unknown; did you mean `count`?"]; "set in a loop")]
+#[test_case("{% with a = 1 %}{% set count2 = a %}{% endwith %}{{ count2 }}" => vec!["count2 is unknown; did you mean `count`?"]; "set in a block")]
+#[test_case("{% set a = 3 %}{% for b in [1] %}{% set a = csv.age %}{% endfor %}{{ a > 3 }}" => Vec::<String>::new(); "set in a loop again")]
 fn template_says(source: &str) -> Vec<String> {
     let names = Text::parse(source).unwrap().names();
     let unknown = names.unknown(&known());

@@ -40,7 +40,7 @@ impl Looks {
 #[derive(Debug)]
 pub(super) struct After {
     checks: Vec<Expression>,
-    save: Vec<(Arc<str>, Expression)>,
+    save: Vec<Save>,
     /// Whether it is for a check to say which status is a success.
     judges_status: bool,
     pub(super) looks: Looks,
@@ -48,14 +48,30 @@ pub(super) struct After {
     path: String,
 }
 
+/// What is kept of a reply under a name.
+#[derive(Debug)]
+pub(super) struct Save {
+    name: Arc<str>,
+    expression: Expression,
+    /// Whether its name, or one that it uses, is a secret's.
+    is_secret: bool,
+}
+
+impl Save {
+    pub(super) fn new(name: &str, expression: Expression) -> Self {
+        let of_secrets = |path: &Path| path.fields.iter().any(|it| names_a_secret(it));
+        Self {
+            is_secret: names_a_secret(name) || expression.names().paths().any(of_secrets),
+            name: name.into(),
+            expression,
+        }
+    }
+}
+
 impl After {
-    pub(super) fn new(
-        checks: Vec<Expression>,
-        save: Vec<(Arc<str>, Expression)>,
-        path: &str,
-    ) -> Self {
+    pub(super) fn new(checks: Vec<Expression>, save: Vec<Save>, path: &str) -> Self {
         let of_checks: Vec<Names> = checks.iter().map(Expression::names).collect();
-        let of_saves: Vec<Names> = save.iter().map(|(_, it)| it.names()).collect();
+        let of_saves: Vec<Names> = save.iter().map(|it| it.expression.names()).collect();
         Self {
             judges_status: of_checks.iter().any(|names| names.uses("status")),
             looks: Looks::of(of_checks.iter().chain(&of_saves)),
@@ -113,9 +129,14 @@ impl After {
     }
 
     fn kept<D>(&self, session: &Session<D>, iteration: &Iteration<'_>) -> Result<(), Failure> {
-        for (name, expression) in &self.save {
+        for save in &self.save {
+            let Save {
+                name, expression, ..
+            } = save;
             match expression.evaluate_telling(session.scope()) {
-                Ok((value, is_made_of_a_secret)) => session.save(name, &value, is_made_of_a_secret),
+                Ok((value, is_made_of_one)) => {
+                    session.save(name, &value, save.is_secret || is_made_of_one);
+                }
                 Err(error) => {
                     iteration.explain(Failure::Expression, || {
                         let what = seen(expression, Some(&error.to_string()), session.scope());
@@ -156,7 +177,11 @@ fn seen(expression: &Expression, error: Option<&String>, scope: &Scope) -> Strin
         let value = Expression::parse(&path.to_string()).and_then(|it| it.evaluate(scope));
         match value {
             Ok(_) if path.fields.iter().any(|it| names_a_secret(it)) => format!("{path} is ***"),
-            Ok(value) => format!("{path} is {}", text::short(&as_json(&value))),
+            Ok(value) => {
+                // Whatever it is, others said it.
+                let value = scope.masked_value(&as_json(&value));
+                format!("{path} is {}", text::short(&value))
+            }
             Err(_) => format!("{path} is not there"),
         }
     };

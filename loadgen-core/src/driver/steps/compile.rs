@@ -1,8 +1,6 @@
 //! From the steps of a plan to instructions.
 
-use std::sync::Arc;
-
-use super::after::{After, Looks};
+use super::after::{After, Looks, Save};
 use super::mixture::Mixture;
 use super::{Condition, Instruction, Steps};
 use crate::driver::script::Lexicon;
@@ -168,13 +166,10 @@ impl<'a, A> Compiler<'a, A> {
                 (path, expression)
             })
             .collect();
-        let names = step
-            .save
-            .iter()
-            .map(|(name, _)| Arc::<str>::from(name.as_str()));
+        let names = step.save.iter().map(|(name, _)| name.as_str());
         let save = names
             .zip(&saves)
-            .filter_map(|(name, (_, it))| Some((name, it.clone()?)));
+            .filter_map(|(name, (_, it))| Some(Save::new(name, it.clone()?)));
         let check = checks.iter().filter_map(|(_, it)| it.clone());
         let after = (!step.check.is_empty() || !step.save.is_empty())
             .then(|| Box::new(After::new(check.collect(), save.collect(), path)));

@@ -91,8 +91,9 @@ impl<D> Session<D> {
     }
 
     /// Keeps a value under a name. No output carries it on where it is a secret.
-    pub(super) fn save(&self, name: &Arc<str>, value: &Value, is_made_of_a_secret: bool) {
-        if self.saved.save(name, value.clone(), is_made_of_a_secret) {
+    pub(super) fn save(&self, name: &Arc<str>, value: &Value, is_secret: bool) {
+        self.saved.save(name, value.clone(), is_secret);
+        if is_secret {
             self.scope().hide(value);
         }
     }

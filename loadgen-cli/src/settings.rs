@@ -135,6 +135,11 @@ impl RunSettings {
             if scenario.protocol() == protocol && scenario.targets.is_empty() {
                 scenario.targets.push(target.clone());
             }
+            for servers in &mut scenario.elsewhere {
+                if servers.protocol.protocol() == protocol && servers.targets.is_empty() {
+                    servers.targets.push(target.clone());
+                }
+            }
         }
     }
 }

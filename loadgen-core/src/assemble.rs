@@ -5,6 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
+use crate::driver::guests::Guests;
 #[cfg(feature = "http")]
 use crate::driver::http::{self, HttpFactory};
 #[cfg(feature = "tcp")]
@@ -16,6 +17,13 @@ use crate::engine::{LifePart, Options, Run, ScenarioSpec, StepSpec};
 use crate::record::Names;
 use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
 use crate::secrets::Secrets;
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
+use crate::workload::Lookouts;
 
 /// Why a plan could not be turned into a run. What a server said in place of helping is repeated without
 /// the scenario's secrets.
@@ -74,6 +82,14 @@ impl AssembleError {
 }
 
 impl DriverError {
+    fn is_unreachable(&self) -> bool {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc::DriverError::Unreachable { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// Each thing that is wrong.
     fn problems(&self) -> Vec<String> {
         let mistakes: &[Mistake] = match self {
@@ -107,21 +123,25 @@ pub struct Checked {
 /// [`AssembleError`] when a method or message does not exist as the plan writes it, or a file cannot
 /// be read.
 pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
+    let secrets = Secrets::default();
+    let guests = Guests::checked(scenario, &secrets);
     let checked = match &scenario.protocol {
         #[cfg(feature = "grpc")]
-        ProtocolPlan::Grpc(plan) => GrpcFactory::check(scenario, plan)
+        ProtocolPlan::Grpc(plan) => GrpcFactory::check_on(scenario, plan, &guests.stage())
             .map(|left_to_server| Checked { left_to_server })
             .map_err(DriverError::from),
         #[cfg(feature = "websocket")]
-        ProtocolPlan::Websocket(plan) => WebsocketFactory::check(scenario, plan)
-            .map(|()| Checked::default())
-            .map_err(DriverError::from),
+        ProtocolPlan::Websocket(plan) => {
+            WebsocketFactory::check_on(scenario, plan, &guests.stage())
+                .map(|()| Checked::default())
+                .map_err(DriverError::from)
+        }
         #[cfg(feature = "tcp")]
-        ProtocolPlan::Tcp(plan) => TcpFactory::check(scenario, plan)
+        ProtocolPlan::Tcp(plan) => TcpFactory::check_on(scenario, plan, &guests.stage())
             .map(|()| Checked::default())
             .map_err(DriverError::from),
         #[cfg(feature = "http")]
-        ProtocolPlan::Http(plan) => HttpFactory::check(scenario, plan)
+        ProtocolPlan::Http(plan) => HttpFactory::check_on(scenario, plan, &guests.stage())
             .map(|()| Checked::default())
             .map_err(DriverError::from),
         #[cfg(not(all(
@@ -132,7 +152,13 @@ pub fn check(scenario: &ScenarioPlan) -> Result<Checked, AssembleError> {
         )))]
         other => Err(DriverError::NotBuilt(other.protocol())),
     };
-    checked.map_err(|problem| failed(scenario, &problem))
+    let mut checked = checked.map_err(|problem| failed(scenario, &problem))?;
+    for method in guests.left_to_server() {
+        if !checked.left_to_server.contains(&method) {
+            checked.left_to_server.push(method);
+        }
+    }
+    Ok(checked)
 }
 
 /// Builds the run that a plan describes: descriptors resolved, constant messages encoded, one
@@ -169,7 +195,13 @@ fn assembled(
     plan.scenarios
         .iter()
         .try_fold(Run::new(options), |run, scenario| {
-            add(run, scenario, interceptor).map_err(|problem| failed(scenario, &problem))
+            let spec = spec(scenario);
+            let secrets = spec.secrets.clone();
+            let guests = Guests::of(scenario, &secrets, interceptor);
+            add(run, scenario, spec, &guests, interceptor).map_err(|problem| AssembleError {
+                is_unreachable: problem.is_unreachable() || guests.is_unreachable(),
+                ..failed(scenario, &problem)
+            })
         })
 }
 
@@ -191,48 +223,49 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
 fn add(
     run: Run,
     scenario: &ScenarioPlan,
+    mut spec: ScenarioSpec,
+    guests: &Guests<'_>,
     interceptor: Option<&Arc<dyn Interceptor>>,
 ) -> Result<Run, DriverError> {
-    let mut spec = spec(scenario);
     Ok(match &scenario.protocol {
         #[cfg(feature = "grpc")]
         ProtocolPlan::Grpc(plan) => {
-            let mut factory = GrpcFactory::telling(scenario, plan, &spec.secrets)?;
+            let mut factory = GrpcFactory::on(scenario, plan, &guests.stage())?;
             if let Some(interceptor) = interceptor {
                 factory = factory.with_interceptor(Arc::clone(interceptor));
             }
             learn_all(&spec.secrets, factory.secrets());
-            spec.lookouts = factory.lookouts();
+            spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "tcp")]
         ProtocolPlan::Tcp(plan) => {
-            let factory = TcpFactory::telling(scenario, plan, &spec.secrets)?;
+            let factory = TcpFactory::on(scenario, plan, &guests.stage())?;
             learn_all(&spec.secrets, factory.secrets());
-            spec.lookouts = factory.lookouts();
+            spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "websocket")]
         ProtocolPlan::Websocket(plan) => {
-            let mut factory = WebsocketFactory::telling(scenario, plan, &spec.secrets)?;
+            let mut factory = WebsocketFactory::on(scenario, plan, &guests.stage())?;
             if let Some(interceptor) = interceptor {
                 factory = factory.with_interceptor(Arc::clone(interceptor));
             }
             learn_all(&spec.secrets, factory.secrets());
-            spec.lookouts = factory.lookouts();
+            spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "http")]
         ProtocolPlan::Http(plan) => {
-            let mut factory = HttpFactory::telling(scenario, plan, &spec.secrets)?;
+            let mut factory = HttpFactory::on(scenario, plan, &guests.stage())?;
             if let Some(interceptor) = interceptor {
                 factory = factory.with_interceptor(Arc::clone(interceptor));
             }
             learn_all(&spec.secrets, factory.secrets());
-            spec.lookouts = factory.lookouts();
+            spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
             run.scenario(spec, move |context| factory.workload(context))
         }
@@ -244,6 +277,18 @@ fn add(
         )))]
         other => return Err(DriverError::NotBuilt(other.protocol())),
     })
+}
+
+/// The files of the scenario's own steps, and of those that go elsewhere.
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
+fn both(mut own: Lookouts, elsewhere: Lookouts) -> Lookouts {
+    own.0.extend(elsewhere.0);
+    own
 }
 
 /// What expressions take from the environment is masked as other values from there are.
@@ -265,18 +310,16 @@ fn failed(scenario: &ScenarioPlan, problem: &DriverError) -> AssembleError {
             let problems = problem.problems().into_iter();
             problems.map(|it| secrets.masked(&it)).collect()
         },
-        is_unreachable: match problem {
-            #[cfg(feature = "grpc")]
-            DriverError::Grpc(grpc::DriverError::Unreachable { .. }) => true,
-            _ => false,
-        },
+        is_unreachable: problem.is_unreachable(),
     }
 }
 
 /// What the scenario has of secrets, and what stands elsewhere, as far as it can be read.
 fn secrets_of(scenario: &ScenarioPlan) -> Secrets {
     let secrets = Secrets::of(&to_json(std::slice::from_ref(scenario)));
-    for source in scenario.protocol.sources() {
+    let guests = scenario.guests();
+    let all = std::iter::once(scenario).chain(&guests);
+    for source in all.flat_map(|it| it.protocol.sources()) {
         sources::learn(&secrets, source);
     }
     secrets
@@ -296,7 +339,9 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
     let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
     let steps = steps(plan);
     let has = |part| steps.iter().any(|it| it.part == Some(part));
-    let (has_begin, has_end) = (has(LifePart::Begin), has(LifePart::End));
+    let has_begin = has(LifePart::Begin);
+    // What is elsewhere is ended, too.
+    let has_end = has(LifePart::End) || !plan.elsewhere.is_empty();
     ScenarioSpec {
         protocol: plan.protocol().to_string(),
         start_after: plan.start_after,

@@ -59,14 +59,21 @@ impl Needs {
         workers: usize,
         addresses: impl Fn(&Target) -> u64,
     ) -> Self {
+        let guests: Vec<ScenarioPlan> = scenarios.iter().flat_map(ScenarioPlan::guests).collect();
+        let all_of = |it: &ScenarioPlan| {
+            let elsewhere = it.guests().iter().map(|it| connections(it, workers)).sum();
+            connections(it, workers).saturating_add(elsewhere)
+        };
         let mut needs = Self {
             workers,
-            memory: Reckoning::of(scenarios, workers, |it| connections(it, workers)),
+            memory: Reckoning::of(scenarios, workers, all_of),
             ..Self::default()
         };
         // Where a connection goes is what counts, not what is spoken over it.
         let mut shares: BTreeMap<Option<(&str, u16)>, Share<'_>> = BTreeMap::new();
-        for scenario in scenarios {
+        let scenarios = scenarios.iter().map(|it| (it, new_per_s(it)));
+        // A user goes elsewhere when it comes and when it leaves, and not with each iteration.
+        for (scenario, new_per_s) in scenarios.chain(guests.iter().map(|it| (it, 0.0))) {
             let all = connections(scenario, workers);
             needs.connections += all;
             let targets: Vec<Option<&Target>> = match scenario.targets.as_slice() {
@@ -80,7 +87,7 @@ impl Needs {
                 share.target = target;
                 share.connections += all.div_ceil(count);
                 share.burst += burst(scenario, all, workers).div_ceil(count);
-                share.new_per_s += new_per_s(scenario) / count as f64;
+                share.new_per_s += new_per_s / count as f64;
             }
         }
         for share in shares.into_values() {
@@ -124,7 +131,8 @@ fn connections(scenario: &ScenarioPlan, workers: usize) -> u64 {
 
 /// Connections of one WebSocket user: one for each path.
 fn paths(websocket: &WebsocketPlan) -> u64 {
-    let exchanges = websocket.steps.iter().filter_map(Step::spoken);
+    let parts = [&websocket.begin, &websocket.steps, &websocket.end];
+    let exchanges = parts.into_iter().flatten().filter_map(Step::spoken);
     let paths: BTreeSet<&str> = exchanges.map(|it| it.path.as_str()).collect();
     paths.len().max(1) as u64
 }

@@ -67,7 +67,10 @@ pub(super) fn backend(
     let threads = (settings.cores - settings.cores / 2).max(1);
     let statsd = settings.sinks.statsd.as_ref();
     let backend = Embedded::start(&settings.embedded, threads, statsd)?;
-    let protocols = settings.plan.scenarios.iter().map(|it| it.protocol());
+    let protocols = settings.plan.scenarios.iter().flat_map(|it| {
+        let elsewhere = it.elsewhere.iter().map(|it| it.protocol.protocol());
+        elsewhere.chain([it.protocol()])
+    });
     let several = protocols.collect::<BTreeSet<_>>().len() > 1;
     screen.say(&backend.notice(several));
     for (protocol, target) in backend.targets() {

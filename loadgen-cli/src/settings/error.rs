@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use loadgen_core::scenario;
+use loadgen_core::scenario::{self, Protocol};
 
 use super::env::EnvError;
 use crate::protocols::Spoken;
@@ -79,6 +79,20 @@ pub(crate) enum SettingsError {
         /// Which scenario.
         scenario: String,
         /// The flag for its protocol's targets.
+        flag: String,
+    },
+    /// Steps that go elsewhere, and nothing says where to.
+    #[error(
+        "scenario `{scenario}`: `elsewhere.{protocol}.targets`: nothing says where its steps go that speak \
+         `{protocol}`; expected targets there, or `{flag}`. The embedded backend answers them only where it \
+         answers the whole scenario, in plain text"
+    )]
+    NowhereElse {
+        /// Which scenario.
+        scenario: String,
+        /// What they speak.
+        protocol: Protocol,
+        /// The flag for its targets.
         flag: String,
     },
 }

@@ -36,6 +36,16 @@ pub(super) fn apply(
                 })?;
         *scenario = changed;
         notices.extend(said);
+        let own = scenario.protocol();
+        for servers in &mut scenario.elsewhere {
+            let protocol = servers.protocol.protocol();
+            let mut given = per_protocol.iter();
+            let given = given.find(|(it, _)| *it == protocol && *it != own);
+            // What goes elsewhere in the scenario's own protocol is not what a flag means by it.
+            if let Some((_, overrides)) = given.filter(|(_, it)| !it.targets.is_empty()) {
+                servers.targets.clone_from(&overrides.targets);
+            }
+        }
     }
     Ok(notices)
 }
@@ -60,31 +70,52 @@ pub(super) fn overrides(
 }
 
 /// Sets the environment's targets where neither flag nor scenario names one. Says which protocols
-/// are left with scenarios without, for the embedded backend.
+/// are left with scenarios without, for the embedded backend. That answers what goes elsewhere only where it
+/// answers the scenario, too: what it would say of a user is nothing to another service.
 pub(super) fn aim(
     plan: &mut Plan,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Vec<Protocol>, SettingsError> {
     let mut without = BTreeSet::new();
+    let flag = |protocol| {
+        let row = protocols::of(protocol);
+        row.map_or_else(|| "targets".to_owned(), Spoken::target_flag)
+    };
+    let target = |protocol| match protocols::of(protocol) {
+        Some(row) => env::address(&row.variables, &variable),
+        None => Ok(None),
+    };
     for scenario in &mut plan.scenarios {
         let protocol = scenario.protocol();
-        if !scenario.targets.is_empty() {
-            continue;
+        if scenario.targets.is_empty() {
+            scenario.targets.extend(target(protocol)?);
         }
-        let row = protocols::of(protocol);
-        if let Some(row) = row
-            && let Some(target) = env::address(&row.variables, &variable)?
-        {
-            scenario.targets.push(target);
-            continue;
+        let is_embedded = scenario.targets.is_empty();
+        if is_embedded {
+            if scenario.tls.is_some() {
+                return Err(SettingsError::TlsWithoutTarget {
+                    scenario: scenario.name.clone(),
+                    flag: flag(protocol),
+                });
+            }
+            without.insert(protocol);
         }
-        if scenario.tls.is_some() {
-            return Err(SettingsError::TlsWithoutTarget {
-                scenario: scenario.name.clone(),
-                flag: row.map_or_else(|| "targets".to_owned(), Spoken::target_flag),
-            });
+        for servers in &mut scenario.elsewhere {
+            let protocol = servers.protocol.protocol();
+            if servers.targets.is_empty() {
+                servers.targets.extend(target(protocol)?);
+            }
+            if servers.targets.is_empty() {
+                if !is_embedded || servers.tls.is_some() {
+                    return Err(SettingsError::NowhereElse {
+                        scenario: scenario.name.clone(),
+                        protocol,
+                        flag: flag(protocol),
+                    });
+                }
+                without.insert(protocol);
+            }
         }
-        without.insert(protocol);
     }
     Ok(without.into_iter().collect())
 }

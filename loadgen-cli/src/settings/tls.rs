@@ -20,11 +20,17 @@ pub(super) fn apply(plan: &mut Plan, args: &RunArgs) -> Vec<String> {
             tls.server_name = args.tls_server_name.clone().or(tls.server_name.take());
             tls.insecure_skip_verify |= args.insecure_skip_verify;
         }
-        if scenario
-            .tls
-            .as_ref()
-            .is_some_and(|it| it.insecure_skip_verify)
-        {
+        // What goes elsewhere is another server of another name, and maybe in plain text.
+        for servers in scenario.elsewhere.iter_mut().filter(|_| asked) {
+            if servers.tls.is_some() || servers.targets.iter().any(|it| it.tls) {
+                let tls = servers.tls.get_or_insert_default();
+                tls.ca_file = args.tls_ca.clone().or(tls.ca_file.take());
+                tls.insecure_skip_verify |= args.insecure_skip_verify;
+            }
+        }
+        let elsewhere = scenario.elsewhere.iter().map(|it| &it.tls);
+        let mut all = std::iter::once(&scenario.tls).chain(elsewhere).flatten();
+        if all.any(|it| it.insecure_skip_verify) {
             warnings.push(format!(
                 "WARNING: `{}` accepts any certificate; whoever answers is not verified",
                 scenario.name

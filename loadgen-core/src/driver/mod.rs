@@ -18,6 +18,7 @@ pub mod tcp;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+pub(crate) mod guests;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod header_values;
 mod intercept;

@@ -26,7 +26,7 @@ mod value;
 pub use crate::data::Order as DataOrder;
 pub use data::{DataSource, RowPer, WhenOut};
 pub use overrides::{OverrideError, Overrides};
-pub use plan::{Plan, ScenarioPlan};
+pub use plan::{Elsewhere, Plan, ScenarioPlan};
 pub(crate) use protocol::check_header_name;
 #[cfg(feature = "websocket")]
 #[cfg(feature = "http")]
@@ -36,8 +36,8 @@ pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
     Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HttpBody, HttpPlan,
     HttpRequest, LengthPrefix, MessageStream, Payload, PerMessageDeflate, Protocol, ProtocolPlan,
-    ReplyMark, TcpExchange, TcpPayload, TcpPlan, TcpReceive, WebsocketExchange, WebsocketMessages,
-    WebsocketPlan,
+    ReplyMark, Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive, WebsocketExchange,
+    WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::protocol::Spoken;
 use crate::schedule::ThinkTime;
 
 /// One step of an iteration. `A` is what the protocol does in one: a [`GrpcCall`], a
@@ -42,6 +43,10 @@ pub struct Step<A> {
 pub enum Action<A> {
     /// Speak the scenario's protocol.
     Speak(A),
+    /// Say something that does not go where the scenario's own steps go, mostly in another protocol. In
+    /// `setup`, `begin` and `end` only; where it goes is in the scenario's
+    /// [`elsewhere`](crate::scenario::ScenarioPlan::elsewhere).
+    Elsewhere(Box<Spoken>),
     /// Wait on purpose.
     Pause(ThinkTime),
     /// Do these steps so many times, one pass after the other. At least 1.
@@ -81,6 +86,32 @@ impl<A> Step<A> {
     #[must_use]
     pub fn new(name: impl Into<String>, action: A) -> Self {
         Self::doing(name, Action::Speak(action))
+    }
+
+    /// A step of `setup`, `begin` or `end` that speaks another protocol than the scenario, or goes to other
+    /// targets.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::{Elsewhere, GrpcCall, GrpcPlan, HttpPlan, HttpRequest, ScenarioPlan, Step};
+    /// use loadgen_core::schedule::Load;
+    /// use serde_json::json;
+    ///
+    /// let login = HttpRequest::new("POST", "/login");
+    /// let login = Step::elsewhere("login", login).save("token", "reply.token");
+    /// let hello = GrpcCall::new("loadgen.v1.Greeter/Hello", json!({ "name": "{{ saved.token }}" }));
+    /// let mut grpc = GrpcPlan::new([hello.into()]);
+    /// grpc.begin = vec![login];
+    /// let mut plan = ScenarioPlan::new("greet", grpc, Load::closed(2).iterations(10));
+    /// let mut http = Elsewhere::new(HttpPlan::default());
+    /// http.targets = vec!["http://127.0.0.1:8081".parse()?];
+    /// plan.elsewhere = vec![http];
+    /// let plan = plan.checked()?;
+    /// assert!(plan.step_names().eq(["login", "hello"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn elsewhere(name: impl Into<String>, said: impl Into<Spoken>) -> Self {
+        Self::doing(name, Action::Elsewhere(Box::new(said.into())))
     }
 
     /// A step that waits on purpose: always as long, or as long as is drawn.
@@ -134,7 +165,30 @@ impl<A> Step<A> {
         self
     }
 
-    /// What it says; `None` where it does something else.
+    /// One that says this, with the same name and the same done with the reply.
+    pub(in crate::scenario) fn saying<B>(&self, said: B) -> Step<B> {
+        Step {
+            save: self.save.clone(),
+            check: self.check.clone(),
+            ..Step::new(self.name.clone(), said)
+        }
+    }
+
+    /// Whether it is measured under its name.
+    pub(crate) fn is_measured(&self) -> bool {
+        matches!(self.action, Action::Speak(_) | Action::Elsewhere(_))
+    }
+
+    /// What it says elsewhere; `None` where it does something else.
+    #[must_use]
+    pub fn spoken_elsewhere(&self) -> Option<&Spoken> {
+        match &self.action {
+            Action::Elsewhere(said) => Some(said),
+            _ => None,
+        }
+    }
+
+    /// What it says in the scenario's protocol; `None` where it does something else.
     #[must_use]
     pub fn spoken(&self) -> Option<&A> {
         match &self.action {
@@ -172,6 +226,13 @@ pub(crate) fn all<'a, A>(steps: &'a [Step<A>], path: &str) -> Vec<(String, &'a S
     found
 }
 
+/// The steps that say something elsewhere, one after the other.
+pub(in crate::scenario) fn said_elsewhere<A>(steps: &[Step<A>]) -> Vec<Step<Spoken>> {
+    let all = all(steps, "").into_iter();
+    all.filter_map(|(_, step)| Some(step.saying(step.spoken_elsewhere()?.clone())))
+        .collect()
+}
+
 /// All steps, those within others after these.
 pub(in crate::scenario) fn for_each_mut<A>(
     steps: &mut [Step<A>],
@@ -186,7 +247,7 @@ pub(in crate::scenario) fn for_each_mut<A>(
                     for_each_mut(&mut alternative.steps, change);
                 }
             }
-            Action::Speak(_) | Action::Pause(_) => {}
+            Action::Speak(_) | Action::Elsewhere(_) | Action::Pause(_) => {}
         }
     }
 }
@@ -204,7 +265,7 @@ pub enum StreamEnd {
 /// whether an iteration may do it several times, or not at all.
 pub(in crate::scenario) fn measured<A>(steps: &[Step<A>]) -> Vec<Measured<'_>> {
     let all = all(steps, "").into_iter();
-    all.filter(|(_, step)| step.spoken().is_some())
+    all.filter(|(_, step)| step.is_measured())
         .map(|(path, step)| {
             // Those within others have a path of several parts.
             let apart = step.when.is_some() || path.contains('.');

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::scenario::reader::object;
+use crate::scenario::reader::{Entry, object};
 use crate::scenario::value::{FilePath, ServerName};
 
 object! {
@@ -56,5 +56,23 @@ impl Default for Tls {
             insecure_skip_verify: false,
             alpn: true,
         }
+    }
+}
+
+/// The block as it is written.
+pub(in crate::scenario) fn print(tls: &Tls) -> RawTls {
+    RawTls {
+        ca_file: Entry::from_option(tls.ca_file.as_deref().map(FilePath::of)),
+        cert_file: Entry::from_option(tls.cert_file.as_deref().map(FilePath::of)),
+        key_file: Entry::from_option(tls.key_file.as_deref().map(FilePath::of)),
+        server_name: Entry::from_option(tls.server_name.clone().map(ServerName)),
+        insecure_skip_verify: match tls.insecure_skip_verify {
+            true => Entry::Given(true),
+            false => Entry::Absent,
+        },
+        alpn: match tls.alpn {
+            true => Entry::Absent,
+            false => Entry::Given(false),
+        },
     }
 }

@@ -184,6 +184,23 @@ impl<'a> Iteration<'a> {
         self.times.begun(self.clock.now(), self.arrival.is_some());
     }
 
+    /// One that begins now for the same user beside this one, which waits for it, and is told of elsewhere.
+    pub(crate) fn beside<'b>(&self, observer: &'b dyn Observer) -> Iteration<'b> {
+        Iteration::new(IterationSeed {
+            user: self.user,
+            number: self.number,
+            arrival: self.arrival,
+            single_step: false,
+            ..IterationSeed::new(self.clock, observer)
+        })
+    }
+
+    /// One [`beside`](Self::beside) this is over, which rested for so long on purpose. What comes next is due
+    /// now.
+    pub(crate) fn was_elsewhere(&self, rested: Nanos) {
+        self.times.was_elsewhere(self.clock.now(), rested);
+    }
+
     /// A step begins. Where the scenario has no other, the iteration's figures are the step's.
     #[inline]
     pub(crate) fn begin_step(&self, step: usize) {

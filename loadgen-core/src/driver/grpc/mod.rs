@@ -21,6 +21,7 @@ mod filled;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod guest;
 mod health;
 mod intercept;
 mod message;
@@ -52,7 +53,7 @@ use self::framing::Nobody;
 use self::prepare::Prepared;
 use crate::driver::http2::{self, Place, Pool};
 use crate::driver::intercept::Interceptor;
-use crate::driver::steps::{Execute, Lives, Session};
+use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
@@ -101,17 +102,17 @@ impl GrpcFactory {
     /// [`DriverError`] says which part of the scenario is wrong and how;
     /// [`DriverError::Unreachable`] that the server had to be asked and none was there.
     pub fn new(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Self, DriverError> {
-        Self::telling(scenario, plan, &Secrets::default())
+        Self::on(scenario, plan, &Stage::alone(&Secrets::default()))
     }
 
-    /// The same; `secrets` learns what is read on the way, and again later.
-    pub(crate) fn telling(
+    /// The same on a stage, whose secrets learn what is read on the way, and again later.
+    pub(crate) fn on(
         scenario: &ScenarioPlan,
         plan: &GrpcPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
+            prepared: Arc::new(Prepared::new(scenario, plan, stage)?),
             interceptor: None,
         })
     }
@@ -137,7 +138,16 @@ impl GrpcFactory {
     /// # Errors
     /// As for [`GrpcFactory::new`], save those that take a server.
     pub fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<String>, DriverError> {
-        prepare::check(scenario, plan)
+        Self::check_on(scenario, plan, &Stage::alone(&Secrets::default()))
+    }
+
+    /// The same on a stage.
+    pub(crate) fn check_on(
+        scenario: &ScenarioPlan,
+        plan: &GrpcPlan,
+        stage: &Stage<'_>,
+    ) -> Result<Vec<String>, DriverError> {
+        prepare::check(scenario, plan, stage)
     }
 
     /// How many iterations may start before the scenario's test data run out; `None` where they do not,

@@ -29,13 +29,12 @@ use super::{HTTP2, compression, framing, health, reply};
 use crate::driver::http2::Wanted;
 use crate::driver::mistake::Mistake;
 use crate::driver::sources::Sources;
-use crate::driver::steps::{At, Life, Looks, Parts, Ready};
+use crate::driver::steps::{At, Life, Looks, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
-use crate::secrets::Secrets;
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -49,18 +48,18 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Of what is read on the way, `secrets` learns.
+    /// Of what is read on the way, the stage's secrets learn.
     pub(super) fn new(
         scenario: &ScenarioPlan,
         plan: &GrpcPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        let mut sources = Sources::new(secrets);
+        let mut sources = Sources::new(stage.secrets);
         let endpoints = endpoints::of(scenario, &HTTP2)?;
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue, &mut sources)?;
         let context = Context::new(scenario, plan, &catalogue, &endpoints);
-        let life = Life::prepare(scenario, &parts(plan), secrets, |call: &GrpcCall, at| {
+        let life = Life::prepare(scenario, &parts(plan), stage, |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
             if call.is_health_check {
                 return health_check(&context, call, at, &mut sources);
@@ -139,14 +138,17 @@ fn look_over(messages: &[Outbound], metadata: &Metadata, at: &At<'_>) {
 }
 
 /// Checks a scenario without its server. Returns the methods that only the server can tell of.
-pub(super) fn check(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Vec<String>, DriverError> {
+pub(super) fn check(
+    scenario: &ScenarioPlan,
+    plan: &GrpcPlan,
+    stage: &Stage<'_>,
+) -> Result<Vec<String>, DriverError> {
     let endpoints = endpoints::check(scenario, &HTTP2)?;
     let catalogue = Catalogue::new(&plan.protos)?;
     let context = Context::new(scenario, plan, &catalogue, &endpoints);
-    let mut sources = Sources::default();
+    let mut sources = Sources::new(stage.secrets);
     let mut left_to_server: Vec<String> = Vec::new();
-    let secrets = Secrets::default();
-    Life::prepare(scenario, &parts(plan), &secrets, |call: &GrpcCall, at| {
+    Life::prepare(scenario, &parts(plan), stage, |call: &GrpcCall, at| {
         let path = format!("{}.grpc", at.path);
         if call.is_health_check {
             return health_check(&context, call, at, &mut sources);

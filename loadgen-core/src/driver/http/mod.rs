@@ -12,6 +12,7 @@ mod connection;
 mod error;
 mod events;
 mod exchange;
+mod guest;
 mod intercept;
 mod place;
 mod pool;
@@ -27,7 +28,7 @@ use self::place::Place;
 use self::pool::Pool;
 use self::prepare::{Asking, Prepared};
 use crate::driver::intercept::Interceptor;
-use crate::driver::steps::{Execute, Lives, Session};
+use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, HttpPlan, ScenarioPlan};
@@ -64,17 +65,17 @@ impl HttpFactory {
     /// # Errors
     /// [`DriverError`] says which part of the scenario is wrong and how.
     pub fn new(scenario: &ScenarioPlan, plan: &HttpPlan) -> Result<Self, DriverError> {
-        Self::telling(scenario, plan, &Secrets::default())
+        Self::on(scenario, plan, &Stage::alone(&Secrets::default()))
     }
 
-    /// The same; `secrets` learns what is read on the way, and again later.
-    pub(crate) fn telling(
+    /// The same on a stage, whose secrets learn what is read on the way, and again later.
+    pub(crate) fn on(
         scenario: &ScenarioPlan,
         plan: &HttpPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
+            prepared: Arc::new(Prepared::new(scenario, plan, stage)?),
             interceptor: None,
         })
     }
@@ -97,7 +98,16 @@ impl HttpFactory {
     /// # Errors
     /// As for [`HttpFactory::new`].
     pub fn check(scenario: &ScenarioPlan, plan: &HttpPlan) -> Result<(), DriverError> {
-        Prepared::check(scenario, plan)
+        Self::check_on(scenario, plan, &Stage::alone(&Secrets::default()))
+    }
+
+    /// The same on a stage.
+    pub(crate) fn check_on(
+        scenario: &ScenarioPlan,
+        plan: &HttpPlan,
+        stage: &Stage<'_>,
+    ) -> Result<(), DriverError> {
+        Prepared::check(scenario, plan, stage)
     }
 
     /// How many iterations may start before the scenario's test data run out; `None` where they do not,
@@ -153,8 +163,8 @@ impl Workload for HttpWorkload {
         self.pool.probe().await?;
         let life = &self.pool.prepared.life;
         if life.has_setup() {
-            // Its connection is of no user.
-            let own = UserConnection(Place::new(&self.pool, UserId(u32::MAX)));
+            // It goes to the first target, and the connection that was opened ahead is not for this.
+            let own = UserConnection(Place::empty(&self.pool, UserId(0)));
             if let Some(mut own) = self.lives.set_up(life, &self.pool, own).await? {
                 own.0.close(&self.pool);
             }

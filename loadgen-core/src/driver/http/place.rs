@@ -31,11 +31,19 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(pool: &Pool, user: UserId) -> Self {
+        Self {
+            connection: pool.take_probed(user),
+            ..Self::empty(pool, user)
+        }
+    }
+
+    /// One without a connection: that which was opened to see whether it can be is somebody else's.
+    pub(super) fn empty(pool: &Pool, user: UserId) -> Self {
         let to = pool.assign(user);
         Self {
             target: to.target,
             nth: to.nth,
-            connection: pool.take_probed(user),
+            connection: None,
             jar: pool.prepared.cookies.then(RefCell::default),
             backoff: Backoff::new(pool.seed ^ (u64::from(user.0) << 16)),
             retry_at: 0,

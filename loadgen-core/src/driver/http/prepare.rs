@@ -9,13 +9,12 @@ use super::error::DriverError;
 use super::request::Outgoing;
 use crate::cap::Cap;
 use crate::driver::sources::Sources;
-use crate::driver::steps::{Life, Looks, Parts, Ready};
+use crate::driver::steps::{Life, Looks, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::driver::web::redirect::Elsewhere;
 use crate::expression::Known;
 use crate::scenario::{ConnectionPer, HttpPlan, HttpRequest, ScenarioPlan, StreamEnd};
-use crate::secrets::Secrets;
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -53,35 +52,39 @@ pub(super) struct Asking {
 }
 
 impl Prepared {
-    /// Of what is read on the way, `secrets` learns.
+    /// Of what is read on the way, the stage's secrets learn.
     pub(super) fn new(
         scenario: &ScenarioPlan,
         plan: &HttpPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, secrets)
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, stage)
     }
 
     /// Prepares a scenario that may have no targets yet.
-    pub(super) fn check(scenario: &ScenarioPlan, plan: &HttpPlan) -> Result<(), DriverError> {
+    pub(super) fn check(
+        scenario: &ScenarioPlan,
+        plan: &HttpPlan,
+        stage: &Stage<'_>,
+    ) -> Result<(), DriverError> {
         let endpoints = endpoints::check(scenario, &HTTP1)?;
-        Self::with_endpoints(scenario, plan, endpoints, &Secrets::default()).map(drop)
+        Self::with_endpoints(scenario, plan, endpoints, stage).map(drop)
     }
 
     fn with_endpoints(
         scenario: &ScenarioPlan,
         plan: &HttpPlan,
         endpoints: Vec<Endpoint>,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        let mut sources = Sources::new(secrets);
+        let mut sources = Sources::new(stage.secrets);
         let parts = Parts {
             setup: &plan.setup,
             begin: &plan.begin,
             steps: &plan.steps,
             end: &plan.end,
         };
-        let life = Life::prepare(scenario, &parts, secrets, |request: &HttpRequest, at| {
+        let life = Life::prepare(scenario, &parts, stage, |request: &HttpRequest, at| {
             let path = request.path.split('?').next().unwrap_or_default();
             let asking = Asking {
                 outgoing: Outgoing::new(request, plan, &mut sources, &endpoints, at)?,

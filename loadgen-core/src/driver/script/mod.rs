@@ -72,6 +72,20 @@ impl Script {
         })
     }
 
+    /// One that nobody uses: what goes elsewhere stands on that of the scenario that it is of.
+    pub(super) fn none() -> Self {
+        Self {
+            scenario: Value::UNDEFINED,
+            sources: Vec::new(),
+            env: Value::UNDEFINED,
+            secrets: Vec::new(),
+            learning: Secrets::default(),
+            setup: OnceLock::new(),
+            uses_row: false,
+            uses_any: false,
+        }
+    }
+
     /// Takes note of what is used of it.
     pub(super) fn used(&mut self, notes: &Notes) {
         let env: BTreeMap<String, String> = notes.environment();

@@ -1,5 +1,7 @@
 //! From the steps of a plan to instructions.
 
+use std::collections::BTreeMap;
+
 use super::after::{After, Looks, Save};
 use super::mixture::Mixture;
 use super::{Condition, Instruction, Steps};
@@ -34,6 +36,8 @@ pub(super) struct Compiler<'a, A> {
     lexicon: &'a Lexicon<'a>,
     /// The number of the next step that speaks.
     number: usize,
+    /// Where steps go that go elsewhere, by their numbers: to which of the guests, for which of its steps.
+    seats: &'a BTreeMap<usize, (usize, usize)>,
     code: Vec<Instruction<A>>,
     loops: usize,
     /// How many groups that are done several times, or maybe not at all, are around what comes next.
@@ -41,10 +45,15 @@ pub(super) struct Compiler<'a, A> {
 }
 
 impl<'a, A> Compiler<'a, A> {
-    pub(super) fn new(lexicon: &'a Lexicon<'a>, number: usize) -> Self {
+    pub(super) fn new(
+        lexicon: &'a Lexicon<'a>,
+        number: usize,
+        seats: &'a BTreeMap<usize, (usize, usize)>,
+    ) -> Self {
         Self {
             lexicon,
             number,
+            seats,
             code: Vec::new(),
             loops: 0,
             depth: 0,
@@ -88,7 +97,7 @@ impl<'a, A> Compiler<'a, A> {
         Ok(())
     }
 
-    fn step<P, E>(
+    pub(super) fn step<P, E>(
         &mut self,
         step: &scenario::Step<P>,
         path: &str,
@@ -96,6 +105,14 @@ impl<'a, A> Compiler<'a, A> {
     ) -> Result<(), E> {
         match &step.action {
             scenario::Action::Speak(action) => self.speak(step, action, path, ready),
+            // Its expressions are compiled where what it says is.
+            scenario::Action::Elsewhere(_) => {
+                if let Some((which, nth)) = self.seats.get(&self.number) {
+                    self.code.push(Instruction::Elsewhere(*which, *nth));
+                }
+                self.number += 1;
+                Ok(())
+            }
             scenario::Action::Pause(rest) => {
                 self.code.push(Instruction::Pause(*rest));
                 Ok(())

@@ -1,7 +1,7 @@
 //! What is done when: once before the load, when a user comes, in each iteration, when a user goes.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::cell::{self, Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
@@ -11,16 +11,17 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::compile::{At, Compiler, Ready};
+use super::guest::{Guest, OnWorker, Quiet, Visits};
+use super::stage::{Host, Role, Stage, seats};
 use super::{Execute, Session, Steps};
 use crate::chance::mix_in;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::driver::intercept::Interceptor;
 use crate::driver::mistake::Mistake;
-use crate::driver::script::{Lexicon, Notes, Part, Script, Turn};
+use crate::driver::script::{Notes, Part, Script, Turn};
 use crate::expression::Variables;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
-use crate::secrets::Secrets;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
     Observer, PrepareError, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
@@ -43,6 +44,10 @@ pub(in crate::driver) struct Life<A> {
     begin: Steps<A>,
     steps: Steps<A>,
     end: Steps<A>,
+    /// Each step by itself, where they are those that go elsewhere of another scenario.
+    pub(super) elsewhere: Box<[Steps<A>]>,
+    /// Those who do what goes elsewhere.
+    guests: Vec<Arc<dyn Guest>>,
     script: Script,
     /// The number of the first step of `setup`, and the names of all of them.
     setup_steps: (usize, Vec<String>),
@@ -85,25 +90,55 @@ impl<'a, P> Parts<'a, P> {
 }
 
 impl<A> Life<A> {
-    /// Has a driver make the actions of a plan ready. `secrets` learns what expressions will make of some.
+    /// Has a driver make the actions of a plan ready. The stage's secrets learn what expressions will make of
+    /// some.
     ///
     /// # Errors
     /// What the driver says, or else everything that is wrong with expressions and data.
     pub(in crate::driver) fn prepare<P, E: From<Vec<Mistake>>>(
         scenario: &ScenarioPlan,
         parts: &Parts<'_, P>,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
         mut ready: impl FnMut(&P, &At<'_>) -> Result<Ready<A>, E>,
     ) -> Result<Self, E> {
-        let mut script = Script::new(scenario, secrets).map_err(E::from)?;
+        let invite = match stage.role {
+            Role::Host(invite) => invite,
+            Role::Guest(host, protocol) => {
+                let mut seats = host.seats.iter().filter(|it| it.protocol == protocol);
+                let steps = parts.in_order().into_iter().flat_map(|(_, steps)| steps);
+                let elsewhere = steps.map(|step| {
+                    let seat = seats.next().expect("each of them has its place");
+                    let lexicon = host.lexicon(seat.part);
+                    let nowhere = BTreeMap::new();
+                    let mut compiler = Compiler::new(&lexicon, seat.number, &nowhere);
+                    compiler.step(step, &seat.path, &mut ready)?;
+                    Ok(compiler.finish().0)
+                });
+                return Ok(Self {
+                    elsewhere: elsewhere.collect::<Result<_, E>>()?,
+                    ..Self::of(Script::none())
+                });
+            }
+        };
+        let mut script = Script::new(scenario, stage.secrets).map_err(E::from)?;
         let notes = Notes::default();
         let setup = parts.saved(&[Part::Setup]);
+        let host = Host {
+            script: &script,
+            notes: &notes,
+            saved: parts
+                .in_order()
+                .map(|(part, _)| (part, parts.saved_for(part))),
+            setup,
+            seats: seats(&parts.in_order()),
+        };
+        let (guests, places) = host.guests(invite);
         let (mut number, mut first_of_setup) = (0, 0);
         let mut compiled = Vec::with_capacity(4);
         for (part, steps) in parts.in_order() {
             first_of_setup = number;
-            let lexicon = Lexicon::new(&script, part, &parts.saved_for(part), &setup, &notes);
-            let mut compiler = Compiler::new(&lexicon, number);
+            let lexicon = host.lexicon(part);
+            let mut compiler = Compiler::new(&lexicon, number, &places);
             compiler.steps(steps, part.field(), &mut ready)?;
             let (steps, next) = compiler.finish();
             number = next;
@@ -121,10 +156,25 @@ impl<A> Life<A> {
             begin,
             steps,
             end,
-            script,
+            guests,
             setup_steps: (first_of_setup, names_of(parts.setup)),
-            is_set_up: OnceCell::new(),
+            ..Self::of(script)
         })
+    }
+
+    /// Nothing to do, on this.
+    fn of(script: Script) -> Self {
+        Self {
+            setup: Steps::none(),
+            begin: Steps::none(),
+            steps: Steps::none(),
+            end: Steps::none(),
+            elsewhere: Box::default(),
+            guests: Vec::new(),
+            script,
+            setup_steps: (0, Vec::new()),
+            is_set_up: OnceCell::new(),
+        }
     }
 
     /// Whether something is done before the load.
@@ -137,9 +187,9 @@ impl<A> Life<A> {
         !self.begin.code.is_empty()
     }
 
-    /// Whether users do something last.
+    /// Whether users do something last, or have something to end elsewhere.
     pub(in crate::driver) fn has_end(&self) -> bool {
-        !self.end.code.is_empty()
+        !self.end.code.is_empty() || !self.guests.is_empty()
     }
 
     /// How many iterations may start, where data run out.
@@ -161,6 +211,10 @@ pub(in crate::driver) struct Lives {
     seed: u64,
     timeout: Duration,
     interceptor: Option<Arc<dyn Interceptor>>,
+    /// What those who do what goes elsewhere know of the worker.
+    elsewhere: WorkerContext,
+    /// These, once somebody needs them.
+    guests: cell::OnceCell<Rc<[Rc<dyn OnWorker>]>>,
 }
 
 impl fmt::Debug for Lives {
@@ -181,6 +235,11 @@ impl Lives {
             seed: context.scenario_seed,
             timeout,
             interceptor: None,
+            elsewhere: WorkerContext {
+                observer: Rc::new(Quiet(Rc::clone(&context.observer))),
+                ..context.clone()
+            },
+            guests: cell::OnceCell::new(),
         }
     }
 
@@ -210,6 +269,7 @@ impl Lives {
             let outcome = self
                 .part(&life.setup, executor, &mut session, &listener)
                 .await;
+            session.part_is_over(true).await;
             let saved = session.saved.value();
             done = Some(session.own);
             match outcome {
@@ -238,7 +298,9 @@ impl Lives {
         session: &mut Session<E::Own>,
     ) -> Result<(), Failure> {
         let observer = &*self.observer;
-        match self.part(&life.begin, executor, session, observer).await {
+        let outcome = self.part(&life.begin, executor, session, observer).await;
+        session.part_is_over(!outcome.is_ok()).await;
+        match outcome {
             Outcome::Ok => Ok(()),
             Outcome::Failed(failure) => Err(failure),
         }
@@ -270,6 +332,7 @@ impl Lives {
     ) {
         self.part(&life.end, executor, session, &*self.observer)
             .await;
+        session.part_is_over(true).await;
     }
 
     /// A user's session, before it has done anything.
@@ -282,6 +345,13 @@ impl Lives {
         let seed = mix_in(self.seed, u64::from(user.0));
         let mut session = Session::new(own).of(user, seed);
         session.interceptor.clone_from(&self.interceptor);
+        if !life.guests.is_empty() {
+            let guests = self.guests.get_or_init(|| {
+                let guests = life.guests.iter();
+                guests.map(|it| it.on_worker(&self.elsewhere)).collect()
+            });
+            session.visits = Some(Box::new(Visits::new(guests)));
+        }
         if life.script.is_used() {
             let saved = session.saved.value();
             let scope = life.script.scope(user, self.worker, saved, seed);
@@ -401,7 +471,7 @@ impl Listener {
 /// The names of what is numbered of these steps, in the order of its numbers.
 fn names_of<P>(steps: &[scenario::Step<P>]) -> Vec<String> {
     let all = all_steps(steps, "").into_iter();
-    all.filter(|(_, step)| step.spoken().is_some())
+    all.filter(|(_, step)| step.is_measured())
         .map(|(_, step)| step.name.clone())
         .collect()
 }

@@ -10,9 +10,11 @@
 
 mod after;
 mod compile;
+mod guest;
 mod life;
 mod mixture;
 mod session;
+mod stage;
 
 use self::after::After;
 use self::mixture::Mixture;
@@ -24,9 +26,12 @@ use crate::workload::Iteration;
 
 pub(super) use self::after::Looks;
 pub(super) use self::compile::{At, Ready};
+pub(super) use self::guest::{Guest, OnWorker, Serve};
 pub(super) use self::life::{Life, Lives, Parts};
 pub(super) use self::session::Reply;
 pub use self::session::Session;
+pub(crate) use self::stage::Stage;
+pub(super) use self::stage::{Host, Invite, Invited};
 
 /// Steps with the actions of a driver that has prepared them. Shared by all workers.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ enum Instruction<A> {
         action: A,
         after: Option<Box<After>>,
     },
+    /// Goes elsewhere: to which of the guests, for which of its steps.
+    Elsewhere(usize, usize),
     Pause(ThinkTime),
     /// Goes on there where this does not hold.
     Unless(Box<Condition>, usize),
@@ -86,6 +93,13 @@ pub(super) trait Execute {
 }
 
 impl<A> Steps<A> {
+    fn none() -> Self {
+        Self {
+            code: Box::default(),
+            loops: 0,
+        }
+    }
+
     /// Goes through the steps until one fails.
     #[inline]
     pub(super) async fn walk<E: Execute<Action = A>>(
@@ -124,6 +138,14 @@ impl<A> Steps<A> {
                         }
                     };
                     iteration.end_step(outcome);
+                    if !outcome.is_ok() {
+                        return outcome;
+                    }
+                }
+                Instruction::Elsewhere(which, nth) => {
+                    // Boxed, or every iteration would carry room for it.
+                    let going = session.go_elsewhere((*which, *nth), iteration);
+                    let outcome = Box::pin(going).await;
                     if !outcome.is_ok() {
                         return outcome;
                     }

@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::guest::{Visitor, Visits};
 use crate::driver::intercept::{Interceptor, Watch};
 use crate::expression::{Saved, Scope, Value, Variables};
+use crate::outcome::Outcome;
 use crate::schedule::ThinkTime;
-use crate::workload::UserId;
+use crate::workload::{Iteration, UserId};
 
 /// What names stand for where a scenario has no expressions.
 static NOTHING: LazyLock<Scope> = LazyLock::new(|| Scope::new(Variables::default(), 0));
@@ -28,6 +30,8 @@ pub struct Session<D> {
     pub(super) interceptor: Option<Arc<dyn Interceptor>>,
     /// What is seen of the step under way, where somebody looks.
     pub(in crate::driver) watch: Option<Watch>,
+    /// Where it goes beside the scenario's own servers.
+    pub(super) visits: Option<Box<Visits>>,
     random: fastrand::Rng,
 }
 
@@ -64,6 +68,7 @@ impl<D> Session<D> {
             reply: None,
             interceptor: None,
             watch: None,
+            visits: None,
             random: fastrand::Rng::with_seed(0),
         }
     }
@@ -74,6 +79,50 @@ impl<D> Session<D> {
             user,
             random: fastrand::Rng::with_seed(seed),
             ..self
+        }
+    }
+
+    /// The same for a user of another scenario.
+    pub(super) fn visiting(self, visitor: Visitor) -> Self {
+        Self {
+            user: visitor.user,
+            saved: visitor.saved,
+            scope: visitor.scope,
+            interceptor: visitor.interceptor,
+            ..self
+        }
+    }
+
+    /// Takes a step that goes elsewhere.
+    pub(super) async fn go_elsewhere(
+        &mut self,
+        to: (usize, usize),
+        iteration: &Iteration<'_>,
+    ) -> Outcome {
+        let Self {
+            user,
+            saved,
+            scope,
+            interceptor,
+            visits,
+            ..
+        } = self;
+        let visits = visits.as_deref_mut();
+        let visits = visits.expect("whoever has such steps has somewhere to go");
+        let visitor = || Visitor {
+            user: *user,
+            saved: saved.clone(),
+            scope: scope.clone(),
+            interceptor: interceptor.clone(),
+        };
+        visits.act(to, visitor, iteration).await
+    }
+
+    /// A part of the user's life is over: ends what it has elsewhere and does not keep, or all of it where that
+    /// was the last.
+    pub(super) async fn part_is_over(&mut self, was_last: bool) {
+        if let Some(visits) = &mut self.visits {
+            visits.part_is_over(was_last).await;
         }
     }
 

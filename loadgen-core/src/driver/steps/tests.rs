@@ -147,7 +147,7 @@ fn prepare(script: &Script) -> Result<Life<Prepared>, Vec<Mistake>> {
     Life::prepare(
         &plan,
         &parts,
-        &Secrets::default(),
+        &super::Stage::alone(&Secrets::default()),
         |said: &Said, at: &At<'_>| {
             let text = crate::expression::Text::parse(said.text).expect("a template");
             at.lexicon.check(&text.names(), &format!("{}.say", at.path));

@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod exchange;
 mod frame;
+mod guest;
 mod outgoing;
 mod place;
 mod pool;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use self::pool::Pool;
 use self::prepare::{Exchange, Prepared};
-use crate::driver::steps::{Execute, Lives, Session};
+use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan, TcpPlan};
@@ -49,17 +50,17 @@ impl TcpFactory {
     /// # Errors
     /// [`DriverError`] says which part of the scenario is wrong and how.
     pub fn new(scenario: &ScenarioPlan, plan: &TcpPlan) -> Result<Self, DriverError> {
-        Self::telling(scenario, plan, &Secrets::default())
+        Self::on(scenario, plan, &Stage::alone(&Secrets::default()))
     }
 
-    /// The same; `secrets` learns what is read on the way, and again later.
-    pub(crate) fn telling(
+    /// The same on a stage, whose secrets learn what is read on the way, and again later.
+    pub(crate) fn on(
         scenario: &ScenarioPlan,
         plan: &TcpPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
+            prepared: Arc::new(Prepared::new(scenario, plan, stage)?),
         })
     }
 
@@ -73,7 +74,16 @@ impl TcpFactory {
     /// # Errors
     /// As for [`TcpFactory::new`].
     pub fn check(scenario: &ScenarioPlan, plan: &TcpPlan) -> Result<(), DriverError> {
-        Prepared::check(scenario, plan)
+        Self::check_on(scenario, plan, &Stage::alone(&Secrets::default()))
+    }
+
+    /// The same on a stage.
+    pub(crate) fn check_on(
+        scenario: &ScenarioPlan,
+        plan: &TcpPlan,
+        stage: &Stage<'_>,
+    ) -> Result<(), DriverError> {
+        Prepared::check(scenario, plan, stage)
     }
 
     /// How many iterations may start before the scenario's test data run out; `None` where they do not,

@@ -8,12 +8,11 @@ use super::frame::Frame;
 use super::outgoing::Outgoing;
 use crate::cap::Cap;
 use crate::driver::mistake::Mistake;
-use crate::driver::steps::{At, Life, Parts, Ready};
+use crate::driver::steps::{At, Life, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::scenario::{ConnectionPer, ScenarioPlan, TcpExchange, TcpPlan, TcpReceive};
-use crate::secrets::Secrets;
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -62,22 +61,26 @@ impl Prepared {
     pub(super) fn new(
         scenario: &ScenarioPlan,
         plan: &TcpPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &NO_ALPN)?, secrets)
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &NO_ALPN)?, stage)
     }
 
     /// Prepares a scenario that may have no targets yet.
-    pub(super) fn check(scenario: &ScenarioPlan, plan: &TcpPlan) -> Result<(), DriverError> {
+    pub(super) fn check(
+        scenario: &ScenarioPlan,
+        plan: &TcpPlan,
+        stage: &Stage<'_>,
+    ) -> Result<(), DriverError> {
         let endpoints = endpoints::check(scenario, &NO_ALPN)?;
-        Self::with_endpoints(scenario, plan, endpoints, &Secrets::default()).map(drop)
+        Self::with_endpoints(scenario, plan, endpoints, stage).map(drop)
     }
 
     fn with_endpoints(
         scenario: &ScenarioPlan,
         plan: &TcpPlan,
         endpoints: Vec<Endpoint>,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
         let parts = Parts {
             setup: &plan.setup,
@@ -86,7 +89,7 @@ impl Prepared {
             end: &plan.end,
         };
         let most = scenario.max_message;
-        let life = Life::prepare(scenario, &parts, secrets, |exchange: &TcpExchange, at| {
+        let life = Life::prepare(scenario, &parts, stage, |exchange: &TcpExchange, at| {
             Ok::<_, DriverError>(Ready {
                 action: prepare(exchange, at, most),
                 reply: match exchange.receive {

@@ -18,6 +18,7 @@ mod farewell;
 mod fields;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod guest;
 mod intercept;
 mod message;
 mod negotiation;
@@ -47,7 +48,7 @@ use self::place::Place;
 use self::pool::Pool;
 use self::prepare::{Exchange, Prepared};
 use crate::driver::intercept::Interceptor;
-use crate::driver::steps::{Execute, Lives, Session};
+use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{ConnectionPer, ScenarioPlan, WebsocketPlan};
@@ -84,17 +85,17 @@ impl WebsocketFactory {
     /// # Errors
     /// [`DriverError`] says which part of the scenario is wrong and how.
     pub fn new(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<Self, DriverError> {
-        Self::telling(scenario, plan, &Secrets::default())
+        Self::on(scenario, plan, &Stage::alone(&Secrets::default()))
     }
 
-    /// The same; `secrets` learns what is read on the way, and again later.
-    pub(crate) fn telling(
+    /// The same on a stage, whose secrets learn what is read on the way, and again later.
+    pub(crate) fn on(
         scenario: &ScenarioPlan,
         plan: &WebsocketPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
         Ok(Self {
-            prepared: Arc::new(Prepared::new(scenario, plan, secrets)?),
+            prepared: Arc::new(Prepared::new(scenario, plan, stage)?),
             interceptor: None,
         })
     }
@@ -117,7 +118,16 @@ impl WebsocketFactory {
     /// # Errors
     /// As for [`WebsocketFactory::new`].
     pub fn check(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<(), DriverError> {
-        Prepared::check(scenario, plan)
+        Self::check_on(scenario, plan, &Stage::alone(&Secrets::default()))
+    }
+
+    /// The same on a stage.
+    pub(crate) fn check_on(
+        scenario: &ScenarioPlan,
+        plan: &WebsocketPlan,
+        stage: &Stage<'_>,
+    ) -> Result<(), DriverError> {
+        Prepared::check(scenario, plan, stage)
     }
 
     /// How many iterations may start before the scenario's test data run out; `None` where they do not,

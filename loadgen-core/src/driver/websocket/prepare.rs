@@ -20,7 +20,7 @@ use super::request_template::RequestTemplate;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
 use crate::driver::sources::{Fields, Form, Sources};
-use crate::driver::steps::{At, Life, Parts, Ready};
+use crate::driver::steps::{At, Life, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::driver::web::redirect::Elsewhere;
@@ -29,7 +29,7 @@ use crate::scenario::{
     Answer, ConnectionPer, MessageStream, PerMessageDeflate, ReplyMark, ScenarioPlan, StreamEnd,
     WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
-use crate::secrets::{Secrets, names_a_secret};
+use crate::secrets::names_a_secret;
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -208,28 +208,32 @@ impl From<&MessageStream> for StreamRule {
 }
 
 impl Prepared {
-    /// Of what is read on the way, `secrets` learns.
+    /// Of what is read on the way, the stage's secrets learn.
     pub(super) fn new(
         scenario: &ScenarioPlan,
         plan: &WebsocketPlan,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, secrets)
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, stage)
     }
 
     /// Prepares a scenario that may have no targets yet.
-    pub(super) fn check(scenario: &ScenarioPlan, plan: &WebsocketPlan) -> Result<(), DriverError> {
+    pub(super) fn check(
+        scenario: &ScenarioPlan,
+        plan: &WebsocketPlan,
+        stage: &Stage<'_>,
+    ) -> Result<(), DriverError> {
         let endpoints = endpoints::check(scenario, &HTTP1)?;
-        Self::with_endpoints(scenario, plan, endpoints, &Secrets::default()).map(drop)
+        Self::with_endpoints(scenario, plan, endpoints, stage).map(drop)
     }
 
     fn with_endpoints(
         scenario: &ScenarioPlan,
         plan: &WebsocketPlan,
         endpoints: Vec<Endpoint>,
-        secrets: &Secrets,
+        stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        let mut sources = Sources::new(secrets);
+        let mut sources = Sources::new(stage.secrets);
         let sent = header_fields(plan, &mut sources)?;
         let subprotocols = plan.subprotocols.join(", ");
         let mut paths: Vec<PathPlan> = Vec::new();
@@ -243,7 +247,7 @@ impl Prepared {
         let life = Life::prepare(
             scenario,
             &parts,
-            secrets,
+            stage,
             |exchange: &WebsocketExchange, at| {
                 let headers = plan.headers.iter();
                 let headers =

@@ -1,8 +1,11 @@
 //! The immutable plan that validation makes and the run is built from.
 
 mod check;
+mod elsewhere;
+mod guests;
 mod one_step;
 mod overrides;
+mod parts;
 pub(in crate::scenario) mod print;
 mod steps;
 pub(in crate::scenario) mod thresholds;
@@ -28,6 +31,8 @@ mod defaults {
     pub(super) const LATE_AFTER: Duration = Duration::from_millis(1);
     pub(super) const MAX_MESSAGE: u32 = 64 << 20;
 }
+
+pub use self::elsewhere::Elsewhere;
 
 /// What is to be run: validated scenarios.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +75,9 @@ pub struct ScenarioPlan {
     pub tags: BTreeMap<String, String>,
     /// Test data: what `row` is in expressions.
     pub data: Vec<DataSource>,
+    /// Where the steps of `setup`, `begin` and `end` go that do not go where those of iterations go: one for
+    /// each protocol that they speak.
+    pub elsewhere: Vec<Elsewhere>,
     /// Conditions on the results: `error_rate < 1%` where a file says nothing.
     pub thresholds: Vec<Threshold>,
     /// What it speaks, with its steps and whatever else is of that protocol only.
@@ -103,6 +111,7 @@ impl ScenarioPlan {
             tls: None,
             tags: BTreeMap::new(),
             data: Vec::new(),
+            elsewhere: Vec::new(),
             thresholds: vec![Threshold::default_error_rate()],
             protocol: protocol.into(),
         }

@@ -1,15 +1,14 @@
 //! A plan in the full form, every default written out: what `validate --print` shows and a result
 //! document keeps. It reads back as the same plan.
 
-use super::ScenarioPlan;
+use super::{ScenarioPlan, elsewhere};
 use crate::scenario::data;
 use crate::scenario::load;
 use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::reader::{Entries, Entry, List};
-use crate::scenario::tls::RawTls;
+use crate::scenario::tls;
 use crate::scenario::value::{
-    Authority, FilePath, MaxMessage, PositiveSpan, ScenarioName, ServerName, Span, TagValue,
-    TargetText,
+    Authority, MaxMessage, PositiveSpan, ScenarioName, Span, TagValue, TargetText,
 };
 
 /// The full form of this plan.
@@ -30,20 +29,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         late_after: Entry::Given(PositiveSpan(plan.late_after)),
         max_message: Entry::Given(MaxMessage(plan.max_message)),
         authority: Entry::from_option(plan.authority.clone().map(Authority)),
-        tls: Entry::from_option(plan.tls.as_ref().map(|tls| RawTls {
-            ca_file: Entry::from_option(tls.ca_file.as_deref().map(FilePath::of)),
-            cert_file: Entry::from_option(tls.cert_file.as_deref().map(FilePath::of)),
-            key_file: Entry::from_option(tls.key_file.as_deref().map(FilePath::of)),
-            server_name: Entry::from_option(tls.server_name.clone().map(ServerName)),
-            insecure_skip_verify: match tls.insecure_skip_verify {
-                true => Entry::Given(true),
-                false => Entry::Absent,
-            },
-            alpn: match tls.alpn {
-                true => Entry::Absent,
-                false => Entry::Given(false),
-            },
-        })),
+        tls: Entry::from_option(plan.tls.as_ref().map(tls::print)),
         tags: match plan.tags.is_empty() {
             true => Entry::Absent,
             false => Entry::Given(Entries(
@@ -54,6 +40,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
             )),
         },
         data: data::print(&plan.data),
+        elsewhere: elsewhere::print(&plan.elsewhere),
         thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),
         ..RawScenario::default()
     };

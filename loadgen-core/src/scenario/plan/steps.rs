@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::elsewhere::Outside;
+use super::parts::{Part, leaves_of};
 use crate::scenario::protocol::layers::Layers;
-use crate::scenario::protocol::raw::{RawAlternative, RawRepeat, RawScenario, RawStep};
+use crate::scenario::protocol::raw::{RawAlternative, RawRepeat, RawStep};
 use crate::scenario::protocol::room::{Life, Room};
 use crate::scenario::protocol::{Protocol, one_of, spoken_in};
 use crate::scenario::reader::{Entry, List};
@@ -13,18 +15,10 @@ use crate::scenario::think_time;
 use crate::scenario::value::is_variable_name;
 use crate::schedule::ThinkTime;
 
-/// The parts of a life beside `steps`: the fields, and where each is in a raw scenario.
-type Part = (&'static str, fn(&RawScenario) -> &Entry<List<RawStep>>);
-
 impl Layers<'_> {
     /// The steps of all parts.
-    pub(super) fn life<R: Room>(&self) -> Option<Life<R::Action>> {
-        const SETUP: Part = ("setup", |raw| &raw.setup);
-        const BEGIN: Part = ("begin", |raw| &raw.begin);
-        const STEPS: Part = ("steps", |raw| &raw.steps);
-        const END: Part = ("end", |raw| &raw.end);
-
-        let main = self.pick("steps", STEPS.1);
+    pub(super) fn life<R: Room>(&self, outside: &Outside) -> Option<Life<R::Action>> {
+        let main = self.pick("steps", |raw| &raw.steps);
         if main.entry.is_absent() {
             self.problems.add(
                 &main.path,
@@ -33,30 +27,34 @@ impl Layers<'_> {
                 None,
             );
         }
-        let parts = [SETUP, BEGIN, STEPS, END].map(|(field, get)| {
-            let picked = self.pick(field, get);
-            let list = picked.entry.or_else_with(|| List(Vec::new()), Clone::clone);
-            (list, picked.path)
-        });
-        let leaves: Vec<(String, &RawStep)> = parts
-            .iter()
-            .filter_map(|(list, path)| Some(RawStep::all(list.as_ref()?, path)))
-            .flatten()
-            .collect();
-        let read = |(list, path): &(Option<List<RawStep>>, String)| {
-            list.as_ref().and_then(|list| self.steps::<R>(list, path))
+        let parts = self.parts();
+        let read = |(list, path): &Part, outside| {
+            list.as_ref()
+                .and_then(|list| self.steps::<R>(list, path, outside))
         };
-        let [setup, begin, steps, end] = parts.each_ref().map(read);
+        let setup = read(&parts.setup, Some(outside));
+        let begin = read(&parts.begin, Some(outside));
+        let steps = read(&parts.steps, None);
+        let end = read(&parts.end, Some(outside));
         let acts = self.does_something(main.entry, &main.path);
-        let is_one = self.one_protocol(&leaves);
-        let agree = R::agree(self, &leaves);
+        let iterated = leaves_of(&[&parts.steps]);
+        let is_one = self.one_protocol(&iterated);
+        let others = leaves_of(&[&parts.setup, &parts.begin, &parts.end]);
+        let stays = |(_, step): &&(String, &RawStep)| !spoken_in(step).any(|it| outside.takes(it));
+        let own: Vec<_> = iterated
+            .iter()
+            .chain(others.iter().filter(stays))
+            .cloned()
+            .collect();
+        let agree = R::agree(self, &own);
         let mut life = Life {
             setup: setup?,
             begin: begin?,
             steps: steps?,
             end: end?,
         };
-        let apart = self.named_apart::<R>(&life, parts.each_ref().map(|(_, path)| path.as_str()));
+        let paths = [&parts.setup, &parts.begin, &parts.steps, &parts.end];
+        let apart = self.named_apart::<R>(&life, paths.map(|(_, path)| path.as_str()));
         if main.entry.is_absent() || !acts || !is_one || !agree || !apart {
             return None;
         }
@@ -104,12 +102,13 @@ impl Layers<'_> {
             .zip(paths)
             .flat_map(|(steps, path)| all(steps, path));
         for (path, step) in all {
-            let Some(action) = step.spoken() else {
-                continue;
+            let (short, origin) = match (step.spoken(), step.spoken_elsewhere()) {
+                (Some(action), _) => R::short_name(action),
+                (None, Some(said)) => said.short_name(),
+                (None, None) => continue,
             };
             if let Some(first) = first_of.insert(step.name.as_str(), path.clone()) {
                 apart = false;
-                let (short, origin) = R::short_name(action);
                 self.problems.add(
                     format!("{path}.name"),
                     format!("the name `{}`, which `{first}` has too", step.name),
@@ -122,7 +121,7 @@ impl Layers<'_> {
         apart
     }
 
-    /// Whether the steps speak one protocol; notes where they do not. Several in one step have been told
+    /// Whether the steps of iterations speak one protocol; notes where they do not. Several in one step have been told
     /// of already.
     fn one_protocol(&self, leaves: &[(String, &RawStep)]) -> bool {
         let mut first_of: Vec<(Protocol, &str)> = Vec::new();
@@ -153,22 +152,39 @@ impl Layers<'_> {
             format!("{}.steps", self.own_path),
             format!("{} and {}", others.join(", "), told(last)),
             "one protocol in a scenario",
-            Some("scenarios of one file can run together".to_owned()),
+            Some(
+                "scenarios of one file can run together, and steps of `setup`, `begin` and `end` may \
+                 speak any"
+                    .to_owned(),
+            ),
         );
         false
     }
 
-    fn steps<R: Room>(&self, list: &List<RawStep>, path: &str) -> Option<Vec<Step<R::Action>>> {
+    /// The steps of a list. Outside of iterations they may go elsewhere.
+    fn steps<R: Room>(
+        &self,
+        list: &List<RawStep>,
+        path: &str,
+        outside: Option<&Outside>,
+    ) -> Option<Vec<Step<R::Action>>> {
         let steps: Vec<Option<Step<R::Action>>> = list
             .0
             .iter()
             .enumerate()
-            .map(|(index, entry)| self.step::<R>(entry.given()?, &format!("{path}[{index}]")))
+            .map(|(index, entry)| {
+                self.step::<R>(entry.given()?, &format!("{path}[{index}]"), outside)
+            })
             .collect();
         steps.into_iter().collect()
     }
 
-    fn step<R: Room>(&self, raw: &RawStep, path: &str) -> Option<Step<R::Action>> {
+    fn step<R: Room>(
+        &self,
+        raw: &RawStep,
+        path: &str,
+        outside: Option<&Outside>,
+    ) -> Option<Step<R::Action>> {
         let spoken = spoken_in(raw).map(Protocol::as_str);
         let others = [
             ("pause", raw.pause.is_absent()),
@@ -191,19 +207,28 @@ impl Layers<'_> {
             ["pause"] => self.unmeasured(raw, path, "a pause", self.pause(raw, path)),
             ["repeat"] => {
                 let repeat = raw.repeat.given();
-                let repeat = repeat.and_then(|repeat| self.repeat::<R>(repeat, path));
+                let repeat = repeat.and_then(|repeat| self.repeat::<R>(repeat, path, outside));
                 self.unmeasured(raw, path, "a `repeat`", repeat)
             }
             ["mix"] => {
                 let mix = raw.mix.given();
-                let mix = mix.and_then(|mix| self.mix::<R>(mix, path));
+                let mix = mix.and_then(|mix| self.mix::<R>(mix, path, outside));
                 self.unmeasured(raw, path, "a `mix`", mix)
             }
             [_] => {
                 let name = raw.name.or(None, |name| Some(name.0.clone()));
-                let action = R::action(self, raw, path)?;
-                let name = name?.unwrap_or_else(|| R::short_name(&action).0);
-                Some(Step::new(name, action))
+                let goes = |it: &Protocol| outside.filter(|outside| outside.takes(*it));
+                let goes = spoken_in(raw).find_map(|it| Some((it, goes(&it)?)));
+                Some(match goes {
+                    None => {
+                        let action = R::action(self, raw, path)?;
+                        Step::new(name?.unwrap_or_else(|| R::short_name(&action).0), action)
+                    }
+                    Some((protocol, outside)) => {
+                        let said = self.said_elsewhere(protocol, raw, path, outside)?;
+                        Step::elsewhere(name?.unwrap_or_else(|| said.short_name().0), said)
+                    }
+                })
             }
             several => {
                 let found = format!("`{}` together", several.join("`, `"));
@@ -291,12 +316,22 @@ impl Layers<'_> {
         Some(Step::pause(rest))
     }
 
-    fn repeat<R: Room>(&self, raw: &RawRepeat, path: &str) -> Option<Step<R::Action>> {
-        let steps = self.group::<R>(&raw.steps, &format!("{path}.repeat.steps"));
+    fn repeat<R: Room>(
+        &self,
+        raw: &RawRepeat,
+        path: &str,
+        outside: Option<&Outside>,
+    ) -> Option<Step<R::Action>> {
+        let steps = self.group::<R>(&raw.steps, &format!("{path}.repeat.steps"), outside);
         Some(Step::repeat(raw.times.given()?.small(), steps?))
     }
 
-    fn mix<R: Room>(&self, list: &List<RawAlternative>, path: &str) -> Option<Step<R::Action>> {
+    fn mix<R: Room>(
+        &self,
+        list: &List<RawAlternative>,
+        path: &str,
+        outside: Option<&Outside>,
+    ) -> Option<Step<R::Action>> {
         if list.0.is_empty() {
             let path = format!("{path}.mix");
             let expected = "at least one alternative";
@@ -309,7 +344,8 @@ impl Layers<'_> {
             .enumerate()
             .map(|(index, entry)| {
                 let raw = entry.given()?;
-                let steps = self.group::<R>(&raw.steps, &format!("{path}.mix[{index}].steps"));
+                let path = format!("{path}.mix[{index}].steps");
+                let steps = self.group::<R>(&raw.steps, &path, outside);
                 Some(Alternative::new(raw.weight.or(1, |it| it.small())?, steps?))
             })
             .collect();
@@ -322,6 +358,7 @@ impl Layers<'_> {
         &self,
         steps: &Entry<List<RawStep>>,
         path: &str,
+        outside: Option<&Outside>,
     ) -> Option<Vec<Step<R::Action>>> {
         let list = steps.given()?;
         if list.0.is_empty() {
@@ -329,6 +366,6 @@ impl Layers<'_> {
             self.problems.add(path, "an empty array", expected, None);
             return None;
         }
-        self.steps::<R>(list, path)
+        self.steps::<R>(list, path, outside)
     }
 }

@@ -39,9 +39,13 @@ impl Layers<'_> {
             entry => entry.given().map(|name| name.0.clone()),
         };
         let description = self.pick("description", |raw| &raw.description);
-        let foreign = R::SPOKEN.is_some_and(|words| self.has_foreign_fields(words));
+        let foreign = R::SPOKEN.is_some_and(|words| {
+            self.has_foreign_fields(words, &format!("in a {} scenario", words.name))
+        });
         let load = self.load();
-        let life = self.life::<R>();
+        let outside = self.outside(R::SPOKEN.map(|words| words.word));
+        let life = self.life::<R>(&outside);
+        let elsewhere = self.elsewhere(&outside);
         let thresholds = self.thresholds(life.as_ref(), load.as_ref());
         let data = self.data();
         let tls = self.tls();
@@ -106,6 +110,7 @@ impl Layers<'_> {
             tls: tls?,
             tags: tags?,
             data: data?,
+            elsewhere: elsewhere?,
             thresholds: thresholds?,
             protocol: fields?.with_steps(life?).into(),
         })
@@ -127,7 +132,7 @@ impl Layers<'_> {
         }
     }
 
-    fn targets<R: Room>(&self, has_tls_block: bool) -> Option<Vec<Target>> {
+    pub(super) fn targets<R: Room>(&self, has_tls_block: bool) -> Option<Vec<Target>> {
         let picked = self.pick("targets", |raw| &raw.targets);
         picked.entry.or(Some(Vec::new()), |list| {
             if list.0.is_empty() {
@@ -169,7 +174,7 @@ impl Layers<'_> {
         })?
     }
 
-    fn tls(&self) -> Option<Option<Tls>> {
+    pub(super) fn tls(&self) -> Option<Option<Tls>> {
         let picked = self.pick("tls", |raw| &raw.tls);
         picked.entry.or(Some(None), |tls: &RawTls| {
             let skip = tls.insecure_skip_verify.or(false, |skip| *skip);

@@ -6,11 +6,13 @@
 //! A room knows `raw`, `layers`, `room` and `compact`, and never this file.
 
 pub(in crate::scenario) mod compact;
+pub(in crate::scenario) mod elsewhere;
 pub(in crate::scenario) mod grpc;
 pub(in crate::scenario) mod http;
 pub(in crate::scenario) mod layers;
 pub(in crate::scenario) mod raw;
 pub(in crate::scenario) mod room;
+mod spoken;
 pub(crate) mod tcp;
 pub(in crate::scenario) mod unclear;
 pub(in crate::scenario) mod websocket;
@@ -21,7 +23,7 @@ use self::layers::Layers;
 use self::raw::{RawScenario, RawStep};
 use self::room::Words;
 use super::reader::Fields;
-use super::step::{Measured, all, measured};
+use super::step::{Measured, Step, all, measured, said_elsewhere};
 use super::value::Source;
 
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
@@ -29,6 +31,7 @@ pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest};
 #[cfg(feature = "websocket")]
 #[cfg(feature = "http")]
 pub(crate) use self::http::value::check_header_name as check_request_header_name;
+pub use self::spoken::Spoken;
 pub use self::tcp::plan::{Endian, LengthPrefix, TcpExchange, TcpPayload, TcpPlan, TcpReceive};
 pub use self::websocket::plan::{
     Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
@@ -190,6 +193,15 @@ impl ProtocolPlan {
         ])
     }
 
+    /// What the steps of `setup`, `begin` and `end` say elsewhere.
+    pub(in crate::scenario) fn said_elsewhere(&self) -> [Vec<Step<Spoken>>; 3] {
+        with_room!(self, |plan| [
+            said_elsewhere(&plan.setup),
+            said_elsewhere(&plan.begin),
+            said_elsewhere(&plan.end),
+        ])
+    }
+
     /// The values that are sent beside messages, which may stand elsewhere.
     pub(crate) fn sources(&self) -> Vec<&Source> {
         let values = match self {
@@ -246,7 +258,7 @@ impl Layers<'_> {
 
     /// Whether the scenario itself has fields of another protocol; notes each. Those of `defaults`
     /// and profiles are for whatever scenario they fit.
-    pub(in crate::scenario) fn has_foreign_fields(&self, ours: &Words) -> bool {
+    pub(in crate::scenario) fn has_foreign_fields(&self, ours: &Words, within: &str) -> bool {
         let Some(own) = self.own() else {
             return false;
         };
@@ -263,11 +275,7 @@ impl Layers<'_> {
             let help = ours.instead.iter().find(|(name, _)| name == field);
             self.problems.add(
                 format!("{}.{field}", self.own_path),
-                format!(
-                    "a field of {} in a {} scenario",
-                    theirs.join(" and "),
-                    ours.name
-                ),
+                format!("a field of {} {within}", theirs.join(" and "),),
                 format!("fields of {} only", ours.name),
                 help.map(|(_, help)| (*help).to_owned()),
             );

@@ -1,6 +1,7 @@
 //! What a scenario and a step may say: one table each, with the fields and actions of all protocols.
 //! Which protocol takes which field is in its [`Words`](super::room::Words).
 
+use super::elsewhere::RawElsewhere;
 use super::grpc::raw::RawGrpc;
 use super::http::raw::RawHttp;
 use super::tcp::raw::RawTcp;
@@ -87,6 +88,9 @@ object! {
         "protos" protos: List<FilePath>,
         /// Test data: by name, files whose rows are used as `{{ row.NAME }}`.
         "data" data: Entries<RawData>,
+        /// Where the steps of `setup`, `begin` and `end` go that speak another protocol than `steps`, by
+        /// protocol. Left out, flags, environment or the embedded backend decide.
+        "elsewhere" elsewhere: RawElsewhere,
         /// What is done once before the load; what it saves is `setup.NAME` for all users.
         "setup" setup: List<RawStep>,
         /// What each user does first, such as logging in; measured apart from `steps`.
@@ -211,6 +215,10 @@ impl RawStep {
             Action::Speak(action) => {
                 raw.name = Entry::Given(StepName(step.name.clone()));
                 print(action, &mut raw);
+            }
+            Action::Elsewhere(said) => {
+                raw.name = Entry::Given(StepName(step.name.clone()));
+                said.print(&mut raw);
             }
             Action::Pause(rest) => raw.pause = Entry::Given(think_time::print(*rest)),
             Action::Repeat { times, steps } => {

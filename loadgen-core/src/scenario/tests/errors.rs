@@ -73,7 +73,7 @@ fn everything_that_is_wrong_at_once() {
       scenarios[0].steps[1].websocket: found none of `send`, `ping` and `stream`, expected `send` or `ping`, or a `stream` to listen to
       scenarios[0].steps[2].name: found a name for a pause, expected none; a pause has no series of its own
       scenarios[0].steps[4]: found `grpc`, `pause` together, expected one action
-      scenarios[0].steps: found `grpc` in `steps[0]` and `websocket` in `steps[1]`, expected one protocol in a scenario; scenarios of one file can run together
+      scenarios[0].steps: found `grpc` in `steps[0]` and `websocket` in `steps[1]`, expected one protocol in a scenario; scenarios of one file can run together, and steps of `setup`, `begin` and `end` may speak any
       scenarios[0].metadata: found the name "Authorization", expected the name of a piece of metadata; write it in lower case: `authorization`
       scenarios[0].metadata: found the name "grpc-timeout", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself
       scenarios[1].name: found nothing, expected every scenario to have a name

@@ -3,6 +3,7 @@
 mod book;
 mod checking;
 mod choosing;
+mod elsewhere;
 mod errors;
 mod files;
 mod http;

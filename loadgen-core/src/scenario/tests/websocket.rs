@@ -363,7 +363,7 @@ fn says_of_a_grpc_scenario(fields: &Value, message: &str) {
 }
 
 #[test_case(&json!([{ "websocket": { "ping": true } }, { "grpc": { "method": "loadgen.v1.Greeter/Hello" } }]),
-    "steps: found `grpc` in `steps[1]` and `websocket` in `steps[0]`, expected one protocol in a scenario; scenarios of one file can run together"; "two protocols")]
+    "steps: found `grpc` in `steps[1]` and `websocket` in `steps[0]`, expected one protocol in a scenario; scenarios of one file can run together, and steps of `setup`, `begin` and `end` may speak any"; "two protocols")]
 #[test_case(&json!([{ "websocket": { "ping": true }, "grpc": { "method": "loadgen.v1.Greeter/Hello" }, "pause": "1s" }]),
     "steps[0]: found `grpc`, `websocket`, `pause` together, expected one action"; "three actions")]
 #[test_case(&json!([{ "websocket": { "path": "/echo", "ping": true } }, { "websocket": { "path": "/echo", "ping": true } }]),

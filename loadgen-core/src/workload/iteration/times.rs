@@ -99,6 +99,14 @@ impl Times {
         self.ready(now);
     }
 
+    /// Something else was done until now, which rested for so long on purpose.
+    pub(super) fn was_elsewhere(&self, now: Nanos, rested: Nanos) {
+        self.paused.set(self.paused.get().saturating_add(rested));
+        self.last_end.set(Some((now, now)));
+        self.current_start.set(now);
+        self.ready(now);
+    }
+
     /// How long an arrival waited for a user who can start.
     pub(super) fn queue_wait(&self) -> Nanos {
         self.queue_wait.get()

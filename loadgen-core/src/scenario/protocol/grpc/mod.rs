@@ -2,7 +2,7 @@
 
 pub(in crate::scenario) mod compact;
 pub(super) mod plan;
-mod print;
+pub(super) mod print;
 pub(super) mod raw;
 mod validate;
 pub(in crate::scenario) mod value;

@@ -28,7 +28,7 @@ impl GrpcPlan {
     }
 }
 
-fn grpc(call: &GrpcCall) -> RawGrpc {
+pub(in crate::scenario::protocol) fn grpc(call: &GrpcCall) -> RawGrpc {
     let compression = call.compression.map(|compression| match compression {
         Compression::Gzip => RawCompression::Gzip,
         Compression::Zstd => RawCompression::Zstd,

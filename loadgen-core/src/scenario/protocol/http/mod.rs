@@ -1,7 +1,7 @@
 //! HTTP in the language of scenarios.
 
 pub(super) mod plan;
-mod print;
+pub(super) mod print;
 pub(super) mod raw;
 mod request;
 mod validate;

@@ -36,7 +36,7 @@ impl HttpPlan {
     }
 }
 
-fn http(request: &HttpRequest) -> RawHttp {
+pub(in crate::scenario::protocol) fn http(request: &HttpRequest) -> RawHttp {
     RawHttp {
         method: Entry::Given(Method(request.method.clone())),
         path: Entry::Given(Path(request.path.clone())),

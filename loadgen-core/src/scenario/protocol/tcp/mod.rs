@@ -2,7 +2,7 @@
 
 mod exchange;
 pub(super) mod plan;
-mod print;
+pub(super) mod print;
 pub(super) mod raw;
 mod validate;
 mod value;

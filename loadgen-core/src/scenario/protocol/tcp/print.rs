@@ -27,7 +27,7 @@ impl TcpPlan {
     }
 }
 
-fn tcp(exchange: &TcpExchange) -> RawTcp {
+pub(in crate::scenario::protocol) fn tcp(exchange: &TcpExchange) -> RawTcp {
     let is_overlapping = exchange.send.is_some() && exchange.receive.is_some();
     RawTcp {
         send: Entry::from_option(exchange.send.as_ref().map(send)),

@@ -4,7 +4,7 @@ pub(in crate::scenario) mod compact;
 mod connections;
 mod exchange;
 pub(super) mod plan;
-mod print;
+pub(super) mod print;
 pub(super) mod raw;
 mod validate;
 pub(in crate::scenario) mod value;

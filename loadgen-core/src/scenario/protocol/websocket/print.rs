@@ -60,7 +60,7 @@ fn compression(offered: PerMessageDeflate) -> RawMessageCompression {
     })
 }
 
-fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
+pub(in crate::scenario::protocol) fn websocket(exchange: &WebsocketExchange) -> RawWebsocket {
     let mut raw = RawWebsocket {
         path: Entry::Given(Path(exchange.path.clone())),
         timeout: Entry::from_option(exchange.timeout.map(PositiveSpan)),

@@ -90,11 +90,12 @@ fn no_token_no_start_where_others_can_reach_it() {
         listen: ([0, 0, 0, 0], 0).into(),
         ..Default::default()
     };
-    let store = Store::new(
+    let store = Store::open(
         managed.file.clone(),
-        managed.text(),
         std::sync::Arc::clone(&managed.balancer) as _,
-    );
+    )
+    .unwrap();
+    assert!(settings.check().is_err());
     let refused = start_management(&settings, std::sync::Arc::new(store)).unwrap_err();
     assert!(matches!(refused, ManagementError::NoToken { .. }));
     let told = "managing services at 0.0.0.0:0, which other machines can reach, needs a token: give one with \

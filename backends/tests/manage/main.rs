@@ -4,20 +4,24 @@
 #![expect(clippy::unwrap_used, reason = "tests: a surprise is to panic")]
 
 mod access;
+#[path = "../common/certificate.rs"]
+mod certificate;
 mod changes;
 mod described;
+mod killed;
 mod properties;
 mod refused;
+mod tls;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loadgen_backends::balance::http::ServicesSettings;
+use loadgen_backends::balance::http::HttpSettings;
 use loadgen_backends::balance::http::manage::{
     Live, ManagementSettings, RunningManagement, Store, start_management,
 };
@@ -28,16 +32,16 @@ use tempfile::TempDir;
 /// Serves nobody, and remembers by what it would.
 #[derive(Debug)]
 struct Balancer {
-    served: Mutex<ServicesSettings>,
+    served: Mutex<HttpSettings>,
     refuses: AtomicBool,
 }
 
 impl Live for Balancer {
-    fn read(&self, source_name: &str, text: &str) -> Result<ServicesSettings, ConfigError> {
-        ServicesSettings::parse(source_name, text)
+    fn read(&self, source_name: &str, text: &str) -> Result<HttpSettings, ConfigError> {
+        HttpSettings::parse(source_name, text)
     }
 
-    fn replace(&self, settings: ServicesSettings) -> Result<(), ReloadError> {
+    fn replace(&self, settings: HttpSettings) -> Result<(), ReloadError> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(ReloadError { field: "listen" });
         }
@@ -47,7 +51,7 @@ impl Live for Balancer {
 
     fn status(&self, service: &str) -> Option<Value> {
         let served = self.served.lock().unwrap();
-        let service = served.service(service)?;
+        let service = served.services.service(service)?;
         Some(json!({ "backends": service.pool.backends.len() }))
     }
 }
@@ -68,7 +72,67 @@ const WEB: &str = r#"{
   "default_service": "web"
 }"#;
 
+/// Starts to manage a file's services.
+fn started(
+    file: &Path,
+    text: &str,
+    change: impl FnOnce(&mut ManagementSettings),
+) -> (Arc<Balancer>, Arc<Store>, RunningManagement) {
+    let served = HttpSettings::parse("lb.json", text).unwrap();
+    let balancer = Arc::new(Balancer {
+        served: Mutex::new(served),
+        refuses: AtomicBool::new(false),
+    });
+    let store = Store::open(file.to_owned(), Arc::clone(&balancer) as _).unwrap();
+    let store = Arc::new(store);
+    let mut settings = ManagementSettings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        ..ManagementSettings::default()
+    };
+    change(&mut settings);
+    let management = start_management(&settings, Arc::clone(&store)).unwrap();
+    (balancer, store, management)
+}
+
+/// The text of a request after which there is no other.
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request += "host: localhost\r\n";
+    }
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request + &format!("content-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// One request on a connection of its own; `None` where nobody answers any more.
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
+    raw(address, request(method, path, headers, body).as_bytes())
+}
+
+fn raw(address: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    // It may well be answered, and closed, before all of it is sent.
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let is_answer = answer.windows(4).any(|it| it == b"\r\n\r\n");
+    is_answer.then(|| Answer::of(&answer))
+}
+
 impl Managed {
+    const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
     fn new() -> Self {
         Self::with(WEB, |_| {})
     }
@@ -77,19 +141,7 @@ impl Managed {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lb.json");
         fs::write(&file, text).unwrap();
-        let served = ServicesSettings::parse("lb.json", text).unwrap();
-        let balancer = Arc::new(Balancer {
-            served: Mutex::new(served),
-            refuses: AtomicBool::new(false),
-        });
-        let store = Store::new(file.clone(), text.to_owned(), Arc::clone(&balancer) as _);
-        let store = Arc::new(store);
-        let mut settings = ManagementSettings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            ..ManagementSettings::default()
-        };
-        change(&mut settings);
-        let management = start_management(&settings, Arc::clone(&store)).unwrap();
+        let (balancer, store, management) = started(&file, text, change);
         Self {
             folder,
             file,
@@ -114,7 +166,7 @@ impl Managed {
 
     fn agrees_with(&self, headers: &[(&str, &str)]) {
         let document = self.document();
-        let read = ServicesSettings::parse("lb.json", &self.text()).unwrap();
+        let read = HttpSettings::parse("lb.json", &self.text()).unwrap();
         assert_eq!(read, *self.balancer.served.lock().unwrap());
         let listed = self.ask("GET", "/services", headers, "").json();
         assert_eq!(listed["services"], document["services"]);
@@ -126,32 +178,16 @@ impl Managed {
 
     /// One request on a connection of its own.
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            request += "host: localhost\r\n";
-        }
-        for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
-        }
-        request += &format!("content-length: {}\r\n\r\n{body}", body.len());
-        self.raw(request.as_bytes())
+        self.raw(request(method, path, headers, body).as_bytes())
     }
 
     /// The same with a body of JSON.
     fn send(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.ask(method, path, &[("content-type", "application/json")], body)
+        self.ask(method, path, &Self::JSON, body)
     }
 
     fn raw(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.management.local_addr()).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        // It may well be answered, and closed, before all of it is sent.
-        let _ = stream.write_all(request);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        Answer::of(&answer)
+        raw(self.management.local_addr(), request).unwrap()
     }
 }
 

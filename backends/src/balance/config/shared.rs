@@ -36,10 +36,10 @@ pub(crate) fn pool(
     health_fields: &[&str],
     problems: &Problems,
 ) -> Option<PoolSettings> {
-    let backends = object
-        .require("backends", "an array of one backend or more")
-        .and_then(|field| backends(&field, problems));
-    pool_of(object, backends, health_fields)
+    pool_of(object, health_fields, || {
+        let field = object.require("backends", "an array of one backend or more")?;
+        backends(&field, problems)
+    })
 }
 
 /// The same with other backends in the place of those that the object may have, which are read and passed
@@ -50,23 +50,23 @@ pub(crate) fn pool_with(
     health_fields: &[&str],
     problems: &Problems,
 ) -> Option<PoolSettings> {
-    let given = match object.get("backends") {
+    pool_of(object, health_fields, || match object.get("backends") {
         Some(field) => backends(&field, problems).map(|_| given),
         None => Some(given),
-    };
-    pool_of(object, given, health_fields)
+    })
 }
 
 fn pool_of(
     object: &Object<'_>,
-    backends: Option<Vec<BackendSettings>>,
     health_fields: &[&str],
+    backends: impl FnOnce() -> Option<Vec<BackendSettings>>,
 ) -> Option<PoolSettings> {
     let words = Algorithm::ALL.map(|it| (it.as_str(), it));
     let algorithm = match object.get("algorithm") {
         Some(field) => field.word(&words),
         None => Some(Algorithm::default()),
     };
+    let backends = backends();
     let health = match object.get("health") {
         Some(field) => health(&field, health_fields),
         None => Some(Some(HealthSettings::default())),

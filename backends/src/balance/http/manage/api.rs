@@ -84,7 +84,7 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap) -> Response
     shown(&api.store.document().listing(), &headers)
 }
 
-/// Changes which service is the default (`{"default_service": "web"}`, `null` for none), or all services at once.
+/// Changes which service is the default, or all services at once.
 #[utoipa::path(patch, path = "/services", tag = "services",
     params(("if-match" = Option<String>, Header, description = "An entity tag: only if it is still so")),
     request_body(content = Services, content_type = "application/merge-patch+json",

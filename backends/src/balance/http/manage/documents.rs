@@ -218,6 +218,8 @@ pub(super) struct Unresolved {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::Value;
     use test_case::test_case;
 
@@ -226,6 +228,8 @@ mod tests {
     use crate::balance::http::manage::document::LISTED;
     use crate::balance::http::manage::openapi::description;
     use crate::balance::http::settings::{ROUTE_FIELDS, SERVICE_FIELDS};
+    use crate::balance::http::{Services, ServicesSettings};
+    use crate::balance::resolve::SystemResolver;
     use crate::balance::selection::Algorithm;
 
     fn schema(name: &str) -> Value {
@@ -250,5 +254,24 @@ mod tests {
     fn algorithms_are_those_that_there_are() {
         let words = Algorithm::ALL.map(Algorithm::as_str);
         assert_eq!(schema("Algorithm")["enum"], serde_json::json!(words));
+    }
+
+    fn keys(value: &Value) -> Vec<&String> {
+        value.as_object().unwrap().keys().collect()
+    }
+
+    /// What is answered is what is described.
+    #[tokio::test]
+    async fn a_status_has_the_fields_that_are_described() {
+        let text = r#"{ "services": [{ "name": "a", "routes": [{ "path": "/**" }], "health": "off",
+            "backends": [{ "address": "127.0.0.1:1" }] }] }"#;
+        let settings = ServicesSettings::parse("s.json", text).unwrap();
+        let services = Services::new(settings, Arc::new(SystemResolver), 1).unwrap();
+        services.look_up().await;
+        let status = services.status("a").unwrap();
+        let backend = &status["backends"][0];
+        for (name, value) in [("Status", &status), ("BackendStatus", backend)] {
+            assert_eq!(keys(value), keys(&schema(name)["properties"]), "{name}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::access::{Access, guard};
 use super::api::{Api, Peer, routes};
 use super::settings::ManagementSettings;
 use super::store::Store;
-use super::token::TokenError;
+use super::token::{Token, TokenError};
 use crate::balance::life::{Heard, Life, Phase, runtime};
 use crate::serve::error::ServeError;
 use crate::serve::{listen, tls};
@@ -74,16 +74,12 @@ pub fn start_management(
     settings: &ManagementSettings,
     store: Arc<Store>,
 ) -> Result<RunningManagement, ManagementError> {
-    let token = settings.token.as_ref().map(|it| it.read()).transpose()?;
-    let address = settings.listen;
-    if token.is_none() && !address.ip().to_canonical().is_loopback() {
-        return Err(ManagementError::NoToken { address });
-    }
+    let token = token(settings)?;
     let tls = settings.tls.as_ref();
     let tls = tls
         .map(|files| tls::acceptor(files, &[b"http/1.1"]))
         .transpose()?;
-    let listener = listen::bind(address)?;
+    let listener = listen::bind(settings.listen)?;
     let broken = |reason: io::Error| ServeError::Worker { reason };
     let local_addr = listener.local_addr().map_err(broken)?;
     let runtime = runtime()?;
@@ -106,6 +102,26 @@ pub fn start_management(
         serve(listener, tls, router, heard)
     })?;
     Ok(RunningManagement { local_addr, life })
+}
+
+/// The token, which may be missing where nobody else can reach the address.
+fn token(settings: &ManagementSettings) -> Result<Option<Token>, ManagementError> {
+    let address = settings.listen;
+    match &settings.token {
+        Some(token) => Ok(Some(token.read()?)),
+        None if address.ip().to_canonical().is_loopback() => Ok(None),
+        None => Err(ManagementError::NoToken { address }),
+    }
+}
+
+impl ManagementSettings {
+    /// Says before anything is started whether services may be managed in this way.
+    ///
+    /// # Errors
+    /// [`ManagementError::NoToken`] and [`ManagementError::Token`].
+    pub fn check(&self) -> Result<(), ManagementError> {
+        token(self).map(|_| ())
+    }
 }
 
 impl RunningManagement {

@@ -2,7 +2,7 @@
 //! or not at all.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::document::Document;
 use super::refusal::Refusal;
 use super::save;
 use crate::balance::config::{self, ConfigError, ReloadError};
-use crate::balance::http::settings::ServicesSettings;
+use crate::balance::http::config::HttpSettings;
 
 /// Whoever serves by the services that are managed.
 pub trait Live: fmt::Debug + Send + Sync + 'static {
@@ -20,13 +20,13 @@ pub trait Live: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ConfigError`], with everything that is wrong with it.
-    fn read(&self, source_name: &str, text: &str) -> Result<ServicesSettings, ConfigError>;
+    fn read(&self, source_name: &str, text: &str) -> Result<HttpSettings, ConfigError>;
 
     /// Serves by other settings from now on. Requests that are under way end as they began.
     ///
     /// # Errors
     /// [`ReloadError`] when something is to change that needs a new start. Then nothing changes.
-    fn replace(&self, settings: ServicesSettings) -> Result<(), ReloadError>;
+    fn replace(&self, settings: HttpSettings) -> Result<(), ReloadError>;
 
     /// How the backends of a service stand, as JSON; `None` where there is no such service.
     fn status(&self, service: &str) -> Option<Value>;
@@ -66,15 +66,17 @@ pub enum StoreReloadError {
 }
 
 impl Store {
-    /// The configuration of `file`, whose `text` is what `live` serves by.
-    #[must_use]
-    pub fn new(file: PathBuf, text: String, live: Arc<dyn Live>) -> Self {
-        let document = Document::of(&text);
-        Self {
+    /// The configuration of `file`, by which `live` serves from now on, if it did not already.
+    ///
+    /// # Errors
+    /// [`StoreReloadError`]; then nothing changes.
+    pub fn open(file: PathBuf, live: Arc<dyn Live>) -> Result<Self, StoreReloadError> {
+        let current = taken(&file, &*live)?;
+        Ok(Self {
             file,
             live,
-            current: Mutex::new(Current { document, text }),
-        }
+            current: Mutex::new(current),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
@@ -91,15 +93,7 @@ impl Store {
     /// [`StoreReloadError`]; then nothing changes.
     pub fn reload(&self) -> Result<(), StoreReloadError> {
         let mut current = self.lock();
-        let text = config::read_file(&self.file)?;
-        let settings = self.live.read(&self.file_name(), &text)?;
-        let fixed = |reason| StoreReloadError::Fixed {
-            file: self.file.clone(),
-            reason,
-        };
-        self.live.replace(settings).map_err(fixed)?;
-        let document = Document::of(&text);
-        *current = Current { document, text };
+        *current = taken(&self.file, &*self.live)?;
         Ok(())
     }
 
@@ -161,4 +155,17 @@ impl Store {
             tracing::error!("a change that could not be saved could not be undone either");
         }
     }
+}
+
+/// What a file says, by which is served from now on.
+fn taken(file: &Path, live: &dyn Live) -> Result<Current, StoreReloadError> {
+    let text = config::read_file(file)?;
+    let settings = live.read(&file.display().to_string(), &text)?;
+    let fixed = |reason| StoreReloadError::Fixed {
+        file: file.to_owned(),
+        reason,
+    };
+    live.replace(settings).map_err(fixed)?;
+    let document = Document::of(&text);
+    Ok(Current { document, text })
 }

@@ -151,9 +151,7 @@ impl AdHoc {
     pub(crate) fn settle(&self, cores: usize) -> Result<RunSettings, Error> {
         let text = file(&self.scenario).to_string();
         let suite = Suite::parse(SOURCE, &text, None, None).map_err(LoadError::from)?;
-        let plan = Plan {
-            scenarios: suite.scenarios().to_vec(),
-        };
+        let plan = Plan::new(suite.scenarios());
         let mut targets = TargetFlags::default();
         targets.push(self.protocol, &self.target);
         let variable = |name: &str| std::env::var_os(name);

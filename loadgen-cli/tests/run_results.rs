@@ -252,6 +252,120 @@ fn a_threshold_that_ends_the_run_is_99_with_its_document() {
     );
 }
 
+const TAGGED: &str = r#"{
+    "thresholds": [
+        "tags.tier.gold.started < 50",
+        "tags.tier.gold.response_time.max < 1us",
+        "tags.tier.gold.response_time.max < 1m over any 1s",
+        "tags.tier.tin.error_rate < 1%"
+    ],
+    "defaults": { "steps": [ { "grpc": { "method": "loadgen.v1.Greeter/Hello" } } ] },
+    "scenarios": [
+        { "name": "a", "load": { "closed": { "users": 1, "iterations": 30 } }, "tags": { "tier": "gold" } },
+        { "name": "b", "load": { "open": { "rate": "20/s", "duration": "2s" } }, "tags": { "tier": "gold" } },
+        { "name": "c", "load": { "closed": { "users": 1, "iterations": 30 } }, "tags": { "tier": "tin" } }
+    ] }"#;
+
+/// Neither scenario starts 50 by itself.
+#[test]
+fn a_failed_threshold_on_a_tag_is_99_and_says_which() {
+    let (folder, path) = suite(TAGGED);
+    let written = folder.path().join("result.json");
+    let out = format!("json={}", written.display());
+    let said = say(&[
+        "run", "--config", &path, "-s", "a", "-s", "b", "--out", &out,
+    ]);
+    assert_eq!(said.code, Some(99), "{said:?}");
+    assert!(said.stdout.starts_with("FAIL"), "{said:?}");
+    for line in [
+        "FAIL tags.tier.gold.started < 50",
+        "because `tags.tier.gold.started < 50` does not hold, observed 70",
+        "FAIL tags.tier.gold.response_time.max < 1us",
+        "ok   tags.tier.gold.response_time.max < 1m over any 1s",
+    ] {
+        assert!(said.stdout.contains(line), "{line}: {said:?}");
+    }
+    let notice = "`tags.tier.tin.error_rate < 1%` will not be judged: none of the chosen scenarios has the tag";
+    assert!(said.stderr.contains(notice), "{said:?}");
+    let document: Value =
+        serde_json::from_slice(&fs::read(&written).expect("the file")).expect("JSON");
+    assert_balances(&document);
+    let [started, _, windowed] = document["total"]["thresholds"]
+        .as_array()
+        .expect("a list")
+        .as_slice()
+    else {
+        panic!("{document:#}");
+    };
+    assert_eq!(
+        (&started["observed"], &started["pass"]),
+        (&70.0.into(), &false.into())
+    );
+    assert!(windowed["window"]["to_s"].as_u64() >= Some(1), "{windowed}");
+    let warnings = document["verdict"]["warnings"].to_string();
+    assert!(
+        warnings.contains(
+            "`tags.tier.tin.error_rate < 1%` was not judged: no scenario of this run has the tag"
+        ),
+        "{warnings}"
+    );
+    // What was run is a file that does the same.
+    let plan = folder.path().join("plan.json");
+    fs::write(&plan, document["run"]["plan"].to_string()).expect("the file is written");
+    let plan = plan.display().to_string();
+    let printed = say(&["validate", &plan, "--print"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert_eq!(
+        printed.json()["thresholds"].as_array().map(Vec::len),
+        Some(3)
+    );
+}
+
+/// A run of a minute that a condition on a tag ends.
+#[test]
+fn a_threshold_on_a_tag_ends_the_run() {
+    let ending = r#"thresholds=[{"expression": "tags.tier.gold.response_time.p50 < 1us", "abort": true, "after": "1s"}]"#;
+    let (_folder, path) = suite(TAGGED);
+    let said = say(&[
+        "run", "--config", &path, "-s", "a", "-s", "b", "-d", "1m", "--set", ending,
+    ]);
+    assert_eq!(said.code, Some(99), "{said:?}");
+    let told = "ending the run: `tags.tier.gold.response_time.p50 < 1us` does not hold, ";
+    assert_eq!(said.stderr.matches(told).count(), 1, "{said:?}");
+    assert!(said.stdout.contains("and ended the run)"), "{said:?}");
+}
+
+/// What the flags make of a load is held to conditions on tags before the run, too.
+#[test]
+fn a_window_longer_than_the_loads_of_a_tag_is_told_before_the_run() {
+    let (_folder, path) = suite(TAGGED);
+    let said = say(&[
+        "run",
+        "--config",
+        &path,
+        "-s",
+        "b",
+        "-d",
+        "500ms",
+        "--set",
+        "thresholds[0]=tags.tier.gold.failed < 5",
+    ]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let told = "thresholds[2]: found windows of 1s, expected windows no longer than the load; the load lasts 500ms";
+    assert!(said.stderr.contains(told), "{said:?}");
+}
+
+#[test]
+fn list_and_validate_print_the_conditions_on_tags_that_are_left() {
+    let (_folder, path) = suite(TAGGED);
+    let printed = say(&["validate", &path, "--print"]).json();
+    assert_eq!(printed["thresholds"].as_array().map(Vec::len), Some(4));
+    let listed = say(&["list", &path, "--json"]).json();
+    assert_eq!(listed["thresholds"], printed["thresholds"]);
+    let none = say(&["list", &path, "--json", "--protocol", "websocket"]).json();
+    assert_eq!(none.get("thresholds"), None, "{none}");
+}
+
 #[test]
 fn quiet_says_nothing_of_a_pass() {
     let said = say(&["run", "-s", "hello_light", "--quiet"]);

@@ -20,9 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     scenario.targets = vec![server.local_addr().to_string().parse()?];
     scenario.warm_up = Duration::from_secs(1);
     scenario.thresholds.push("response_time.p99 < 1s".parse()?);
-    let plan = Plan {
-        scenarios: vec![scenario.checked()?],
-    };
+    let plan = Plan::new(vec![scenario.checked()?]);
     let record = assemble(&plan, Options::default())?.execute()?;
     let document = build(&record, Context::of(&plan));
     println!("{document}");

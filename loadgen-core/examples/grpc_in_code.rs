@@ -20,9 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     scenario.targets = vec![server.local_addr().to_string().parse()?];
     scenario.thresholds.push("response_time.p99 < 1s".parse()?);
 
-    let plan = Plan {
-        scenarios: vec![scenario],
-    };
+    let plan = Plan::new(vec![scenario]);
     let record = assemble(&plan, Options::default())?.execute()?;
     println!("{}", build(&record, Context::of(&plan)));
     Ok(())

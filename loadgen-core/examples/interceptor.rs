@@ -51,9 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let hello = WebsocketExchange::send("/echo", Payload::Text("hello".to_owned()));
     let mut scenario = ScenarioPlan::websocket("signed", hello, Load::closed(2).iterations(100));
     scenario.targets = vec![server.local_addr().to_string().parse()?];
-    let plan = Plan {
-        scenarios: vec![scenario],
-    };
+    let plan = Plan::new(vec![scenario]);
     let signed = Arc::new(Signed::default());
     let run = assemble_intercepted(&plan, Options::default(), signed.clone())?;
     let record = run.execute()?;

@@ -192,17 +192,16 @@ fn assembled(
     options: Options,
     interceptor: Option<&Arc<dyn Interceptor>>,
 ) -> Result<Run, AssembleError> {
-    plan.scenarios
-        .iter()
-        .try_fold(Run::new(options), |run, scenario| {
-            let spec = spec(scenario);
-            let secrets = spec.secrets.clone();
-            let guests = Guests::of(scenario, &secrets, interceptor);
-            add(run, scenario, spec, &guests, interceptor).map_err(|problem| AssembleError {
-                is_unreachable: problem.is_unreachable() || guests.is_unreachable(),
-                ..failed(scenario, &problem)
-            })
+    let run = Run::new(options).thresholds(plan.thresholds.iter().cloned());
+    plan.scenarios.iter().try_fold(run, |run, scenario| {
+        let spec = spec(scenario);
+        let secrets = spec.secrets.clone();
+        let guests = Guests::of(scenario, &secrets, interceptor);
+        add(run, scenario, spec, &guests, interceptor).map_err(|problem| AssembleError {
+            is_unreachable: problem.is_unreachable() || guests.is_unreachable(),
+            ..failed(scenario, &problem)
         })
+    })
 }
 
 /// The names of what the run of a plan will record, as [`Run::names`] has them. The plan may have no

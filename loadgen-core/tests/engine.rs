@@ -470,7 +470,7 @@ fn a_line_that_grows_too_long_ends_the_run_as_invalid() {
     let ledger = check(&record.scenarios[0]);
     assert!(ledger.dropped >= 1_001, "{ledger:?}");
     assert!(record.elapsed < Duration::from_secs(60));
-    let verdict = report::verdict(&record, &[]);
+    let verdict = report::verdict(&record, &[], &[]);
     assert_eq!(verdict.status, loadgen_core::report::Status::Invalid);
     assert!(
         verdict.reasons[0].contains("1,001 arrivals stood in line"),

@@ -26,9 +26,7 @@ fn greeting(target: &str, thresholds: &[&str]) -> Result<Plan, Box<dyn Error>> {
     for threshold in thresholds {
         scenario.thresholds.push(threshold.parse()?);
     }
-    Ok(Plan {
-        scenarios: vec![scenario.checked()?],
-    })
+    Ok(Plan::new(vec![scenario.checked()?]))
 }
 
 /// A run takes its own threads: beside a runtime it is carried out where it may block.

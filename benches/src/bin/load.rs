@@ -52,9 +52,7 @@ fn load_one(suite: &Path) -> Result<(), BoxError> {
     let text = std::fs::read_to_string(suite)?;
     let name = suite.display().to_string();
     let suite = Suite::parse(&name, &text, suite.parent(), None)?;
-    let plan = Plan {
-        scenarios: suite.scenarios().to_vec(),
-    };
+    let plan = Plan::new(suite.scenarios().to_vec());
     let run = assemble(&plan, Options::default().workers(1))?;
     let took = begun.elapsed().as_secs_f64();
     drop(run);

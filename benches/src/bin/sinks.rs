@@ -99,9 +99,7 @@ fn run(target: &str, rate: f64, to: &To) -> Figures {
     grpc.connections = Some(4);
     let mut scenario = ScenarioPlan::new("figure", grpc, load);
     scenario.targets = vec![target.parse().expect("an address of our own")];
-    let plan = Plan {
-        scenarios: vec![scenario],
-    };
+    let plan = Plan::new(vec![scenario]);
     let options = Options::default().workers(1).seed(1);
     let mut run = assemble(&plan, options).expect("the reference services are known");
     let spent = Arc::new(AtomicU64::new(0));

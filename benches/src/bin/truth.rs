@@ -152,9 +152,7 @@ fn hello(target: &str, load: Load) -> ScenarioPlan {
 }
 
 fn execute(plan: ScenarioPlan) -> RunRecord {
-    let plan = Plan {
-        scenarios: vec![plan],
-    };
+    let plan = Plan::new(vec![plan]);
     assemble(&plan, one_worker())
         .expect("the reference service is known")
         .execute()

@@ -1,6 +1,6 @@
 //! `loadgen list`.
 
-use loadgen_core::scenario::{self, ScenarioPlan, Suite};
+use loadgen_core::scenario::{Plan, ScenarioPlan, Suite};
 use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 
 use super::exit::Exit;
@@ -26,7 +26,9 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
             .iter()
             .filter(|it| speaks(it.protocol().as_str(), protocol));
         let spoken: Vec<ScenarioPlan> = spoken.cloned().collect();
-        output::suite(scenario::to_json(&spoken), args.show_secrets)
+        let mut plan = Plan::new(spoken);
+        plan.thresholds = suite.thresholds().to_vec();
+        output::suite(plan.judged().to_json(), args.show_secrets)
     } else {
         table(&suite, protocol, terminal::known_columns_of_stdout())
     })?;
@@ -137,6 +139,7 @@ fn users(count: u32) -> String {
 mod tests {
     use std::time::Duration;
 
+    use loadgen_core::scenario;
     use loadgen_core::schedule::{RateStage, UserStage};
     use test_case::test_case;
 

@@ -1,6 +1,6 @@
 //! `loadgen validate`.
 
-use loadgen_core::scenario::{self, ScenarioPlan};
+use loadgen_core::scenario::ScenarioPlan;
 
 use super::exit::Exit;
 use crate::args::ValidateArgs;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
     let scenarios = suite.scenarios();
     let left_to_server = check(&suite::name(&args.file), scenarios)?;
     output::print(&if args.print {
-        output::suite(scenario::to_json(scenarios), args.show_secrets)
+        output::suite(suite.to_json(), args.show_secrets)
     } else {
         let mut text = format!(
             "{}: {}, valid",

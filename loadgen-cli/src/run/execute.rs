@@ -123,6 +123,9 @@ fn ending(end: &EarlyEnd, grace: Duration) -> String {
     } else {
         ""
     };
+    // A condition on a tag says itself whose it is.
+    let of = end.scenario.as_ref().map(|it| format!("{it}: "));
+    let of = of.unwrap_or_default();
     let so = match grace.is_zero() {
         true => "what is under way is cut off".to_owned(),
         false => format!(
@@ -131,8 +134,7 @@ fn ending(end: &EarlyEnd, grace: Duration) -> String {
         ),
     };
     format!(
-        "ending the run: {}: `{}` does not hold, {}{blank}{unit} after {}; {so}",
-        end.scenario,
+        "ending the run: {of}`{}` does not hold, {}{blank}{unit} after {}; {so}",
         end.condition,
         human::significant(end.observed),
         human::duration(Duration::from_secs(end.at.as_secs())),
@@ -147,8 +149,10 @@ mod tests {
 
     #[test_case("error_rate < 1%", 31.27, 30 => "ending the run: greet: `error_rate < 1%` does not hold, 31.3% after 12 s; what is under way may finish within 30 s")]
     #[test_case("response_time.p99 < 5ms over any 10s", 7.0, 0 => "ending the run: greet: `response_time.p99 < 5ms over any 10s` does not hold, 7 ms after 12 s; what is under way is cut off")]
+    #[test_case("tags.tier.gold.error_rate < 1%", 31.27, 30 => "ending the run: `tags.tier.gold.error_rate < 1%` does not hold, 31.3% after 12 s; what is under way may finish within 30 s"; "on a tag")]
     fn says_what_ended_the_run(condition: &str, observed: f64, grace_s: u64) -> String {
-        let end = EarlyEnd::new("greet", condition, Duration::from_millis(12_004), observed);
+        let scenario = (!condition.starts_with("tags.")).then(|| "greet".to_owned());
+        let end = EarlyEnd::new(scenario, condition, Duration::from_millis(12_004), observed);
         ending(&end, Duration::from_secs(grace_s))
     }
 

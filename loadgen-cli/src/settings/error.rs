@@ -20,6 +20,9 @@ pub(crate) enum SettingsError {
         /// What does not fit.
         source: scenario::OverrideError,
     },
+    /// A condition on a tag that does not fit what the overrides made of the scenarios.
+    #[error(transparent)]
+    Thresholds(#[from] scenario::SuiteError),
     /// The same file twice.
     #[error("`--out` names {} twice", path.display())]
     SameOutputTwice {

@@ -47,6 +47,13 @@ pub(super) fn apply(
             }
         }
     }
+    plan.check_thresholds()?;
+    let unjudged = plan.unjudged();
+    notices.extend(
+        unjudged.map(|it| {
+            format!("`{it}` will not be judged: none of the chosen scenarios has the tag")
+        }),
+    );
     Ok(notices)
 }
 

@@ -38,12 +38,17 @@ impl<'a> Cursor<'a> {
         self.take_while(|c| c.is_alphanumeric() || c == '_')
     }
 
+    /// Whether a name needs no quotes for this character.
+    pub(super) fn is_of_names(c: char) -> bool {
+        c.is_alphanumeric() || c == '_' || c == '-'
+    }
+
     /// A name that is not the grammar's own: letters, digits, `_` and `-`, or anything else in quotes.
     pub(super) fn name(&mut self, of: &str) -> Result<String, ThresholdError> {
         let start = self.at;
         let quote = self.rest().chars().next();
         let Some(quote) = quote.filter(|it| matches!(it, '\'' | '"')) else {
-            return match self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+            return match self.take_while(Self::is_of_names) {
                 "" => Err(self.unexpected_at(start, of)),
                 name => Ok(name.to_owned()),
             };

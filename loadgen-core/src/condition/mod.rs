@@ -8,6 +8,7 @@ mod cursor;
 mod error;
 mod metric;
 mod parse;
+mod tag;
 mod unit;
 mod window;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::units::format_duration;
 
 pub use error::ThresholdError;
+pub use tag::Tag;
 
 pub(crate) use metric::{
     BackendMetric, ConnectionWord, LedgerWord, Metric, Series, Statistic, StepMetric,
@@ -52,9 +54,21 @@ pub(crate) use unit::Unit;
 /// assert_eq!(threshold.abort_after(), Some(Duration::from_secs(30)));
 /// # Ok::<(), loadgen_core::condition::ThresholdError>(())
 /// ```
+///
+/// One on all scenarios with a tag, taken together:
+///
+/// ```
+/// use loadgen_core::condition::Threshold;
+///
+/// let threshold: Threshold = "tags.tier.gold.response_time.p99 < 20ms".parse()?;
+/// let tag = threshold.tag().expect("it has one");
+/// assert_eq!((&*tag.key, &*tag.value), ("tier", "gold"));
+/// # Ok::<(), loadgen_core::condition::ThresholdError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     expression: String,
+    tag: Option<Tag>,
     metric: Metric,
     operator: Operator,
     value: f64,
@@ -104,6 +118,7 @@ impl Threshold {
     pub fn default_error_rate() -> Self {
         Self {
             expression: "error_rate < 1%".to_owned(),
+            tag: None,
             metric: Metric::ErrorRate,
             operator: Operator::Less,
             value: 1.0,
@@ -148,6 +163,12 @@ impl Threshold {
         self.unit.name()
     }
 
+    /// The tag whose scenarios it is about, all of them together; `None` where it is about one scenario.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        self.tag.as_ref()
+    }
+
     /// The name of the step it is about, where it is about one.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
@@ -183,7 +204,7 @@ impl Threshold {
         self.metric.needs_open_model()
     }
 
-    /// What it is about.
+    /// What it is about, of a scenario or of all with its tag.
     pub(crate) fn metric(&self) -> &Metric {
         &self.metric
     }

@@ -6,13 +6,17 @@ use super::metric::{
     BackendMetric, ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric,
 };
 use super::unit::{Kind, value};
-use super::{Operator, Threshold, window};
+use super::{Operator, Tag, Threshold, tag, window};
 use crate::outcome::GrpcCode;
 
 pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
     let mut cursor = Cursor::new(text);
     cursor.skip_space();
-    let (metric, kind) = metric(&mut cursor)?;
+    let tag = tag::tag(&mut cursor)?;
+    let (metric, kind) = match &tag {
+        Some(tag) => metric_of_tag(&mut cursor, tag)?,
+        None => metric(&mut cursor)?,
+    };
     cursor.skip_space();
     let operator_at = cursor.at;
     let operator = operator(&mut cursor)?;
@@ -44,6 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
     }
     Ok(Threshold {
         expression: text.trim().to_owned(),
+        tag,
         metric,
         operator,
         value,
@@ -52,6 +57,45 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
         abort_after: None,
     })
 }
+
+/// What a condition on all scenarios with a tag is about: whatever one on a scenario is, but for what is
+/// known of each scenario by itself only.
+fn metric_of_tag(cursor: &mut Cursor<'_>, tag: &Tag) -> Result<(Metric, Kind), ThresholdError> {
+    let start = cursor.at;
+    match metric(cursor) {
+        Ok((Metric::Silence, _)) => Err(cursor.unexpected_at(
+            start,
+            "a metric that scenarios have together (how long a service was silent is of each scenario: \
+             `silence` belongs to its own `thresholds`)",
+        )),
+        Err(_) if is_metric(&tag.value) => Err(cursor.unexpected_at(
+            start,
+            "a metric after the tag's key and value: `tags.KEY.VALUE.METRIC`",
+        )),
+        Err(_) if cursor.since(start, "") == "tags" => {
+            Err(cursor.unexpected_at(start, "a metric (a condition is on one tag)"))
+        }
+        metric => metric,
+    }
+}
+
+/// Whether a metric begins with this word.
+fn is_metric(word: &str) -> bool {
+    let words = PLAIN_METRICS.iter().chain(LedgerWord::WORDS);
+    words.chain(Series::WORDS).any(|it| *it == word)
+}
+
+/// The metrics that are neither a ledger's word nor a series.
+const PLAIN_METRICS: [&str; 8] = [
+    "error_rate",
+    "throughput",
+    "unanswered",
+    "silence",
+    "outcomes",
+    "connections",
+    "steps",
+    "backends",
+];
 
 fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
     let start = cursor.at;
@@ -95,19 +139,8 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
             } else if let Some(series) = Series::from_word(word) {
                 (Metric::Series(series, statistic(cursor)?), Kind::Time)
             } else {
-                let known = [
-                    "error_rate",
-                    "throughput",
-                    "unanswered",
-                    "silence",
-                    "outcomes",
-                    "connections",
-                    "steps",
-                    "backends",
-                ]
-                .iter()
-                .chain(LedgerWord::WORDS)
-                .chain(Series::WORDS);
+                let known = PLAIN_METRICS.iter().chain(["tags"].iter());
+                let known = known.chain(LedgerWord::WORDS).chain(Series::WORDS);
                 let word = cursor.since(start, fraction(cursor));
                 return Err(cursor.unknown_metric(start, word, meant(word), known));
             }

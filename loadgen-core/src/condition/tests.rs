@@ -62,6 +62,21 @@ use super::*;
     "backend.b1.share < 5%",
     "unknown metric `backend` at column 1; did you mean `backends`?"
 )]
+#[test_case(
+    "tag.tier.gold.failed < 5",
+    "unknown metric `tag` at column 1; did you mean `tags`?"
+)]
+#[test_case("tags < 5", "expected a point at column 5, found `<`"; "tags alone")]
+#[test_case("tags.tier < 5", "expected a point at column 10, found `<`"; "a tag without a value")]
+#[test_case("tags.tier.gold < 5", "expected a point at column 15, found `<`"; "a tag without a metric")]
+#[test_case("tags..gold.failed < 5", "expected the key of a tag at column 6, found `.gold.failed`"; "no key")]
+#[test_case("tags.tier.''.failed < 5", "expected the value of a tag at column 11, found `''.failed`"; "no value of a tag")]
+#[test_case("tags.tier.'gold.failed < 5", "expected the closing ' of a name at column 27, found the end"; "an open quote of a tag")]
+#[test_case("tags.tier.gold.faild < 5", "unknown metric `faild` at column 16; did you mean `failed`?"; "an unknown metric of a tag")]
+#[test_case("tags.tier.response_time.p99 < 5ms", "expected a metric after the tag's key and value: `tags.KEY.VALUE.METRIC` at column 25, found `p99`"; "a tag without its value")]
+#[test_case("tags.tier.gold.tags.region.eu.failed < 5", "expected a metric (a condition is on one tag) at column 16, found `tags.region.eu.failed`"; "two tags")]
+#[test_case("tags.tier.gold.silence < 5s", "expected a metric that scenarios have together (how long a service was silent is of each scenario: `silence` belongs to its own `thresholds`) at column 16, found `silence`"; "silence of a tag")]
+#[test_case("tags.tier.gold.unanswered < 5 over any 10s", "expected the end of the condition (this is of a whole run) at column 31, found `over`"; "unanswered of a tag over windows")]
 #[test_case("response_time < 5ms", "expected a statistic after a point such as `.p95` at column 14, found `<`"; "no statistic")]
 #[test_case(
     "response_time.p98 < 5ms",
@@ -127,6 +142,20 @@ fn selects(expression: &str, backend: Option<&str>, window: Option<u64>) {
     assert_eq!(threshold.window(), window.map(Duration::from_secs));
 }
 
+#[test_case("tags.tier.gold.error_rate < 1%", "tier", "gold", None, None)]
+#[test_case(" tags.tier.gold.steps.ask.round_trip.p99 < 5ms over any 10s", "tier", "gold", Some("ask"), Some(10); "a step over windows")]
+#[test_case("tags.'a.b'.\"it's 1.2\".backends.b1.share < 60%", "a.b", "it's 1.2", None, None; "in quotes")]
+#[test_case("tags.throughput.late.late < 5", "throughput", "late", None, None; "words of metrics")]
+fn tags(expression: &str, key: &str, value: &str, step: Option<&str>, window: Option<u64>) {
+    let threshold: Threshold = expression.parse().unwrap();
+    let tag = Tag::new(key, value);
+    assert_eq!(threshold.tag(), Some(&tag));
+    assert_eq!(threshold.step(), step);
+    assert_eq!(threshold.window(), window.map(Duration::from_secs));
+    let again = format!("{tag}.error_rate < 1%");
+    assert_eq!(again.parse::<Threshold>().unwrap().tag(), Some(&tag));
+}
+
 #[test]
 fn windows_can_be_asked_for_in_code() {
     let threshold = |text: &str| text.parse::<Threshold>().unwrap();
@@ -157,7 +186,7 @@ proptest! {
             prop::sample::select(vec![
                 "steps", ".", "hello", "response_time", "p95", "<", "<=", "==", "1", "5ms", "%",
                 " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü", "backends",
-                "share", "'", "\"", " over any ", "10s", "0",
+                "share", "tags", "tier", "'", "\"", " over any ", "10s", "0",
             ]),
             0..14,
         )

@@ -12,10 +12,13 @@ use super::spec::ScenarioSpec;
 use super::umpire;
 use crate::cgroup::ThrottleMeter;
 use crate::clock::{Clock, Nanos, nanos};
-use crate::condition::Threshold;
+use crate::condition::{Tag, Threshold};
 use crate::judge::watches;
 use crate::process::Meter;
-use crate::record::{EarlyEnd, Merger, Overrun, RunRecord, ScenarioRecord, Tick, WorkerRecord};
+use crate::record::{
+    EarlyEnd, Merger, Overrun, RunRecord, ScenarioRecord, TagMember, TagMerger, TagRecord, Tick,
+    WorkerRecord,
+};
 use crate::workload::{FileChange, PrepareError};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -65,12 +68,68 @@ struct Collected {
     conditions: Vec<Threshold>,
 }
 
+/// All scenarios with a tag.
+struct Tagged {
+    merger: TagMerger,
+    /// When the first of them begins to be measured.
+    measure_from: Nanos,
+    conditions: Vec<Threshold>,
+}
+
+impl Tagged {
+    /// The tags that scenarios have, each with the conditions on it.
+    fn all(specs: &[&ScenarioSpec], start: Nanos, conditions: &[Threshold]) -> Vec<Self> {
+        let mut tags: Vec<(Tag, Vec<usize>)> = Vec::new();
+        for (scenario, spec) in specs.iter().enumerate() {
+            for (key, value) in &spec.tags {
+                let tag = Tag::new(key, value);
+                match tags.iter_mut().find(|(known, _)| *known == tag) {
+                    Some((_, members)) => members.push(scenario),
+                    None => tags.push((tag, vec![scenario])),
+                }
+            }
+        }
+        let from = |scenario: &usize| Timeline::new(specs[*scenario], start).measure_from;
+        let tagged = tags.into_iter().map(|(tag, members)| {
+            let of_tag = conditions.iter().filter(|it| it.tag() == Some(&tag));
+            let conditions: Vec<Threshold> = of_tag.cloned().collect();
+            let measure_from = members.iter().map(from).min().unwrap_or(start);
+            let members = members.iter().map(|scenario| {
+                let later = Duration::from_nanos(from(scenario) - measure_from);
+                TagMember::new(*scenario, later)
+            });
+            let record = TagRecord::new(tag, members.collect());
+            Self {
+                merger: TagMerger::new(record, watches(&conditions)),
+                measure_from,
+                conditions,
+            }
+        });
+        tagged.collect()
+    }
+
+    /// How much of their load everybody has told of, up to now: all of it where the last has ended.
+    fn measured(&self, scenarios: &[Collected], cut: Nanos, now: Nanos) -> Duration {
+        let members = &self.merger.record().members;
+        let members = members.iter().map(|it| &scenarios[it.scenario]);
+        let told = members.clone().filter_map(|it| it.told_until(cut)).min();
+        let end = members.map(|it| it.end_of_load(cut)).max();
+        let until = told.or(end).map_or(now, |until| until.min(now));
+        Duration::from_nanos(until.saturating_sub(self.measure_from))
+    }
+}
+
 impl Collected {
+    /// Until when everybody has told of its load; `None` where they have of all of it.
+    fn told_until(&self, cut: Nanos) -> Option<Nanos> {
+        let told = self.heard.iter().flatten().min().copied();
+        told.filter(|told| *told < self.end_of_load(cut))
+    }
+
     /// How much of its load everybody has told of; nothing new began after `cut`.
     fn measured(&self, cut: Nanos) -> Duration {
-        let told = self.heard.iter().flatten().min().copied();
-        let end = self.end_of_load(cut);
-        let until = told.map_or(end, |told| told.min(end));
+        let until = self.told_until(cut);
+        let until = until.unwrap_or_else(|| self.end_of_load(cut));
         Duration::from_nanos(until.saturating_sub(self.timeline.measure_from))
     }
 
@@ -104,6 +163,7 @@ pub(super) struct Collector {
     clock: Clock,
     start: Nanos,
     scenarios: Vec<Collected>,
+    tags: Vec<Tagged>,
     returns: Vec<Vec<Sender<Box<Tick>>>>,
     /// Who looks at files, where there are any.
     files: Option<Files>,
@@ -121,11 +181,12 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// `returns[worker][scenario]` takes emptied ticks back.
+    /// `returns[worker][scenario]` takes emptied ticks back. `conditions` are those on tags.
     pub(super) fn new(
         clock: Clock,
         start: Nanos,
         specs: &[&ScenarioSpec],
+        conditions: &[Threshold],
         returns: Vec<Vec<Sender<Box<Tick>>>>,
         stopper: Stopper,
         files: Option<Files>,
@@ -162,6 +223,7 @@ impl Collector {
             clock,
             start,
             scenarios,
+            tags: Tagged::all(specs, start, conditions),
             returns,
             files,
             workers: vec![None; workers],
@@ -242,8 +304,14 @@ impl Collector {
                 let collected = &mut self.scenarios[scenario];
                 let second = collected.second_of(at);
                 let gauges = &collected.gauges;
-                collected.merger.add_of(worker, second, &mut tick, gauges);
-                collected.heard[worker] = Some(at);
+                let tags = &mut self.tags;
+                collected
+                    .merger
+                    .add_of(worker, second, &mut tick, gauges, |seen| {
+                        tags.iter_mut().for_each(|it| it.merger.add(scenario, seen));
+                    });
+                // The last that it will tell.
+                collected.heard[worker] = (phase < Phase::Done).then_some(at);
                 collected.phases[worker] = Some(phase);
                 collected.last_tick = collected.last_tick.max(at);
                 collected.last_end = collected.last_end.max(last_end);
@@ -286,10 +354,22 @@ impl Collector {
             return;
         }
         let judged = self.scenarios.iter().map(|scenario| umpire::Judged {
+            scenario: Some(&scenario.merger.total().name),
             conditions: &scenario.conditions,
             record: scenario.merger.total(),
         });
-        let Some(early_end) = umpire::early_end(judged) else {
+        let may_end = |tag: &&Tagged| tag.conditions.iter().any(|it| it.abort_after().is_some());
+        let merged = self.tags.iter().filter(may_end).map(|tag| {
+            let total = |scenario: usize| Some(self.scenarios.get(scenario)?.merger.total());
+            (&tag.conditions, tag.merger.record().merged(total))
+        });
+        let merged: Vec<_> = merged.collect();
+        let of_tags = merged.iter().map(|(conditions, record)| umpire::Judged {
+            scenario: None,
+            conditions,
+            record,
+        });
+        let Some(early_end) = umpire::early_end(judged.chain(of_tags)) else {
             return;
         };
         self.stopper.drain();
@@ -322,6 +402,11 @@ impl Collector {
             let length = scenario.last_tick.saturating_sub(scenario.interval_from);
             scenario.merger.end_interval(Duration::from_nanos(length));
             scenario.interval_from = scenario.last_tick;
+        }
+        let now = self.clock.now();
+        for tag in &mut self.tags {
+            let measured = tag.measured(&self.scenarios, cut, now);
+            tag.merger.look(measured.as_secs());
         }
         let snapshot = Snapshot {
             elapsed: Duration::from_nanos(self.clock.now().saturating_sub(self.start)),
@@ -386,6 +471,7 @@ impl Collector {
             started_at,
             elapsed: Duration::from_nanos(total),
             scenarios: Vec::new(),
+            tags: Vec::new(),
             generator: crate::record::GeneratorRecord {
                 workers: self.workers.into_iter().flatten().collect(),
                 throttled_share: self.throttling.since_begin(now),
@@ -396,6 +482,10 @@ impl Collector {
             overrun: self.overrun,
             early_end: self.early_end,
         };
+        for tag in self.tags {
+            let measured = tag.measured(&self.scenarios, cut, now);
+            record.tags.push(tag.merger.finish(measured.as_secs()));
+        }
         for scenario in self.scenarios {
             let took = elapsed(&scenario);
             let seconds = scenario.measured(cut).as_secs();

@@ -18,6 +18,7 @@ use super::files::Files;
 use super::spec::{Options, ScenarioSpec, workers};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
+use crate::condition::Threshold;
 use crate::pacer::RealTimeError;
 use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
@@ -28,6 +29,7 @@ use crate::workload::{PrepareError, WorkerContext, Workload};
 pub struct Run {
     options: Options,
     scenarios: Vec<Box<dyn AnyScenario>>,
+    thresholds: Vec<Threshold>,
     listeners: Vec<Listener>,
     stopper: Stopper,
 }
@@ -48,6 +50,7 @@ impl Run {
         Self {
             options,
             scenarios: Vec::new(),
+            thresholds: Vec::new(),
             listeners: Vec::new(),
             stopper: Stopper::new(),
         }
@@ -70,6 +73,14 @@ impl Run {
             make,
             shared,
         }));
+        self
+    }
+
+    /// Adds conditions on all scenarios with a tag, which are looked at while the run is under way as those of
+    /// a [`ScenarioSpec`] are: those over windows, and those that may end it.
+    #[must_use]
+    pub fn thresholds(mut self, conditions: impl IntoIterator<Item = Threshold>) -> Self {
+        self.thresholds.extend(conditions);
         self
     }
 
@@ -177,7 +188,9 @@ impl Run {
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
         let stopper = self.stopper.clone();
-        let mut collector = Collector::new(clock, start, &specs, returns, stopper, files);
+        let conditions = &self.thresholds;
+        let mut collector =
+            Collector::new(clock, start, &specs, conditions, returns, stopper, files);
         let _ = go.send(Some(start));
         collector.collect(&from, &mut self.listeners);
         join(threads);

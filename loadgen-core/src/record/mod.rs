@@ -18,13 +18,13 @@ pub use counts::{ByteCount, ConnectionCounts};
 pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
 pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Waited};
-pub(crate) use merged::Merger;
 pub use merged::{
     BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
     EarlyEnd, GeneratorRecord, Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord,
-    ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TargetRecord,
-    WorkerRecord,
+    ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TagMember, TagRecord,
+    TargetRecord, WorkerRecord,
 };
+pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;

@@ -150,10 +150,20 @@ impl WindowRecord {
         }
     }
 
+    /// Adds what another process saw; what it did not look at is a bound only.
+    pub(in crate::record) fn merge_all(these: &mut [Self], others: &[Self]) {
+        for window in these {
+            match others.iter().find(|it| it.watch == window.watch) {
+                Some(other) => window.merge(other),
+                None => window.is_bound = true,
+            }
+        }
+    }
+
     /// Adds what another process saw. What both saw in a window together is not known any more, but that
     /// it is no worse than this: a percentile, a mean or a share of both lies between those of each, and
     /// the most that a window has is no more than the most of each together.
-    pub(in crate::record) fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         let adds_up = matches!(self.watch.figure, Figure::Count(_) | Figure::Rate(_));
         self.worst = match (self.worst, other.worst) {
             (Some(one), Some(other)) => {

@@ -1,9 +1,9 @@
 //! What became of conditions, as a document says it.
 
 use super::document::{SAMPLES_BEYOND, ThresholdResult, ThresholdWindow};
-use crate::condition::Threshold;
+use crate::condition::{Tag, Threshold};
 use crate::judge::{Judged, judge as judged};
-use crate::record::ScenarioRecord;
+use crate::record::{RunRecord, ScenarioRecord};
 
 /// Judges a scenario's results by its conditions, in their order.
 ///
@@ -26,6 +26,27 @@ use crate::record::ScenarioRecord;
 pub fn judge(conditions: &[Threshold], record: &ScenarioRecord) -> Vec<ThresholdResult> {
     let judge = |it| result(it, judged(it, record));
     conditions.iter().map(judge).collect()
+}
+
+/// Judges what all scenarios with a tag measured together by these conditions on tags, in their order. Those
+/// whose tag no scenario of the record has are left out.
+///
+/// Counts and histograms are added, so that a percentile is that of all samples, and a share one of sums; a
+/// rate is the sum of counts over the time from when the first of these scenarios began to be measured to the
+/// end of the last.
+#[must_use]
+pub fn judge_tags(conditions: &[Threshold], record: &RunRecord) -> Vec<ThresholdResult> {
+    let mut merged: Vec<(&Tag, ScenarioRecord)> = Vec::new();
+    let mut judged_by = |condition: &Threshold| {
+        let tag = record.tag(condition.tag()?)?;
+        let known = merged.iter().position(|(it, _)| **it == tag.tag);
+        let at = known.unwrap_or_else(|| {
+            merged.push((&tag.tag, record.merged(tag)));
+            merged.len() - 1
+        });
+        Some(result(condition, judged(condition, &merged[at].1)))
+    };
+    conditions.iter().filter_map(&mut judged_by).collect()
 }
 
 fn result(condition: &Threshold, judged: Judged) -> ThresholdResult {

@@ -23,7 +23,7 @@ pub use document::{
     Scenario, SchemaVersion, Silence, SinkKind, Statistics, Status, Step, Target, ThresholdResult,
     ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
-pub use judge::judge;
+pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]
 pub use text::TextOptions;
 pub use verdict::verdict;

@@ -80,9 +80,7 @@ fn said(message: &Message) -> String {
 /// What is seen of a whole run, and its record.
 pub(crate) async fn watched(plan: ScenarioPlan, eyes: Eyes) -> (Vec<Value>, ScenarioRecord) {
     let eyes = Arc::new(eyes);
-    let plan = Plan {
-        scenarios: vec![plan],
-    };
+    let plan = Plan::new(vec![plan]);
     let options = Options::default().workers(1).seed(1);
     let interceptor = Arc::clone(&eyes) as Arc<dyn Interceptor>;
     let run = assemble_intercepted(&plan, options, interceptor).expect("a valid plan");

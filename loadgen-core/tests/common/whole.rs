@@ -26,9 +26,7 @@ pub(crate) fn open(per_second: f64, duration: Duration, max_users: u32) -> Load 
 /// The run of a plan of one scenario, on two workers.
 pub(crate) fn assembled(plan: ScenarioPlan) -> Run {
     let options = Options::default().workers(2).seed(1);
-    let plan = Plan {
-        scenarios: vec![plan],
-    };
+    let plan = Plan::new(vec![plan]);
     assemble(&plan, options).expect("a valid plan")
 }
 

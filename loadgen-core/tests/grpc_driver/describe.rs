@@ -572,7 +572,7 @@ fn a_token_that_the_server_repeats_is_not_repeated_by_us() {
     let mut plan = buying(guarded.start());
     grpc(&mut plan).metadata = vec![("authorization".to_owned(), "Bearer s3cr3t-1".into())];
     let scenarios = vec![plan];
-    let error = loadgen_core::assemble(&Plan { scenarios }, Options::default());
+    let error = loadgen_core::assemble(&Plan::new(scenarios), Options::default());
     let error = error.expect_err("undescribed").to_string();
     let expected = "the server answered UNAUTHENTICATED: no such token: ***; the scenario's";
     assert!(error.contains(expected), "{error}");

@@ -32,7 +32,7 @@ fn closed(users: u32, seconds: u64, rate_limit: Option<Rate>) -> Load {
 
 /// What one run measured, and the processor seconds it took. Nothing may fail in it.
 fn run(scenarios: Vec<ScenarioPlan>) -> (Vec<ScenarioRecord>, f64) {
-    let plan = Plan { scenarios };
+    let plan = Plan::new(scenarios);
     let options = Options::default().workers(1).seed(1);
     let run = assemble(&plan, options).expect("the reference services are known");
     let before = process_cpu();

@@ -6,11 +6,11 @@
 use super::merger::{MOST_CHANGES, add_examples, place_of, tally};
 use super::{
     CheckRecord, ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord, ScenarioRecord,
-    StepRecord, TargetRecord, series,
+    StepRecord, TagRecord, TargetRecord, series,
 };
 use crate::outcome::Outcome;
-use crate::record::Histogram;
 use crate::record::local::youngest;
+use crate::record::{Histogram, WindowRecord};
 
 /// Why two records are not of the same plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,12 @@ impl RunRecord {
         self.stopped |= other.stopped;
         self.panic = self.panic.take().or_else(|| other.panic.clone());
         self.overrun = self.overrun.take().or_else(|| other.overrun.clone());
+        for tag in &mut self.tags {
+            match other.tag(&tag.tag) {
+                Some(other) => tag.merge(other),
+                None => tag.merge(&TagRecord::new(tag.tag.clone(), Vec::new())),
+            }
+        }
         self.early_end = self.early_end.take().or_else(|| other.early_end.clone());
         Ok(())
     }
@@ -121,8 +127,23 @@ impl ScenarioRecord {
         self.changes.extend(other.changes.iter().cloned());
         self.changes.sort_by_key(|it| it.at);
         self.changes.truncate(MOST_CHANGES);
-        self.ledger += other.ledger;
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.add_counted(other);
+        add_examples(&mut self.examples, &other.examples);
+        self.add_targets(&other.targets);
+        for (step, other) in self.steps.iter_mut().zip(&other.steps) {
+            step.merge(other);
+        }
+        self.custom.merge(&other.custom);
+        series::merge(&mut self.series, &other.series);
+        self.signs.merge(&other.signs);
+        self.silence = self.signs.silence();
+        WindowRecord::merge_all(&mut self.windows, &other.windows);
+    }
+
+    /// Adds what is counted and timed of a scenario, of its connections, and of the servers by their names.
+    pub(super) fn add_counted(&mut self, other: &Self) {
+        self.ledger += other.ledger;
         self.started_in_time = self.started_in_time.saturating_add(other.started_in_time);
         self.unanswered = self.unanswered.saturating_add(other.unanswered);
         self.dropped_unanswered = self
@@ -137,26 +158,29 @@ impl ScenarioRecord {
             .saturated_samples
             .saturating_add(other.saturated_samples);
         add_outcomes(&mut self.outcomes, &other.outcomes);
-        add_examples(&mut self.examples, &other.examples);
         self.bytes.sent = self.bytes.sent.saturating_add(other.bytes.sent);
         self.bytes.received = self.bytes.received.saturating_add(other.bytes.received);
         self.connections.merge(&other.connections);
-        self.add_targets(&other.targets);
-        for (step, other) in self.steps.iter_mut().zip(&other.steps) {
-            step.merge(other);
-        }
         for backend in &other.backends {
             let place = place_of(&mut self.backends, backend.id.clone());
             self.backends[place].merge(backend);
         }
-        self.custom.merge(&other.custom);
-        series::merge(&mut self.series, &other.series);
-        self.signs.merge(&other.signs);
-        self.silence = self.signs.silence();
-        for window in &mut self.windows {
-            match other.windows.iter().find(|it| it.watch == window.watch) {
-                Some(other) => window.merge(other),
-                None => window.is_bound = true,
+    }
+
+    /// Adds the steps of another scenario: those of the same name and part of a life are taken as one. What
+    /// is checked in them is of each scenario.
+    pub(super) fn add_steps(&mut self, others: &[StepRecord]) {
+        for other in others {
+            let is_same = |it: &&mut StepRecord| it.name == other.name && it.part == other.part;
+            match self.steps.iter_mut().find(is_same) {
+                Some(step) => {
+                    step.merge(other);
+                    step.apart |= other.apart;
+                }
+                None => self.steps.push(StepRecord {
+                    checks: Vec::new(),
+                    ..other.clone()
+                }),
             }
         }
     }

@@ -74,17 +74,18 @@ impl Merger {
     /// Adds a worker's tick, and empties it. `gauges` are the names of the custom gauges.
     #[cfg(test)]
     pub(crate) fn add(&mut self, worker: usize, tick: &mut Tick, gauges: &[String]) {
-        self.add_of(worker, 0, tick, gauges);
+        self.add_of(worker, 0, tick, gauges, |_| {});
     }
 
-    /// Adds a worker's tick that is of this second, and empties it. `gauges` are the names of the custom
-    /// gauges.
+    /// Adds a worker's tick that is of this second, and empties it, once `tell` was told of it. `gauges` are
+    /// the names of the custom gauges.
     pub(crate) fn add_of(
         &mut self,
         worker: usize,
         second: u64,
         tick: &mut Tick,
         gauges: &[String],
+        tell: impl FnOnce(&Seen<'_>),
     ) {
         let total = &mut self.total;
         let interval = &mut self.interval;
@@ -130,17 +131,16 @@ impl Merger {
             add_backend(&mut total.backends[*place], from);
             interval.add_backend(*place, from);
         }
-        if !self.watchers.is_empty() {
-            let places = state.backends.iter();
-            let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
-            let seen = Seen {
-                tick,
-                second,
-                steps: &self.steps,
-                backends: &backends,
-            };
-            self.watchers.iter_mut().for_each(|it| it.add(&seen));
-        }
+        let places = state.backends.iter();
+        let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
+        let seen = Seen {
+            tick,
+            second,
+            steps: &self.steps,
+            backends: &backends,
+        };
+        self.watchers.iter_mut().for_each(|it| it.add(&seen, 0));
+        tell(&seen);
         for ((_, sum), delta) in total.custom.counters.iter_mut().zip(&tick.counters) {
             *sum += delta;
         }

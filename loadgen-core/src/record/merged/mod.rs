@@ -12,6 +12,7 @@ mod signs;
 mod silence;
 mod step;
 mod stored;
+mod tag;
 mod windows;
 
 pub use backend::{BackendPoint, BackendRecord, BackendSeries};
@@ -24,6 +25,8 @@ pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord}
 pub use series::SeriesPoint;
 pub use silence::{LONG_SILENCE, Silence, Stretch};
 pub use step::{CheckRecord, StepRecord};
+pub(crate) use tag::TagMerger;
+pub use tag::{TagMember, TagRecord};
 
 #[cfg(test)]
 mod tests;

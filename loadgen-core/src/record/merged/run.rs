@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioRecord;
+use super::{ScenarioRecord, TagRecord};
 use crate::pacer::Pacing;
 
 /// Everything a run measured.
@@ -21,6 +21,9 @@ pub struct RunRecord {
     pub elapsed: Duration,
     /// The scenarios, in the order they were given.
     pub scenarios: Vec<ScenarioRecord>,
+    /// The tags that scenarios have, each once, with those that have it.
+    #[serde(default)]
+    pub tags: Vec<TagRecord>,
     /// How the generator itself fared.
     pub generator: GeneratorRecord,
     /// Whether a stop was asked for before the plan was done.
@@ -38,27 +41,28 @@ pub struct RunRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EarlyEnd {
-    /// The scenario that it is about.
-    pub scenario: String,
+    /// The scenario that it is about; `None` where it is about all scenarios with a tag, which the condition
+    /// itself names.
+    pub scenario: Option<String>,
     /// The condition, as written.
     pub condition: String,
-    /// When, from the beginning of the scenario's measured part.
+    /// When, from the beginning of the measured part of the scenario, or of the first with the tag.
     pub at: Duration,
     /// What was observed then, in the condition's unit.
     pub observed: f64,
 }
 
 impl EarlyEnd {
-    /// A condition on this scenario that did not hold by this value.
+    /// A condition on this scenario, or with `None` on a tag, that did not hold by this value.
     #[must_use]
     pub fn new(
-        scenario: impl Into<String>,
+        scenario: Option<String>,
         condition: impl Into<String>,
         at: Duration,
         observed: f64,
     ) -> Self {
         Self {
-            scenario: scenario.into(),
+            scenario,
             condition: condition.into(),
             at,
             observed,
@@ -103,6 +107,7 @@ impl RunRecord {
             started_at,
             elapsed,
             scenarios,
+            tags: Vec::new(),
             generator,
             stopped: false,
             panic: None,

@@ -11,11 +11,11 @@ use super::document::{
     Delivery, Document, EndedRun, Host, Run, Scenario, SchemaVersion, ThresholdResult, new_run_id,
     round3, round6, timestamp,
 };
-use super::judge::judge;
+use super::judge::{judge, judge_tags};
 use super::verdict::verdict_on;
 use crate::condition::Threshold;
 use crate::record::{EarlyEnd, RunRecord};
-use crate::scenario::{Plan, to_json};
+use crate::scenario::Plan;
 use crate::secrets::Secrets;
 
 /// What a document says that no measurement tells.
@@ -29,6 +29,9 @@ pub struct Context {
     /// The conditions of each scenario, in the order of the record's scenarios. Those that have no entry
     /// are judged by the one that holds where a scenario gives none, `error_rate < 1%`.
     pub thresholds: Vec<Vec<Threshold>>,
+    /// The conditions on all scenarios with a tag. One whose tag no scenario of the record has is not judged,
+    /// which the verdict warns of.
+    pub tag_thresholds: Vec<Threshold>,
     /// Version of the program that ran it.
     pub version: String,
     /// The machine it ran on.
@@ -44,8 +47,9 @@ impl Context {
     pub fn of(plan: &Plan) -> Self {
         let scenarios = &plan.scenarios;
         Self {
-            plan: to_json(scenarios),
+            plan: plan.clone().judged().to_json(),
             thresholds: scenarios.iter().map(|it| it.thresholds.clone()).collect(),
+            tag_thresholds: plan.thresholds.clone(),
             ..Self::new()
         }
     }
@@ -58,6 +62,7 @@ impl Context {
             run_id: new_run_id(SystemTime::now()),
             plan: Value::Object(serde_json::Map::new()),
             thresholds: Vec::new(),
+            tag_thresholds: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Host::detect(),
             sinks: Vec::new(),
@@ -87,20 +92,27 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
             if let Some(end) = record
                 .early_end
                 .as_ref()
-                .filter(|it| it.scenario == scenario.name)
+                .filter(|it| it.scenario.as_ref() == Some(&scenario.name))
             {
                 mark_early_end(&mut judged, end);
             }
             judged
         })
         .collect();
+    let mut on_tags = judge_tags(&context.tag_thresholds, record);
+    if let Some(end) = record.early_end.as_ref().filter(|it| it.scenario.is_none()) {
+        mark_early_end(&mut on_tags, end);
+    }
     let secrets = Secrets::mask_in(&mut context.plan);
-    let mut verdict = verdict_on(record, &judged, context.host.cores);
+    let mut verdict = verdict_on(record, &judged, &on_tags, context.host.cores);
     verdict.warnings.extend(unverified(&context.plan));
+    verdict
+        .warnings
+        .extend(unjudged(record, &context.tag_thresholds));
     let mut document = Document {
         schema: SchemaVersion::V1,
         verdict,
-        total: run::total(record),
+        total: run::total(record, on_tags),
         run: Run {
             id: context.run_id,
             started_at: timestamp(record.started_at),
@@ -153,6 +165,15 @@ fn mark_early_end(judged: &mut [ThresholdResult], end: &EarlyEnd) {
             observed: end.observed,
         });
     }
+}
+
+/// A warning for each condition on a tag that no scenario has.
+fn unjudged(record: &RunRecord, conditions: &[Threshold]) -> impl Iterator<Item = String> {
+    let is_there = |it: &Threshold| it.tag().is_some_and(|tag| record.tag(tag).is_some());
+    conditions
+        .iter()
+        .filter(move |it| !is_there(it))
+        .map(|it| format!("`{it}` was not judged: no scenario of this run has the tag"))
 }
 
 /// A warning for each scenario of the plan that accepted any certificate.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::document::{Generator, Statistics, Total, Worker, micros, round6};
+use super::super::document::{
+    Generator, Statistics, ThresholdResult, Total, Worker, micros, round6,
+};
 use super::super::worker_load::WorkerLoad;
 use super::per_second;
 use super::scenario::{connections, outcomes};
@@ -41,8 +43,8 @@ pub(super) fn generator(record: &GeneratorRecord, measured: Duration) -> Generat
     }
 }
 
-/// Sums over the scenarios.
-pub(super) fn total(record: &RunRecord) -> Total {
+/// Sums over the scenarios, and what became of the conditions on tags.
+pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Total {
     let mut ledger = Ledger::default();
     let mut bytes = ByteCount::default();
     let mut outcomes_by_key = outcomes(&[]);
@@ -88,5 +90,6 @@ pub(super) fn total(record: &RunRecord) -> Total {
             connect_time,
             back_off,
         }),
+        thresholds,
     }
 }

@@ -61,10 +61,11 @@ impl Document {
     /// not to be refused.
     #[must_use]
     pub fn conditions_hold(&self) -> bool {
+        let mut on_tags = self.total.thresholds.iter();
         self.scenarios.iter().all(|scenario| {
             scenario.ledger.error_rate(scenario.unanswered).is_some()
                 && scenario.thresholds.iter().all(|threshold| threshold.pass)
-        })
+        }) && on_tags.all(|threshold| threshold.pass)
     }
 }
 
@@ -214,4 +215,8 @@ pub struct Total {
     pub bytes: ByteCount,
     /// What became of connections.
     pub connections: Connections,
+    /// Each condition on all scenarios with a tag and what became of it; left out where there is none. Times
+    /// are counted from when the first of these scenarios began to be measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdResult>,
 }

@@ -6,7 +6,7 @@ use super::super::phrase::{observed, span};
 use super::Findings;
 use crate::condition::Threshold;
 use crate::judge::{Blame, blame};
-use crate::record::ScenarioRecord;
+use crate::record::{RunRecord, ScenarioRecord};
 use crate::units::human::count;
 
 /// In which window it was.
@@ -23,60 +23,83 @@ pub(super) fn judge(
     findings: &mut Findings,
 ) {
     let name = &scenario.name;
-    let measured = scenario.error_rate().is_some();
-    if !measured {
+    if scenario.error_rate().is_none() {
         findings.failed.push(format!(
             "`{name}`: no iteration completed or failed ({} planned), so there is nothing to judge",
             count(scenario.ledger.planned),
         ));
     }
+    let of = format!("`{name}`: ");
     for condition in conditions.iter().filter(|condition| !condition.pass) {
-        let expression = &condition.expression;
-        let unit = condition.unit.as_deref().unwrap_or_default();
-        let sentence = if let Some(ended) = &condition.ended_run {
-            let so_far = observed(ended.observed, unit);
-            let at = span((ended.at_s * 1e9).round() as u64);
-            format!(
-                "`{name}`: `{expression}` ended the run after {at}: it did not hold, observed {so_far}"
-            )
-        } else if let Some(value) = condition.observed {
-            let value = observed(value, unit);
-            let most = if condition.window.is_some_and(|it| it.is_bound) {
-                " at the worst"
-            } else {
-                ""
-            };
-            format!(
-                "`{name}`: `{expression}` does not hold, observed {value}{most}{}",
-                when(condition)
-            )
-        } else {
-            // Said once for the scenario, not again for each condition.
-            if measured {
-                let why = condition.unjudged.as_deref();
-                let why = why.unwrap_or("too little was measured");
-                findings
-                    .failed
-                    .push(format!("`{name}`: `{expression}` cannot be judged, {why}"));
-            }
-            continue;
-        };
-        // An expression of somebody's own is about the service.
-        let parsed: Option<Threshold> = expression.parse().ok();
-        let blame = parsed.map_or(Blame::Service, |condition| blame(&condition, scenario));
-        match blame {
-            Blame::Generator {
-                without: Some(without),
-            } => findings.invalid(
-                0.5,
-                format!(
-                    "{sentence}, by the generator's part alone: without it {}",
-                    observed(without, unit)
-                ),
-            ),
-            Blame::Generator { without: None } => findings.invalid(0.5, sentence),
-            Blame::Both => findings.missed.push(sentence),
-            Blame::Service => findings.failed.push(sentence),
+        judge_one(&of, scenario, condition, findings);
+    }
+}
+
+/// The conditions on all scenarios with a tag.
+pub(super) fn judge_tags(
+    record: &RunRecord,
+    conditions: &[ThresholdResult],
+    findings: &mut Findings,
+) {
+    for condition in conditions.iter().filter(|condition| !condition.pass) {
+        let parsed: Option<Threshold> = condition.expression.parse().ok();
+        let tag = parsed.as_ref().and_then(Threshold::tag);
+        if let Some(tag) = tag.and_then(|tag| record.tag(tag)) {
+            // The condition itself says whose it is.
+            judge_one("", &record.merged(tag), condition, findings);
         }
+    }
+}
+
+/// A condition that does not hold; `of` says whose it is.
+fn judge_one(
+    of: &str,
+    record: &ScenarioRecord,
+    condition: &ThresholdResult,
+    findings: &mut Findings,
+) {
+    let expression = &condition.expression;
+    let unit = condition.unit.as_deref().unwrap_or_default();
+    let sentence = if let Some(ended) = &condition.ended_run {
+        let so_far = observed(ended.observed, unit);
+        let at = span((ended.at_s * 1e9).round() as u64);
+        format!("{of}`{expression}` ended the run after {at}: it did not hold, observed {so_far}")
+    } else if let Some(value) = condition.observed {
+        let value = observed(value, unit);
+        let most = if condition.window.is_some_and(|it| it.is_bound) {
+            " at the worst"
+        } else {
+            ""
+        };
+        format!(
+            "{of}`{expression}` does not hold, observed {value}{most}{}",
+            when(condition)
+        )
+    } else {
+        // Where nothing was measured that is said once for each scenario, not again for each condition.
+        if record.error_rate().is_some() {
+            let why = condition.unjudged.as_deref();
+            let why = why.unwrap_or("too little was measured");
+            let sentence = format!("{of}`{expression}` cannot be judged, {why}");
+            findings.failed.push(sentence);
+        }
+        return;
+    };
+    // An expression of somebody's own is about the service.
+    let parsed: Option<Threshold> = expression.parse().ok();
+    let blame = parsed.map_or(Blame::Service, |condition| blame(&condition, record));
+    match blame {
+        Blame::Generator {
+            without: Some(without),
+        } => findings.invalid(
+            0.5,
+            format!(
+                "{sentence}, by the generator's part alone: without it {}",
+                observed(without, unit)
+            ),
+        ),
+        Blame::Generator { without: None } => findings.invalid(0.5, sentence),
+        Blame::Both => findings.missed.push(sentence),
+        Blame::Service => findings.failed.push(sentence),
     }
 }

@@ -25,16 +25,22 @@ use pressure::Pressure;
 
 /// Judges a run. What the service did wrong comes before what makes the figures doubtful, and that
 /// before what either may have caused. `thresholds` are each scenario's conditions and what became of
-/// them, in the order of the record's scenarios.
+/// them, in the order of the record's scenarios; `on_tags` are the conditions on tags, as
+/// [`judge_tags`](super::judge_tags) has them.
 #[must_use]
-pub fn verdict(record: &RunRecord, thresholds: &[Vec<ThresholdResult>]) -> Verdict {
-    verdict_on(record, thresholds, None)
+pub fn verdict(
+    record: &RunRecord,
+    thresholds: &[Vec<ThresholdResult>],
+    on_tags: &[ThresholdResult],
+) -> Verdict {
+    verdict_on(record, thresholds, on_tags, None)
 }
 
 /// The same, with advice that fits a machine of so many cores.
 pub(super) fn verdict_on(
     record: &RunRecord,
     thresholds: &[Vec<ThresholdResult>],
+    on_tags: &[ThresholdResult],
     cores: Option<u64>,
 ) -> Verdict {
     let workers = &record.generator.workers;
@@ -62,6 +68,7 @@ pub(super) fn verdict_on(
         files::judge(scenario, &mut findings);
         conditions::judge(scenario, conditions, &mut findings);
     }
+    conditions::judge_tags(record, on_tags, &mut findings);
     generator::judge_saturation(record, &generator, &mut findings);
     if record.scenarios.is_empty() {
         findings

@@ -46,7 +46,7 @@ mod tests {
     #[test_case(Some(0.010_1) => true; "longer")]
     fn stopped_for_too_long(share: Option<f64>) -> bool {
         let record = run(share);
-        let reasons = verdict(&record, &[]).reasons;
+        let reasons = verdict(&record, &[], &[]).reasons;
         reason(&record).is_some_and(|it| reasons.contains(&it))
     }
 

@@ -283,12 +283,14 @@ impl View {
             let sections = scenarios
                 .iter()
                 .filter_map(|it| overview::section(it, scenarios));
+            let sections = sections.chain(scenario::on_tags(&document.total));
             (Some(overview::table(document)), sections.collect())
         } else {
             let mut sections: Vec<Section> = scenarios.iter().map(scenario::section).collect();
-            if scenarios.len() > 1 {
-                sections.push(scenario::total(&document.total));
-            }
+            sections.extend(match scenarios.len() {
+                0 | 1 => scenario::on_tags(&document.total),
+                _ => Some(scenario::total(&document.total)),
+            });
             (None, sections)
         };
         Self {
@@ -334,9 +336,12 @@ fn in_unit(unit: &str, value: f64) -> String {
         return human::count(value as u64);
     }
     match unit {
+        "ns" => human::micros(value / 1e3),
         "us" => human::micros(value),
         "ms" => human::micros(value * 1e3),
         "s" => human::micros(value * 1e6),
+        "m" => human::micros(value * 6e7),
+        "h" => human::micros(value * 3.6e9),
         "%" => human::percent(value / 100.0),
         "/s" => human::rate(value),
         _ => format!("{}{unit}", human::significant(value)),
@@ -352,6 +357,7 @@ mod tests {
     #[test_case("%", 0.25 => "0.25%")]
     #[test_case("%", 24.329 => "24.33%"; "as in the verdict")]
     #[test_case("ms", 7.234 => "7.23 ms")]
+    #[test_case("m", 0.0005 => "30 ms"; "it was 0m")]
     #[test_case("/s", 812.0 => "812/s")]
     #[test_case("/s", 48_211.4 => "48,211/s"; "as above the table")]
     #[test_case("", 12_345.0 => "12,345")]

@@ -1,6 +1,6 @@
 //! One scenario: everything that there is to say of it.
 
-use super::super::document::{LoadModel, Messages, Scenario, Total};
+use super::super::document::{LoadModel, Messages, Scenario, ThresholdResult, Total};
 use super::{Condition, Fact, Failures, Item, Section, Tone, checks, lives, peers, times};
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;
@@ -30,7 +30,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     }
 }
 
-/// The sums over several scenarios.
+/// The sums over several scenarios, and the conditions on their tags.
 pub(super) fn total(total: &Total) -> Section {
     let requests = requests(&total.ledger, total.ledger.dropped > 0);
     let throughput = throughput(total.throughput_per_s, total.bytes);
@@ -39,6 +39,7 @@ pub(super) fn total(total: &Total) -> Section {
         &total.response_time_us,
         &total.service_time_us,
     ));
+    items.extend(conditions_of(&total.thresholds));
     Section {
         title: "total".to_owned(),
         items,
@@ -79,8 +80,20 @@ fn changes(scenario: &Scenario) -> Option<Fact> {
 
 /// Each condition, those that hold too, where there are any.
 pub(super) fn conditions(scenario: &Scenario) -> Option<Item> {
-    let conditions = scenario.thresholds.iter().map(Condition::of);
-    (!scenario.thresholds.is_empty()).then(|| Item::Conditions(conditions.collect()))
+    conditions_of(&scenario.thresholds)
+}
+
+fn conditions_of(thresholds: &[ThresholdResult]) -> Option<Item> {
+    let conditions = thresholds.iter().map(Condition::of);
+    (!thresholds.is_empty()).then(|| Item::Conditions(conditions.collect()))
+}
+
+/// The conditions on tags alone, where there are any and the sums are shown elsewhere.
+pub(super) fn on_tags(total: &Total) -> Option<Section> {
+    conditions_of(&total.thresholds).map(|conditions| Section {
+        title: "tags".to_owned(),
+        items: vec![conditions],
+    })
 }
 
 /// The ledger: nothing planned is left out.

@@ -18,7 +18,7 @@ use super::data::DataSource;
 use super::protocol::{Protocol, ProtocolPlan};
 use super::tls::Tls;
 use super::value::target::Target;
-use crate::condition::Threshold;
+use crate::condition::{Tag, Threshold};
 use crate::schedule::Load;
 
 /// What holds where a scenario says nothing.
@@ -34,11 +34,54 @@ mod defaults {
 
 pub use self::elsewhere::Elsewhere;
 
-/// What is to be run: validated scenarios.
-#[derive(Debug, Clone, PartialEq)]
+/// What is to be run: validated scenarios, and conditions on those of them that have a tag.
+///
+/// ```
+/// use loadgen_core::scenario::Plan;
+///
+/// # let scenarios = loadgen_core::scenario::shipped().scenarios().to_vec();
+/// let mut plan = Plan::new(scenarios);
+/// plan.thresholds = vec!["tags.tier.gold.response_time.p99 < 20ms".parse()?];
+/// # assert_eq!(plan.unjudged().count(), 1);
+/// # Ok::<(), loadgen_core::condition::ThresholdError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Plan {
     /// The scenarios, which run together.
     pub scenarios: Vec<ScenarioPlan>,
+    /// Conditions on all scenarios with a tag, taken together. One whose tag none of the scenarios has is not
+    /// judged.
+    pub thresholds: Vec<Threshold>,
+}
+
+impl Plan {
+    /// A plan of these scenarios without conditions on tags.
+    #[must_use]
+    pub fn new(scenarios: impl Into<Vec<ScenarioPlan>>) -> Self {
+        Self {
+            scenarios: scenarios.into(),
+            thresholds: Vec::new(),
+        }
+    }
+
+    /// The conditions that are not judged: no scenario has the tag that they are on, or they are on none.
+    pub fn unjudged(&self) -> impl Iterator<Item = &Threshold> {
+        self.thresholds.iter().filter(|it| !self.judges(it))
+    }
+
+    /// The plan without these.
+    #[must_use]
+    pub fn judged(mut self) -> Self {
+        let judged = self.thresholds.iter().filter(|it| self.judges(it));
+        self.thresholds = judged.cloned().collect();
+        self
+    }
+
+    fn judges(&self, threshold: &Threshold) -> bool {
+        let has = |tag: &Tag| self.scenarios.iter().any(|it| it.has(tag));
+        threshold.tag().is_some_and(has)
+    }
 }
 
 /// One validated scenario: what all protocols have, and the part of its own.
@@ -115,6 +158,12 @@ impl ScenarioPlan {
             thresholds: vec![Threshold::default_error_rate()],
             protocol: protocol.into(),
         }
+    }
+
+    /// Whether it has this tag.
+    #[must_use]
+    pub fn has(&self, tag: &Tag) -> bool {
+        self.tags.get(&tag.key) == Some(&tag.value)
     }
 
     /// Which protocol it speaks.

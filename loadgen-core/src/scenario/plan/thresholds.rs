@@ -26,6 +26,7 @@ impl Layers<'_> {
         let mut fits = true;
         for (index, threshold) in list.given() {
             let path = format!("{}[{index}]", picked.path);
+            fits &= self.is_its_own(threshold, &path);
             fits &= self.has_step(threshold, life, &path);
             fits &= self.suits_model(threshold, load, &path);
             if let Some(lasts) = load.and_then(Load::duration) {
@@ -33,6 +34,19 @@ impl Layers<'_> {
             }
         }
         list.all(Clone::clone).filter(|_| fits)
+    }
+
+    fn is_its_own(&self, threshold: &Threshold, path: &str) -> bool {
+        let Some(tag) = threshold.tag() else {
+            return true;
+        };
+        let help = format!(
+            "a condition on all scenarios with `{tag}` stands in the `thresholds` beside `scenarios`"
+        );
+        let found = format!("`{threshold}`");
+        let expected = "a condition on this scenario";
+        self.problems.add(path, found, expected, Some(help));
+        false
     }
 
     fn has_step<A>(&self, threshold: &Threshold, life: Option<&Life<A>>, path: &str) -> bool {

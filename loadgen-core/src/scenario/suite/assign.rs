@@ -112,8 +112,9 @@ struct Assigning<'a> {
 
 impl Assigning<'_> {
     fn run(&mut self, suite: &mut Value) -> Result<(), Wrong> {
-        const BEGINNINGS: [&str; 5] = [
+        const BEGINNINGS: [&str; 6] = [
             "scenarios",
+            "thresholds",
             "defaults",
             "profiles",
             "grpc_scenarios",
@@ -128,10 +129,11 @@ impl Assigning<'_> {
         };
         let needed = match first.as_str() {
             "defaults" => 2,
+            "thresholds" => 1,
             known if BEGINNINGS.contains(&known) => 3,
             unknown => {
                 let help = did_you_mean(unknown, BEGINNINGS);
-                let expected = "`scenarios`, `defaults` or `profiles`";
+                let expected = "`scenarios`, `defaults`, `profiles` or `thresholds`";
                 return Wrong::at(1, "no part of a suite that can be set", expected, help);
             }
         };
@@ -148,6 +150,10 @@ impl Assigning<'_> {
                 let empty = || Value::Object(Map::new());
                 let defaults = fields.entry("defaults").or_insert_with(empty);
                 self.put(defaults, "defaults".to_owned(), 1)
+            }
+            "thresholds" if parts.len() == 1 => {
+                let thresholds = fields.entry("thresholds").or_insert(Value::Null);
+                self.put(thresholds, "thresholds".to_owned(), 1)
             }
             "profiles" => {
                 let names = fields.get("profiles").and_then(Value::as_object);

@@ -13,7 +13,7 @@ const MOST_PARTS: usize = 127;
 
 /// A value that is put into a suite before it is validated: `scenarios.greet.load.open.rate=200/s`.
 ///
-/// The path begins with `scenarios`, `defaults` or `profiles`. What lies in a list is called by its `name`, a
+/// The path begins with `scenarios`, `defaults`, `profiles` or `thresholds`. What lies in a list is called by its `name`, a
 /// step without one as in reports, or by its number from 0: `steps.hello` or `steps[0]`. A name that has
 /// other characters than letters, digits, `_` and `-` stands in brackets and quotes: `["x.y"]`. The value is
 /// JSON where it is, and a text otherwise.

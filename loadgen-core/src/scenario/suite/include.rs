@@ -239,11 +239,11 @@ impl Joiner<'_> {
     /// Lays a field over what included files have of it.
     fn take(&mut self, field: &str, value: Value, from: &From, problems: &Problems) {
         match (field, value) {
-            ("scenarios", Value::Array(items)) => {
+            ("scenarios" | "thresholds", Value::Array(items)) => {
                 let list = array_of(&mut self.fields, field);
                 for (index, item) in items.into_iter().enumerate() {
-                    let path = format!("scenarios[{}]", list.len());
-                    let origin = from.origin(format!("scenarios[{index}]"));
+                    let path = format!("{field}[{}]", list.len());
+                    let origin = from.origin(format!("{field}[{index}]"));
                     self.whole.origins.add(path, origin);
                     list.push(item);
                 }
@@ -270,7 +270,7 @@ impl Joiner<'_> {
             }
             (_, value) => {
                 let expected = match field {
-                    "scenarios" => "an array",
+                    "scenarios" | "thresholds" => "an array",
                     _ => "an object",
                 };
                 problems.add(field, describe(&value), expected, None);
@@ -280,7 +280,7 @@ impl Joiner<'_> {
 }
 
 /// What joins of a file that is included, and by what it includes files itself.
-const JOINING: [&str; 4] = ["include", "defaults", "profiles", "scenarios"];
+const JOINING: [&str; 5] = ["include", "defaults", "profiles", "scenarios", "thresholds"];
 
 const REWRITE: &str = "`loadgen validate --print` rewrites the compact form into the full one";
 

@@ -10,6 +10,7 @@ mod raw;
 pub(in crate::scenario) mod schema;
 pub(in crate::scenario) mod select;
 mod source;
+pub(in crate::scenario) mod thresholds;
 mod to_yaml;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,7 @@ use super::protocol::raw::RawScenario;
 use super::reader::problem::{Problem, Problems, SuiteError};
 use super::reader::{Decode, Entry, List, Place, Reader, text};
 use super::value::ScenarioName;
+use crate::condition::Threshold;
 use crate::nearest::did_you_mean;
 
 pub use self::assignment::{Assignment, AssignmentError};
@@ -36,6 +38,7 @@ pub use self::to_yaml::to_yaml;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Suite {
     scenarios: Vec<ScenarioPlan>,
+    thresholds: Vec<Threshold>,
 }
 
 impl Suite {
@@ -141,6 +144,7 @@ impl Suite {
                     ("scenarios", !raw.scenarios.is_absent()),
                     ("defaults", !raw.defaults.is_absent()),
                     ("profiles", !raw.profiles.is_absent()),
+                    ("thresholds", !raw.thresholds.is_absent()),
                 ],
                 problems,
             );
@@ -210,6 +214,9 @@ impl Suite {
                 names.push((index, layers.protocol(), &scenario.name));
             }
             check_unique("scenarios", names, problems);
+            let is_whole = suite.scenarios.len() == list.0.len();
+            let known = is_whole.then_some(suite.scenarios.as_slice());
+            suite.thresholds = thresholds::of(&raw, known, problems);
         }
         Some(suite)
     }
@@ -258,7 +265,14 @@ impl Suite {
         &self.scenarios
     }
 
-    /// These scenarios, and those of `fallback` whose name and protocol none of these has.
+    /// The conditions on all scenarios with a tag.
+    #[must_use]
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.thresholds
+    }
+
+    /// These scenarios, and those of `fallback` whose name and protocol none of these has; the
+    /// conditions on tags of both.
     #[must_use]
     pub fn or(mut self, fallback: Self) -> Self {
         let scenarios: Vec<_> = fallback
@@ -271,6 +285,7 @@ impl Suite {
             })
             .collect();
         self.scenarios.extend(scenarios);
+        self.thresholds.extend(fallback.thresholds);
         self
     }
 

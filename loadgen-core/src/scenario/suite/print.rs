@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::RawSuite;
-use crate::scenario::plan::ScenarioPlan;
+use super::{RawSuite, Suite};
+use crate::condition::Threshold;
 use crate::scenario::plan::print::scenario;
+use crate::scenario::plan::{Plan, ScenarioPlan};
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, List, json};
 
@@ -13,8 +14,31 @@ use crate::scenario::reader::{Entry, List, json};
 /// Paths are printed as the plan has them, so they read back the same without a base folder.
 #[must_use]
 pub fn to_json(scenarios: &[ScenarioPlan]) -> Value {
+    printed(scenarios, &[])
+}
+
+impl Suite {
+    /// The full form of its scenarios, and its conditions on tags, as a suite of its own, as
+    /// [`to_json`] has scenarios.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        printed(self.scenarios(), self.thresholds())
+    }
+}
+
+impl Plan {
+    /// The full form of its scenarios, and its conditions on tags, as a suite of its own, as
+    /// [`to_json`] has scenarios.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        printed(&self.scenarios, &self.thresholds)
+    }
+}
+
+fn printed(scenarios: &[ScenarioPlan], thresholds: &[Threshold]) -> Value {
     let suite = RawSuite {
         scenarios: Entry::Given(List::of(scenarios.iter().map(scenario))),
+        thresholds: List::unless_empty(thresholds.iter().cloned()),
         ..RawSuite::default()
     };
     // By way of a text: the direct way would write numbers of messages anew. That is taken where the text

@@ -1,5 +1,6 @@
 //! What a suite may say.
 
+use crate::condition::Threshold;
 use crate::scenario::protocol::grpc::compact::RawCompactGrpc;
 use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::protocol::websocket::compact::RawCompactWebsocket;
@@ -11,8 +12,8 @@ object! {
     RawSuite is "a suite" {
         /// The JSON Schema this file follows, for editors.
         "$schema" schema: String,
-        /// Other suites, JSON or YAML, relative to this file. Their `defaults`, `profiles` and
-        /// `scenarios` join those of this one, which counts more.
+        /// Other suites, JSON or YAML, relative to this file. Their `defaults`, `profiles`,
+        /// `scenarios` and `thresholds` join those of this one, which counts more.
         "include" include: List<FilePath>,
         /// The scenarios.
         "scenarios" scenarios: List<RawScenario>,
@@ -20,6 +21,8 @@ object! {
         "defaults" defaults: RawScenario,
         /// By name, fields that replace those of every scenario when the profile is chosen.
         "profiles" profiles: Entries<RawScenario>,
+        /// Conditions on all scenarios with a tag, taken together: `tags.KEY.VALUE.METRIC`.
+        "thresholds" thresholds: List<Threshold>,
         /// The compact form of gRPC scenarios; not beside `scenarios`.
         "grpc_scenarios" grpc_scenarios: List<RawCompactGrpc>,
         /// The compact form of WebSocket scenarios; not beside `scenarios`.
@@ -30,6 +33,5 @@ object! {
         "targets" => "they belong to a scenario, or to `defaults` for all of them",
         "steps" => "they belong to a scenario: `scenarios[0].steps`",
         "load" => "it belongs to a scenario, or to `defaults` for all of them",
-        "thresholds" => "they belong to a scenario, or to `defaults` for all of them",
     }
 }

@@ -6,7 +6,8 @@ use crate::scenario::plan::{Plan, ScenarioPlan};
 
 impl Suite {
     /// Every scenario of these names that speaks `protocol` (`grpc`, `websocket`; `None` is all).
-    /// No names means all of them.
+    /// No names means all of them. The conditions on tags are all in the plan; those whose tag no chosen
+    /// scenario has are its [`Plan::unjudged`].
     ///
     /// # Errors
     /// [`SelectError`] for names that are not there, with the nearest that is, and when nothing is
@@ -42,7 +43,10 @@ impl Suite {
                 protocol: protocol.map(str::to_owned),
             });
         }
-        Ok(Plan { scenarios })
+        Ok(Plan {
+            scenarios,
+            thresholds: self.thresholds().to_vec(),
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod overriding;
 mod reading;
 mod round_trip;
 mod schema;
+mod tagged;
 mod tcp;
 mod websocket;
 

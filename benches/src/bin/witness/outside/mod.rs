@@ -177,9 +177,7 @@ mod tests {
         let server = Server::start(shape.speech(), case.service).unwrap();
         let suite = case.suite(server.address).to_string();
         let suite = Suite::parse("suite.json", &suite, None, None).unwrap();
-        let mut plan = Plan {
-            scenarios: suite.scenarios().to_vec(),
-        };
+        let mut plan = Plan::new(suite.scenarios().to_vec());
         plan.scenarios[0].load = loadgen_core::schedule::Load::closed(4)
             .iterations(40)
             .into();

@@ -28,7 +28,7 @@ impl Frame {
 
 /// A worker's tick, and what it takes to read it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::record::merged) struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     pub(in crate::record::merged) tick: &'a Tick,
     /// The second that it is of.
     pub(in crate::record::merged) second: u64,

@@ -10,7 +10,7 @@ mod sum;
 use std::collections::VecDeque;
 
 use self::frame::Frame;
-pub(super) use self::frame::Seen;
+pub(crate) use self::frame::Seen;
 use self::sum::Sum;
 use super::series::OPEN_SECONDS;
 use crate::record::watch::{Figure, Watch, WindowRecord, Worst};
@@ -79,11 +79,11 @@ impl Watcher {
         }
     }
 
-    /// Adds what a worker saw.
-    pub(super) fn add(&mut self, seen: &Seen<'_>) {
+    /// Adds what a worker saw, whose seconds are those here so much later.
+    pub(super) fn add(&mut self, seen: &Seen<'_>, later: u64) {
         let kept = &mut self.kept;
         seen.read(&self.watch.figure, |second, frame| {
-            kept.put(second, &frame);
+            kept.put(second + later, &frame);
         });
     }
 

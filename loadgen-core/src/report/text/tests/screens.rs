@@ -159,6 +159,61 @@ fn three_long_names_on_every_screen() {
     });
 }
 
+/// Conditions on tags, with the values that were compared.
+fn on_tags(json: &mut serde_json::Value) {
+    json["total"]["thresholds"] = json!([
+        {"expression": "tags.tier.gold.response_time.p99 < 20ms over any 10s", "unit": "ms",
+         "observed": 31.2, "pass": false, "window": {"from_s": 12, "to_s": 22}},
+        {"expression": "tags.region.'the far east of it all'.backends.'10.0.0.1:8080'.error_rate < 20%",
+         "unit": "%", "observed": 0.0, "pass": true, "abort": true},
+        {"expression": "tags.tier.gold.error_rate < 1%", "unit": "%", "observed": 31.0, "pass": false,
+         "abort": true, "ended_run": {"at_s": 33.01, "observed": 12.5}},
+    ]);
+}
+
+#[test]
+fn tags_of_two_scenarios_on_every_screen() {
+    screens("tags_of_two", |json| {
+        let mut second = json["scenarios"][0].clone();
+        second["name"] = "second".into();
+        json["scenarios"] = json!([json["scenarios"][0], second]);
+        on_tags(json);
+    });
+}
+
+#[test]
+fn tags_of_three_scenarios_on_every_screen() {
+    screens("tags_of_three", |json| {
+        three(json, ["one", "two", "three"]);
+        on_tags(json);
+    });
+}
+
+#[test]
+fn tags_of_one_scenario() {
+    insta::assert_snapshot!(summary(on_tags), @"
+    PASS  hello_high in 104 ms
+
+    hello_high  grpc
+    requests    5,000 planned = 5,000 ok + 0 failed
+    throughput  48,077/s, 303 KiB sent, 518 KiB received
+                      p50      p90      p95      p99    p99.9      max     mean
+    response       910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+    service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
+    backend     embedded, 5,000 answers
+    thresholds  ok   error_rate < 1%  (was 0%)
+
+    tags
+    thresholds  FAIL tags.tier.gold.response_time.p99 < 20ms over any 10s (was
+                     31.2 ms from 12 s to 22 s)
+                ok   tags.region.'the far east of it
+                     all'.backends.'10.0.0.1:8080'.error_rate < 20% (was 0%)
+                FAIL tags.tier.gold.error_rate < 1% (was 12.5% after 33 s, and ended
+                     the run)
+    generator   2 workers, the busiest used 45% of its core: not the limit
+    ");
+}
+
 #[test]
 fn lives_and_checks_on_every_screen() {
     screens("lives_and_checks", |json| {

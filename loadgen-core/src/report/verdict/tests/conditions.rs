@@ -7,9 +7,9 @@ fn what_the_service_did_comes_first_and_what_either_may_have_done_last() {
     let record = run(true, |record| stall(record, 500));
     let failed = ThresholdResult::new("error_rate < 1%", "%", Some(3.0), false);
     let missed = ThresholdResult::new("throughput > 2000/s", "/s", Some(999.0), false);
-    let of_the_service = verdict(&record, &[vec![missed.clone(), failed]]);
+    let of_the_service = verdict(&record, &[vec![missed.clone(), failed]], &[]);
     assert_eq!(of_the_service.status, Status::Fail);
-    let verdict = verdict(&record, &[vec![missed]]);
+    let verdict = verdict(&record, &[vec![missed]], &[]);
     assert_eq!(verdict.status, Status::Invalid);
     let verdict = of_the_service;
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
@@ -39,7 +39,7 @@ fn failed_conditions_are_reasons() {
             histogram.saturating_record_n(7_200_000, 10_000);
         }
     };
-    let verdict = verdict(&run(false, slow), &[conditions]);
+    let verdict = verdict(&run(false, slow), &[conditions], &[]);
     assert_eq!(verdict.status, Status::Fail);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
 `greet`: `response_time.p95 < 5ms` does not hold, observed 7.2 ms
@@ -51,7 +51,7 @@ fn failed_conditions_are_reasons() {
 #[test]
 fn a_run_that_measured_nothing_says_so_once() {
     let condition = ThresholdResult::new("error_rate < 1%", "%", None, false);
-    let verdict = verdict(&run(false, nothing_ended), &[vec![condition]]);
+    let verdict = verdict(&run(false, nothing_ended), &[vec![condition]], &[]);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: no iteration completed or failed (10,000 planned), so there is nothing to judge");
 }
 
@@ -60,7 +60,7 @@ fn a_run_that_measured_nothing_says_so_once() {
 fn a_time_that_only_the_generator_missed_is_no_failure() {
     let record = run(false, |record| delay(record, 4_000, 400_000));
     let condition = ThresholdResult::new("response_time.p95 < 1.2ms", "ms", Some(1.4), false);
-    let verdict = verdict(&record, &[vec![condition]]);
+    let verdict = verdict(&record, &[vec![condition]], &[]);
     assert_eq!(verdict.status, Status::Invalid);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: `response_time.p95 < 1.2ms` does not hold, observed 1.4 ms, by the generator's part alone: without it 1 ms");
     insta::assert_snapshot!(verdict.warnings[0], @"`greet`: 28.57% of response time p90 (1.4 ms) is the generator's part, without it 1 ms");

@@ -18,7 +18,7 @@ fn a_rate_that_was_missed_for_want_of_users_is_not_blamed_on_lateness() {
             .queue_wait
             .saturating_record_n(2_000_000_000, 10_000);
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert_eq!(verdict.status, Status::Invalid);
     assert_eq!(verdict.reasons.len(), 1, "{:?}", verdict.reasons);
     assert!(
@@ -46,7 +46,7 @@ fn replies_that_share_a_stamp(in_doubt: u64) -> String {
         scenario.parts.in_doubt = in_doubt;
         scenario.parts.doubt = in_doubt * 100_000;
     });
-    verdict(&record, &[]).warnings.join("\n")
+    verdict(&record, &[], &[]).warnings.join("\n")
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn messages_that_share_a_stamp() {
         })
         .into();
     });
-    let warnings = verdict(&record, &[]).warnings.join("\n");
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
     insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with later ones, and the system tells only when the last of them came: p50 of their times and above may be shown longer than they were, by 200 µs each in the mean");
 }
 
@@ -77,13 +77,13 @@ fn replies_that_share_a_stamp_of_a_late_generator() {
         scenario.service_time.saturating_record_n(1_000_000, 10_000);
         scenario.parts.in_doubt = 5_000;
     });
-    let warnings = verdict(&record, &[]).warnings.join("\n");
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
     assert!(!warnings.contains("read together"), "{warnings}");
 }
 
 #[test]
 fn a_late_generator_in_words() {
-    let verdict = verdict(&run(true, |r| late(r, 312)), &[]);
+    let verdict = verdict(&run(true, |r| late(r, 312)), &[], &[]);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 92.3% of response time p99 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)");
     assert!(
         verdict.warnings[0].ends_with(DOCTOR),
@@ -100,7 +100,7 @@ fn a_missed_rate_in_words() {
         late(record, 2_000);
         busy(record, 0.9, 0.09);
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     insta::assert_snapshot!(verdict.reasons.join("\n"), @r"
 `greet`: 92.3% of response time p90 (13 ms) is the generator's part, without it 1 ms (at most 50% may be, where that is more than 1 ms)
 `greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)
@@ -119,7 +119,7 @@ fn a_missed_rate_shown_by_start_lag_in_words() {
         drop_arrivals(record, 3_000);
         late(record, 2_000);
     });
-    insta::assert_snapshot!(verdict(&record, &[]).reasons[1], @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)");
+    insta::assert_snapshot!(verdict(&record, &[], &[]).reasons[1], @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), and 2,000 starts were late by the generator's fault (start lag p99 12 ms)");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_missed_rate_without_late_starts_in_words() {
         drop_arrivals(record, 3_000);
         busy(record, 0.97, 0.0);
     });
-    let verdict = verdict_on(&record, &[], Some(2));
+    let verdict = verdict_on(&record, &[], &[], Some(2));
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), while a worker had no time to spare");
     assert!(
         verdict.warnings[0].ends_with(DOCTOR),
@@ -145,7 +145,7 @@ fn a_starved_worker_that_stood_still_in_words() {
         record.generator.workers[0].cpu_busy = 0.5;
         record.generator.workers[0].cpu_starved = 0.4;
     });
-    insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @"worker 0 stood still for 500 ms (at most 100 ms may)");
+    insta::assert_snapshot!(verdict(&record, &[], &[]).reasons.join("\n"), @"worker 0 stood still for 500 ms (at most 100 ms may)");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_run_too_short_to_tell_has_no_saturation() {
         busy(record, 0.96, 0.74);
         record.elapsed = Duration::from_millis(3);
     });
-    assert_eq!(verdict(&record, &[]).warnings, [""; 0]);
+    assert_eq!(verdict(&record, &[], &[]).warnings, [""; 0]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn broken_books_in_words() {
         record.scenarios[0].ledger.failed = 1;
         record.panic = Some("index out of bounds".to_owned());
     });
-    insta::assert_snapshot!(verdict(&record, &[]).reasons.join("\n"), @r"
+    insta::assert_snapshot!(verdict(&record, &[], &[]).reasons.join("\n"), @r"
 a workload panicked and the run ended early: index out of bounds
 `greet`: the ledger does not balance (planned 10,000, started 10,000, dropped 0, completed 10,000, failed 1, interrupted 0), which is a fault of loadgen: please report it
 `greet`: 10,000 outcomes counted for 10,001 iterations that completed or failed, which is a fault of loadgen: please report it
@@ -173,7 +173,7 @@ a workload panicked and the run ended early: index out of bounds
 #[test]
 fn starts_after_the_end_of_the_plan_in_words() {
     let record = run(true, |record| record.scenarios[0].started_in_time = 9_000);
-    insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: 9,000 of 10,000 arrivals (90%) started within the plan's time (at least 99% should): the generator was late for some");
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"`greet`: 9,000 of 10,000 arrivals (90%) started within the plan's time (at least 99% should): the generator was late for some");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_generator_at_its_end_in_words() {
     let mut record = run(false, |record| busy(record, 0.97, 0.0));
     record.scenarios.extend(run(true, |_| ()).scenarios);
     record.scenarios[1].name = "steady".to_owned();
-    insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @r"
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @r"
 `greet`, `steady`: worker 1 had no time to spare (busy 97% of the time), so throughput is a lower bound: use more workers, if there are cores for them, or fewer users
 ");
 }

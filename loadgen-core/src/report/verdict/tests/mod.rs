@@ -141,7 +141,7 @@ fn nothing_ended(record: &mut RunRecord) {
 #[test_case(false, |r| r.scenarios[0] = ScenarioRecord::empty("n", "grpc", false, &[]) => Status::Fail; "nothing planned")]
 #[test_case(false, |r| r.scenarios.clear() => Status::Fail; "no scenario")]
 fn statuses(open: bool, change: fn(&mut RunRecord)) -> Status {
-    let verdict = verdict(&run(open, change), &[]);
+    let verdict = verdict(&run(open, change), &[], &[]);
     assert_eq!(verdict.reasons.is_empty(), verdict.status == Status::Pass);
     verdict.status
 }

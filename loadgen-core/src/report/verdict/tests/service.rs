@@ -14,7 +14,7 @@ fn messages_out_of_the_blue_are_warned_of() {
         replies.saturating_record_n(1_000_000, 10_000);
         step.samples = vec![(SampleKind::RoundTrip, replies)];
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert_eq!(verdict.status, Status::Pass);
     insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 1,204 messages came to step `hello` that nothing had asked for, beside 10,000 taken for replies; where replies are taken in the order in which they come, any of them may have been something else: say which message is a reply, by a number that it repeats (`match_id`) or by a field and its value (`reply`), and what comes by itself (`\"greeting\": 1`, `\"pushes\": true`)");
 }
@@ -26,7 +26,7 @@ fn messages_out_of_the_blue_beside_none_that_was_asked_for() {
         step.message_faults[MessageFault::Unexpected as usize] = 1;
         step.messages_received = 5;
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert!(
         verdict.warnings[0].starts_with(
             "`greet`: 1 message came to step `hello` that nothing had asked for, of 5 received;"
@@ -50,7 +50,7 @@ fn a_slow_service_in_words() {
             .queue_wait
             .saturating_record_n(900_000_000, 188);
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert_eq!(verdict.status, Status::Pass);
     insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: 812 of 10,000 arrivals (8.12%) never started, and 188 of the 9,188 that started (2.05%) waited over 1 ms for a free user, up to 900 ms (which is in the response time, as a client would have felt it), because all users were busy with iterations that the service had not ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service should see the whole rate
 `greet`: 812 iterations were left unanswered (8.12% of those planned: 812 never started because all users were busy): they count as failed, and in the percentiles with their age, which is a lower bound");
@@ -68,7 +68,7 @@ fn what_the_figures_leave_out_in_words() {
         scenario.ledger.interrupted = 1;
         scenario.outcomes = vec![(Outcome::Ok, 9_998), (Failure::Timeout.into(), 1)];
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert_eq!(verdict.status, Status::Pass);
     insta::assert_snapshot!(verdict.warnings.join("\n"), @r"
 stopped early: figures and conditions are of 2.5 s only
@@ -81,13 +81,13 @@ stopped early: figures and conditions are of 2.5 s only
 fn a_service_that_went_silent_fails_unless_told_otherwise() {
     let record = run(false, |record| silent(record, 2_500));
     let condition = |expression: &str| vec![ThresholdResult::new(expression, "", Some(0.0), true)];
-    let failed = verdict(&record, &[condition("error_rate < 1%")]);
+    let failed = verdict(&record, &[condition("error_rate < 1%")], &[]);
     assert_eq!(failed.status, Status::Fail);
     insta::assert_snapshot!(failed.reasons.join("\n"), @"`greet`: no iteration ended ok to the end of the load, for 2.5 s, from 2 s on, while some were under way");
     for expression in ["silence < 1m", "error_rate < 1%"] {
         let mut conditions = condition("silence < 1m");
         conditions.extend(condition(expression));
-        assert_eq!(verdict(&record, &[conditions]).status, Status::Pass);
+        assert_eq!(verdict(&record, &[conditions], &[]).status, Status::Pass);
     }
 }
 
@@ -103,7 +103,7 @@ fn a_silence_that_may_be_a_slow_answer_is_told() {
             .saturating_record_n(1_000_000_000, 10_000);
     });
     let lax = ThresholdResult::new("error_rate < 95%", "%", Some(0.0), true);
-    let verdict = verdict(&record, &[vec![lax]]);
+    let verdict = verdict(&record, &[vec![lax]], &[]);
     assert_eq!(verdict.status, Status::Pass);
     insta::assert_snapshot!(verdict.warnings.join("\n"), @"`greet`: no iteration ended ok to the end of the load, for 2.5 s, from 2 s on, while some were under way: no failure, as it is less than 10 times the service time's p99 (10 s), and yet the service may have died");
 }
@@ -124,7 +124,7 @@ fn a_longer_silence_before_is_told_too() {
         };
     });
     let lax = ThresholdResult::new("error_rate < 95%", "%", Some(0.0), true);
-    let warnings = verdict(&record, &[vec![lax]]).warnings;
+    let warnings = verdict(&record, &[vec![lax]], &[]).warnings;
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(
         warnings[1].contains("for 30 s, from the start on"),
@@ -142,7 +142,7 @@ fn percentiles_of_failures_are_told() {
             let refused = (Failure::Connect.into(), failed);
             scenario.outcomes = vec![(Outcome::Ok, 10_000 - failed), refused];
         });
-        verdict(&record, &[]).warnings.join("\n")
+        verdict(&record, &[], &[]).warnings.join("\n")
     };
     assert_eq!(told(1_000), "");
     assert_eq!(told(10_000), "", "nothing else is in them");
@@ -177,7 +177,7 @@ fn a_silence_is_not_excused_by_what_it_left_unanswered() {
         scenario.silence.last = stretch;
     });
     let lax = ThresholdResult::new("error_rate < 95%", "%", Some(90.0), true);
-    let verdict = verdict(&record, &[vec![lax]]);
+    let verdict = verdict(&record, &[vec![lax]], &[]);
     assert_eq!(verdict.status, Status::Fail);
     insta::assert_snapshot!(verdict.reasons[0], @"`greet`: no iteration ended ok to the end of the load, for 2 s, from 2 s on, while some were under way");
 }
@@ -194,7 +194,7 @@ fn a_silence_is_named_instead_of_advice() {
             length: Duration::from_millis(1_500),
         };
     });
-    insta::assert_snapshot!(verdict(&record, &[]).warnings[0], @"`greet`: 500 of 10,000 arrivals (5%) never started, because all users were busy while no iteration ended ok, for 1.5 s, from 2 s on");
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings[0], @"`greet`: 500 of 10,000 arrivals (5%) never started, because all users were busy while no iteration ended ok, for 1.5 s, from 2 s on");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_dead_target_is_named() {
         alive.completed = 10_000;
         record.scenarios[0].targets = vec![dead, alive];
     });
-    insta::assert_snapshot!(verdict(&record, &[]).warnings.join("\n"), @"`greet`: target 10.0.0.1:80 is dead beside others that are not: 0 completed, 0 iterations failed and 0 left unanswered there, 0 connections opened and 12 attempts failed");
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"`greet`: target 10.0.0.1:80 is dead beside others that are not: 0 completed, 0 iterations failed and 0 left unanswered there, 0 connections opened and 12 attempts failed");
 }
 
 /// They are warned of, and decide nothing: what they were for is judged by itself.
@@ -224,7 +224,7 @@ fn lives_that_begin_or_end_badly_in_words() {
             scenario.steps.push(step);
         }
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert_eq!(verdict.status, Status::Pass);
     insta::assert_snapshot!(verdict.warnings.join("\n"), @"
     `greet`: step `login`, at the beginning of a user's life, failed 3 of 1,203 times: the iteration that needed it failed with it; before the clock, the user's first iteration tried again
@@ -246,7 +246,7 @@ fn late_beginnings_make_no_run_invalid() {
         step.parts = Some(Box::new(parts));
         record.scenarios[0].steps.push(step);
     });
-    let verdict = verdict(&record, &[]);
+    let verdict = verdict(&record, &[], &[]);
     assert_eq!(
         (verdict.status, verdict.warnings),
         (Status::Pass, Vec::new())

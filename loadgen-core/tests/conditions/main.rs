@@ -1,6 +1,8 @@
 //! Conditions over time, on servers by name, and such as end a run, judged of runs that the engine carried
 //! out.
 
+mod tags;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -198,8 +200,8 @@ fn a_condition_ends_the_run() {
     let (record, document) = run(open_for(60), service, conditions);
     let end = record.early_end.as_ref().expect("an early end");
     assert_eq!(
-        (&*end.scenario, &*end.condition),
-        ("shop", "error_rate < 25%")
+        (end.scenario.as_deref(), &*end.condition),
+        (Some("shop"), "error_rate < 25%")
     );
     assert!(end.at >= Duration::from_secs(2), "{end:?}");
     assert!(

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -26,13 +26,13 @@ const TEXT: &str = "text";
 /// # Errors
 /// Why the bytes are no such message.
 pub(super) fn decode(descriptor: &MessageDescriptor, encoded: Bytes) -> Result<Value, String> {
-    let message = DynamicMessage::decode(descriptor.clone(), encoded.clone()).map_err(|error| {
+    let message = DynamicMessage::decode(descriptor.clone(), encoded).map_err(|error| {
         let name = descriptor.full_name();
         format!("the answer is no `{name}`: {error}")
     })?;
     Ok(match Form::of(descriptor) {
         Form::Fields => Value::from_object(Message {
-            encoded: Some(encoded),
+            is_whole: true,
             ..Message::of(message)
         }),
         _ => value_of_message(message),
@@ -50,55 +50,56 @@ pub(super) fn known(descriptor: &MessageDescriptor) -> Known {
     }
 }
 
-/// A message with its fields.
+/// A message with its fields. What is not looked at is not made a value of.
 #[derive(Debug)]
 struct Message {
-    descriptor: MessageDescriptor,
-    /// By number.
-    fields: BTreeMap<u32, Value>,
-    /// By name in brackets.
-    extensions: BTreeMap<String, Value>,
-    /// The bytes of the whole reply.
-    encoded: Option<Bytes>,
+    message: DynamicMessage,
+    /// Values of fields that are more than one value, once they were looked at. By number.
+    made: Mutex<Vec<(u32, Value)>>,
+    /// Whether it is the whole reply.
+    is_whole: bool,
 }
 
 impl Message {
-    fn of(mut message: DynamicMessage) -> Self {
-        let fields = message
-            .take_fields()
-            .map(|(field, value)| (field.number(), value_of_field(&field.kind(), value)))
-            .collect();
-        let extensions = message
-            .take_extensions()
-            .map(|(extension, value)| {
-                let name = extension.json_name().to_owned();
-                (name, value_of_field(&extension.kind(), value))
-            })
-            .collect();
+    fn of(message: DynamicMessage) -> Self {
         Self {
-            descriptor: message.descriptor(),
-            fields,
-            extensions,
-            encoded: None,
+            message,
+            made: Mutex::default(),
+            is_whole: false,
         }
     }
 
     /// The value of a field, its default where it is not there.
     fn value(&self, field: &FieldDescriptor) -> Value {
-        match self.fields.get(&field.number()) {
-            Some(value) => value.clone(),
-            None if field.is_list() || field.is_map() || !field.supports_presence() => {
-                value_of_field(&field.kind(), field.default_value())
-            }
-            None => Value::from(()),
+        if field.supports_presence() && !self.message.has_field(field) {
+            return Value::from(());
         }
+        let kind = field.kind();
+        let made = || value_of_field(&kind, &self.message.get_field(field));
+        if !field.is_list() && !matches!(kind, Kind::Message(_)) {
+            return made();
+        }
+        let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = field.number();
+        if let Some((_, value)) = all.iter().find(|(made, _)| *made == number) {
+            return value.clone();
+        }
+        let value = made();
+        all.push((number, value.clone()));
+        value
+    }
+
+    /// The value of an extension that is there.
+    fn extension(&self, name: &str) -> Option<Value> {
+        let mut all = self.message.extensions();
+        let (extension, value) = all.find(|(it, _)| it.json_name() == name)?;
+        Some(value_of_field(&extension.kind(), value))
     }
 
     /// The whole reply as JSON.
     fn text(&self) -> Option<Value> {
-        let encoded = self.encoded.clone()?;
-        let message = DynamicMessage::decode(self.descriptor.clone(), encoded).ok()?;
-        serde_json::to_string(&message).ok().map(Value::from)
+        let json = self.is_whole.then(|| serde_json::to_string(&self.message));
+        json?.ok().map(Value::from)
     }
 }
 
@@ -116,20 +117,19 @@ impl Object for Message {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        if let Some(field) = field_named(&self.descriptor, name) {
+        if let Some(field) = field_named(&self.message.descriptor(), name) {
             return Some(self.value(&field));
         }
-        let extension = self.extensions.get(name).cloned();
+        let extension = self.extension(name);
         extension.or_else(|| (name == TEXT).then(|| self.text()).flatten())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let names = self
-            .descriptor
-            .fields()
-            .map(|field| field.name().to_owned());
-        let names = names.chain(self.extensions.keys().cloned());
-        Enumerator::Values(names.map(Value::from).collect())
+        let descriptor = self.message.descriptor();
+        let fields = descriptor.fields().map(|it| Value::from(it.name()));
+        let extensions = self.message.extensions();
+        let extensions = extensions.map(|(it, _)| Value::from(it.json_name()));
+        Enumerator::Values(fields.chain(extensions).collect())
     }
 }
 
@@ -158,26 +158,26 @@ impl Object for Entries {
     }
 }
 
-fn value_of_field(kind: &Kind, value: Field) -> Value {
+fn value_of_field(kind: &Kind, value: &Field) -> Value {
     match value {
-        Field::Bool(it) => Value::from(it),
-        Field::I32(it) => Value::from(it),
-        Field::I64(it) => Value::from(it),
-        Field::U32(it) => Value::from(it),
-        Field::U64(it) => Value::from(it),
-        Field::F32(it) => Value::from(as_written(it)),
-        Field::F64(it) => Value::from(it),
-        Field::String(it) => Value::from(it),
-        Field::Bytes(it) => Value::from(BASE64.encode(&it)),
+        Field::Bool(it) => Value::from(*it),
+        Field::I32(it) => Value::from(*it),
+        Field::I64(it) => Value::from(*it),
+        Field::U32(it) => Value::from(*it),
+        Field::U64(it) => Value::from(*it),
+        Field::F32(it) => Value::from(as_written(*it)),
+        Field::F64(it) => Value::from(*it),
+        Field::String(it) => Value::from(it.as_str()),
+        Field::Bytes(it) => Value::from(BASE64.encode(it)),
         Field::EnumNumber(number) => match kind {
             Kind::Enum(values) => values
-                .get_value(number)
-                .map_or_else(|| Value::from(number), |named| Value::from(named.name())),
-            _ => Value::from(number),
+                .get_value(*number)
+                .map_or_else(|| Value::from(*number), |named| Value::from(named.name())),
+            _ => Value::from(*number),
         },
-        Field::Message(message) => value_of_message(message),
+        Field::Message(message) => value_of_message(message.clone()),
         Field::List(items) => items
-            .into_iter()
+            .iter()
             .map(|item| value_of_field(kind, item))
             .collect(),
         Field::Map(entries) => {
@@ -186,8 +186,8 @@ fn value_of_field(kind: &Kind, value: Field) -> Value {
                 other => other.clone(),
             };
             let entries = entries
-                .into_iter()
-                .map(|(key, value)| (text_of(&key), value_of_field(&kind, value)));
+                .iter()
+                .map(|(key, value)| (text_of(key), value_of_field(&kind, value)));
             Value::from_object(Entries(entries.collect()))
         }
     }
@@ -209,16 +209,10 @@ fn text_of(key: &MapKey) -> String {
     }
 }
 
-fn value_of_message(mut message: DynamicMessage) -> Value {
+fn value_of_message(message: DynamicMessage) -> Value {
     match Form::of(&message.descriptor()) {
         Form::Fields => Value::from_object(Message::of(message)),
-        Form::Wrapper(field) => {
-            let value = message.take_field(&field);
-            value_of_field(
-                &field.kind(),
-                value.unwrap_or_else(|| field.default_value()),
-            )
-        }
+        Form::Wrapper(field) => value_of_field(&field.kind(), &message.get_field(&field)),
         // What nobody can write as JSON, such as a time of the year 100000, is seen with its fields.
         Form::Any | Form::Own => serde_json::to_value(&message).map_or_else(
             |_| Value::from_object(Message::of(message)),

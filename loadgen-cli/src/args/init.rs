@@ -13,8 +13,8 @@ use super::values::{count, duration, rate};
 /// Flags of `loadgen init`: each is an answer to a question that is then not asked.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
-    after_help = "Without a terminal nothing is asked: --target and --method, or --target with --send, are \
-    needed,\nand whatever else is not given is as the question proposes it."
+    after_help = "Without a terminal nothing is asked: --target is needed, with --method for gRPC, --send for \
+    WebSocket,\n--send and --until for TCP; and whatever else is not given is as the question proposes it."
 )]
 pub(crate) struct InitArgs {
     /// File to write: YAML with comments, or JSON where its name ends in `.json`
@@ -23,10 +23,10 @@ pub(crate) struct InitArgs {
     /// Replace the file if it is there
     #[arg(long)]
     pub(crate) force: bool,
-    /// What the service speaks: `grpc` or `websocket`
+    /// What the service speaks: `grpc`, `websocket`, `http` or `tcp`
     #[arg(long, value_name = "PROTOCOL", value_parser = protocol, help_heading = "Answers")]
     pub(crate) protocol: Option<Protocol>,
-    /// Where it is: `host:port`, `https://host`, or for WebSocket a URL with its path
+    /// Where it is: `host:port`, `https://host`, or for WebSocket and HTTP a URL with its path
     #[arg(long, value_name = "TARGET", help_heading = "Answers")]
     pub(crate) target: Option<String>,
     /// gRPC method to call, `package.Service/Method`
@@ -35,9 +35,12 @@ pub(crate) struct InitArgs {
     /// A `.proto` file that describes the gRPC service, instead of reflection; repeatable
     #[arg(long = "proto", value_name = "FILE", help_heading = "Answers")]
     pub(crate) protos: Vec<PathBuf>,
-    /// Text to send over WebSocket, which one message answers
+    /// Text to send over WebSocket or TCP, or to post over HTTP
     #[arg(long, value_name = "TEXT", help_heading = "Answers")]
     pub(crate) send: Option<String>,
+    /// Over TCP the reply ends with this
+    #[arg(long, value_name = "TEXT", help_heading = "Answers")]
+    pub(crate) until: Option<String>,
     /// Users at a time
     #[arg(short, long, value_name = "N", value_parser = count(MOST_USERS), allow_negative_numbers = true, conflicts_with = "rate", help_heading = "Answers")]
     pub(crate) concurrency: Option<u64>,

@@ -36,7 +36,7 @@ fn file(name: &str) -> InitArgs {
 #[test]
 fn what_is_proposed_is_a_scenario() {
     let (said, written) = answered(&file("a.yaml"), "websocket\n\n\n\n\n\n");
-    insta::assert_snapshot!(said, @"What does the service speak, grpc or websocket [grpc]: Where is it, with its path [ws://127.0.0.1:8080/]: Text to send, which one message answers [hello]: Load: so many users, like 10, or a rate, like 500/s [10]: For how long [30s]: Goal, like response_time.p99 < 50ms [error_rate < 1%]: ");
+    insta::assert_snapshot!(said, @"What does the service speak, grpc, websocket, http or tcp [grpc]: Where is it, with its path [ws://127.0.0.1:8080/]: Text to send, which one message answers [hello]: Load: so many users, like 10, or a rate, like 500/s [10]: For how long [30s]: Goal, like response_time.p99 < 50ms [error_rate < 1%]: ");
     insta::assert_snapshot!(written.unwrap(), @r#"
     # `loadgen run a.yaml` runs this; the scenario reference of loadgen's book has every field.
     scenarios:
@@ -59,6 +59,26 @@ fn what_is_proposed_is_a_scenario() {
         thresholds:
           - "error_rate < 1%"
     "#);
+}
+
+#[test]
+fn a_request_and_bytes_are_scenarios_too() {
+    let (_, written) = answered(&file("a.json"), "http\nhttps://shop/cart\n5/s\n\n\n");
+    let written: serde_json::Value = serde_json::from_str(&written.unwrap()).unwrap();
+    let scenario = &written["scenarios"][0];
+    assert_eq!(scenario["targets"], serde_json::json!(["https://shop"]));
+    assert_eq!(
+        scenario["steps"],
+        serde_json::json!([{ "http": { "path": "/cart" } }])
+    );
+
+    let (said, written) = answered(&file("a.json"), "tcp\n\nPING\\r\\n\n\\r\\n\n\n\n\n");
+    assert!(said.contains("What ends the reply [\\n]"), "{said}");
+    let written: serde_json::Value = serde_json::from_str(&written.unwrap()).unwrap();
+    let step = serde_json::json!({
+        "tcp": { "send": { "text": "PING\r\n" }, "receive": { "until": "\r\n" } }
+    });
+    assert_eq!(written["scenarios"][0]["steps"], serde_json::json!([step]));
 }
 
 /// Nobody listens there, so that the method is asked for without a list.

@@ -482,6 +482,9 @@ fn the_shipped_and_the_compact_form_send_the_same() {
 #[test_case("PlaceOrder" => "place_order")]
 #[test_case("GetHTTPInfoV2" => "get_http_info_v2")]
 #[test_case("already_so" => "already_so")]
+#[test_case("_Wait_" => "wait")]
+#[test_case("Grüße" => "call"; "what is no name of a step")]
+#[test_case(&"H".repeat(101) => "call"; "too long for one")]
 fn a_step_is_called_after_its_method(method: &str) -> String {
     GrpcCall::new(format!("a.B/{method}"), json!({})).short_name()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use heck::ToSnakeCase;
 
 use crate::scenario::step::{Step, StreamEnd};
-use crate::scenario::value::Source;
+use crate::scenario::value::{Source, is_step_name};
 
 /// What a scenario says of gRPC: its connections, and what an iteration calls.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -163,15 +163,17 @@ impl GrpcCall {
         self.is_health_check.then(|| service.unwrap_or_default())
     }
 
-    /// The method's own name as a step without one is called: `place_order` for `PlaceOrder`, and
-    /// `health` for a check of health.
+    /// The method's own name as a step without one is called: `place_order` for `PlaceOrder`, `health` for a
+    /// check of health, and `call` for what can be no step's name, as with more than 100 letters.
     #[must_use]
     pub fn short_name(&self) -> String {
         if self.is_health_check {
             return "health".to_owned();
         }
         let name = self.method.rsplit('/').next().unwrap_or(&self.method);
-        name.to_snake_case()
+        Some(name.to_snake_case())
+            .filter(|it| is_step_name(it))
+            .unwrap_or_else(|| "call".to_owned())
     }
 }
 

@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `serve` | what servers share: listening, connections, TLS, limits, faults, identity, counting |
 //! | [`balance`] | load balancers: pools of backends, selection, health; a room for each layer |
+//! | `wire` | what the HTTP backend and the HTTP balancer share below HTTP |
 //! | `grpc`, `websocket`, `http`, `tcp` | a protocol each; they use `serve` and never each other |
 
 pub mod balance;
@@ -28,6 +29,7 @@ mod http;
 mod serve;
 mod tcp;
 mod websocket;
+mod wire;
 
 pub use self::http::start_http;
 pub use grpc::{proto, start_grpc};

@@ -23,7 +23,9 @@ use loadgen_core::secrets;
 pub(crate) use self::ad_hoc::{
     AdHocArgs, GrpcArgs, HttpArgs, StreamEndFlag, TcpArgs, WebsocketArgs,
 };
-pub(crate) use self::balance::{BackendFlag, BalanceCommand, BalanceTcpArgs};
+pub(crate) use self::balance::{
+    BackendFlag, BalanceCommand, BalanceHttpArgs, BalanceTcpArgs, LogLevel,
+};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::init::InitArgs;

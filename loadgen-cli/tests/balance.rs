@@ -194,3 +194,82 @@ fn a_files_backends_are_read_where_flags_win() {
         said.stderr
     );
 }
+
+/// What a balancer of HTTP answers, from the status on.
+fn answer(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it connects");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: there\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it is sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
+
+#[test]
+fn services_are_served_and_a_hang_up_has_them_read_again() {
+    let server = Server::serve("http", &["--address", "127.0.0.1:0", "--id", "one"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("services.json");
+    let write = |name: &str| {
+        let text = format!(
+            r#"{{ "listen": "127.0.0.1:1", "services": [{{ "name": "{name}", "routes": [{{ "path": "/**" }}],
+                "backends": [{{ "address": "{}" }}], "health": "off" }}] }}"#,
+            server.address
+        );
+        std::fs::write(&path, text).expect("it is written");
+    };
+    write("before");
+    let mut child: Child = loadgen(&["balance", "http", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&path)
+        .args(["--log-level", "debug"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut balancer = Guard(child);
+    let (line, address) = listening(&mut stdout);
+    let port = address.rsplit_once(':').expect("a port").1;
+    assert_eq!(
+        line,
+        format!("http listening on {address} id=http-{port}\n")
+    );
+    assert!(answer(&address, "/before/hello").starts_with("HTTP/1.1 200 "));
+    let logged = loop {
+        let line = next_line(&mut stderr);
+        if line.contains("path=") {
+            break line;
+        }
+    };
+    assert!(logged.contains("/before/hello"), "{logged}");
+    write("after");
+    signal(&balancer.0, Signal::HUP);
+    while !next_line(&mut stderr).ends_with("was read again and holds from now on\n") {}
+    assert!(answer(&address, "/before/hello").starts_with("HTTP/1.1 404 "));
+    assert!(answer(&address, "/after/hello").starts_with("HTTP/1.1 200 "));
+    signal(&balancer.0, Signal::TERM);
+    assert!(balancer.0.wait().expect("it ends").success());
+}
+
+#[test]
+fn everything_that_is_wrong_with_services_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("services.json");
+    let text = r#"{ "services": [{ "name": "a", "routes": [{ "path": "a" }], "backends": [{ "address": "a:1" }] }],
+        "limits": { "connections": 0 } }"#;
+    std::fs::write(&path, text).expect("it is written");
+    let path = path.to_str().expect("UTF-8");
+    let said = say(&["balance", "http", "--config", path]);
+    assert_eq!(said.code, Some(2));
+    let begins = format!(
+        "error: {path}: 2 problems\n  services[0].routes[0].path: found \"a\", expected a path like"
+    );
+    assert!(said.stderr.starts_with(&begins), "{}", said.stderr);
+    assert!(
+        said.stderr
+            .ends_with("limits.connections: found 0, expected a whole number from 1 to 1000000\n"),
+        "{}",
+        said.stderr
+    );
+}

@@ -1,7 +1,6 @@
 //! The HTTP backend: a handful of paths to play against, over HTTP/1.1 and HTTP/2.
 //!
-//! Owns the start and the life of a connection. `opening` finds out which HTTP it speaks, `lengths`
-//! finds requests that say twice how long they are, `service` takes each request to its answer,
+//! Owns the start and the life of a connection. `service` takes each request to its answer,
 //! `paths` is what each path answers, `query` what it is asked for, `upload` a request's body, `events`
 //! an answer that comes bit by bit, `body` an answer's form for hyper.
 //!
@@ -28,8 +27,6 @@
 
 mod body;
 mod events;
-mod lengths;
-mod opening;
 mod paths;
 mod query;
 mod service;
@@ -48,8 +45,9 @@ use crate::serve::error::ServeError;
 use crate::serve::faults::FaultState;
 use crate::serve::identity::Identity;
 use crate::serve::server::{self, Drain, Protocol, RunningServer, ServerConfig, Setup};
+use crate::wire::lengths;
 
-use opening::{Opened, Version};
+use crate::wire::opening::{self, Opened, Version};
 use service::{ConnectionService, Shared};
 
 /// The most a request's head may have, all of its lines together.

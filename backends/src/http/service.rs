@@ -19,9 +19,9 @@ use crate::serve::activity::{Answered, Handling, Tally};
 use crate::serve::connection::{Connection, Cutter};
 use crate::serve::faults::{FaultState, Verdict};
 use crate::serve::identity::{IDENTITY_METADATA, Identity};
+use crate::wire::lengths::Conflict;
 
 use super::body::{Answer, Content};
-use super::lengths::Conflict;
 use super::paths::{self, Draft, Path};
 use super::upload::{self, Unread};
 

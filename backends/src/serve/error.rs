@@ -73,6 +73,12 @@ pub enum ServeError {
         /// What the TLS library said.
         reason: rustls::Error,
     },
+    /// Services are not what their settings promise.
+    #[error("{reason}")]
+    Services {
+        /// What is wrong with them.
+        reason: crate::balance::http::ServicesError,
+    },
     /// Metrics cannot be sent to where they are to go.
     #[error("cannot send metrics to {address}: {reason}")]
     Statsd {

@@ -6,12 +6,15 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::serve::error::ServeError;
@@ -39,19 +42,112 @@ pub(crate) fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAccep
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|reason| match reason {
-            rustls::Error::InconsistentKeys(_) => ServeError::KeyMismatch {
-                certificate: files.certificate.clone(),
-                key: files.key.clone(),
-            },
-            reason => ServeError::UnusableCertificate {
-                certificate: files.certificate.clone(),
-                key: files.key.clone(),
-                reason,
-            },
-        })?;
+        .map_err(|reason| unusable(files, reason))?;
     config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// How often the files of a certificate are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A certificate whose files are read again when they change.
+#[derive(Debug)]
+pub(crate) struct Rotating {
+    files: TlsFiles,
+    current: RwLock<Arc<CertifiedKey>>,
+    /// The files as they were when they were read last.
+    seen: Mutex<[Option<Seen>; 2]>,
+}
+
+/// By what one tells that a file is another than before.
+type Seen = (SystemTime, u64);
+
+/// Makes an acceptor like [`acceptor`], and what has to be kept for its certificate to be read again.
+///
+/// # Errors
+/// Those of [`acceptor`].
+pub(crate) fn rotating(
+    files: &TlsFiles,
+    protocols: &[&[u8]],
+) -> Result<(TlsAcceptor, Arc<Rotating>), ServeError> {
+    let rotating = Arc::new(Rotating {
+        seen: Mutex::new(seen(files)),
+        current: RwLock::new(Arc::new(certified(files)?)),
+        files: files.clone(),
+    });
+    let resolver = Arc::clone(&rotating);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|reason| unusable(files, reason))?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+    Ok((TlsAcceptor::from(Arc::new(config)), rotating))
+}
+
+impl Rotating {
+    /// Looks at the files again and again, for as long as it is polled. Where they do not make a certificate,
+    /// the one before stays, and that is told once.
+    pub(crate) async fn keep(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.look();
+        }
+    }
+
+    fn look(&self) {
+        let now = seen(&self.files);
+        let mut before = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if now == *before {
+            return;
+        }
+        *before = now;
+        let file = self.files.certificate.display();
+        match certified(&self.files) {
+            Ok(certified) => {
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                *current = Arc::new(certified);
+                tracing::info!(%file, "the certificate was read again");
+            }
+            Err(reason) => {
+                tracing::warn!(%reason, "the certificate stays as it is");
+            }
+        }
+    }
+}
+
+impl ResolvesServerCert for Rotating {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
+    }
+}
+
+fn seen(files: &TlsFiles) -> [Option<Seen>; 2] {
+    let seen = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    [seen(&files.certificate), seen(&files.key)]
+}
+
+fn certified(files: &TlsFiles) -> Result<CertifiedKey, ServeError> {
+    let chain = certificates(&files.certificate)?;
+    let key = private_key(&files.key)?;
+    CertifiedKey::from_der(chain, key, &ring::default_provider())
+        .map_err(|reason| unusable(files, reason))
+}
+
+fn unusable(files: &TlsFiles, reason: rustls::Error) -> ServeError {
+    let (certificate, key) = (files.certificate.clone(), files.key.clone());
+    match reason {
+        rustls::Error::InconsistentKeys(_) => ServeError::KeyMismatch { certificate, key },
+        reason => ServeError::UnusableCertificate {
+            certificate,
+            key,
+            reason,
+        },
+    }
 }
 
 /// The most that is read of a certificate's file, or a key's.

@@ -1,5 +1,7 @@
 //! Flags of `loadgen balance`.
 
+mod http;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use loadgen_core::units::{format_duration, parse_duration};
 
 use super::values::{MOST_WORKERS, count, listen_address, prefix, statsd, whole};
 
+pub(crate) use self::http::{BalanceHttpArgs, LogLevel};
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -20,6 +24,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) enum BalanceCommand {
     /// The layer-4 balancer: gives TCP connections to backends, whatever is spoken on them
     Tcp(Box<BalanceTcpArgs>),
+    /// The HTTP balancer: gives each request to a backend of the service that it is for
+    Http(Box<BalanceHttpArgs>),
 }
 
 /// A backend as a flag has it.

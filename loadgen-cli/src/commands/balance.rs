@@ -1,5 +1,7 @@
 //! `loadgen balance`: a reference balancer until a signal; SIGHUP has its configuration read again.
 
+mod http;
+
 use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
@@ -8,15 +10,18 @@ use std::sync::mpsc;
 
 use loadgen_backends::balance::tcp::{RunningTcpBalancer, TcpSettings, start_tcp_balancer};
 use loadgen_backends::balance::{HealthSettings, StatsdSettings, SystemResolver};
+use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
 use super::exit::{Exit, stop_at_once};
-use crate::args::{BackendFlag, BalanceTcpArgs};
+use crate::args::{BackendFlag, BalanceTcpArgs, LogLevel};
 use crate::backend::serving::resolve;
 use crate::backend::{Listening, ServerError};
 use crate::error::Error;
 use crate::signals::Listener;
 use crate::{limits, output, screen};
+
+pub(crate) use self::http::http;
 
 /// What a balancer is told while it works.
 enum Told {
@@ -34,39 +39,46 @@ pub(crate) fn tcp(args: &BalanceTcpArgs) -> Result<Exit, Error> {
     let signals = Listener::install_with_reload(stop_at_once)?;
     limits::raise();
     let settings = settings(args)?;
-    if settings.statsd.is_none() && args.statsd_prefix.is_some() {
-        screen::note(
-            "--statsd-prefix changes nothing: no metrics are sent without --statsd or `statsd` in the configuration",
-        );
-    }
-    log_to_stderr();
+    note_prefix(settings.statsd.as_ref(), args.statsd_prefix.as_ref());
+    log_to_stderr(LogLevel::Info);
     let balancer = start_tcp_balancer(settings, Arc::new(SystemResolver));
     let balancer = Arc::new(balancer.map_err(ServerError::Serve)?);
-    say(&balancer)?;
+    let page = balancer.status_addr().map(|at| ("status", at));
+    let addresses = [("tcp", balancer.local_addr())].into_iter().chain(page);
+    say(&balancer.id(), addresses)?;
+    let impatient = Arc::clone(&balancer);
+    let reload = || reload(&balancer, args);
+    until_told(&signals, move || impatient.stop(), reload);
+    balancer.shutdown();
+    Ok(Exit::Pass)
+}
+
+/// Waits until a signal says to end, and does what others say; the second that says to end has it `stop` at
+/// once.
+fn until_told(signals: &Listener, stop: impl Fn() + Send + 'static, reload: impl Fn() -> String) {
     let (sender, told) = mpsc::channel();
     let reloads = sender.clone();
     signals.react_to_reload(move || {
         let _ = reloads.send(Told::Reload);
     });
-    let impatient = Arc::clone(&balancer);
     signals.react(move |count| {
         // Nobody hears it any more once the balancer is ending.
         let _ = sender.send(Told::Stop);
         if count > 1 {
-            impatient.stop();
+            stop();
         }
     });
     while let Ok(Told::Reload) = told.recv() {
-        screen::note(reload(&balancer, args));
+        screen::note(reload());
     }
-    balancer.shutdown();
-    Ok(Exit::Pass)
 }
 
 /// Where it listens, in the lines that servers say that in.
-fn say(balancer: &RunningTcpBalancer) -> Result<(), Error> {
-    let page = balancer.status_addr().map(|at| ("status", at));
-    for (what, address) in [("tcp", balancer.local_addr())].into_iter().chain(page) {
+fn say(
+    id: &str,
+    addresses: impl IntoIterator<Item = (&'static str, SocketAddr)>,
+) -> Result<(), Error> {
+    for (what, address) in addresses {
         if !address.ip().is_loopback() {
             screen::note(format_args!(
                 "WARNING: listening on {address}, which other machines can reach; anyone there can use \
@@ -76,7 +88,7 @@ fn say(balancer: &RunningTcpBalancer) -> Result<(), Error> {
         let listening = Listening {
             protocol: what.to_owned(),
             address,
-            id: balancer.id(),
+            id: id.to_owned(),
         };
         output::print(&format!("{listening}\n"))?;
     }
@@ -130,16 +142,30 @@ fn settings(args: &BalanceTcpArgs) -> Result<TcpSettings, ServerError> {
     settings.grace = args.grace.unwrap_or(settings.grace);
     let threads = args.threads.and_then(|it| usize::try_from(it).ok());
     settings.threads = threads.or(settings.threads);
-    settings.statsd = statsd(args, settings.statsd.take());
+    let (to, prefix) = (args.statsd.as_ref(), args.statsd_prefix.as_ref());
+    settings.statsd = statsd(to, prefix, settings.statsd.take());
     Ok(settings)
 }
 
+/// Says that a prefix is for nothing, where it is.
+fn note_prefix(statsd: Option<&StatsdSettings>, prefix: Option<&Prefix>) {
+    if statsd.is_none() && prefix.is_some() {
+        screen::note(
+            "--statsd-prefix changes nothing: no metrics are sent without --statsd or `statsd` in the configuration",
+        );
+    }
+}
+
 /// Where the file has metrics sent, with what flags change of it.
-fn statsd(args: &BalanceTcpArgs, file: Option<StatsdSettings>) -> Option<StatsdSettings> {
-    let prefix = args.statsd_prefix.as_ref().map(ToString::to_string);
+fn statsd(
+    to: Option<&Target>,
+    prefix: Option<&Prefix>,
+    file: Option<StatsdSettings>,
+) -> Option<StatsdSettings> {
+    let prefix = prefix.map(ToString::to_string);
     let prefix = prefix.or_else(|| Some(file.as_ref()?.prefix.clone()));
     let prefix = prefix.unwrap_or_else(|| Prefix::default().to_string());
-    let (host, port) = match (&args.statsd, file) {
+    let (host, port) = match (to, file) {
         (Some(target), _) => (target.host.clone(), target.port),
         (None, Some(file)) => (file.host, file.port),
         (None, None) => return None,
@@ -179,12 +205,12 @@ fn health(
 }
 
 /// What happens to backends is told on standard error, a line each.
-fn log_to_stderr() {
+fn log_to_stderr(level: LogLevel) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+        .with_max_level(level.filter());
     // One that is there already does as well.
     let _ = subscriber.try_init();
 }

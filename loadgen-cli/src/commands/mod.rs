@@ -38,6 +38,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Serve(ServeCommand::Tcp(args)) => serve::tcp(&args),
         Command::Serve(ServeCommand::All(args)) => serve::all(&args),
         Command::Balance(BalanceCommand::Tcp(args)) => balance::tcp(&args),
+        Command::Balance(BalanceCommand::Http(args)) => balance::http(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => completions::run(shell),
     }

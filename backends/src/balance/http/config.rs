@@ -221,6 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_the_book_are_valid() {
+        const PAGES: [&str; 2] = [
+            include_str!("../../../../docs/src/balancers.md"),
+            include_str!("../../../../docs/src/migration.md"),
+        ];
+        let blocks = PAGES
+            .into_iter()
+            .flat_map(|page| page.split("```json\n").skip(1));
+        let texts = blocks.filter_map(|block| block.split("```").next());
+        let services: Vec<_> = texts.filter(|text| text.contains("\"services\"")).collect();
+        assert!(services.len() >= 3, "{}", services.len());
+        for text in services {
+            if let Err(error) = HttpSettings::parse("example", text) {
+                panic!("{text}\n{error}");
+            }
+        }
+    }
+
+    #[test]
     fn little_needs_to_be_said() {
         let settings = HttpSettings::parse("lb.json", &format!("{{ {SERVICES} }}")).unwrap();
         assert_eq!(settings, HttpSettings::new(settings.services.clone()));

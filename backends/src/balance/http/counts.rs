@@ -21,7 +21,7 @@ impl Count {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn one_less(&self) {
+    pub(super) fn one_less(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -1,23 +1,33 @@
 //! The HTTP balancer: services behind one address, each request to a backend of the service it is for.
 //!
 //! Owns what a configuration says (`config`, `settings`), how a path and a method lead to a service (`route`),
-//! the services that are served by and how others take their place (`services`), how their backends are
-//! asked for their health (`check`), bodies on their way (`upload`), connections that wait for the next
-//! request (`kept`), answers of the balancer's own (`problem`), what is counted (`counts`), and the management of services while they are served
-//! (`manage`).
+//! the services that are served by and how others take their place (`services`), and how their backends are
+//! asked for their health (`check`). A connection is a `front` over a `client`; each of its requests goes
+//! through `request` and, with its `headers` made a backend's, through `forward` over a connection that is
+//! new or `kept`. Bodies on their way are `upload` and `download`, what is not HTTP any more a `tunnel`. Answers of
+//! the balancer's own are `problem`s, what is counted `counts`, its life `balancer`, and services are managed
+//! while they are served by `manage`.
 
-pub mod config;
-
+mod balancer;
 mod check;
+mod client;
+pub mod config;
 mod counts;
+mod download;
+mod forward;
+mod front;
+mod headers;
 mod kept;
 pub mod manage;
 mod problem;
+mod request;
 pub mod route;
 mod services;
 pub mod settings;
+mod tunnel;
 mod upload;
 
+pub use balancer::{RunningHttpBalancer, start_http_balancer};
 pub use check::HttpCheck;
 pub use config::{HttpLimits, HttpSettings};
 pub use counts::FrontFigures;

@@ -261,6 +261,11 @@ fn check(settings: &ServicesSettings) -> Result<(), ServicesError> {
 }
 
 impl Current {
+    /// Has all of them done something with.
+    pub(super) fn each(&self, what: impl Fn(&Service)) {
+        self.by_name.values().for_each(|it| what(it));
+    }
+
     pub(super) fn service(&self, name: &str) -> Option<&Arc<Service>> {
         self.by_name.get(name)
     }

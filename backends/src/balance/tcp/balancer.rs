@@ -12,12 +12,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::time::{self, Instant};
 
-use super::connect::{connect, keep_alive};
+use super::connect::connect;
 use super::counts::{Counts, End, Snapshot};
 use super::proxy::ProxyProtocol;
 use super::relay::Pair;
 use super::settings::TcpSettings;
 use crate::balance::config::ReloadError;
+use crate::balance::dial::keep_alive;
 use crate::balance::health::TcpConnect;
 use crate::balance::life::{Heard, Life, Phase, runtime};
 use crate::balance::metrics::{self, Family, Statsd};

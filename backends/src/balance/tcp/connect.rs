@@ -1,39 +1,13 @@
 //! From a client to a backend that takes it.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time;
+use tokio::net::TcpStream;
 
+use crate::balance::dial::dial;
 use crate::balance::endpoint::{Endpoint, Lease};
 use crate::balance::pool::Pool;
-
-/// Asks for a sign of life where nothing has come for a minute, and gives up a minute later: a peer that is gone
-/// without a word does not keep its connection for ever.
-pub(super) fn keep_alive(socket: &SockRef<'_>) -> io::Result<()> {
-    const IDLE: Duration = Duration::from_secs(60);
-    const INTERVAL: Duration = Duration::from_secs(10);
-    const RETRIES: u32 = 6;
-    let keepalive = TcpKeepalive::new()
-        .with_time(IDLE)
-        .with_interval(INTERVAL)
-        .with_retries(RETRIES);
-    socket.set_tcp_keepalive(&keepalive)
-}
-
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    // A system that cannot do it does all the rest.
-    let _ = keep_alive(&SockRef::from(&socket));
-    socket.connect(address).await
-}
 
 /// Why a client gets no backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,22 +23,8 @@ pub(super) async fn connect(pool: &Pool, limit: Duration) -> Result<(Lease, TcpS
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     while let Some(lease) = pool.pick(&tried) {
         let endpoint = lease.endpoint();
-        let connecting = open(endpoint.address());
-        let failure = match time::timeout(limit, connecting).await {
-            Ok(Ok(stream)) => {
-                pool.reached(endpoint);
-                return Ok((lease, stream));
-            }
-            Ok(Err(error)) => error,
-            Err(_) => io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no connection within {}", humantime::format_duration(limit)),
-            ),
-        };
-        if is_ours(&failure) {
-            tracing::warn!(backend = endpoint.name(), reason = %failure, "this machine can open no connection");
-        } else {
-            pool.unreachable(endpoint, failure.to_string());
+        if let Some(stream) = dial(pool, endpoint, limit).await {
+            return Ok((lease, stream));
         }
         tried.push(Arc::clone(endpoint));
     }
@@ -73,21 +33,4 @@ pub(super) async fn connect(pool: &Pool, limit: Duration) -> Result<(Lease, TcpS
     } else {
         Refusal::Unreachable
     })
-}
-
-/// Whether a failure says nothing about the backend: this machine lacks ports, files or memory.
-fn is_ours(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
-        TimedOut,
-    };
-    !matches!(
-        error.kind(),
-        ConnectionRefused
-            | ConnectionReset
-            | ConnectionAborted
-            | HostUnreachable
-            | NetworkUnreachable
-            | TimedOut
-    )
 }

@@ -185,7 +185,9 @@ mod tests {
             .into_iter()
             .flat_map(|page| page.split("```json\n").skip(1));
         let texts = blocks.filter_map(|block| block.split("```").next());
-        let layer_4: Vec<_> = texts.filter(|text| text.contains("\"listen\"")).collect();
+        let is_layer_4 =
+            |text: &&str| text.contains("\"listen\"") && !text.contains("\"services\"");
+        let layer_4: Vec<_> = texts.filter(is_layer_4).collect();
         assert!(layer_4.len() >= 4, "{}", layer_4.len());
         for text in layer_4 {
             if let Err(error) = TcpSettings::parse("example", text) {

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use crate::serve::connection::Connection;
-
-use super::lengths::Lengths;
+use crate::wire::lengths::Lengths;
 
 /// What a connection that speaks HTTP/2 begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -17,7 +16,7 @@ const EARLY_BYTES: usize = 1024;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
+pub(crate) enum Version {
     /// HTTP/1.1, or 1.0.
     One,
     /// HTTP/2.
@@ -26,14 +25,14 @@ pub(super) enum Version {
 
 /// A connection on which something was said.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) version: Version,
+pub(crate) struct Opened {
+    pub(crate) version: Version,
     /// What was read to find out.
-    pub(super) early: Vec<u8>,
+    pub(crate) early: Vec<u8>,
 }
 
 /// Reads as much as tells what the connection speaks. None when the peer has gone.
-pub(super) async fn read(connection: &mut Connection) -> Option<Opened> {
+pub(crate) async fn read(connection: &mut Connection) -> Option<Opened> {
     let mut early = Vec::new();
     if connection.agreed_protocol() == Some(b"h2") {
         let version = Version::Two;
@@ -64,7 +63,7 @@ fn spoken(early: &[u8]) -> Option<Version> {
 
 /// A connection that is read from its first byte on.
 #[derive(Debug)]
-pub(super) struct Resumed {
+pub(crate) struct Resumed {
     connection: Connection,
     early: Vec<u8>,
     /// How much of it was read again.
@@ -74,7 +73,7 @@ pub(super) struct Resumed {
 
 impl Resumed {
     /// `lengths` sees all that is read.
-    pub(super) fn new(connection: Connection, early: Vec<u8>, lengths: Option<Lengths>) -> Self {
+    pub(crate) fn new(connection: Connection, early: Vec<u8>, lengths: Option<Lengths>) -> Self {
         Self {
             connection,
             early,
@@ -83,7 +82,11 @@ impl Resumed {
         }
     }
 
-    pub(super) fn into_connection(self) -> Connection {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn into_connection(self) -> Connection {
         self.connection
     }
 }

@@ -11,7 +11,7 @@ const CONTENT_LENGTH: &[u8] = b"content-length:";
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 
 /// Sees all that is read from a connection, and whoever is asked by it.
-pub(super) fn watch() -> (Lengths, Conflict) {
+pub(crate) fn watch() -> (Lengths, Conflict) {
     let conflict = Conflict(Arc::default());
     let lengths = Lengths {
         begin: [0; TRANSFER_ENCODING.len()],
@@ -25,19 +25,19 @@ pub(super) fn watch() -> (Lengths, Conflict) {
 
 /// Whether there was a conflict.
 #[derive(Debug, Clone)]
-pub(super) struct Conflict(Arc<AtomicBool>);
+pub(crate) struct Conflict(Arc<AtomicBool>);
 
 impl Conflict {
     /// Whether a request that has a `Transfer-Encoding` may have come with another length, too. A body
     /// with such lines in front of a head may look the same, and then is as suspicious.
-    pub(super) fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Looks at lines, wherever a read ends.
 #[derive(Debug)]
-pub(super) struct Lengths {
+pub(crate) struct Lengths {
     /// What the line begins with that is not over yet, as far as it matters.
     begin: [u8; TRANSFER_ENCODING.len()],
     begun: usize,
@@ -49,7 +49,7 @@ pub(super) struct Lengths {
 
 impl Lengths {
     /// Sees what was read next.
-    pub(super) fn see(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn see(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(end);
             if self.begun == 0 {

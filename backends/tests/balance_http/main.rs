@@ -1,0 +1,14 @@
+//! The HTTP balancer over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "tests: a surprise is to panic")]
+
+#[path = "../common/certificate.rs"]
+mod certificate;
+mod common;
+mod faults;
+mod limits;
+mod passes;
+mod replaced;
+mod retries;
+mod speaks;
+mod tls;

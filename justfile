@@ -93,7 +93,7 @@ bench-witness *parts:
 bench-load:
     cargo run --release -p loadgen-benches --bin load
 
-# Side by side with h2load, a bare WebSocket loop, and ghz, k6 and fortio where they are; parts: `grpc`, `websocket`, `expressions`
+# Side by side with h2load, a bare WebSocket loop, wrk, and ghz, k6, hey and fortio where they are; parts: `grpc`, `websocket`, `http`, `expressions`
 bench-compare *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare -- {{ parts }}

@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use loadgen_backends::{RunningServer, ServeError, ServerConfig, start_grpc, start_websocket};
+use loadgen_backends::{
+    RunningServer, ServeError, ServerConfig, start_grpc, start_http, start_websocket,
+};
 use loadgen_core::schedule::Load;
 use loadgen_core::units::Rate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -123,13 +125,15 @@ pub enum Server {
     Grpc,
     /// The WebSocket backend.
     Websocket,
+    /// The HTTP backend.
+    Http,
 }
 
 impl Server {
     /// The role that this argument of a benchmark program stands for, if it is a server's.
     #[must_use]
     pub fn of_role(role: &str) -> Option<Self> {
-        [Self::Grpc, Self::Websocket]
+        [Self::Grpc, Self::Websocket, Self::Http]
             .into_iter()
             .find(|server| server.role() == role)
     }
@@ -140,6 +144,7 @@ impl Server {
         match self {
             Self::Grpc => "serve-grpc",
             Self::Websocket => "serve-websocket",
+            Self::Http => "serve-http",
         }
     }
 
@@ -157,6 +162,7 @@ impl Server {
         let server = match self {
             Self::Grpc => start_grpc(config),
             Self::Websocket => start_websocket(config),
+            Self::Http => start_http(config),
         }?;
         serve_until_input_ends(&server);
         Ok(())

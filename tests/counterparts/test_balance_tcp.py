@@ -12,7 +12,7 @@ import time
 import unittest
 import urllib.request
 
-from harness import LOADGEN, PATIENCE, free_port, tool, wait_for
+from harness import LOADGEN, PATIENCE, Foreign, free_port, tool, wait_for
 
 
 class Process:
@@ -69,38 +69,6 @@ def balance(*backends, flags=()):
     """Our balancer over these backends."""
     named = [f"--backend=127.0.0.1:{it}" for it in backends]
     return Process("balance", "tcp", "--listen", "127.0.0.1:0", *named, *flags)
-
-
-class Foreign:
-    """nginx or HAProxy with this configuration. Use it in a `with`; `port` is where it listens."""
-
-    def __init__(self, program, config, port):
-        self.port = port
-        self._folder = tempfile.TemporaryDirectory()
-        path = pathlib.Path(self._folder.name, "conf")
-        path.write_text(config.replace("FOLDER", self._folder.name), encoding="utf-8")
-        flags = {
-            "nginx": ["-p", self._folder.name, "-e", f"{self._folder.name}/error.log", "-c", str(path)],
-            "haproxy": ["-db", "-f", str(path)],
-        }
-        self._process = subprocess.Popen([tool(program), *flags[program]])
-
-    def __enter__(self):
-        wait_for("it listens", self._listens)
-        return self
-
-    def __exit__(self, *_):
-        # Not killed: nginx would leave its worker behind.
-        self._process.terminate()
-        self._process.wait()
-        self._folder.cleanup()
-
-    def _listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-        except OSError:
-            return False
-        return True
 
 
 def haproxy(backends, listen="", send=""):

@@ -27,6 +27,9 @@ pub(super) fn fields(
     if !args.shared.headers.is_empty() {
         own.insert("headers".to_owned(), headers(&args.shared.headers)?);
     }
+    if let Some(version) = &args.http_version {
+        own.insert("http_version".to_owned(), json!(version));
+    }
     if args.cookies {
         own.insert("cookies".to_owned(), json!(true));
     }

@@ -236,3 +236,12 @@ fn no_method(given: &str) -> String {
     let all_but_hint = format!("METHOD: found `{given}`, {expected}");
     said.strip_prefix(&all_but_hint).unwrap().to_owned()
 }
+
+#[test]
+fn the_version_of_http_is_the_scenarios() {
+    let scenario = scenario_of(&["http", "h:1/a", "--http-version", "2", "--cookies"]);
+    assert_eq!(scenario["http_version"], "2");
+    assert_eq!(scenario["cookies"], true);
+    let told = file_of(&["http", "h:1/a", "--http-version", "3"]).unwrap_err();
+    assert!(told.contains("possible values: 1.1, 2"), "{told}");
+}

@@ -136,6 +136,9 @@ pub(crate) struct HttpArgs {
     /// End server-sent events after so many, like `10`, or a time, like `5s`
     #[arg(long, value_name = "N|TIME", value_parser = stream_end, allow_hyphen_values = true, help_heading = REQUEST)]
     pub(crate) receive: Option<StreamEndFlag>,
+    /// The version to speak: over 1.1 each user has a connection of its own, over 2 they share some [default: 1.1]
+    #[arg(long, value_name = "VERSION", value_parser = ["1.1", "2"], help_heading = REQUEST)]
+    pub(crate) http_version: Option<String>,
     /// Keep cookies, for each user its own
     #[arg(long, help_heading = REQUEST)]
     pub(crate) cookies: bool,

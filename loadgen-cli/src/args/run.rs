@@ -116,7 +116,7 @@ pub(crate) struct RunArgs {
     /// Start iterations at this rate whatever the service does, like `500/s` or `500`
     #[arg(short, long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = "Load")]
     pub(crate) rate: Option<Rate>,
-    /// gRPC connections over all workers; a WebSocket user has connections of its own
+    /// gRPC and HTTP/2 connections over all workers; other users have connections of their own
     #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS), allow_negative_numbers = true, help_heading = "Load")]
     pub(crate) connections: Option<u64>,
     /// Longest time an iteration may take, like `2s`

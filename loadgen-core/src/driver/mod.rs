@@ -11,7 +11,7 @@
 pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod http2;
 #[cfg(feature = "tcp")]
 pub mod tcp;

@@ -123,7 +123,8 @@ fn of_scenario<T>(
         | Series::ReadLag
         | Series::Generator => read(among(series, &record.parts)?),
         Series::ConnectTime => read(&record.connections.connect_time),
-        Series::FirstMessage
+        Series::FirstByte
+        | Series::FirstMessage
         | Series::MessageGap
         | Series::RoundTrip
         | Series::MessageLag
@@ -168,6 +169,7 @@ fn among(series: Series, parts: &Parts) -> Option<&Histogram> {
 
 pub(super) fn sample_kind(series: Series) -> Option<SampleKind> {
     match series {
+        Series::FirstByte => Some(SampleKind::FirstByte),
         Series::FirstMessage => Some(SampleKind::FirstMessage),
         Series::MessageGap => Some(SampleKind::MessageGap),
         Series::RoundTrip => Some(SampleKind::RoundTrip),

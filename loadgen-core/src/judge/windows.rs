@@ -225,7 +225,8 @@ fn times_of(series: Series) -> TimesOf {
         Series::ReadLag => TimesOf::ReadLag,
         Series::Generator => TimesOf::Generator,
         Series::ConnectTime => TimesOf::ConnectTime,
-        Series::FirstMessage
+        Series::FirstByte
+        | Series::FirstMessage
         | Series::MessageGap
         | Series::RoundTrip
         | Series::MessageLag

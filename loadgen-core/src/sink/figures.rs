@@ -179,6 +179,7 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
         }
         for (kind, samples) in &step.samples {
             let metric = match kind {
+                SampleKind::FirstByte => &metric::STEP_FIRST_BYTE,
                 SampleKind::FirstMessage => &metric::STEP_FIRST_MESSAGE,
                 SampleKind::MessageGap => &metric::STEP_MESSAGE_GAP,
                 SampleKind::RoundTrip => &metric::STEP_ROUND_TRIP,

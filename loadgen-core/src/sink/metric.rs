@@ -208,6 +208,7 @@ metrics! {
     gauge STEP_THROUGHPUT "steps.<step>.throughput_per_s" RequestsPerSecond "that ended ok";
     gauge STEP_RESPONSE_TIME "steps.<step>.response_time_us.<statistic>" Microseconds "from due until the reply was received";
     gauge STEP_SERVICE_TIME "steps.<step>.service_time_us.<statistic>" Microseconds "from when the request left until the reply was received";
+    gauge STEP_FIRST_BYTE "steps.<step>.first_byte_us.<statistic>" Microseconds "from when a request left until the first byte of its answer";
     gauge STEP_FIRST_MESSAGE "steps.<step>.first_message_us.<statistic>" Microseconds "from a stream's start until its first message";
     gauge STEP_MESSAGE_GAP "steps.<step>.message_gap_us.<statistic>" Microseconds "between one message of a stream and the next";
     gauge STEP_ROUND_TRIP "steps.<step>.round_trip_us.<statistic>" Microseconds "from when a message was due, or left, until the reply to it";

@@ -66,6 +66,7 @@ impl Workload for Everything {
             },
         );
         for kind in [
+            SampleKind::FirstByte,
             SampleKind::FirstMessage,
             SampleKind::MessageGap,
             SampleKind::RoundTrip,

@@ -32,6 +32,8 @@ impl ConnectionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleKind {
+    /// From when a request left until the first byte of its answer came.
+    FirstByte,
     /// From a stream's start until its first message came.
     FirstMessage,
     /// Between one message of a stream and the next.
@@ -53,7 +55,8 @@ pub enum SampleKind {
 
 impl SampleKind {
     /// Every kind, in the order reports show them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::FirstByte,
         Self::FirstMessage,
         Self::MessageGap,
         Self::RoundTrip,

@@ -2,6 +2,8 @@
 //! around it, whole runs.
 #![allow(dead_code, reason = "each driver's tests use a part of it")]
 
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) mod http2;
 pub(crate) mod watching;
 pub(crate) mod whole;
 

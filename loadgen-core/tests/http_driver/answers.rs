@@ -5,6 +5,7 @@ use std::io::Write;
 use flate2::write::GzEncoder;
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::{HttpBody, HttpRequest, Step};
+use loadgen_core::workload::SampleKind;
 use serde_json::json;
 use test_case::test_case;
 
@@ -215,6 +216,36 @@ fn another_server_is_not_told_who_asks() {
             asked.starts_with("GET /there ") && !asked.contains("authorization"),
             "{asked}"
         );
+    });
+}
+
+/// The head, and 50 ms later the body.
+#[test]
+fn the_first_byte_is_not_the_last() {
+    run(async {
+        let server = serve(|_, _, _| {
+            let mut pieces = vec![
+                b"HTTP/1.1 200 OK\r\n".to_vec(),
+                b"content-length: 11\r\n\r\n".to_vec(),
+            ];
+            pieces.extend((0..11).map(|_| b"x".to_vec()));
+            Say {
+                pieces,
+                closes: false,
+            }
+        })
+        .await;
+        let both = ["a", "b"].map(|name| Step::new(name, get()));
+        let driver = Driver::open(&steps(server.address, both)).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        let seen = driver.recorder.0.borrow();
+        let first = &seen.samples[&SampleKind::FirstByte];
+        assert_eq!(first.len(), 2);
+        // Eleven times 5 ms, of which a timer may leave some out.
+        for (first, whole) in first.iter().zip(&seen.steps) {
+            let service = whole.split.service_time;
+            assert!(first + 40_000_000 < service, "{first} of {service}");
+        }
     });
 }
 

@@ -8,6 +8,7 @@ mod answers;
 mod connections;
 mod encrypted;
 mod events;
+mod http2;
 mod requests;
 mod server;
 mod support;

@@ -14,6 +14,7 @@ const PEERS: [Peer<Shape>; 5] = [
     Peer {
         name: "h2load",
         amount: |_| 800_000,
+        did: None,
         command: |scratch, address, &(connections, streams), requests| {
             // A length-prefixed HelloRequest { name: "world" }.
             let body = scratch.write("hello.bin", b"\0\0\0\0\x07\x0a\x05world");
@@ -27,6 +28,7 @@ const PEERS: [Peer<Shape>; 5] = [
     Peer {
         name: "loadgen",
         amount: |_| 800_000,
+        did: None,
         command: |scratch, address, &(connections, streams), requests| {
             scratch.loadgen(&json!({
                 "name": "compare",
@@ -43,6 +45,7 @@ const PEERS: [Peer<Shape>; 5] = [
     Peer {
         name: "ghz",
         amount: |_| 40_000,
+        did: None,
         command: |_, address, &(connections, streams), requests| {
             words(&format!(
                 "ghz --insecure --call loadgen.v1.Greeter/Hello -d {{\"name\":\"world\"}} \
@@ -54,6 +57,7 @@ const PEERS: [Peer<Shape>; 5] = [
     Peer {
         name: "k6",
         amount: |_| 20_000,
+        did: None,
         command: |scratch, address, &(connections, streams), requests| {
             let users = connections * streams;
             let script = format!(
@@ -74,6 +78,7 @@ const PEERS: [Peer<Shape>; 5] = [
     Peer {
         name: "fortio",
         amount: |_| 40_000,
+        did: None,
         command: |_, address, &(connections, streams), requests| {
             // fortio has no calls of one's own: it asks the health service.
             words(&format!(

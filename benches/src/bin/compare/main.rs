@@ -1,14 +1,15 @@
 //! What a request or message costs the generator, side by side with peers: the same server, the
 //! same connections, in turn, in one run.
 //!
-//! Arguments are the parts to measure, `grpc`, `websocket`, `expressions` and `memory`; without any,
-//! the first two. Needs `target/release/loadgen` (or `LOADGEN=PATH`), and takes each of h2load, ghz, k6 and
-//! fortio that is on the PATH. With `taskset` the server has processor 0 and the generator
+//! Arguments are the parts to measure, `grpc`, `websocket`, `http`, `expressions` and `memory`; without any,
+//! the first three. Needs `target/release/loadgen` (or `LOADGEN=PATH`), and takes each of h2load, ghz, k6,
+//! fortio, wrk and hey that is on the PATH. With `taskset` the server has processor 0 and the generator
 //! processor 1.
 
 mod bare;
 mod expressions;
 mod grpc;
+mod http;
 mod memory;
 mod peer;
 mod websocket;
@@ -34,6 +35,7 @@ fn part(name: &str) -> Option<Part> {
     match name {
         "grpc" => Some(grpc::compare),
         "websocket" => Some(websocket::compare),
+        "http" => Some(http::compare),
         "expressions" => Some(expressions::compare),
         "memory" => Some(memory::compare),
         _ => None,
@@ -60,9 +62,10 @@ fn main() -> ExitCode {
 
 fn compare(names: &[String]) -> Result<(), BoxError> {
     let parts: Option<Vec<Part>> = names.iter().map(|name| part(name)).collect();
-    let mut parts = parts.ok_or("the parts are `grpc`, `websocket`, `expressions` and `memory`")?;
+    let mut parts =
+        parts.ok_or("the parts are `grpc`, `websocket`, `http`, `expressions` and `memory`")?;
     if parts.is_empty() {
-        parts = vec![grpc::compare, websocket::compare];
+        parts = vec![grpc::compare, websocket::compare, http::compare];
     }
     let loadgen =
         std::env::var_os("LOADGEN").map_or("target/release/loadgen".into(), PathBuf::from);

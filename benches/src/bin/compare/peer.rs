@@ -15,6 +15,8 @@ pub(crate) struct Peer<Shape> {
     pub(crate) name: &'static str,
     /// How much it is asked for in a round: about as long for each peer.
     pub(crate) amount: fn(shape: &Shape) -> u64,
+    /// What it says at the end that it did, where it is asked for a time and not for an amount.
+    pub(crate) did: Option<fn(printed: &str) -> Option<u64>>,
     /// Its arguments for an address and a shape.
     pub(crate) command: fn(&Scratch, address: &str, shape: &Shape, amount: u64) -> Vec<String>,
 }
@@ -89,15 +91,20 @@ pub(crate) fn words(line: &str) -> Vec<String> {
 }
 
 /// Processor seconds that a command used, children included, by the shell's own account, and the
-/// seconds it took.
+/// seconds it took. What it printed is left in this file.
 #[expect(
     clippy::disallowed_methods,
     reason = "times a whole process from outside"
 )]
-fn run(line: &[String]) -> (f64, f64) {
+fn run(line: &[String], printed: &str) -> (f64, f64) {
     let started = Instant::now();
     let output = Command::new("sh")
-        .args(["-c", "\"$@\" >/dev/null 2>&1 || exit 1; times", "sh"])
+        .args([
+            "-c",
+            "printed=$1; shift; \"$@\" >\"$printed\" 2>&1 || exit 1; times",
+            "sh",
+            printed,
+        ])
         .args(line)
         .stderr(Stdio::inherit())
         .output()
@@ -131,9 +138,14 @@ pub(crate) fn compare<Shape>(
     let mut rates = vec![Vec::new(); peers.len()];
     for _ in 0..ROUNDS {
         for (index, peer) in peers.iter().enumerate() {
-            let amount = (peer.amount)(shape);
-            let command = (peer.command)(scratch, address, shape, amount);
-            let (cpu, wall) = run(&scratch.pinned(&command));
+            let asked = (peer.amount)(shape);
+            let command = (peer.command)(scratch, address, shape, asked);
+            let printed = scratch.write("printed.txt", b"");
+            let (cpu, wall) = run(&scratch.pinned(&command), &printed);
+            let printed = std::fs::read_to_string(&printed).unwrap_or_default();
+            let amount = peer
+                .did
+                .map_or(asked, |did| did(&printed).expect("it says how much it did"));
             costs[index].push(cpu / amount as f64 * 1e6);
             rates[index].push(amount as f64 / wall);
         }

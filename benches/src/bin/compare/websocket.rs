@@ -46,6 +46,7 @@ const PEERS: [Peer<Shape>; 3] = [
     Peer {
         name: "bare loop",
         amount: Shape::messages,
+        did: None,
         command: |scratch, address, shape, messages| {
             words(&format!(
                 "{} {} {address} {} {} {} {} 0",
@@ -61,6 +62,7 @@ const PEERS: [Peer<Shape>; 3] = [
     Peer {
         name: "loadgen",
         amount: Shape::messages,
+        did: None,
         command: |scratch, address, shape, messages| {
             let repeat = if shape.in_flight == 1 {
                 1
@@ -83,6 +85,7 @@ const PEERS: [Peer<Shape>; 3] = [
     Peer {
         name: "k6",
         amount: |shape| 200_000 / shape.connections * shape.connections,
+        did: None,
         command: |scratch, address, shape, messages| {
             let script = format!(
                 "import ws from 'k6/ws';\n\

@@ -167,7 +167,7 @@ impl GrpcFactory {
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
-            pool: Pool::new(&self.prepared.wanted, context),
+            pool: Pool::new(&self.prepared.endpoints, &self.prepared.wanted, context),
             lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
             prepared: Arc::clone(&self.prepared),
         }

@@ -40,6 +40,8 @@ use crate::workload::Lookouts;
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    /// Where to, at least one.
+    pub(super) endpoints: Vec<Endpoint>,
     pub(super) wanted: Wanted,
     pub(super) timeout: Duration,
     pub(super) life: Life<Call>,
@@ -71,8 +73,8 @@ impl Prepared {
         Ok(Self {
             lookouts: Lookouts(files.collect()),
             timeout: scenario.timeout,
+            endpoints,
             wanted: Wanted {
-                endpoints,
                 connections: plan.connections,
                 most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
                 connect_timeout: scenario.connect_timeout,

@@ -20,18 +20,13 @@ use super::framing::{Framing, Keep, Nobody};
 use super::refusal::{self, Refusal};
 use super::status;
 use super::waiting::{Stage, Waiting};
-use crate::driver::http2::{Error, Place, RecvStream, SendStream, StreamPermit};
+use crate::driver::http2::{
+    Error, MOST_RESENDS, Place, RELEASE_AFTER_BYTES, RecvStream, SendStream, StreamPermit,
+};
 use crate::driver::sources::Fields;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::Compression;
 use crate::workload::Iteration;
-
-/// How often a request that no server has looked at is sent again on another connection.
-pub(super) const MOST_RESENDS: u32 = 3;
-
-/// Bytes of an answer that may wait before the server is told that they were read. What is left
-/// at the end is given back by dropping the stream, which a small answer then saves a lock.
-const RELEASE_AFTER_BYTES: usize = 1 << 16;
 
 /// What is sent.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
 
-use super::connection::Trouble;
 use super::prepare::Asking;
+use super::trouble::Trouble;
 use crate::driver::header_values::header_values;
 use crate::driver::steps::{Looks, Reply};
 use crate::driver::transport::excerpt;

@@ -19,13 +19,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
+use super::trouble::Trouble;
 use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::inspected::{Inspect, Inspected};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
-use crate::workload::ConnectionId;
+use crate::workload::{ConnectionId, Receipt};
 
 /// The most that the head of an answer may have, in bytes, and in fields.
 pub(super) const MOST_HEAD: usize = 64 * 1024;
@@ -49,12 +50,37 @@ pub(super) struct Connection {
 }
 
 /// What came of answers: what TLS says for itself is no part of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Arrivals {
+    traffic: Rc<Traffic>,
     bytes: Cell<u64>,
+    /// Whether the next byte is an answer's first.
+    awaits_first: Cell<bool>,
+    first: Cell<Option<Receipt>>,
 }
 
 impl Arrivals {
+    fn new(traffic: &Rc<Traffic>) -> Rc<Self> {
+        Rc::new(Self {
+            traffic: Rc::clone(traffic),
+            bytes: Cell::new(0),
+            awaits_first: Cell::new(false),
+            first: Cell::new(None),
+        })
+    }
+
+    /// A request is about to be sent.
+    #[inline]
+    pub(super) fn await_first(&self) {
+        self.awaits_first.set(true);
+    }
+
+    /// When the kernel received the first byte of the last answer, where that is known.
+    #[inline]
+    pub(super) fn first(&self) -> Option<Receipt> {
+        self.first.get()
+    }
+
     /// How many bytes came, ever.
     #[inline]
     pub(super) fn bytes(&self) -> u64 {
@@ -65,19 +91,11 @@ impl Arrivals {
 impl Inspect for Arrivals {
     #[inline]
     fn came(&self, bytes: &mut [u8]) {
+        if !bytes.is_empty() && self.awaits_first.take() {
+            self.first.set(self.traffic.received());
+        }
         self.bytes.set(self.bytes.get() + bytes.len() as u64);
     }
-}
-
-/// Why an answer could not be had.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) failure: Failure,
-    pub(super) detail: String,
-    /// Whether nothing of the request was sent.
-    pub(super) is_unsent: bool,
-    /// Whether the connection ended, and not the answer alone is at fault.
-    pub(super) is_end: bool,
 }
 
 impl Connection {
@@ -89,7 +107,7 @@ impl Connection {
     ) -> Result<Self, Trouble> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_HEAD).max_headers(MOST_FIELDS);
-        let arrivals = Rc::<Arrivals>::default();
+        let arrivals = Arrivals::new(&traffic);
         let transport = Inspected::new(transport, &arrivals);
         let made = builder.handshake(TokioIo::new(transport)).await;
         let (sender, wire) = made.map_err(|error| Trouble::of(&error))?;
@@ -216,15 +234,6 @@ impl Trouble {
             detail,
             is_unsent: error.is_canceled(),
             is_end,
-        }
-    }
-
-    pub(super) fn protocol(detail: String) -> Self {
-        Self {
-            failure: Failure::Protocol,
-            detail,
-            is_unsent: false,
-            is_end: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use super::answer::Answer;
 use super::request::Filled;
 use crate::driver::intercept::{Content, ContentError, Dialect, Direction, Form, Request, Watch};
+use crate::driver::transport::net::Endpoint;
 use crate::scenario::check_request_header_name;
 use crate::workload::Iteration;
 
@@ -18,14 +19,15 @@ static HEADERS: Dialect = Dialect {
 
 const BODY: &str = "body";
 
-/// A request is about to be sent to `target`: what is sent in its place.
+/// A request is about to be sent there: what is sent in its place.
 pub(super) fn asks(
     watch: &Watch,
     mut request: Filled,
-    target: String,
+    endpoint: &Endpoint,
     iteration: &Iteration<'_>,
 ) -> Filled {
     let path = request.uri.path_and_query().map_or("/", |it| it.as_str());
+    let target = format!("{}://{}", endpoint.scheme(), endpoint.authority);
     let what = format!("{} {path}", request.method);
     let whose = (iteration.user(), iteration.number());
     watch.begin();

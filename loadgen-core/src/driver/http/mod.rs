@@ -1,11 +1,13 @@
-//! The HTTP driver: requests over HTTP/1.1, each user's on a connection of its own.
+//! The HTTP driver: requests over HTTP/1.1, each user's on a connection of its own, or over HTTP/2, all
+//! users' on connections that they share.
 //!
 //! Owns connections, and what is measured of answers that come as events. It must not decide when an
 //! iteration starts, and measures no time but that of events and of connecting.
 //!
-//! A step takes the connection from its user's place (`place`), sends what was made ready (`request`,
-//! `exchange`), reads the answer (`answer`, `events`) and gives the connection back. The library's
-//! connection is polled by the user's own task, so that no other is woken for a request.
+//! A step (`exchange`) makes what was made ready (`request`) a request over its user's own connection
+//! (`over_http1`, `own`, `connection`) or a stream of a shared one (`over_http2`; the connections are
+//! `driver::http2`'s), and reads the answer (`reading`, `events`, `answer`) the same way for both. The
+//! connection of HTTP/1.1 is polled by the user's own task, so that no other is woken for a request.
 
 mod answer;
 mod connection;
@@ -14,10 +16,15 @@ mod events;
 mod exchange;
 mod guest;
 mod intercept;
+mod over_http1;
+mod over_http2;
+mod own;
 mod place;
 mod pool;
 mod prepare;
+mod reading;
 mod request;
+mod trouble;
 
 use std::fmt;
 use std::rc::Rc;
@@ -27,11 +34,12 @@ use self::exchange::With;
 use self::place::Place;
 use self::pool::Pool;
 use self::prepare::{Asking, Prepared};
+use crate::driver::http2;
 use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
-use crate::scenario::{ConnectionPer, HttpPlan, ScenarioPlan};
+use crate::scenario::{HttpPlan, ScenarioPlan};
 use crate::secrets::Secrets;
 use crate::workload::{Iteration, Levels, Lookouts, PrepareError, UserId, WorkerContext, Workload};
 
@@ -41,6 +49,12 @@ pub use self::error::DriverError;
 static HTTP1: Alpn = Alpn {
     name: b"http/1.1",
     needed: "HTTP/1.1 (ALPN `http/1.1`), which an HTTP scenario",
+};
+
+/// The same with `"http_version": "2"`.
+static HTTP2: Alpn = Alpn {
+    name: http2::ALPN,
+    needed: "HTTP/2 (ALPN `h2`), which `\"http_version\": \"2\"`",
 };
 
 /// Makes the workloads of one scenario, one for each worker.
@@ -160,7 +174,10 @@ impl Workload for HttpWorkload {
     type Session = Session<UserConnection>;
 
     async fn prepare(&self) -> Result<(), PrepareError> {
-        self.pool.probe().await?;
+        match &self.pool.shared {
+            None => self.pool.probe().await?,
+            Some(shared) => shared.open().await?,
+        }
         let life = &self.pool.prepared.life;
         if life.has_setup() {
             // It goes to the first target, and the connection that was opened ahead is not for this.
@@ -176,9 +193,7 @@ impl Workload for HttpWorkload {
     /// iteration that needs it, whose failure it then is.
     async fn open(&self, user: UserId) -> Result<Self::Session, Failure> {
         let mut place = Place::new(&self.pool, user);
-        if self.pool.prepared.connection_per == ConnectionPer::User {
-            Box::pin(place.open_ahead(&self.pool)).await;
-        }
+        place.open_ahead(&self.pool).await;
         let life = &self.pool.prepared.life;
         let mut session = self.lives.session(life, user, UserConnection(place));
         if life.has_begin()
@@ -195,20 +210,14 @@ impl Workload for HttpWorkload {
     }
 
     async fn iterate(&self, session: &mut Self::Session, iteration: &Iteration<'_>) -> Outcome {
-        let prepared = &self.pool.prepared;
-        let is_kept = prepared.connection_per == ConnectionPer::User;
-        if !is_kept && iteration.number() > 0 {
-            // Of an iteration that was cut off.
-            session.own.0.close(&self.pool);
-        }
-        let life = &prepared.life;
+        let is_first = iteration.number() == 0;
+        session.own.0.begin(&self.pool, is_first);
+        let life = &self.pool.prepared.life;
         let outcome = self
             .lives
             .iterate(life, &self.pool, session, iteration)
             .await;
-        if !is_kept {
-            session.own.0.close(&self.pool);
-        }
+        session.own.0.end(&self.pool);
         outcome
     }
 

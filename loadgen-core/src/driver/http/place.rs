@@ -1,166 +1,97 @@
-//! A user's place for its connection: from one that has ended to the next.
+//! What a user has of its own between requests: its cookies, and where it sends them.
 
-use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use super::connection::Connection;
+use super::own::Own;
 use super::pool::Pool;
-use crate::clock::{Nanos, nanos};
-use crate::driver::transport::backoff::Backoff;
+use crate::driver::http2;
 use crate::driver::web::cookies::Jar;
-use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, Iteration, UserId};
+use crate::scenario::ConnectionPer;
+use crate::workload::UserId;
 
 /// What a user has of its own.
 pub(super) struct Place {
-    /// Which of the scenario's targets it goes to.
-    pub(super) target: usize,
-    nth: usize,
-    /// Not there while a step uses it, and when it has ended.
-    connection: Option<Box<Connection>>,
     /// The cookies, where they are kept.
     pub(super) jar: Option<RefCell<Jar>>,
-    backoff: Backoff,
-    /// When the next attempt may be made.
-    retry_at: Nanos,
-    /// Whether the last one was dropped, and none has taken its place.
-    was_dropped: bool,
-    /// An attempt that failed and that no iteration has been told of.
-    untold: Option<(Nanos, String)>,
+    pub(super) way: Way,
+}
+
+/// Where a user's requests go.
+pub(super) enum Way {
+    /// HTTP/1.1: over a connection of its own.
+    Own(Own),
+    /// HTTP/2: over one of the worker's, whose turn it was when the iteration began.
+    Shared(Rc<http2::Place>),
 }
 
 impl Place {
     pub(super) fn new(pool: &Pool, user: UserId) -> Self {
-        Self {
-            connection: pool.take_probed(user),
-            ..Self::empty(pool, user)
+        let mut place = Self::empty(pool, user);
+        if let Way::Own(own) = &mut place.way {
+            own.take_probed(pool, user);
         }
+        place
     }
 
-    /// One without a connection: that which was opened to see whether it can be is somebody else's.
+    /// One without a connection of its own: that which was opened to see whether it can be is somebody
+    /// else's.
     pub(super) fn empty(pool: &Pool, user: UserId) -> Self {
-        let to = pool.assign(user);
         Self {
-            target: to.target,
-            nth: to.nth,
-            connection: None,
             jar: pool.prepared.cookies.then(RefCell::default),
-            backoff: Backoff::new(pool.seed ^ (u64::from(user.0) << 16)),
-            retry_at: 0,
-            was_dropped: false,
-            untold: None,
+            way: match &pool.shared {
+                None => Way::Own(Own::new(pool, user)),
+                Some(shared) => {
+                    shared.ensure_kept();
+                    Way::Shared(Rc::clone(shared.place_for_next_iteration()))
+                }
+            },
         }
     }
 
-    /// Opens the connection ahead of its use. A failure waits for the iteration that needs it.
+    /// Which of the scenario's targets it goes to.
+    #[inline]
+    pub(super) fn target(&self) -> usize {
+        match &self.way {
+            Way::Own(own) => own.target,
+            Way::Shared(place) => place.target,
+        }
+    }
+
+    /// Opens the user's connection ahead of its use, where it keeps one.
     pub(super) async fn open_ahead(&mut self, pool: &Pool) {
-        if self.connection.is_some() {
-            return;
-        }
-        match self.attempt(pool).await {
-            Ok(connection) => self.connection = Some(connection),
-            Err(detail) => self.untold = Some((pool.clock.now(), detail)),
-        }
-    }
-
-    /// The connection for a request: the one that is open, or a new one.
-    #[inline]
-    pub(super) async fn take(
-        &mut self,
-        pool: &Pool,
-        iteration: &Iteration<'_>,
-    ) -> Result<Box<Connection>, (Failure, String)> {
-        if let Some(mut connection) = self.connection.take() {
-            if connection.is_open().await {
-                return Ok(connection);
-            }
-            // It ended while the user rested.
-            self.lost(pool, &connection);
-        }
-        // Boxed, or every iteration would carry room for what is needed once.
-        Box::pin(self.take_new(pool, iteration)).await
-    }
-
-    async fn take_new(
-        &mut self,
-        pool: &Pool,
-        iteration: &Iteration<'_>,
-    ) -> Result<Box<Connection>, (Failure, String)> {
-        // An attempt within the same iteration was this one's.
-        if let Some((at, detail)) = self.untold.take()
-            && at >= iteration.started()
+        if let Way::Own(own) = &mut self.way
+            && pool.prepared.connection_per == ConnectionPer::User
         {
-            return Err((Failure::Connect, detail));
+            Box::pin(own.open_ahead(pool)).await;
         }
-        let wait = self.retry_at.saturating_sub(pool.clock.now());
-        if wait > 0 {
-            // Resting before an attempt is our own choice, and nobody's latency.
-            let until = Cell::new(Nanos::MAX);
-            let rest = iteration.back_off(&until);
-            tokio::time::sleep(Duration::from_nanos(wait)).await;
-            drop(rest);
-        }
-        let opened = self.attempt(pool).await;
-        opened.map_err(|detail| (Failure::Connect, detail))
     }
 
-    async fn attempt(&mut self, pool: &Pool) -> Result<Box<Connection>, String> {
-        // Put off the next one now rather than when this one has failed: it may be cut off.
-        self.put_off(pool);
-        let opened = pool.open(self.target, self.nth, self.was_dropped).await;
-        if opened.is_ok() {
-            self.was_dropped = false;
-            // Whatever becomes of the request, the server is there: that it answers late or not at all
-            // is no reason to rest.
-            self.retry_at = 0;
-        }
-        opened.map_err(|error| error.to_string())
-    }
-
-    fn put_off(&mut self, pool: &Pool) {
-        let wait = nanos(self.backoff.next());
-        self.retry_at = pool.clock.now().saturating_add(wait);
-    }
-
-    /// A request was answered: the back-off starts over.
+    /// An iteration begins.
     #[inline]
-    pub(super) fn worked(&mut self) {
-        self.backoff.reset();
-        self.retry_at = 0;
-    }
-
-    /// The connection is free for the next request.
-    #[inline]
-    pub(super) fn put_back(&mut self, connection: Box<Connection>) {
-        self.connection = Some(connection);
-    }
-
-    /// Takes note that a connection has ended without our asking, and without saying so.
-    pub(super) fn lost(&mut self, pool: &Pool, connection: &Connection) {
-        let (sent, received) = connection.traffic.take();
-        pool.observer.bytes(sent, received);
-        pool.observer
-            .connection(self.target, ConnectionEvent::Dropped);
-        self.was_dropped = true;
-        if connection.answered > 0 {
-            // Servers end connections on which nothing comes for a while.
-            self.worked();
-        } else {
-            self.put_off(pool);
-        }
-    }
-
-    /// Ends the connection, unless the server has done so before.
-    pub(super) fn close(&mut self, pool: &Pool) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        match connection.is_open_now() {
-            true => {
-                let (sent, received) = connection.traffic.take();
-                pool.observer.bytes(sent, received);
+    pub(super) fn begin(&mut self, pool: &Pool, is_first: bool) {
+        match (&mut self.way, &pool.shared) {
+            (Way::Shared(place), Some(shared)) => {
+                *place = Rc::clone(shared.place_for_next_iteration());
             }
-            false => self.lost(pool, &connection),
+            // Of an iteration that was cut off.
+            _ if !is_first => self.end(pool),
+            _ => {}
+        }
+    }
+
+    /// An iteration is over.
+    #[inline]
+    pub(super) fn end(&mut self, pool: &Pool) {
+        if pool.prepared.connection_per == ConnectionPer::Iteration {
+            self.close(pool);
+        }
+    }
+
+    /// Ends the user's own connection.
+    pub(super) fn close(&mut self, pool: &Pool) {
+        if let Way::Own(own) = &mut self.way {
+            own.close(pool);
         }
     }
 }

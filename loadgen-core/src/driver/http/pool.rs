@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::prepare::Prepared;
 use crate::clock::{Clock, StampClock};
+use crate::driver::http2::{self, Wanted};
 use crate::driver::transport::connect_error::{ConnectError, Problem, Stage};
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
@@ -21,6 +22,9 @@ use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, W
 /// What a worker's users share.
 pub(super) struct Pool {
     pub(super) prepared: Arc<Prepared>,
+    /// The connections that users share, over HTTP/2.
+    pub(super) shared: Option<http2::Pool>,
+    context: WorkerContext,
     pub(super) clock: Clock,
     stamps: Rc<StampClock>,
     pub(super) observer: Rc<dyn Observer>,
@@ -57,6 +61,11 @@ impl Pool {
     pub(super) fn new(prepared: &Arc<Prepared>, context: &WorkerContext) -> Rc<Self> {
         Rc::new(Self {
             prepared: Arc::clone(prepared),
+            shared: prepared
+                .shared
+                .as_ref()
+                .map(|wanted| http2::Pool::new(&prepared.endpoints, wanted, context)),
+            context: context.clone(),
             clock: context.clock,
             stamps: Rc::clone(&context.stamps),
             observer: Rc::clone(&context.observer),
@@ -71,6 +80,9 @@ impl Pool {
 
     /// What stands at the moment.
     pub(super) fn levels(&self) -> Levels {
+        if let Some(shared) = &self.shared {
+            return shared.levels();
+        }
         Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(self.in_flight.get()),
@@ -133,6 +145,17 @@ impl Pool {
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
         self.open_at(endpoint, endpoint.resolve(), target, 0, false)
             .await
+    }
+
+    /// A connection over HTTP/2 to a server that a redirection from this target names. It is not open
+    /// yet.
+    pub(super) fn shared_elsewhere(
+        &self,
+        endpoint: &Endpoint,
+        target: usize,
+        wanted: &Wanted,
+    ) -> http2::Pool {
+        http2::Pool::of_one(endpoint, target, wanted, &self.context)
     }
 
     async fn open_at(

@@ -4,18 +4,21 @@
 
 use std::time::Duration;
 
-use super::HTTP1;
 use super::error::DriverError;
 use super::request::Outgoing;
+use super::{HTTP1, HTTP2};
 use crate::cap::Cap;
+use crate::driver::http2::Wanted;
 use crate::driver::sources::Sources;
 use crate::driver::steps::{Life, Looks, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::tls::Alpn;
 use crate::driver::web::redirect::Elsewhere;
 use crate::expression::Known;
-use crate::scenario::{ConnectionPer, HttpPlan, HttpRequest, ScenarioPlan, StreamEnd};
-use crate::workload::Lookouts;
+use crate::outcome::Failure;
+use crate::scenario::{ConnectionPer, HttpPlan, HttpRequest, HttpVersion, ScenarioPlan, StreamEnd};
+use crate::workload::{Iteration, Lookouts};
 
 /// A scenario, prepared. Shared by all workers.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(super) struct Prepared {
     pub(super) life: Life<Asking>,
     pub(super) timeout: Duration,
     pub(super) connection_per: ConnectionPer,
+    /// The connections that users share, over HTTP/2.
+    pub(super) shared: Option<Wanted>,
     pub(super) connect_timeout: Duration,
     pub(super) connect_cap: Option<Cap>,
     /// The longest answer taken, packed and unpacked.
@@ -51,6 +56,27 @@ pub(super) struct Asking {
     pub(super) shown: String,
 }
 
+impl Asking {
+    /// A request under way was cut off, when so many bytes of the answer's body had come, or not even its
+    /// head.
+    #[cold]
+    pub(super) fn was_cut_off(&self, came: Option<u64>, iteration: &Iteration<'_>) {
+        let shown = &self.shown;
+        iteration.explain(Failure::Timeout, || match came {
+            None => format!("{shown}: cut off while waiting for the answer's head"),
+            Some(bytes) => format!("{shown}: cut off after {bytes} bytes of the answer's body"),
+        });
+    }
+}
+
+/// What connections agree on.
+fn alpn(plan: &HttpPlan) -> &'static Alpn {
+    match plan.version {
+        HttpVersion::Http1 => &HTTP1,
+        HttpVersion::Http2 => &HTTP2,
+    }
+}
+
 impl Prepared {
     /// Of what is read on the way, the stage's secrets learn.
     pub(super) fn new(
@@ -58,7 +84,7 @@ impl Prepared {
         plan: &HttpPlan,
         stage: &Stage<'_>,
     ) -> Result<Self, DriverError> {
-        Self::with_endpoints(scenario, plan, endpoints::of(scenario, &HTTP1)?, stage)
+        Self::with_endpoints(scenario, plan, endpoints::of(scenario, alpn(plan))?, stage)
     }
 
     /// Prepares a scenario that may have no targets yet.
@@ -67,7 +93,7 @@ impl Prepared {
         plan: &HttpPlan,
         stage: &Stage<'_>,
     ) -> Result<(), DriverError> {
-        let endpoints = endpoints::check(scenario, &HTTP1)?;
+        let endpoints = endpoints::check(scenario, alpn(plan))?;
         Self::with_endpoints(scenario, plan, endpoints, stage).map(drop)
     }
 
@@ -110,12 +136,19 @@ impl Prepared {
             life,
             timeout: scenario.timeout,
             connection_per: plan.connection_per,
+            shared: (plan.version == HttpVersion::Http2).then(|| Wanted {
+                connections: plan.connections,
+                most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
+                connect_timeout: scenario.connect_timeout,
+                keepalive: plan.keepalive,
+                waits_for_ready: false,
+            }),
             connect_timeout: scenario.connect_timeout,
             connect_cap: plan.connect_rate.map(Cap::new),
             max_message: scenario.max_message,
             cookies: plan.cookies,
             redirects: plan.redirects,
-            elsewhere: Elsewhere::of(scenario, plan.redirects, &HTTP1),
+            elsewhere: Elsewhere::of(scenario, plan.redirects, alpn(plan)),
         })
     }
 }

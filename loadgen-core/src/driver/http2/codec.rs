@@ -23,6 +23,9 @@ use crate::driver::transport::inspected::Inspected;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The same for all streams of a connection together.
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of an answer that may wait before the server is told that they were read. What is left
+/// at the end is given back by dropping the stream, which a small answer then saves a lock.
+pub(crate) const RELEASE_AFTER_BYTES: usize = 1 << 16;
 /// Streams whose time was up are remembered this long and up to this many, because a server that
 /// answers late must not be taken for one that breaks the protocol.
 const REMEMBER_RESET_STREAMS: usize = 1 << 16;
@@ -67,13 +70,15 @@ impl Future for Mover {
 pub(crate) struct Sender(SendRequest<Bytes>);
 
 impl Sender {
-    /// Opens a stream. An error means that nothing was sent.
+    /// Opens a stream, on which nothing more is sent where the request is whole. An error means that
+    /// nothing was sent.
     #[inline]
     pub(super) fn send(
         &mut self,
         request: impl Fn() -> Request<()>,
+        is_whole: bool,
     ) -> Result<(ResponseFuture, SendStream), Error> {
-        match self.0.send_request(request(), false) {
+        match self.0.send_request(request(), is_whole) {
             Ok((response, stream)) => Ok((ResponseFuture(response), SendStream(stream))),
             Err(error) if error.is_io() || error.is_go_away() => Err(error.into()),
             // The handle still holds a stream that has not gone out yet and refuses another one.
@@ -81,7 +86,8 @@ impl Sender {
             Err(_) => {
                 let fresh = self.clone();
                 *self = fresh;
-                self.send_once(request())
+                let (response, stream) = self.0.send_request(request(), is_whole)?;
+                Ok((ResponseFuture(response), SendStream(stream)))
             }
         }
     }

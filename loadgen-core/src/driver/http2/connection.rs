@@ -71,8 +71,9 @@ impl Connection {
     pub(super) fn send(
         &self,
         request: impl Fn() -> Request<()>,
+        is_whole: bool,
     ) -> Result<(ResponseFuture, SendStream), Error> {
-        let result = self.sender.borrow_mut().send(request);
+        let result = self.sender.borrow_mut().send(request, is_whole);
         self.streams.set(self.streams.get() + 1);
         result
     }

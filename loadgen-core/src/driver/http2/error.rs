@@ -11,6 +11,9 @@ use crate::outcome::Failure;
 /// ends.
 pub(crate) const MOST_HEAD_BYTES: u32 = 64 << 10;
 
+/// How often a request that no server has looked at is sent again on another connection.
+pub(crate) const MOST_RESENDS: u32 = 3;
+
 /// Why a stream or a connection ended.
 #[derive(Debug)]
 pub(crate) enum Error {

@@ -23,8 +23,8 @@ mod problem;
 mod pump;
 mod tap;
 
-pub(crate) use self::codec::{RecvStream, SendStream, Sender};
-pub(crate) use self::error::{Error, MOST_HEAD_BYTES};
+pub(crate) use self::codec::{RELEASE_AFTER_BYTES, RecvStream, SendStream, Sender};
+pub(crate) use self::error::{Error, MOST_HEAD_BYTES, MOST_RESENDS};
 pub(crate) use self::handshake::open;
 pub(crate) use self::permit::StreamPermit;
 pub(crate) use self::place::Place;

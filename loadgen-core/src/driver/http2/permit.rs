@@ -54,9 +54,24 @@ impl StreamPermit {
         &self,
         request: impl Fn() -> Request<()>,
     ) -> Result<(ResponseFuture, SendStream), Error> {
-        let (response, stream) = self.connection.send(request)?;
+        let (response, stream) = self.connection.send(request, false)?;
         self.opened();
         self.connection.pump.tap.watch(stream.id());
+        Ok((response, stream))
+    }
+
+    /// The same, and every piece of the answer is watched; nothing more is sent where the request is
+    /// whole.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn send_watched(
+        &self,
+        request: impl Fn() -> Request<()>,
+        is_whole: bool,
+    ) -> Result<(ResponseFuture, SendStream), Error> {
+        let (response, stream) = self.connection.send(request, is_whole)?;
+        self.opened();
+        self.connection.pump.tap.watch_data(stream.id(), false);
         Ok((response, stream))
     }
 

@@ -4,6 +4,7 @@
 //! its connections.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,15 +15,13 @@ use tokio::task::JoinHandle;
 use super::handshake::Opened;
 use super::keeper::{self, Opener};
 use super::place::Place;
-use crate::driver::transport::endpoints;
+use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
 /// The connections that a scenario wants.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    /// Where to, at least one.
-    pub(crate) endpoints: Vec<Endpoint>,
     /// How many on all workers together, where that is given.
     pub(crate) connections: Option<u32>,
     /// The most streams on one of them.
@@ -37,8 +36,6 @@ pub(crate) struct Wanted {
 
 /// The connections of one worker.
 pub(crate) struct Pool {
-    /// The targets'.
-    endpoints: Vec<Rc<Endpoint>>,
     places: Vec<(Rc<Place>, Opener)>,
     /// Whose turn it is.
     turn: Cell<usize>,
@@ -47,39 +44,62 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(wanted: &Wanted, context: &WorkerContext) -> Self {
-        let endpoints: Vec<_> = wanted.endpoints.iter().cloned().map(Rc::new).collect();
-        let open_connections = Rc::default();
+    /// The worker's share of the connections to these endpoints, of which there is one at least.
+    pub(crate) fn new(endpoints: &[Endpoint], wanted: &Wanted, context: &WorkerContext) -> Self {
+        let endpoints: Vec<_> = endpoints.iter().cloned().map(Rc::new).collect();
         let total = total(wanted.connections, context.workers, endpoints.len());
-        let places: Vec<_> = share(total, context.worker, context.workers)
-            .map(|nth| {
-                let to = endpoints::assign(nth, endpoints.len());
-                let opener = Opener {
-                    endpoint: Rc::clone(&endpoints[to.target]),
-                    target: to.target,
-                    nth: to.nth,
-                    connect_timeout: wanted.connect_timeout,
-                    keepalive: wanted.keepalive,
-                    most_streams: wanted.most_streams,
-                    stamps: Rc::clone(&context.stamps),
-                    observer: Rc::clone(&context.observer),
-                    seed: context.seed ^ (nth as u64).rotate_left(32),
-                    open_connections: Rc::clone(&open_connections),
-                };
-                let place = Place::new(
-                    to.target,
-                    context.clock,
-                    context.alarms.clone(),
-                    wanted.waits_for_ready,
-                );
-                (Rc::new(place), opener)
-            })
-            .collect();
+        let all = share(total, context.worker, context.workers).map(|nth| {
+            let to = endpoints::assign(nth, endpoints.len());
+            (to, nth, Rc::clone(&endpoints[to.target]))
+        });
+        Self::of(all, wanted, context)
+    }
+
+    /// A single connection to an endpoint that is none of the scenario's targets, on behalf of one of
+    /// these.
+    #[cfg(feature = "http")]
+    pub(crate) fn of_one(
+        endpoint: &Endpoint,
+        target: usize,
+        wanted: &Wanted,
+        context: &WorkerContext,
+    ) -> Self {
+        let to = Assigned { target, nth: 0 };
+        Self::of([(to, 0, Rc::new(endpoint.clone()))], wanted, context)
+    }
+
+    fn of(
+        all: impl IntoIterator<Item = (Assigned, usize, Rc<Endpoint>)>,
+        wanted: &Wanted,
+        context: &WorkerContext,
+    ) -> Self {
+        let open_connections = Rc::default();
+        let places = all.into_iter().map(|(to, nth, endpoint)| {
+            let opener = Opener {
+                endpoint,
+                target: to.target,
+                nth: to.nth,
+                connect_timeout: wanted.connect_timeout,
+                keepalive: wanted.keepalive,
+                most_streams: wanted.most_streams,
+                stamps: Rc::clone(&context.stamps),
+                observer: Rc::clone(&context.observer),
+                seed: context.seed ^ (nth as u64).rotate_left(32),
+                open_connections: Rc::clone(&open_connections),
+            };
+            let place = Place::new(
+                to.target,
+                context.clock,
+                context.alarms.clone(),
+                wanted.waits_for_ready,
+            );
+            (Rc::new(place), opener)
+        });
+        let places: Vec<_> = places.collect();
         Self {
             // Workers begin at different places, or the first target would get a little more.
             turn: Cell::new(context.worker % places.len()),
             places,
-            endpoints,
             keepers: RefCell::new(Vec::new()),
             open_connections,
         }
@@ -89,18 +109,19 @@ impl Pool {
     /// connections. Those that fail are tried again behind the scenes; that all
     /// of them fail is an error.
     pub(crate) async fn open(&self) -> Result<(), PrepareError> {
-        let names: Vec<_> = self
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.resolve().boxed_local().shared())
-            .collect();
+        let mut names = HashMap::new();
+        for (place, opener) in &self.places {
+            names
+                .entry(place.target)
+                .or_insert_with(|| opener.endpoint.resolve().boxed_local().shared());
+        }
         // An attempt's clock starts with its first poll, which is when there is room for it.
         let attempts = self
             .places
             .iter()
             .enumerate()
             .map(|(nth, (place, opener))| {
-                let resolving = names[place.target].clone();
+                let resolving = names[&place.target].clone();
                 opener
                     .open(resolving, false)
                     .map(move |attempt| (nth, attempt))

@@ -68,6 +68,8 @@ impl Times {
 struct Data {
     left: Frames<Nanos>,
     came: Frames<Option<Receipt>>,
+    /// When the first frame of the answer came, whatever it was.
+    first: Option<Receipt>,
 }
 
 /// The DATA frames of one direction that nobody has asked for yet.
@@ -162,6 +164,18 @@ impl Tap {
         self.streams.borrow().get(&stream)?.began_at()
     }
 
+    /// When the kernel received the first frame of the answer on a stream whose data is watched.
+    #[cfg(feature = "http")]
+    pub(crate) fn first_received(&self, stream: u32) -> Option<Receipt> {
+        self.streams.borrow().get(&stream)?.data.as_ref()?.first
+    }
+
+    /// When the kernel took the last byte of what is sent on a stream; `None` as long as it has not.
+    #[cfg(feature = "http")]
+    pub(crate) fn sent_at(&self, stream: u32) -> Option<Nanos> {
+        self.streams.borrow().get(&stream)?.sent_at
+    }
+
     /// When the kernel received the frame that brought the stream's data up to so many bytes.
     pub(crate) fn received_up_to(&self, stream: u32, bytes: u64) -> Option<Receipt> {
         let mut streams = self.streams.borrow_mut();
@@ -207,6 +221,12 @@ impl Inspect for Tap {
             let ends = frame.ends_stream() || frame.kind == RST_STREAM;
             if ends {
                 times.received = last;
+            }
+            if let Some(data) = &mut times.data
+                && data.first.is_none()
+                && frame.is_of_message()
+            {
+                data.first = last;
             }
             let data = times.data.as_mut().filter(|_| frame.kind == DATA);
             if ends || data.is_some() {

@@ -100,7 +100,7 @@ impl Endpoint {
     }
 
     /// The protocol, where it is to be agreed on in the TLS handshake.
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn alpn(&self) -> Option<&'static Alpn> {
         let tls = self.tls.as_ref()?;
         tls.client.offers_alpn.then_some(tls.alpn)
@@ -236,7 +236,7 @@ pub(crate) enum Transport {
     Replay(super::replay::Replay),
 }
 
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 impl Transport {
     /// The protocol agreed on in the TLS handshake.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {

@@ -86,7 +86,7 @@ impl Traffic {
     }
 
     /// How often something came, ever.
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     #[inline]
     pub(crate) fn reads(&self) -> u64 {
         self.reads.get()
@@ -94,7 +94,7 @@ impl Traffic {
 
     /// Whether the last write found no room: something waits to be sent until the other side
     /// reads.
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     #[inline]
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck_since.get().is_some()

@@ -41,9 +41,19 @@ impl Jar {
             let Some(cookie) = line.and_then(|line| Cookie::parse(line, from, now)) else {
                 continue;
             };
-            self.0.retain(|known| !known.is_replaced_by(&cookie));
-            if cookie.is_over(now) {
-                continue;
+            let known = self.0.iter().position(|it| it.is_replaced_by(&cookie));
+            match (known, cookie.is_over(now)) {
+                (Some(known), true) => {
+                    self.0.remove(known);
+                    continue;
+                }
+                // It is as old as the one whose place it takes.
+                (Some(known), false) => {
+                    self.0[known] = cookie;
+                    continue;
+                }
+                (None, true) => continue,
+                (None, false) => {}
             }
             if self.0.len() == MOST {
                 self.0.remove(0);
@@ -234,6 +244,7 @@ mod tests {
     #[test_case(&["a=1; Path=/; Expires=soon"], "ws://a.example.org:80/" => "a=1"; "no date")]
     #[test_case(&["a=1; Path=/", "b=2", "c=3; Path=/"], "ws://a.example.org:80/v1/x" => "b=2; a=1; c=3"; "the best first")]
     #[test_case(&["a=1; Path=/", "a=2; Path=/"], "ws://a.example.org:80/" => "a=2"; "another value")]
+    #[test_case(&["a=1; Path=/", "b=1; Path=/", "a=2; Path=/"], "ws://a.example.org:80/" => "a=2; b=1"; "in the place of the one before")]
     #[test_case(&["a", "=1", "b=x=y; Path=/; HttpOnly; SameSite=Lax"], "ws://a.example.org:80/" => "b=x=y"; "not all are cookies")]
     fn keeps(lines: &[&str], to: &str) -> String {
         sent(A, lines, to)

@@ -161,6 +161,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         read_lag_us: part(|parts| &parts.read_lag),
         generator_us: part(|parts| &parts.generator),
         undelayed_us: part(|parts| &parts.undelayed),
+        first_byte_us: samples(SampleKind::FirstByte),
         first_message_us: samples(SampleKind::FirstMessage),
         message_gap_us: samples(SampleKind::MessageGap),
         round_trip_us: samples(SampleKind::RoundTrip),

@@ -230,6 +230,9 @@ pub struct Step {
     /// Response times without the generator's part, like the scenario's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undelayed_us: Option<Statistics>,
+    /// From when a request left until the first byte of its answer came (HTTP); where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_us: Option<Statistics>,
     /// From a stream's start until its first message came; where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_message_us: Option<Statistics>,

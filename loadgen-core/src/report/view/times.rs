@@ -78,6 +78,7 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
 fn of_messages(table: &mut Table, step: &Step, indent: usize) {
     let undelayed = step.undelayed_round_trip_us.as_ref();
     let series = [
+        ("first byte", &step.first_byte_us, None),
         ("first msg", &step.first_message_us, None),
         ("msg gap", &step.message_gap_us, None),
         ("round trip", &step.round_trip_us, undelayed),

@@ -27,7 +27,7 @@ use super::step::{Measured, Step, all, measured, said_elsewhere};
 use super::value::Source;
 
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
-pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest};
+pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
 #[cfg(feature = "websocket")]
 #[cfg(feature = "http")]
 pub(crate) use self::http::value::check_header_name as check_request_header_name;

@@ -3,7 +3,7 @@
 
 use super::elsewhere::RawElsewhere;
 use super::grpc::raw::RawGrpc;
-use super::http::raw::RawHttp;
+use super::http::raw::{RawHttp, RawHttpVersion};
 use super::tcp::raw::RawTcp;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
 use super::websocket::value::{Redirects, Subprotocol};
@@ -29,15 +29,17 @@ object! {
         "description" description: String,
         /// Where to send. Left out, flags, environment or the embedded backend decide.
         "targets" targets: List<TargetText>,
-        /// Connections over all workers (gRPC); one per worker and target unless given.
+        /// The version of HTTP that is spoken. `1.1` unless given.
+        "http_version" http_version: RawHttpVersion,
+        /// Connections over all workers (gRPC, HTTP/2); one per worker and target unless given.
         "connections" connections: Connections,
-        /// The most concurrent streams on one connection (gRPC); what the server allows unless
+        /// The most concurrent streams on one connection (gRPC, HTTP/2); what the server allows unless
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
-        /// How long a user keeps its connections (WebSocket, HTTP, TCP). `user` unless given.
+        /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP). `user` unless given.
         "connection_per" connection_per: RawConnectionPer,
-        /// The most connections that all users together begin to open (WebSocket, HTTP, TCP); as fast as
-        /// they are needed unless given.
+        /// The most connections that all users together begin to open (WebSocket, HTTP/1.1, TCP); as fast
+        /// as they are needed unless given.
         "connect_rate" connect_rate: Rate,
         /// How iterations come about.
         "load" load: RawLoad,
@@ -56,8 +58,8 @@ object! {
         "late_after" late_after: PositiveSpan,
         /// The longest message taken from a server, compressed or not. 64MiB unless given.
         "max_message" max_message: MaxMessage,
-        /// How often a ping asks whether a connection on which nothing comes is alive (gRPC); only
-        /// after timeouts unless given.
+        /// How often a ping asks whether a connection on which nothing comes is alive (gRPC, HTTP/2);
+        /// only after timeouts unless given.
         "keepalive" keepalive: PositiveSpan,
         /// Whether a call that finds no connection waits for one, as long as its iteration may take
         /// (gRPC). `false` unless given.
@@ -103,6 +105,7 @@ object! {
         "thresholds" thresholds: List<Threshold>,
     }
     hints {
+        "version" => "the version of HTTP is `http_version`",
         "subprotocol" => "subprotocols are a list: `subprotocols`",
         "path" => "a path belongs to a step: `websocket.path`",
         "mix" => "a mix is a step: `\"steps\": [{ \"mix\": [...] }]`",

@@ -94,6 +94,40 @@ fn says_of_a_request(request: &Value, message: &str) {
 }
 
 #[test]
+fn the_version_says_whose_connections_are() {
+    let mut fields = one_step(&json!({}));
+    fields["http_version"] = json!("2");
+    fields["connections"] = json!(4);
+    fields["streams_per_connection"] = json!(32);
+    fields["keepalive"] = json!("10s");
+    let plan = plan_of(&fields);
+    let said = http(&plan);
+    assert_eq!(said.version, HttpVersion::Http2);
+    assert_eq!(
+        (said.connections, said.streams_per_connection),
+        (Some(4), Some(32))
+    );
+    assert_eq!(said.keepalive, Some(Duration::from_secs(10)));
+    let printed = to_json(std::slice::from_ref(&plan)).to_string();
+    let again = Suite::parse("x", &printed, None, None).unwrap();
+    assert_eq!(again.scenarios(), std::slice::from_ref(&plan));
+    assert_eq!(
+        http(&plan_of(&one_step(&json!({})))).version,
+        HttpVersion::Http1
+    );
+}
+
+#[test_case("1.1", "connections", &json!(4) => "scenarios[0].connections: found a field of HTTP/2 in a scenario of HTTP/1.1, expected `\"http_version\": \"2\"` beside it, or not this field; over HTTP/1.1 each user has a connection of its own and one request on it at a time: `load.closed.users`, `load.open.users.max`")]
+#[test_case("2", "connection_per", &json!("user") => "scenarios[0].connection_per: found a field of HTTP/1.1 in a scenario of HTTP/2, expected `\"http_version\": \"1.1\"`, or not this field; over HTTP/2 users share `connections`, which are opened before the load begins")]
+#[test_case("3", "name", &json!("x") => "scenarios[0].http_version: found \"3\", expected one of \"1.1\", \"2\"; did you mean `2`?")]
+fn fields_of_the_other_version(version: &str, field: &str, value: &Value) -> String {
+    let mut fields = one_step(&json!({}));
+    fields["http_version"] = json!(version);
+    fields[field] = value.clone();
+    problems_of(&fields).join("\n")
+}
+
+#[test]
 fn a_path_begins_with_a_slash() {
     let told = problems_of(&one_step(&json!({ "path": "hello" }))).join("\n");
     assert!(

@@ -326,8 +326,8 @@ fn a_path_has_2000_characters_at_most() {
     assert_eq!(problems_of(&one_step(&path(2001))).len(), 1);
 }
 
-#[test_case(&json!({ "connections": 5 }), "connections: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only; each user has a connection of its own: `load.closed.users`, `load.open.users.max`"; "connections")]
-#[test_case(&json!({ "streams_per_connection": 5 }), "streams_per_connection: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only; a WebSocket connection is one stream, and each user has its own"; "streams")]
+#[test_case(&json!({ "connections": 5 }), "connections: found a field of gRPC and HTTP in a WebSocket scenario, expected fields of WebSocket only; each user has a connection of its own: `load.closed.users`, `load.open.users.max`"; "connections")]
+#[test_case(&json!({ "streams_per_connection": 5 }), "streams_per_connection: found a field of gRPC and HTTP in a WebSocket scenario, expected fields of WebSocket only; a WebSocket connection is one stream, and each user has its own"; "streams")]
 #[test_case(&json!({ "metadata": {} }), "metadata: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only; what WebSocket sends beside messages is `headers`"; "metadata")]
 #[test_case(&json!({ "protos": [] }), "protos: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only; WebSocket messages need no description"; "protos")]
 #[test_case(&json!({ "connection_per": "step" }), "connection_per: found \"step\", expected one of \"user\", \"iteration\""; "another life of a connection")]

@@ -1,7 +1,6 @@
 //! What these tests share: plans, scripted servers.
 
-pub(crate) mod server;
-
+pub(crate) use crate::common::http2 as server;
 use std::time::Duration;
 
 use loadgen_core::driver::grpc::{DriverError, GrpcFactory, GrpcWorkload};

@@ -11,10 +11,21 @@ use crate::units::Rate;
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct HttpPlan {
-    /// How long a user keeps its connection.
+    /// The version that is spoken.
+    pub version: HttpVersion,
+    /// How long a user keeps its connection. For HTTP/1.1.
     pub connection_per: ConnectionPer,
-    /// The most connections that all users together begin to open.
+    /// The most connections that all users together begin to open. For HTTP/1.1.
     pub connect_rate: Option<Rate>,
+    /// Connections over all workers, 1 to 65,535; `None` is one for each worker to each target. For
+    /// HTTP/2.
+    pub connections: Option<u32>,
+    /// The most concurrent streams on one connection, 1 to 1,000,000; `None` is what the server allows.
+    /// For HTTP/2.
+    pub streams_per_connection: Option<u32>,
+    /// How often a ping asks whether a connection on which nothing comes is alive; `None` is only after
+    /// timeouts. For HTTP/2.
+    pub keepalive: Option<Duration>,
     /// Header fields of every request.
     pub headers: Vec<(String, Source)>,
     /// Whether each user keeps the cookies that answers set, and sends them with the requests that
@@ -63,10 +74,29 @@ impl HttpPlan {
         &mut self,
         connections: u32,
     ) -> Option<String> {
-        Some(format!(
-            "--connections {connections} is for gRPC; an HTTP user has a connection of its own"
-        ))
+        match self.version {
+            HttpVersion::Http1 => Some(format!(
+                "--connections {connections} is for gRPC and HTTP/2; over HTTP/1.1 a user has a \
+                 connection of its own"
+            )),
+            HttpVersion::Http2 => {
+                self.connections = Some(connections);
+                None
+            }
+        }
     }
+}
+
+/// A version of HTTP, and with it whose connections are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HttpVersion {
+    /// HTTP/1.1: each user has a connection of its own, and one request on it at a time.
+    #[default]
+    Http1,
+    /// HTTP/2: users share connections, each request is a stream on one. Without TLS it is spoken from
+    /// the first byte ("prior knowledge"); with TLS it is agreed on in the handshake (ALPN).
+    Http2,
 }
 
 /// An HTTP request. A status of 400 and above is a failure unless a check of the step is about `status`.

@@ -1,7 +1,7 @@
 //! HTTP scenarios as they are written.
 
-use super::plan::{HttpBody, HttpPlan, HttpRequest};
-use super::raw::{RawBody, RawEventsEnd, RawHttp};
+use super::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
+use super::raw::{RawBody, RawEventsEnd, RawHttp, RawHttpVersion};
 use super::value::Method;
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::protocol::websocket::plan::ConnectionPer;
@@ -15,11 +15,23 @@ use crate::scenario::value::{Bounded, PositiveSpan, RawSource};
 
 impl HttpPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
-        raw.connection_per = Entry::Given(match self.connection_per {
-            ConnectionPer::User => RawConnectionPer::User,
-            ConnectionPer::Iteration => RawConnectionPer::Iteration,
-        });
-        raw.connect_rate = Entry::from_option(self.connect_rate);
+        match self.version {
+            HttpVersion::Http1 => {
+                raw.http_version = Entry::Given(RawHttpVersion::Http1);
+                raw.connection_per = Entry::Given(match self.connection_per {
+                    ConnectionPer::User => RawConnectionPer::User,
+                    ConnectionPer::Iteration => RawConnectionPer::Iteration,
+                });
+                raw.connect_rate = Entry::from_option(self.connect_rate);
+            }
+            HttpVersion::Http2 => {
+                raw.http_version = Entry::Given(RawHttpVersion::Http2);
+                raw.connections = Entry::from_option(self.connections.map(Bounded::of));
+                raw.streams_per_connection =
+                    Entry::from_option(self.streams_per_connection.map(Bounded::of));
+                raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
+            }
+        }
         raw.headers = Entries::of(&self.headers, RawSource::of);
         raw.cookies = Entry::from_option(self.cookies.then_some(true));
         raw.redirects = match self.redirects {

@@ -2,7 +2,7 @@
 
 use super::value::Method;
 use crate::scenario::protocol::websocket::value::{JsonMessage, MessageSize, Path, TextMessage};
-use crate::scenario::reader::{Entries, object};
+use crate::scenario::reader::{Entries, choice, object};
 use crate::scenario::value::{Messages, PositiveSpan, RawSource};
 
 object! {
@@ -77,5 +77,15 @@ object! {
         "events" => "it is over after so many `messages`",
         "duration" => "it is over after a time: `for`",
         "until" => "it is over after `messages`, or after a time: `for`",
+    }
+}
+
+choice! {
+    /// A version of HTTP.
+    RawHttpVersion {
+        /// HTTP/1.1: each user has a connection of its own, and one request on it at a time.
+        Http1 = "1.1",
+        /// HTTP/2: users share connections, each request is a stream on one.
+        Http2 = "2",
     }
 }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::plan::{HttpPlan, HttpRequest};
+use super::plan::{HttpPlan, HttpRequest, HttpVersion};
+use super::raw::RawHttpVersion;
 use super::value::check_header_name;
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::protocol::room::{Life, Room, Words};
 use crate::scenario::protocol::websocket::plan::ConnectionPer;
 use crate::scenario::protocol::websocket::raw::RawConnectionPer;
+use crate::scenario::reader::Fields as _;
 use crate::scenario::step::{Step, StreamEnd};
 use crate::units::format_duration;
 
@@ -17,6 +19,10 @@ impl HttpPlan {
         word: "http",
         name: "HTTP",
         fields: &[
+            "http_version",
+            "connections",
+            "streams_per_connection",
+            "keepalive",
             "connection_per",
             "connect_rate",
             "headers",
@@ -24,18 +30,6 @@ impl HttpPlan {
             "redirects",
         ],
         instead: &[
-            (
-                "connections",
-                "each user has a connection of its own: `load.closed.users`, `load.open.users.max`",
-            ),
-            (
-                "streams_per_connection",
-                "an HTTP user has one request at a time on a connection of its own",
-            ),
-            (
-                "keepalive",
-                "a connection is kept for as long as `connection_per` and the server say",
-            ),
             ("metadata", "what HTTP sends beside a body is `headers`"),
             ("subprotocols", "HTTP has no subprotocols"),
             (
@@ -54,6 +48,10 @@ impl Room for HttpPlan {
     const SPOKEN: Option<&'static Words> = Some(Self::WORDS);
 
     fn fields(layers: &Layers<'_>) -> Option<Self> {
+        let version = version(layers);
+        let connections = layers.pick("connections", |raw| &raw.connections);
+        let streams = layers.pick("streams_per_connection", |raw| &raw.streams_per_connection);
+        let keepalive = layers.pick("keepalive", |raw| &raw.keepalive);
         let connection_per = layers.pick("connection_per", |raw| &raw.connection_per);
         let connection_per = connection_per
             .entry
@@ -69,6 +67,10 @@ impl Room for HttpPlan {
         let cookies = layers.pick("cookies", |raw| &raw.cookies);
         let redirects = layers.pick("redirects", |raw| &raw.redirects);
         Some(Self {
+            version: version?,
+            connections: connections.entry.or(None, |count| Some(count.small()))?,
+            streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
+            keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
             connection_per: connection_per?,
             connect_rate: connect_rate.entry.or(None, |rate| Some(*rate))?,
             headers: headers??,
@@ -86,8 +88,11 @@ impl Room for HttpPlan {
         (request.short_name(), "the last part of its path")
     }
 
-    fn agree(_: &Layers<'_>, _: &[(String, &RawStep)]) -> bool {
-        true
+    fn agree(layers: &Layers<'_>, steps: &[(String, &RawStep)]) -> bool {
+        if !steps.iter().any(|(_, step)| !step.http.is_absent()) {
+            return true;
+        }
+        version(layers).is_none_or(|version| !has_fields_of_the_other(layers, version))
     }
 
     fn share(_: &mut Life<HttpRequest>) {}
@@ -135,4 +140,45 @@ impl Room for HttpPlan {
         } = life;
         self
     }
+}
+
+/// What version is spoken; `None` where that could not be read.
+fn version(layers: &Layers<'_>) -> Option<HttpVersion> {
+    let version = layers.pick("http_version", |raw| &raw.http_version);
+    version
+        .entry
+        .or(HttpVersion::Http1, |version| match version {
+            RawHttpVersion::Http1 => HttpVersion::Http1,
+            RawHttpVersion::Http2 => HttpVersion::Http2,
+        })
+}
+
+/// Whether the scenario itself has fields of the version that it does not speak; notes each. Those of
+/// `defaults` and profiles are for whatever scenario they fit.
+fn has_fields_of_the_other(layers: &Layers<'_>, version: HttpVersion) -> bool {
+    let Some(own) = layers.own() else {
+        return false;
+    };
+    let (fields, found, expected, help): (&[&str], _, _, _) = match version {
+        HttpVersion::Http1 => (
+            &["connections", "streams_per_connection", "keepalive"],
+            "a field of HTTP/2 in a scenario of HTTP/1.1",
+            "`\"http_version\": \"2\"` beside it, or not this field",
+            "over HTTP/1.1 each user has a connection of its own and one request on it at a time: \
+             `load.closed.users`, `load.open.users.max`",
+        ),
+        HttpVersion::Http2 => (
+            &["connection_per", "connect_rate"],
+            "a field of HTTP/1.1 in a scenario of HTTP/2",
+            "`\"http_version\": \"1.1\"`, or not this field",
+            "over HTTP/2 users share `connections`, which are opened before the load begins",
+        ),
+    };
+    let wrong = fields.iter().filter(|field| own.has(field));
+    let wrong = wrong.inspect(|field| {
+        let path = format!("{}.{field}", layers.own_path);
+        let help = Some(help.to_owned());
+        layers.problems.add(path, found.to_owned(), expected, help);
+    });
+    wrong.count() > 0
 }

@@ -158,3 +158,48 @@ fn what_is_saved_of_a_secret_field_is_masked() {
         &["clara ***"],
     );
 }
+
+/// Text is shown, bytes are told by how many they are; neither with a secret in it.
+#[test]
+fn secrets_in_messages_of_tcp_are_masked() {
+    let server = Server::serve("tcp", &["--address", "127.0.0.1:0", "--lines"]);
+    let text = "{% set x = row.password|upper %}{{ row.name }} {{ x }} {{ row.pin.key }}\n";
+    let bytes = "{{ base64('\\u0001' ~ row.login.password ~ '\\n') }}";
+    let asks = |send: Value| json!({ "send": send, "receive": { "until": "\n" } });
+    let (said, all) = everything(
+        &server,
+        &json!({ "steps": [
+            {
+                "name": "text", "tcp": asks(json!({ "text": text })),
+                "check": ["reply.text == ''"],
+            },
+        ] }),
+    );
+    shows(
+        &all,
+        &["HUNTER22", "Hunter22", "4711"],
+        &[
+            r#"-> message "annabel *** ***\n""#,
+            r#"<- message "annabel *** ***""#,
+        ],
+    );
+    assert!(said.stderr.contains("at tcp://127.0.0.1:"), "{said:?}");
+    let (_, all) = everything(
+        &server,
+        &json!({ "steps": [{ "name": "bytes", "tcp": asks(json!({ "base64": bytes })) }] }),
+    );
+    // `Zauber77` in hex and in base64.
+    shows(
+        &all,
+        &[
+            "Zauber77",
+            "5a61756265723737",
+            "WmF1YmVyNzc",
+            "AVphdWJlcjc3",
+        ],
+        &[
+            "-> message 10 bytes with a secret among them",
+            "<- message 9 bytes with a secret among them",
+        ],
+    );
+}

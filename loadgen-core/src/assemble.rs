@@ -240,7 +240,10 @@ fn add(
         }
         #[cfg(feature = "tcp")]
         ProtocolPlan::Tcp(plan) => {
-            let factory = TcpFactory::on(scenario, plan, &guests.stage())?;
+            let mut factory = TcpFactory::on(scenario, plan, &guests.stage())?;
+            if let Some(interceptor) = interceptor {
+                factory = factory.with_interceptor(Arc::clone(interceptor));
+            }
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();

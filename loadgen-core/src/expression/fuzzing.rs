@@ -63,7 +63,7 @@ pub fn expression_text(text: &str) {
 
 fn scope() -> Scope {
     let saved = Saved::default();
-    saved.save(&"token".into(), "abcdefgh".into(), false);
+    saved.save(&"token".into(), "abcdefgh".into(), true);
     let row = serde_json::json!({"name": "ann", "age": "30", "n": 7, "tags": ["a", {"b": null}], "password": "x1y2z3"});
     let reply = text_value(
         "{\"total\": 3.5, \"items\": [{\"id\": \"x\"}], \"big\": 123456789012345678901234567890}",

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod intercept;
 
 use std::io::Write as _;
 use std::net::SocketAddr;

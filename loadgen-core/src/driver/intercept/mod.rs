@@ -61,8 +61,8 @@ pub(in crate::driver) use self::watch::Watch;
 /// }
 /// ```
 pub trait Interceptor: Send + Sync {
-    /// A request is about to be sent: a call of gRPC, or the upgrade that opens a WebSocket connection.
-    /// Once for each, and again where one is sent again.
+    /// A request is about to be sent: a call of gRPC, a request of HTTP, or the upgrade that opens a WebSocket
+    /// connection. Once for each, and again where one is sent again. Of TCP, which has none, a step begins.
     fn request(&self, _request: &mut Request) {}
 
     /// A message is about to be sent, after `request`.
@@ -94,6 +94,9 @@ pub enum FieldError {
     /// A name that the protocol keeps for itself.
     #[error("`{0}` is set by the protocol and cannot be given")]
     Reserved(String),
+    /// A protocol without fields.
+    #[error("`{0}` cannot be sent: TCP has no fields")]
+    NoFields(String),
     /// Not a legal value.
     #[error("the value of `{0}` has characters that cannot be sent")]
     Value(String),
@@ -104,8 +107,8 @@ pub enum FieldError {
 #[error("{0}")]
 pub struct ContentError(pub(in crate::driver) String);
 
-/// A request: a call of gRPC, or the upgrade of a WebSocket connection, with what the step on it belongs
-/// to.
+/// A request: a call of gRPC, a request of HTTP, or the upgrade of a WebSocket connection, with what the step
+/// on it belongs to; of TCP the step alone.
 #[derive(Debug, Clone)]
 pub struct Request {
     dialect: &'static Dialect,
@@ -135,7 +138,8 @@ impl Request {
         }
     }
 
-    /// What is asked for: `package.Service/Method`, or a path with its query.
+    /// What is asked for: `package.Service/Method`, a method and a path with its query, or `tcp`, which asks
+    /// for nothing but the connection.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
@@ -159,7 +163,7 @@ impl Request {
         self.iteration
     }
 
-    /// What its fields are called: `metadata` or `headers`.
+    /// What its fields are called: `metadata` or `headers`; empty for TCP, which has none.
     #[must_use]
     pub fn fields_are(&self) -> &'static str {
         self.dialect.fields
@@ -176,6 +180,9 @@ impl Request {
     /// # Errors
     /// [`FieldError`] where it cannot be sent.
     pub fn set_field(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        if self.dialect.fields.is_empty() {
+            return Err(FieldError::NoFields(name.to_owned()));
+        }
         let known = HeaderName::from_bytes(name.as_bytes());
         let known = known.map_err(|_| FieldError::Name(name.to_owned()))?;
         if (self.dialect.is_reserved)(known.as_str()) {
@@ -349,7 +356,7 @@ impl Message {
         self.direction == Direction::Reply
     }
 
-    /// `message`, `ping` or `pong`.
+    /// `message`, `ping`, `pong`, `body`, `event`, or `part of a message` where a connection ended in the middle.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind

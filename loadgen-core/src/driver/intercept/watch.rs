@@ -61,7 +61,7 @@ impl Watch {
     }
 
     /// A request, which the interceptor may change. Messages belong to it from now on.
-    #[cfg(any(feature = "grpc", feature = "http"))]
+    #[cfg(any(feature = "grpc", feature = "http", feature = "tcp"))]
     pub(in crate::driver) fn request(&self, mut request: Request) -> Arc<Request> {
         self.interceptor.request(&mut request);
         let request = Arc::new(request);

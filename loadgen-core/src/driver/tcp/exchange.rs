@@ -8,10 +8,12 @@ use bytes::Bytes;
 
 use super::connection::{Connection, Lost, Pending, Settled};
 use super::frame::{Frame, Partial};
+use super::intercept;
 use super::place::UserConnection;
 use super::pool::Pool;
 use super::prepare::Exchange;
 use crate::clock::Nanos;
+use crate::driver::intercept::Watch;
 use crate::driver::steps::Reply;
 use crate::driver::transport::limit::within;
 use crate::driver::transport::pace::Pace;
@@ -23,17 +25,25 @@ use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
 /// Messages that a step sends, and reads that it makes, before others on the thread have their turn.
 const BURST: u32 = 256;
 
+/// What the messages of a step are made with, and who sees them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct With<'a> {
+    /// What names stand for in what is sent.
+    pub(super) scope: &'a Scope,
+    pub(super) watch: Option<&'a Watch>,
+}
+
 /// Makes the exchange, in the time that it may take.
 #[inline]
 pub(super) async fn run(
     exchange: &Exchange,
     place: &mut UserConnection,
     pool: &Pool,
-    scope: &Scope,
+    with: With<'_>,
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let making = pin!(make(exchange, place, pool, scope, reply, iteration));
+    let making = pin!(make(exchange, place, pool, with, reply, iteration));
     // How far it came is told by what is cut off.
     let outcome = within(exchange.timeout, making).await;
     outcome.unwrap_or(Failure::Timeout.into())
@@ -44,16 +54,19 @@ async fn make(
     exchange: &Exchange,
     place: &mut UserConnection,
     pool: &Pool,
-    scope: &Scope,
+    with: With<'_>,
     reply: &mut Option<Reply>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     iteration.goes_to(place.to.target);
+    if let Some(watch) = with.watch {
+        intercept::begins(watch, pool.address(place.to.target), iteration);
+    }
     if let Err((failure, detail)) = place.ready(exchange, pool, iteration).await {
         iteration.explain(failure, || detail.clone());
         return failure.into();
     }
-    let mut turn = Turn::new(exchange, place, pool, scope, iteration);
+    let mut turn = Turn::new(exchange, place, pool, with, iteration);
     let result = poll_fn(|cx| {
         let polled = turn.poll(cx);
         turn.show_in_flight();
@@ -94,8 +107,7 @@ struct Turn<'a> {
     place: &'a mut UserConnection,
     pool: &'a Pool,
     iteration: &'a Iteration<'a>,
-    /// What names stand for in what is sent.
-    scope: &'a Scope,
+    with: With<'a>,
     pace: Option<Pace>,
     sent: u32,
     answered: u32,
@@ -119,7 +131,7 @@ impl<'a> Turn<'a> {
         exchange: &'a Exchange,
         place: &'a mut UserConnection,
         pool: &'a Pool,
-        scope: &'a Scope,
+        with: With<'a>,
         iteration: &'a Iteration<'a>,
     ) -> Self {
         if let Some(connection) = &place.connection {
@@ -134,7 +146,7 @@ impl<'a> Turn<'a> {
             place,
             pool,
             iteration,
-            scope,
+            with,
             pace: exchange
                 .every
                 .map(|every| Pace::new(every, iteration.now(), &pool.alarms)),
@@ -235,9 +247,12 @@ impl<'a> Turn<'a> {
             if !self.connection().has_room() && self.flush(None, cx)?.is_pending() {
                 break;
             }
-            let bytes = outgoing.bytes(self.scope);
-            let bytes =
+            let bytes = outgoing.bytes(self.with.scope);
+            let mut bytes =
                 bytes.map_err(|error| Lost::of_our_own(Failure::Expression, error.to_string()))?;
+            if let Some(watch) = self.with.watch {
+                bytes = intercept::sends(watch, bytes);
+            }
             let at = *now.get_or_insert_with(|| self.iteration.now());
             let due = self.pace.as_ref().map(Pace::due_at);
             let ready = due.unwrap_or(self.last_reply).max(self.room_since);
@@ -339,7 +354,7 @@ impl<'a> Turn<'a> {
         while self.answered < if sends { self.sent } else { exchange.repeat } {
             let connection = self.place.connection.as_mut();
             let connection = connection.expect("there until the turn is over");
-            let keep = exchange.is_looked_at;
+            let keep = exchange.is_looked_at || self.with.watch.is_some();
             let taken = frame.take(&mut self.partial, &mut connection.came, keep, most);
             let taken = taken.map_err(|detail| Lost::of_our_own(Failure::Protocol, detail))?;
             let Some(reply) = taken else {
@@ -374,6 +389,9 @@ impl<'a> Turn<'a> {
                 .message_received(self.exchange.number, received, took);
         }
         self.iteration.received_within(received);
+        if let Some(watch) = self.with.watch {
+            intercept::answered(watch, &reply);
+        }
         if self.exchange.is_looked_at {
             self.looked_at = Some(reply);
         }
@@ -432,6 +450,9 @@ impl Drop for Turn<'_> {
         // The rest of half a reply would be taken for a whole one.
         let has_half = self.exchange.frame.is_some() && !connection.came.is_empty();
         let is_clear = self.partial.is_nothing() && !has_half;
+        if has_half && let Some(watch) = self.with.watch {
+            intercept::broke_off(watch, &connection.came);
+        }
         connection.report(&*self.pool.observer);
         // What is still to come would be taken for the answer to something else.
         let owes = !connection.pending.is_empty() || !connection.is_flushed();

@@ -11,6 +11,7 @@ mod error;
 mod exchange;
 mod frame;
 mod guest;
+mod intercept;
 mod outgoing;
 mod place;
 mod pool;
@@ -19,8 +20,10 @@ mod prepare;
 use std::fmt;
 use std::sync::Arc;
 
+use self::exchange::With;
 use self::pool::Pool;
 use self::prepare::{Exchange, Prepared};
+use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
@@ -38,9 +41,18 @@ static NO_ALPN: Alpn = Alpn {
 };
 
 /// Makes the workloads of one scenario, one for each worker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TcpFactory {
     prepared: Arc<Prepared>,
+    interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+impl fmt::Debug for TcpFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpFactory")
+            .field("prepared", &self.prepared)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TcpFactory {
@@ -61,7 +73,16 @@ impl TcpFactory {
     ) -> Result<Self, DriverError> {
         Ok(Self {
             prepared: Arc::new(Prepared::new(scenario, plan, stage)?),
+            interceptor: None,
         })
+    }
+
+    /// Shows every message to this interceptor before it is sent, and what answered. Messages then take more
+    /// of the generator's time, for they are kept and may be read.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
     }
 
     /// The files that it is made of and that may change.
@@ -104,7 +125,7 @@ impl TcpFactory {
     pub fn workload(&self, context: &WorkerContext) -> TcpWorkload {
         TcpWorkload {
             pool: Pool::new(&self.prepared, context),
-            lives: Lives::new(context, self.prepared.timeout),
+            lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
         }
     }
 }
@@ -206,7 +227,8 @@ impl Execute for Pool {
         session: &mut Session<UserConnection>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        let (own, reply, scope, _) = session.parts();
-        exchange::run(exchange, own, self, scope, reply, iteration).await
+        let (own, reply, scope, watch) = session.parts();
+        let with = With { scope, watch };
+        exchange::run(exchange, own, self, with, reply, iteration).await
     }
 }

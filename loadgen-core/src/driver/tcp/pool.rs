@@ -68,6 +68,17 @@ impl Pool {
         endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
     }
 
+    /// A target as it is shown.
+    pub(super) fn address(&self, target: usize) -> String {
+        let endpoint = &self.prepared.endpoints[target];
+        let scheme = if endpoint.is_encrypted() {
+            "tls"
+        } else {
+            "tcp"
+        };
+        format!("{scheme}://{}", endpoint.authority)
+    }
+
     /// Sees whether some target takes a connection. The one that the first user would open anyway is
     /// tried first, and kept for it.
     pub(super) async fn probe(&self) -> Result<(), PrepareError> {

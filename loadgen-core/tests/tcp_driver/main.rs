@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod encrypted;
 mod intercept;
 
 use std::io::Write as _;

@@ -41,6 +41,8 @@ pub(super) struct Connection {
     traffic: Rc<Traffic>,
     /// What has come and belongs to no reply yet.
     pub(super) came: BytesMut,
+    /// Whether anything has ever come.
+    pub(super) has_read: bool,
     /// How much is read next.
     room: usize,
     /// What is to be written: what was gathered, of which so much is written, and then what is long.
@@ -153,6 +155,7 @@ impl Connection {
             transport,
             traffic,
             came: BytesMut::new(),
+            has_read: false,
             room: READ_BYTES,
             gathered: Vec::new(),
             written: 0,
@@ -174,6 +177,7 @@ impl Connection {
         let before = self.came.len();
         let room = self.came.capacity() - before;
         let read = ready!(pin!(self.transport.read_buf(&mut self.came)).poll(cx))?;
+        self.has_read |= read > 0;
         self.room = match read >= room.min(MORE_READ_BYTES) {
             true => MORE_READ_BYTES,
             false => READ_BYTES,

@@ -90,6 +90,7 @@ async fn make(
             Outcome::Ok
         }
         Err(lost) => {
+            let lost = diagnosed(lost, place, pool);
             iteration.explain(lost.failure, || lost.detail.clone());
             match lost.is_ours {
                 true => place.abandon(pool),
@@ -97,6 +98,20 @@ async fn make(
             }
             lost.failure.into()
         }
+    }
+}
+
+/// What it means that an encrypted connection ended on which nothing ever came.
+#[cold]
+fn diagnosed(lost: Lost, place: &UserConnection, pool: &Pool) -> Lost {
+    let has_read = place.connection.as_ref().is_none_or(|it| it.has_read);
+    if lost.is_ours || has_read {
+        return lost;
+    }
+    let endpoint = &pool.prepared.endpoints[place.to.target];
+    match endpoint.ended_after_handshake(&lost.detail) {
+        Some(problem) => Lost::new(Failure::Connect, endpoint.failed(problem).to_string()),
+        None => lost,
     }
 }
 

@@ -91,6 +91,12 @@ pub(crate) enum Problem {
          it, how long it is valid, what it is for"
     )]
     OwnCertificate(&'static str),
+    #[error(
+        "the server asked for our client certificate and ended the connection right after the \
+         handshake, without saying why; it may not accept it: check `tls.cert_file`: who signed it, how \
+         long it is valid, what it is for"
+    )]
+    EndedAfterCertificate,
     #[error("the server has no certificate for the name it was asked for; set `tls.server_name`")]
     UnknownName,
     #[error("the server and loadgen have no version of TLS, or no cipher, in common")]

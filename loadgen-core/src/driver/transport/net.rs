@@ -96,7 +96,7 @@ impl Endpoint {
     /// with TLS 1.3 that is when a server has looked at the client's certificate.
     pub(crate) fn ended_after_handshake(&self, reason: &str) -> Option<Problem> {
         let client = &self.tls.as_ref()?.client;
-        tls::late_alert(reason).or_else(|| client.now().was_asked())
+        tls::late_alert(reason).or_else(|| client.now().for_want_of_a_certificate(reason))
     }
 
     /// The protocol, where it is to be agreed on in the TLS handshake.
@@ -162,10 +162,11 @@ impl Endpoint {
             .await
             .map_err(|error| {
                 let problem = tls::diagnose(&error, encryption.alpn);
-                let asked = settings.was_asked();
-                asked
-                    .filter(|_| matches!(problem, Problem::Tls(_)))
-                    .unwrap_or(problem)
+                let wanted = match &problem {
+                    Problem::Tls(reason) => settings.for_want_of_a_certificate(reason),
+                    _ => None,
+                };
+                wanted.unwrap_or(problem)
             })?;
         Ok(Transport::Tls(Box::new(stream)))
     }

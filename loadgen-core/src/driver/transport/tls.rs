@@ -123,31 +123,63 @@ impl Client {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<ClientConfig>,
-    /// Who has no certificate to show, where there is none.
-    asked: Option<Arc<NoCertificate>>,
+    certificate: Arc<ClientCertificate>,
 }
 
 impl Settings {
-    /// What it means that the other side ended a connection while it was set up, where that may be
-    /// because it asked for a certificate and got none. Some do so without a word.
-    pub(crate) fn was_asked(&self) -> Option<Problem> {
-        let asked = self.asked.as_ref()?.0.load(Ordering::Relaxed);
-        asked.then_some(Problem::WantsCertificate)
+    /// What it means that the other side ended a connection while it was set up, where that may be because of
+    /// the certificate that it asked for: it got none, or does not accept ours. Some do so without a word, and
+    /// all that there is to see is this reason.
+    pub(crate) fn for_want_of_a_certificate(&self, reason: &str) -> Option<Problem> {
+        if !self.certificate.was_asked.load(Ordering::Relaxed) {
+            return None;
+        }
+        if self.certificate.own.is_none() {
+            return Some(Problem::WantsCertificate);
+        }
+        is_an_end(reason).then_some(Problem::EndedAfterCertificate)
     }
 }
 
-/// Notes that it was asked for a certificate, and has none.
-#[derive(Debug, Default)]
-struct NoCertificate(AtomicBool);
+/// Whether this reason, which has gone through libraries as a text, says no more than that the other side has
+/// ended the connection.
+fn is_an_end(reason: &str) -> bool {
+    const ENDS: [&str; 6] = [
+        "broken pipe",
+        "closed",
+        "end of file",
+        "eof",
+        "has ended",
+        "reset",
+    ];
+    let reason = reason.to_ascii_lowercase();
+    reason.is_empty() || ENDS.iter().any(|end| reason.contains(end))
+}
 
-impl ResolvesClientCert for NoCertificate {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.store(true, Ordering::Relaxed);
-        None
+/// The certificate to show, if there is one; notes that it was asked for.
+#[derive(Debug)]
+struct ClientCertificate {
+    own: Option<SingleCertAndKey>,
+    was_asked: AtomicBool,
+}
+
+impl ClientCertificate {
+    fn new(own: Option<CertifiedKey>) -> Arc<Self> {
+        Arc::new(Self {
+            own: own.map(SingleCertAndKey::from),
+            was_asked: AtomicBool::new(false),
+        })
+    }
+}
+
+impl ResolvesClientCert for ClientCertificate {
+    fn resolve(&self, hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.was_asked.store(true, Ordering::Relaxed);
+        ResolvesClientCert::resolve(self.own.as_ref()?, hints, schemes)
     }
 
     fn has_certs(&self) -> bool {
-        false
+        self.own.is_some()
     }
 }
 
@@ -192,27 +224,24 @@ fn settings(tls: &Tls, protocol: &[u8], contents: &Contents) -> Result<Settings,
     } else {
         builder.with_root_certificates(roots(tls.ca_file.as_deref().zip(authorities))?)
     };
-    let mut asked = None;
     let certificate = tls.cert_file.as_deref().zip(certificate);
     let key = tls.key_file.as_deref().zip(key);
-    let mut config = match certificate.zip(key) {
+    let own = match certificate.zip(key) {
         Some((certificate, key)) => {
-            let own = own::pair(certificate, key, &provider, SystemTime::now())?;
-            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+            Some(own::pair(certificate, key, &provider, SystemTime::now())?)
         }
-        None => {
-            let none = Arc::new(NoCertificate::default());
-            asked = Some(Arc::clone(&none));
-            builder.with_client_cert_resolver(none)
-        }
+        None => None,
     };
+    let certificate = ClientCertificate::new(own);
+    let resolver = Arc::clone(&certificate) as Arc<dyn ResolvesClientCert>;
+    let mut config = builder.with_client_cert_resolver(resolver);
     // Where nothing has a name that could be agreed on, nothing is offered.
     if tls.alpn && !protocol.is_empty() {
         config.alpn_protocols = vec![protocol.to_vec()];
     }
     Ok(Settings {
         config: Arc::new(config),
-        asked,
+        certificate,
     })
 }
 
@@ -409,6 +438,16 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+
+    #[test_case("Broken pipe (os error 32)" => true)]
+    #[test_case("Connection reset by peer (os error 104)" => true)]
+    #[test_case("peer closed connection without sending TLS close_notify" => true)]
+    #[test_case("the server has ended the connection, and takes nothing more" => true)]
+    #[test_case("" => true; "the end")]
+    #[test_case("frame with invalid size" => false)]
+    fn ends(reason: &str) -> bool {
+        is_an_end(reason)
+    }
 
     #[test_case("received fatal alert: CertificateRequired" => Some(Problem::WantsCertificate))]
     #[test_case("the connection broke: received fatal alert: UnknownCA"

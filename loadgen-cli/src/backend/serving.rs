@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use loadgen_backends::balance::ConfigError;
+use loadgen_backends::balance::http::manage::{ManagementError, StoreReloadError};
 use loadgen_backends::{
     ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
 };
@@ -32,6 +33,12 @@ pub(crate) enum ServerError {
     /// A balancer's configuration file.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A balancer's configuration file, when it is taken.
+    #[error(transparent)]
+    Store(#[from] StoreReloadError),
+    /// The management of a balancer's services.
+    #[error("failed to serve: {0}")]
+    Management(ManagementError),
     /// A balancer that was given nobody to balance between.
     #[error(
         "nothing to balance between: give each backend with `--backend HOST:PORT`, or all in a file with `--config FILE`"

@@ -85,13 +85,18 @@ fn say(
                  this balancer"
             ));
         }
-        let listening = Listening {
-            protocol: what.to_owned(),
-            address,
-            id: id.to_owned(),
-        };
-        output::print(&format!("{listening}\n"))?;
+        listening(what, address, id)?;
     }
+    Ok(())
+}
+
+fn listening(what: &str, address: SocketAddr, id: &str) -> Result<(), Error> {
+    let listening = Listening {
+        protocol: what.to_owned(),
+        address,
+        id: id.to_owned(),
+    };
+    output::print(&format!("{listening}\n"))?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::process::{self, ExitCode};
 
 use loadgen_backends::ServeError;
+use loadgen_backends::balance::http::manage::ManagementError;
 use loadgen_core::driver::grpc::{DescribeError, DriverError};
 
 use crate::backend::ServerError;
@@ -102,12 +103,16 @@ fn of_run(error: &RunError) -> Exit {
 /// The system's doing, or what was asked for.
 fn of_server(error: &ServerError) -> Exit {
     match error {
-        ServerError::Serve(ServeError::Worker { .. }) | ServerError::Stdin(_) => Exit::Unexpected,
+        ServerError::Serve(ServeError::Worker { .. })
+        | ServerError::Management(ManagementError::Serve(ServeError::Worker { .. }))
+        | ServerError::Stdin(_) => Exit::Unexpected,
         ServerError::Sink(error) => of_sink(error),
         ServerError::Serve(_)
         | ServerError::Environment(_)
         | ServerError::Resolve { .. }
         | ServerError::Config(_)
+        | ServerError::Store(_)
+        | ServerError::Management(_)
         | ServerError::NoBackends
         | ServerError::DuplicateBackend { .. }
         | ServerError::OverlappingChecks => Exit::Usage,

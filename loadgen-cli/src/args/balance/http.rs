@@ -12,7 +12,7 @@ use super::{HOUR, between};
 use crate::args::values::{MOST_WORKERS, count, listen_address, prefix, statsd};
 
 /// Flags of `loadgen balance http`. What is not given is the configuration's, or the default.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BalanceHttpArgs {
     /// JSON file with the services and all else; flags win over it, and SIGHUP has it read again
     #[arg(long, value_name = "FILE")]
@@ -26,6 +26,15 @@ pub(crate) struct BalanceHttpArgs {
     /// PEM file with the private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Manage services at this address, over HTTP: /services, and /docs to try it out. Beyond this machine a token is needed
+    #[arg(long, value_name = "HOST:PORT", value_parser = listen_address)]
+    pub(crate) management: Option<String>,
+    /// File with the token that who manages has to send (`authorization: Bearer …`)
+    #[arg(long, value_name = "FILE", conflicts_with = "management_token_env")]
+    pub(crate) management_token_file: Option<PathBuf>,
+    /// Variable of the environment with that token
+    #[arg(long, value_name = "NAME")]
+    pub(crate) management_token_env: Option<String>,
     /// How long a stop waits for requests to end [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = between(Duration::ZERO, HOUR * 24), allow_hyphen_values = true)]
     pub(crate) grace: Option<Duration>,

@@ -1,15 +1,18 @@
 //! `loadgen balance http`.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use loadgen_backends::TlsFiles;
-use loadgen_backends::balance::SystemResolver;
+use loadgen_backends::balance::http::manage::{Live, Store, TokenSource, start_management};
 use loadgen_backends::balance::http::{HttpSettings, RunningHttpBalancer, start_http_balancer};
+use loadgen_backends::balance::{ConfigError, ReloadError, SystemResolver};
+use serde_json::Value;
 
-use super::{address, log_to_stderr, note_prefix, say, statsd, until_told};
+use super::{address, listening, log_to_stderr, note_prefix, say, statsd, until_told};
 use crate::args::BalanceHttpArgs;
 use crate::backend::ServerError;
-use crate::backend::serving::resolve;
 use crate::commands::exit::{Exit, stop_at_once};
 use crate::error::Error;
 use crate::limits;
@@ -22,53 +25,122 @@ use crate::signals::Listener;
 pub(crate) fn http(args: &BalanceHttpArgs) -> Result<Exit, Error> {
     let signals = Listener::install_with_reload(stop_at_once)?;
     limits::raise();
-    let settings = settings(args)?;
+    let flags = Flags::of(args)?;
+    let settings = HttpSettings::read(&args.config).map_err(ServerError::Config)?;
+    let settings = flags.over(settings);
+    let management = settings.services.management.clone();
+    if let Some(management) = &management {
+        management.check().map_err(ServerError::Management)?;
+    }
     note_prefix(settings.statsd.as_ref(), args.statsd_prefix.as_ref());
     log_to_stderr(args.log_level);
     let balancer = start_http_balancer(settings, Arc::new(SystemResolver));
     let balancer = Arc::new(balancer.map_err(ServerError::Serve)?);
+    let served = Served {
+        balancer: Arc::clone(&balancer),
+        flags,
+    };
+    let store = Store::open(args.config.clone(), Arc::new(served));
+    let store = Arc::new(store.map_err(ServerError::Store)?);
+    let management = management.map(|it| start_management(&it, Arc::clone(&store)));
+    let management = management.transpose().map_err(ServerError::Management)?;
     let page = balancer.status_addr().map(|at| ("status", at));
     let addresses = [("http", balancer.local_addr())].into_iter().chain(page);
     say(&balancer.id(), addresses)?;
+    if let Some(management) = &management {
+        listening("management", management.local_addr(), &balancer.id())?;
+    }
     let impatient = Arc::clone(&balancer);
-    until_told(
-        &signals,
-        move || impatient.stop(),
-        || reload(&balancer, args),
-    );
+    let stop = move || impatient.stop();
+    until_told(&signals, stop, || reload(&store, &args.config));
+    // Nothing is changed any more of what is ending.
+    drop(management);
     balancer.shutdown();
     Ok(Exit::Pass)
 }
 
 /// What comes of a reload, in a line.
-fn reload(balancer: &RunningHttpBalancer, args: &BalanceHttpArgs) -> String {
-    let file = args.config.display();
-    match settings(args) {
+fn reload(store: &Store, file: &Path) -> String {
+    match store.reload() {
+        Ok(()) => format!("{} was read again and holds from now on", file.display()),
         Err(error) => format!("the configuration stays as it is: {error}"),
-        Ok(settings) => match balancer.reload(settings) {
-            Ok(()) => format!("{file} was read again and holds from now on"),
-            Err(error) => format!("the configuration stays as it is: {file}: {error}"),
-        },
     }
 }
 
-/// What file and flags say together; flags win.
-fn settings(args: &BalanceHttpArgs) -> Result<HttpSettings, ServerError> {
-    let mut settings = HttpSettings::read(&args.config)?;
-    if let Some(address) = &args.listen {
-        settings.listen = resolve(address)?;
+/// The balancer, as whoever manages its services sees it.
+#[derive(Debug)]
+struct Served {
+    balancer: Arc<RunningHttpBalancer>,
+    flags: Flags,
+}
+
+impl Live for Served {
+    fn read(&self, source_name: &str, text: &str) -> Result<HttpSettings, ConfigError> {
+        let settings = HttpSettings::parse(source_name, text)?;
+        let folder = self.flags.args.config.parent();
+        Ok(self.flags.over(match folder {
+            Some(folder) => settings.relative_to(folder),
+            None => settings,
+        }))
     }
-    settings.status = address(args.status.as_deref())?.or(settings.status);
-    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        settings.tls = Some(TlsFiles {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        });
+
+    fn replace(&self, settings: HttpSettings) -> Result<(), ReloadError> {
+        self.balancer.reload(settings)
     }
-    settings.grace = args.grace.unwrap_or(settings.grace);
-    let threads = args.threads.and_then(|it| usize::try_from(it).ok());
-    settings.threads = threads.or(settings.threads);
-    let (to, prefix) = (args.statsd.as_ref(), args.statsd_prefix.as_ref());
-    settings.statsd = statsd(to, prefix, settings.statsd.take());
-    Ok(settings)
+
+    fn status(&self, service: &str) -> Option<Value> {
+        self.balancer.services().status(service)
+    }
+}
+
+/// What flags say, with the addresses that their names led to at the start.
+#[derive(Debug)]
+struct Flags {
+    args: BalanceHttpArgs,
+    listen: Option<SocketAddr>,
+    status: Option<SocketAddr>,
+    management: Option<SocketAddr>,
+}
+
+impl Flags {
+    fn of(args: &BalanceHttpArgs) -> Result<Self, ServerError> {
+        Ok(Self {
+            listen: address(args.listen.as_deref())?,
+            status: address(args.status.as_deref())?,
+            management: address(args.management.as_deref())?,
+            args: args.clone(),
+        })
+    }
+
+    /// What a file and they say together; flags win.
+    fn over(&self, mut settings: HttpSettings) -> HttpSettings {
+        let args = &self.args;
+        settings.listen = self.listen.unwrap_or(settings.listen);
+        settings.status = self.status.or(settings.status);
+        if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+            settings.tls = Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            });
+        }
+        settings.grace = args.grace.unwrap_or(settings.grace);
+        let threads = args.threads.and_then(|it| usize::try_from(it).ok());
+        settings.threads = threads.or(settings.threads);
+        let (to, prefix) = (args.statsd.as_ref(), args.statsd_prefix.as_ref());
+        settings.statsd = statsd(to, prefix, settings.statsd.take());
+        let management = &mut settings.services.management;
+        if let Some(listen) = self.management {
+            management.get_or_insert_default().listen = listen;
+        }
+        if let Some(token) = self.token() {
+            management.get_or_insert_default().token = Some(token);
+        }
+        settings
+    }
+
+    fn token(&self) -> Option<TokenSource> {
+        let file = self.args.management_token_file.clone();
+        let env = self.args.management_token_env.clone();
+        file.map(TokenSource::File).or(env.map(TokenSource::Env))
+    }
 }

@@ -39,6 +39,9 @@ const MOST_HEAD: usize = 32 << 10;
 /// How long a browser may remember what pages from elsewhere may do.
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
+/// What shakes hands, and what reads its certificate again.
+type Tls = (TlsAcceptor, Arc<tls::Rotating>);
+
 /// Why the management cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,7 +80,7 @@ pub fn start_management(
     let token = token(settings)?;
     let tls = settings.tls.as_ref();
     let tls = tls
-        .map(|files| tls::acceptor(files, &[b"http/1.1"]))
+        .map(|files| tls::rotating(files, &[b"http/1.1"]))
         .transpose()?;
     let listener = listen::bind(settings.listen)?;
     let broken = |reason: io::Error| ServeError::Worker { reason };
@@ -184,10 +187,18 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .max_age(CORS_MAX_AGE)
 }
 
-async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, heard: Heard) {
+async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, heard: Heard) {
+    let (tls, certificate) = tls.unzip();
+    let certificate = async {
+        match certificate {
+            Some(certificate) => certificate.keep().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = heard.reached(Phase::Stopped) => {}
         () = accept(listener, tls, router) => {}
+        () = certificate => {}
     }
 }
 

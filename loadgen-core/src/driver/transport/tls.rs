@@ -149,7 +149,7 @@ fn is_an_end(reason: &str) -> bool {
         "closed",
         "end of file",
         "eof",
-        "has ended",
+        "ended",
         "reset",
     ];
     let reason = reason.to_ascii_lowercase();

@@ -171,9 +171,10 @@ fn greeting(server: &RunningServer, gate: SocketAddr, fields: Value) -> Value {
             "metadata": { "authorization": "Bearer {{ saved.token }}" },
         }, "check": ["saved.token in reply.message"] }],
     });
-    for (name, value) in fields.as_object().unwrap() {
-        scenario[name] = value.clone();
-    }
+    let Value::Object(fields) = fields else {
+        panic!("fields of a scenario: {fields}");
+    };
+    scenario.as_object_mut().unwrap().extend(fields);
     scenario
 }
 

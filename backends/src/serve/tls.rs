@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio_rustls::TlsAcceptor;
@@ -54,7 +54,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Rotating {
     files: TlsFiles,
-    current: RwLock<Arc<CertifiedKey>>,
+    current: Mutex<Arc<CertifiedKey>>,
     /// The files as they were when they were read last.
     seen: Mutex<[Option<Seen>; 2]>,
 }
@@ -72,7 +72,7 @@ pub(crate) fn rotating(
 ) -> Result<(TlsAcceptor, Arc<Rotating>), ServeError> {
     let rotating = Arc::new(Rotating {
         seen: Mutex::new(seen(files)),
-        current: RwLock::new(Arc::new(certified(files)?)),
+        current: Mutex::new(Arc::new(certified(files)?)),
         files: files.clone(),
     });
     let resolver = Arc::clone(&rotating);
@@ -105,7 +105,7 @@ impl Rotating {
         let file = self.files.certificate.display();
         match certified(&self.files) {
             Ok(certified) => {
-                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(certified);
                 tracing::info!(%file, "the certificate was read again");
             }
@@ -118,7 +118,7 @@ impl Rotating {
 
 impl ResolvesServerCert for Rotating {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&current))
     }
 }

@@ -172,7 +172,7 @@ async fn a_websocket_that_is_refused_is_an_answer() {
     let length = within(stream.read(&mut answer)).await.unwrap();
     assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
     let two = balance([one.local_addr()], |it| {
-        it.protocol = BackendProtocol::Http2
+        it.protocol = BackendProtocol::Http2;
     });
     let headers = format!("{headers}Connection: close\r\n");
     let reply = send(two.local_addr(), "GET", "/a/hello", &headers, "").await;

@@ -41,9 +41,14 @@ fn start(folder: &Path) -> (Child, SocketAddr) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    (child, address(folder))
+}
+
+/// Where the one that was started listens, once it does.
+fn address(folder: &Path) -> SocketAddr {
     loop {
         if let Ok(address) = fs::read_to_string(folder.join("address")) {
-            return (child, address.parse().unwrap());
+            return address.parse().unwrap();
         }
         thread::yield_now();
     }

@@ -132,7 +132,7 @@ impl<'a> Guests<'a> {
             ProtocolPlan::Tcp(tcp) if self.is_run => {
                 let factory = TcpFactory::on(plan, tcp, stage)?;
                 let lookouts = factory.lookouts();
-                self.made(protocol, lookouts, factory, |factory, _| factory)
+                self.made(protocol, lookouts, factory, TcpFactory::with_interceptor)
             }
             #[cfg(feature = "tcp")]
             ProtocolPlan::Tcp(tcp) => Ok(TcpFactory::check_on(plan, tcp, stage).map(|()| None)?),

@@ -175,18 +175,18 @@ async fn ask(
     // Whoever asks lets go of the connection at the end, and so ends it.
     match protocol {
         BackendProtocol::Http1 => {
-            let (mut sender, connection) = http1::handshake(io).await.map_err(told)?;
+            let (mut sender, connection) = http1::handshake(io).await.map_err(|it| told(&it))?;
             let asks = async move {
-                let response = sender.send_request(request).await.map_err(told)?;
+                let response = sender.send_request(request).await.map_err(|it| told(&it))?;
                 check.judge(response).await
             };
             join(asks, connection).await.0
         }
         BackendProtocol::Http2 => {
             let made = http2::handshake(TokioExecutor::new(), io).await;
-            let (mut sender, connection) = made.map_err(told)?;
+            let (mut sender, connection) = made.map_err(|it| told(&it))?;
             let asks = async move {
-                let response = sender.send_request(request).await.map_err(told)?;
+                let response = sender.send_request(request).await.map_err(|it| told(&it))?;
                 check.judge(response).await
             };
             join(asks, connection).await.0
@@ -195,8 +195,8 @@ async fn ask(
 }
 
 /// What hyper says, with what lies beneath.
-pub(super) fn told(error: hyper::Error) -> Failure {
-    match std::error::Error::source(&error) {
+pub(super) fn told(error: &hyper::Error) -> Failure {
+    match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }

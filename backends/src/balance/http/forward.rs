@@ -284,7 +284,7 @@ impl Forward<'_> {
                     return Err(if unsent || was_refused(&error) {
                         Lost::Unsent
                     } else {
-                        Lost::Sent(told(error))
+                        Lost::Sent(told(&error))
                     });
                 }
                 Err(_) if self.due(limit) > Instant::now() => {}

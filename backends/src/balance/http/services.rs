@@ -1,7 +1,7 @@
 //! The services that are served by now: their pools, what was counted of them, and how others take their place.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub struct Services(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    current: RwLock<Arc<Current>>,
+    current: Mutex<Arc<Current>>,
     resolver: Arc<dyn Resolve>,
     /// Threads that have connections of their own to backends.
     threads: usize,
@@ -94,7 +94,7 @@ impl Services {
             management: None,
         };
         let services = Self(Arc::new(Inner {
-            current: RwLock::new(Arc::new(Current {
+            current: Mutex::new(Arc::new(Current {
                 settings: Arc::new(empty),
                 by_name: HashMap::new(),
             })),
@@ -123,7 +123,7 @@ impl Services {
         let mut current = self
             .0
             .current
-            .write()
+            .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let services = settings.services.iter().map(|service| {
             let before = current.by_name.get(&service.name);
@@ -178,7 +178,7 @@ impl Services {
     }
 
     pub(super) fn current(&self) -> Arc<Current> {
-        let current = self.0.current.read();
+        let current = self.0.current.lock();
         Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -24,6 +24,7 @@ const PEERS: [Peer<()>; 4] = [
     Peer {
         name: "loadgen, constant",
         amount: |()| 800_000,
+        did: None,
         command: |scratch, address, (), requests| {
             command(scratch, address, requests, &message("world"), json!({}))
         },
@@ -31,6 +32,7 @@ const PEERS: [Peer<()>; 4] = [
     Peer {
         name: "loadgen, a template",
         amount: |()| 800_000,
+        did: None,
         command: |scratch, address, (), requests| {
             let message = message("user {{ user }}");
             command(scratch, address, requests, &message, json!({}))
@@ -39,6 +41,7 @@ const PEERS: [Peer<()>; 4] = [
     Peer {
         name: "loadgen, a number",
         amount: |()| 800_000,
+        did: None,
         command: |scratch, address, (), requests| {
             let mut message = message("world");
             message["account"] = json!("{{ iteration }}");
@@ -48,6 +51,7 @@ const PEERS: [Peer<()>; 4] = [
     Peer {
         name: "loadgen, check, save",
         amount: |()| 800_000,
+        did: None,
         command: |scratch, address, (), requests| {
             let after = json!({
                 "check": ["reply.message == 'Hello, world!'"],

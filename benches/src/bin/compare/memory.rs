@@ -26,6 +26,7 @@ const PEERS: [Peer<Connections>; 3] = [
     Peer {
         name: "bare loop",
         amount: |_| SECONDS,
+        did: None,
         command: |scratch, address, connections, seconds| {
             words(&format!(
                 "{} {} {address} {connections} 1 64 {seconds} 1000",
@@ -37,6 +38,7 @@ const PEERS: [Peer<Connections>; 3] = [
     Peer {
         name: "loadgen",
         amount: |_| SECONDS,
+        did: None,
         command: |scratch, address, connections, seconds| {
             scratch.loadgen(&json!({
                 "name": "memory",
@@ -55,6 +57,7 @@ const PEERS: [Peer<Connections>; 3] = [
     Peer {
         name: "k6",
         amount: |_| SECONDS,
+        did: None,
         command: |scratch, address, connections, seconds| {
             let script = format!(
                 "import ws from 'k6/ws';\n\

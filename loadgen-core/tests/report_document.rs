@@ -510,6 +510,13 @@ fn a_scenario_as_json() {
             "p99": 2978.816,
             "max": 2999.296
           },
+          "first_byte_us": {
+            "count": 30,
+            "mean": 50.0,
+            "min": 50.0,
+            "p50": 50.0,
+            "max": 50.0
+          },
           "first_message_us": {
             "count": 30,
             "mean": 50.0,

@@ -120,7 +120,7 @@ use super::*;
 #[test_case("steps. < 1", "expected the name of a step at column 7, found `<`"; "no step")]
 #[test_case(
     "steps.hello.connect_time.p50 < 1ms",
-    "unknown metric of a step `connect_time` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, start_lag, queue_wait, send_lag, read_lag, generator, first_message, message_gap, round_trip, message_lag, stream_wait"
+    "unknown metric of a step `connect_time` at column 13; expected one of error_rate, outcomes, messages_sent, messages_received, messages_missing, messages_out_of_order, messages_unexpected, messages_too_late, response_time, service_time, start_lag, queue_wait, send_lag, read_lag, generator, first_byte, first_message, message_gap, round_trip, message_lag, stream_wait"
 )]
 #[test_case(
     "ünicode < 1",

@@ -72,8 +72,11 @@ async fn a_reset_is_passed_on_as_a_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let balancer = start(settings([listener.local_addr().unwrap()]));
     for client_resets in [true, false] {
-        let client = TcpStream::connect(balancer.local_addr()).await.unwrap();
-        let (served, _) = within(listener.accept()).await.unwrap();
+        let mut client = TcpStream::connect(balancer.local_addr()).await.unwrap();
+        let (mut served, _) = within(listener.accept()).await.unwrap();
+        // A reset before the balancer knows of its connection would be one that it could not open.
+        client.write_all(b"a").await.unwrap();
+        within(served.read_exact(&mut [0])).await.unwrap();
         let (resets, mut hears) = if client_resets {
             (client, served)
         } else {

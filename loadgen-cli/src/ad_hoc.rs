@@ -35,6 +35,11 @@ pub(crate) fn target_of(url: &str) -> &str {
     url::address(url).0
 }
 
+/// The path there.
+pub(crate) fn path_of(url: &str) -> &str {
+    url::address(url).1
+}
+
 /// What problems of a scenario that was no file are said to be of.
 const SOURCE: &str = "the command line";
 

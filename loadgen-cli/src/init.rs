@@ -16,7 +16,7 @@ use std::{fs, io};
 
 use loadgen_core::scenario::Protocol;
 
-use crate::ad_hoc::{AdHoc, in_flags};
+use crate::ad_hoc::{AdHoc, in_flags, path_of};
 use crate::args::InitArgs;
 use crate::error::Error;
 use crate::{output, protocols};
@@ -104,6 +104,24 @@ pub(crate) fn refuse_file<R: BufRead, W: Write>(
     }
 }
 
+/// The protocol that the answers given as flags leave no doubt of.
+fn said(args: &InitArgs) -> Option<Protocol> {
+    let target = args.target.as_deref().unwrap_or_default();
+    let scheme = target.split_once("://").map(|(scheme, _)| scheme);
+    let has_path = !matches!(path_of(target), "" | "/");
+    let sends = args.send.is_some();
+    match scheme {
+        _ if args.protocol.is_some() => args.protocol,
+        _ if args.method.is_some() => Some(Protocol::Grpc),
+        _ if args.until.is_some() => Some(Protocol::Tcp),
+        Some("ws" | "wss") => Some(Protocol::Websocket),
+        Some("tcp" | "tls") => Some(Protocol::Tcp),
+        // Without more it may be a server of gRPC.
+        Some("http" | "https") if has_path || sends => Some(Protocol::Http),
+        _ => sends.then_some(Protocol::Websocket),
+    }
+}
+
 /// The scenario that the answers make; what no flag says is asked for where somebody can be.
 ///
 /// # Errors
@@ -113,9 +131,9 @@ pub(crate) fn scenario<R: BufRead, W: Write>(
     mut dialog: Option<&mut Dialog<R, W>>,
     cores: usize,
 ) -> Result<AdHoc, Error> {
-    let protocol = match (args.protocol, &mut dialog) {
+    let protocol = match (said(args), &mut dialog) {
         (Some(protocol), _) => protocol,
-        (None, Some(dialog)) if args.method.is_none() && args.send.is_none() => dialog.ask(
+        (None, Some(dialog)) => dialog.ask(
             "What does the service speak, grpc, websocket, http or tcp",
             Some("grpc"),
             |answer| {
@@ -124,9 +142,7 @@ pub(crate) fn scenario<R: BufRead, W: Write>(
                 known.ok_or_else(|| "expected grpc, websocket, http or tcp".to_owned())
             },
         )?,
-        _ if args.until.is_some() => Protocol::Tcp,
-        _ if args.send.is_some() => Protocol::Websocket,
-        _ => Protocol::Grpc,
+        (None, None) => Protocol::Grpc,
     };
     let made = match protocol {
         Protocol::Websocket => exchange::websocket(args, dialog)?,

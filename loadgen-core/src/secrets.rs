@@ -6,6 +6,7 @@
 //! has them still. Knows nothing of where a text goes.
 
 mod derived;
+mod template;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -342,6 +343,9 @@ impl Found {
         match value {
             Value::Object(fields) => fields.values_mut().for_each(|it| self.all(it)),
             Value::Array(items) => items.iter_mut().for_each(|it| self.all(it)),
+            Value::String(text) if template::is_one(text) => {
+                *text = template::masked(text, |secret| self.keep(secret));
+            }
             Value::String(_) | Value::Number(_) => {
                 match std::mem::replace(value, Value::String(MASK.to_owned())) {
                     Value::String(secret) => self.keep(&secret),
@@ -354,6 +358,10 @@ impl Found {
 
     fn in_query(&mut self, path: &mut String) {
         let masked = without_query(path, |secret| {
+            if template::is_one(secret) {
+                template::masked(secret, |secret| self.keep(secret));
+                return;
+            }
             self.keep(secret);
             self.keep(&percent_decode_str(secret).decode_utf8_lossy());
         });
@@ -435,7 +443,8 @@ pub(crate) fn is_at(path: &str) -> bool {
 /// Whether what stands at this JSON path of a suite is the mask of a secret, and not the secret: it was
 /// printed, and is not to be sent.
 pub(crate) fn is_masked_at(path: &str, text: &str) -> bool {
-    let mut is_masked = is_at(path) && text == MASK;
+    let has_mask_of_its_own = text == MASK || (template::is_one(text) && text.contains(MASK));
+    let mut is_masked = is_at(path) && has_mask_of_its_own;
     match path.rsplit('.').next() {
         Some("path") => {
             without_query(text, |secret| is_masked |= secret == MASK);

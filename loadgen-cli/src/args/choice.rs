@@ -63,7 +63,7 @@ impl ValueEnum for ProtocolChoice {
 
 /// One of the protocols that a first scenario can be made for, by its word.
 pub(super) fn protocol(text: &str) -> Result<Protocol, String> {
-    let mut known = [Protocol::Grpc, Protocol::Websocket].into_iter();
+    let mut known = protocols::ALL.iter().map(|row| row.protocol);
     let known = known.find(|it| it.as_str() == text);
-    known.ok_or_else(|| "expected grpc or websocket".to_owned())
+    known.ok_or_else(|| "expected grpc, websocket, http or tcp".to_owned())
 }

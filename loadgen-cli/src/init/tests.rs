@@ -81,6 +81,25 @@ fn a_request_and_bytes_are_scenarios_too() {
     assert_eq!(written["scenarios"][0]["steps"], serde_json::json!([step]));
 }
 
+#[test_case("h:1", None, None => None; "nothing said")]
+#[test_case("http://h:1", None, None => None; "a target that may be one of gRPC")]
+#[test_case("http://h:1/cart", None, None => Some(Protocol::Http); "a page")]
+#[test_case("https://h", Some("x"), None => Some(Protocol::Http); "something to post")]
+#[test_case("ws://h:1/echo", None, None => Some(Protocol::Websocket); "a url of websocket")]
+#[test_case("h:1", Some("x"), None => Some(Protocol::Websocket); "a text")]
+#[test_case("tls://h:1", Some("x"), None => Some(Protocol::Tcp); "a target of tcp")]
+#[test_case("h:1", Some("x"), Some("y") => Some(Protocol::Tcp); "an end of replies")]
+fn protocols_that_are_said(
+    target: &str,
+    send: Option<&str>,
+    until: Option<&str>,
+) -> Option<Protocol> {
+    let mut args = file("a.yaml");
+    args.target = Some(target.to_owned());
+    (args.send, args.until) = (send.map(str::to_owned), until.map(str::to_owned));
+    said(&args)
+}
+
 /// Nobody listens there, so that the method is asked for without a list.
 #[test]
 fn a_method_that_nothing_describes_can_be_named() {

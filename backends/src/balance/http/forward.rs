@@ -21,7 +21,7 @@ use super::services::Service;
 use super::settings::BackendProtocol;
 use super::upload::{Fault, Source, Upload};
 use crate::balance::dial::dial;
-use crate::balance::endpoint::{Endpoint, Lease};
+use crate::balance::endpoint::{Endpoint, Lease, State};
 
 /// Room for a burst of large bodies before a backend has to wait for the window to open.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -161,8 +161,14 @@ impl Forward<'_> {
             let detail = format!("no backend of the service `{name}` takes a connection");
             return Problem::new(ProblemKind::Unreachable, detail);
         }
-        let detail = format!("no backend of the service `{name}` is up");
-        let health = settings.pool.health.as_ref();
+        let backends = self.service.lasting.pool.snapshot().backends;
+        let of = |state| backends.iter().filter(|it| it.state == state).count();
+        let (down, draining) = (of(State::Down), of(State::Draining));
+        let detail = format!(
+            "no backend of the service `{name}` takes requests: {down} down, {draining} draining"
+        );
+        // Checks bring back what is down, and end no drain.
+        let health = settings.pool.health.as_ref().filter(|_| down > 0);
         let after = health.map(|it| it.interval.saturating_mul(it.rise));
         Problem::new(ProblemKind::NoBackend, detail).retry_after(after)
     }

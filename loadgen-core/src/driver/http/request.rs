@@ -332,7 +332,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// A form as browsers encode it.
+/// A form, percent-encoded: a blank is `%20`, which readers of forms take as well as `+`.
 fn form(fields: &[(String, Text)], scope: &Scope) -> Result<Bytes, ExpressionError> {
     let mut whole = String::new();
     for (name, value) in fields {

@@ -126,7 +126,7 @@ pub struct HttpRequest {
 pub enum HttpBody {
     /// This JSON value.
     Json(serde_json::Value),
-    /// The fields of a form, encoded as browsers do.
+    /// The fields of a form, percent-encoded (a blank is `%20`).
     Form(Vec<(String, String)>),
     /// This text.
     Text(String),

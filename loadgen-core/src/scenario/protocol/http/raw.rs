@@ -50,7 +50,7 @@ object! {
     RawBody is "a body, such as {\"json\": {...}}" {
         /// A JSON value.
         "json" json: JsonMessage,
-        /// The fields of a form, encoded as browsers do.
+        /// The fields of a form, percent-encoded (a blank is `%20`).
         "form" form: Entries<TextMessage>,
         /// A text.
         "text" text: TextMessage,

@@ -37,6 +37,18 @@ async fn an_answer_that_breaks_off_never_looks_whole(script: &'static [Act]) {
     assert_eq!(status(&balancer)["pool"]["backends"][0]["open"], 0);
 }
 
+/// Chunks count where there is a length beside them (RFC 9112, 6.3).
+#[tokio::test]
+async fn an_answer_with_a_length_and_chunks_is_not_cut() {
+    let both = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n";
+    let scripted: &'static [Act] = Box::leak(Box::new([Act::Say(both)]));
+    let backend = Scripted::start(scripted).await;
+    let balancer = balance([backend.address], |_| {});
+    let reply = get(&balancer, "/a/b").await;
+    let whole = "5\r\nwhole\r\n0\r\n\r\n";
+    assert_eq!((reply.status, reply.body.as_str()), (200, whole));
+}
+
 #[tokio::test]
 async fn a_backend_that_does_not_answer_is_given_up() {
     let bad = Scripted::start(&[Act::Hang]).await;

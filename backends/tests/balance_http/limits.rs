@@ -61,6 +61,7 @@ async fn what_can_be_read_in_two_ways_reaches_no_backend(headers: &str, body: &s
 #[test_case("GET /a/b HTTP/1.1\r\n\r\n"; "no host")]
 #[test_case("GET /a/b HTTP/1.1\r\nHost: a b\r\n\r\n"; "no host's name")]
 #[test_case("GET /a/b HTTP/1.1\r\nHost: user@there\r\n\r\n"; "a user")]
+#[test_case("GET http://user@there/a/b HTTP/1.1\r\nHost: there\r\n\r\n"; "a user in the whole address")]
 #[test_case("GET /a/b HTTP/3.0\r\nHost: there\r\n\r\n"; "another version")]
 #[test_case("GET  /a/b HTTP/1.1\r\nHost: there\r\n\r\n"; "two spaces")]
 #[test_case("\0\0\0\0\r\n\r\n"; "nonsense")]
@@ -70,6 +71,17 @@ async fn what_is_no_request_is_refused(text: &str) {
     let balancer = limited(&scripted, |_| {});
     let reply = raw(balancer.local_addr(), text.as_bytes()).await;
     assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(scripted.heads().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_is_packed_on_the_way_is_not_served() {
+    let scripted = Scripted::start(&[Act::Say(OK)]).await;
+    let balancer = limited(&scripted, |_| {});
+    let text =
+        "POST /a/b HTTP/1.1\r\nHost: there\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
+    let reply = raw(balancer.local_addr(), text.as_bytes()).await;
+    assert_eq!((reply.status, reply.kind()), (501, "not_served".to_owned()));
     assert!(scripted.heads().is_empty());
 }
 

@@ -95,6 +95,7 @@ async fn heads_lose_what_is_for_one_connection_and_say_who_asked() {
 
 #[test_case("POST", "Content-Length: 5\r\n\r\nhello"; "with a length")]
 #[test_case("POST", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"; "in chunks")]
+#[test_case("GET", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"; "in chunks, of a method that seldom has one")]
 #[test_case("PATCH", "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello"; "that waits to be asked for")]
 #[tokio::test]
 async fn bodies_pass(method: &str, rest: &str) {

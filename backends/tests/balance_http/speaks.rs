@@ -131,6 +131,14 @@ async fn grpc_passes_with_its_trailers() {
     };
     let refused = within(client.stream(request)).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    // The balancer's own answers have a status of gRPC.
+    drop((one, two));
+    let name = "you".to_owned();
+    let refused = within(client.hello(HelloRequest { name }))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
+    assert!(refused.message().contains("takes"), "{refused}");
 }
 
 #[tokio::test]

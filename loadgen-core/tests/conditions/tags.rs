@@ -121,6 +121,28 @@ fn what_only_both_together_do() {
     assert_eq!(window.to_s - window.from_s, 1);
 }
 
+/// A window of a step's has what that step took, and nothing of a scenario without it, whose only step is
+/// another.
+#[test]
+fn a_window_of_a_step_is_of_this_step() {
+    let scenarios = vec![
+        Tagged::named("a", "gold", soon()),
+        Tagged::named(
+            "b",
+            "gold",
+            Service::new(|_| Duration::from_millis(200), |_| false),
+        ),
+    ];
+    let conditions = thresholds(&[
+        "tags.tier.gold.steps.a.response_time.p99 < 150ms over any 1s",
+        "tags.tier.gold.steps.b.response_time.p50 < 150ms over any 1s",
+    ]);
+    let (_, document) = run_all(scenarios, conditions);
+    let found = observed(&document);
+    let passes: Vec<bool> = found.iter().map(|it| it.0).collect();
+    assert_eq!(passes, [true, false], "{found:?}");
+}
+
 /// A scenario that begins later adds to the seconds in which it was there, and the time of both is that from
 /// the first's beginning to the last's end.
 #[test]

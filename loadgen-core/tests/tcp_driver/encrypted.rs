@@ -102,9 +102,9 @@ fn encrypted(address: SocketAddr, server: &Pair, own: Option<&Pair>) -> (Scenari
 
 /// How a step ends whose client shows one that the server knows, another or none, and what is said of that.
 #[test_case(Some(true), Then::Echo => (Outcome::Ok, String::new()); "one that it knows")]
-#[test_case(Some(true), Then::End => fails(Failure::Connect, "`tls.cert_file`"); "one that it will not have after all")]
-#[test_case(Some(false), Then::Echo => fails(Failure::Connect, "`tls.cert_file`"); "one that it does not know")]
-#[test_case(None, Then::Echo => fails(Failure::Connect, "asks for a client certificate"); "none")]
+#[test_case(Some(true), Then::End => fails(Failure::Connection, "`tls.cert_file`"); "one that it will not have after all")]
+#[test_case(Some(false), Then::Echo => fails(Failure::Connection, "`tls.cert_file`"); "one that it does not know")]
+#[test_case(None, Then::Echo => fails(Failure::Connection, "asks for a client certificate"); "none")]
 fn a_server_wants_a_certificate(shows: Option<bool>, then: Then) -> (Outcome, String) {
     run(async move {
         let (own, known, other) = (pair("localhost"), pair("client"), pair("stranger"));

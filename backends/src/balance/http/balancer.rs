@@ -20,6 +20,7 @@ use super::front::Accepted;
 use super::kept::Kept;
 use super::services::Services;
 use crate::balance::config::ReloadError;
+use crate::balance::dial::keep_alive;
 use crate::balance::life::{Heard, Life, Phase, runtime};
 use crate::balance::metrics::{self, Family, Statsd};
 use crate::balance::pool::PoolSnapshot;
@@ -85,6 +86,8 @@ pub fn start_http_balancer(
         None => None,
     };
     let listener = listen::bind(settings.listen)?;
+    // What is accepted has it from here. A system that cannot do it does all the rest.
+    let _ = keep_alive(&(&listener).into());
     let local_addr = listener.local_addr().map_err(worker_error)?;
     let page = settings.status.map(listen::bind).transpose()?;
     let status_addr = page.as_ref().map(StdListener::local_addr).transpose();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures::future::join;
 use http::{Request, Response, StatusCode, Version, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -95,12 +95,15 @@ impl HttpCheck {
         let Some(wanted) = &self.body else {
             return Ok(());
         };
-        let mut body = Limited::new(response.into_body(), MOST_BYTES);
+        let mut body = response.into_body();
         let mut text = Vec::new();
         // What came before an end in disorder counts as well.
-        while let Some(Ok(frame)) = body.frame().await {
+        while text.len() < MOST_BYTES
+            && let Some(Ok(frame)) = body.frame().await
+        {
             if let Ok(data) = frame.into_data() {
-                text.extend_from_slice(&data);
+                let room = MOST_BYTES - text.len();
+                text.extend_from_slice(&data[..data.len().min(room)]);
             }
         }
         match memchr::memmem::find(&text, wanted.as_bytes()) {

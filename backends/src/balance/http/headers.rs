@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
-use http::header::{CONNECTION, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
+use hyper::body::Body;
 
 use super::problem::{Problem, ProblemKind};
 use super::settings::BackendProtocol;
@@ -86,12 +89,15 @@ impl Head {
     }
 
     /// The request for a backend of this name.
-    pub(super) fn request<B>(
+    pub(super) fn request<B: Body>(
         &self,
         protocol: BackendProtocol,
         name: &str,
         body: B,
     ) -> http::Request<B> {
+        let has_unknown_length = !body.is_end_stream()
+            && body.size_hint().exact().is_none()
+            && !self.headers.contains_key(CONTENT_LENGTH);
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
@@ -102,6 +108,11 @@ impl Head {
                 let host = self.authority.as_ref().map_or(name, Authority::as_str);
                 if let Ok(host) = HeaderValue::try_from(host) {
                     request.headers_mut().insert(HOST, host);
+                }
+                if has_unknown_length {
+                    // Unless it is told, there is no body where a method seldom has one.
+                    let chunked = HeaderValue::from_static("chunked");
+                    request.headers_mut().insert(TRANSFER_ENCODING, chunked);
                 }
                 if let Some(upgrade) = &self.upgrade {
                     request.headers_mut().insert(UPGRADE, upgrade.clone());
@@ -131,19 +142,16 @@ fn authority(parts: &request::Parts) -> Result<Option<Authority>, Problem> {
     if hosts.next().is_some() {
         return Err(malformed("there is more than one Host"));
     }
-    if let Some(authority) = parts.uri.authority() {
-        return Ok(Some(authority.clone()));
-    }
-    match host {
-        Some(host) => {
-            let read = Authority::try_from(host.as_bytes()).ok();
-            let plain = read.filter(|it| !it.as_str().contains('@'));
-            let authority = plain.ok_or_else(|| malformed("the Host is malformed"))?;
-            Ok(Some(authority))
-        }
-        None if parts.version == Version::HTTP_10 => Ok(None),
-        None => Err(malformed("there is no Host")),
-    }
+    let read = match (parts.uri.authority(), host) {
+        (Some(authority), _) => Some(authority.clone()),
+        (None, Some(host)) => Authority::try_from(host.as_bytes()).ok(),
+        (None, None) if parts.version == Version::HTTP_10 => return Ok(None),
+        (None, None) => return Err(malformed("there is no Host")),
+    };
+    let plain = read.filter(|it| !it.as_str().contains('@'));
+    plain
+        .map(Some)
+        .ok_or_else(|| malformed("the Host is malformed"))
 }
 
 /// What is to be spoken instead, if this asks for it. HTTP/2 has no such thing.
@@ -223,6 +231,10 @@ fn forwarded(headers: &mut HeaderMap, authority: Option<&Authority>, asker: &Ask
 
 /// Makes the head of a backend's answer the client's.
 pub(super) fn answer(parts: &mut response::Parts) {
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        // The body was read by its chunks, and another length would cut it (RFC 9112, 6.3).
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     strip(&mut parts.headers);
 }
 
@@ -231,6 +243,13 @@ pub(super) fn switches(parts: &mut response::Parts, to: HeaderValue) {
     parts.headers.insert(UPGRADE, to);
     let switches = HeaderValue::from_static("upgrade");
     parts.headers.insert(CONNECTION, switches);
+}
+
+/// Whether a body is packed in more than chunks, which nobody here unpacks.
+pub(super) fn is_packed(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut codings = codings.flat_map(|it| it.as_bytes().split(|byte| *byte == b','));
+    codings.any(|it| !it.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Whether a list has this word in it.

@@ -5,10 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
+use tonic::{Code, Status};
 
 use super::route::NotRouted;
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What kinds there are. Each is counted by itself.
@@ -128,6 +130,29 @@ impl Problem {
 
     pub(super) fn status(&self) -> StatusCode {
         self.kind.status()
+    }
+
+    /// The answer to a call of gRPC: its status stands in the head, and there is no body, which a client would
+    /// read as a message.
+    pub(super) fn grpc_response(&self) -> Response<Bytes> {
+        let code = match self.kind {
+            ProblemKind::NoService | ProblemKind::NoRoute | ProblemKind::NotServed => {
+                Code::Unimplemented
+            }
+            ProblemKind::Unreachable | ProblemKind::NoBackend | ProblemKind::Failed => {
+                Code::Unavailable
+            }
+            ProblemKind::Timeout => Code::DeadlineExceeded,
+            ProblemKind::BodyTooLarge | ProblemKind::HeadTooLarge => Code::ResourceExhausted,
+            ProblemKind::SlowBody => Code::Cancelled,
+            ProblemKind::Malformed | ProblemKind::Method | ProblemKind::Loop => Code::Internal,
+        };
+        let mut response = Response::new(Bytes::new());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, GRPC);
+        // A text that fits into no header field is left out.
+        let _ = Status::new(code, &self.detail).add_header(headers);
+        response
     }
 
     /// The answer. A connection of HTTP/1 is ended with it where that has to be; HTTP/2 has other ways.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -79,6 +79,10 @@ impl Requests {
         {
             let detail = "the request has both a Content-Length and a Transfer-Encoding";
             return Err(Problem::new(ProblemKind::Malformed, detail).ends_connection());
+        }
+        if headers::is_packed(&parts.headers) {
+            let detail = "the body has another Transfer-Encoding than chunked";
+            return Err(Problem::new(ProblemKind::NotServed, detail).ends_connection());
         }
         if headers::bytes(parts) > limits.header_bytes as usize {
             let detail = format!("the head has more than {} bytes", limits.header_bytes);
@@ -219,7 +223,12 @@ fn own(
         );
     }
     let is_http1 = parts.version < Version::HTTP_2;
-    let response = problem.response(is_http1);
+    let kind = parts.headers.get(CONTENT_TYPE);
+    let is_grpc = kind.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
+    let response = match is_grpc {
+        true => problem.grpc_response(),
+        false => problem.response(is_http1),
+    };
     let is_head = parts.method == Method::HEAD;
     response.map(|body| {
         let body = if is_head { Bytes::new() } else { body };

@@ -110,7 +110,9 @@ fn diagnosed(lost: Lost, place: &UserConnection, pool: &Pool) -> Lost {
     }
     let endpoint = &pool.prepared.endpoints[place.to.target];
     match endpoint.ended_after_handshake(&lost.detail) {
-        Some(problem) => Lost::new(Failure::Connect, endpoint.failed(problem).to_string()),
+        // What failed stays what it was: the connection was there. A service that ends for another reason
+        // looks the same.
+        Some(problem) => Lost::new(lost.failure, endpoint.failed(problem).to_string()),
         None => lost,
     }
 }
@@ -459,13 +461,15 @@ impl Drop for Turn<'_> {
             self.iteration
                 .messages(self.exchange.number, sent, received);
         }
+        let has_all = self.has_received_all();
         let Some(connection) = &mut self.place.connection else {
             return;
         };
         // The rest of half a reply would be taken for a whole one.
         let has_half = self.exchange.frame.is_some() && !connection.came.is_empty();
         let is_clear = self.partial.is_nothing() && !has_half;
-        if has_half && let Some(watch) = self.with.watch {
+        let is_cut = has_half && !has_all;
+        if is_cut && let Some(watch) = self.with.watch {
             intercept::broke_off(watch, &connection.came);
         }
         connection.report(&*self.pool.observer);

@@ -115,7 +115,7 @@ impl Frame {
                     partial.let_go += came.len() as u64;
                     came.clear();
                 }
-                check(came.len() as u64, if keep { most } else { u32::MAX })?;
+                check(partial.let_go + came.len() as u64, most)?;
                 None
             }
         };

@@ -47,6 +47,5 @@ impl Serve for Serving {
 
     async fn part_with(&self, own: UserConnections) {
         self.0.pool.close_all(own.take_open()).await;
-        self.0.pool.lingering.over().await;
     }
 }

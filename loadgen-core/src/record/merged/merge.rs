@@ -171,11 +171,12 @@ impl ScenarioRecord {
     /// is checked in them is of each scenario.
     pub(super) fn add_steps(&mut self, others: &[StepRecord]) {
         for other in others {
-            let is_same = |it: &&mut StepRecord| it.name == other.name && it.part == other.part;
-            match self.steps.iter_mut().find(is_same) {
+            // What is a part of lives in one scenario may be a step of iterations in another.
+            match self.steps.iter_mut().find(|it| it.name == other.name) {
                 Some(step) => {
                     step.merge(other);
                     step.apart |= other.apart;
+                    step.part = step.part.and(other.part);
                 }
                 None => self.steps.push(StepRecord {
                     checks: Vec::new(),

@@ -116,8 +116,9 @@ impl Store {
         let mut current = self.lock();
         let mut document = current.document.clone();
         let said = edit(&mut document)?;
-        if document != current.document {
-            let text = document.text();
+        // As texts: other documents may differ in the order of their fields alone, and so in their tag.
+        let text = document.text();
+        if text != current.document.text() {
             self.take(&current.text, &text)?;
             *current = Current { document, text };
         }

@@ -99,8 +99,11 @@ impl<'a> Seen<'a> {
                 return;
             }
             // The only step's are the iteration's.
-            Times::Step(_, of @ TimesOf::ResponseTime) if is_single(self.steps) => {
-                return self.times(&Times::Scenario(*of), tell);
+            Times::Step(name, of @ TimesOf::ResponseTime) if is_single(self.steps) => {
+                if self.steps.iter().any(|step| step.name == *name) {
+                    self.times(&Times::Scenario(*of), tell);
+                }
+                return;
             }
             Times::Scenario(of) => self.of_scenario(*of),
             Times::Step(name, of) => self.of_step(name, *of),

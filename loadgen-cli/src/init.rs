@@ -50,6 +50,14 @@ pub(crate) enum InitError {
     /// Something needed that nobody can be asked for.
     #[error("standard input is no terminal, so that nothing can be asked: give {0}")]
     Missing(&'static str),
+    /// An answer to a question of another protocol.
+    #[error("`{flag}` says nothing of a scenario that speaks {protocol}")]
+    NotAsked {
+        /// Its flag.
+        flag: &'static str,
+        /// What is spoken.
+        protocol: &'static str,
+    },
     /// Whoever is asked has nothing more to say.
     #[error("the answers ended; nothing was written")]
     Ended,
@@ -104,6 +112,27 @@ pub(crate) fn refuse_file<R: BufRead, W: Write>(
     }
 }
 
+/// Makes sure that no answer was given to what is not asked for this protocol.
+///
+/// # Errors
+/// With its flag.
+fn refuse_answers(args: &InitArgs, protocol: Protocol) -> Result<(), InitError> {
+    let of_grpc = protocol == Protocol::Grpc;
+    let answers = [
+        ("--method", args.method.is_some(), of_grpc),
+        ("--proto", !args.protos.is_empty(), of_grpc),
+        ("--send", args.send.is_some(), !of_grpc),
+        ("--until", args.until.is_some(), protocol == Protocol::Tcp),
+    ];
+    let strange = answers.into_iter().find(|(_, given, fits)| *given && !fits);
+    strange.map_or(Ok(()), |(flag, ..)| {
+        Err(InitError::NotAsked {
+            flag,
+            protocol: protocol.as_str(),
+        })
+    })
+}
+
 /// The protocol that the answers given as flags leave no doubt of.
 fn said(args: &InitArgs) -> Option<Protocol> {
     let target = args.target.as_deref().unwrap_or_default();
@@ -144,6 +173,7 @@ pub(crate) fn scenario<R: BufRead, W: Write>(
         )?,
         (None, None) => Protocol::Grpc,
     };
+    refuse_answers(args, protocol)?;
     let made = match protocol {
         Protocol::Websocket => exchange::websocket(args, dialog)?,
         Protocol::Http => exchange::http(args, dialog)?,

@@ -35,8 +35,8 @@ pub(crate) struct InitArgs {
     /// A `.proto` file that describes the gRPC service, instead of reflection; repeatable
     #[arg(long = "proto", value_name = "FILE", help_heading = "Answers")]
     pub(crate) protos: Vec<PathBuf>,
-    /// Text to send over WebSocket or TCP, or to post over HTTP
-    #[arg(long, value_name = "TEXT", help_heading = "Answers")]
+    /// Text to send over WebSocket or TCP, or to post over HTTP; or `@FILE`
+    #[arg(long, value_name = "TEXT|@FILE", help_heading = "Answers")]
     pub(crate) send: Option<String>,
     /// Over TCP the reply ends with this
     #[arg(long, value_name = "TEXT", help_heading = "Answers")]

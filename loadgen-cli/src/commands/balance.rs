@@ -12,6 +12,8 @@ use loadgen_backends::balance::tcp::{RunningTcpBalancer, TcpSettings, start_tcp_
 use loadgen_backends::balance::{HealthSettings, StatsdSettings, SystemResolver};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::prelude::*;
 
 use super::exit::{Exit, stop_at_once};
 use crate::args::{BackendFlag, BalanceTcpArgs, LogLevel};
@@ -211,11 +213,14 @@ fn health(
 
 /// What happens to backends is told on standard error, a line each.
 fn log_to_stderr(level: LogLevel) {
-    let subscriber = tracing_subscriber::fmt()
+    // What libraries say of each frame is no line for each request.
+    let is_ours =
+        filter_fn(|it| it.target().starts_with("loadgen") || *it.level() <= LevelFilter::WARN);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .with_max_level(level.filter());
+        .with_target(false);
+    let lines = lines.with_filter(is_ours).with_filter(level.filter());
     // One that is there already does as well.
-    let _ = subscriber.try_init();
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }

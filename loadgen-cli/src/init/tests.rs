@@ -100,6 +100,19 @@ fn protocols_that_are_said(
     said(&args)
 }
 
+#[test]
+fn answers_that_nobody_asked_for_are_refused() {
+    let mut args = file("a.yaml");
+    args.target = Some("http://h:1/a".to_owned());
+    args.until = Some("x".to_owned());
+    args.protocol = Some(Protocol::Http);
+    let (_, told) = answered(&args, "");
+    assert_eq!(
+        told.unwrap_err(),
+        "`--until` says nothing of a scenario that speaks http"
+    );
+}
+
 /// Nobody listens there, so that the method is asked for without a list.
 #[test]
 fn a_method_that_nothing_describes_can_be_named() {

@@ -308,6 +308,7 @@ macro_rules! same_fields {
 
 same_fields!(
     targets,
+    http_version,
     connections,
     streams_per_connection,
     connection_per,

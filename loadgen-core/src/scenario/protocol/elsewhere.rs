@@ -1,6 +1,7 @@
 //! Where steps go that do not go where the scenario's own go, as it is written: a block for each protocol,
 //! with those fields of a scenario that say how its servers are reached.
 
+use super::http::raw::RawHttpVersion;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression};
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::scenario::reader::{Entries, List, object};
@@ -36,9 +37,11 @@ object! {
     RawServers is "servers, such as {\"targets\": [\"127.0.0.1:8081\"]}" {
         /// Where to send. Left out, flags, environment or the embedded backend decide.
         "targets" targets: List<TargetText>,
-        /// Connections over all workers (gRPC).
+        /// The version of HTTP that is spoken (HTTP).
+        "http_version" http_version: RawHttpVersion,
+        /// Connections over all workers (gRPC, HTTP/2).
         "connections" connections: Connections,
-        /// The most concurrent streams on one connection (gRPC).
+        /// The most concurrent streams on one connection (gRPC, HTTP/2).
         "streams_per_connection" streams_per_connection: Streams,
         /// How long a user keeps its connections (WebSocket, HTTP, TCP): with `iteration` until the part of
         /// its life is over that opened them. `user` unless given.
@@ -49,7 +52,7 @@ object! {
         "connect_timeout" connect_timeout: PositiveSpan,
         /// The longest message taken from a server. The scenario's unless given.
         "max_message" max_message: MaxMessage,
-        /// How often a ping asks whether a connection is alive (gRPC).
+        /// How often a ping asks whether a connection is alive (gRPC, HTTP/2).
         "keepalive" keepalive: PositiveSpan,
         /// Whether a call that finds no connection waits for one (gRPC).
         "wait_for_ready" wait_for_ready: bool,

@@ -73,6 +73,22 @@ fn servers_elsewhere_have_what_a_scenario_of_their_protocol_has() {
     read_again(&plan);
 }
 
+#[test]
+fn http_2_may_be_spoken_elsewhere() {
+    let plan = plan_of(&logs_in(
+        &json!({ "http": { "http_version": "2", "connections": 4 } }),
+    ));
+    let servers = plan.elsewhere(Protocol::Http).unwrap();
+    let ProtocolPlan::Http(http) = &servers.protocol else {
+        panic!("not HTTP: {servers:?}");
+    };
+    assert_eq!(
+        (http.version, http.connections),
+        (HttpVersion::Http2, Some(4))
+    );
+    read_again(&plan);
+}
+
 /// With nothing said of its own protocol, a step goes where the scenario goes.
 #[test]
 fn the_same_protocol_goes_elsewhere_where_that_is_said() {

@@ -183,7 +183,7 @@ class FirstFile(unittest.TestCase):
 
     def test_questions_on_a_terminal(self):
         with Server() as server, Terminal(str(self.file)) as terminal:
-            terminal.expect("grpc or websocket [grpc]: ")
+            terminal.expect("grpc, websocket, http or tcp [grpc]: ")
             terminal.answer("")
             terminal.expect("host:port [127.0.0.1:50051]: ")
             terminal.answer(server.address)

@@ -22,7 +22,7 @@ use super::prepare::Prepared;
 use super::unfinished::Unfinished;
 use super::watch::{Watch, Watched};
 use crate::clock::{Clock, Nanos, StampClock};
-use crate::driver::steps::Lives;
+use crate::driver::steps::{Lives, Stage};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::replay::Replay;
 use crate::driver::transport::traffic::Traffic;
@@ -180,7 +180,7 @@ fn kinds() -> Vec<Arc<Prepared>> {
         let mut scenario = ScenarioPlan::new("fuzz", plan.clone(), load.clone());
         // A name that cannot be resolved, should anything try.
         scenario.targets = vec!["invalid.invalid:1".parse().expect("a target")];
-        let prepared = Prepared::new(&scenario, &plan, &Secrets::default());
+        let prepared = Prepared::new(&scenario, &plan, &Stage::alone(&Secrets::default()));
         Arc::new(prepared.expect("a valid plan"))
     };
     messages.into_iter().map(prepare).collect()

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -374,6 +374,7 @@ impl Found {
     fn keep(&mut self, secret: &str) {
         self.0.push(secret.to_owned());
         self.0.extend(password_of_basic(secret));
+        self.0.extend(decoded(secret));
         let is_long = |part: &&str| part.len() >= SHORTEST;
         for part in secret.split([' ', ';', ',']).filter(is_long) {
             self.0.push(part.to_owned());
@@ -395,10 +396,12 @@ impl Found {
             .filter(|it| it.len() >= SHORTEST_WORD && !is_scheme(it))
             .flat_map(|it| {
                 let quoted = it.escape_debug().to_string();
+                let in_json = in_json(&it);
+                let in_ascii_json = ascii(&in_json);
                 let shown = text::line(&it);
                 let in_query = utf8_percent_encode(&it, ENCODED).to_string();
                 let in_form = in_query.replace("%20", "+");
-                [it, quoted, shown, in_query, in_form]
+                [it, quoted, in_json, in_ascii_json, shown, in_query, in_form]
             })
             .collect();
         sort(&mut forms);
@@ -410,6 +413,39 @@ impl Found {
 fn sort(forms: &mut Vec<String>) {
     forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     forms.dedup();
+}
+
+/// As it stands between the quotes of a JSON text.
+fn in_json(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// As it stands in JSON of servers that write ASCII only.
+fn ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            let units = &mut [0; 2];
+            let units = c.encode_utf16(units).iter();
+            ascii.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    ascii
+}
+
+/// The text that a secret is the base64 or hexadecimal form of: bytes may be sent as these, and are shown as
+/// the text.
+fn decoded(secret: &str) -> impl Iterator<Item = String> {
+    let bytes = secret.trim_end_matches('=').as_bytes();
+    let encodings = [BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE];
+    let decoded = encodings.map(|it| it.decode(bytes));
+    let texts = decoded.into_iter().flatten().map(String::from_utf8);
+    texts
+        .flatten()
+        .filter(|it| it.len() >= SHORTEST && !it.contains(char::is_control))
 }
 
 /// The password in `Basic …`, which is user, colon and password in base64.
@@ -693,6 +729,10 @@ mod tests {
     #[test_case("pa\"ss-wo\\rd", r#"bad: pa"ss-wo\rd"# => "bad: ***"; "as it is")]
     #[test_case("pass\u{200b}word-1", "bad: pass\u{fffd}word-1" => "bad: ***"; "made fit to be shown")]
     #[test_case("pass\u{200b}word-1", r#"it says "pass\u{200b}word-1""# => r#"it says "***""#; "hidden characters, quoted")]
+    #[test_case("pa'ss-wörd", r#"it says {"is":"pa'ss-w\u00f6rd"} and "pa\'ss-wörd""# => r#"it says {"is":"***"} and "***""#; "quoted as JSON, in ASCII or not")]
+    #[test_case("top-\u{1f511}-1", r#"bad: top-\ud83d\udd11-1"# => "bad: ***"; "a character of two units")]
+    #[test_case("b3Blbi1zZXNhbWU=", "bad: open-sesame, b3Blbi1zZXNhbWU" => "bad: ***, ***"; "base64 that others decoded")]
+    #[test_case("6f70656E2d736573616d65", "bad: open-sesame" => "bad: ***"; "hexadecimal digits that others decoded")]
     #[test_case("ab", "bad: ab" => "bad: ab"; "too short to be looked for")]
     #[test_case("1234", "bad: 1234, \"1234\", 12345, x1234, 1234." => "bad: ***, \"***\", 12345, x1234, ***."; "a short one, as a word of its own")]
     #[test_case("a1b", "a1b: no a1b" => "a1b: no ***"; "a short one, in what others said")]

@@ -23,7 +23,7 @@ use loadgen_core::driver::{Exchange, Interceptor, Request};
 use loadgen_core::engine::{LifePart, Options, RunError};
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::{ScenarioRecord, StepRecord};
-use loadgen_core::scenario::{Plan, Suite, to_json};
+use loadgen_core::scenario::{HttpRequest, Plan, ProtocolPlan, Step, Suite, to_json};
 use loadgen_core::{assemble, assemble_intercepted, check};
 use serde_json::{Value, json};
 use test_case::test_case;
@@ -584,4 +584,22 @@ fn what_is_wrong_is_told_before_the_run() {
         "scenario `greet`: elsewhere.http.targets: nothing says where `begin[0]` goes, which speaks `http`"
     );
     check(&plan(&scenario).scenarios[0]).unwrap();
+}
+
+/// A file cannot say it, and a plan made in code is not always checked.
+#[test]
+fn no_step_of_an_iteration_goes_elsewhere() {
+    let server = start_grpc(config()).unwrap();
+    let mut plan = plan(&greeting(&server, refused(), json!({ "begin": [login()] })));
+    let ProtocolPlan::Grpc(grpc) = &mut plan.scenarios[0].protocol else {
+        panic!("it speaks gRPC");
+    };
+    grpc.steps
+        .push(Step::elsewhere("look", HttpRequest::new("GET", "/look")));
+    let wrong = "scenario `greet`: steps[1]: it goes elsewhere, which steps of `setup`, `begin` and \
+                 `end` may only";
+    let checked = check(&plan.scenarios[0]).map(drop).unwrap_err();
+    assert_eq!(checked.to_string(), wrong);
+    let assembled = assemble(&plan, options()).map(drop).unwrap_err();
+    assert_eq!(assembled.to_string(), wrong);
 }

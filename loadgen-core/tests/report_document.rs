@@ -829,3 +829,27 @@ fn a_verdict_is_never_masked() {
         "{reasons:?}"
     );
 }
+
+#[test]
+fn whoever_is_not_verified_is_named() {
+    let mut context = Context::default();
+    let anyone = json!({"tls": {"insecure_skip_verify": true}});
+    let verified = json!({"tls": {}});
+    context.plan = json!({"scenarios": [
+        {"name": "a", "tls": {"insecure_skip_verify": true}, "elsewhere": {"http": verified}},
+        {"name": "b", "elsewhere": {"http": anyone, "tcp": verified}},
+        {"name": "c", "tls": {"insecure_skip_verify": false}},
+    ]});
+    let document = build(&full(), context);
+    let warnings = document.verdict.warnings.iter();
+    let not_verified: Vec<_> = warnings
+        .filter(|it| it.contains("any certificate"))
+        .collect();
+    assert_eq!(
+        not_verified,
+        [
+            "`a`: any certificate was accepted, so whoever answered is not verified",
+            "`b`: any certificate was accepted elsewhere over `http`, so whoever answered is not verified",
+        ]
+    );
+}

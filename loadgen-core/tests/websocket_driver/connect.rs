@@ -98,17 +98,17 @@ fn a_refused_upgrade_shows_the_status(answer: &'static str) -> String {
 }
 
 /// What comes after the head, each in a packet of its own; the connection stays open.
-#[test_case("content-length: 300", &[&"A".repeat(300)], true => "A".repeat(80); "in the same packet")]
+#[test_case("content-length: 300", &[&"A".repeat(300)], true => "A".repeat(80) + "…"; "in the same packet")]
 #[test_case("content-length: 19", &["no healthy upstream"], false => "no healthy upstream"; "in the next packet")]
 #[test_case("content-length: 19", &["no healthy", " upstream"], true => "no healthy upstream"; "in two")]
 #[test_case("content-length: 2", &["no healthy"], true => "no"; "longer than it says")]
-#[test_case("content-length: 100000", &[&"A".repeat(10_000)], false => "A".repeat(80); "a long one")]
+#[test_case("content-length: 100000", &[&"A".repeat(10_000)], false => "A".repeat(80) + "…"; "a long one")]
 #[test_case("content-length: 300", &[], false => ""; "none that was promised")]
 #[test_case("content-length: 300", &["no healthy"], false => "no healthy"; "one that stops")]
 #[test_case("server: x", &["no healthy", " upstream"], false => "no healthy upstream"; "of unknown length")]
 #[test_case("transfer-encoding: chunked", &["a\r\nno healthy\r\n9\r\n upstream\r\n0\r\n\r\n"], true => "no healthy upstream"; "chunks")]
 #[test_case("transfer-encoding: gzip, Chunked", &["a\r\nno he", "althy\r\n", "9\r", "\n upstream\r\n"], false => "no healthy upstream"; "chunks in pieces")]
-#[test_case("transfer-encoding: chunked", &[&"1\r\nA\r\n".repeat(5000)], false => "A".repeat(80); "many chunks")]
+#[test_case("transfer-encoding: chunked", &[&"1\r\nA\r\n".repeat(5000)], false => "A".repeat(80) + "…"; "many chunks")]
 fn a_refused_upgrade_shows_what_the_server_says(
     field: &str,
     body: &[&str],

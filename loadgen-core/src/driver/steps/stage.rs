@@ -122,6 +122,14 @@ impl Host<'_> {
             self.notes.wrong(mistake);
             return (Vec::new(), Places::new());
         };
+        // Plans of files cannot have it; one made in code may not have been checked.
+        let mut misplaced = self.seats.iter().filter(|it| it.part == Part::Steps);
+        if let Some(seat) = misplaced.next() {
+            let problem = "it goes elsewhere, which steps of `setup`, `begin` and `end` may only";
+            self.notes
+                .wrong(Mistake::new(&seat.path, problem.to_owned()));
+            return (Vec::new(), Places::new());
+        }
         let guests = invite.invite(self).unwrap_or_else(|mistakes| {
             mistakes.into_iter().for_each(|it| self.notes.wrong(it));
             Vec::new()

@@ -176,15 +176,23 @@ fn unjudged(record: &RunRecord, conditions: &[Threshold]) -> impl Iterator<Item 
         .map(|it| format!("`{it}` was not judged: no scenario of this run has the tag"))
 }
 
-/// A warning for each scenario of the plan that accepted any certificate.
+/// A warning for each scenario of the plan that accepted any certificate, of its own servers or elsewhere.
 fn unverified(plan: &Value) -> impl Iterator<Item = String> + '_ {
+    let accepts_any = |it: &Value| it["tls"]["insecure_skip_verify"] == true;
     let scenarios = plan["scenarios"].as_array().into_iter().flatten();
-    scenarios
-        .filter(|it| it["tls"]["insecure_skip_verify"] == true)
-        .filter_map(|it| it["name"].as_str())
-        .map(|name| {
-            format!("`{name}`: any certificate was accepted, so whoever answered is not verified")
+    let named = scenarios.filter_map(|it| Some((it["name"].as_str()?, it)));
+    named.flat_map(move |(name, scenario)| {
+        let own = accepts_any(scenario).then(String::new);
+        let elsewhere = scenario["elsewhere"].as_object().into_iter().flatten();
+        let elsewhere = elsewhere
+            .filter(move |(_, servers)| accepts_any(servers))
+            .map(|(protocol, _)| format!(" elsewhere over `{protocol}`"));
+        own.into_iter().chain(elsewhere).map(move |place| {
+            format!(
+                "`{name}`: any certificate was accepted{place}, so whoever answered is not verified"
+            )
         })
+    })
 }
 
 /// Seconds to the microsecond.

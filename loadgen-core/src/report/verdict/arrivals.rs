@@ -5,7 +5,7 @@ use super::super::phrase::{percent, span};
 use super::pressure::Pressure;
 use super::service::{long_silence, when};
 use super::{Findings, ratio, span_us};
-use crate::record::ScenarioRecord;
+use crate::record::{LifePart, ScenarioRecord, StepRecord};
 use crate::units::human::{count, counted};
 
 /// More than this part of the started iterations late, and ten at least: the generator was late.
@@ -124,10 +124,16 @@ fn warn_of_busy_users(
             when(silence)
         ),
         None => {
-            "because all users were busy with iterations that the service had not ended: raise \
+            let begins = |step: &StepRecord| step.part == Some(LifePart::Begin);
+            let with_what = match scenario.steps.iter().any(begins) {
+                true => "what users do first (`begin`), or with iterations, that",
+                false => "iterations that",
+            };
+            format!(
+                "because all users were busy with {with_what} the service had not ended: raise \
                  the most users (`load.open.users.max`, `--concurrency`) if the service should see \
                  the whole rate"
-                .to_owned()
+            )
         }
     };
     findings.warnings.push(format!(

@@ -183,6 +183,18 @@ fn a_silence_is_not_excused_by_what_it_left_unanswered() {
 }
 
 #[test]
+fn users_may_be_busy_with_what_they_do_first() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 500);
+        let scenario = &mut record.scenarios[0];
+        scenario.unanswered = 500;
+        scenario.dropped_unanswered = 500;
+        scenario.steps[0].part = Some(LifePart::Begin);
+    });
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings[0], @"`greet`: 500 of 10,000 arrivals (5%) never started, because all users were busy with what users do first (`begin`), or with iterations, that the service had not ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service should see the whole rate");
+}
+
+#[test]
 fn a_silence_is_named_instead_of_advice() {
     let record = run(true, |record| {
         drop_arrivals(record, 500);

@@ -584,7 +584,11 @@ fn a_scenario_as_json() {
           "id": "backend-0",
           "requests": 1000,
           "share": 0.5,
+          "completed": 960,
           "failed": 40,
+          "interrupted": 0,
+          "connections": 0,
+          "messages": 0,
           "response_time_us": {
             "count": 1000,
             "mean": 2029.008,
@@ -600,7 +604,11 @@ fn a_scenario_as_json() {
           "id": "backend-1",
           "requests": 1000,
           "share": 0.5,
+          "completed": 1000,
           "failed": 0,
+          "interrupted": 0,
+          "connections": 0,
+          "messages": 0,
           "response_time_us": {
             "count": 1000,
             "mean": 2030.005,
@@ -611,6 +619,16 @@ fn a_scenario_as_json() {
             "p99": 3009.536,
             "max": 3030.016
           }
+        },
+        {
+          "id": "(unknown)",
+          "requests": 0,
+          "share": 0.0,
+          "completed": 0,
+          "failed": 0,
+          "interrupted": 1,
+          "connections": 0,
+          "messages": 0
         }
       ],
       "thresholds": [],

@@ -239,7 +239,7 @@ fn users_log_in_over_http_before_they_speak_grpc(load: &str) {
     // What is elsewhere is in no figure of connections and backends.
     assert_eq!(record.connections.counts.opened, 2);
     assert!(record.backends.iter().all(|it| it.id != "gate"));
-    assert_eq!(record.unnamed(), Some((0, 0)));
+    assert_eq!(record.unknown.requests, 0);
 }
 
 #[test]

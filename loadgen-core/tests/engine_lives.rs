@@ -221,7 +221,7 @@ fn lives_are_measured_beside_iterations() {
     let backends: Vec<_> = scenario.backends.iter().collect();
     let requests = |id: &str| backends.iter().find(|it| it.id == id).map(|it| it.requests);
     assert_eq!((requests("shop"), requests("gate")), (Some(20), Some(0)));
-    assert_eq!(scenario.unnamed(), Some((0, 0)));
+    assert_eq!(scenario.unknown.requests, 0);
 
     let document = document(&record);
     let of = &document.scenarios[0];

@@ -8,7 +8,7 @@ use loadgen_core::record::{
     WorkerRecord, new_histogram,
 };
 use loadgen_core::report::{
-    Context, Document, LoadModel, Statistics, Status, ThresholdResult, build, schema,
+    Backend, Context, Document, LoadModel, Statistics, Status, ThresholdResult, build, schema,
 };
 use loadgen_core::workload::SampleKind;
 use proptest::prelude::*;
@@ -83,6 +83,7 @@ fn scenario(name: &str, open: bool, fates: &[Fate]) -> ScenarioRecord {
                 _ => {
                     record.ledger.started += 1;
                     record.ledger.interrupted += 1;
+                    record.unknown.interrupted += 1;
                 }
             }
             continue;
@@ -229,7 +230,14 @@ fn check(record: &RunRecord, document: &Document) {
         assert_eq!(scenario.start_lag_us.is_some(), open);
         assert_eq!(scenario.queue_wait_us.is_some(), open);
 
-        if !scenario.backends.is_empty() {
+        let rows = &scenario.backends;
+        assert_eq!(rows.last().map(|it| it.id.as_str()), Some("(unknown)"));
+        let sum = |of: fn(&Backend) -> u64| rows.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|it| it.completed), ledger.completed);
+        assert_eq!(sum(|it| it.failed), ledger.failed);
+        assert_eq!(sum(|it| it.interrupted), ledger.interrupted);
+        assert_eq!(sum(|it| it.requests), ended);
+        if ended > 0 {
             let shares: f64 = scenario.backends.iter().map(|backend| backend.share).sum();
             let slack = 1e-6 * scenario.backends.len() as f64;
             assert!((shares - 1.0).abs() <= slack, "{shares}");
@@ -576,7 +584,11 @@ fn a_scenario_as_json() {
           "id": "backend-0",
           "requests": 1000,
           "share": 0.5,
+          "completed": 960,
           "failed": 40,
+          "interrupted": 0,
+          "connections": 0,
+          "messages": 0,
           "response_time_us": {
             "count": 1000,
             "mean": 2029.008,
@@ -592,7 +604,11 @@ fn a_scenario_as_json() {
           "id": "backend-1",
           "requests": 1000,
           "share": 0.5,
+          "completed": 1000,
           "failed": 0,
+          "interrupted": 0,
+          "connections": 0,
+          "messages": 0,
           "response_time_us": {
             "count": 1000,
             "mean": 2030.005,
@@ -603,6 +619,16 @@ fn a_scenario_as_json() {
             "p99": 3009.536,
             "max": 3030.016
           }
+        },
+        {
+          "id": "(unknown)",
+          "requests": 0,
+          "share": 0.0,
+          "completed": 0,
+          "failed": 0,
+          "interrupted": 1,
+          "connections": 0,
+          "messages": 0
         }
       ],
       "thresholds": [],
@@ -782,6 +808,8 @@ fn requests_that_no_server_put_its_name_to_have_a_row() {
     backend.requests = 6;
     backend.failed = 1;
     scenario.backends = vec![backend];
+    scenario.unknown.requests = 4;
+    scenario.unknown.failed = 2;
     let elapsed = Duration::from_secs(1);
     let generator = GeneratorRecord::default();
     let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, vec![scenario], generator);
@@ -793,7 +821,7 @@ fn requests_that_no_server_put_its_name_to_have_a_row() {
         .iter()
         .map(|it| (it.id.as_str(), it.requests, it.failed, it.share))
         .collect();
-    assert_eq!(rows, [("a", 6, 1, 0.6), ("(unnamed)", 4, 2, 0.4)]);
+    assert_eq!(rows, [("a", 6, 1, 0.6), ("(unknown)", 4, 2, 0.4)]);
     assert_eq!(
         document.run.plan,
         json!({"metadata": {"authorization": "***"}})

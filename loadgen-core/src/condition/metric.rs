@@ -206,7 +206,7 @@ impl Metric {
         match self {
             Self::Silence | Self::Unanswered => false,
             // What nobody put its name to is known of the whole only.
-            Self::Backend { name, .. } => name != "(unnamed)",
+            Self::Backend { name, .. } => name != "(unknown)",
             _ => true,
         }
     }

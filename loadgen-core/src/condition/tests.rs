@@ -42,7 +42,7 @@ use super::*;
 #[test_case("error_rate < 1% over any 10s please", "expected the end of the condition at column 30, found `please`"; "something after a window")]
 #[test_case("error_rate over any 10s < 1%", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 12, found `over`"; "windows before the bound")]
 #[test_case("silence < 1s over any 10s", "expected the end of the condition (this is of a whole run) at column 14, found `over`"; "silence over windows")]
-#[test_case("backends.'(unnamed)'.failed < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 33, found `over`"; "without a name over windows")]
+#[test_case("backends.'(unknown)'.failed < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 33, found `over`"; "without a name over windows")]
 #[test_case("unanswered < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 16, found `over`"; "unanswered over windows")]
 #[test_case("failed == 0 over any 10s", "expected `<`, `<=`, `>` or `>=` (with `over any` the worst window is compared) at column 8, found `==`"; "equal over windows")]
 #[test_case(
@@ -134,7 +134,7 @@ fn refuses(expression: &str, message: &str) {
 #[test_case("backends.b1.share < 60%", Some("b1"), None)]
 #[test_case("backends.'10.0.0.1:8080'.response_time.p99 < 20ms over any 1m30s", Some("10.0.0.1:8080"), Some(90); "an address")]
 #[test_case("backends.\"it's\".requests >= 10/s", Some("it's"), None; "the other quotes")]
-#[test_case("backends.'(unnamed)'.failed == 0", Some("(unnamed)"), None; "without a name")]
+#[test_case("backends.'(unknown)'.failed == 0", Some("(unknown)"), None; "without a name")]
 #[test_case("steps.'by-the-way'.response_time.p99<20ms  over  any  1h ", None, Some(3600); "blanks")]
 fn selects(expression: &str, backend: Option<&str>, window: Option<u64>) {
     let threshold: Threshold = expression.parse().unwrap();

@@ -17,7 +17,9 @@ use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
-use crate::record::{Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, Waited, is_single};
+use crate::record::{
+    Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, Via, Waited, is_single,
+};
 use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
 
 /// How long ending a session may take once the run was aborted: whoever aborts it waits.
@@ -270,7 +272,7 @@ impl LaneCore {
     pub(super) async fn contain(&self, slot: &UserSlot, user: impl Future<Output = ()>) {
         if let Err(panic) = AssertUnwindSafe(user).catch_unwind().await {
             if slot.measuring() {
-                self.recorder.interrupted(None);
+                self.recorder.interrupted(None, None);
             }
             slot.disarm();
             self.fatal
@@ -402,10 +404,9 @@ impl<W: Workload> Lane<W> {
             if matches!(result, Err(Cut::Timeout)) {
                 iteration.times_out();
             }
-            if core.has_beginning {
-                let is_interrupt = matches!(result, Err(Cut::Interrupt));
-                core.recorder.interrupting(is_interrupt);
-            }
+            // What is dropped now is told of as what it is.
+            let is_interrupt = matches!(result, Err(Cut::Interrupt));
+            core.recorder.interrupting(is_interrupt);
             (result, iteration.pausing())
         };
         core.recorder.interrupting(false);
@@ -431,12 +432,17 @@ impl<W: Workload> Lane<W> {
                 if pass.measured {
                     let (split, _) = iteration.split(now, true);
                     let owed = !was_pausing && core.is_owed(split.response_time());
-                    core.recorder.interrupted(owed.then_some(&Unanswered {
-                        due: iteration.due(),
-                        split,
-                        step: iteration.given_up(now),
-                        target: iteration.target(),
-                    }));
+                    let is_asking = !was_pausing && iteration.is_in_step();
+                    let under_way = is_asking.then(|| Via::of(&iteration));
+                    core.recorder.interrupted(
+                        under_way,
+                        owed.then_some(&Unanswered {
+                            due: iteration.due(),
+                            split,
+                            step: iteration.given_up(now),
+                            target: iteration.target(),
+                        }),
+                    );
                     core.last_end.set(now);
                 }
                 return Over {
@@ -453,7 +459,7 @@ impl<W: Workload> Lane<W> {
                 at: end,
                 split,
                 outcome,
-                backend: iteration.backend(),
+                via: Via::of(&iteration),
                 target: iteration.target(),
             });
             core.last_end.set(core.last_end.get().max(end));

@@ -77,7 +77,7 @@ fn unseen_backend(metric: &Metric, record: &ScenarioRecord) -> Option<String> {
         return Some("no server named itself".to_owned());
     }
     let is_there = record.backends.iter().any(|it| it.id == *name);
-    if is_there || name == ScenarioRecord::UNNAMED {
+    if is_there || name == ScenarioRecord::UNKNOWN {
         return None;
     }
     let names = record.backends.iter().take(MOST_NAMES);

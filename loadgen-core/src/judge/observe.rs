@@ -82,17 +82,12 @@ fn of_counted_backend(
     record: &ScenarioRecord,
     unit: Unit,
 ) -> Option<f64> {
-    let unnamed = record.unnamed()?;
-    let named = record.backends.iter().find(|it| it.id == name);
-    let (requests, failed) = match named {
-        Some(backend) => (backend.requests, backend.failed),
-        None if name == ScenarioRecord::UNNAMED => unnamed,
-        None => return None,
-    };
-    let named: u64 = record.backends.iter().map(|it| it.requests).sum();
+    let backend = record.all_backends().find(|it| it.id == name)?;
+    let (requests, failed) = (backend.requests, backend.failed);
+    let all: u64 = record.all_backends().map(|it| it.requests).sum();
     match metric {
         BackendMetric::Requests => count_or_rate(requests, record, unit),
-        BackendMetric::Share => percent(requests, named + unnamed.0),
+        BackendMetric::Share => percent(requests, all),
         BackendMetric::Failed => Some(failed as f64),
         BackendMetric::ErrorRate => percent(failed, requests),
         // Read from its times.

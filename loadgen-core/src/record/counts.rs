@@ -38,3 +38,48 @@ impl std::ops::AddAssign for ConnectionCounts {
         self.redirects = self.redirects.saturating_add(other.redirects);
     }
 }
+
+/// How many streams what happened to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StreamCount {
+    /// Opened: who serves them has answered.
+    pub opened: u64,
+    /// Of these, those that ended as they should.
+    pub ended: u64,
+    /// Of these, those that ended in any other way.
+    pub broken: u64,
+}
+
+impl StreamCount {
+    /// Those that are open; at the end of a run, those that its end cut off.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.opened.saturating_sub(self.ended + self.broken)
+    }
+}
+
+impl std::ops::AddAssign for StreamCount {
+    fn add_assign(&mut self, other: Self) {
+        self.opened = self.opened.saturating_add(other.opened);
+        self.ended = self.ended.saturating_add(other.ended);
+        self.broken = self.broken.saturating_add(other.broken);
+    }
+}
+
+/// What connections tell of how servers are chosen behind an address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Decisions {
+    /// Connections on which servers put their name to at least two answers.
+    pub connections: u64,
+    /// Of these, those on which it was not always the same name.
+    pub several: u64,
+}
+
+impl std::ops::AddAssign for Decisions {
+    fn add_assign(&mut self, other: Self) {
+        self.connections = self.connections.saturating_add(other.connections);
+        self.several = self.several.saturating_add(other.several);
+    }
+}

@@ -14,15 +14,15 @@ mod names;
 mod parts;
 mod watch;
 
-pub use counts::{ByteCount, ConnectionCounts};
+pub use counts::{ByteCount, ConnectionCounts, Decisions, StreamCount};
 pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
 pub use ledger::Ledger;
-pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Waited};
+pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Via, Waited};
 pub use merged::{
     BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
     EarlyEnd, GeneratorRecord, Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord,
     ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TagMember, TagRecord,
-    TargetRecord, WorkerRecord,
+    TargetRecord, Unit, WorkerRecord,
 };
 pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;

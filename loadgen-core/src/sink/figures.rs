@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::process::Vitals;
 #[cfg(feature = "statsd")]
 use crate::record::Histogram;
-use crate::record::{CheckRecord, Recent, ScenarioRecord, StepRecord};
+use crate::record::{BackendRecord, CheckRecord, Recent, ScenarioRecord, StepRecord};
 use crate::report::Statistics;
 use crate::workload::{MessageFault, SampleKind};
 
@@ -53,7 +53,11 @@ pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
     for step in &record.steps {
         step_totals(step, take);
     }
-    for backend in &record.backends {
+    // Where no server names itself, all are of nobody, and the scenario's own figures say it.
+    let is_told = |it: &&BackendRecord| {
+        it.id != ScenarioRecord::UNKNOWN || (it.requests > 0 && !record.backends.is_empty())
+    };
+    for backend in record.all_backends().filter(is_told) {
         let label = [backend.id.as_str()];
         let requests = Value::Count(backend.requests);
         take(&metric::BACKEND_REQUESTS, &label, requests);
@@ -62,11 +66,6 @@ pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
             &label,
             Value::Count(backend.failed),
         );
-    }
-    if let Some((requests, failed)) = record.unnamed().filter(|(requests, _)| *requests > 0) {
-        let label = [ScenarioRecord::UNNAMED];
-        take(&metric::BACKEND_REQUESTS, &label, Value::Count(requests));
-        take(&metric::BACKEND_FAILED, &label, Value::Count(failed));
     }
     for (name, count) in &record.custom.counters {
         take(&metric::CUSTOM_COUNTER, &[name], Value::Count(*count));

@@ -2,6 +2,7 @@
 //!
 //! Owns what a workload can say of itself. What its moments mean for the times is `times`' to reckon.
 
+mod open_stream;
 mod rest;
 mod times;
 
@@ -9,6 +10,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::open_stream::OpenStream;
 pub use self::rest::EndingOnDrop;
 use self::rest::{BackOff, Rest};
 use self::times::Times;
@@ -271,6 +273,11 @@ impl<'a> Iteration<'a> {
         EndingOnDrop(self)
     }
 
+    /// Whether a step is under way. Where the scenario has no other, its step is the iteration.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.single_step || self.times.under_way().is_some()
+    }
+
     /// The step that was under way when the iteration was given up, and what the time is made of that it
     /// has waited until then. `None` where none was, or where the scenario has no other.
     pub(crate) fn given_up(&self, now: Nanos) -> Option<(usize, Split)> {
@@ -421,9 +428,17 @@ impl<'a> Iteration<'a> {
         self.observer.sample(step, kind, value);
     }
 
-    /// Counts messages that a step sent and received.
+    /// Counts messages that a step sent and received, on the account of whoever has
+    /// [answered](Self::answered_by) too.
     pub fn messages(&self, step: usize, sent: u64, received: u64) {
-        self.observer.messages(step, sent, received);
+        self.observer
+            .messages(step, self.backend.get(), sent, received);
+    }
+
+    /// A stream opened, on the account of whoever has [answered](Self::answered_by). It breaks when what
+    /// this gives back is dropped, unless it has ended before.
+    pub fn opened_stream(&self) -> OpenStream<'a> {
+        OpenStream::new(self.observer, self.backend.get())
     }
 
     /// Counts messages of a step that had this fault.

@@ -109,6 +109,17 @@ pub enum ConnectionEvent {
     Dropped,
 }
 
+/// What happened to a stream: a request that is answered by messages for as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// It opened: who serves it has answered.
+    Opened,
+    /// It ended as it should, or we had enough of it.
+    Ended,
+    /// It ended in any other way.
+    Broke,
+}
+
 /// What the time of an iteration, or of a step, is made of, in nanoseconds. The parts add up to all
 /// of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -227,8 +238,10 @@ pub trait Observer {
     fn step(&self, sample: StepSample);
     /// A sample of one of a step's further series, in nanoseconds.
     fn sample(&self, step: usize, kind: SampleKind, value: Nanos);
-    /// Messages that a step sent and received.
-    fn messages(&self, step: usize, sent: u64, received: u64);
+    /// Messages that a step sent and received, and who with, where that is known.
+    fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64);
+    /// Something happened to a stream, and who serves it, where that is known.
+    fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent);
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
     /// The number of a backend that named itself with these bytes.

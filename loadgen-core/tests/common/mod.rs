@@ -17,8 +17,8 @@ use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
-    Observer, PrepareError, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
-    Workload,
+    Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -58,6 +58,7 @@ pub(crate) struct Seen {
     pub(crate) dropped: usize,
     pub(crate) connect_times: Vec<Nanos>,
     pub(crate) rests: Vec<Nanos>,
+    pub(crate) streams: Vec<StreamEvent>,
     pub(crate) bytes: (u64, u64),
 }
 
@@ -95,10 +96,14 @@ impl Observer for Recorder {
         seen.samples.entry(kind).or_default().push(value);
     }
 
-    fn messages(&self, _: usize, sent: u64, received: u64) {
+    fn messages(&self, _: usize, _: Option<BackendIndex>, sent: u64, received: u64) {
         let messages = &mut self.0.borrow_mut().messages;
         messages.0 += sent;
         messages.1 += received;
+    }
+
+    fn stream(&self, _: Option<BackendIndex>, event: StreamEvent) {
+        self.0.borrow_mut().streams.push(event);
     }
 
     fn message_fault(&self, _: usize, fault: MessageFault, count: u64) {

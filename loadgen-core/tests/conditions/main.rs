@@ -159,7 +159,7 @@ fn servers_by_name() {
         "backends.a.share <= 51%",
         "backends.a.requests > 10/s",
         "backends.b.share < 60%",
-        "backends.'(unnamed)'.requests == 0",
+        "backends.'(unknown)'.requests == 0",
         "backends.a.share <= 60% over any 2s",
     ]);
     let service = Service::new(|_| SOON, |number| number % 10 == 3);

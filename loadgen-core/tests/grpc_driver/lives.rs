@@ -92,7 +92,7 @@ fn a_step_that_is_not_done_once_has_figures_of_its_own() {
         assert_eq!(record.ledger.completed, 10);
         assert_eq!(completed(&record)["get"], 2);
         assert_eq!(record.steps[0].response_time.len(), 2);
-        assert_eq!(record.unnamed(), Some((0, 0)));
+        assert_eq!(record.unknown.requests, 0);
     });
 }
 

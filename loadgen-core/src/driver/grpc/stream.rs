@@ -33,7 +33,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::StreamEnd;
 use crate::units::format_duration;
 use crate::units::human::counted;
-use crate::workload::{Iteration, MessageFault, Receipt, SampleKind};
+use crate::workload::{Iteration, MessageFault, OpenStream, Receipt, SampleKind};
 
 /// Makes the call.
 pub(super) async fn run(
@@ -187,6 +187,7 @@ async fn exchange(
         unexpected: 0,
         problem: None,
         stage,
+        open: None,
     };
     let codec = Bytewise {
         message_len: sent.messages.longest(),
@@ -199,6 +200,9 @@ async fn exchange(
         }
         if let Some(watch) = &call.watch {
             watch.head(response.metadata().clone().into_headers());
+        }
+        if tally.counts() {
+            tally.open = Some(iteration.opened_stream());
         }
         stage.set(Stage::Rest { messages: 0 });
         kept.metadata = call
@@ -228,7 +232,11 @@ async fn exchange(
             over = limited => over,
         },
     };
-    match over.map_err(|status| StreamError::behind(&status))? {
+    let over = over.map_err(|status| StreamError::behind(&status))?;
+    if let Some(open) = tally.open.take() {
+        open.ended();
+    }
+    match over {
         Over::ByServer => {
             permit.ended();
             check_counts(call, &tally)?;
@@ -293,6 +301,10 @@ async fn read(
         }
         kept.message = message;
         tally.received += 1;
+        if tally.counts() {
+            // At once: a stream may be open for as long as the run.
+            iteration.messages(tally.step, 0, 1);
+        }
         tally.stage.set(Stage::Rest {
             messages: tally.received,
         });
@@ -395,9 +407,16 @@ struct Tally<'a> {
     /// What is wrong with a reply that came in good order.
     problem: Option<StreamError>,
     stage: &'a Cell<Stage>,
+    /// The stream, once it is open.
+    open: Option<OpenStream<'a>>,
 }
 
 impl Tally<'_> {
+    /// Whether it is a stream, whose messages are counted.
+    fn counts(&self) -> bool {
+        self.shape != Shape::Unary
+    }
+
     /// When the request left, or at least began to.
     fn began_at(&self) -> Nanos {
         self.passage.began_at().unwrap_or(self.started)
@@ -427,8 +446,8 @@ impl Drop for Tally<'_> {
     fn drop(&mut self) {
         let (iteration, step) = (self.iteration, self.step);
         let sent = self.log.sent();
-        if self.shape != Shape::Unary && sent + self.received > 0 {
-            iteration.messages(step, sent, self.received);
+        if self.counts() && sent > 0 {
+            iteration.messages(step, sent, 0);
         }
         if self.unexpected > 0 {
             iteration.message_fault(step, MessageFault::Unexpected, self.unexpected);

@@ -21,7 +21,7 @@ use crate::driver::intercept::Watch;
 use crate::driver::transport::limit::Limit;
 use crate::outcome::Failure;
 use crate::scenario::StreamEnd;
-use crate::workload::{Iteration, Receipt, SampleKind};
+use crate::workload::{Iteration, OpenStream, Receipt, SampleKind};
 
 /// The header with which a server names itself.
 const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
@@ -164,7 +164,9 @@ impl Reading<'_> {
             None => (None, None),
         };
         let mut limit = Limit::new(limit);
+        self.iteration.messages(self.step, 1, 0);
         let mut stream = Stream {
+            open: Some(self.iteration.opened_stream()),
             of: self,
             most,
             answer,
@@ -202,6 +204,9 @@ impl Reading<'_> {
             }
         })
         .await?;
+        if let Some(open) = stream.open.take() {
+            open.ended();
+        }
         if let Some(most) = most
             && !stream.has_all()
         {
@@ -217,8 +222,10 @@ impl Reading<'_> {
     }
 }
 
-/// The events of an answer so far. However it ends, also by being cut off, they are counted.
+/// The events of an answer so far.
 struct Stream<'a> {
+    /// Until it ends as it should.
+    open: Option<OpenStream<'a>>,
     of: Reading<'a>,
     /// After how many we have had enough.
     most: Option<u64>,
@@ -227,12 +234,6 @@ struct Stream<'a> {
     count: u64,
     /// When the last one came, or since when the first is waited for.
     since: Nanos,
-}
-
-impl Drop for Stream<'_> {
-    fn drop(&mut self) {
-        self.of.iteration.messages(self.of.step, 1, self.count);
-    }
 }
 
 impl Stream<'_> {
@@ -259,6 +260,7 @@ impl Stream<'_> {
         let (count, since) = (&mut self.count, &mut self.since);
         let pushed = self.events.push(data, most as usize, |event| {
             *count += 1;
+            iteration.messages(step, 0, 1);
             let kind = match *count {
                 1 => SampleKind::FirstMessage,
                 _ => SampleKind::MessageGap,

@@ -18,7 +18,7 @@ use crate::expression::{Saved, Scope};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, MessageFault, Observer, SampleKind,
-    StepSample, TargetIndex, Timing, UserId, WorkerContext,
+    StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
 };
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -187,9 +187,10 @@ impl<'a, O: Deref<Target = dyn Observer + 'a>> Observer for Quiet<O> {
     fn sample(&self, step: usize, kind: SampleKind, value: Nanos) {
         self.0.sample(step, kind, value);
     }
-    fn messages(&self, step: usize, sent: u64, received: u64) {
-        self.0.messages(step, sent, received);
+    fn messages(&self, step: usize, _: Option<BackendIndex>, sent: u64, received: u64) {
+        self.0.messages(step, None, sent, received);
     }
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
         self.0.message_fault(step, fault, count);
     }

@@ -24,7 +24,8 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
-    Observer, PrepareError, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
+    Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    WorkerContext,
 };
 
 /// The steps of a plan, by when they are done.
@@ -486,7 +487,8 @@ impl Observer for Listener {
         }
     }
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-    fn messages(&self, _: usize, _: u64, _: u64) {}
+    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
     fn backend(&self, _: &[u8]) -> BackendIndex {

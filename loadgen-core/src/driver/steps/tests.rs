@@ -17,7 +17,7 @@ use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, IterationSeed, MessageFault, Observer,
-    SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
 };
 
 type Step = scenario::Step<Said>;
@@ -104,7 +104,8 @@ impl Observer for Kept {
         self.said.borrow_mut().push((failure, detail()));
     }
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-    fn messages(&self, _: usize, _: u64, _: u64) {}
+    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0

@@ -30,7 +30,7 @@ use crate::clock::Nanos;
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::traffic::Traffic;
 use crate::outcome::Failure;
-use crate::workload::{ConnectionId, Observer, Receipt};
+use crate::workload::{BackendIndex, ConnectionId, Observer, Receipt};
 
 /// Read at once, and held by each connection for as long as it is open.
 const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -249,6 +249,12 @@ impl Connection {
             feeds: Vec::new(),
             counted: None,
         }
+    }
+
+    /// Who it leads to, where the server has said so.
+    pub(super) fn server(&self, observer: &dyn Observer) -> Option<BackendIndex> {
+        let identity = self.identity.as_ref()?;
+        Some(observer.backend(identity.as_bytes()))
     }
 
     #[inline]

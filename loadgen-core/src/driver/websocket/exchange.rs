@@ -410,7 +410,9 @@ impl Drop for Turn<'_> {
         if let Some(streams) = &self.streams {
             self.tally.fault(MessageFault::Missing, streams.missing());
         }
-        self.tally.report(self.step, self.iteration.observer());
+        let server = self.iteration.backend();
+        self.tally
+            .report(self.step, server, self.iteration.observer());
         let streams = self.streams.take();
         let Some(mut connection) = self.connection.take() else {
             return;

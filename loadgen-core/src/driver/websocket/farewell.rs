@@ -169,7 +169,8 @@ impl Pool {
         }
         let mut tally = Tally::default();
         let stray = stray::take(plan, connection, incoming, &mut tally);
-        tally.report(connection.step, &*self.observer);
+        let server = connection.server(&*self.observer);
+        tally.report(connection.step, server, &*self.observer);
         Ok(stray)
     }
 }

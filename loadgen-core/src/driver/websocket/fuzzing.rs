@@ -35,7 +35,7 @@ use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
-    Observer, SampleKind, StepSample, TargetIndex, Timing, UserId, WorkerContext,
+    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
 };
 
 thread_local! {
@@ -227,7 +227,9 @@ impl Observer for Seen {
         }
     }
 
-    fn messages(&self, _: usize, sent: u64, received: u64) {
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
+
+    fn messages(&self, _: usize, _: Option<BackendIndex>, sent: u64, received: u64) {
         let mut counts = self.0.borrow_mut();
         counts.sent += sent;
         counts.received += received;

@@ -248,6 +248,7 @@ impl Place {
             return;
         };
         let (plan, step) = (self.plan(pool), connection.step);
+        let server = connection.server(&*pool.observer);
         let mut tally = Tally::default();
         match stray::read(plan, &mut connection, MOST_AT_REST, &mut tally, cx) {
             Ok(_) => {
@@ -256,7 +257,7 @@ impl Place {
             }
             Err(_) => self.lost(pool, connection),
         }
-        tally.report(step, &*pool.observer);
+        tally.report(step, server, &*pool.observer);
     }
 
     /// Reads what has come before a step begins, so that nothing old is taken for an answer.
@@ -272,7 +273,7 @@ impl Place {
         let plan = self.plan(pool);
         let mut tally = Tally::default();
         let read = stray::read(plan, connection, usize::MAX, &mut tally, cx);
-        tally.report(connection.step, observer);
+        tally.report(connection.step, connection.server(observer), observer);
         // Answers that carry their number, and pongs, can be told from what is owed; a feed cannot.
         let can_tell = match exchange.expect {
             Expect::InOrder | Expect::Stream(_) => false,

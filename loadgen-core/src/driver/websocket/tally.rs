@@ -1,6 +1,6 @@
 //! Messages of a step, counted until they are reported.
 
-use crate::workload::{MessageFault, Observer};
+use crate::workload::{BackendIndex, MessageFault, Observer};
 
 /// Messages sent and received, and what was wrong with them.
 #[derive(Debug, Default)]
@@ -17,9 +17,14 @@ impl Tally {
     }
 
     /// Reports what was counted, on this step's account.
-    pub(super) fn report(&self, step: usize, observer: &dyn Observer) {
+    pub(super) fn report(
+        &self,
+        step: usize,
+        backend: Option<BackendIndex>,
+        observer: &dyn Observer,
+    ) {
         if self.sent + self.received > 0 {
-            observer.messages(step, self.sent, self.received);
+            observer.messages(step, backend, self.sent, self.received);
         }
         for fault in MessageFault::ALL {
             let count = self.faults[fault as usize];

@@ -4,7 +4,7 @@ use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
-    TargetIndex, Timing,
+    StreamEvent, TargetIndex, Timing,
 };
 
 /// An observer for the warm-up: passes on what must be told apart, records nothing.
@@ -14,7 +14,8 @@ pub(crate) struct Muted;
 impl Observer for Muted {
     fn step(&self, _: StepSample) {}
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-    fn messages(&self, _: usize, _: u64, _: u64) {}
+    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
-    TargetIndex, Timing,
+    StreamEvent, TargetIndex, Timing,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -79,11 +79,14 @@ impl Observer for Outside {
         self.recorder.sample(step, kind, value);
     }
 
-    fn messages(&self, step: usize, sent: u64, received: u64) {
+    fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64) {
         if self.counts(step) {
-            self.recorder.messages(step, sent, received);
+            self.recorder.messages(step, backend, sent, received);
         }
     }
+
+    /// Streams of iterations are those of whoever iterates.
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
 
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
         if self.counts(step) {

@@ -6,17 +6,21 @@ mod observe;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
+use super::named::Named;
+use super::tick::Answer;
 use super::tick::Tick;
-use super::told::{Ended, Started, Unanswered, Waited};
+use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
 use crate::record::{HIGHEST_NS, LifePart, Names, is_single};
 use crate::secrets::Secrets;
+use crate::workload::BackendIndex;
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
 /// without allocating.
 pub(crate) struct Recorder {
     tick: RefCell<Box<Tick>>,
     identities: RefCell<Vec<Box<[u8]>>>,
+    named: RefCell<Named>,
     single_step: bool,
     is_interrupting: Cell<bool>,
     /// Of each step.
@@ -44,6 +48,7 @@ impl Recorder {
         Self {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
+            named: RefCell::default(),
             single_step: is_single(&names.steps),
             is_interrupting: Cell::new(false),
             parts: names.steps.iter().map(|it| it.part).collect(),
@@ -103,7 +108,13 @@ impl Recorder {
     /// The seconds from where they count until `at`.
     #[inline]
     fn second(&self, at: Nanos) -> u64 {
-        at.saturating_sub(self.origin.get()) / 1_000_000_000
+        self.since_origin(at) / 1_000_000_000
+    }
+
+    /// The time from where seconds count until `at`.
+    #[inline]
+    fn since_origin(&self, at: Nanos) -> Nanos {
+        at.saturating_sub(self.origin.get())
     }
 
     /// Says what time it is, for what follows and tells no time of its own.
@@ -199,7 +210,7 @@ impl Recorder {
         happened.ended(is_ok);
         if is_ok {
             tick.ledger.completed += 1;
-            let since = ended.at.saturating_sub(self.origin.get());
+            let since = self.since_origin(ended.at);
             tick.activity.ok(since);
         } else {
             tick.ledger.failed += 1;
@@ -216,17 +227,51 @@ impl Recorder {
         if response_time > HIGHEST_NS {
             tick.saturated_samples += 1;
         }
-        if let (true, Some(backend)) = (self.single_step, ended.backend) {
-            let due_second = self.second(ended.due);
-            tick.record_backend(usize::from(backend), due_second, is_ok, response_time);
+        if self.single_step {
+            let answer = Answer {
+                due_second: self.second(ended.due),
+                at: self.since_origin(ended.at),
+                is_ok,
+            };
+            self.answered(&mut tick, ended.via, answer, response_time);
         }
     }
 
-    /// An iteration was cut off by the end of the run; maybe one that an answer was owed to.
-    pub(crate) fn interrupted(&self, unanswered: Option<&Unanswered>) {
+    /// A request ended: it goes on the account of whoever answered, or was alone in answering on its
+    /// connection before.
+    #[inline]
+    fn answered(&self, tick: &mut Tick, via: Via, answer: Answer, response_time: Nanos) {
+        let Some(backend) = via.backend else {
+            return match self.presumed(via) {
+                Some(backend) => tick.backend(Some(backend)).record(answer, response_time),
+                // Of those that nobody is known for the times are the scenario's, mostly.
+                None => tick.unknown.count(answer),
+            };
+        };
+        let of_backend = tick.backend(Some(backend));
+        of_backend.record(answer, response_time);
+        if let Some(connection) = via.connection {
+            let (is_new, decisions) = self.named.borrow_mut().answered(connection, backend);
+            of_backend.connections += u64::from(is_new);
+            tick.decisions += decisions;
+        }
+    }
+
+    /// Whom a request went to that has no answer with a name: the only server that has put its name to answers
+    /// on the same connection. Where several did, each may have been the one.
+    fn presumed(&self, via: Via) -> Option<BackendIndex> {
+        let named = self.named.borrow();
+        via.backend.or_else(|| named.only(via.connection?))
+    }
+
+    /// An iteration was cut off by the end of the run, with a request under way or not; maybe one that an
+    /// answer was owed to.
+    pub(crate) fn interrupted(&self, via: Option<Via>, unanswered: Option<&Unanswered>) {
         self.users_busy.set(self.users_busy.get() - 1);
         let mut tick = self.tick.borrow_mut();
         tick.ledger.interrupted += 1;
+        let backend = via.and_then(|via| self.presumed(via));
+        tick.backend(backend).interrupted += 1;
         if let Some(unanswered) = unanswered {
             let service_time = unanswered.split.service_time;
             tick.service_time.saturating_record(service_time);

@@ -6,9 +6,10 @@ use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::record::{
-    ByteCount, ConnectionCounts, Histogram, Ledger, Names, Parts, StepSpec, new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Names, Parts, StepSpec, StreamCount,
+    new_histogram,
 };
-use crate::workload::{Levels, MessageFault, SampleKind, Split, StepSample};
+use crate::workload::{BackendIndex, Levels, MessageFault, SampleKind, Split, StepSample};
 
 /// One worker's figures of one scenario over one tick, about a second. Used again and again.
 #[derive(Debug)]
@@ -37,6 +38,9 @@ pub(crate) struct Tick {
     pub(in crate::record) targets: Vec<TargetTick>,
     pub(in crate::record) steps: Vec<StepTick>,
     pub(in crate::record) backends: Vec<BackendTick>,
+    /// What no server is known for.
+    pub(in crate::record) unknown: BackendTick,
+    pub(in crate::record) decisions: Decisions,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -177,6 +181,14 @@ impl TargetTick {
 pub(in crate::record) struct BackendTick {
     pub(in crate::record) requests: u64,
     pub(in crate::record) failed: u64,
+    pub(in crate::record) interrupted: u64,
+    pub(in crate::record) connections: u64,
+    pub(in crate::record) streams: StreamCount,
+    pub(in crate::record) messages: u64,
+    /// When the first and the last of its requests ended, from where seconds count; the first is after the
+    /// last where none did.
+    pub(in crate::record) first: Nanos,
+    pub(in crate::record) last: Nanos,
     pub(in crate::record) response_time: FewOrMany,
     /// How many requests by the second in which they were due. Most ticks hold one or two.
     pub(in crate::record) by_due: Vec<(u64, Answers)>,
@@ -189,22 +201,75 @@ pub(in crate::record) struct Answers {
     pub(in crate::record) failed: u64,
 }
 
+/// A request that ended.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::record) struct Answer {
+    /// The second in which it was due.
+    pub(in crate::record) due_second: u64,
+    /// When it ended, from where seconds count.
+    pub(in crate::record) at: Nanos,
+    pub(in crate::record) is_ok: bool,
+}
+
 impl BackendTick {
     pub(in crate::record) fn new() -> Self {
         Self {
             requests: 0,
             failed: 0,
+            interrupted: 0,
+            connections: 0,
+            streams: StreamCount::default(),
+            messages: 0,
+            first: Nanos::MAX,
+            last: 0,
             response_time: FewOrMany::new(),
             by_due: Vec::new(),
         }
     }
 
+    /// Whether it has anything.
+    pub(in crate::record) fn has_any(&self) -> bool {
+        let Self {
+            requests,
+            interrupted,
+            connections,
+            streams,
+            messages,
+            ..
+        } = self;
+        requests + interrupted + connections + messages > 0 || *streams != StreamCount::default()
+    }
+
+    fn clear(&mut self) {
+        if self.has_any() {
+            let (mut response_time, mut by_due) = (
+                std::mem::replace(&mut self.response_time, FewOrMany::new()),
+                std::mem::take(&mut self.by_due),
+            );
+            response_time.reset();
+            by_due.clear();
+            *self = Self {
+                response_time,
+                by_due,
+                ..Self::new()
+            };
+        }
+    }
+
     #[inline]
-    fn record(&mut self, due_second: u64, is_ok: bool, response_time: Nanos) {
-        let failed = u64::from(!is_ok);
+    pub(in crate::record) fn record(&mut self, answer: Answer, response_time: Nanos) {
+        self.count(answer);
+        self.response_time.record(response_time);
+    }
+
+    #[inline]
+    pub(in crate::record) fn count(&mut self, answer: Answer) {
+        let failed = u64::from(!answer.is_ok);
         self.requests += 1;
         self.failed += failed;
-        self.response_time.record(response_time);
+        self.first = self.first.min(answer.at);
+        self.last = self.last.max(answer.at);
+        let due_second = answer.due_second;
         let found = self.by_due.iter().rposition(|(of, _)| *of == due_second);
         let index = found.unwrap_or_else(|| {
             // The series of a server may tell no more of them apart.
@@ -247,6 +312,8 @@ impl Tick {
             targets: vec![TargetTick::default(); names.targets.len()],
             steps: names.steps.iter().map(StepTick::new).collect(),
             backends: Vec::new(),
+            unknown: BackendTick::new(),
+            decisions: Decisions::default(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -295,12 +362,9 @@ impl Tick {
         self.connections = ConnectionCounts::default();
         self.targets.fill(TargetTick::default());
         self.steps.iter_mut().for_each(StepTick::clear);
-        for backend in self.backends.iter_mut().filter(|it| it.requests > 0) {
-            backend.requests = 0;
-            backend.failed = 0;
-            backend.response_time.reset();
-            backend.by_due.clear();
-        }
+        self.backends.iter_mut().for_each(BackendTick::clear);
+        self.unknown.clear();
+        self.decisions = Decisions::default();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);
@@ -372,19 +436,16 @@ impl Tick {
         }
     }
 
-    /// A backend answered, by the worker's own number for it, what was due in this second.
+    /// The part of a backend, by the worker's own number for it; without one, what no server is known for.
     #[inline]
-    pub(in crate::record) fn record_backend(
-        &mut self,
-        index: usize,
-        due_second: u64,
-        is_ok: bool,
-        response_time: Nanos,
-    ) {
+    pub(in crate::record) fn backend(&mut self, index: Option<BackendIndex>) -> &mut BackendTick {
+        let Some(index) = index.map(usize::from) else {
+            return &mut self.unknown;
+        };
         if self.backends.len() <= index {
             self.backends.resize_with(index + 1, BackendTick::new);
         }
-        self.backends[index].record(due_second, is_ok, response_time);
+        &mut self.backends[index]
     }
 
     pub(in crate::record) fn forget_warm_up(&mut self) {

@@ -2,7 +2,7 @@
 
 use crate::clock::Nanos;
 use crate::outcome::Outcome;
-use crate::workload::{BackendIndex, Split, TargetIndex};
+use crate::workload::{BackendIndex, ConnectionId, Iteration, Split, TargetIndex};
 
 /// An arrival that started. Queue wait and start lag together are its start less its due time.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +37,19 @@ pub(crate) struct Ended {
     pub(crate) split: Split,
     /// How it ended.
     pub(crate) outcome: Outcome,
-    /// Who answered, where that is known.
-    pub(crate) backend: Option<BackendIndex>,
+    /// Who it was with.
+    pub(crate) via: Via,
     /// Which of the scenario's targets it went to.
     pub(crate) target: TargetIndex,
+}
+
+/// Who a request was with, as far as that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Via {
+    /// Who answered, by its own word.
+    pub(crate) backend: Option<BackendIndex>,
+    /// Over which connection, where it came to have one.
+    pub(crate) connection: Option<ConnectionId>,
 }
 
 /// What the service left without an answer: its age is a lower bound of its response time.
@@ -54,6 +63,17 @@ pub(crate) struct Unanswered {
     pub(crate) step: Option<(usize, Split)>,
     /// Which of the scenario's targets it went to, where it was started.
     pub(crate) target: TargetIndex,
+}
+
+impl Via {
+    /// Who the last request of an iteration was with.
+    #[inline]
+    pub(crate) fn of(iteration: &Iteration<'_>) -> Self {
+        Self {
+            backend: iteration.backend(),
+            connection: iteration.connection(),
+        }
+    }
 }
 
 impl Unanswered {

@@ -1,9 +1,11 @@
 //! One server's share, and how that changes over time.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::series::MOST_POINTS;
-use crate::record::Sparse;
+use crate::record::{Sparse, StreamCount};
 
 /// One server's share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,10 +13,26 @@ use crate::record::Sparse;
 pub struct BackendRecord {
     /// What it calls itself.
     pub id: String,
-    /// Requests it answered, failed ones included.
+    /// Requests that ended and were its own, failed ones included: it answered, or was alone in answering on
+    /// their connection before.
     pub requests: u64,
-    /// Of these, answered with a failure.
+    /// Of these, those that failed.
     pub failed: u64,
+    /// Its requests that the end of the run cut off.
+    #[serde(default)]
+    pub interrupted: u64,
+    /// Connections on which it put its name to answers.
+    #[serde(default)]
+    pub connections: u64,
+    /// Its streams.
+    #[serde(default)]
+    pub streams: StreamCount,
+    /// Messages that came from it.
+    #[serde(default)]
+    pub messages: u64,
+    /// When the first of its requests ended, and when the last, since the scenario began.
+    #[serde(default)]
+    pub active: Option<(Duration, Duration)>,
     /// Response times of its requests.
     pub response_time: Sparse,
     /// The same requests by when they were due.
@@ -29,14 +47,37 @@ impl BackendRecord {
             id: id.into(),
             requests: 0,
             failed: 0,
+            interrupted: 0,
+            connections: 0,
+            streams: StreamCount::default(),
+            messages: 0,
+            active: None,
             response_time: Sparse::default(),
             over_time: BackendSeries::default(),
         }
     }
 
+    /// Those of its requests that ended ok.
+    #[must_use]
+    pub fn completed(&self) -> u64 {
+        self.requests.saturating_sub(self.failed)
+    }
+
+    pub(super) fn was_active(&mut self, when: Option<(Duration, Duration)>) {
+        self.active = match (self.active, when) {
+            (Some((from, to)), Some((first, last))) => Some((from.min(first), to.max(last))),
+            (one, other) => one.or(other),
+        };
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.failed = self.failed.saturating_add(other.failed);
+        self.interrupted = self.interrupted.saturating_add(other.interrupted);
+        self.connections = self.connections.saturating_add(other.connections);
+        self.streams += other.streams;
+        self.messages = self.messages.saturating_add(other.messages);
+        self.was_active(other.active);
         self.response_time.add(&other.response_time);
         self.over_time.merge(&other.over_time);
     }

@@ -165,6 +165,8 @@ impl ScenarioRecord {
             let place = place_of(&mut self.backends, backend.id.clone());
             self.backends[place].merge(backend);
         }
+        self.unknown.merge(&other.unknown);
+        self.decisions += other.decisions;
     }
 
     /// Adds the steps of another scenario: those of the same name and part of a life are taken as one. What

@@ -131,6 +131,8 @@ impl Merger {
             add_backend(&mut total.backends[*place], from);
             interval.add_backend(*place, from);
         }
+        add_backend(&mut total.unknown, &tick.unknown);
+        total.decisions += tick.decisions;
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
         let seen = Seen {
@@ -354,11 +356,19 @@ fn add_target(into: &mut TargetRecord, from: &TargetTick) {
 }
 
 fn add_backend(into: &mut BackendRecord, from: &BackendTick) {
-    if from.requests == 0 {
+    if !from.has_any() {
         return;
     }
     into.requests += from.requests;
     into.failed += from.failed;
+    into.interrupted += from.interrupted;
+    into.connections += from.connections;
+    into.streams += from.streams;
+    into.messages += from.messages;
+    if from.first <= from.last {
+        let [first, last] = [from.first, from.last].map(Duration::from_nanos);
+        into.was_active(Some((first, last)));
+    }
     into.response_time.add(&from.response_time.pack());
     for (second, answers) in &from.by_due {
         into.over_time

@@ -21,7 +21,7 @@ pub use merge::MergeError;
 pub(crate) use merger::Merger;
 pub use recent::Recent;
 pub use run::{EarlyEnd, GeneratorRecord, Overrun, RunRecord, WorkerRecord};
-pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord};
+pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord, Unit};
 pub use series::SeriesPoint;
 pub use silence::{LONG_SILENCE, Silence, Stretch};
 pub use step::{CheckRecord, StepRecord};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ScenarioRecord, TagRecord};
+use super::merger::place_of;
+use super::{BackendRecord, ScenarioRecord, TagRecord};
 use crate::pacer::Pacing;
 
 /// Everything a run measured.
@@ -95,6 +96,23 @@ impl Overrun {
 }
 
 impl RunRecord {
+    /// Each server that named itself over all scenarios, and what none is known for as the last. The times of
+    /// its first and last request count from the beginning of different scenarios.
+    #[must_use]
+    pub fn backends(&self) -> Vec<BackendRecord> {
+        let mut all = Vec::new();
+        let mut unknown = BackendRecord::empty(ScenarioRecord::UNKNOWN);
+        for scenario in &self.scenarios {
+            for backend in &scenario.backends {
+                let place = place_of(&mut all, backend.id.clone());
+                all[place].merge(backend);
+            }
+            unknown.merge(&scenario.unknown);
+        }
+        all.push(unknown);
+        all
+    }
+
     /// The record of a run that came to its planned end.
     #[must_use]
     pub fn new(

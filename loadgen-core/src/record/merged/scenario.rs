@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::signs::Signs;
@@ -10,7 +11,8 @@ use super::{BackendRecord, SeriesPoint, StepRecord, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, Histogram, Ledger, Parts, StepSpec, WindowRecord, new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, StepSpec, WindowRecord,
+    new_histogram,
 };
 use crate::workload::FileChange;
 
@@ -68,6 +70,13 @@ pub struct ScenarioRecord {
     pub steps: Vec<StepRecord>,
     /// Each server that named itself.
     pub backends: Vec<BackendRecord>,
+    /// Requests that no server is known for: replies without a name, and failures of which nobody knows
+    /// where they happened. Without response times.
+    #[serde(default = "unknown")]
+    pub unknown: BackendRecord,
+    /// What connections tell of how servers are chosen.
+    #[serde(default)]
+    pub decisions: Decisions,
     /// Custom metrics.
     pub custom: CustomRecord,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens. The first
@@ -139,6 +148,29 @@ pub struct CustomRecord {
     pub timings: Vec<(String, Histogram)>,
 }
 
+/// What a balancer decides about as a whole: all of it goes to one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unit {
+    /// Each request.
+    Request,
+    /// Each stream.
+    Stream,
+    /// Each connection, with all that goes over it.
+    Connection,
+}
+
+/// Up to this part of the connections with several servers, each of them has one: some were moved.
+const MOSTLY_ONE: f64 = 0.1;
+/// From this part on, requests of one connection go to any.
+const MOSTLY_SEVERAL: f64 = 0.4;
+
+/// The part of what no server is known for, with nothing in it.
+fn unknown() -> BackendRecord {
+    BackendRecord::empty(ScenarioRecord::UNKNOWN)
+}
+
 impl ScenarioRecord {
     /// The steps of the iterations.
     pub fn iterated(&self) -> impl Iterator<Item = &StepRecord> {
@@ -158,27 +190,34 @@ impl ScenarioRecord {
         matches!(self.steps.as_slice(), [only] if !only.apart)
     }
 
-    /// Stands for the server where none put its name to requests.
-    pub const UNNAMED: &str = "(unnamed)";
+    /// Stands for the server where none is known.
+    pub const UNKNOWN: &str = "(unknown)";
 
-    /// Requests that no server put its name to, and those of them that failed: replies without an
-    /// identity, and failures without a reply. `None` where no server named itself at all.
+    /// All servers, and what none is known for as the last.
+    pub fn all_backends(&self) -> impl Iterator<Item = &BackendRecord> + Clone {
+        self.backends.iter().chain([&self.unknown])
+    }
+
+    /// What is given to one server as a whole. `None` where that cannot be told: fewer than two servers
+    /// named themselves, no connection was asked twice, or it is neither quite the one nor the other.
     #[must_use]
-    pub fn unnamed(&self) -> Option<(u64, u64)> {
-        if self.backends.is_empty() {
+    pub fn decided_by(&self) -> Option<Unit> {
+        let Decisions {
+            connections,
+            several,
+        } = self.decisions;
+        let named = self.backends.iter().filter(|it| it.requests > 0);
+        if named.count() < 2 || connections == 0 {
             return None;
         }
-        let outcomes = self.iterated().flat_map(|step| &step.outcomes);
-        let (mut requests, mut failed) = (0, 0);
-        for (outcome, count) in outcomes {
-            requests += count;
-            failed += if outcome.is_ok() { 0 } else { *count };
+        let opened: u64 = self.all_backends().map(|it| it.streams.opened).sum();
+        let requests: u64 = self.all_backends().map(|it| it.requests).sum();
+        match several as f64 / connections as f64 {
+            share if share <= MOSTLY_ONE => Some(Unit::Connection),
+            share if share < MOSTLY_SEVERAL => None,
+            _ if opened > requests / 2 => Some(Unit::Stream),
+            _ => Some(Unit::Request),
         }
-        for backend in &self.backends {
-            requests = requests.saturating_sub(backend.requests);
-            failed = failed.saturating_sub(backend.failed);
-        }
-        Some((requests, failed.min(requests)))
     }
 
     /// A record of nothing, for a scenario with these steps.
@@ -212,6 +251,8 @@ impl ScenarioRecord {
             targets: Vec::new(),
             steps: steps.iter().map(StepRecord::empty).collect(),
             backends: Vec::new(),
+            unknown: unknown(),
+            decisions: Decisions::default(),
             custom: CustomRecord::default(),
             changes: Vec::new(),
             series: Vec::new(),

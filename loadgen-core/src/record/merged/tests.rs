@@ -1,13 +1,14 @@
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
+use test_case::test_case;
 
 use super::*;
 use crate::outcome::{Failure, GrpcCode, Outcome};
-use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered, Waited};
-use crate::record::{LifePart, Names, StepSpec};
+use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered, Via, Waited};
+use crate::record::{LifePart, Names, StepSpec, StreamCount};
 use crate::secrets::Secrets;
-use crate::workload::{Observer, Split};
+use crate::workload::{ConnectionId, Observer, Split, StreamEvent};
 
 fn names() -> Names {
     Names {
@@ -69,7 +70,10 @@ fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend:
             ..Split::default()
         },
         outcome,
-        backend: Some(backend),
+        via: Via {
+            backend: Some(backend),
+            connection: None,
+        },
         target: 0,
     });
 }
@@ -127,7 +131,7 @@ fn classes_of_failures_beyond_the_bound_are_counted_together() {
                 at: 1,
                 split: Split::default(),
                 outcome: failure.into(),
-                backend: None,
+                via: Via::default(),
                 target: 0,
             });
         }
@@ -148,10 +152,14 @@ fn classes_of_failures_beyond_the_bound_are_counted_together() {
 }
 
 #[test]
-fn what_no_server_put_its_name_to_is_known() {
+fn every_request_has_its_server_or_none_is_known() {
     let names = names();
     let recorder = Recorder::new(&names);
-    let end = |ok: bool, backend: Option<&str>| {
+    let via = |backend: Option<&str>, connection| Via {
+        backend: backend.map(|it| recorder.backend(it.as_bytes())),
+        connection,
+    };
+    let end = |ok: bool, via: Via| {
         recorder.started_closed(0);
         recorder.ended(&Ended {
             due: 0,
@@ -162,23 +170,112 @@ fn what_no_server_put_its_name_to_is_known() {
             } else {
                 Failure::Timeout.into()
             },
-            backend: backend.map(|it| recorder.backend(it.as_bytes())),
+            via,
             target: 0,
         });
     };
-    let merged = |recorder: &Recorder| {
+    let merged = || {
         let mut merger = Merger::new(&names, 1);
         merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
         merger.finish(Duration::from_secs(1), 1)
     };
-    end(true, None);
-    assert_eq!(merged(&recorder).unnamed(), None, "nobody named itself");
-    end(true, Some("a"));
-    end(false, Some("a"));
-    end(true, None);
-    end(false, None);
-    end(false, None);
-    assert_eq!(merged(&recorder).unnamed(), Some((3, 2)));
+    let rows = |record: &ScenarioRecord| {
+        let rows = record.all_backends().map(|it| {
+            let counts = [it.completed(), it.failed, it.interrupted, it.connections];
+            (it.id.clone(), counts)
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let row = |id: &str, counts: [u64; 4]| (id.to_owned(), counts);
+
+    end(true, via(None, None));
+    assert_eq!(rows(&merged()), [row("(unknown)", [1, 0, 0, 0])]);
+
+    let [own, shared, silent] = [(); 3].map(|()| Some(ConnectionId::next()));
+    end(true, via(Some("a"), own));
+    end(true, via(Some("a"), shared));
+    end(true, via(Some("b"), shared));
+    // Whoever was alone on a connection has what came to nothing there, and what has no name.
+    end(false, via(None, own));
+    end(true, via(None, own));
+    end(false, via(None, shared));
+    end(false, via(None, silent));
+    end(false, via(Some("b"), None));
+    for via in [Some(via(None, own)), Some(via(Some("b"), shared)), None] {
+        recorder.started_closed(0);
+        recorder.interrupted(via, None);
+    }
+    let record = merged();
+    let expected = [
+        row("a", [3, 1, 1, 2]),
+        row("b", [1, 1, 1, 1]),
+        row("(unknown)", [0, 2, 1, 0]),
+    ];
+    assert_eq!(rows(&record), expected);
+    assert_eq!(record.ledger.interrupted, 3);
+    // Of `own` a second answer had no name.
+    assert_eq!(
+        (record.decisions.connections, record.decisions.several),
+        (1, 1)
+    );
+    assert_eq!(record.decided_by(), Some(Unit::Request));
+}
+
+/// How many answers by how many servers on each of these connections say what is given to one of them.
+#[test_case(&[&[0, 0], &[1, 1], &[0, 0, 0]] => Some(Unit::Connection); "each has one")]
+#[test_case(&[&[0, 1], &[1, 0], &[0, 0, 1]] => Some(Unit::Request); "each has all")]
+#[test_case(&[&[0, 0], &[0, 0]] => None; "there is one server")]
+#[test_case(&[&[0], &[1], &[0]] => None; "nobody was asked twice")]
+#[test_case(&[&[0, 0], &[1, 1], &[0, 1], &[1, 1]] => None; "some have one and some have several")]
+fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
+    let names = names();
+    let recorder = Recorder::new(&names);
+    for answers in connections {
+        let connection = Some(ConnectionId::next());
+        for backend in *answers {
+            recorder.started_closed(0);
+            recorder.ended(&Ended {
+                due: 0,
+                at: 1,
+                split: Split::default(),
+                outcome: Outcome::Ok,
+                via: Via {
+                    backend: Some(recorder.backend(&[b'a' + *backend])),
+                    connection,
+                },
+                target: 0,
+            });
+        }
+    }
+    let mut merger = Merger::new(&names, 1);
+    merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+    merger.finish(Duration::from_secs(1), 1).decided_by()
+}
+
+#[test]
+fn streams_are_counted_from_when_they_open() {
+    let names = names();
+    let recorder = Recorder::new(&names);
+    let a = Some(recorder.backend(b"a"));
+    recorder.stream(a, StreamEvent::Opened);
+    recorder.messages(0, a, 1, 2);
+    let mut merger = Merger::new(&names, 1);
+    merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+    let under_way = &merger.total().backends[0];
+    assert_eq!((under_way.streams.open(), under_way.messages), (1, 2));
+    for event in [StreamEvent::Ended, StreamEvent::Opened, StreamEvent::Broke] {
+        recorder.stream(a, event);
+    }
+    recorder.stream(None, StreamEvent::Opened);
+    recorder.interrupting(true);
+    recorder.stream(None, StreamEvent::Broke);
+    merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+    let record = merger.finish(Duration::from_secs(1), 1);
+    let counts = record.all_backends().map(|it| {
+        let StreamCount { opened, broken, .. } = it.streams;
+        (opened, it.streams.open(), broken)
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [(2, 0, 1), (1, 1, 0)]);
 }
 
 proptest! {
@@ -289,6 +386,7 @@ fn split(
             let check = usize::from(it.backend % 2);
             recorder.check(0, check, it.ok, &mut || "total was 4".to_owned());
             recorder.interrupted(
+                None,
                 it.swap
                     .then_some(&Unanswered::in_line(it.due, it.due + it.lag)),
             );

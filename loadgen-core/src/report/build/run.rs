@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::document::{
-    Generator, Statistics, ThresholdResult, Total, Worker, micros, round6,
+    Backend, Generator, Statistics, ThresholdResult, Total, Worker, micros, round6,
 };
 use super::super::worker_load::WorkerLoad;
 use super::per_second;
-use super::scenario::{connections, outcomes};
+use super::scenario::{backends, connections, outcomes};
 use crate::clock::{Nanos, nanos};
 use crate::record::{
     ByteCount, ConnectionCounts, ConnectionRecord, GeneratorRecord, Histogram, Ledger, RunRecord,
@@ -90,6 +90,24 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
             connect_time,
             back_off,
         }),
+        backends: all_backends(record),
         thresholds,
     }
+}
+
+/// Each server over all scenarios, and how much of each it answered. Their times are counted from different
+/// beginnings, and are left out.
+fn all_backends(record: &RunRecord) -> Vec<Backend> {
+    let mut rows = backends(record.backends().iter());
+    for row in &mut rows {
+        (row.first_s, row.last_s) = (None, None);
+        for scenario in &record.scenarios {
+            let its = scenario.all_backends().filter(|it| it.id == row.id);
+            let requests: u64 = its.map(|it| it.requests).sum();
+            if requests > 0 {
+                *row.scenarios.entry(scenario.name.clone()).or_default() += requests;
+            }
+        }
+    }
+    rows
 }

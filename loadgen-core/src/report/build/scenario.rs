@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::super::document::{
     Backend, Change, Check, Confidence, Connections, Custom, FailureClass, LoadModel, Messages,
-    Point, PointStatistics, Scenario, Silence, Statistics, Step, Target, ThresholdResult, round6,
+    Point, PointStatistics, Scenario, Silence, Statistics, Step, Streams, Target, ThresholdResult,
+    round6,
 };
 use super::{per_second, seconds};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts,
-    ScenarioRecord, SeriesPoint, StepRecord, TargetRecord,
+    BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts,
+    ScenarioRecord, SeriesPoint, StepRecord, StreamCount, TargetRecord,
 };
 use crate::workload::{FileChange, MessageFault, SampleKind};
 
@@ -48,12 +49,11 @@ pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
         steps: record.steps.iter().map(|it| step(it, record)).collect(),
-        backends: backends(record),
+        backends: backends(record.all_backends()),
+        balanced_by: record.decided_by(),
         changes: record.changes.iter().map(change).collect(),
         thresholds,
-        series: (1..=record.series.len())
-            .filter_map(|nth| last_point(&record.series[..nth]))
-            .collect(),
+        series: series(record),
         custom: custom(&record.custom),
     }
 }
@@ -188,29 +188,58 @@ fn check(record: &CheckRecord) -> Check {
     }
 }
 
-/// What no server put its name to is a row of its own, or the shares would be of an unknown whole.
-fn backends(scenario: &ScenarioRecord) -> Vec<Backend> {
-    let records = &scenario.backends;
-    let (unnamed, unnamed_failed) = scenario.unnamed().unwrap_or_default();
-    let named: u64 = records.iter().map(|backend| backend.requests).sum();
-    // A server may have named itself and answered no iteration.
-    let all = (named + unnamed).max(1);
-    let share = |requests: u64| round6(requests as f64 / all as f64);
-    let unnamed = (unnamed > 0).then(|| Backend {
-        id: ScenarioRecord::UNNAMED.to_owned(),
-        requests: unnamed,
-        share: share(unnamed),
-        failed: unnamed_failed,
-        response_time_us: None,
-    });
-    let named = records.iter().map(|record| Backend {
-        id: record.id.clone(),
-        requests: record.requests,
-        share: share(record.requests),
-        failed: record.failed,
-        response_time_us: Statistics::of_any(&record.response_time),
-    });
-    named.chain(unnamed).collect()
+/// A row for each of these servers. What none is known for is one of them, or the shares would be of an
+/// unknown whole.
+pub(super) fn backends<'a>(
+    records: impl Iterator<Item = &'a BackendRecord> + Clone,
+) -> Vec<Backend> {
+    let all: u64 = records.clone().map(|it| it.requests).sum();
+    let row = |record: &BackendRecord| {
+        let StreamCount { opened, broken, .. } = record.streams;
+        Backend {
+            id: record.id.clone(),
+            requests: record.requests,
+            share: round6(record.requests as f64 / all.max(1) as f64),
+            completed: record.completed(),
+            failed: record.failed,
+            interrupted: record.interrupted,
+            connections: record.connections,
+            streams: (opened > 0).then(|| Streams {
+                opened,
+                open: record.streams.open(),
+                broken,
+            }),
+            messages: record.messages,
+            first_s: record.active.map(|(first, _)| seconds(first)),
+            last_s: record.active.map(|(_, last)| seconds(last)),
+            response_time_us: Statistics::of_any(&record.response_time),
+            scenarios: BTreeMap::new(),
+        }
+    };
+    records.map(row).collect()
+}
+
+/// The points of the series, each with what servers had in it.
+fn series(record: &ScenarioRecord) -> Vec<Point> {
+    let mut points: Vec<Point> = (1..=record.series.len())
+        .filter_map(|nth| last_point(&record.series[..nth]))
+        .collect();
+    if record.backends.is_empty() {
+        return points;
+    }
+    for backend in record.all_backends() {
+        for of in backend.over_time.points().filter(|it| it.requests > 0) {
+            // What was due in the last second may end after it.
+            let after = points.partition_point(|it| it.t_s <= of.t_s);
+            let Some(point) = points.get_mut(after.saturating_sub(1)) else {
+                continue;
+            };
+            let count = point.backends.entry(backend.id.clone()).or_default();
+            count.completed += of.requests - of.failed;
+            count.failed += of.failed;
+        }
+    }
+    points
 }
 
 /// The last of these; those before it are what its percentiles may be of, too.
@@ -226,6 +255,7 @@ fn last_point(records: &[SeriesPoint]) -> Option<Point> {
         connections: (record.connections != ConnectionCounts::default())
             .then_some(record.connections),
         response_time_us: PointStatistics::of_last(records),
+        backends: BTreeMap::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! Here is the document as a whole, the run, the verdict and the sums; a scenario's part is in
 //! `scenario`. Knows no rule of the verdict.
 
+mod backend;
 mod confidence;
 mod delivery;
 mod environment;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use backend::{Backend, BackendCount, Streams};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -26,8 +28,8 @@ pub use point::PointStatistics;
 pub(super) use quantile::{Quantile, SAMPLES_BEYOND};
 pub(super) use rounding::{micros, round3, round6};
 pub use scenario::{
-    Backend, Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages,
-    Point, Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
+    Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,
+    Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
 };
 pub use schema::schema;
 pub use statistics::Statistics;
@@ -215,6 +217,10 @@ pub struct Total {
     pub bytes: ByteCount,
     /// What became of connections.
     pub connections: Connections,
+    /// Each server that named itself, over all scenarios, and which of them it answered; `(unknown)` as the
+    /// last.
+    #[serde(default)]
+    pub backends: Vec<Backend>,
     /// Each condition on all scenarios with a tag and what became of it; left out where there is none. Times
     /// are counted from when the first of these scenarios began to be measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::backend::{Backend, BackendCount};
 use super::confidence::Confidence;
 use super::point::PointStatistics;
 use super::statistics::Statistics;
-use crate::record::{ByteCount, ConnectionCounts, Ledger, LifePart};
+use crate::record::{ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
 
 /// What one scenario found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,8 +85,12 @@ pub struct Scenario {
     pub targets: Vec<Target>,
     /// Each step, in the order they run; pauses have none.
     pub steps: Vec<Step>,
-    /// Each server that named itself, in the order they were first seen.
+    /// Each server that named itself, in the order they were first seen, and `(unknown)` as the last.
     pub backends: Vec<Backend>,
+    /// What goes to one server as a whole, judged from how many of them named themselves on one connection;
+    /// left out where fewer than two did, or it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_by: Option<Unit>,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -340,25 +345,6 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// One server's share of a scenario's requests, where any server named itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub struct Backend {
-    /// What it calls itself. `(unnamed)` is for what no server put its name to, replies without an
-    /// identity and failures without a reply; `(others)` for those beyond the 255 that are told apart.
-    pub id: String,
-    /// Requests it answered, failed ones included.
-    pub requests: u64,
-    /// Its part of all requests, 0 to 1, to six decimals.
-    #[schemars(range(min = 0, max = 1))]
-    pub share: f64,
-    /// Of its requests, those it answered with a failure.
-    pub failed: u64,
-    /// Response times of its requests; where it has any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response_time_us: Option<Statistics>,
-}
-
 /// A condition on the results and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -464,6 +450,10 @@ pub struct Point {
     /// Response times of the iterations that were due in it; where any were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time_us: Option<PointStatistics>,
+    /// What has become of the requests that were due in it, by the server's name; where servers named
+    /// themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub backends: BTreeMap<String, BackendCount>,
 }
 
 /// Metrics of a custom workload's own.

@@ -59,7 +59,7 @@ pub(super) fn laid(table: &Table, width: usize) -> Laid {
     let headings: Vec<Cell> = table
         .columns
         .iter()
-        .map(|it| Cell::of(it.heading))
+        .map(|it| Cell::of(it.heading.clone()))
         .collect();
     let rows = table.rows.iter().zip(&labels).map(|(row, text)| {
         if columns(text) <= label {
@@ -83,7 +83,7 @@ fn shown(table: &Table, room: usize) -> Vec<(usize, usize)> {
             .rows
             .iter()
             .map(|row| columns(figure(&row.cells[index])));
-        let heading = columns(table.columns[index].heading);
+        let heading = columns(&table.columns[index].heading);
         cells.max().unwrap_or(0).max(heading).max(LEAST_WIDTH)
     };
     let all = 0..table.columns.len();
@@ -107,6 +107,8 @@ fn figure(cell: &Cell) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use test_case::test_case;
 
     use super::super::super::view::{Column, Row, Tone};
@@ -115,7 +117,10 @@ mod tests {
     const COLUMNS: [Column; 3] = [column("p50", 0), column("p99", 1), column("p99.9", 0)];
 
     const fn column(heading: &'static str, rank: u8) -> Column {
-        Column { heading, rank }
+        Column {
+            heading: Cow::Borrowed(heading),
+            rank,
+        }
     }
 
     fn row(indent: usize, label: &str, cells: [Cell; 3]) -> Row {
@@ -137,7 +142,7 @@ mod tests {
         Table {
             title: "",
             is_of_names: false,
-            columns: &COLUMNS,
+            columns: COLUMNS.to_vec().into(),
             rows: vec![
                 row(
                     0,

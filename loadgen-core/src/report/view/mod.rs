@@ -5,6 +5,8 @@
 //! figures are written. Computes nothing that the document does not say, and knows neither widths nor
 //! colours: how it is laid out is for [the writer](super::text) to say.
 
+use std::borrow::Cow;
+
 mod checks;
 mod generator;
 mod lives;
@@ -114,7 +116,7 @@ pub(super) struct Table {
     pub(super) title: &'static str,
     /// Whether labels are names, which may be long.
     pub(super) is_of_names: bool,
-    pub(super) columns: &'static [Column],
+    pub(super) columns: Cow<'static, [Column]>,
     pub(super) rows: Vec<Row>,
     /// So many further rows are not shown.
     pub(super) more: usize,
@@ -122,11 +124,15 @@ pub(super) struct Table {
 
 impl Table {
     /// A table without rows.
-    fn new(title: &'static str, is_of_names: bool, columns: &'static [Column]) -> Self {
+    fn new(
+        title: &'static str,
+        is_of_names: bool,
+        columns: impl Into<Cow<'static, [Column]>>,
+    ) -> Self {
         Self {
             title,
             is_of_names,
-            columns,
+            columns: columns.into(),
             rows: Vec::new(),
             more: 0,
         }
@@ -144,16 +150,19 @@ impl Table {
 }
 
 /// A column.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Column {
     /// What stands above it.
-    pub(super) heading: &'static str,
+    pub(super) heading: Cow<'static, str>,
     /// Where there is no room for all, the one with the highest is left out first.
     pub(super) rank: u8,
 }
 
 const fn column(heading: &'static str, rank: u8) -> Column {
-    Column { heading, rank }
+    Column {
+        heading: Cow::Borrowed(heading),
+        rank,
+    }
 }
 
 /// The figures of one thing.
@@ -283,13 +292,13 @@ impl View {
             let sections = scenarios
                 .iter()
                 .filter_map(|it| overview::section(it, scenarios));
-            let sections = sections.chain(scenario::on_tags(&document.total));
+            let sections = sections.chain(scenario::together(&document.total, scenarios));
             (Some(overview::table(document)), sections.collect())
         } else {
             let mut sections: Vec<Section> = scenarios.iter().map(scenario::section).collect();
             sections.extend(match scenarios.len() {
-                0 | 1 => scenario::on_tags(&document.total),
-                _ => Some(scenario::total(&document.total)),
+                0 | 1 => scenario::together(&document.total, scenarios),
+                _ => Some(scenario::total(&document.total, scenarios)),
             });
             (None, sections)
         };

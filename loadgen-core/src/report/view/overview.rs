@@ -6,7 +6,7 @@ use crate::record::Ledger;
 use crate::units::human;
 
 /// What is shown of each; with little room `p90` is left out first.
-const COLUMNS: [Column; 9] = [
+static COLUMNS: [Column; 9] = [
     column("ok", 0),
     column("failed", 1),
     column("rate", 2),
@@ -53,7 +53,7 @@ pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> 
 }
 
 /// Its name, and its protocol where another scenario has the same name.
-fn title(scenario: &Scenario, all: &[Scenario]) -> String {
+pub(super) fn title(scenario: &Scenario, all: &[Scenario]) -> String {
     let alike = all.iter().filter(|it| it.name == scenario.name);
     if alike.count() > 1 {
         scenario::title(scenario)

@@ -1,20 +1,33 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
-use super::super::document::{Backend, Scenario, Target};
-use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections};
+use super::super::document::{Backend, Scenario, Target, Total};
+use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections, overview};
+use crate::record::{ScenarioRecord, Unit};
 use crate::text::flow::glued;
 use crate::units::human;
 
 /// Backends and targets that are named.
 const NAMED: usize = 6;
 
-const BACKEND: [Column; 4] = [
+static BACKEND: [Column; 5] = [
     column("share", 0),
     column("answers", 1),
     column("failed", 2),
     column("p99", 3),
+    column("conns", 4),
 ];
-const TARGET: [Column; 5] = [
+static BACKEND_OF_STREAMS: [Column; 9] = [
+    column("share", 0),
+    column("answers", 1),
+    column("failed", 2),
+    column("p99", 6),
+    column("conns", 7),
+    column("streams", 3),
+    column("open", 5),
+    column("broken", 4),
+    column("messages", 8),
+];
+static TARGET: [Column; 5] = [
     column("ok", 0),
     column("failed", 1),
     column("unanswered", 2),
@@ -64,27 +77,98 @@ pub(super) fn targets(targets: &[Target]) -> Option<Table> {
     Some(table)
 }
 
-/// Who answered, where anybody said who it is.
-pub(super) fn backends(backends: &[Backend]) -> Option<Item> {
+/// The servers that are known, and what none is known for.
+fn known(backends: &[Backend]) -> (&[Backend], Option<&Backend>) {
     match backends {
-        [] => return None,
-        [only] => {
-            let answers = glued(&human::counted(only.requests, "answer"));
-            let text = format!("{}, {answers}", only.id);
-            return Some(Item::Fact(Fact::new("backend", text)));
+        [known @ .., last] if last.id == ScenarioRecord::UNKNOWN => (known, Some(last)),
+        all => (all, None),
+    }
+}
+
+/// Who answered, where anybody said who it is, and what is given to each of them as a whole.
+pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
+    let (named, unknown) = known(&scenario.backends);
+    let unknown = unknown.filter(|it| it.requests + it.interrupted > 0);
+    match named {
+        [] => return Vec::new(),
+        [only] if unknown.is_none() => {
+            let connections = match only.connections {
+                0 => String::new(),
+                count => format!(" over {}", human::counted(count, "connection")),
+            };
+            let answers = human::counted(only.requests, "answer");
+            let text = format!("{}, {}", only.id, glued(&format!("{answers}{connections}")));
+            return vec![Item::Fact(Fact::new("backend", text))];
         }
         _ => {}
     }
-    let mut table = Table::new("backends", true, &BACKEND);
-    for backend in backends.iter().take(NAMED) {
-        let cells = [
+    let has_streams = scenario.backends.iter().any(|it| it.streams.is_some());
+    let mut table = match has_streams {
+        true => Table::new("backends", true, &BACKEND_OF_STREAMS),
+        false => Table::new("backends", true, &BACKEND),
+    };
+    for backend in named.iter().take(NAMED).chain(unknown) {
+        let of_streams = backend.streams.map(|it| [it.opened, it.open, it.broken]);
+        let mut cells = vec![
             Cell::of(human::percent(backend.share)),
             Cell::of(human::count(backend.requests)),
             Cell::of(human::count(backend.failed)),
             Cell::of_time(backend.response_time_us.and_then(|it| it.p99)),
+            match backend.connections {
+                0 => Cell::default(),
+                count => Cell::of(human::count(count)),
+            },
         ];
+        if has_streams {
+            let of_streams = of_streams.unwrap_or_default();
+            let of_streams = of_streams.into_iter().chain([backend.messages]);
+            cells.extend(of_streams.map(|it| Cell::of(human::count(it))));
+        }
         table.row(INDENT, &backend.id, cells);
     }
-    table.more = backends.len().saturating_sub(NAMED);
-    Some(Item::Table(table))
+    table.more = named.len().saturating_sub(NAMED);
+    let mut items = vec![Item::Table(table)];
+    items.extend(scenario.balanced_by.map(|unit| {
+        Item::Fact(Fact::new("balanced", match unit {
+            Unit::Request => "by request: the requests of one connection go to several servers",
+            Unit::Stream => "by stream: the streams of one connection go to several servers",
+            Unit::Connection => {
+                "by connection: all that goes over one stays with one server, so shares are as even \
+                 as connections are many"
+            }
+        }))
+    }));
+    items
+}
+
+/// Who answered which scenario.
+pub(super) fn matrix(total: &Total, scenarios: &[Scenario]) -> Option<Table> {
+    let (named, unknown) = known(&total.backends);
+    if named.is_empty() || scenarios.len() < 2 {
+        return None;
+    }
+    let shown: Vec<&Backend> = named.iter().take(NAMED).chain(unknown).collect();
+    let columns: Vec<Column> = (0..)
+        .zip(&shown)
+        .map(|(rank, backend)| Column {
+            heading: backend.id.clone().into(),
+            rank,
+        })
+        .collect();
+    let mut table = Table::new("answers by backend", true, columns);
+    for scenario in scenarios {
+        let cells = shown.iter().map(|backend| {
+            let its = scenario.backends.iter().find(|it| it.id == backend.id);
+            match its.map_or(0, |it| it.requests) {
+                0 => Cell::default(),
+                requests => Cell::of(human::count(requests)),
+            }
+        });
+        table.row(
+            0,
+            &overview::title(scenario, scenarios),
+            cells.collect::<Vec<_>>(),
+        );
+    }
+    Some(table)
 }

@@ -21,7 +21,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(checks::item(checks::of(scenario)));
     items.extend(peers::connections(scenario).map(Item::Fact));
     items.extend(peers::targets(&scenario.targets).map(Item::Table));
-    items.extend(peers::backends(&scenario.backends));
+    items.extend(peers::backends(scenario));
     items.extend(changes(scenario).map(Item::Fact));
     items.extend(conditions(scenario));
     Section {
@@ -31,7 +31,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
 }
 
 /// The sums over several scenarios, and the conditions on their tags.
-pub(super) fn total(total: &Total) -> Section {
+pub(super) fn total(total: &Total, scenarios: &[Scenario]) -> Section {
     let requests = requests(&total.ledger, total.ledger.dropped > 0);
     let throughput = throughput(total.throughput_per_s, total.bytes);
     let mut items = vec![Item::Fact(requests), Item::Fact(throughput)];
@@ -39,6 +39,7 @@ pub(super) fn total(total: &Total) -> Section {
         &total.response_time_us,
         &total.service_time_us,
     ));
+    items.extend(peers::matrix(total, scenarios).map(Item::Table));
     items.extend(conditions_of(&total.thresholds));
     Section {
         title: "total".to_owned(),
@@ -88,11 +89,19 @@ fn conditions_of(thresholds: &[ThresholdResult]) -> Option<Item> {
     (!thresholds.is_empty()).then(|| Item::Conditions(conditions.collect()))
 }
 
-/// The conditions on tags alone, where there are any and the sums are shown elsewhere.
-pub(super) fn on_tags(total: &Total) -> Option<Section> {
-    conditions_of(&total.thresholds).map(|conditions| Section {
-        title: "tags".to_owned(),
-        items: vec![conditions],
+/// Who answered which scenario, and the conditions on tags; where there are any and the sums are shown
+/// elsewhere.
+pub(super) fn together(total: &Total, scenarios: &[Scenario]) -> Option<Section> {
+    let matrix = peers::matrix(total, scenarios).map(Item::Table);
+    let title = match matrix {
+        Some(_) => "total",
+        None => "tags",
+    };
+    let conditions = conditions_of(&total.thresholds);
+    let items: Vec<Item> = matrix.into_iter().chain(conditions).collect();
+    (!items.is_empty()).then(|| Section {
+        title: title.to_owned(),
+        items,
     })
 }
 

@@ -10,7 +10,7 @@ const MOSTLY_OURS: char = '!';
 const NOTABLE_US: f64 = 50.0;
 
 /// What is shown of a series; with little room what has no figure is left out first, then the mean.
-const COLUMNS: [Column; 7] = [
+static COLUMNS: [Column; 7] = [
     column("p50", 1),
     column("p90", 4),
     column("p95", 3),

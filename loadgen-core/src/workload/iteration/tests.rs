@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::workload::ConnectionEvent;
+use crate::workload::{ConnectionEvent, StreamEvent};
 
 const MS: Nanos = 1_000_000;
 
@@ -26,7 +26,8 @@ impl Observer for Kept {
     fn sample(&self, _: usize, kind: SampleKind, value: Nanos) {
         self.samples.borrow_mut().push((kind, value));
     }
-    fn messages(&self, _: usize, _: u64, _: u64) {}
+    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
+    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, _: &[u8]) -> BackendIndex {
         0

@@ -4,12 +4,14 @@ use super::Recorder;
 use super::example::shorten;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
+use crate::record::local::Via;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+use crate::record::local::tick::Answer;
 use crate::record::{ConnectionCounts, LifePart, new_histogram};
 use crate::text;
 use crate::workload::{
     BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
-    TargetIndex, Timing,
+    StreamEvent, TargetIndex, Timing,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -32,11 +34,18 @@ impl Observer for Recorder {
         let mut tick = self.tick.borrow_mut();
         tick.record_step(&sample);
         // What servers are told by is what iterations ask them.
-        if let (Some(backend), None) = (sample.backend, self.part_of(sample.step)) {
-            let ok = sample.outcome.is_ok();
+        if self.part_of(sample.step).is_none() {
             let response_time = sample.split.response_time();
-            let due_second = self.second(sample.due);
-            tick.record_backend(usize::from(backend), due_second, ok, response_time);
+            let answer = Answer {
+                due_second: self.second(sample.due),
+                at: self.since_origin(sample.due.saturating_add(response_time)),
+                is_ok: sample.outcome.is_ok(),
+            };
+            let via = Via {
+                backend: sample.backend,
+                connection: sample.connection,
+            };
+            self.answered(&mut tick, via, answer, response_time);
         }
     }
 
@@ -49,11 +58,25 @@ impl Observer for Recorder {
         }
     }
 
-    fn messages(&self, step: usize, sent: u64, received: u64) {
+    fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64) {
         let mut tick = self.tick.borrow_mut();
-        if let Some(step) = tick.steps.get_mut(step) {
-            step.sent += sent;
-            step.received += received;
+        if let Some(of) = tick.steps.get_mut(step) {
+            of.sent += sent;
+            of.received += received;
+        }
+        if received > 0 && self.part_of(step).is_none() {
+            tick.backend(backend).messages += received;
+        }
+    }
+
+    fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent) {
+        let mut tick = self.tick.borrow_mut();
+        let streams = &mut tick.backend(backend).streams;
+        match event {
+            StreamEvent::Opened => streams.opened += 1,
+            StreamEvent::Ended => streams.ended += 1,
+            // The end of the run breaks nothing: they are open then.
+            StreamEvent::Broke => streams.broken += u64::from(!self.is_interrupting()),
         }
     }
 

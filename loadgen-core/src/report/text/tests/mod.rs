@@ -201,9 +201,9 @@ fn an_open_model_that_was_invalid_and_stopped() {
     service        910 µs  1.21 ms   1.4 ms  2.31 ms        -  8.11 ms  1.01 ms
     queue wait      30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
     start lag       30 µs    80 µs   1.5 ms   2.5 ms        -   300 ms   120 µs
-    backends        share  answers   failed      p99
-      a               60%    6,000        0        -
-      b               40%    3,990       12        -
+    backends        share  answers   failed      p99    conns
+      a               60%    6,000        0        -        -
+      b               40%    3,990       12        -        -
     thresholds  ok   error_rate < 1%  (was 0%)
     generator   2 workers, the busiest used 45% of its core: it did not keep up
     ");

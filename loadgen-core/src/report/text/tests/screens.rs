@@ -96,7 +96,7 @@ fn websocket_on_every_screen() {
         scenario["backends"] = json!([
             {"id": "blue", "requests": 2000, "share": 0.4, "failed": 0, "response_time_us": statistics},
             {"id": "a-pod-with-a-long-name-7d9c5b8f6d-x2x4z", "requests": 2000, "share": 0.4, "failed": 12, "response_time_us": statistics},
-            {"id": "(unnamed)", "requests": 1000, "share": 0.2, "failed": 0},
+            {"id": "(unknown)", "requests": 1000, "share": 0.2, "failed": 0},
         ]);
     });
 }

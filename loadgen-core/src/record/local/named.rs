@@ -1,0 +1,115 @@
+//! What servers called themselves on connections, so that a request without an answer has its server, too.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::record::Decisions;
+use crate::workload::{BackendIndex, ConnectionId};
+
+/// The most connections that are remembered; of more, the latest. A megabyte or two.
+const MOST_CONNECTIONS: usize = 32_768;
+
+/// Which servers have answered on which connections.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    seats: HashMap<ConnectionId, Seat>,
+    /// The oldest first.
+    order: VecDeque<ConnectionId>,
+}
+
+/// Who has answered on a connection.
+#[derive(Debug)]
+struct Seat {
+    first: BackendIndex,
+    others: Vec<BackendIndex>,
+    was_asked_again: bool,
+}
+
+impl Named {
+    /// A server answered on a connection. Whether it is the first time there, and what that says of how
+    /// servers are chosen.
+    #[inline]
+    pub(super) fn answered(
+        &mut self,
+        connection: ConnectionId,
+        backend: BackendIndex,
+    ) -> (bool, Decisions) {
+        let Some(seat) = self.seats.get_mut(&connection) else {
+            self.remember(connection, backend);
+            return (true, Decisions::default());
+        };
+        let mut decisions = Decisions::default();
+        if !seat.was_asked_again {
+            seat.was_asked_again = true;
+            decisions.connections = 1;
+        }
+        if seat.first == backend || seat.others.contains(&backend) {
+            return (false, decisions);
+        }
+        decisions.several = u64::from(seat.others.is_empty());
+        seat.others.push(backend);
+        (true, decisions)
+    }
+
+    #[cold]
+    fn remember(&mut self, connection: ConnectionId, backend: BackendIndex) {
+        if self.order.len() == MOST_CONNECTIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seats.remove(&oldest);
+        }
+        self.order.push_back(connection);
+        let seat = Seat {
+            first: backend,
+            others: Vec::new(),
+            was_asked_again: false,
+        };
+        self.seats.insert(connection, seat);
+    }
+
+    /// The only server that has answered there. Where there are several, nobody knows which of them the next
+    /// request goes to.
+    pub(super) fn only(&self, connection: ConnectionId) -> Option<BackendIndex> {
+        let seat = self.seats.get(&connection)?;
+        seat.others.is_empty().then_some(seat.first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_says_who_is_behind_it_while_that_is_one() {
+        let mut named = Named::default();
+        let (one, other) = (ConnectionId::next(), ConnectionId::next());
+        let decided = |connections, several| Decisions {
+            connections,
+            several,
+        };
+        assert_eq!(named.only(one), None);
+        assert_eq!(named.answered(one, 3), (true, decided(0, 0)));
+        assert_eq!(named.answered(one, 3), (false, decided(1, 0)));
+        assert_eq!(named.answered(one, 3), (false, decided(0, 0)));
+        assert_eq!(named.only(one), Some(3));
+        assert_eq!(named.answered(other, 3), (true, decided(0, 0)));
+        assert_eq!(named.answered(other, 4), (true, decided(1, 1)));
+        assert_eq!(named.answered(other, 5), (true, decided(0, 0)));
+        assert_eq!(named.answered(other, 4), (false, decided(0, 0)));
+        assert_eq!((named.only(one), named.only(other)), (Some(3), None));
+    }
+
+    #[test]
+    fn no_more_than_the_latest_are_remembered() {
+        let mut named = Named::default();
+        let first = ConnectionId::next();
+        named.answered(first, 0);
+        for _ in 0..MOST_CONNECTIONS {
+            named.answered(ConnectionId::next(), 0);
+        }
+        assert_eq!(named.only(first), None);
+        assert_eq!(
+            (named.seats.len(), named.order.len()),
+            (MOST_CONNECTIONS, MOST_CONNECTIONS)
+        );
+    }
+}

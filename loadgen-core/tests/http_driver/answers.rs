@@ -174,6 +174,18 @@ fn an_answer_without_a_body_has_no_transfer_coding() {
     });
 }
 
+#[test_case(100 => "ok "; "as many as may be")]
+#[test_case(101 => "protocol GET /x: the head of the answer has more than 65536 bytes or 100 fields"; "one more")]
+fn fields_of_a_head(count: usize) -> String {
+    run(async move {
+        // With its length.
+        let fields = "x: y\r\n".repeat(count - 1);
+        let server = serve(move |_, _, _| Say::head("200 OK", &fields, "x")).await;
+        let (outcome, said) = ends(&plan(server.address, get())).await;
+        format!("{outcome} {said}")
+    })
+}
+
 #[test]
 fn a_head_alone_is_the_answer_to_head() {
     run(async {

@@ -46,6 +46,7 @@ impl Workload for Lines {
         let event = match &connected {
             Ok(_) => ConnectionEvent::Opened {
                 connect_time: self.clock.now() - from,
+                tls_time: None,
                 reconnected: false,
             },
             Err(_) => ConnectionEvent::Failed,

@@ -171,6 +171,8 @@ fn full() -> RunRecord {
     open.connections.counts.dropped = 2;
     let connect_time = &mut open.connections.connect_time;
     connect_time.saturating_record_n(400_000, 4);
+    let tls_time = &mut open.connections.tls_time;
+    tls_time.saturating_record_n(200_000, 2);
     let step = &mut open.steps[0];
     step.messages_sent = 2_000;
     step.messages_received = 20_000;
@@ -492,6 +494,12 @@ fn a_scenario_as_json() {
           "mean": 400.0,
           "min": 400.0,
           "max": 400.0
+        },
+        "tls_time_us": {
+          "count": 2,
+          "mean": 200.0,
+          "min": 200.0,
+          "max": 200.0
         }
       },
       "targets": [],

@@ -120,6 +120,7 @@ words! {
         ReadLag => "read_lag",
         Generator => "generator",
         ConnectTime => "connect_time",
+        TlsTime => "tls_time",
         FirstByte => "first_byte",
         FirstMessage => "first_message",
         MessageGap => "message_gap",

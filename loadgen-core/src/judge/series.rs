@@ -123,6 +123,7 @@ fn of_scenario<T>(
         | Series::ReadLag
         | Series::Generator => read(among(series, &record.parts)?),
         Series::ConnectTime => read(&record.connections.connect_time),
+        Series::TlsTime => read(&record.connections.tls_time),
         Series::FirstByte
         | Series::FirstMessage
         | Series::MessageGap

@@ -62,6 +62,7 @@ fn record() -> ScenarioRecord {
             },
             back_off: histogram([]),
             connect_time: histogram([300]),
+            tls_time: histogram([200]),
         },
         steps: vec![
             StepRecord {
@@ -133,6 +134,7 @@ fn record() -> ScenarioRecord {
 #[test_case("throughput > 29370/m", Some(29370.0), false)]
 #[test_case("start_lag.max < 10us", Some(10.004), false; "a histogram has three digits")]
 #[test_case("connect_time.min > 299us", Some(299.904), true)]
+#[test_case("tls_time.max <= 200us", Some(200.0), true)]
 #[test_case("queue_wait.p50 < 1h", None, false; "nothing measured")]
 #[test_case("service_time.mean > 0ns", None, false; "nothing measured, other way round")]
 #[test_case("outcomes.timeout == 0", Some(4.0), false)]

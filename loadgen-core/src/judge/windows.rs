@@ -225,6 +225,7 @@ fn times_of(series: Series) -> TimesOf {
         Series::ReadLag => TimesOf::ReadLag,
         Series::Generator => TimesOf::Generator,
         Series::ConnectTime => TimesOf::ConnectTime,
+        Series::TlsTime => TimesOf::TlsTime,
         Series::FirstByte
         | Series::FirstMessage
         | Series::MessageGap

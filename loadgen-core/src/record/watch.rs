@@ -68,6 +68,7 @@ pub(crate) enum TimesOf {
     ReadLag,
     Generator,
     ConnectTime,
+    TlsTime,
     Sample(SampleKind),
 }
 

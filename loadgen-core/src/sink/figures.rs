@@ -167,6 +167,7 @@ pub(crate) fn of_the_moment(snapshot: &ScenarioSnapshot<'_>, take: &mut Take<'_>
     recent(&metric::READ_LAG, &[], &interval.read_lag, take);
     recent(&metric::GENERATOR_PART, &[], &interval.generator, take);
     recent(&metric::CONNECT_TIME, &[], &interval.connect_time, take);
+    recent(&metric::TLS_TIME, &[], &interval.tls_time, take);
     for (nth, (step, record)) in interval.steps.iter().zip(&total.steps).enumerate() {
         let label = [record.name.as_str()];
         if seconds > 0.0 {

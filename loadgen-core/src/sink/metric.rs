@@ -202,6 +202,7 @@ metrics! {
     gauge GENERATOR_PART "generator_us.<statistic>" Microseconds "the generator's part: start, send and read lag together";
     gauge CONNECTIONS_OPEN "connections.open" Connections "open";
     gauge CONNECT_TIME "connect_time_us.<statistic>" Microseconds "from resolving the name until ready for requests";
+    gauge TLS_TIME "tls_time_us.<statistic>" Microseconds "the TLS handshake's part of the connect time";
     gauge STREAMS_IN_USE "grpc.streams_in_use" Streams "in use on the open connections";
     gauge STREAMS_ALLOWED "grpc.streams_allowed" Streams "that may be in use on the open connections";
     gauge REPLIES_OWED "websocket.replies_owed" Messages "sent and not answered";

@@ -48,6 +48,7 @@ impl Workload for Everything {
                 0,
                 ConnectionEvent::Opened {
                     connect_time: 1_000_000,
+                    tls_time: Some(400_000),
                     reconnected: false,
                 },
             );
@@ -62,6 +63,7 @@ impl Workload for Everything {
             0,
             ConnectionEvent::Opened {
                 connect_time: 1_000_000,
+                tls_time: Some(400_000),
                 reconnected: true,
             },
         );

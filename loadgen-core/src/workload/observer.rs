@@ -98,6 +98,8 @@ pub enum ConnectionEvent {
     Opened {
         /// From the first attempt to resolve the name until ready for requests, in nanoseconds.
         connect_time: Nanos,
+        /// The TLS handshake's part of that, in nanoseconds; `None` without TLS.
+        tls_time: Option<Nanos>,
         /// Whether it takes the place of one that was dropped.
         reconnected: bool,
     },

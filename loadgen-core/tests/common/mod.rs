@@ -57,6 +57,7 @@ pub(crate) struct Seen {
     pub(crate) redirects: usize,
     pub(crate) dropped: usize,
     pub(crate) connect_times: Vec<Nanos>,
+    pub(crate) tls_times: Vec<Option<Nanos>>,
     pub(crate) rests: Vec<Nanos>,
     pub(crate) streams: Vec<StreamEvent>,
     pub(crate) bytes: (u64, u64),
@@ -139,9 +140,14 @@ impl Observer for Recorder {
     fn connection(&self, _: TargetIndex, event: ConnectionEvent) {
         let mut seen = self.0.borrow_mut();
         match event {
-            ConnectionEvent::Opened { connect_time, .. } => {
+            ConnectionEvent::Opened {
+                connect_time,
+                tls_time,
+                ..
+            } => {
                 seen.opened += 1;
                 seen.connect_times.push(connect_time);
+                seen.tls_times.push(tls_time);
             }
             ConnectionEvent::Redirected => seen.redirects += 1,
             ConnectionEvent::Failed => seen.failed += 1,

@@ -124,6 +124,68 @@ fn forms(said: &'static str, closes: bool) -> String {
     })
 }
 
+/// Once such a body was taken for what it packs.
+#[test_case("transfer-encoding: gzip, chunked" => Some("gzip, chunked".to_owned()))]
+#[test_case("Transfer-Encoding: gzip\r\ntransfer-encoding: chunked" => Some("gzip, chunked".to_owned()); "in two fields")]
+#[test_case("transfer-encoding: gzip" => Some("gzip".to_owned()); "up to the end of the connection")]
+#[test_case("transfer-encoding: identity" => Some("identity".to_owned()); "the one that is none")]
+#[test_case("transfer-encoding: chunked, chunked" => Some("chunked, chunked".to_owned()); "twice")]
+#[test_case("transfer-encoding: chunked," => Some("chunked,".to_owned()); "and nothing")]
+#[test_case("transfer-encoding: Chunked" => None; "the one that is read")]
+fn transfer_codings(field: &'static str) -> Option<String> {
+    run(async move {
+        let server = serve(move |_, _, _| {
+            let said = format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+            Say::bytes(said).and_close()
+        })
+        .await;
+        let driver = Driver::open(&plan(server.address, get())).await;
+        let outcome = driver.once().await;
+        let seen = driver.recorder.0.borrow();
+        let said = seen.explanations.last().map(|(_, said)| said.as_str());
+        let refused = said.map(|said| {
+            let said = said.strip_prefix("GET /x: the answer's transfer coding is `");
+            let coding = said.and_then(|said| said.split_once('`'));
+            coding.expect("what it is").0.to_owned()
+        });
+        let expected = match refused {
+            Some(_) => Failure::Protocol.into(),
+            None => Outcome::Ok,
+        };
+        assert_eq!(outcome, expected);
+        if refused.is_some() {
+            // That we end it is no fault of the server's.
+            assert_eq!(seen.dropped, 0);
+        }
+        refused
+    })
+}
+
+/// What a body would come in is no matter where there is none.
+#[test]
+fn an_answer_without_a_body_has_no_transfer_coding() {
+    run(async {
+        let server = serve(|_, _, _| {
+            Say::bytes("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n")
+        })
+        .await;
+        let (outcome, said) = ends(&plan(server.address, HttpRequest::new("HEAD", "/x"))).await;
+        assert_eq!(outcome, Outcome::Ok, "{said}");
+    });
+}
+
+#[test_case(100 => "ok "; "as many as may be")]
+#[test_case(101 => "protocol GET /x: the head of the answer has more than 65536 bytes or 100 fields"; "one more")]
+fn fields_of_a_head(count: usize) -> String {
+    run(async move {
+        // With its length.
+        let fields = "x: y\r\n".repeat(count - 1);
+        let server = serve(move |_, _, _| Say::head("200 OK", &fields, "x")).await;
+        let (outcome, said) = ends(&plan(server.address, get())).await;
+        format!("{outcome} {said}")
+    })
+}
+
 #[test]
 fn a_head_alone_is_the_answer_to_head() {
     run(async {

@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::common::http2::{Exchange, Server, Settings};
+use crate::common::watching::{Eyes, watched};
 use crate::common::whole::{closed, whole};
 use crate::common::{run, until};
 use crate::encrypted::{acceptor, encrypt};
@@ -508,5 +509,47 @@ fn a_whole_run_shares_connections() {
         assert_eq!((counts.opened, counts.dropped), (2, 0));
         assert_eq!(record.backends[0].requests, 200);
         assert_eq!(server.control.connections.get(), 2);
+    });
+}
+
+/// Once such an attempt left no trace where it was to speak HTTP/2, and its request was not shown.
+#[test_case(HttpVersion::Http1; "one")]
+#[test_case(HttpVersion::Http2; "two")]
+fn connecting_elsewhere_that_is_cut_off_has_failed(version: HttpVersion) {
+    run(async move {
+        // It takes connections, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let silent_address = silent.local_addr().expect("bound");
+        let location = format!("https://{silent_address}/there");
+        let address = match version {
+            HttpVersion::Http2 => {
+                let server = Server::start(move |mut exchange| {
+                    let location = location.clone();
+                    async move {
+                        say(&mut exchange, head(302, &[("location", &location)]), "");
+                    }
+                });
+                server.await.address
+            }
+            _ => {
+                let field = format!("location: {location}\r\n");
+                let server = serve(move |_, _, _| Say::head("302 Found", &field, "")).await;
+                server.address
+            }
+        };
+        let mut request = HttpRequest::get("/");
+        request.timeout = Some(Duration::from_millis(100));
+        let mut plan = support::plan(address, request);
+        http(&mut plan).version = version;
+        http(&mut plan).redirects = 1;
+        let (seen, record) = watched(plan, Eyes::default()).await;
+        assert_eq!(record.ledger.failed, 1);
+        let counts = &record.connections.counts;
+        assert_eq!((counts.opened, counts.failed, counts.redirects), (1, 1, 1));
+        let detail =
+            format!("cut off while connecting to {silent_address}, waiting for the TLS handshake");
+        assert_eq!(record.examples, [(Failure::Timeout, detail)]);
+        let last = seen.last().expect("an exchange");
+        assert_eq!([&last["what"], &last["outcome"]], ["GET /there", "timeout"]);
     });
 }

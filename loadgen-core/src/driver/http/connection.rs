@@ -9,15 +9,19 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::unconstrained;
 
 use super::trouble::Trouble;
 use crate::clock::Nanos;
@@ -30,9 +34,87 @@ use crate::workload::{ConnectionId, Receipt};
 
 /// The most that the head of an answer may have, in bytes, and in fields.
 pub(super) const MOST_HEAD: usize = 64 * 1024;
-const MOST_FIELDS: usize = 256;
+/// The library's own limit: for any other it would ask for memory with each answer.
+const MOST_FIELDS: usize = 100;
 
 type Wire = http1::Connection<TokioIo<Inspected<Arrivals>>, Full<Bytes>>;
+
+/// The library's connection, until it has ended.
+struct Line {
+    wire: Option<Wire>,
+    bell: Arc<Bell>,
+    /// Rings the bell.
+    waker: Waker,
+}
+
+/// Wakes the user's task for what comes, and not for what it does itself: whoever takes a part of a body
+/// wakes, by way of the library, who fills in the next one, and that is the same task. It has its turn
+/// already, and would have another for nothing with each request.
+#[derive(Debug, Default)]
+struct Bell {
+    task: AtomicWaker,
+    is_muted: AtomicBool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_muted.load(Ordering::Relaxed) {
+            self.task.wake();
+        }
+    }
+}
+
+/// In which nobody is woken.
+fn quiet() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+impl Line {
+    fn new(wire: Wire) -> Self {
+        let bell = Arc::<Bell>::default();
+        Self {
+            wire: Some(wire),
+            waker: Waker::from(Arc::clone(&bell)),
+            bell,
+        }
+    }
+
+    /// Moves what can be moved. The task is woken when there is more.
+    #[inline]
+    fn drive(&mut self, cx: &Context<'_>) {
+        if let Some(wire) = &mut self.wire {
+            self.bell.task.register(cx.waker());
+            let mut ringing = Context::from_waker(&self.waker);
+            if Pin::new(wire).poll(&mut ringing).is_ready() {
+                // How it ended is told to whoever waits for an answer.
+                self.wire = None;
+            }
+        }
+    }
+
+    /// The same of one that is not used: nobody is woken by what comes.
+    #[inline]
+    fn settle(&mut self) {
+        if let Some(wire) = &mut self.wire
+            && Pin::new(wire).poll(&mut quiet()).is_ready()
+        {
+            self.wire = None;
+        }
+    }
+
+    /// What has come of a body.
+    #[inline]
+    fn take_frame(&self, body: &mut Incoming) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.bell.is_muted.store(true, Ordering::Relaxed);
+        let polled = Pin::new(body).poll_frame(&mut quiet());
+        self.bell.is_muted.store(false, Ordering::Relaxed);
+        polled
+    }
+}
 
 /// An open connection.
 pub(super) struct Connection {
@@ -44,8 +126,7 @@ pub(super) struct Connection {
     /// Requests that were answered on it.
     pub(super) answered: u64,
     sender: SendRequest<Full<Bytes>>,
-    /// Until it has ended.
-    wire: Option<Wire>,
+    line: Line,
     _counted: Counted,
 }
 
@@ -106,7 +187,7 @@ impl Connection {
         open: &Rc<Cell<u64>>,
     ) -> Result<Self, Trouble> {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(MOST_HEAD).max_headers(MOST_FIELDS);
+        builder.max_buf_size(MOST_HEAD);
         let arrivals = Arrivals::new(&traffic);
         let transport = Inspected::new(transport, &arrivals);
         let made = builder.handshake(TokioIo::new(transport)).await;
@@ -118,62 +199,42 @@ impl Connection {
             since,
             answered: 0,
             sender,
-            wire: Some(wire),
+            line: Line::new(wire),
             _counted: Counted::among(open),
         })
     }
 
-    /// Moves what can be moved.
-    #[inline]
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(wire) = &mut self.wire
-            && Pin::new(wire).poll(cx).is_ready()
-        {
-            // How it ended is told to whoever waits for an answer.
-            self.wire = None;
-        }
-    }
-
     /// Whether it takes another request, as far as that is known.
     #[inline]
-    pub(super) async fn is_open(&mut self) -> bool {
-        poll_fn(|cx| Poll::Ready(self.is_open_to(cx))).await
+    pub(super) fn is_open(&mut self) -> bool {
+        self.line.settle();
+        self.line.wire.is_some() && !self.sender.is_closed()
     }
 
-    /// The same of one that is not used any more: nobody is woken by what comes.
-    pub(super) fn is_open_now(&mut self) -> bool {
-        self.is_open_to(&mut Context::from_waker(Waker::noop()))
-    }
-
-    #[inline]
-    fn is_open_to(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
-        self.wire.is_some() && !self.sender.is_closed()
-    }
-
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request, and waits for the head of its answer. It must be open.
     #[inline]
     pub(super) async fn ask(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Trouble> {
-        let ready = poll_fn(|cx| {
-            self.drive(cx);
-            self.sender.poll_ready(cx)
+        let line = &mut self.line;
+        // What it and the answer wait for is moved here, and nowhere else: nobody else needs to wake us.
+        let ready = poll_fn(|cx| match self.sender.poll_ready(&mut quiet()) {
+            Poll::Pending => {
+                line.drive(cx);
+                self.sender.poll_ready(&mut quiet())
+            }
+            ready => ready,
         });
         ready.await.map_err(|error| Trouble {
             is_unsent: true,
             ..Trouble::of(&error)
         })?;
-        let mut answer = pin!(self.sender.send_request(request));
-        let wire = &mut self.wire;
+        // The runtime's budget is kept where bytes are moved; here it would be a wait that nobody ends.
+        let mut answer = pin!(unconstrained(self.sender.send_request(request)));
         let answer = poll_fn(|cx| {
-            if let Some(polled) = wire
-                && Pin::new(polled).poll(cx).is_ready()
-            {
-                *wire = None;
-            }
-            answer.as_mut().poll(cx)
+            line.drive(cx);
+            answer.as_mut().poll(&mut quiet())
         });
         answer.await.map_err(|error| Trouble::of(&error))
     }
@@ -185,11 +246,11 @@ impl Connection {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
-            return Poll::Ready(frame.map(|it| it.map_err(|error| Trouble::of(&error))));
+        let mut polled = self.line.take_frame(body);
+        if polled.is_pending() {
+            self.line.drive(cx);
+            polled = self.line.take_frame(body);
         }
-        self.drive(cx);
-        let polled = Pin::new(body).poll_frame(cx);
         polled.map(|frame| frame.map(|it| it.map_err(|error| Trouble::of(&error))))
     }
 }

@@ -85,11 +85,9 @@ pub(super) async fn answered(
                 connection.answered += 1;
                 if elsewhere.is_none() {
                     own.worked();
-                    match leaves {
-                        Leaves::Ended => {}
-                        Leaves::Open if connection.is_open().await => own.put_back(connection),
-                        // Without a word. Whether that is seen now or by the next request is chance.
-                        Leaves::Open => own.lost(pool, &connection),
+                    if leaves == Leaves::Open {
+                        // Whether it has ended without a word is seen by whoever uses it next.
+                        own.put_back(connection);
                     }
                 }
                 return Ok(answer);

@@ -45,26 +45,24 @@ pub(super) async fn answered(
         return Err(Trouble::connect("no connections to share".to_owned()));
     };
     let endpoint = elsewhere.unwrap_or(&pool.prepared.endpoints[own.target]);
-    // What is redirected to another server has a connection there for this one request.
-    let other = match elsewhere {
-        None => None,
-        Some(endpoint) => {
-            let other = pool.shared_elsewhere(endpoint, own.target, wanted);
-            let opened = other.open().await;
-            opened.map_err(|error| Trouble::connect(error.message))?;
-            iteration.ready(iteration.now());
-            Some(other)
-        }
-    };
-    let place = other
-        .as_ref()
-        .map_or(own, |other| other.place_for_next_iteration());
+    let mut other = None;
     let mut resends = 0;
     loop {
         let shown = match watch {
             None => Cow::Borrowed(&request),
             Some(watch) => Cow::Owned(intercept::asks(watch, request.clone(), endpoint, iteration)),
         };
+        // What is redirected to another server has a connection there for this one request.
+        if let (Some(endpoint), None) = (elsewhere, &other) {
+            let there = pool.shared_elsewhere(endpoint, own.target, wanted);
+            let opened = there.open().await;
+            opened.map_err(|error| Trouble::connect(error.message))?;
+            iteration.ready(iteration.now());
+            other = Some(there);
+        }
+        let place = other
+            .as_ref()
+            .map_or(own, |other| other.place_for_next_iteration());
         let permit = permit(asking, step, place, iteration).await?;
         let came = Cell::new(None);
         let reading = Reading {

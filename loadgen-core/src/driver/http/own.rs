@@ -63,7 +63,7 @@ impl Own {
         iteration: &Iteration<'_>,
     ) -> Result<Box<Connection>, String> {
         if let Some(mut connection) = self.connection.take() {
-            if connection.is_open().await {
+            if connection.is_open() {
                 return Ok(connection);
             }
             // It ended while the user rested.
@@ -146,7 +146,7 @@ impl Own {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        match connection.is_open_now() {
+        match connection.is_open() {
             true => {
                 let (sent, received) = connection.traffic.take();
                 pool.observer.bytes(sent, received);

@@ -5,8 +5,6 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::connection::Connection;
 use super::prepare::Prepared;
 use crate::clock::{Clock, StampClock};
@@ -15,9 +13,9 @@ use crate::driver::transport::connect_error::{ConnectError, Problem, Stage};
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
-use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
+use crate::workload::{Levels, Observer, PrepareError, UserId, WorkerContext};
 
 /// What a worker's users share.
 pub(super) struct Pool {
@@ -36,25 +34,6 @@ pub(super) struct Pool {
     open_connections: Rc<Cell<u64>>,
     /// Requests that were sent and not answered.
     pub(super) in_flight: Cell<u64>,
-}
-
-/// An attempt under way. One that is cut off has failed, too, and has no other way to say so.
-struct UnderWay<'a> {
-    stage: &'a Cell<Stage>,
-    endpoint: &'a Endpoint,
-    target: usize,
-    observer: &'a dyn Observer,
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.observer
-            .connection(self.target, ConnectionEvent::Failed);
-        let (target, stage) = (&self.endpoint.name, self.stage.get());
-        self.observer.explain(None, Failure::Timeout, &mut || {
-            format!("cut off while connecting to {target}, {stage}")
-        });
-    }
 }
 
 impl Pool {
@@ -129,11 +108,11 @@ impl Pool {
         &self,
         target: usize,
         nth: usize,
-        reconnected: bool,
+        replaces_dropped: bool,
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
         let endpoint = &self.prepared.endpoints[target];
         let resolving = self.dialer.resolve(target, endpoint);
-        self.open_at(endpoint, resolving, target, nth, reconnected)
+        self.open_at(endpoint, resolving, target, nth, replaces_dropped)
             .await
     }
 
@@ -164,47 +143,30 @@ impl Pool {
         resolving: impl Future<Output = Result<Addresses, Problem>>,
         target: usize,
         nth: usize,
-        reconnected: bool,
+        replaces_dropped: bool,
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
         let prepared = &*self.prepared;
         self.dialer
             .wait_for_cap(prepared.connect_cap.as_ref())
             .await;
-        let from = self.clock.now();
-        let stage = Cell::new(Stage::Resolving);
-        let under_way = UnderWay {
-            stage: &stage,
+        let opening = Opening {
             endpoint,
             target,
+            replaces_dropped,
+            limit: prepared.connect_timeout,
+            clock: self.clock,
             observer: &*self.observer,
         };
-        let limit = prepared.connect_timeout;
-        let traffic = Rc::new(Traffic::new(&self.stamps));
-        let deadline = Instant::now() + limit;
-        let connecting = endpoint.connect(resolving, nth, deadline, &stage, &traffic);
-        let connected = tokio::time::timeout(limit, connecting).await;
-        std::mem::forget(under_way);
-        let connected = connected.unwrap_or_else(|_| {
-            let stage = stage.get().to_string();
-            Err(Problem::TimedOut { stage, limit })
+        let opened = opening.make(Stage::Resolving, async |deadline, stage| {
+            let traffic = Rc::new(Traffic::new(&self.stamps));
+            let connecting = endpoint.connect(resolving, nth, deadline, stage, &traffic);
+            let (transport, since) = (connecting.await?, self.clock.now());
+            let tls_time = traffic.tls_time();
+            let connection =
+                Connection::new(transport, traffic, since, &self.open_connections).await;
+            let connection = connection.map_err(|trouble| Problem::Io(trouble.detail))?;
+            Ok((Box::new(connection), tls_time))
         });
-        let since = self.clock.now();
-        let opened = match connected {
-            Ok(transport) => Connection::new(transport, traffic, since, &self.open_connections)
-                .await
-                .map_err(|trouble| Problem::Io(trouble.detail)),
-            Err(problem) => Err(problem),
-        };
-        let event = match &opened {
-            Ok(_) => ConnectionEvent::Opened {
-                connect_time: since.saturating_sub(from),
-                reconnected,
-            },
-            Err(_) => ConnectionEvent::Failed,
-        };
-        self.observer.connection(target, event);
-        opened
-            .map(Box::new)
-            .map_err(|problem| endpoint.failed(problem))
+        opened.await
     }
 }

@@ -7,8 +7,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
 
 use super::answer::Answer;
@@ -85,6 +85,9 @@ impl Reading<'_> {
         let took = first.saturating_sub(body.sent_at());
         self.iteration
             .sample_nanos(self.step, SampleKind::FirstByte, took);
+        if !body.is_over() {
+            is_readable(&headers)?;
+        }
         let mut answer = Answer::new(status, headers);
         let is_of_events = answer.is_of_events();
         if asking.stream.is_some() && !is_of_events && answer.status.is_success() {
@@ -219,6 +222,28 @@ impl Reading<'_> {
             });
         }
         Ok((stream.take_answer(), end))
+    }
+}
+
+/// Whether the body comes as it is, or in chunks. The library takes it for that whenever the last transfer
+/// coding is `chunked`, and for what comes up to the end of the connection otherwise.
+fn is_readable(headers: &HeaderMap) -> Result<(), Trouble> {
+    let codings: Vec<_> = headers.get_all(TRANSFER_ENCODING).iter().collect();
+    let is_chunked = |coding: &&HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match codings.as_slice() {
+        [] => Ok(()),
+        [only] if is_chunked(only) => Ok(()),
+        several => {
+            let several = several
+                .iter()
+                .map(|it| String::from_utf8_lossy(it.as_bytes()));
+            let several: Vec<_> = several.collect();
+            Err(Trouble::protocol(format!(
+                "the answer's transfer coding is `{}`, and only `chunked` is read: no other was asked \
+                 for (`te`)",
+                several.join(", ")
+            )))
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::clock::StampClock;
 use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::inspected::Inspected;
 use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::opening::in_time;
 use crate::driver::transport::traffic::Traffic;
 
 /// An open connection. Its `connection` must be polled for anything to happen on it.
@@ -42,7 +43,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, ConnectError> {
     let stage = Cell::new(Stage::from(Way::Resolving));
     let traffic = Rc::new(Traffic::new(stamps));
-    let opening = open_unbounded(
+    let opening = open_by(
         endpoint,
         resolving,
         nth,
@@ -50,16 +51,13 @@ pub(crate) async fn open(
         &stage,
         &traffic,
     );
-    tokio::time::timeout(limit, opening)
-        .await
-        .unwrap_or_else(|_| {
-            let stage = stage.get().to_string();
-            Err(connect_error::Problem::TimedOut { stage, limit }.into())
-        })
-        .map_err(|problem| endpoint.failed(problem))
+    let opened = in_time(limit, &stage, opening).await;
+    opened.map_err(|problem| endpoint.failed(problem))
 }
 
-async fn open_unbounded(
+/// The same with `deadline`, `stage` and `traffic` of [`Endpoint::connect`], and whoever says how far it
+/// came.
+pub(super) async fn open_by(
     endpoint: &Endpoint,
     resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
     nth: usize,

@@ -17,9 +17,10 @@ use super::problem::{ConnectError, Problem};
 use super::pump::Pump;
 use crate::clock::{Nanos, StampClock, nanos};
 use crate::driver::transport::backoff::Backoff;
-use crate::driver::transport::connect_error;
+use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::{ConnectionEvent, Observer};
 
@@ -69,26 +70,28 @@ impl Opener {
         result
     }
 
-    /// Reported either way.
+    /// Reported however it ends.
     async fn open_once(
         &self,
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
-        let clock = self.stamps.clock();
-        let from = clock.now();
-        let limit = self.connect_timeout;
-        let (nth, stamps) = (self.nth, &self.stamps);
-        let result = handshake::open(&self.endpoint, resolving, nth, limit, stamps).await;
-        let event = match result {
-            Ok(_) => ConnectionEvent::Opened {
-                connect_time: clock.now().saturating_sub(from),
-                reconnected: replaces_dropped,
-            },
-            Err(_) => ConnectionEvent::Failed,
+        let opening = Opening {
+            endpoint: &self.endpoint,
+            target: self.target,
+            replaces_dropped,
+            limit: self.connect_timeout,
+            clock: self.stamps.clock(),
+            observer: &*self.observer,
         };
-        self.observer.connection(self.target, event);
-        result
+        let opened = opening.make(Way::Resolving.into(), async |deadline, stage| {
+            let (endpoint, nth) = (&self.endpoint, self.nth);
+            let traffic = Rc::new(Traffic::new(&self.stamps));
+            let opening =
+                handshake::open_by(endpoint, resolving, nth, deadline, stage, &traffic).await;
+            opening.map(|opened| (opened, traffic.tls_time()))
+        });
+        opened.await
     }
 }
 

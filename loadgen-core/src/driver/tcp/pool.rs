@@ -4,8 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::connection::Connection;
 use super::prepare::Prepared;
 use crate::alarm::Alarms;
@@ -13,10 +11,9 @@ use crate::clock::{Clock, StampClock};
 use crate::driver::transport::connect_error::{ConnectError, Problem, Stage};
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
-use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
-use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
+use crate::workload::{Levels, Observer, PrepareError, UserId, WorkerContext};
 
 /// What a worker's users share.
 pub(super) struct Pool {
@@ -120,61 +117,24 @@ impl Pool {
         let cap = prepared.connect_cap.as_ref();
         self.dialer.wait_for_cap(cap).await;
         let endpoint = &prepared.endpoints[to.target];
-        let (limit, from) = (prepared.connect_timeout, self.clock.now());
-        let stage = Cell::new(Stage::Resolving);
-        let under_way = UnderWay {
-            stage: &stage,
+        let resolving = self.dialer.resolve(to.target, endpoint);
+        let opening = Opening {
             endpoint,
             target: to.target,
+            replaces_dropped,
+            limit: prepared.connect_timeout,
+            clock: self.clock,
             observer: &*self.observer,
         };
-        let traffic = Rc::new(Traffic::new(&self.stamps));
-        let resolving = self.dialer.resolve(to.target, endpoint);
-        let deadline = Instant::now() + limit;
-        let opening = endpoint.connect(resolving, to.nth, deadline, &stage, &traffic);
-        let opened = tokio::time::timeout(limit, opening).await;
-        under_way.ended();
-        let opened = opened.unwrap_or_else(|_| {
-            let stage = stage.get().to_string();
-            Err(Problem::TimedOut { stage, limit })
+        let opened = opening.make(Stage::Resolving, async |deadline, stage| {
+            let traffic = Rc::new(Traffic::new(&self.stamps));
+            let connecting = endpoint.connect(resolving, to.nth, deadline, stage, &traffic);
+            let (transport, since) = (connecting.await?, self.clock.now());
+            let tls_time = traffic.tls_time();
+            let open = &self.open_connections;
+            let connection = Connection::new(transport, traffic, since, open);
+            Ok((Box::new(connection), tls_time))
         });
-        let since = self.clock.now();
-        let event = match &opened {
-            Ok(_) => ConnectionEvent::Opened {
-                connect_time: since.saturating_sub(from),
-                reconnected: replaces_dropped,
-            },
-            Err(_) => ConnectionEvent::Failed,
-        };
-        self.observer.connection(to.target, event);
-        let transport = opened.map_err(|problem| endpoint.failed(problem))?;
-        let open = &self.open_connections;
-        Ok(Box::new(Connection::new(transport, traffic, since, open)))
-    }
-}
-
-/// An attempt under way. One that is cut off has failed, too, and has no other way to say so.
-struct UnderWay<'a> {
-    stage: &'a Cell<Stage>,
-    endpoint: &'a Endpoint,
-    target: usize,
-    observer: &'a dyn Observer,
-}
-
-impl UnderWay<'_> {
-    /// It came to an end of its own.
-    fn ended(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.observer
-            .connection(self.target, ConnectionEvent::Failed);
-        let (target, stage) = (&self.endpoint.name, self.stage.get());
-        self.observer.explain(None, Failure::Timeout, &mut || {
-            format!("cut off while connecting to {target}, {stage}")
-        });
+        opened.await
     }
 }

@@ -14,6 +14,7 @@ pub(super) mod inspected;
 pub(super) mod limit;
 pub(super) mod lookup;
 pub(super) mod net;
+pub(super) mod opening;
 pub(super) mod pace;
 mod records;
 #[cfg(fuzzing)]

@@ -157,6 +157,7 @@ impl Endpoint {
         let name =
             ServerName::try_from(name.clone()).map_err(|_| Problem::BadServerName(name.clone()))?;
         let settings = encryption.client.now();
+        let from = traffic.stamps().clock().now();
         let stream = TlsConnector::from(Arc::clone(&settings.config))
             .connect(name, wire.encrypted())
             .await
@@ -168,6 +169,7 @@ impl Endpoint {
                 };
                 wanted.unwrap_or(problem)
             })?;
+        traffic.is_encrypted_since(from);
         Ok(Transport::Tls(Box::new(stream)))
     }
 

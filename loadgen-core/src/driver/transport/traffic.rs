@@ -27,6 +27,8 @@ pub(crate) struct Traffic {
     first: Cell<[u8; FIRST_BYTES]>,
     first_len: Cell<usize>,
     sent_at: Cell<Nanos>,
+    /// How long the TLS handshake took, where there was one.
+    tls_time: Cell<Option<Nanos>>,
     /// What time it is, where whoever writes has just looked.
     now: Cell<Option<Nanos>>,
     /// Since when a write waits for room.
@@ -55,6 +57,7 @@ impl Traffic {
             first: Cell::default(),
             first_len: Cell::new(0),
             sent_at: Cell::new(0),
+            tls_time: Cell::new(None),
             now: Cell::new(None),
             stuck_since: Cell::new(None),
             received: Cell::new(None),
@@ -69,6 +72,17 @@ impl Traffic {
     #[inline]
     pub(super) fn stamps(&self) -> &StampClock {
         &self.stamps
+    }
+
+    /// How long the TLS handshake took; `None` where the connection is not encrypted.
+    pub(crate) fn tls_time(&self) -> Option<Nanos> {
+        self.tls_time.get()
+    }
+
+    /// The TLS handshake that began at `from` has succeeded.
+    pub(super) fn is_encrypted_since(&self, from: Nanos) {
+        let took = self.stamps.clock().now().saturating_sub(from);
+        self.tls_time.set(Some(took));
     }
 
     /// The moment of the next write, where whoever writes has looked at the clock already.

@@ -292,6 +292,11 @@ impl Connection {
         self.traffic.sent_at()
     }
 
+    /// How long its TLS handshake took; `None` where it is not encrypted.
+    pub(super) fn tls_time(&self) -> Option<Nanos> {
+        self.traffic.tls_time()
+    }
+
     /// When the kernel received the last byte of the message that came last, where that is known.
     #[inline]
     pub(super) fn received(&self) -> Option<Receipt> {

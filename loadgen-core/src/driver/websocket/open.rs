@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::header::{COOKIE, LOCATION, SEC_WEBSOCKET_KEY};
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -20,11 +20,11 @@ use super::connection::{Connection, Incoming, Lost, config};
 use super::deflate::{Deflate, Shared};
 use super::intercept::Upgrade;
 use super::negotiation;
-use super::problem::{ConnectError, Problem, Stage, UpgradeProblem};
+use super::problem::{Problem, Stage, UpgradeProblem};
 use super::unfinished::{AllUnfinished, Unfinished};
 use super::upgrade::{Answered, ask};
 use crate::clock::StampClock;
-use crate::driver::transport::connect_error::{self, Stage as Way};
+use crate::driver::transport::connect_error;
 use crate::driver::transport::excerpt;
 use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::tls;
@@ -50,7 +50,6 @@ pub(super) struct Attempt<'a> {
     pub(super) subprotocols: &'a str,
     /// Messages that the server sends by itself, and without which the connection is not open.
     pub(super) greeting: u32,
-    pub(super) limit: Duration,
     /// The longest message taken.
     pub(super) max_message: u32,
     pub(super) unfinished: &'a Arc<AllUnfinished>,
@@ -71,59 +70,10 @@ pub(super) struct Attempt<'a> {
     pub(super) observer: &'a dyn Observer,
 }
 
-/// An attempt under way. One that is cut off has failed, too, and has no other way to say so.
-struct UnderWay<'a> {
-    stage: &'a Cell<Stage>,
-    endpoint: &'a Endpoint,
-    target: usize,
-    observer: &'a dyn Observer,
-}
-
-impl UnderWay<'_> {
-    /// It came to an end of its own.
-    fn ended(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.observer
-            .connection(self.target, ConnectionEvent::Failed);
-        let (target, stage) = (&self.endpoint.name, self.stage.get());
-        self.observer.explain(None, Failure::Timeout, &mut || {
-            format!("cut off while connecting to {target}, {stage}")
-        });
-    }
-}
-
 impl Attempt<'_> {
-    /// Resolves, connects, encrypts, upgrades and is greeted, all within the limit, wherever it is
-    /// redirected to. `resolving` is that of [`Endpoint::connect`].
+    /// Resolves, connects, encrypts, upgrades and is greeted, wherever it is redirected to. `resolving`,
+    /// `deadline` and `stage` are those of [`Endpoint::connect`].
     pub(super) async fn open(
-        self,
-        resolving: impl Future<Output = Result<Addresses, connect_error::Problem>> + Clone,
-    ) -> Result<Connection, (Failure, ConnectError)> {
-        let (limit, endpoint) = (self.limit, self.endpoint);
-        let stage = Cell::new(Stage::from(Way::Resolving));
-        let under_way = UnderWay {
-            stage: &stage,
-            endpoint,
-            target: self.target,
-            observer: self.observer,
-        };
-        let opening = self.open_unbounded(resolving, Instant::now() + limit, &stage);
-        let opened = tokio::time::timeout(limit, opening).await;
-        under_way.ended();
-        opened
-            .unwrap_or_else(|_| {
-                let stage = stage.get().to_string();
-                Err(connect_error::Problem::TimedOut { stage, limit }.into())
-            })
-            .map_err(|problem| (class(&problem), endpoint.failed(problem)))
-    }
-
-    async fn open_unbounded(
         self,
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>> + Clone,
         deadline: Instant,
@@ -334,7 +284,7 @@ async fn be_greeted(
 }
 
 /// The class of failure that a connection which could not be opened makes an iteration end with.
-fn class(problem: &Problem) -> Failure {
+pub(super) fn class(problem: &Problem) -> Failure {
     match problem {
         Problem::Upgrade(
             UpgradeProblem::Status { status, .. } | UpgradeProblem::LeadsNowhere { status, .. },

@@ -18,18 +18,20 @@ use super::connection::Connection;
 use super::deflate::Shared;
 use super::farewell::Lingering;
 use super::intercept::Upgrades;
-use super::open::Attempt;
+use super::open::{Attempt, class};
 use super::place::Place;
 use super::prepare::Prepared;
 use super::problem::ConnectError;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
 use crate::driver::intercept::Interceptor;
+use crate::driver::transport::connect_error::Stage as Way;
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::opening::Opening;
 use crate::driver::web::cookies::Jar;
 use crate::outcome::Failure;
-use crate::workload::{ConnectionEvent, Levels, Observer, PrepareError, UserId, WorkerContext};
+use crate::workload::{Levels, Observer, PrepareError, UserId, WorkerContext};
 
 /// How often idle connections are looked at: each once in so many ticks.
 const WATCH_TICK: Duration = Duration::from_millis(10);
@@ -183,14 +185,14 @@ impl Pool {
             let target = self.origin(target);
             upgrades.ask(interceptor, &mut request, target)
         });
-        let from = self.clock.now();
+        let endpoint = &prepared.endpoints[target];
+        let resolving = self.dialer.resolve(target, endpoint);
         let attempt = Attempt {
-            endpoint: &prepared.endpoints[target],
+            endpoint,
             nth,
             request,
             subprotocols: &prepared.subprotocols,
             greeting: prepared.paths[path].greeting,
-            limit: prepared.connect_timeout,
             max_message: prepared.max_message,
             unfinished: &prepared.unfinished,
             compression: prepared.compression.as_ref(),
@@ -203,22 +205,25 @@ impl Pool {
             stamps: &self.stamps,
             observer: &*self.observer,
         };
-        let result = attempt
-            .open(self.dialer.resolve(target, &prepared.endpoints[target]))
-            .await;
-        let event = match &result {
-            Ok(connection) => ConnectionEvent::Opened {
-                connect_time: connection.since.saturating_sub(from),
-                reconnected: replaces_dropped,
-            },
-            Err(_) => ConnectionEvent::Failed,
+        let opening = Opening {
+            endpoint,
+            target,
+            replaces_dropped,
+            limit: prepared.connect_timeout,
+            clock: self.clock,
+            observer: &*self.observer,
         };
-        self.observer.connection(target, event);
-        result.map(|mut connection| {
-            connection.count_in(&self.open_connections);
-            (connection.path, connection.step) = (path, prepared.paths[path].step);
-            Box::new(connection)
-        })
+        let opened = opening.make(Way::Resolving.into(), async |deadline, stage| {
+            let connection = attempt.open(resolving, deadline, stage).await?;
+            let tls_time = connection.tls_time();
+            Ok((connection, tls_time))
+        });
+        let mut connection = opened
+            .await
+            .map_err(|error| (class(&error.problem), error))?;
+        connection.count_in(&self.open_connections);
+        (connection.path, connection.step) = (path, prepared.paths[path].step);
+        Ok(Box::new(connection))
     }
 
     /// Has a place watched while no step uses it.

@@ -34,6 +34,7 @@ pub(crate) struct Tick {
     pub(in crate::record) bytes: ByteCount,
     pub(in crate::record) connections: ConnectionCounts,
     pub(in crate::record) connect_time: Histogram,
+    pub(in crate::record) tls_time: Option<Histogram>,
     pub(in crate::record) back_off: Option<Histogram>,
     pub(in crate::record) targets: Vec<TargetTick>,
     pub(in crate::record) steps: Vec<StepTick>,
@@ -308,6 +309,7 @@ impl Tick {
             bytes: ByteCount::default(),
             connections: ConnectionCounts::default(),
             connect_time: new_histogram(),
+            tls_time: None,
             back_off: None,
             targets: vec![TargetTick::default(); names.targets.len()],
             steps: names.steps.iter().map(StepTick::new).collect(),
@@ -348,6 +350,7 @@ impl Tick {
         self.parts.reset();
         for histogram in [&mut self.service_time, &mut self.connect_time]
             .into_iter()
+            .chain(&mut self.tls_time)
             .chain(&mut self.back_off)
             .chain(&mut self.timings)
         {

@@ -39,6 +39,8 @@ pub struct Interval {
     pub generator: Recent,
     /// Connect times of connections that opened in it.
     pub connect_time: Recent,
+    /// The TLS handshake's part of these.
+    pub tls_time: Recent,
     /// Each step.
     pub steps: Vec<StepInterval>,
     /// Whether the only step's times are the iterations'.
@@ -82,6 +84,7 @@ impl Interval {
             read_lag: Recent::new(),
             generator: Recent::new(),
             connect_time: Recent::new(),
+            tls_time: Recent::new(),
             steps: vec![StepInterval::default(); names.steps.len()],
             is_single: is_single(&names.steps),
             backends: Vec::new(),
@@ -124,6 +127,9 @@ impl Interval {
             (&mut self.connect_time, &tick.connect_time),
         ] {
             into.second_mut().add(from);
+        }
+        if let Some(tls_time) = &tick.tls_time {
+            self.tls_time.second_mut().add(tls_time);
         }
         if self.is_single
             && let [only] = &mut *self.steps
@@ -185,6 +191,7 @@ impl Interval {
             &mut self.read_lag,
             &mut self.generator,
             &mut self.connect_time,
+            &mut self.tls_time,
         ]
         .into_iter()
         .chain(times)

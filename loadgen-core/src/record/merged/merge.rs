@@ -217,9 +217,10 @@ impl TargetRecord {
 }
 
 impl ConnectionRecord {
-    fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.counts += other.counts;
         self.connect_time.add(&other.connect_time);
+        self.tls_time.add(&other.tls_time);
         self.back_off.add(&other.back_off);
     }
 }

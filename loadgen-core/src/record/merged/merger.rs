@@ -115,6 +115,9 @@ impl Merger {
         total.bytes.received += tick.bytes.received;
         total.connections.counts += tick.connections;
         total.connections.connect_time.add(&tick.connect_time);
+        if let Some(tls_time) = &tick.tls_time {
+            total.connections.tls_time.add(tls_time);
+        }
         if let Some(rests) = &tick.back_off {
             total.connections.back_off.add(rests);
         }

@@ -101,8 +101,23 @@ pub struct ConnectionRecord {
     pub counts: ConnectionCounts,
     /// From resolving the name until ready for requests.
     pub connect_time: Histogram,
+    /// The TLS handshake's part of that, of connections that have one.
+    #[serde(default = "new_histogram")]
+    pub tls_time: Histogram,
     /// Rests of iterations before connecting again, by the generator's own choice.
     pub back_off: Histogram,
+}
+
+impl ConnectionRecord {
+    /// One of no connections.
+    pub(crate) fn empty() -> Self {
+        Self {
+            counts: ConnectionCounts::default(),
+            connect_time: new_histogram(),
+            tls_time: new_histogram(),
+            back_off: new_histogram(),
+        }
+    }
 }
 
 /// What became of one target.
@@ -243,11 +258,7 @@ impl ScenarioRecord {
             outcomes: Vec::new(),
             examples: Vec::new(),
             bytes: ByteCount::default(),
-            connections: ConnectionRecord {
-                counts: ConnectionCounts::default(),
-                connect_time: new_histogram(),
-                back_off: new_histogram(),
-            },
+            connections: ConnectionRecord::empty(),
             targets: Vec::new(),
             steps: steps.iter().map(StepRecord::empty).collect(),
             backends: Vec::new(),

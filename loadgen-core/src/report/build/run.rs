@@ -10,8 +10,8 @@ use super::per_second;
 use super::scenario::{backends, connections, outcomes};
 use crate::clock::{Nanos, nanos};
 use crate::record::{
-    ByteCount, ConnectionCounts, ConnectionRecord, GeneratorRecord, Histogram, Ledger, RunRecord,
-    ScenarioRecord, new_histogram,
+    ByteCount, ConnectionRecord, GeneratorRecord, Histogram, Ledger, RunRecord, ScenarioRecord,
+    new_histogram,
 };
 
 /// How the generator itself fared.
@@ -48,9 +48,7 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
     let mut ledger = Ledger::default();
     let mut bytes = ByteCount::default();
     let mut outcomes_by_key = outcomes(&[]);
-    let mut counts = ConnectionCounts::default();
-    let mut connect_time = new_histogram();
-    let mut back_off = new_histogram();
+    let mut all_connections = ConnectionRecord::empty();
     for scenario in &record.scenarios {
         ledger += scenario.ledger;
         bytes.sent += scenario.bytes.sent;
@@ -58,9 +56,7 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
         for (key, count) in outcomes(&scenario.outcomes) {
             *outcomes_by_key.entry(key).or_default() += count;
         }
-        counts += scenario.connections.counts;
-        connect_time.add(&scenario.connections.connect_time);
-        back_off.add(&scenario.connections.back_off);
+        all_connections.merge(&scenario.connections);
     }
     let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
         let mut all = new_histogram();
@@ -85,11 +81,7 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
             .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off)),
         outcomes: outcomes_by_key,
         bytes,
-        connections: connections(&ConnectionRecord {
-            counts,
-            connect_time,
-            back_off,
-        }),
+        connections: connections(&all_connections),
         backends: all_backends(record),
         thresholds,
     }

@@ -94,6 +94,7 @@ pub(super) fn connections(record: &ConnectionRecord) -> Connections {
         reconnected: record.counts.reconnected,
         redirects: record.counts.redirects,
         connect_time_us: Statistics::of_any(&record.connect_time),
+        tls_time_us: Statistics::of_any(&record.tls_time),
         back_off_us: Statistics::of_any(&record.back_off),
     }
 }

@@ -162,6 +162,9 @@ pub struct Connections {
     /// From resolving the name until ready for requests; where any were opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_time_us: Option<Statistics>,
+    /// The TLS handshake's part of that; where any had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_time_us: Option<Statistics>,
     /// Rests of iterations before connecting again, by the generator's own choice and in no other
     /// time; where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -336,7 +336,7 @@ impl Headline {
 
 /// Whether each user has connections of its own, so that connecting is part of what is measured.
 fn keeps_own_connections(scenario: &Scenario) -> bool {
-    matches!(scenario.protocol.as_str(), "websocket" | "http")
+    matches!(scenario.protocol.as_str(), "websocket" | "http" | "tcp")
 }
 
 /// A value in a condition's unit; times are shown as everywhere else.

@@ -47,9 +47,16 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
         }
     }
     let connections = &scenario.connections;
-    let connect = connections.connect_time_us.as_ref();
-    if let Some(connect) = connect.filter(|_| keeps_own_connections(scenario)) {
-        table.row(0, "connect", cells(connect, None));
+    if keeps_own_connections(scenario) {
+        let parts = [
+            ("connect", &connections.connect_time_us),
+            ("TLS", &connections.tls_time_us),
+        ];
+        for (label, statistics) in parts {
+            if let Some(any) = statistics {
+                table.row(0, label, cells(any, None));
+            }
+        }
     }
     let back_off = connections.back_off_us.as_ref();
     if let Some(back_off) = back_off.filter(|it| it.max > Some(0.0)) {

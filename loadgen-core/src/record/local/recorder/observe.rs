@@ -165,11 +165,16 @@ impl Observer for Recorder {
         match event {
             ConnectionEvent::Opened {
                 connect_time,
+                tls_time,
                 reconnected,
             } => {
                 counts.opened = 1;
                 counts.reconnected = u64::from(reconnected);
                 tick.connect_time.saturating_record(connect_time);
+                if let Some(tls_time) = tls_time {
+                    let times = tick.tls_time.get_or_insert_with(new_histogram);
+                    times.saturating_record(tls_time);
+                }
             }
             ConnectionEvent::Redirected => counts.redirects = 1,
             ConnectionEvent::Failed => counts.failed = 1,

@@ -118,6 +118,7 @@ impl<'a> Seen<'a> {
         match of {
             TimesOf::ServiceTime => Some(Cow::Borrowed(&tick.service_time)),
             TimesOf::ConnectTime => Some(Cow::Borrowed(&tick.connect_time)),
+            TimesOf::TlsTime => tick.tls_time.as_ref().map(Cow::Borrowed),
             TimesOf::Sample(kind) => {
                 let mut all = tick.steps.iter().filter_map(|step| samples(step, kind));
                 let mut sum = all.next()?.clone();
@@ -230,6 +231,7 @@ fn among(of: TimesOf, parts: &Parts) -> Option<&Histogram> {
         TimesOf::ResponseTime
         | TimesOf::ServiceTime
         | TimesOf::ConnectTime
+        | TimesOf::TlsTime
         | TimesOf::Sample(_) => None,
     }
 }

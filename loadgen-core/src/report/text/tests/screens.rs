@@ -87,7 +87,7 @@ fn websocket_on_every_screen() {
              "message_gap_us": statistics, "messages": {"sent": 5000, "received": 49999, "received_per_s": 480759.6, "missing": 1, "out_of_order": 3}},
         ]);
         scenario["connections"] = json!({"opened": 203, "failed": 1, "dropped": 2,
-            "connect_time_us": statistics, "back_off_us": {"count": 3, "max": 250_000.0, "mean": 120_000.0}});
+            "connect_time_us": statistics, "tls_time_us": statistics, "back_off_us": {"count": 3, "max": 250_000.0, "mean": 120_000.0}});
         let connections = json!({"opened": 101, "failed": 0, "dropped": 1});
         scenario["targets"] = json!([
             {"target": "10.0.0.1:8080", "completed": 2501, "failed": 0, "unanswered": 0, "connections": connections},

@@ -7,6 +7,7 @@ mod certificate;
 mod common;
 mod faults;
 mod limits;
+mod page;
 mod passes;
 mod replaced;
 mod retries;

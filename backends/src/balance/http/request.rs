@@ -93,13 +93,11 @@ impl Requests {
             return Err(Problem::new(ProblemKind::NotServed, detail).ends_connection());
         }
         let current = self.shared.services.current();
-        let routed = current.settings.route(&parts.method, parts.uri.path())?;
-        let missing = || Problem::new(ProblemKind::NoService, "no service has this name");
-        let service = current.service(&routed.service.name).ok_or_else(missing)?;
+        let (service, path) = current.route(&parts.method, parts.uri.path())?;
         Ok(Led {
             service: Arc::clone(service),
             open: Open::new(service),
-            path: routed.path.to_owned(),
+            path: path.to_owned(),
         })
     }
 

@@ -5,7 +5,7 @@
 //! changes the list in place, so that an endpoint that stays keeps its counts and its connections. It
 //! speaks no protocol.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -91,8 +91,8 @@ pub(crate) struct Pool {
     resolver: Arc<dyn Resolve>,
     probe: Arc<dyn Probe>,
     changed: Notify,
-    /// Whether every name was looked up, with whatever result.
-    settled: watch::Sender<bool>,
+    /// Whether every name was looked up, with whatever result; false once there is nobody to do so.
+    settled: watch::Sender<Option<bool>>,
 }
 
 #[derive(Debug)]
@@ -149,17 +149,29 @@ impl Pool {
             resolver,
             probe,
             changed: Notify::new(),
-            settled: watch::Sender::new(false),
+            settled: watch::Sender::new(None),
         }
     }
 
     /// Waits until every name was looked up once, with whatever result: before that, nobody can say that
-    /// there is no backend.
-    pub(crate) async fn settled(&self) {
-        if !*self.settled.borrow() {
-            // The sender is the pool's own, and so there.
-            let _ = self.settled.subscribe().wait_for(|it| *it).await;
+    /// there is no backend. False where that is not to come.
+    pub(crate) async fn settled(&self) -> bool {
+        if let Some(settled) = *self.settled.borrow() {
+            return settled;
         }
+        let mut settled = self.settled.subscribe();
+        let waited = settled.wait_for(Option::is_some).await;
+        // The sender is the pool's own, and so there.
+        waited.is_ok_and(|it| *it == Some(true))
+    }
+
+    /// Nobody keeps it any more: whoever waits for names that are not looked up waits in vain.
+    pub(crate) fn retire(&self) {
+        self.settled.send_if_modified(|settled| {
+            let waits = settled.is_none();
+            *settled = settled.or(Some(false));
+            waits
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -209,7 +221,7 @@ impl Pool {
         let mut backends = inner.settings.backends.iter();
         if backends.all(|backend| known.contains_key(&backend.name())) {
             inner.reconcile(&known);
-            self.settled.send_replace(true);
+            self.settled.send_replace(Some(true));
         }
         drop(inner);
         self.changed.notify_one();
@@ -244,11 +256,11 @@ impl Pool {
         }
         // Settings may have changed meanwhile: until their names are looked up as well, which is about to be
         // done, those before serve.
-        let was_asked = |name: &String| backends.iter().any(|it| it.name() == *name);
+        let asked: HashSet<_> = backends.iter().map(BackendSettings::name).collect();
         let mut names = inner.settings.backends.iter().map(BackendSettings::name);
-        if names.all(|name| known.contains_key(&name) || was_asked(&name)) {
+        if names.all(|name| known.contains_key(&name) || asked.contains(&name)) {
             inner.reconcile(&known);
-            self.settled.send_replace(true);
+            self.settled.send_replace(Some(true));
         }
     }
 
@@ -328,26 +340,37 @@ impl Inner {
 
     /// Makes the members what settings and addresses say, in the order of the settings.
     fn reconcile(&mut self, known: &HashMap<String, Vec<SocketAddr>>) {
-        let mut old = std::mem::take(&mut self.members);
-        self.leaving.retain(|endpoint| endpoint.open() > 0);
+        let key = |it: &Endpoint| (it.name().to_owned(), it.address());
+        let mut old: Vec<_> = self.members.drain(..).map(Some).collect();
+        let leaving = self.leaving.drain(..).filter(|it| it.open() > 0);
+        let mut leaving: Vec<_> = leaving.map(Some).collect();
+        let old_at: HashMap<_, _> = old
+            .iter()
+            .flatten()
+            .map(|it| key(&it.endpoint))
+            .zip(0..)
+            .collect();
+        let leaving_at: HashMap<_, _> = leaving
+            .iter()
+            .flatten()
+            .map(|it| key(it))
+            .zip(0..)
+            .collect();
         for backend in &self.settings.backends {
             let name = backend.name();
             for address in known.get(&name).into_iter().flatten() {
-                let is = |it: &Endpoint| it.name() == name && it.address() == *address;
-                let member = if let Some(at) = old.iter().position(|it| is(&it.endpoint)) {
-                    old.swap_remove(at)
-                } else if let Some(at) = self.leaving.iter().position(|it| is(it)) {
-                    let endpoint = self.leaving.swap_remove(at);
-                    Member {
-                        endpoint,
-                        credit: 0,
-                    }
-                } else {
-                    Member {
-                        endpoint: Arc::new(Endpoint::new(&name, *address)),
-                        credit: 0,
-                    }
+                let key = (name.clone(), *address);
+                let stays = old_at.get(&key).and_then(|at: &usize| old[*at].take());
+                let mut comes_back = || {
+                    leaving_at
+                        .get(&key)
+                        .and_then(|at: &usize| leaving[*at].take())
                 };
+                let member = stays.unwrap_or_else(|| Member {
+                    endpoint: comes_back()
+                        .unwrap_or_else(|| Arc::new(Endpoint::new(&name, *address))),
+                    credit: 0,
+                });
                 member.endpoint.set(backend.weight, backend.drain);
                 if self.settings.health.is_none() {
                     member.endpoint.forget_checks();
@@ -355,15 +378,16 @@ impl Inner {
                 self.members.push(member);
             }
         }
-        for Member { endpoint, .. } in old {
+        self.leaving.extend(leaving.into_iter().flatten());
+        for Member { endpoint, .. } in old.into_iter().flatten() {
             endpoint.leave();
             if endpoint.open() > 0 {
                 self.leaving.push(endpoint);
             }
         }
-        let backends = &self.settings.backends;
-        self.unresolved
-            .retain(|name, _| backends.iter().any(|it| it.name() == *name));
+        let backends = self.settings.backends.iter();
+        let names: HashSet<_> = backends.map(BackendSettings::name).collect();
+        self.unresolved.retain(|name, _| names.contains(name));
     }
 }
 
@@ -378,9 +402,10 @@ impl Checks {
     /// Checks those who are there, in the way that is set, and nobody else.
     fn follow(&mut self, inner: &Inner, probe: &Arc<dyn Probe>) {
         let members = &inner.members;
+        let there: HashSet<_> = members.iter().map(|it| Arc::as_ptr(&it.endpoint)).collect();
         self.of.retain(|(endpoint, settings, task)| {
             let stays = Some(settings) == inner.settings.health.as_ref()
-                && members.iter().any(|it| Arc::ptr_eq(&it.endpoint, endpoint));
+                && there.contains(&Arc::as_ptr(endpoint));
             if !stays {
                 task.abort();
             }
@@ -390,8 +415,9 @@ impl Checks {
         let Some(settings) = &inner.settings.health else {
             return;
         };
+        let checked: HashSet<_> = self.of.iter().map(|(it, _, _)| Arc::as_ptr(it)).collect();
         for Member { endpoint, .. } in members {
-            if !self.of.iter().any(|(it, _, _)| Arc::ptr_eq(it, endpoint)) {
+            if !checked.contains(&Arc::as_ptr(endpoint)) {
                 let check =
                     keep_checking(Arc::clone(endpoint), settings.clone(), Arc::clone(probe));
                 let task = self.tasks.spawn(check);

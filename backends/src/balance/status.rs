@@ -6,29 +6,18 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time;
 
 use crate::balance::metrics::{self, Family};
 use crate::balance::pool::PoolSnapshot;
-
-/// Connections to the page at once.
-const MOST_CONNECTIONS: usize = 64;
-/// Whoever has not sent its request by then, is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Wait this long when no connection can be accepted.
-const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+use crate::balance::side;
 
 /// What a balancer tells of itself.
 pub(crate) trait Report: Send + Sync + 'static {
@@ -46,31 +35,14 @@ pub(crate) trait Report: Send + Sync + 'static {
 
 /// Answers for as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
-    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
-            return;
-        };
-        let Ok((stream, _)) = listener.accept().await else {
-            time::sleep(ACCEPT_RETRY).await;
-            continue;
-        };
+    side::serve("status page", listener, None, |_| {
         let report = Arc::clone(&report);
-        tokio::spawn(async move {
-            let answer = service_fn(|request| {
-                let response = answer(&request, &*report);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .max_buf_size(16 << 10)
-                .serve_connection(TokioIo::new(stream), answer);
-            // One peer's trouble is nobody else's.
-            let _ = connection.await;
-            drop(seat);
-        });
-    }
+        service_fn(move |request| {
+            let response = answer(&request, &*report);
+            async move { Ok::<_, Infallible>(response) }
+        })
+    })
+    .await;
 }
 
 fn answer(request: &Request<Incoming>, report: &dyn Report) -> Response<Full<Bytes>> {

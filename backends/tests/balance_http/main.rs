@@ -6,9 +6,13 @@
 mod certificate;
 mod common;
 mod faults;
+mod leaves;
 mod limits;
+mod page;
 mod passes;
 mod replaced;
 mod retries;
 mod speaks;
+mod stalls;
+mod streams;
 mod tls;

@@ -137,3 +137,18 @@ async fn the_page_and_the_figures_have_every_service() {
     );
     assert_eq!(ask(page, "GET", "/health").await.status, 200);
 }
+
+#[tokio::test]
+async fn thousands_of_services_take_the_place_of_others() {
+    let one = backend("one");
+    let many = |from: usize| {
+        let names = (from..from + 3000).map(|at| format!("service-{at}"));
+        services(names.map(|name| service(&name, [one.local_addr()])))
+    };
+    let balancer = start(settings(many(0)));
+    assert_eq!(get(&balancer, "/service-0/hello").await.status, 200);
+    balancer.services().replace(many(2000)).unwrap();
+    assert_eq!(get(&balancer, "/service-0/hello").await.status, 404);
+    assert_eq!(get(&balancer, "/service-2000/hello").await.status, 200);
+    assert_eq!(get(&balancer, "/service-4999/hello").await.status, 200);
+}

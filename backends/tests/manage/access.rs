@@ -1,13 +1,16 @@
 //! Who may manage, and who may not.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use loadgen_backends::balance::http::manage::{
     ManagementError, Store, TokenSource, start_management,
 };
 use test_case::test_case;
 
-use crate::{Managed, WEB};
+use crate::{Managed, WEB, ask, request};
 
 const BODY: &str = r#"{ "algorithm": "least_connections" }"#;
 
@@ -234,4 +237,33 @@ fn a_page_is_let_in_that_has_yet_to_send_its_token() {
     let refused = managed.ask("GET", "/services", &[("origin", PAGE)], "");
     assert_eq!(refused.status, 401);
     assert_eq!(refused.header("access-control-allow-origin"), Some(PAGE));
+}
+
+/// Who does not read keeps nobody else from managing.
+#[test]
+fn clients_that_do_not_read_hold_no_seats() {
+    let managed = Managed::new();
+    let address = managed.management.local_addr();
+    let ask_once = request("GET", "/docs/swagger-ui-bundle.js", &[], "");
+    // More than there is room for on the way.
+    let asks = ask_once.replace("connection: close\r\n", "").repeat(20);
+    let unread: Vec<_> = (0..64)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(asks.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let began = Instant::now();
+    // Without a seat, one is told so rather than left to wait.
+    let answer = ask(address, "GET", "/services", &[], "");
+    assert!(answer.is_none(), "{answer:?}");
+    while ask(address, "GET", "/services", &[], "").is_none() {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "nobody gets a seat"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(unread);
 }

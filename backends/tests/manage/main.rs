@@ -1,7 +1,11 @@
 //! The management of services over real sockets, with somebody in the place of the balancer who remembers what
 //! it was told.
 
-#![expect(clippy::unwrap_used, reason = "tests: a surprise is to panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests: a surprise is to panic, and the wall clock is what is checked"
+)]
 
 mod access;
 #[path = "../common/certificate.rs"]

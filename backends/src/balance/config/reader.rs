@@ -3,6 +3,7 @@
 //! Owns the words of such problems. Nothing is guessed and nothing passed over: a field that nobody asks
 //! for, or that stands twice, is a problem as well.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -97,9 +98,10 @@ impl<'a> Field<'a> {
     /// Complains about every field that stands twice in one object, here or below.
     pub(crate) fn refuse_duplicates(&self) {
         if let Ok(Entries(entries)) = serde_json::from_str(self.raw.get()) {
-            for (at, (name, value)) in entries.iter().enumerate() {
+            let mut seen = HashSet::with_capacity(entries.len());
+            for (name, value) in &entries {
                 let path = join(&self.path, name);
-                if entries[..at].iter().any(|(it, _)| it == name) {
+                if !seen.insert(name.as_str()) {
                     let found = "the field a second time";
                     self.problems.add(path, found, "each field once", None);
                     continue;

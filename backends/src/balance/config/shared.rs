@@ -1,6 +1,8 @@
 //! What balancers' configurations have in common: the pool of backends, and where a balancer tells of
 //! itself.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,25 +96,29 @@ fn backends(field: &Field<'_>, problems: &Problems) -> Option<Vec<BackendSetting
         );
         return None;
     }
-    let mut read = Vec::<(String, BackendSettings)>::with_capacity(elements.len());
+    let mut read = Vec::<BackendSettings>::with_capacity(elements.len());
+    // By name, where it stands.
+    let mut places = HashMap::<String, &str>::with_capacity(elements.len());
     let mut all_well = true;
     for element in &elements {
         let Some(backend) = backend(element) else {
             all_well = false;
             continue;
         };
-        let name = backend.name();
-        if let Some((path, _)) = read.iter().find(|(_, it)| it.name() == name) {
-            problems.add(
+        match places.entry(backend.name()) {
+            Entry::Occupied(place) => problems.add(
                 format!("{}.address", element.path()),
-                format!("\"{name}\", which is {path} already"),
+                format!("\"{}\", which is {} already", place.key(), place.get()),
                 "each backend once",
                 Some("give one of them the weight of both".to_owned()),
-            );
+            ),
+            Entry::Vacant(place) => {
+                place.insert(element.path());
+            }
         }
-        read.push((element.path().to_owned(), backend));
+        read.push(backend);
     }
-    all_well.then(|| read.into_iter().map(|(_, backend)| backend).collect())
+    all_well.then_some(read)
 }
 
 fn backend(field: &Field<'_>) -> Option<BackendSettings> {

@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
+use super::balancer::Shared;
+use crate::balance::patient::Patient;
 use crate::wire::opening::Resumed;
 
 /// Whether an answer on a connection was cut off, so that its end must not look like the answer's.
@@ -30,21 +31,25 @@ impl CutOff {
 /// A client's connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    inner: Option<Resumed>,
+    inner: Option<Patient<Resumed>>,
     cut_off: CutOff,
-    patience: Duration,
-    /// Since the client takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
+    has_stalled: bool,
+    shared: Arc<Shared>,
 }
 
 impl Client {
-    /// `patience` is how long the client may take nothing of what is there for it.
-    pub(super) fn new(inner: Resumed, cut_off: CutOff, patience: Duration) -> Self {
+    /// `patience` is how long the client may take nothing of what is there for it. One that does is counted.
+    pub(super) fn new(
+        inner: Resumed,
+        cut_off: CutOff,
+        patience: Duration,
+        shared: &Arc<Shared>,
+    ) -> Self {
         Self {
-            inner: Some(inner),
+            inner: Some(Patient::new(inner, patience)),
             cut_off,
-            patience,
-            stalled: None,
+            has_stalled: false,
+            shared: Arc::clone(shared),
         }
     }
 
@@ -53,37 +58,27 @@ impl Client {
         if self.cut_off.is_set() {
             return None;
         }
-        self.inner.take()
+        self.inner.take().map(Patient::into_inner)
     }
 
-    fn inner(&mut self) -> io::Result<Pin<&mut Resumed>> {
+    fn inner(&mut self) -> io::Result<Pin<&mut Patient<Resumed>>> {
         let inner = self.inner.as_mut();
         inner
             .map(Pin::new)
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// What writing came to, unless it comes to nothing for too long.
-    fn watched<T>(
-        &mut self,
-        wrote: Poll<io::Result<T>>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        if wrote.is_ready() {
-            self.stalled = None;
-            return wrote;
+    /// What writing came to: who has taken nothing for too long gets no end in good order.
+    fn wrote<T>(&mut self, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &wrote
+            && error.kind() == io::ErrorKind::TimedOut
+            && !self.has_stalled
+        {
+            self.has_stalled = true;
+            self.shared.counts.stalled.one();
+            self.cut_off.set();
         }
-        let patience = self.patience;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        match stalled.as_mut().poll(context) {
-            Poll::Ready(()) => {
-                self.cut_off.set();
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        wrote
     }
 }
 
@@ -92,7 +87,7 @@ impl Drop for Client {
         if self.cut_off.is_set()
             && let Some(inner) = &self.inner
         {
-            inner.connection().reset_on_drop();
+            inner.get_ref().connection().reset_on_drop();
         }
     }
 }
@@ -115,7 +110,7 @@ impl AsyncWrite for Client {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = this.inner()?.poll_write(context, bytes);
-        this.watched(wrote, context)
+        this.wrote(wrote)
     }
 
     fn poll_write_vectored(
@@ -125,7 +120,7 @@ impl AsyncWrite for Client {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = this.inner()?.poll_write_vectored(context, slices);
-        this.watched(wrote, context)
+        this.wrote(wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -135,7 +130,9 @@ impl AsyncWrite for Client {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().inner()?.poll_flush(context)
+        let this = self.get_mut();
+        let flushed = this.inner()?.poll_flush(context);
+        this.wrote(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -144,6 +141,7 @@ impl AsyncWrite for Client {
             // An end in good order could be taken for the answer's.
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        this.inner()?.poll_shutdown(context)
+        let ended = this.inner()?.poll_shutdown(context);
+        this.wrote(ended)
     }
 }

@@ -48,6 +48,8 @@ pub struct HttpSettings {
 pub struct HttpLimits {
     /// Connections at once; those above are reset.
     pub connections: usize,
+    /// Requests under way at once, on all connections; those above are answered by 503.
+    pub requests: u64,
     /// Bytes of a request's head, all of its lines together.
     pub header_bytes: u32,
     /// For the whole of a request's head, and for a TLS handshake. Over HTTP/1.1 from the end of the answer
@@ -66,6 +68,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            requests: 10_000,
             header_bytes: 32 << 10,
             header_timeout: Duration::from_secs(30),
             body_bytes: None,
@@ -155,6 +158,7 @@ fn read(top: &Field<'_>, problems: &Problems) -> Option<HttpSettings> {
 fn limits(field: &Field<'_>) -> Option<HttpLimits> {
     let object = field.object(&[
         "connections",
+        "requests",
         "header_bytes",
         "header_timeout",
         "body_bytes",
@@ -169,6 +173,7 @@ fn limits(field: &Field<'_>) -> Option<HttpLimits> {
         let connections = it.whole(1..=1_000_000)?;
         usize::try_from(connections).ok()
     });
+    let requests = object.or("requests", default.requests, |it| it.whole(1..=1_000_000));
     let header_bytes = object.or("header_bytes", default.header_bytes, |it| {
         u32::try_from(it.whole(1024..=1 << 20)?).ok()
     });
@@ -180,6 +185,7 @@ fn limits(field: &Field<'_>) -> Option<HttpLimits> {
     let idle_timeout = time(&object, "idle_timeout", default.idle_timeout);
     Some(HttpLimits {
         connections: connections?,
+        requests: requests?,
         header_bytes: header_bytes?,
         header_timeout: header_timeout?,
         body_bytes: body_bytes?,
@@ -201,7 +207,7 @@ mod tests {
         let text = format!(
             r#"{{ {SERVICES}, "default_service": "a", "listen": "127.0.0.1:0",
             "tls": {{ "cert_file": "cert.pem", "key_file": "key.pem" }},
-            "limits": {{ "connections": 10, "header_bytes": 2048, "header_timeout": "1s", "body_bytes": 100,
+            "limits": {{ "connections": 10, "requests": 20, "header_bytes": 2048, "header_timeout": "1s", "body_bytes": 100,
                 "body_timeout": "2s", "idle_timeout": "3s" }},
             "threads": 2, "grace": "1s", "status": "127.0.0.1:8404", "statsd": {{ "address": "localhost:8125" }} }}"#
         );
@@ -209,6 +215,7 @@ mod tests {
         assert_eq!(settings.services.default_service.as_deref(), Some("a"));
         let limits = HttpLimits {
             connections: 10,
+            requests: 20,
             header_bytes: 2048,
             header_timeout: Duration::from_secs(1),
             body_bytes: Some(100),

@@ -25,7 +25,7 @@ impl Count {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -58,6 +58,10 @@ pub(super) struct FrontCounts {
     pub(super) tls_failed: Count,
     /// Closed, because no whole request came in time.
     pub(super) idle: Count,
+    /// Cut, because the client took nothing of an answer or sent no more of an answered request.
+    pub(super) stalled: Count,
+    /// Requests whose answers have not ended.
+    pub(super) requests_open: Count,
     /// Answers that lead to no service.
     pub(super) problems: Problems,
 }
@@ -95,6 +99,11 @@ pub struct FrontFigures {
     pub tls_failed: u64,
     /// Closed because no whole request came in time.
     pub idle: u64,
+    /// Connections, and streams over HTTP/2, that were cut because the client took nothing of an answer for too
+    /// long, or the rest of a body got no further after its request was answered.
+    pub stalled: u64,
+    /// Requests, of all services and of none, whose answers have not ended.
+    pub requests_open: u64,
     /// Answers to requests that lead to no service, by kind.
     pub problems: BTreeMap<&'static str, u64>,
 }
@@ -108,6 +117,8 @@ impl FrontCounts {
             accept_errors: self.accept_errors.get(),
             tls_failed: self.tls_failed.get(),
             idle: self.idle.get(),
+            stalled: self.stalled.get(),
+            requests_open: self.requests_open.get(),
             problems: self.problems.figures(),
         }
     }
@@ -143,6 +154,12 @@ impl FrontFigures {
                 "idle_total",
                 "Connections that were closed because no whole request came in time.",
                 self.idle,
+            ),
+            counter(
+                "stalled_total",
+                "Connections and streams that were cut because an answer was not taken, or an answered body not \
+                 ended.",
+                self.stalled,
             ),
         ];
         families.push(problems(&self.problems, &[("service", String::new())]));

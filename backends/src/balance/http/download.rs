@@ -12,9 +12,10 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
 use super::client::CutOff;
+use super::forward::Way;
 use super::front::Busy;
-use super::kept::OneSender;
 use super::services::Service;
+use super::upload::{Fault, Source};
 use crate::balance::endpoint::Lease;
 
 /// What an answer has to say.
@@ -61,9 +62,11 @@ pub(super) struct Download {
     body: Incoming,
     lease: Lease,
     open: Open,
-    _busy: Busy,
-    /// The connection that it comes on, where that is one request's at a time; and whose thread's it is.
-    sender: Option<(OneSender, usize)>,
+    busy: Option<Busy>,
+    /// What it comes on, and whose thread's that is.
+    way: Option<Way>,
+    thread: usize,
+    source: Arc<Source>,
     cut_off: CutOff,
     is_over: bool,
     log: Option<Log>,
@@ -97,7 +100,8 @@ impl Download {
         body: Incoming,
         lease: Lease,
         (open, busy): (Open, Busy),
-        sender: Option<(OneSender, usize)>,
+        (way, thread): (Way, usize),
+        source: Arc<Source>,
         cut_off: CutOff,
         log: Option<Log>,
     ) -> Self {
@@ -105,8 +109,10 @@ impl Download {
             body,
             lease,
             open,
-            _busy: busy,
-            sender,
+            busy: Some(busy),
+            way: Some(way),
+            thread,
+            source,
             cut_off,
             is_over: false,
             log,
@@ -115,9 +121,11 @@ impl Download {
 
     fn over(&mut self) {
         self.is_over = true;
-        let Some((mut sender, thread)) = self.sender.take() else {
+        self.see_to_the_rest();
+        let Some(Way::One(mut sender)) = self.way.take() else {
             return;
         };
+        let thread = self.thread;
         let service = Arc::clone(&self.open.0);
         let address = self.lease.endpoint().address();
         let keep = move |sender| {
@@ -138,8 +146,24 @@ impl Download {
         }
     }
 
+    /// What the client still sends, of a body that is answered, goes on to the backend: until nothing moves.
+    fn see_to_the_rest(&mut self) {
+        if self.source.is_over() {
+            return;
+        }
+        let (source, busy) = (Arc::clone(&self.source), self.busy.take());
+        tokio::spawn(async move {
+            if source.rest().await
+                && let Some(busy) = &busy
+            {
+                busy.counts().stalled.one();
+            }
+        });
+    }
+
     fn broken(&mut self, error: &hyper::Error) {
         self.is_over = true;
+        self.source.cut(Fault::Gone);
         self.open.0.lasting.counts.broken.one();
         self.cut_off.set();
         let endpoint = self.lease.endpoint();
@@ -163,6 +187,7 @@ impl Drop for Download {
         }
         if !self.is_over {
             self.open.0.lasting.counts.abandoned.one();
+            self.source.cut(Fault::Gone);
         }
         self.say(if self.is_over { "whole" } else { "abandoned" });
     }

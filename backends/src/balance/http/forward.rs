@@ -9,26 +9,27 @@ use std::time::Duration;
 
 use http::{Method, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::time::{self, Instant};
 
 use super::check::told;
 use super::headers::Head;
-use super::kept::{Kept, OneSender, TwoSender};
+use super::kept::{Kept, MOST_CONNECTIONS, OneSender, Stream, Two, TwoSender};
 use super::problem::{Problem, ProblemKind};
 use super::services::Service;
 use super::settings::BackendProtocol;
+use super::two;
 use super::upload::{Fault, Source, Upload};
 use crate::balance::dial::dial;
 use crate::balance::endpoint::{Endpoint, Lease, State};
+use crate::balance::patient::Patient;
 
-/// Room for a burst of large bodies before a backend has to wait for the window to open.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-/// The most of a backend's head over HTTP/2, and of what is read at once over HTTP/1.1.
-const HEAD_BYTES: u32 = 64 << 10;
-const BUFFER_BYTES: usize = 256 << 10;
+/// Read and written at once at the most over HTTP/1.1, and the most of an answer's head.
+const BUFFER_BYTES: usize = 64 << 10;
+/// How long a request waits for the names of its backends to be looked up the first time: longer than one look-up may
+/// take.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// A request on its way.
 #[derive(Debug)]
@@ -40,23 +41,41 @@ pub(super) struct Forward<'a> {
     pub(super) thread: usize,
 }
 
-/// A backend's answer, from whom it is, and the connection where that is to be kept.
+/// A backend's answer, from whom it is, what it comes on, and what is left of the request's body.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) response: Response<Incoming>,
     pub(super) lease: Lease,
-    pub(super) sender: Option<OneSender>,
+    pub(super) way: Way,
+    pub(super) source: Arc<Source>,
+}
+
+/// What an answer comes on.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// A connection for this request alone until then, which may be kept.
+    One(OneSender),
+    /// A place among others.
+    Two(#[expect(dead_code, reason = "held until it is dropped")] Arc<Stream>),
 }
 
 enum Sender {
     One(OneSender),
-    Two(TwoSender),
+    Two(TwoSender, Arc<Stream>),
 }
 
 /// A connection that can take a request, and whether it has taken others before.
 struct Connected {
     sender: Sender,
     was_kept: bool,
+}
+
+/// Why there is no connection.
+enum NotConnected {
+    /// The backend takes none, or speaks something else.
+    Unreachable,
+    /// There are as many as there may be, with as many requests on them as it allows.
+    Busy,
 }
 
 /// Why an attempt came to nothing.
@@ -84,7 +103,7 @@ impl Forward<'_> {
     /// The [`Problem`] to answer with, where none does.
     pub(super) async fn run(&self) -> Result<Answered, Problem> {
         let Service { settings, lasting } = &**self.service;
-        lasting.pool.settled().await;
+        self.settled().await?;
         let mut tried: Vec<Arc<Endpoint>> = Vec::new();
         let mut retries = settings.retries;
         let mut attempts = 0;
@@ -96,16 +115,22 @@ impl Forward<'_> {
                     lasting.counts.retries.one();
                 }
                 attempts += 1;
-                let Some(connected) = self.connect(lease.endpoint(), anew).await else {
-                    break;
+                let connected = match self.connect(lease.endpoint(), anew).await {
+                    Ok(connected) => connected,
+                    Err(NotConnected::Unreachable) => break,
+                    Err(NotConnected::Busy) => {
+                        last = Some(self.busy());
+                        break;
+                    }
                 };
                 let may_anew = connected.was_kept && !anew;
                 let lost = match self.send(connected, lease.endpoint()).await {
-                    Ok((response, sender)) => {
+                    Ok((response, way)) => {
                         return Ok(Answered {
                             response,
                             lease,
-                            sender,
+                            way,
+                            source: Arc::clone(&self.source),
                         });
                     }
                     Err(lost) => lost,
@@ -120,6 +145,28 @@ impl Forward<'_> {
             tried.push(Arc::clone(lease.endpoint()));
         }
         Err(last.unwrap_or_else(|| self.nobody(!tried.is_empty())))
+    }
+
+    /// Waits until it is known who there is to be asked.
+    async fn settled(&self) -> Result<(), Problem> {
+        let Service { settings, lasting } = &**self.service;
+        match time::timeout(SETTLING, lasting.pool.settled()).await {
+            // Whoever is known by then is asked.
+            Ok(true) | Err(_) => Ok(()),
+            Ok(false) => {
+                let name = &settings.name;
+                let detail = format!("the service `{name}` was removed while the request waited");
+                Err(Problem::new(ProblemKind::NoService, detail))
+            }
+        }
+    }
+
+    fn busy(&self) -> Problem {
+        let name = &self.service.settings.name;
+        let detail = format!(
+            "the backends of the service `{name}` take no more requests at once than they have"
+        );
+        Problem::new(ProblemKind::Busy, detail).retry_after(Some(Duration::from_secs(1)))
     }
 
     /// Who is asked next, and what is to be said where there is nobody.
@@ -178,9 +225,16 @@ impl Forward<'_> {
         &self.service.lasting.kept[self.thread]
     }
 
-    async fn connect(&self, endpoint: &Arc<Endpoint>, anew: bool) -> Option<Connected> {
+    async fn connect(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        anew: bool,
+    ) -> Result<Connected, NotConnected> {
         match self.service.settings.protocol {
-            BackendProtocol::Http1 => self.connect_one(endpoint, anew).await,
+            BackendProtocol::Http1 => self
+                .connect_one(endpoint, anew)
+                .await
+                .ok_or(NotConnected::Unreachable),
             BackendProtocol::Http2 => self.connect_two(endpoint).await,
         }
     }
@@ -201,7 +255,9 @@ impl Forward<'_> {
         let stream = self.dial(endpoint).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER_BYTES);
-        let made = builder.handshake(TokioIo::new(stream)).await;
+        let patience = self.service.settings.response_timeout;
+        let io = TokioIo::new(Patient::new(stream, patience));
+        let made = builder.handshake(io).await;
         let (sender, connection) = made.ok()?;
         // Its end is seen by whoever waits for an answer.
         tokio::spawn(async move { drop(connection.with_upgrades().await) });
@@ -211,29 +267,37 @@ impl Forward<'_> {
         })
     }
 
-    /// The one connection that there is, or a new one that all who wait for it share.
-    async fn connect_two(&self, endpoint: &Arc<Endpoint>) -> Option<Connected> {
+    /// A place on a connection that there is, or on a new one. Who waits for a connection that is being made finds
+    /// room on it.
+    async fn connect_two(&self, endpoint: &Arc<Endpoint>) -> Result<Connected, NotConnected> {
         let seat = self.kept().seat(endpoint.address());
-        let limit = self.service.settings.connect_timeout;
-        let mut seated = time::timeout(limit, seat.lock()).await.ok()?;
-        if let Some(sender) = seated.as_ref().filter(|it| !it.is_closed()) {
-            return Some(Connected {
-                sender: Sender::Two(sender.clone()),
+        let Service { settings, lasting } = &**self.service;
+        let limit = settings.connect_timeout;
+        let seated = time::timeout(limit, seat.lock()).await;
+        let mut all = seated.map_err(|_| NotConnected::Unreachable)?;
+        all.retain(Two::is_open);
+        if let Some((sender, stream)) = all.iter_mut().find_map(Two::take) {
+            return Ok(Connected {
+                sender: Sender::Two(sender, stream),
                 was_kept: true,
             });
         }
-        let stream = self.dial(endpoint).await?;
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_header_list_size(HEAD_BYTES);
-        let made = builder.handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = made.ok()?;
-        tokio::spawn(async move { drop(connection.await) });
-        *seated = Some(sender.clone());
-        Some(Connected {
-            sender: Sender::Two(sender),
+        if all.len() >= MOST_CONNECTIONS {
+            return Err(NotConnected::Busy);
+        }
+        let stream = self.dial(endpoint).await;
+        let stream = stream.ok_or(NotConnected::Unreachable)?;
+        let opened = two::open(stream, limit, settings.response_timeout).await;
+        let (sender, room) = opened.map_err(|reason| {
+            lasting.pool.unreachable(endpoint, reason);
+            NotConnected::Unreachable
+        })?;
+        let mut two = Two::new(sender, room);
+        // A backend may allow none for now.
+        let (sender, stream) = two.take().ok_or(NotConnected::Busy)?;
+        all.push(two);
+        Ok(Connected {
+            sender: Sender::Two(sender, stream),
             was_kept: false,
         })
     }
@@ -250,20 +314,21 @@ impl Forward<'_> {
         &self,
         connected: Connected,
         endpoint: &Arc<Endpoint>,
-    ) -> Result<(Response<Incoming>, Option<OneSender>), Lost> {
-        let body = Upload::new(&self.source, endpoint);
-        self.source.touch();
+    ) -> Result<(Response<Incoming>, Way), Lost> {
         let protocol = self.service.settings.protocol;
-        let request = self.head.request(protocol, endpoint.name(), body);
+        self.source.touch();
         match connected.sender {
             Sender::One(mut sender) => {
+                let body = Upload::new(&self.source, endpoint, None);
+                let request = self.head.request(protocol, endpoint.name(), body);
                 let sending = sender.try_send_request(request);
-                let response = self.in_time(sending).await?;
-                Ok((response, Some(sender)))
+                Ok((self.in_time(sending).await?, Way::One(sender)))
             }
-            Sender::Two(mut sender) => {
+            Sender::Two(mut sender, stream) => {
+                let body = Upload::new(&self.source, endpoint, Some(Arc::clone(&stream)));
+                let request = self.head.request(protocol, endpoint.name(), body);
                 let sending = sender.try_send_request(request);
-                Ok((self.in_time(sending).await?, None))
+                Ok((self.in_time(sending).await?, Way::Two(stream)))
             }
         }
     }

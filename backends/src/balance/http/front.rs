@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
@@ -18,10 +19,11 @@ use tokio_rustls::TlsAcceptor;
 use super::balancer::Shared;
 use super::client::{Client, CutOff};
 use super::config::HttpLimits;
-use super::counts::Open;
+use super::counts::{FrontCounts, Open};
 use super::headers::Asker;
 use super::problem::ProblemKind;
 use super::request::Requests;
+use super::taken::{Pieces, Streams};
 use crate::balance::life::{Heard, Phase};
 use crate::serve::connection::{Connection, LoadGuard, Transport, linger};
 use crate::wire::lengths;
@@ -30,15 +32,19 @@ use crate::wire::opening::{self, Opened, Resumed, Version};
 /// What HTTP itself refuses is that much above what is refused with a proper answer.
 const HEAD_SLACK: u32 = 16 << 10;
 /// Read and written at once at the most over HTTP/1.1.
-const BUFFER_BYTES: usize = 256 << 10;
-/// What a client may send ahead of a backend that does not read, on a stream and on a connection.
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+const BUFFER_BYTES: usize = 64 << 10;
 /// Requests that may be under way on one connection over HTTP/2.
-const MAX_CONCURRENT_STREAMS: u32 = 1024;
+const MAX_CONCURRENT_STREAMS: u32 = 256;
+/// What a client may send ahead of a backend that does not read: on a stream, and on a connection so much that
+/// streams which get no further take no room from the others.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = MAX_CONCURRENT_STREAMS * STREAM_WINDOW_BYTES;
 /// Streams that a client may have reset before they were looked at. A load generator whose requests time out
 /// resets many at once, and is not attacking.
 const MAX_PENDING_RESETS: usize = 16_384;
+/// How long a client over HTTP/2 has to ask what it wanted to ask before it hears a good-bye, and to take the
+/// last of what it got.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// A connection that was accepted, and what it is served with.
 pub(super) struct Accepted {
@@ -72,8 +78,13 @@ impl Activity {
         (self.open.load(Ordering::Relaxed) == 0).then_some(last)
     }
 
+    /// Has it count as used now.
+    fn touch(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     /// Waits until nothing was asked for this long.
-    async fn idle(&self, limit: time::Duration) {
+    async fn idle(&self, limit: Duration) {
         loop {
             let due = self.last().unwrap_or_else(Instant::now) + limit;
             time::sleep_until(due).await;
@@ -86,19 +97,32 @@ impl Activity {
 
 /// A request that is open, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Busy(Arc<Activity>);
+pub(super) struct Busy {
+    activity: Arc<Activity>,
+    shared: Arc<Shared>,
+}
 
 impl Busy {
-    pub(super) fn new(activity: &Arc<Activity>) -> Self {
+    pub(super) fn new(activity: &Arc<Activity>, shared: &Arc<Shared>) -> Self {
         activity.open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(activity))
+        shared.counts.requests_open.one();
+        Self {
+            activity: Arc::clone(activity),
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// What the balancer counts.
+    pub(super) fn counts(&self) -> &FrontCounts {
+        &self.shared.counts
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.activity.touch();
+        self.activity.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.counts.requests_open.one_less();
     }
 }
 
@@ -183,7 +207,7 @@ impl Front {
         let (lengths, conflict) = lengths::watch();
         let cut_off = CutOff::default();
         let io = Resumed::new(connection, early, Some(lengths));
-        let io = Client::new(io, cut_off.clone(), limits.body_timeout);
+        let io = Client::new(io, cut_off.clone(), limits.body_timeout, &shared);
         let requests = Arc::new(requests);
         let service = service_fn(move |request: http::Request<Incoming>| {
             let (requests, conflict) = (Arc::clone(&requests), conflict.clone());
@@ -238,18 +262,22 @@ impl Front {
         let shared = Arc::clone(&requests.shared);
         let activity = Arc::clone(&requests.activity);
         let io = Resumed::new(connection, early, None);
-        let io = Client::new(io, CutOff::default(), limits.body_timeout);
+        let io = Client::new(io, CutOff::default(), limits.body_timeout, &shared);
         let requests = Arc::new(requests);
         let service = service_fn(move |request: http::Request<Incoming>| {
             let requests = Arc::clone(&requests);
             // A stream is cut off alone.
             async move {
                 let answer = requests.answer(request, None, CutOff::default()).await;
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(Pieces::new))
             }
         });
         let head = limits.header_bytes.saturating_add(HEAD_SLACK);
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let streams = Streams {
+            patience: limits.body_timeout,
+            shared: Arc::clone(&shared),
+        };
+        let mut builder = http2::Builder::new(streams);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
@@ -261,15 +289,16 @@ impl Front {
         let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             _ = serving.as_mut() => return,
-            () = heard.reached(Phase::Draining) => serving.as_mut().graceful_shutdown(),
-            () = activity.idle(limits.idle_timeout) => {
-                shared.counts.idle.one();
-                serving.as_mut().graceful_shutdown();
-                // It has nothing to finish.
-                let _ = time::timeout(limits.header_timeout, serving).await;
-                return;
-            }
+            () = heard.reached(Phase::Draining) => {}
+            () = activity.idle(limits.idle_timeout) => shared.counts.idle.one(),
         }
-        let _ = serving.await;
+        serving.as_mut().graceful_shutdown();
+        // What is asked before the good-bye is heard is answered, however long that takes. A client that has
+        // nothing to ask need not say that it has heard it.
+        activity.touch();
+        tokio::select! {
+            _ = serving => {}
+            () = activity.idle(FAREWELL) => {}
+        }
     }
 }

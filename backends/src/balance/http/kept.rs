@@ -1,4 +1,4 @@
-//! Connections to backends that are open and wait for the next request.
+//! Connections to backends that are open and wait for the next request, or over HTTP/2 have room for another.
 //!
 //! Owns how many and how long. Each thread has its own for each service, so that a connection is used where
 //! it is driven.
@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,18 +18,95 @@ use super::upload::Upload;
 /// A connection that was not used for this long is let go: before servers do so (many after 5 s), because a
 /// request that meets the end of its connection is lost where it must not be sent twice.
 const IDLE: Duration = Duration::from_secs(4);
+/// The most requests at once on a connection over HTTP/2, where the backend does not allow fewer.
+pub(super) const MOST_STREAMS: u32 = 128;
+/// The most connections over HTTP/2 to an address.
+pub(super) const MOST_CONNECTIONS: usize = 64;
 
 pub(super) type OneSender = http1::SendRequest<Upload>;
 pub(super) type TwoSender = http2::SendRequest<Upload>;
 
-/// Where the one connection over HTTP/2 to an address is, and where it is waited for.
-pub(super) type TwoSeat = Arc<tokio::sync::Mutex<Option<TwoSender>>>;
+/// Where the connections over HTTP/2 to an address are, and where another one is waited for.
+pub(super) type TwoSeat = Arc<tokio::sync::Mutex<Vec<Two>>>;
+
+/// A connection over HTTP/2.
+pub(super) struct Two {
+    sender: TwoSender,
+    room: Arc<Room>,
+    used: Instant,
+}
+
+/// How many requests are on a connection over HTTP/2, and how many the backend allows.
+#[derive(Debug)]
+pub(super) struct Room {
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Room {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            open: AtomicUsize::new(0),
+            most: AtomicUsize::new(most),
+        })
+    }
+
+    /// The backend allows another number by now.
+    pub(super) fn set(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Only ever asked on the thread whose connection it is.
+    fn take(self: &Arc<Self>) -> Option<Arc<Stream>> {
+        let most = self.most.load(Ordering::Relaxed);
+        let open = self.open.load(Ordering::Relaxed);
+        (open < most.min(MOST_STREAMS as usize)).then(|| {
+            self.open.fetch_add(1, Ordering::Relaxed);
+            Arc::new(Stream(Arc::clone(self)))
+        })
+    }
+}
+
+/// A request's place on a connection over HTTP/2, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Stream(Arc<Room>);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Two {
+    pub(super) fn new(sender: TwoSender, room: Arc<Room>) -> Self {
+        Self {
+            sender,
+            room,
+            used: Instant::now(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// A place on it, if there is one.
+    pub(super) fn take(&mut self) -> Option<(TwoSender, Arc<Stream>)> {
+        let stream = self.room.take()?;
+        self.used = Instant::now();
+        Some((self.sender.clone(), stream))
+    }
+
+    fn is_used(&self) -> bool {
+        self.used.elapsed() <= IDLE || self.room.open.load(Ordering::Relaxed) > 0
+    }
+}
 
 /// A thread's connections to a service's backends.
 #[derive(Default)]
 pub(super) struct Kept {
     one: Mutex<HashMap<SocketAddr, Vec<(OneSender, Instant)>>>,
-    two: Mutex<HashMap<SocketAddr, (TwoSeat, Instant)>>,
+    two: Mutex<HashMap<SocketAddr, TwoSeat>>,
 }
 
 impl Kept {
@@ -56,14 +134,9 @@ impl Kept {
         }
     }
 
-    /// Where the connection over HTTP/2 is.
+    /// Where the connections over HTTP/2 are.
     pub(super) fn seat(&self, address: SocketAddr) -> TwoSeat {
-        let mut all = lock(&self.two);
-        let (seat, used) = all
-            .entry(address)
-            .or_insert_with(|| (TwoSeat::default(), Instant::now()));
-        *used = Instant::now();
-        Arc::clone(seat)
+        Arc::clone(lock(&self.two).entry(address).or_default())
     }
 
     /// Lets go of what was not used for long.
@@ -72,9 +145,13 @@ impl Kept {
             kept.retain(|(sender, since)| since.elapsed() <= IDLE && !sender.is_closed());
             !kept.is_empty()
         });
-        lock(&self.two).retain(|_, (seat, used)| {
-            // Somebody who has it, or waits for it, uses it.
-            used.elapsed() <= IDLE || Arc::strong_count(seat) > 1
+        lock(&self.two).retain(|_, seat| {
+            let Ok(mut all) = seat.try_lock() else {
+                return true;
+            };
+            all.retain(|it| it.is_open() && it.is_used());
+            // Somebody who waits for it is about to use it.
+            !all.is_empty() || Arc::strong_count(seat) > 1
         });
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Owns what a configuration says (`config`, `settings`), how a path and a method lead to a service (`route`),
 //! the services that are served by and how others take their place (`services`), and how their backends are
-//! asked for their health (`check`). A connection is a `front` over a `client`; each of its requests goes
-//! through `request` and, with its `headers` made a backend's, through `forward` over a connection that is
-//! new or `kept`. Bodies on their way are `upload` and `download`, what is not HTTP any more a `tunnel`. Answers of
+//! asked for their health (`check`). A connection is a `front` over a `client`, and over
+//! HTTP/2 has streams that are `taken`; each of its requests goes through `request` and, with its `headers` made a
+//! backend's, through `forward` over a connection that is new (over HTTP/2 one of `two`'s) or `kept`. Bodies on their way are `upload` and `download`, what is not HTTP any more a `tunnel`. Answers of
 //! the balancer's own are `problem`s, what is counted `counts`, its life `balancer`, and services are managed
 //! while they are served by `manage`.
 
@@ -24,7 +24,9 @@ mod request;
 pub mod route;
 mod services;
 pub mod settings;
+mod taken;
 mod tunnel;
+mod two;
 mod upload;
 
 pub use balancer::{RunningHttpBalancer, start_http_balancer};

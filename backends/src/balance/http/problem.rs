@@ -36,6 +36,8 @@ pub(super) enum ProblemKind {
     Failed,
     /// No backend is up.
     NoBackend,
+    /// There are as many requests under way as there may be.
+    Busy,
     /// A backend did not answer in time.
     Timeout,
     /// The request was here before.
@@ -43,7 +45,7 @@ pub(super) enum ProblemKind {
 }
 
 impl ProblemKind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Malformed,
         Self::NoService,
         Self::NoRoute,
@@ -55,6 +57,7 @@ impl ProblemKind {
         Self::Unreachable,
         Self::Failed,
         Self::NoBackend,
+        Self::Busy,
         Self::Timeout,
         Self::Loop,
     ];
@@ -73,6 +76,7 @@ impl ProblemKind {
             Self::Unreachable => "unreachable",
             Self::Failed => "failed",
             Self::NoBackend => "no_backend",
+            Self::Busy => "busy",
             Self::Timeout => "timeout",
             Self::Loop => "loop",
         }
@@ -88,7 +92,7 @@ impl ProblemKind {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotServed => StatusCode::NOT_IMPLEMENTED,
             Self::Unreachable | Self::Failed => StatusCode::BAD_GATEWAY,
-            Self::NoBackend => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoBackend | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Loop => StatusCode::LOOP_DETECTED,
         }
@@ -139,9 +143,10 @@ impl Problem {
             ProblemKind::NoService | ProblemKind::NoRoute | ProblemKind::NotServed => {
                 Code::Unimplemented
             }
-            ProblemKind::Unreachable | ProblemKind::NoBackend | ProblemKind::Failed => {
-                Code::Unavailable
-            }
+            ProblemKind::Unreachable
+            | ProblemKind::NoBackend
+            | ProblemKind::Busy
+            | ProblemKind::Failed => Code::Unavailable,
             ProblemKind::Timeout => Code::DeadlineExceeded,
             ProblemKind::BodyTooLarge | ProblemKind::HeadTooLarge => Code::ResourceExhausted,
             ProblemKind::SlowBody => Code::Cancelled,

@@ -1,6 +1,7 @@
 //! From a client's request to the answer it gets: a backend's, or the balancer's own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
@@ -47,7 +48,7 @@ impl Requests {
         conflict: Option<&Conflict>,
         cut_off: CutOff,
     ) -> Response<Answer> {
-        let busy = Busy::new(&self.activity);
+        let busy = Busy::new(&self.activity, &self.shared);
         let began = Instant::now();
         let upgrade = request.headers().contains_key(UPGRADE);
         let upgrade = upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -66,7 +67,12 @@ impl Requests {
         {
             Ok(response) => response,
             Err((problem, open, busy)) => {
-                service.lasting.counts.problems.one(problem.kind);
+                let problems = match problem.kind {
+                    // Nobody sees any more what was counted of it.
+                    ProblemKind::NoService => &self.shared.counts.problems,
+                    _ => &service.lasting.counts.problems,
+                };
+                problems.one(problem.kind);
                 own(&parts, &problem, Some(open), began, busy)
             }
         }
@@ -75,6 +81,14 @@ impl Requests {
     /// The service that a request is for.
     fn lead(&self, parts: &request::Parts, conflict: Option<&Conflict>) -> Result<Led, Problem> {
         let limits = self.shared.limits();
+        if self.shared.counts.requests_open.get() > limits.requests {
+            let detail = format!(
+                "{} requests are under way, and no more are taken",
+                limits.requests
+            );
+            let after = Some(Duration::from_secs(1));
+            return Err(Problem::new(ProblemKind::Busy, detail).retry_after(after));
+        }
         if parts.headers.contains_key(TRANSFER_ENCODING) && conflict.is_some_and(Conflict::is_there)
         {
             let detail = "the request has both a Content-Length and a Transfer-Encoding";
@@ -93,13 +107,11 @@ impl Requests {
             return Err(Problem::new(ProblemKind::NotServed, detail).ends_connection());
         }
         let current = self.shared.services.current();
-        let routed = current.settings.route(&parts.method, parts.uri.path())?;
-        let missing = || Problem::new(ProblemKind::NoService, "no service has this name");
-        let service = current.service(&routed.service.name).ok_or_else(missing)?;
+        let (service, path) = current.route(&parts.method, parts.uri.path())?;
         Ok(Led {
             service: Arc::clone(service),
             open: Open::new(service),
-            path: routed.path.to_owned(),
+            path: path.to_owned(),
         })
     }
 
@@ -124,7 +136,8 @@ impl Requests {
         let Answered {
             mut response,
             lease,
-            sender,
+            way,
+            source,
         } = answered;
         let status = response.status();
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -152,8 +165,8 @@ impl Requests {
         let (mut answer, body) = response.into_parts();
         headers::answer(&mut answer);
         answer.version = Version::HTTP_11;
-        let sender = sender.map(|it| (it, self.thread));
-        let download = Download::new(body, lease, (open, busy), sender, cut_off, log);
+        let way = (way, self.thread);
+        let download = Download::new(body, lease, (open, busy), way, source, cut_off, log);
         Ok(Response::from_parts(
             answer,
             Answer::Passed(Box::new(download)),

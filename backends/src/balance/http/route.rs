@@ -99,30 +99,42 @@ impl ServicesSettings {
     /// # Errors
     /// [`NotRouted`], which says what to answer.
     pub fn route<'a>(&'a self, method: &Method, path: &'a str) -> Result<Routed<'a>, NotRouted> {
-        let Some(rest) = path.strip_prefix('/') else {
-            return Err(NotRouted::Malformed);
-        };
-        if has_dots(path) {
-            return Err(NotRouted::Malformed);
-        }
-        let name = segments(path).next().unwrap_or_default();
-        let (service, path) = match self.service(name) {
-            Some(service) => match &rest[name.len()..] {
-                "" => (service, "/"),
-                below => (service, below),
-            },
-            None => match self.default_service() {
-                Some(service) => (service, path),
-                None => return Err(NotRouted::NoService),
-            },
-        };
+        let (service, path) = lead(path, |name| self.service(name), || self.default_service())?;
         service.accept(method, path)?;
         Ok(Routed { service, path })
     }
 }
 
+/// The service that a path leads to, and the path there.
+///
+/// # Errors
+/// [`NotRouted`], without a word of methods.
+pub(super) fn lead<S>(
+    path: &str,
+    named: impl FnOnce(&str) -> Option<S>,
+    default: impl FnOnce() -> Option<S>,
+) -> Result<(S, &str), NotRouted> {
+    let Some(rest) = path.strip_prefix('/') else {
+        return Err(NotRouted::Malformed);
+    };
+    if has_dots(path) {
+        return Err(NotRouted::Malformed);
+    }
+    let name = segments(path).next().unwrap_or_default();
+    match named(name) {
+        Some(service) => Ok(match &rest[name.len()..] {
+            "" => (service, "/"),
+            below => (service, below),
+        }),
+        None => default()
+            .map(|service| (service, path))
+            .ok_or(NotRouted::NoService),
+    }
+}
+
 impl ServiceSettings {
-    fn accept(&self, method: &Method, path: &str) -> Result<(), NotRouted> {
+    /// Whether there is a route for this.
+    pub(super) fn accept(&self, method: &Method, path: &str) -> Result<(), NotRouted> {
         let service = self.name.clone();
         let mut allowed = Vec::new();
         let mut has_path = false;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
+use http::Method;
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
@@ -11,6 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::check::HttpProbe;
 use super::counts::{ServiceCounts, ServiceFigures};
 use super::kept::Kept;
+use super::route::{NotRouted, lead};
 use super::settings::{ServiceSettings, ServicesSettings};
 use crate::balance::pool::{Pool, PoolSnapshot};
 use crate::balance::resolve::Resolve;
@@ -130,11 +132,17 @@ impl Services {
             (service.name.clone(), self.service(service, before))
         });
         let by_name = services.collect();
-        *current = Arc::new(Current {
+        let now = Arc::new(Current {
             settings: Arc::new(settings),
             by_name,
         });
+        let before = std::mem::replace(&mut *current, Arc::clone(&now));
         drop(current);
+        for (name, service) in &before.by_name {
+            if now.service(name).is_none() {
+                service.lasting.retire();
+            }
+        }
         self.0.changed.notify_one();
         Ok(())
     }
@@ -218,29 +226,36 @@ impl Services {
     /// Keeps the pools of whichever services there are, for as long as it is polled.
     pub(super) async fn keep(&self) {
         let mut tasks = JoinSet::new();
-        let mut kept: Vec<(Arc<Lasting>, AbortHandle)> = Vec::new();
+        let mut kept: HashMap<String, (Arc<Lasting>, AbortHandle)> = HashMap::new();
         loop {
             let current = self.current();
-            kept.retain(|(lasting, task)| {
-                let is = |it: &Arc<Service>| Arc::ptr_eq(&it.lasting, lasting);
-                let stays = current.by_name.values().any(is);
+            kept.retain(|name, (lasting, task)| {
+                let now = current.service(name);
+                let stays = now.is_some_and(|it| Arc::ptr_eq(&it.lasting, lasting));
                 if !stays {
                     task.abort();
                 }
                 stays
             });
             while tasks.try_join_next().is_some() {}
-            for service in current.by_name.values() {
-                let lasting = &service.lasting;
-                if !kept.iter().any(|(it, _)| Arc::ptr_eq(it, lasting)) {
-                    let pool = Arc::clone(lasting);
-                    let task = tasks.spawn(async move { pool.pool.keep().await });
-                    kept.push((Arc::clone(lasting), task));
+            for (name, service) in &current.by_name {
+                if !kept.contains_key(name) {
+                    let lasting = Arc::clone(&service.lasting);
+                    let task = tasks.spawn(async move { lasting.pool.keep().await });
+                    kept.insert(name.clone(), (Arc::clone(&service.lasting), task));
                 }
             }
             drop(current);
             self.0.changed.notified().await;
         }
+    }
+}
+
+impl Lasting {
+    /// Requests that are under way end; nothing is kept for others.
+    fn retire(&self) {
+        self.pool.retire();
+        self.kept.iter().for_each(Kept::clear);
     }
 }
 
@@ -268,6 +283,18 @@ impl Current {
 
     pub(super) fn service(&self, name: &str) -> Option<&Arc<Service>> {
         self.by_name.get(name)
+    }
+
+    /// Where a request goes, and the path there: as [`ServicesSettings::route`] has it.
+    pub(super) fn route<'a>(
+        &self,
+        method: &Method,
+        path: &'a str,
+    ) -> Result<(&Arc<Service>, &'a str), NotRouted> {
+        let default = || self.service(self.settings.default_service.as_deref()?);
+        let (service, path) = lead(path, |name| self.service(name), default)?;
+        service.settings.accept(method, path)?;
+        Ok((service, path))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What services there are, as a configuration says it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::time::Duration;
 
@@ -142,34 +144,42 @@ pub(super) fn services(object: &Object<'_>, problems: &Problems) -> Option<Servi
         None => Some(None),
     };
     let elements = object.require("services", "an array of services")?.list()?;
-    let mut read = Vec::<(String, ServiceSettings)>::with_capacity(elements.len());
+    let mut read = Vec::<ServiceSettings>::with_capacity(elements.len());
+    // By name, where it stands.
+    let mut places = HashMap::<String, &str>::with_capacity(elements.len());
     let mut all_well = true;
     for element in &elements {
         let Some(service) = service(element, None, problems) else {
             all_well = false;
             continue;
         };
-        if let Some((path, _)) = read.iter().find(|(_, it)| it.name == service.name) {
-            let found = format!("\"{}\", which is {path} already", service.name);
-            let path = format!("{}.name", element.path());
-            problems.add(path, found, "each service once", None);
+        match places.entry(service.name.clone()) {
+            Entry::Occupied(place) => {
+                let found = format!("\"{}\", which is {} already", service.name, place.get());
+                let path = format!("{}.name", element.path());
+                problems.add(path, found, "each service once", None);
+            }
+            Entry::Vacant(place) => {
+                place.insert(element.path());
+            }
         }
-        read.push((element.path().to_owned(), service));
+        read.push(service);
     }
     let default = object.get("default_service");
     let default_service = match &default {
         Some(field) => Some(field.read("the name of a service", |it| Some(it.to_owned()))?),
         None => None,
     };
-    let is_known = |name: &String| read.iter().any(|(_, it)| it.name == *name);
     if let (Some(field), true) = (&default, all_well)
-        && !default_service.as_ref().is_some_and(is_known)
+        && !default_service
+            .as_ref()
+            .is_some_and(|it| places.contains_key(it))
     {
         field.refuse("the name of one of the services", None);
     }
     let management = management?;
-    all_well.then(|| ServicesSettings {
-        services: read.into_iter().map(|(_, service)| service).collect(),
+    all_well.then_some(ServicesSettings {
+        services: read,
         default_service,
         management,
     })
@@ -354,5 +364,49 @@ mod tests {
   services[1].name: found \"a\", which is services[0] already, expected each service once
   default_service: found \"b\", expected the name of one of the services";
         assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn thousands_of_services_are_told_apart() {
+        let one = |name: &str| with(&format!("\"{name}\""), r#"[{ "path": "/**" }]"#);
+        let names = (0..5000).map(|at| format!("service-{at}"));
+        let texts: Vec<_> = names.chain(["service-4999".to_owned()]).collect();
+        let texts: Vec<_> = texts.iter().map(|it| one(it)).collect();
+        let text = format!(r#"{{ "services": [{}] }}"#, texts.join(","));
+        let told = ServicesSettings::parse("s.json", &text)
+            .unwrap_err()
+            .to_string();
+        let wanted = "s.json: 1 problem
+  services[5000].name: found \"service-4999\", which is services[4999] already, expected each service once";
+        assert_eq!(told, wanted);
+        let text = format!(r#"{{ "services": [{}] }}"#, texts[..5000].join(","));
+        let settings = ServicesSettings::parse("s.json", &text).unwrap();
+        assert_eq!(settings.services.len(), 5000);
+    }
+
+    /// Eight times as many take about eight times as long, not 64 times.
+    #[test]
+    fn the_time_to_read_backends_grows_with_their_number() {
+        // Not the wall clock's: others work here as well.
+        let worked = || {
+            let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::try_from(spent).unwrap()
+        };
+        let took = |count: usize| {
+            let backend = |at| format!(r#"{{ "address": "backend-{at}:80" }}"#);
+            let backends: Vec<_> = (0..count).map(backend).collect();
+            let text = format!(
+                r#"{{ "services": [{{ "name": "a", "routes": [{{ "path": "/" }}], "backends": [{}] }}] }}"#,
+                backends.join(",")
+            );
+            let once = || {
+                let began = worked();
+                assert!(ServicesSettings::parse("s.json", &text).is_ok());
+                worked() - began
+            };
+            once().min(once()).min(once())
+        };
+        let (few, many) = (took(1250), took(10_000));
+        assert!(many < few * 8 * 3, "{few:?}, {many:?}");
     }
 }

@@ -9,13 +9,8 @@ use std::time::Duration;
 
 use axum::{Extension, Router, middleware};
 use http::{HeaderName, HeaderValue, Method, header};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time;
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tower_http::cors::CorsLayer;
 
@@ -25,17 +20,10 @@ use super::settings::ManagementSettings;
 use super::store::Store;
 use super::token::{Token, TokenError};
 use crate::balance::life::{Heard, Life, Phase, runtime};
+use crate::balance::side;
 use crate::serve::error::ServeError;
 use crate::serve::{listen, tls};
 
-/// Connections at once.
-const MOST_CONNECTIONS: usize = 64;
-/// Whoever has not shaken hands, or sent its request's head, by then is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Wait this long when no connection can be accepted.
-const ACCEPT_RETRY: Duration = Duration::from_millis(20);
-/// The most bytes of a request's head.
-const MOST_HEAD: usize = 32 << 10;
 /// How long a browser may remember what pages from elsewhere may do.
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
@@ -197,48 +185,9 @@ async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, heard: H
     };
     tokio::select! {
         () = heard.reached(Phase::Stopped) => {}
-        () = accept(listener, tls, router) => {}
+        () = side::serve("management", listener, tls, |peer| {
+            TowerToHyperService::new(router.clone().layer(Extension(Peer(peer))))
+        }) => {}
         () = certificate => {}
     }
-}
-
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
-    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
-            return;
-        };
-        let Ok((stream, peer)) = listener.accept().await else {
-            time::sleep(ACCEPT_RETRY).await;
-            continue;
-        };
-        let router = router.clone().layer(Extension(Peer(peer)));
-        let tls = tls.clone();
-        tokio::spawn(async move {
-            connection(stream, tls, router).await;
-            drop(seat);
-        });
-    }
-}
-
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
-    match tls {
-        None => answer(stream, router).await,
-        Some(tls) => {
-            // Whoever cannot shake hands has its own error.
-            if let Ok(Ok(stream)) = time::timeout(PATIENCE, tls.accept(stream)).await {
-                answer(stream, router).await;
-            }
-        }
-    }
-}
-
-async fn answer<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S, router: Router) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(MOST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // One peer's trouble is nobody else's.
-    let _ = connection.await;
 }

@@ -49,6 +49,7 @@ struct Shared {
 #[derive(Debug, Clone, Copy)]
 struct Opening {
     connect_timeout: Duration,
+    idle_timeout: Option<Duration>,
     proxy_protocol: Option<ProxyProtocol>,
 }
 
@@ -70,6 +71,7 @@ impl From<&TcpSettings> for Opening {
     fn from(settings: &TcpSettings) -> Self {
         Self {
             connect_timeout: settings.connect_timeout,
+            idle_timeout: settings.idle_timeout,
             proxy_protocol: settings.proxy_protocol,
         }
     }
@@ -258,13 +260,9 @@ impl Shared {
         // Bytes go on as they come. One that cannot be told so is about to fail anyway.
         let _ = client.set_nodelay(true);
         let _ = backend.set_nodelay(true);
-        let end = match Pair::new(client, backend)
-            .relay(greeting, lease.endpoint())
-            .await
-        {
-            Ok(()) => End::Completed,
-            Err(_) => End::Broken,
-        };
+        let end = Pair::new(client, backend)
+            .relay(greeting, lease.endpoint(), opening.idle_timeout)
+            .await;
         open.over(end);
     }
 }
@@ -280,6 +278,7 @@ mod tests {
         let gone = || Err(io::ErrorKind::NotConnected.into());
         let opening = |proxy_protocol| Opening {
             connect_timeout: Duration::ZERO,
+            idle_timeout: None,
             proxy_protocol,
         };
         for version in ProxyProtocol::ALL {

@@ -114,7 +114,7 @@ bench-balance:
 bench-seeds *parts:
     cargo run --release -p loadgen-benches --bin seeds -- {{ parts }}
 
-# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx and HAProxy)
+# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx, HAProxy and Redis)
 test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws,
-# statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, chromium, prometheus, nginx
-# and haproxy.
+# statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus, nginx,
+# haproxy and redis-server.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, chromium,
-# prometheus, nginx and haproxy (the last three fetched where apt-get is), and the first time PyPI and npm's registry
-# within reach. What is missing fails the tests: nothing is skipped.
+# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, socat,
+# chromium, prometheus, nginx, haproxy and redis-server (the last four fetched where apt-get is), and the first time
+# PyPI and npm's registry within reach. What is missing fails the tests: nothing is skipped.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -80,11 +80,16 @@ unpacked() { # package, where its program is in it, packages of libraries that i
 unpacked prometheus usr/bin
 unpacked nginx usr/sbin
 unpacked haproxy usr/sbin liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
-# HAProxy finds its libraries here; no other program needs one of these.
-if [[ -d $work/haproxy/usr/lib ]]; then
-  libraries=$(dirname "$(find "$work/haproxy/usr/lib" -name 'liblua5.3.so.0')")
-  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
-fi
+# Its program is a link to one of the tools.
+unpacked redis-server usr/bin redis-tools libatomic1 libjemalloc2 liblzf1
+# They find their libraries here; no other program needs one of these.
+for library in haproxy/liblua5.3.so.0 redis-server/libjemalloc.so.2; do
+  folder=$work/${library%/*}/usr/lib
+  if [[ -d $folder ]]; then
+    libraries=$(dirname "$(find "$folder" -name "${library#*/}")")
+    export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
+  fi
+done
 
 generated=$work/generated
 rm -rf "$generated"

@@ -1,8 +1,8 @@
-//! A balancer's life: its threads, and the way to stop them.
+//! Threads, what they are told of a balancer's life, and the way to stop them.
 
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Runtime;
@@ -58,10 +58,7 @@ impl Life {
                 runtime.shutdown_background();
             })
             .map_err(|reason| ServeError::Worker { reason })?;
-        self.threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(thread);
+        lock(&self.threads).push(thread);
         Ok(())
     }
 
@@ -79,7 +76,7 @@ impl Life {
     /// Waits until all threads have ended.
     pub(crate) fn wait(&self) {
         // Held while joining, so that a second caller does not return early.
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = lock(&self.threads);
         for thread in threads.drain(..) {
             // One that panicked has nothing left to say that its panic message did not.
             let _ = thread.join();
@@ -114,4 +111,9 @@ pub(crate) fn runtime() -> Result<Runtime, ServeError> {
         .enable_all()
         .build();
     made.map_err(|reason| ServeError::Worker { reason })
+}
+
+/// What a mutex guards, also where a thread that had it panicked: none leaves it half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use crate::common::{
     Echo, echoes, names, nobody, open, quick_checks, settings, start, state, until, within,
@@ -90,6 +91,38 @@ async fn a_reset_is_passed_on_as_a_reset() {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
     until(|| balancer.counts().broken == 2).await;
+}
+
+/// A client that reads nothing and a backend that is full of it, a client that says nothing: neither keeps a
+/// connection for ever, and one on which something moves is let be.
+#[tokio::test]
+async fn where_nothing_moves_it_is_reset() {
+    let most = Duration::from_millis(1500);
+    let echo = Echo::start("a").await;
+    let mut limited = settings([echo.address]);
+    limited.idle_timeout = Some(most);
+    let balancer = start(limited);
+    let began = Instant::now();
+    let (mut silent, _) = open(&balancer).await.unwrap();
+    let (mut busy, _) = open(&balancer).await.unwrap();
+    let (mut full, _) = open(&balancer).await.unwrap();
+    // Until all on the way is full, as nobody reads.
+    let fills = async { while full.write(&[7; 64 << 10]).await.is_ok() {} };
+    let talks = async {
+        while began.elapsed() < 2 * most {
+            echoes(&mut busy).await.unwrap();
+            tokio::time::sleep(most / 8).await;
+        }
+    };
+    let ends = async {
+        let error = within(silent.read(&mut [0; 8])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert!(began.elapsed() >= most, "{:?}", began.elapsed());
+    };
+    within(async { tokio::join!(fills, talks, ends) }).await;
+    echoes(&mut busy).await.unwrap();
+    let counts = balancer.counts();
+    assert_eq!((counts.idle, counts.broken, counts.open), (2, 0, 1));
 }
 
 #[tokio::test]

@@ -50,6 +50,9 @@ pub(crate) struct BalanceTcpArgs {
     /// Pass a backend over that takes no connection within this time [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = between(MILLISECOND, HOUR), allow_hyphen_values = true)]
     pub(crate) connect_timeout: Option<Duration>,
+    /// Reset a connection on which nothing has moved for this time, either way [default: let it be]
+    #[arg(long, value_name = "TIME", value_parser = between(MILLISECOND, HOUR * 24), allow_hyphen_values = true)]
+    pub(crate) idle_timeout: Option<Duration>,
     /// Tell backends who the client is, by the PROXY protocol [possible values: v1, v2]
     #[arg(long, value_name = "VERSION", value_parser = proxy_protocol)]
     pub(crate) proxy_protocol: Option<ProxyProtocol>,

@@ -145,6 +145,7 @@ fn settings(args: &BalanceTcpArgs) -> Result<TcpSettings, ServerError> {
     pool.resolve_interval = args.resolve_interval.unwrap_or(pool.resolve_interval);
     pool.health = health(args, pool.health.take())?;
     settings.connect_timeout = args.connect_timeout.unwrap_or(settings.connect_timeout);
+    settings.idle_timeout = args.idle_timeout.or(settings.idle_timeout);
     settings.proxy_protocol = args.proxy_protocol.or(settings.proxy_protocol);
     settings.grace = args.grace.unwrap_or(settings.grace);
     let threads = args.threads.and_then(|it| usize::try_from(it).ok());

@@ -1,17 +1,14 @@
-//! An HTTP balancer at work: threads that accept connections and carry requests, and one that keeps the pools.
+//! An HTTP balancer at work: what it serves by, and what its threads do with connections.
 
 use std::fmt;
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderValue;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
-use tokio::time::{self, Instant};
+use tokio::net::TcpStream;
+use tokio::time;
 use tokio_rustls::TlsAcceptor;
 
 use super::config::{HttpLimits, HttpSettings};
@@ -20,22 +17,16 @@ use super::front::Accepted;
 use super::kept::Kept;
 use super::services::Services;
 use crate::balance::config::ReloadError;
-use crate::balance::dial::keep_alive;
-use crate::balance::life::{Heard, Life, Phase, runtime};
+use crate::balance::crew::{Bound, Crew, Held, Keeper, Worker, cores};
+use crate::balance::life::{Heard, Phase, lock};
 use crate::balance::metrics::{self, Family, Statsd};
 use crate::balance::pool::PoolSnapshot;
 use crate::balance::resolve::Resolve;
-use crate::balance::status::{self, Report};
+use crate::balance::status::Report;
 use crate::serve::connection::{Load, reset_on_close};
 use crate::serve::error::ServeError;
-use crate::serve::listen;
 use crate::serve::tls::{self, Rotating};
 
-/// How long to leave it when no connection can be accepted: time for some to be closed.
-const ACCEPT_RETRY: Duration = Duration::from_millis(20);
-/// How long connections are still accepted when the balancer is to end: time for those that the system has let
-/// in and not handed over yet.
-const LAST_CALL: Duration = Duration::from_millis(20);
 /// How often connections to backends that nobody uses are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -46,10 +37,7 @@ pub struct RunningHttpBalancer {
     local_addr: SocketAddr,
     status_addr: Option<SocketAddr>,
     shared: Arc<Shared>,
-    /// Those that carry requests.
-    workers: Life,
-    /// The one that keeps the pools, and outlives them.
-    keeper: Life,
+    crew: Crew,
 }
 
 /// What all its threads have.
@@ -85,13 +73,8 @@ pub fn start_http_balancer(
         Some(files) => Some(tls::rotating(files, &[b"h2", b"http/1.1"])?),
         None => None,
     };
-    let listener = listen::bind(settings.listen)?;
-    // What is accepted has it from here. A system that cannot do it does all the rest.
-    let _ = keep_alive(&(&listener).into());
-    let local_addr = listener.local_addr().map_err(worker_error)?;
-    let page = settings.status.map(listen::bind).transpose()?;
-    let status_addr = page.as_ref().map(StdListener::local_addr).transpose();
-    let status_addr = status_addr.map_err(worker_error)?;
+    let bound = Bound::new(settings.listen, settings.status)?;
+    let (local_addr, status_addr) = (bound.local_addr, bound.status_addr);
     let threads = settings.threads.unwrap_or_else(cores);
     let services = Services::new(settings.services.clone(), resolver, threads);
     let shared = Arc::new(Shared {
@@ -106,97 +89,43 @@ pub fn start_http_balancer(
         Some(to) => Some(Statsd::open(to, &id(local_addr))?),
         None => None,
     };
-    let keeper = runtime()?;
-    // From here on, an error drops this and so ends the threads that were started before it.
-    let balancer = RunningHttpBalancer {
+    let (acceptor, certificate) = tls.unzip();
+    let kept = Arc::clone(&shared);
+    let keep = move |keeper: Keeper| async move {
+        let report = Arc::clone(&kept) as _;
+        let services = &kept.services;
+        let keep = async {
+            tokio::select! {
+                () = services.keep() => {}
+                () = sweep(services) => {}
+                () = rotate(certificate) => {}
+            }
+        };
+        keeper.run(report, statsd, services.look_up(), keep).await;
+    };
+    let load = Load::default();
+    let worker = |index, heard: &Heard| Thread {
+        shared: Arc::clone(&shared),
+        index,
+        tls: acceptor.clone(),
+        load: load.clone(),
+        heard: heard.clone(),
+    };
+    let crew = Crew::start(bound, threads, keep, worker)?;
+    Ok(RunningHttpBalancer {
         settings: Mutex::new(settings),
         local_addr,
         status_addr,
         shared,
-        workers: Life::new(),
-        keeper: Life::new(),
-    };
-    let page = page.map(|page| registered(page, &keeper)).transpose()?;
-    let (acceptor, certificate) = tls.unzip();
-    let (looked_up, ready) = mpsc::channel();
-    let keep = Keeper {
-        shared: Arc::clone(&balancer.shared),
-        page,
-        statsd,
-        certificate,
-        heard: balancer.keeper.heard(),
-        looked_up,
-    };
-    let name = "balance-keep".to_owned();
-    balancer.keeper.launch(name, keeper, move || keep.run())?;
-    // Gone without a word, it has panicked: names are looked up no more, and nobody waits for that.
-    let _ = ready.recv();
-    let load = Load::default();
-    for index in 0..threads {
-        let worker = Worker {
-            shared: Arc::clone(&balancer.shared),
-            index,
-            tls: acceptor.clone(),
-            load: load.clone(),
-            heard: balancer.workers.heard(),
-        };
-        let listener = listener.try_clone().map_err(worker_error)?;
-        let runtime = runtime()?;
-        let listener = registered(listener, &runtime)?;
-        let name = format!("balance-{index}");
-        let run = move || worker.run(listener);
-        balancer.workers.launch(name, runtime, run)?;
-    }
-    Ok(balancer)
+        crew,
+    })
 }
 
-/// Keeps the pools, and tells how they stand, until the end.
-struct Keeper {
-    shared: Arc<Shared>,
-    page: Option<TcpListener>,
-    statsd: Option<Statsd>,
-    certificate: Option<Arc<Rotating>>,
-    heard: Heard,
-    looked_up: mpsc::Sender<()>,
-}
-
-impl Keeper {
-    async fn run(self) {
-        let Self {
-            shared,
-            page,
-            mut statsd,
-            certificate,
-            heard,
-            looked_up,
-        } = self;
-        shared.services.look_up().await;
-        // Nobody waits for it any more where the start came to nothing.
-        let _ = looked_up.send(());
-        let report: Arc<dyn Report> = Arc::clone(&shared) as _;
-        let page = async {
-            match page {
-                Some(page) => status::serve(page, Arc::clone(&report)).await,
-                None => std::future::pending().await,
-            }
-        };
-        let certificate = async {
-            match certificate {
-                Some(certificate) => certificate.keep().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = heard.reached(Phase::Stopped) => {}
-            () = shared.services.keep() => {}
-            () = sweep(&shared.services) => {}
-            () = page => {}
-            () = certificate => {}
-            () = metrics::tell_every_second(&mut statsd, &*report) => {}
-        }
-        if let Some(statsd) = &mut statsd {
-            statsd.tell(&report.families());
-        }
+/// Reads the certificate again when it changes, where there is one.
+async fn rotate(certificate: Option<Arc<Rotating>>) {
+    match certificate {
+        Some(certificate) => certificate.keep().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -220,20 +149,6 @@ fn via(local_addr: SocketAddr) -> HeaderValue {
     let host = metrics::cleaned(&host.nodename().to_string_lossy());
     let name = format!("1.1 loadgen-{host}-{}", local_addr.port());
     HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("1.1 loadgen"))
-}
-
-fn worker_error(reason: io::Error) -> ServeError {
-    ServeError::Worker { reason }
-}
-
-fn registered(listener: StdListener, runtime: &Runtime) -> Result<TcpListener, ServeError> {
-    let _inside = runtime.enter();
-    TcpListener::from_std(listener).map_err(worker_error)
-}
-
-/// The cores this process may use, as its affinity and its group's quota allow.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl RunningHttpBalancer {
@@ -298,27 +213,13 @@ impl RunningHttpBalancer {
     /// Takes no more connections, lets requests that are open end for as long as the grace, resets what is
     /// left, and returns when all threads have ended.
     pub fn shutdown(&self) {
-        self.end(Phase::Draining);
+        self.crew.end(Phase::Draining);
     }
 
     /// Drops everything where it stands and returns when all threads have ended. Also cuts short a
     /// [`Self::shutdown`] that another thread waits in.
     pub fn stop(&self) {
-        self.end(Phase::Stopped);
-    }
-
-    fn end(&self, phase: Phase) {
-        self.workers.advance(phase);
-        self.workers.wait();
-        // The page and the checks are there until nobody is served any more.
-        self.keeper.advance(Phase::Stopped);
-        self.keeper.wait();
-    }
-}
-
-impl Drop for RunningHttpBalancer {
-    fn drop(&mut self) {
-        self.stop();
+        self.crew.end(Phase::Stopped);
     }
 }
 
@@ -328,10 +229,6 @@ impl fmt::Debug for RunningHttpBalancer {
             .field("local_addr", &self.local_addr)
             .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Report for Shared {
@@ -368,8 +265,8 @@ impl Report for Shared {
     }
 }
 
-/// One thread's share: it accepts from the socket that all have, and serves what it accepted.
-struct Worker {
+/// What one thread serves connections with.
+struct Thread {
     shared: Arc<Shared>,
     index: usize,
     tls: Option<TlsAcceptor>,
@@ -377,43 +274,8 @@ struct Worker {
     heard: Heard,
 }
 
-impl Worker {
-    async fn run(self, listener: TcpListener) {
-        // Each connection holds a sender; the receiver hears when all are gone.
-        let (held, mut all_gone) = tokio::sync::mpsc::channel::<()>(1);
-        let drains = self.heard.clone().reached(Phase::Draining);
-        tokio::pin!(drains);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = &mut drains => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.begin(stream, peer, held.clone()),
-                // One peer's failure, or a shortage that passes: never the end of the balancer.
-                Err(_) => {
-                    self.shared.counts.accept_errors.one();
-                    time::sleep(ACCEPT_RETRY).await;
-                }
-            }
-        }
-        // Whoever the system has let in already is not turned away.
-        let over = Instant::now() + LAST_CALL;
-        while let Ok(Ok((stream, peer))) = time::timeout_at(over, listener.accept()).await {
-            self.begin(stream, peer, held.clone());
-        }
-        drop((listener, held));
-        let grace = *lock(&self.shared.grace);
-        tokio::select! {
-            _ = all_gone.recv() => {}
-            () = self.heard.reached(Phase::Stopped) => {}
-            () = time::sleep(grace) => {}
-        }
-        // What is left ends with the runtime.
-    }
-
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, held: tokio::sync::mpsc::Sender<()>) {
+impl Worker for Thread {
+    fn begin(&self, stream: TcpStream, peer: SocketAddr, held: Held) {
         self.shared.counts.accepted.one();
         if self.load.connections() >= self.shared.limits().connections {
             self.shared.counts.over_limit.one();
@@ -430,5 +292,13 @@ impl Worker {
             held,
         };
         tokio::spawn(accepted.serve(self.tls.clone()));
+    }
+
+    fn accept_failed(&self) {
+        self.shared.counts.accept_errors.one();
+    }
+
+    fn grace(&self) -> Duration {
+        *lock(&self.shared.grace)
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct Counts {
     open: AtomicU64,
     completed: AtomicU64,
     broken: AtomicU64,
+    idle: AtomicU64,
     cut: AtomicU64,
     no_backend: AtomicU64,
     unreachable: AtomicU64,
@@ -27,6 +28,8 @@ pub(super) enum End {
     Completed,
     /// One of them broke it.
     Broken,
+    /// Nothing has moved on it for too long.
+    Idle,
     /// Nobody took it.
     Refused(Refusal),
 }
@@ -59,6 +62,7 @@ impl Counts {
             open: count(&self.open),
             completed: count(&self.completed),
             broken: count(&self.broken),
+            idle: count(&self.idle),
             cut: count(&self.cut),
             refused_no_backend: count(&self.no_backend),
             refused_unreachable: count(&self.unreachable),
@@ -80,6 +84,7 @@ impl Drop for Open<'_> {
             None => &counts.cut,
             Some(End::Completed) => &counts.completed,
             Some(End::Broken) => &counts.broken,
+            Some(End::Idle) => &counts.idle,
             Some(End::Refused(Refusal::NoBackend)) => &counts.no_backend,
             Some(End::Refused(Refusal::Unreachable)) => &counts.unreachable,
         };
@@ -100,6 +105,8 @@ pub struct Snapshot {
     pub completed: u64,
     /// Reset or lost by one side, and then reset for the other.
     pub broken: u64,
+    /// Reset because nothing had moved on them for as long as they may be idle.
+    pub idle: u64,
     /// Reset because the balancer's grace was over.
     pub cut: u64,
     /// Reset because no backend was up.
@@ -131,6 +138,11 @@ impl Snapshot {
                 "broken_total",
                 "Connections that one side reset or lost.",
                 self.broken,
+            ),
+            counter(
+                "idle_total",
+                "Connections that were reset because nothing moved on them.",
+                self.idle,
             ),
             counter(
                 "cut_total",

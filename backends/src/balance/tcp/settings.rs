@@ -18,9 +18,10 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const MOST_THREADS: u64 = 1024;
 
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "listen",
     "connect_timeout",
+    "idle_timeout",
     "proxy_protocol",
     "threads",
     "grace",
@@ -37,6 +38,8 @@ pub struct TcpSettings {
     pub pool: PoolSettings,
     /// A backend that does not take a connection within this time is passed over.
     pub connect_timeout: Duration,
+    /// A connection on which nothing has moved for this time, either way, is reset; `None` lets them be.
+    pub idle_timeout: Option<Duration>,
     /// The header by which backends are told who the client is.
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Threads that carry bytes; without a number, one for each core the process may use. Not changed by a
@@ -58,6 +61,7 @@ impl TcpSettings {
             listen: LISTEN.into(),
             pool: PoolSettings::new(backends),
             connect_timeout: Duration::from_secs(1),
+            idle_timeout: None,
             proxy_protocol: None,
             threads: None,
             grace: Duration::from_secs(10),
@@ -110,6 +114,9 @@ fn read(
     let connect_timeout = or(&object, "connect_timeout", default.connect_timeout, |it| {
         it.duration(MILLISECOND..=HOUR)
     });
+    let idle_timeout = or(&object, "idle_timeout", None, |it| {
+        it.duration(MILLISECOND..=HOUR * 24).map(Some)
+    });
     let versions = ProxyProtocol::ALL.map(|it| (it.as_str(), Some(it)));
     let proxy_protocol = or(&object, "proxy_protocol", None, |it| it.word(&versions));
     let threads = or(&object, "threads", None, |it| {
@@ -125,6 +132,7 @@ fn read(
         listen: listen?,
         pool: pool?,
         connect_timeout: connect_timeout?,
+        idle_timeout: idle_timeout?,
         proxy_protocol: proxy_protocol?,
         threads: threads?,
         grace: grace?,
@@ -159,6 +167,7 @@ mod tests {
             "algorithm": "weighted_round_robin",
             "backends": [{ "address": "localhost:9001", "weight": 3 }],
             "connect_timeout": "500ms",
+            "idle_timeout": "10m",
             "proxy_protocol": "v2",
             "threads": 2,
             "grace": "0s",
@@ -167,6 +176,7 @@ mod tests {
         }"#;
         let settings = TcpSettings::parse("lb.json", text).unwrap();
         assert_eq!(settings.proxy_protocol, Some(ProxyProtocol::V2));
+        assert_eq!(settings.idle_timeout, Some(Duration::from_secs(600)));
         assert_eq!(settings.threads, Some(2));
         assert_eq!(settings.grace, Duration::ZERO);
         assert_eq!(settings.status, Some("127.0.0.1:8404".parse().unwrap()));

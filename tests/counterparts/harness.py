@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROTOS = HERE / "proto"
@@ -303,21 +304,37 @@ class Serve:
 
 
 class Foreign:
-    """nginx or HAProxy with this configuration. Use it in a `with`; `port` is where it listens."""
+    """nginx, HAProxy, Envoy or Traefik with this configuration. Use it in a `with`; `port` is where it listens.
 
-    def __init__(self, program, config, port):
+    `FOLDER` in the configuration is where `files` are, by their names. One that listens before it knows what to do
+    says at the URL `ready` that it does.
+    """
+
+    def __init__(self, program, config, port, files=(), ready=None):
         self.port = port
+        self._ready = ready
         self._folder = tempfile.TemporaryDirectory()
-        path = pathlib.Path(self._folder.name, "conf")
-        path.write_text(config.replace("FOLDER", self._folder.name), encoding="utf-8")
+        folder = self._folder.name
+        # Envoy and Traefik go by the name's end.
+        path = pathlib.Path(folder, "conf.yaml")
+        for name, content in {"conf.yaml": config, **dict(files)}.items():
+            content = content.replace("FOLDER", folder)
+            pathlib.Path(folder, name).write_text(content, encoding="utf-8")
         flags = {
-            "nginx": ["-p", self._folder.name, "-e", f"{self._folder.name}/error.log", "-c", str(path)],
-            "haproxy": ["-db", "-f", str(path)],
+            "nginx": ["-p", folder, "-e", f"{folder}/error.log", "-c", path],
+            "haproxy": ["-db", "-f", path],
+            "envoy": ["-c", path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"],
+            "traefik": [f"--configFile={path}"],
         }
-        self._process = subprocess.Popen([tool(program), *flags[program]])
+        # Those of PyPI are beside its Python.
+        beside = pathlib.Path(sys.executable).with_name(program)
+        found = beside if beside.exists() else tool(program)
+        self._process = subprocess.Popen([found, *flags[program]])
 
     def __enter__(self):
         wait_for("it listens", self._listens)
+        if self._ready:
+            wait_for("it is ready", self._is_ready)
         return self
 
     def __exit__(self, *_):
@@ -332,3 +349,9 @@ class Foreign:
         except OSError:
             return False
         return True
+
+    def _is_ready(self):
+        try:
+            return urllib.request.urlopen(self._ready).close() is None
+        except OSError:
+            return False

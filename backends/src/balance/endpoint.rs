@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Work was given to it: a row of failures is over.
+    /// Work was given to it: a row of refusals is over.
     pub(crate) fn reached(&self) {
         self.health().tracker.calm();
     }

@@ -75,8 +75,10 @@ impl Probe for TcpConnect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tracker {
     up: bool,
-    /// Results in a row that speak against `up`.
+    /// Results of checks in a row that speak against `up`.
     against: u32,
+    /// Work in a row that could not be given, since the last good check.
+    refused: u32,
     /// Whether anything was heard yet: the first result is believed at once.
     heard: bool,
 }
@@ -87,6 +89,7 @@ impl Default for Tracker {
         Self {
             up: true,
             against: 0,
+            refused: 0,
             heard: false,
         }
     }
@@ -97,11 +100,10 @@ impl Tracker {
         self.up
     }
 
-    /// Something went well outside the checks: failures before it are no row with those after it.
+    /// Work could be given: refusals before are no row with those after. Against failed checks it says nothing,
+    /// because the system takes connections for a process that is stopped.
     pub(crate) fn calm(&mut self) {
-        if self.up {
-            self.against = 0;
-        }
+        self.refused = 0;
     }
 
     /// Work could not be given: as good as a failed check, but for the first one's weight. A first impression
@@ -110,28 +112,31 @@ impl Tracker {
         if !self.up {
             return false;
         }
-        self.against += 1;
-        if self.against < settings.fall {
+        self.refused += 1;
+        if self.against + self.refused < settings.fall {
             return false;
         }
-        (self.up, self.against) = (false, 0);
+        self.turn(false);
         true
+    }
+
+    fn turn(&mut self, up: bool) {
+        (self.up, self.against, self.refused) = (up, 0, 0);
     }
 
     /// Takes a check's result. True if it changed the state.
     pub(crate) fn record(&mut self, good: bool, settings: &HealthSettings) -> bool {
         let first = !std::mem::replace(&mut self.heard, true);
         if good == self.up {
-            self.against = 0;
+            self.turn(good);
             return false;
         }
         self.against += 1;
         let enough = if good { settings.rise } else { settings.fall };
-        if !first && self.against < enough {
+        if !first && self.against + self.refused < enough {
             return false;
         }
-        self.up = good;
-        self.against = 0;
+        self.turn(good);
         true
     }
 }
@@ -194,6 +199,36 @@ mod tests {
         assert!(!tracker.is_up() && !tracker.refused(&settings));
         // What the first check says is believed at once.
         assert!(tracker.record(true, &settings));
+    }
+
+    /// Under load, somebody is taken between any two checks.
+    #[test]
+    fn connections_that_are_taken_do_not_keep_a_frozen_backend_in() {
+        let settings = settings(2, 3);
+        let mut tracker = Tracker::default();
+        tracker.record(true, &settings);
+        let turned: Vec<_> = (0..3)
+            .map(|_| {
+                tracker.calm();
+                tracker.record(false, &settings)
+            })
+            .collect();
+        assert_eq!(turned, [false, false, true]);
+    }
+
+    #[test]
+    fn failed_checks_and_refusals_are_one_row() {
+        let settings = settings(2, 3);
+        let mut tracker = Tracker::default();
+        tracker.record(true, &settings);
+        assert!(!tracker.record(false, &settings) && !tracker.refused(&settings));
+        assert!(tracker.refused(&settings));
+        // A good check ends both.
+        assert!(!tracker.record(true, &settings) && tracker.record(true, &settings));
+        assert!(!tracker.refused(&settings) && !tracker.refused(&settings));
+        tracker.record(true, &settings);
+        assert!(!tracker.record(false, &settings) && !tracker.record(false, &settings));
+        assert!(tracker.is_up());
     }
 
     #[test]

@@ -85,9 +85,11 @@ async fn a_client_that_goes_takes_its_request_with_it() {
     stream.write_all(request).await.unwrap();
     until(|| !hangs.heads().is_empty()).await;
     let open = || status(&balancer)["pool"]["backends"][0]["open"].clone();
-    assert_eq!(open(), 1);
+    let abandoned = || status(&balancer)["requests"]["abandoned"].clone();
+    assert_eq!((open(), abandoned()), (1.into(), 0.into()));
     drop(stream);
     until(|| open() == 0).await;
+    assert_eq!(abandoned(), 1);
 }
 
 #[tokio::test]

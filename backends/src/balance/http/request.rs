@@ -40,6 +40,27 @@ struct Led {
     path: String,
 }
 
+/// A request whose answer has not begun; dropped as that, its client has gone.
+struct Unanswered<'a>(Option<&'a Service>);
+
+impl<'a> Unanswered<'a> {
+    fn new(service: &'a Service) -> Self {
+        Self(Some(service))
+    }
+
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(service) = self.0 {
+            service.lasting.counts.abandoned.one();
+        }
+    }
+}
+
 impl Requests {
     /// The answer to a request. `cut_off` is the connection's, where an answer that breaks off has to end it.
     pub(super) async fn answer(
@@ -129,7 +150,10 @@ impl Requests {
             open,
             path,
         } = led;
-        let (head, answered) = match self.ask(parts, body, &service, &path).await {
+        let unanswered = Unanswered::new(&service);
+        let asked = self.ask(parts, body, &service, &path).await;
+        unanswered.over();
+        let (head, answered) = match asked {
             Ok(answered) => answered,
             Err(problem) => return Err((problem, open, busy)),
         };

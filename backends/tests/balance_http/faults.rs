@@ -88,6 +88,8 @@ async fn a_client_that_goes_takes_its_request_with_it() {
     assert_eq!(open(), 1);
     drop(stream);
     until(|| open() == 0).await;
+    // Nothing was said of it, and it is counted.
+    until(|| status(&balancer)["requests"]["abandoned"] == 1).await;
 }
 
 #[tokio::test]

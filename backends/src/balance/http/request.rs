@@ -126,10 +126,12 @@ impl Requests {
     ) -> Result<Response<Answer>, (Problem, Open, Busy)> {
         let Led {
             service,
-            open,
+            mut open,
             path,
         } = led;
-        let (head, answered) = match self.ask(parts, body, &service, &path).await {
+        let asked = self.ask(parts, body, &service, &path).await;
+        open.answered();
+        let (head, answered) = match asked {
             Ok(answered) => answered,
             Err(problem) => return Err((problem, open, busy)),
         };

@@ -36,12 +36,20 @@ async fn open(address: SocketAddr) -> io::Result<TcpStream> {
 
 /// A connection to a backend, within `limit`; `None` where there is none, which the pool then knows.
 pub(crate) async fn dial(pool: &Pool, endpoint: &Endpoint, limit: Duration) -> Option<TcpStream> {
+    let stream = connect(pool, endpoint, limit).await?;
+    pool.reached(endpoint);
+    Some(stream)
+}
+
+/// The same where a connection alone does not say that the backend is well.
+pub(crate) async fn connect(
+    pool: &Pool,
+    endpoint: &Endpoint,
+    limit: Duration,
+) -> Option<TcpStream> {
     let connecting = open(endpoint.address());
     let failure = match time::timeout(limit, connecting).await {
-        Ok(Ok(stream)) => {
-            pool.reached(endpoint);
-            return Some(stream);
-        }
+        Ok(Ok(stream)) => return Some(stream),
         Ok(Err(error)) => error,
         Err(_) => io::Error::new(
             io::ErrorKind::TimedOut,

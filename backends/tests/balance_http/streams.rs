@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use loadgen_backends::balance::HealthSettings;
 use loadgen_backends::balance::http::{
     BackendProtocol, HttpLimits, RunningHttpBalancer, ServiceSettings,
 };
@@ -134,16 +135,28 @@ async fn a_backend_that_does_not_speak_it_is_said_to_be_unreachable() {
         (reply.status, reply.kind()),
         (502, "unreachable".to_owned())
     );
+    // One that is frozen takes connections, and says nothing on them.
     let silent = Scripted::start(&[Act::Hang]).await;
     let balancer = balance([silent.address], |it| {
         it.protocol = BackendProtocol::Http2;
         it.connect_timeout = Duration::from_millis(200);
+        it.pool.health = Some(HealthSettings {
+            interval: Duration::from_secs(600),
+            fall: 2,
+            ..HealthSettings::default()
+        });
     });
-    let reply = get(&balancer, "/a/b").await;
-    assert_eq!(
-        (reply.status, reply.kind()),
-        (502, "unreachable".to_owned())
-    );
+    until(|| status(&balancer)["pool"]["backends"][0]["checks"] == 1).await;
+    for _ in 0..2 {
+        let reply = get(&balancer, "/a/b").await;
+        assert_eq!(
+            (reply.status, reply.kind()),
+            (502, "unreachable".to_owned())
+        );
+    }
+    // That is as bad as a failed check, each time.
+    assert_eq!(status(&balancer)["pool"]["backends"][0]["state"], "down");
+    assert_eq!(get(&balancer, "/a/b").await.kind(), "no_backend");
 }
 
 #[tokio::test]

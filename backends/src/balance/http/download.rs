@@ -32,27 +32,41 @@ pub(super) enum Answer {
 
 /// A request of a service that is open, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Service>);
+pub(super) struct Open {
+    service: Arc<Service>,
+    /// Whether its answer has begun, the balancer's own included.
+    is_answered: bool,
+}
 
 impl Open {
     pub(super) fn new(service: &Arc<Service>) -> Self {
         let counts = &service.lasting.counts;
         counts.requests.one();
         counts.open.one();
-        Self(Arc::clone(service))
+        Self {
+            service: Arc::clone(service),
+            is_answered: false,
+        }
     }
-}
 
-impl Open {
+    /// Its answer begins. A client that goes before that has abandoned it.
+    pub(super) fn answered(&mut self) {
+        self.is_answered = true;
+    }
+
     /// The service's name.
     pub(super) fn service(&self) -> &str {
-        &self.0.settings.name
+        &self.service.settings.name
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.lasting.counts.open.one_less();
+        let counts = &self.service.lasting.counts;
+        counts.open.one_less();
+        if !self.is_answered {
+            counts.abandoned.one();
+        }
     }
 }
 
@@ -126,7 +140,7 @@ impl Download {
             return;
         };
         let thread = self.thread;
-        let service = Arc::clone(&self.open.0);
+        let service = Arc::clone(&self.open.service);
         let address = self.lease.endpoint().address();
         let keep = move |sender| {
             let kept = service.lasting.kept.get(thread);
@@ -164,7 +178,7 @@ impl Download {
     fn broken(&mut self, error: &hyper::Error) {
         self.is_over = true;
         self.source.cut(Fault::Gone);
-        self.open.0.lasting.counts.broken.one();
+        self.open.service.lasting.counts.broken.one();
         self.cut_off.set();
         let endpoint = self.lease.endpoint();
         tracing::debug!(backend = endpoint.name(), address = %endpoint.address(), reason = %error, "an answer broke off");
@@ -173,7 +187,7 @@ impl Download {
 
     fn say(&mut self, end: &str) {
         if let Some(log) = self.log.take() {
-            let service = &self.open.0.settings.name;
+            let service = &self.open.service.settings.name;
             log.say(service, self.lease.endpoint().name(), end);
         }
     }
@@ -186,7 +200,7 @@ impl Drop for Download {
             self.over();
         }
         if !self.is_over {
-            self.open.0.lasting.counts.abandoned.one();
+            self.open.service.lasting.counts.abandoned.one();
             self.source.cut(Fault::Gone);
         }
         self.say(if self.is_over { "whole" } else { "abandoned" });

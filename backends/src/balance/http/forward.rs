@@ -21,7 +21,7 @@ use super::services::Service;
 use super::settings::BackendProtocol;
 use super::two;
 use super::upload::{Fault, Source, Upload};
-use crate::balance::dial::dial;
+use crate::balance::dial::{connect, dial};
 use crate::balance::endpoint::{Endpoint, Lease, State};
 use crate::balance::patient::Patient;
 
@@ -285,13 +285,16 @@ impl Forward<'_> {
         if all.len() >= MOST_CONNECTIONS {
             return Err(NotConnected::Busy);
         }
-        let stream = self.dial(endpoint).await;
+        let stream = connect(&lasting.pool, endpoint, limit).await;
         let stream = stream.ok_or(NotConnected::Unreachable)?;
+        // One that cannot be told so is about to fail anyway.
+        let _ = stream.set_nodelay(true);
         let opened = two::open(stream, limit, settings.response_timeout).await;
         let (sender, room) = opened.map_err(|reason| {
             lasting.pool.unreachable(endpoint, reason);
             NotConnected::Unreachable
         })?;
+        lasting.pool.reached(endpoint);
         let mut two = Two::new(sender, room);
         // A backend may allow none for now.
         let (sender, stream) = two.take().ok_or(NotConnected::Busy)?;

@@ -40,27 +40,6 @@ struct Led {
     path: String,
 }
 
-/// A request whose answer has not begun; dropped as that, its client has gone.
-struct Unanswered<'a>(Option<&'a Service>);
-
-impl<'a> Unanswered<'a> {
-    fn new(service: &'a Service) -> Self {
-        Self(Some(service))
-    }
-
-    fn over(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if let Some(service) = self.0 {
-            service.lasting.counts.abandoned.one();
-        }
-    }
-}
-
 impl Requests {
     /// The answer to a request. `cut_off` is the connection's, where an answer that breaks off has to end it.
     pub(super) async fn answer(
@@ -147,12 +126,11 @@ impl Requests {
     ) -> Result<Response<Answer>, (Problem, Open, Busy)> {
         let Led {
             service,
-            open,
+            mut open,
             path,
         } = led;
-        let unanswered = Unanswered::new(&service);
         let asked = self.ask(parts, body, &service, &path).await;
-        unanswered.over();
+        open.answered();
         let (head, answered) = match asked {
             Ok(answered) => answered,
             Err(problem) => return Err((problem, open, busy)),

@@ -105,10 +105,10 @@ bench-sinks *rate:
 # Memory that open WebSocket connections take, side by side
 bench-memory: (bench-compare "memory")
 
-# The layer-4 balancer against HAProxy in TCP mode, where that is, and against none
-bench-balance:
+# The layer-4 balancer against HAProxy in TCP mode, where that is, and against none; parts: `costs`, `memory`, `latency`
+bench-balance *parts:
     cargo build --release -p loadgen-cli
-    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin balance
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin balance -- {{ parts }}
 
 # The founding figures, what users cost, and both protocols in one run; parts: `grpc`, `websocket`, `together`
 bench-seeds *parts:

@@ -37,6 +37,10 @@ use loadgen_core::units::human;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().skip(1).take(2).eq(["balance", "tcp"]) {
+        limits::small_pages();
+    }
     let args = args::Args::given();
     let exit = commands::run(args).unwrap_or_else(|error| {
         error.say();

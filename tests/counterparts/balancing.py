@@ -67,6 +67,11 @@ class Process:
         """Lets it run again."""
         self.send(signal.SIGCONT)
 
+    def memory(self, file, key):
+        """A figure of its memory, in KiB."""
+        text = pathlib.Path(f"/proc/{self._process.pid}/{file}").read_text(encoding="utf-8")
+        return int(re.search(rf"^{key}:\s+(\d+) kB", text, re.MULTILINE)[1])
+
     def ended(self):
         """Its exit code, once it has ended."""
         return self._process.wait(timeout=PATIENCE)

@@ -1,8 +1,10 @@
 """`loadgen balance tcp` with nginx over HTTP in front and behind, what HAProxy reads of its PROXY headers, backends
 that are killed, frozen and started again, and SIGHUP."""
 
+import contextlib
 import json
 import pathlib
+import resource
 import signal
 import socket
 import tempfile
@@ -111,6 +113,27 @@ class Backends(unittest.TestCase):
                 if answer is None:
                     self.assertEqual(client.recv(100), b"one\n")
                 client.close()
+
+
+class Memory(unittest.TestCase):
+    """What a thousand connections hold of the balancer's memory."""
+
+    def test_a_thousand_connections(self):
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(files[0], min(files[1], 2048)), files[1]))
+        with serve("one") as one, balance(one.port) as ours, contextlib.ExitStack() as held:
+            before = ours.memory("status", "RssAnon")
+            for _ in range(1000):
+                client = socket.create_connection(("127.0.0.1", ours.port), timeout=PATIENCE)
+                held.callback(client.close)
+                client.sendall(b"7" * 16384)
+                left = len("one\n") + 16384
+                while left:
+                    left -= len(client.recv(left))
+            added = ours.memory("status", "RssAnon") - before
+            self.assertLess(added, 3 * 1024)
+            self.assertEqual(ours.memory("smaps_rollup", "AnonHugePages"), 0)
+            self.assertLess(ours.memory("status", "VmRSS"), 50_000_000 // 1024)
 
 
 class Reload(unittest.TestCase):

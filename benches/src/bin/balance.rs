@@ -2,15 +2,17 @@
 //! message and a byte cost, what is held for 1,000 connections, and what is added at 10,000/s.
 //!
 //! `LOADGEN` names the binary under test, which is also the backend and the witness; `haproxy` is taken
-//! from the PATH and left out where it is not. Both balancers have one thread. Everything is on this
+//! from the PATH and left out where it is not. Parts are `costs`, `memory` and `latency`, all of them where none
+//! is named. Both balancers have one thread. Everything is on this
 //! machine, and the rounds alternate, so that its moods meet all of them.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use loadgen_benches::{median, on_path, raise_open_files};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{self, Instant};
@@ -43,11 +45,14 @@ impl Process {
             / 100.0
     }
 
-    /// Resident MiB.
-    fn memory(&self) -> f64 {
+    /// MiB of memory: what is resident (`VmRSS`), what of that is its own (`RssAnon`), the most there was
+    /// (`VmHWM`).
+    fn memory(&self, key: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
         let status = status.expect("the process is there");
-        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        let line = status
+            .lines()
+            .find_map(|it| it.strip_prefix(key)?.strip_prefix(':'));
         let kib = line.and_then(|it| it.split_whitespace().next());
         kib.and_then(|it| it.parse::<f64>().ok()).expect("a figure") / 1024.0
     }
@@ -230,10 +235,10 @@ async fn side_by_side<F: Future<Output = u64> + Send + 'static>(
     total
 }
 
-/// MiB before and with connections that all have had an answer and are idle.
-async fn held(way: &Way) -> Option<(f64, f64)> {
+/// MiB before, with connections that all have had an answer and are idle, and what of these is its own.
+async fn held(way: &Way) -> Option<[f64; 3]> {
     let process = way.process.as_ref()?;
-    let before = process.memory();
+    let before = process.memory("VmRSS");
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut stream = TcpStream::connect(way.address).await.expect("it connects");
@@ -245,7 +250,7 @@ async fn held(way: &Way) -> Option<(f64, f64)> {
         streams.push(stream);
     }
     time::sleep(Duration::from_millis(500)).await;
-    Some((before, process.memory()))
+    Some([before, process.memory("VmRSS"), process.memory("RssAnon")])
 }
 
 /// What each way does, and what the balancer's process takes for it.
@@ -281,53 +286,145 @@ fn costs(
     }
 }
 
-/// 10,000 messages a second on 1,000 connections, as loadgen measures them.
-fn latency(ways: &[Way]) {
-    println!("{RATE} WebSocket messages/s on {CONNECTIONS} connections, by loadgen (10 s)");
-    let mut direct = None;
-    for way in ways {
-        let url = format!("ws://{}/echo", way.address);
-        let output = Command::new(loadgen())
-            .args([
-                "websocket",
-                &url,
-                "--send",
-                "hello",
-                "--json",
-                "--duration",
-                "10s",
-            ])
-            .args([
-                "--rate",
-                &format!("{RATE}/s"),
-                "--concurrency",
-                &CONNECTIONS.to_string(),
-            ])
-            .args(["--workers", "1"])
-            .output()
-            .expect("loadgen runs");
-        let document: serde_json::Value =
-            serde_json::from_slice(&output.stdout).expect("a document");
-        let scenario = &document["scenarios"][0];
-        let figure = |name: &str| {
-            scenario["response_time_us"][name]
-                .as_f64()
-                .unwrap_or(f64::NAN)
-        };
-        let (p50, p99) = (figure("p50"), figure("p99"));
-        let (d50, d99) = *direct.get_or_insert((p50, p99));
-        println!(
-            "  {:8} p50 {p50:>7.0} µs ({:+.0})   p99 {p99:>7.0} µs ({:+.0})   {} completed, {} failed",
-            way.name,
-            p50 - d50,
-            p99 - d99,
-            scenario["ledger"]["completed"],
-            scenario["ledger"]["failed"],
-        );
+/// What loadgen says of one run of [`latency`].
+struct Witnessed {
+    /// Of a message's round trip from when it was due, in microseconds.
+    p50: f64,
+    p99: f64,
+    sent: u64,
+    received: u64,
+    /// What did not end well: failed iterations, and connections that ended early.
+    lost: u64,
+}
+
+/// Each user keeps its connection, and its messages are due at even times from a beginning of its own, when all
+/// connections have been open for a while: opening a thousand at once is not what is measured.
+fn scenario(address: SocketAddr) -> Value {
+    let each = RATE / CONNECTIONS as u32;
+    let messages = u64::from(each) * SPAN.as_secs();
+    json!({ "scenarios": [{
+        "name": "balanced",
+        "targets": [address.to_string()],
+        "load": { "closed": { "users": CONNECTIONS, "iterations_per_user": 1 } },
+        "steps": [
+            { "pause": { "between": ["2s", "3s"] } },
+            { "tcp": {
+                "send": { "size": "64B" },
+                "receive": { "bytes": 64 },
+                "repeat": messages,
+                "every": format!("{}ms", 1_000 / each),
+            } },
+        ],
+        "thresholds": [],
+    }] })
+}
+
+fn witnessed(address: SocketAddr) -> Witnessed {
+    let path = std::env::temp_dir().join(format!("loadgen-bench-{}.json", std::process::id()));
+    std::fs::write(&path, scenario(address).to_string()).expect("it is written");
+    let output = Command::new(loadgen())
+        .args(["run", "--json", "--workers", "1", "--config"])
+        .arg(&path)
+        .output()
+        .expect("loadgen runs");
+    let _ = std::fs::remove_file(&path);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    let scenario = &document["scenarios"][0];
+    let step = &scenario["steps"][0];
+    let count = |it: &Value| it.as_u64().expect("a count");
+    let figure = |name: &str| step["round_trip_us"][name].as_f64().unwrap_or(f64::NAN);
+    Witnessed {
+        p50: figure("p50"),
+        p99: figure("p99"),
+        sent: count(&step["messages"]["sent"]),
+        received: count(&step["messages"]["received"]),
+        lost: count(&scenario["ledger"]["failed"]) + count(&scenario["connections"]["dropped"]),
     }
 }
 
-fn main() {
+/// 10,000 messages a second on 1,000 connections at once, as loadgen measures them, and what the balancers'
+/// processes hold meanwhile. What is added is told from the runs of one round.
+fn latency(ways: &[Way]) {
+    let mut figures: Vec<Vec<Witnessed>> = ways.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS {
+        for (way, figures) in ways.iter().zip(&mut figures) {
+            figures.push(witnessed(way.address));
+        }
+    }
+    println!("{RATE} messages/s of 64 bytes on {CONNECTIONS} connections at once, by loadgen");
+    for (way, of) in ways.iter().zip(&figures) {
+        let all = |figure: fn(&Witnessed) -> f64| of.iter().map(figure).collect::<Vec<_>>();
+        let added = |figure: fn(&Witnessed) -> f64| {
+            let direct = figures[0].iter().map(figure);
+            let added = all(figure)
+                .into_iter()
+                .zip(direct)
+                .map(|(way, direct)| way - direct);
+            median(&added.collect::<Vec<_>>())
+        };
+        let sum = |count: fn(&Witnessed) -> u64| of.iter().map(count).sum::<u64>();
+        print!(
+            "  {:8} p50 {:>6.0} µs ({:+.0})   p99 {:>6.0} µs ({:+.0})   {} of {} answered, {} lost",
+            way.name,
+            median(&all(|it| it.p50)),
+            added(|it| it.p50),
+            median(&all(|it| it.p99)),
+            added(|it| it.p99),
+            sum(|it| it.received),
+            sum(|it| it.sent),
+            sum(|it| it.lost),
+        );
+        match &way.process {
+            Some(process) => println!("   at most {:.1} MiB", process.memory("VmHWM")),
+            None => println!(),
+        }
+    }
+}
+
+/// What a connection, a message and a byte cost.
+fn all_costs(runtime: &tokio::runtime::Runtime, ways: &[Way]) {
+    let what = "connections: opened, one byte there and back, closed";
+    costs(runtime, ways, what, "conn", 1.0, churn);
+    let what = "messages of 64 bytes there and back, 64 connections";
+    costs(runtime, ways, what, "msg", 1.0, messages);
+    let what = "bytes there and back, 4 connections";
+    costs(runtime, ways, what, "MiB", f64::from(1 << 20), bulk);
+}
+
+fn memory(runtime: &tokio::runtime::Runtime, ways: &[Way]) {
+    println!(
+        "memory with {CONNECTIONS} connections that have carried 16 KiB each way and are idle"
+    );
+    for way in ways {
+        if let Some([before, with, own]) = runtime.block_on(held(way)) {
+            println!(
+                "  {:8} {with:.1} MiB ({before:.1} before), {own:.1} MiB of it its own",
+                way.name
+            );
+        }
+    }
+}
+
+/// A part of the comparison.
+type Part = fn(&tokio::runtime::Runtime, &[Way]);
+
+fn part(name: &str) -> Option<Part> {
+    match name {
+        "costs" => Some(all_costs),
+        "memory" => Some(memory),
+        "latency" => Some(|_, ways| latency(ways)),
+        _ => None,
+    }
+}
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let every = ["costs", "memory", "latency"].map(str::to_owned);
+    let names = if names.is_empty() { &every[..] } else { &names };
+    let Some(parts) = names.iter().map(|it| part(it)).collect::<Option<Vec<_>>>() else {
+        eprintln!("the parts are `costs`, `memory` and `latency`");
+        return ExitCode::from(2);
+    };
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -336,53 +433,12 @@ fn main() {
     let tcp = ["serve", "tcp", "--address", "127.0.0.1:0", "--threads", "1"];
     let (_one, first) = listening(&tcp);
     let (_two, second) = listening(&tcp);
-    let all = ways(&[first, second]);
-    // Time for a first round of health checks, and for haproxy to listen.
-    std::thread::park_timeout(Duration::from_secs(1));
-    costs(
-        &runtime,
-        &all,
-        "connections: opened, one byte there and back, closed",
-        "conn",
-        1.0,
-        churn,
-    );
-    costs(
-        &runtime,
-        &all,
-        "messages of 64 bytes there and back, 64 connections",
-        "msg",
-        1.0,
-        messages,
-    );
-    costs(
-        &runtime,
-        &all,
-        "bytes there and back, 4 connections",
-        "MiB",
-        f64::from(1 << 20),
-        bulk,
-    );
-    println!(
-        "memory with {CONNECTIONS} connections that have carried 16 KiB each way and are idle"
-    );
-    for way in &all {
-        if let Some((before, with)) = runtime.block_on(held(way)) {
-            println!("  {:8} {with:.1} MiB ({before:.1} before)", way.name);
-        }
+    for part in parts {
+        // Each part has balancers that have done nothing before.
+        let ways = ways(&[first, second]);
+        // Time for a first round of health checks, and for haproxy to listen.
+        std::thread::park_timeout(Duration::from_secs(1));
+        part(&runtime, &ways);
     }
-    drop(all);
-    let websocket = [
-        "serve",
-        "websocket",
-        "--address",
-        "127.0.0.1:0",
-        "--threads",
-        "1",
-    ];
-    let (_one, first) = listening(&websocket);
-    let (_two, second) = listening(&websocket);
-    let all = ways(&[first, second]);
-    std::thread::park_timeout(Duration::from_secs(1));
-    latency(&all);
+    ExitCode::SUCCESS
 }

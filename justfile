@@ -119,6 +119,11 @@ test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}
 
+# Both balancers for longer: so many times the requests of other people's clients, so many rounds of faults
+proof-balance rounds="10":
+    cargo build --release
+    PROOF_ROUNDS={{ rounds }} LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh test_balance_clients $(printf 'test_balance_faults %.0s' $(seq {{ rounds }})) test_balance_names
+
 # StatsD, carbon and graphite-web without containers: `just monitoring-native start|stop|restart|status|clean`
 monitoring-native what="start":
     monitoring/native.sh {{ what }}

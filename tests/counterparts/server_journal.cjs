@@ -6,7 +6,7 @@
 // A line of the journal is JSON: when, what and of which request (`id` in the query; over TCP the line that was
 // sent). `begun` is written as soon as the request is read, `answering` before the first byte of its answer and
 // `ending` before the last is handed to the system, `answered` and `ended` after these, `gone` where the client did
-// not wait for it. Over TCP `closed` is that the client has ended its side.
+// not wait for it. Over TCP `closed` is that the client has ended its side. `broke` is a connection that was asked on.
 "use strict";
 
 const fs = require("node:fs");
@@ -17,6 +17,8 @@ const { WebSocketServer } = require("ws");
 
 const [kind, name, journal, port = "0", host = "127.0.0.1", backlog = "511"] = process.argv.slice(2);
 const file = fs.openSync(journal, "a");
+// The ports of those who have asked for something other than how it is.
+const asked = new Set();
 
 // Written at once, by itself: a kill loses nothing that was written.
 function note(what, id, more = {}) {
@@ -33,6 +35,7 @@ async function answer(request, response) {
     return;
   }
   const id = url.searchParams.get("id") ?? "";
+  asked.add(request.socket.remotePort);
   note("begun", id, { method: request.method });
   let handed = false;
   response.on("finish", () => {
@@ -74,7 +77,8 @@ function ask(request, response) {
 function sockets(server) {
   const all = new WebSocketServer({ server });
   all.on("headers", (headers) => headers.push(`x-loadgen-backend: ${name}`));
-  all.on("connection", (socket) => {
+  all.on("connection", (socket, request) => {
+    asked.add(request.socket.remotePort);
     note("opened", "websocket");
     socket.on("error", () => {});
     socket.on("close", (code) => note("closed", "websocket", { code }));
@@ -96,8 +100,9 @@ function lines(socket) {
     const all = (rest + data).split("\n");
     rest = all.pop();
     for (const id of all) {
+      asked.add(peer);
       note("begun", id, { peer });
-      await wait(50);
+      await wait(100);
       note("ending", id, { peer });
       socket.write(`${id} ${name}\n`, (error) => error || note("ended", id, { peer }));
     }
@@ -114,7 +119,9 @@ if (kind === "http") {
   sockets(server);
 }
 server.on("connection", (socket) => {
-  socket.on("error", (error) => socket.bytesRead > 0 && note("broke", "", { code: error.code }));
+  const peer = socket.remotePort;
+  asked.delete(peer);
+  socket.on("error", (error) => asked.has(peer) && note("broke", "", { peer, code: error.code }));
 });
 // Whoever asks for the end gets it in good order.
 process.on("SIGTERM", () => {

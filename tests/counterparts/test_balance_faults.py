@@ -12,22 +12,28 @@ import urllib.request
 from balancing import Balancer, Configured, Journaled, service, shares
 from harness import PATIENCE, Run, free_port, scenario, wait_for
 
-# A backend that does not answer is out within three intervals.
-CHECKS = {"interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 2}
-SECONDS = 3
+# Who is dead refuses connections, and is out after five of them; who stands still, after a second. A machine that is
+# busy for less takes nobody for dead.
+CHECKS = {"interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 5}
+# The load is stopped when all has happened.
+LONGEST = "50s"
 
 
-def arrivals(rate, seconds=SECONDS):
-    return {"open": {"rate": f"{rate}/s", "duration": f"{seconds}s", "users": {"max": 500}}}
+def arrivals(rate):
+    return {"open": {"rate": f"{rate}/s", "duration": LONGEST, "users": {"max": 500}}}
 
 
 class Story:
-    """What all backends together have written down of the requests whose ids begin with this."""
+    """What all backends together have written down of the requests whose ids begin with this.
 
-    def __init__(self, backends, head):
-        self.of = {
-            it.name: [line for line in it.journal() if line["id"].startswith(f"{head}-")] for it in backends
-        }
+    That an answer has left is not believed of what was written `in_doubt`.
+    """
+
+    def __init__(self, backends, head, in_doubt=lambda _name, _line: False):
+        self.of = {}
+        for it in backends:
+            lines = [line for line in it.journal() if line["id"].startswith(f"{head}-")]
+            self.of[it.name] = [line for line in lines if not in_doubt(it.name, line)]
 
     def ids(self, what, name=None):
         """The ids of which this was written down, by all or by one: a set."""
@@ -43,8 +49,12 @@ class Story:
 class Backends(unittest.TestCase):
     """Three backends, of which the second has the trouble."""
 
+    # What Node hands on over HTTP/2 is not with the system yet, so that a kill may take it back.
+    DOUBT_S = {"http": 0, "h2": 1, "tcp": 0}
+
     def start(self, kind, **options):
         folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.kind = kind
         names = ("one", "two", "three")
         self.all = [self.enterContext(Journaled(kind, it, folder, **options)) for it in names]
         self.living, self.victim = [self.all[0], self.all[2]], self.all[1]
@@ -52,35 +62,56 @@ class Backends(unittest.TestCase):
 
     @contextlib.contextmanager
     def load(self, *plans):
-        """The load once it is under way: what comes of it is in `found`, by name, afterwards."""
-        with Run(*plans) as running:
-            wait_for("the load", lambda: len(self.victim.ids("begun")) > 20)
-            time.sleep(0.3)
+        """The load once it is under way, until the end of the block: what comes of it is in `found`, by name.
+
+        Of one worker, so that the arrivals that were begun have their numbers one after the other.
+        """
+        with Run(*plans, flags=("--workers", "1")) as running:
+            wait_for("the load", lambda: running.goes_on() and len(self.victim.ids("begun")) > 20)
             yield
-            self.found = {it["name"]: it for it in running.result()["scenarios"]}
+            running.stop()
+            self.found = {it["name"]: it for it in running.result(expect=105)["scenarios"]}
+
+    def is_asked(self, backend):
+        """Waits until it has been asked some more."""
+        before = len(backend.ids("begun"))
+        wait_for("it is asked", lambda: len(backend.ids("begun")) > before + 20)
 
     def kill_and_start_again(self, balancer):
         self.victim.kill()
         self.killed_s = time.time()
         balancer.until(self.victim.port, "down")
-        time.sleep(0.3)
+        for it in self.living:
+            self.is_asked(it)
         self.victim.again()
         balancer.until(self.victim.port, "up")
-        self.returned_s = time.time()
+        self.is_asked(self.victim)
 
-    def planned(self, name):
-        """All the ids of a scenario with arrivals."""
-        return {f"{name}-{number}" for number in range(self.found[name]["ledger"]["planned"])}
+    def started(self, name):
+        """All the ids of a scenario with arrivals. What was in line at the end was not begun."""
+        ledger = self.found[name]["ledger"]
+        self.assertEqual(ledger["interrupted"], 0)
+        return {f"{name}-{number}" for number in range(ledger["started"])}
 
     def failed(self, name, *outcomes):
-        """How many failed, all of them so, and in the second of the trouble or the next."""
+        """How many failed, all of them so, and in the seconds of the trouble."""
         found = self.found[name]
         failed = found["ledger"]["failed"]
         met = {it for it, count in found["outcomes"].items() if count}
         self.assertLessEqual(met, {"ok", *outcomes}, found["failures"])
         at = [point["t_s"] for point in found["series"] if point["failed"]]
-        self.assertTrue(not at or at[-1] - at[0] <= 1, at)
+        self.assertTrue(not at or at[-1] - at[0] <= 2, at)
         return failed
+
+    def story(self, name):
+        """What became of a scenario's requests when one was killed."""
+
+        def in_doubt(name, line):
+            since_s = self.killed_s - self.DOUBT_S[self.kind]
+            is_last = name == self.victim.name and since_s < line["at_s"] < self.killed_s
+            return is_last and line["what"] == "ended"
+
+        return Story(self.all, name, in_doubt)
 
     def lost(self, name, unread, *outcomes):
         """How many failed: those which the one that was killed owed an answer.
@@ -88,19 +119,15 @@ class Backends(unittest.TestCase):
         The last thing that it writes down before an answer leaves, and the first after it, are the bounds. Of what it
         was sent, `unread` at the most was not read by it.
         """
-        failed, story, planned = self.failed(name, *outcomes), Story(self.all, name), self.planned(name)
-        unanswered, unfinished = planned - story.ids("ending"), planned - story.ids("ended")
+        failed, story, started = self.failed(name, *outcomes), self.story(name), self.started(name)
+        unanswered, unfinished = started - story.ids("ending"), started - story.ids("ended")
         self.assertTrue(len(unanswered) <= failed <= len(unfinished), (failed, unanswered, unfinished))
-        self.assertGreater(failed, 0)
-        self.assertLessEqual(unfinished & story.ids("begun"), story.ids("begun", self.victim.name))
-        self.assertLessEqual(len(planned - story.ids("begun")), unread)
+        self.assertLessEqual(len(started - story.ids("begun")), unread)
         self.assertEqual(story.twice(), set())
         return failed
 
-    def is_back(self):
-        """It has been asked again since it returned; and no connection to the others was ever broken."""
-        begun = [it["at_s"] for it in self.victim.journal() if it["what"] == "begun"]
-        self.assertGreater(sum(it > self.returned_s for it in begun), 10)
+    def others_are_untouched(self):
+        """No connection to the others was ever broken."""
         self.assertEqual([it.ids("broke") for it in self.living], [[], []])
 
 
@@ -114,11 +141,11 @@ class Http(Backends):
         web = service("web", *self.ports, protocol=protocol, health={**CHECKS, "path": "/health"}, **fields)
         return web
 
-    def plan(self, balancer, name, rate, path, seconds=SECONDS, **fields):
+    def plan(self, balancer, name, rate, path, **fields):
         http = {"path": f"{path}&id={name}-{{{{ iteration }}}}", **fields}
         step = {"name": name, "http": http}
         address = f"http://127.0.0.1:{balancer.port}"
-        return scenario(name, address, step, load=arrivals(rate, seconds), http_version=self.version)
+        return scenario(name, address, step, load=arrivals(rate), http_version=self.version)
 
     def test_killed_behind_http_1(self):
         self.killed("http")
@@ -129,9 +156,9 @@ class Http(Backends):
     def killed(self, kind):
         with Balancer(self.balanced(kind)) as balancer:
             plans = [
-                self.plan(balancer, "get", 200, "/hello?delay_ms=100"),
-                self.plan(balancer, "post", 100, "/echo?delay_ms=100", method="POST", body={"text": "hello"}),
-                self.plan(balancer, "stream", 50, "/stream?count=4&every_ms=50"),
+                self.plan(balancer, "get", 100, "/hello?delay_ms=200"),
+                self.plan(balancer, "post", 60, "/echo?delay_ms=200", method="POST", body={"text": "hello"}),
+                self.plan(balancer, "stream", 50, "/stream?count=4&every_ms=100"),
             ]
             if kind == "http":
                 plans.append(self.sockets(balancer))
@@ -139,32 +166,36 @@ class Http(Backends):
                 self.kill_and_start_again(balancer)
             requests = balancer.requests()
             stands = {it.name: balancer.backend(it.port) for it in self.all}
-        # What can be asked twice is not lost: who owed it an answer was followed by another, and only then.
-        self.assertEqual(self.failed("get"), 0)
-        story, victim = Story(self.all, "get"), self.victim.name
-        self.assertEqual(story.ids("ended"), self.planned("get"))
-        begun = story.ids("begun", victim)
-        unanswered, unfinished = begun - story.ids("ending", victim), begun - story.ids("ended", victim)
-        self.assertGreater(len(unanswered), 0)
-        self.assertTrue(unanswered <= story.twice() <= unfinished, (unanswered, story.twice(), unfinished))
+        # What can be asked twice is not lost: who was owed an answer is answered by another, and nobody is asked twice
+        # otherwise. Of an answer that was just leaving the end may be lost.
+        broken_off = "connection" if self.version == "1.1" else "reset.INTERNAL_ERROR"
+        get, started = self.failed("get", broken_off), self.started("get")
+        story, victim = self.story("get"), self.victim.name
+        begun, leaving, left = (story.ids(what, victim) for what in ("begun", "ending", "ended"))
+        self.assertTrue(begun - leaving <= story.twice() <= begun - left, (begun, leaving, left, story.twice()))
+        self.assertLessEqual(started - story.ids("ended"), leaving - left)
+        self.assertLessEqual(get, len(leaving - left))
         # What must not be is asked once, and whoever asked is told.
         read = len(self.victim.ids("begun")) + len(self.victim.ids("opened"))
         unread = stands[victim]["opened"] - read
-        post = self.lost("post", unread, "http.502")
-        self.assertEqual(requests["problems"], {"failed": post})
+        post = self.lost("post", unread, "http.502", broken_off)
+        refused = self.found["post"]["outcomes"].get("http.502", 0)
+        self.assertEqual(requests["problems"].pop("failed", 0), refused)
+        self.assertEqual(requests["problems"], {})
         # An answer that has begun is not made to look whole.
-        stream = self.failed("stream", "connection" if self.version == "1.1" else "reset.INTERNAL_ERROR")
-        story = Story(self.all, "stream")
-        begun = story.ids("answered", victim) - story.ids("ending", victim)
+        stream = self.failed("stream", broken_off)
+        story = self.story("stream")
+        begun = story.ids("answered", victim) - story.ids("ending", victim) - story.twice()
         unfinished = story.ids("answering", victim) - story.ids("ended", victim)
-        self.assertTrue(0 < len(begun) <= stream <= len(unfinished), (stream, begun, unfinished))
-        self.assertEqual(requests["broken"], stream)
+        self.assertTrue(len(begun) <= stream <= len(unfinished), (stream, begun, unfinished))
+        self.assertGreater(get + post + stream + len(story.twice()) + len(self.story("get").twice()), 0)
+        self.assertEqual(requests["broken"], get + stream + post - refused)
         # Of those who speak over WebSocket, the users of the one that was killed get another.
         sockets = self.moved() if kind == "http" else 0
         # All of it is in the balancer's books.
-        asked = sum(len(self.planned(it)) for it in ("get", "post", "stream"))
+        asked = sum(len(self.started(it)) for it in ("get", "post", "stream"))
         self.assertEqual(requests["requests"], asked + sockets)
-        self.assertEqual(requests["responses"]["2xx"], asked - post)
+        self.assertEqual(requests["responses"]["2xx"], asked - refused)
         self.assertEqual((requests["responses"]["1xx"], requests["upgraded"]), (sockets, sockets))
         self.assertEqual((requests["abandoned"], requests["open"]), (0, 0))
         # Each request that a living backend has read, and none besides, was given to it.
@@ -174,15 +205,16 @@ class Http(Backends):
             self.assertEqual((stands[it.name]["failed"], stands[it.name]["state_changes"]), (0, 0))
         self.assertEqual(stands[victim]["state_changes"], 2)
         # Clients' connections end only with an answer that breaks off.
-        for name, dropped in (("get", 0), ("post", 0), ("stream", stream if self.version == "1.1" else 0)):
+        for name, dropped in (("get", get), ("post", post - refused), ("stream", stream)):
+            dropped = dropped if self.version == "1.1" else 0
             self.assertEqual(self.found[name]["connections"]["dropped"], dropped, name)
-        self.is_back()
+        self.others_are_untouched()
 
     USERS = 9
 
     def sockets(self, balancer):
         step = {"websocket": {"path": "/socket", "send": {"text": "hello"}}}
-        load = {"closed": {"users": self.USERS, "duration": f"{SECONDS}s", "think_time": "20ms"}}
+        load = {"closed": {"users": self.USERS, "duration": LONGEST, "think_time": "50ms"}}
         return scenario("sockets", f"127.0.0.1:{balancer.port}", step, load=load)
 
     def moved(self):
@@ -197,40 +229,42 @@ class Http(Backends):
         return self.USERS + mine
 
     def test_frozen(self):
-        """Who asked it is told after the time limit; nobody else notices, and nobody asks it until it goes on."""
-        rate, limit_s = 200, 0.6
+        """Who asked it is told after the time limit; nobody else waits, and nobody asks it until it goes on."""
+        rate, limit_s = 100, 1
         with Balancer(self.balanced("http", response_timeout=f"{limit_s}s")) as balancer:
-            with self.load(self.plan(balancer, "get", rate, "/hello?delay_ms=0", seconds=4)):
-                frozen_s = time.monotonic()
+            with self.load(self.plan(balancer, "get", rate, "/hello?delay_ms=0")):
+                frozen_s = time.time()
                 self.victim.freeze()
                 balancer.until(self.victim.port, "down")
-                self.assertLess(time.monotonic() - frozen_s, 2)
+                # Five checks, and what a busy machine takes.
+                self.assertLess(time.time() - frozen_s, 3)
                 opened = balancer.backend(self.victim.port)["opened"]
-                time.sleep(1)
+                time.sleep(1.3)
                 self.assertEqual(balancer.backend(self.victim.port)["opened"], opened)
-                frozen_s = time.monotonic() - frozen_s
+                thawed_s = time.time()
                 self.victim.go_on()
                 balancer.until(self.victim.port, "up")
-                self.returned_s = time.time()
+                self.is_asked(self.victim)
             requests, stands = balancer.requests(), balancer.backend(self.victim.port)
         late = self.failed("get", "http.504")
-        # It reads them when it goes on: each was asked once.
-        lines = [line for it in self.all for line in it.journal() if line["what"] == "ending"]
-        at = [(line["at_s"], int(line["id"].removeprefix("get-"))) for line in lines]
-        begun_s = min(at_s - number / rate for at_s, number in at)
-        waited = [number for at_s, number in at if at_s - begun_s - number / rate > 0.9]
-        self.assertGreater(late, 0)
-        self.assertEqual(len(waited), late)
+        # It reads them when it goes on: each was asked once. It may have stood still just before an answer left, or
+        # after.
+        lines = self.victim.journal()
+        due_s = lambda line: int(line["id"].removeprefix("get-")) / rate
+        began_s = min(line["at_s"] - due_s(line) for line in lines)
+        lines = [it for it in lines if began_s + due_s(it) < thawed_s - 1 and it["at_s"] >= thawed_s]
+        read, done = ({it["id"] for it in lines if it["what"] in what} for what in (["ending"], ["ended", "gone"]))
+        self.assertTrue(0 < len(read) <= late <= len(done), (late, read, done))
         story = Story(self.all, "get")
-        self.assertEqual((story.ids("begun"), story.twice()), (self.planned("get"), set()))
+        self.assertEqual((story.ids("begun"), story.twice()), (self.started("get"), set()))
         self.assertEqual(requests["problems"], {"timeout": late})
-        self.assertEqual(requests["responses"]["2xx"], len(self.planned("get")) - late)
+        self.assertEqual(requests["responses"]["2xx"], len(self.started("get")) - late)
         self.assertEqual((requests["retries"], requests["broken"], requests["abandoned"]), (0, 0, 0))
         self.assertEqual(stands["state_changes"], 2)
         response = self.found["get"]["response_time_us"]
-        self.assertTrue(limit_s <= response["max"] / 1e6 < frozen_s, response)
+        self.assertTrue(limit_s <= response["max"] / 1e6 < thawed_s - frozen_s, response)
         self.assertEqual(self.found["get"]["connections"]["dropped"], 0)
-        self.is_back()
+        self.others_are_untouched()
 
     def test_drained_and_started_anew_one_by_one(self):
         """As one brings in another version: nothing is lost, of what must not be asked twice either."""
@@ -248,10 +282,9 @@ class Http(Backends):
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 self.assertEqual(answer.status, 200)
 
-        anew_s = {}
         with Balancer(web, management={"listen": management}) as balancer:
             body = {"text": "hello"}
-            plan = self.plan(balancer, "post", 200, "/echo?delay_ms=100", seconds=4, method="POST", body=body)
+            plan = self.plan(balancer, "post", 100, "/echo?delay_ms=200", method="POST", body=body)
             with self.load(plan):
                 for it in self.all:
                     change(it.port)
@@ -261,15 +294,12 @@ class Http(Backends):
                     it.again()
                     change()
                     balancer.until(it.port, "up")
-                    anew_s[it.name] = time.time()
+                    self.is_asked(it)
             requests = balancer.requests()
-        for it in self.all:
-            later = [line for line in it.journal() if line["at_s"] > anew_s[it.name]]
-            self.assertGreater(len(later), 10, it.name)
         self.assertEqual(self.failed("post"), 0)
         story = Story(self.all, "post")
-        self.assertEqual((story.ids("ended"), story.twice()), (self.planned("post"), set()))
-        self.assertEqual(requests["responses"]["2xx"], len(self.planned("post")))
+        self.assertEqual((story.ids("ended"), story.twice()), (self.started("post"), set()))
+        self.assertEqual(requests["responses"]["2xx"], len(self.started("post")))
         self.assertEqual((requests["problems"], requests["broken"]), ({}, 0))
         self.assertEqual(self.found["post"]["connections"]["dropped"], 0)
 
@@ -278,15 +308,16 @@ class Tcp(Backends):
     """Through `loadgen balance tcp`: nine users who keep their connections, and others with one for each line."""
 
     USERS = 9
-    # The system resets the connections of a process that was killed where it had not read all, and ends the others.
-    BROKEN = ("connection", "incomplete")
+    # The system resets the connections of a process that was killed where it had not read all, and ends the others. A
+    # client that is slow may meet that while it connects.
+    BROKEN = ("connection", "incomplete", "connect")
 
     def balanced(self, **options):
         self.start("tcp", **options)
         backends = [{"address": f"127.0.0.1:{it}"} for it in self.ports]
-        return Configured("tcp", {"backends": backends, "health": CHECKS, "connect_timeout": "200ms"})
+        return Configured("tcp", {"backends": backends, "health": CHECKS, "connect_timeout": "500ms"})
 
-    def plans(self, balancer, rate, seconds=SECONDS):
+    def plans(self, balancer, rate):
         address = f"127.0.0.1:{balancer.port}"
 
         def plan(name, line, load, connection_per):
@@ -297,15 +328,15 @@ class Tcp(Backends):
             }
             return scenario(name, address, step, load=load, connection_per=connection_per)
 
-        held = {"closed": {"users": self.USERS, "duration": f"{seconds}s", "think_time": "20ms"}}
+        held = {"closed": {"users": self.USERS, "duration": LONGEST, "think_time": "50ms"}}
         return [
             plan("held", "'held-' ~ user ~ '-' ~ iteration", held, "user"),
-            plan("new", "'new-' ~ iteration", arrivals(rate, seconds), "iteration"),
+            plan("new", "'new-' ~ iteration", arrivals(rate), "iteration"),
         ]
 
     def test_killed(self):
         with self.balanced() as balancer:
-            with self.load(*self.plans(balancer, 200)):
+            with self.load(*self.plans(balancer, 100)):
                 self.kill_and_start_again(balancer)
             counts, stands = balancer.status()["connections"], balancer.backend(self.victim.port)
         # Of the users who keep theirs, only those of the one that was killed get another.
@@ -324,9 +355,10 @@ class Tcp(Backends):
         met = {(it["peer"], it["at_s"] < self.killed_s) for it in self.victim.journal() if "peer" in it}
         unread = stands["opened"] - stands["failed"] - len(met)
         new = self.lost("new", unread, *self.BROKEN)
-        self.assertEqual(self.found["new"]["connections"]["failed"], 0)
+        unopened = self.found["new"]["outcomes"].get("connect", 0)
+        self.assertEqual(self.found["new"]["connections"]["failed"], unopened)
         # All of it is in the balancer's books. Whose answer had come and who was about to end may be reset, too.
-        accepted = self.USERS + mine + len(self.planned("new"))
+        accepted = self.USERS + mine + len(self.started("new"))
         self.assertEqual(counts["accepted"], accepted)
         self.assertEqual(counts["completed"] + counts["broken"], accepted)
         self.assertEqual((counts["open"], counts["refused_no_backend"], counts["refused_unreachable"]), (0, 0, 0))
@@ -335,30 +367,30 @@ class Tcp(Backends):
         self.assertLessEqual(counts["broken"], left)
         self.assertLessEqual(mine + new, left)
         self.assertEqual(stands["state_changes"], 2)
-        self.is_back()
+        self.others_are_untouched()
 
     def test_frozen(self):
         """The system takes a few connections for it, which wait; the others are passed on after the time limit, and
         checks find the same. Nothing is lost."""
         with self.balanced(backlog=4) as balancer:
-            with self.load(*self.plans(balancer, 100, seconds=4)):
+            with self.load(*self.plans(balancer, 100)):
                 frozen_s = time.time()
                 self.victim.freeze()
                 balancer.until(self.victim.port, "down")
-                self.assertIn("200ms", balancer.backend(self.victim.port)["last_failure"])
+                self.assertRegex(balancer.backend(self.victim.port)["last_failure"], "within [25]00ms")
                 time.sleep(1)
                 thawed_s = time.time()
                 self.victim.go_on()
                 balancer.until(self.victim.port, "up")
-                self.returned_s = time.time()
+                self.is_asked(self.victim)
             counts, stands = balancer.status()["connections"], balancer.backend(self.victim.port)
         for name in ("held", "new"):
             self.assertEqual(self.failed(name), 0)
             self.assertEqual(self.found[name]["connections"]["dropped"], 0)
         self.assertEqual(self.found["held"]["connections"]["opened"], self.USERS)
         story = Story(self.all, "new")
-        self.assertEqual((story.ids("ended"), story.twice()), (self.planned("new"), set()))
-        accepted = self.USERS + len(self.planned("new"))
+        self.assertEqual((story.ids("ended"), story.twice()), (self.started("new"), set()))
+        accepted = self.USERS + len(self.started("new"))
         self.assertEqual((counts["accepted"], counts["completed"]), (accepted, accepted))
         # What was passed on had been tried there first.
         self.assertGreater(stands["failed"], 0)
@@ -369,7 +401,7 @@ class Tcp(Backends):
             at = sorted(line["at_s"] for line in Story([it], "held").of[it.name])
             gap = max(later - earlier for earlier, later in zip(at, at[1:]))
             self.assertLess(gap, 0.8)
-        self.is_back()
+        self.others_are_untouched()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ async fn answers_that_are_not_read_hold_up_nobody_else(protocol: BackendProtocol
     // Time for the windows to fill.
     time::sleep(Duration::from_millis(500)).await;
     for _ in 0..20 {
-        let asked = time::timeout(Duration::from_secs(5), get(&balancer, LARGE)).await;
+        let asked = time::timeout(Duration::from_secs(15), get(&balancer, LARGE)).await;
         let reply = asked.expect("another client should not wait for the one that reads nothing");
         assert!(reply.body.contains("\"sequence\":1999,"), "{}", reply.head);
     }

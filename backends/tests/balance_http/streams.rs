@@ -81,9 +81,9 @@ fn in_front_of(
 
 #[tokio::test]
 async fn requests_above_a_connections_streams_go_over_others() {
-    let narrow = Narrow::start(2, Duration::from_millis(400)).await;
+    let narrow = Narrow::start(2, Duration::from_millis(1500)).await;
     let balancer = in_front_of(&narrow, |service, _| {
-        service.response_timeout = Duration::from_millis(1500);
+        service.response_timeout = Duration::from_secs(5);
     });
     let asked = (0..20).map(|_| ask(balancer.local_addr(), "POST", "/a/b"));
     for reply in within(join_all(asked)).await {
@@ -161,7 +161,7 @@ async fn a_backend_that_does_not_speak_it_is_said_to_be_unreachable() {
 
 #[tokio::test]
 async fn requests_above_the_limit_are_told_so() {
-    let narrow = Narrow::start(100, Duration::from_millis(500)).await;
+    let narrow = Narrow::start(100, Duration::from_millis(1500)).await;
     let balancer = in_front_of(&narrow, |_, limits| limits.requests = 3);
     let asked = (0..5).map(|_| ask(balancer.local_addr(), "GET", "/a/b"));
     let replies = within(join_all(asked)).await;

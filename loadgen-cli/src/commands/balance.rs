@@ -214,6 +214,8 @@ fn health(
 
 /// What happens to backends is told on standard error, a line each.
 fn log_to_stderr(level: LogLevel) {
+    // What was said so far is written by a thread, what is logged by whoever logs it.
+    screen::stderr::flush();
     // What libraries say of each frame is no line for each request.
     let is_ours =
         filter_fn(|it| it.target().starts_with("loadgen") || *it.level() <= LevelFilter::WARN);

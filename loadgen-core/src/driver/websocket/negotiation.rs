@@ -242,7 +242,7 @@ mod tests {
     #[test_case("permessage-deflate; server_no_context_takeover; server_max_window_bits=9; \
         client_max_window_bits=13"
         => "the server answered the offer of compression with \"permessage-deflate; \
-            server_no_context_takeover; server_max_window_bits=9; client\": \
+            server_no_context_takeover; server_max_window_bits=9; client…\": \
             `client_max_window_bits` of 12 at the most was offered")]
     fn where_more_was_asked_for(line: &str) -> String {
         let offered = asking(true, false, [Some(9), Some(12)]);

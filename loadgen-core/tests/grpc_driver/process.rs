@@ -10,7 +10,7 @@ use std::time::Duration;
 use loadgen_backends::{ServerConfig, start_grpc};
 use loadgen_core::engine::Event;
 use loadgen_core::outcome::Failure;
-use loadgen_core::record::ScenarioRecord;
+use loadgen_core::record::{BackendRecord, ScenarioRecord};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::schedule::{Limit, Load};
 use rustix::process::{Pid, Signal, kill_process};
@@ -137,8 +137,19 @@ fn killed_and_started_again(load: Load) {
         .collect();
     answered.sort_unstable();
     assert_eq!(answered, [("first", true), ("second", true)]);
-    let by_backends: u64 = record.backends.iter().map(|it| it.requests).sum();
-    assert_eq!(by_backends, ledger.completed);
+    let sum = |of: fn(&BackendRecord) -> u64| record.all_backends().map(of).sum::<u64>();
+    assert_eq!(sum(BackendRecord::completed), ledger.completed);
+    assert_eq!(sum(|it| it.failed), ledger.failed);
+    assert_eq!(record.unknown.completed(), 0);
+    // What was under way on its connections died with it; of an open model there may have been nothing. Who
+    // could not connect is nobody's.
+    let failed = |id: &str| {
+        let mut rows = record.all_backends();
+        rows.find(|it| it.id == id).map_or(0, |it| it.failed)
+    };
+    assert!(failed("first") > 0 || is_open, "{:?}", record.backends);
+    assert_eq!(failed("second"), 0);
+    assert!(failed("(unknown)") > 0, "{:?}", record.unknown);
     let connections = record.connections;
     assert_eq!(connections.counts.dropped, 2);
     assert_eq!(

@@ -397,11 +397,26 @@ impl Found {
             .flat_map(|it| {
                 let quoted = it.escape_debug().to_string();
                 let in_json = in_json(&it);
-                let in_ascii_json = ascii(&in_json);
+                // As Go writes it for pages of HTML; as .NET does; and what is ASCII only.
+                let for_pages = escaped(&in_json, &['&', '<', '>'], false);
+                let quoted_by_number = in_json.replace("\\\"", "\"");
+                let careful = ['&', '<', '>', '\'', '+', '`', '"'];
+                let careful = in_upper_case(&escaped(&quoted_by_number, &careful, true));
+                let in_ascii_json = escaped(&in_json, &[], true);
                 let shown = text::line(&it);
                 let in_query = utf8_percent_encode(&it, ENCODED).to_string();
                 let in_form = in_query.replace("%20", "+");
-                [it, quoted, in_json, in_ascii_json, shown, in_query, in_form]
+                [
+                    it,
+                    quoted,
+                    in_json,
+                    for_pages,
+                    careful,
+                    in_ascii_json,
+                    shown,
+                    in_query,
+                    in_form,
+                ]
             })
             .collect();
         sort(&mut forms);
@@ -421,19 +436,36 @@ fn in_json(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// As it stands in JSON of servers that write ASCII only.
-fn ascii(json: &str) -> String {
-    let mut ascii = String::with_capacity(json.len());
+/// The same of servers that write these characters of it as their numbers, and with `ascii` all that are none.
+fn escaped(json: &str, also: &[char], ascii: bool) -> String {
+    let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
+        if also.contains(&c) || (ascii && !c.is_ascii()) {
             let units = &mut [0; 2];
             let units = c.encode_utf16(units).iter();
-            ascii.extend(units.map(|unit| format!("\\u{unit:04x}")));
+            escaped.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
         }
     }
-    ascii
+    escaped
+}
+
+/// A text of JSON with the digits of such numbers in upper case.
+fn in_upper_case(json: &str) -> String {
+    let mut parts = json.split("\\u");
+    let mut upper = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len().min(4);
+        let (digits, rest) = match part.is_char_boundary(digits) {
+            true => part.split_at(digits),
+            false => ("", part),
+        };
+        upper.push_str("\\u");
+        upper.push_str(&digits.to_ascii_uppercase());
+        upper.push_str(rest);
+    }
+    upper
 }
 
 /// The text that a secret is the base64 or hexadecimal form of: bytes may be sent as these, and are shown as
@@ -730,6 +762,8 @@ mod tests {
     #[test_case("pass\u{200b}word-1", "bad: pass\u{fffd}word-1" => "bad: ***"; "made fit to be shown")]
     #[test_case("pass\u{200b}word-1", r#"it says "pass\u{200b}word-1""# => r#"it says "***""#; "hidden characters, quoted")]
     #[test_case("pa'ss-wörd", r#"it says {"is":"pa'ss-w\u00f6rd"} and "pa\'ss-wörd""# => r#"it says {"is":"***"} and "***""#; "quoted as JSON, in ASCII or not")]
+    #[test_case("p&ss-<wörd>", r#"bad: p\u0026ss-\u003cwörd\u003e"# => "bad: ***"; "JSON that may stand in a page")]
+    #[test_case("p&ss-'w\"örd+", r#"bad: p\u0026ss-\u0027w\u0022\u00F6rd\u002B"# => "bad: ***"; "JSON with all that is special as numbers")]
     #[test_case("top-\u{1f511}-1", r#"bad: top-\ud83d\udd11-1"# => "bad: ***"; "a character of two units")]
     #[test_case("b3Blbi1zZXNhbWU=", "bad: open-sesame, b3Blbi1zZXNhbWU" => "bad: ***, ***"; "base64 that others decoded")]
     #[test_case("6f70656E2d736573616d65", "bad: open-sesame" => "bad: ***"; "hexadecimal digits that others decoded")]

@@ -223,10 +223,11 @@ impl<'a> Iteration<'a> {
 
     /// Ends the step that is under way, if there is one.
     fn record_step(&self, seen: Nanos, outcome: Outcome) {
-        if let Some((step, due, split)) = self.times.end_step(seen) {
+        if let Some((step, due, ended, split)) = self.times.end_step(seen) {
             self.observer.step(StepSample {
                 step,
                 due,
+                ended,
                 split,
                 outcome,
                 backend: self.backend.get(),
@@ -413,9 +414,19 @@ impl<'a> Iteration<'a> {
         self.concluded.get()
     }
 
-    /// Says who answered, by the server's own word. The last call in a step counts.
+    /// The step's request is made once more, or another one in its place: whom it went to and over which
+    /// connection is not known again, and until now something else than the generator kept it from leaving.
+    pub fn asks_again(&self) {
+        self.backend.set(None);
+        self.connection.set(None);
+        self.ready(self.clock.now());
+    }
+
+    /// Says who answered, by the server's own word, on the connection that the request
+    /// [goes over](Self::goes_over). The last call in a step counts.
     pub fn answered_by(&self, identity: &[u8]) {
-        self.backend.set(Some(self.observer.backend(identity)));
+        let backend = self.observer.backend(identity, self.connection.get());
+        self.backend.set(Some(backend));
     }
 
     /// Adds a sample to one of a step's further series.

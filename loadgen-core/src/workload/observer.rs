@@ -219,6 +219,8 @@ pub struct StepSample {
     pub step: usize,
     /// When it was due, in nanoseconds since the run's epoch.
     pub due: Nanos,
+    /// When it was over for the service.
+    pub ended: Nanos,
     /// What its time is made of.
     pub split: Split,
     /// How it ended.
@@ -246,8 +248,9 @@ pub trait Observer {
     fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent);
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
-    /// The number of a backend that named itself with these bytes.
-    fn backend(&self, identity: &[u8]) -> BackendIndex;
+    /// The number of a backend that named itself with these bytes, in an answer that came over this
+    /// connection, where that is known.
+    fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex;
     /// Keeps one example of what a failure class looked like, in the step that was under way where there are
     /// several; `detail` runs only when none is kept.
     fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String);

@@ -16,9 +16,9 @@ use loadgen_core::clock::{Clock, Nanos};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
-    Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
-    WorkerContext, Workload,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
+    MessageFault, Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    UserId, WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -111,7 +111,7 @@ impl Observer for Recorder {
         *self.0.borrow_mut().faults.entry(fault).or_default() += count;
     }
 
-    fn backend(&self, identity: &[u8]) -> BackendIndex {
+    fn backend(&self, identity: &[u8], _: Option<ConnectionId>) -> BackendIndex {
         let backends = &mut self.0.borrow_mut().backends;
         let identity = String::from_utf8_lossy(identity).into_owned();
         let index = backends.iter().position(|it| *it == identity);

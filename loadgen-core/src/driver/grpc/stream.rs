@@ -119,7 +119,7 @@ async fn attempts(
         }
         if error.untouched && resends < MOST_RESENDS {
             permit.retire();
-            iteration.ready(iteration.now());
+            iteration.asks_again();
             resends += 1;
             continue;
         }
@@ -233,21 +233,21 @@ async fn exchange(
         },
     };
     let over = over.map_err(|status| StreamError::behind(&status))?;
-    if let Some(open) = tally.open.take() {
-        open.ended();
-    }
     match over {
         Over::ByServer => {
             permit.ended();
             check_counts(call, &tally)?;
             enough(call, &tally)?;
-            tally.problem.take().map_or(Ok(()), Err)
         }
         Over::ByUs => {
             permit.expects_no_more();
-            enough(call, &tally)
+            enough(call, &tally)?;
         }
     }
+    if let Some(open) = tally.open.take() {
+        open.ended();
+    }
+    tally.problem.take().map_or(Ok(()), Err)
 }
 
 /// Who ended a stream.

@@ -111,7 +111,7 @@ async fn attempts(
             Err(Ended::Failed(failure)) => return failure.into(),
             Err(Ended::Untouched(error)) => {
                 permit.retire();
-                iteration.ready(iteration.now());
+                iteration.asks_again();
                 resends += 1;
                 if resends > MOST_RESENDS {
                     iteration.explain(Failure::Connection, || error.to_string());

@@ -168,7 +168,7 @@ async fn wander(turn: &mut Turn<'_>, mut request: Filled) -> Result<(Answer, u32
         pool.observer
             .connection(target, ConnectionEvent::Redirected);
         // What follows is asked for by the server.
-        iteration.ready(iteration.now());
+        iteration.asks_again();
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) async fn answered(
         let was_kept = connection.answered > 0;
         if is_first && was_kept && trouble.is_end && nothing_came && may_be_repeated {
             is_first = false;
-            iteration.ready(iteration.now());
+            iteration.asks_again();
             next = match spare.take() {
                 Some(spare) => spare,
                 None => asking.outgoing.constant(own.target),

@@ -57,7 +57,7 @@ pub(super) async fn answered(
             let there = pool.shared_elsewhere(endpoint, own.target, wanted);
             let opened = there.open().await;
             opened.map_err(|error| Trouble::connect(error.message))?;
-            iteration.ready(iteration.now());
+            iteration.asks_again();
             other = Some(there);
         }
         let place = other
@@ -77,7 +77,7 @@ pub(super) async fn answered(
         match answer {
             Err(trouble) if trouble.is_unsent => {
                 permit.retire();
-                iteration.ready(iteration.now());
+                iteration.asks_again();
                 resends += 1;
                 if resends > MOST_RESENDS {
                     return Err(trouble);

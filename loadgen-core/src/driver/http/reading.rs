@@ -207,9 +207,6 @@ impl Reading<'_> {
             }
         })
         .await?;
-        if let Some(open) = stream.open.take() {
-            open.ended();
-        }
         if let Some(most) = most
             && !stream.has_all()
         {
@@ -220,6 +217,9 @@ impl Reading<'_> {
                     stream.count
                 ))
             });
+        }
+        if let Some(open) = stream.open.take() {
+            open.ended();
         }
         Ok((stream.take_answer(), end))
     }

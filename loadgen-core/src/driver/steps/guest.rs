@@ -17,8 +17,8 @@ use crate::driver::intercept::Interceptor;
 use crate::expression::{Saved, Scope};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, MessageFault, Observer, SampleKind,
-    StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, MessageFault, Observer,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
 };
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -194,7 +194,7 @@ impl<'a, O: Deref<Target = dyn Observer + 'a>> Observer for Quiet<O> {
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
         self.0.message_fault(step, fault, count);
     }
-    fn backend(&self, _: &[u8]) -> BackendIndex {
+    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
         0
     }
     fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {

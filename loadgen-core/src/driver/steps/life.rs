@@ -23,9 +23,9 @@ use crate::expression::Variables;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
-    Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
-    WorkerContext,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
+    MessageFault, Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    UserId, WorkerContext,
 };
 
 /// The steps of a plan, by when they are done.
@@ -491,7 +491,7 @@ impl Observer for Listener {
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-    fn backend(&self, _: &[u8]) -> BackendIndex {
+    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
         0
     }
     fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}

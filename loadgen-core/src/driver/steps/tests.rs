@@ -16,8 +16,8 @@ use crate::scenario::{
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, IterationSeed, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, IterationSeed, MessageFault,
+    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
 };
 
 type Step = scenario::Step<Said>;
@@ -107,7 +107,7 @@ impl Observer for Kept {
     fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8]) -> BackendIndex {
+    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
         0
     }
     fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}

@@ -254,7 +254,7 @@ impl Connection {
     /// Who it leads to, where the server has said so.
     pub(super) fn server(&self, observer: &dyn Observer) -> Option<BackendIndex> {
         let identity = self.identity.as_ref()?;
-        Some(observer.backend(identity.as_bytes()))
+        Some(observer.backend(identity.as_bytes(), None))
     }
 
     #[inline]

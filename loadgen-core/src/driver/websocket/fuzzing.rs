@@ -34,8 +34,9 @@ use crate::scenario::{
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, Iteration, IterationSeed, MessageFault,
-    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
+    MessageFault, Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    WorkerContext,
 };
 
 thread_local! {
@@ -239,7 +240,7 @@ impl Observer for Seen {
         self.0.borrow_mut().faults[fault as usize] += count;
     }
 
-    fn backend(&self, _: &[u8]) -> BackendIndex {
+    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
         0
     }
 

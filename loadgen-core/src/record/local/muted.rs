@@ -1,24 +1,26 @@
 //! What is heard before measuring begins.
 
+use super::recorder::Recorder;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
-    StreamEvent, TargetIndex, Timing,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
 };
 
-/// An observer for the warm-up: passes on what must be told apart, records nothing.
+/// An observer for the warm-up: passes on who is at the other end of connections, which go on, and records
+/// nothing.
 #[derive(Debug)]
-pub(crate) struct Muted;
+pub(crate) struct Muted<'a>(pub(crate) &'a Recorder);
 
-impl Observer for Muted {
+impl Observer for Muted<'_> {
     fn step(&self, _: StepSample) {}
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
     fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8]) -> BackendIndex {
-        0
+    fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {
+        self.0.backend(identity, connection)
     }
     fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
     fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}

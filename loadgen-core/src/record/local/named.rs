@@ -14,6 +14,8 @@ pub(super) struct Named {
     seats: HashMap<ConnectionId, Seat>,
     /// The oldest first.
     order: VecDeque<ConnectionId>,
+    /// The latest connection of those that are no longer remembered.
+    forgotten: Option<ConnectionId>,
 }
 
 /// Who has answered on a connection.
@@ -34,8 +36,10 @@ impl Named {
         backend: BackendIndex,
     ) -> (bool, Decisions) {
         let Some(seat) = self.seats.get_mut(&connection) else {
+            // One of before is most likely one that was forgotten: it is not counted twice.
+            let is_new = self.forgotten.is_none_or(|latest| connection > latest);
             self.remember(connection, backend);
-            return (true, Decisions::default());
+            return (is_new, Decisions::default());
         };
         let mut decisions = Decisions::default();
         if !seat.was_asked_again {
@@ -56,6 +60,7 @@ impl Named {
             && let Some(oldest) = self.order.pop_front()
         {
             self.seats.remove(&oldest);
+            self.forgotten = self.forgotten.max(Some(oldest));
         }
         self.order.push_back(connection);
         let seat = Seat {
@@ -107,6 +112,7 @@ mod tests {
             named.answered(ConnectionId::next(), 0);
         }
         assert_eq!(named.only(first), None);
+        assert_eq!(named.answered(first, 0), (false, Decisions::default()));
         assert_eq!(
             (named.seats.len(), named.order.len()),
             (MOST_CONNECTIONS, MOST_CONNECTIONS)

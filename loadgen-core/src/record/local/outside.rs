@@ -8,8 +8,8 @@ use super::recorder::Recorder;
 use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
-    StreamEvent, TargetIndex, Timing,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -94,8 +94,8 @@ impl Observer for Outside {
         }
     }
 
-    fn backend(&self, identity: &[u8]) -> BackendIndex {
-        self.recorder.backend(identity)
+    fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {
+        self.recorder.backend(identity, connection)
     }
 
     fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {

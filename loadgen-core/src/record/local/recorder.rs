@@ -241,27 +241,18 @@ impl Recorder {
     /// connection before.
     #[inline]
     fn answered(&self, tick: &mut Tick, via: Via, answer: Answer, response_time: Nanos) {
-        let Some(backend) = via.backend else {
-            return match self.presumed(via) {
-                Some(backend) => tick.backend(Some(backend)).record(answer, response_time),
-                // Of those that nobody is known for the times are the scenario's, mostly.
-                None => tick.unknown.count(answer),
-            };
-        };
-        let of_backend = tick.backend(Some(backend));
-        of_backend.record(answer, response_time);
-        if let Some(connection) = via.connection {
-            let (is_new, decisions) = self.named.borrow_mut().answered(connection, backend);
-            of_backend.connections += u64::from(is_new);
-            tick.decisions += decisions;
+        match self.presumed(via) {
+            Some(backend) => tick.backend(Some(backend)).record(answer, response_time),
+            // Of those that nobody is known for the times are the scenario's, mostly.
+            None => tick.unknown.count(answer),
         }
     }
 
     /// Whom a request went to that has no answer with a name: the only server that has put its name to answers
     /// on the same connection. Where several did, each may have been the one.
     fn presumed(&self, via: Via) -> Option<BackendIndex> {
-        let named = self.named.borrow();
-        via.backend.or_else(|| named.only(via.connection?))
+        via.backend
+            .or_else(|| self.named.borrow().only(via.connection?))
     }
 
     /// An iteration was cut off by the end of the run, with a request under way or not; maybe one that an

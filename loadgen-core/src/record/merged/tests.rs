@@ -60,7 +60,7 @@ fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend:
     } else {
         Failure::Timeout.into()
     };
-    let backend = recorder.backend(backend.as_bytes());
+    let backend = recorder.backend(backend.as_bytes(), None);
     recorder.ended(&Ended {
         due,
         at: due + lag + took,
@@ -156,7 +156,7 @@ fn every_request_has_its_server_or_none_is_known() {
     let names = names();
     let recorder = Recorder::new(&names);
     let via = |backend: Option<&str>, connection| Via {
-        backend: backend.map(|it| recorder.backend(it.as_bytes())),
+        backend: backend.map(|it| recorder.backend(it.as_bytes(), connection)),
         connection,
     };
     let end = |ok: bool, via: Via| {
@@ -240,7 +240,7 @@ fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
                 split: Split::default(),
                 outcome: Outcome::Ok,
                 via: Via {
-                    backend: Some(recorder.backend(&[b'a' + *backend])),
+                    backend: Some(recorder.backend(&[b'a' + *backend], connection)),
                     connection,
                 },
                 target: 0,
@@ -256,7 +256,7 @@ fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
 fn streams_are_counted_from_when_they_open() {
     let names = names();
     let recorder = Recorder::new(&names);
-    let a = Some(recorder.backend(b"a"));
+    let a = Some(recorder.backend(b"a", None));
     recorder.stream(a, StreamEvent::Opened);
     recorder.messages(0, a, 1, 2);
     let mut merger = Merger::new(&names, 1);

@@ -88,10 +88,11 @@ fn known(backends: &[Backend]) -> (&[Backend], Option<&Backend>) {
 /// Who answered, where anybody said who it is, and what is given to each of them as a whole.
 pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
     let (named, unknown) = known(&scenario.backends);
-    let unknown = unknown.filter(|it| it.requests + it.interrupted > 0);
+    let unknown = unknown.filter(|it| it.requests > 0);
+    let has_streams = scenario.backends.iter().any(|it| it.streams.is_some());
     match named {
         [] => return Vec::new(),
-        [only] if unknown.is_none() => {
+        [only] if unknown.is_none() && !has_streams => {
             let connections = match only.connections {
                 0 => String::new(),
                 count => format!(" over {}", human::counted(count, "connection")),
@@ -102,7 +103,6 @@ pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
         }
         _ => {}
     }
-    let has_streams = scenario.backends.iter().any(|it| it.streams.is_some());
     let mut table = match has_streams {
         true => Table::new("backends", true, &BACKEND_OF_STREAMS),
         false => Table::new("backends", true, &BACKEND),

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::workload::{ConnectionEvent, StreamEvent};
+use crate::workload::{ConnectionEvent, ConnectionId, StreamEvent};
 
 const MS: Nanos = 1_000_000;
 
@@ -29,7 +29,7 @@ impl Observer for Kept {
     fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8]) -> BackendIndex {
+    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
         0
     }
     fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
@@ -303,5 +303,18 @@ async fn a_step_knows_its_user_target_and_connection() {
     assert_eq!(steps[1].connection, None, "it came to have none");
     let end = steps[0].due + steps[0].split.response_time();
     assert_eq!([steps[0].due, steps[1].due], [DUE, end]);
+    assert_eq!(steps[0].ended, end);
     assert_ne!(ConnectionId::next(), connection);
+}
+
+/// A redirection, or one more attempt, may go to somebody else, who may say nothing.
+#[test]
+fn a_request_that_is_made_again_is_nobodys_yet() {
+    let kept = Kept::default();
+    let iteration = iteration(&kept, true);
+    iteration.goes_over(ConnectionId::next());
+    iteration.answered_by(b"a");
+    assert!(iteration.backend().is_some() && iteration.connection().is_some());
+    iteration.asks_again();
+    assert_eq!((iteration.backend(), iteration.connection()), (None, None));
 }

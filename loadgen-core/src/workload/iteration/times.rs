@@ -117,9 +117,9 @@ impl Times {
         self.current.get().map(|(step, _)| step)
     }
 
-    /// Ends the step that is under way, if there is one. Says which, when it was due, and what its time
-    /// was made of.
-    pub(super) fn end_step(&self, seen: Nanos) -> Option<(usize, Nanos, Split)> {
+    /// Ends the step that is under way, if there is one. Says which, when it was due and when it was over,
+    /// and what its time was made of.
+    pub(super) fn end_step(&self, seen: Nanos) -> Option<(usize, Nanos, Nanos, Split)> {
         let (step, before) = self.current.take()?;
         let (end, read_lag) = self.end_seen_at(seen);
         let took = self.step_took(end);
@@ -141,7 +141,7 @@ impl Times {
             maybe_read_lag,
             ..before
         };
-        Some((step, due, split))
+        Some((step, due, end, split))
     }
 
     /// The step that was under way when the iteration was given up, and what the time is made of that

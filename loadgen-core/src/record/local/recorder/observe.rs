@@ -7,11 +7,11 @@ use crate::outcome::Failure;
 use crate::record::local::Via;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
-use crate::record::{ConnectionCounts, LifePart, new_histogram};
+use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_histogram};
 use crate::text;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, Observer, SampleKind, StepSample,
-    StreamEvent, TargetIndex, Timing,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -38,7 +38,7 @@ impl Observer for Recorder {
             let response_time = sample.split.response_time();
             let answer = Answer {
                 due_second: self.second(sample.due),
-                at: self.since_origin(sample.due.saturating_add(response_time)),
+                at: self.since_origin(sample.ended),
                 is_ok: sample.outcome.is_ok(),
             };
             let via = Via {
@@ -89,7 +89,7 @@ impl Observer for Recorder {
     }
 
     #[inline]
-    fn backend(&self, identity: &[u8]) -> BackendIndex {
+    fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {
         let mut identities = self.identities.borrow_mut();
         let index = match identities.iter().position(|seen| **seen == *identity) {
             Some(index) => index,
@@ -100,7 +100,11 @@ impl Observer for Recorder {
                     OTHER_BACKENDS.to_owned()
                 } else {
                     let identity = String::from_utf8_lossy(identity);
-                    text::line(&self.secrets.masked(&identity))
+                    match text::line(&self.secrets.masked(&identity)) {
+                        // What is known is not to be taken for what is not.
+                        name if name == ScenarioRecord::UNKNOWN => format!("\"{name}\""),
+                        name => name,
+                    }
                 };
                 self.tick.borrow_mut().new_backends.push(name);
                 identities.push(if last {
@@ -112,7 +116,16 @@ impl Observer for Recorder {
             }
             None => MOST_BACKENDS - 1,
         };
-        BackendIndex::try_from(index).expect("bounded above")
+        let index = BackendIndex::try_from(index).expect("bounded above");
+        if let Some(connection) = connection {
+            let (is_new, decisions) = self.named.borrow_mut().answered(connection, index);
+            if is_new || decisions != Decisions::default() {
+                let mut tick = self.tick.borrow_mut();
+                tick.backend(Some(index)).connections += u64::from(is_new);
+                tick.decisions += decisions;
+            }
+        }
+        index
     }
 
     fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {

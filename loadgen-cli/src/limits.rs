@@ -59,25 +59,30 @@ pub(crate) fn raise() {
 
 /// Has memory come in small pages only, for which the process begins anew: what is in huge ones by now would
 /// stay in them. The allocator asks for huge pages, by which a load generator gains; a process that holds little
-/// holds 2 MiB wherever it has touched a byte.
+/// holds 2 MiB wherever it has touched a byte. Where the process's program is the
+/// loader, or has another name than it was called by, it does not begin anew.
 #[cfg(target_os = "linux")]
 pub(crate) fn small_pages() {
     use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
     use std::process::Command;
+    use std::sync::Arc;
 
     use rustix::thread::{
         disable_transparent_huge_pages as disable, transparent_huge_pages_are_disabled as disabled,
     };
+    use signal_hook::consts::SIGPIPE;
+
     // Where any of this fails, more memory is resident and all else is the same.
     let is_new = matches!(disabled(), Ok(false)) && disable(true).is_ok();
-    if is_new && let Ok(program) = std::env::current_exe() {
-        let mut words = std::env::args_os();
-        let mut again = Command::new(program);
-        if let Some(name) = words.next() {
-            again.arg0(name);
-        }
-        // Returns only if it has failed.
-        let _ = again.args(words).exec();
+    let mut words = std::env::args_os();
+    if is_new
+        && let (Ok(program), Some(name)) = (std::env::current_exe(), words.next())
+        && program.file_name() == Path::new(&name).file_name()
+    {
+        // Returns only if it has failed, and leaves SIGPIPE as one that ends the process: heard, it does not.
+        let _ = Command::new(program).arg0(name).args(words).exec();
+        let _ = signal_hook::flag::register(SIGPIPE, Arc::default());
     }
 }
 

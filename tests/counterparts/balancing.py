@@ -21,6 +21,9 @@ from shop.v1 import item_pb2, shop_pb2, shop_pb2_grpc
 
 # How much more of everything `just proof-balance` asks for.
 ROUNDS = int(os.environ.get("PROOF_ROUNDS", "1"))
+# Who is dead refuses connections, and is out after five of them; who stands still, after a second. A machine that is
+# busy for less takes nobody for dead.
+CHECKS = {"interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 5}
 
 
 class Process:
@@ -157,7 +160,7 @@ class Configured(Process):
         self._folder.cleanup()
 
     def _ask(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}{path}") as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}{path}", timeout=PATIENCE) as answer:
             return answer.read()
 
     def status(self):

@@ -342,9 +342,13 @@ class Foreign:
         self._process = subprocess.Popen([found, *flags[program]])
 
     def __enter__(self):
-        wait_for("it listens", self._listens)
-        if self._ready:
-            wait_for("it is ready", self._is_ready)
+        try:
+            wait_for("it listens", self._listens)
+            if self._ready:
+                wait_for("it is ready", self._is_ready)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -362,6 +366,6 @@ class Foreign:
 
     def _is_ready(self):
         try:
-            return urllib.request.urlopen(self._ready).close() is None
+            return urllib.request.urlopen(self._ready, timeout=PATIENCE).close() is None
         except OSError:
             return False

@@ -9,12 +9,9 @@ import time
 import unittest
 import urllib.request
 
-from balancing import Balancer, Configured, Journaled, service, shares
+from balancing import CHECKS, Balancer, Configured, Journaled, service, shares
 from harness import PATIENCE, Run, free_port, scenario, wait_for
 
-# Who is dead refuses connections, and is out after five of them; who stands still, after a second. A machine that is
-# busy for less takes nobody for dead.
-CHECKS = {"interval": "200ms", "timeout": "200ms", "rise": 1, "fall": 5}
 # The load is stopped when all has happened.
 LONGEST = "50s"
 
@@ -100,7 +97,7 @@ class Backends(unittest.TestCase):
         met = {it for it, count in found["outcomes"].items() if count}
         self.assertLessEqual(met, {"ok", *outcomes}, found["failures"])
         at = [point["t_s"] for point in found["series"] if point["failed"]]
-        self.assertTrue(not at or at[-1] - at[0] <= 2, at)
+        self.assertTrue(not at or at[-1] - at[0] <= 4, at)
         return failed
 
     def story(self, name):
@@ -378,7 +375,8 @@ class Tcp(Backends):
                 self.victim.freeze()
                 balancer.until(self.victim.port, "down")
                 self.assertRegex(balancer.backend(self.victim.port)["last_failure"], "within [25]00ms")
-                time.sleep(1)
+                # So long that it is not taken for what a busy machine takes.
+                time.sleep(3)
                 thawed_s = time.time()
                 self.victim.go_on()
                 balancer.until(self.victim.port, "up")
@@ -400,7 +398,7 @@ class Tcp(Backends):
         for it in self.living:
             at = sorted(line["at_s"] for line in Story([it], "held").of[it.name])
             gap = max(later - earlier for earlier, later in zip(at, at[1:]))
-            self.assertLess(gap, 0.8)
+            self.assertLess(gap, 3)
         self.others_are_untouched()
 
 

@@ -9,7 +9,7 @@ import unittest
 import urllib.request
 
 import websockets
-from balancing import Balancer, Process, nginx, serve_http, service
+from balancing import CHECKS, Balancer, Process, nginx, serve_http, service
 from harness import PATIENCE, tool, wait_for, websockets_server
 
 
@@ -46,7 +46,7 @@ class Http(unittest.TestCase):
 
     def test_a_backend_is_killed_and_started_again_and_again(self):
         """GETs: all can be tried again, so none is lost."""
-        checks = {"interval": "100ms", "timeout": "100ms", "rise": 1, "fall": 2, "path": "/health"}
+        checks = {**CHECKS, "path": "/health"}
         web = service("web", self.one.port, self.two.port, health=checks, response_timeout="5s")
         with Balancer(web) as balancer:
             over = threading.Event()
@@ -84,7 +84,7 @@ class Http(unittest.TestCase):
         with nginx(self.one.port, self.two.port) as behind:
             with Balancer(service("web", behind.port)) as balancer, nginx(balancer.port) as front:
                 for port in (balancer.port, front.port):
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello") as answer:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=PATIENCE) as answer:
                         self.assertEqual(json.load(answer), {"message": "Hello, world!"})
 
 

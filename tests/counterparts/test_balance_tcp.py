@@ -166,7 +166,7 @@ class Reload(unittest.TestCase):
                 self.assertEqual(ask(ours.port)[0], "one")
                 held.sendall(b"still there")
                 self.assertEqual(held.recv(100), b"still there")
-                with urllib.request.urlopen(f"http://127.0.0.1:{status}/status") as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{status}/status", timeout=PATIENCE) as answer:
                     counts = json.load(answer)["connections"]
                 self.assertEqual((counts["broken"], counts["refused_no_backend"]), (0, 0))
                 ours.send(signal.SIGTERM)

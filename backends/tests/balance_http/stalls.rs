@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Empty, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2 as server_http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use loadgen_backends::balance::http::{BackendProtocol, RunningHttpBalancer};
@@ -29,7 +30,10 @@ fn connections(balancer: &RunningHttpBalancer, figure: &str) -> Value {
 }
 
 /// A client over HTTP/2 whose streams have this much room each.
-async fn client(address: SocketAddr, stream_window: u32) -> SendRequest<Empty<Bytes>> {
+async fn client<B>(address: SocketAddr, stream_window: u32) -> SendRequest<B>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let stream = TcpStream::connect(address).await.unwrap();
     let made = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(stream_window)
@@ -85,8 +89,7 @@ async fn an_answer_that_is_not_read_is_reset_alone(protocol: BackendProtocol) {
     let mut sender = client(balancer.local_addr(), 1000).await;
     let unread = begin(&mut sender, LARGE).await;
     until(|| connections(&balancer, "stalled") == 1).await;
-    let figures = status(&balancer);
-    assert_eq!(figures["requests"]["abandoned"], 1, "{figures}");
+    until(|| status(&balancer)["requests"]["abandoned"] == 1).await;
     until(|| status(&balancer)["pool"]["backends"][0]["open"] == 0).await;
     let read = within(unread.into_body().collect()).await;
     assert!(read.is_err(), "it should not look whole");
@@ -156,6 +159,50 @@ async fn an_upload_that_stalls_after_its_answer_is_let_go(early: &'static str, l
     assert_eq!(connections(&balancer, "stalled"), 1);
     assert_eq!(status(&balancer)["pool"]["backends"][0]["open"], 0);
     sending.abort();
+}
+
+/// A backend that answers calls before it has heard anything of them, and hears nothing more of them.
+async fn refuses() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = |_: Request<Incoming>| async {
+            let answer = Response::builder().header("grpc-status", "16");
+            Ok::<_, Infallible>(answer.body(Empty::<Bytes>::new()).unwrap())
+        };
+        let connection = server_http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service_fn(answer));
+        let _ = connection.await;
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_before_it_has_said_anything_is_over() {
+    let mut service = service("a", [refuses().await]);
+    service.protocol = BackendProtocol::Http2;
+    let balancer = start(settings(services([service])));
+    let mut sender = client(balancer.local_addr(), 1000).await;
+    let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+    let request = Request::post("http://there/a/b").body(silent);
+    let reply = within(sender.send_request(request.unwrap())).await.unwrap();
+    assert_eq!(reply.headers()["grpc-status"], "16");
+    // Long before the rest of its body would be given up.
+    until(|| balancer.counts().requests_open == 0).await;
+    assert_eq!(connections(&balancer, "stalled"), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_refused_before_it_has_begun_is_not_waited_for() {
+    const REFUSED: &str =
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let bad = Scripted::start(&[Act::Say(REFUSED)]).await;
+    let balancer = balance([bad.address], |_| {});
+    let head = b"POST /a/b HTTP/1.1\r\nHost: there\r\nContent-Length: 5\r\n\r\n";
+    assert_eq!(raw(balancer.local_addr(), head).await.status, 401);
+    until(|| balancer.counts().requests_open == 0).await;
+    assert_eq!(connections(&balancer, "stalled"), 0);
 }
 
 /// A backend that gives back what it gets, piece by piece.

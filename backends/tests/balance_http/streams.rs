@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use loadgen_backends::balance::http::{
     BackendProtocol, HttpLimits, RunningHttpBalancer, ServiceSettings,
 };
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time;
 
@@ -81,9 +83,10 @@ fn in_front_of(
 
 #[tokio::test]
 async fn requests_above_a_connections_streams_go_over_others() {
-    let narrow = Narrow::start(2, Duration::from_millis(1500)).await;
+    let narrow = Narrow::start(2, Duration::from_secs(5)).await;
     let balancer = in_front_of(&narrow, |service, _| {
-        service.response_timeout = Duration::from_secs(5);
+        service.connect_timeout = PATIENCE;
+        service.response_timeout = PATIENCE;
     });
     let asked = (0..20).map(|_| ask(balancer.local_addr(), "POST", "/a/b"));
     for reply in within(join_all(asked)).await {
@@ -104,7 +107,10 @@ async fn a_backend_whose_streams_are_all_used_is_passed_over_and_then_said_to_be
         Narrow::start(1, Duration::from_secs(30)).await,
         Narrow::start(1, Duration::ZERO).await,
     );
-    let balancer = in_front_of(&full, |_, _| {});
+    let balancer = in_front_of(&full, |service, _| {
+        service.connect_timeout = PATIENCE;
+        service.response_timeout = Duration::from_secs(60);
+    });
     let address = balancer.local_addr();
     let held: Vec<_> = (0..64)
         .map(|_| tokio::spawn(ask(address, "GET", "/a/b")))
@@ -124,6 +130,75 @@ async fn a_backend_whose_streams_are_all_used_is_passed_over_and_then_said_to_be
         assert_eq!(ask(address, "GET", "/a/b").await.status, 200);
     }
     held.iter().for_each(JoinHandle::abort);
+}
+
+/// A backend with two streams on each connection. It has most requests wait; some go on once `go_on` says so, and
+/// its connections take nothing more once `leave` says so.
+async fn leaves(go_on: &Arc<Notify>, leave: &Arc<Notify>, opened: &Arc<AtomicUsize>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (go_on, leave) = (Arc::clone(go_on), Arc::clone(leave));
+    let opened = Arc::clone(opened);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            opened.fetch_add(1, Ordering::Relaxed);
+            let (go_on, leave) = (Arc::clone(&go_on), Arc::clone(&leave));
+            let answer = move |request: Request<Incoming>| {
+                let go_on = Arc::clone(&go_on);
+                async move {
+                    match request.uri().path() {
+                        "/now" => {}
+                        "/later" => go_on.notified().await,
+                        _ => std::future::pending().await,
+                    }
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("ok"))))
+                }
+            };
+            tokio::spawn(async move {
+                let mut connection = pin!(
+                    http2::Builder::new(TokioExecutor::new())
+                        .max_concurrent_streams(2)
+                        .serve_connection(TokioIo::new(stream), service_fn(answer))
+                );
+                tokio::select! {
+                    _ = connection.as_mut() => return,
+                    () = leave.notified() => connection.as_mut().graceful_shutdown(),
+                }
+                let _ = connection.await;
+            });
+        }
+    });
+    address
+}
+
+/// Neither is a reason to say that the backend takes nothing.
+#[tokio::test]
+async fn a_request_that_meets_the_end_of_one_connection_does_not_go_on_to_meet_anothers() {
+    let (go_on, leave) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let opened = Arc::<AtomicUsize>::default();
+    let mut service = service("a", [leaves(&go_on, &leave, &opened).await]);
+    service.protocol = BackendProtocol::Http2;
+    service.connect_timeout = PATIENCE;
+    service.retries = 0;
+    let mut settings = settings(services([service]));
+    settings.threads = Some(1);
+    let balancer = start(settings);
+    let address = balancer.local_addr();
+    let mut asked = Vec::new();
+    for (open, path) in (1..).zip(["/a/b", "/a/later", "/a/b"]) {
+        asked.push(tokio::spawn(ask(address, "GET", path)));
+        until(|| status(&balancer)["pool"]["backends"][0]["open"] == open).await;
+    }
+    until(|| opened.load(Ordering::Relaxed) == 2).await;
+    // Both have room.
+    go_on.notify_one();
+    until(|| status(&balancer)["pool"]["backends"][0]["open"] == 2).await;
+    leave.notify_waiters();
+    time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(ask(address, "GET", "/a/now").await.status, 200);
+    assert_eq!(status(&balancer)["requests"]["retries"], 1);
+    asked.iter().for_each(JoinHandle::abort);
 }
 
 #[tokio::test]

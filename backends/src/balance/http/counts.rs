@@ -21,6 +21,15 @@ impl Count {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One more, unless there are as many as there may be. Whether it was counted.
+    pub(super) fn one_up_to(&self, most: u64) -> bool {
+        let more = |count| (count < most).then_some(count + 1);
+        let counted = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.is_ok()
+    }
+
     pub(super) fn one_less(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

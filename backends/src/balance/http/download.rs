@@ -24,7 +24,7 @@ pub(super) enum Answer {
     /// The balancer's own.
     Own {
         body: Bytes,
-        _held: (Option<Open>, Busy),
+        _held: (Option<Open>, Option<Busy>),
     },
     /// A backend's.
     Passed(Box<Download>),
@@ -209,7 +209,7 @@ impl Drop for Download {
 
 impl Answer {
     /// The balancer's own; what is held is over with it.
-    pub(super) fn own(body: Bytes, open: Option<Open>, busy: Busy) -> Self {
+    pub(super) fn own(body: Bytes, open: Option<Open>, busy: Option<Busy>) -> Self {
         Self::Own {
             body,
             _held: (open, busy),

@@ -109,7 +109,7 @@ impl Forward<'_> {
         let mut attempts = 0;
         let mut last = None;
         while let Some(lease) = lasting.pool.pick(&tried) {
-            let mut anew = false;
+            let mut anew = None;
             loop {
                 if attempts > 0 {
                     lasting.counts.retries.one();
@@ -123,7 +123,7 @@ impl Forward<'_> {
                         break;
                     }
                 };
-                let may_anew = connected.was_kept && !anew;
+                let may_anew = connected.was_kept && anew.is_none();
                 let lost = match self.send(connected, lease.endpoint()).await {
                     Ok((response, way)) => {
                         return Ok(Answered {
@@ -138,7 +138,7 @@ impl Forward<'_> {
                 let (next, problem) = self.after(lost, may_anew, &mut retries)?;
                 last = problem;
                 match next {
-                    Next::Anew => anew = true,
+                    Next::Anew => anew = Some(Instant::now()),
                     Next::Another => break,
                 }
             }
@@ -225,17 +225,18 @@ impl Forward<'_> {
         &self.service.lasting.kept[self.thread]
     }
 
+    /// A connection, and if `anew` one that was made since then.
     async fn connect(
         &self,
         endpoint: &Arc<Endpoint>,
-        anew: bool,
+        anew: Option<Instant>,
     ) -> Result<Connected, NotConnected> {
         match self.service.settings.protocol {
             BackendProtocol::Http1 => self
-                .connect_one(endpoint, anew)
+                .connect_one(endpoint, anew.is_some())
                 .await
                 .ok_or(NotConnected::Unreachable),
-            BackendProtocol::Http2 => self.connect_two(endpoint).await,
+            BackendProtocol::Http2 => self.connect_two(endpoint, anew).await,
         }
     }
 
@@ -269,14 +270,22 @@ impl Forward<'_> {
 
     /// A place on a connection that there is, or on a new one. Who waits for a connection that is being made finds
     /// room on it.
-    async fn connect_two(&self, endpoint: &Arc<Endpoint>) -> Result<Connected, NotConnected> {
+    async fn connect_two(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        anew: Option<Instant>,
+    ) -> Result<Connected, NotConnected> {
         let seat = self.kept().seat(endpoint.address());
         let Service { settings, lasting } = &**self.service;
         let limit = settings.connect_timeout;
         let seated = time::timeout(limit, seat.lock()).await;
         let mut all = seated.map_err(|_| NotConnected::Unreachable)?;
         all.retain(Two::is_open);
-        if let Some((sender, stream)) = all.iter_mut().find_map(Two::take) {
+        // What a backend lets go of, it may let go of together.
+        let mut may_take = all
+            .iter_mut()
+            .filter(|it| anew.is_none_or(|then| it.is_since(then)));
+        if let Some((sender, stream)) = may_take.find_map(Two::take) {
             return Ok(Connected {
                 sender: Sender::Two(sender, stream),
                 was_kept: true,

@@ -103,13 +103,17 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    pub(super) fn new(activity: &Arc<Activity>, shared: &Arc<Shared>) -> Self {
+    /// None where there are as many as there may be, of all connections.
+    pub(super) fn new(activity: &Arc<Activity>, shared: &Arc<Shared>, most: u64) -> Option<Self> {
+        if !shared.counts.requests_open.one_up_to(most) {
+            activity.touch();
+            return None;
+        }
         activity.open.fetch_add(1, Ordering::Relaxed);
-        shared.counts.requests_open.one();
-        Self {
+        Some(Self {
             activity: Arc::clone(activity),
             shared: Arc::clone(shared),
-        }
+        })
     }
 
     /// What the balancer counts.
@@ -206,6 +210,8 @@ impl Front {
         let shared = Arc::clone(&requests.shared);
         let (lengths, conflict) = lengths::watch();
         let cut_off = CutOff::default();
+        // The service ends with the last answer, before the connection does.
+        let held = requests.held.clone();
         let io = Resumed::new(connection, early, Some(lengths));
         let io = Client::new(io, cut_off.clone(), limits.body_timeout, &shared);
         let requests = Arc::new(requests);
@@ -251,6 +257,7 @@ impl Front {
         if let Some(resumed) = client.and_then(Client::into_inner) {
             linger(&mut resumed.into_connection()).await;
         }
+        drop(held);
     }
 
     async fn two(self, connection: Connection, early: Vec<u8>) {

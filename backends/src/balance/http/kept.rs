@@ -33,6 +33,7 @@ pub(super) type TwoSeat = Arc<tokio::sync::Mutex<Vec<Two>>>;
 pub(super) struct Two {
     sender: TwoSender,
     room: Arc<Room>,
+    made: Instant,
     used: Instant,
 }
 
@@ -79,15 +80,22 @@ impl Drop for Stream {
 
 impl Two {
     pub(super) fn new(sender: TwoSender, room: Arc<Room>) -> Self {
+        let now = Instant::now();
         Self {
             sender,
             room,
-            used: Instant::now(),
+            made: now,
+            used: now,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
         !self.sender.is_closed()
+    }
+
+    /// Whether it was made since then.
+    pub(super) fn is_since(&self, then: Instant) -> bool {
+        self.made >= then
     }
 
     /// A place on it, if there is one.

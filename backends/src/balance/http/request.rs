@@ -48,17 +48,21 @@ impl Requests {
         conflict: Option<&Conflict>,
         cut_off: CutOff,
     ) -> Response<Answer> {
-        let busy = Busy::new(&self.activity, &self.shared);
         let began = Instant::now();
         let upgrade = request.headers().contains_key(UPGRADE);
         let upgrade = upgrade.then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
+        let refuses = |problem: &Problem, busy| {
+            self.shared.counts.problems.one(problem.kind);
+            own(&parts, problem, None, began, busy)
+        };
+        let most = self.shared.limits().requests;
+        let Some(busy) = Busy::new(&self.activity, &self.shared, most) else {
+            return refuses(&full(most), None);
+        };
         let led = match self.lead(&parts, conflict) {
             Ok(led) => led,
-            Err(problem) => {
-                self.shared.counts.problems.one(problem.kind);
-                return own(&parts, &problem, None, began, busy);
-            }
+            Err(problem) => return refuses(&problem, Some(busy)),
         };
         let service = Arc::clone(&led.service);
         match self
@@ -73,7 +77,7 @@ impl Requests {
                     _ => &service.lasting.counts.problems,
                 };
                 problems.one(problem.kind);
-                own(&parts, &problem, Some(open), began, busy)
+                own(&parts, &problem, Some(open), began, Some(busy))
             }
         }
     }
@@ -81,14 +85,6 @@ impl Requests {
     /// The service that a request is for.
     fn lead(&self, parts: &request::Parts, conflict: Option<&Conflict>) -> Result<Led, Problem> {
         let limits = self.shared.limits();
-        if self.shared.counts.requests_open.get() > limits.requests {
-            let detail = format!(
-                "{} requests are under way, and no more are taken",
-                limits.requests
-            );
-            let after = Some(Duration::from_secs(1));
-            return Err(Problem::new(ProblemKind::Busy, detail).retry_after(after));
-        }
         if parts.headers.contains_key(TRANSFER_ENCODING) && conflict.is_some_and(Conflict::is_there)
         {
             let detail = "the request has both a Content-Length and a Transfer-Encoding";
@@ -213,7 +209,13 @@ fn switched(response: Response<Incoming>, asked: &HeaderValue, busy: Busy) -> Re
     headers::answer(&mut parts);
     headers::switches(&mut parts, to);
     parts.version = Version::HTTP_11;
-    Response::from_parts(parts, Answer::own(Bytes::new(), None, busy))
+    Response::from_parts(parts, Answer::own(Bytes::new(), None, Some(busy)))
+}
+
+/// There are as many requests as there may be.
+fn full(most: u64) -> Problem {
+    let detail = format!("{most} requests are under way, and no more are taken");
+    Problem::new(ProblemKind::Busy, detail).retry_after(Some(Duration::from_secs(1)))
 }
 
 /// The balancer's own answer.
@@ -222,7 +224,7 @@ fn own(
     problem: &Problem,
     open: Option<Open>,
     began: Instant,
-    busy: Busy,
+    busy: Option<Busy>,
 ) -> Response<Answer> {
     let log = tracing::enabled!(tracing::Level::DEBUG).then(|| Log {
         began,

@@ -113,9 +113,16 @@ impl Source {
         (!state.waits_for_client).then_some(state.moved)
     }
 
-    /// The answer has begun: client and backend talk, and may take their time.
+    /// The answer has begun: client and backend talk, and may take their time. No other attempt will have a body
+    /// that was let go by then.
     pub(super) fn answered(&self) {
-        self.state().is_answered = true;
+        let mut state = self.state();
+        state.is_answered = true;
+        if !state.is_claimed {
+            state.body = None;
+            drop(state);
+            self.over.notify_one();
+        }
     }
 
     /// Whether there is nothing left to send.
@@ -290,7 +297,7 @@ impl Body for Upload {
     }
 }
 
-/// What was not begun is there for the next attempt; of what was, nobody reads the rest.
+/// What was not begun is there for the next attempt. Of what was, and once there is an answer, nobody reads the rest.
 impl Drop for Upload {
     fn drop(&mut self) {
         if self.is_empty {
@@ -300,7 +307,7 @@ impl Drop for Upload {
         state.is_claimed = false;
         state.waits_for_client = false;
         state.waits = None;
-        if state.is_begun {
+        if state.is_begun || state.is_answered {
             state.body = None;
             drop(state);
             self.source.over.notify_one();

@@ -12,7 +12,7 @@ use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -113,7 +113,8 @@ pub(crate) struct Settings {
     pub(crate) window: Option<u32>,
     /// Says good-bye on each connection after so many requests on it.
     pub(crate) goaway_after: Option<usize>,
-    /// Does not take many streams that are given up for an attack.
+    /// Does not take many streams that are given up for an attack, and has little room for what it does not
+    /// read: a test of that is soon through.
     pub(crate) is_patient: bool,
 }
 
@@ -134,7 +135,17 @@ impl Server {
     where
         F: Future<Output = ()> + 'static,
     {
-        let listener = TcpListener::bind(address).await.expect("a free port");
+        let socket = match address.is_ipv4() {
+            true => TcpSocket::new_v4(),
+            false => TcpSocket::new_v6(),
+        };
+        let socket = socket.expect("a socket");
+        socket.set_reuseaddr(true).expect("not in use");
+        if settings.is_patient {
+            socket.set_recv_buffer_size(16 << 10).expect("a TCP socket");
+        }
+        socket.bind(address).expect("a free port");
+        let listener = socket.listen(1024).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let control = Rc::new(Control::default());
         let seen = Rc::clone(&control);

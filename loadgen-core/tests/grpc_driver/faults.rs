@@ -239,7 +239,8 @@ fn requests_given_up_before_they_left_do_not_block_the_connection() {
 /// Once every call given up left its frames in HTTP/2's queue, and the next one added more.
 #[test]
 fn what_is_given_up_at_a_server_that_stopped_reading_is_bounded() {
-    const IN_VAIN: usize = 1_000;
+    // Few enough that a busy machine is through with them before the connection is taken for dead, after 1 s.
+    const IN_VAIN: usize = 200;
     run(async {
         for method in METHODS {
             let settings = Settings {
@@ -257,7 +258,7 @@ fn what_is_given_up_at_a_server_that_stopped_reading_is_bounded() {
             let give_up = async || {
                 tokio::select! {
                     biased;
-                    outcome = driver.once() => panic!("{outcome}"),
+                    outcome = driver.once() => panic!("{outcome}: {}", driver.recorder.explanation()),
                     // The connection has its turn, so that what can leave does.
                     () = tokio::task::yield_now() => {}
                 }

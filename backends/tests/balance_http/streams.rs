@@ -133,16 +133,25 @@ async fn a_backend_whose_streams_are_all_used_is_passed_over_and_then_said_to_be
 }
 
 /// A backend with two streams on each connection. It has most requests wait; some go on once `go_on` says so, and
-/// its connections take nothing more once `leave` says so.
-async fn leaves(go_on: &Arc<Notify>, leave: &Arc<Notify>, opened: &Arc<AtomicUsize>) -> SocketAddr {
+/// its connections take nothing more once `leave` says so. It says nothing on more than `most` connections.
+async fn leaves(
+    most: usize,
+    go_on: &Arc<Notify>,
+    leave: &Arc<Notify>,
+    opened: &Arc<AtomicUsize>,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (go_on, leave) = (Arc::clone(go_on), Arc::clone(leave));
     let opened = Arc::clone(opened);
     tokio::spawn(async move {
+        let mut silent = Vec::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            opened.fetch_add(1, Ordering::Relaxed);
+            if opened.fetch_add(1, Ordering::Relaxed) >= most {
+                silent.push(stream);
+                continue;
+            }
             let (go_on, leave) = (Arc::clone(&go_on), Arc::clone(&leave));
             let answer = move |request: Request<Incoming>| {
                 let go_on = Arc::clone(&go_on);
@@ -177,7 +186,7 @@ async fn leaves(go_on: &Arc<Notify>, leave: &Arc<Notify>, opened: &Arc<AtomicUsi
 async fn a_request_that_meets_the_end_of_one_connection_does_not_go_on_to_meet_anothers() {
     let (go_on, leave) = (Arc::<Notify>::default(), Arc::<Notify>::default());
     let opened = Arc::<AtomicUsize>::default();
-    let mut service = service("a", [leaves(&go_on, &leave, &opened).await]);
+    let mut service = service("a", [leaves(usize::MAX, &go_on, &leave, &opened).await]);
     service.protocol = BackendProtocol::Http2;
     service.connect_timeout = PATIENCE;
     service.retries = 0;
@@ -198,6 +207,32 @@ async fn a_request_that_meets_the_end_of_one_connection_does_not_go_on_to_meet_a
     time::sleep(Duration::from_millis(300)).await;
     assert_eq!(ask(address, "GET", "/a/now").await.status, 200);
     assert_eq!(status(&balancer)["requests"]["retries"], 1);
+    asked.iter().for_each(JoinHandle::abort);
+}
+
+/// A place that comes free is for whoever asks.
+#[tokio::test]
+async fn a_connection_that_is_slow_to_come_keeps_nobody_from_those_that_are_there() {
+    let (go_on, opened) = (Arc::<Notify>::default(), Arc::<AtomicUsize>::default());
+    let mut service = service("a", [leaves(1, &go_on, &Arc::default(), &opened).await]);
+    service.protocol = BackendProtocol::Http2;
+    // Longer than anybody here waits.
+    service.connect_timeout = PATIENCE * 2;
+    let mut settings = settings(services([service]));
+    settings.threads = Some(1);
+    let balancer = start(settings);
+    let address = balancer.local_addr();
+    let mut asked = Vec::new();
+    for (open, path) in (1..).zip(["/a/b", "/a/later", "/a/b"]) {
+        asked.push(tokio::spawn(ask(address, "GET", path)));
+        until(|| status(&balancer)["pool"]["backends"][0]["open"] == open).await;
+    }
+    until(|| opened.load(Ordering::Relaxed) == 2).await;
+    go_on.notify_one();
+    until(|| status(&balancer)["pool"]["backends"][0]["open"] == 2).await;
+    // Before the one who waits gives up.
+    let reply = time::timeout(PATIENCE / 2, ask(address, "GET", "/a/now")).await;
+    assert_eq!(reply.expect("there is a place").status, 200);
     asked.iter().for_each(JoinHandle::abort);
 }
 

@@ -15,7 +15,7 @@ use tokio::time::{self, Instant};
 
 use super::check::told;
 use super::headers::Head;
-use super::kept::{Kept, MOST_CONNECTIONS, OneSender, Stream, Two, TwoSender};
+use super::kept::{Kept, OneSender, Stream, Two, TwoSender};
 use super::problem::{Problem, ProblemKind};
 use super::services::Service;
 use super::settings::BackendProtocol;
@@ -269,7 +269,7 @@ impl Forward<'_> {
     }
 
     /// A place on a connection that there is, or on a new one. Who waits for a connection that is being made finds
-    /// room on it.
+    /// room on it, or on another by then.
     async fn connect_two(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -278,20 +278,18 @@ impl Forward<'_> {
         let seat = self.kept().seat(endpoint.address());
         let Service { settings, lasting } = &**self.service;
         let limit = settings.connect_timeout;
-        let seated = time::timeout(limit, seat.lock()).await;
-        let mut all = seated.map_err(|_| NotConnected::Unreachable)?;
-        all.retain(Two::is_open);
-        // What a backend lets go of, it may let go of together.
-        let mut may_take = all
-            .iter_mut()
-            .filter(|it| anew.is_none_or(|then| it.is_since(then)));
-        if let Some((sender, stream)) = may_take.find_map(Two::take) {
-            return Ok(Connected {
-                sender: Sender::Two(sender, stream),
-                was_kept: true,
-            });
+        let kept = |(sender, stream)| Connected {
+            sender: Sender::Two(sender, stream),
+            was_kept: true,
+        };
+        if let Some(place) = seat.take(anew) {
+            return Ok(kept(place));
         }
-        if all.len() >= MOST_CONNECTIONS {
+        let making = time::timeout(limit, seat.making.lock()).await;
+        if let Some(place) = seat.take(anew) {
+            return Ok(kept(place));
+        }
+        if making.is_err() || seat.is_full() {
             return Err(NotConnected::Busy);
         }
         let stream = connect(&lasting.pool, endpoint, limit).await;
@@ -307,7 +305,7 @@ impl Forward<'_> {
         let mut two = Two::new(sender, room);
         // A backend may allow none for now.
         let (sender, stream) = two.take().ok_or(NotConnected::Busy)?;
-        all.push(two);
+        seat.put(two);
         Ok(Connected {
             sender: Sender::Two(sender, stream),
             was_kept: false,

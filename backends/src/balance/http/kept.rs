@@ -21,13 +21,40 @@ const IDLE: Duration = Duration::from_secs(4);
 /// The most requests at once on a connection over HTTP/2, where the backend does not allow fewer.
 pub(super) const MOST_STREAMS: u32 = 128;
 /// The most connections over HTTP/2 to an address.
-pub(super) const MOST_CONNECTIONS: usize = 64;
+const MOST_CONNECTIONS: usize = 64;
 
 pub(super) type OneSender = http1::SendRequest<Upload>;
 pub(super) type TwoSender = http2::SendRequest<Upload>;
 
 /// Where the connections over HTTP/2 to an address are, and where another one is waited for.
-pub(super) type TwoSeat = Arc<tokio::sync::Mutex<Vec<Two>>>;
+#[derive(Default)]
+pub(super) struct TwoSeat {
+    all: Mutex<Vec<Two>>,
+    /// Held by who makes another one.
+    pub(super) making: tokio::sync::Mutex<()>,
+}
+
+impl TwoSeat {
+    /// A place on one of them, and if `anew` on one that was made since then.
+    pub(super) fn take(&self, anew: Option<Instant>) -> Option<(TwoSender, Arc<Stream>)> {
+        let mut all = lock(&self.all);
+        all.retain(Two::is_open);
+        // What a backend lets go of, it may let go of together.
+        let mut may_take = all
+            .iter_mut()
+            .filter(|it| anew.is_none_or(|then| it.made >= then));
+        may_take.find_map(Two::take)
+    }
+
+    /// Whether there are as many as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        lock(&self.all).len() >= MOST_CONNECTIONS
+    }
+
+    pub(super) fn put(&self, two: Two) {
+        lock(&self.all).push(two);
+    }
+}
 
 /// A connection over HTTP/2.
 pub(super) struct Two {
@@ -89,13 +116,8 @@ impl Two {
         }
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         !self.sender.is_closed()
-    }
-
-    /// Whether it was made since then.
-    pub(super) fn is_since(&self, then: Instant) -> bool {
-        self.made >= then
     }
 
     /// A place on it, if there is one.
@@ -114,7 +136,7 @@ impl Two {
 #[derive(Default)]
 pub(super) struct Kept {
     one: Mutex<HashMap<SocketAddr, Vec<(OneSender, Instant)>>>,
-    two: Mutex<HashMap<SocketAddr, TwoSeat>>,
+    two: Mutex<HashMap<SocketAddr, Arc<TwoSeat>>>,
 }
 
 impl Kept {
@@ -143,7 +165,7 @@ impl Kept {
     }
 
     /// Where the connections over HTTP/2 are.
-    pub(super) fn seat(&self, address: SocketAddr) -> TwoSeat {
+    pub(super) fn seat(&self, address: SocketAddr) -> Arc<TwoSeat> {
         Arc::clone(lock(&self.two).entry(address).or_default())
     }
 
@@ -154,9 +176,7 @@ impl Kept {
             !kept.is_empty()
         });
         lock(&self.two).retain(|_, seat| {
-            let Ok(mut all) = seat.try_lock() else {
-                return true;
-            };
+            let mut all = lock(&seat.all);
             all.retain(|it| it.is_open() && it.is_used());
             // Somebody who waits for it is about to use it.
             !all.is_empty() || Arc::strong_count(seat) > 1

@@ -1,5 +1,7 @@
 """The counters that a result document stands for, as sinks with labels tell them."""
 
+from ledger import told_of
+
 
 def counters(document):
     """By name, words joined by dots, and labels: what each counter must be."""
@@ -18,7 +20,7 @@ def counters(document):
             put(f"bytes.{key}", scenario["bytes"][key])
         for key in ("opened", "failed", "dropped", "reconnected", "redirects"):
             put(f"connections.{key}", scenario["connections"][key])
-        for backend in scenario["backends"]:
+        for backend in told_of(scenario):
             put("backends.requests", backend["requests"], backend=backend["id"])
             put("backends.failed", backend["failed"], backend=backend["id"])
         for step in scenario["steps"]:

@@ -190,6 +190,13 @@ def check_books(scenario):
         assert dated == scenario["connections"][key], (key, dated, scenario["connections"])
 
 
+def servers(found):
+    """The servers that named themselves in a scenario's part of a result. No request is of anybody else."""
+    *named, unknown = found["backends"]
+    assert (unknown["id"], unknown["requests"]) == ("(unknown)", 0), unknown
+    return named
+
+
 def message_counts(step):
     """A step's messages: the counts, once its rates are seen to be of these counts."""
     found = dict(step["messages"])

@@ -16,6 +16,12 @@ def outcome(key):
     return ".".join(clean(part) for part in key.split(".", 1))
 
 
+def told_of(scenario):
+    """The servers that sinks are told of: those with a name, and beside them what is of nobody, where it is any."""
+    *named, unknown = scenario["backends"]
+    return [*named, unknown] if named and unknown["requests"] else named
+
+
 def of_scenario(scenario):
     """The counters of one scenario of the document, by name without prefix and scenario."""
     counters = dict(scenario["ledger"]) | {"unanswered": scenario["unanswered"]}
@@ -40,7 +46,7 @@ def of_scenario(scenario):
             if what in messages:
                 messages[what] += count
     counters |= {f"messages.{way}": count for way, count in messages.items()}
-    for backend in scenario["backends"]:
+    for backend in told_of(scenario):
         head = f"backends.{clean(backend['id'])}"
         counters[f"{head}.requests"] = backend["requests"]
         counters[f"{head}.failed"] = backend["failed"]

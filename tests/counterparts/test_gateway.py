@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import call, free_port, run_one, scenario, tool, wait_for
+from harness import call, free_port, run_one, scenario, servers, tool, wait_for
 from server import IDENTITY, ITEM, Server
 
 
@@ -53,5 +53,5 @@ class Reflection(unittest.TestCase):
             counts = server.shop.counts()
         self.assertEqual(found["outcomes"], {"ok": 400})
         self.assertEqual(counts["find"], 400)
-        (backend,) = found["backends"]
+        (backend,) = servers(found)
         self.assertEqual((backend["id"], backend["requests"]), (IDENTITY, 400))

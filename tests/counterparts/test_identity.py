@@ -27,6 +27,7 @@ from harness import (
     run,
     run_one,
     scenario,
+    servers,
     wait_for,
 )
 from server import ITEM, Server
@@ -407,7 +408,7 @@ class Planted(unittest.TestCase):
             )
         found = self.check(document, everything)
         self.assertEqual(found["outcomes"]["grpc.UNAUTHENTICATED"], 60)
-        self.assertEqual([it["id"] for it in found["backends"]], ["***"])
+        self.assertEqual([it["id"] for it in servers(found)], ["***"])
 
     def test_websocket(self):
         with EchoingWebsocket() as server:

@@ -5,7 +5,7 @@ import unittest
 
 import grpc
 import trustme
-from harness import PROTOS, call, message_counts, run, run_one, scenario
+from harness import PROTOS, call, message_counts, run, run_one, scenario, servers
 from server import CODES, IDENTITY, ITEM, STATUS_MESSAGE, Server
 
 SHOP_PROTO = str(PROTOS / "shop" / "v1" / "shop.proto")
@@ -32,7 +32,7 @@ class Unary(unittest.TestCase):
         self.assertEqual(found["connections"]["failed"], 0)
         self.assertGreater(found["bytes"]["sent"], 2000 * 20)
         self.assertGreater(found["bytes"]["received"], 2000 * 20)
-        (backend,) = found["backends"]
+        (backend,) = servers(found)
         self.assertEqual((backend["id"], backend["requests"]), (IDENTITY, 2000))
 
     def test_described_by_files(self):

@@ -11,7 +11,7 @@ import unittest
 
 import grpc
 import ledger
-from harness import LOADGEN, PATIENCE, Serve, free_port, tool
+from harness import LOADGEN, PATIENCE, Serve, free_port, servers, tool
 from loadgen.v1 import loadgen_pb2, loadgen_pb2_grpc
 
 STATSD = pathlib.Path(os.environ["NODE_PATH"], "statsd", "stats.js")
@@ -91,7 +91,7 @@ class Statsd:
 
 def expected_of_embedded(scenario):
     """The counters that the embedded backend sends of itself, if it and the generator agree."""
-    (backend,) = scenario["backends"]
+    (backend,) = servers(scenario)
     counters = {"requests": backend["requests"], "failed": backend["failed"]}
     counters["connections.opened"] = scenario["connections"]["opened"]
     name = f"team.load.backend.{backend['id']}.{scenario['protocol']}"

@@ -8,7 +8,7 @@ import time
 import unittest
 
 import trustme
-from harness import exchange, message_counts, run_one, scenario, ws_server
+from harness import exchange, message_counts, run_one, scenario, servers, ws_server
 from server_websockets import IDENTITY, Server
 
 LOAD = {"closed": {"users": 8, "iterations_per_user": 50}}
@@ -60,7 +60,7 @@ class Websockets(unittest.TestCase):
                 self.assertEqual(dict(books.kinds), {kind: 400})
                 (step,) = found["steps"]
                 self.assertEqual(step["round_trip_us"]["count"], 400)
-                (backend,) = found["backends"]
+                (backend,) = servers(found)
                 self.assertEqual((backend["id"], backend["requests"]), (IDENTITY, 400))
                 self.assertEqual(found["connections"]["connect_time_us"]["count"], 8)
 
@@ -311,7 +311,7 @@ class Ws(unittest.TestCase):
         self.assertEqual(books["closes"], {"1000": 8})
         for step in found["steps"]:
             self.assertEqual(message_counts(step), {"sent": 400, "received": 400})
-        (backend,) = found["backends"]
+        (backend,) = servers(found)
         self.assertEqual((backend["id"], backend["requests"]), ("ws-1", 1200))
 
     def test_window(self):

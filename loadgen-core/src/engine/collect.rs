@@ -203,7 +203,9 @@ impl Collector {
                 let timeline = Timeline::new(spec, start);
                 let has_users = |worker| worker < spec.workers(workers);
                 Collected {
-                    merger: Merger::new(&spec.names(), workers).watching(watches(&spec.thresholds)),
+                    merger: Merger::new(&spec.names(), workers)
+                        .watching(watches(&spec.thresholds))
+                        .following(spec.timeline.as_ref()),
                     gauges: spec.gauges.clone(),
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))

@@ -15,6 +15,8 @@ use super::collect::{Collector, Listener, ToCollector};
 use super::control::{Stop, Stopper};
 use super::event::Event;
 use super::files::Files;
+use super::lane::Timeline;
+use super::marker::{EndOnDrop, Marker};
 use super::spec::{Options, ScenarioSpec, workers};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
@@ -32,6 +34,7 @@ pub struct Run {
     thresholds: Vec<Threshold>,
     listeners: Vec<Listener>,
     stopper: Stopper,
+    marker: Marker,
 }
 
 impl fmt::Debug for Run {
@@ -53,6 +56,7 @@ impl Run {
             thresholds: Vec::new(),
             listeners: Vec::new(),
             stopper: Stopper::new(),
+            marker: Marker::new(),
         }
     }
 
@@ -114,6 +118,13 @@ impl Run {
         self.stopper.clone()
     }
 
+    /// A handle that says from another thread when the run's moments are, and tells it what was done to
+    /// servers at them.
+    #[must_use]
+    pub fn marker(&self) -> Marker {
+        self.marker.clone()
+    }
+
     /// How many workers the run will have: as asked for, else as many as there are cores; never
     /// more than some scenario has use for.
     #[must_use]
@@ -133,6 +144,7 @@ impl Run {
         let scenarios = Arc::new(self.scenarios);
         // However this ends, a listener's panic included, no worker goes on without us.
         let _abort = AbortOnDrop(self.stopper.clone());
+        let _over = EndOnDrop(self.marker.clone());
         let (go, gone) = watch::channel(None);
         let (out, from) = channel();
         let mut returns = Vec::new();
@@ -187,6 +199,8 @@ impl Run {
         let headway = Duration::from_millis(20) + Duration::from_micros(4) * users;
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
+        let measured = specs.iter().map(|it| Timeline::new(it, start).measure_from);
+        self.marker.begin(clock.now(), measured);
         let stopper = self.stopper.clone();
         let conditions = &self.thresholds;
         let mut collector =
@@ -197,6 +211,11 @@ impl Run {
         let stopped = self.stopper.asked() != Stop::No;
         let mut record = collector.finish(started_at, stopped)?;
         record.generator.pacing = pacing;
+        for (scenario, event) in self.marker.end() {
+            if let Some(scenario) = record.scenarios.get_mut(scenario) {
+                scenario.events.push(event);
+            }
+        }
         for listener in &mut self.listeners {
             listener(&Event::Finished(&record));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::condition::Threshold;
 use crate::pacer::Pacing;
-use crate::record::{LifePart, Names, StepSpec};
+use crate::record::{LifePart, Names, StepSpec, TimelineSpec};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{Counter, Gauge, Lookouts, TargetIndex, Timing};
@@ -137,6 +137,8 @@ pub struct ScenarioSpec {
     /// known afterwards that was not looked at, and those that may end it. Others are none of the engine's
     /// business.
     pub thresholds: Vec<Threshold>,
+    /// Requests that are recorded in fine pieces of time, for what is to be said about events.
+    pub timeline: Option<TimelineSpec>,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -170,6 +172,7 @@ impl ScenarioSpec {
             tags: Vec::new(),
             targets: Vec::new(),
             thresholds: Vec::new(),
+            timeline: None,
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }

@@ -208,7 +208,11 @@ async fn live(
             continue;
         }
         let names = scenario.spec().names();
-        let recorder = Rc::new(Recorder::new(&names).masking(scenario.spec().secrets.clone()));
+        let spec = scenario.spec();
+        let recorder = Recorder::new(&names)
+            .masking(spec.secrets.clone())
+            .following(spec.timeline.clone());
+        let recorder = Rc::new(recorder);
         let outside = Rc::new(Outside::new(Rc::clone(&recorder), assignment.clock));
         let context = WorkerContext {
             worker,

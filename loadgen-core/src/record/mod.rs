@@ -20,9 +20,10 @@ pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Via, Waited};
 pub use merged::{
     BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
-    EarlyEnd, GeneratorRecord, Interval, LONG_SILENCE, MergeError, Overrun, Recent, RunRecord,
-    ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TagMember, TagRecord,
-    TargetRecord, Unit, WorkerRecord,
+    EarlyEnd, EventAction, EventRecord, GeneratorRecord, Interval, LONG_SILENCE, MergeError,
+    Overrun, Recent, RunRecord, ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord,
+    Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit,
+    WorkerRecord,
 };
 pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;

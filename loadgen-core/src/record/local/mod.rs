@@ -5,6 +5,7 @@
 mod activity;
 mod bounds;
 mod few;
+mod fine;
 mod muted;
 mod named;
 mod outside;

@@ -11,7 +11,7 @@ use super::tick::Answer;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
-use crate::record::{HIGHEST_NS, LifePart, Names, is_single};
+use crate::record::{HIGHEST_NS, LifePart, Names, TimelineSpec, is_single};
 use crate::secrets::Secrets;
 use crate::workload::BackendIndex;
 
@@ -26,6 +26,8 @@ pub(crate) struct Recorder {
     /// Of each step.
     parts: Vec<Option<LifePart>>,
     secrets: Secrets,
+    /// Which requests are recorded in fine pieces of time.
+    timeline: Option<TimelineSpec>,
     origin: Cell<Nanos>,
     is_measuring: Cell<bool>,
     users_busy: Cell<u64>,
@@ -53,6 +55,7 @@ impl Recorder {
             is_interrupting: Cell::new(false),
             parts: names.steps.iter().map(|it| it.part).collect(),
             secrets: Secrets::default(),
+            timeline: None,
             origin: Cell::new(0),
             is_measuring: Cell::new(false),
             users_busy: Cell::new(0),
@@ -65,6 +68,12 @@ impl Recorder {
     #[must_use]
     pub(crate) fn masking(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// The same, recording these requests in fine pieces of time, too.
+    #[must_use]
+    pub(crate) fn following(self, timeline: Option<TimelineSpec>) -> Self {
+        Self { timeline, ..self }
     }
 
     /// The part of a user's life that a step belongs to, where it is not of the iterations.
@@ -229,7 +238,7 @@ impl Recorder {
         }
         if self.single_step {
             let answer = Answer {
-                due_second: self.second(ended.due),
+                due: self.since_origin(ended.due),
                 at: self.since_origin(ended.at),
                 is_ok,
             };
@@ -241,10 +250,14 @@ impl Recorder {
     /// connection before.
     #[inline]
     fn answered(&self, tick: &mut Tick, via: Via, answer: Answer, response_time: Nanos) {
-        match self.presumed(via) {
+        let backend = self.presumed(via);
+        match backend {
             Some(backend) => tick.backend(Some(backend)).record(answer, response_time),
             // Of those that nobody is known for the times are the scenario's, mostly.
             None => tick.unknown.count(answer),
+        }
+        if let Some(timeline) = &self.timeline {
+            tick.fine.answered(timeline, backend, answer, response_time);
         }
     }
 
@@ -264,6 +277,10 @@ impl Recorder {
         let backend = via.and_then(|via| self.presumed(via));
         tick.backend(backend).interrupted += 1;
         if let Some(unanswered) = unanswered {
+            if let Some(timeline) = &self.timeline {
+                let due = self.since_origin(unanswered.due);
+                tick.fine.interrupted(timeline, backend, due);
+            }
             let service_time = unanswered.split.service_time;
             tick.service_time.saturating_record(service_time);
             tick.youngest_cut_off = tick.youngest_cut_off.min(service_time);

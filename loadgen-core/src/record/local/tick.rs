@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::few::FewOrMany;
+use super::fine::Fine;
 use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
@@ -42,6 +43,8 @@ pub(crate) struct Tick {
     /// What no server is known for.
     pub(in crate::record) unknown: BackendTick,
     pub(in crate::record) decisions: Decisions,
+    /// Requests around events, where there are any.
+    pub(in crate::record) fine: Fine,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -205,8 +208,8 @@ pub(in crate::record) struct Answers {
 /// A request that ended.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::record) struct Answer {
-    /// The second in which it was due.
-    pub(in crate::record) due_second: u64,
+    /// When it was due, from where seconds count.
+    pub(in crate::record) due: Nanos,
     /// When it ended, from where seconds count.
     pub(in crate::record) at: Nanos,
     pub(in crate::record) is_ok: bool,
@@ -270,7 +273,7 @@ impl BackendTick {
         self.failed += failed;
         self.first = self.first.min(answer.at);
         self.last = self.last.max(answer.at);
-        let due_second = answer.due_second;
+        let due_second = answer.due / 1_000_000_000;
         let found = self.by_due.iter().rposition(|(of, _)| *of == due_second);
         let index = found.unwrap_or_else(|| {
             // The series of a server may tell no more of them apart.
@@ -316,6 +319,7 @@ impl Tick {
             backends: Vec::new(),
             unknown: BackendTick::new(),
             decisions: Decisions::default(),
+            fine: Fine::default(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -368,6 +372,7 @@ impl Tick {
         self.backends.iter_mut().for_each(BackendTick::clear);
         self.unknown.clear();
         self.decisions = Decisions::default();
+        self.fine.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::series::Series;
 use super::silence::Listener;
 use super::windows::{Seen, Watcher};
-use super::{BackendRecord, Interval, ScenarioRecord, StepRecord, TargetRecord};
+use super::{
+    BackendRecord, Interval, ScenarioRecord, StepRecord, TargetRecord, Timeline, TimelineSpec,
+};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::local::{
@@ -62,6 +64,14 @@ impl Merger {
             watchers: Vec::new(),
             steps: names.steps.clone(),
         }
+    }
+
+    /// Keeps requests of these stretches of time in fine pieces.
+    #[must_use]
+    pub(crate) fn following(mut self, timeline: Option<&TimelineSpec>) -> Self {
+        let windows = timeline.map(|it| it.windows.clone());
+        self.total.timeline = Timeline::new(windows.unwrap_or_default());
+        self
     }
 
     /// Follows these over windows of time.
@@ -136,6 +146,11 @@ impl Merger {
         }
         add_backend(&mut total.unknown, &tick.unknown);
         total.decisions += tick.decisions;
+        for (backend, bucket, cell) in tick.fine.cells() {
+            let place = backend.and_then(|it| state.backends.get(usize::from(it)));
+            let name = place.map(|it| &*total.backends[*it].id);
+            total.timeline.add(name, bucket, cell);
+        }
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
         let seen = Seen {

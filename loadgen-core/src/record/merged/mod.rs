@@ -1,6 +1,7 @@
 //! Results: what all workers measured together, as it is read.
 
 mod backend;
+mod event;
 mod interval;
 mod merge;
 mod merger;
@@ -13,9 +14,11 @@ mod silence;
 mod step;
 mod stored;
 mod tag;
+mod timeline;
 mod windows;
 
 pub use backend::{BackendPoint, BackendRecord, BackendSeries};
+pub use event::{EventAction, EventRecord};
 pub use interval::{Interval, StepInterval};
 pub use merge::MergeError;
 pub(crate) use merger::Merger;
@@ -27,6 +30,7 @@ pub use silence::{LONG_SILENCE, Silence, Stretch};
 pub use step::{CheckRecord, StepRecord};
 pub(crate) use tag::TagMerger;
 pub use tag::{TagMember, TagRecord};
+pub use timeline::{Timeline, TimelineCell, TimelineSpec};
 
 #[cfg(test)]
 mod tests;

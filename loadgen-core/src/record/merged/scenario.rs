@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signs::Signs;
 use super::silence::Silence;
-use super::{BackendRecord, SeriesPoint, StepRecord, series};
+use super::{BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
@@ -83,6 +83,12 @@ pub struct ScenarioRecord {
     /// 1,000.
     #[serde(default)]
     pub changes: Vec<FileChange>,
+    /// What was done to servers, in the order in which it was.
+    #[serde(default)]
+    pub events: Vec<EventRecord>,
+    /// Requests around these, in fine pieces of time.
+    #[serde(default)]
+    pub timeline: Timeline,
     /// The run over time; at most 600 points.
     #[serde(deserialize_with = "series::read")]
     pub series: Vec<SeriesPoint>,
@@ -267,6 +273,8 @@ impl ScenarioRecord {
             decisions: Decisions::default(),
             custom: CustomRecord::default(),
             changes: Vec::new(),
+            events: Vec::new(),
+            timeline: Timeline::default(),
             series: Vec::new(),
             signs: Signs::default(),
             windows: Vec::new(),

@@ -1,5 +1,6 @@
 //! From what was measured to the document.
 
+mod events;
 mod run;
 mod scenario;
 

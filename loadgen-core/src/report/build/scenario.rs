@@ -7,6 +7,7 @@ use super::super::document::{
     Point, PointStatistics, Scenario, Silence, Statistics, Step, Streams, Target, ThresholdResult,
     round6,
 };
+use super::events::{event, moments};
 use super::{per_second, seconds};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
@@ -52,6 +53,8 @@ pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>
         backends: backends(record.all_backends()),
         balanced_by: record.decided_by(),
         changes: record.changes.iter().map(change).collect(),
+        events: record.events.iter().map(event).collect(),
+        timeline: moments(&record.timeline),
         thresholds,
         series: series(record),
         custom: custom(&record.custom),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::{Backend, BackendCount};
 use super::confidence::Confidence;
+use super::event::{Event, Moment};
 use super::point::PointStatistics;
 use super::statistics::Statistics;
 use crate::record::{ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
@@ -95,6 +96,13 @@ pub struct Scenario {
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// What was done to servers, in the order in which it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// Requests around these by when they were due, from 5 s before each until 60 s after it is over, a tenth
+    /// of a second each; those without a request are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Moment>,
     /// Each condition and what became of it.
     pub thresholds: Vec<ThresholdResult>,
     /// The run over time, in order; at most 600 points.

@@ -37,7 +37,7 @@ impl Observer for Recorder {
         if self.part_of(sample.step).is_none() {
             let response_time = sample.split.response_time();
             let answer = Answer {
-                due_second: self.second(sample.due),
+                due: self.since_origin(sample.due),
                 at: self.since_origin(sample.ended),
                 is_ok: sample.outcome.is_ok(),
             };

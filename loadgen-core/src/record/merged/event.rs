@@ -1,0 +1,67 @@
+//! What was done to servers while a run was under way.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What an event does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+#[non_exhaustive]
+pub enum EventAction {
+    /// Ends a server without a warning.
+    Kill,
+    /// Ends a server as it likes to be ended, and starts it again.
+    Restart,
+    /// Stops a server's process where it stands; its sockets stay.
+    Freeze,
+    /// Asks a server to end, which may first say so.
+    Drain,
+    /// Makes what stands before a server do harm.
+    Fault,
+    /// Sends an HTTP request to somebody else.
+    Http,
+    /// Runs a command.
+    Exec,
+    /// Nothing: a moment that somebody wants to remember.
+    Mark,
+}
+
+/// What was done to a server, or said, while a run was under way. Times count from where measuring of the
+/// scenario begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EventRecord {
+    /// What kind of event it is.
+    pub action: EventAction,
+    /// The server that it was done to, by the name it gives itself.
+    pub backend: Option<String>,
+    /// What it was, in words: `kill b2`, `POST http://127.0.0.1:9901/…`, the text of a mark.
+    pub said: String,
+    /// When it was to be done; `None` where nobody had planned it.
+    pub planned: Option<Duration>,
+    /// When it was done, as measured; `None` where it never was.
+    pub done: Option<Duration>,
+    /// When the server was ready again, as measured; `None` where it never was, or was never gone.
+    pub ready: Option<Duration>,
+    /// Why it could not be done, or not be undone.
+    pub failure: Option<String>,
+}
+
+impl EventRecord {
+    /// One of this kind, in these words, that was not done yet.
+    #[must_use]
+    pub fn new(action: EventAction, said: impl Into<String>) -> Self {
+        Self {
+            action,
+            backend: None,
+            said: said.into(),
+            planned: None,
+            done: None,
+            ready: None,
+            failure: None,
+        }
+    }
+}

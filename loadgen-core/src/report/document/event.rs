@@ -1,0 +1,44 @@
+//! What was done to servers, and what became of requests around it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::backend::BackendCount;
+use crate::record::EventAction;
+
+/// What was done to a server, or said. Seconds count from where measuring of the scenario begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Event {
+    /// What kind of event it is.
+    pub action: EventAction,
+    /// What it was, in words.
+    pub event: String,
+    /// The server that it was done to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// When it was to be done; left out where nobody had planned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_s: Option<f64>,
+    /// When it was done, as measured; left out where it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_s: Option<f64>,
+    /// When the server was ready again, as measured; left out where it never was, or was never gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_s: Option<f64>,
+    /// Why it could not be done, or not be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// A tenth of a second near an event, and what has become of the requests that were due in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Moment {
+    /// Seconds from where measuring of the scenario begins until it does.
+    pub t_s: f64,
+    /// Requests that ended, by the server's name.
+    pub backends: BTreeMap<String, BackendCount>,
+}

@@ -1,5 +1,7 @@
 //! What is done to servers while a run is under way, and the requests around it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use loadgen_core::engine::{Options, Run, ScenarioSpec, TimelineSpec};
@@ -10,8 +12,9 @@ use loadgen_core::schedule::Load;
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
 
-/// Two servers by turns; those of the one fail from the fourth tenth of a second on, without a name.
-struct Servers;
+/// Two servers by turns; what goes to the one fails from the 501st call on, without a name.
+#[derive(Clone, Default)]
+struct Servers(Arc<AtomicU64>);
 
 impl Workload for Servers {
     type Session = ();
@@ -21,11 +24,11 @@ impl Workload for Servers {
     }
 
     async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
-        let number = iteration.number();
+        let call = self.0.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(20)).await;
-        match number % 2 {
+        match call % 2 {
             0 => iteration.answered_by(b"b1"),
-            _ if number >= 400 => return Failure::Reset("the connection was reset").into(),
+            _ if call >= 500 => return Failure::Reset("the connection was reset").into(),
             _ => iteration.answered_by(b"b2"),
         }
         Outcome::Ok
@@ -51,7 +54,9 @@ fn sum(timeline: &Timeline, backend: Option<&str>, count: fn(&TimelineCell) -> u
 
 #[test]
 fn requests_around_an_event_are_kept_by_server_and_time() {
-    let run = Run::new(Options::default().workers(2)).scenario(spec(Some((200, 600))), |_| Servers);
+    let servers = Servers::default();
+    let run = Run::new(Options::default().workers(2))
+        .scenario(spec(Some((200, 600))), move |_| servers.clone());
     let marker = run.marker();
     let teller = std::thread::spawn(move || {
         assert!(marker.begun(Duration::from_secs(10)));
@@ -75,9 +80,13 @@ fn requests_around_an_event_are_kept_by_server_and_time() {
     let window = (Duration::from_millis(200), Duration::from_millis(600));
     assert_eq!(timeline.windows(), [window]);
     let due = |backend| sum(timeline, backend, |it| it.due);
-    // 400 arrivals were due in it; they are told apart by the one who plans them, not by us.
+    // A thousand a second for 400 ms.
     assert_eq!(due(Some("b1")) + due(Some("b2")) + due(None), 400);
-    assert!(due(Some("b1")).abs_diff(200) <= 2, "{}", due(Some("b1")));
+    let of = [Some("b1"), Some("b2"), None].map(due);
+    assert!(
+        of.iter().all(|it| *it > 0) && of[0].abs_diff(200) <= 4,
+        "{of:?}"
+    );
     let failed = |backend| sum(timeline, backend, |it| it.due_failed);
     assert_eq!((failed(Some("b2")), failed(None)), (0, due(None)));
     // All take 20 ms and may take 10.
@@ -85,7 +94,8 @@ fn requests_around_an_event_are_kept_by_server_and_time() {
     assert_eq!(sum(timeline, None, |it| it.due_slow), 0);
     let ended = sum(timeline, None, |it| it.ended_failed);
     assert!(ended > 0 && ended <= due(None), "{ended}");
-    let silent = |(at, cell): &(Duration, TimelineCell)| cell.due > 0 && at.as_millis() >= 420;
+    // The 501st was due 400 ms after the warm-up; who is woken first calls first.
+    let silent = |(at, cell): &(Duration, TimelineCell)| cell.due > 0 && at.as_millis() >= 450;
     assert!(!timeline.of(Some("b2")).any(|it| silent(&it)));
 
     let document = report::build(&record, Context::default());
@@ -99,7 +109,7 @@ fn requests_around_an_event_are_kept_by_server_and_time() {
 
 #[test]
 fn without_events_nothing_is_kept() {
-    let run = Run::new(Options::default().workers(2)).scenario(spec(None), |_| Servers);
+    let run = Run::new(Options::default().workers(2)).scenario(spec(None), |_| Servers::default());
     let record = run.execute().expect("the run begins");
     assert!(record.scenarios[0].timeline.is_empty());
     let document = report::build(&record, Context::default());

@@ -89,11 +89,15 @@ async fn make(
     .await;
     turn.is_over = true;
     if let Some(message) = turn.looked_at.take() {
-        let value = message_value(&message);
-        *reply = Some(Reply {
-            value,
+        let seen = Reply {
+            value: message_value(&message),
             ..Reply::default()
-        });
+        };
+        // While its messages are not counted yet: they are on the same account.
+        if let Some(identity) = pool.prepared.life.identity.in_reply(&seen) {
+            iteration.answered_by(identity.as_bytes());
+        }
+        *reply = Some(seen);
     }
     match result.and_then(|()| turn.check()) {
         Ok(()) => {

@@ -35,10 +35,6 @@ use crate::outcome::Failure;
 use crate::scenario::PerMessageDeflate;
 use crate::text;
 use crate::workload::{ConnectionEvent, Observer};
-
-/// The header with which a server names itself.
-const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
-
 /// What to ask for, and how long to wait for it.
 pub(super) struct Attempt<'a> {
     pub(super) endpoint: &'a Endpoint,
@@ -64,6 +60,8 @@ pub(super) struct Attempt<'a> {
     pub(super) elsewhere: &'a Elsewhere,
     /// What is seen of it, where somebody looks.
     pub(super) upgrade: Option<&'a Upgrade>,
+    /// The header in which the server names itself, where it is one.
+    pub(super) identity: Option<&'a HeaderName>,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
     pub(super) stamps: &'a Rc<StampClock>,
@@ -203,7 +201,8 @@ impl Attempt<'_> {
         let agreed = agreed.map_err(Problem::Upgrade)?;
         let deflate =
             agreed.map(|agreed| Box::new(Deflate::new(agreed, self.deflate, self.max_message)));
-        let identity = answered.headers().get(IDENTITY).cloned();
+        let identity = self.identity.and_then(|name| answered.headers().get(name));
+        let identity = identity.cloned();
         let config = config(self.max_message);
         let socket = answered.into_socket(config, deflate.is_some(), traffic);
         let (socket, clock) = (socket.await, self.stamps.clock());

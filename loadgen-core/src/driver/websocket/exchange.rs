@@ -15,7 +15,7 @@ use super::connection::{Connection, Incoming, Lost};
 use super::fields::number_in;
 use super::intercept::{self, With};
 use super::message::{message_value, number_of_pong};
-use super::place::Place;
+use super::place::{Place, Unopened};
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect};
 use super::stray::{self, Stray};
@@ -59,7 +59,14 @@ async fn make(
     iteration.goes_to(place.target());
     let (connection, is_read) = match place.take(pool, exchange, with, iteration).await {
         Ok(ready) => ready,
-        Err((failure, detail)) => {
+        Err(Unopened {
+            failure,
+            detail,
+            by,
+        }) => {
+            if let Some(identity) = by {
+                iteration.answered_by(identity.as_bytes());
+            }
             iteration.explain(failure, || detail.clone());
             return failure.into();
         }

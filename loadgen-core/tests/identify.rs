@@ -204,10 +204,7 @@ fn a_tcp_server_that_says_it_when_asked() {
     let identify = json!({ "pattern": "^(b[0-9]+)$" });
     let record = run(&plan(server.local_addr(), &identify, &both));
     // Each step is a request, and the connection says whose the second one is.
-    assert_eq!(
-        rows(&record),
-        [("b7", 40, 0, 20), ("(unknown)", 0, 0, 20)]
-    );
+    assert_eq!(rows(&record), [("b7", 40, 0, 20), ("(unknown)", 0, 0, 20)]);
 }
 
 #[test_case(&json!({ "header": "x-loadgen-backend" }), "b7"; "metadata")]

@@ -50,7 +50,7 @@ object! {
         { "required": ["pattern"] },
         { "required": ["greeting"] },
     ]))]
-    RawIdentify is "what tells which server answered, such as {\"header\": \"x-served-by\"}" {
+    RawIdentify is "a place for a server's name, such as {\"header\": \"x-served-by\"}" {
         /// A header field of the answer (HTTP), of what comes before its messages (gRPC), or of the answer to
         /// the upgrade (WebSocket).
         "header" header: FieldName,

@@ -273,3 +273,38 @@ fn everything_that_is_wrong_with_services_is_told() {
         said.stderr
     );
 }
+
+/// The last one of a service is told apart from one of many.
+#[test]
+fn a_service_that_has_no_backend_left_is_told_of_and_when_it_has_one_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("services.json");
+    // Nobody listens on it before it is asked for again.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("bound");
+    drop(free);
+    let text = format!(
+        r#"{{ "services": [{{ "name": "shop", "routes": [{{ "path": "/**" }}], "backends": [{{ "address": "{address}" }}],
+            "health": {{ "interval": "50ms", "timeout": "50ms", "rise": 1, "fall": 1 }} }}] }}"#
+    );
+    std::fs::write(&path, text).expect("it is written");
+    let child = loadgen(&["balance", "http", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut balancer = Guard(child);
+    let mut stderr = BufReader::new(balancer.0.stderr.take().expect("it is piped"));
+    let mut told = |wanted: &str| {
+        let line = next_line(&mut stderr);
+        let is_it = line.contains(wanted) && line.contains("service=\"shop\"");
+        assert!(is_it, "{line}, and not {wanted}");
+    };
+    told("the backend is down");
+    told("no backend is left that takes work");
+    let server = std::net::TcpListener::bind(address).expect("the port is still free");
+    told("the backend is up");
+    told("there is a backend again that takes work");
+    drop(server);
+}

@@ -308,3 +308,27 @@ fn a_service_that_has_no_backend_left_is_told_of_and_when_it_has_one_again() {
     told("there is a backend again that takes work");
     drop(server);
 }
+
+#[test_case(
+    "tcp",
+    r#"{ "services": [] }"#,
+    "top level: found a configuration of the HTTP balancer: `services`, expected one of the layer-4 balancer; `loadgen balance http --config FILE` takes it"
+)]
+#[test_case(
+    "http",
+    r#"{ "backends": [] }"#,
+    "top level: found a configuration of the layer-4 balancer: `backends` and no `services`, expected one of the HTTP balancer; `loadgen balance tcp --config FILE` takes it; here backends belong to a service"
+)]
+fn the_file_of_the_other_balancer_is_met_with_its_command(which: &str, text: &str, wanted: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lb.json");
+    std::fs::write(&path, text).expect("it is written");
+    let path = path.to_str().expect("UTF-8");
+    let said = say(&["balance", which, "--config", path]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.stderr.contains(&format!("1 problem\n  {wanted}\n")),
+        "{}",
+        said.stderr
+    );
+}

@@ -229,6 +229,11 @@ fn beyond_this_machine_a_token_is_needed() {
     assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""));
     let told = "error: failed to serve: managing services at 0.0.0.0:0, which other machines can reach, needs a token: ";
     assert!(said.stderr.starts_with(told), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("--management-token-file"),
+        "{}",
+        said.stderr
+    );
     let said = say(&[
         &flags[..],
         &["--management-token-env", "LOADGEN_NO_SUCH_TOKEN"],

@@ -273,3 +273,62 @@ fn everything_that_is_wrong_with_services_is_told() {
         said.stderr
     );
 }
+
+/// The last one of a service is told apart from one of many.
+#[test]
+fn a_service_that_has_no_backend_left_is_told_of_and_when_it_has_one_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("services.json");
+    // Nobody listens on it before it is asked for again.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("bound");
+    drop(free);
+    let text = format!(
+        r#"{{ "services": [{{ "name": "shop", "routes": [{{ "path": "/**" }}], "backends": [{{ "address": "{address}" }}],
+            "health": {{ "interval": "50ms", "timeout": "50ms", "rise": 1, "fall": 1 }} }}] }}"#
+    );
+    std::fs::write(&path, text).expect("it is written");
+    let child = loadgen(&["balance", "http", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut balancer = Guard(child);
+    let mut stderr = BufReader::new(balancer.0.stderr.take().expect("it is piped"));
+    let mut told = |wanted: &str| {
+        let line = next_line(&mut stderr);
+        let is_it = line.contains(wanted) && line.contains("service=\"shop\"");
+        assert!(is_it, "{line}, and not {wanted}");
+    };
+    told("the backend is down");
+    told("no backend is left that takes work");
+    let server = std::net::TcpListener::bind(address).expect("the port is still free");
+    told("the backend is up");
+    told("there is a backend again that takes work");
+    drop(server);
+}
+
+#[test_case(
+    "tcp",
+    r#"{ "services": [] }"#,
+    "top level: found a configuration of the HTTP balancer: `services`, expected one of the layer-4 balancer; `loadgen balance http --config FILE` takes it"
+)]
+#[test_case(
+    "http",
+    r#"{ "backends": [] }"#,
+    "top level: found a configuration of the layer-4 balancer: `backends` and no `services`, expected one of the HTTP balancer; `loadgen balance tcp --config FILE` takes it; here backends belong to a service"
+)]
+fn the_file_of_the_other_balancer_is_met_with_its_command(which: &str, text: &str, wanted: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lb.json");
+    std::fs::write(&path, text).expect("it is written");
+    let path = path.to_str().expect("UTF-8");
+    let said = say(&["balance", which, "--config", path]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.stderr.contains(&format!("1 problem\n  {wanted}\n")),
+        "{}",
+        said.stderr
+    );
+}

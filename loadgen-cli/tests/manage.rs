@@ -181,6 +181,34 @@ fn a_hang_up_and_the_management_do_not_lose_each_other() {
     assert!(balancer.process.0.wait().expect("it ends").success());
 }
 
+/// Whoever is told to have the file read again has done so, and wonders.
+#[test]
+fn a_file_that_could_not_be_read_again_is_the_reason_of_a_refusal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("lb.json");
+    fs::write(&file, NONE).expect("it is written");
+    let mut balancer = start(&file, &[]);
+    let put = |balancer: &Balancer| {
+        let service = service("127.0.0.1:1");
+        ask(&balancer.management, "PUT", "/services/b", "", &service)
+    };
+    fs::write(&file, r#"{ "services": 1 }"#).expect("it is written");
+    let (status, told) = put(&balancer);
+    assert_eq!(status, 409, "{told}");
+    assert!(told.contains("have it read again (SIGHUP)"), "{told}");
+    signal(&balancer.process.0, Signal::HUP);
+    balancer.tells("the configuration stays as it is");
+    let (status, told) = put(&balancer);
+    assert_eq!(status, 409, "{told}");
+    let why = "that failed, and what it says does not hold: ";
+    let problem = "services: found 1, expected an array";
+    assert!(told.contains(why) && told.contains(problem), "{told}");
+    fs::write(&file, NONE).expect("it is written");
+    signal(&balancer.process.0, Signal::HUP);
+    balancer.tells("was read again and holds from now on");
+    assert_eq!(put(&balancer).0, 201);
+}
+
 #[test]
 fn beyond_this_machine_a_token_is_needed() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -201,6 +229,11 @@ fn beyond_this_machine_a_token_is_needed() {
     assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""));
     let told = "error: failed to serve: managing services at 0.0.0.0:0, which other machines can reach, needs a token: ";
     assert!(said.stderr.starts_with(told), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("--management-token-file"),
+        "{}",
+        said.stderr
+    );
     let said = say(&[
         &flags[..],
         &["--management-token-env", "LOADGEN_NO_SUCH_TOKEN"],

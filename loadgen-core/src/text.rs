@@ -9,6 +9,8 @@
 pub mod flow;
 mod paint;
 
+use std::cmp::Ordering;
+
 pub use paint::Paint;
 
 /// Stands for a character that is not shown.
@@ -74,8 +76,38 @@ pub fn lines(text: &str) -> String {
     each.collect::<Vec<_>>().join("\n")
 }
 
+/// The order in which people list names: runs of digits count as the numbers that they are, `b2` before `b10`.
+#[must_use]
+pub(crate) fn natural(a: &str, b: &str) -> Ordering {
+    let number_len = |text: &str| {
+        let end = text.find(|c: char| !c.is_ascii_digit());
+        end.unwrap_or(text.len())
+    };
+    let (mut left, mut right) = (a, b);
+    while let (Some(one), Some(other)) = (left.chars().next(), right.chars().next()) {
+        if one.is_ascii_digit() && other.is_ascii_digit() {
+            let (these, rest) = left.split_at(number_len(left));
+            let (those, other_rest) = right.split_at(number_len(right));
+            let these = these.trim_start_matches('0');
+            let those = those.trim_start_matches('0');
+            let order = these.len().cmp(&those.len()).then_with(|| these.cmp(those));
+            if order != Ordering::Equal {
+                return order;
+            }
+            (left, right) = (rest, other_rest);
+        } else if one == other {
+            (left, right) = (&left[one.len_utf8()..], &right[one.len_utf8()..]);
+        } else {
+            return one.cmp(&other);
+        }
+    }
+    // Names that differ stay apart: `b2` and `b02`.
+    left.len().cmp(&right.len()).then_with(|| a.cmp(b))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use test_case::test_case;
 
     use super::*;
@@ -101,5 +133,37 @@ mod tests {
     #[test]
     fn lines_keep_their_ends_and_nothing_else() {
         assert_eq!(lines("a\nb\u{1b}[A\rc\n"), "a\nb\u{fffd}[A c\n");
+    }
+
+    #[test]
+    fn numbers_in_names_are_numbers() {
+        let wanted = [
+            "10.0.0.2:80",
+            "10.0.0.10:80",
+            "b",
+            "b1",
+            "b02",
+            "b2",
+            "b2-a",
+            "b10",
+            "b10-2",
+            "c",
+        ];
+        let mut names = wanted;
+        names.reverse();
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, wanted);
+    }
+
+    proptest! {
+        /// Sorting needs an order in which nothing contradicts another.
+        #[test]
+        fn names_have_one_order(a in "[ab0-2]{0,4}", b in "[ab0-2]{0,4}", c in "[ab0-2]{0,4}") {
+            prop_assert_eq!(natural(&a, &b), natural(&b, &a).reverse());
+            prop_assert_eq!(natural(&a, &b) == Ordering::Equal, a == b);
+            if natural(&a, &b).is_lt() && natural(&b, &c).is_lt() {
+                prop_assert!(natural(&a, &c).is_lt());
+            }
+        }
     }
 }

@@ -11,9 +11,48 @@ use serde::Serialize;
 
 use crate::balance::health::{Failure, HealthSettings, Tracker};
 
+/// Whose backends they are, and how many addresses take work: told when that was the last one, and when there
+/// is one again.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    service: Option<String>,
+    taking: AtomicUsize,
+    was_none: AtomicBool,
+}
+
+impl Standing {
+    /// Of a service.
+    pub(crate) fn of(service: &str) -> Self {
+        Self {
+            service: Some(service.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
+    /// One more takes work, or one takes none any more. Says whether that makes a difference: there is nobody
+    /// left, or somebody again.
+    fn changed(&self, takes: bool) -> Option<bool> {
+        if takes {
+            self.taking.fetch_add(1, Ordering::Relaxed);
+            return self.was_none.swap(false, Ordering::Relaxed).then_some(true);
+        }
+        let is_last = self.taking.fetch_sub(1, Ordering::Relaxed) == 1;
+        if is_last {
+            self.was_none.store(true, Ordering::Relaxed);
+        }
+        is_last.then_some(false)
+    }
+}
+
 /// One address of a backend.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
+    /// Of those that it shares work with.
+    standing: Arc<Standing>,
     name: String,
     address: SocketAddr,
     weight: AtomicU32,
@@ -44,8 +83,9 @@ struct Health {
 }
 
 impl Endpoint {
-    pub(crate) fn new(name: &str, address: SocketAddr) -> Self {
-        Self {
+    pub(crate) fn new(name: &str, address: SocketAddr, standing: &Arc<Standing>) -> Self {
+        let endpoint = Self {
+            standing: Arc::clone(standing),
             name: name.to_owned(),
             address,
             weight: AtomicU32::new(1),
@@ -54,6 +94,22 @@ impl Endpoint {
             open: AtomicUsize::new(0),
             counts: Counts::default(),
             health: Mutex::default(),
+        };
+        endpoint.stands(false);
+        endpoint
+    }
+
+    /// Tells where it makes a difference to all whether it takes work, which it did or did not.
+    fn stands(&self, took: bool) {
+        let takes = self.takes();
+        if took == takes {
+            return;
+        }
+        let service = self.standing.service();
+        match self.standing.changed(takes) {
+            Some(true) => tracing::info!(service, "there is a backend again that takes work"),
+            Some(false) => tracing::warn!(service, "no backend is left that takes work"),
+            None => {}
         }
     }
 
@@ -82,16 +138,25 @@ impl Endpoint {
 
     pub(crate) fn set(&self, weight: u32, drain: bool) {
         self.weight.store(weight, Ordering::Relaxed);
+        let _alone = self.health();
+        let took = self.takes();
         if self.draining.swap(drain, Ordering::Relaxed) != drain {
-            let does = if drain { "drains" } else { "takes work again" };
-            tracing::info!(backend = self.name, address = %self.address, "the backend {does}");
+            let (service, does) = (
+                self.standing.service(),
+                if drain { "drains" } else { "takes work again" },
+            );
+            tracing::info!(service, backend = self.name, address = %self.address, "the backend {does}");
+            self.stands(took);
         }
     }
 
     /// It is no longer asked for; what is open on it may end.
     pub(crate) fn leave(&self) {
+        let _alone = self.health();
+        let (took, service) = (self.takes(), self.standing.service());
         self.draining.store(true, Ordering::Relaxed);
-        tracing::info!(backend = self.name, address = %self.address, open = self.open(), "the backend leaves");
+        tracing::info!(service, backend = self.name, address = %self.address, open = self.open(), "the backend leaves");
+        self.stands(took);
     }
 
     /// Bytes that went to the backend.
@@ -147,15 +212,17 @@ impl Endpoint {
         let good = result.is_ok();
         let reason = result.err();
         if changed {
+            let (took, service) = (self.takes(), self.standing.service());
             self.up.store(good, Ordering::Relaxed);
             self.counts.changes.fetch_add(1, Ordering::Relaxed);
             let (name, address) = (&self.name, self.address);
             match &reason {
-                None => tracing::info!(backend = name, %address, "the backend is up"),
+                None => tracing::info!(service, backend = name, %address, "the backend is up"),
                 Some(reason) => {
-                    tracing::warn!(backend = name, %address, reason, "the backend is down");
+                    tracing::warn!(service, backend = name, %address, reason, "the backend is down");
                 }
             }
+            self.stands(took);
         }
         if reason.is_some() {
             health.last_failure = reason;
@@ -166,8 +233,11 @@ impl Endpoint {
 
     /// Nobody checks it any more: it counts as up.
     pub(crate) fn forget_checks(&self) {
-        self.health().tracker = Tracker::default();
+        let mut health = self.health();
+        let took = self.takes();
+        health.tracker = Tracker::default();
         self.up.store(true, Ordering::Relaxed);
+        self.stands(took);
     }
 
     pub(crate) fn snapshot(&self) -> EndpointSnapshot {
@@ -266,5 +336,44 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_and_the_first_again_make_a_difference() {
+        let standing = Standing::default();
+        let said = [
+            true, true, false, false, true, true, false, true, false, false,
+        ];
+        let told = said.map(|takes| standing.changed(takes));
+        let (gone, back) = (Some(false), Some(true));
+        let wanted = [None, None, None, gone, back, None, None, None, None, gone];
+        assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn whoever_takes_work_is_counted_once_however_it_came_to_that() {
+        let standing = Arc::new(Standing::of("shop"));
+        let settings = HealthSettings::default();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let endpoint = Endpoint::new("a:1", address, &standing);
+        let taking = || standing.taking.load(Ordering::Relaxed);
+        assert_eq!(taking(), 1);
+        endpoint.checked(Err("refused".to_owned()), Duration::ZERO, &settings);
+        assert_eq!(taking(), 0);
+        // What is down and drains takes no less work.
+        endpoint.set(1, true);
+        endpoint.forget_checks();
+        assert_eq!(taking(), 0);
+        endpoint.set(1, false);
+        endpoint.set(2, false);
+        assert_eq!(taking(), 1);
+        endpoint.leave();
+        endpoint.leave();
+        assert_eq!(taking(), 0);
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time;
 
-use crate::balance::endpoint::{Endpoint, EndpointSnapshot, Lease};
+use crate::balance::endpoint::{Endpoint, EndpointSnapshot, Lease, Standing};
 use crate::balance::health::{HealthSettings, Probe, keep_checking};
 use crate::balance::resolve::Resolve;
 use crate::balance::selection::{Algorithm, Choice, Selection};
@@ -97,6 +97,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Inner {
+    standing: Arc<Standing>,
     settings: PoolSettings,
     selection: Selection,
     members: Vec<Member>,
@@ -140,6 +141,7 @@ impl Pool {
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
+                standing: Arc::default(),
                 selection: Selection::new(settings.algorithm),
                 settings,
                 members: Vec::new(),
@@ -151,6 +153,12 @@ impl Pool {
             changed: Notify::new(),
             settled: watch::Sender::new(None),
         }
+    }
+
+    /// The same for a service of this name, which is told with what becomes of them.
+    pub(crate) fn of_service(self, name: &str) -> Self {
+        self.lock().standing = Arc::new(Standing::of(name));
+        self
     }
 
     /// Waits until every name was looked up once, with whatever result: before that, nobody can say that
@@ -367,8 +375,9 @@ impl Inner {
                         .and_then(|at: &usize| leaving[*at].take())
                 };
                 let member = stays.unwrap_or_else(|| Member {
-                    endpoint: comes_back()
-                        .unwrap_or_else(|| Arc::new(Endpoint::new(&name, *address))),
+                    endpoint: comes_back().unwrap_or_else(|| {
+                        Arc::new(Endpoint::new(&name, *address, &self.standing))
+                    }),
                     credit: 0,
                 });
                 member.endpoint.set(backend.weight, backend.drain);

@@ -102,7 +102,8 @@ fn no_token_no_start_where_others_can_reach_it() {
     let refused = start_management(&settings, std::sync::Arc::new(store)).unwrap_err();
     assert!(matches!(refused, ManagementError::NoToken { .. }));
     let told = "managing services at 0.0.0.0:0, which other machines can reach, needs a token: give one with \
-                `token` of `management`, like {\"file\": \"token\"}, or listen on 127.0.0.1";
+                `token` of `management`, like {\"file\": \"token\"} (--management-token-file, \
+                --management-token-env), or listen on 127.0.0.1";
     assert_eq!(refused.to_string(), told);
 }
 

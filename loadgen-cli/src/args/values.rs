@@ -220,6 +220,12 @@ pub(super) fn output_spec(given: &OsStr) -> Result<Spec, String> {
 
 pub(super) fn listen_address(text: &str) -> Result<String, String> {
     let expected = "expected HOST:PORT, like `127.0.0.1:50051` or `[::1]:0`";
+    // For whom is not to be guessed.
+    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        return Err(format!(
+            "{expected}: `127.0.0.1:{port}` is for this machine alone, `0.0.0.0:{port}` for others, too"
+        ));
+    }
     let (host, port) = text.rsplit_once(':').ok_or(expected)?;
     let bare_ipv6 = host.contains(':') && !host.starts_with('[');
     if host.is_empty() || bare_ipv6 || port.parse::<u16>().is_err() {
@@ -247,6 +253,14 @@ mod tests {
     #[test_case("14" => false)]
     fn codes(text: &str) -> bool {
         code(text).is_ok()
+    }
+
+    #[test_case("8080"; "a port alone")]
+    #[test_case(":8080"; "a port behind a colon")]
+    fn a_port_without_a_host_is_told_of_both(text: &str) {
+        let told = listen_address(text).unwrap_err();
+        let wanted = "`127.0.0.1:8080` is for this machine alone, `0.0.0.0:8080` for others, too";
+        assert!(told.ends_with(wanted), "{told}");
     }
 
     #[test_case("127.0.0.1:0" => true)]

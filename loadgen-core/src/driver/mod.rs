@@ -21,6 +21,7 @@ pub mod websocket;
 pub(crate) mod guests;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod header_values;
+mod identity;
 mod intercept;
 mod mistake;
 mod renewed;

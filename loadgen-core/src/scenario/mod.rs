@@ -12,6 +12,7 @@ use std::path::Path;
 mod data;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod identify;
 mod load;
 mod overrides;
 mod plan;
@@ -25,6 +26,14 @@ mod value;
 
 pub use crate::data::Order as DataOrder;
 pub use data::{DataSource, RowPer, WhenOut};
+pub use identify::Identify;
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
+pub(crate) use identify::one_group;
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Elsewhere, Plan, ScenarioPlan};
 pub(crate) use protocol::check_header_name;

@@ -282,3 +282,37 @@ fn what_stands_is_told_while_the_run_goes_on() {
         );
     });
 }
+
+/// A server that is full from the second connection on, and says who it is.
+#[test]
+fn a_refused_upgrade_is_of_the_server_that_refused_it() {
+    run(async {
+        let is_full = Rc::new(Cell::new(false));
+        let server = serve(move |peer| {
+            let is_full = Rc::clone(&is_full);
+            async move {
+                if is_full.get() {
+                    let answer = "HTTP/1.1 503 Service Unavailable\r\nx-loadgen-backend: b1\r\n\
+                                  content-length: 0\r\n\r\n";
+                    return peer.answer(answer).await;
+                }
+                let mut socket = peer.accept().await;
+                if let Some(asked) = next(&mut socket).await {
+                    is_full.set(true);
+                    let _ = socket.send(asked).await;
+                    echo(socket).await;
+                }
+            }
+        })
+        .await;
+        let mut plan = plan(&[server.address], hello());
+        websocket(&mut plan).connection_per = ConnectionPer::Iteration;
+        plan.load = closed(1, Limit::Iterations(3));
+        let record = whole(plan).await;
+        assert_eq!(record.ledger.failed, 2);
+        let rows = record.all_backends();
+        let refused: Vec<_> = rows.map(|it| (it.id.as_str(), it.failed)).collect();
+        assert_eq!(refused.last(), Some(&("(unknown)", 0)), "{refused:?}");
+        assert!(refused.contains(&("b1", 2)), "{refused:?}");
+    });
+}

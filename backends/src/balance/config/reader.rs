@@ -61,6 +61,12 @@ impl<'a> Field<'a> {
             .add(&self.path, describe(self.raw.get()), expected, help);
     }
 
+    /// Complains about what it is as a whole.
+    pub(crate) fn refuse_as(&self, found: &str, expected: &str, help: &str) {
+        self.problems
+            .add(&self.path, found, expected, Some(help.to_owned()));
+    }
+
     fn refused<T>(&self, expected: impl Into<String>) -> Option<T> {
         self.refuse(expected, None);
         None
@@ -155,8 +161,22 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A text, whatever it is; no complaint where it is none.
+    pub(crate) fn text(&self) -> Option<String> {
+        serde_json::from_str(self.raw.get()).ok()
+    }
+
     /// One of several words.
     pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        self.word_known_as(words, &[])
+    }
+
+    /// The same; `others` are words that somebody else has for some of them.
+    pub(crate) fn word_known_as<T: Copy>(
+        &self,
+        words: &[(&str, T)],
+        others: &[(&str, &str)],
+    ) -> Option<T> {
         let text = serde_json::from_str::<String>(self.raw.get()).ok();
         let found = words
             .iter()
@@ -165,7 +185,13 @@ impl<'a> Field<'a> {
             return Some(*value);
         }
         let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        let near = text.and_then(|text| nearest(&text, &names));
+        let near = text.and_then(|text| {
+            let mut others = others.iter();
+            let meant = others.find(|(other, _)| text.eq_ignore_ascii_case(other));
+            meant
+                .map(|(_, word)| *word)
+                .or_else(|| nearest(&text, &names))
+        });
         let quoted: Vec<_> = names.iter().map(|it| format!("\"{it}\"")).collect();
         self.refuse(
             format!("one of {}", quoted.join(", ")),

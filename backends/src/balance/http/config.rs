@@ -128,6 +128,14 @@ impl HttpSettings {
 }
 
 fn read(top: &Field<'_>, problems: &Problems) -> Option<HttpSettings> {
+    if top.part("services").is_none() && top.part("backends").is_some() {
+        top.refuse_as(
+            "a configuration of the layer-4 balancer: `backends` and no `services`",
+            "one of the HTTP balancer",
+            "`loadgen balance tcp --config FILE` takes it; here backends belong to a service",
+        );
+        return None;
+    }
     let known: Vec<_> = FIELDS.into_iter().chain(SERVICES_FIELDS).collect();
     let object = top.object(&known)?;
     let listen = object.or("listen", LISTEN.into(), listen_address);

@@ -10,7 +10,7 @@ use super::problem::ProblemKind;
 use crate::balance::metrics::{Family, Labels};
 
 /// Classes of statuses, as figures have them.
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 
 /// A count since the start.
 #[derive(Debug, Default)]
@@ -197,9 +197,8 @@ impl ServiceCounts {
     /// An answer of a backend's began.
     pub(super) fn response(&self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-        if let Some(count) = self.responses.get(class) {
-            count.one();
-        }
+        // Numbers that are no status of any class, 600 to 999.
+        self.responses[class.min(CLASSES.len() - 1)].one();
     }
 
     pub(super) fn figures(&self) -> ServiceFigures {
@@ -284,4 +283,27 @@ fn problems(figures: &BTreeMap<&'static str, u64>, labels: &[(&'static str, Stri
         family = family.point(labels, *count);
     }
     family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_is_in_a_class() {
+        let counts = ServiceCounts::default();
+        for status in [100, 204, 299, 301, 404, 503, 600, 999] {
+            counts.response(StatusCode::from_u16(status).unwrap());
+        }
+        let counted: Vec<_> = counts.figures().responses.into_iter().collect();
+        let wanted = [
+            ("1xx", 1),
+            ("2xx", 2),
+            ("3xx", 1),
+            ("4xx", 1),
+            ("5xx", 1),
+            ("other", 2),
+        ];
+        assert_eq!(counted, wanted);
+    }
 }

@@ -178,7 +178,8 @@ impl Services {
                 settings.pool.clone(),
                 Arc::clone(&self.0.resolver),
                 Arc::clone(&probe) as _,
-            ),
+            )
+            .of_service(&settings.name),
             counts: ServiceCounts::default(),
             kept: (0..self.0.threads).map(|_| Kept::default()).collect(),
             probe,

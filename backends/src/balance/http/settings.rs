@@ -1,7 +1,7 @@
 //! What services there are, as a configuration says it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -85,6 +85,18 @@ pub enum BackendProtocol {
 
 impl BackendProtocol {
     const WORDS: [(&'static str, Self); 2] = [("http/1.1", Self::Http1), ("h2", Self::Http2)];
+
+    /// What other programs call them.
+    const OTHER_WORDS: [(&'static str, &'static str); 8] = [
+        ("http", "http/1.1"),
+        ("http1", "http/1.1"),
+        ("http/1", "http/1.1"),
+        ("http1.1", "http/1.1"),
+        ("http2", "h2"),
+        ("http/2", "h2"),
+        ("h2c", "h2"),
+        ("grpc", "h2"),
+    ];
 }
 
 impl ServiceSettings {
@@ -148,9 +160,17 @@ pub(super) fn services(object: &Object<'_>, problems: &Problems) -> Option<Servi
     // By name, where it stands.
     let mut places = HashMap::<String, &str>::with_capacity(elements.len());
     let mut all_well = true;
+    // Of those that cannot be read, a name is one all the same; one without may have any.
+    let (mut unread, mut may_be_any) = (HashSet::new(), false);
     for element in &elements {
         let Some(service) = service(element, None, problems) else {
             all_well = false;
+            match element.part("name").and_then(|it| it.text()) {
+                Some(name) if is_name(&name) => {
+                    unread.insert(name);
+                }
+                _ => may_be_any = true,
+            }
             continue;
         };
         match places.entry(service.name.clone()) {
@@ -170,10 +190,10 @@ pub(super) fn services(object: &Object<'_>, problems: &Problems) -> Option<Servi
         Some(field) => Some(field.read("the name of a service", |it| Some(it.to_owned()))?),
         None => None,
     };
-    if let (Some(field), true) = (&default, all_well)
+    if let (Some(field), false) = (&default, may_be_any)
         && !default_service
             .as_ref()
-            .is_some_and(|it| places.contains_key(it))
+            .is_some_and(|it| places.contains_key(it) || unread.contains(it))
     {
         field.refuse("the name of one of the services", None);
     }
@@ -224,7 +244,7 @@ pub(super) fn service(
 fn read_limits(object: &Object<'_>) -> Option<impl FnOnce(&mut ServiceSettings)> {
     let default = ServiceSettings::new("", Vec::new(), PoolSettings::new(Vec::new()));
     let protocol = object.or("protocol", default.protocol, |it| {
-        it.word(&BackendProtocol::WORDS)
+        it.word_known_as(&BackendProtocol::WORDS, &BackendProtocol::OTHER_WORDS)
     });
     let time = |name, default| object.or(name, default, |it| it.duration(MILLISECOND..=HOUR));
     let connect_timeout = time("connect_timeout", default.connect_timeout);
@@ -305,6 +325,9 @@ mod tests {
     }
 
     #[test_case(r#""protocol": "h3""#, "services[0].protocol: found \"h3\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "protocol")]
+    #[test_case(r#""protocol": "http2""#, "services[0].protocol: found \"http2\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "another word for a protocol")]
+    #[test_case(r#""protocol": "HTTP/2""#, "services[0].protocol: found \"HTTP/2\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "in capitals")]
+    #[test_case(r#""protocol": "grpc""#, "services[0].protocol: found \"grpc\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "what is spoken over it")]
     #[test_case(r#""retries": 101"#, "services[0].retries: found 101, expected a whole number from 0 to 100"; "retries")]
     #[test_case(r#""response_timeout": 5"#, "services[0].response_timeout: found 5, expected a duration from 1ms to 1h, like \"2s\" or \"250ms\""; "timeout")]
     #[test_case(r#""health": { "path": "ready" }"#, "services[0].health.path: found \"ready\", expected a path and query, like \"/health\""; "check's path")]
@@ -364,6 +387,28 @@ mod tests {
   services[1].name: found \"a\", which is services[0] already, expected each service once
   default_service: found \"b\", expected the name of one of the services";
         assert_eq!(told, wanted);
+    }
+
+    #[test_case(r#""a""#, r#""b""#, 2; "it is none of them, also where one is not right")]
+    #[test_case(r#""a""#, r#""a""#, 1; "it is the one that is not right")]
+    #[test_case("7", r#""b""#, 2; "it may be the one without a name")]
+    fn the_default_is_told_with_what_else_is_wrong(name: &str, default: &str, problems: usize) {
+        let service = with(name, r#"[{ "path": "a" }]"#);
+        let text = format!(r#"{{ "services": [{service}], "default_service": {default} }}"#);
+        let told = ServicesSettings::parse("s.json", &text).unwrap_err();
+        let ConfigError::Invalid {
+            problems: found, ..
+        } = &told
+        else {
+            panic!("{told}");
+        };
+        assert_eq!(found.len(), problems, "{told}");
+        let of_default = found.iter().any(|it| it.path == "default_service");
+        assert_eq!(
+            of_default,
+            (name, default) == (r#""a""#, r#""b""#),
+            "{told}"
+        );
     }
 
     #[test]

@@ -103,6 +103,14 @@ fn read(
     given: Option<Vec<BackendSettings>>,
     problems: &Problems,
 ) -> Option<TcpSettings> {
+    if top.part("services").is_some() {
+        top.refuse_as(
+            "a configuration of the HTTP balancer: `services`",
+            "one of the layer-4 balancer",
+            "`loadgen balance http --config FILE` takes it",
+        );
+        return None;
+    }
     let known: Vec<_> = FIELDS.into_iter().chain(POOL_FIELDS).collect();
     let object = top.object(&known)?;
     let default = TcpSettings::new(Vec::new());

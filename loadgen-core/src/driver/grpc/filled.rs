@@ -18,6 +18,7 @@ use super::template::MessageTemplate;
 use super::unary::{self, UnaryCall, Witness};
 use crate::driver::header_values::header_values;
 use crate::driver::http2::Place;
+use crate::driver::identity::Identity;
 use crate::driver::steps::{Looks, Reply, Session};
 use crate::expression::{ExpressionError, Scope, Value};
 use crate::outcome::{Failure, Outcome};
@@ -39,6 +40,8 @@ pub(super) struct FilledCall {
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) looks: Looks,
+    /// Where they say whose they are.
+    pub(super) identity: Identity,
     /// What they are.
     pub(super) descriptor: MessageDescriptor,
 }
@@ -80,6 +83,7 @@ impl FilledCall {
         };
         Ok(UnaryCall {
             headers: self.metadata.filled(scope)?,
+            identity: constant.identity.clone(),
             framed,
             compression: constant.compression,
             max_message: constant.max_message,
@@ -180,12 +184,16 @@ impl Answer {
                 return Failure::Protocol.into();
             }
         };
-        session.reply = Some(Reply {
+        let seen = Reply {
             value,
             status,
             metadata: kept.metadata.map(header_values).unwrap_or_default(),
             trailers: kept.trailers.map(header_values).unwrap_or_default(),
-        });
+        };
+        if let Some(identity) = self.identity.in_reply(&seen) {
+            iteration.answered_by(identity.as_bytes());
+        }
+        session.reply = Some(seen);
         outcome
     }
 }

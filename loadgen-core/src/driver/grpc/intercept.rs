@@ -22,6 +22,7 @@ use super::metadata::{Metadata, is_reserved};
 use super::stream;
 use super::unary::UnaryCall;
 use crate::driver::http2::Place;
+use crate::driver::identity::Identity;
 use crate::driver::intercept::{
     Content, ContentError, Dialect, Direction, Form, Request, Watch as Eyes,
 };
@@ -181,6 +182,10 @@ fn as_stream(
         Kind::Unary(call_of_one) => {
             let answer = Answer {
                 looks: Looks::default(),
+                identity: match &call_of_one.identity {
+                    Some(name) => Identity::Header(name.clone()),
+                    None => Identity::own(),
+                },
                 descriptor: call.method.output(),
             };
             (unary(call_of_one, answer), call_of_one.headers.now())

@@ -382,6 +382,7 @@ fn prepare_call(
     look_over(&each, &metadata, at);
     let answer = Answer {
         looks: at.looks,
+        identity: at.identity.clone(),
         descriptor: method.output(),
     };
     let rpc_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
@@ -473,6 +474,7 @@ fn unary(
         message.is_none() && metadata.templates.is_empty() && answer.looks == Looks::default();
     let constant = UnaryCall {
         headers: Arc::clone(&metadata.constant),
+        identity: answer.identity.header().cloned(),
         framed: framing::with_prefix(call.compression.is_some(), &encoded)?,
         compression: call.compression,
         max_message: context.scenario.max_message,
@@ -601,6 +603,7 @@ fn health_check(
         details: Arc::clone(&context.details),
         answer: Answer {
             looks: at.looks,
+            identity: at.identity.clone(),
             descriptor: method.output(),
         },
     }));

@@ -281,6 +281,7 @@ impl Server<'_> {
                 max_message: self.max_message,
                 contents: true,
             },
+            identity: None,
             is_packed: false,
             details: Arc::default(),
             log: SendLog::default(),

@@ -130,6 +130,8 @@ pub(super) struct StreamService {
     pub(super) sends_one: bool,
     pub(super) passage: Rc<Passage>,
     pub(super) taking: Taking,
+    /// The field of an answer's head that says whose it is, where it is one.
+    pub(super) identity: Option<HeaderName>,
     /// Whether what is sent is compressed already.
     pub(super) is_packed: bool,
     /// What is known of what a failed status says.
@@ -221,7 +223,7 @@ impl GrpcService<tonic::body::Body> for StreamService {
         let (sends_one, is_packed) = (self.sends_one, self.is_packed);
         let details = Arc::clone(&self.details);
         let received = Arc::clone(&self.passage.received);
-        let taking = self.taking;
+        let (taking, identity) = (self.taking, self.identity.clone());
         let (log, clock) = (self.log.clone(), self.clock);
         Box::pin(async move {
             let (mut response, stream) = opened?;
@@ -239,7 +241,7 @@ impl GrpcService<tonic::body::Body> for StreamService {
                 Pin::new(&mut response).poll(cx)
             })
             .await?;
-            accept(response, outward, received, taking, details).await
+            accept(response, outward, received, (taking, identity), details).await
         })
     }
 }
@@ -249,13 +251,14 @@ async fn accept(
     (mut head, mut stream): (Parts, RecvStream),
     outward: Outward,
     received: Arc<AtomicU64>,
-    taking: Taking,
+    (taking, identity): (Taking, Option<HeaderName>),
     details: Arc<Details>,
 ) -> Result<Response<ReplyBody>, StreamError> {
+    let named = identity.and_then(|name| head.headers.get(name).cloned());
     let refuse = |failure, detail| StreamError {
         failure,
         detail,
-        backend: head.headers.get(&status::BACKEND).cloned(),
+        backend: named,
         untouched: false,
     };
     if let Err(failure) = status::check_head(head.status, &head.headers) {

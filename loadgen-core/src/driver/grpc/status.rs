@@ -9,8 +9,6 @@ use percent_encoding::percent_decode;
 use crate::driver::http2::MOST_HEAD_BYTES;
 use crate::outcome::{Failure, GrpcCode};
 
-/// The key under which a backend names itself.
-pub(super) static BACKEND: HeaderName = HeaderName::from_static("x-loadgen-backend");
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 

@@ -21,7 +21,6 @@ use super::filled::{self, Kept};
 use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::service::{Passage, StreamError, StreamService, Taking};
-use super::status;
 use super::waiting::{Stage, Waiting};
 use crate::clock::Nanos;
 use crate::driver::http2::{MOST_RESENDS, Place, StreamPermit};
@@ -155,6 +154,7 @@ async fn exchange(
             max_message: call.max_message,
             contents: call.looks_into_replies(),
         },
+        identity: call.answer.identity.header().cloned(),
         is_packed: call.messages.compression.is_some(),
         details: Arc::clone(&call.details),
         log: log.clone(),
@@ -195,7 +195,9 @@ async fn exchange(
     let request = Request::from_parts(sent.metadata.clone(), Extensions::new(), outgoing);
     let conversation = async {
         let response = client.streaming(request, call.path.clone(), codec).await?;
-        if let Some(identity) = response.metadata().get(status::BACKEND.as_str()) {
+        let identity = call.answer.identity.header();
+        let identity = identity.and_then(|name| response.metadata().get(name.as_str()));
+        if let Some(identity) = identity {
             iteration.answered_by(identity.as_bytes());
         }
         if let Some(watch) = &call.watch {

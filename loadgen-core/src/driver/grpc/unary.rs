@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, Version};
 
 use super::call::Target;
 use super::details::Details;
@@ -32,6 +32,8 @@ use crate::workload::Iteration;
 #[derive(Debug)]
 pub(super) struct UnaryCall {
     pub(super) headers: Arc<Fields>,
+    /// The field of an answer's head that says whose it is, where it is one.
+    pub(super) identity: Option<HeaderName>,
     /// The message, its prefix in front.
     pub(super) framed: Bytes,
     /// How that is compressed.
@@ -148,7 +150,8 @@ async fn exchange(
     let (head, mut body) = response.await.map_err(failed)?;
     stage.set(Stage::Rest { messages: 0 });
     witness.head(&head.headers);
-    if let Some(identity) = head.headers.get(&status::BACKEND) {
+    let identity = call.identity.as_ref();
+    if let Some(identity) = identity.and_then(|name| head.headers.get(name)) {
         iteration.answered_by(identity.as_bytes());
     }
     if let Err(failure) = status::check_head(head.status, &head.headers) {

@@ -133,7 +133,11 @@ impl Answer {
             }
         };
         if asking.looks != Looks::default() {
-            *reply = Some(self.reply(asking.looks));
+            let seen = self.reply(asking.looks);
+            if let Some(identity) = asking.identity.in_reply(&seen) {
+                iteration.answered_by(identity.as_bytes());
+            }
+            *reply = Some(seen);
         }
         outcome
     }

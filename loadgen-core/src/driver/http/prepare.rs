@@ -9,6 +9,7 @@ use super::request::Outgoing;
 use super::{HTTP1, HTTP2};
 use crate::cap::Cap;
 use crate::driver::http2::Wanted;
+use crate::driver::identity::Identity;
 use crate::driver::sources::Sources;
 use crate::driver::steps::{Life, Looks, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
@@ -48,6 +49,8 @@ pub(super) struct Asking {
     pub(super) outgoing: Outgoing,
     /// What of the answer somebody looks at.
     pub(super) looks: Looks,
+    /// Where the answer says whose it is.
+    pub(super) identity: Identity,
     /// When we end server-sent events.
     pub(super) stream: Option<StreamEnd>,
     /// The longest it may take.
@@ -115,6 +118,7 @@ impl Prepared {
             let asking = Asking {
                 outgoing: Outgoing::new(request, plan, &mut sources, &endpoints, at)?,
                 looks: at.looks,
+                identity: at.identity.clone(),
                 stream: request.stream,
                 timeout: request.timeout,
                 shown: format!("{} {path}", request.method),

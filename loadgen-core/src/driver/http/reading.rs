@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
 
@@ -22,9 +22,6 @@ use crate::driver::transport::limit::Limit;
 use crate::outcome::Failure;
 use crate::scenario::StreamEnd;
 use crate::workload::{Iteration, OpenStream, Receipt, SampleKind};
-
-/// The header with which a server names itself.
-const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
 
 /// An answer's body on its way in.
 pub(super) trait Arriving {
@@ -75,7 +72,8 @@ impl Reading<'_> {
         mut body: impl Arriving,
     ) -> Result<(Answer, End), Trouble> {
         let (asking, most) = (self.asking, self.most);
-        if let Some(identity) = headers.get(&IDENTITY) {
+        let identity = asking.identity.header();
+        if let Some(identity) = identity.and_then(|name| headers.get(name)) {
             self.iteration.answered_by(identity.as_bytes());
         }
         self.came.set(Some(0));

@@ -34,6 +34,16 @@ impl Looks {
         }
         looks
     }
+
+    /// These, too.
+    fn and(self, also: Self) -> Self {
+        Self {
+            reply: self.reply || also.reply,
+            status: self.status || also.status,
+            metadata: self.metadata || also.metadata,
+            trailers: self.trailers || also.trailers,
+        }
+    }
 }
 
 /// What is done with the reply of a step.
@@ -69,12 +79,13 @@ impl Save {
 }
 
 impl After {
-    pub(super) fn new(checks: Vec<Expression>, save: Vec<Save>, path: &str) -> Self {
+    /// `also` is what of the reply somebody else looks at, who has done so when it is judged.
+    pub(super) fn new(checks: Vec<Expression>, save: Vec<Save>, also: Looks, path: &str) -> Self {
         let of_checks: Vec<Names> = checks.iter().map(Expression::names).collect();
         let of_saves: Vec<Names> = save.iter().map(|it| it.expression.names()).collect();
         Self {
             judges_status: of_checks.iter().any(|names| names.uses("status")),
-            looks: Looks::of(of_checks.iter().chain(&of_saves)),
+            looks: Looks::of(of_checks.iter().chain(&of_saves)).and(also),
             checks,
             save,
             path: path.to_owned(),
@@ -93,7 +104,8 @@ impl After {
         let reply = session.reply.take();
         let is_answered = reply.as_ref().is_some_and(|it| !it.status.is_undefined());
         let is_judged_here = self.judges_status && is_answered;
-        if !outcome.is_ok() && !is_judged_here {
+        let has_nothing = self.checks.is_empty() && self.save.is_empty();
+        if has_nothing || (!outcome.is_ok() && !is_judged_here) {
             return outcome;
         }
         let scope = session.scope();

@@ -1,10 +1,13 @@
 //! From the steps of a plan to instructions.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::after::{After, Looks, Save};
 use super::mixture::Mixture;
 use super::{Condition, Instruction, Steps};
+use crate::driver::identity::Identity;
+use crate::driver::mistake::Mistake;
 use crate::driver::script::Lexicon;
 use crate::expression::{Expression, Known};
 use crate::scenario;
@@ -18,6 +21,8 @@ pub(in crate::driver) struct At<'a> {
     pub(in crate::driver) number: usize,
     /// What of the reply somebody looks at.
     pub(in crate::driver) looks: Looks,
+    /// Where its answer says whose it is.
+    pub(in crate::driver) identity: &'a Identity,
     /// The names that what is sent may use.
     pub(in crate::driver) lexicon: &'a Lexicon<'a>,
 }
@@ -31,9 +36,44 @@ pub(in crate::driver) struct Ready<A> {
     pub(in crate::driver) reply: Vec<(&'static str, Known)>,
 }
 
+/// Where the answers of a scenario's steps say whose they are, and whether any of them can.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) identity: Identity,
+    has_any: Cell<bool>,
+    lacks: RefCell<Option<Mistake>>,
+}
+
+impl Named {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            has_any: Cell::new(false),
+            lacks: RefCell::default(),
+        }
+    }
+
+    /// A step's reply offers these.
+    fn looked_at(&self, offered: &[(&'static str, Known)]) {
+        match self.identity.lacks(offered) {
+            None => self.has_any.set(true),
+            Some(mistake) => {
+                self.lacks.borrow_mut().get_or_insert(mistake);
+            }
+        }
+    }
+
+    /// Why none of them can say so, and whose they are; the others take that from the connection.
+    pub(super) fn finish(self) -> (Identity, Option<Mistake>) {
+        let lacks = self.lacks.into_inner().filter(|_| !self.has_any.get());
+        (self.identity, lacks)
+    }
+}
+
 /// What makes instructions of steps.
 pub(super) struct Compiler<'a, A> {
     lexicon: &'a Lexicon<'a>,
+    named: &'a Named,
     /// The number of the next step that speaks.
     number: usize,
     /// Where steps go that go elsewhere, by their numbers: to which of the guests, for which of its steps.
@@ -47,11 +87,13 @@ pub(super) struct Compiler<'a, A> {
 impl<'a, A> Compiler<'a, A> {
     pub(super) fn new(
         lexicon: &'a Lexicon<'a>,
+        named: &'a Named,
         number: usize,
         seats: &'a BTreeMap<usize, (usize, usize)>,
     ) -> Self {
         Self {
             lexicon,
+            named,
             number,
             seats,
             code: Vec::new(),
@@ -188,15 +230,19 @@ impl<'a, A> Compiler<'a, A> {
             .zip(&saves)
             .filter_map(|(name, (_, it))| Some(Save::new(name, it.clone()?)));
         let check = checks.iter().filter_map(|(_, it)| it.clone());
-        let after = (!step.check.is_empty() || !step.save.is_empty())
-            .then(|| Box::new(After::new(check.collect(), save.collect(), path)));
+        let also = self.named.identity.looks();
+        let is_looked_at = also != Looks::default();
+        let after = (is_looked_at || !step.check.is_empty() || !step.save.is_empty())
+            .then(|| Box::new(After::new(check.collect(), save.collect(), also, path)));
         let at = At {
             path,
             number: self.number,
             looks: after.as_ref().map(|it| it.looks).unwrap_or_default(),
+            identity: &self.named.identity,
             lexicon: self.lexicon,
         };
         let made = ready(action, &at)?;
+        self.named.looked_at(&made.reply);
         for (path, expression) in checks.iter().chain(&saves) {
             if let Some(expression) = expression {
                 self.lexicon

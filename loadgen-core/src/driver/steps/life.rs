@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::compile::{At, Compiler, Ready};
+use super::compile::{At, Compiler, Named, Ready};
 use super::guest::{Guest, OnWorker, Quiet, Visits};
 use super::stage::{Host, Role, Stage, seats};
 use super::{Execute, Session, Steps};
 use crate::chance::mix_in;
 use crate::clock::{Clock, Nanos, nanos};
+use crate::driver::identity::Identity;
 use crate::driver::intercept::Interceptor;
 use crate::driver::mistake::Mistake;
 use crate::driver::script::{Notes, Part, Script, Turn};
@@ -50,6 +51,8 @@ pub(in crate::driver) struct Life<A> {
     /// Those who do what goes elsewhere.
     guests: Vec<Arc<dyn Guest>>,
     script: Script,
+    /// Where answers say whose they are.
+    pub(in crate::driver) identity: Identity,
     /// The number of the first step of `setup`, and the names of all of them.
     setup_steps: (usize, Vec<String>),
     /// How setting up ended, once it has.
@@ -105,13 +108,14 @@ impl<A> Life<A> {
         let invite = match stage.role {
             Role::Host(invite) => invite,
             Role::Guest(host, protocol) => {
+                let named = Named::new(Identity::own());
                 let mut seats = host.seats.iter().filter(|it| it.protocol == protocol);
                 let steps = parts.in_order().into_iter().flat_map(|(_, steps)| steps);
                 let elsewhere = steps.map(|step| {
                     let seat = seats.next().expect("each of them has its place");
                     let lexicon = host.lexicon(seat.part);
                     let nowhere = BTreeMap::new();
-                    let mut compiler = Compiler::new(&lexicon, seat.number, &nowhere);
+                    let mut compiler = Compiler::new(&lexicon, &named, seat.number, &nowhere);
                     compiler.step(step, &seat.path, &mut ready)?;
                     Ok(compiler.finish().0)
                 });
@@ -134,17 +138,21 @@ impl<A> Life<A> {
             seats: seats(&parts.in_order()),
         };
         let (guests, places) = host.guests(invite);
+        let identity = Identity::of(scenario).map_err(|mistake| E::from(vec![mistake]))?;
+        let named = Named::new(identity);
         let (mut number, mut first_of_setup) = (0, 0);
         let mut compiled = Vec::with_capacity(4);
         for (part, steps) in parts.in_order() {
             first_of_setup = number;
             let lexicon = host.lexicon(part);
-            let mut compiler = Compiler::new(&lexicon, number, &places);
+            let mut compiler = Compiler::new(&lexicon, &named, number, &places);
             compiler.steps(steps, part.field(), &mut ready)?;
             let (steps, next) = compiler.finish();
             number = next;
             compiled.push(steps);
         }
+        let (identity, lacks) = named.finish();
+        lacks.into_iter().for_each(|it| notes.wrong(it));
         let mistakes = notes.mistakes();
         if !mistakes.is_empty() {
             return Err(mistakes.into());
@@ -158,6 +166,7 @@ impl<A> Life<A> {
             steps,
             end,
             guests,
+            identity,
             setup_steps: (first_of_setup, names_of(parts.setup)),
             ..Self::of(script)
         })
@@ -172,6 +181,7 @@ impl<A> Life<A> {
             end: Steps::none(),
             elsewhere: Box::default(),
             guests: Vec::new(),
+            identity: Identity::own(),
             script,
             setup_steps: (0, Vec::new()),
             is_set_up: OnceCell::new(),

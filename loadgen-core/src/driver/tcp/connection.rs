@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use memchr::memchr;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 
 use crate::clock::Nanos;
@@ -31,12 +33,16 @@ const MOST_KEPT_BYTES: usize = 64 << 10;
 const MOST_OLD_READS: usize = 256;
 /// What is kept at the most of what no step has received yet.
 const MOST_UNREAD_BYTES: usize = 1 << 20;
+/// The longest line that a server may say first.
+const MOST_FIRST_LINE_BYTES: usize = 4 << 10;
 /// How long the end of a connection may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// An open connection.
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
+    /// Who is at its other end, where the server says so first.
+    pub(super) identity: Option<String>,
     transport: Transport,
     traffic: Rc<Traffic>,
     /// What has come and belongs to no reply yet.
@@ -56,6 +62,20 @@ pub(super) struct Connection {
     /// Since when it is open.
     pub(super) since: Nanos,
     _counted: Counted,
+}
+
+/// Why there is no line that a server says first.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FirstLine {
+    #[error("the server closed the connection before it had said a line (`identify.greeting`)")]
+    Ended,
+    #[error(
+        "the server said {} bytes without the end of a line (`identify.greeting`)",
+        MOST_FIRST_LINE_BYTES
+    )]
+    TooLong,
+    #[error("{0}, and the server had not said a line (`identify.greeting`)")]
+    Lost(String),
 }
 
 /// What a connection is good for when a step is about to send.
@@ -152,6 +172,7 @@ impl Connection {
     ) -> Self {
         Self {
             id: ConnectionId::next(),
+            identity: None,
             transport,
             traffic,
             came: BytesMut::new(),
@@ -183,6 +204,27 @@ impl Connection {
             false => READ_BYTES,
         };
         Poll::Ready(Ok(read))
+    }
+
+    /// Takes the line that the server says first, without its end. What has come after it stays.
+    pub(super) async fn first_line(&mut self) -> Result<Bytes, FirstLine> {
+        let mut looked_at = 0;
+        loop {
+            if let Some(found) = memchr(b'\n', &self.came[looked_at..]) {
+                let mut line = self.came.split_to(looked_at + found + 1);
+                line.truncate(line.trim_ascii_end().len());
+                return Ok(line.freeze());
+            }
+            looked_at = self.came.len();
+            if looked_at > MOST_FIRST_LINE_BYTES {
+                return Err(FirstLine::TooLong);
+            }
+            match poll_fn(|cx| self.poll_read(cx)).await {
+                Ok(0) => return Err(FirstLine::Ended),
+                Ok(_) => {}
+                Err(lost) => return Err(FirstLine::Lost(lost.detail)),
+            }
+        }
     }
 
     /// Sees what has come before a step sends; lets it go where the step would take it for an answer.

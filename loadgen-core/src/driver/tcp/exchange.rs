@@ -75,10 +75,15 @@ async fn make(
     .await;
     turn.is_over = true;
     if let Some(bytes) = turn.looked_at.take() {
-        *reply = Some(Reply {
+        let seen = Reply {
             value: bytes_value(&bytes),
             ..Reply::default()
-        });
+        };
+        // While its messages are not counted yet: they are on the same account.
+        if let Some(identity) = pool.prepared.life.identity.in_reply(&seen) {
+            iteration.answered_by(identity.as_bytes());
+        }
+        *reply = Some(seen);
     }
     drop(turn);
     match result {
@@ -153,6 +158,9 @@ impl<'a> Turn<'a> {
     ) -> Self {
         if let Some(connection) = &place.connection {
             iteration.goes_over(connection.id);
+            if let Some(identity) = &connection.identity {
+                iteration.answered_by(identity.as_bytes());
+            }
             if connection.since > iteration.ready_since() {
                 // Connecting is the service's time, not the generator's.
                 iteration.ready(connection.since);

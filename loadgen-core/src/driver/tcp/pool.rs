@@ -1,6 +1,7 @@
 //! What a worker's users share: how connections are opened.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use super::connection::Connection;
 use super::prepare::Prepared;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
-use crate::driver::transport::connect_error::{ConnectError, Problem, Stage};
+use crate::driver::identity::group_in;
+use crate::driver::transport::connect_error::{ConnectError, Problem, Stage as Way};
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::opening::Opening;
@@ -126,15 +128,48 @@ impl Pool {
             clock: self.clock,
             observer: &*self.observer,
         };
-        let opened = opening.make(Stage::Resolving, async |deadline, stage| {
+        let opened = opening.make(Stage::from(Way::Resolving), async |deadline, stage| {
             let traffic = Rc::new(Traffic::new(&self.stamps));
             let connecting = endpoint.connect(resolving, to.nth, deadline, stage, &traffic);
             let (transport, since) = (connecting.await?, self.clock.now());
             let tls_time = traffic.tls_time();
             let open = &self.open_connections;
             let connection = Connection::new(transport, traffic, since, open);
-            Ok((Box::new(connection), tls_time))
+            let mut connection = Box::new(connection);
+            if let Some(pattern) = prepared.life.identity.greeting() {
+                stage.set(Stage::Greeting);
+                let line = connection.first_line().await;
+                let line = line.map_err(|error| Problem::Io(error.to_string()))?;
+                connection.identity = group_in(pattern, &line);
+                connection.since = self.clock.now();
+            }
+            Ok((connection, tls_time))
         });
         opened.await
+    }
+}
+
+/// How far opening a connection had come.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Transport(Way),
+    /// It is there, and the server is to say a line first.
+    Greeting,
+}
+
+impl From<Way> for Stage {
+    fn from(way: Way) -> Self {
+        Self::Transport(way)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(way) => way.fmt(f),
+            Self::Greeting => f.write_str(
+                "waiting for the line that the server says first; does it say one (`identify.greeting`)?",
+            ),
+        }
     }
 }

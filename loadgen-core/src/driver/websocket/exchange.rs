@@ -15,7 +15,7 @@ use super::connection::{Connection, Incoming, Lost};
 use super::fields::number_in;
 use super::intercept::{self, With};
 use super::message::{message_value, number_of_pong};
-use super::place::Place;
+use super::place::{Place, Unopened};
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect};
 use super::stray::{self, Stray};
@@ -59,7 +59,14 @@ async fn make(
     iteration.goes_to(place.target());
     let (connection, is_read) = match place.take(pool, exchange, with, iteration).await {
         Ok(ready) => ready,
-        Err((failure, detail)) => {
+        Err(Unopened {
+            failure,
+            detail,
+            by,
+        }) => {
+            if let Some(identity) = by {
+                iteration.answered_by(identity.as_bytes());
+            }
             iteration.explain(failure, || detail.clone());
             return failure.into();
         }
@@ -89,11 +96,15 @@ async fn make(
     .await;
     turn.is_over = true;
     if let Some(message) = turn.looked_at.take() {
-        let value = message_value(&message);
-        *reply = Some(Reply {
-            value,
+        let seen = Reply {
+            value: message_value(&message),
             ..Reply::default()
-        });
+        };
+        // While its messages are not counted yet: they are on the same account.
+        if let Some(identity) = pool.prepared.life.identity.in_reply(&seen) {
+            iteration.answered_by(identity.as_bytes());
+        }
+        *reply = Some(seen);
     }
     match result.and_then(|()| turn.check()) {
         Ok(()) => {

@@ -35,10 +35,6 @@ use crate::outcome::Failure;
 use crate::scenario::PerMessageDeflate;
 use crate::text;
 use crate::workload::{ConnectionEvent, Observer};
-
-/// The header with which a server names itself.
-const IDENTITY: HeaderName = HeaderName::from_static("x-loadgen-backend");
-
 /// What to ask for, and how long to wait for it.
 pub(super) struct Attempt<'a> {
     pub(super) endpoint: &'a Endpoint,
@@ -64,6 +60,8 @@ pub(super) struct Attempt<'a> {
     pub(super) elsewhere: &'a Elsewhere,
     /// What is seen of it, where somebody looks.
     pub(super) upgrade: Option<&'a Upgrade>,
+    /// The header in which the server names itself, where it is one.
+    pub(super) identity: Option<&'a HeaderName>,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
     pub(super) stamps: &'a Rc<StampClock>,
@@ -203,7 +201,8 @@ impl Attempt<'_> {
         let agreed = agreed.map_err(Problem::Upgrade)?;
         let deflate =
             agreed.map(|agreed| Box::new(Deflate::new(agreed, self.deflate, self.max_message)));
-        let identity = answered.headers().get(IDENTITY).cloned();
+        let identity = self.identity.and_then(|name| answered.headers().get(name));
+        let identity = identity.cloned();
         let config = config(self.max_message);
         let socket = answered.into_socket(config, deflate.is_some(), traffic);
         let (socket, clock) = (socket.await, self.stamps.clock());
@@ -233,7 +232,12 @@ impl Attempt<'_> {
         };
         text.and_then(|text| endpoint.ended_after_handshake(&text))
             .map(Problem::from)
-            .unwrap_or_else(|| diagnose(error, first, self.subprotocols, visit.followed))
+            .unwrap_or_else(|| match error {
+                Error::Http(response) => {
+                    Problem::Upgrade(refused(&response, visit.followed, self.identity))
+                }
+                error => diagnose(error, first, self.subprotocols, visit.followed),
+            })
     }
 }
 
@@ -298,10 +302,10 @@ pub(super) fn class(problem: &Problem) -> Failure {
     }
 }
 
-/// What the end of an attempt to upgrade means for the person who set up the run.
+/// What the end of an attempt to upgrade that was not answered with a status means for the person who set up
+/// the run.
 fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str, followed: u32) -> Problem {
     Problem::Upgrade(match error {
-        Error::Http(response) => refused(&response, followed),
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(problem)) => match problem {
             SubProtocolError::NoSubProtocol => {
                 UpgradeProblem::NoSubprotocol(subprotocols.to_owned())
@@ -319,6 +323,7 @@ fn diagnose(error: Error, first: Option<&[u8]>, subprotocols: &str, followed: u3
                     location: None,
                     followed,
                     body: String::new(),
+                    by: None,
                 },
                 (_, true) => return connect_error::Problem::TlsExpected.into(),
                 (None, _) => UpgradeProblem::NotHttp(format!("\"{}\"", first.escape_ascii())),
@@ -340,7 +345,11 @@ fn status_line(first: &[u8]) -> Option<u16> {
     version.starts_with("HTTP/").then(|| status.parse().ok())?
 }
 
-fn refused(response: &Response<Option<Vec<u8>>>, followed: u32) -> UpgradeProblem {
+fn refused(
+    response: &Response<Option<Vec<u8>>>,
+    followed: u32,
+    identity: Option<&HeaderName>,
+) -> UpgradeProblem {
     let text = |value: &HeaderValue| text::line(&String::from_utf8_lossy(value.as_bytes()));
     let body = response.body().as_deref().unwrap_or_default();
     UpgradeProblem::Status {
@@ -348,6 +357,7 @@ fn refused(response: &Response<Option<Vec<u8>>>, followed: u32) -> UpgradeProble
         location: response.headers().get(LOCATION).map(text),
         followed,
         body: excerpt::of(body),
+        by: identity.and_then(|name| response.headers().get(name).cloned()),
     }
 }
 

@@ -10,6 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::connection::{Connection, Lost};
 use super::intercept::{Upgrades, With};
 use super::pool::Pool;
@@ -30,6 +32,15 @@ const MOST_AT_REST: usize = 256;
 /// A connection that lasted longer than this was a good one: the back-off starts over.
 const STEADY: Duration = Duration::from_secs(1);
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct Unopened {
+    pub(super) failure: Failure,
+    pub(super) detail: String,
+    /// Who refused it, where it says so.
+    pub(super) by: Option<HeaderValue>,
+}
+
 /// A user's place for its connection to one path.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -48,7 +59,7 @@ pub(super) struct Place {
     /// Whether the last one was dropped, and none has taken its place.
     was_dropped: Cell<bool>,
     /// An attempt that failed and that no iteration has been told of.
-    untold: RefCell<Option<(Nanos, Failure, String)>>,
+    untold: RefCell<Option<(Nanos, Unopened)>>,
     /// What is seen of how the connection was opened.
     pub(super) upgrades: Upgrades,
 }
@@ -93,9 +104,9 @@ impl Place {
         }
         match self.attempt(pool, None).await {
             Ok(connection) => self.put_back(connection),
-            Err((failure, detail)) => {
+            Err(unopened) => {
                 let now = pool.clock.now();
-                self.untold.replace(Some((now, failure, detail)));
+                self.untold.replace(Some((now, unopened)));
             }
         }
     }
@@ -108,7 +119,7 @@ impl Place {
         exchange: &Exchange,
         with: With<'_>,
         iteration: &Iteration<'_>,
-    ) -> Result<(Box<Connection>, bool), (Failure, String)> {
+    ) -> Result<(Box<Connection>, bool), Unopened> {
         let taken = self.take_ready(pool, exchange, with.scope, iteration).await;
         if let Some(watch) = with.watch {
             self.upgrades.show(watch, iteration, || {
@@ -124,7 +135,7 @@ impl Place {
         exchange: &Exchange,
         scope: &Scope,
         iteration: &Iteration<'_>,
-    ) -> Result<(Box<Connection>, bool), (Failure, String)> {
+    ) -> Result<(Box<Connection>, bool), Unopened> {
         let settle = async |connection: &mut Connection| {
             let observer = iteration.observer();
             poll_fn(|cx| Poll::Ready(self.settle(pool, connection, exchange, observer, cx))).await
@@ -145,7 +156,11 @@ impl Place {
                 failure, detail, ..
             }) => {
                 self.lost(pool, connection);
-                Err((failure, detail))
+                Err(Unopened {
+                    failure,
+                    detail,
+                    by: None,
+                })
             }
         }
     }
@@ -161,12 +176,12 @@ impl Place {
         pool: &Pool,
         scope: &Scope,
         iteration: &Iteration<'_>,
-    ) -> Result<Box<Connection>, (Failure, String)> {
+    ) -> Result<Box<Connection>, Unopened> {
         // An attempt within the same iteration was this one's.
-        if let Some((at, failure, detail)) = self.untold.take()
+        if let Some((at, unopened)) = self.untold.take()
             && at >= iteration.started()
         {
-            return Err((failure, detail));
+            return Err(unopened);
         }
         // Boxed, or every iteration would carry room for what is needed once.
         Box::pin(async {
@@ -188,12 +203,16 @@ impl Place {
         &self,
         pool: &Pool,
         scope: Option<&Scope>,
-    ) -> Result<Box<Connection>, (Failure, String)> {
+    ) -> Result<Box<Connection>, Unopened> {
         self.upgrades.forget();
         let mut request = self.plan(pool).request(self.target);
         if let Some(scope) = scope {
             let filled_in = self.plan(pool).template.filled_in(request, scope);
-            request = filled_in.map_err(|problem| (Failure::Expression, problem))?;
+            request = filled_in.map_err(|detail| Unopened {
+                failure: Failure::Expression,
+                detail,
+                by: None,
+            })?;
         }
         // Put off the next one now rather than when this one has failed: it may be cut off.
         self.put_off(pool);
@@ -207,7 +226,11 @@ impl Place {
             .open(self.path, request, to, was_dropped, jar, &self.upgrades)
             .await;
         self.was_dropped.set(was_dropped && opened.is_err());
-        opened.map_err(|(failure, error)| (failure, error.to_string()))
+        opened.map_err(|(failure, error)| Unopened {
+            failure,
+            detail: error.to_string(),
+            by: error.problem.by().cloned(),
+        })
     }
 
     /// The connection did what it is for: the back-off starts over.

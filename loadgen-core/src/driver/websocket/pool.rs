@@ -201,6 +201,7 @@ impl Pool {
             redirects: prepared.redirects,
             elsewhere: &prepared.elsewhere,
             upgrade: upgrade.as_deref(),
+            identity: prepared.life.identity.header(),
             target,
             stamps: &self.stamps,
             observer: &*self.observer,

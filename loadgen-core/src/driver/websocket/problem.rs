@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use http::HeaderValue;
+
 use crate::driver::transport::connect_error;
 use crate::driver::transport::excerpt;
 use crate::outcome::Failure;
@@ -35,6 +37,17 @@ pub(super) enum Problem {
     },
 }
 
+impl Problem {
+    /// Who refused, where it says so.
+    pub(super) fn by(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Upgrade(UpgradeProblem::Status { by, .. }) => by.as_ref(),
+            Self::Redirected { problem, .. } => problem.by(),
+            _ => None,
+        }
+    }
+}
+
 /// What came back instead of a WebSocket connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UpgradeProblem {
@@ -47,6 +60,8 @@ pub(super) enum UpgradeProblem {
         followed: u32,
         /// The beginning of the answer's body.
         body: String,
+        /// Who answered, where it says so.
+        by: Option<HeaderValue>,
     },
     #[error("the server answered HTTP {status} and redirects to {to}")]
     LeadsNowhere {

@@ -1,11 +1,15 @@
 //! One server's share, and how that changes over time.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::scenario::ScenarioRecord;
 use super::series::MOST_POINTS;
+use crate::record::local::OTHER_BACKENDS;
 use crate::record::{Sparse, StreamCount};
+use crate::text;
 
 /// One server's share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +59,17 @@ impl BackendRecord {
             response_time: Sparse::default(),
             over_time: BackendSeries::default(),
         }
+    }
+
+    /// The order in which servers are listed: by name, as people order them, and last those that are not told
+    /// apart, and what none is known for.
+    pub(crate) fn order(a: &str, b: &str) -> Ordering {
+        let rank = |id: &str| match id {
+            ScenarioRecord::UNKNOWN => 2,
+            OTHER_BACKENDS => 1,
+            _ => 0,
+        };
+        rank(a).cmp(&rank(b)).then_with(|| text::natural(a, b))
     }
 
     /// Those of its requests that ended ok.

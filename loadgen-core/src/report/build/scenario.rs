@@ -192,7 +192,7 @@ fn check(record: &CheckRecord) -> Check {
     }
 }
 
-/// A row for each of these servers. What none is known for is one of them, or the shares would be of an
+/// A row for each of these servers, by name. What none is known for is one of them, or the shares would be of an
 /// unknown whole.
 pub(super) fn backends<'a>(
     records: impl Iterator<Item = &'a BackendRecord> + Clone,
@@ -220,7 +220,9 @@ pub(super) fn backends<'a>(
             scenarios: BTreeMap::new(),
         }
     };
-    records.map(row).collect()
+    let mut rows: Vec<Backend> = records.map(row).collect();
+    rows.sort_by(|a, b| BackendRecord::order(&a.id, &b.id));
+    rows
 }
 
 /// The points of the series, each with what servers had in it.

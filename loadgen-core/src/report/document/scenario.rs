@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::backend::{Backend, BackendCount};
 use super::confidence::Confidence;
 use super::event::{Event, Moment};
 use super::point::PointStatistics;
 use super::statistics::Statistics;
-use crate::record::{ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
+use crate::record::{BackendRecord, ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
 
 /// What one scenario found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -463,8 +463,22 @@ pub struct Point {
     pub response_time_us: Option<PointStatistics>,
     /// What has become of the requests that were due in it, by the server's name; where servers named
     /// themselves.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "as_listed"
+    )]
     pub backends: BTreeMap<String, BackendCount>,
+}
+
+/// In the order in which servers are listed.
+fn as_listed<S: Serializer>(
+    backends: &BTreeMap<String, BackendCount>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut listed: Vec<_> = backends.iter().collect();
+    listed.sort_by(|(a, _), (b, _)| BackendRecord::order(a, b));
+    serializer.collect_map(listed)
 }
 
 /// Metrics of a custom workload's own.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::data::DataSource;
+use super::identify::Identify;
 use super::protocol::{Protocol, ProtocolPlan};
 use super::tls::Tls;
 use super::value::target::Target;
@@ -112,6 +113,8 @@ pub struct ScenarioPlan {
     pub max_message: u32,
     /// Whom connections are told that they are for, in place of the target's host and port.
     pub authority: Option<String>,
+    /// What tells which server answered; the header `x-loadgen-backend` where it says nothing.
+    pub identify: Option<Identify>,
     /// Transport encryption. `https://` targets imply the default of it.
     pub tls: Option<Tls>,
     /// Free labels for reports and metrics.
@@ -151,6 +154,7 @@ impl ScenarioPlan {
             late_after: defaults::LATE_AFTER,
             max_message: defaults::MAX_MESSAGE,
             authority: None,
+            identify: None,
             tls: None,
             tags: BTreeMap::new(),
             data: Vec::new(),

@@ -3,6 +3,7 @@
 
 use super::{ScenarioPlan, elsewhere};
 use crate::scenario::data;
+use crate::scenario::identify;
 use crate::scenario::load;
 use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::reader::{Entries, Entry, List};
@@ -29,6 +30,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         late_after: Entry::Given(PositiveSpan(plan.late_after)),
         max_message: Entry::Given(MaxMessage(plan.max_message)),
         authority: Entry::from_option(plan.authority.clone().map(Authority)),
+        identify: identify::print(plan),
         tls: Entry::from_option(plan.tls.as_ref().map(tls::print)),
         tags: match plan.tags.is_empty() {
             true => Entry::Absent,

@@ -51,6 +51,7 @@ impl Layers<'_> {
         let tls = self.tls();
         let targets = self.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
         let fields = R::fields(self);
+        let identify = self.identify::<R>();
         let tags = self.tags();
         let start_after = self
             .pick("start_after", |raw| &raw.start_after)
@@ -107,6 +108,7 @@ impl Layers<'_> {
             late_after: late_after?,
             max_message: max_message?,
             authority: authority?,
+            identify: identify?,
             tls: tls?,
             tags: tags?,
             data: data?,

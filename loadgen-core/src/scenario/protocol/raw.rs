@@ -9,6 +9,7 @@ use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocke
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
 use crate::scenario::data::RawData;
+use crate::scenario::identify::RawIdentify;
 use crate::scenario::load::RawLoad;
 use crate::scenario::reader::{Entries, Entry, List, object};
 use crate::scenario::step::{Action, Step};
@@ -67,6 +68,8 @@ object! {
         /// What connections are told whom they are for, in place of the target's host and port:
         /// gRPC's `:authority`, WebSocket's and HTTP's `Host`.
         "authority" authority: Authority,
+        /// What tells which server answered, in place of the header `x-loadgen-backend`.
+        "identify" identify: RawIdentify,
         /// Transport encryption.
         "tls" tls: RawTls,
         /// gRPC metadata sent with every call.
@@ -112,6 +115,7 @@ object! {
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
         "include" => "it belongs to the top level, beside `scenarios`",
+        "backend" => "what tells which server answered is `identify`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
     }

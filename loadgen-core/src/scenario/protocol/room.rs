@@ -16,6 +16,8 @@ pub(in crate::scenario) struct Words {
     pub(in crate::scenario) fields: &'static [&'static str],
     /// What it has in place of fields that are for others only.
     pub(in crate::scenario) instead: &'static [(&'static str, &'static str)],
+    /// The words of `identify` that it takes.
+    pub(in crate::scenario) identify: &'static [&'static str],
     /// Whether a step has its action.
     pub(in crate::scenario) is_spoken: fn(&RawStep) -> bool,
 }

@@ -32,6 +32,7 @@ object! {
         "protos" => "they belong to a scenario, or to `defaults` for all of them",
         "targets" => "they belong to a scenario, or to `defaults` for all of them",
         "steps" => "they belong to a scenario: `scenarios[0].steps`",
+        "identify" => "it belongs to a scenario, or to `defaults` for all of them",
         "load" => "it belongs to a scenario, or to `defaults` for all of them",
     }
 }

@@ -13,12 +13,12 @@ use http::{HeaderValue, Method};
 
 use super::api::{Api, Peer};
 use super::refusal::Refusal;
-use super::token::Token;
+use super::token::Watched;
 
 /// Who may manage.
 #[derive(Debug)]
 pub(super) struct Access {
-    pub(super) token: Option<Token>,
+    pub(super) token: Option<Watched>,
     pub(super) allowed_origins: Vec<HeaderValue>,
 }
 

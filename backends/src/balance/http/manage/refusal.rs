@@ -34,6 +34,11 @@ pub(super) enum Refusal {
          did; have it read again (SIGHUP) and try again"
     )]
     FileChanged { file: String },
+    #[error(
+        "the file {file} has changed since it was read, so that the change would undo what somebody else \
+         did; when it was to be read again, that failed, and what it says does not hold: {reason}"
+    )]
+    FileUnread { file: String, reason: String },
     #[error(transparent)]
     Fixed(#[from] ReloadError),
     #[error("{}", several(problems.len()))]
@@ -110,6 +115,7 @@ impl Refusal {
             Self::Exists { .. }
             | Self::IsDefault { .. }
             | Self::FileChanged { .. }
+            | Self::FileUnread { .. }
             | Self::Fixed(_) => StatusCode::CONFLICT,
             Self::Invalid { .. } | Self::ConfigTooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Syntax { .. } | Self::BrokenOff => StatusCode::BAD_REQUEST,

@@ -18,7 +18,7 @@ use super::access::{Access, guard};
 use super::api::{Api, Peer, routes};
 use super::settings::ManagementSettings;
 use super::store::Store;
-use super::token::{Token, TokenError};
+use super::token::{TokenError, Watched};
 use crate::balance::life::{Heard, Life, Phase, runtime};
 use crate::balance::side;
 use crate::serve::error::ServeError;
@@ -37,7 +37,8 @@ pub enum ManagementError {
     /// Anybody could manage.
     #[error(
         "managing services at {address}, which other machines can reach, needs a token: give one with \
-         `token` of `management`, like {{\"file\": \"token\"}}, or listen on 127.0.0.1"
+         `token` of `management`, like {{\"file\": \"token\"}} (--management-token-file, \
+         --management-token-env), or listen on 127.0.0.1"
     )]
     NoToken {
         /// Where it was to listen.
@@ -96,10 +97,10 @@ pub fn start_management(
 }
 
 /// The token, which may be missing where nobody else can reach the address.
-fn token(settings: &ManagementSettings) -> Result<Option<Token>, ManagementError> {
+fn token(settings: &ManagementSettings) -> Result<Option<Watched>, ManagementError> {
     let address = settings.listen;
     match &settings.token {
-        Some(token) => Ok(Some(token.read()?)),
+        Some(token) => Ok(Some(Watched::open(token)?)),
         None if address.ip().to_canonical().is_loopback() => Ok(None),
         None => Err(ManagementError::NoToken { address }),
     }

@@ -46,6 +46,8 @@ struct Current {
     document: Document,
     /// What the file held when it was read or written last.
     text: String,
+    /// Why it could not be read again since.
+    unread: Option<String>,
 }
 
 /// Why a configuration's file could not be taken again.
@@ -93,7 +95,13 @@ impl Store {
     /// [`StoreReloadError`]; then nothing changes.
     pub fn reload(&self) -> Result<(), StoreReloadError> {
         let mut current = self.lock();
-        *current = taken(&self.file, &*self.live)?;
+        match taken(&self.file, &*self.live) {
+            Ok(taken) => *current = taken,
+            Err(error) => {
+                current.unread = Some(error.to_string());
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -119,21 +127,29 @@ impl Store {
         // As texts: other documents may differ in the order of their fields alone, and so in their tag.
         let text = document.text();
         if text != current.document.text() {
-            self.take(&current.text, &text)?;
-            *current = Current { document, text };
+            self.take(&current, &text)?;
+            *current = Current {
+                document,
+                text,
+                unread: None,
+            };
         }
         Ok(said)
     }
 
-    fn take(&self, before: &str, text: &str) -> Result<(), Refusal> {
+    fn take(&self, current: &Current, text: &str) -> Result<(), Refusal> {
+        let before = &current.text;
         if text.len() as u64 > config::MOST_BYTES {
             let most = config::MOST_BYTES;
             return Err(Refusal::ConfigTooLong { most });
         }
         let settings = self.live.read(&self.file_name(), text)?;
-        if config::read_file(&self.file)? != before {
+        if config::read_file(&self.file)? != *before {
             let file = self.file_name();
-            return Err(Refusal::FileChanged { file });
+            return Err(match current.unread.clone() {
+                Some(reason) => Refusal::FileUnread { file, reason },
+                None => Refusal::FileChanged { file },
+            });
         }
         let save = |reason: std::io::Error| Refusal::Save {
             file: self.file_name(),
@@ -168,5 +184,9 @@ fn taken(file: &Path, live: &dyn Live) -> Result<Current, StoreReloadError> {
     };
     live.replace(settings).map_err(fixed)?;
     let document = Document::of(&text);
-    Ok(Current { document, text })
+    Ok(Current {
+        document,
+        text,
+        unread: None,
+    })
 }

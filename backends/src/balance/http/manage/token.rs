@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use ring::digest;
 use subtle::ConstantTimeEq as _;
@@ -91,6 +92,39 @@ impl fmt::Display for TokenSource {
     }
 }
 
+/// A token that is known again for as long as it holds: one in a file is another once that says so.
+#[derive(Debug)]
+pub(super) struct Watched {
+    source: TokenSource,
+    last: Mutex<Token>,
+}
+
+impl Watched {
+    /// Reads it for the first time.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub(super) fn open(source: &TokenSource) -> Result<Self, TokenError> {
+        Ok(Self {
+            last: Mutex::new(source.read()?),
+            source: source.clone(),
+        })
+    }
+
+    /// Whether this is it, as its file says by now. While that is being written, or cannot be read, the one
+    /// before holds.
+    pub(super) fn is(&self, sent: &[u8]) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let TokenSource::File(_) = self.source {
+            match self.source.read() {
+                Ok(now) => *last = now,
+                Err(error) => tracing::warn!("{error}; the one before holds"),
+            }
+        }
+        last.is(sent)
+    }
+}
+
 /// A token, of which only so much is kept as it takes to know it again.
 #[derive(Clone)]
 pub struct Token(digest::Digest);
@@ -106,7 +140,7 @@ impl Token {
     }
 
     /// Whether this is it. How long that takes says nothing of where it differs.
-    pub(super) fn is(&self, sent: &[u8]) -> bool {
+    fn is(&self, sent: &[u8]) -> bool {
         let sent = digest::digest(&digest::SHA256, sent);
         self.0.as_ref().ct_eq(sent.as_ref()).into()
     }
@@ -129,6 +163,22 @@ mod tests {
         assert!(!token.is(b"s3cr3"));
         assert!(!token.is(b""));
         assert_eq!(format!("{token:?}"), "Token(***)");
+    }
+
+    #[test]
+    fn a_token_that_changes_in_its_file_is_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "old\n").unwrap();
+        let token = Watched::open(&TokenSource::File(file.clone())).unwrap();
+        assert!(token.is(b"old") && !token.is(b"new"));
+        // Half written, or gone for a moment.
+        std::fs::write(&file, "").unwrap();
+        assert!(token.is(b"old"));
+        std::fs::remove_file(&file).unwrap();
+        assert!(token.is(b"old"));
+        std::fs::write(&file, "new\n").unwrap();
+        assert!(!token.is(b"old") && token.is(b"new"));
     }
 
     #[test]

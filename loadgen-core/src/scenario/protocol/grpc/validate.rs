@@ -35,6 +35,7 @@ impl GrpcPlan {
             ("headers", "what gRPC sends beside messages is `metadata`"),
             ("subprotocols", "gRPC has no subprotocols"),
         ],
+        identify: &["header", "trailer", "field"],
         is_spoken: |step| !step.grpc.is_absent(),
     };
 }

@@ -38,6 +38,7 @@ impl HttpPlan {
             ),
             ("protos", "HTTP bodies need no description"),
         ],
+        identify: &["header", "trailer", "field", "pattern"],
         is_spoken: |step| !step.http.is_absent(),
     };
 }

@@ -7,4 +7,4 @@ pub(super) mod raw;
 mod validate;
 mod value;
 
-pub(crate) use self::value::{MAX_REGEX_BYTES, from_hex, regex};
+pub(crate) use self::value::{MAX_REGEX_BYTES, compiled, from_hex, regex};

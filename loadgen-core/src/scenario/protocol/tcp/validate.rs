@@ -29,6 +29,7 @@ impl TcpPlan {
             ("headers", "all that TCP sends is `tcp.send`"),
             ("protos", "what TCP sends needs no description"),
         ],
+        identify: &["field", "pattern", "greeting"],
         is_spoken: |step| !step.tcp.is_absent(),
     };
 }

@@ -150,18 +150,23 @@ impl JsonSchema for Delimiter {
 }
 
 /// A regular expression on bytes, within bounds of what it takes; else what is wrong with it.
-pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn compiled(pattern: &str) -> Result<Regex, String> {
     /// What one may take of memory when it is compiled.
     const MOST_BYTES: usize = 1 << 20;
     let compiled = RegexBuilder::new(pattern)
         .size_limit(MOST_BYTES)
         .dfa_size_limit(MOST_BYTES)
         .build();
-    let regex = compiled.map_err(|error| {
+    compiled.map_err(|error| {
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default();
         last.trim_start_matches("error: ").to_owned()
-    })?;
+    })
+}
+
+/// The same for one that a reply ends with.
+pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
+    let regex = compiled(pattern)?;
     match regex.is_match(b"") {
         true => {
             Err("it matches the empty text, so that every reply would be over at once".to_owned())

@@ -49,6 +49,7 @@ impl WebsocketPlan {
             ),
             ("protos", "WebSocket messages need no description"),
         ],
+        identify: &["header", "field", "pattern"],
         is_spoken: |step| !step.websocket.is_absent(),
     };
 }

@@ -94,7 +94,7 @@ checked_text! {
 }
 
 /// A token of HTTP (RFC 9110, 5.6.2), of a length that a person can read.
-fn is_token(text: &str) -> bool {
+pub(in crate::scenario) fn is_token(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len())
         && text
             .bytes()

@@ -10,7 +10,7 @@
 //! | [`schedule`], [`pacer`] | when iterations start |
 //! | [`alarm`] | when messages with due times leave |
 //! | [`record`] | what was measured: results, histograms, the ledger |
-//! | [`condition`], [`report`] | conditions on results; judging them, the verdict, the result document |
+//! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
@@ -46,6 +46,7 @@ pub mod data;
 ))]
 pub mod driver;
 pub mod engine;
+pub mod expectation;
 #[cfg(not(fuzzing))]
 #[expect(unused_imports, reason = "drivers take up the rest")]
 mod expression;

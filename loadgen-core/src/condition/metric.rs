@@ -25,6 +25,29 @@ pub(crate) enum Metric {
     Step { name: String, metric: StepMetric },
     /// Something of one server, by the name that it gives itself.
     Backend { name: String, metric: BackendMetric },
+    /// How even requests went to those servers that named themselves.
+    Balance(BalanceWord),
+    /// What became of the load when a server went away, where that was worst.
+    Failover { left: Left, word: FailoverWord },
+}
+
+/// How a server went away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Without a word.
+    Unannounced,
+    /// It was asked to.
+    Drained,
+}
+
+impl Left {
+    /// What a condition on it begins with.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Unannounced => "failover",
+            Self::Drained => "drain",
+        }
+    }
 }
 
 /// What a condition on one server is about.
@@ -65,9 +88,9 @@ macro_rules! words {
         pub(crate) enum $name { $($variant,)+ }
 
         impl $name {
-            pub(super) const WORDS: &'static [&'static str] = &[$($word,)+];
+            pub(crate) const WORDS: &'static [&'static str] = &[$($word,)+];
 
-            pub(super) fn from_word(word: &str) -> Option<Self> {
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some(Self::$variant),)+
                     _ => None,
@@ -145,6 +168,38 @@ words! {
     }
 }
 
+words! {
+    /// What can be said of how even something is.
+    BalanceWord {
+        Imbalance => "imbalance",
+        Least => "least",
+        Variation => "variation",
+        Dispersion => "dispersion",
+        Idle => "idle",
+    }
+}
+
+words! {
+    /// What can be said of a server that went away.
+    FailoverWord {
+        Detected => "detected",
+        Lost => "lost",
+        Slow => "slow",
+        Recovered => "recovered",
+        Silence => "silence",
+        Relapses => "relapses",
+        Returned => "returned",
+        Rebalanced => "rebalanced",
+    }
+}
+
+impl FailoverWord {
+    /// Whether it is a time; a number of requests, if not.
+    pub(crate) fn is_time(self) -> bool {
+        !matches!(self, Self::Lost | Self::Slow | Self::Relapses)
+    }
+}
+
 impl Series {
     /// Those that a step has.
     pub(super) const OF_STEPS: &'static [&'static str] = &[
@@ -205,7 +260,7 @@ impl Metric {
     /// Whether it says something of a part of a run too.
     pub(super) fn has_windows(&self) -> bool {
         match self {
-            Self::Silence | Self::Unanswered => false,
+            Self::Silence | Self::Unanswered | Self::Balance(_) | Self::Failover { .. } => false,
             // What nobody put its name to is known of the whole only.
             Self::Backend { name, .. } => name != "(unknown)",
             _ => true,

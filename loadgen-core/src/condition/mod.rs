@@ -22,7 +22,8 @@ pub use error::ThresholdError;
 pub use tag::Tag;
 
 pub(crate) use metric::{
-    BackendMetric, ConnectionWord, LedgerWord, Metric, Series, Statistic, StepMetric,
+    BackendMetric, BalanceWord, ConnectionWord, FailoverWord, LedgerWord, Left, Metric, Series,
+    Statistic, StepMetric,
 };
 pub(crate) use unit::Unit;
 
@@ -202,6 +203,11 @@ impl Threshold {
     #[must_use]
     pub fn needs_open_model(&self) -> bool {
         self.metric.needs_open_model()
+    }
+
+    /// Whether it is about what became of the load when a server went away.
+    pub(crate) fn is_about_failover(&self) -> bool {
+        matches!(self.metric, Metric::Failover { .. })
     }
 
     /// What it is about, of a scenario or of all with its tag.

@@ -3,7 +3,8 @@
 use super::cursor::Cursor;
 use super::error::ThresholdError;
 use super::metric::{
-    BackendMetric, ConnectionWord, FaultWord, LedgerWord, Metric, Series, Statistic, StepMetric,
+    BackendMetric, BalanceWord, ConnectionWord, FailoverWord, FaultWord, LedgerWord, Left, Metric,
+    Series, Statistic, StepMetric,
 };
 use super::unit::{Kind, value};
 use super::{Operator, Tag, Threshold, tag, window};
@@ -20,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ThresholdError> {
     cursor.skip_space();
     let operator_at = cursor.at;
     let operator = operator(&mut cursor)?;
-    if matches!(kind, Kind::Time | Kind::PerTime)
+    if matches!(kind, Kind::Time | Kind::PerTime | Kind::Number)
         && matches!(operator, Operator::Equal | Operator::NotEqual)
     {
         return Err(cursor.unexpected_at(
@@ -68,6 +69,14 @@ fn metric_of_tag(cursor: &mut Cursor<'_>, tag: &Tag) -> Result<(Metric, Kind), T
             "a metric that scenarios have together (how long a service was silent is of each scenario: \
              `silence` belongs to its own `thresholds`)",
         )),
+        Ok((Metric::Failover { left, .. }, _)) => Err(cursor.unexpected_at(
+            start,
+            &format!(
+                "a metric that scenarios have together (what became of a server's load is of each \
+                 scenario: `{}` belongs to its own `thresholds`)",
+                left.word()
+            ),
+        )),
         Err(_) if is_metric(&tag.value) => Err(cursor.unexpected_at(
             start,
             "a metric after the tag's key and value: `tags.KEY.VALUE.METRIC`",
@@ -86,7 +95,7 @@ fn is_metric(word: &str) -> bool {
 }
 
 /// The metrics that are neither a ledger's word nor a series.
-const PLAIN_METRICS: [&str; 8] = [
+const PLAIN_METRICS: [&str; 11] = [
     "error_rate",
     "throughput",
     "unanswered",
@@ -95,6 +104,9 @@ const PLAIN_METRICS: [&str; 8] = [
     "connections",
     "steps",
     "backends",
+    "balance",
+    "failover",
+    "drain",
 ];
 
 fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
@@ -129,6 +141,21 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
             let (metric, kind) = backend_metric(cursor)?;
             (Metric::Backend { name, metric }, kind)
         }
+        "balance" => {
+            cursor.dot()?;
+            let word = cursor.known(
+                "figure of balance",
+                BalanceWord::WORDS,
+                BalanceWord::from_word,
+            )?;
+            let kind = match word {
+                BalanceWord::Idle => Kind::Count,
+                _ => Kind::Number,
+            };
+            (Metric::Balance(word), kind)
+        }
+        "failover" => failover(cursor, Left::Unannounced)?,
+        "drain" => failover(cursor, Left::Drained)?,
         _ => {
             if let Some(word) = LedgerWord::from_word(word) {
                 let kind = match word.whole() {
@@ -146,6 +173,21 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
             }
         }
     })
+}
+
+fn failover(cursor: &mut Cursor<'_>, left: Left) -> Result<(Metric, Kind), ThresholdError> {
+    cursor.dot()?;
+    let word = cursor.known(
+        "figure of a failover",
+        FailoverWord::WORDS,
+        FailoverWord::from_word,
+    )?;
+    let kind = if word.is_time() {
+        Kind::Time
+    } else {
+        Kind::Count
+    };
+    Ok((Metric::Failover { left, word }, kind))
 }
 
 /// What a word that is no metric was likely meant to be: the names other tools use, and a

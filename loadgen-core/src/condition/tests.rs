@@ -43,6 +43,22 @@ use super::*;
 #[test_case("error_rate over any 10s < 1%", "expected one of `<`, `<=`, `>`, `>=`, `==`, `!=` at column 12, found `over`"; "windows before the bound")]
 #[test_case("silence < 1s over any 10s", "expected the end of the condition (this is of a whole run) at column 14, found `over`"; "silence over windows")]
 #[test_case("backends.'(unknown)'.failed < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 33, found `over`"; "without a name over windows")]
+#[test_case("balance.imbalance < 1.2 over any 10s", "expected the end of the condition (this is of a whole run) at column 25, found `over`"; "balance over windows")]
+#[test_case("failover.lost < 9 over any 10s", "expected the end of the condition (this is of a whole run) at column 19, found `over`"; "failover over windows")]
+#[test_case("balance.imbalance == 1.2", "expected `<`, `<=`, `>` or `>=` (a measured time or rate is never exactly equal) at column 19, found `==`"; "equally balanced")]
+#[test_case("balance.imbalance < 120%", "expected a number such as `1.2` at column 21, found `120%`"; "imbalance as a share")]
+#[test_case("balance.idle < 0.5", "expected a whole number at column 16, found `0.5`"; "half a server")]
+#[test_case(
+    "balance.even < 1",
+    "unknown figure of balance `even` at column 9; expected one of imbalance, least, variation, dispersion, idle"
+)]
+#[test_case(
+    "failover.detectd < 1s",
+    "unknown figure of a failover `detectd` at column 10; did you mean `detected`?"
+)]
+#[test_case("failover.detected < 1", "expected a time with a unit (ns, us, ms, s, m or h) such as `5ms` at column 21, found `1`"; "a time without its unit")]
+#[test_case("drain.lost <= 1%", "expected a whole number at column 15, found `1%`"; "lost as a share")]
+#[test_case("tags.tier.gold.failover.lost < 5", "expected a metric that scenarios have together (what became of a server's load is of each scenario: `failover` belongs to its own `thresholds`) at column 16, found `failover.lost`"; "failover of a tag")]
 #[test_case("unanswered < 1 over any 10s", "expected the end of the condition (this is of a whole run) at column 16, found `over`"; "unanswered over windows")]
 #[test_case("failed == 0 over any 10s", "expected `<`, `<=`, `>` or `>=` (with `over any` the worst window is compared) at column 8, found `==`"; "equal over windows")]
 #[test_case(
@@ -136,6 +152,9 @@ fn refuses(expression: &str, message: &str) {
 #[test_case("backends.\"it's\".requests >= 10/s", Some("it's"), None; "the other quotes")]
 #[test_case("backends.'(unknown)'.failed == 0", Some("(unknown)"), None; "without a name")]
 #[test_case("steps.'by-the-way'.response_time.p99<20ms  over  any  1h ", None, Some(3600); "blanks")]
+#[test_case("balance.imbalance < 1.2", None, None)]
+#[test_case("failover.detected < 800ms", None, None)]
+#[test_case("drain.lost == 0", None, None)]
 fn selects(expression: &str, backend: Option<&str>, window: Option<u64>) {
     let threshold: Threshold = expression.parse().unwrap();
     assert_eq!(threshold.backend(), backend);
@@ -143,6 +162,7 @@ fn selects(expression: &str, backend: Option<&str>, window: Option<u64>) {
 }
 
 #[test_case("tags.tier.gold.error_rate < 1%", "tier", "gold", None, None)]
+#[test_case("tags.tier.gold.balance.imbalance < 1.2", "tier", "gold", None, None; "balance")]
 #[test_case(" tags.tier.gold.steps.ask.round_trip.p99 < 5ms over any 10s", "tier", "gold", Some("ask"), Some(10); "a step over windows")]
 #[test_case("tags.'a.b'.\"it's 1.2\".backends.b1.share < 60%", "a.b", "it's 1.2", None, None; "in quotes")]
 #[test_case("tags.throughput.late.late < 5", "throughput", "late", None, None; "words of metrics")]
@@ -186,7 +206,7 @@ proptest! {
             prop::sample::select(vec![
                 "steps", ".", "hello", "response_time", "p95", "<", "<=", "==", "1", "5ms", "%",
                 " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü", "backends",
-                "share", "tags", "tier", "'", "\"", " over any ", "10s", "0",
+                "share", "balance", "imbalance", "failover", "lost", "tags", "tier", "'", "\"", " over any ", "10s", "0",
             ]),
             0..14,
         )

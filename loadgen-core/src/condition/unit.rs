@@ -28,6 +28,8 @@ impl Unit {
 pub(super) enum Kind {
     Percent,
     Count,
+    /// With decimals.
+    Number,
     CountOrPercent,
     CountOrPerTime,
     Time,
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Self::Percent => "a percentage such as `1%`",
             Self::Count => "a whole number",
+            Self::Number => "a number such as `1.2`",
             Self::CountOrPercent => "a whole number or a percentage such as `5` or `1%`",
             Self::CountOrPerTime => "a whole number or a rate such as `5` or `1000/s`",
             Self::Time => "a time with a unit (ns, us, ms, s, m or h) such as `5ms`",
@@ -75,7 +78,8 @@ pub(super) fn value(cursor: &mut Cursor<'_>, kind: Kind) -> Result<(f64, Unit), 
         Kind::Percent | Kind::CountOrPercent if unit == "%" => Some(Unit::Percent),
         Kind::Count | Kind::CountOrPercent if unit.is_empty() && whole => Some(Unit::Count),
         Kind::CountOrPerTime if unit.is_empty() && whole => Some(Unit::Count),
-        Kind::Percent | Kind::Count | Kind::CountOrPercent => None,
+        Kind::Number if unit.is_empty() => Some(Unit::Count),
+        Kind::Percent | Kind::Count | Kind::Number | Kind::CountOrPercent => None,
         Kind::Time => named(&TIMES).map(|(name, nanos)| Unit::Time { name, nanos }),
         Kind::PerTime | Kind::CountOrPerTime => {
             named(&RATES).map(|(name, seconds)| Unit::PerTime { name, seconds })

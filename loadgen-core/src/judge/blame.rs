@@ -61,6 +61,9 @@ pub(crate) fn blame(condition: &Threshold, record: &ScenarioRecord) -> Blame {
                 Blame::Service
             }
         },
+        Metric::Balance(_) => Blame::Service,
+        // Times are by when requests were due, and what a late generator makes late counts as slow.
+        Metric::Failover { .. } => Blame::Both,
         Metric::Ledger(LedgerWord::Late) => Blame::Generator { without: None },
         Metric::Throughput | Metric::Ledger(_) => Blame::Both,
     }

@@ -4,8 +4,9 @@
 //! Reads a scenario's record and changes nothing. Owns what has to be looked at over time for conditions
 //! that have windows ([`watches`]), and whose doing it is when one does not hold ([`blame`]).
 
+pub(crate) mod balance;
 mod blame;
-mod observe;
+pub(crate) mod observe;
 mod series;
 mod windows;
 
@@ -56,6 +57,9 @@ pub(crate) fn judge(condition: &Threshold, record: &ScenarioRecord) -> Judged {
             }
         }
     };
+    if let Metric::Failover { left, word } = *condition.metric() {
+        return balance::judge_failover(condition, left, word, record);
+    }
     let unseen = unseen_backend(condition.metric(), record);
     Judged {
         holds: judged.observed.is_some_and(|it| condition.holds(it)) && unseen.is_none(),

@@ -16,12 +16,13 @@ mod verdict;
 mod view;
 mod worker_load;
 
-pub use build::{Context, build};
+pub use build::{Context, Expected, build};
 pub use document::{
-    Backend, BackendCount, Change, Check, Confidence, Connections, Custom, Delivery, Document,
-    EndedRun, Event, FailureClass, Generator, Host, LoadModel, Messages, Method, Moment, Point,
-    PointStatistics, Run, Scenario, SchemaVersion, Silence, SinkKind, Statistics, Status, Step,
-    Streams, Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Answer, Backend, BackendCount, Change, Check, Confidence, Connections, Custom, Delivery,
+    Document, EndedRun, Event, Expectation, Failover, FailureClass, Generator, Host, LoadModel,
+    Messages, Method, Moment, Point, PointStatistics, Run, Scenario, SchemaVersion, Silence,
+    SinkKind, Statistics, Status, Step, Streams, Target, ThresholdResult, ThresholdWindow, Total,
+    Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

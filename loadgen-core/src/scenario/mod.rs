@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 mod data;
+mod expect;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identify;

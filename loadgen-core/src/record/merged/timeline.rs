@@ -66,7 +66,7 @@ pub struct TimelineCell {
 
 impl TimelineCell {
     /// A request of this kind among those due in a bucket.
-    pub(in crate::record) fn of_due(is_ok: bool, is_slow: bool) -> Self {
+    pub(crate) fn of_due(is_ok: bool, is_slow: bool) -> Self {
         Self {
             due: 1,
             due_failed: u64::from(!is_ok),
@@ -76,7 +76,7 @@ impl TimelineCell {
     }
 
     /// A request of this kind among those that ended in a bucket.
-    pub(in crate::record) fn of_ended(is_ok: bool) -> Self {
+    pub(crate) fn of_ended(is_ok: bool) -> Self {
         Self {
             ended_ok: u64::from(is_ok),
             ended_failed: u64::from(!is_ok),

@@ -1,5 +1,6 @@
 //! From what was measured to the document.
 
+mod balance;
 mod events;
 mod run;
 mod scenario;
@@ -9,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::document::{
-    Delivery, Document, EndedRun, Host, Run, Scenario, SchemaVersion, ThresholdResult, new_run_id,
-    round3, round6, timestamp,
+    Delivery, Document, EndedRun, Expectation, Host, Run, Scenario, SchemaVersion, ThresholdResult,
+    new_run_id, round3, round6, timestamp,
 };
 use super::judge::{judge, judge_tags};
 use super::verdict::verdict_on;
@@ -18,6 +19,7 @@ use crate::condition::Threshold;
 use crate::record::{EarlyEnd, RunRecord};
 use crate::scenario::Plan;
 use crate::secrets::Secrets;
+pub use balance::Expected;
 
 /// What a document says that no measurement tells.
 #[derive(Debug, Clone)]
@@ -33,6 +35,9 @@ pub struct Context {
     /// The conditions on all scenarios with a tag. One whose tag no scenario of the record has is not judged,
     /// which the verdict warns of.
     pub tag_thresholds: Vec<Threshold>,
+    /// What each scenario expects of a balancer, in the order of the record's scenarios; nothing where there is
+    /// no entry.
+    pub expected: Vec<Expected>,
     /// Version of the program that ran it.
     pub version: String,
     /// The machine it ran on.
@@ -51,6 +56,7 @@ impl Context {
             plan: plan.clone().judged().to_json(),
             thresholds: scenarios.iter().map(|it| it.thresholds.clone()).collect(),
             tag_thresholds: plan.thresholds.clone(),
+            expected: scenarios.iter().map(Expected::of).collect(),
             ..Self::new()
         }
     }
@@ -64,6 +70,7 @@ impl Context {
             plan: Value::Object(serde_json::Map::new()),
             thresholds: Vec::new(),
             tag_thresholds: Vec::new(),
+            expected: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Host::detect(),
             sinks: Vec::new(),
@@ -104,8 +111,15 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
     if let Some(end) = record.early_end.as_ref().filter(|it| it.scenario.is_none()) {
         mark_early_end(&mut on_tags, end);
     }
+    let expected: Vec<Vec<Expectation>> = (0..)
+        .zip(&record.scenarios)
+        .map(|(index, scenario): (usize, _)| {
+            let expected = context.expected.get(index);
+            expected.map_or_else(Vec::new, |it| balance::expectations(it, scenario))
+        })
+        .collect();
     let secrets = Secrets::mask_in(&mut context.plan);
-    let mut verdict = verdict_on(record, &judged, &on_tags, context.host.cores);
+    let mut verdict = verdict_on(record, &judged, &on_tags, &expected, context.host.cores);
     verdict.warnings.extend(unverified(&context.plan));
     verdict
         .warnings
@@ -128,8 +142,10 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
         scenarios: record
             .scenarios
             .iter()
-            .zip(judged)
-            .map(|(record, thresholds)| scenario::scenario(record, thresholds))
+            .zip(judged.into_iter().zip(expected))
+            .map(|(record, (thresholds, expectations))| {
+                scenario::scenario(record, thresholds, expectations)
+            })
             .collect(),
     };
     // What the verdict says is our own, and stays.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::super::document::{
-    Backend, Change, Check, Confidence, Connections, Custom, FailureClass, LoadModel, Messages,
-    Point, PointStatistics, Scenario, Silence, Statistics, Step, Streams, Target, ThresholdResult,
-    round6,
+    Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass, LoadModel,
+    Messages, Point, PointStatistics, Scenario, Silence, Statistics, Step, Streams, Target,
+    ThresholdResult, round6,
 };
 use super::events::{event, moments};
-use super::{per_second, seconds};
+use super::{balance, per_second, seconds};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
     BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts,
@@ -16,8 +16,12 @@ use crate::record::{
 };
 use crate::workload::{FileChange, MessageFault, SampleKind};
 
-/// A scenario's part, its conditions judged.
-pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>) -> Scenario {
+/// A scenario's part, its conditions and expectations judged.
+pub(super) fn scenario(
+    record: &ScenarioRecord,
+    thresholds: Vec<ThresholdResult>,
+    expectations: Vec<Expectation>,
+) -> Scenario {
     let of_open = |histogram| record.open.then(|| Statistics::of(histogram));
     Scenario {
         name: record.name.clone(),
@@ -52,6 +56,8 @@ pub(super) fn scenario(record: &ScenarioRecord, thresholds: Vec<ThresholdResult>
         steps: record.steps.iter().map(|it| step(it, record)).collect(),
         backends: backends(record.all_backends()),
         balanced_by: record.decided_by(),
+        failovers: balance::failovers(record),
+        expectations,
         changes: record.changes.iter().map(change).collect(),
         events: record.events.iter().map(event).collect(),
         timeline: moments(&record.timeline),

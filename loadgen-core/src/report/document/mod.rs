@@ -4,6 +4,7 @@
 //! `scenario`. Knows no rule of the verdict.
 
 mod backend;
+mod balance;
 mod confidence;
 mod delivery;
 mod environment;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, BackendCount, Streams};
+pub use balance::{Answer, Expectation, Failover};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -61,7 +63,7 @@ pub struct Document {
 
 impl Document {
     /// Whether every condition on the service holds, whatever the generator did: each scenario
-    /// measured something, every threshold passed. This is what decides where an invalid run is
+    /// measured something, every threshold passed, every expectation holds. This is what decides where an invalid run is
     /// not to be refused.
     #[must_use]
     pub fn conditions_hold(&self) -> bool {
@@ -69,6 +71,10 @@ impl Document {
         self.scenarios.iter().all(|scenario| {
             scenario.ledger.error_rate(scenario.unanswered).is_some()
                 && scenario.thresholds.iter().all(|threshold| threshold.pass)
+                && scenario
+                    .expectations
+                    .iter()
+                    .all(|it| it.verdict == Answer::Holds)
         }) && on_tags.all(|threshold| threshold.pass)
     }
 }

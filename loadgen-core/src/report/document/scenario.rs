@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::backend::{Backend, BackendCount};
+use super::balance::{Expectation, Failover};
 use super::confidence::Confidence;
 use super::event::{Event, Moment};
 use super::point::PointStatistics;
@@ -92,6 +93,12 @@ pub struct Scenario {
     /// left out where fewer than two did, or it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced_by: Option<Unit>,
+    /// What became of the load when servers went away, in the order of these events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failovers: Vec<Failover>,
+    /// Each expectation of a balancer and what became of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Expectation>,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

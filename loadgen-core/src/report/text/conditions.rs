@@ -9,7 +9,7 @@ use crate::text::flow::{columns, glued, hanging};
 const WORD: usize = 5;
 
 /// Each condition, the word for what became of it before it.
-pub(super) fn lines(conditions: &[Condition], options: TextOptions) -> Vec<String> {
+pub(super) fn lines(what: &str, conditions: &[Condition], options: TextOptions) -> Vec<String> {
     const INDENT: usize = LABEL + WORD;
     let TextOptions { width, paint, .. } = options;
     let lengths = conditions.iter().map(|it| columns(&it.expression));
@@ -22,7 +22,7 @@ pub(super) fn lines(conditions: &[Condition], options: TextOptions) -> Vec<Strin
     for condition in conditions {
         let observed = &condition.observed;
         let expression = text::line(&condition.expression);
-        let label = if lines.is_empty() { "thresholds" } else { "" };
+        let label = if lines.is_empty() { what } else { "" };
         let begin = format!("{label:LABEL$}");
         let word = if condition.pass { "ok   " } else { "FAIL " };
         let text = if aligned {

@@ -8,6 +8,7 @@ mod checks;
 mod conditions;
 mod failures;
 mod grid;
+mod picture;
 
 #[cfg(test)]
 mod tests;
@@ -122,7 +123,8 @@ impl Writer {
                 Item::Table(table) => self.table(table),
                 Item::Failures(failures) => failures::lines(failures, self.0),
                 Item::Checks(checks) => checks::lines(checks, self.0),
-                Item::Conditions(conditions) => conditions::lines(conditions, self.0),
+                Item::Conditions(what, conditions) => conditions::lines(what, conditions, self.0),
+                Item::Picture(picture) => picture::lines(picture, self.0),
             });
         }
         lines

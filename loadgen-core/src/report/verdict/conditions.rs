@@ -80,7 +80,14 @@ fn judge_one(
         if record.error_rate().is_some() {
             let why = condition.unjudged.as_deref();
             let why = why.unwrap_or("too little was measured");
-            let sentence = format!("{of}`{expression}` cannot be judged, {why}");
+            let parsed: Option<Threshold> = expression.parse().ok();
+            let is_failover = parsed.is_some_and(|it| it.is_about_failover());
+            let what = match is_failover {
+                // Mostly that it never came.
+                true => "does not hold",
+                false => "cannot be judged",
+            };
+            let sentence = format!("{of}`{expression}` {what}, {why}");
             findings.failed.push(sentence);
         }
         return;

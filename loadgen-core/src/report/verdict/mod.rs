@@ -5,6 +5,7 @@
 
 mod alike;
 mod arrivals;
+mod balance;
 mod conditions;
 mod delay;
 mod files;
@@ -15,7 +16,7 @@ mod throttling;
 
 use std::collections::BTreeMap;
 
-use super::document::{Status, ThresholdResult, Verdict};
+use super::document::{Expectation, Status, ThresholdResult, Verdict};
 use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::RunRecord;
@@ -33,14 +34,15 @@ pub fn verdict(
     thresholds: &[Vec<ThresholdResult>],
     on_tags: &[ThresholdResult],
 ) -> Verdict {
-    verdict_on(record, thresholds, on_tags, None)
+    verdict_on(record, thresholds, on_tags, &[], None)
 }
 
-/// The same, with advice that fits a machine of so many cores.
+/// The same with what was expected of balancers, and advice that fits a machine of so many cores.
 pub(super) fn verdict_on(
     record: &RunRecord,
     thresholds: &[Vec<ThresholdResult>],
     on_tags: &[ThresholdResult],
+    expected: &[Vec<Expectation>],
     cores: Option<u64>,
 ) -> Verdict {
     let workers = &record.generator.workers;
@@ -67,6 +69,8 @@ pub(super) fn verdict_on(
         service::judge(scenario, conditions, &mut findings);
         files::judge(scenario, &mut findings);
         conditions::judge(scenario, conditions, &mut findings);
+        let expectations = expected.get(index).map_or(&[][..], Vec::as_slice);
+        balance::judge(scenario, expectations, &mut findings);
     }
     conditions::judge_tags(record, on_tags, &mut findings);
     generator::judge_saturation(record, &generator, &mut findings);

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+mod balance;
 mod checks;
 mod generator;
 mod lives;
@@ -15,6 +16,9 @@ mod peers;
 mod scenario;
 mod times;
 
+#[cfg(test)]
+pub(super) use self::balance::Bars;
+pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
 use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};
 use crate::text::flow::glued;
@@ -66,7 +70,9 @@ pub(super) enum Item {
     Table(Table),
     Failures(Failures),
     Checks(Vec<Checks>),
-    Conditions(Vec<Condition>),
+    /// What they are, and each of them.
+    Conditions(&'static str, Vec<Condition>),
+    Picture(Picture),
 }
 
 /// A sentence and what it is about.

@@ -1,7 +1,7 @@
 //! Many scenarios, a row each, and below them what there is to say of each.
 
 use super::super::document::{Document, Scenario, Statistics};
-use super::{Cell, Column, Item, Section, Table, Tone, checks, column, lives, scenario};
+use super::{Cell, Column, Item, Section, Table, Tone, balance, checks, column, lives, scenario};
 use crate::record::Ledger;
 use crate::units::human;
 
@@ -47,6 +47,8 @@ pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> 
     items.extend(scenario::failures(scenario));
     items.extend(lives::failed(scenario));
     items.extend(checks::item(checks::failed(scenario)));
+    items.extend(balance::failovers(scenario));
+    items.extend(balance::expectations(scenario));
     items.extend(scenario::conditions(scenario));
     let title = title(scenario, all);
     (!items.is_empty()).then_some(Section { title, items })

@@ -1,7 +1,7 @@
 //! One scenario: everything that there is to say of it.
 
 use super::super::document::{LoadModel, Messages, Scenario, ThresholdResult, Total};
-use super::{Condition, Fact, Failures, Item, Section, Tone, checks, lives, peers, times};
+use super::{Condition, Fact, Failures, Item, Section, Tone, balance, checks, lives, peers, times};
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;
 use crate::units::human;
@@ -23,6 +23,8 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(peers::targets(&scenario.targets).map(Item::Table));
     items.extend(peers::backends(scenario));
     items.extend(changes(scenario).map(Item::Fact));
+    items.extend(balance::failovers(scenario));
+    items.extend(balance::expectations(scenario));
     items.extend(conditions(scenario));
     Section {
         title: title(scenario),
@@ -86,7 +88,7 @@ pub(super) fn conditions(scenario: &Scenario) -> Option<Item> {
 
 fn conditions_of(thresholds: &[ThresholdResult]) -> Option<Item> {
     let conditions = thresholds.iter().map(Condition::of);
-    (!thresholds.is_empty()).then(|| Item::Conditions(conditions.collect()))
+    (!thresholds.is_empty()).then(|| Item::Conditions("thresholds", conditions.collect()))
 }
 
 /// Who answered which scenario, and the conditions on tags; where there are any and the sums are shown

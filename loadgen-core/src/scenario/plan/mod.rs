@@ -20,6 +20,7 @@ use super::protocol::{Protocol, ProtocolPlan};
 use super::tls::Tls;
 use super::value::target::Target;
 use crate::condition::{Tag, Threshold};
+use crate::expectation::Expectations;
 use crate::schedule::Load;
 
 /// What holds where a scenario says nothing.
@@ -126,6 +127,8 @@ pub struct ScenarioPlan {
     pub elsewhere: Vec<Elsewhere>,
     /// Conditions on the results: `error_rate < 1%` where a file says nothing.
     pub thresholds: Vec<Threshold>,
+    /// What is expected of whatever stands between the generator and the servers.
+    pub expect: Expectations,
     /// What it speaks, with its steps and whatever else is of that protocol only.
     pub protocol: ProtocolPlan,
 }
@@ -160,6 +163,7 @@ impl ScenarioPlan {
             data: Vec::new(),
             elsewhere: Vec::new(),
             thresholds: vec![Threshold::default_error_rate()],
+            expect: Expectations::default(),
             protocol: protocol.into(),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::{ScenarioPlan, elsewhere};
 use crate::scenario::data;
+use crate::scenario::expect;
 use crate::scenario::identify;
 use crate::scenario::load;
 use crate::scenario::protocol::raw::RawScenario;
@@ -44,6 +45,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         data: data::print(&plan.data),
         elsewhere: elsewhere::print(&plan.elsewhere),
         thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),
+        expect: expect::print(&plan.expect),
         ..RawScenario::default()
     };
     plan.protocol.print(&mut raw);

@@ -53,6 +53,7 @@ impl Layers<'_> {
         let fields = R::fields(self);
         let identify = self.identify::<R>();
         let tags = self.tags();
+        let expect = self.expect(tags.as_ref());
         let start_after = self
             .pick("start_after", |raw| &raw.start_after)
             .entry
@@ -114,6 +115,7 @@ impl Layers<'_> {
             data: data?,
             elsewhere: elsewhere?,
             thresholds: thresholds?,
+            expect: expect?,
             protocol: fields?.with_steps(life?).into(),
         })
     }

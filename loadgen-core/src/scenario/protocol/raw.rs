@@ -9,6 +9,7 @@ use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocke
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
 use crate::scenario::data::RawData;
+use crate::scenario::expect::RawExpect;
 use crate::scenario::identify::RawIdentify;
 use crate::scenario::load::RawLoad;
 use crate::scenario::reader::{Entries, Entry, List, object};
@@ -106,8 +107,13 @@ object! {
         "end" end: List<RawStep>,
         /// Conditions on the results; `error_rate < 1%` unless given.
         "thresholds" thresholds: List<Threshold>,
+        /// What is expected of whatever stands between the generator and the servers.
+        "expect" expect: RawExpect,
     }
     hints {
+        "expectations" => "that is `expect`",
+        "route" => "it belongs to `expect`",
+        "failover" => "it belongs to `expect`",
         "version" => "the version of HTTP is `http_version`",
         "subprotocol" => "subprotocols are a list: `subprotocols`",
         "path" => "a path belongs to a step: `websocket.path`",

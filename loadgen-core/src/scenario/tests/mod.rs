@@ -5,6 +5,7 @@ mod checking;
 mod choosing;
 mod elsewhere;
 mod errors;
+mod expecting;
 mod files;
 mod http;
 mod overriding;

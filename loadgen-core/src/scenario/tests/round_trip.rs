@@ -490,6 +490,8 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             "error_rate < 1%",
             "response_time.p95 < 5ms",
             "dropped == 0",
+            "balance.imbalance < 1.2",
+            "failover.lost <= 200",
             "backends.'10.0.0.1:80'.response_time.p99 < 20ms over any 1s",
         ])
         .prop_flat_map(|text| (Just(text), prop::option::of(0..3_000_u64))),

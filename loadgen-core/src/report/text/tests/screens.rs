@@ -101,6 +101,59 @@ fn websocket_on_every_screen() {
     });
 }
 
+/// b2 is killed at 4.02 s and frozen at 12 s.
+#[test]
+fn failovers_on_every_screen() {
+    screens("failovers", |json| {
+        let scenario = &mut json["scenarios"][0];
+        scenario["backends"] = json!([
+            {"id": "b1", "requests": 3000, "share": 0.42, "failed": 0},
+            {"id": "b2", "requests": 1200, "share": 0.17, "failed": 0},
+            {"id": "backend-with-a-long-name", "requests": 2900, "share": 0.41, "failed": 0},
+            {"id": "(unknown)", "requests": 138, "share": 0.02, "failed": 138},
+        ]);
+        let moments = (0..200).map(|tenth| {
+            let is_away = (40..71).contains(&tenth) || (120..150).contains(&tenth);
+            let is_missed = (40..48).contains(&tenth);
+            let (others, own) = if is_away && !is_missed {
+                (25, 0)
+            } else {
+                (17, 17)
+            };
+            let mut backends = json!({
+                "b1": {"completed": others, "failed": 0},
+                "backend-with-a-long-name": {"completed": others, "failed": 0},
+            });
+            let own = match is_missed {
+                true => ("(unknown)", json!({"completed": 0, "failed": own})),
+                false => ("b2", json!({"completed": own, "failed": 0})),
+            };
+            backends[own.0] = own.1;
+            json!({"t_s": f64::from(tenth) / 10.0, "backends": backends})
+        });
+        scenario["timeline"] = moments.collect();
+        scenario["failovers"] = json!([
+            {"event": "kill b2", "backend": "b2", "at_s": 4.02, "back_s": 7.09, "detected_s": 0.82,
+             "given": 138, "relapses": 0, "lost": 138, "lost_in_flight": 2, "slow": 0,
+             "first_error_s": 0.005, "last_error_s": 0.82, "recovered_s": 0.82, "silence_s": 0.01,
+             "returned_s": 0.26, "rebalanced_s": 0.26},
+            {"event": "freeze b2", "backend": "b2", "at_s": 12.0, "back_s": 15.0, "relapses": 171,
+             "lost": 0, "lost_in_flight": 0, "slow": 40, "recovered_s": 2.7, "silence_s": 0.02,
+             "never": ["detected", "rebalanced"], "returned_s": 0.0},
+            {"event": "drain b2", "backend": "b2", "untold": "it was not done"},
+        ]);
+        scenario["expectations"] = json!([
+            {"expression": "distribution b1 1, b2 1, backend-with-a-long-name 1 within 2%", "verdict": "undecided",
+             "observed": "b1 33.4%, b2 33.3%, backend-with-a-long-name 33.3% (±2.9%) of 2,010 requests while all were there, dispersion 0.01",
+             "needed": 2775},
+            {"expression": "route version v1.2 to v1*", "verdict": "holds",
+             "observed": "0 of 5,000 went elsewhere (≤ 0.06% at 95%)"},
+            {"expression": "failover.detected < 1s", "verdict": "fails",
+             "observed": "never after freeze b2, 820 ms after kill b2"},
+        ]);
+    });
+}
+
 /// Three scenarios, of which one failed and one left something unanswered.
 fn three(json: &mut serde_json::Value, names: [&str; 3]) {
     let mut scenarios = names.map(|name| {

@@ -1,0 +1,338 @@
+//! Expectations, each with its answer and what was seen.
+
+use std::collections::BTreeMap;
+
+use super::condition::{Figure, figure, left_by, nobody_left, said, why_untold};
+use super::divided::counts;
+use super::interval::Interval;
+use super::route::{at_most, row};
+use super::share::{Answer, Division};
+use crate::condition::Left;
+use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky, word};
+use crate::judge::observe::in_unit;
+use crate::record::{ScenarioRecord, Unit};
+use crate::units::human::{self, counted};
+
+/// What became of an expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Finding {
+    /// What was expected, as conditions are written.
+    pub(crate) expression: String,
+    /// What was seen, or why nothing could be.
+    pub(crate) observed: String,
+    pub(crate) answer: Answer,
+}
+
+/// What is known of a scenario beside its record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) tags: &'a BTreeMap<String, String>,
+    /// The names of the servers that there are; empty where nobody told.
+    pub(crate) servers: &'a [String],
+}
+
+/// Servers that are named before they become a range.
+const MOST_NAMED: usize = 4;
+
+/// Judges what is expected of a scenario's balancer, in a fixed order.
+pub(crate) fn expected(
+    expectations: &Expectations,
+    record: &ScenarioRecord,
+    around: Surroundings<'_>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(distribution) = &expectations.distribution {
+        findings.push(Finding::of(
+            format!("distribution {distribution}"),
+            divided(distribution, expectations, record, around),
+        ));
+    }
+    for route in &expectations.routes {
+        findings.push(routed(route, record, around));
+    }
+    if let Some(Sticky::Connection) = expectations.sticky {
+        findings.push(Finding::of("sticky connection".to_owned(), stuck(record)));
+    }
+    let leaving = [
+        (Left::Unannounced, &expectations.failover),
+        (Left::Drained, &expectations.drain),
+    ];
+    for (left, bounds) in leaving {
+        let left_by = left_by(record, left);
+        for bound in bounds {
+            let word = bound.word();
+            let figures = left_by.iter().map(|(event, failover)| {
+                let why = || why_untold(event, word, failover);
+                one_event(bound, &event.said, figure(word, failover), why)
+            });
+            let figures: Vec<_> = figures.collect();
+            let found = match figures.is_empty() {
+                true => Err(nobody_left(left).to_owned()),
+                false => Ok(all_of(&figures)),
+            };
+            findings.push(Finding::of(bound.expression(left), found));
+        }
+    }
+    findings
+}
+
+impl Finding {
+    /// What nothing could be measured for does not hold.
+    fn of(expression: String, found: Result<(String, Answer), String>) -> Self {
+        let (observed, answer) = found.unwrap_or_else(|why| (why, Answer::Fails));
+        Self {
+            expression,
+            observed,
+            answer,
+        }
+    }
+}
+
+/// A figure of one event, whether it will do, and how bad it is.
+fn one_event(
+    bound: &Bound,
+    event: &str,
+    value: Figure,
+    why: impl FnOnce() -> String,
+) -> (bool, String) {
+    match value {
+        Figure::Is(value) => {
+            let threshold = bound.threshold();
+            let holds = threshold.holds(in_unit(value, threshold.value_unit()));
+            (
+                holds,
+                format!("{} after {event}", said(bound.word(), value)),
+            )
+        }
+        Figure::Never => (false, format!("never after {event}")),
+        Figure::Untold => (false, format!("not known after {event}: {}", why())),
+    }
+}
+
+/// Those that will not do first.
+fn all_of(figures: &[(bool, String)]) -> (String, Answer) {
+    let all_hold = figures.iter().all(|(holds, _)| *holds);
+    let mut sorted: Vec<&(bool, String)> = figures.iter().collect();
+    sorted.sort_by_key(|(holds, _)| *holds);
+    let mut told: Vec<&str> = sorted.iter().map(|(_, told)| told.as_str()).collect();
+    let more = told.len().saturating_sub(MOST_NAMED);
+    told.truncate(MOST_NAMED);
+    let more = match more {
+        0 => String::new(),
+        more => format!(", {more} more"),
+    };
+    let answer = match all_hold {
+        true => Answer::Holds,
+        false => Answer::Fails,
+    };
+    (format!("{}{more}", told.join(", ")), answer)
+}
+
+fn divided(
+    distribution: &Distribution,
+    expectations: &Expectations,
+    record: &ScenarioRecord,
+    around: Surroundings<'_>,
+) -> Result<(String, Answer), String> {
+    let unit = distribution.per.or_else(|| record.decided_by());
+    let unit = unit.unwrap_or(Unit::Request);
+    let counts = counts(record, unit)?;
+    let answered: u64 = counts.named.iter().map(|(_, count)| count).sum();
+    let what = word(unit);
+    if answered == 0 {
+        let when = if counts.is_part {
+            " while all were there"
+        } else {
+            ""
+        };
+        return Err(format!("no {what} of a server that named itself{when}"));
+    }
+    let wished = match distribution.weights.is_empty() {
+        true => even_among(expectations, record, around)?,
+        false => weighted(distribution, &counts.named),
+    };
+    let all_even = distribution.weights.is_empty();
+    if all_even && distribution.within >= 1.0 / wished.len() as f64 {
+        return Err(format!(
+            "among {} that is no limit: one that got nothing would do",
+            counted(wished.len() as u64, "server")
+        ));
+    }
+    let is_part = counts.is_part;
+    let division = counts.as_wished(wished);
+    let answer = division.answer(distribution.within);
+    let when = if is_part { " while all were there" } else { "" };
+    let all = counted(division.sum(), what);
+    let mut observed = format!("{} of {all}{when}", shares(&division));
+    if let Some(evenness) = division.evenness() {
+        let dispersion = human::significant(evenness.dispersion);
+        observed.push_str(&format!(", dispersion {dispersion}"));
+    }
+    if division.nameless > 0 {
+        observed.push_str(&format!(
+            ", and {} without a name",
+            counted(division.nameless, "answer")
+        ));
+    }
+    Ok((observed, answer))
+}
+
+/// The servers that should have the same: those that there are, and may answer, or those that did.
+fn even_among(
+    expectations: &Expectations,
+    record: &ScenarioRecord,
+    around: Surroundings<'_>,
+) -> Result<Vec<(String, f64)>, String> {
+    let may_answer = |name: &str| {
+        expectations.routes.iter().all(|route| {
+            let value = around.tags.get(&route.tag);
+            let servers = value.and_then(|value| route.servers(value));
+            servers.is_none_or(|servers| servers.matches(name))
+        })
+    };
+    let there: Vec<&str> = around.servers.iter().map(String::as_str).collect();
+    let there: Vec<&str> = there.into_iter().filter(|it| may_answer(it)).collect();
+    let answered = record.backends.iter().map(|it| it.id.as_str());
+    // Whoever stands between may give them other names.
+    let is_named_otherwise = !answered.clone().any(|it| there.contains(&it));
+    let mut servers: Vec<&str> = match is_named_otherwise {
+        true => Vec::new(),
+        false => there.clone(),
+    };
+    for name in answered {
+        if may_answer(name) && !servers.contains(&name) {
+            servers.push(name);
+        }
+    }
+    if servers.len() < there.len() {
+        return Err(format!(
+            "only {} of {} named themselves",
+            servers.len(),
+            counted(there.len() as u64, "server")
+        ));
+    }
+    match servers.as_slice() {
+        [] => Err("no server named itself that may answer".to_owned()),
+        [only] => Err(format!(
+            "only `{only}` named itself, and nobody told who else there is: `weights` would"
+        )),
+        several => {
+            let share = 1.0 / several.len() as f64;
+            Ok(several.iter().map(|it| ((*it).to_owned(), share)).collect())
+        }
+    }
+}
+
+/// Those that have a weight, and those that answered without.
+fn weighted(distribution: &Distribution, counts: &[(String, u64)]) -> Vec<(String, f64)> {
+    let named = distribution.weights.iter().map(|(name, _)| name);
+    let mut names: Vec<&String> = named.collect();
+    for (name, count) in counts {
+        if *count > 0 && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let wished = |name: &String| distribution.wished(name).unwrap_or_default();
+    names
+        .into_iter()
+        .map(|it| (it.clone(), wished(it)))
+        .collect()
+}
+
+/// `b1 33.4%, b2 33.3%, b3 33.3% (± 2%)`.
+fn shares(division: &Division) -> String {
+    let all = division.sum().max(1) as f64;
+    let share = |count: u64| human::percent(count as f64 / all);
+    let widths = division.parts.iter().map(|part| {
+        let Interval { low, high } = division.interval(part);
+        (high - low) / 2.0
+    });
+    let chance = human::percent(widths.fold(0.0, f64::max));
+    if division.parts.len() <= MOST_NAMED {
+        let parts = division.parts.iter();
+        let parts = parts.map(|it| format!("{} {}", it.name, share(it.count)));
+        let parts: Vec<String> = parts.collect();
+        return format!("{} (±{chance})", parts.join(", "));
+    }
+    let least = division.parts.iter().min_by_key(|it| it.count);
+    let most = division.parts.iter().max_by_key(|it| it.count);
+    let ends = least.zip(most).map(|(least, most)| {
+        format!(
+            "{} ({}) to {} ({})",
+            share(least.count),
+            least.name,
+            share(most.count),
+            most.name
+        )
+    });
+    let servers = counted(division.parts.len() as u64, "server");
+    format!("{servers} with {} (±{chance})", ends.unwrap_or_default())
+}
+
+fn routed(route: &Route, record: &ScenarioRecord, around: Surroundings<'_>) -> Finding {
+    let tag = &route.tag;
+    let Some(value) = around.tags.get(tag) else {
+        let found = Err(format!("the scenario has no tag `{tag}`"));
+        return Finding::of(format!("route {tag}"), found);
+    };
+    let Some(servers) = route.servers(value) else {
+        let found = Err(format!("nothing is said of `{value}`"));
+        return Finding::of(format!("route {tag} {value}"), found);
+    };
+    let row = row(record, servers);
+    let all = human::count(row.requests);
+    let nameless = match row.nameless {
+        0 => String::new(),
+        some => format!(", and {} without a name", counted(some, "answer")),
+    };
+    let found = if !row.leaks.is_empty() {
+        let sum: u64 = row.leaks.iter().map(|(_, had)| had).sum();
+        let named = row.leaks.iter().take(MOST_NAMED);
+        let named = named.map(|(name, had)| format!("{name} {}", human::count(*had)));
+        let named: Vec<String> = named.collect();
+        let observed = format!(
+            "{} of {all} went elsewhere: {}{nameless}",
+            human::count(sum),
+            named.join(", ")
+        );
+        Ok((observed, Answer::Fails))
+    } else if row.requests == 0 {
+        Err("no answer of a server that named itself".to_owned())
+    } else {
+        let most = human::percent(at_most(row.requests));
+        let observed = format!("0 of {all} went elsewhere (≤ {most} at 95%){nameless}");
+        let answer = match row.nameless {
+            0 => Answer::Holds,
+            // They may be leaks, and no number of others tells.
+            _ => Answer::Undecided { needed: None },
+        };
+        Ok((observed, answer))
+    };
+    Finding::of(format!("route {tag} {value} to {servers}"), found)
+}
+
+/// Whether each connection has one server.
+fn stuck(record: &ScenarioRecord) -> Result<(String, Answer), String> {
+    let decisions = record.decisions;
+    if decisions.connections == 0 {
+        return Err("no connection had two answers of servers that named themselves".to_owned());
+    }
+    let all = counted(decisions.connections, "connection");
+    let observed = format!(
+        "{} of {all} had several servers",
+        human::count(decisions.several)
+    );
+    let away = super::failover::outages(record);
+    match (decisions.several, away.first()) {
+        (0, _) => Ok((observed, Answer::Holds)),
+        (_, None) => Ok((observed, Answer::Fails)),
+        // They may have had to move.
+        (_, Some(outage)) => {
+            let observed = format!("{observed}, and `{}` may have moved them", outage.said);
+            Ok((observed, Answer::Undecided { needed: None }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! What happened around one event, bucket by bucket.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{AS_BEFORE, Failover, Moment, SETTLE, SHARE_OVER};
+use crate::record::{Timeline, TimelineCell};
+
+pub(super) const BUCKET_NS: u64 = Timeline::BUCKET.as_nanos() as u64;
+
+/// What one bucket has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    /// Requests with this due time.
+    due: u64,
+    /// Of these, those that have ended and are the server's own.
+    own: u64,
+    /// Those that were given to it while it was away, if it was: all, those that never ended included; of one
+    /// that is dead only what was not ok, since it can have answered only after its return.
+    given: u64,
+    /// Failures, and what never ended, of nobody known: it may have been given to the server.
+    nobodys: u64,
+    failed: u64,
+    slow: u64,
+    /// What never ended and was given to the server, or may have been.
+    never_ended: u64,
+    /// What ended in it, ok.
+    ended_ok: u64,
+    ended_failed: u64,
+    /// What failed in it and is of nobody known.
+    nobodys_ended: u64,
+    /// What the server answered in it, ok.
+    answered: u64,
+}
+
+/// What is usual, per bucket.
+#[derive(Debug, Default)]
+pub(super) struct Usual {
+    /// Of so many buckets.
+    pub(super) buckets: usize,
+    /// All requests.
+    due: f64,
+    /// Requests given to the server.
+    pub(super) given: f64,
+    /// Its part of all.
+    share: f64,
+    nobodys: f64,
+    failed: f64,
+    slow: f64,
+    bad: f64,
+}
+
+/// The buckets around one event.
+#[derive(Debug)]
+pub(super) struct Around {
+    buckets: Vec<Bucket>,
+    /// When the first of them begins.
+    from: Duration,
+    done: Duration,
+    ready: Option<Duration>,
+    /// Whether the next event comes before the end of what is known.
+    is_cut_short: bool,
+    /// The bucket in which it was done.
+    start: usize,
+    /// That in which the server was ready again.
+    back: Option<usize>,
+    /// The one after the last in which something was due.
+    end: usize,
+}
+
+/// How many buckets this is.
+pub(super) fn buckets(time: Duration) -> usize {
+    (time.as_nanos() / u128::from(BUCKET_NS)) as usize
+}
+
+impl Around {
+    /// What is known around an event, up to the next one; `is_dead` where the server cannot answer. `None` where
+    /// the moment was not recorded.
+    pub(super) fn new(
+        timeline: &Timeline,
+        backend: &str,
+        is_dead: bool,
+        done: Duration,
+        ready: Option<Duration>,
+        next: Option<Duration>,
+    ) -> Option<Self> {
+        let windows = timeline.windows().iter();
+        let (from, to) = windows.copied().find(|it| (it.0..it.1).contains(&done))?;
+        let first = buckets(from);
+        let last = next.map_or(buckets(to), |next| buckets(next.min(to)));
+        let mut all = vec![Bucket::default(); last.saturating_sub(first)];
+        let names = timeline.backends().map(Some);
+        for name in names.chain([None]) {
+            for (at, cell) in timeline.of(name) {
+                let index = buckets(at).checked_sub(first);
+                if let Some(bucket) = index.and_then(|it| all.get_mut(it)) {
+                    bucket.add(name, backend, is_dead, cell);
+                }
+            }
+        }
+        // What the window's last buckets do not have, and nobody sent, is no silence.
+        let end = all.iter().rposition(|it| it.due > 0).map_or(0, |it| it + 1);
+        let index = |at: Duration| buckets(at) - first;
+        Some(Self {
+            start: index(done),
+            back: ready.map(index),
+            is_cut_short: next.is_some_and(|next| next < to),
+            buckets: all,
+            from: Timeline::BUCKET * u32::try_from(first).unwrap_or(u32::MAX),
+            done,
+            ready,
+            end,
+        })
+    }
+
+    fn sum(&self, range: Range<usize>, of: impl Fn(&Bucket) -> u64) -> u64 {
+        let end = range.end.min(self.buckets.len());
+        let start = range.start.min(end);
+        self.buckets[start..end].iter().map(of).sum()
+    }
+
+    /// The middle of a bucket, counted from a moment.
+    fn middle(&self, index: usize, from: Duration) -> Duration {
+        let begin = self.from + Timeline::BUCKET * u32::try_from(index).unwrap_or(u32::MAX);
+        (begin + Timeline::BUCKET / 2).saturating_sub(from)
+    }
+
+    /// What was usual from this moment until the event.
+    pub(super) fn usual_from(&self, from: Duration) -> Usual {
+        let first = buckets(from.saturating_sub(self.from));
+        // Before the first request there was no load.
+        let begun = self.buckets.iter().position(|it| it.due > 0);
+        let first = first.max(begun.unwrap_or(self.start));
+        let range = first..self.start.max(first);
+        let count = range.len();
+        let rate_in = |range: Range<usize>, of: fn(&Bucket) -> u64| {
+            let count = range.len().max(1);
+            self.sum(range, of) as f64 / count as f64
+        };
+        let rate = |of| rate_in(range.clone(), of);
+        let (due, own) = (rate(|it| it.due), rate(|it| it.own));
+        // What was due before it and became slow or failed by it is not usual.
+        let failed = rate(|it| it.ended_failed);
+        let settled = first..range.end.saturating_sub(buckets(SETTLE)).max(first);
+        let slow = rate_in(settled, |it| it.slow);
+        Usual {
+            buckets: count,
+            due,
+            given: own,
+            share: if due > 0.0 { own / due } else { 0.0 },
+            nobodys: rate(|it| it.nobodys_ended),
+            failed,
+            slow,
+            bad: failed + slow,
+        }
+    }
+
+    /// What was lost and what was slow, beyond what is usual.
+    pub(super) fn losses(&self, usual: &Usual) -> Failover {
+        let after = self.start..self.end.max(self.start);
+        let away = self.back.unwrap_or(self.end);
+        // Those that were due before it and had not failed by then.
+        let failed = self.sum(0..self.start, |it| it.failed);
+        let had_failed = self.sum(0..self.start, |it| it.ended_failed);
+        let in_flight =
+            failed.saturating_sub(had_failed) + self.sum(0..self.start, |it| it.never_ended);
+        let new = self.sum(after.clone(), |it| it.failed)
+            + self.sum(self.start..away, |it| it.never_ended);
+        let new = beyond(new, usual.failed, after.len());
+        let slow = self.sum(after.clone(), |it| it.slow);
+        Failover {
+            lost: new + in_flight,
+            lost_in_flight: in_flight,
+            slow: beyond(slow, usual.slow, after.len()),
+            ..Failover::default()
+        }
+    }
+
+    /// The first and the last failure; `None` where there was none, or where failures are usual.
+    pub(super) fn errors(&self, usual: &Usual) -> Option<(Duration, Duration)> {
+        if usual.failed > 0.0 {
+            return None;
+        }
+        let after = self.buckets.get(self.start..)?;
+        let first = after.iter().position(|it| it.ended_failed > 0)?;
+        let last = after.iter().rposition(|it| it.ended_failed > 0)?;
+        let at = |index| self.middle(self.start + index, self.done);
+        Some((at(first), at(last)))
+    }
+
+    /// The longest time in which nothing ended ok, from the last before the event until the load ends.
+    pub(super) fn silence(&self) -> Duration {
+        let before = self.buckets[..self.start.min(self.buckets.len())].iter();
+        let mut last = before.rev().position(|it| it.ended_ok > 0);
+        let mut last = last.take().map_or(self.start, |it| self.start - 1 - it);
+        let mut longest = 0;
+        for index in self.start..self.end {
+            if self.buckets[index].ended_ok > 0 {
+                longest = longest.max(index - last);
+                last = index;
+            }
+        }
+        longest = longest.max(self.end.saturating_sub(last));
+        Timeline::BUCKET * u32::try_from(longest).unwrap_or(u32::MAX)
+    }
+
+    /// When the server answered again.
+    pub(super) fn returned(&self) -> Moment {
+        let (Some(back), Some(ready)) = (self.back, self.ready) else {
+            return Moment::Untold;
+        };
+        match self.answered_from(back) {
+            Some(index) => Moment::After(self.middle(index, ready)),
+            None => self.not_yet(),
+        }
+    }
+
+    fn answered_from(&self, back: usize) -> Option<usize> {
+        let after = self.buckets.get(back..)?;
+        let first = after.iter().position(|it| it.answered > 0)?;
+        Some(back + first)
+    }
+
+    /// What the end of what is known is: of all, or only of what can be told.
+    fn not_yet(&self) -> Moment {
+        match self.is_cut_short {
+            true => Moment::Untold,
+            false => Moment::Never,
+        }
+    }
+
+    /// What takes a time without anything to tell, and why some of it cannot be told all the same.
+    pub(super) fn times(&self, usual: &Usual, failover: &mut Failover) -> Option<String> {
+        let settle = buckets(SETTLE);
+        let away = self.back.unwrap_or(self.end).min(self.end);
+        // What was due in the event's own bucket may have been due before it.
+        let after = self.start + 1;
+        let few = allowed(usual.nobodys, settle);
+        // Where all users wait for a server that is frozen, nobody asks anybody: the load must go on.
+        let least = usual.due * settle as f64 / 2.0;
+        let goes_on = |range: &Range<usize>| self.sum(range.clone(), |it| it.due) as f64 >= least;
+        let silent = self.first_quiet(after, away, |range| {
+            goes_on(&range)
+                && self.sum(range.clone(), |it| it.given) == 0
+                && self.sum(range, |it| it.nobodys) <= few
+        });
+        let given = |range: Range<usize>| {
+            let nobodys = self.sum(range.clone(), |it| it.nobodys);
+            self.sum(range.clone(), |it| it.given) + beyond(nobodys, usual.nobodys, range.len())
+        };
+        match silent {
+            Some(index) => {
+                failover.detected = self.until(after, index);
+                failover.given = Some(given(after..index));
+                failover.relapses = Some(given(index..away));
+            }
+            None => {
+                let was_back = self.back.is_some_and(|it| it <= self.end);
+                failover.detected = match was_back {
+                    _ if away < after + settle => Moment::Untold,
+                    true => Moment::Never,
+                    false => self.not_yet(),
+                };
+                failover.given = Some(given(after..away.max(after)));
+            }
+        }
+        let few = allowed(usual.bad, settle);
+        let good = self.first_quiet(self.start, self.end, |range| {
+            goes_on(&range) && self.sum(range, Bucket::bad) <= few
+        });
+        failover.recovered = match good {
+            Some(index) => self.until(self.start, index),
+            None if self.end < self.start + settle => Moment::Untold,
+            None => self.not_yet(),
+        };
+        failover.rebalanced = self.rebalanced(usual.share);
+        if self.end < after + settle {
+            return Some(format!("less than {SETTLE:?} of load was left after it"));
+        }
+        (away < after + settle).then(|| {
+            format!(
+                "the server was back before {SETTLE:?} of silence could show that it was missed"
+            )
+        })
+    }
+
+    /// Where the first such time begins that is known whole.
+    fn first_quiet(
+        &self,
+        from: usize,
+        to: usize,
+        is_quiet: impl Fn(Range<usize>) -> bool,
+    ) -> Option<usize> {
+        let settle = buckets(SETTLE);
+        (from..=to.checked_sub(settle)?).find(|index| is_quiet(*index..*index + settle))
+    }
+
+    /// The last bucket before one, counted from the event; none where it is the first there may be.
+    fn until(&self, first: usize, index: usize) -> Moment {
+        Moment::After(match index > first {
+            true => self.middle(index - 1, self.done),
+            false => Duration::ZERO,
+        })
+    }
+
+    /// When the server's share was as before for the first time since it answered again.
+    fn rebalanced(&self, share: f64) -> Moment {
+        let (Some(back), Some(ready)) = (self.back, self.ready) else {
+            return Moment::Untold;
+        };
+        let Some(first) = self.answered_from(back) else {
+            return self.not_yet();
+        };
+        let length = buckets(SHARE_OVER);
+        let Some(last) = self.end.checked_sub(length) else {
+            return self.not_yet();
+        };
+        let is_as_before = |index: &usize| {
+            let range = *index..*index + length;
+            let due = self.sum(range.clone(), |it| it.due);
+            let own = self.sum(range, |it| it.own) as f64 / due.max(1) as f64;
+            due > 0 && (own - share).abs() <= AS_BEFORE * share
+        };
+        match (first..=last).find(is_as_before) {
+            Some(index) => Moment::After(self.middle(index, ready)),
+            None => self.not_yet(),
+        }
+    }
+}
+
+impl Bucket {
+    /// Adds what a server had in it: `server` is the one that the event was about.
+    fn add(&mut self, name: Option<&str>, server: &str, is_dead: bool, cell: TimelineCell) {
+        let TimelineCell {
+            due,
+            due_failed,
+            due_slow,
+            interrupted,
+            ended_ok,
+            ended_failed,
+        } = cell;
+        self.due += due + interrupted;
+        self.failed += due_failed;
+        self.slow += due_slow;
+        self.ended_ok += ended_ok;
+        self.ended_failed += ended_failed;
+        match name {
+            Some(name) if name == server => {
+                self.own += due;
+                self.given += interrupted + if is_dead { due_failed } else { due };
+                self.never_ended += interrupted;
+                self.answered += ended_ok;
+            }
+            // A dead server puts its name to nothing.
+            None => {
+                self.nobodys_ended += ended_failed;
+                self.nobodys += due_failed + interrupted;
+                self.never_ended += interrupted;
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn bad(&self) -> u64 {
+        self.failed + self.slow + self.never_ended
+    }
+}
+
+/// What there is beyond so many a bucket.
+fn beyond(count: u64, usual: f64, buckets: usize) -> u64 {
+    (count as f64 - usual * buckets as f64).round().max(0.0) as u64
+}
+
+/// As many as may come in so many buckets by chance, where so many a bucket are usual: three deviations.
+fn allowed(usual: f64, buckets: usize) -> u64 {
+    let expected = usual * buckets as f64;
+    (expected + 3.0 * expected.sqrt()).ceil() as u64
+}

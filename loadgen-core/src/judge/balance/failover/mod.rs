@@ -1,0 +1,187 @@
+//! What became of the load when a server went away, and when it was back.
+//!
+//! Read from the [`Timeline`], so to the middle of a bucket: within 5 ms. Owns what each figure means, which
+//! is in the book too; whether it is good enough is for others to say.
+
+mod around;
+
+use std::time::Duration;
+
+use self::around::{Around, BUCKET_NS};
+use crate::record::{EventAction, EventRecord, ScenarioRecord, Timeline};
+
+/// So long must nothing have come for it to be over.
+pub(crate) const SETTLE: Duration = Duration::from_millis(500);
+/// What was usual is what was in so long before.
+const USUAL: Duration = Duration::from_secs(5);
+/// The stretch over which a server's share is compared with what it was.
+const SHARE_OVER: Duration = Duration::from_secs(1);
+/// A share is as before when it is off by no more than this part of it.
+const AS_BEFORE: f64 = 0.2;
+/// A silence says something where so many requests would have come in it.
+const LEAST_EXPECTED: f64 = 5.0;
+
+/// When something came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// So long after what it is counted from.
+    After(Duration),
+    /// Not while it could.
+    Never,
+    /// It cannot be told.
+    #[default]
+    Untold,
+}
+
+impl Moment {
+    /// How long it took, where it came.
+    pub(crate) fn after(self) -> Option<Duration> {
+        match self {
+            Self::After(time) => Some(time),
+            Self::Never | Self::Untold => None,
+        }
+    }
+}
+
+/// What became of the load when a server went away. Times count from when that was done, but for those after
+/// its return.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Failover {
+    /// Whether the time around it was recorded: if not, no figure means anything.
+    pub(crate) was_seen: bool,
+    /// The last request that was given to it before the first silence.
+    pub(crate) detected: Moment,
+    /// Requests given to it until then.
+    pub(crate) given: Option<u64>,
+    /// Requests given to it after that, before it was back.
+    pub(crate) relapses: Option<u64>,
+    /// Requests that failed, or never ended, beyond what is usual.
+    pub(crate) lost: u64,
+    /// Of these, those that were under way when it went.
+    pub(crate) lost_in_flight: u64,
+    /// Requests that were ok and took longer than they may, beyond what is usual.
+    pub(crate) slow: u64,
+    /// The first and the last failure, where failures are not usual.
+    pub(crate) errors: Option<(Duration, Duration)>,
+    /// The last that failed or was slow before a time without any.
+    pub(crate) recovered: Moment,
+    /// The longest time in which nothing was ok.
+    pub(crate) silence: Duration,
+    /// From its return: the first that it answered ok.
+    pub(crate) returned: Moment,
+    /// From its return: when its share is as before.
+    pub(crate) rebalanced: Moment,
+    /// Why something could not be told.
+    pub(crate) untold: Option<String>,
+}
+
+/// The events after which a server was away, each with what became of the load. Those that were not done
+/// have nothing.
+pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)> {
+    let mut events: Vec<&EventRecord> = record.events.iter().filter(|it| is_one(it)).collect();
+    events.sort_by_key(|it| it.done);
+    let mut found: Vec<(&EventRecord, Failover)> = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        let before = found.last().map(|(event, failover)| over(event, failover));
+        let next = events.get(index + 1).and_then(|it| it.done);
+        found.push((event, of(&record.timeline, event, before.flatten(), next)));
+    }
+    found
+}
+
+/// A time in which not all servers were there, or not all had their share.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outage {
+    /// What was done.
+    pub(crate) said: String,
+    pub(crate) from: Duration,
+    /// `None` where it was never over.
+    pub(crate) to: Option<Duration>,
+}
+
+/// The times in which a server was away, until it had its share again.
+pub(crate) fn outages(record: &ScenarioRecord) -> Vec<Outage> {
+    let outage = |(event, failover): &(&EventRecord, Failover)| {
+        let back = event.ready.zip(failover.rebalanced.after());
+        Some(Outage {
+            said: event.said.clone(),
+            from: event.done?,
+            to: back.map(|(ready, rebalanced)| ready + rebalanced),
+        })
+    };
+    failovers(record).iter().filter_map(outage).collect()
+}
+
+/// Whether it takes a server away, for a time or for good.
+fn is_one(event: &EventRecord) -> bool {
+    let takes_away = match event.action {
+        EventAction::Kill
+        | EventAction::Restart
+        | EventAction::Freeze
+        | EventAction::Drain
+        | EventAction::Fault => true,
+        EventAction::Http | EventAction::Exec | EventAction::Mark => false,
+    };
+    takes_away && event.backend.is_some()
+}
+
+/// When all is as before, as far as it is.
+fn over(event: &EventRecord, failover: &Failover) -> Option<Duration> {
+    let done = event.done?;
+    let back = event.ready.unwrap_or(done);
+    Some(back + failover.rebalanced.after().unwrap_or_default())
+}
+
+/// What became of the load at one event: `before` is when the one before it was over, `next` when the next
+/// one was done.
+fn of(
+    timeline: &Timeline,
+    event: &EventRecord,
+    before: Option<Duration>,
+    next: Option<Duration>,
+) -> Failover {
+    let untold = |why: String| Failover {
+        untold: Some(why),
+        ..Failover::default()
+    };
+    let (Some(backend), Some(done)) = (&event.backend, event.done) else {
+        return untold("it was not done".to_owned());
+    };
+    if timeline.is_cut() {
+        return untold("more happened around it than is kept".to_owned());
+    }
+    let is_dead = event.action == EventAction::Kill;
+    let Some(around) = Around::new(timeline, backend, is_dead, done, event.ready, next) else {
+        return untold("the time around it was not recorded".to_owned());
+    };
+    let usual_from = (done.saturating_sub(USUAL)).max(before.unwrap_or_default());
+    let usual = around.usual_from(usual_from);
+    let mut failover = Failover {
+        was_seen: true,
+        silence: around.silence(),
+        returned: around.returned(),
+        errors: around.errors(&usual),
+        ..around.losses(&usual)
+    };
+    let expected = usual.given * around::buckets(SETTLE) as f64;
+    failover.untold = if usual.buckets < around::buckets(SETTLE) {
+        Some(format!(
+            "there was less than {SETTLE:?} of load before it to compare with"
+        ))
+    } else if usual.given == 0.0 {
+        Some(format!(
+            "`{backend}` answered nothing in the time before it"
+        ))
+    } else if expected < LEAST_EXPECTED {
+        let rate = usual.given * 1e9 / BUCKET_NS as f64;
+        Some(format!(
+            "`{backend}` got {rate:.1} requests a second, too few for {SETTLE:?} of silence to mean anything"
+        ))
+    } else {
+        around.times(&usual, &mut failover)
+    };
+    failover
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+//! Runs made after those that real proxies gave: 500 requests a second in turns to three servers, b2 away from
+//! 4.023 s to 7.063 s.
+
+use test_case::test_case;
+
+use super::*;
+use crate::record::TimelineCell;
+
+const DONE: Duration = Duration::from_micros(4_023_000);
+const READY: Duration = Duration::from_micros(7_063_000);
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// What becomes of a request: who answers, after how long, and whether ok.
+#[derive(Clone, Copy)]
+struct Fate(Option<&'static str>, Duration, bool);
+
+/// So soon.
+const SOON: Duration = Duration::from_millis(1);
+const REFUSED: Fate = Fate(None, SOON, false);
+
+fn ok(by: &'static str) -> Fate {
+    Fate(Some(by), SOON, true)
+}
+
+/// Somebody else, in turns.
+fn elsewhere(request: u64) -> Fate {
+    ok(["b1", "b3"][(request % 2) as usize])
+}
+
+/// Ten seconds of load; `fate` is asked for the requests that it is b2's turn for, and `others` for the rest.
+fn run(
+    until: Duration,
+    fate: impl Fn(u64, Duration) -> Fate,
+    others: impl Fn(u64) -> Option<Fate>,
+) -> Timeline {
+    let mut timeline = Timeline::new([(Duration::ZERO, Duration::from_secs(70))]);
+    let bucket = |at: Duration| (at.as_nanos() / Timeline::BUCKET.as_nanos()) as u64;
+    for request in 0..5_000 {
+        let due = ms(2) * u32::try_from(request).unwrap();
+        if due >= until {
+            break;
+        }
+        let turn = match request % 3 {
+            0 => ok("b1"),
+            1 => fate(request, due),
+            _ => ok("b3"),
+        };
+        let Fate(by, took, is_ok) = others(request).unwrap_or(turn);
+        timeline.add(
+            by,
+            bucket(due),
+            TimelineCell {
+                due: 1,
+                due_failed: u64::from(!is_ok),
+                due_slow: u64::from(is_ok && took > ms(250)),
+                ..TimelineCell::default()
+            },
+        );
+        timeline.add(
+            by,
+            bucket(due + took),
+            TimelineCell {
+                ended_ok: u64::from(is_ok),
+                ended_failed: u64::from(!is_ok),
+                ..TimelineCell::default()
+            },
+        );
+    }
+    timeline
+}
+
+fn killed() -> EventRecord {
+    let mut event = EventRecord::new(EventAction::Kill, "kill b2");
+    event.backend = Some("b2".to_owned());
+    event.done = Some(DONE);
+    event.ready = Some(READY);
+    event
+}
+
+fn found(timeline: &Timeline) -> Failover {
+    of(timeline, &killed(), None, None)
+}
+
+fn whole(fate: impl Fn(u64, Duration) -> Fate) -> Failover {
+    found(&run(Duration::from_secs(10), fate, |_| None))
+}
+
+/// Within a bucket of it.
+#[track_caller]
+fn took(moment: Moment, expected: Duration) {
+    let time = moment.after().unwrap_or_else(|| panic!("{moment:?}"));
+    assert!(
+        time.abs_diff(expected) <= ms(10),
+        "{time:?} for {expected:?}"
+    );
+}
+
+#[test]
+fn round_robin_without_checks_never_notices() {
+    let failover = whole(|_, due| match DONE <= due && due < READY {
+        true => REFUSED,
+        false => ok("b2"),
+    });
+    assert_eq!(failover.detected, Moment::Never);
+    assert_eq!((failover.lost, failover.lost_in_flight), (506, 0));
+    // The first came in the bucket of the event, and may have been due before it.
+    assert_eq!(failover.given, Some(505));
+    assert_eq!(failover.relapses, None);
+    took(failover.recovered, READY - DONE);
+    took(failover.returned, Duration::ZERO);
+    assert_eq!(failover.silence, ms(10));
+    assert_eq!(failover.untold, None);
+}
+
+#[test]
+fn health_checks_that_find_out() {
+    let noticed = DONE + ms(820);
+    let failover = whole(|request, due| match () {
+        () if (DONE..noticed).contains(&due) => REFUSED,
+        () if (noticed..READY + ms(260)).contains(&due) => elsewhere(request),
+        () => ok("b2"),
+    });
+    took(failover.detected, ms(820));
+    took(failover.recovered, ms(820));
+    assert_eq!((failover.lost, failover.relapses), (136, Some(0)));
+    took(failover.returned, ms(260));
+    took(failover.rebalanced, ms(260));
+    let (first, last) = failover.errors.unwrap();
+    assert!(
+        first < ms(10) && last.abs_diff(ms(820)) <= ms(10),
+        "{first:?} {last:?}"
+    );
+}
+
+/// Requests that were due just before it was back and left late: a dead server cannot have had them before.
+#[test]
+fn what_a_dead_server_answers_it_got_when_it_was_back() {
+    let late = |request: u64, due: Duration| match () {
+        () if due < DONE || READY - ms(40) < due => ok("b2"),
+        () => elsewhere(request),
+    };
+    let failover = whole(late);
+    assert_eq!(failover.relapses, Some(0));
+    let mut event = killed();
+    event.action = EventAction::Freeze;
+    let timeline = run(Duration::from_secs(10), late, |_| None);
+    let failover = of(&timeline, &event, None, None);
+    assert!(failover.relapses.is_some_and(|it| it > 3), "{failover:?}");
+}
+
+/// Ejected at once, and readmitted while it was still dead: what counts is told apart from what came later.
+#[test]
+fn outlier_detection_that_readmits_the_dead() {
+    let failover = whole(|request, due| {
+        let after = due.saturating_sub(DONE).as_millis();
+        match after {
+            _ if due < DONE => ok("b2"),
+            0..=20 | 1_330..=2_353 => REFUSED,
+            _ if due < READY + ms(810) => elsewhere(request),
+            _ => ok("b2"),
+        }
+    });
+    took(failover.detected, ms(20));
+    took(failover.recovered, ms(20));
+    assert_eq!(failover.relapses, Some(171));
+    assert_eq!(failover.lost, 171 + 3);
+    took(failover.returned, ms(810));
+    assert!(failover.errors.unwrap().1.abs_diff(ms(2_353)) <= ms(10));
+}
+
+#[test]
+fn what_is_sent_again_loses_nothing_and_may_never_go_back() {
+    let failover = whole(|request, due| match due < DONE {
+        true => ok("b2"),
+        false => elsewhere(request),
+    });
+    took(failover.detected, Duration::ZERO);
+    took(failover.recovered, Duration::ZERO);
+    assert_eq!((failover.lost, failover.relapses), (0, Some(0)));
+    assert_eq!(failover.errors, None);
+    assert_eq!(failover.returned, Moment::Never);
+    assert_eq!(failover.rebalanced, Moment::Never);
+}
+
+/// A frozen server keeps what it is given, and answers it when it goes on.
+#[test]
+fn a_frozen_server_answers_when_it_thaws() {
+    let mut event = killed();
+    event.action = EventAction::Freeze;
+    let fate = |_, due| match DONE <= due && due < READY {
+        true => Fate(Some("b2"), READY + SOON - due, true),
+        false => ok("b2"),
+    };
+    let timeline = run(Duration::from_secs(10), fate, |_| None);
+    let failover = of(&timeline, &event, None, None);
+    assert_eq!(failover.detected, Moment::Never);
+    assert_eq!(failover.lost, 0);
+    // Those that were given to it less than 250 ms before it went on were in time.
+    let slow = failover.slow;
+    assert!(slow.abs_diff((3_040 - 250) / 6) <= 2, "{slow}");
+    took(failover.recovered, READY - DONE - ms(250));
+    took(failover.returned, Duration::ZERO);
+}
+
+#[test]
+fn what_was_under_way_is_told_apart() {
+    // Requests take 100 ms, and those under way fail with the server.
+    let failover = whole(|request, due| match () {
+        () if due + ms(100) < DONE => Fate(Some("b2"), ms(100), true),
+        () if due < DONE => Fate(Some("b2"), DONE + SOON - due, false),
+        () if due < READY => elsewhere(request),
+        () => ok("b2"),
+    });
+    // Of 17 due in those 100 ms, one was in the bucket of the event and may have come after it.
+    assert_eq!((failover.lost, failover.lost_in_flight), (17, 16));
+    took(failover.detected, Duration::ZERO);
+    assert!(failover.errors.unwrap().0 < ms(10));
+}
+
+/// One request in a hundred fails whatever happens: that is neither loss nor a sign of the dead.
+#[test]
+fn failures_that_are_usual_do_not_count() {
+    let always = |request: u64| (request % 100 == 50).then_some(REFUSED);
+    let noticed = DONE + ms(300);
+    let away = |request, due| match () {
+        () if (DONE..noticed).contains(&due) => REFUSED,
+        () if (noticed..READY).contains(&due) => elsewhere(request),
+        () => ok("b2"),
+    };
+    let failover = found(&run(Duration::from_secs(10), away, always));
+    // The few that are usual in half a second may hide as many of its own.
+    let detected = failover.detected.after().unwrap();
+    assert!((ms(230)..ms(310)).contains(&detected), "{detected:?}");
+    assert!(failover.lost.abs_diff(50) <= 2, "{}", failover.lost);
+    assert_eq!(failover.errors, None);
+    assert!(failover.relapses.unwrap() <= 10, "{:?}", failover.relapses);
+}
+
+/// With a few users that wait for their answers, all of them wait for the frozen server sooner or later. Nobody
+/// has noticed anything then.
+#[test]
+fn users_that_all_wait_are_no_discovery() {
+    let stuck = DONE + ms(60);
+    let fate = |_, due| match due < DONE {
+        true => ok("b2"),
+        false => Fate(Some("b2"), READY - due, true),
+    };
+    let mut timeline = run(stuck, fate, |_| None);
+    for bucket in 707..1_000 {
+        for server in ["b1", "b2", "b3"] {
+            timeline.add(
+                Some(server),
+                bucket,
+                TimelineCell {
+                    due: 2,
+                    ended_ok: 2,
+                    ..TimelineCell::default()
+                },
+            );
+        }
+    }
+    let mut event = killed();
+    event.action = EventAction::Freeze;
+    let failover = of(&timeline, &event, None, None);
+    assert_eq!(failover.detected, Moment::Never);
+    assert!(failover.silence > Duration::from_secs(2), "{failover:?}");
+    took(failover.rebalanced, Duration::ZERO);
+}
+
+/// The load ends: that nothing is given to it then is no discovery.
+#[test]
+fn the_end_of_the_load_is_no_silence() {
+    let mut event = killed();
+    event.ready = None;
+    let until = |end| {
+        let fate = |_, due| if due < DONE { ok("b2") } else { REFUSED };
+        of(&run(end, fate, |_| None), &event, None, None)
+    };
+    let failover = until(DONE + ms(2_000));
+    assert_eq!(failover.detected, Moment::Never);
+    assert_eq!(failover.recovered, Moment::Never);
+    assert_eq!(failover.returned, Moment::Untold);
+    let failover = until(DONE + ms(300));
+    assert_eq!(failover.detected, Moment::Untold);
+    assert_eq!(
+        failover.untold.as_deref(),
+        Some("less than 500ms of load was left after it")
+    );
+}
+
+#[test]
+fn the_next_event_ends_what_can_be_told() {
+    let fate = |_, due| match DONE <= due && due < READY {
+        true => REFUSED,
+        false => ok("b2"),
+    };
+    let timeline = run(Duration::from_secs(10), fate, |_| None);
+    let failover = of(&timeline, &killed(), None, Some(DONE + ms(1_000)));
+    assert_eq!(failover.detected, Moment::Untold);
+    assert!(failover.lost.abs_diff(166) <= 2, "{}", failover.lost);
+    // What was usual is not what the event before did.
+    let late = of(&timeline, &killed(), Some(DONE - ms(200)), None);
+    let why = "there was less than 500ms of load before it to compare with";
+    assert_eq!(late.untold.as_deref(), Some(why));
+}
+
+#[test]
+fn a_server_that_is_back_at_once_is_not_missed() {
+    let mut event = killed();
+    event.ready = Some(DONE + ms(200));
+    let timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    let failover = of(&timeline, &event, None, None);
+    assert_eq!(failover.detected, Moment::Untold);
+    took(failover.returned, Duration::ZERO);
+    assert!(
+        failover
+            .untold
+            .unwrap()
+            .starts_with("the server was back before")
+    );
+}
+
+#[test_case("b9", "`b9` answered nothing in the time before it")]
+#[test_case(
+    "rare",
+    "`rare` got 1.2 requests a second, too few for 500ms of silence to mean anything"
+)]
+fn without_requests_nothing_is_told(backend: &str, why: &str) {
+    let rare = |request| (request % 500 == 7).then_some(ok("rare"));
+    let timeline = run(Duration::from_secs(10), |_, _| ok("b2"), rare);
+    let mut event = killed();
+    event.backend = Some(backend.to_owned());
+    let failover = of(&timeline, &event, None, None);
+    assert_eq!(failover.untold.as_deref(), Some(why));
+    assert_eq!(failover.detected, Moment::Untold);
+}
+
+#[test]
+fn events_that_take_nobody_away_are_none() {
+    let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+    let mut mark = EventRecord::new(EventAction::Mark, "now");
+    mark.backend = Some("b2".to_owned());
+    let mut undone = killed();
+    undone.done = None;
+    record.events = vec![mark, killed(), undone];
+    record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    let all = failovers(&record);
+    let why: Vec<_> = all.iter().map(|(_, it)| it.untold.as_deref()).collect();
+    assert_eq!(why, [Some("it was not done"), None]);
+}

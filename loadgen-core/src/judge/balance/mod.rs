@@ -1,0 +1,23 @@
+//! How whatever stands between the generator and the servers did its work, and whether that is as expected.
+//!
+//! | part | owns |
+//! |---|---|
+//! | [`interval`], [`share`] | how much each server got, and what chance may have to do with it |
+//! | [`divided`] | what was divided among whom, from the record |
+//! | [`failover`] | what became of the load when a server went away |
+//! | [`route`] | who answered whom |
+//! | [`condition`] | these figures as conditions |
+//! | [`expected`] | these figures as expectations, each with its answer and a sentence |
+
+mod condition;
+mod divided;
+mod expected;
+mod failover;
+mod interval;
+mod route;
+mod share;
+
+pub(crate) use self::condition::{evenness, judge_failover};
+pub(crate) use self::expected::{Surroundings, expected};
+pub(crate) use self::failover::{Moment, failovers};
+pub(crate) use self::share::Answer;

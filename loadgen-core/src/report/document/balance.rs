@@ -1,0 +1,93 @@
+//! What was expected of a balancer, and what became of the load when a server went away.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What became of an expectation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Expectation {
+    /// What was expected: `distribution even within 10%`, `failover.detected < 1s`.
+    pub expression: String,
+    /// What was seen, in words; why nothing could be, where that is so.
+    pub observed: String,
+    /// Whether it is as expected.
+    pub verdict: Answer,
+    /// Of what is undecided, how many more answers would tell, were they divided as those that came; left out
+    /// where no number of them would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u64>,
+}
+
+/// Whether something is as expected. All but the first fail the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[non_exhaustive]
+pub enum Answer {
+    /// It is.
+    Holds,
+    /// It is not, or nothing could be measured.
+    Fails,
+    /// Chance may have made either of it.
+    Undecided,
+}
+
+/// What became of the load when a server went away. Seconds count from when that was done, those of its return
+/// from that. What never came is named in `never`; what could not be told is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Failover {
+    /// What was done, in words.
+    pub event: String,
+    /// The server that went away.
+    pub backend: String,
+    /// When it was done, in seconds since the scenario began to be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_s: Option<f64>,
+    /// When the server was ready again, counted likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_s: Option<f64>,
+    /// The due time of the last request that was given to it before half a second without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_s: Option<f64>,
+    /// Requests that were given to it until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<u64>,
+    /// Requests that were given to it after that, before it was back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relapses: Option<u64>,
+    /// Requests that failed or never ended, beyond what was usual before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
+    /// Of these, those that were due before it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_in_flight: Option<u64>,
+    /// Requests that were ok and took longer than `expect.failover.ok_within`, beyond what was usual before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<u64>,
+    /// The end of the first failure; where there was any, and none before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_error_s: Option<f64>,
+    /// The end of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_s: Option<f64>,
+    /// The due time of the last request that failed or was slow before half a second without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_s: Option<f64>,
+    /// The longest time in which nothing ended ok, to the hundredth of a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_s: Option<f64>,
+    /// From its return until it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_s: Option<f64>,
+    /// From its return until a second begins in which its share is within 20 % of what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalanced_s: Option<f64>,
+    /// What did not come while it could: `detected`, `recovered`, `returned`, `rebalanced`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<String>,
+    /// Why some of it could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
+}

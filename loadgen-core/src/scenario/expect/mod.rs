@@ -1,0 +1,9 @@
+//! What a scenario expects of a balancer: how it is written.
+
+mod print;
+mod raw;
+mod validate;
+mod value;
+
+pub(in crate::scenario) use self::print::print;
+pub(in crate::scenario) use self::raw::RawExpect;

@@ -1,0 +1,79 @@
+//! What is expected as it is written.
+
+use super::raw::{
+    RawDistribution, RawDrain, RawExpect, RawFailover, RawShares, RawSticky, RawUnit,
+};
+use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
+use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky};
+use crate::record::Unit;
+use crate::scenario::reader::{Entries, Entry};
+use crate::scenario::value::PositiveSpan;
+
+/// What is expected; nothing where nothing is.
+pub(in crate::scenario) fn print(expectations: &Expectations) -> Entry<RawExpect> {
+    if *expectations == Expectations::default() {
+        return Entry::Absent;
+    }
+    let Expectations {
+        distribution,
+        routes,
+        sticky,
+        failover,
+        drain,
+        ok_within,
+    } = expectations;
+    let route = |route: &Route| {
+        let table = route.table.iter();
+        let table = table
+            .map(|(values, servers)| (values.to_string(), Entry::Given(Pattern(servers.clone()))));
+        (route.tag.clone(), Entry::Given(Entries(table.collect())))
+    };
+    let mut raw_failover = RawFailover {
+        ok_within: Entry::from_option(ok_within.map(PositiveSpan)),
+        ..RawFailover::default()
+    };
+    let mut raw_drain = RawDrain::default();
+    for bound in failover {
+        put(raw_failover.limit_mut(bound.figure()), bound);
+    }
+    for bound in drain {
+        put(raw_drain.limit_mut(bound.figure()), bound);
+    }
+    Entry::Given(RawExpect {
+        distribution: Entry::from_option(distribution.as_ref().map(printed)),
+        route: match routes.is_empty() {
+            true => Entry::Absent,
+            false => Entry::Given(Entries(routes.iter().map(route).collect())),
+        },
+        sticky: Entry::from_option(sticky.map(|Sticky::Connection| RawSticky::Connection)),
+        failover: match raw_failover == RawFailover::default() {
+            true => Entry::Absent,
+            false => Entry::Given(raw_failover),
+        },
+        drain: match drain.is_empty() {
+            true => Entry::Absent,
+            false => Entry::Given(raw_drain),
+        },
+    })
+}
+
+fn put(place: Option<&mut Entry<LimitText>>, bound: &Bound) {
+    if let Some(place) = place.filter(|it| it.is_absent()) {
+        *place = Entry::Given(LimitText(bound.limit().to_owned()));
+    }
+}
+
+fn printed(distribution: &Distribution) -> RawDistribution {
+    if distribution.weights.is_empty() {
+        return RawDistribution::Text(EvenText(distribution.clone()));
+    }
+    RawDistribution::Shares(RawShares {
+        weights: Entries::of(&distribution.weights, ShareWeight::Parts),
+        within: Entry::Given(Share(distribution.within)),
+        per: Entry::from_option(distribution.per.map(|unit| match unit {
+            Unit::Request => RawUnit::Request,
+            Unit::Stream => RawUnit::Stream,
+            Unit::Connection => RawUnit::Connection,
+        })),
+    })
+}

@@ -1,0 +1,201 @@
+//! What `expect` may say.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
+use crate::scenario::reader::{Check, Decode, Entries, Entry, Place, Reader, choice, object};
+use crate::scenario::value::PositiveSpan;
+
+object! {
+    /// What is expected of whatever stands between the generator and the servers.
+    #[schemars(extend("minProperties" = 1))]
+    RawExpect is "expectations" {
+        /// How much each server gets.
+        "distribution" distribution: RawDistribution,
+        /// Which servers answer: by a tag of the scenario, by a pattern of its value.
+        "route" route: Entries<Entries<Pattern>>,
+        /// What always goes to the same server.
+        "sticky" sticky: RawSticky,
+        /// What becomes of the load when a server goes away unannounced.
+        "failover" failover: RawFailover,
+        /// What becomes of the load when a server is asked to go.
+        "drain" drain: RawDrain,
+    }
+    hints {
+        "distribute" => "that is `distribution`",
+        "weights" => "they belong to a distribution: `distribution.weights`",
+        "routes" => "that is `route`",
+        "routing" => "that is `route`",
+        "stickiness" => "that is `sticky`",
+        "ok_within" => "it belongs to `failover`",
+    }
+}
+
+object! {
+    /// How much each server gets.
+    RawShares is "a distribution such as \"even within 10%\" or {\"weights\": {\"b1\": 70, \"b2\": 30}, \"within\": \"2%\"}" {
+        /// What each server gets in proportion to the others, by the name that it gives itself; those that are
+        /// not named get nothing. All the same unless given.
+        "weights" weights: Entries<ShareWeight>,
+        /// How far from that a server's share of all may be.
+        "within" [required] within: Share,
+        /// What is counted; what the balancer is seen to decide upon unless given.
+        "per" per: RawUnit,
+    }
+    hints {
+        "tolerance" => "that is `within`",
+        "unit" => "that is `per`",
+    }
+}
+
+choice! {
+    /// What is divided among servers.
+    RawUnit {
+        /// Each request.
+        Request = "request",
+        /// Each stream, when it opens.
+        Stream = "stream",
+        /// Each connection.
+        Connection = "connection",
+    }
+}
+
+choice! {
+    /// What always goes to the same server.
+    RawSticky {
+        /// All of one connection.
+        Connection = "connection",
+    }
+}
+
+/// Declares the figures of a server that goes away, with others before them.
+macro_rules! figures {
+    ($(#[$meta:meta])* $name:ident is $what:literal { $($first:tt)* }) => {
+        object! {
+            $(#[$meta])*
+            $name is $what {
+                /// From when it went until the last request that was given to it, before half a second
+                /// without any.
+                "detected" detected: LimitText,
+                /// Requests that failed, beyond what is usual.
+                "lost" lost: LimitText,
+                /// Requests that were ok and took longer than `ok_within`, beyond what is usual.
+                "slow" slow: LimitText,
+                /// From when it went until half a second without a bad request follows.
+                "recovered" recovered: LimitText,
+                /// The longest time without any ok.
+                "silence" silence: LimitText,
+                /// Requests given to it after that was over, before it was back.
+                "relapses" relapses: LimitText,
+                /// From when it was back until it answered.
+                "returned" returned: LimitText,
+                /// From when it was back until it has its share again.
+                "rebalanced" rebalanced: LimitText,
+                $($first)*
+            }
+            hints {
+                "detect" => "that is `detected`",
+                "recovery" => "that is `recovered`",
+                "errors" => "what fails is `lost`",
+                "failed" => "what fails is `lost`",
+            }
+        }
+
+        impl $name {
+            /// The figures by name.
+            pub(super) fn limits(&self) -> [(&'static str, &Entry<LimitText>); 8] {
+                [
+                    ("detected", &self.detected),
+                    ("lost", &self.lost),
+                    ("slow", &self.slow),
+                    ("recovered", &self.recovered),
+                    ("silence", &self.silence),
+                    ("relapses", &self.relapses),
+                    ("returned", &self.returned),
+                    ("rebalanced", &self.rebalanced),
+                ]
+            }
+
+            pub(super) fn limit_mut(&mut self, figure: &str) -> Option<&mut Entry<LimitText>> {
+                Some(match figure {
+                    "detected" => &mut self.detected,
+                    "lost" => &mut self.lost,
+                    "slow" => &mut self.slow,
+                    "recovered" => &mut self.recovered,
+                    "silence" => &mut self.silence,
+                    "relapses" => &mut self.relapses,
+                    "returned" => &mut self.returned,
+                    "rebalanced" => &mut self.rebalanced,
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+figures! {
+    /// What becomes of the load when a server goes away unannounced: killed, frozen, restarted, or cut off.
+    RawFailover is "limits such as {\"detected\": \"< 1s\", \"lost\": \"<= 200\"}" {
+        /// A request that is ok and took longer is bad all the same; none is unless given. It holds for
+        /// `drain`, too.
+        "ok_within" ok_within: PositiveSpan,
+    }
+}
+
+figures! {
+    /// What becomes of the load when a server is asked to go.
+    RawDrain is "limits such as {\"lost\": \"== 0\"}" {}
+}
+
+/// A word for it, or all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::scenario) enum RawDistribution {
+    Text(EvenText),
+    Shares(RawShares),
+}
+
+impl Decode for RawDistribution {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::String(_) => EvenText::decode(reader).map(Self::Text),
+            _ => RawShares::decode(reader).map(Self::Shares),
+        }
+    }
+}
+
+impl Check for RawDistribution {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        match self {
+            Self::Text(text) => text.check(at),
+            Self::Shares(shares) => shares.check(at),
+        }
+    }
+}
+
+impl Serialize for RawDistribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::Shares(shares) => shares.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for RawDistribution {
+    fn schema_name() -> Cow<'static, str> {
+        "Distribution".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                generator.subschema_for::<EvenText>(),
+                generator.subschema_for::<RawShares>(),
+            ]
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! What is expected, where it fits together and the scenario has what it is about.
+
+use std::collections::BTreeMap;
+
+use super::raw::{RawDistribution, RawExpect, RawShares, RawSticky, RawUnit};
+use super::value::{LimitText, Pattern, ShareWeight};
+use crate::expectation::{Bound, Distribution, Expectations, Glob, Route, Sticky};
+use crate::nearest::did_you_mean;
+use crate::record::Unit;
+use crate::scenario::protocol::layers::Layers;
+use crate::scenario::reader::problem::Problems;
+use crate::scenario::reader::{Entries, Entry};
+
+impl Layers<'_> {
+    /// What is expected; `None` where something is wrong with it.
+    pub(in crate::scenario) fn expect(
+        &self,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Option<Expectations> {
+        let picked = self.pick("expect", |raw| &raw.expect);
+        let raw: &RawExpect = match picked.entry {
+            Entry::Absent => return Some(Expectations::default()),
+            entry => entry.given()?,
+        };
+        let within = Within {
+            path: picked.path,
+            problems: self.problems,
+        };
+        if *raw == RawExpect::default() {
+            // What it has instead has been named already.
+            if !self.problems.any_below(&within.path) {
+                within.refuse("", "an empty object", "at least one expectation", None);
+            }
+            return None;
+        }
+        let distribution = raw
+            .distribution
+            .or(Some(None), |it| within.distribution(it).map(Some));
+        let routes = raw.route.or(Some(Vec::new()), |it| within.routes(it, tags));
+        let sticky = raw
+            .sticky
+            .or(None, |RawSticky::Connection| Some(Sticky::Connection));
+        let (failover, ok_within) = match &raw.failover {
+            Entry::Given(failover) => (
+                within.limits(".failover", failover.limits()),
+                failover.ok_within.or(None, |span| Some(span.0)),
+            ),
+            Entry::Absent => (Some(Vec::new()), Some(None)),
+            Entry::Broken => (None, None),
+        };
+        let drain = raw
+            .drain
+            .or(Some(Vec::new()), |it| within.limits(".drain", it.limits()));
+        Some(Expectations {
+            distribution: distribution??,
+            routes: routes??,
+            sticky: sticky?,
+            failover: failover?,
+            drain: drain??,
+            ok_within: ok_within?,
+        })
+    }
+}
+
+/// The place of what is expected.
+struct Within<'a> {
+    path: String,
+    problems: &'a Problems,
+}
+
+impl Within<'_> {
+    fn refuse(&self, below: &str, found: &str, expected: &str, help: Option<String>) {
+        let path = format!("{}{below}", self.path);
+        self.problems.add(path, found, expected, help);
+    }
+
+    fn distribution(&self, raw: &RawDistribution) -> Option<Distribution> {
+        let shares: &RawShares = match raw {
+            RawDistribution::Text(even) => return Some(even.0.clone()),
+            RawDistribution::Shares(shares) => shares,
+        };
+        let weights = shares.weights.or(Some(Vec::new()), |it| self.weights(it));
+        let per = shares.per.or(None, |unit| {
+            Some(match unit {
+                RawUnit::Request => Unit::Request,
+                RawUnit::Stream => Unit::Stream,
+                RawUnit::Connection => Unit::Connection,
+            })
+        });
+        let weights = weights??;
+        let distribution = Distribution {
+            weights,
+            per: per?,
+            ..Distribution::even(shares.within.given()?.0)
+        };
+        let whole: f64 = distribution.weights.iter().map(|(_, weight)| weight).sum();
+        let wanted = distribution
+            .weights
+            .iter()
+            .filter(|(_, weight)| *weight > 0.0);
+        let least = wanted.min_by(|(_, one), (_, other)| one.total_cmp(other));
+        match least.filter(|(_, weight)| distribution.within >= weight / whole) {
+            None => Some(distribution),
+            Some((name, weight)) => {
+                let share = crate::units::human::percent(weight / whole);
+                self.refuse(
+                    ".distribution.within",
+                    "as much as a server's share or more",
+                    &format!("less than the {share} of `{name}`"),
+                    Some("it could get nothing at all".to_owned()),
+                );
+                None
+            }
+        }
+    }
+
+    fn weights(&self, raw: &Entries<ShareWeight>) -> Option<Vec<(String, f64)>> {
+        let weights = raw.0.iter();
+        let weights = weights.map(|(name, weight)| Some((name.as_str(), *weight.given()?)));
+        let weights: Vec<(&str, ShareWeight)> = weights.collect::<Option<_>>()?;
+        let refuse = |found: &str, expected: &str, help: Option<String>| {
+            self.refuse(".distribution.weights", found, expected, help);
+            None
+        };
+        let is_percent = |it: &ShareWeight| matches!(it, ShareWeight::Percent(_));
+        let percents = weights.iter().filter(|(_, it)| is_percent(it)).count();
+        if percents > 0 && percents < weights.len() {
+            return refuse("numbers beside percentages", "one or the other", None);
+        }
+        let plain = weights.iter().map(|(name, weight)| {
+            let (ShareWeight::Parts(weight) | ShareWeight::Percent(weight)) = weight;
+            ((*name).to_owned(), *weight)
+        });
+        let plain: Vec<(String, f64)> = plain.collect();
+        let whole: f64 = plain.iter().map(|(_, weight)| weight).sum();
+        if whole <= 0.0 {
+            return refuse("nothing for anybody", "a weight above 0", None);
+        }
+        // A third is written as 33.3 or so.
+        if percents > 0 && (whole - 100.0).abs() > 0.5 {
+            let found = format!("{}% in all", (whole * 1e6).round() / 1e6);
+            let help = "numbers without `%` are in proportion to each other".to_owned();
+            return refuse(&found, "percentages that add up to 100%", Some(help));
+        }
+        Some(plain)
+    }
+
+    fn routes(
+        &self,
+        raw: &Entries<Entries<Pattern>>,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Option<Vec<Route>> {
+        let routes = raw.0.iter().map(|(tag, table)| {
+            let route = self.route(tag, table.given()?)?;
+            self.fits(&route, tags?).then_some(route)
+        });
+        // All of them, so that each is told of.
+        let routes: Vec<Option<Route>> = routes.collect();
+        if routes.is_empty() {
+            self.refuse(".route", "an empty object", "the key of a tag", None);
+            return None;
+        }
+        routes.into_iter().collect()
+    }
+
+    fn route(&self, tag: &str, raw: &Entries<Pattern>) -> Option<Route> {
+        let below = format!(".route{}", crate::scenario::join(".route", tag));
+        let mut table: Vec<(Glob, Glob)> = Vec::new();
+        let mut fits = true;
+        for (values, servers) in &raw.0 {
+            let Ok(glob) = values.parse::<Glob>() else {
+                let expected = "a pattern of 1 to 200 characters such as \"v1.*\"";
+                self.refuse(&below, &format!("the pattern {values:?}"), expected, None);
+                fits = false;
+                continue;
+            };
+            if let Some((other, _)) = table.iter().find(|(it, _)| it.overlaps(&glob)) {
+                self.refuse(
+                    &below,
+                    &format!("`{other}` and `{glob}`, which can match the same"),
+                    "patterns of which only one matches a value",
+                    None,
+                );
+                fits = false;
+            }
+            match servers.given() {
+                Some(servers) => table.push((glob, servers.0.clone())),
+                None => fits = false,
+            }
+        }
+        if raw.0.is_empty() {
+            let expected = "patterns of the tag's values, such as {\"v1.*\": \"v1*\"}";
+            self.refuse(&below, "an empty object", expected, None);
+        }
+        (fits && !table.is_empty()).then(|| Route::new(tag, table))
+    }
+
+    /// Whether something is said of this scenario.
+    fn fits(&self, route: &Route, tags: &BTreeMap<String, String>) -> bool {
+        let below = format!(".route{}", crate::scenario::join(".route", &route.tag));
+        let Some(value) = tags.get(&route.tag) else {
+            let known = tags.keys().map(String::as_str);
+            let help = did_you_mean(&route.tag, known.clone()).unwrap_or_else(|| {
+                match known.collect::<Vec<_>>().as_slice() {
+                    [] => "the scenario has no tags".to_owned(),
+                    known => format!("the tags are {}", known.join(", ")),
+                }
+            });
+            self.refuse(
+                &below,
+                &format!("the unknown tag `{}`", route.tag),
+                "the key of a tag of the scenario",
+                Some(help),
+            );
+            return false;
+        };
+        if route.servers(value).is_none() {
+            let found = format!("nothing for `{value}`, which the scenario has");
+            self.refuse(&below, &found, "a pattern for each value", None);
+            return false;
+        }
+        true
+    }
+
+    fn limits<const N: usize>(
+        &self,
+        below: &str,
+        limits: [(&'static str, &Entry<LimitText>); N],
+    ) -> Option<Vec<Bound>> {
+        let mut bounds = Some(Vec::new());
+        let mut is_any = false;
+        for (figure, limit) in limits {
+            is_any |= !limit.is_absent();
+            let limit = match limit {
+                Entry::Absent => continue,
+                Entry::Broken => {
+                    bounds = None;
+                    continue;
+                }
+                Entry::Given(limit) => limit,
+            };
+            match format!("{figure} {}", limit.0).parse::<Bound>() {
+                Ok(bound) => {
+                    if let Some(bounds) = &mut bounds {
+                        bounds.push(bound);
+                    }
+                }
+                Err(error) => {
+                    let path = format!("{}{below}.{figure}", self.path);
+                    let found = format!("{:?}", limit.0);
+                    let help = format!("a limit is written as \"{}\"", example(figure));
+                    self.problems.add(path, found, error.expected(), Some(help));
+                    bounds = None;
+                }
+            }
+        }
+        if !is_any && !self.problems.any_below(&format!("{}{below}", self.path)) {
+            let expected = "a limit such as {\"lost\": \"<= 200\"}";
+            self.refuse(below, "no limit", expected, None);
+            return None;
+        }
+        bounds
+    }
+}
+
+/// How a limit of this figure looks.
+fn example(figure: &str) -> &'static str {
+    match figure {
+        "lost" | "slow" | "relapses" => "<= 200",
+        _ => "< 1s",
+    }
+}

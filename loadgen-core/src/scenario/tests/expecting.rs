@@ -1,0 +1,167 @@
+//! What a scenario expects of a balancer.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+use test_case::test_case;
+
+use super::*;
+use crate::expectation::{Distribution, Expectations, Route, Sticky};
+use crate::record::Unit;
+
+fn expecting(expect: &Value) -> Value {
+    json!({ "tags": { "version": "v1.2" }, "expect": expect })
+}
+
+#[test]
+fn everything_is_read() {
+    let Expectations {
+        distribution,
+        routes,
+        sticky,
+        failover,
+        drain,
+        ok_within,
+    } = plan_of(&expecting(&json!({
+        "distribution": { "weights": { "b1": "70%", "b2": "30%" }, "within": "2%", "per": "stream" },
+        "route": { "version": { "v1.*": "v1*", "v2.*": "v2*" } },
+        "sticky": "connection",
+        "failover": { "detected": "< 1s", "lost": "<= 200", "ok_within": "250ms" },
+        "drain": { "lost": "== 0" },
+    })))
+    .expect;
+    let distribution = distribution.unwrap();
+    let weights = [("b1".to_owned(), 70.0), ("b2".to_owned(), 30.0)];
+    assert_eq!(distribution.weights, weights);
+    assert_eq!(
+        (distribution.within, distribution.per),
+        (0.02, Some(Unit::Stream))
+    );
+    let [route] = routes.as_slice() else {
+        panic!("{routes:?}");
+    };
+    assert_eq!(route.servers("v2.1").unwrap().as_str(), "v2*");
+    assert_eq!(sticky, Some(Sticky::Connection));
+    let bounds: Vec<String> = failover.iter().map(ToString::to_string).collect();
+    assert_eq!(bounds, ["detected < 1s", "lost <= 200"]);
+    assert_eq!(drain[0].to_string(), "lost == 0");
+    assert_eq!(ok_within, Some(Duration::from_millis(250)));
+}
+
+#[test]
+fn a_scenario_that_says_nothing_expects_nothing() {
+    let plan = plan_of(&json!({}));
+    assert!(plan.expect.is_empty());
+    assert_eq!(to_json(&[plan])["scenarios"][0].get("expect"), None);
+}
+
+#[test_case(&json!({}) => "scenarios[0].expect: found an empty object, expected at least one expectation"; "nothing")]
+#[test_case(&json!({ "distributon": "even within 10%" }) => "scenarios[0].expect.distributon: found an unknown field, expected a field of expectations; did you mean `distribution`?"; "an unknown expectation")]
+#[test_case(&json!({ "distribution": "even" }) => "scenarios[0].expect.distribution: found \"even\", expected a distribution such as \"even within 10%\" or \"even within 10% per connection\""; "even without a limit")]
+#[test_case(&json!({ "distribution": { "weights": { "b1": 1 } } }) => "scenarios[0].expect.distribution.within: found nothing, expected a distribution such as \"even within 10%\" or {\"weights\": {\"b1\": 70, \"b2\": 30}, \"within\": \"2%\"} to have this field"; "weights without a limit")]
+#[test_case(&json!({ "distribution": { "weights": { "b1": 0 }, "within": "2%" } }) => "scenarios[0].expect.distribution.weights: found nothing for anybody, expected a weight above 0"; "no weight")]
+#[test_case(&json!({ "distribution": { "weights": {}, "within": "2%" } }) => "scenarios[0].expect.distribution.weights: found nothing for anybody, expected a weight above 0"; "nobody")]
+#[test_case(&json!({ "distribution": { "weights": { "b1": "70%", "b2": "20%" }, "within": "2%" } }) => "scenarios[0].expect.distribution.weights: found 90% in all, expected percentages that add up to 100%; numbers without `%` are in proportion to each other"; "not all")]
+#[test_case(&json!({ "distribution": { "weights": { "b1": "70%", "b2": 30 }, "within": "2%" } }) => "scenarios[0].expect.distribution.weights: found numbers beside percentages, expected one or the other"; "mixed")]
+#[test_case(&json!({ "distribution": { "weights": { "b1": 9, "b2": 1 }, "within": "10%" } }) => "scenarios[0].expect.distribution.within: found as much as a server's share or more, expected less than the 10% of `b2`; it could get nothing at all"; "no limit at all")]
+#[test_case(&json!({ "distribution": { "weights": { "b1": -1 }, "within": "2%" } }) => "scenarios[0].expect.distribution.weights.b1: found -1, expected a number from 0 to 1000000, or a percentage such as \"70%\""; "below nothing")]
+#[test_case(&json!({ "distribution": { "within": "100%" } }) => "scenarios[0].expect.distribution.within: found \"100%\", expected a percentage such as \"2%\", above 0% and below 100%"; "anything")]
+#[test_case(&json!({ "route": {} }) => "scenarios[0].expect.route: found an empty object, expected the key of a tag"; "no route")]
+#[test_case(&json!({ "route": { "version": {} } }) => "scenarios[0].expect.route.version: found an empty object, expected patterns of the tag's values, such as {\"v1.*\": \"v1*\"}"; "no pattern")]
+#[test_case(&json!({ "route": { "version": { "v1.*": "v1*", "v*.2": "v2*" } } }) => "scenarios[0].expect.route.version: found `v1.*` and `v*.2`, which can match the same, expected patterns of which only one matches a value"; "overlapping")]
+#[test_case(&json!({ "route": { "verson": { "v1.*": "v1*" } } }) => "scenarios[0].expect.route.verson: found the unknown tag `verson`, expected the key of a tag of the scenario; did you mean `version`?"; "an unknown tag")]
+#[test_case(&json!({ "route": { "version": { "v2.*": "v2*" } } }) => "scenarios[0].expect.route.version: found nothing for `v1.2`, which the scenario has, expected a pattern for each value"; "a value without a route")]
+#[test_case(&json!({ "route": { "version": { "v1.*": "" } } }) => "scenarios[0].expect.route.version[\"v1.*\"]: found \"\", expected a pattern of 1 to 200 characters such as \"v1*\""; "an empty pattern")]
+#[test_case(&json!({ "sticky": "user" }) => "scenarios[0].expect.sticky: found \"user\", expected \"connection\""; "what is not recorded")]
+#[test_case(&json!({ "failover": {} }) => "scenarios[0].expect.failover: found no limit, expected a limit such as {\"lost\": \"<= 200\"}"; "no limit of a failover")]
+#[test_case(&json!({ "failover": { "ok_within": "1s" } }) => "scenarios[0].expect.failover: found no limit, expected a limit such as {\"lost\": \"<= 200\"}"; "slow alone")]
+#[test_case(&json!({ "failover": { "detected": "1s" } }) => "scenarios[0].expect.failover.detected: found \"1s\", expected one of `<`, `<=`, `>`, `>=`, `==`, `!=`; a limit is written as \"< 1s\""; "no comparison")]
+#[test_case(&json!({ "failover": { "lost": "< 5%" } }) => "scenarios[0].expect.failover.lost: found \"< 5%\", expected a whole number; a limit is written as \"<= 200\""; "a share")]
+#[test_case(&json!({ "failover": { "lost": "<= 50 streams" } }) => "scenarios[0].expect.failover.lost: found \"<= 50 streams\", expected the end of the condition, or windows such as `over any 10s`; a limit is written as \"<= 200\""; "a unit")]
+#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced"; "slow of a drain")]
+fn refused(expect: &Value) -> String {
+    problems_of(&expecting(expect)).join("\n")
+}
+
+fn expectations() -> impl Strategy<Value = Expectations> {
+    let weights = prop_oneof![
+        Just(Vec::new()),
+        prop::collection::btree_map("b[a-z0-9.]{0,5}", 50..1_000_u32, 1..4).prop_map(|weights| {
+            let weights = weights.into_iter();
+            weights
+                .map(|(name, weight)| (name, f64::from(weight) / 8.0))
+                .collect()
+        }),
+    ];
+    let units = vec![
+        None,
+        Some(Unit::Request),
+        Some(Unit::Stream),
+        Some(Unit::Connection),
+    ];
+    // The least share is above 2 %.
+    let distribution = (weights, 1..20_u32, select(units)).prop_map(|(weights, tenths, per)| {
+        let even = format!("even within {}.{}%", tenths / 10, tenths % 10);
+        Distribution {
+            weights,
+            per,
+            ..even.parse().unwrap()
+        }
+    });
+    let route = "v[0-9]".prop_map(|servers| {
+        let glob = |text: &str| text.parse().unwrap();
+        Route::new(
+            "version",
+            vec![(glob("v1.*"), glob(&servers)), (glob("v2"), glob("*"))],
+        )
+    });
+    let bounds = || {
+        let bounds = vec![
+            "detected < 1s",
+            "lost<=200",
+            "relapses == 0",
+            "rebalanced <  1.5m",
+        ];
+        let bounds = prop::sample::subsequence(bounds, 0..=4);
+        bounds.prop_map(|all| all.iter().map(|it| it.parse().unwrap()).collect::<Vec<_>>())
+    };
+    (
+        prop::option::of(distribution),
+        prop::collection::vec(route, 0..2),
+        select(vec![None, Some(Sticky::Connection)]),
+        bounds(),
+        bounds(),
+        prop::option::of((1..5_000_u64).prop_map(Duration::from_millis)),
+    )
+        .prop_map(
+            |(distribution, routes, sticky, failover, drain, ok_within)| Expectations {
+                // It belongs to limits.
+                ok_within: ok_within.filter(|_| !failover.is_empty()),
+                distribution,
+                routes,
+                sticky,
+                failover,
+                drain,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back_as_the_same(expect in expectations()) {
+        let mut plan = plan_of(&json!({ "tags": { "version": "v1.2" } }));
+        plan.expect = expect;
+        let printed = to_json(std::slice::from_ref(&plan));
+        let again = Suite::parse("again", &printed.to_string(), None, None);
+        let again = again.map_err(|error| TestCaseError::fail(format!("{error}\n{printed}")))?;
+        let [again] = again.scenarios() else {
+            return Err(TestCaseError::fail("one scenario was printed"));
+        };
+        // A limit is printed with a blank before it.
+        let words = |plan: &ScenarioPlan| format!("{:?}", plan.expect).replace([' '], "");
+        prop_assert_eq!(words(again), words(&plan));
+        prop_assert!(plan.checked().is_ok());
+    }
+}

@@ -11,8 +11,8 @@ use loadgen_core::sink::statsd::Prefix;
 
 use super::each::AddressFlags;
 use super::values::{
-    MOST_WORKERS, code, count, delay, duration, identity, listen_address, narrow_non_zero,
-    non_zero, prefix, statsd,
+    HOUR, MOST_WORKERS, between, code, count, delay, duration, identity, listen_address,
+    narrow_non_zero, non_zero, prefix, statsd,
 };
 use crate::servers::{GRPC_ADDRESS, HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
 
@@ -150,6 +150,9 @@ pub(crate) struct ServerArgs {
     /// Threads of each server [default: every core]
     #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
     pub(crate) threads: Option<u64>,
+    /// When told to stop, first say so by health checks, and serve on for this time [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = between(Duration::ZERO, HOUR), allow_hyphen_values = true)]
+    pub(crate) lame_duck: Option<Duration>,
     /// Send metrics to StatsD once a second, `host:port`, in names that hold the server's id: give it an `--id` that stays [default: STATSD_HOST and STATSD_PORT, if set]
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd)]
     pub(crate) statsd: Option<Target>,

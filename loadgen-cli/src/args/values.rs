@@ -23,6 +23,8 @@ use crate::protocols;
 
 /// The most worker threads.
 pub(super) const MOST_WORKERS: u64 = 1024;
+/// The longest of most times that servers are told.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// The most messages of a step, as in scenario files.
 pub(super) const MOST_MESSAGES: u64 = 1_000_000_000;
 
@@ -66,6 +68,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err("expected a duration above zero".to_owned());
     }
     Ok(duration)
+}
+
+/// A duration in a range, the one that configurations have for the same.
+pub(super) fn between(
+    least: Duration,
+    most: Duration,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let duration = units::parse_duration(text).map_err(|error| error.to_string())?;
+        let fits = (least..=most).contains(&duration);
+        fits.then_some(duration).ok_or_else(|| {
+            let (least, most) = (units::format_duration(least), units::format_duration(most));
+            format!("expected a duration from {least} to {most}")
+        })
+    }
 }
 
 /// `key: value`, as curl, grpcurl and wrk take it.
@@ -247,6 +264,13 @@ mod tests {
     #[test_case("14" => false)]
     fn codes(text: &str) -> bool {
         code(text).is_ok()
+    }
+
+    #[test_case("10s" => Ok(Duration::from_secs(10)))]
+    #[test_case("1us" => Err("expected a duration from 1ms to 1h".to_owned()))]
+    #[test_case("2h" => Err("expected a duration from 1ms to 1h".to_owned()))]
+    fn durations_in_a_range(text: &str) -> Result<Duration, String> {
+        between(Duration::from_millis(1), HOUR)(text)
     }
 
     #[test_case("127.0.0.1:0" => true)]

@@ -31,8 +31,8 @@ pub(crate) use self::each::TargetFlags;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
-    FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeTcpArgs,
-    ServeWebsocketArgs, ServerArgs,
+    FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeProxyArgs,
+    ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
 };
 pub(crate) use self::values::TagList;
 

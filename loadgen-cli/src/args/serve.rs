@@ -1,5 +1,7 @@
 //! Flags of `loadgen serve`.
 
+mod proxy;
+
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use loadgen_backends::{Code, Delay, Probability, TcpOptions};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
+pub(crate) use self::proxy::ServeProxyArgs;
 use super::each::AddressFlags;
 use super::values::{
     HOUR, MOST_WORKERS, between, code, count, delay, duration, identity, listen_address,
@@ -30,6 +33,8 @@ pub(crate) enum ServeCommand {
     Http(Box<ServeHttpArgs>),
     /// The TCP server: what it is sent comes back
     Tcp(Box<ServeTcpArgs>),
+    /// The fault proxy: passes connections on to a server, and slows, cuts and loses them on purpose
+    Proxy(Box<ServeProxyArgs>),
     /// All servers in one process
     All(Box<ServeAllArgs>),
 }

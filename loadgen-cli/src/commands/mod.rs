@@ -36,6 +36,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),
         Command::Serve(ServeCommand::Http(args)) => serve::http(&args),
         Command::Serve(ServeCommand::Tcp(args)) => serve::tcp(&args),
+        Command::Serve(ServeCommand::Proxy(args)) => serve::proxy(&args),
         Command::Serve(ServeCommand::All(args)) => serve::all(&args),
         Command::Balance(BalanceCommand::Tcp(args)) => balance::tcp(&args),
         Command::Balance(BalanceCommand::Http(args)) => balance::http(&args),

@@ -1,6 +1,9 @@
 //! `loadgen serve`: the reference servers until a signal, or until standard input ends.
 
+mod proxy;
+
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -20,6 +23,8 @@ use crate::servers::{GRPC, HTTP, Server, Special, TCP, WEBSOCKET};
 use crate::settings::sinks::IDLE_PREFIX;
 use crate::signals::{Early, Listener};
 use crate::{human, limits, output, screen};
+
+pub(crate) use self::proxy::proxy;
 
 /// Why the server ends.
 enum End {
@@ -97,13 +102,7 @@ fn serve<'a>(
         .map(|(row, address)| start(row, address, args, &special, reporter.is_some()))
         .collect::<Result<Vec<Serving>, ServerError>>()?;
     for Serving { row, server } in &serving {
-        if !server.local_addr().ip().is_loopback() {
-            screen::note(format_args!(
-                "WARNING: listening on {}, which other machines can reach; anyone there can use \
-                 this server",
-                server.local_addr()
-            ));
-        }
+        warn_of_others(server.local_addr());
         let listening = Listening {
             protocol: row.name.to_owned(),
             address: server.local_addr(),
@@ -125,6 +124,16 @@ fn serve<'a>(
         None => {}
     }
     Ok(Exit::Pass)
+}
+
+/// Says that whoever can reach an address can use the server there.
+fn warn_of_others(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        screen::note(format_args!(
+            "WARNING: listening on {address}, which other machines can reach; anyone there can use \
+             this server"
+        ));
+    }
 }
 
 fn serve_until_told(

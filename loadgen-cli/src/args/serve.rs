@@ -12,12 +12,13 @@ use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
 pub(crate) use self::proxy::ServeProxyArgs;
+use super::client::VisitKind;
 use super::each::AddressFlags;
 use super::values::{
-    HOUR, MOST_WORKERS, between, code, count, delay, duration, identity, listen_address,
+    HOUR, MOST_WORKERS, between, code, count, delay, duration, host, identity, listen_address,
     narrow_non_zero, non_zero, prefix, statsd,
 };
-use crate::servers::{GRPC_ADDRESS, HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
+use crate::servers::{HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
 
 /// What the faults stand under in the help.
 const FAULTS: &str = "Faults on purpose";
@@ -42,9 +43,21 @@ pub(crate) enum ServeCommand {
 /// Flags of `loadgen serve grpc`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeGrpcArgs {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
-    pub(crate) address: String,
+    /// Address to listen on; port 0 takes a free one [default: what GRPC_SERVER_IP and GRPC_SERVER_PORT say, else 127.0.0.1:50051]
+    #[arg(long, value_name = "HOST:PORT", value_parser = listen_address, conflicts_with_all = ["ip", "port"])]
+    pub(crate) address: Option<String>,
+    /// The same in two parts: where to listen
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) ip: Option<String>,
+    /// And at which port
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// Checked, and then of no consequence: every kind of call is served [default: GRPC_SERVICE_TYPE, if set]
+    #[arg(long = "type", value_name = "TYPE", value_enum)]
+    pub(crate) kind: Option<VisitKind>,
+    /// Serve TLS; without --tls-cert and --tls-key with the files that GRPC_CERT_PATH and GRPC_KEY_PATH name, else ./certs/server.crt and ./certs/server.key
+    #[arg(long)]
+    pub(crate) secure: bool,
     /// What all servers can be told.
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -141,7 +154,7 @@ impl TcpArgs {
 }
 
 /// Flags that every server takes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerArgs {
     /// Name the server gives itself in every reply [default: made from host, process and port]
     #[arg(long, value_name = "NAME", value_parser = identity)]
@@ -182,7 +195,7 @@ pub(crate) struct ErrorCodeArgs {
 }
 
 /// Faults that the reference servers make on purpose.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = FAULTS)]
 pub(crate) struct FaultArgs {
     /// Wait before every reply, like `20ms`, or at random like `10ms..50ms`

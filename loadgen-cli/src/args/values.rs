@@ -1,6 +1,7 @@
 //! Values of flags, refused in the words that scenario files are refused in.
 
 use std::ffi::OsStr;
+use std::net::Ipv6Addr;
 use std::num::{NonZeroU32, NonZeroU64, TryFromIntError};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -245,6 +246,20 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A host alone, without brackets.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let bare = bare.unwrap_or(text);
+    let is_name =
+        !bare.is_empty() && !bare.contains([':', '/']) && !bare.contains(char::is_whitespace);
+    (is_name || bare.parse::<Ipv6Addr>().is_ok())
+        .then(|| bare.to_owned())
+        .ok_or_else(|| {
+            "expected an address or a name alone, like `0.0.0.0`; the port goes into `--port`"
+                .to_owned()
+        })
+}
+
 /// An identity travels in a header and stands in a line that programs split at blanks.
 pub(super) fn identity(text: &str) -> Result<String, String> {
     let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -271,6 +286,15 @@ mod tests {
     #[test_case("2h" => Err("expected a duration from 1ms to 1h".to_owned()))]
     fn durations_in_a_range(text: &str) -> Result<Duration, String> {
         between(Duration::from_millis(1), HOUR)(text)
+    }
+
+    #[test_case("0.0.0.0" => Some("0.0.0.0".to_owned()))]
+    #[test_case("[::1]" => Some("::1".to_owned()))]
+    #[test_case("::1" => Some("::1".to_owned()); "without brackets")]
+    #[test_case("localhost:1" => None; "with a port")]
+    #[test_case("" => None; "nothing")]
+    fn hosts(text: &str) -> Option<String> {
+        host(text).ok()
     }
 
     #[test_case("127.0.0.1:0" => true)]

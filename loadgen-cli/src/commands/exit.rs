@@ -53,7 +53,7 @@ impl From<&Error> for Exit {
         match error {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
             Error::Init(InitError::Terminal(_) | InitError::Write { .. }) => Self::Unexpected,
-            Error::AdHoc(_) | Error::Init(_) => Self::Usage,
+            Error::AdHoc(_) | Error::Client(_) | Error::Init(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
                 Self::Unreachable
             }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use loadgen_core::clock::Clock;
 
 use super::exit::{Exit, stop_at_once};
+use super::run::variable;
 use crate::args::{
     ServeAllArgs, ServeGrpcArgs, ServeHttpArgs, ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
 };
@@ -20,6 +21,7 @@ use crate::backend::serving::{Serving, start};
 use crate::backend::{Listening, ServerError};
 use crate::error::Error;
 use crate::servers::{GRPC, HTTP, Server, Special, TCP, WEBSOCKET};
+use crate::settings::original;
 use crate::settings::sinks::IDLE_PREFIX;
 use crate::signals::{Early, Listener};
 use crate::{human, limits, output, screen};
@@ -43,7 +45,14 @@ pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
         error_code: args.error.error_code,
         ..Special::default()
     };
-    serve(&args.server, special, [(&GRPC, args.address.as_str())])
+    original::check_service(args, variable).map_err(ServerError::Environment)?;
+    let address = original::address(args, variable).map_err(ServerError::Environment)?;
+    let mut server = args.server.clone();
+    let files = original::certificate(args, variable).map_err(ServerError::Environment)?;
+    if let Some([certificate, key]) = files {
+        (server.tls_cert, server.tls_key) = (Some(certificate), Some(key));
+    }
+    serve(&server, special, [(&GRPC, address.as_str())])
 }
 
 /// Serves WebSocket until told to stop.

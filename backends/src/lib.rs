@@ -20,12 +20,14 @@
 //! |---|---|
 //! | `serve` | what servers share: listening, connections, TLS, limits, faults, identity, counting |
 //! | [`balance`] | load balancers: pools of backends, selection, health; a room for each layer |
+//! | [`proxy`] | the fault proxy: bytes passed on, badly on purpose |
 //! | `wire` | what the HTTP backend and the HTTP balancer share below HTTP |
 //! | `grpc`, `websocket`, `http`, `tcp` | a protocol each; they use `serve` and never each other |
 
 pub mod balance;
 mod grpc;
 mod http;
+pub mod proxy;
 mod serve;
 mod tcp;
 mod websocket;

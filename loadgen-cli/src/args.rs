@@ -4,6 +4,7 @@
 mod ad_hoc;
 mod balance;
 mod choice;
+mod client;
 mod each;
 mod init;
 mod run;
@@ -27,12 +28,13 @@ pub(crate) use self::balance::{
     BackendFlag, BalanceCommand, BalanceHttpArgs, BalanceTcpArgs, LogLevel,
 };
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
+pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
-    FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeTcpArgs,
-    ServeWebsocketArgs, ServerArgs,
+    FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeProxyArgs,
+    ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
 };
 pub(crate) use self::values::TagList;
 
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     Http(Box<HttpArgs>),
     /// Send bytes over TCP as load, without a file
     Tcp(Box<TcpArgs>),
+    /// Visit gRPC servers one after the other and say who answered
+    Client(Box<ClientArgs>),
     /// Ask a few questions and write a scenario file
     Init(InitArgs),
     /// List scenarios: the shipped ones, or those of a file

@@ -10,6 +10,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::ad_hoc::AdHocError;
 use crate::backend::ServerError;
+use crate::commands::ClientError;
 use crate::init::InitError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
@@ -37,6 +38,9 @@ pub(crate) enum Error {
     /// Flags that make no scenario.
     #[error(transparent)]
     AdHoc(#[from] AdHocError),
+    /// Flags of visits that contradict one another.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A server that does not say what it offers, or has not what was asked for.
     #[error(transparent)]
     Describe(#[from] DescribeError),

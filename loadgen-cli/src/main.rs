@@ -27,6 +27,7 @@ mod sinks;
 mod suite;
 mod terminal;
 mod trace;
+mod visit;
 
 use std::process::ExitCode;
 

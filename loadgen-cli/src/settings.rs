@@ -2,6 +2,7 @@
 //!
 //! Owns every rule of precedence. Starts nothing and prints nothing.
 
+pub(crate) mod original;
 pub(crate) mod sinks;
 
 mod env;

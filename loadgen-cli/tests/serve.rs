@@ -1,11 +1,18 @@
 //! `loadgen serve`: what it says, refuses and how it ends.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long a server serves on is what is tested"
+)]
+
 mod common;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use common::{Server, listening, say, signal};
+use common::{Said, Server, listening, say, signal};
 use rustix::process::Signal;
 
 const ANY: &str = "127.0.0.1:0";
@@ -139,6 +146,63 @@ fn all_serves_each_until_told_to_stop() {
     }
 }
 
+/// What gRPC's health check says, as a whole answer; an answer there is.
+fn health(address: &str, status: &str) -> Said {
+    let check = format!("reply.status == '{status}'");
+    let call = ["grpc", address, "grpc.health.v1.Health/Check", "-n", "1"];
+    say(&[&call[..], &["-c", "1", "--quiet", "--check", &check]].concat())
+}
+
+#[test]
+fn a_lame_duck_says_so_and_serves_for_its_time() {
+    let flags = [&EVERYWHERE[..], &["--lame-duck", "3s"]].concat();
+    let mut server = Server::serve("all", &flags);
+    let (_, websocket) = listening(&mut server.stdout);
+    let (_, http) = listening(&mut server.stdout);
+    let (_, tcp) = listening(&mut server.stdout);
+    let grpc = server.address.clone();
+    assert_eq!(health(&grpc, "SERVING").code, Some(0));
+    let begun = Instant::now();
+    signal(&server.process.0, Signal::TERM);
+    while got(&http, "/health").starts_with("HTTP/1.1 200 ") {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    let unwell = health(&grpc, "NOT_SERVING");
+    assert_eq!(unwell.code, Some(0), "{unwell:?}");
+    let call = ["grpc", &grpc, "loadgen.v1.Greeter/Hello", "-n", "10"];
+    let called = say(&[&call[..], &["-c", "2", "--quiet"]].concat());
+    assert_eq!(called.code, Some(0), "{called:?}");
+    let hello = got(&http, "/hello");
+    assert!(hello.starts_with("HTTP/1.1 200 "), "{hello}");
+    assert_eq!(echoed(&tcp, b"whatever"), b"whatever");
+    let (_, response) = open(&websocket, "/echo");
+    assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "this took too long"
+    );
+    let status = server.process.0.wait().expect("the server ends");
+    assert_eq!(status.code(), Some(0));
+    let lasted = begun.elapsed();
+    let expected = Duration::from_secs(3)..Duration::from_secs(6);
+    assert!(expected.contains(&lasted), "{lasted:?}");
+    assert!(TcpStream::connect(&http).is_err());
+}
+
+#[test]
+fn a_second_signal_ends_a_lame_duck_at_once() {
+    let flags = ["--address", ANY, "--lame-duck", "1h"];
+    let mut server = Server::serve("grpc", &flags);
+    signal(&server.process.0, Signal::TERM);
+    while health(&server.address, "NOT_SERVING").code != Some(0) {}
+    let begun = Instant::now();
+    signal(&server.process.0, Signal::INT);
+    let status = server.process.0.wait().expect("the server ends");
+    assert_eq!(status.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
 #[test]
 fn all_starts_every_one_or_none() {
     let listener = TcpListener::bind(ANY).expect("a free port");
@@ -162,6 +226,7 @@ fn refuses_what_it_cannot_do() {
         (&["--error-rate", "2"], "--error-rate"),
         (&["--delay", "5ms..1ms"], "--delay"),
         (&["--throttle", "0"], "--throttle"),
+        (&["--lame-duck", "2h"], "expected a duration from 0s to 1h"),
         (
             &["--tls-cert", "/no/cert", "--tls-key", "/no/key"],
             "/no/cert",

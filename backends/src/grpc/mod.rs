@@ -17,6 +17,9 @@ use crate::serve::server::{self, RunningServer, ServerConfig, Setup};
 
 use self::proto::GREETER;
 
+/// Whose health there is: the backend's as a whole, and its service's.
+const SERVICES: [&str; 2] = ["", GREETER];
+
 /// Starts a gRPC backend on threads of its own. When this returns, it listens.
 ///
 /// # Errors
@@ -28,7 +31,8 @@ pub fn start_grpc(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let setup = Setup::new(config, &[b"h2"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| service::Grpc::new(&identity, services.clone(), faults.clone(), tally);
-    server::start(setup, make, announce_end(health))
+    let (leaving, ending) = (health.clone(), health);
+    server::start(setup, make, announce_leave(leaving), announce_end(ending))
 }
 
 /// The health of a backend that serves, as a whole and by its service's name.
@@ -41,17 +45,21 @@ fn serving() -> HealthReporter {
     health
 }
 
-/// Tells those who watch the backend's health that it stops, and ends their watch, which would
-/// otherwise hold up the shutdown.
-async fn announce_end(mut health: HealthReporter) {
-    for service in ["", GREETER] {
-        health
-            .set_service_status(service, ServingStatus::NotServing)
-            .await;
-        health.clear_service_status(service).await;
-        // Those who ask from now on get an answer too.
+/// Tells those who watch the backend's health, and those who ask, that it is about to end.
+async fn announce_leave(health: HealthReporter) {
+    for service in SERVICES {
         health
             .set_service_status(service, ServingStatus::NotServing)
             .await;
     }
+}
+
+/// Ends the watch of those who watch the backend's health and have been told that it ends: it would
+/// otherwise hold up the shutdown.
+async fn announce_end(mut health: HealthReporter) {
+    for service in SERVICES {
+        health.clear_service_status(service).await;
+    }
+    // Those who ask from now on get an answer too.
+    announce_leave(health).await;
 }

@@ -11,7 +11,7 @@
 //! | `/compute?rounds=1000` | GET, HEAD | `{"result":"1234","elapsed_us":11}`. The result is a string, because 64 bits do not fit into the numbers of many JSON readers |
 //! | `/stream?count=10&interval_us=0&payload_bytes=0` | GET, HEAD | so many server-sent events (these are what holds where something is left out), each with its number from 0 as `id` and `{"sequence":0,"payload":"xxx"}` as `data`; without a payload of 0 bytes |
 //! | `/status/404` | any | this status, 200 to 599, and its name; what redirects names `/hello`, or what `?location=` says |
-//! | `/health` | GET, HEAD | `ok`, whatever the faults |
+//! | `/health` | GET, HEAD | `ok`, whatever the faults; 503 once the server is about to end |
 //!
 //! Every answer names the backend in the header [`x-loadgen-backend`](crate::IDENTITY_METADATA), but
 //! for those to what is no HTTP or has too long a head: these are hyper's, 400, 414 and 431. Parts of
@@ -23,7 +23,8 @@
 //! connection: two servers in a row might not agree on where it ends.
 //!
 //! An error on purpose is the status that stands for its code over HTTP (`UNAVAILABLE`: 503,
-//! `INTERNAL`: 500), throttling is 429. A server that shuts down answers what was begun.
+//! `INTERNAL`: 500), throttling is 429. A server that is about to end says so in every answer over
+//! HTTP/1.1 (`connection: close`), and one that shuts down answers what was begun.
 
 mod body;
 mod events;
@@ -35,15 +36,13 @@ mod upload;
 use std::future::ready;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::serve::activity::Tally;
 use crate::serve::connection::{Connection, linger};
 use crate::serve::error::ServeError;
-use crate::serve::faults::FaultState;
-use crate::serve::identity::Identity;
 use crate::serve::server::{self, Drain, Protocol, RunningServer, ServerConfig, Setup};
 use crate::wire::lengths;
 
@@ -75,8 +74,14 @@ const MAX_PENDING_RESETS: usize = 16_384;
 pub fn start_http(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let setup = Setup::new(config, &[b"h2", b"http/1.1"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
-    let make = |tally| Http::new(&identity, faults.clone(), tally);
-    server::start(setup, make, ready(()))
+    let leaving = Arc::new(AtomicBool::new(false));
+    let make = |tally| {
+        let leaving = Arc::clone(&leaving);
+        Http::new(Shared::new(&identity, faults.clone(), tally, leaving))
+    };
+    let leaves = Arc::clone(&leaving);
+    let leave = async move { leaves.store(true, Ordering::Relaxed) };
+    server::start(setup, make, leave, ready(()))
 }
 
 /// One worker's HTTP server.
@@ -87,7 +92,7 @@ struct Http {
 }
 
 impl Http {
-    fn new(identity: &Identity, faults: Option<Arc<FaultState>>, tally: Option<Tally>) -> Self {
+    fn new(shared: Shared) -> Self {
         let mut one = http1::Builder::new();
         one.half_close(true)
             .max_header_size(MAX_HEAD_BYTES as usize)
@@ -102,7 +107,7 @@ impl Http {
         Self {
             one,
             two,
-            shared: Arc::new(Shared::new(identity, faults, tally)),
+            shared: Arc::new(shared),
         }
     }
 }

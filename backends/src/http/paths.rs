@@ -23,6 +23,9 @@ const HELLO_WORLD: &[u8] = br#"{"message":"Hello, world!"}"#;
 /// All paths, in words.
 const LIST: &str = "/hello, /echo, /compute, /stream, /status/N and /health";
 
+/// The path that says whether the server is well.
+pub(super) const HEALTH: &str = "/health";
+
 /// What there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Path {
@@ -43,7 +46,7 @@ impl Path {
             "/echo" => Self::Echo,
             "/compute" => Self::Compute,
             "/stream" => Self::Stream,
-            "/health" => Self::Health,
+            HEALTH => Self::Health,
             _ if name.starts_with("/status/") => Self::Status,
             _ => Self::Unknown,
         }

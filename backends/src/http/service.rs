@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     identity: HeaderValue,
     faults: Option<Arc<FaultState>>,
     tally: Option<Tally>,
+    /// Whether the server is about to end. Written once: reading it costs no more than any memory.
+    leaving: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -54,12 +57,18 @@ impl Shared {
         identity: &Identity,
         faults: Option<Arc<FaultState>>,
         tally: Option<Tally>,
+        leaving: Arc<AtomicBool>,
     ) -> Self {
         Self {
             identity: identity.header(),
             faults,
             tally,
+            leaving,
         }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 }
 
@@ -159,14 +168,24 @@ impl Shared {
     }
 
     /// Signs an answer. What held the request's headers holds its own.
-    fn finish(&self, draft: Draft, head: Parts, handling: Option<Handling>) -> Response<Answer> {
+    fn finish(
+        &self,
+        mut draft: Draft,
+        head: Parts,
+        handling: Option<Handling>,
+    ) -> Response<Answer> {
+        let leaving = self.is_leaving();
+        if leaving && draft.status == StatusCode::OK && head.uri.path() == paths::HEALTH {
+            draft = Draft::line(StatusCode::SERVICE_UNAVAILABLE, "about to end");
+        }
         let mut headers = head.headers;
         headers.clear();
         headers.insert(IDENTITY_HEADER, self.identity.clone());
         for (name, value) in draft.headers.into_iter().flatten() {
             headers.insert(name, value);
         }
-        if draft.status == StatusCode::PAYLOAD_TOO_LARGE && head.version < http::Version::HTTP_2 {
+        let ends = leaving || draft.status == StatusCode::PAYLOAD_TOO_LARGE;
+        if ends && head.version < http::Version::HTTP_2 {
             closes(&mut headers);
         }
         let answered = answered(draft.status);

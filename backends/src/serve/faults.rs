@@ -119,6 +119,12 @@ impl Probability {
     /// In every case.
     pub const ALWAYS: Self = Self(1.0);
 
+    /// It as a number from 0 to 1.
+    #[must_use]
+    pub const fn share(self) -> f64 {
+        self.0
+    }
+
     /// A share from 0 to 1.
     ///
     /// # Errors
@@ -237,17 +243,18 @@ impl FaultState {
 
 /// Random numbers for all threads at once: splitmix64, which needs only a counter between them.
 #[derive(Debug)]
-struct Dice(AtomicU64);
+pub(crate) struct Dice(AtomicU64);
 
 impl Dice {
-    fn new(seed: &str) -> Self {
+    /// The same seed throws the same numbers.
+    pub(crate) fn new(seed: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         seed.hash(&mut hasher);
         Self(AtomicU64::new(hasher.finish()))
     }
 
     /// Evenly from 0 up to, and without, 1.
-    fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(STEP, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -257,7 +264,8 @@ impl Dice {
         (z >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn falls(&self, probability: Probability) -> bool {
+    /// Whether one case in so many is this one.
+    pub(crate) fn falls(&self, probability: Probability) -> bool {
         probability.0 > 0.0 && self.share() < probability.0
     }
 }

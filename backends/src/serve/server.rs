@@ -121,9 +121,11 @@ impl Setup {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Serving,
+    /// It serves as ever and says that it is about to end.
+    LameDuck,
     Draining,
     Stopped,
 }
@@ -140,10 +142,7 @@ impl Drain {
 
     async fn reached(&mut self, wanted: Phase) {
         // An error means that the server is gone: all phases are over.
-        let _ = self
-            .0
-            .wait_for(|phase| *phase == wanted || *phase == Phase::Stopped)
-            .await;
+        let _ = self.0.wait_for(|phase| *phase >= wanted).await;
     }
 }
 
@@ -174,6 +173,13 @@ impl RunningServer {
         self.ledger.as_ref().map(Ledger::read)
     }
 
+    /// Says by its health checks, from some milliseconds on, that it is about to end, and serves everything else as before, new
+    /// connections included: gRPC's health is NOT_SERVING, HTTP's `/health` is 503, and answers over
+    /// HTTP/1.1 end their connections. WebSocket and TCP have no such word. Does nothing once it ends.
+    pub fn lame_duck(&self) {
+        self.advance(Phase::LameDuck);
+    }
+
     /// Takes no more connections or requests, lets those that were begun finish for as long as the
     /// configured grace, and returns when all threads have ended.
     pub fn shutdown(&self) {
@@ -200,7 +206,7 @@ impl RunningServer {
 
     fn advance(&self, to: Phase) {
         self.phase.send_if_modified(|phase| {
-            let forward = *phase != Phase::Stopped && *phase != to;
+            let forward = to > *phase;
             if forward {
                 *phase = to;
             }
@@ -224,14 +230,15 @@ impl fmt::Debug for RunningServer {
     }
 }
 
-/// Starts the threads. `make` is called once for each worker, with what that counts by; `on_drain` runs once, when the server
-/// is told to stop.
+/// Starts the threads. `make` is called once for each worker, with what that counts by; `on_lame_duck` runs
+/// once, when the server is to say that it is about to end, and `on_drain` after it, when it is told to stop.
 ///
 /// # Errors
 /// [`ServeError::Worker`] when a thread cannot be had.
 pub(crate) fn start<P: Protocol>(
     setup: Setup,
     make: impl Fn(Option<Tally>) -> P,
+    on_lame_duck: impl Future<Output = ()> + Send + 'static,
     on_drain: impl Future<Output = ()> + Send + 'static,
 ) -> Result<RunningServer, ServeError> {
     let worker_error = |reason| ServeError::Worker { reason };
@@ -292,7 +299,12 @@ pub(crate) fn start<P: Protocol>(
         "backend-accept".to_owned(),
         Box::new(move || {
             runtime.block_on(async {
-                acceptor.run(listener, drain).await;
+                let mut leaving = drain.clone();
+                let leave = async move {
+                    leaving.reached(Phase::LameDuck).await;
+                    on_lame_duck.await;
+                };
+                tokio::join!(acceptor.run(listener, drain), leave);
                 on_drain.await;
             });
         }),

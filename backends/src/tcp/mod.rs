@@ -29,6 +29,7 @@
 
 mod session;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use crate::serve::activity::Tally;
@@ -65,7 +66,7 @@ pub fn start_tcp(config: ServerConfig, options: TcpOptions) -> Result<RunningSer
             tally,
         )))
     };
-    server::start(setup, make, std::future::ready(()))
+    server::start(setup, make, ready(()), ready(()))
 }
 
 /// One worker's TCP server.

@@ -40,6 +40,7 @@ mod json;
 mod path;
 mod session;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -63,7 +64,7 @@ pub fn start_websocket(config: ServerConfig) -> Result<RunningServer, ServeError
     let setup = Setup::new(config, &[b"http/1.1"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| Websocket(Arc::new(Shared::new(&identity, faults.clone(), tally)));
-    server::start(setup, make, std::future::ready(()))
+    server::start(setup, make, ready(()), ready(()))
 }
 
 /// One worker's WebSocket server.

@@ -1,10 +1,13 @@
 //! Health checking and reflection, as any gRPC tool asks for them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use loadgen_backends::Faults;
-use loadgen_backends::proto::GREETER;
+use loadgen_backends::proto::greeter_client::GreeterClient;
+use loadgen_backends::proto::{GREETER, HelloRequest};
 use test_case::test_case;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -56,6 +59,43 @@ async fn who_watches_hears_of_the_end_and_does_not_hold_it_up() {
     assert_eq!(last.status(), ServingStatus::NotServing);
     assert!(watch.message().await.unwrap().is_none());
     stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lame_duck_is_not_well_and_serves_until_it_ends() {
+    let server = Arc::new(serve(Faults::default()));
+    let channel_before = channel(&server).await;
+    let mut watch = HealthClient::new(channel_before.clone())
+        .watch(HealthCheckRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let first = watch.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::Serving);
+    server.lame_duck();
+    let told = watch.message().await.unwrap().unwrap();
+    assert_eq!(told.status(), ServingStatus::NotServing);
+    // Whoever was there and whoever comes: both are told, and both are served.
+    for channel in [channel_before.clone(), channel(&server).await] {
+        for service in ["", GREETER] {
+            let request = HealthCheckRequest {
+                service: service.to_owned(),
+            };
+            let checked = HealthClient::new(channel.clone()).check(request).await;
+            let status = checked.unwrap().into_inner().status();
+            assert_eq!(status, ServingStatus::NotServing);
+        }
+        let mut client = GreeterClient::new(channel);
+        client.hello(HelloRequest::default()).await.unwrap();
+    }
+    let more = tokio::time::timeout(Duration::from_millis(100), watch.message()).await;
+    assert!(more.is_err(), "the watch goes on: {more:?}");
+    let stopping = tokio::task::spawn_blocking(move || server.shutdown());
+    assert!(watch.message().await.unwrap().is_none());
+    stopping.await.unwrap();
+    let mut client = GreeterClient::new(channel_before);
+    let hello = client.hello(HelloRequest::default()).await;
+    assert_eq!(hello.unwrap_err().code(), Code::Unavailable);
 }
 
 /// The same questions to both versions, whose types are apart.

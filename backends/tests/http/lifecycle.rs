@@ -45,6 +45,34 @@ async fn a_shutdown_answers_what_was_begun() {
 }
 
 #[tokio::test]
+async fn a_lame_duck_is_not_well_and_serves_whoever_comes() {
+    let server = serve(Faults::default());
+    let mut before = connect(&server).await;
+    let well = get(&mut before, "/health").await;
+    assert_eq!(
+        (well.said(), well.header("connection")),
+        ((200, "ok\n"), None)
+    );
+    server.lame_duck();
+    // The word is heard by another thread.
+    let mut told = connect(&server).await;
+    while get(&mut told, "/health").await.status == 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(ends(&mut told).await);
+    for (path, status) in [("/hello", 200), ("/health", 503), ("/status/404", 404)] {
+        let mut client = connect(&server).await;
+        let answer = get(&mut client, path).await;
+        assert_eq!(answer.said().0, status, "{path}");
+        assert_eq!(answer.header("connection"), Some("close"), "{path}");
+        assert!(ends(&mut client).await, "{path}");
+    }
+    let last = get(&mut before, "/health").await;
+    assert_eq!(last.said(), (503, "about to end\n"));
+    assert!(ends(&mut before).await);
+}
+
+#[tokio::test]
 async fn what_it_does_is_counted() {
     let server = start_http(ServerConfig {
         measure: true,

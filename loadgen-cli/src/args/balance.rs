@@ -10,14 +10,12 @@ use loadgen_backends::balance::tcp::ProxyProtocol;
 use loadgen_backends::balance::{Algorithm, BackendSettings, MOST_WEIGHT, host_and_port};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
-use loadgen_core::units::{format_duration, parse_duration};
 
-use super::values::{MOST_WORKERS, count, listen_address, prefix, statsd, whole};
+use super::values::{HOUR, MOST_WORKERS, between, count, listen_address, prefix, statsd, whole};
 
 pub(crate) use self::http::{BalanceHttpArgs, LogLevel};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Which balancer to start.
 #[derive(Debug, Subcommand)]
@@ -91,21 +89,6 @@ pub(crate) struct BalanceTcpArgs {
     pub(crate) statsd_prefix: Option<Prefix>,
 }
 
-/// A duration in a range, the one that configurations have for the same.
-fn between(
-    least: Duration,
-    most: Duration,
-) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
-    move |text| {
-        let duration = parse_duration(text).map_err(|error| error.to_string())?;
-        let fits = (least..=most).contains(&duration);
-        fits.then_some(duration).ok_or_else(|| {
-            let (least, most) = (format_duration(least), format_duration(most));
-            format!("expected a duration from {least} to {most}")
-        })
-    }
-}
-
 fn backend(text: &str) -> Result<BackendFlag, String> {
     let mut parts = text.split(',');
     let address = parts.next().unwrap_or_default();
@@ -160,13 +143,6 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-
-    #[test_case("10s" => Ok(Duration::from_secs(10)))]
-    #[test_case("1us" => Err("expected a duration from 1ms to 1h".to_owned()))]
-    #[test_case("2h" => Err("expected a duration from 1ms to 1h".to_owned()))]
-    fn durations(text: &str) -> Result<Duration, String> {
-        between(MILLISECOND, HOUR)(text)
-    }
 
     #[test_case("localhost:9001" => Ok(("localhost:9001".to_owned(), 1, false)))]
     #[test_case("localhost:9001,weight=3" => Ok(("localhost:9001".to_owned(), 3, false)))]

@@ -1,5 +1,7 @@
 //! Flags of `loadgen serve`.
 
+mod proxy;
+
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,12 +11,14 @@ use loadgen_backends::{Code, Delay, Probability, TcpOptions};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
+pub(crate) use self::proxy::ServeProxyArgs;
+use super::client::VisitKind;
 use super::each::AddressFlags;
 use super::values::{
-    MOST_WORKERS, code, count, delay, duration, identity, listen_address, narrow_non_zero,
-    non_zero, prefix, statsd,
+    HOUR, MOST_WORKERS, between, code, count, delay, duration, host, identity, listen_address,
+    narrow_non_zero, non_zero, prefix, statsd,
 };
-use crate::servers::{GRPC_ADDRESS, HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
+use crate::servers::{HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
 
 /// What the faults stand under in the help.
 const FAULTS: &str = "Faults on purpose";
@@ -30,6 +34,8 @@ pub(crate) enum ServeCommand {
     Http(Box<ServeHttpArgs>),
     /// The TCP server: what it is sent comes back
     Tcp(Box<ServeTcpArgs>),
+    /// The fault proxy: passes connections on to a server, and slows, cuts and loses them on purpose
+    Proxy(Box<ServeProxyArgs>),
     /// All servers in one process
     All(Box<ServeAllArgs>),
 }
@@ -37,9 +43,21 @@ pub(crate) enum ServeCommand {
 /// Flags of `loadgen serve grpc`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeGrpcArgs {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = GRPC_ADDRESS, value_parser = listen_address)]
-    pub(crate) address: String,
+    /// Address to listen on; port 0 takes a free one [default: what GRPC_SERVER_IP and GRPC_SERVER_PORT say, else 127.0.0.1:50051]
+    #[arg(long, value_name = "HOST:PORT", value_parser = listen_address, conflicts_with_all = ["ip", "port"])]
+    pub(crate) address: Option<String>,
+    /// The same in two parts: where to listen
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) ip: Option<String>,
+    /// And at which port
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// Checked, and then of no consequence: every kind of call is served [default: GRPC_SERVICE_TYPE, if set]
+    #[arg(long = "type", value_name = "TYPE", value_enum)]
+    pub(crate) kind: Option<VisitKind>,
+    /// Serve TLS; without --tls-cert and --tls-key with the files that GRPC_CERT_PATH and GRPC_KEY_PATH name, else ./certs/server.crt and ./certs/server.key
+    #[arg(long)]
+    pub(crate) secure: bool,
     /// What all servers can be told.
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -136,7 +154,7 @@ impl TcpArgs {
 }
 
 /// Flags that every server takes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerArgs {
     /// Name the server gives itself in every reply [default: made from host, process and port]
     #[arg(long, value_name = "NAME", value_parser = identity)]
@@ -150,6 +168,9 @@ pub(crate) struct ServerArgs {
     /// Threads of each server [default: every core]
     #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true)]
     pub(crate) threads: Option<u64>,
+    /// When told to stop, first say so by health checks, and serve on for this time [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = between(Duration::ZERO, HOUR), allow_hyphen_values = true)]
+    pub(crate) lame_duck: Option<Duration>,
     /// Send metrics to StatsD once a second, `host:port`, in names that hold the server's id: give it an `--id` that stays [default: STATSD_HOST and STATSD_PORT, if set]
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd)]
     pub(crate) statsd: Option<Target>,
@@ -174,7 +195,7 @@ pub(crate) struct ErrorCodeArgs {
 }
 
 /// Faults that the reference servers make on purpose.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = FAULTS)]
 pub(crate) struct FaultArgs {
     /// Wait before every reply, like `20ms`, or at random like `10ms..50ms`

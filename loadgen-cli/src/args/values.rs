@@ -1,6 +1,7 @@
 //! Values of flags, refused in the words that scenario files are refused in.
 
 use std::ffi::OsStr;
+use std::net::Ipv6Addr;
 use std::num::{NonZeroU32, NonZeroU64, TryFromIntError};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ use crate::protocols;
 
 /// The most worker threads.
 pub(super) const MOST_WORKERS: u64 = 1024;
+/// The longest of most times that servers are told.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// The most messages of a step, as in scenario files.
 pub(super) const MOST_MESSAGES: u64 = 1_000_000_000;
 
@@ -66,6 +69,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err("expected a duration above zero".to_owned());
     }
     Ok(duration)
+}
+
+/// A duration in a range, the one that configurations have for the same.
+pub(super) fn between(
+    least: Duration,
+    most: Duration,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let duration = units::parse_duration(text).map_err(|error| error.to_string())?;
+        let fits = (least..=most).contains(&duration);
+        fits.then_some(duration).ok_or_else(|| {
+            let (least, most) = (units::format_duration(least), units::format_duration(most));
+            format!("expected a duration from {least} to {most}")
+        })
+    }
 }
 
 /// `key: value`, as curl, grpcurl and wrk take it.
@@ -234,6 +252,20 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A host alone, without brackets.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let bare = bare.unwrap_or(text);
+    let is_name =
+        !bare.is_empty() && !bare.contains([':', '/']) && !bare.contains(char::is_whitespace);
+    (is_name || bare.parse::<Ipv6Addr>().is_ok())
+        .then(|| bare.to_owned())
+        .ok_or_else(|| {
+            "expected an address or a name alone, like `0.0.0.0`; the port goes into `--port`"
+                .to_owned()
+        })
+}
+
 /// An identity travels in a header and stands in a line that programs split at blanks.
 pub(super) fn identity(text: &str) -> Result<String, String> {
     let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -261,6 +293,22 @@ mod tests {
         let told = listen_address(text).unwrap_err();
         let wanted = "`127.0.0.1:8080` is for this machine alone, `0.0.0.0:8080` for others, too";
         assert!(told.ends_with(wanted), "{told}");
+    }
+
+    #[test_case("10s" => Ok(Duration::from_secs(10)))]
+    #[test_case("1us" => Err("expected a duration from 1ms to 1h".to_owned()))]
+    #[test_case("2h" => Err("expected a duration from 1ms to 1h".to_owned()))]
+    fn durations_in_a_range(text: &str) -> Result<Duration, String> {
+        between(Duration::from_millis(1), HOUR)(text)
+    }
+
+    #[test_case("0.0.0.0" => Some("0.0.0.0".to_owned()))]
+    #[test_case("[::1]" => Some("::1".to_owned()))]
+    #[test_case("::1" => Some("::1".to_owned()); "without brackets")]
+    #[test_case("localhost:1" => None; "with a port")]
+    #[test_case("" => None; "nothing")]
+    fn hosts(text: &str) -> Option<String> {
+        host(text).ok()
     }
 
     #[test_case("127.0.0.1:0" => true)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use loadgen_backends::balance::ConfigError;
 use loadgen_backends::balance::http::manage::{ManagementError, StoreReloadError};
+use loadgen_backends::proxy::ProxyError;
 use loadgen_backends::{
     ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
 };
@@ -39,6 +40,9 @@ pub(crate) enum ServerError {
     /// The management of a balancer's services.
     #[error("failed to serve: {0}")]
     Management(ManagementError),
+    /// The fault proxy.
+    #[error("failed to serve: {0}")]
+    Proxy(ProxyError),
     /// A balancer that was given nobody to balance between.
     #[error(
         "nothing to balance between: give each backend with `--backend HOST:PORT`, or all in a file with `--config FILE`"

@@ -213,7 +213,7 @@ fn health(
 }
 
 /// What happens to backends is told on standard error, a line each.
-fn log_to_stderr(level: LogLevel) {
+pub(super) fn log_to_stderr(level: LogLevel) {
     // What was said so far is written by a thread, what is logged by whoever logs it.
     screen::stderr::flush();
     // What libraries say of each frame is no line for each request.

@@ -4,6 +4,7 @@ use std::process::{self, ExitCode};
 
 use loadgen_backends::ServeError;
 use loadgen_backends::balance::http::manage::ManagementError;
+use loadgen_backends::proxy::ProxyError;
 use loadgen_core::driver::grpc::{DescribeError, DriverError};
 
 use crate::backend::ServerError;
@@ -52,7 +53,7 @@ impl From<&Error> for Exit {
         match error {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
             Error::Init(InitError::Terminal(_) | InitError::Write { .. }) => Self::Unexpected,
-            Error::AdHoc(_) | Error::Init(_) => Self::Usage,
+            Error::AdHoc(_) | Error::Client(_) | Error::Init(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
                 Self::Unreachable
             }
@@ -105,6 +106,7 @@ fn of_server(error: &ServerError) -> Exit {
     match error {
         ServerError::Serve(ServeError::Worker { .. })
         | ServerError::Management(ManagementError::Serve(ServeError::Worker { .. }))
+        | ServerError::Proxy(ProxyError::Serve(ServeError::Worker { .. }))
         | ServerError::Stdin(_) => Exit::Unexpected,
         ServerError::Sink(error) => of_sink(error),
         ServerError::Serve(_)
@@ -113,6 +115,7 @@ fn of_server(error: &ServerError) -> Exit {
         | ServerError::Config(_)
         | ServerError::Store(_)
         | ServerError::Management(_)
+        | ServerError::Proxy(_)
         | ServerError::NoBackends
         | ServerError::DuplicateBackend { .. }
         | ServerError::OverlappingChecks => Exit::Usage,

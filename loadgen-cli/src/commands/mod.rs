@@ -2,6 +2,7 @@
 
 mod ad_hoc;
 mod balance;
+mod client;
 mod completions;
 mod doctor;
 mod exit;
@@ -15,6 +16,7 @@ mod validate;
 use crate::args::{Args, BalanceCommand, Command, ServeCommand};
 use crate::error::Error;
 
+pub(crate) use self::client::ClientError;
 pub(crate) use self::exit::Exit;
 
 /// Does what the arguments ask for.
@@ -28,6 +30,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Websocket(args) => ad_hoc::websocket(&args),
         Command::Http(args) => ad_hoc::http(&args),
         Command::Tcp(args) => ad_hoc::tcp(&args),
+        Command::Client(args) => client::client(&args),
         Command::Init(args) => init::run(&args),
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
@@ -36,6 +39,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),
         Command::Serve(ServeCommand::Http(args)) => serve::http(&args),
         Command::Serve(ServeCommand::Tcp(args)) => serve::tcp(&args),
+        Command::Serve(ServeCommand::Proxy(args)) => serve::proxy(&args),
         Command::Serve(ServeCommand::All(args)) => serve::all(&args),
         Command::Balance(BalanceCommand::Tcp(args)) => balance::tcp(&args),
         Command::Balance(BalanceCommand::Http(args)) => balance::http(&args),

@@ -1,11 +1,18 @@
 //! `loadgen serve`: the reference servers until a signal, or until standard input ends.
 
+mod proxy;
+
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::Duration;
+
+use loadgen_core::clock::Clock;
 
 use super::exit::{Exit, stop_at_once};
+use super::run::variable;
 use crate::args::{
     ServeAllArgs, ServeGrpcArgs, ServeHttpArgs, ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
 };
@@ -14,9 +21,12 @@ use crate::backend::serving::{Serving, start};
 use crate::backend::{Listening, ServerError};
 use crate::error::Error;
 use crate::servers::{GRPC, HTTP, Server, Special, TCP, WEBSOCKET};
+use crate::settings::original;
 use crate::settings::sinks::IDLE_PREFIX;
 use crate::signals::{Early, Listener};
-use crate::{limits, output, screen};
+use crate::{human, limits, output, screen};
+
+pub(crate) use self::proxy::proxy;
 
 /// Why the server ends.
 enum End {
@@ -35,7 +45,14 @@ pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
         error_code: args.error.error_code,
         ..Special::default()
     };
-    serve(&args.server, special, [(&GRPC, args.address.as_str())])
+    original::check_service(args, variable).map_err(ServerError::Environment)?;
+    let address = original::address(args, variable).map_err(ServerError::Environment)?;
+    let mut server = args.server.clone();
+    let files = original::certificate(args, variable).map_err(ServerError::Environment)?;
+    if let Some([certificate, key]) = files {
+        (server.tls_cert, server.tls_key) = (Some(certificate), Some(key));
+    }
+    serve(&server, special, [(&GRPC, address.as_str())])
 }
 
 /// Serves WebSocket until told to stop.
@@ -94,13 +111,7 @@ fn serve<'a>(
         .map(|(row, address)| start(row, address, args, &special, reporter.is_some()))
         .collect::<Result<Vec<Serving>, ServerError>>()?;
     for Serving { row, server } in &serving {
-        if !server.local_addr().ip().is_loopback() {
-            screen::note(format_args!(
-                "WARNING: listening on {}, which other machines can reach; anyone there can use \
-                 this server",
-                server.local_addr()
-            ));
-        }
+        warn_of_others(server.local_addr());
         let listening = Listening {
             protocol: row.name.to_owned(),
             address: server.local_addr(),
@@ -115,7 +126,7 @@ fn serve<'a>(
         None if args.statsd_prefix.is_some() => screen::note(IDLE_PREFIX),
         _ => {}
     }
-    serve_until_told(&serving, &signals, args.until_stdin_closes, &mut reporter)?;
+    serve_until_told(&serving, &signals, args, &mut reporter)?;
     match reporter.and_then(|it| it.finish(&serving)) {
         Some(complaint) if alone => screen::note(complaint),
         Some(complaint) => output::print(&format!("{complaint}\n"))?,
@@ -124,14 +135,24 @@ fn serve<'a>(
     Ok(Exit::Pass)
 }
 
+/// Says that whoever can reach an address can use the server there.
+fn warn_of_others(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        screen::note(format_args!(
+            "WARNING: listening on {address}, which other machines can reach; anyone there can use \
+             this server"
+        ));
+    }
+}
+
 fn serve_until_told(
     serving: &[Serving],
     signals: &Listener,
-    until_stdin_closes: bool,
+    args: &ServerArgs,
     reporter: &mut Option<Reporter>,
 ) -> Result<(), ServerError> {
     let (sender, told) = mpsc::channel();
-    if until_stdin_closes {
+    if args.until_stdin_closes {
         end_with_stdin(sender.clone()).map_err(ServerError::Stdin)?;
     }
     let servers: Vec<_> = serving.iter().map(|it| Arc::clone(&it.server)).collect();
@@ -145,7 +166,20 @@ fn serve_until_told(
             }
         }
     });
-    match wait(&told, serving, reporter.as_mut()) {
+    let mut end = wait(&told, serving, reporter.as_mut(), None).unwrap_or(End::AtOnce);
+    if let (End::Graceful, Some(time)) = (&end, args.lame_duck.filter(|it| !it.is_zero())) {
+        for server in &servers {
+            server.lame_duck();
+        }
+        if !args.until_stdin_closes {
+            screen::note(lame_duck(time));
+        }
+        // A second signal has stopped the servers already.
+        if let Some(told) = wait(&told, serving, reporter.as_mut(), Some(time)) {
+            end = told;
+        }
+    }
+    match end {
         // Side by side: none is to take connections while another one ends.
         End::Graceful => thread::scope(|scope| {
             for server in &servers {
@@ -161,18 +195,42 @@ fn serve_until_told(
     Ok(())
 }
 
-/// Waits for the word to end, and reports when it is time to.
-fn wait(told: &Receiver<End>, serving: &[Serving], reporter: Option<&mut Reporter>) -> End {
-    let Some(reporter) = reporter else {
-        return told.recv().unwrap_or(End::AtOnce);
-    };
+/// Waits for the word to end, for `most` of time, and reports when it is time to.
+fn wait(
+    told: &Receiver<End>,
+    serving: &[Serving],
+    mut reporter: Option<&mut Reporter>,
+    most: Option<Duration>,
+) -> Option<End> {
+    let clock = Clock::start();
     loop {
-        match told.recv_timeout(reporter.due_in()) {
-            Ok(end) => return end,
-            Err(RecvTimeoutError::Timeout) => reporter.report(serving),
-            Err(RecvTimeoutError::Disconnected) => return End::AtOnce,
+        let left = most.map(|most| most.saturating_sub(Duration::from_nanos(clock.now())));
+        let due = reporter.as_ref().map(|it| it.due_in());
+        let heard = match left.into_iter().chain(due).min() {
+            Some(wait) => told.recv_timeout(wait),
+            None => told.recv().map_err(RecvTimeoutError::from),
+        };
+        match heard {
+            Ok(end) => return Some(end),
+            Err(RecvTimeoutError::Disconnected) => return Some(End::AtOnce),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(reporter) = reporter.as_deref_mut().filter(|it| it.due_in().is_zero()) {
+            reporter.report(serving);
+        }
+        if most.is_some_and(|most| Duration::from_nanos(clock.now()) >= most) {
+            return None;
         }
     }
+}
+
+/// What is said when the servers are about to end.
+fn lame_duck(time: Duration) -> String {
+    format!(
+        "lame duck: health checks say from now on that this ends, and all is served for another {}; once \
+         more to end at once",
+        human::duration(time)
+    )
 }
 
 fn end_with_stdin(sender: Sender<End>) -> io::Result<()> {

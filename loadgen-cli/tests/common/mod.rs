@@ -23,6 +23,11 @@ pub(crate) fn loadgen(args: &[&str]) -> Command {
     for variable in [
         "GRPC_HOST",
         "GRPC_PORT",
+        "GRPC_SERVER_IP",
+        "GRPC_SERVER_PORT",
+        "GRPC_SERVICE_TYPE",
+        "GRPC_CERT_PATH",
+        "GRPC_KEY_PATH",
         "WEBSOCKET_HOST",
         "WEBSOCKET_PORT",
         "STATSD_HOST",

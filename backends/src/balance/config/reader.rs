@@ -13,6 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Problems;
+use crate::serve::faults::Probability;
 
 /// A value, where it stands, and who is to know what is wrong with it.
 #[derive(Debug, Clone)]
@@ -229,6 +230,13 @@ impl<'a> Field<'a> {
             "false" => Some(false),
             _ => self.refused("true or false"),
         }
+    }
+
+    /// A share of all cases, as a number or a percentage.
+    pub(crate) fn share(&self) -> Option<Probability> {
+        let text = serde_json::from_str::<String>(self.raw.get()).ok();
+        let share = text.as_deref().unwrap_or(self.raw.get()).parse().ok();
+        share.or_else(|| self.refused("a share from 0 to 1, like 0.1 or \"10%\""))
     }
 
     /// A duration in a range, as scenarios have them: `250ms`, `1.5s`, `1m30s`.

@@ -8,8 +8,7 @@ use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{HOUR, between};
-use crate::args::values::{MOST_WORKERS, count, listen_address, prefix, statsd};
+use crate::args::values::{HOUR, MOST_WORKERS, between, count, listen_address, prefix, statsd};
 
 /// Flags of `loadgen balance http`. What is not given is the configuration's, or the default.
 #[derive(Debug, Clone, clap::Args)]

@@ -17,9 +17,10 @@ use super::token::Watched;
 
 /// Who may manage.
 #[derive(Debug)]
-pub(super) struct Access {
-    pub(super) token: Option<Watched>,
-    pub(super) allowed_origins: Vec<HeaderValue>,
+pub(crate) struct Access {
+    pub(crate) token: Option<Watched>,
+    /// Pages from elsewhere that may change something; none where nobody can be told to let any.
+    pub(crate) allowed_origins: Option<Vec<HeaderValue>>,
 }
 
 /// Lets through who may.
@@ -36,7 +37,11 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
 }
 
 impl Access {
-    fn check(&self, request: &Request) -> Result<(), Refusal> {
+    /// Whether whoever asks may.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return self.check_page(request.method(), request.headers());
         };
@@ -66,11 +71,15 @@ impl Access {
         let own = ["http", "https"].map(|it| format!("{it}://{}", host.unwrap_or_default()));
         let is_own = own.iter().any(|it| it.as_bytes() == origin.as_bytes());
         let only_reads = matches!(*method, Method::GET | Method::HEAD);
-        if is_own || only_reads || self.allowed_origins.contains(origin) {
+        let allowed = self.allowed_origins.as_deref();
+        if is_own || only_reads || allowed.is_some_and(|it| it.contains(origin)) {
             return Ok(());
         }
         let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-        Err(Refusal::Origin { origin })
+        Err(match allowed {
+            Some(_) => Refusal::Origin { origin },
+            None => Refusal::Foreign { origin },
+        })
     }
 }
 

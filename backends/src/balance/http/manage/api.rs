@@ -29,8 +29,8 @@ use super::{openapi, page};
 const MOST_BODY: usize = 2 << 20;
 /// A body that has not come whole by then is given up.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
-const JSON: &str = "application/json";
-const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// What answers have at hand.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub(super) struct Api {
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,11 +256,20 @@ fn given(name: Name) -> Result<String, Refusal> {
 
 /// What a change is: under which conditions, and the text of its body.
 async fn asked(request: Request, wanted: &'static str) -> Result<(Conditions, String), Refusal> {
+    let conditions = Conditions::of(request.headers());
+    Ok((conditions, sent(request, wanted).await?))
+}
+
+/// The text of a body, which has to be what is wanted.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) async fn sent(request: Request, wanted: &'static str) -> Result<String, Refusal> {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers, wanted) {
         return Err(Refusal::ContentType { wanted });
     }
-    Ok((Conditions::of(&head.headers), text(body).await?))
+    text(body).await
 }
 
 /// Whether the body is what is wanted; plain JSON does for a patch, too.

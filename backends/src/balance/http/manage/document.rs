@@ -103,7 +103,7 @@ pub(super) fn named(name: &str, service: Value) -> Value {
 
 /// Changes a value as a JSON merge patch says (RFC 7396, section 2): objects are merged field by field, null
 /// takes a field out, anything else takes the place of what was there.
-pub(super) fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

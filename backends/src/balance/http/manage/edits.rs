@@ -127,7 +127,7 @@ fn store(
 }
 
 /// The JSON of a body, in which no field may stand twice.
-fn value(body: &str) -> Result<Value, Refusal> {
+pub(crate) fn value(body: &str) -> Result<Value, Refusal> {
     // This also bounds how deep it is, before anything looks into the depth.
     let value = serde_json::from_str(body).map_err(|error| config::syntax("", &error))?;
     config::parse("", body, |top, _| {

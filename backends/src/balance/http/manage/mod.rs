@@ -20,7 +20,13 @@ mod store;
 mod tags;
 mod token;
 
+pub(crate) use access::Access;
+pub(crate) use api::{JSON, MERGE_PATCH, Peer, sent};
+pub(crate) use document::merge;
+pub(crate) use edits::value;
+pub(crate) use refusal::Refusal;
 pub use server::{ManagementError, RunningManagement, start_management};
 pub use settings::{ManagementSettings, is_origin};
 pub use store::{Live, Store, StoreReloadError};
+pub(crate) use token::Watched;
 pub use token::{Token, TokenError, TokenSource};

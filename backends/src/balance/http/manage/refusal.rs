@@ -12,7 +12,7 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error(
         "there is nothing at this path; there are /services, /services/{{name}}, /services/{{name}}/status, \
          /docs and /openapi.json"
@@ -74,6 +74,14 @@ pub(super) enum Refusal {
         "pages from {origin} may not change anything here; `allowed_origins` of `management` says which may"
     )]
     Origin { origin: String },
+    #[error("pages from {origin} may not change anything here")]
+    Foreign { origin: String },
+    #[error("there is nothing at this path; there are /faults and /connections")]
+    NoFaultPath,
+    #[error(
+        "the faults were changed, but nobody listens yet, which is tried again until it succeeds: {reason}"
+    )]
+    Deaf { reason: String },
     #[error("the change cannot be saved to {file}, so nothing was changed: {reason}")]
     Save { file: String, reason: String },
 }
@@ -110,7 +118,7 @@ impl From<ConfigError> for Refusal {
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPath | Self::NoService { .. } => StatusCode::NOT_FOUND,
+            Self::NoSuchPath | Self::NoFaultPath | Self::NoService { .. } => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Exists { .. }
             | Self::IsDefault { .. }
@@ -125,7 +133,8 @@ impl Refusal {
             Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::Host { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::Origin { .. } => StatusCode::FORBIDDEN,
+            Self::Origin { .. } | Self::Foreign { .. } => StatusCode::FORBIDDEN,
+            Self::Deaf { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Save { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -82,7 +82,7 @@ pub fn start_management(
     let origins = settings.allowed_origins.iter();
     let access = Access {
         token,
-        allowed_origins: origins.filter_map(|it| it.parse().ok()).collect(),
+        allowed_origins: Some(origins.filter_map(|it| it.parse().ok()).collect()),
     };
     let router = router(Api {
         store,
@@ -144,7 +144,7 @@ impl fmt::Debug for RunningManagement {
 }
 
 fn router(api: Api) -> Router {
-    let origins = api.access.allowed_origins.clone();
+    let origins = api.access.allowed_origins.clone().unwrap_or_default();
     let router = routes(api.clone()).layer(middleware::from_fn_with_state(api, guard));
     if origins.is_empty() {
         return router;

@@ -94,7 +94,7 @@ impl fmt::Display for TokenSource {
 
 /// A token that is known again for as long as it holds: one in a file is another once that says so.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     source: TokenSource,
     last: Mutex<Token>,
 }
@@ -104,7 +104,7 @@ impl Watched {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub(super) fn open(source: &TokenSource) -> Result<Self, TokenError> {
+    pub(crate) fn open(source: &TokenSource) -> Result<Self, TokenError> {
         Ok(Self {
             last: Mutex::new(source.read()?),
             source: source.clone(),

@@ -120,6 +120,9 @@ fn connections(scenario: &ScenarioPlan, workers: usize) -> u64 {
             u64::from(scenario.load.max_users()).saturating_mul(paths(websocket))
         }
         ProtocolPlan::Http(_) | ProtocolPlan::Tcp(_) => u64::from(scenario.load.max_users()),
+        ProtocolPlan::Grpc(grpc) if grpc.connection_per.is_some() => {
+            u64::from(scenario.load.max_users())
+        }
         ProtocolPlan::Grpc(grpc) => {
             let by_default = workers.saturating_mul(scenario.targets.len().max(1)) as u64;
             grpc.connections
@@ -143,6 +146,7 @@ fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
         ProtocolPlan::Websocket(plan) => Some((plan.connect_rate, plan.connection_per)),
         ProtocolPlan::Http(plan) => Some((plan.connect_rate, plan.connection_per)),
         ProtocolPlan::Tcp(plan) => Some((plan.connect_rate, plan.connection_per)),
+        ProtocolPlan::Grpc(plan) => plan.connection_per.map(|per| (plan.connect_rate, per)),
         _ => None,
     };
     if let Some((connect_rate, connection_per)) = own {
@@ -168,6 +172,7 @@ fn new_per_s(scenario: &ScenarioPlan) -> f64 {
         }
         ProtocolPlan::Http(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
         ProtocolPlan::Tcp(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
+        ProtocolPlan::Grpc(plan) if plan.connection_per == Some(ConnectionPer::Iteration) => 1,
         _ => 0,
     };
     match &scenario.load {

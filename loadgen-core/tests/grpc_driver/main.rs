@@ -11,6 +11,7 @@ mod describe;
 mod faults;
 mod intercept;
 mod lives;
+mod own;
 mod process;
 mod raw;
 mod replies;

@@ -26,6 +26,7 @@ use super::reflection::{self, Reflected};
 use super::template;
 use super::unary::UnaryCall;
 use super::{HTTP2, compression, framing, health, reply};
+use crate::cap::Cap;
 use crate::driver::http2::Wanted;
 use crate::driver::mistake::Mistake;
 use crate::driver::sources::Sources;
@@ -34,7 +35,7 @@ use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
-use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
+use crate::scenario::{ConnectionPer, GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -43,6 +44,8 @@ pub(super) struct Prepared {
     /// Where to, at least one.
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) wanted: Wanted,
+    /// How long a user keeps a connection of its own; `None` where they share some.
+    pub(super) connection_per: Option<ConnectionPer>,
     pub(super) timeout: Duration,
     pub(super) life: Life<Call>,
     /// What it is made of that may change.
@@ -80,7 +83,9 @@ impl Prepared {
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: plan.wait_for_ready,
+                connect_cap: plan.connect_rate.map(Cap::new).map(Arc::new),
             },
+            connection_per: plan.connection_per,
             life,
         })
     }

@@ -5,7 +5,6 @@
 pub(super) mod backoff;
 pub(super) mod connect_error;
 pub(super) mod counted;
-#[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
 pub(super) mod dialer;
 pub(super) mod endpoints;
 pub(super) mod excerpt;

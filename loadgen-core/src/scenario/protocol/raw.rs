@@ -36,10 +36,11 @@ object! {
         /// The most concurrent streams on one connection (gRPC, HTTP/2); what the server allows unless
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
-        /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP). `user` unless given.
+        /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP): `user` unless given. gRPC's users
+        /// share `connections` unless given.
         "connection_per" connection_per: RawConnectionPer,
-        /// The most connections that all users together begin to open (WebSocket, HTTP/1.1, TCP); as fast
-        /// as they are needed unless given.
+        /// The most connections that all users together begin to open (WebSocket, HTTP/1.1, TCP, and gRPC
+        /// where each user has its own); as fast as they are needed unless given.
         "connect_rate" connect_rate: Rate,
         /// How iterations come about.
         "load" load: RawLoad,

@@ -517,7 +517,12 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             metadata(),
             prop::collection::btree_map("[a-z.]{1,5}", "[ -~]{0,10}", 0..3),
         ),
-        (steps, thresholds, any::<bool>(), data()),
+        (
+            steps,
+            thresholds,
+            any::<bool>(),
+            (data(), prop::option::of(rate())),
+        ),
     )
         .prop_map(
             move |(
@@ -526,7 +531,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                 spans,
                 connect,
                 (metadata, tags),
-                (calls, thresholds, parts, data),
+                (calls, thresholds, parts, (data, connect_rate)),
             )| {
                 let calls = calls.into_iter().enumerate();
                 let steps: Vec<_> = calls
@@ -538,8 +543,15 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     true => vec![Step::new(part, GrpcCall::new("a.B/C", json!({})))],
                     false => Vec::new(),
                 });
+                // Users share connections, or have some of their own.
+                let connection_per = match connect.4.1 {
+                    Some(_) => Some(ConnectionPer::User),
+                    None => None,
+                };
                 let grpc = GrpcPlan {
-                    connections: connect.1,
+                    connections: connect.1.filter(|_| connection_per.is_none()),
+                    connection_per,
+                    connect_rate: connection_per.and(connect_rate),
                     streams_per_connection: connect.2,
                     keepalive: connect.4.1,
                     wait_for_ready: connect.4.1.is_some(),

@@ -49,6 +49,8 @@ struct Share<'a> {
     connections: u64,
     burst: u64,
     new_per_s: f64,
+    /// Each address that connections come from has all ports to itself.
+    from: u64,
 }
 
 impl Needs {
@@ -85,6 +87,7 @@ impl Needs {
                 let key = target.map(|it| (it.host.as_str(), it.port));
                 let share = shares.entry(key).or_default();
                 share.target = target;
+                share.from = share.from.max(scenario.bind.len() as u64);
                 share.connections += all.div_ceil(count);
                 share.burst += burst(scenario, all, workers).div_ceil(count);
                 share.new_per_s += new_per_s / count as f64;
@@ -102,7 +105,7 @@ impl Needs {
                 continue;
             }
             // The addresses of a name take turns, and each has all ports to itself.
-            let spread = target.map_or(1, &addresses).max(1);
+            let spread = target.map_or(1, &addresses).max(1) * share.from.max(1);
             let each = share.connections.div_ceil(spread);
             if each > needs.connections_per_target {
                 needs.connections_per_target = each;

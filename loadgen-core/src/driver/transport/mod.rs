@@ -3,6 +3,7 @@
 //! Knows no protocol that is spoken over it, and no driver.
 
 pub(super) mod backoff;
+pub(super) mod bind;
 pub(super) mod connect_error;
 pub(super) mod counted;
 pub(super) mod dialer;
@@ -24,5 +25,6 @@ pub(super) mod tls;
 pub(super) mod traffic;
 pub(super) mod wire;
 
+pub use bind::BindError;
 pub use endpoints::EndpointError;
 pub use tls::TlsError;

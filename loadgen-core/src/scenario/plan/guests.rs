@@ -39,6 +39,8 @@ impl ScenarioPlan {
             connect_timeout: servers.connect_timeout.unwrap_or(self.connect_timeout),
             max_message: servers.max_message.unwrap_or(self.max_message),
             authority: servers.authority.clone(),
+            // Those addresses are for what the scenario is about.
+            bind: Vec::new(),
             tls: servers.tls.clone(),
             elsewhere: Vec::new(),
             protocol,

@@ -1,5 +1,6 @@
 //! The immutable plan that validation makes and the run is built from.
 
+mod bind;
 mod check;
 mod elsewhere;
 mod guests;
@@ -12,6 +13,7 @@ pub(in crate::scenario) mod thresholds;
 mod validate;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::data::DataSource;
@@ -112,6 +114,9 @@ pub struct ScenarioPlan {
     pub max_message: u32,
     /// Whom connections are told that they are for, in place of the target's host and port.
     pub authority: Option<String>,
+    /// The addresses of this machine that connections to the targets come from, in turn; none leaves that to
+    /// the system.
+    pub bind: Vec<IpAddr>,
     /// Transport encryption. `https://` targets imply the default of it.
     pub tls: Option<Tls>,
     /// Free labels for reports and metrics.
@@ -151,6 +156,7 @@ impl ScenarioPlan {
             late_after: defaults::LATE_AFTER,
             max_message: defaults::MAX_MESSAGE,
             authority: None,
+            bind: Vec::new(),
             tls: None,
             tags: BTreeMap::new(),
             data: Vec::new(),

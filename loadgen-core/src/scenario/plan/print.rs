@@ -8,7 +8,7 @@ use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::tls;
 use crate::scenario::value::{
-    Authority, MaxMessage, PositiveSpan, ScenarioName, Span, TagValue, TargetText,
+    Authority, MaxMessage, PositiveSpan, ScenarioName, SourceAddress, Span, TagValue, TargetText,
 };
 
 /// The full form of this plan.
@@ -29,6 +29,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         late_after: Entry::Given(PositiveSpan(plan.late_after)),
         max_message: Entry::Given(MaxMessage(plan.max_message)),
         authority: Entry::from_option(plan.authority.clone().map(Authority)),
+        bind: List::unless_empty(plan.bind.iter().copied().map(SourceAddress)),
         tls: Entry::from_option(plan.tls.as_ref().map(tls::print)),
         tags: match plan.tags.is_empty() {
             true => Entry::Absent,

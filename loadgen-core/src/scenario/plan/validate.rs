@@ -50,6 +50,7 @@ impl Layers<'_> {
         let data = self.data();
         let tls = self.tls();
         let targets = self.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
+        let bind = self.bind(targets.as_deref().unwrap_or_default());
         let fields = R::fields(self);
         let tags = self.tags();
         let start_after = self
@@ -107,6 +108,7 @@ impl Layers<'_> {
             late_after: late_after?,
             max_message: max_message?,
             authority: authority?,
+            bind: bind?,
             tls: tls?,
             tags: tags?,
             data: data?,

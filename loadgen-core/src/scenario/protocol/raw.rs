@@ -16,7 +16,7 @@ use crate::scenario::think_time::{self, RawThinkTime};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
     Authority, Bounded, Connections, ExpressionText, FilePath, MaxMessage, PositiveSpan, RawSource,
-    ScenarioName, Span, StepName, Streams, TagValue, TargetText, Times, Weight,
+    ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, TargetText, Times, Weight,
 };
 use crate::units::Rate;
 
@@ -104,6 +104,9 @@ object! {
         "end" end: List<RawStep>,
         /// Conditions on the results; `error_rate < 1%` unless given.
         "thresholds" thresholds: List<Threshold>,
+        /// Addresses of this machine that connections to the targets come from, in turn; the system's choice
+        /// unless given.
+        "bind" bind: List<SourceAddress>,
     }
     hints {
         "version" => "the version of HTTP is `http_version`",
@@ -112,6 +115,7 @@ object! {
         "mix" => "a mix is a step: `\"steps\": [{ \"mix\": [...] }]`",
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
+        "source_addresses" => "addresses that connections come from are `bind`",
         "include" => "it belongs to the top level, beside `scenarios`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",

@@ -1,5 +1,6 @@
 //! Tests of the scenario language as a whole.
 
+mod bind;
 mod book;
 mod checking;
 mod choosing;

@@ -3,6 +3,7 @@
 mod bind;
 mod check;
 mod elsewhere;
+mod for_each;
 mod guests;
 mod one_step;
 mod overrides;
@@ -121,6 +122,9 @@ pub struct ScenarioPlan {
     pub tls: Option<Tls>,
     /// Free labels for reports and metrics.
     pub tags: BTreeMap<String, String>,
+    /// The values that it has of a scenario which was written for several (`for_each`), by name: what these
+    /// names stand for in expressions. They are among its tags, and its name ends in them.
+    pub for_each: Vec<(String, String)>,
     /// Test data: what `row` is in expressions.
     pub data: Vec<DataSource>,
     /// Where the steps of `setup`, `begin` and `end` go that do not go where those of iterations go: one for
@@ -159,6 +163,7 @@ impl ScenarioPlan {
             bind: Vec::new(),
             tls: None,
             tags: BTreeMap::new(),
+            for_each: Vec::new(),
             data: Vec::new(),
             elsewhere: Vec::new(),
             thresholds: vec![Threshold::default_error_rate()],

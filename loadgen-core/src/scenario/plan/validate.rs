@@ -111,6 +111,7 @@ impl Layers<'_> {
             bind: bind?,
             tls: tls?,
             tags: tags?,
+            for_each: Vec::new(),
             data: data?,
             elsewhere: elsewhere?,
             thresholds: thresholds?,

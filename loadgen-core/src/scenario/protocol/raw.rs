@@ -15,8 +15,9 @@ use crate::scenario::step::{Action, Step};
 use crate::scenario::think_time::{self, RawThinkTime};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
-    Authority, Bounded, Connections, ExpressionText, FilePath, MaxMessage, PositiveSpan, RawSource,
-    ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, TargetText, Times, Weight,
+    Authority, Bounded, Connections, EachValue, ExpressionText, FilePath, MaxMessage, PositiveSpan,
+    RawSource, ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, TargetText, Times,
+    Weight,
 };
 use crate::units::Rate;
 
@@ -107,12 +108,16 @@ object! {
         /// Addresses of this machine that connections to the targets come from, in turn; the system's choice
         /// unless given.
         "bind" bind: List<SourceAddress>,
+        /// Writes one scenario for several: for each combination of these values one, whose expressions know
+        /// the names, with the values in its name and among its tags.
+        "for_each" for_each: Entries<List<EachValue>>,
     }
     hints {
         "version" => "the version of HTTP is `http_version`",
         "subprotocol" => "subprotocols are a list: `subprotocols`",
         "path" => "a path belongs to a step: `websocket.path`",
         "mix" => "a mix is a step: `\"steps\": [{ \"mix\": [...] }]`",
+        "matrix" => "a scenario is written for several with `for_each`",
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
         "source_addresses" => "addresses that connections come from are `bind`",

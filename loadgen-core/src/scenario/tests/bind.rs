@@ -13,6 +13,8 @@ fn addresses_of_both_families() {
     }));
     let shown: Vec<String> = plan.bind.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["127.0.0.1", "127.0.0.2", "::1"]);
+    let printed = crate::scenario::to_json(std::slice::from_ref(&plan));
+    assert_eq!(parse(&printed).unwrap().scenarios(), [plan]);
 }
 
 #[test_case(&json!({ "bind": [] }), "bind: found an empty array, expected at least one address; leave `bind` out to have the system choose"; "none")]

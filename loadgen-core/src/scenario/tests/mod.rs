@@ -7,6 +7,7 @@ mod choosing;
 mod elsewhere;
 mod errors;
 mod files;
+mod for_each;
 mod http;
 mod overriding;
 mod reading;

@@ -521,7 +521,11 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             steps,
             thresholds,
             any::<bool>(),
-            (data(), prop::option::of(rate())),
+            (
+                data(),
+                prop::option::of(rate()),
+                prop::collection::btree_map("[a-z]{3}_v", "[a-z0-9.]{1,5}", 0..3),
+            ),
         ),
     )
         .prop_map(
@@ -531,8 +535,10 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                 spans,
                 connect,
                 (metadata, tags),
-                (calls, thresholds, parts, (data, connect_rate)),
+                (calls, thresholds, parts, (data, connect_rate, for_each)),
             )| {
+                let values = for_each.values().map(|value| format!("-{value}"));
+                let name = [name].into_iter().chain(values).collect::<String>();
                 let calls = calls.into_iter().enumerate();
                 let steps: Vec<_> = calls
                     .map(|(index, (call, shape))| {
@@ -579,7 +585,10 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     timeout: spans.3.max(Duration::from_micros(1)),
                     connect_timeout: spans.4,
                     late_after: spans.5,
-                    tags: tags.into_iter().collect::<BTreeMap<_, _>>(),
+                    tags: tags
+                        .into_iter()
+                        .chain(for_each.clone())
+                        .collect::<BTreeMap<_, _>>(),
                     thresholds: thresholds
                         .into_iter()
                         .map(|(text, after)| {
@@ -591,6 +600,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                         })
                         .filter(|it| fits(it, &load))
                         .collect(),
+                    for_each: for_each.into_iter().collect(),
                     ..ScenarioPlan::new(name, grpc, load)
                 }
             },

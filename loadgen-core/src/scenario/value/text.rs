@@ -217,3 +217,14 @@ text_schema!(SourceAddress, "SourceAddress", {
     "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
     "examples": ["127.0.0.2"],
 });
+
+checked_text! {
+    /// A value that a scenario is written for.
+    EachValue, "EachValue",
+    "a text of 1 to 100 characters, none of them a control character",
+    is_each_value, "^[^\\x00-\\x1f\\x7f]{1,100}$"
+}
+
+fn is_each_value(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(|c| c.is_ascii_control())
+}

@@ -19,9 +19,10 @@ mod worker_load;
 pub use build::{Context, build};
 pub use document::{
     Backend, BackendCount, Change, Check, Confidence, Connections, Custom, Delivery, Document,
-    EndedRun, FailureClass, Generator, Host, LoadModel, Messages, Method, Point, PointStatistics,
-    Run, Scenario, SchemaVersion, Silence, SinkKind, Statistics, Status, Step, Streams, Target,
-    ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    EndedRun, FailureClass, Generator, Host, LoadModel, Messages, Method, Move, Point,
+    PointStatistics, Run, Scenario, SchemaVersion, Silence, SinkKind, Statistics, Status, Step,
+    Stickiness, StickyBy, Streams, Target, ThresholdResult, ThresholdWindow, Total, Verdict,
+    Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

@@ -35,6 +35,7 @@ mod prepare;
 mod protos;
 mod reflection;
 mod refusal;
+mod reopening;
 mod reply;
 mod scalar;
 mod service;
@@ -53,6 +54,8 @@ use self::call::{Call, Kind};
 use self::framing::Nobody;
 use self::own::Connections;
 use self::prepare::Prepared;
+use self::reopening::Reopening;
+use crate::clock::Clock;
 use crate::driver::http2::{self, Place};
 use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session, Stage};
@@ -171,6 +174,8 @@ impl GrpcFactory {
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
             connections: Connections::new(&self.prepared, context),
+            clock: context.clock,
+            seed: context.seed,
             lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
             prepared: Arc::clone(&self.prepared),
         }
@@ -181,6 +186,8 @@ impl GrpcFactory {
 pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
     connections: Connections,
+    clock: Clock,
+    seed: u64,
     lives: Lives,
 }
 
@@ -209,10 +216,14 @@ impl Workload for GrpcWorkload {
     }
 
     async fn open(&self, user: UserId) -> Result<Self::Session, Failure> {
-        let own = match &self.connections {
+        let mut own = match &self.connections {
             Connections::Shared(_) => self.connections.of(user),
             Connections::Own(..) => Box::pin(self.connections.of_opened(user)).await,
         };
+        if self.prepared.has_lasting_streams {
+            let reopening = Reopening::new(self.clock, self.seed, user);
+            own.reopening = Some(Box::new(reopening));
+        }
         let life = &self.prepared.life;
         let mut session = self.lives.session(life, user, own);
         if life.has_begin() {
@@ -235,10 +246,16 @@ impl Workload for GrpcWorkload {
             // Of an iteration that was cut off.
             session.own.hang_up();
         }
+        if let Some(reopening) = &mut session.own.reopening {
+            Box::pin(reopening.begin(iteration)).await;
+        }
         let calls = self.calls(&mut session.own);
         iteration.goes_to(calls.0.target);
         let life = &self.prepared.life;
         let outcome = self.lives.iterate(life, &calls, session, iteration).await;
+        if let Some(reopening) = &mut session.own.reopening {
+            reopening.end(outcome);
+        }
         if !is_kept {
             session.own.hang_up();
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::prepare::Prepared;
+use super::reopening::Reopening;
 use crate::driver::http2::{OwnConnection, Owners, Place, Pool};
 use crate::scenario::ConnectionPer;
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
@@ -16,8 +17,12 @@ pub(super) enum Connections {
     Own(Owners, ConnectionPer),
 }
 
-/// A user's own connection, where it has one.
-pub struct UserConnection(Option<Box<OwnConnection>>);
+/// What a user has of its own: a connection, where it does not share some.
+pub struct UserConnection {
+    own: Option<Box<OwnConnection>>,
+    /// Where it has streams that are to last.
+    pub(super) reopening: Option<Box<Reopening>>,
+}
 
 impl fmt::Debug for UserConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,20 +31,23 @@ impl fmt::Debug for UserConnection {
 }
 
 impl UserConnection {
-    fn of(own: OwnConnection) -> Self {
-        Self(Some(Box::new(own)))
+    fn of(own: Option<OwnConnection>) -> Self {
+        Self {
+            own: own.map(Box::new),
+            reopening: None,
+        }
     }
 
     /// Ends it, where there is one; the next is opened when it is needed.
     pub(super) fn hang_up(&self) {
-        if let Some(own) = &self.0 {
+        if let Some(own) = &self.own {
             own.hang_up();
         }
     }
 
     /// Ends it in good order, where there is one.
     pub(super) async fn close(self) {
-        if let Some(own) = self.0 {
+        if let Some(own) = self.own {
             own.close().await;
         }
     }
@@ -70,8 +78,8 @@ impl Connections {
     /// One for what is done before there are users.
     pub(super) fn of_nobody(&self) -> UserConnection {
         match self {
-            Self::Shared(_) => UserConnection(None),
-            Self::Own(owners, _) => UserConnection::of(owners.connection_of_nobody()),
+            Self::Shared(_) => UserConnection::of(None),
+            Self::Own(owners, _) => UserConnection::of(Some(owners.connection_of_nobody())),
         }
     }
 
@@ -80,9 +88,9 @@ impl Connections {
         match self {
             Self::Shared(pool) => {
                 pool.ensure_kept();
-                UserConnection(None)
+                UserConnection::of(None)
             }
-            Self::Own(owners, _) => UserConnection::of(owners.connection(user)),
+            Self::Own(owners, _) => UserConnection::of(Some(owners.connection(user))),
         }
     }
 
@@ -91,7 +99,7 @@ impl Connections {
     pub(super) async fn of_opened(&self, user: UserId) -> UserConnection {
         let mut own = self.of(user);
         if self.are_kept()
-            && let Some(own) = &mut own.0
+            && let Some(own) = &mut own.own
         {
             // Told to whoever needs it.
             let _ = Box::pin(own.open()).await;
@@ -102,7 +110,7 @@ impl Connections {
     /// Where what a user does next goes.
     #[inline]
     pub(super) fn place<'a>(&'a self, own: &'a mut UserConnection) -> &'a Rc<Place> {
-        match (self, &mut own.0) {
+        match (self, &mut own.own) {
             (Self::Shared(pool), _) => pool.place_for_next_iteration(),
             (Self::Own(..), Some(own)) => own.place(),
             (Self::Own(..), None) => unreachable!("each user has a connection"),

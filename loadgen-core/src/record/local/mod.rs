@@ -5,6 +5,7 @@
 mod activity;
 mod bounds;
 mod few;
+mod homes;
 mod muted;
 mod named;
 mod outside;
@@ -15,6 +16,7 @@ mod told;
 
 pub(in crate::record) use activity::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
 pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+pub(in crate::record) use homes::HomesTick;
 pub(crate) use muted::Muted;
 pub(crate) use outside::Outside;
 pub(crate) use recorder::Recorder;

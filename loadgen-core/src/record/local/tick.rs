@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::few::FewOrMany;
+use super::homes::HomesTick;
 use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
@@ -42,6 +43,7 @@ pub(crate) struct Tick {
     /// What no server is known for.
     pub(in crate::record) unknown: BackendTick,
     pub(in crate::record) decisions: Decisions,
+    pub(in crate::record) homes: HomesTick,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -316,6 +318,7 @@ impl Tick {
             backends: Vec::new(),
             unknown: BackendTick::new(),
             decisions: Decisions::default(),
+            homes: HomesTick::default(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -368,6 +371,7 @@ impl Tick {
         self.backends.iter_mut().for_each(BackendTick::clear);
         self.unknown.clear();
         self.decisions = Decisions::default();
+        self.homes.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

@@ -13,6 +13,7 @@ mod rounding;
 mod scenario;
 mod schema;
 mod statistics;
+mod stickiness;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ pub use scenario::{
 };
 pub use schema::schema;
 pub use statistics::Statistics;
+pub use stickiness::{Move, Stickiness, StickyBy};
 
 use crate::record::{ByteCount, Ledger};
 

@@ -9,6 +9,7 @@ use super::backend::{Backend, BackendCount};
 use super::confidence::Confidence;
 use super::point::PointStatistics;
 use super::statistics::Statistics;
+use super::stickiness::Stickiness;
 use crate::record::{ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
 
 /// What one scenario found.
@@ -91,6 +92,9 @@ pub struct Scenario {
     /// left out where fewer than two did, or it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced_by: Option<Unit>,
+    /// Whether users' streams stayed with one server; left out where none named its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stickiness: Option<Stickiness>,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

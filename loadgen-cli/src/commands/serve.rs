@@ -33,9 +33,16 @@ enum End {
 pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
     let special = Special {
         error_code: args.error.error_code,
+        version: args.role.version.clone(),
+        stream_log: args.role.log_streams.then_some(say),
         ..Special::default()
     };
     serve(&args.server, special, [(&GRPC, args.address.as_str())])
+}
+
+/// A line of the log of streams. Whoever does not listen any more ends nothing.
+fn say(line: &str) {
+    let _ = output::print(&format!("{line}\n"));
 }
 
 /// Serves WebSocket until told to stop.

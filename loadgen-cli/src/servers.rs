@@ -18,7 +18,13 @@ pub(crate) const GRPC: Server = Server {
     address_flag: "grpc-address",
     address_help: "Address to listen on for gRPC; port 0 takes a free one",
     address: GRPC_ADDRESS,
-    start: |config, _| start_grpc(config),
+    start: |config, special| {
+        start_grpc(ServerConfig {
+            version: special.version.clone(),
+            stream_log: special.stream_log,
+            ..config
+        })
+    },
 };
 /// The WebSocket server.
 pub(crate) const WEBSOCKET: Server = Server {
@@ -71,12 +77,16 @@ pub(crate) struct Server {
 }
 
 /// What only some of them can be told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Special {
     /// The status of errors on purpose, where it speaks of such.
     pub(crate) error_code: Code,
     /// How TCP is answered.
     pub(crate) tcp: TcpOptions,
+    /// Which version of what it serves gRPC says that it is.
+    pub(crate) version: Option<String>,
+    /// Who is told of gRPC's streams.
+    pub(crate) stream_log: Option<fn(&str)>,
 }
 
 impl Default for Special {
@@ -84,6 +94,8 @@ impl Default for Special {
         Self {
             error_code: Code::Unavailable,
             tcp: TcpOptions::default(),
+            version: None,
+            stream_log: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use futures::Stream;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::peer::Peer;
 use super::proto;
 use super::proto::greeter_server::Greeter as Service;
 use crate::serve::identity::Identity;
@@ -22,15 +23,17 @@ use crate::serve::{compute, limits};
 #[derive(Debug)]
 pub(super) struct Greeter {
     identity: Arc<proto::Identity>,
+    stream_log: Option<fn(&str)>,
 }
 
 impl Greeter {
-    pub(super) fn new(identity: &Identity) -> Self {
+    pub(super) fn new(identity: &Identity, stream_log: Option<fn(&str)>) -> Self {
         Self {
+            stream_log,
             identity: Arc::new(proto::Identity {
                 id: identity.id().to_owned(),
                 host: identity.host().to_owned(),
-                version: Identity::VERSION.to_owned(),
+                version: identity.version().to_owned(),
             }),
         }
     }
@@ -122,7 +125,13 @@ impl Service for Greeter {
         &self,
         request: Request<Streaming<proto::ChatMessage>>,
     ) -> Result<Response<Echoes>, Status> {
+        let peer = self.stream_log.map(|log| {
+            let peer = Peer::of(request.metadata(), &self.identity, log);
+            peer.says("Stream opened from", "");
+            peer
+        });
         Ok(Response::new(Echoes {
+            peer,
             incoming: request.into_inner(),
             identity: Arc::clone(&self.identity),
         }))
@@ -167,6 +176,7 @@ impl Stream for Messages {
 /// What `Chat` answers.
 #[derive(Debug)]
 pub(super) struct Echoes {
+    peer: Option<Peer>,
     incoming: Streaming<proto::ChatMessage>,
     identity: Arc<proto::Identity>,
 }
@@ -178,6 +188,10 @@ impl Stream for Echoes {
         let Some(message) = ready!(Pin::new(&mut self.incoming).poll_next(context)) else {
             return Poll::Ready(None);
         };
+        if let (Some(peer), Ok(message)) = (&self.peer, &message) {
+            peer.says("Received ping from", &message.text);
+            peer.answered();
+        }
         Poll::Ready(Some(message.map(|message| proto::ChatMessage {
             backend: Some(proto::Identity::clone(&self.identity)),
             ..message

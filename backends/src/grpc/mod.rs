@@ -5,6 +5,7 @@
 
 mod codec;
 mod greeter;
+mod peer;
 pub mod proto;
 mod service;
 
@@ -28,9 +29,13 @@ const SERVICES: [&str; 2] = ["", GREETER];
 pub fn start_grpc(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let health = serving();
     let services = service::Shared::new(&health)?;
+    let stream_log = config.stream_log;
     let setup = Setup::new(config, &[b"h2"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
-    let make = |tally| service::Grpc::new(&identity, services.clone(), faults.clone(), tally);
+    let make = |tally| {
+        let services = services.clone();
+        service::Grpc::new(&identity, services, faults.clone(), tally, stream_log)
+    };
     let (leaving, ending) = (health.clone(), health);
     server::start(setup, make, announce_leave(leaving), announce_end(ending))
 }

@@ -107,6 +107,7 @@ impl Grpc {
         shared: Shared,
         faults: Option<Arc<FaultState>>,
         tally: Option<Tally>,
+        stream_log: Option<fn(&str)>,
     ) -> Self {
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.max_concurrent_streams(MAX_CONCURRENT_STREAMS)
@@ -119,7 +120,7 @@ impl Grpc {
             http,
             services: Arc::new(Services {
                 // Replies go out as they are: compressing them is not what is measured here.
-                greeter: GreeterServer::new(Greeter::new(identity))
+                greeter: GreeterServer::new(Greeter::new(identity, stream_log))
                     .accept_compressed(CompressionEncoding::Gzip)
                     .accept_compressed(CompressionEncoding::Zstd)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),

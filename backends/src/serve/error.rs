@@ -35,6 +35,12 @@ pub enum ServeError {
         /// As it was given.
         id: String,
     },
+    /// The version cannot be what answers say.
+    #[error("the version {version:?} must be 1 to {max} visible ASCII characters", max = crate::serve::limits::MAX_ID_BYTES)]
+    InvalidVersion {
+        /// As it was given.
+        version: String,
+    },
     /// A certificate or key cannot be read.
     #[error("cannot read the {what} {}: {reason}", path.display())]
     TlsFile {

@@ -15,11 +15,12 @@ pub const IDENTITY_METADATA: &str = "x-loadgen-backend";
 pub(crate) struct Identity {
     id: String,
     host: String,
+    version: Option<String>,
 }
 
 impl Identity {
-    /// This package's version, which answers carry beside id and host.
-    pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+    /// The version that answers carry beside id and host unless told: this package's.
+    const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
     /// The identity of a server on `port`: `id` if it is given, else one of this process's own.
     ///
@@ -31,16 +32,35 @@ impl Identity {
             .to_string_lossy()
             .into_owned();
         let id = id.unwrap_or_else(|| unique_id(&host, port));
-        let fits = (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(is_visible);
-        if fits {
-            Ok(Self { id, host })
+        if fits(&id) {
+            Ok(Self {
+                id,
+                host,
+                version: None,
+            })
         } else {
             Err(ServeError::InvalidId { id })
         }
     }
 
+    /// The same, of this version of what it serves.
+    ///
+    /// # Errors
+    /// [`ServeError::InvalidVersion`] for what is not visible, empty or too long.
+    pub(crate) fn of_version(self, version: Option<String>) -> Result<Self, ServeError> {
+        match version {
+            Some(version) if !fits(&version) => Err(ServeError::InvalidVersion { version }),
+            version => Ok(Self { version, ..self }),
+        }
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it serves, by its version.
+    pub(crate) fn version(&self) -> &str {
+        self.version.as_deref().unwrap_or(Self::OWN_VERSION)
     }
 
     /// The id as response metadata. Each call copies it, so that workers that count references to
@@ -53,6 +73,10 @@ impl Identity {
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
+}
+
+fn fits(name: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&name.len()) && name.bytes().all(is_visible)
 }
 
 fn is_visible(byte: u8) -> bool {

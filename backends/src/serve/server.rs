@@ -49,6 +49,11 @@ pub struct ServerConfig {
     /// What the answers call this backend: visible ASCII, at most 128 characters. Without one, it
     /// gets an id made of host, process and port.
     pub id: Option<String>,
+    /// Which version of what it serves the answers say that it is: as an id is. Without one, this package's.
+    pub version: Option<String>,
+    /// Who is told, line by line, of the streams on which both sides send: when one opens and ends, and of
+    /// each message. Only gRPC has such.
+    pub stream_log: Option<fn(&str)>,
     /// Serves TLS, and only TLS.
     pub tls: Option<TlsFiles>,
     /// Worker threads; without a number, one for each core the process may use.
@@ -68,6 +73,8 @@ impl ServerConfig {
         Self {
             address,
             id: None,
+            version: None,
+            stream_log: None,
             tls: None,
             threads: None,
             grace: Duration::from_secs(5),
@@ -106,7 +113,7 @@ impl Setup {
             address: config.address,
             reason,
         })?;
-        let identity = Identity::new(config.id, local_addr.port())?;
+        let identity = Identity::new(config.id, local_addr.port())?.of_version(config.version)?;
         let faults = FaultState::new(config.faults, identity.id()).map(Arc::new);
         Ok(Self {
             identity,

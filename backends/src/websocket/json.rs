@@ -150,7 +150,7 @@ pub(super) fn backend(identity: &Identity) -> Box<RawValue> {
     to_raw_value(&Backend {
         id: identity.id(),
         host: identity.host(),
-        version: Identity::VERSION,
+        version: identity.version(),
     })
     .expect("three strings are JSON")
 }

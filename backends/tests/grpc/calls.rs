@@ -255,3 +255,55 @@ async fn five_hundred_streams_share_a_connection() {
         .await
         .expect("all streams run at once");
 }
+
+/// What the server below says of its streams. No other test has it say anything.
+static STREAM_LOG: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
+#[tokio::test]
+async fn a_stream_is_told_of_from_its_opening_to_its_end() {
+    let server = loadgen_backends::start_grpc(loadgen_backends::ServerConfig {
+        id: Some("v1a".to_owned()),
+        version: Some("v1".to_owned()),
+        stream_log: Some(|line| STREAM_LOG.lock().unwrap().push(line.to_owned())),
+        ..config()
+    })
+    .unwrap();
+    let ping = ChatMessage {
+        text: "ping".to_owned(),
+        ..ChatMessage::default()
+    };
+    let mut request = Request::new(stream::iter([ping]));
+    let metadata = request.metadata_mut();
+    metadata.insert("agent-id", "agent-v1.1-0".parse().unwrap());
+    metadata.insert("agent-version", "v1.1".parse().unwrap());
+    let response = client(&server).await.chat(request).await.unwrap();
+    let mut pongs = response.into_inner();
+    let pong = pongs.message().await.unwrap().unwrap();
+    let backend = pong.backend.unwrap();
+    assert_eq!((&*backend.id, &*backend.version), ("v1a", "v1"));
+    assert_eq!(pongs.message().await.unwrap(), None);
+    server.shutdown();
+    let told = STREAM_LOG.lock().unwrap();
+    assert_eq!(
+        *told,
+        [
+            "[SERVER_v1/v1a] Stream opened from agent-id=agent-v1.1-0 agent-version=v1.1",
+            "[SERVER_v1/v1a] Received ping from agent-id=agent-v1.1-0 agent-version=v1.1 message=ping",
+            "[SERVER_v1/v1a] Sent pong to agent-id=agent-v1.1-0",
+            "[SERVER_v1/v1a] Stream closed from agent-id=agent-v1.1-0 agent-version=v1.1",
+        ]
+    );
+}
+
+#[test]
+fn a_version_that_cannot_be_said_is_refused() {
+    let error = loadgen_backends::start_grpc(loadgen_backends::ServerConfig {
+        version: Some("version one".to_owned()),
+        ..config()
+    })
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the version \"version one\" must be 1 to 128 visible ASCII characters"
+    );
+}

@@ -61,9 +61,23 @@ pub(crate) struct ServeGrpcArgs {
     /// What all servers can be told.
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+    /// Which version of a service it plays.
+    #[command(flatten)]
+    pub(crate) role: RoleArgs,
     /// How errors on purpose look.
     #[command(flatten)]
     pub(crate) error: ErrorCodeArgs,
+}
+
+/// Which version of a service the gRPC server plays, to those who route by version.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RoleArgs {
+    /// Version of itself that it says in every reply, beside its id [default: loadgen's own]
+    #[arg(long, value_name = "VERSION", value_parser = identity)]
+    pub(crate) version: Option<String>,
+    /// Say of each stream on which both sides send when it opens and ends, and each message, with the `agent-id` and `agent-version` of its metadata
+    #[arg(long)]
+    pub(crate) log_streams: bool,
 }
 
 /// Flags of `loadgen serve websocket`.
@@ -128,6 +142,7 @@ impl ServeAllArgs {
         Special {
             error_code: self.error.error_code,
             tcp: self.tcp.options(),
+            ..Special::default()
         }
     }
 }

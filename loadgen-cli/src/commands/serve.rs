@@ -43,6 +43,8 @@ enum End {
 pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
     let special = Special {
         error_code: args.error.error_code,
+        version: args.role.version.clone(),
+        stream_log: args.role.log_streams.then_some(say),
         ..Special::default()
     };
     original::check_service(args, variable).map_err(ServerError::Environment)?;
@@ -53,6 +55,11 @@ pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
         (server.tls_cert, server.tls_key) = (Some(certificate), Some(key));
     }
     serve(&server, special, [(&GRPC, address.as_str())])
+}
+
+/// A line of the log of streams. Whoever does not listen any more ends nothing.
+fn say(line: &str) {
+    let _ = output::print(&format!("{line}\n"));
 }
 
 /// Serves WebSocket until told to stop.

@@ -49,6 +49,8 @@ struct Share<'a> {
     connections: u64,
     burst: u64,
     new_per_s: f64,
+    /// Each address that connections come from has all ports to itself.
+    from: u64,
 }
 
 impl Needs {
@@ -85,6 +87,7 @@ impl Needs {
                 let key = target.map(|it| (it.host.as_str(), it.port));
                 let share = shares.entry(key).or_default();
                 share.target = target;
+                share.from = share.from.max(scenario.bind.len() as u64);
                 share.connections += all.div_ceil(count);
                 share.burst += burst(scenario, all, workers).div_ceil(count);
                 share.new_per_s += new_per_s / count as f64;
@@ -102,7 +105,7 @@ impl Needs {
                 continue;
             }
             // The addresses of a name take turns, and each has all ports to itself.
-            let spread = target.map_or(1, &addresses).max(1);
+            let spread = target.map_or(1, &addresses).max(1) * share.from.max(1);
             let each = share.connections.div_ceil(spread);
             if each > needs.connections_per_target {
                 needs.connections_per_target = each;
@@ -120,6 +123,9 @@ fn connections(scenario: &ScenarioPlan, workers: usize) -> u64 {
             u64::from(scenario.load.max_users()).saturating_mul(paths(websocket))
         }
         ProtocolPlan::Http(_) | ProtocolPlan::Tcp(_) => u64::from(scenario.load.max_users()),
+        ProtocolPlan::Grpc(grpc) if grpc.connection_per.is_some() => {
+            u64::from(scenario.load.max_users())
+        }
         ProtocolPlan::Grpc(grpc) => {
             let by_default = workers.saturating_mul(scenario.targets.len().max(1)) as u64;
             grpc.connections
@@ -143,6 +149,7 @@ fn burst(scenario: &ScenarioPlan, connections: u64, workers: usize) -> u64 {
         ProtocolPlan::Websocket(plan) => Some((plan.connect_rate, plan.connection_per)),
         ProtocolPlan::Http(plan) => Some((plan.connect_rate, plan.connection_per)),
         ProtocolPlan::Tcp(plan) => Some((plan.connect_rate, plan.connection_per)),
+        ProtocolPlan::Grpc(plan) => plan.connection_per.map(|per| (plan.connect_rate, per)),
         _ => None,
     };
     if let Some((connect_rate, connection_per)) = own {
@@ -168,6 +175,7 @@ fn new_per_s(scenario: &ScenarioPlan) -> f64 {
         }
         ProtocolPlan::Http(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
         ProtocolPlan::Tcp(plan) if plan.connection_per == ConnectionPer::Iteration => 1,
+        ProtocolPlan::Grpc(plan) if plan.connection_per == Some(ConnectionPer::Iteration) => 1,
         _ => 0,
     };
     match &scenario.load {

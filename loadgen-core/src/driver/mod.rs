@@ -38,4 +38,4 @@ pub use intercept::{
 pub use mistake::Mistake;
 pub use sources::SourceError;
 pub use steps::Session;
-pub use transport::{EndpointError, TlsError};
+pub use transport::{BindError, EndpointError, TlsError};

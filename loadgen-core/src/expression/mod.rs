@@ -42,6 +42,13 @@ pub(crate) use saved::Saved;
 pub(crate) use scope::{Scope, Variables};
 pub(crate) use taint::{SecretFields, all_secret};
 
+/// Whether a name means something in expressions already, or can mean nothing there.
+pub(crate) fn is_taken(name: &str) -> bool {
+    let alone = Text::parse(&format!("{{{{ {name} }}}}"));
+    let is_free = alone.is_ok_and(|text| text.names().roots().eq([name]));
+    !is_free || functions::NAMES.contains(&name) || scope::NAMES.contains(&name)
+}
+
 /// The most steps that an evaluation may take: an expression of a scenario needs tens.
 const MOST_STEPS: u64 = 100_000;
 

@@ -15,6 +15,23 @@ use crate::secrets::Secrets;
 /// The name under which functions find the source of chance. No expression can write it.
 const DRAWS: &str = " draws";
 
+/// The names that a scope may know.
+pub(super) const NAMES: [&str; 13] = [
+    "env",
+    "headers",
+    "iteration",
+    "metadata",
+    "reply",
+    "row",
+    "saved",
+    "scenario",
+    "setup",
+    "status",
+    "trailers",
+    "user",
+    "worker",
+];
+
 /// What the names of an iteration stand for. What is not there yet is undefined.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
@@ -26,6 +43,8 @@ pub(crate) struct Variables {
     pub(crate) worker: usize,
     /// The scenario's name.
     pub(crate) scenario: Value,
+    /// What else the scenario has names for.
+    pub(crate) constants: Value,
     /// The row of data.
     pub(crate) row: Value,
     /// What was saved.
@@ -180,7 +199,7 @@ impl Object for Names {
             "status" => it.status.clone(),
             "metadata" | "headers" => it.metadata.clone(),
             "trailers" => it.trailers.clone(),
-            _ => return None,
+            other => it.constants.get_attr(other).ok()?,
         };
         (!value.is_undefined()).then_some(value)
     }

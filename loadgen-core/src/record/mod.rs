@@ -12,6 +12,7 @@ mod local;
 mod merged;
 mod names;
 mod parts;
+mod stickiness;
 mod watch;
 
 pub use counts::{ByteCount, ConnectionCounts, Decisions, StreamCount};
@@ -29,6 +30,7 @@ pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;
+pub use stickiness::{Move, Stickiness};
 pub(crate) use watch::{
     Count, Extreme, Figure, Reading, StepCount, Times, TimesOf, Watch, WindowRecord, Worst,
 };

@@ -64,8 +64,8 @@ pub(crate) use value::base64::from_base64;
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 
-/// What comes with the library, a file for each protocol.
-const SHIPPED: [(&str, &str); 4] = [
+/// What comes with the library: a file for each protocol, and one for what is routed by version.
+const SHIPPED: [(&str, &str); 5] = [
     ("grpc.json", include_str!("../../../scenarios/grpc.json")),
     (
         "websocket.json",
@@ -73,9 +73,13 @@ const SHIPPED: [(&str, &str); 4] = [
     ),
     ("http.json", include_str!("../../../scenarios/http.json")),
     ("tcp.json", include_str!("../../../scenarios/tcp.json")),
+    (
+        "routing.json",
+        include_str!("../../../scenarios/routing.json"),
+    ),
 ];
 
-/// The suite that comes with the library, one file for each protocol. It names no targets.
+/// The suite that comes with the library, a file for each protocol and one for what is routed. It names no targets.
 #[must_use]
 pub fn shipped() -> Suite {
     shipped_with(&[]).expect("the shipped suites are valid, which a test checks")

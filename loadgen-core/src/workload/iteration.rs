@@ -449,7 +449,11 @@ impl<'a> Iteration<'a> {
     /// A stream opened, on the account of whoever has [answered](Self::answered_by). It breaks when what
     /// this gives back is dropped, unless it has ended before.
     pub fn opened_stream(&self) -> OpenStream<'a> {
-        OpenStream::new(self.observer, self.backend.get())
+        let backend = self.backend.get();
+        if let Some(backend) = backend {
+            self.observer.serves(self.user, backend, self.clock.now());
+        }
+        OpenStream::new(self.observer, backend)
     }
 
     /// Counts messages of a step that had this fault.

@@ -246,6 +246,11 @@ pub trait Observer {
     fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64);
     /// Something happened to a stream, and who serves it, where that is known.
     fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent);
+    /// A stream of this user opened, at this time, and is with this server. Who does not ask whether users
+    /// stay with one has nothing to do.
+    fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
+        let _ = (user, backend, at);
+    }
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
     /// The number of a backend that named itself with these bytes, in an answer that came over this

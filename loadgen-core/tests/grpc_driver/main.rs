@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agents;
 mod bounds;
 mod calls;
 mod connect;
@@ -11,6 +12,7 @@ mod describe;
 mod faults;
 mod intercept;
 mod lives;
+mod own;
 mod process;
 mod raw;
 mod replies;

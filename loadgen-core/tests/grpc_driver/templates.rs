@@ -43,6 +43,29 @@ fn with_steps(server: &Server, steps: Vec<Step<GrpcCall>>) -> ScenarioPlan {
     plan
 }
 
+/// A scenario that was written for several knows which one it is.
+#[test]
+fn the_values_of_a_scenario_have_names() {
+    run(async {
+        let (server, bodies) = answering(&[b""]).await;
+        let mut plan = plan(&[server.address], "Hello");
+        plan.for_each = vec![("version".to_owned(), "v1.1".to_owned())];
+        the_call(&mut plan).message = json!({ "name": "{{ version }}" });
+        the_call(&mut plan).metadata = vec![(
+            "agent-id".to_owned(),
+            "agent-{{ version }}-{{ user }}".into(),
+        )];
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert_eq!(*bodies.borrow(), [framed(b"\x0a\x04v1.1").to_vec()]);
+        assert_eq!(server.control.headers.borrow()["agent-id"], "agent-v1.1-0");
+        // Of another scenario it is no name.
+        plan.for_each = Vec::new();
+        let told = factory(&plan).unwrap_err().to_string();
+        assert!(told.contains("`version`"), "{told}");
+    });
+}
+
 #[test]
 fn a_message_and_metadata_are_made_for_each_call() {
     run(async {

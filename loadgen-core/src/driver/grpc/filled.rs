@@ -13,6 +13,7 @@ use super::call::Target;
 use super::compression;
 use super::framing::{self, Keep};
 use super::metadata::Metadata;
+use super::own::UserConnection;
 use super::reply;
 use super::template::MessageTemplate;
 use super::unary::{self, UnaryCall, Witness};
@@ -52,7 +53,7 @@ pub(super) async fn run(
     targets: &[Target],
     place: &Rc<Place>,
     step: usize,
-    session: &mut Session<()>,
+    session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     let filled = match call.fill(session.scope()) {
@@ -162,7 +163,7 @@ impl Answer {
         &self,
         kept: Kept,
         outcome: Outcome,
-        session: &mut Session<()>,
+        session: &mut Session<UserConnection>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
         let status = match outcome {

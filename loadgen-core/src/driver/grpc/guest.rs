@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::call::Call;
+use super::own::UserConnection;
 use super::{GrpcFactory, GrpcWorkload};
 use crate::driver::steps::{Guest, Life, OnWorker, Serve, Session, Steps};
 use crate::outcome::Outcome;
@@ -19,29 +20,31 @@ struct Serving(GrpcWorkload);
 
 impl Serve for Serving {
     type Action = Call;
-    type Own = ();
+    type Own = UserConnection;
 
     fn life(&self) -> &Life<Call> {
         &self.0.prepared.life
     }
 
-    /// They are the worker's, which users share.
     fn keeps_connections(&self) -> bool {
-        true
+        self.0.connections.are_kept()
     }
 
-    async fn receive(&self, _: UserId) {
-        self.0.pool.ensure_kept();
+    async fn receive(&self, user: UserId) -> UserConnection {
+        self.0.connections.of(user)
     }
 
     async fn walk(
         &self,
         steps: &Steps<Call>,
-        session: &mut Session<()>,
+        session: &mut Session<UserConnection>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
-        steps.walk(&self.0.calls(), session, iteration).await
+        let calls = self.0.calls(&mut session.own);
+        steps.walk(&calls, session, iteration).await
     }
 
-    async fn part_with(&self, (): ()) {}
+    async fn part_with(&self, own: UserConnection) {
+        own.close().await;
+    }
 }

@@ -19,6 +19,7 @@ use super::filled::{Answer, came_to_nothing};
 use super::framing::PREFIX_LEN;
 use super::message;
 use super::metadata::{Metadata, is_reserved};
+use super::own::UserConnection;
 use super::stream;
 use super::unary::UnaryCall;
 use crate::driver::http2::Place;
@@ -115,7 +116,7 @@ pub(super) async fn run(
     eyes: Eyes,
     place: &Rc<Place>,
     step: usize,
-    session: &mut Session<()>,
+    session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     let target = &call.targets[place.target];

@@ -1,4 +1,4 @@
-//! The gRPC driver: all four kinds of call over HTTP/2 connections that users share.
+//! The gRPC driver: all four kinds of call over HTTP/2 connections, which users share or have of their own.
 //!
 //! Owns calls, their framing and statuses; connections and streams are `driver::http2`'s. A constant unary call goes straight to HTTP/2
 //! (`unary`); streams and compressed calls go through tonic's client over a service on the same
@@ -30,10 +30,12 @@ mod number;
 mod numbered;
 mod options;
 mod outgoing;
+mod own;
 mod prepare;
 mod protos;
 mod reflection;
 mod refusal;
+mod reopening;
 mod reply;
 mod scalar;
 mod service;
@@ -50,8 +52,11 @@ use std::sync::Arc;
 
 use self::call::{Call, Kind};
 use self::framing::Nobody;
+use self::own::Connections;
 use self::prepare::Prepared;
-use crate::driver::http2::{self, Place, Pool};
+use self::reopening::Reopening;
+use crate::clock::Clock;
+use crate::driver::http2::{self, Place};
 use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
@@ -66,6 +71,7 @@ pub use self::describe::{
 };
 pub use self::error::DriverError;
 pub use self::metadata::MetadataError;
+pub use self::own::UserConnection;
 
 /// What gRPC is spoken over.
 static HTTP2: Alpn = Alpn {
@@ -167,7 +173,9 @@ impl GrpcFactory {
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
-            pool: Pool::new(&self.prepared.endpoints, &self.prepared.wanted, context),
+            connections: Connections::new(&self.prepared, context),
+            clock: context.clock,
+            seed: context.seed,
             lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
             prepared: Arc::clone(&self.prepared),
         }
@@ -177,7 +185,9 @@ impl GrpcFactory {
 /// A scenario's gRPC calls, on one worker's connections.
 pub struct GrpcWorkload {
     prepared: Arc<Prepared>,
-    pool: Pool,
+    connections: Connections,
+    clock: Clock,
+    seed: u64,
     lives: Lives,
 }
 
@@ -190,88 +200,123 @@ impl fmt::Debug for GrpcWorkload {
 }
 
 impl Workload for GrpcWorkload {
-    /// Of the driver's own a user keeps nothing: each iteration takes its turn on the worker's
-    /// connections.
-    type Session = Session<()>;
+    type Session = Session<UserConnection>;
 
     async fn prepare(&self) -> Result<(), PrepareError> {
-        self.pool.open().await?;
+        self.connections.open().await?;
         let life = &self.prepared.life;
         if life.has_setup() {
-            self.lives.set_up(life, &self.calls(), ()).await?;
+            let mut own = self.connections.of_nobody();
+            let calls = self.calls(&mut own);
+            if let Some(own) = self.lives.set_up(life, &calls, own).await? {
+                own.close().await;
+            }
         }
         Ok(())
     }
 
-    async fn open(&self, user: UserId) -> Result<Session<()>, Failure> {
-        self.pool.ensure_kept();
+    async fn open(&self, user: UserId) -> Result<Self::Session, Failure> {
+        let mut own = match &self.connections {
+            Connections::Shared(_) => self.connections.of(user),
+            Connections::Own(..) => Box::pin(self.connections.of_opened(user)).await,
+        };
+        if self.prepared.has_lasting_streams {
+            let reopening = Reopening::new(self.clock, self.seed, user);
+            own.reopening = Some(Box::new(reopening));
+        }
         let life = &self.prepared.life;
-        let mut session = self.lives.session(life, user, ());
+        let mut session = self.lives.session(life, user, own);
         if life.has_begin() {
-            self.lives.begin(life, &self.calls(), &mut session).await?;
+            let calls = self.calls(&mut session.own);
+            if let Err(failure) = self.lives.begin(life, &calls, &mut session).await {
+                session.own.close().await;
+                return Err(failure);
+            }
         }
         Ok(session)
     }
 
     fn levels(&self) -> Levels {
-        self.pool.levels()
+        self.connections.levels()
     }
 
-    async fn iterate(&self, session: &mut Session<()>, iteration: &Iteration<'_>) -> Outcome {
-        let place = self.pool.place_for_next_iteration();
-        iteration.goes_to(place.target);
-        let calls = CallsOn(place);
+    async fn iterate(&self, session: &mut Self::Session, iteration: &Iteration<'_>) -> Outcome {
+        let is_kept = self.connections.are_kept();
+        if !is_kept && iteration.number() > 0 {
+            // Of an iteration that was cut off.
+            session.own.hang_up();
+        }
+        if let Some(reopening) = &mut session.own.reopening {
+            Box::pin(reopening.begin(iteration)).await;
+        }
+        let calls = self.calls(&mut session.own);
+        iteration.goes_to(calls.0.target);
         let life = &self.prepared.life;
-        self.lives.iterate(life, &calls, session, iteration).await
+        let outcome = self.lives.iterate(life, &calls, session, iteration).await;
+        if let Some(reopening) = &mut session.own.reopening {
+            reopening.end(outcome);
+        }
+        if !is_kept {
+            session.own.hang_up();
+        }
+        outcome
     }
 
-    async fn close(&self, mut session: Session<()>) {
+    async fn close(&self, mut session: Self::Session) {
         let life = &self.prepared.life;
         if life.has_end() {
-            self.lives.end(life, &self.calls(), &mut session).await;
+            let calls = self.calls(&mut session.own);
+            self.lives.end(life, &calls, &mut session).await;
         }
+        session.own.close().await;
     }
 }
 
 impl GrpcWorkload {
-    /// The calls of what is no iteration.
-    fn calls(&self) -> CallsOn<'_> {
-        let place = self.pool.place_for_next_iteration();
-        CallsOn(place)
+    /// The calls of what a user does next.
+    #[inline]
+    fn calls(&self, own: &mut UserConnection) -> CallsOn {
+        CallsOn(Rc::clone(self.connections.place(own)))
     }
 }
 
 /// An iteration's calls. All of them stay on one connection.
-struct CallsOn<'a>(&'a Rc<Place>);
+struct CallsOn(Rc<Place>);
 
-impl Execute for CallsOn<'_> {
+impl Execute for CallsOn {
     type Action = Call;
-    type Own = ();
+    type Own = UserConnection;
 
     #[inline]
     async fn execute(
         &self,
         call: &Call,
         step: usize,
-        session: &mut Session<()>,
+        session: &mut Session<UserConnection>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
         if let Some(eyes) = &session.watch {
             let eyes = eyes.clone();
-            let run = intercept::run(call, eyes, self.0, step, session, iteration);
+            let run = intercept::run(call, eyes, &self.0, step, session, iteration);
             return Box::pin(run).await;
         }
         let targets = &call.targets;
         match &call.kind {
             Kind::Unary(call) => {
-                unary::run(call, targets, self.0, step, iteration, &mut Nobody).await
+                unary::run(call, targets, &self.0, step, iteration, &mut Nobody).await
             }
             // Boxed, or every unary iteration would carry room for it.
             Kind::Filled(call) => {
-                Box::pin(filled::run(call, targets, self.0, step, session, iteration)).await
+                Box::pin(filled::run(
+                    call, targets, &self.0, step, session, iteration,
+                ))
+                .await
             }
             Kind::Stream(call) => {
-                Box::pin(stream::run(call, targets, self.0, step, session, iteration)).await
+                Box::pin(stream::run(
+                    call, targets, &self.0, step, session, iteration,
+                ))
+                .await
             }
         }
     }

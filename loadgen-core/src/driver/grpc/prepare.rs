@@ -26,6 +26,7 @@ use super::reflection::{self, Reflected};
 use super::template;
 use super::unary::UnaryCall;
 use super::{HTTP2, compression, framing, health, reply};
+use crate::cap::Cap;
 use crate::driver::http2::Wanted;
 use crate::driver::mistake::Mistake;
 use crate::driver::sources::Sources;
@@ -34,7 +35,7 @@ use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
-use crate::scenario::{GrpcCall, GrpcPlan, ScenarioPlan, all_steps};
+use crate::scenario::{ConnectionPer, GrpcCall, GrpcPlan, ScenarioPlan, StreamEnd, all_steps};
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -43,6 +44,10 @@ pub(super) struct Prepared {
     /// Where to, at least one.
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) wanted: Wanted,
+    /// How long a user keeps a connection of its own; `None` where they share some.
+    pub(super) connection_per: Option<ConnectionPer>,
+    /// Whether iterations have streams that are to last for a time.
+    pub(super) has_lasting_streams: bool,
     pub(super) timeout: Duration,
     pub(super) life: Life<Call>,
     /// What it is made of that may change.
@@ -80,10 +85,21 @@ impl Prepared {
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: plan.wait_for_ready,
+                connect_cap: plan.connect_rate.map(Cap::new).map(Arc::new),
             },
+            connection_per: plan.connection_per,
+            has_lasting_streams: has_lasting_streams(plan),
             life,
         })
     }
+}
+
+/// Whether a plan's iterations have streams that are to last for a time.
+fn has_lasting_streams(plan: &GrpcPlan) -> bool {
+    let lasts = |call: &GrpcCall| matches!(call.stream, Some(StreamEnd::After(_)));
+    all_steps(&plan.steps, "steps")
+        .iter()
+        .any(|(_, step)| step.spoken().is_some_and(lasts))
 }
 
 /// A plan's steps, by when they are done.

@@ -20,6 +20,7 @@ use super::codec::Bytewise;
 use super::filled::{self, Kept};
 use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
+use super::own::UserConnection;
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::waiting::{Stage, Waiting};
 use crate::clock::Nanos;
@@ -40,7 +41,7 @@ pub(super) async fn run(
     targets: &[Target],
     place: &Rc<Place>,
     step: usize,
-    session: &mut Session<()>,
+    session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
     let sent = match Sent::of(call, session.scope()) {

@@ -78,10 +78,10 @@ impl Pool {
     /// is tried first, and kept for it.
     pub(super) async fn probe(&self) -> Result<(), PrepareError> {
         let targets = self.prepared.endpoints.len();
-        let own = self.assign(self.first_user).target;
+        let Assigned { target: own, nth } = self.assign(self.first_user);
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
-            match self.open(target, 0, false).await {
+            match self.open(target, nth, false).await {
                 Ok(connection) => {
                     if target == own {
                         self.probed.replace(Some(connection));

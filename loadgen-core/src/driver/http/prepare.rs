@@ -146,6 +146,7 @@ impl Prepared {
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: false,
+                connect_cap: None,
             }),
             connect_timeout: scenario.connect_timeout,
             connect_cap: plan.connect_rate.map(Cap::new),

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,10 +16,12 @@ use super::place::Place;
 use super::probe::{Finding, Probe};
 use super::problem::{ConnectError, Problem};
 use super::pump::Pump;
+use crate::cap::Cap;
 use crate::clock::{Nanos, StampClock, nanos};
 use crate::driver::transport::backoff::Backoff;
 use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::counted::Counted;
+use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
@@ -42,6 +45,16 @@ pub(super) struct Opener {
     pub(super) seed: u64,
     /// How many connections of the pool are open, those included that only finish their streams.
     pub(super) open_connections: Rc<Cell<u64>>,
+    /// What it has in common with the connections of other users, where it is one user's own. Such a
+    /// connection is opened when it is needed; those that are shared are kept open.
+    pub(super) own: Option<Rc<InCommon>>,
+}
+
+/// What connections have in common each of which is one user's own.
+pub(super) struct InCommon {
+    pub(super) dialer: Dialer,
+    /// How often any of them may be opened.
+    pub(super) cap: Option<Arc<Cap>>,
 }
 
 /// A connection that meets with a good-bye while it is being set up has come to a server that is
@@ -57,17 +70,26 @@ impl Opener {
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
+        if let Some(common) = &self.own {
+            common.dialer.wait_for_cap(common.cap.as_deref()).await;
+        }
         let mut result = self.open_once(resolving, replaces_dropped).await;
         for _ in 1..GOOD_BYES {
             match result {
                 Err(error) if error.problem == Problem::GoodBye => {}
                 _ => break,
             }
-            result = self
-                .open_once(self.endpoint.resolve(), replaces_dropped)
-                .await;
+            result = self.open_once(self.resolve(), replaces_dropped).await;
         }
         result
+    }
+
+    /// What the endpoint's name resolves to. Users that need it at about the same time ask once.
+    pub(super) async fn resolve(&self) -> Result<Addresses, connect_error::Problem> {
+        match &self.own {
+            Some(common) => common.dialer.resolve(self.target, &self.endpoint).await,
+            None => self.endpoint.resolve().await,
+        }
     }
 
     /// Reported however it ends.
@@ -98,27 +120,49 @@ impl Opener {
 /// A connection that lasted longer than this was a good one: the back-off starts over.
 const STEADY_NANOS: Nanos = 1_000_000_000;
 
-/// Keeps a place connected for as long as the returned future is polled. `first` is what the
-/// attempt before came to; when it succeeded, the place can be used at once.
-pub(super) fn keep(
-    place: Rc<Place>,
-    opener: Opener,
-    first: Option<Opened>,
-) -> impl Future<Output = ()> {
-    let first = first.map(|open| Driven::install(open, &place, &opener));
-    keep_driving(place, opener, first)
+/// What became of the attempt to connect before a place is kept.
+pub(super) enum First {
+    /// The place can be used at once.
+    Opened(Opened),
+    Failed,
+    /// None was made.
+    None,
 }
 
-async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
+/// Keeps a place connected for as long as the returned future is polled, or until the place is closed.
+pub(super) fn keep(place: Rc<Place>, opener: Opener, first: First) -> impl Future<Output = ()> {
+    let has_failed = matches!(first, First::Failed);
+    let first = match first {
+        First::Opened(open) => Some(Driven::install(open, &place, &opener)),
+        First::Failed | First::None => None,
+    };
+    keep_driving(place, opener, first, has_failed)
+}
+
+async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, has_failed: bool) {
+    let now = || opener.stamps.clock().now();
     let mut backoff = Backoff::new(opener.seed);
     let mut was_dropped = false;
     let mut current = first;
+    let mut rest = has_failed.then(|| backoff.next());
     loop {
         let Some(mut driven) = current.take() else {
-            let rest = backoff.next();
-            place.rests_until(opener.stamps.clock().now().saturating_add(nanos(rest)));
-            tokio::time::sleep(rest).await;
+            let until = rest.map_or(0, |rest| now().saturating_add(nanos(rest)));
+            place.rests_until(until);
+            if opener.own.is_some() && !place.is_wanted().await {
+                return;
+            }
+            let wait = until.saturating_sub(now());
+            if wait > 0 {
+                tokio::time::sleep(Duration::from_nanos(wait)).await;
+            }
             current = opener.open_for(&place, was_dropped).await;
+            if current.is_none() {
+                // Those in line reckon with the rest before the attempt, which is over; the next one's is theirs
+                // who come now.
+                tokio::task::yield_now().await;
+                rest = Some(backoff.next());
+            }
             continue;
         };
         let end = driven.until_end(&place).await;
@@ -129,8 +173,14 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
                 .observer
                 .connection(opener.target, ConnectionEvent::Dropped);
         }
-        if opener.stamps.clock().now().saturating_sub(driven.since) > STEADY_NANOS {
+        if now().saturating_sub(driven.since) > STEADY_NANOS {
             backoff.reset();
+        }
+        if place.is_closing() {
+            if !driven.is_closed {
+                driven.finish().await;
+            }
+            return;
         }
         let is_in_order = !matches!(end, End::Failed);
         let was_of_use = driven.connection.streams() > 0;
@@ -138,17 +188,21 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>) {
             // Streams under way finish on it, beside its successor.
             tokio::task::spawn_local(driven.finish());
         }
-        if is_in_order && was_of_use {
-            backoff.reset();
-            current = opener.open_for(&place, was_dropped).await;
-        }
+        // Where one ended in good order, its successor need not wait.
+        rest = match is_in_order && was_of_use {
+            true => {
+                backoff.reset();
+                None
+            }
+            false => Some(backoff.next()),
+        };
     }
 }
 
 impl Opener {
     /// One attempt, after which the place has a connection or those in line know that it failed.
     async fn open_for(&self, place: &Place, replaces_dropped: bool) -> Option<Driven> {
-        match self.open(self.endpoint.resolve(), replaces_dropped).await {
+        match self.open(self.resolve(), replaces_dropped).await {
             Ok(open) => Some(Driven::install(open, place, self)),
             Err(error) => {
                 place.attempt_failed(error.to_string());

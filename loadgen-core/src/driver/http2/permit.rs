@@ -169,6 +169,16 @@ impl Place {
             return Ok(permit);
         }
         let is_stream_wait = self.connection.borrow().is_some();
+        if let Some(at) = self.untold.take()
+            && at >= iteration.started()
+            && !is_stream_wait
+            && !self.waits_for_ready
+        {
+            // The attempt was made for this iteration.
+            iteration.ready(iteration.now());
+            iteration.explain(Failure::Connect, || self.last_problem());
+            return Err(Failure::Connect);
+        }
         let from = iteration.now();
         // Resting before an attempt is our own choice, and nobody's latency; for who waits until there
         // is a connection, it is part of what a client of the service waits.
@@ -213,6 +223,10 @@ impl<'a> Waiting<'a> {
     fn join(place: &'a Rc<Place>) -> Self {
         let waiter = Waiter::new();
         place.waiting.borrow_mut().push_back(Rc::clone(&waiter));
+        // One that is opened when it is needed.
+        if !place.is_connected() {
+            place.wake_keeper();
+        }
         Self { place, waiter }
     }
 }

@@ -6,8 +6,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::connection::Connection;
 use super::line::{State, Waiter};
@@ -35,6 +36,10 @@ pub(crate) struct Place {
     is_mute: Cell<bool>,
     /// Whether who stands in line goes on doing so when an attempt to open a connection fails.
     pub(super) waits_for_ready: bool,
+    /// An attempt that failed before anybody stood in line, and that nobody has been told of.
+    pub(super) untold: Cell<Option<Nanos>>,
+    /// Whether nothing will be sent any more.
+    is_closing: Cell<bool>,
 }
 
 impl Place {
@@ -51,6 +56,8 @@ impl Place {
             rest_until: Cell::new(0),
             is_mute: Cell::new(false),
             waits_for_ready,
+            untold: Cell::new(None),
+            is_closing: Cell::new(false),
         }
     }
 
@@ -134,6 +141,38 @@ impl Place {
         }
     }
 
+    /// Nothing more is sent on the connection that is current, where there is one: it ends in good order.
+    pub(super) fn hang_up(&self) {
+        self.connection.take();
+        if let Some(keeper) = self.keeper.take() {
+            keeper.wake();
+        }
+    }
+
+    /// The same, and it has no successor.
+    pub(super) fn close(&self) {
+        self.is_closing.set(true);
+        self.hang_up();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.get()
+    }
+
+    /// Waits until somebody stands in line; `false` where nobody will any more.
+    pub(super) async fn is_wanted(&self) -> bool {
+        poll_fn(|cx| {
+            *self.keeper.borrow_mut() = Some(cx.waker().clone());
+            let is_wanted = self.waiting.borrow().iter().any(|it| it.is_waiting());
+            match (self.is_closing(), is_wanted) {
+                (true, _) => Poll::Ready(false),
+                (false, true) => Poll::Ready(true),
+                (false, false) => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     pub(super) fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.borrow().as_ref() {
             keeper.wake_by_ref();
@@ -155,6 +194,13 @@ impl Place {
     /// What the last attempt to open a connection failed with; empty where none has.
     pub(crate) fn last_problem(&self) -> String {
         self.last_problem.borrow().clone()
+    }
+
+    /// The attempt that was made ahead of all need failed: whoever needs it first is told so, if that is an
+    /// iteration which it was made for.
+    pub(super) fn first_attempt_failed(&self, problem: String) {
+        *self.last_problem.borrow_mut() = problem;
+        self.untold.set(Some(self.clock.now()));
     }
 
     /// Tells everybody in line that the attempt they waited for failed, unless they wait for the next.

@@ -7,20 +7,21 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
 use tokio::task::JoinHandle;
 
-use super::handshake::Opened;
-use super::keeper::{self, Opener};
+use super::keeper::{self, First, Opener};
 use super::place::Place;
+use crate::cap::Cap;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
 /// The connections that a scenario wants.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// How many on all workers together, where that is given.
     pub(crate) connections: Option<u32>,
@@ -32,6 +33,41 @@ pub(crate) struct Wanted {
     pub(crate) keepalive: Option<Duration>,
     /// Whether who finds no connection waits for one, however many attempts to open it fail.
     pub(crate) waits_for_ready: bool,
+    /// How often users open connections of their own, where they have such.
+    pub(crate) connect_cap: Option<Arc<Cap>>,
+}
+
+impl Wanted {
+    /// What opens a connection, and the place that it is for.
+    pub(super) fn place(
+        &self,
+        to: Assigned,
+        nth: usize,
+        endpoint: Rc<Endpoint>,
+        open_connections: &Rc<Cell<u64>>,
+        context: &WorkerContext,
+    ) -> (Rc<Place>, Opener) {
+        let opener = Opener {
+            endpoint,
+            target: to.target,
+            nth: to.nth,
+            connect_timeout: self.connect_timeout,
+            keepalive: self.keepalive,
+            most_streams: self.most_streams,
+            stamps: Rc::clone(&context.stamps),
+            observer: Rc::clone(&context.observer),
+            seed: context.seed ^ (nth as u64).rotate_left(32),
+            open_connections: Rc::clone(open_connections),
+            own: None,
+        };
+        let place = Place::new(
+            to.target,
+            context.clock,
+            context.alarms.clone(),
+            self.waits_for_ready,
+        );
+        (Rc::new(place), opener)
+    }
 }
 
 /// The connections of one worker.
@@ -74,27 +110,9 @@ impl Pool {
         context: &WorkerContext,
     ) -> Self {
         let open_connections = Rc::default();
-        let places = all.into_iter().map(|(to, nth, endpoint)| {
-            let opener = Opener {
-                endpoint,
-                target: to.target,
-                nth: to.nth,
-                connect_timeout: wanted.connect_timeout,
-                keepalive: wanted.keepalive,
-                most_streams: wanted.most_streams,
-                stamps: Rc::clone(&context.stamps),
-                observer: Rc::clone(&context.observer),
-                seed: context.seed ^ (nth as u64).rotate_left(32),
-                open_connections: Rc::clone(&open_connections),
-            };
-            let place = Place::new(
-                to.target,
-                context.clock,
-                context.alarms.clone(),
-                wanted.waits_for_ready,
-            );
-            (Rc::new(place), opener)
-        });
+        let places = all
+            .into_iter()
+            .map(|(to, nth, endpoint)| wanted.place(to, nth, endpoint, &open_connections, context));
         let places: Vec<_> = places.collect();
         Self {
             // Workers begin at different places, or the first target would get a little more.
@@ -131,13 +149,13 @@ impl Pool {
         while let Some((nth, attempt)) = attempts.next().await {
             match attempt {
                 // Kept from now on: those that open later may take their time.
-                Ok(opened) => self.keep(nth, Some(opened)),
+                Ok(opened) => self.keep(nth, First::Opened(opened)),
                 Err(error) => failed.push((nth, error)),
             }
         }
         failed.sort_unstable_by_key(|(nth, _)| *nth);
         for (nth, _) in &failed {
-            self.keep(*nth, None);
+            self.keep(*nth, First::Failed);
         }
         match failed.as_slice() {
             [(_, first), others @ ..] if failed.len() == self.places.len() => Err(
@@ -149,23 +167,11 @@ impl Pool {
 
     /// What stands at the moment.
     pub(crate) fn levels(&self) -> Levels {
-        let mut levels = Levels {
-            connections: Some(self.open_connections.get()),
-            in_flight: Some(0),
-            streams_in_use: Some(0),
-            streams_allowed: Some(0),
-            replies_owed: None,
-        };
-        for (place, _) in &self.places {
-            levels += place.levels();
-        }
-        if self.places.iter().any(|(place, _)| place.is_unlimited()) {
-            levels.streams_allowed = None;
-        }
-        levels
+        let places = self.places.iter().map(|(place, _)| &**place);
+        levels(self.open_connections.get(), places)
     }
 
-    fn keep(&self, nth: usize, first: Option<Opened>) {
+    fn keep(&self, nth: usize, first: First) {
         let (place, opener) = &self.places[nth];
         let keeping = keeper::keep(Rc::clone(place), opener.clone(), first);
         let keeper = tokio::task::spawn_local(keeping);
@@ -177,7 +183,7 @@ impl Pool {
     pub(crate) fn ensure_kept(&self) {
         if self.keepers.borrow().is_empty() {
             for nth in 0..self.places.len() {
-                self.keep(nth, None);
+                self.keep(nth, First::Failed);
             }
         }
     }
@@ -209,6 +215,26 @@ impl Drop for Pool {
             keeper.abort();
         }
     }
+}
+
+/// What stands at the moment on so many connections, at these places.
+pub(super) fn levels<'a>(connections: u64, places: impl Iterator<Item = &'a Place>) -> Levels {
+    let mut levels = Levels {
+        connections: Some(connections),
+        in_flight: Some(0),
+        streams_in_use: Some(0),
+        streams_allowed: Some(0),
+        replies_owed: None,
+    };
+    let mut is_unlimited = false;
+    for place in places {
+        levels += place.levels();
+        is_unlimited |= place.is_unlimited();
+    }
+    if is_unlimited {
+        levels.streams_allowed = None;
+    }
+    levels
 }
 
 /// Connections over all workers: what was asked for, else one for each worker to each target, so

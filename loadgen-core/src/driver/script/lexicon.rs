@@ -81,11 +81,13 @@ impl Notes {
 pub(in crate::driver) struct Lexicon<'a> {
     known: BTreeMap<String, Known>,
     notes: &'a Notes,
+    /// The names whose values can be told before the run.
+    foreseen: Vec<String>,
     /// What is tried before the run is tried with this.
     first_turn: Scope,
 }
 
-/// The names whose values can be told before the run.
+/// The names whose values can be told before the run, of every scenario.
 const FORESEEN: [&str; 5] = ["user", "iteration", "worker", "scenario", "row"];
 
 /// The names that a reply may offer.
@@ -134,6 +136,7 @@ impl<'a> Lexicon<'a> {
         ]
         .map(|(name, known)| (name.to_owned(), known))
         .into();
+        known.extend(script.own_names().map(|it| (it.to_owned(), Known::Text)));
         for name in OF_A_REPLY {
             let why = "there is none before the request; `save` what a later step needs";
             known.insert(name.to_owned(), not_here(why));
@@ -141,6 +144,11 @@ impl<'a> Lexicon<'a> {
         Self {
             known,
             notes,
+            foreseen: FORESEEN
+                .into_iter()
+                .chain(script.own_names())
+                .map(str::to_owned)
+                .collect(),
             first_turn: script.first_turn(),
         }
     }
@@ -158,7 +166,8 @@ impl<'a> Lexicon<'a> {
         names: &Names,
         evaluate: impl FnOnce(&Scope) -> Result<(), ExpressionError>,
     ) {
-        if !names.are_only(&FORESEEN) || !names.unknown(&self.known).is_empty() {
+        let foreseen: Vec<&str> = self.foreseen.iter().map(String::as_str).collect();
+        if !names.are_only(&foreseen) || !names.unknown(&self.known).is_empty() {
             return;
         }
         if let Err(error) = evaluate(&self.first_turn) {

@@ -23,6 +23,7 @@ pub(super) use self::rows::OutOfRows;
 #[derive(Debug)]
 pub(super) struct Script {
     scenario: Value,
+    constants: Vec<(String, String)>,
     sources: Vec<Source>,
     env: Value,
     /// The values of the environment that may be sent.
@@ -62,6 +63,7 @@ impl Script {
         }
         Ok(Self {
             scenario: Value::from(scenario.name.as_str()),
+            constants: scenario.for_each.clone(),
             sources,
             env: Value::UNDEFINED,
             secrets: Vec::new(),
@@ -76,6 +78,7 @@ impl Script {
     pub(super) fn none() -> Self {
         Self {
             scenario: Value::UNDEFINED,
+            constants: Vec::new(),
             sources: Vec::new(),
             env: Value::UNDEFINED,
             secrets: Vec::new(),
@@ -129,12 +132,26 @@ impl Script {
             user: user.0,
             worker,
             scenario: self.scenario.clone(),
+            constants: self.constants(),
             saved,
             setup: self.setup.get().cloned().unwrap_or_default(),
             env: self.env.clone(),
             ..Variables::default()
         };
         Scope::telling(variables, seed, self.learning.clone())
+    }
+
+    /// What the scenario's own names stand for.
+    fn constants(&self) -> Value {
+        let pairs = self.constants.iter();
+        pairs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+
+    /// The scenario's own names.
+    fn own_names(&self) -> impl Iterator<Item = &str> {
+        self.constants.iter().map(|(name, _)| name.as_str())
     }
 
     /// The row of a user, or of one of its iterations.
@@ -174,6 +191,7 @@ impl Script {
         };
         let variables = Variables {
             scenario: self.scenario.clone(),
+            constants: self.constants(),
             row,
             ..Variables::default()
         };

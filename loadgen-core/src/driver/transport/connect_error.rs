@@ -4,6 +4,7 @@
 //! Opens nothing itself.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A connection that could not be opened.
@@ -106,6 +107,10 @@ pub(crate) enum Problem {
          and more targets or addresses have more"
     )]
     NoLocalPort,
+    #[error("none of the addresses in `bind` is of the family of the target's")]
+    NoSource,
+    #[error("{0}, which is in `bind`, is no address of this machine any more")]
+    NotOurs(IpAddr),
     #[error("TLS handshake failed: {0}")]
     Tls(String),
     #[error("`{0}` is not a name that a certificate can carry; set `tls.server_name`")]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bind::{BindError, Origins};
 use super::net::{Encryption, Endpoint};
 use super::tls::{self, Alpn, TlsError};
 use crate::scenario::{ScenarioPlan, Target};
@@ -25,6 +26,9 @@ pub enum EndpointError {
     /// TLS cannot be set up.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// Connections cannot come from where they are to.
+    #[error("{0}")]
+    Bind(#[from] BindError),
 }
 
 /// Where a connection goes.
@@ -46,11 +50,18 @@ pub(crate) fn assign(nth: usize, targets: usize) -> Assigned {
     }
 }
 
-/// The targets of a scenario, at least one.
+/// The targets of a scenario, at least one, and where their connections come from.
 pub(crate) fn of(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoint>, EndpointError> {
     if plan.targets.is_empty() {
         return Err(EndpointError::NoTarget);
     }
+    let origins = Origins::new(&plan.bind, &plan.targets)?;
+    let endpoints = reachable(plan, alpn)?.into_iter();
+    Ok(endpoints.map(|it| it.from(&origins)).collect())
+}
+
+/// The targets of a scenario, which another machine may be going to connect to.
+fn reachable(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoint>, EndpointError> {
     let is_encrypted = |target: &Target| target.tls || plan.tls.is_some();
     let encryption = if plan.targets.iter().any(is_encrypted) {
         Some(encryption(plan, alpn)?)
@@ -98,7 +109,7 @@ pub(crate) fn check(
     alpn: &'static Alpn,
 ) -> Result<Vec<Endpoint>, EndpointError> {
     match (&plan.tls, plan.targets.is_empty()) {
-        (_, false) => of(plan, alpn),
+        (_, false) => reachable(plan, alpn),
         (Some(settings), true) => {
             tls::client(settings, alpn)?;
             Ok(Vec::new())

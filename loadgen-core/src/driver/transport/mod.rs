@@ -3,9 +3,9 @@
 //! Knows no protocol that is spoken over it, and no driver.
 
 pub(super) mod backoff;
+pub(super) mod bind;
 pub(super) mod connect_error;
 pub(super) mod counted;
-#[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
 pub(super) mod dialer;
 pub(super) mod endpoints;
 pub(super) mod excerpt;
@@ -25,5 +25,6 @@ pub(super) mod tls;
 pub(super) mod traffic;
 pub(super) mod wire;
 
+pub use bind::BindError;
 pub use endpoints::EndpointError;
 pub use tls::TlsError;

@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::bind::Origins;
 use super::connect_error::{ConnectError, Problem, Stage};
 use super::lookup::Lookup;
 use super::tls::{self, Alpn};
@@ -40,6 +41,7 @@ pub(crate) struct Endpoint {
     /// What the other side is told whom a connection is for.
     pub(crate) authority: String,
     tls: Option<Encryption>,
+    origins: Origins,
 }
 
 /// What a name resolves to.
@@ -83,6 +85,15 @@ impl Endpoint {
             name,
             authority: authority.map_or(own, str::to_owned),
             tls,
+            origins: Origins::default(),
+        }
+    }
+
+    /// The same, connected to from these addresses.
+    pub(crate) fn from(self, origins: &Origins) -> Self {
+        Self {
+            origins: origins.clone(),
+            ..self
         }
     }
 
@@ -141,7 +152,7 @@ impl Endpoint {
         let socket = match &self.socket {
             Some(path) => connect_to_socket(path).await?,
             None => {
-                let tcp = connect_any(&addresses, nth, deadline).await?;
+                let tcp = connect_any(&addresses, &self.origins, nth, deadline).await?;
                 // Requests are small and must leave at once.
                 tcp.set_nodelay(true)
                     .map_err(|error| Problem::Io(error.to_string()))?;
@@ -205,6 +216,7 @@ async fn connect_to_socket(path: &Path) -> Result<Socket, Problem> {
 /// so that one that swallows everything leaves some for the others.
 async fn connect_any(
     addresses: &[SocketAddr],
+    origins: &Origins,
     nth: usize,
     deadline: Instant,
 ) -> Result<TcpStream, Problem> {
@@ -214,13 +226,10 @@ async fn connect_any(
         let address = addresses[(nth + offset) % addresses.len()];
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = left / u32::try_from(share).unwrap_or(u32::MAX);
-        last = match timeout(limit, TcpStream::connect(address)).await {
+        let connecting = origins.connect(address, nth, addresses.len());
+        last = match timeout(limit, connecting).await {
             Ok(Ok(tcp)) => return Ok(tcp),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Problem::Refused,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                Problem::NoLocalPort
-            }
-            Ok(Err(error)) => Problem::Io(error.to_string()),
+            Ok(Err(problem)) => problem,
             // The last one's time ends with the whole attempt's, whoever waits for that says so.
             Err(_) if share == 1 => std::future::pending().await,
             Err(_) => continue,
@@ -342,7 +351,11 @@ mod tests {
         }
         let limit = Duration::from_millis(400);
         let deadline = Instant::now() + limit;
-        let connected = timeout(limit, connect_any(&addresses, 0, deadline)).await;
+        let connected = timeout(
+            limit,
+            connect_any(&addresses, &Origins::default(), 0, deadline),
+        )
+        .await;
         let connected = connected.expect("in time").expect("the good one");
         assert_eq!(connected.peer_addr().expect("connected"), good_address);
     }

@@ -7,6 +7,7 @@ use http::header::{HOST, HeaderName, LOCATION};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 
+use crate::driver::transport::bind::Origins;
 use crate::driver::transport::connect_error::Problem;
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::{Encryption, Endpoint};
@@ -168,7 +169,7 @@ impl Address {
 
 /// How other servers than the scenario's targets are connected to.
 #[derive(Debug)]
-pub(in crate::driver) struct Elsewhere(Result<Encryption, String>);
+pub(in crate::driver) struct Elsewhere(Result<Encryption, String>, Origins);
 
 impl Elsewhere {
     /// What a scenario says of it, whose requests may be redirected so many times.
@@ -177,7 +178,7 @@ impl Elsewhere {
         redirects: u32,
         alpn: &'static Alpn,
     ) -> Self {
-        Self(match redirects {
+        let encryption = match redirects {
             0 => Err("no redirection is followed".to_owned()),
             _ => endpoints::encryption(scenario, alpn)
                 .map(|encryption| Encryption {
@@ -186,7 +187,8 @@ impl Elsewhere {
                     ..encryption
                 })
                 .map_err(|error| error.to_string()),
-        })
+        };
+        Self(encryption, Origins::of(&scenario.bind))
     }
 
     /// The server of an address.
@@ -199,7 +201,7 @@ impl Elsewhere {
             (true, Ok(encryption)) => Some(encryption.clone()),
             (true, Err(problem)) => return Err(Problem::Tls(problem.clone())),
         };
-        Ok(Endpoint::new(&to.target(), None, encryption))
+        Ok(Endpoint::new(&to.target(), None, encryption).from(&self.1))
     }
 }
 

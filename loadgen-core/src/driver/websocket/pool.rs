@@ -120,12 +120,12 @@ impl Pool {
             return Ok(());
         }
         let targets = self.prepared.endpoints.len();
-        let own = self.assign(self.first_user).target;
+        let Assigned { target: own, nth } = self.assign(self.first_user);
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
             let place = Place::new(self, self.first_user, 0, self.new_jar());
             let request = plan.request(target);
-            let to = Assigned { target, nth: 0 };
+            let to = Assigned { target, nth };
             match self
                 .open(0, request, to, false, place.jar.as_deref(), &place.upgrades)
                 .await

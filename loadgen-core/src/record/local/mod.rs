@@ -6,6 +6,7 @@ mod activity;
 mod bounds;
 mod few;
 mod fine;
+mod homes;
 mod muted;
 mod named;
 mod outside;
@@ -16,6 +17,7 @@ mod told;
 
 pub(in crate::record) use activity::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
 pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+pub(in crate::record) use homes::HomesTick;
 pub(crate) use muted::Muted;
 pub(crate) use outside::Outside;
 pub(crate) use recorder::Recorder;

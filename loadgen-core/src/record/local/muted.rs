@@ -5,10 +5,10 @@ use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::workload::{
     BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
 };
 
-/// An observer for the warm-up: passes on who is at the other end of connections, which go on, and records
+/// An observer for the warm-up: passes on who is at the other end of connections and users' streams, which go on, and records
 /// nothing.
 #[derive(Debug)]
 pub(crate) struct Muted<'a>(pub(crate) &'a Recorder);
@@ -18,6 +18,9 @@ impl Observer for Muted<'_> {
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
     fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
+    fn serves(&self, user: UserId, backend: BackendIndex, _: Nanos) {
+        self.0.served(user, backend, None);
+    }
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {
         self.0.backend(identity, connection)

@@ -6,6 +6,7 @@ mod observe;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
+use super::homes::Homes;
 use super::named::Named;
 use super::tick::Answer;
 use super::tick::Tick;
@@ -13,7 +14,7 @@ use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
 use crate::record::{HIGHEST_NS, LifePart, Names, TimelineSpec, is_single};
 use crate::secrets::Secrets;
-use crate::workload::BackendIndex;
+use crate::workload::{BackendIndex, UserId};
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
 /// without allocating.
@@ -21,6 +22,7 @@ pub(crate) struct Recorder {
     tick: RefCell<Box<Tick>>,
     identities: RefCell<Vec<Box<[u8]>>>,
     named: RefCell<Named>,
+    homes: RefCell<Homes>,
     single_step: bool,
     is_interrupting: Cell<bool>,
     /// Of each step.
@@ -51,6 +53,7 @@ impl Recorder {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
             named: RefCell::default(),
+            homes: RefCell::default(),
             single_step: is_single(&names.steps),
             is_interrupting: Cell::new(false),
             parts: names.steps.iter().map(|it| it.part).collect(),
@@ -259,6 +262,13 @@ impl Recorder {
         if let Some(timeline) = &self.timeline {
             tick.fine.answered(timeline, backend, answer, response_time);
         }
+    }
+
+    /// A user's stream is with this server; `at` is when it opened, where that is measured.
+    pub(super) fn served(&self, user: UserId, backend: BackendIndex, at: Option<Nanos>) {
+        let at = at.map(|at| self.since_origin(at));
+        let tick = &mut self.tick.borrow_mut().homes;
+        self.homes.borrow_mut().serves(user, backend, at, tick);
     }
 
     /// Whom a request went to that has no answer with a name: the only server that has put its name to answers

@@ -3,6 +3,7 @@
 use super::activity::Activity;
 use super::few::FewOrMany;
 use super::fine::Fine;
+use super::homes::HomesTick;
 use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
@@ -45,6 +46,7 @@ pub(crate) struct Tick {
     pub(in crate::record) decisions: Decisions,
     /// Requests around events, where there are any.
     pub(in crate::record) fine: Fine,
+    pub(in crate::record) homes: HomesTick,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -320,6 +322,7 @@ impl Tick {
             unknown: BackendTick::new(),
             decisions: Decisions::default(),
             fine: Fine::default(),
+            homes: HomesTick::default(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -373,6 +376,7 @@ impl Tick {
         self.unknown.clear();
         self.decisions = Decisions::default();
         self.fine.clear();
+        self.homes.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

@@ -11,9 +11,10 @@ use super::{
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::local::{
-    BackendTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick, Tick, youngest,
+    BackendTick, HomesTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick,
+    Tick, youngest,
 };
-use crate::record::{Histogram, Names, Parts, StepSpec, Watch, new_histogram};
+use crate::record::{Histogram, Move, Names, Parts, StepSpec, Stickiness, Watch, new_histogram};
 use crate::workload::{FileChange, Levels, SampleKind};
 
 /// The most changes of files that are kept of a scenario.
@@ -153,6 +154,9 @@ impl Merger {
         }
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
+        if !tick.homes.is_empty() {
+            total.stickiness.merge(stickiness(&tick.homes, &backends));
+        }
         let seen = Seen {
             tick,
             second,
@@ -266,6 +270,22 @@ pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64
         into.push((outcome, count));
     } else {
         tally(into, others, count);
+    }
+}
+
+/// What a tick saw of users' streams; `backends` are the servers that its worker knows.
+fn stickiness(homes: &HomesTick, backends: &[&str]) -> Stickiness {
+    let moves = homes.moves.iter().map(|(at, user, from, to)| Move {
+        at: Duration::from_nanos(*at),
+        user: user.0,
+        from: backends[usize::from(*from)].to_owned(),
+        to: backends[usize::from(*to)].to_owned(),
+    });
+    Stickiness {
+        users: homes.users,
+        moved: homes.moved,
+        move_count: homes.move_count,
+        moves: moves.collect(),
     }
 }
 

@@ -11,8 +11,8 @@ use super::{BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, serie
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, StepSpec, WindowRecord,
-    new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, StepSpec, Stickiness,
+    WindowRecord, new_histogram,
 };
 use crate::workload::FileChange;
 
@@ -77,6 +77,9 @@ pub struct ScenarioRecord {
     /// What connections tell of how servers are chosen.
     #[serde(default)]
     pub decisions: Decisions,
+    /// Whether users' streams stayed with one server.
+    #[serde(default)]
+    pub stickiness: Stickiness,
     /// Custom metrics.
     pub custom: CustomRecord,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens. The first
@@ -271,6 +274,7 @@ impl ScenarioRecord {
             backends: Vec::new(),
             unknown: unknown(),
             decisions: Decisions::default(),
+            stickiness: Stickiness::default(),
             custom: CustomRecord::default(),
             changes: Vec::new(),
             events: Vec::new(),

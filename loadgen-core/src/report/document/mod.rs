@@ -15,6 +15,7 @@ mod rounding;
 mod scenario;
 mod schema;
 mod statistics;
+mod stickiness;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use scenario::{
 };
 pub use schema::schema;
 pub use statistics::Statistics;
+pub use stickiness::{Move, Stickiness, StickyBy};
 
 use crate::record::{ByteCount, Ledger};
 

@@ -11,6 +11,7 @@ use super::confidence::Confidence;
 use super::event::{Event, Moment};
 use super::point::PointStatistics;
 use super::statistics::Statistics;
+use super::stickiness::Stickiness;
 use crate::record::{BackendRecord, ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
 
 /// What one scenario found.
@@ -99,6 +100,9 @@ pub struct Scenario {
     /// Each expectation of a balancer and what became of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<Expectation>,
+    /// Whether users' streams stayed with one server; left out where none named its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stickiness: Option<Stickiness>,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,6 +1,6 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
-use super::super::document::{Backend, Scenario, Target, Total};
+use super::super::document::{Backend, Scenario, Stickiness, Target, Total};
 use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections, overview};
 use crate::record::{ScenarioRecord, Unit};
 use crate::text::flow::glued;
@@ -138,7 +138,27 @@ pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
             }
         }))
     }));
+    let sticky = scenario.stickiness.as_ref();
+    items.extend(sticky.map(|it| Item::Fact(Fact::new("sticky", stayed(it)))));
     items
+}
+
+/// How many users' streams stayed with one server.
+fn stayed(stickiness: &Stickiness) -> String {
+    let (stayed, all) = (stickiness.one_backend, stickiness.keys);
+    let (stayed, of) = (human::count(stayed), human::counted(all, "user"));
+    let moved = match (stickiness.moves.first(), stickiness.move_count) {
+        (None, _) => String::new(),
+        (Some(first), count) => format!(
+            "; {}, the first at {:.1} s: user {} from {} to {}",
+            human::counted(count, "move"),
+            first.t_s,
+            first.key,
+            first.from,
+            first.to
+        ),
+    };
+    format!("streams of {stayed} of {of} stayed with one server{moved}")
 }
 
 /// Who answered which scenario.

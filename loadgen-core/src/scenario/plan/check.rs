@@ -53,10 +53,10 @@ impl ScenarioPlan {
             base_dir: None,
             problems: &problems,
         };
-        let plan = layers.plan();
+        let plans = layers.plans();
         let problems = problems.into_vec();
-        match plan {
-            Some(_) if problems.is_empty() => Ok(self),
+        match plans.as_slice() {
+            [_] if problems.is_empty() => Ok(self),
             _ => Err(SuiteError::Invalid {
                 source_name: format!("scenario `{}`", self.name),
                 problems,

@@ -41,6 +41,8 @@ impl ScenarioPlan {
             authority: servers.authority.clone(),
             // Who answers there is in no report.
             identify: None,
+            // Those addresses are for what the scenario is about.
+            bind: Vec::new(),
             tls: servers.tls.clone(),
             elsewhere: Vec::new(),
             protocol,

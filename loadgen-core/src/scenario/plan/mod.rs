@@ -1,7 +1,9 @@
 //! The immutable plan that validation makes and the run is built from.
 
+mod bind;
 mod check;
 mod elsewhere;
+mod for_each;
 mod guests;
 mod one_step;
 mod overrides;
@@ -12,6 +14,7 @@ pub(in crate::scenario) mod thresholds;
 mod validate;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::data::DataSource;
@@ -116,10 +119,16 @@ pub struct ScenarioPlan {
     pub authority: Option<String>,
     /// What tells which server answered; the header `x-loadgen-backend` where it says nothing.
     pub identify: Option<Identify>,
+    /// The addresses of this machine that connections to the targets come from, in turn; none leaves that to
+    /// the system.
+    pub bind: Vec<IpAddr>,
     /// Transport encryption. `https://` targets imply the default of it.
     pub tls: Option<Tls>,
     /// Free labels for reports and metrics.
     pub tags: BTreeMap<String, String>,
+    /// The values that it has of a scenario which was written for several (`for_each`), by name: what these
+    /// names stand for in expressions. They are among its tags, and its name ends in them.
+    pub for_each: Vec<(String, String)>,
     /// Test data: what `row` is in expressions.
     pub data: Vec<DataSource>,
     /// Where the steps of `setup`, `begin` and `end` go that do not go where those of iterations go: one for
@@ -158,8 +167,10 @@ impl ScenarioPlan {
             max_message: defaults::MAX_MESSAGE,
             authority: None,
             identify: None,
+            bind: Vec::new(),
             tls: None,
             tags: BTreeMap::new(),
+            for_each: Vec::new(),
             data: Vec::new(),
             elsewhere: Vec::new(),
             thresholds: vec![Threshold::default_error_rate()],

@@ -10,13 +10,16 @@ use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::tls;
 use crate::scenario::value::{
-    Authority, MaxMessage, PositiveSpan, ScenarioName, Span, TagValue, TargetText,
+    Authority, EachValue, MaxMessage, PositiveSpan, ScenarioName, SourceAddress, Span, TagValue,
+    TargetText,
 };
 
 /// The full form of this plan.
 pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
+    let is_each = |tag: (&String, &String)| plan.for_each.iter().any(|(key, it)| tag == (key, it));
+    let tags: Vec<_> = plan.tags.iter().filter(|it| !is_each(*it)).collect();
     let mut raw = RawScenario {
-        name: Entry::Given(ScenarioName(plan.name.clone())),
+        name: Entry::Given(ScenarioName(plan.written_name().to_owned())),
         description: Entry::from_option(plan.description.clone()),
         targets: List::unless_empty(plan.targets.iter().map(|target| TargetText {
             target: target.clone(),
@@ -32,16 +35,17 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         max_message: Entry::Given(MaxMessage(plan.max_message)),
         authority: Entry::from_option(plan.authority.clone().map(Authority)),
         identify: identify::print(plan),
+        bind: List::unless_empty(plan.bind.iter().copied().map(SourceAddress)),
         tls: Entry::from_option(plan.tls.as_ref().map(tls::print)),
-        tags: match plan.tags.is_empty() {
+        tags: match tags.is_empty() {
             true => Entry::Absent,
             false => Entry::Given(Entries(
-                plan.tags
-                    .iter()
+                tags.into_iter()
                     .map(|(key, value)| (key.clone(), Entry::Given(TagValue(value.clone()))))
                     .collect(),
             )),
         },
+        for_each: Entries::of(&plan.for_each, |value| List::of([EachValue(value)])),
         data: data::print(&plan.data),
         elsewhere: elsewhere::print(&plan.elsewhere),
         thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),

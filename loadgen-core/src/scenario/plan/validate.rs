@@ -50,6 +50,7 @@ impl Layers<'_> {
         let data = self.data();
         let tls = self.tls();
         let targets = self.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
+        let bind = self.bind(targets.as_deref().unwrap_or_default());
         let fields = R::fields(self);
         let identify = self.identify::<R>();
         let tags = self.tags();
@@ -110,8 +111,10 @@ impl Layers<'_> {
             max_message: max_message?,
             authority: authority?,
             identify: identify?,
+            bind: bind?,
             tls: tls?,
             tags: tags?,
+            for_each: Vec::new(),
             data: data?,
             elsewhere: elsewhere?,
             thresholds: thresholds?,

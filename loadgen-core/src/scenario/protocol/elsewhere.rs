@@ -43,10 +43,10 @@ object! {
         "connections" connections: Connections,
         /// The most concurrent streams on one connection (gRPC, HTTP/2).
         "streams_per_connection" streams_per_connection: Streams,
-        /// How long a user keeps its connections (WebSocket, HTTP, TCP): with `iteration` until the part of
-        /// its life is over that opened them. `user` unless given.
+        /// How long a user keeps its connections (WebSocket, HTTP, TCP, gRPC): with `iteration` until the
+        /// part of its life is over that opened them. `user` unless given; gRPC's users share `connections`.
         "connection_per" connection_per: RawConnectionPer,
-        /// The most connections that all users together begin to open (WebSocket, HTTP, TCP).
+        /// The most connections that all users together begin to open (WebSocket, HTTP, TCP, gRPC).
         "connect_rate" connect_rate: Rate,
         /// The longest that opening a connection may take. The scenario's unless given.
         "connect_timeout" connect_timeout: PositiveSpan,

@@ -17,8 +17,9 @@ use crate::scenario::step::{Action, Step};
 use crate::scenario::think_time::{self, RawThinkTime};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
-    Authority, Bounded, Connections, ExpressionText, FilePath, MaxMessage, PositiveSpan, RawSource,
-    ScenarioName, Span, StepName, Streams, TagValue, TargetText, Times, Weight,
+    Authority, Bounded, Connections, EachValue, ExpressionText, FilePath, MaxMessage, PositiveSpan,
+    RawSource, ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, TargetText, Times,
+    Weight,
 };
 use crate::units::Rate;
 
@@ -38,10 +39,11 @@ object! {
         /// The most concurrent streams on one connection (gRPC, HTTP/2); what the server allows unless
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
-        /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP). `user` unless given.
+        /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP): `user` unless given. gRPC's users
+        /// share `connections` unless given.
         "connection_per" connection_per: RawConnectionPer,
-        /// The most connections that all users together begin to open (WebSocket, HTTP/1.1, TCP); as fast
-        /// as they are needed unless given.
+        /// The most connections that all users together begin to open (WebSocket, HTTP/1.1, TCP, and gRPC
+        /// where each user has its own); as fast as they are needed unless given.
         "connect_rate" connect_rate: Rate,
         /// How iterations come about.
         "load" load: RawLoad,
@@ -109,6 +111,12 @@ object! {
         "thresholds" thresholds: List<Threshold>,
         /// What is expected of whatever stands between the generator and the servers.
         "expect" expect: RawExpect,
+        /// Addresses of this machine that connections to the targets come from, in turn; the system's choice
+        /// unless given.
+        "bind" bind: List<SourceAddress>,
+        /// Writes one scenario for several: for each combination of these values one, whose expressions know
+        /// the names, with the values in its name and among its tags.
+        "for_each" for_each: Entries<List<EachValue>>,
     }
     hints {
         "expectations" => "that is `expect`",
@@ -118,8 +126,10 @@ object! {
         "subprotocol" => "subprotocols are a list: `subprotocols`",
         "path" => "a path belongs to a step: `websocket.path`",
         "mix" => "a mix is a step: `\"steps\": [{ \"mix\": [...] }]`",
+        "matrix" => "a scenario is written for several with `for_each`",
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
+        "source_addresses" => "addresses that connections come from are `bind`",
         "include" => "it belongs to the top level, beside `scenarios`",
         "backend" => "what tells which server answered is `identify`",
         "users" => "users belong to the load model: `load.closed.users`",

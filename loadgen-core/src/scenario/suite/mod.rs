@@ -175,6 +175,7 @@ impl Suite {
                 problems.add("scenarios", "an empty array", "at least one scenario", None);
             }
             let mut names = Vec::with_capacity(list.0.len());
+            let mut is_whole = true;
             for (index, scenario) in list.given() {
                 let own_path = format!("scenarios[{index}]");
                 let set_path = assign::layer_path(index);
@@ -210,11 +211,21 @@ impl Suite {
                     base_dir,
                     problems,
                 };
-                suite.scenarios.extend(layers.plan());
-                names.push((index, layers.protocol(), &scenario.name));
+                let plans = layers.plans();
+                let protocol = layers.protocol();
+                is_whole &= !plans.is_empty();
+                match plans.as_slice() {
+                    [] => names.push((index, protocol, name_of(&scenario.name))),
+                    plans => names.extend(
+                        plans
+                            .iter()
+                            .map(|plan| (index, protocol, Some(plan.name.clone()))),
+                    ),
+                }
+                suite.scenarios.extend(plans);
             }
             check_unique("scenarios", names, problems);
-            let is_whole = suite.scenarios.len() == list.0.len();
+            is_whole &= list.given().count() == list.0.len();
             let known = is_whole.then_some(suite.scenarios.as_slice());
             suite.thresholds = thresholds::of(&raw, known, problems);
         }
@@ -236,7 +247,7 @@ impl Suite {
         }
         let names = list
             .given()
-            .map(|(index, compact)| (index, Some(protocol), compact.name()));
+            .map(|(index, compact)| (index, Some(protocol), name_of(compact.name())));
         check_unique(field, names, problems);
     }
 
@@ -279,8 +290,9 @@ impl Suite {
             .scenarios
             .into_iter()
             .filter(|plan| {
-                let same =
-                    |own: &ScenarioPlan| own.name == plan.name && own.protocol() == plan.protocol();
+                let same = |own: &ScenarioPlan| {
+                    own.written_name() == plan.written_name() && own.protocol() == plan.protocol()
+                };
                 !self.scenarios.iter().any(same)
             })
             .collect();
@@ -289,9 +301,15 @@ impl Suite {
         self
     }
 
+    /// Those of its scenarios, and those under which several of them are written.
     pub(in crate::scenario) fn names(&self) -> impl Iterator<Item = &str> {
-        self.scenarios.iter().map(|plan| plan.name.as_str())
+        let names = self.scenarios.iter().map(|plan| plan.name.as_str());
+        names.chain(self.scenarios.iter().map(ScenarioPlan::written_name))
     }
+}
+
+fn name_of(name: &Entry<ScenarioName>) -> Option<String> {
+    name.given().map(|name| name.0.clone())
 }
 
 fn invalid(source: &SuiteSource<'_>, problems: Vec<Problem>) -> SuiteError {
@@ -347,20 +365,19 @@ fn shared_layers(raw: &RawSuite) -> Vec<(String, &RawScenario)> {
 }
 
 /// A name is unique among the scenarios of its protocol.
-fn check_unique<'a>(
+fn check_unique(
     list: &str,
-    names: impl IntoIterator<Item = (usize, Option<Protocol>, &'a Entry<ScenarioName>)>,
+    names: impl IntoIterator<Item = (usize, Option<Protocol>, Option<String>)>,
     problems: &Problems,
 ) {
     let mut seen = HashMap::new();
     for (index, protocol, name) in names {
-        let Some(name) = name.given() else { continue };
-        if let Some(first) = seen.insert((protocol, name.0.as_str()), index) {
+        let Some(name) = name else { continue };
+        if let Some(first) = seen.insert((protocol, name.clone()), index) {
             problems.add(
                 format!("{list}[{index}].name"),
                 format!(
-                    "the name `{}`, which {} has too",
-                    name.0,
+                    "the name `{name}`, which {} has too",
                     problems.named(&format!("{list}[{first}]"))
                 ),
                 "a name of its own for each scenario of a protocol",

@@ -5,7 +5,7 @@ use crate::nearest::nearest;
 use crate::scenario::plan::{Plan, ScenarioPlan};
 
 impl Suite {
-    /// Every scenario of these names that speaks `protocol` (`grpc`, `websocket`; `None` is all).
+    /// Every scenario of these names, or written under one of them for several, that speaks `protocol` (`grpc`, `websocket`; `None` is all).
     /// No names means all of them. The conditions on tags are all in the plan; those whose tag no chosen
     /// scenario has are its [`Plan::unjudged`].
     ///
@@ -17,7 +17,10 @@ impl Suite {
         names: &[S],
         protocol: Option<&str>,
     ) -> Result<Plan, SelectError> {
-        let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n.as_ref() == name);
+        let wanted = |plan: &ScenarioPlan| {
+            let is = |name: &str| name == plan.name || name == plan.written_name();
+            names.is_empty() || names.iter().any(|name| is(name.as_ref()))
+        };
         let spoken = |word: &str| protocol.is_none_or(|protocol| protocol == word);
 
         let unknown: Vec<UnknownName> = names
@@ -35,7 +38,7 @@ impl Suite {
         let scenarios: Vec<ScenarioPlan> = self
             .scenarios()
             .iter()
-            .filter(|plan| wanted(&plan.name) && spoken(plan.protocol().as_str()))
+            .filter(|plan| wanted(plan) && spoken(plan.protocol().as_str()))
             .cloned()
             .collect();
         if scenarios.is_empty() {

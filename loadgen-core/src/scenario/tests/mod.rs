@@ -1,5 +1,6 @@
 //! Tests of the scenario language as a whole.
 
+mod bind;
 mod book;
 mod checking;
 mod choosing;
@@ -7,6 +8,7 @@ mod elsewhere;
 mod errors;
 mod expecting;
 mod files;
+mod for_each;
 mod http;
 mod overriding;
 mod reading;

@@ -310,7 +310,8 @@ fn of(suite: &Suite, protocol: Protocol) -> Vec<ScenarioPlan> {
 
 #[test]
 fn the_shipped_suite_of_grpc() {
-    let plans = of(&shipped(), Protocol::Grpc);
+    let mut plans = of(&shipped(), Protocol::Grpc);
+    plans.retain(|plan| plan.for_each.is_empty());
     let sized: Vec<_> = plans
         .iter()
         .map(|plan| match &plan.load {
@@ -343,6 +344,19 @@ fn the_shipped_suite_of_grpc() {
         .map(|(name, iterations, users, steps)| (name.as_str(), *iterations, *users, *steps))
         .collect();
     assert_eq!(sized, expected);
+}
+
+#[test]
+fn the_shipped_suite_of_what_is_routed() {
+    let plan = shipped().select(&["version_routing"], None).unwrap();
+    let names: Vec<&str> = plan.scenarios.iter().map(|it| it.name.as_str()).collect();
+    let versions = ["v1.1", "v1.2", "v2.1", "v2.2"];
+    assert_eq!(names, versions.map(|it| format!("version_routing-{it}")));
+    for (plan, version) in plan.scenarios.iter().zip(versions) {
+        assert_eq!(plan.tags["version"], version);
+        assert_eq!(plan.load.max_users(), 3);
+        assert_eq!(grpc(plan).connection_per, Some(ConnectionPer::User));
+    }
 }
 
 #[test]

@@ -519,7 +519,16 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
             metadata(),
             prop::collection::btree_map("[a-z.]{1,5}", "[ -~]{0,10}", 0..3),
         ),
-        (steps, thresholds, any::<bool>(), data()),
+        (
+            steps,
+            thresholds,
+            any::<bool>(),
+            (
+                data(),
+                prop::option::of(rate()),
+                prop::collection::btree_map("[a-z]{3}_v", "[a-z0-9.]{1,5}", 0..3),
+            ),
+        ),
     )
         .prop_map(
             move |(
@@ -528,8 +537,10 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                 spans,
                 connect,
                 (metadata, tags),
-                (calls, thresholds, parts, data),
+                (calls, thresholds, parts, (data, connect_rate, for_each)),
             )| {
+                let values = for_each.values().map(|value| format!("-{value}"));
+                let name = [name].into_iter().chain(values).collect::<String>();
                 let calls = calls.into_iter().enumerate();
                 let steps: Vec<_> = calls
                     .map(|(index, (call, shape))| {
@@ -540,8 +551,15 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     true => vec![Step::new(part, GrpcCall::new("a.B/C", json!({})))],
                     false => Vec::new(),
                 });
+                // Users share connections, or have some of their own.
+                let connection_per = match connect.4.1 {
+                    Some(_) => Some(ConnectionPer::User),
+                    None => None,
+                };
                 let grpc = GrpcPlan {
-                    connections: connect.1,
+                    connections: connect.1.filter(|_| connection_per.is_none()),
+                    connection_per,
+                    connect_rate: connection_per.and(connect_rate),
                     streams_per_connection: connect.2,
                     keepalive: connect.4.1,
                     wait_for_ready: connect.4.1.is_some(),
@@ -569,7 +587,10 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     timeout: spans.3.max(Duration::from_micros(1)),
                     connect_timeout: spans.4,
                     late_after: spans.5,
-                    tags: tags.into_iter().collect::<BTreeMap<_, _>>(),
+                    tags: tags
+                        .into_iter()
+                        .chain(for_each.clone())
+                        .collect::<BTreeMap<_, _>>(),
                     thresholds: thresholds
                         .into_iter()
                         .map(|(text, after)| {
@@ -581,6 +602,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                         })
                         .filter(|it| fits(it, &load))
                         .collect(),
+                    for_each: for_each.into_iter().collect(),
                     ..ScenarioPlan::new(name, grpc, load)
                 }
             },

@@ -353,8 +353,8 @@ fn says_of_a_scenario(fields: &Value, message: &str) {
 
 #[test_case(&json!({ "headers": {} }), "headers: found a field of WebSocket and HTTP in a gRPC scenario, expected fields of gRPC only; what gRPC sends beside messages is `metadata`"; "headers")]
 #[test_case(&json!({ "subprotocols": ["a"] }), "subprotocols: found a field of WebSocket in a gRPC scenario, expected fields of gRPC only; gRPC has no subprotocols"; "subprotocols")]
-#[test_case(&json!({ "connection_per": "user" }), "connection_per: found a field of WebSocket and HTTP and TCP in a gRPC scenario, expected fields of gRPC only; gRPC users share `connections`"; "life of a connection")]
-#[test_case(&json!({ "connect_rate": "1/s" }), "connect_rate: found a field of WebSocket and HTTP and TCP in a gRPC scenario, expected fields of gRPC only; gRPC `connections` are opened before the load begins"; "rate of connecting")]
+#[test_case(&json!({ "connection_per": "user", "connections": 4 }), "connections: found `connections` beside `connection_per`, expected one or the other; users share `connections`; with `connection_per` each has one of its own"; "connections of two kinds")]
+#[test_case(&json!({ "connect_rate": "1/s" }), "connect_rate: found `connect_rate` where users share connections, expected `\"connection_per\": \"user\"` beside it, or not this field; connections that gRPC users share are opened before the load begins"; "rate of connecting")]
 #[test_case(&json!({ "targets": ["ws://a:1"] }), "targets[0]: found a ws:// target in a gRPC scenario, expected http://, https://, or no scheme; ws:// and wss:// are for `websocket` steps"; "a WebSocket target")]
 #[test_case(&json!({ "targets": ["a:1", "wss://a"] }), "targets[1]: found a wss:// target in a gRPC scenario, expected http://, https://, or no scheme; ws:// and wss:// are for `websocket` steps"; "a WebSocket target with TLS")]
 fn says_of_a_grpc_scenario(fields: &Value, message: &str) {

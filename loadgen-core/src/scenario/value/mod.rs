@@ -19,7 +19,7 @@ pub use self::source::Source;
 pub(in crate::scenario) use self::target::TargetText;
 pub(in crate::scenario) use self::template::{ExpressionText, is_variable_name};
 pub(in crate::scenario) use self::text::{
-    Authority, FieldPath, FilePath, MAX_NAME, ScenarioName, ServerName, StepName, TagValue,
-    checked_text, is_step_name, text_schema,
+    Authority, EachValue, FieldPath, FilePath, MAX_NAME, ScenarioName, ServerName, SourceAddress,
+    StepName, TagValue, checked_text, is_step_name, text_schema,
 };
 pub(in crate::scenario) use self::unit::{MaxMessage, PositiveSpan, Span, unit};

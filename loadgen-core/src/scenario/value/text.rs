@@ -1,5 +1,6 @@
 //! Values that are texts of a certain form: names, paths, addresses.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
@@ -183,3 +184,47 @@ fn is_authority(text: &str) -> bool {
 }
 
 pub(in crate::scenario) use {checked_text, text_schema};
+
+/// An address that connections come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) struct SourceAddress(pub(in crate::scenario) IpAddr);
+
+impl Decode for SourceAddress {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        const EXPECTED: &str =
+            "an address of this machine such as \"127.0.0.2\" or \"::1\", without a port";
+        let text = reader.text(EXPECTED)?;
+        match (text.parse(), text.parse::<SocketAddr>()) {
+            (Ok(address), _) => Some(Self(address)),
+            (Err(_), Ok(_)) => {
+                reader.refuse(EXPECTED, Some("the system chooses the port".to_owned()))
+            }
+            (Err(_), Err(_)) => reader.refuse(EXPECTED, None),
+        }
+    }
+}
+
+impl Rule for SourceAddress {}
+
+impl Serialize for SourceAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+text_schema!(SourceAddress, "SourceAddress", {
+    "description": "An address of this machine, without a port.",
+    "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
+    "examples": ["127.0.0.2"],
+});
+
+checked_text! {
+    /// A value that a scenario is written for.
+    EachValue, "EachValue",
+    "a text of 1 to 100 characters, none of them a control character",
+    is_each_value, "^[^\\x00-\\x1f\\x7f]{1,100}$"
+}
+
+fn is_each_value(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(|c| c.is_ascii_control())
+}

@@ -11,7 +11,7 @@ use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_h
 use crate::text;
 use crate::workload::{
     BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -78,6 +78,10 @@ impl Observer for Recorder {
             // The end of the run breaks nothing: they are open then.
             StreamEvent::Broke => streams.broken += u64::from(!self.is_interrupting()),
         }
+    }
+
+    fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
+        self.served(user, backend, Some(at));
     }
 
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {

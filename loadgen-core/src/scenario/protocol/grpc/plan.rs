@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use heck::ToSnakeCase;
 
+use crate::scenario::protocol::websocket::plan::ConnectionPer;
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::{Source, is_step_name};
+use crate::units::Rate;
 
 /// What a scenario says of gRPC: its connections, and what an iteration calls.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -14,6 +16,10 @@ use crate::scenario::value::{Source, is_step_name};
 pub struct GrpcPlan {
     /// Connections over all workers; `None` is one for each worker and target.
     pub connections: Option<u32>,
+    /// How long a user keeps a connection of its own; `None` has users share `connections`.
+    pub connection_per: Option<ConnectionPer>,
+    /// The most connections that all users together begin to open, where each has its own.
+    pub connect_rate: Option<Rate>,
     /// The most concurrent streams on one connection; `None` is what the server allows.
     pub streams_per_connection: Option<u32>,
     /// How often a ping asks whether a connection on which nothing comes is alive; `None` is after
@@ -67,6 +73,12 @@ impl GrpcPlan {
         &mut self,
         connections: u32,
     ) -> Option<String> {
+        if self.connection_per.is_some() {
+            return Some(format!(
+                "--connections {connections} is for connections that gRPC users share; with \
+                 `connection_per` each has its own"
+            ));
+        }
         self.connections = Some(connections);
         None
     }

@@ -4,6 +4,7 @@ use super::plan::{Compression, GrpcCall, GrpcPlan};
 use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
 use super::value::{HealthService, Message, Method};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
+use crate::scenario::protocol::websocket::raw::RawConnectionPer;
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::step::StreamEnd;
 use crate::scenario::value::{Bounded, FieldPath, FilePath, PositiveSpan, RawSource};
@@ -13,6 +14,8 @@ impl GrpcPlan {
         raw.connections = Entry::from_option(self.connections.map(Bounded::of));
         raw.streams_per_connection =
             Entry::from_option(self.streams_per_connection.map(Bounded::of));
+        raw.connection_per = Entry::from_option(self.connection_per.map(RawConnectionPer::of));
+        raw.connect_rate = Entry::from_option(self.connect_rate);
         raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));
         raw.wait_for_ready = match self.wait_for_ready {
             true => Entry::Given(true),

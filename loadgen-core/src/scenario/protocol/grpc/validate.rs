@@ -8,7 +8,7 @@ use super::value::{Message, check_metadata_name, check_reference_method};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::protocol::room::{Life, Room, Words};
-use crate::scenario::reader::{Entries, Entry};
+use crate::scenario::reader::{Entries, Entry, Fields as _};
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::base64::from_base64;
 use crate::scenario::value::{RawSource, Source};
@@ -20,6 +20,8 @@ impl GrpcPlan {
         name: "gRPC",
         fields: &[
             "connections",
+            "connection_per",
+            "connect_rate",
             "streams_per_connection",
             "keepalive",
             "wait_for_ready",
@@ -27,11 +29,6 @@ impl GrpcPlan {
             "protos",
         ],
         instead: &[
-            ("connection_per", "gRPC users share `connections`"),
-            (
-                "connect_rate",
-                "gRPC `connections` are opened before the load begins",
-            ),
             ("headers", "what gRPC sends beside messages is `metadata`"),
             ("subprotocols", "gRPC has no subprotocols"),
         ],
@@ -46,7 +43,7 @@ impl Room for GrpcPlan {
     const SPOKEN: Option<&'static Words> = Some(Self::WORDS);
 
     fn fields(layers: &Layers<'_>) -> Option<Self> {
-        let connections = layers.pick("connections", |raw| &raw.connections);
+        let connections = layers.connections();
         let streams = layers.pick("streams_per_connection", |raw| &raw.streams_per_connection);
         let keepalive = layers.pick("keepalive", |raw| &raw.keepalive);
         let waits = layers.pick("wait_for_ready", |raw| &raw.wait_for_ready);
@@ -59,13 +56,12 @@ impl Room for GrpcPlan {
             layers.metadata(entries, &metadata.path)
         });
         Some(Self {
-            connections: connections.entry.or(None, |count| Some(count.small()))?,
             streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
             keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
             wait_for_ready: waits.entry.or(false, |waits| *waits)?,
             metadata: metadata??,
             protos: protos??,
-            ..Self::default()
+            ..connections?
         })
     }
 
@@ -123,6 +119,60 @@ impl Room for GrpcPlan {
 }
 
 impl Layers<'_> {
+    /// Whose the connections are: the first layer that says so decides. What `defaults` and profiles say is
+    /// for whatever scenario it fits.
+    fn connections(&self) -> Option<GrpcPlan> {
+        let mut fits = true;
+        let mut refuse = |field: &str, found: &str, expected: &str, help: &str| {
+            fits = false;
+            let path = format!("{}.{field}", self.own_path);
+            self.problems
+                .add(path, found, expected, Some(help.to_owned()));
+        };
+        let says = |field| self.layers.iter().position(|layer| layer.raw.has(field));
+        let own = self.own();
+        let own_says = |field| own.is_some_and(|own| own.has(field));
+        if own_says("connections") && own_says("connection_per") {
+            refuse(
+                "connections",
+                "`connections` beside `connection_per`",
+                "one or the other",
+                "users share `connections`; with `connection_per` each has one of its own",
+            );
+        }
+        let is_own = match (says("connections"), says("connection_per")) {
+            (Some(shared), Some(per)) => per < shared,
+            (_, per) => per.is_some(),
+        };
+        if own_says("connect_rate") && !is_own {
+            refuse(
+                "connect_rate",
+                "`connect_rate` where users share connections",
+                "`\"connection_per\": \"user\"` beside it, or not this field",
+                "connections that gRPC users share are opened before the load begins",
+            );
+        }
+        let connections = self.pick("connections", |raw| &raw.connections).entry;
+        let connections = connections.or(None, |count| Some(count.small()));
+        let per = self.pick("connection_per", |raw| &raw.connection_per).entry;
+        let per = per.or(None, |per| Some(per.plan()));
+        let rate = self.pick("connect_rate", |raw| &raw.connect_rate).entry;
+        let rate = rate.or(None, |rate| Some(*rate));
+        let (connections, per, rate) = (connections?, per?, rate?);
+        let plan = match is_own {
+            true => GrpcPlan {
+                connection_per: per,
+                connect_rate: rate,
+                ..GrpcPlan::default()
+            },
+            false => GrpcPlan {
+                connections,
+                ..GrpcPlan::default()
+            },
+        };
+        fits.then_some(plan)
+    }
+
     fn call(&self, raw: &RawGrpc, path: &str) -> Option<GrpcCall> {
         let metadata = raw.metadata.or(Some(Vec::new()), |entries| {
             self.metadata(entries, &format!("{path}.metadata"))

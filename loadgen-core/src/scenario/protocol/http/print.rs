@@ -4,7 +4,6 @@ use super::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
 use super::raw::{RawBody, RawEventsEnd, RawHttp, RawHttpVersion};
 use super::value::Method;
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
-use crate::scenario::protocol::websocket::plan::ConnectionPer;
 use crate::scenario::protocol::websocket::raw::RawConnectionPer;
 use crate::scenario::protocol::websocket::value::{
     JsonMessage, MessageSize, Path, Redirects, TextMessage,
@@ -18,10 +17,7 @@ impl HttpPlan {
         match self.version {
             HttpVersion::Http1 => {
                 raw.http_version = Entry::Given(RawHttpVersion::Http1);
-                raw.connection_per = Entry::Given(match self.connection_per {
-                    ConnectionPer::User => RawConnectionPer::User,
-                    ConnectionPer::Iteration => RawConnectionPer::Iteration,
-                });
+                raw.connection_per = Entry::Given(RawConnectionPer::of(self.connection_per));
                 raw.connect_rate = Entry::from_option(self.connect_rate);
             }
             HttpVersion::Http2 => {

@@ -4,7 +4,6 @@ use super::plan::{Endian, TcpExchange, TcpPayload, TcpPlan, TcpReceive};
 use super::raw::{RawEndian, RawFrame, RawLengthPrefix, RawReceive, RawTcp, RawTcpSend};
 use super::value::{Delimiter, Hex, Pattern, PrefixBytes};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
-use crate::scenario::protocol::websocket::plan::ConnectionPer;
 use crate::scenario::protocol::websocket::raw::RawConnectionPer;
 use crate::scenario::protocol::websocket::value::{Binary, MessageSize, TextMessage};
 use crate::scenario::reader::Entry;
@@ -12,10 +11,7 @@ use crate::scenario::value::{Bounded, PositiveSpan};
 
 impl TcpPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
-        raw.connection_per = Entry::Given(match self.connection_per {
-            ConnectionPer::User => RawConnectionPer::User,
-            ConnectionPer::Iteration => RawConnectionPer::Iteration,
-        });
+        raw.connection_per = Entry::Given(RawConnectionPer::of(self.connection_per));
         raw.connect_rate = Entry::from_option(self.connect_rate);
         let print = |exchange: &TcpExchange, raw: &mut RawStep| {
             raw.tcp = Entry::Given(tcp(exchange));

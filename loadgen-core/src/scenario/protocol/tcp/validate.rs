@@ -43,10 +43,7 @@ impl Room for TcpPlan {
         let connection_per = layers
             .pick("connection_per", |raw| &raw.connection_per)
             .entry
-            .or(ConnectionPer::User, |per| match per {
-                RawConnectionPer::User => ConnectionPer::User,
-                RawConnectionPer::Iteration => ConnectionPer::Iteration,
-            });
+            .or(ConnectionPer::User, RawConnectionPer::plan);
         let connect_rate = layers.pick("connect_rate", |raw| &raw.connect_rate);
         Some(Self {
             connection_per: connection_per?,

@@ -1,7 +1,7 @@
 //! WebSocket scenarios as they are written.
 
 use super::plan::{
-    Answer, ConnectionPer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
+    Answer, MessageStream, Payload, PerMessageDeflate, ReplyMark, WebsocketExchange,
     WebsocketMessages, WebsocketPlan,
 };
 use super::raw::{
@@ -19,10 +19,7 @@ use crate::scenario::value::{Bounded, ExpressionText, PositiveSpan, RawSource};
 
 impl WebsocketPlan {
     pub(in crate::scenario::protocol) fn print(&self, raw: &mut RawScenario) {
-        raw.connection_per = Entry::Given(match self.connection_per {
-            ConnectionPer::User => RawConnectionPer::User,
-            ConnectionPer::Iteration => RawConnectionPer::Iteration,
-        });
+        raw.connection_per = Entry::Given(RawConnectionPer::of(self.connection_per));
         raw.connect_rate = Entry::from_option(self.connect_rate);
         raw.headers = Entries::of(&self.headers, RawSource::of);
         raw.subprotocols = List::unless_empty(self.subprotocols.iter().cloned().map(Subprotocol));

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::plan::ConnectionPer;
 use crate::nearest::did_you_mean;
 use crate::scenario::protocol::websocket::value::{
     Binary, FieldPath, JsonMessage, MessageSize, Path, Ping, Scalar, TextMessage, WindowBits,
@@ -290,5 +291,21 @@ choice! {
         User = "user",
         /// For one iteration, which opens and closes them.
         Iteration = "iteration",
+    }
+}
+
+impl RawConnectionPer {
+    pub(in crate::scenario) fn of(per: ConnectionPer) -> Self {
+        match per {
+            ConnectionPer::User => Self::User,
+            ConnectionPer::Iteration => Self::Iteration,
+        }
+    }
+
+    pub(in crate::scenario) fn plan(&self) -> ConnectionPer {
+        match self {
+            Self::User => ConnectionPer::User,
+            Self::Iteration => ConnectionPer::Iteration,
+        }
     }
 }

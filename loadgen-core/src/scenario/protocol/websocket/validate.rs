@@ -63,10 +63,7 @@ impl Room for WebsocketPlan {
         let connection_per = layers
             .pick("connection_per", |raw| &raw.connection_per)
             .entry
-            .or(ConnectionPer::User, |per| match per {
-                RawConnectionPer::User => ConnectionPer::User,
-                RawConnectionPer::Iteration => ConnectionPer::Iteration,
-            });
+            .or(ConnectionPer::User, RawConnectionPer::plan);
         let connect_rate = layers.pick("connect_rate", |raw| &raw.connect_rate);
         let headers = layers.pick("headers", |raw| &raw.headers);
         let headers = headers.entry.or(Some(Vec::new()), |entries| {

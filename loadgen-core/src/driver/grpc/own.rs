@@ -1,0 +1,126 @@
+//! The connections of a worker's users: those that they share, or one of each user's own.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::prepare::Prepared;
+use super::reopening::Reopening;
+use crate::driver::http2::{OwnConnection, Owners, Place, Pool};
+use crate::scenario::ConnectionPer;
+use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
+
+/// The connections of a worker's users.
+pub(super) enum Connections {
+    /// Users take turns on them.
+    Shared(Pool),
+    /// Each user has one, for so long.
+    Own(Owners, ConnectionPer),
+}
+
+/// What a user has of its own: a connection, where it does not share some.
+pub struct UserConnection {
+    own: Option<Box<OwnConnection>>,
+    /// Where it has streams that are to last.
+    pub(super) reopening: Option<Box<Reopening>>,
+}
+
+impl fmt::Debug for UserConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserConnection").finish_non_exhaustive()
+    }
+}
+
+impl UserConnection {
+    fn of(own: Option<OwnConnection>) -> Self {
+        Self {
+            own: own.map(Box::new),
+            reopening: None,
+        }
+    }
+
+    /// Ends it, where there is one; the next is opened when it is needed.
+    pub(super) fn hang_up(&self) {
+        if let Some(own) = &self.own {
+            own.hang_up();
+        }
+    }
+
+    /// Ends it in good order, where there is one.
+    pub(super) async fn close(self) {
+        if let Some(own) = self.own {
+            own.close().await;
+        }
+    }
+}
+
+impl Connections {
+    pub(super) fn new(prepared: &Prepared, context: &WorkerContext) -> Self {
+        let (endpoints, wanted) = (&prepared.endpoints, &prepared.wanted);
+        match prepared.connection_per {
+            None => Self::Shared(Pool::new(endpoints, wanted, context)),
+            Some(per) => Self::Own(Owners::new(endpoints, wanted, context), per),
+        }
+    }
+
+    /// Opens those that are shared, or sees whether there is somebody to connect to.
+    pub(super) async fn open(&self) -> Result<(), PrepareError> {
+        match self {
+            Self::Shared(pool) => pool.open().await,
+            Self::Own(owners, _) => owners.probe().await,
+        }
+    }
+
+    /// Whether users keep theirs from one part of their lives to the next.
+    pub(super) fn are_kept(&self) -> bool {
+        !matches!(self, Self::Own(_, ConnectionPer::Iteration))
+    }
+
+    /// One for what is done before there are users.
+    pub(super) fn of_nobody(&self) -> UserConnection {
+        match self {
+            Self::Shared(_) => UserConnection::of(None),
+            Self::Own(owners, _) => UserConnection::of(Some(owners.connection_of_nobody())),
+        }
+    }
+
+    /// A user's own, which is opened when it is needed.
+    pub(super) fn of(&self, user: UserId) -> UserConnection {
+        match self {
+            Self::Shared(pool) => {
+                pool.ensure_kept();
+                UserConnection::of(None)
+            }
+            Self::Own(owners, _) => UserConnection::of(Some(owners.connection(user))),
+        }
+    }
+
+    /// A user's own, opened ahead where it is kept. One that cannot be opened is tried again by the
+    /// iteration that needs it, whose failure it then is.
+    pub(super) async fn of_opened(&self, user: UserId) -> UserConnection {
+        let mut own = self.of(user);
+        if self.are_kept()
+            && let Some(own) = &mut own.own
+        {
+            // Told to whoever needs it.
+            let _ = Box::pin(own.open()).await;
+        }
+        own
+    }
+
+    /// Where what a user does next goes.
+    #[inline]
+    pub(super) fn place<'a>(&'a self, own: &'a mut UserConnection) -> &'a Rc<Place> {
+        match (self, &mut own.own) {
+            (Self::Shared(pool), _) => pool.place_for_next_iteration(),
+            (Self::Own(..), Some(own)) => own.place(),
+            (Self::Own(..), None) => unreachable!("each user has a connection"),
+        }
+    }
+
+    pub(super) fn levels(&self) -> Levels {
+        match self {
+            Self::Shared(pool) => pool.levels(),
+            Self::Own(owners, _) => owners.levels(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Connections each of which is one user's own.
+//!
+//! Owns what such connections of one worker have in common, and which of them are there. How one is kept is
+//! the keeper's.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::keeper::{self, First, InCommon, Opener};
+use super::place::Place;
+use super::pool::{self, Wanted};
+use super::problem::ConnectError;
+use crate::driver::transport::dialer::Dialer;
+use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::net::Endpoint;
+use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
+
+/// How long the good-bye to a server may take.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// What the connections of one worker's users have in common, each of whom has its own.
+pub(crate) struct Owners {
+    endpoints: Box<[Rc<Endpoint>]>,
+    wanted: Wanted,
+    context: WorkerContext,
+    common: Rc<InCommon>,
+    /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
+    first_user: UserId,
+    probed: RefCell<Option<OwnConnection>>,
+    open_connections: Rc<Cell<u64>>,
+    /// Of each user that has one, by its number.
+    places: RefCell<HashMap<u32, Weak<Place>>>,
+}
+
+impl Owners {
+    /// Those to these endpoints, of which there is one at least.
+    pub(crate) fn new(endpoints: &[Endpoint], wanted: &Wanted, context: &WorkerContext) -> Self {
+        Self {
+            endpoints: endpoints.iter().cloned().map(Rc::new).collect(),
+            wanted: wanted.clone(),
+            context: context.clone(),
+            common: Rc::new(InCommon {
+                dialer: Dialer::new(context.clock, endpoints.len()),
+                cap: wanted.connect_cap.clone(),
+            }),
+            first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
+            probed: RefCell::new(None),
+            open_connections: Rc::default(),
+            places: RefCell::default(),
+        }
+    }
+
+    /// Sees whether some target takes a connection. The one that the first user would open anyway is
+    /// tried first, and kept for it.
+    pub(crate) async fn probe(&self) -> Result<(), PrepareError> {
+        let targets = self.endpoints.len();
+        let to = endpoints::assign(self.first_user.0 as usize, targets);
+        let mut errors = Vec::new();
+        for target in (to.target..targets).chain(0..to.target) {
+            let to = Assigned { target, ..to };
+            let mut connection = self.connection_to(Some(self.first_user), to);
+            match connection.open().await {
+                Ok(()) if errors.is_empty() => {
+                    self.probed.replace(Some(connection));
+                    return Ok(());
+                }
+                Ok(()) => {
+                    connection.close().await;
+                    return Ok(());
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let (first, others) = errors.split_first().expect("one target at least");
+        Err(PrepareError::new(first.and_others(others.iter())))
+    }
+
+    /// A user's connection, which is opened when it is needed.
+    pub(crate) fn connection(&self, user: UserId) -> OwnConnection {
+        if user == self.first_user
+            && let Some(probed) = self.probed.take()
+        {
+            return probed;
+        }
+        let to = endpoints::assign(user.0 as usize, self.endpoints.len());
+        self.connection_to(Some(user), to)
+    }
+
+    /// One of nobody's, to the first target.
+    pub(crate) fn connection_of_nobody(&self) -> OwnConnection {
+        let to = endpoints::assign(0, self.endpoints.len());
+        self.connection_to(None, to)
+    }
+
+    /// What stands at the moment.
+    pub(crate) fn levels(&self) -> Levels {
+        let mut places = self.places.borrow_mut();
+        places.retain(|_, place| place.strong_count() > 0);
+        let there: Vec<_> = places.values().filter_map(Weak::upgrade).collect();
+        pool::levels(
+            self.open_connections.get(),
+            there.iter().map(|place| &**place),
+        )
+    }
+
+    fn connection_to(&self, user: Option<UserId>, to: Assigned) -> OwnConnection {
+        let endpoint = Rc::clone(&self.endpoints[to.target]);
+        let open = &self.open_connections;
+        let nth = user.map_or(0, |user| user.0 as usize);
+        let (place, opener) = self.wanted.place(to, nth, endpoint, open, &self.context);
+        let opener = Opener {
+            own: Some(Rc::clone(&self.common)),
+            ..opener
+        };
+        if let Some(user) = user {
+            let mut places = self.places.borrow_mut();
+            places.insert(user.0, Rc::downgrade(&place));
+        }
+        OwnConnection {
+            place,
+            opener,
+            keeper: None,
+        }
+    }
+}
+
+/// A user's own connection, and what takes its place when it has ended: opened when it is needed. Dropping
+/// it ends it without a word.
+pub(crate) struct OwnConnection {
+    place: Rc<Place>,
+    opener: Opener,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl OwnConnection {
+    /// Opens it ahead of its use. One that cannot be opened is tried again, after a rest, by whoever needs
+    /// it.
+    pub(crate) async fn open(&mut self) -> Result<(), ConnectError> {
+        if self.keeper.is_some() {
+            return Ok(());
+        }
+        match self.opener.open(self.opener.resolve(), false).await {
+            Ok(opened) => {
+                self.keep(First::Opened(opened));
+                Ok(())
+            }
+            Err(error) => {
+                self.place.first_attempt_failed(error.to_string());
+                self.keep(First::Failed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Where its streams are had; it is opened when one is asked for.
+    pub(crate) fn place(&mut self) -> &Rc<Place> {
+        if self.keeper.is_none() {
+            self.keep(First::None);
+        }
+        &self.place
+    }
+
+    /// Ends it, where it is open; what is still under way on it ends first. The next is opened when it is
+    /// needed.
+    pub(crate) fn hang_up(&self) {
+        self.place.hang_up();
+    }
+
+    /// Ends it in good order, where it is open, and opens no other one.
+    pub(crate) async fn close(mut self) {
+        let is_open = self.place.is_connected();
+        self.place.close();
+        if is_open && let Some(keeper) = &mut self.keeper {
+            // One that takes no good-bye is left at once when this is dropped.
+            let _ = timeout(GOOD_BYE, keeper).await;
+        }
+    }
+
+    fn keep(&mut self, first: First) {
+        let keeping = keeper::keep(Rc::clone(&self.place), self.opener.clone(), first);
+        self.keeper = Some(tokio::task::spawn_local(keeping));
+    }
+}
+
+impl Drop for OwnConnection {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
+    }
+}

@@ -109,7 +109,7 @@ proptest! {
             fields_sent.append(name, value.trim().parse().expect("a value"));
         }
         let body = chunks.concat();
-        let bytes = run(sent_by_hyper(status, &fields_sent, chunks.clone(), form, &method));
+        let bytes = run(sent_by_hyper(status, &fields_sent, chunks, form, &method));
         let read = by_us(&bytes, &method, &sizes);
         let (read_status, read_fields, read_body, trailers) = read.expect("right").expect("all of it");
         prop_assert_eq!(read_status.as_u16(), status);

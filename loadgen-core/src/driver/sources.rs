@@ -142,6 +142,12 @@ impl Fields {
         &self.fixed
     }
 
+    /// Whether some may be other ones the next time.
+    #[cfg(feature = "http")]
+    pub(crate) fn may_change(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// Adds those from files, as they are now, marked as what is told to nobody else.
     #[cfg(any(feature = "websocket", feature = "http"))]
     pub(crate) fn add_files(&self, headers: &mut HeaderMap) {

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::scenario::{ConnectionPer, HttpRequest, Target};
+use loadgen_core::scenario::{ConnectionPer, HttpBody, HttpRequest, Target};
 use loadgen_core::workload::Workload as _;
 use test_case::test_case;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::common::run;
 use crate::server::{Say, answer_all, serve};
-use crate::support::{Driver, ends, http, plan};
+use crate::support::{Driver, ends, http, plan, status};
 
 #[test]
 fn a_user_keeps_its_connection() {
@@ -188,5 +189,68 @@ fn over_a_unix_socket() {
         plan.targets = vec![target.parse::<Target>().expect("a target")];
         let (outcome, said) = ends(&plan).await;
         assert_eq!(outcome, Outcome::Ok, "{said}");
+    });
+}
+
+/// What nobody asked for answers nothing: it is not there for the next request, whether it came together with
+/// an answer or after it.
+#[test_case(false; "together")]
+#[test_case(true; "later")]
+fn what_comes_unasked_is_no_answer(later: bool) {
+    run(async move {
+        let server = serve(move |number, _, _| {
+            let (answer, more) = (Say::ok("x"), b"HTTP/1.1 500 No\r\n\r\n".to_vec());
+            match (number, later) {
+                (0, true) => Say {
+                    pieces: vec![answer.pieces[0].clone(), more],
+                    closes: false,
+                },
+                (0, false) => Say::bytes([answer.pieces[0].clone(), more].concat()),
+                _ => answer,
+            }
+        })
+        .await;
+        let driver = Driver::open(&plan(server.address, HttpRequest::get("/"))).await;
+        let mut user = driver.user().await;
+        for _ in 0..3 {
+            assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        assert_eq!(server.by_connection(), [1, 2]);
+        assert_eq!(driver.recorder.0.borrow().dropped, 1);
+    });
+}
+
+/// A server that does not want a body says so before it has come, and takes no more of it: it waits for the
+/// end, or makes it.
+#[test_case(false; "and waits")]
+#[test_case(true; "and closes")]
+fn an_answer_may_come_before_its_request_was_sent(closes: bool) {
+    run(async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::task::spawn_local(async move {
+            let mut open = Vec::new();
+            loop {
+                let (mut socket, _) = listener.accept().await.expect("a connection");
+                let mut head = [0; 16];
+                socket.read_exact(&mut head).await.expect("a request");
+                let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno";
+                socket.write_all(answer).await.expect("open");
+                if !closes {
+                    open.push(socket);
+                }
+            }
+        });
+        let mut request = HttpRequest::new("POST", "/");
+        request.body = Some(HttpBody::Sized(16 << 20));
+        let driver = Driver::open(&plan(address, request)).await;
+        let mut user = driver.user().await;
+        for _ in 0..2 {
+            assert_eq!(driver.iterate(&mut user).await, status(413));
+        }
+        // What is left of the first request is in the way of the second.
+        let seen = driver.recorder.0.borrow();
+        assert_eq!((seen.opened, seen.dropped), (2, 0));
     });
 }

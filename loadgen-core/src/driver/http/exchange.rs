@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, COOKIE};
 use http::{Method, Request, Uri};
 
 use super::answer::Answer;
+use super::http1::Written;
 use super::place::{Place, Way};
 use super::pool::Pool;
 use super::prepare::Asking;
@@ -30,6 +31,13 @@ pub(super) struct With<'a> {
     /// What names stand for in what is sent.
     pub(super) scope: &'a Scope,
     pub(super) watch: Option<&'a Watch>,
+}
+
+/// What is sent: written ahead, where it is always the same, or as it is at the moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sent<'a> {
+    Always(&'a Written),
+    Now(&'a Filled),
 }
 
 /// A step under way: what it asks for, whose it is, and who is told.
@@ -73,22 +81,33 @@ async fn make(mut turn: Turn<'_>, scope: &Scope, reply: &mut Option<Reply>) -> O
     let (asking, iteration) = (turn.asking, turn.iteration);
     let target = turn.place.target();
     iteration.goes_to(target);
-    let request = match asking.outgoing.filled(target, scope) {
-        Ok(request) => request,
-        Err(problem) => {
-            iteration.explain(Failure::Expression, || problem.clone());
-            return Failure::Expression.into();
-        }
+    let prepared = &*turn.pool.prepared;
+    let wanders = prepared.cookies || prepared.redirects > 0;
+    let always = match turn.place.way {
+        Way::Own(_) if !wanders && turn.watch.is_none() => asking.outgoing.written(target),
+        _ => None,
     };
-    let pool = turn.pool;
-    let prepared = &*pool.prepared;
-    let made = match prepared.cookies || prepared.redirects > 0 {
-        false => {
-            let answer = answered(&mut turn, request, None).await;
+    let filled;
+    let sent = match always {
+        Some(written) => Sent::Always(written),
+        None => match asking.outgoing.filled(target, scope) {
+            Ok(request) => {
+                filled = request;
+                Sent::Now(&filled)
+            }
+            Err(problem) => {
+                iteration.explain(Failure::Expression, || problem.clone());
+                return Failure::Expression.into();
+            }
+        },
+    };
+    let made = match sent {
+        // Boxed, or every iteration would carry room for it.
+        Sent::Now(request) if wanders => Box::pin(wander(&mut turn, request)).await,
+        sent => {
+            let answer = answered(&mut turn, sent, None).await;
             answer.map(|answer| (answer, 0))
         }
-        // Boxed, or every iteration would carry room for it.
-        true => Box::pin(wander(&mut turn, request)).await,
     };
     match made {
         Ok((answer, followed)) => {
@@ -107,18 +126,20 @@ async fn make(mut turn: Turn<'_>, scope: &Scope, reply: &mut Option<Reply>) -> O
 #[inline]
 async fn answered(
     turn: &mut Turn<'_>,
-    request: Filled,
+    request: Sent<'_>,
     elsewhere: Option<&Endpoint>,
 ) -> Result<Answer, Trouble> {
-    match &turn.place.way {
-        Way::Own(_) => over_http1::answered(turn, request, elsewhere).await,
-        Way::Shared(_) => over_http2::answered(turn, request, elsewhere).await,
+    match (&turn.place.way, request) {
+        (Way::Shared(_), Sent::Now(request)) => {
+            over_http2::answered(turn, request, elsewhere).await
+        }
+        (_, request) => over_http1::answered(turn, request, elsewhere).await,
     }
 }
 
 /// Makes the request with the user's cookies, wherever it is redirected to. Says how many redirections
 /// were followed.
-async fn wander(turn: &mut Turn<'_>, mut request: Filled) -> Result<(Answer, u32), Trouble> {
+async fn wander(turn: &mut Turn<'_>, request: &Filled) -> Result<(Answer, u32), Trouble> {
     let (pool, iteration) = (turn.pool, turn.iteration);
     let prepared = &*pool.prepared;
     let target = turn.place.target();
@@ -127,6 +148,7 @@ async fn wander(turn: &mut Turn<'_>, mut request: Filled) -> Result<(Answer, u32
     let path = request.uri.path_and_query().map_or("/", |it| it.as_str());
     let first = Address::of(own, path).ok_or_else(nowhere)?;
     let (mut here, mut elsewhere, mut followed) = (first.clone(), None, 0);
+    let mut request = request.clone();
     loop {
         let mut sent = request.clone();
         if let Some(jar) = &turn.place.jar
@@ -136,7 +158,7 @@ async fn wander(turn: &mut Turn<'_>, mut request: Filled) -> Result<(Answer, u32
         {
             sent.headers.insert(COOKIE, cookies);
         }
-        let answer = answered(turn, sent, elsewhere.as_ref()).await?;
+        let answer = answered(turn, Sent::Now(&sent), elsewhere.as_ref()).await?;
         if let Some(jar) = &turn.place.jar {
             let now = SystemTime::now();
             jar.borrow_mut().take(&answer.headers, &here, now);

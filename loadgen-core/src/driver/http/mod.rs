@@ -5,16 +5,19 @@
 //! iteration starts, and measures no time but that of events and of connecting.
 //!
 //! A step (`exchange`) makes what was made ready (`request`) a request over its user's own connection
-//! (`over_http1`, `own`, `connection`) or a stream of a shared one (`over_http2`; the connections are
-//! `driver::http2`'s), and reads the answer (`reading`, `events`, `answer`) the same way for both. The
-//! connection of HTTP/1.1 is polled by the user's own task, so that no other is woken for a request.
+//! (`over_http1`, `own`, `connection`; its form is `http1`'s) or a stream of a shared one (`over_http2`; the
+//! connections are `driver::http2`'s), and reads the answer (`reading`, `events`, `answer`) the same way for
+//! both. The connection of HTTP/1.1 is moved by the user's own task, so that no other is woken for a request.
 
 mod answer;
 mod connection;
 mod error;
 mod events;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guest;
+mod http1;
 mod intercept;
 mod over_http1;
 mod over_http2;

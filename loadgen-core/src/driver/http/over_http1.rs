@@ -4,22 +4,17 @@
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::header::{CONNECTION, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Version};
-use http_body::{Body as _, Frame};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http::{HeaderName, Method};
 
 use super::answer::Answer;
 use super::connection::Connection;
-use super::exchange::Turn;
+use super::exchange::{Sent, Turn};
+use super::http1::{Asked, Body, Extent};
 use super::intercept;
 use super::place::Way;
 use super::pool::Pool;
 use super::prepare::Asking;
-use super::reading::{Arriving, End, Reading};
-use super::request::Filled;
+use super::reading::{Arriving, End, Part, Reading};
 use super::trouble::Trouble;
 use crate::clock::Nanos;
 use crate::driver::transport::connect_error::Problem;
@@ -33,7 +28,7 @@ use crate::workload::{Iteration, Receipt};
 #[inline]
 pub(super) async fn answered(
     turn: &mut Turn<'_>,
-    request: Filled,
+    request: Sent<'_>,
     elsewhere: Option<&Endpoint>,
 ) -> Result<Answer, Trouble> {
     let Turn {
@@ -44,19 +39,30 @@ pub(super) async fn answered(
         iteration,
         ..
     } = *turn;
-    // What is always the same is made again rather than copied for the one time that it is sent again.
-    let is_wandering = turn.place.jar.is_some() || pool.prepared.redirects > 0;
-    let is_made_again = asking.outgoing.is_constant() && !is_wandering;
+    let prepared = &*pool.prepared;
+    let asked = Asked {
+        is_for_head: asking.outgoing.method == Method::HEAD,
+        wants_fields: watch.is_some()
+            || asking.looks.reply
+            || asking.looks.metadata
+            || asking.stream.is_some()
+            || prepared.cookies
+            || prepared.redirects > 0,
+        identity: asking.identity.header().map(HeaderName::as_str),
+    };
     let Way::Own(own) = &mut turn.place.way else {
         return Err(Trouble::connect("no connection of its own".to_owned()));
     };
-    let endpoint = elsewhere.unwrap_or(&pool.prepared.endpoints[own.target]);
-    let mut spare = (!is_made_again).then(|| request.clone());
-    let (mut next, mut is_first) = (request, true);
+    let endpoint = elsewhere.unwrap_or(&prepared.endpoints[own.target]);
+    let mut is_first = true;
     loop {
-        if let Some(watch) = watch {
-            next = intercept::asks(watch, next, endpoint, iteration);
-        }
+        let shown = match (watch, request) {
+            (Some(watch), Sent::Now(request)) => {
+                Some(intercept::asks(watch, request.clone(), endpoint, iteration))
+            }
+            _ => None,
+        };
+        let request = shown.as_ref().map_or(request, Sent::Now);
         let mut connection = match elsewhere {
             None => own.take(pool, iteration).await,
             Some(endpoint) => pool
@@ -70,17 +76,17 @@ pub(super) async fn answered(
             // Connecting is the service's time, not the generator's.
             iteration.ready(connection.since);
         }
-        let before = connection.arrivals.bytes();
+        let before = connection.came();
         let came = Cell::new(None);
         let reading = Reading {
             asking,
             step,
             watch,
-            most: pool.prepared.max_message,
+            most: prepared.max_message,
             iteration,
             came: &came,
         };
-        let trouble = match exchange(reading, next, &mut connection, pool).await {
+        let trouble = match exchange(reading, request, asked, &mut connection, pool).await {
             Ok((answer, leaves)) => {
                 connection.answered += 1;
                 if elsewhere.is_none() {
@@ -94,19 +100,15 @@ pub(super) async fn answered(
             }
             Err(trouble) => trouble,
         };
-        let nothing_came = connection.arrivals.bytes() == before;
-        let may_be_repeated = trouble.is_unsent || asking.outgoing.method.is_idempotent();
+        let nothing_came = connection.came() == before;
         if elsewhere.is_none() && trouble.is_end {
             own.lost(pool, &connection);
         }
         let was_kept = connection.answered > 0;
+        let may_be_repeated = asking.outgoing.method.is_idempotent();
         if is_first && was_kept && trouble.is_end && nothing_came && may_be_repeated {
             is_first = false;
             iteration.asks_again();
-            next = match spare.take() {
-                Some(spare) => spare,
-                None => asking.outgoing.constant(own.target),
-            };
             continue;
         }
         return Err(diagnosed(trouble, &connection, endpoint));
@@ -142,25 +144,6 @@ enum Leaves {
     Ended,
 }
 
-impl Leaves {
-    /// What the head of an answer says (RFC 9112, 9.3), whose body has an end of its own or not.
-    fn of(version: Version, headers: &HeaderMap, has_own_end: bool) -> Self {
-        let says = |word: &str| {
-            let values = headers.get_all(CONNECTION).iter();
-            let mut words = values
-                .filter_map(|it| it.to_str().ok())
-                .flat_map(|it| it.split(','));
-            words.any(|it| it.trim().eq_ignore_ascii_case(word))
-        };
-        let ends =
-            !has_own_end || says("close") || (version == Version::HTTP_10 && !says("keep-alive"));
-        match ends {
-            true => Self::Ended,
-            false => Self::Open,
-        }
-    }
-}
-
 /// A request under way. However it ends, the iteration is told when it left and came.
 struct UnderWay<'a> {
     connection: &'a mut Connection,
@@ -182,7 +165,7 @@ impl Drop for UnderWay<'_> {
         if sent_at >= self.iteration.ready_since() {
             self.iteration.sent(sent_at);
         }
-        if self.connection.arrivals.bytes() != self.before
+        if self.connection.came() != self.before
             && let Some(receipt) = traffic.received()
         {
             self.iteration.received_within(receipt);
@@ -201,17 +184,14 @@ impl Drop for UnderWay<'_> {
 #[inline]
 async fn exchange(
     reading: Reading<'_>,
-    request: Filled,
+    request: Sent<'_>,
+    asked: Asked<'_>,
     connection: &mut Connection,
     pool: &Pool,
 ) -> Result<(Answer, Leaves), Trouble> {
-    let mut sent = Request::new(Full::new(request.body));
-    *sent.method_mut() = request.method;
-    *sent.uri_mut() = request.uri;
-    *sent.headers_mut() = request.headers;
     pool.in_flight.set(pool.in_flight.get() + 1);
     let mut under_way = UnderWay {
-        before: connection.arrivals.bytes(),
+        before: connection.came(),
         connection,
         pool,
         asking: reading.asking,
@@ -219,7 +199,7 @@ async fn exchange(
         came: reading.came,
         is_over: false,
     };
-    let read = read(reading, sent, &mut under_way).await;
+    let read = read(reading, request, asked, under_way.connection).await;
     under_way.is_over = true;
     read
 }
@@ -227,41 +207,58 @@ async fn exchange(
 #[inline]
 async fn read(
     reading: Reading<'_>,
-    request: Request<Full<Bytes>>,
-    under_way: &mut UnderWay<'_>,
+    request: Sent<'_>,
+    asked: Asked<'_>,
+    connection: &mut Connection,
 ) -> Result<(Answer, Leaves), Trouble> {
-    under_way.connection.arrivals.await_first();
-    let response = under_way.connection.ask(request).await?;
-    let (head, body) = response.into_parts();
-    let has_own_end =
-        head.headers.contains_key(TRANSFER_ENCODING) || body.size_hint().exact().is_some();
-    let leaves = Leaves::of(head.version, &head.headers, has_own_end);
-    let body = Arrival {
-        body,
-        connection: under_way.connection,
+    let head = connection.ask(request, asked).await?;
+    if let Some(identity) = connection.identity(&head) {
+        reading.iteration.answered_by(identity);
+    }
+    let length = match head.extent {
+        Extent::Bytes(length) => Some(length),
+        _ => None,
     };
-    let (answer, end) = reading.read((head.status, head.headers), body).await?;
+    let arrival = Arrival {
+        body: Body::new(head.extent)?,
+        length,
+        connection: &mut *connection,
+    };
+    let (answer, end) = reading.read((head.status, head.fields), arrival).await?;
+    // What is left of a request that was answered before all of it was sent is not sent any more, and nothing
+    // can be sent amid it.
     Ok(match end {
-        End::Reached => (answer, leaves),
-        End::ByUs => (answer, Leaves::Ended),
+        End::Reached if head.is_kept && connection.is_sent() => (answer, Leaves::Open),
+        _ => (answer, Leaves::Ended),
     })
 }
 
 /// An answer's body, and the connection that it comes on.
 struct Arrival<'a> {
-    body: Incoming,
+    body: Body,
+    length: Option<u64>,
     connection: &'a mut Connection,
 }
 
 impl Arriving for Arrival<'_> {
     #[inline]
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
-        self.connection.poll_frame(&mut self.body, cx)
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Part, Trouble>>> {
+        self.connection.poll_part(&mut self.body, cx)
+    }
+
+    #[inline]
+    fn data(&self) -> &[u8] {
+        self.connection.data()
     }
 
     #[inline]
     fn is_over(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_over()
+    }
+
+    #[inline]
+    fn length(&self) -> Option<u64> {
+        self.length
     }
 
     fn received(&self) -> Option<Receipt> {
@@ -270,7 +267,7 @@ impl Arriving for Arrival<'_> {
 
     #[inline]
     fn first_received(&self) -> Option<Receipt> {
-        self.connection.arrivals.first()
+        self.connection.first_received()
     }
 
     #[inline]

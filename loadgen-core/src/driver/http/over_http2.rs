@@ -8,15 +8,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Uri, Version};
-use http_body::Frame;
+use http::{HeaderMap, HeaderValue, Request, Uri, Version};
 
 use super::answer::Answer;
 use super::exchange::Turn;
 use super::intercept;
 use super::place::Way;
 use super::prepare::Asking;
-use super::reading::{Arriving, End, Reading};
+use super::reading::{Arriving, End, Part, Reading};
 use super::request::Filled;
 use super::trouble::Trouble;
 use crate::clock::Nanos;
@@ -30,7 +29,7 @@ use crate::workload::{Iteration, Receipt};
 /// Makes the request; again, on another connection, where no server has looked at it.
 pub(super) async fn answered(
     turn: &mut Turn<'_>,
-    request: Filled,
+    request: &Filled,
     elsewhere: Option<&Endpoint>,
 ) -> Result<Answer, Trouble> {
     let Turn {
@@ -49,7 +48,7 @@ pub(super) async fn answered(
     let mut resends = 0;
     loop {
         let shown = match watch {
-            None => Cow::Borrowed(&request),
+            None => Cow::Borrowed(request),
             Some(watch) => Cow::Owned(intercept::asks(watch, request.clone(), endpoint, iteration)),
         };
         // What is redirected to another server has a connection there for this one request.
@@ -168,8 +167,14 @@ async fn exchange(
     permit.handed_over(iteration.ready_since());
     let read = async {
         let (head, body) = response.await.map_err(failed)?;
+        let identity = reading.asking.identity.header();
+        if let Some(identity) = identity.and_then(|name| head.headers.get(name)) {
+            iteration.answered_by(identity.as_bytes());
+        }
         let body = Arrival {
+            length: length(&head.headers),
             body,
+            piece: Bytes::new(),
             permit,
             stream: under_way.stream.id(),
             bytes: 0,
@@ -186,6 +191,11 @@ async fn exchange(
         End::ByUs => permit.expects_no_more(),
     }
     Ok(answer)
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(CONTENT_LENGTH);
+    length.and_then(|it| it.to_str().ok()?.parse().ok())
 }
 
 /// Where a request goes, as HTTP/2 has it: whom it is for is no header field there.
@@ -266,6 +276,10 @@ impl Drop for UnderWay<'_> {
 /// An answer's body on its stream.
 struct Arrival<'a> {
     body: RecvStream,
+    /// How long it says it is.
+    length: Option<u64>,
+    /// What of it came last.
+    piece: Bytes,
     permit: &'a StreamPermit,
     /// The stream's number.
     stream: u32,
@@ -278,7 +292,7 @@ struct Arrival<'a> {
 }
 
 impl Arriving for Arrival<'_> {
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Part, Trouble>>> {
         let permit = self.permit;
         let failed = |error: Error| Some(Err(trouble(&error, permit)));
         Poll::Ready(match ready!(self.body.poll_data(cx)) {
@@ -290,18 +304,27 @@ impl Arriving for Arrival<'_> {
                 {
                     return Poll::Ready(failed(error));
                 }
-                Some(Ok(Frame::data(piece)))
+                self.piece = piece;
+                Some(Ok(Part::Data))
             }
             Some(Err(error)) => failed(error),
             None => match ready!(self.body.poll_trailers(cx)) {
-                Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+                Ok(trailers) => trailers.map(|trailers| Ok(Part::Trailers(trailers))),
                 Err(error) => failed(error),
             },
         })
     }
 
+    fn data(&self) -> &[u8] {
+        &self.piece
+    }
+
     fn is_over(&self) -> bool {
         self.body.is_end_stream()
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
     }
 
     fn received(&self) -> Option<Receipt> {

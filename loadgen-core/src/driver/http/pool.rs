@@ -162,9 +162,7 @@ impl Pool {
             let connecting = endpoint.connect(resolving, nth, deadline, stage, &traffic);
             let (transport, since) = (connecting.await?, self.clock.now());
             let tls_time = traffic.tls_time();
-            let connection =
-                Connection::new(transport, traffic, since, &self.open_connections).await;
-            let connection = connection.map_err(|trouble| Problem::Io(trouble.detail))?;
+            let connection = Connection::new(transport, traffic, since, &self.open_connections);
             Ok((Box::new(connection), tls_time))
         });
         opened.await

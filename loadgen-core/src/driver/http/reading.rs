@@ -6,10 +6,8 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body::Frame;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 
 use super::answer::Answer;
 use super::events::Events;
@@ -23,13 +21,21 @@ use crate::outcome::Failure;
 use crate::scenario::StreamEnd;
 use crate::workload::{Iteration, OpenStream, Receipt, SampleKind};
 
+pub(super) use super::http1::Part;
+
 /// An answer's body on its way in.
 pub(super) trait Arriving {
     /// The next part of it; nothing after the last.
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>>;
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Part, Trouble>>>;
+
+    /// The bytes of the last part.
+    fn data(&self) -> &[u8];
 
     /// Whether nothing more comes.
     fn is_over(&self) -> bool;
+
+    /// How many bytes it says it has.
+    fn length(&self) -> Option<u64>;
 
     /// When the kernel received the end of what was handed over last, where that is known.
     fn received(&self) -> Option<Receipt>;
@@ -64,7 +70,8 @@ pub(super) enum End {
 }
 
 impl Reading<'_> {
-    /// Reads the answer that begins with this head.
+    /// Reads the answer that begins with this head. It has no header fields where nobody looks at any
+    /// (`Asked::wants_fields`).
     #[inline]
     pub(super) async fn read(
         self,
@@ -72,10 +79,6 @@ impl Reading<'_> {
         mut body: impl Arriving,
     ) -> Result<(Answer, End), Trouble> {
         let (asking, most) = (self.asking, self.most);
-        let identity = asking.identity.header();
-        if let Some(identity) = identity.and_then(|name| headers.get(name)) {
-            self.iteration.answered_by(identity.as_bytes());
-        }
         self.came.set(Some(0));
         // Where no stamps are to be had, the clock says when its head was seen.
         let first = body.first_received();
@@ -83,9 +86,6 @@ impl Reading<'_> {
         let took = first.saturating_sub(body.sent_at());
         self.iteration
             .sample_nanos(self.step, SampleKind::FirstByte, took);
-        if !body.is_over() {
-            is_readable(&headers)?;
-        }
         let mut answer = Answer::new(status, headers);
         let is_of_events = answer.is_of_events();
         if asking.stream.is_some() && !is_of_events && answer.status.is_success() {
@@ -102,10 +102,8 @@ impl Reading<'_> {
             // Boxed, or every iteration would carry room for it.
             return Box::pin(self.events(answer, body)).await;
         }
-        let length = answer.headers.get(CONTENT_LENGTH);
-        let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
-        let has_body = !body.is_over();
-        if has_body && length.is_some_and(|length| length > u64::from(most)) {
+        let is_long = |length| length > u64::from(most);
+        if !body.is_over() && body.length().is_some_and(is_long) {
             return Err(self.too_long());
         }
         let room = match self.watch {
@@ -116,16 +114,17 @@ impl Reading<'_> {
             let Some(part) = poll_fn(|cx| body.poll_part(cx)).await else {
                 break;
             };
-            match part?.into_data() {
-                Ok(data) => {
-                    if self.count(&data) > u64::from(most) {
+            match part? {
+                Part::Data => {
+                    let data = body.data();
+                    if self.count(data) > u64::from(most) {
                         return Err(self.too_long());
                     }
                     let kept = data.len().min(room - answer.body.len());
                     answer.body.extend_from_slice(&data[..kept]);
                 }
-                Err(part) => {
-                    answer.trailers = part.into_trailers().ok().filter(|_| asking.looks.trailers);
+                Part::Trailers(trailers) => {
+                    answer.trailers = asking.looks.trailers.then_some(trailers);
                 }
             }
         }
@@ -187,11 +186,11 @@ impl Reading<'_> {
                     Poll::Ready(None) => return Poll::Ready(Ok(End::Reached)),
                     Poll::Ready(Some(Err(trouble))) => return Poll::Ready(Err(trouble)),
                     Poll::Ready(Some(Ok(part))) => {
-                        let Ok(data) = part.into_data() else {
+                        if part != Part::Data {
                             continue;
-                        };
-                        self.count(&data);
-                        if let Err(trouble) = stream.push(&data, body.received()) {
+                        }
+                        self.count(body.data());
+                        if let Err(trouble) = stream.push(body.data(), body.received()) {
                             return Poll::Ready(Err(trouble));
                         }
                     }
@@ -220,28 +219,6 @@ impl Reading<'_> {
             open.ended();
         }
         Ok((stream.take_answer(), end))
-    }
-}
-
-/// Whether the body comes as it is, or in chunks. The library takes it for that whenever the last transfer
-/// coding is `chunked`, and for what comes up to the end of the connection otherwise.
-fn is_readable(headers: &HeaderMap) -> Result<(), Trouble> {
-    let codings: Vec<_> = headers.get_all(TRANSFER_ENCODING).iter().collect();
-    let is_chunked = |coding: &&HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    match codings.as_slice() {
-        [] => Ok(()),
-        [only] if is_chunked(only) => Ok(()),
-        several => {
-            let several = several
-                .iter()
-                .map(|it| String::from_utf8_lossy(it.as_bytes()));
-            let several: Vec<_> = several.collect();
-            Err(Trouble::protocol(format!(
-                "the answer's transfer coding is `{}`, and only `chunked` is read: no other was asked \
-                 for (`te`)",
-                several.join(", ")
-            )))
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::DriverError;
+use super::http1::Written;
 use crate::driver::sources::{Fields, Form, Sources};
 use crate::driver::steps::At;
 use crate::driver::transport::net::Endpoint;
@@ -33,6 +34,8 @@ pub(super) struct Outgoing {
     fields: Fields,
     templates: Vec<(HeaderName, Text)>,
     body: Body,
+    /// As it is sent to each target over HTTP/1.1, where it is always the same.
+    written: Vec<Written>,
     /// Its place in the scenario.
     path: String,
 }
@@ -91,6 +94,7 @@ impl Outgoing {
             fields: Fields::default(),
             templates: Vec::new(),
             body: Body::new(request.body.as_ref(), at, &path),
+            written: Vec::new(),
             path: path.clone(),
         };
         for (name, source) in &plan.headers {
@@ -125,6 +129,7 @@ impl Outgoing {
             headers.extend(this.fields.fixed().clone());
             this.headers.push(headers);
         }
+        this.written = this.constant().iter().map(Written::new).collect();
         Ok(this)
     }
 
@@ -163,27 +168,30 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Whether it is always the same, but for what stands in files.
-    pub(super) fn is_constant(&self) -> bool {
-        let has_constant_body = matches!(self.body, Body::Constant(_));
-        self.place.is_none() && self.templates.is_empty() && has_constant_body
-    }
-
-    /// The request to this target, where it is always the same.
-    pub(super) fn constant(&self, target: usize) -> Filled {
-        let mut headers = self.headers[target].clone();
-        self.fields.add_files(&mut headers);
-        let body = match &self.body {
-            // Counts a reference; the bytes are shared.
-            Body::Constant(bytes) => bytes.clone(),
-            _ => Bytes::new(),
+    /// The request to each target, where it is always the same.
+    fn constant(&self) -> Vec<Filled> {
+        let (None, [], false, Body::Constant(body)) = (
+            &self.place,
+            self.templates.as_slice(),
+            self.fields.may_change(),
+            &self.body,
+        ) else {
+            return Vec::new();
         };
-        Filled {
+        let to = |headers: &HeaderMap| Filled {
             method: self.method.clone(),
             uri: self.uri.clone(),
-            headers,
-            body,
-        }
+            headers: headers.clone(),
+            // Counts a reference; the bytes are shared.
+            body: body.clone(),
+        };
+        self.headers.iter().map(to).collect()
+    }
+
+    /// The request to this target as it is sent over HTTP/1.1, where it is always the same.
+    #[inline]
+    pub(super) fn written(&self, target: usize) -> Option<&Written> {
+        self.written.get(target)
     }
 
     /// The request to this target as it is at the moment.

@@ -55,7 +55,7 @@ fn a_stream_that_breaks_is_opened_again_and_its_move_is_dated() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 stream.send_trailers(status("14")).expect("open");
             } else {
-                exchange.until_reset().await;
+                let _ = std::future::poll_fn(|cx| stream.poll_reset(cx)).await;
             }
         })
         .await;
@@ -109,8 +109,8 @@ fn streams_that_break_at_once_are_not_opened_one_after_the_other() {
 fn who_stays_has_not_moved() {
     run(async {
         let server = Server::start(async |mut exchange: Exchange| {
-            let _stream = exchange.begin();
-            exchange.until_reset().await;
+            let mut stream = exchange.begin();
+            let _ = std::future::poll_fn(|cx| stream.poll_reset(cx)).await;
         })
         .await;
         let record = whole(agents(&server, 4)).await;

@@ -22,6 +22,16 @@ fn grpc(connections: Option<u32>, targets: &[&str]) -> ScenarioPlan {
     plan
 }
 
+/// Ten users with a gRPC connection each, which come from these addresses.
+fn each_its_own(targets: &[&str], bind: &[&str]) -> ScenarioPlan {
+    let mut plan = grpc(None, targets);
+    plan.bind = bind.iter().map(|it| it.parse().unwrap()).collect();
+    if let ProtocolPlan::Grpc(grpc) = &mut plan.protocol {
+        grpc.connection_per = Some(ConnectionPer::User);
+    }
+    plan
+}
+
 fn websocket(load: Load, target: &str) -> ScenarioPlan {
     let exchange = WebsocketExchange::send("/echo", Payload::Text("x".to_owned()));
     let mut plan = ScenarioPlan::websocket("b", exchange, load);
@@ -56,6 +66,8 @@ fn needs(scenarios: &[ScenarioPlan]) -> Needs {
 #[test_case(&[grpc(None, &["a:1", "b:1"])] => (8, 4, "a:1".to_owned()); "to each target")]
 #[test_case(&[grpc(Some(10), &["a:1", "b:1", "c:1"])] => (10, 4, "a:1".to_owned()); "spread evenly, rounded up")]
 #[test_case(&[grpc(Some(1), &["a:1"])] => (4, 4, "a:1".to_owned()); "never fewer than workers")]
+#[test_case(&[each_its_own(&["a:1", "b:1"], &[])] => (10, 5, "a:1".to_owned()); "each user its own")]
+#[test_case(&[each_its_own(&["a:1", "b:1"], &["127.0.0.1", "127.0.0.2"])] => (10, 3, "a:1".to_owned()); "from two addresses, each with all ports")]
 #[test_case(&[grpc(Some(10), &["a:1"]), grpc(Some(20), &["a:1", "b:1"])] => (30, 20, "a:1".to_owned()); "scenarios share a target")]
 #[test_case(&[grpc(Some(10), &["a:1", "a:1"])] => (10, 10, "a:1".to_owned()); "a target named twice")]
 #[test_case(&[grpc(Some(10), &["a:1", "a:2"])] => (10, 5, "a:1".to_owned()); "another port is another target")]

@@ -14,7 +14,7 @@ pub(super) enum Connections {
     /// Users take turns on them.
     Shared(Pool),
     /// Each user has one, for so long.
-    Own(Owners, ConnectionPer),
+    Own(Box<Owners>, ConnectionPer),
 }
 
 /// What a user has of its own: a connection, where it does not share some.
@@ -58,7 +58,7 @@ impl Connections {
         let (endpoints, wanted) = (&prepared.endpoints, &prepared.wanted);
         match prepared.connection_per {
             None => Self::Shared(Pool::new(endpoints, wanted, context)),
-            Some(per) => Self::Own(Owners::new(endpoints, wanted, context), per),
+            Some(per) => Self::Own(Box::new(Owners::new(endpoints, wanted, context)), per),
         }
     }
 

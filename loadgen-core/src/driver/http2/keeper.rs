@@ -123,7 +123,7 @@ const STEADY_NANOS: Nanos = 1_000_000_000;
 /// What became of the attempt to connect before a place is kept.
 pub(super) enum First {
     /// The place can be used at once.
-    Opened(Opened),
+    Opened(Box<Opened>),
     Failed,
     /// None was made.
     None,
@@ -133,7 +133,7 @@ pub(super) enum First {
 pub(super) fn keep(place: Rc<Place>, opener: Opener, first: First) -> impl Future<Output = ()> {
     let has_failed = matches!(first, First::Failed);
     let first = match first {
-        First::Opened(open) => Some(Driven::install(open, &place, &opener)),
+        First::Opened(open) => Some(Driven::install(*open, &place, &opener)),
         First::Failed | First::None => None,
     };
     keep_driving(place, opener, first, has_failed)

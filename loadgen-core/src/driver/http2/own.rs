@@ -146,7 +146,7 @@ impl OwnConnection {
         }
         match self.opener.open(self.opener.resolve(), false).await {
             Ok(opened) => {
-                self.keep(First::Opened(opened));
+                self.keep(First::Opened(Box::new(opened)));
                 Ok(())
             }
             Err(error) => {

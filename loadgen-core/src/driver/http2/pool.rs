@@ -149,7 +149,7 @@ impl Pool {
         while let Some((nth, attempt)) = attempts.next().await {
             match attempt {
                 // Kept from now on: those that open later may take their time.
-                Ok(opened) => self.keep(nth, First::Opened(opened)),
+                Ok(opened) => self.keep(nth, First::Opened(Box::new(opened))),
                 Err(error) => failed.push((nth, error)),
             }
         }

@@ -337,8 +337,9 @@ pub(crate) fn said(plan: &BackendPlan) -> String {
             _ => format!("{protocol} on {at}"),
         }
     });
+    let before = if plan.addresses.len() == 1 { " on" } else { "," };
     let addresses = addresses.collect::<Vec<_>>().join(", ");
-    format!("{}: {role} on {addresses}", plan.name)
+    format!("{}: {role}{before} {addresses}", plan.name)
 }
 
 impl Member {

@@ -78,6 +78,10 @@ fn is_gone(process: u32) -> bool {
     matches!(state(process), None | Some('Z'))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes are waited for, which have no other clock"
+)]
 fn waits_until(within: Duration, what: &str, is_so: impl Fn() -> bool) {
     let until = Instant::now() + within;
     while !is_so() {

@@ -21,6 +21,7 @@ use self::command::Configured;
 use self::keeper::Keeper;
 use super::child::ServerChild;
 use super::listening::Listening;
+use crate::moment::now;
 use crate::settings::sinks::StatsdSettings;
 
 /// The longest a server may take to listen.
@@ -130,7 +131,7 @@ impl Fleet {
             .map_err(|error| error.to_string())?;
         let child = self.keeper.spawn(args);
         let mut child = child.map_err(|error| error.to_string())?;
-        let until = Instant::now() + START;
+        let until = now() + START;
         let mut addresses = Vec::with_capacity(plan.addresses.len());
         while addresses.len() < plan.addresses.len() {
             let line = match child.line(GLANCE) {
@@ -138,7 +139,7 @@ impl Fleet {
                 Err(RecvTimeoutError::Timeout) if self.is_ending.load(Ordering::Acquire) => {
                     return Err("the load was over before it listened".to_owned());
                 }
-                Err(RecvTimeoutError::Timeout) if Instant::now() < until => continue,
+                Err(RecvTimeoutError::Timeout) if now() < until => continue,
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(format!("no word from it within {START:?}"));
                 }
@@ -195,7 +196,7 @@ impl Fleet {
         let mut state = self.known(name)?.state();
         let mut child = state.take_up()?;
         let killed = child.kill().map_err(|error| error.to_string());
-        let gone = Instant::now();
+        let gone = now();
         killed.map(|_| gone)
     }
 
@@ -207,7 +208,7 @@ impl Fleet {
         let mut state = self.known(name)?.state();
         let child = state.take_up()?;
         let told = child.signal(Signal::STOP).map_err(|it| it.to_string());
-        let when = Instant::now();
+        let when = now();
         *state = State::Frozen(child);
         told.map(|()| when)
     }
@@ -221,7 +222,7 @@ impl Fleet {
         match std::mem::replace(&mut *state, State::Gone) {
             State::Frozen(mut child) => {
                 let told = child.signal(Signal::CONT).map_err(|it| it.to_string());
-                let when = Instant::now();
+                let when = now();
                 if let Some(status) = child.ended() {
                     return Err(format!("it had ended while it was stopped ({status})"));
                 }
@@ -243,7 +244,7 @@ impl Fleet {
         let mut state = self.known(name)?.state();
         let child = state.take_up()?;
         let told = child.signal(Signal::TERM).map_err(|it| it.to_string());
-        let when = Instant::now();
+        let when = now();
         *state = State::Draining(child);
         told.map(|()| when)
     }
@@ -260,15 +261,15 @@ impl Fleet {
         }
         match std::mem::replace(&mut *state, State::Gone) {
             State::Draining(mut child) => {
-                let until = Instant::now() + DRAIN;
+                let until = now() + DRAIN;
                 while child.ended().is_none() {
                     let why = match self.is_ending.load(Ordering::Acquire) {
                         true => "the load was over before it had finished what it had begun",
-                        false if Instant::now() >= until => {
+                        false if now() >= until => {
                             "it did not finish what it had begun within 30 s"
                         }
                         false => {
-                            std::thread::sleep(GLANCE);
+                            std::thread::park_timeout(GLANCE);
                             continue;
                         }
                     };
@@ -283,7 +284,7 @@ impl Fleet {
             }
         }
         let (child, _) = self.launch(&member.plan, &member.configured)?;
-        let ready = Instant::now();
+        let ready = now();
         *state = State::Up(child);
         Ok(ready)
     }
@@ -337,7 +338,11 @@ pub(crate) fn said(plan: &BackendPlan) -> String {
             _ => format!("{protocol} on {at}"),
         }
     });
-    let before = if plan.addresses.len() == 1 { " on" } else { "," };
+    let before = if plan.addresses.len() == 1 {
+        " on"
+    } else {
+        ","
+    };
     let addresses = addresses.collect::<Vec<_>>().join(", ");
     format!("{}: {role}{before} {addresses}", plan.name)
 }

@@ -12,6 +12,8 @@ use loadgen_core::sink::post::Once;
 use loadgen_core::units::format_duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::moment::now;
+
 /// The most that is read of what a command says.
 const MOST_SAID: u64 = 64 * 1024;
 
@@ -59,7 +61,7 @@ impl Request {
     /// Why it was not, or not well.
     pub(super) fn send(&self) -> Result<Instant, String> {
         self.once.send(self.timeout)?;
-        Ok(Instant::now())
+        Ok(now())
     }
 }
 
@@ -122,13 +124,13 @@ pub(super) fn exec(deed: &ExecDeed, is_over: impl Fn() -> bool) -> Result<Instan
     let waits = thread::Builder::new()
         .name("command".to_owned())
         .spawn(move || {
-            let _ = ended.send(child.wait().map(|status| (status, Instant::now())));
+            let _ = ended.send(child.wait().map(|status| (status, now())));
         });
     if let Err(error) = waits {
         let _ = kill_process_group(group, Signal::KILL);
         return Err(format!("cannot wait for `{program}`: {error}"));
     }
-    let until = Instant::now() + deed.timeout;
+    let until = now() + deed.timeout;
     loop {
         match ends.recv_timeout(GLANCE) {
             Ok(Ok((status, when))) if status.success() => return Ok(when),
@@ -142,7 +144,7 @@ pub(super) fn exec(deed: &ExecDeed, is_over: impl Fn() -> bool) -> Result<Instan
         }
         let why = if is_over() {
             "it had not ended when the load was over, and was killed".to_owned()
-        } else if Instant::now() >= until {
+        } else if now() >= until {
             let limit = format_duration(deed.timeout);
             format!("it had not ended after {limit}, and was killed")
         } else {

@@ -11,6 +11,7 @@ use loadgen_core::scenario::{Deed, EventPlan, Plan, ScenarioPlan};
 
 use super::deed::{self, Request};
 use crate::backend::Fleet;
+use crate::moment::now;
 
 /// How long a thread waits at a time for the load to begin.
 const LONG: Duration = Duration::from_secs(60);
@@ -42,7 +43,7 @@ impl Course {
     fn waits_until(&self, moment: Instant) -> bool {
         let mut is_over = self.state();
         while !*is_over {
-            let rest = moment.saturating_duration_since(Instant::now());
+            let rest = moment.saturating_duration_since(now());
             if rest.is_zero() {
                 return true;
             }
@@ -139,9 +140,9 @@ impl Events {
             fleet.hurry();
         }
         let mut late = Vec::new();
-        let until = Instant::now() + PATIENCE;
+        let until = now() + PATIENCE;
         for _ in 0..self.count {
-            let rest = until.saturating_duration_since(Instant::now());
+            let rest = until.saturating_duration_since(now());
             let Ok(ended) = self.ended.recv_timeout(rest) else {
                 break;
             };
@@ -244,7 +245,7 @@ impl Doing {
                 None => Err("there is no request".to_owned()),
             },
             // Nothing is done but to note it.
-            _ => Ok(Instant::now()),
+            _ => Ok(now()),
         }
     }
 

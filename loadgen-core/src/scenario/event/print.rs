@@ -37,7 +37,7 @@ fn event(plan: &EventPlan) -> RawEvent {
 
 fn http(deed: &HttpDeed) -> RawHttpDeed {
     let mut raw = RawHttpDeed {
-        headers: Entries::of(&deed.headers, |it| RawSource::of(it)),
+        headers: Entries::of(&deed.headers, RawSource::of),
         ..RawHttpDeed::default()
     };
     let url = Entry::Given(UrlText(deed.url.clone()));

@@ -5,9 +5,7 @@ use test_case::test_case;
 
 use super::*;
 use crate::outcome::Failure;
-use crate::record::{
-    BackendRecord, EventAction, EventRecord, LifePart, StepSpec, TargetRecord,
-};
+use crate::record::{BackendRecord, EventAction, EventRecord, LifePart, StepSpec, TargetRecord};
 use crate::workload::{MessageFault, SampleKind};
 
 #[test]

@@ -2,9 +2,10 @@
 
 mod proxy;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -159,11 +160,7 @@ fn serve_until_told(
 ) -> Result<(), ServerError> {
     let (sender, told) = mpsc::channel();
     if args.until_stdin_closes {
-        let sender = sender.clone();
-        let told = move || {
-            let _ = sender.send(End::AtOnce);
-        };
-        parent::follow(told).map_err(ServerError::Stdin)?;
+        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
     }
     let servers: Vec<_> = serving.iter().map(|it| Arc::clone(&it.server)).collect();
     let impatient = servers.clone();
@@ -241,4 +238,11 @@ fn lame_duck(time: Duration) -> String {
          more to end at once",
         human::duration(time)
     )
+}
+
+/// Has the end of the process that started this one, and of standard input, be the servers' end.
+fn end_with_parent(sender: Sender<End>) -> io::Result<()> {
+    parent::follow(move || {
+        let _ = sender.send(End::AtOnce);
+    })
 }

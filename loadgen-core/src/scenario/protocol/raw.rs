@@ -21,8 +21,7 @@ use crate::scenario::think_time::{self, RawThinkTime};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
     Authority, Bounded, Connections, EachValue, ExpressionText, FilePath, MaxMessage, PositiveSpan,
-    RawSource, ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, Times,
-    Weight,
+    RawSource, ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, Times, Weight,
 };
 use crate::units::Rate;
 

@@ -14,6 +14,7 @@ mod doctor;
 mod error;
 mod init;
 mod limits;
+mod moment;
 mod offered;
 mod output;
 mod paint;

@@ -1,7 +1,9 @@
 //! A run's whole life, once it is settled.
 
 mod conclude;
+mod deed;
 mod error;
+mod events;
 mod execute;
 mod prepare;
 
@@ -51,10 +53,23 @@ pub(crate) fn run(
     let mut sinks = Sinks::open(&settings.sinks, about)?;
     let outputs = prepare::outputs(&settings.outputs)?;
     let backend = prepare::backend(&mut settings, screen)?;
+    let fleet = prepare::fleet(&mut settings, screen)?;
     prepare::announce(&settings, &sinks, &warnings, screen);
     let trace = settings.traced();
     let trace = trace.map(|most| Arc::new(Trace::of(most, &settings.plan.scenarios)));
-    let executed = execute::execute(&settings, trace.clone(), &mut sinks, signals, screen);
+    let executed = execute::execute(
+        &settings,
+        trace.clone(),
+        fleet.as_ref(),
+        &mut sinks,
+        signals,
+        screen,
+    );
+    let lost = fleet.as_ref().and_then(|it| it.lost());
+    if let Some(fleet) = &fleet {
+        fleet.end();
+    }
+    let lost = lost.filter(|_| !signals.any());
     let mut backend = conclude::end(backend, &executed, signals);
     let record = conclude::measured(executed, &mut backend)?;
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
@@ -67,6 +82,6 @@ pub(crate) fn run(
     let told = conclude::tell(&document, outputs, settings.json, screen);
     sinks.finish(&End::now(screen, &is_told_to_end));
     told?;
-    conclude::whole(&record, backend)?;
+    conclude::whole(&record, backend, lost)?;
     Ok(Ran { document, stopped })
 }

@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use loadgen_core::engine::Options;
 use loadgen_core::scenario::{Plan, Protocol, ScenarioPlan, Suite, Target};
 use loadgen_core::schedule::Load;
+use loadgen_core::units::format_duration;
 
 use self::sinks::SinkSettings;
 use crate::args::{RunArgs, TargetFlags, WhatArgs};
@@ -87,6 +88,7 @@ impl RunSettings {
         cores: usize,
     ) -> Result<Self, SettingsError> {
         refuse_same_output(&args.outputs)?;
+        refuse_events(&plan, args.allow_events)?;
         tls::refuse_contradicting(args, targets)?;
         let mut notices = overrides::apply(&mut plan, args, targets)?;
         let warnings = tls::apply(&mut plan, args);
@@ -104,9 +106,10 @@ impl RunSettings {
             .iter()
             .map(|it| it.load.max_users() as usize)
             .fold(0, usize::saturating_add);
+        let has_servers = !embedded.is_empty() || !plan.backends.is_empty();
         let workers = match args.workers {
             Some(workers) => usize::try_from(workers).ok(),
-            None => default_workers(!embedded.is_empty(), cores, users),
+            None => default_workers(has_servers, cores, users),
         };
         Ok(Self {
             plan,
@@ -145,9 +148,22 @@ impl RunSettings {
     }
 }
 
-/// Half the cores when the embedded backend has the other half; otherwise the engine's own rule.
-fn default_workers(embedded: bool, cores: usize, users: usize) -> Option<usize> {
-    embedded.then(|| (cores / 2).min(users).max(1))
+/// Half the cores when servers that the run starts have the other half; otherwise the engine's own rule.
+fn default_workers(has_servers: bool, cores: usize, users: usize) -> Option<usize> {
+    has_servers.then(|| (cores / 2).min(users).max(1))
+}
+
+/// Nothing is done to what the run did not start unless that was allowed.
+fn refuse_events(plan: &Plan, is_allowed: bool) -> Result<(), SettingsError> {
+    let events = plan.scenarios.iter().flat_map(|it| &it.events);
+    let outside = events.filter(|it| it.deed.needs_leave());
+    let said: Vec<String> = outside
+        .map(|it| format!("{} at {}", it.deed, format_duration(it.at)))
+        .collect();
+    match said.is_empty() || is_allowed {
+        true => Ok(()),
+        false => Err(SettingsError::Events { said }),
+    }
 }
 
 fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {

@@ -14,7 +14,7 @@ use crate::driver::tcp::{self, TcpFactory};
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::driver::{Interceptor, Mistake, sources};
 use crate::engine::{LifePart, Options, Run, ScenarioSpec, StepSpec};
-use crate::record::Names;
+use crate::record::{Names, TimelineSpec};
 use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
 use crate::secrets::Secrets;
 #[cfg(any(
@@ -193,8 +193,10 @@ fn assembled(
     interceptor: Option<&Arc<dyn Interceptor>>,
 ) -> Result<Run, AssembleError> {
     let run = Run::new(options).thresholds(plan.thresholds.iter().cloned());
-    plan.scenarios.iter().try_fold(run, |run, scenario| {
-        let spec = spec(scenario);
+    let mut scenarios = plan.scenarios.iter().enumerate();
+    scenarios.try_fold(run, |run, (index, scenario)| {
+        let mut spec = spec(scenario);
+        spec.timeline = timeline(plan, index);
         let secrets = spec.secrets.clone();
         let guests = Guests::of(scenario, &secrets, interceptor);
         add(run, scenario, spec, &guests, interceptor).map_err(|problem| AssembleError {
@@ -202,6 +204,18 @@ fn assembled(
             ..failed(scenario, &problem)
         })
     })
+}
+
+/// How long before an event requests are recorded in fine pieces of time: what was usual.
+const BEFORE: Duration = Duration::from_secs(5);
+/// How long after it is over: until all is usual again, or it may be said that it was not.
+const AFTER: Duration = Duration::from_secs(60);
+
+/// What of a scenario is recorded in fine pieces of time: what is around events.
+fn timeline(plan: &Plan, scenario: usize) -> Option<TimelineSpec> {
+    let around = |(at, over): (Duration, Duration)| (at.saturating_sub(BEFORE), over + AFTER);
+    let windows: Vec<_> = plan.events_on(scenario).map(around).collect();
+    (!windows.is_empty()).then(|| TimelineSpec::new(windows, None))
 }
 
 /// The names of what the run of a plan will record, as [`Run::names`] has them. The plan may have no

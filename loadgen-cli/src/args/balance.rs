@@ -87,6 +87,9 @@ pub(crate) struct BalanceTcpArgs {
     /// What the names of metrics begin with [default: loadgen]
     #[arg(long, value_name = "NAME", value_parser = prefix)]
     pub(crate) statsd_prefix: Option<Prefix>,
+    /// End when standard input does: for a process that must not outlive its parent
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
 }
 
 fn backend(text: &str) -> Result<BackendFlag, String> {

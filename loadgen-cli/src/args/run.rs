@@ -133,7 +133,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Where to send")]
     pub(crate) insecure_skip_verify: bool,
 
-    /// Worker threads [default: the smaller of cores and users; half the cores with the embedded backend]
+    /// Worker threads [default: the smaller of cores and users; half the cores with servers that the run starts]
     #[arg(long, value_name = "N", value_parser = count(MOST_WORKERS), allow_negative_numbers = true, help_heading = "Generator")]
     pub(crate) workers: Option<u64>,
     /// Seed of every random choice
@@ -183,6 +183,9 @@ pub(crate) struct RunArgs {
     /// Show up to N exchanges in full when the run is over, failures first; it takes generator time
     #[arg(long, value_name = "N", value_parser = count(MOST_TRACED), allow_negative_numbers = true, help_heading = "Output")]
     pub(crate) trace: Option<u64>,
+    /// Let the scenarios' events send requests to others and run commands; `loadgen validate` lists what these would be
+    #[arg(long, help_heading = "What to run")]
+    pub(crate) allow_events: bool,
     /// Exit with 100 when the run is invalid, whatever the thresholds say
     #[arg(long, help_heading = "Output")]
     pub(crate) strict: bool,

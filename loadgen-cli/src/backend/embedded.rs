@@ -1,18 +1,14 @@
 //! The embedded backend: this program again, as a server in a process of its own.
-//!
-//! Its own process, so that it never shares the generator's threads, memory or clock, and its own
-//! process group, so that Ctrl-C stops the load first. It ends when its standard input does, which
-//! happens whatever becomes of us.
 
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::process::ExitStatus;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use loadgen_core::scenario::{Protocol, Target};
 
+use super::child::ServerChild;
 use super::listening::Listening;
 use crate::protocols;
 use crate::servers::{self, Server};
@@ -21,8 +17,6 @@ use crate::sinks::statsd::said;
 
 /// The longest it may take to listen.
 const START: Duration = Duration::from_secs(10);
-/// The longest it may take to end once it is told to.
-const END: Duration = Duration::from_secs(2);
 /// What it calls itself in every reply.
 const ID: &str = "embedded";
 
@@ -44,12 +38,8 @@ pub(crate) enum EmbeddedError {
 /// The embedded backend at work. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Embedded {
-    child: Child,
-    /// Kept only to be closed.
-    stdin: Option<ChildStdin>,
-    /// Ends when the child's standard output does.
-    lines: Receiver<String>,
-    /// What came there and was not handed on yet.
+    child: ServerChild,
+    /// What it said and was not handed on yet.
     said: Vec<String>,
     /// Where it listens, for each protocol that it was started for.
     addresses: Vec<(Protocol, SocketAddr)>,
@@ -58,7 +48,7 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// Starts a server for each of the protocols on a free loopback port and waits until all of them
     /// listen. `threads` are for those together, but at least one for each. Their metrics go where the
-    /// run's go.
+    /// run's go. It ends with the thread that started it.
     ///
     /// # Errors
     /// [`EmbeddedError`] when one of them does not.
@@ -69,37 +59,11 @@ impl Embedded {
     ) -> Result<Self, EmbeddedError> {
         // Servers that nobody asked for do not work: their threads take nothing from the others'.
         let threads = (threads / protocols.len().max(1)).max(1);
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(serve(protocols))
-            .args(["--id", ID, "--threads", &threads.to_string()])
-            .arg("--until-stdin-closes")
-            .args(statsd.map(metrics).into_iter().flatten())
-            // The run has settled what these say against its flags.
-            .env_remove("STATSD_HOST")
-            .env_remove("STATSD_PORT")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn()?;
-        let stdin = child.stdin.take();
-        let stdout = child.stdout.take();
-        let (sender, lines) = mpsc::channel();
-        thread::Builder::new()
-            .name("embedded".to_owned())
-            .spawn(move || {
-                let lines = stdout.map(|it| BufReader::new(it).lines());
-                for line in lines.into_iter().flatten().map_while(Result::ok) {
-                    // Read on when nobody listens any more: a full pipe would stop the server.
-                    let _ = sender.send(line);
-                }
-            })?;
-        // From here on dropping it ends the child.
+        let mut args = serve(protocols);
+        args.extend(["--id", ID, "--threads", &threads.to_string()].map(str::to_owned));
+        args.extend(statsd.map(metrics).into_iter().flatten());
         let mut this = Self {
-            child,
-            stdin,
-            lines,
+            child: ServerChild::start(&args, false)?,
             said: Vec::new(),
             addresses: Vec::new(),
         };
@@ -114,7 +78,7 @@ impl Embedded {
     /// Waits for the line that says where the next server listens; they come in the order of
     /// [`servers::ALL`].
     fn listening(&self, row: &Server) -> Result<SocketAddr, EmbeddedError> {
-        let line = self.lines.recv_timeout(START).map_err(|error| {
+        let line = self.child.line(START).map_err(|error| {
             EmbeddedError::Silent(match error {
                 RecvTimeoutError::Timeout => format!("no word from it within {START:?}"),
                 RecvTimeoutError::Disconnected => "it ended before it listened".to_owned(),
@@ -151,43 +115,21 @@ impl Embedded {
     /// itself: who has seen them end gives it so long.
     pub(crate) fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
         while !within.is_zero() {
-            match self.lines.recv_timeout(within) {
+            match self.child.line(within) {
                 Ok(line) => self.said.push(line),
                 // The kernel closes what a process had open just before the process is gone. Killing one
                 // that is on its way changes nothing, and nobody waits for one that is not.
-                Err(RecvTimeoutError::Disconnected) => {
-                    let _ = self.child.kill();
-                    return self.child.wait().ok();
-                }
+                Err(RecvTimeoutError::Disconnected) => return self.child.kill().ok(),
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }
-        self.child.try_wait().ok().flatten()
+        self.child.ended()
     }
-}
 
-impl Embedded {
     /// Ends it. What it says then is what did not get to StatsD.
     pub(crate) fn end(mut self) -> Vec<String> {
-        self.close()
-    }
-
-    fn close(&mut self) -> Vec<String> {
-        drop(self.stdin.take());
-        let rest = std::iter::from_fn(|| self.lines.recv_timeout(END).ok());
-        std::mem::take(&mut self.said)
-            .into_iter()
-            .chain(rest)
-            .collect()
-    }
-}
-
-impl Drop for Embedded {
-    fn drop(&mut self) {
-        self.close();
-        // Gone by itself in all but the worst case; then killing fails and changes nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let rest = self.child.close();
+        self.said.into_iter().chain(rest).collect()
     }
 }
 
@@ -223,7 +165,7 @@ fn serve(needed: &[Protocol]) -> Vec<String> {
 }
 
 /// The flags that send metrics where the run's go.
-fn metrics(statsd: &StatsdSettings) -> [String; 4] {
+pub(super) fn metrics(statsd: &StatsdSettings) -> [String; 4] {
     [
         "--statsd".to_owned(),
         said(&statsd.target),

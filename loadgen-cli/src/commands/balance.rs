@@ -18,7 +18,7 @@ use tracing_subscriber::prelude::*;
 use super::exit::{Exit, stop_at_once};
 use crate::args::{BackendFlag, BalanceTcpArgs, LogLevel};
 use crate::backend::serving::resolve;
-use crate::backend::{Listening, ServerError};
+use crate::backend::{Listening, ServerError, parent};
 use crate::error::Error;
 use crate::signals::Listener;
 use crate::{limits, output, screen};
@@ -31,6 +31,8 @@ enum Told {
     Stop,
     /// To read its configuration again.
     Reload,
+    /// To end at once: the process it was started for is gone.
+    Orphaned,
 }
 
 /// Balances TCP connections until told to stop.
@@ -50,15 +52,33 @@ pub(crate) fn tcp(args: &BalanceTcpArgs) -> Result<Exit, Error> {
     say(&balancer.id(), addresses)?;
     let impatient = Arc::clone(&balancer);
     let reload = || reload(&balancer, args);
-    until_told(&signals, move || impatient.stop(), reload);
+    until_told(
+        &signals,
+        args.until_stdin_closes,
+        move || impatient.stop(),
+        reload,
+    )?;
     balancer.shutdown();
     Ok(Exit::Pass)
 }
 
 /// Waits until a signal says to end, and does what others say; the second that says to end has it `stop` at
-/// once.
-fn until_told(signals: &Listener, stop: impl Fn() + Send + 'static, reload: impl Fn() -> String) {
+/// once, and so does the end of standard input where that is to be its end.
+fn until_told(
+    signals: &Listener,
+    until_stdin_closes: bool,
+    stop: impl Fn() + Clone + Send + 'static,
+    reload: impl Fn() -> String,
+) -> Result<(), ServerError> {
     let (sender, told) = mpsc::channel();
+    if until_stdin_closes {
+        let sender = sender.clone();
+        let orphaned = move || {
+            let _ = sender.send(Told::Orphaned);
+        };
+        parent::follow(orphaned).map_err(ServerError::Stdin)?;
+    }
+    let at_once = stop.clone();
     let reloads = sender.clone();
     signals.react_to_reload(move || {
         let _ = reloads.send(Told::Reload);
@@ -70,8 +90,15 @@ fn until_told(signals: &Listener, stop: impl Fn() + Send + 'static, reload: impl
             stop();
         }
     });
-    while let Ok(Told::Reload) = told.recv() {
-        screen::note(reload());
+    loop {
+        match told.recv() {
+            Ok(Told::Reload) => screen::note(reload()),
+            Ok(Told::Orphaned) => {
+                at_once();
+                return Ok(());
+            }
+            Ok(Told::Stop) | Err(_) => return Ok(()),
+        }
     }
 }
 

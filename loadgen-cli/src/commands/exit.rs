@@ -89,11 +89,12 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Memory(_)
         | RunError::Output(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
-        RunError::Assemble(_) => Exit::Scenario,
+        RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,
         RunError::Unreachable(_) => Exit::Unreachable,
         RunError::Setup(_) => Exit::Setup,
         RunError::StoppedEarly => Exit::Stopped,
         RunError::Embedded(_)
+        | RunError::Fleet(_)
         | RunError::Engine(_)
         | RunError::Panicked(_)
         | RunError::Print(_)

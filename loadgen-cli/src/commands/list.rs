@@ -5,6 +5,7 @@ use loadgen_core::schedule::{ClosedModel, Limit, Load, OpenModel};
 
 use super::exit::Exit;
 use crate::args::ListArgs;
+use crate::backend::said;
 use crate::error::Error;
 use crate::{flow, human, output, suite, terminal};
 
@@ -30,9 +31,25 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
         plan.thresholds = suite.thresholds().to_vec();
         output::suite(plan.judged().to_json(), args.show_secrets)
     } else {
-        table(&suite, protocol, terminal::known_columns_of_stdout())
+        table(&suite, protocol, terminal::known_columns_of_stdout()) + &servers(&suite)
     })?;
     Ok(Exit::Pass)
+}
+
+/// The servers that runs of the suite start, and for which scenarios.
+fn servers(suite: &Suite) -> String {
+    let lines = suite.backends().iter().map(|server| {
+        let of = suite.scenarios().iter();
+        let of = of.filter(|it| it.backends.contains(&server.name));
+        let mut names: Vec<&str> = of.map(|it| it.name.as_str()).collect();
+        names.dedup();
+        format!("  {}, for {}\n", said(server), names.join(", "))
+    });
+    let lines: String = lines.collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\nServers that a run starts:\n{lines}"),
+    }
 }
 
 /// The scenarios as aligned columns: name, protocol, load in words, description. Where it is known in how

@@ -2,7 +2,7 @@
 
 mod proxy;
 
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -18,7 +18,7 @@ use crate::args::{
 };
 use crate::backend::reporter::Reporter;
 use crate::backend::serving::{Serving, start};
-use crate::backend::{Listening, ServerError};
+use crate::backend::{Listening, ServerError, parent};
 use crate::error::Error;
 use crate::servers::{GRPC, HTTP, Server, Special, TCP, WEBSOCKET};
 use crate::settings::original;
@@ -160,7 +160,7 @@ fn serve_until_told(
 ) -> Result<(), ServerError> {
     let (sender, told) = mpsc::channel();
     if args.until_stdin_closes {
-        end_with_stdin(sender.clone()).map_err(ServerError::Stdin)?;
+        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
     }
     let servers: Vec<_> = serving.iter().map(|it| Arc::clone(&it.server)).collect();
     let impatient = servers.clone();
@@ -240,14 +240,9 @@ fn lame_duck(time: Duration) -> String {
     )
 }
 
-fn end_with_stdin(sender: Sender<End>) -> io::Result<()> {
-    thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(move || {
-            let mut buffer = [0; 64];
-            let mut stdin = io::stdin().lock();
-            while stdin.read(&mut buffer).is_ok_and(|read| read > 0) {}
-            let _ = sender.send(End::AtOnce);
-        })?;
-    Ok(())
+/// Has the end of the process that started this one, and of standard input, be the servers' end.
+fn end_with_parent(sender: Sender<End>) -> io::Result<()> {
+    parent::follow(move || {
+        let _ = sender.send(End::AtOnce);
+    })
 }

@@ -1,9 +1,10 @@
 //! `loadgen validate`.
 
-use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::scenario::{Deed, ScenarioPlan, Suite};
 
 use super::exit::Exit;
 use crate::args::ValidateArgs;
+use crate::backend::said;
 use crate::error::Error;
 use crate::suite;
 use crate::{human, output};
@@ -40,9 +41,35 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Error> {
                 left_to_server.join(", ")
             ));
         }
-        text + "\n"
+        text + "\n" + &servers(&suite) + &events(scenarios)
     })?;
     Ok(Exit::Pass)
+}
+
+/// The servers that a run starts.
+fn servers(suite: &Suite) -> String {
+    let lines = suite.backends().iter();
+    lines.map(|it| format!("  starts {}\n", said(it))).collect()
+}
+
+/// All that is done during a run.
+fn events(scenarios: &[ScenarioPlan]) -> String {
+    let of_all = scenarios
+        .iter()
+        .flat_map(|of| of.events.iter().map(move |it| (of, it)));
+    of_all
+        .map(|(of, event)| {
+            let back = match (event.deed.back_after(), &event.deed) {
+                (Some(after), _) => format!(", back after {}", human::duration(after)),
+                (None, Deed::Restart { .. }) => ", back at once".to_owned(),
+                (None, deed) if deed.backend().is_some() => ", for good".to_owned(),
+                (None, Deed::Mark(_)) => " (a mark)".to_owned(),
+                (None, _) => " (only with --allow-events)".to_owned(),
+            };
+            let at = human::duration(event.at);
+            format!("  {} at {at}: {}{back}\n", of.name, event.deed)
+        })
+        .collect()
 }
 
 /// What preparing a run would find, without connecting. Returns the methods that only the server

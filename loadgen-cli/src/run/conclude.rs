@@ -10,7 +10,7 @@ use loadgen_core::report::{self, Delivery, Document, Status, TextOptions};
 use loadgen_core::sink::RunInfo;
 
 use super::error::RunError;
-use crate::backend::{Embedded, EmbeddedError};
+use crate::backend::{Embedded, EmbeddedError, FleetError};
 use crate::output::{self, Kind, Pending};
 use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
@@ -69,11 +69,16 @@ impl Ended {
 /// Makes sure that what was told is the whole.
 ///
 /// # Errors
-/// When a workload panicked, or the backend was lost on the way.
-pub(super) fn whole(record: &RunRecord, backend: Ended) -> Result<(), RunError> {
+/// When a workload panicked, or a server of the run was lost on the way.
+pub(super) fn whole(
+    record: &RunRecord,
+    backend: Ended,
+    of_suite: Option<FleetError>,
+) -> Result<(), RunError> {
     if let Some(panic) = &record.panic {
         return Err(RunError::Panicked(panic.clone()));
     }
+    of_suite.map_or(Ok(()), |lost| Err(RunError::from(lost)))?;
     backend.lost.map_or(Ok(()), |lost| Err(lost.into()))
 }
 

@@ -4,7 +4,7 @@ use loadgen_core::AssembleError;
 use loadgen_core::engine;
 use loadgen_core::pacer::RealTimeError;
 
-use crate::backend::EmbeddedError;
+use crate::backend::{EmbeddedError, FleetError};
 use crate::doctor::{MemoryError, PortError};
 use crate::limits::LimitError;
 use crate::output::{OutputError, PrintError};
@@ -35,6 +35,12 @@ pub(crate) enum RunError {
     /// The embedded backend.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    /// The suite's servers.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// An event that could not be got ready.
+    #[error("{0}")]
+    Event(String),
     /// A plan could not be turned into a run: a method or file that it names is not there.
     #[error("failed to prepare the run: {0}")]
     Assemble(AssembleError),

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
-use loadgen_core::record::{EarlyEnd, RunRecord};
+use loadgen_core::record::{EarlyEnd, EventRecord, RunRecord};
 
 use super::error::RunError;
+use super::events::Events;
+use crate::backend::Fleet;
 use crate::human;
 use crate::screen::Screen;
 use crate::screen::live::Live;
@@ -21,6 +23,7 @@ use crate::trace::Trace;
 pub(super) fn execute(
     settings: &RunSettings,
     trace: Option<Arc<Trace>>,
+    fleet: Option<&Arc<Fleet>>,
     sinks: &mut Sinks,
     signals: &Listener,
     screen: &Screen,
@@ -39,6 +42,7 @@ pub(super) fn execute(
             told.say(&ending(end, grace));
         }
     });
+    let events = Events::wait(&settings.plan, fleet, &run.marker()).map_err(RunError::Event)?;
     let begun = Arc::new(AtomicBool::new(false));
     let begins = Arc::clone(&begun);
     run = run.listen(move |event: &Event<'_>| {
@@ -48,12 +52,37 @@ pub(super) fn execute(
     });
     let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
     stop_on_signal(signals, run.stopper(), notice, screen.clone());
-    run.execute().map_err(|error| match error {
+    let executed = run.execute();
+    let late = events.end();
+    let record = executed.map_err(|error| match error {
         engine::RunError::Unreachable { .. } => RunError::Unreachable(error.to_string()),
         engine::RunError::Setup { .. } => RunError::Setup(error.to_string()),
         engine::RunError::StoppedEarly => RunError::StoppedEarly,
         other => RunError::Engine(other),
-    })
+    })?;
+    Ok(with_late(record, late, signals.any()))
+}
+
+/// The record with the events that the engine did not take any more. One that was not done, or not undone,
+/// before a load was over that ended by itself has failed.
+fn with_late(
+    mut record: RunRecord,
+    late: Vec<(usize, EventRecord)>,
+    was_stopped: bool,
+) -> RunRecord {
+    let ended_early = was_stopped || record.early_end.is_some();
+    for (scenario, mut event) in late {
+        if !ended_early && event.failure.is_none() {
+            event.failure = Some(match event.done {
+                None => "the load was over before its time".to_owned(),
+                Some(_) => "the load was over before the server was back".to_owned(),
+            });
+        }
+        if let Some(scenario) = record.scenarios.get_mut(scenario) {
+            scenario.events.push(event);
+        }
+    }
+    record
 }
 
 fn assemble(settings: &RunSettings, trace: Option<Arc<Trace>>) -> Result<Run, RunError> {

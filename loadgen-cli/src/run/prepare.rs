@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
+use std::sync::Arc;
 
 use super::error::RunError;
-use crate::backend::Embedded;
+use crate::backend::{Embedded, Fleet};
 use crate::doctor::{self, Facts, Needs, Ports};
 use crate::limits;
 use crate::output::{Pending, Spec};
@@ -77,6 +78,33 @@ pub(super) fn backend(
         settings.aim_at_embedded(protocol, &target);
     }
     Ok(Some(backend))
+}
+
+/// Starts the suite's servers, and aims at those that scenarios send to. Says where each listens.
+///
+/// # Errors
+/// When one of them does not come up.
+pub(super) fn fleet(
+    settings: &mut RunSettings,
+    screen: &Screen,
+) -> Result<Option<Arc<Fleet>>, RunError> {
+    if settings.plan.backends.is_empty() {
+        return Ok(None);
+    }
+    let statsd = settings.sinks.statsd.as_ref();
+    let fleet = Fleet::start(&settings.plan.backends, statsd)?;
+    for notice in fleet.notices() {
+        screen.say(&notice);
+    }
+    for scenario in &mut settings.plan.scenarios {
+        let protocol = scenario.protocol();
+        let names = scenario.target_backends.iter();
+        let targets: Vec<_> = names.filter_map(|it| fleet.target(it, protocol)).collect();
+        if !targets.is_empty() {
+            scenario.targets = targets;
+        }
+    }
+    Ok(Some(Arc::new(fleet)))
 }
 
 /// Says what a person should know before the load.

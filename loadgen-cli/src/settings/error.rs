@@ -29,6 +29,15 @@ pub(crate) enum SettingsError {
         /// Which file.
         path: PathBuf,
     },
+    /// Events that are done to what the run did not start.
+    #[error(
+        "the scenarios would do things to what this run does not start:\n  {}\n`--allow-events` lets them",
+        said.join("\n  ")
+    )]
+    Events {
+        /// Each of them, and when.
+        said: Vec<String>,
+    },
     /// A file of authorities that cannot be read.
     #[error("`--tls-ca`: failed to read {}: {source}", path.display())]
     Authorities {

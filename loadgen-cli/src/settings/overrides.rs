@@ -94,10 +94,11 @@ pub(super) fn aim(
     };
     for scenario in &mut plan.scenarios {
         let protocol = scenario.protocol();
-        if scenario.targets.is_empty() {
+        let is_of_suite = !scenario.target_backends.is_empty();
+        if scenario.targets.is_empty() && !is_of_suite {
             scenario.targets.extend(target(protocol)?);
         }
-        let is_embedded = scenario.targets.is_empty();
+        let is_embedded = scenario.targets.is_empty() && !is_of_suite;
         if is_embedded {
             if scenario.tls.is_some() {
                 return Err(SettingsError::TlsWithoutTarget {

@@ -9,7 +9,9 @@
 use std::io;
 use std::path::Path;
 
+mod backend;
 mod data;
+mod event;
 mod expect;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -21,12 +23,17 @@ mod protocol;
 mod reader;
 mod step;
 mod suite;
+mod target;
 mod think_time;
 mod tls;
 mod value;
 
 pub use crate::data::Order as DataOrder;
+pub use backend::{
+    BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
+};
 pub use data::{DataSource, RowPer, WhenOut};
+pub use event::{Deed, DeedBody, EventPlan, ExecDeed, HttpDeed};
 pub use identify::Identify;
 #[cfg(any(
     feature = "grpc",
@@ -79,7 +86,14 @@ const SHIPPED: [(&str, &str); 5] = [
     ),
 ];
 
-/// The suite that comes with the library, a file for each protocol and one for what is routed. It names no targets.
+/// What starts servers of its own, which the others know nothing of.
+const SHIPPED_WITH_SERVERS: (&str, &str) = (
+    "balance.json",
+    include_str!("../../../scenarios/balance.json"),
+);
+
+/// The suite that comes with the library, a file for each protocol and one for what is routed, which name no
+/// targets, and one with servers of its own.
 #[must_use]
 pub fn shipped() -> Suite {
     shipped_with(&[]).expect("the shipped suites are valid, which a test checks")
@@ -90,6 +104,12 @@ pub fn shipped() -> Suite {
 /// # Errors
 /// [`SuiteError`] for what cannot be set, and for a suite that is not valid with it.
 pub fn shipped_with(set: &[Assignment]) -> Result<Suite, SuiteError> {
+    let (name, text) = SHIPPED_WITH_SERVERS;
+    let with_servers = SuiteSource::new(name, text);
+    let names = Suite::read(&with_servers)?;
+    let is_for = |it: &&Assignment| it.is_for_all() || it.is_of(&names);
+    let theirs: Vec<Assignment> = set.iter().filter(is_for).cloned().collect();
+    let others: Vec<Assignment> = set.iter().filter(|it| !it.is_of(&names)).cloned().collect();
     let all = serde_json::json!({ "include": SHIPPED.map(|(name, _)| name) }).to_string();
     let file = |path: &Path| {
         let named = SHIPPED.iter().find(|(name, _)| path == Path::new(name));
@@ -97,7 +117,8 @@ pub fn shipped_with(set: &[Assignment]) -> Result<Suite, SuiteError> {
         Ok((*text).to_owned())
     };
     let source = SuiteSource::new("the shipped scenarios", &all).files(&file);
-    Suite::read(&source.set(set))
+    let suite = Suite::read(&source.set(&others))?;
+    Ok(suite.or(Suite::read(&with_servers.set(&theirs))?))
 }
 
 #[cfg(test)]

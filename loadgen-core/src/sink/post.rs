@@ -1,4 +1,4 @@
-//! Posting over HTTP, for sinks that do.
+//! Posting over HTTP, for sinks that do; and a single request to anybody ([`Once`]).
 //!
 //! Owns what counts as an address to post to. Every post has a time after which it is given up; who
 //! calls does so on a thread of its own.
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use http::Uri;
 use tokio_rustls::rustls::crypto::ring;
-use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
 
 use crate::text;
 
@@ -156,28 +156,107 @@ pub(super) struct Poster {
     headers: Vec<(String, String)>,
 }
 
+/// Whoever sends requests. Where these go is what was said, and by no proxy's way.
+fn agent(is_encrypted: bool) -> Agent {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .user_agent(concat!("loadgen/", env!("CARGO_PKG_VERSION")));
+    if is_encrypted {
+        let native = rustls_native_certs::load_native_certs().certs;
+        let roots: Vec<_> = native
+            .iter()
+            .map(|it| Certificate::from_der(it).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .root_certs(RootCerts::Specific(Arc::new(roots)));
+        config = config.tls_config(tls.build());
+    }
+    config.build().new_agent()
+}
+
+/// A request that is sent once, to whatever address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Once {
+    /// Its method.
+    pub method: String,
+    /// Where it goes, with `http://` or `https://`.
+    pub url: String,
+    /// Its header fields.
+    pub headers: Vec<(String, String)>,
+    /// What is sent with it: nothing unless told.
+    pub body: Vec<u8>,
+}
+
+impl Once {
+    /// A request without header fields and body.
+    #[must_use]
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Sends it and waits for its answer, whose status must be one of 200 to 299.
+    ///
+    /// # Errors
+    /// Why it was not answered so within the time: what the system, the protocol or the status said.
+    pub fn send(&self, at_most: Duration) -> Result<(), String> {
+        let mut request = http::Request::builder()
+            .method(self.method.as_str())
+            .uri(self.url.as_str());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(self.body.as_slice());
+        let request = request.map_err(|error| error.to_string())?;
+        let agent = agent(self.url.starts_with("https://"));
+        let request = agent
+            .configure_request(request)
+            .timeout_global(Some(at_most))
+            .allow_non_standard_methods(true)
+            .build();
+        let answer = agent.run(request).map_err(|error| match error {
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        })?;
+        taken(answer).map(|_| ()).map_err(|failed| failed.why)
+    }
+}
+
+/// What an answer has to say, where its status is a good one.
+fn taken(mut answer: http::Response<Body>) -> Result<Vec<u8>, Failed> {
+    let status = answer.status();
+    let body = answer.body_mut().with_config().limit(LONGEST_ANSWER);
+    let body = body.read_to_vec().unwrap_or_default();
+    if status.is_success() {
+        return Ok(body);
+    }
+    let answered = String::from_utf8_lossy(&body);
+    let first = answered.lines().next().unwrap_or_default().trim();
+    // A page of HTML says nothing in its first line.
+    let first: String = match first.starts_with('<') {
+        true => String::new(),
+        false => text::line(first).chars().take(120).collect(),
+    };
+    let colon = if first.is_empty() { "" } else { ": " };
+    Err(Failed {
+        why: format!("it answered {status}{colon}{first}"),
+        may_pass: matches!(status.as_u16(), 429 | 502..=504),
+    })
+}
+
 impl Poster {
     pub(super) fn new(url: Url, headers: Vec<(String, String)>) -> Self {
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            // Where the figures of a run go is near, and is what was said.
-            .proxy(None)
-            .user_agent(concat!("loadgen/", env!("CARGO_PKG_VERSION")));
-        if url.is_encrypted() {
-            let native = rustls_native_certs::load_native_certs().certs;
-            let roots: Vec<_> = native
-                .iter()
-                .map(|it| Certificate::from_der(it).to_owned())
-                .collect();
-            let tls = TlsConfig::builder()
-                .provider(TlsProvider::Rustls)
-                .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-                .root_certs(RootCerts::Specific(Arc::new(roots)));
-            config = config.tls_config(tls.build());
-        }
         Self {
-            agent: config.build().new_agent(),
+            agent: agent(url.is_encrypted()),
             url,
             headers,
         }
@@ -200,31 +279,14 @@ impl Poster {
             .build()
             .content_type(content_type)
             .send(body);
-        let mut answer = answer.map_err(|error| Failed {
+        let answer = answer.map_err(|error| Failed {
             why: match error {
                 ureq::Error::Io(error) => error.to_string(),
                 error => error.to_string(),
             },
             may_pass: true,
         })?;
-        let status = answer.status();
-        let body = answer.body_mut().with_config().limit(LONGEST_ANSWER);
-        let body = body.read_to_vec().unwrap_or_default();
-        if status.is_success() {
-            return Ok(body);
-        }
-        let answered = String::from_utf8_lossy(&body);
-        let first = answered.lines().next().unwrap_or_default().trim();
-        // A page of HTML says nothing in its first line.
-        let first: String = match first.starts_with('<') {
-            true => String::new(),
-            false => text::line(first).chars().take(120).collect(),
-        };
-        let colon = if first.is_empty() { "" } else { ": " };
-        Err(Failed {
-            why: format!("it answered {status}{colon}{first}"),
-            may_pass: matches!(status.as_u16(), 429 | 502..=504),
-        })
+        taken(answer)
     }
 }
 

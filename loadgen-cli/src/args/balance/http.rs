@@ -52,6 +52,9 @@ pub(crate) struct BalanceHttpArgs {
     /// The least that is told on standard error; debug has a line for each request
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: LogLevel,
+    /// End when standard input does: for a process that must not outlive its parent
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
 }
 
 /// How much is told.

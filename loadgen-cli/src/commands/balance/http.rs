@@ -52,7 +52,8 @@ pub(crate) fn http(args: &BalanceHttpArgs) -> Result<Exit, Error> {
     }
     let impatient = Arc::clone(&balancer);
     let stop = move || impatient.stop();
-    until_told(&signals, stop, || reload(&store, &args.config));
+    let again = || reload(&store, &args.config);
+    until_told(&signals, args.until_stdin_closes, stop, again)?;
     // Nothing is changed any more of what is ending.
     drop(management);
     balancer.shutdown();

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use loadgen_backends::balance::http::manage::TokenSource;
 use loadgen_backends::proxy::{ManageFaults, ProxyFaults, ProxySettings, start_proxy};
 
-use super::{End, end_with_stdin, warn_of_others};
+use super::{End, end_with_parent, warn_of_others};
 use crate::args::{LogLevel, ServeProxyArgs};
 use crate::backend::serving::resolve;
 use crate::backend::{Listening, ServerError};
@@ -44,7 +44,7 @@ pub(crate) fn proxy(args: &ServeProxyArgs) -> Result<Exit, Error> {
     }
     let (sender, told) = mpsc::channel();
     if args.until_stdin_closes {
-        end_with_stdin(sender.clone()).map_err(ServerError::Stdin)?;
+        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
     }
     signals.react(move |_| {
         // Nobody hears it any more once the proxy is ending.

@@ -8,6 +8,7 @@ mod arrivals;
 mod balance;
 mod conditions;
 mod delay;
+mod events;
 mod files;
 mod generator;
 mod pressure;
@@ -68,6 +69,7 @@ pub(super) fn verdict_on(
         }
         service::judge(scenario, conditions, &mut findings);
         files::judge(scenario, &mut findings);
+        events::judge(scenario, &mut findings);
         conditions::judge(scenario, conditions, &mut findings);
         let expectations = expected.get(index).map_or(&[][..], Vec::as_slice);
         balance::judge(scenario, expectations, &mut findings);

@@ -51,6 +51,7 @@ impl ScenarioPlan {
             }],
             own_path: path,
             base_dir: None,
+            servers: None,
             problems: &problems,
         };
         let plans = layers.plans();

@@ -10,9 +10,10 @@ use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::protocol::room::Room;
 use crate::scenario::protocol::{Protocol, ProtocolPlan, Spoken, in_each_room, spoken_in};
 use crate::scenario::reader::{Entry, List};
+use crate::scenario::target::RawTarget;
 use crate::scenario::tls::{self, Tls};
 use crate::scenario::value::target::Target;
-use crate::scenario::value::{Authority, MaxMessage, PositiveSpan, TargetText};
+use crate::scenario::value::{Authority, MaxMessage, PositiveSpan};
 
 /// Servers that steps of `setup`, `begin` and `end` go to, other than the scenario's own; and how they are
 /// reached.
@@ -124,6 +125,7 @@ impl Layers<'_> {
             }],
             own_path: servers.path.clone(),
             base_dir: self.base_dir,
+            servers: self.servers,
             problems: self.problems,
         }
     }
@@ -216,6 +218,21 @@ impl Layers<'_> {
         let agree = R::agree(&layers, &said);
         let tls = layers.tls();
         let targets = layers.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
+        let targets = targets.and_then(|(targets, of_suite)| {
+            let refuse = |name: &String| {
+                self.problems.add(
+                    format!("{}.targets", servers.path),
+                    format!("`backend:{name}`"),
+                    "addresses",
+                    Some(
+                        "servers of the suite are named among a scenario's own `targets`"
+                            .to_owned(),
+                    ),
+                );
+            };
+            of_suite.iter().for_each(refuse);
+            of_suite.is_empty().then_some(targets)
+        });
         let raw = &servers.raw;
         let is_somewhere =
             outside.own != Some(servers.protocol.as_str()) || !raw.targets.is_absent();
@@ -274,10 +291,7 @@ pub(super) fn print(all: &[Elsewhere]) -> Entry<RawElsewhere> {
 
 fn print_servers(servers: &Elsewhere) -> RawServers {
     let mut raw = RawScenario {
-        targets: List::unless_empty(servers.targets.iter().map(|target| TargetText {
-            target: target.clone(),
-            scheme: None,
-        })),
+        targets: List::unless_empty(servers.targets.iter().map(RawTarget::of)),
         connect_timeout: Entry::from_option(servers.connect_timeout.map(PositiveSpan)),
         max_message: Entry::from_option(servers.max_message.map(MaxMessage)),
         authority: Entry::from_option(servers.authority.clone().map(Authority)),

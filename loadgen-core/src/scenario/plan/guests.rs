@@ -44,6 +44,8 @@ impl ScenarioPlan {
             // Those addresses are for what the scenario is about.
             bind: Vec::new(),
             tls: servers.tls.clone(),
+            target_backends: Vec::new(),
+            events: Vec::new(),
             elsewhere: Vec::new(),
             protocol,
             ..self.clone()

@@ -1,5 +1,6 @@
 //! The immutable plan that validation makes and the run is built from.
 
+mod backends;
 mod bind;
 mod check;
 mod elsewhere;
@@ -17,7 +18,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::backend::BackendPlan;
 use super::data::DataSource;
+use super::event::EventPlan;
 use super::identify::Identify;
 use super::protocol::{Protocol, ProtocolPlan};
 use super::tls::Tls;
@@ -58,6 +61,8 @@ pub struct Plan {
     /// Conditions on all scenarios with a tag, taken together. One whose tag none of the scenarios has is not
     /// judged.
     pub thresholds: Vec<Threshold>,
+    /// The servers that the run starts, each after those that stand behind it.
+    pub backends: Vec<BackendPlan>,
 }
 
 impl Plan {
@@ -67,7 +72,34 @@ impl Plan {
         Self {
             scenarios: scenarios.into(),
             thresholds: Vec::new(),
+            backends: Vec::new(),
         }
+    }
+
+    /// The server of this name.
+    #[must_use]
+    pub fn backend(&self, name: &str) -> Option<&BackendPlan> {
+        self.backends.iter().find(|it| it.name == name)
+    }
+
+    /// When something is done that concerns this scenario, by its place, and when that is over, from where its
+    /// measuring begins: its own events, and those of others that are done to servers it is run with.
+    pub fn events_on(&self, scenario: usize) -> impl Iterator<Item = (Duration, Duration)> {
+        let begins = |it: &ScenarioPlan| it.start_after.saturating_add(it.warm_up);
+        let of = self.scenarios.get(scenario);
+        let own = of.map(begins).unwrap_or_default();
+        let concerns = move |from: usize, event: &EventPlan| {
+            let is_run_with =
+                |name: &str| of.is_some_and(|it| it.backends.iter().any(|it| it == name));
+            from == scenario || event.deed.backend().is_some_and(is_run_with)
+        };
+        let all = self.scenarios.iter().enumerate();
+        all.flat_map(move |(from, theirs)| {
+            let on_own = move |at: Duration| (begins(theirs) + at).saturating_sub(own);
+            let events = theirs.events.iter();
+            let events = events.filter(move |event| concerns(from, event));
+            events.map(move |event| (on_own(event.at), on_own(event.over_at())))
+        })
     }
 
     /// The conditions that are not judged: no scenario has the tag that they are on, or they are on none.
@@ -99,6 +131,13 @@ pub struct ScenarioPlan {
     pub description: Option<String>,
     /// Where it sends to; empty until resolved from flags, environment or the embedded backend.
     pub targets: Vec<Target>,
+    /// The servers of its suite that it sends to, by name: their addresses are its `targets` once the run has
+    /// started them.
+    pub target_backends: Vec<String>,
+    /// The servers of its suite that it is run with, by name.
+    pub backends: Vec<String>,
+    /// What is done while it runs.
+    pub events: Vec<EventPlan>,
     /// How iterations come about.
     pub load: Load,
     /// Wait before anything of this scenario happens.
@@ -157,6 +196,9 @@ impl ScenarioPlan {
             name: name.into(),
             description: None,
             targets: Vec::new(),
+            target_backends: Vec::new(),
+            backends: Vec::new(),
+            events: Vec::new(),
             load: load.into(),
             start_after: Duration::ZERO,
             warm_up: Duration::ZERO,

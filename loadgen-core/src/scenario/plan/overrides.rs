@@ -26,6 +26,7 @@ impl ScenarioPlan {
         }
         if !overrides.targets.is_empty() {
             plan.targets.clone_from(&overrides.targets);
+            plan.target_backends.clear();
         }
         let notices = notices
             .into_iter()

@@ -2,17 +2,27 @@
 //! document keeps. It reads back as the same plan.
 
 use super::{ScenarioPlan, elsewhere};
+use crate::scenario::backend::value::BackendName;
 use crate::scenario::data;
+use crate::scenario::event;
 use crate::scenario::expect;
 use crate::scenario::identify;
 use crate::scenario::load;
 use crate::scenario::protocol::raw::RawScenario;
 use crate::scenario::reader::{Entries, Entry, List};
+use crate::scenario::target::RawTarget;
 use crate::scenario::tls;
 use crate::scenario::value::{
     Authority, EachValue, MaxMessage, PositiveSpan, ScenarioName, SourceAddress, Span, TagValue,
-    TargetText,
 };
+
+/// Where it sends. The servers of its suite get other addresses in each run, so these are named.
+fn targets(plan: &ScenarioPlan) -> Entry<List<RawTarget>> {
+    match plan.target_backends.is_empty() {
+        true => List::unless_empty(plan.targets.iter().map(RawTarget::of)),
+        false => List::unless_empty(plan.target_backends.iter().cloned().map(RawTarget::Backend)),
+    }
+}
 
 /// The full form of this plan.
 pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
@@ -21,10 +31,8 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
     let mut raw = RawScenario {
         name: Entry::Given(ScenarioName(plan.written_name().to_owned())),
         description: Entry::from_option(plan.description.clone()),
-        targets: List::unless_empty(plan.targets.iter().map(|target| TargetText {
-            target: target.clone(),
-            scheme: None,
-        })),
+        targets: targets(plan),
+        backends: List::unless_empty(plan.backends.iter().cloned().map(BackendName)),
         load: Entry::Given(load::print::load(&plan.load)),
         start_after: Entry::Given(Span(plan.start_after)),
         warm_up: Entry::Given(Span(plan.warm_up)),
@@ -48,6 +56,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         for_each: Entries::of(&plan.for_each, |value| List::of([EachValue(value)])),
         data: data::print(&plan.data),
         elsewhere: elsewhere::print(&plan.elsewhere),
+        events: event::print(&plan.events),
         thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),
         expect: expect::print(&plan.expect),
         ..RawScenario::default()

@@ -49,8 +49,13 @@ impl Layers<'_> {
         let thresholds = self.thresholds(life.as_ref(), load.as_ref());
         let data = self.data();
         let tls = self.tls();
+        let backends = self.backends();
+        let known = backends.as_ref().and_then(|it| it.known.as_deref());
+        let events = self.events(load.as_ref(), known);
         let targets = self.targets::<R>(tls.as_ref().is_some_and(Option::is_some));
-        let bind = self.bind(targets.as_deref().unwrap_or_default());
+        let targets = targets.and_then(|it| self.aimed(R::SPOKEN.map(|it| it.word), it, known));
+        let addresses = targets.as_ref().map(|(it, _)| it.as_slice());
+        let bind = self.bind(addresses.unwrap_or_default());
         let fields = R::fields(self);
         let identify = self.identify::<R>();
         let tags = self.tags();
@@ -100,7 +105,10 @@ impl Layers<'_> {
         Some(ScenarioPlan {
             name: name?,
             description: description.entry.or(None, |text| Some(text.clone()))?,
-            targets: targets?,
+            targets: targets.as_ref().map(|(it, _)| it.clone())?,
+            target_backends: targets.map(|(_, it)| it)?,
+            backends: backends?.names,
+            events: events?,
             load: load?,
             start_after: start_after?,
             warm_up: warm_up?,
@@ -139,9 +147,13 @@ impl Layers<'_> {
         }
     }
 
-    pub(super) fn targets<R: Room>(&self, has_tls_block: bool) -> Option<Vec<Target>> {
+    /// The addresses that it sends to, or the names of servers of the suite.
+    pub(super) fn targets<R: Room>(
+        &self,
+        has_tls_block: bool,
+    ) -> Option<(Vec<Target>, Vec<String>)> {
         let picked = self.pick("targets", |raw| &raw.targets);
-        picked.entry.or(Some(Vec::new()), |list| {
+        picked.entry.or(Some((Vec::new(), Vec::new())), |list| {
             if list.0.is_empty() {
                 self.problems.add(
                     &picked.path,
@@ -161,7 +173,20 @@ impl Layers<'_> {
                 self.problems
                     .add(path, found, expected, help.map(str::to_owned));
             };
-            for (index, target) in list.given() {
+            let of_suite: Vec<String> = list
+                .given()
+                .filter_map(|(_, it)| it.backend().map(str::to_owned))
+                .collect();
+            if !of_suite.is_empty() && of_suite.len() < list.0.len() {
+                let found = "addresses and servers of the suite together";
+                let expected = "one or the other";
+                self.problems.add(&picked.path, found, expected, None);
+                return None;
+            }
+            let addresses = list
+                .given()
+                .filter_map(|(index, it)| Some((index, it.address()?)));
+            for (index, target) in addresses {
                 let Some(scheme) = target.scheme.as_deref() else {
                     continue;
                 };
@@ -176,8 +201,9 @@ impl Layers<'_> {
                     refuse(index, found, &expected, None);
                 }
             }
-            list.all(|target| target.target.clone())
-                .filter(|_| !contradiction)
+            let read = list.all(|it| it.address().map(|it| it.target.clone()))?;
+            let addresses = read.into_iter().flatten().collect();
+            (!contradiction).then_some((addresses, of_suite))
         })?
     }
 

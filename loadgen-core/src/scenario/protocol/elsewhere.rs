@@ -5,9 +5,10 @@ use super::http::raw::RawHttpVersion;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression};
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::scenario::reader::{Entries, List, object};
+use crate::scenario::target::RawTarget;
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
-    Authority, Connections, FilePath, MaxMessage, PositiveSpan, RawSource, Streams, TargetText,
+    Authority, Connections, FilePath, MaxMessage, PositiveSpan, RawSource, Streams,
 };
 use crate::units::Rate;
 
@@ -36,7 +37,7 @@ object! {
     /// say so, and the same as there unless given.
     RawServers is "servers, such as {\"targets\": [\"127.0.0.1:8081\"]}" {
         /// Where to send. Left out, flags, environment or the embedded backend decide.
-        "targets" targets: List<TargetText>,
+        "targets" targets: List<RawTarget>,
         /// The version of HTTP that is spoken (HTTP).
         "http_version" http_version: RawHttpVersion,
         /// Connections over all workers (gRPC, HTTP/2).

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::raw::RawScenario;
+use crate::scenario::backend::BackendPlan;
 use crate::scenario::reader::Entry;
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::value::{FilePath, RawSource, Source};
@@ -25,6 +26,8 @@ pub(in crate::scenario) struct Layers<'a> {
     /// The scenario itself, for what is missing.
     pub(in crate::scenario) own_path: String,
     pub(in crate::scenario) base_dir: Option<&'a Path>,
+    /// The suite's servers; `None` where they are not known, and so not looked for.
+    pub(in crate::scenario) servers: Option<&'a [BackendPlan]>,
     pub(in crate::scenario) problems: &'a Problems,
 }
 

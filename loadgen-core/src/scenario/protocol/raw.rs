@@ -8,18 +8,20 @@ use super::tcp::raw::RawTcp;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
+use crate::scenario::backend::value::BackendName;
 use crate::scenario::data::RawData;
+use crate::scenario::event::raw::RawEvent;
 use crate::scenario::expect::RawExpect;
 use crate::scenario::identify::RawIdentify;
 use crate::scenario::load::RawLoad;
 use crate::scenario::reader::{Entries, Entry, List, object};
 use crate::scenario::step::{Action, Step};
+use crate::scenario::target::RawTarget;
 use crate::scenario::think_time::{self, RawThinkTime};
 use crate::scenario::tls::RawTls;
 use crate::scenario::value::{
     Authority, Bounded, Connections, EachValue, ExpressionText, FilePath, MaxMessage, PositiveSpan,
-    RawSource, ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, TargetText, Times,
-    Weight,
+    RawSource, ScenarioName, SourceAddress, Span, StepName, Streams, TagValue, Times, Weight,
 };
 use crate::units::Rate;
 
@@ -31,7 +33,9 @@ object! {
         /// For people.
         "description" description: String,
         /// Where to send. Left out, flags, environment or the embedded backend decide.
-        "targets" targets: List<TargetText>,
+        "targets" targets: List<RawTarget>,
+        /// The names of the suite's servers that it is run with; all of them unless given.
+        "backends" backends: List<BackendName>,
         /// The version of HTTP that is spoken. `1.1` unless given.
         "http_version" http_version: RawHttpVersion,
         /// Connections over all workers (gRPC, HTTP/2); one per worker and target unless given.
@@ -107,6 +111,8 @@ object! {
         "steps" steps: List<RawStep>,
         /// What each user does last, such as logging out; measured apart from `steps`.
         "end" end: List<RawStep>,
+        /// What is done during the run: to servers of the suite, or elsewhere.
+        "events" events: List<RawEvent>,
         /// Conditions on the results; `error_rate < 1%` unless given.
         "thresholds" thresholds: List<Threshold>,
         /// What is expected of whatever stands between the generator and the servers.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::Suite;
 use super::assignment::{Assignment, Part};
 use crate::nearest::did_you_mean;
 use crate::scenario::protocol::{GrpcCall, HttpRequest, TcpExchange, WebsocketExchange};
@@ -103,6 +104,25 @@ impl Assignment {
     }
 }
 
+impl Assignment {
+    /// Whether it is to each scenario of a suite, whatever its name.
+    pub(in crate::scenario) fn is_for_all(&self) -> bool {
+        matches!(self.parts.first(), Some(Part::Name(first)) if first == "defaults")
+    }
+
+    /// Whether it is to a scenario or a server of this suite.
+    pub(in crate::scenario) fn is_of(&self, suite: &Suite) -> bool {
+        let [Part::Name(first), Part::Name(name), ..] = self.parts.as_slice() else {
+            return false;
+        };
+        match first.as_str() {
+            "scenarios" => suite.names().any(|it| it == name),
+            "backends" => true,
+            _ => false,
+        }
+    }
+}
+
 struct Assigning<'a> {
     origins: &'a mut Origins,
     assignment: &'a Assignment,
@@ -112,11 +132,12 @@ struct Assigning<'a> {
 
 impl Assigning<'_> {
     fn run(&mut self, suite: &mut Value) -> Result<(), Wrong> {
-        const BEGINNINGS: [&str; 6] = [
+        const BEGINNINGS: [&str; 7] = [
             "scenarios",
             "thresholds",
             "defaults",
             "profiles",
+            "backends",
             "grpc_scenarios",
             "websocket_scenarios",
         ];
@@ -128,28 +149,28 @@ impl Assigning<'_> {
             return Ok(());
         };
         let needed = match first.as_str() {
-            "defaults" => 2,
+            "defaults" | "backends" => 2,
             "thresholds" => 1,
             known if BEGINNINGS.contains(&known) => 3,
             unknown => {
                 let help = did_you_mean(unknown, BEGINNINGS);
-                let expected = "`scenarios`, `defaults`, `profiles` or `thresholds`";
+                let expected = "`scenarios`, `defaults`, `profiles`, `backends` or `thresholds`";
                 return Wrong::at(1, "no part of a suite that can be set", expected, help);
             }
         };
         if parts.len() < needed {
             let expected = match needed {
-                2 => "a field of them: `defaults.FIELD`".to_owned(),
+                2 => format!("a field of them: `{first}.FIELD`"),
                 _ => format!("a field of one of them: `{first}.NAME.FIELD`"),
             };
             return Wrong::at(parts.len(), "a path that ends here", expected, None);
         }
         match first.as_str() {
             "scenarios" => self.scenarios(fields),
-            "defaults" => {
+            shared @ ("defaults" | "backends") => {
                 let empty = || Value::Object(Map::new());
-                let defaults = fields.entry("defaults").or_insert_with(empty);
-                self.put(defaults, "defaults".to_owned(), 1)
+                let values = fields.entry(shared).or_insert_with(empty);
+                self.put(values, shared.to_owned(), 1)
             }
             "thresholds" if parts.len() == 1 => {
                 let thresholds = fields.entry("thresholds").or_insert(Value::Null);

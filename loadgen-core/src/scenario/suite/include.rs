@@ -248,9 +248,9 @@ impl Joiner<'_> {
                     list.push(item);
                 }
             }
-            ("defaults", Value::Object(given)) => {
+            ("defaults" | "backends", Value::Object(given)) => {
                 let known = object_of(&mut self.fields, field);
-                lay(given, known, "defaults", from, &mut self.whole.origins);
+                lay(given, known, field, from, &mut self.whole.origins);
             }
             ("profiles", Value::Object(given)) => {
                 let profiles = object_of(&mut self.fields, field);
@@ -280,7 +280,14 @@ impl Joiner<'_> {
 }
 
 /// What joins of a file that is included, and by what it includes files itself.
-const JOINING: [&str; 5] = ["include", "defaults", "profiles", "scenarios", "thresholds"];
+const JOINING: [&str; 6] = [
+    "include",
+    "backends",
+    "defaults",
+    "profiles",
+    "scenarios",
+    "thresholds",
+];
 
 const REWRITE: &str = "`loadgen validate --print` rewrites the compact form into the full one";
 

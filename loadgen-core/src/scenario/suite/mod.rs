@@ -18,6 +18,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::backend::{self, BackendPlan};
 use super::plan::ScenarioPlan;
 use super::protocol::Protocol;
 use super::protocol::compact::Compact;
@@ -39,6 +40,7 @@ pub use self::to_yaml::to_yaml;
 pub struct Suite {
     scenarios: Vec<ScenarioPlan>,
     thresholds: Vec<Threshold>,
+    backends: Vec<BackendPlan>,
 }
 
 impl Suite {
@@ -145,6 +147,7 @@ impl Suite {
                     ("defaults", !raw.defaults.is_absent()),
                     ("profiles", !raw.profiles.is_absent()),
                     ("thresholds", !raw.thresholds.is_absent()),
+                    ("backends", !raw.backends.is_absent()),
                 ],
                 problems,
             );
@@ -174,6 +177,10 @@ impl Suite {
             if list.0.is_empty() {
                 problems.add("scenarios", "an empty array", "at least one scenario", None);
             }
+            let backends = raw.backends.or(Some(Vec::new()), |it| {
+                backend::validate::backends(it, base_dir, problems)
+            });
+            let backends = backends.flatten();
             let mut names = Vec::with_capacity(list.0.len());
             let mut is_whole = true;
             for (index, scenario) in list.given() {
@@ -209,6 +216,7 @@ impl Suite {
                         .collect(),
                     own_path,
                     base_dir,
+                    servers: backends.as_deref(),
                     problems,
                 };
                 let plans = layers.plans();
@@ -228,6 +236,7 @@ impl Suite {
             is_whole &= list.given().count() == list.0.len();
             let known = is_whole.then_some(suite.scenarios.as_slice());
             suite.thresholds = thresholds::of(&raw, known, problems);
+            suite.backends = backends.unwrap_or_default();
         }
         Some(suite)
     }
@@ -265,6 +274,7 @@ impl Suite {
             }],
             own_path,
             base_dir: None,
+            servers: Some(&[]),
             problems,
         };
         self.scenarios.extend(layers.plan());
@@ -282,10 +292,21 @@ impl Suite {
         &self.thresholds
     }
 
-    /// These scenarios, and those of `fallback` whose name and protocol none of these has; the
-    /// conditions on tags of both.
+    /// The servers that its runs start, each after those that stand behind it.
+    #[must_use]
+    pub fn backends(&self) -> &[BackendPlan] {
+        &self.backends
+    }
+
+    /// These scenarios, and those of `fallback` whose name and protocol none of these has and whose servers
+    /// are no others of the same name here; the conditions on tags and the servers of both.
     #[must_use]
     pub fn or(mut self, fallback: Self) -> Self {
+        let taken = |name: &String| {
+            let of = |all: &[BackendPlan]| all.iter().find(|it| it.name == *name).cloned();
+            let own = of(&self.backends);
+            own.is_some() && own != of(&fallback.backends)
+        };
         let scenarios: Vec<_> = fallback
             .scenarios
             .into_iter()
@@ -293,11 +314,15 @@ impl Suite {
                 let same = |own: &ScenarioPlan| {
                     own.written_name() == plan.written_name() && own.protocol() == plan.protocol()
                 };
-                !self.scenarios.iter().any(same)
+                !self.scenarios.iter().any(same) && !plan.backends.iter().any(taken)
             })
             .collect();
         self.scenarios.extend(scenarios);
         self.thresholds.extend(fallback.thresholds);
+        let own: Vec<String> = self.backends.iter().map(|it| it.name.clone()).collect();
+        let others = fallback.backends.into_iter();
+        self.backends
+            .extend(others.filter(|it| !own.contains(&it.name)));
         self
     }
 

@@ -4,17 +4,19 @@ use serde_json::Value;
 
 use super::{RawSuite, Suite};
 use crate::condition::Threshold;
+use crate::scenario::backend::{BackendPlan, print};
 use crate::scenario::plan::print::scenario;
 use crate::scenario::plan::{Plan, ScenarioPlan};
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, List, json};
 
-/// The full form of these scenarios, as a suite of its own.
+/// The full form of these scenarios, as a suite of its own. Of the servers that they are run with there are
+/// the names only.
 ///
 /// Paths are printed as the plan has them, so they read back the same without a base folder.
 #[must_use]
 pub fn to_json(scenarios: &[ScenarioPlan]) -> Value {
-    printed(scenarios, &[])
+    printed(scenarios, &[], &[])
 }
 
 impl Suite {
@@ -22,7 +24,7 @@ impl Suite {
     /// [`to_json`] has scenarios.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        printed(self.scenarios(), self.thresholds())
+        printed(self.scenarios(), self.thresholds(), self.backends())
     }
 }
 
@@ -31,13 +33,26 @@ impl Plan {
     /// [`to_json`] has scenarios.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        printed(&self.scenarios, &self.thresholds)
+        printed(&self.scenarios, &self.thresholds, &self.backends)
     }
 }
 
-fn printed(scenarios: &[ScenarioPlan], thresholds: &[Threshold]) -> Value {
+fn printed(
+    scenarios: &[ScenarioPlan],
+    thresholds: &[Threshold],
+    backends: &[BackendPlan],
+) -> Value {
+    let each = scenarios.iter().map(|plan| {
+        let mut raw = scenario(plan);
+        // One that says nothing of servers is run with all of them.
+        if !backends.is_empty() && raw.backends.is_absent() {
+            raw.backends = Entry::Given(List(Vec::new()));
+        }
+        raw
+    });
     let suite = RawSuite {
-        scenarios: Entry::Given(List::of(scenarios.iter().map(scenario))),
+        backends: print::backends(backends),
+        scenarios: Entry::Given(List::of(each)),
         thresholds: List::unless_empty(thresholds.iter().cloned()),
         ..RawSuite::default()
     };

@@ -2,12 +2,14 @@
 
 use super::Suite;
 use crate::nearest::nearest;
+use crate::scenario::backend::with_all_behind;
 use crate::scenario::plan::{Plan, ScenarioPlan};
 
 impl Suite {
     /// Every scenario of these names, or written under one of them for several, that speaks `protocol` (`grpc`, `websocket`; `None` is all).
     /// No names means all of them. The conditions on tags are all in the plan; those whose tag no chosen
-    /// scenario has are its [`Plan::unjudged`].
+    /// scenario has are its [`Plan::unjudged`]. Its servers are those that the scenarios are run with, and
+    /// whatever stands behind these.
     ///
     /// # Errors
     /// [`SelectError`] for names that are not there, with the nearest that is, and when nothing is
@@ -46,7 +48,13 @@ impl Suite {
                 protocol: protocol.map(str::to_owned),
             });
         }
+        let names = scenarios
+            .iter()
+            .flat_map(|it| &it.backends)
+            .map(String::as_str);
+        let backends = with_all_behind(self.backends(), names);
         Ok(Plan {
+            backends: backends.into_iter().cloned().collect(),
             scenarios,
             thresholds: self.thresholds().to_vec(),
         })

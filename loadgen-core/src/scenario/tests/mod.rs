@@ -6,6 +6,7 @@ mod checking;
 mod choosing;
 mod elsewhere;
 mod errors;
+mod events;
 mod expecting;
 mod files;
 mod for_each;

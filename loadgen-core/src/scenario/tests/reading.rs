@@ -383,9 +383,10 @@ fn the_shipped_suite_of_websocket() {
         }
     }
     assert_eq!(sized, expected);
-    let [endurance, stress] = &plans[sized.len()..] else {
-        panic!("two more");
+    let [endurance, stress, demo] = &plans[sized.len()..] else {
+        panic!("three more");
     };
+    assert!(demo.target_backends.iter().eq(["demo-tcp"]));
     assert_eq!(endurance.name, "connection_endurance");
     assert_eq!(endurance.step_names().collect::<Vec<_>>(), ["echo", "ping"]);
     let mut steps = websocket(endurance).steps.iter();
@@ -400,7 +401,7 @@ fn the_shipped_suite_of_websocket() {
 
 #[test]
 fn the_shipped_suite_of_http() {
-    let told = told(&shipped(), Protocol::Http);
+    let mut told = told(&shipped(), Protocol::Http);
     let mut expected = Vec::new();
     for kind in ["hello", "compute", "echo", "stream"] {
         for (size, iterations, users) in [
@@ -415,6 +416,7 @@ fn the_shipped_suite_of_http() {
     let load = closed(200, Limit::Iterations(5000));
     let all = "hello compute echo stream".to_owned();
     expected.push(("http_stress_all".to_owned(), load, all));
+    assert_eq!(told.pop().unwrap().0, "balance_demo");
     assert_eq!(told, expected);
 }
 

@@ -59,6 +59,9 @@ impl Target {
     }
 }
 
+/// What stands before the name of a server of the suite, among a scenario's targets.
+pub(in crate::scenario) const BACKEND: &str = "backend:";
+
 impl FromStr for Target {
     type Err = TargetError;
 
@@ -76,6 +79,15 @@ fn split(text: &str) -> Result<Target, &'static str> {
     }
     if text.starts_with(char::is_whitespace) {
         return Err("there is a blank at its beginning");
+    }
+    let is_letter = |c: char| c.is_ascii_alphabetic();
+    if text
+        .strip_prefix(BACKEND)
+        .is_some_and(|it| it.starts_with(is_letter))
+    {
+        return Err(
+            "a server of the suite is named among a scenario's own `targets`, nowhere else",
+        );
     }
     if let Some(path) = text.strip_prefix("unix:") {
         return socket(path);
@@ -263,6 +275,7 @@ mod tests {
 
     #[test_case("127.0.0.1:50051", "127.0.0.1", 50051, false)]
     #[test_case("localhost:1", "localhost", 1, false)]
+    #[test_case("backend:8080", "backend", 8080, false)]
     #[test_case("my_service.local:65535", "my_service.local", 65535, false)]
     #[test_case("[::1]:50051", "::1", 50051, false)]
     #[test_case("http://host", "host", 80, false)]
@@ -300,6 +313,7 @@ mod tests {
     #[test_case("host:" => "the port must be from 1 to 65535"; "no port after the colon")]
     #[test_case("host:port" => "the port must be from 1 to 65535"; "a word for a port")]
     #[test_case("host:80/path" => "a target has no path")]
+    #[test_case("backend:b1" => "a server of the suite is named among a scenario's own `targets`, nowhere else")]
     #[test_case("unix:" => "the path of the socket is missing")]
     #[test_case("unix://host/x" => "after `unix://` there must be a whole path, with a slash in front")]
     #[test_case(&format!("unix:/{}", "a".repeat(107)) => "the path of a socket has at most 107 bytes"; "a long path")]

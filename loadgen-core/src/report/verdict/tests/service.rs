@@ -5,7 +5,7 @@ use test_case::test_case;
 
 use super::*;
 use crate::outcome::Failure;
-use crate::record::{BackendRecord, LifePart, StepSpec, TargetRecord};
+use crate::record::{BackendRecord, EventAction, EventRecord, LifePart, StepSpec, TargetRecord};
 use crate::workload::{MessageFault, SampleKind};
 
 #[test]
@@ -317,4 +317,31 @@ fn a_server_whose_users_are_through_is_not_told() {
     // Where connections were lost it is another matter.
     record.scenarios[0].connections.counts.dropped = 1;
     assert!(warned(&record).contains("b2 answered last at 3.98 s"));
+}
+
+#[test]
+fn an_event_that_failed_makes_the_run_invalid() {
+    let event = |said: &str, failure: Option<&str>| {
+        let mut event = EventRecord::new(EventAction::Kill, said);
+        event.planned = Some(Duration::from_secs(5));
+        event.failure = failure.map(str::to_owned);
+        event
+    };
+    let told = |events: Vec<EventRecord>| {
+        let record = run(true, |record| record.scenarios[0].events = events);
+        let verdict = verdict(&record, &[], &[]);
+        (verdict.status, verdict.reasons)
+    };
+    let well = event("kill b1", None);
+    assert_eq!(told(vec![well.clone()]).0, Status::Pass);
+    let failed = event("kill b2", Some("it was gone already"));
+    assert_eq!(
+        told(vec![well, failed.clone()]),
+        (
+            Status::Invalid,
+            vec!["`greet`: 1 event failed, so this is not the run that was asked for: `kill b2` at 5 s: it was gone already".to_owned()]
+        )
+    );
+    let (_, reasons) = told(vec![failed.clone(), failed]);
+    assert!(reasons[0].contains("2 events failed") && reasons[0].contains("the first, `kill b2`"));
 }

@@ -1,0 +1,527 @@
+//! A suite's servers, from the raw form: what concerns more than one value.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::raw::{RawAlgorithm, RawBackends, RawBalance, RawProtocol, RawServe, RawServer};
+use super::value::{ListenText, is_backend_name};
+use super::{
+    BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
+};
+use crate::nearest::did_you_mean;
+use crate::scenario::protocol::Protocol;
+use crate::scenario::reader::problem::Problems;
+use crate::scenario::reader::{Entry, Fields as _, List};
+use crate::scenario::value::FilePath;
+
+/// The most servers of a suite: each is a process.
+const MOST: usize = 64;
+
+/// Fields of servers that answer, and of balancers; what is in neither is of both.
+const OF_SERVE: [&str; 16] = [
+    "grpc_address",
+    "websocket_address",
+    "http_address",
+    "tcp_address",
+    "delay",
+    "stall",
+    "stall_rate",
+    "error_rate",
+    "error_code",
+    "refuse_rate",
+    "cut_after",
+    "throttle",
+    "lines",
+    "identity_on_connect",
+    "tls_cert",
+    "tls_key",
+];
+const OF_BALANCE: [&str; 11] = [
+    "protocol",
+    "backends",
+    "weights",
+    "algorithm",
+    "health_interval",
+    "health_timeout",
+    "health_rise",
+    "health_fall",
+    "connect_timeout",
+    "response_timeout",
+    "retries",
+];
+const EACH_ADDRESS: [&str; 4] = [
+    "grpc_address",
+    "websocket_address",
+    "http_address",
+    "tcp_address",
+];
+
+/// The servers, each after those that stand behind it; `None` when something is wrong with them.
+pub(in crate::scenario) fn backends(
+    raw: &RawBackends,
+    base_dir: Option<&Path>,
+    problems: &Problems,
+) -> Option<Vec<BackendPlan>> {
+    let names: Vec<&str> = raw.servers.iter().map(|(name, _)| name.as_str()).collect();
+    let mut all_well = raw.serve != Entry::Broken;
+    if names.is_empty() || names.len() > MOST {
+        let found = match names.len() {
+            0 => "no server".to_owned(),
+            many => format!("{many} servers"),
+        };
+        problems.add(
+            "backends",
+            found,
+            format!("1 to {MOST} servers by name"),
+            None,
+        );
+        return None;
+    }
+    let mut left = Vec::new();
+    for (name, entry) in &raw.servers {
+        if !is_backend_name(name) {
+            let shown: String = name.chars().take(60).collect();
+            problems.add(
+                "backends",
+                format!("the name {shown:?}"),
+                "names of 1 to 100 letters, digits, `_` and `-`, beginning with a letter",
+                None,
+            );
+            all_well = false;
+        } else if let Some(server) = entry.given() {
+            let room = Room {
+                name,
+                path: format!("backends.{name}"),
+                raw: &server.0,
+                default: &raw.serve,
+                names: &names,
+                base_dir,
+                problems,
+            };
+            match room.check() {
+                Some(role) => left.push((room, role)),
+                None => all_well = false,
+            }
+        } else {
+            all_well = false;
+        }
+    }
+    let placed = placed(left, problems).filter(|_| all_well)?;
+    no_address_twice(&placed, problems).then_some(placed)
+}
+
+/// A server that is being looked at.
+struct Room<'a> {
+    name: &'a str,
+    path: String,
+    raw: &'a RawServer,
+    default: &'a Entry<RawServe>,
+    names: &'a [&'a str],
+    base_dir: Option<&'a Path>,
+    problems: &'a Problems,
+}
+
+/// What a server is, as far as it can be said without the others.
+enum Role {
+    Serve(RawServe, ServeOptions),
+    Balance(BalanceOptions),
+}
+
+impl Room<'_> {
+    fn refuse(&self, field: &str, found: &str, expected: &str, help: Option<String>) {
+        self.problems
+            .add(format!("{}{field}", self.path), found, expected, help);
+    }
+
+    fn check(&self) -> Option<Role> {
+        match (&self.raw.serve, &self.raw.balance) {
+            (Entry::Broken, _) | (_, Entry::Broken) => None,
+            (Entry::Given(_), Entry::Given(_)) => {
+                self.refuse("", "`serve` and `balance` together", "one of them", None);
+                None
+            }
+            (_, Entry::Given(layer)) => self.balance(*layer).map(Role::Balance),
+            (Entry::Given(what), Entry::Absent) => self.serve(*what),
+            (Entry::Absent, Entry::Absent) => match self.default {
+                Entry::Given(what) => self.serve(*what),
+                Entry::Broken => None,
+                Entry::Absent => {
+                    let help = "a `serve` beside the names is for all that say nothing";
+                    let expected = "what it does: `serve` or `balance`";
+                    self.refuse("", "nothing", expected, Some(help.to_owned()));
+                    None
+                }
+            },
+        }
+    }
+
+    /// Whether it has none of these fields; notes those that it has.
+    fn has_none(&self, fields: &[&str], of: &str, expected: &str) -> bool {
+        let mut none = true;
+        for field in fields.iter().filter(|it| self.raw.has(it)) {
+            self.refuse(&format!(".{field}"), of, expected, None);
+            none = false;
+        }
+        none
+    }
+
+    fn serve(&self, what: RawServe) -> Option<Role> {
+        let raw = self.raw;
+        let mut fits = self.has_none(
+            &OF_BALANCE,
+            "a field of a balancer",
+            "a field of a server that answers; a balancer has `balance`",
+        );
+        let is_tcp = matches!(what, RawServe::Tcp | RawServe::All);
+        if !is_tcp {
+            let of = ["lines", "identity_on_connect"];
+            fits &= self.has_none(&of, "a field of TCP", "it where TCP is served");
+        }
+        if matches!(what, RawServe::Tcp | RawServe::Websocket) {
+            let expected = "it where gRPC or HTTP is served";
+            fits &= self.has_none(&["error_code"], "a status", expected);
+        }
+        if what == RawServe::All {
+            let expected = "an address for each protocol: `grpc_address`, `websocket_address`, \
+                            `http_address`, `tcp_address`; any free port where there is none";
+            fits &= self.has_none(&["address"], "one address", expected);
+        } else {
+            let expected = "`address`, where one protocol is served";
+            fits &= self.has_none(&EACH_ADDRESS, "an address for one of several", expected);
+        }
+        for (field, with) in [("stall_rate", "stall"), ("error_code", "error_rate")] {
+            if raw.has(field) && !raw.has(with) {
+                self.refuse(
+                    &format!(".{field}"),
+                    &format!("it without `{with}`"),
+                    "both, or neither",
+                    None,
+                );
+                fits = false;
+            }
+        }
+        if raw.has("tls_cert") != raw.has("tls_key") {
+            let (field, of) = match raw.has("tls_cert") {
+                true => (".tls_key", "the key of the certificate in `tls_cert`"),
+                false => (".tls_cert", "the certificate that `tls_key` is the key of"),
+            };
+            self.refuse(field, "nothing", of, None);
+            fits = false;
+        }
+        let text = |entry: Option<&String>| entry.cloned();
+        let file = |it: &FilePath| self.resolve(it);
+        let tls = raw
+            .tls_cert
+            .given()
+            .map(file)
+            .zip(raw.tls_key.given().map(file));
+        let options = ServeOptions {
+            delay: text(raw.delay.given().map(|it| &it.0)),
+            stall: raw.stall.given().map(|it| it.0),
+            stall_rate: text(raw.stall_rate.given().map(|it| &it.0)),
+            error_rate: text(raw.error_rate.given().map(|it| &it.0)),
+            error_code: text(raw.error_code.given().map(|it| &it.0)),
+            refuse_rate: text(raw.refuse_rate.given().map(|it| &it.0)),
+            cut_after: raw.cut_after.given().map(|it| it.0),
+            throttle: raw.throttle.given().map(|it| it.small()),
+            lines: raw.lines.given().copied().unwrap_or(false),
+            identity_on_connect: raw.identity_on_connect.given().copied().unwrap_or(false),
+            tls,
+        };
+        (fits && self.is_whole()).then_some(Role::Serve(what, options))
+    }
+
+    fn resolve(&self, file: &FilePath) -> PathBuf {
+        let base_dir = self.base_dir.unwrap_or(Path::new(""));
+        base_dir.join(&file.0)
+    }
+
+    /// Whether none of its fields has been complained about.
+    fn is_whole(&self) -> bool {
+        !self.problems.any_below(&self.path)
+    }
+
+    fn balance(&self, layer: RawBalance) -> Option<BalanceOptions> {
+        let raw = self.raw;
+        let mut fits = self.has_none(
+            &OF_SERVE,
+            "a field of a server that answers",
+            "a field of a balancer",
+        );
+        if layer == RawBalance::Tcp {
+            let of = ["response_timeout", "retries"];
+            let expected = "it where requests are balanced (`\"balance\": \"http\"`)";
+            fits &= self.has_none(&of, "a field of HTTP", expected);
+        }
+        let algorithm = match raw.algorithm.given() {
+            None | Some(RawAlgorithm::RoundRobin) => BalanceAlgorithm::RoundRobin,
+            Some(RawAlgorithm::WeightedRoundRobin) => BalanceAlgorithm::WeightedRoundRobin,
+            Some(RawAlgorithm::LeastConnections) => BalanceAlgorithm::LeastConnections,
+        };
+        let backends = self.behind(&mut fits);
+        let mut weights = Vec::new();
+        for (name, weight) in raw.weights.given().map_or(&[][..], |it| &it.0) {
+            if !backends.contains(name) {
+                let help = did_you_mean(name, backends.iter().map(String::as_str));
+                let found = format!("the weight of `{name}`");
+                self.refuse(".weights", &found, "weights of its `backends`", help);
+                fits = false;
+            }
+            weights.extend(weight.given().map(|it| (name.as_str(), it.small())));
+        }
+        if raw.has("weights") && algorithm != BalanceAlgorithm::WeightedRoundRobin {
+            let found = format!("weights, which `{}` does not look at", algorithm.as_str());
+            let expected = "them with `\"algorithm\": \"weighted_round_robin\"`";
+            self.refuse(".weights", &found, expected, None);
+            fits = false;
+        }
+        let interval = raw.health_interval.given().map(|it| it.0);
+        let timeout = raw.health_timeout.given().map(|it| it.0);
+        if let (Some(interval), Some(timeout)) = (interval, timeout)
+            && timeout > interval
+        {
+            let expected = "at most the `health_interval`: one check is over when the next begins";
+            self.refuse(".health_timeout", "a longer time", expected, None);
+            fits = false;
+        }
+        let weight = |name: &str| {
+            let mut weights = weights.iter();
+            weights.find(|(it, _)| *it == name).map_or(1, |(_, it)| *it)
+        };
+        let backends = backends.into_iter().map(|it| {
+            let weight = weight(&it);
+            (it, weight)
+        });
+        let options = BalanceOptions {
+            layer: match layer {
+                RawBalance::Tcp => BalanceLayer::Tcp,
+                RawBalance::Http => BalanceLayer::Http,
+            },
+            backends: backends.collect(),
+            algorithm,
+            health_interval: interval,
+            health_timeout: timeout,
+            health_rise: raw.health_rise.given().map(|it| it.small()),
+            health_fall: raw.health_fall.given().map(|it| it.small()),
+            connect_timeout: raw.connect_timeout.given().map(|it| it.0),
+            response_timeout: raw.response_timeout.given().map(|it| it.0),
+            retries: raw.retries.given().map(|it| it.small()),
+        };
+        (fits && self.is_whole()).then_some(options)
+    }
+
+    /// The names of those behind a balancer.
+    fn behind(&self, fits: &mut bool) -> Vec<String> {
+        let list = match &self.raw.backends {
+            Entry::Given(List(items)) if !items.is_empty() => items,
+            Entry::Broken => return Vec::new(),
+            _ => {
+                let found = if self.raw.has("backends") {
+                    "an empty array"
+                } else {
+                    "nothing"
+                };
+                let expected = "the names of the servers that it stands in front of";
+                self.refuse(".backends", found, expected, None);
+                *fits = false;
+                return Vec::new();
+            }
+        };
+        let mut behind: Vec<String> = Vec::with_capacity(list.len());
+        for (index, name) in list.iter().enumerate() {
+            let Some(name) = name.given().map(|it| it.0.as_str()) else {
+                continue;
+            };
+            let field = format!(".backends[{index}]");
+            let found = format!("`{name}`");
+            if name == self.name {
+                let found = format!("`{name}`, which it is itself");
+                self.refuse(&field, &found, "another server", None);
+                *fits = false;
+            } else if !self.names.contains(&name) {
+                let others = self.names.iter().copied().filter(|it| *it != self.name);
+                let help = did_you_mean(name, others.clone()).unwrap_or_else(|| {
+                    format!("the others are {}", others.collect::<Vec<_>>().join(", "))
+                });
+                self.refuse(
+                    &field,
+                    &found,
+                    "the name of a server of this suite",
+                    Some(help),
+                );
+                *fits = false;
+            } else if behind.iter().any(|it| it == name) {
+                self.refuse(
+                    &field,
+                    &format!("{found} a second time"),
+                    "each server once",
+                    None,
+                );
+                *fits = false;
+            } else {
+                behind.push(name.to_owned());
+            }
+        }
+        behind
+    }
+
+    /// Where it listens.
+    fn addresses(&self, what: RawServe) -> Vec<(Protocol, SocketAddr)> {
+        let raw = self.raw;
+        let at = |entry: &Entry<ListenText>| entry.given().unwrap_or(&ListenText::ANY).0;
+        match what {
+            RawServe::Grpc => vec![(Protocol::Grpc, at(&raw.address))],
+            RawServe::Websocket => vec![(Protocol::Websocket, at(&raw.address))],
+            RawServe::Http => vec![(Protocol::Http, at(&raw.address))],
+            RawServe::Tcp => vec![(Protocol::Tcp, at(&raw.address))],
+            RawServe::All => vec![
+                (Protocol::Grpc, at(&raw.grpc_address)),
+                (Protocol::Websocket, at(&raw.websocket_address)),
+                (Protocol::Http, at(&raw.http_address)),
+                (Protocol::Tcp, at(&raw.tcp_address)),
+            ],
+        }
+    }
+
+    /// What a balancer speaks, from those behind it, and whether over TLS; `None` where they do not agree.
+    fn spoken(&self, layer: BalanceLayer, behind: &[&BackendPlan]) -> Option<(Protocol, bool)> {
+        let given = self.raw.protocol.given().map(|it| match it {
+            RawProtocol::Grpc => Protocol::Grpc,
+            RawProtocol::Websocket => Protocol::Websocket,
+            RawProtocol::Http => Protocol::Http,
+            RawProtocol::Tcp => Protocol::Tcp,
+        });
+        let mut spoken = None;
+        for server in behind {
+            let own = match (server.addresses.as_slice(), given) {
+                ([(protocol, _)], None) => *protocol,
+                (_, Some(protocol)) if server.address(protocol).is_some() => protocol,
+                (_, None) => {
+                    let found = format!("`{}`, which serves all protocols", server.name);
+                    let expected = "a `protocol` beside it, which says what is balanced";
+                    self.refuse(".backends", &found, expected, None);
+                    return None;
+                }
+                (_, Some(protocol)) => {
+                    let found = format!("`{}`, which does not speak {protocol}", server.name);
+                    self.refuse(".backends", &found, "servers of its `protocol`", None);
+                    return None;
+                }
+            };
+            if *spoken.get_or_insert((own, server.tls)) != (own, server.tls) {
+                let found = format!("`{}`, which speaks something else", server.name);
+                let expected = "servers of one protocol, all with TLS or none";
+                self.refuse(".backends", &found, expected, None);
+                return None;
+            }
+        }
+        let (protocol, tls) = spoken?;
+        let is_http = matches!(protocol, Protocol::Http | Protocol::Grpc) && !tls;
+        if layer == BalanceLayer::Http && !is_http {
+            let found = format!(
+                "servers of {protocol}{}",
+                if tls { " over TLS" } else { "" }
+            );
+            let expected =
+                "servers of `http` or `grpc` without TLS; `\"balance\": \"tcp\"` takes any";
+            self.refuse(".backends", &found, expected, None);
+            return None;
+        }
+        Some((protocol, tls))
+    }
+}
+
+/// The servers in an order in which each comes after those behind it.
+fn placed(left: Vec<(Room<'_>, Role)>, problems: &Problems) -> Option<Vec<BackendPlan>> {
+    let mut placed: Vec<BackendPlan> = Vec::with_capacity(left.len());
+    let mut waiting = left;
+    let mut all_well = true;
+    loop {
+        let before = waiting.len();
+        let mut still = Vec::new();
+        for (room, role) in waiting {
+            let threads = room.raw.threads.given().map_or(1, |it| it.small());
+            let plan = match role {
+                Role::Serve(what, options) => BackendPlan {
+                    name: room.name.to_owned(),
+                    addresses: room.addresses(what),
+                    tls: options.tls.is_some(),
+                    threads,
+                    role: BackendRole::Serve(options),
+                },
+                Role::Balance(options) => {
+                    let find =
+                        |(name, _): &(String, u32)| placed.iter().find(|it| it.name == *name);
+                    let behind: Option<Vec<_>> = options.backends.iter().map(find).collect();
+                    let Some(behind) = behind else {
+                        still.push((room, Role::Balance(options)));
+                        continue;
+                    };
+                    let Some((protocol, tls)) = room.spoken(options.layer, &behind) else {
+                        all_well = false;
+                        continue;
+                    };
+                    BackendPlan {
+                        name: room.name.to_owned(),
+                        addresses: vec![(
+                            protocol,
+                            room.raw.address.given().unwrap_or(&ListenText::ANY).0,
+                        )],
+                        tls,
+                        threads,
+                        role: BackendRole::Balance(options),
+                    }
+                }
+            };
+            placed.push(plan);
+        }
+        if still.is_empty() {
+            return all_well.then_some(placed);
+        }
+        if still.len() == before {
+            // Where others are broken, those in front of them have not failed by themselves.
+            let names: Vec<&str> = still.iter().map(|(room, _)| room.name).collect();
+            for (room, role) in &still {
+                let Role::Balance(options) = role else {
+                    continue;
+                };
+                if options.backends.iter().all(|(it, _)| {
+                    names.contains(&it.as_str()) || placed.iter().any(|known| known.name == *it)
+                }) {
+                    problems.add(
+                        format!("{}.backends", room.path),
+                        "balancers that stand in front of one another in a circle",
+                        "servers that answer at the end of each way",
+                        None,
+                    );
+                }
+            }
+            return None;
+        }
+        waiting = still;
+    }
+}
+
+fn no_address_twice(plans: &[BackendPlan], problems: &Problems) -> bool {
+    let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
+    let mut all_well = true;
+    for plan in plans {
+        for (_, address) in plan.addresses.iter().filter(|(_, it)| it.port() != 0) {
+            let meets = |(_, other): &&(&str, SocketAddr)| {
+                let any = other.ip().is_unspecified() || address.ip().is_unspecified();
+                other.port() == address.port() && (any || other.ip() == address.ip())
+            };
+            if let Some((other, _)) = seen.iter().find(meets) {
+                problems.add(
+                    format!("backends.{}", plan.name),
+                    format!("the address {address}, where `{other}` listens"),
+                    "an address of its own for each server",
+                    Some("port 0 takes any free one".to_owned()),
+                );
+                all_well = false;
+            }
+            seen.push((&plan.name, *address));
+        }
+    }
+    all_well
+}

@@ -1,0 +1,103 @@
+//! The servers of its suite that a scenario is run with, and which of them it sends to.
+
+use std::collections::BTreeSet;
+
+use crate::scenario::backend::BackendPlan;
+use crate::scenario::protocol::layers::Layers;
+use crate::scenario::reader::{Entry, List};
+use crate::scenario::value::target::Target;
+
+/// A scenario's servers.
+pub(super) struct Servers {
+    pub(super) names: Vec<String>,
+    /// The same, where it is known that there are no others.
+    pub(super) known: Option<Vec<String>>,
+}
+
+impl Layers<'_> {
+    /// The servers that it is run with: those that it names, or all.
+    pub(super) fn backends(&self) -> Option<Servers> {
+        let picked = self.pick("backends", |raw| &raw.backends);
+        let all = || {
+            self.servers
+                .map(|all| all.iter().map(|it| it.name.clone()).collect())
+        };
+        let list = match picked.entry {
+            Entry::Absent => {
+                let known: Option<Vec<String>> = all();
+                return Some(Servers {
+                    names: known.clone().unwrap_or_default(),
+                    known,
+                });
+            }
+            entry => entry.given()?,
+        };
+        let List(items) = list;
+        let mut names: Vec<String> = Vec::with_capacity(items.len());
+        let mut fits = true;
+        for (index, name) in list.given() {
+            let path = format!("{}[{index}]", picked.path);
+            if let Some(all) = all() {
+                fits &= self.knows(&name.0, &all, &path);
+            }
+            if names.contains(&name.0) {
+                let found = format!("`{}` a second time", name.0);
+                self.problems.add(path, found, "each server once", None);
+                fits = false;
+            }
+            names.push(name.0.clone());
+        }
+        (fits && names.len() == items.len()).then(|| Servers {
+            known: Some(names.clone()),
+            names,
+        })
+    }
+
+    /// Where it sends: what it says, or those of its servers that speak what it speaks and that no other of
+    /// them stands in front of.
+    pub(super) fn aimed(
+        &self,
+        word: Option<&str>,
+        said: (Vec<Target>, Vec<String>),
+        known: Option<&[String]>,
+    ) -> Option<(Vec<Target>, Vec<String>)> {
+        let (targets, named) = said;
+        let picked = self.pick("targets", |raw| &raw.targets);
+        let (Some(known), Some(word)) = (known, word) else {
+            return Some((targets, named));
+        };
+        let of_suite = self.servers.unwrap_or_default();
+        let own: Vec<&BackendPlan> = of_suite
+            .iter()
+            .filter(|it| known.contains(&it.name))
+            .collect();
+        let speaks = |it: &BackendPlan| it.addresses.iter().any(|(it, _)| it.as_str() == word);
+        if picked.entry.is_absent() {
+            let behind: BTreeSet<&str> = own.iter().flat_map(|it| it.behind()).collect();
+            let outermost = own
+                .iter()
+                .filter(|it| speaks(it) && !behind.contains(it.name.as_str()));
+            return Some((targets, outermost.map(|it| it.name.clone()).collect()));
+        }
+        let mut fits = true;
+        for (index, name) in named.iter().enumerate() {
+            let path = format!("{}[{index}]", picked.path);
+            if !self.knows(name, known, &path) {
+                fits = false;
+            } else if let Some(server) = own.iter().find(|it| it.name == *name)
+                && !speaks(server)
+            {
+                let spoken: Vec<&str> =
+                    server.addresses.iter().map(|(it, _)| it.as_str()).collect();
+                self.problems.add(
+                    path,
+                    format!("`{name}`, which speaks {}", spoken.join(", ")),
+                    format!("a server that speaks {word}"),
+                    None,
+                );
+                fits = false;
+            }
+        }
+        fits.then_some((targets, named))
+    }
+}

@@ -1,0 +1,330 @@
+//! Servers that a run starts, and what is done while it runs.
+
+use std::time::Duration;
+
+use serde_json::json;
+use test_case::test_case;
+
+use super::*;
+
+/// A suite of these servers and one scenario with these fields.
+fn suite(backends: &Value, fields: &Value) -> Value {
+    let mut whole = suite_of(&json!({
+        "load": { "open": { "rate": "10/s", "duration": "30s" } },
+    }));
+    for (key, value) in fields.as_object().unwrap() {
+        whole["scenarios"][0][key] = value.clone();
+    }
+    whole["backends"] = backends.clone();
+    whole
+}
+
+fn told(backends: &Value, fields: &Value) -> Vec<String> {
+    match parse(&suite(backends, fields)) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems().iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn read(backends: &Value, fields: &Value) -> Suite {
+    parse(&suite(backends, fields)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn three() -> Value {
+    json!({ "serve": "grpc", "b1": ":28001", "b2": {}, "b3": "127.0.0.2" })
+}
+
+/// What is wrong with the only event.
+fn of_event(event: &Value) -> String {
+    let told = told(&three(), &json!({ "events": [event] }));
+    told.join("\n")
+}
+
+#[test_case(json!({ "at": "5s", "kill": "b4" }) => "scenarios[0].events[0].kill: found the unknown server `b4`, expected the name of a server that the run starts; did you mean `b1`?"; "an unknown server")]
+#[test_case(json!({ "at": "5s", "freeze": "gateway" }) => "scenarios[0].events[0].freeze: found the unknown server `gateway`, expected the name of a server that the run starts; they are b1, b2, b3"; "somebody else's")]
+#[test_case(json!({ "at": "30s", "kill": "b1" }) => "scenarios[0].events[0].at: found 30s, when the load is over, expected a time before that; the load lasts 30s"; "after the end")]
+#[test_case(json!({ "at": "25s", "kill": "b1", "for": "5s" }) => "scenarios[0].events[0].for: found a return at 30s, when the load is over, expected a return before that, or no `for`; the load lasts 30s"; "a return after the end")]
+#[test_case(json!({ "at": "5s", "restart": "b1", "for": "1s" }) => "scenarios[0].events[0].for: found it beside `restart`, expected it beside `kill`, `freeze` or `drain`; it is back as soon as it can be"; "a return from a restart")]
+#[test_case(json!({ "at": "5s", "mark": "x", "timeout": "1s" }) => "scenarios[0].events[0].timeout: found it beside `mark`, expected it beside `http` or `exec`"; "a limit for a mark")]
+#[test_case(json!({ "at": "5s" }) => "scenarios[0].events[0]: found nothing to do, expected one of `kill`, `restart`, `freeze`, `drain`, `http`, `exec`, `mark`"; "nothing")]
+#[test_case(json!({ "at": "5s", "kill": "b1", "drain": "b1" }) => "scenarios[0].events[0]: found `kill`, `drain` together, expected one of `kill`, `restart`, `freeze`, `drain`, `http`, `exec`, `mark`"; "two")]
+#[test_case(json!({ "kill": "b1" }) => "scenarios[0].events[0].at: found nothing, expected an event, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"} to have this field"; "no time")]
+#[test_case(json!({ "at": "5s", "kil": "b1" }) => "scenarios[0].events[0].kil: found an unknown field, expected a field of an event, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}; did you mean `kill`?"; "a slip")]
+#[test_case(json!({ "at": "5s", "fault": "b1" }) => "scenarios[0].events[0].fault: found an unknown field, expected a field of an event, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}; a server of the suite makes faults from its start: `delay`, `error_rate`, … in `backends`"; "a fault")]
+#[test_case(json!({ "at": "5s", "exec": [] }) => "scenarios[0].events[0].exec: found no program, expected a program and its arguments, such as [\"nginx\", \"-s\", \"reload\"]"; "no program")]
+#[test_case(json!({ "at": "5s", "exec": "nginx -s reload" }) => "scenarios[0].events[0].exec: found \"nginx -s reload\", expected an array"; "a command line")]
+#[test_case(json!({ "at": "5s", "exec": ["x"], "timeout": "11m" }) => "scenarios[0].events[0].timeout: found \"11m\", expected a duration from 1ms to 10m"; "a long limit")]
+#[test_case(json!({ "at": "5s", "http": { "post": "127.0.0.1:80/x" } }) => "scenarios[0].events[0].http.post: found \"127.0.0.1:80/x\", expected a URL such as \"http://127.0.0.1:8001/drain\", without user name and `#`"; "no URL")]
+#[test_case(json!({ "at": "5s", "http": { "post": "http://me:secret@a/x" } }) => "scenarios[0].events[0].http.post: found \"http://***@a/x\", expected a URL such as \"http://127.0.0.1:8001/drain\", without user name and `#`"; "a password")]
+#[test_case(json!({ "at": "5s", "http": {} }) => "scenarios[0].events[0].http: found no method, expected one of `get`, `post`, `put`, `patch`, `delete`, with a URL"; "no method")]
+#[test_case(json!({ "at": "5s", "http": { "get": "http://a", "put": "http://a" } }) => "scenarios[0].events[0].http: found several methods, expected one of `get`, `post`, `put`, `patch`, `delete`, with a URL"; "two methods")]
+#[test_case(json!({ "at": "5s", "http": { "put": "http://a", "json": 1, "text": "x" } }) => "scenarios[0].events[0].http: found `json` and `text` together, expected one of them"; "two bodies")]
+#[test_case(json!({ "at": "5s", "http": { "put": "http://a", "headers": { "x-a": "{{ uuid() }}" } } }) => "scenarios[0].events[0].http.headers.x-a: found a template, expected a text as it is sent; a value from the environment is {\"env\": \"TOKEN\"}"; "a template")]
+#[test_case(json!({ "at": "5s", "mark": "" }) => "scenarios[0].events[0].mark: found \"\", expected a text of 1 to 200 characters, none of them a control character"; "an empty mark")]
+fn an_event_is_told_what_is_wrong(event: Value) -> String {
+    of_event(&event)
+}
+
+#[test]
+fn a_server_is_back_before_the_next_event() {
+    let events = json!({ "events": [
+        { "at": "7s", "freeze": "b1", "for": "1s" },
+        { "at": "5s", "kill": "b1", "for": "3s" },
+        { "at": "6s", "kill": "b2", "for": "3s" },
+        { "at": "10s", "drain": "b2" },
+        { "at": "20s", "restart": "b2" },
+    ] });
+    assert_eq!(
+        told(&three(), &events),
+        [
+            "scenarios[0].events[0].at: found 7s, when b1 is not back from `kill b1`, expected a time after 8s",
+            "scenarios[0].events[4].at: found b2 again, which `drain b2` never brings back, expected a `for` in scenarios[0].events[3]",
+        ]
+    );
+}
+
+#[test]
+fn a_shorter_load_finds_events_after_its_end() {
+    let suite = read(
+        &three(),
+        &json!({ "events": [{ "at": "5s", "mark": "x" }] }),
+    );
+    let overrides = Overrides {
+        duration: Some(Duration::from_secs(4)),
+        ..Overrides::default()
+    };
+    let error = suite.scenarios()[0].with_overrides(&overrides).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("events[0].at: found 5s, when the load is over"),
+        "{text}"
+    );
+}
+
+#[test_case(json!({}) => "backends: found no server, expected 1 to 64 servers by name"; "none")]
+#[test_case(json!({ "b1": {} }) => "backends.b1: found nothing, expected what it does: `serve` or `balance`; a `serve` beside the names is for all that say nothing"; "no kind")]
+#[test_case(json!({ "serve": "gprc", "b1": {} }) => "backends.serve: found \"gprc\", expected one of \"grpc\", \"websocket\", \"http\", \"tcp\", \"all\"; did you mean `grpc`?"; "another kind")]
+#[test_case(json!({ "serve": "grpc", "1": {} }) => "backends: found the name \"1\", expected names of 1 to 100 letters, digits, `_` and `-`, beginning with a letter"; "a number for a name")]
+#[test_case(json!({ "serve": "grpc", "b1": "localhost:1" }) => "backends.b1: found \"localhost:1\", expected an address to listen on, such as \"127.0.0.1:28001\" or \":28001\"; without a port, or with port 0, any free one; this machine is 127.0.0.1"; "a host name")]
+#[test_case(json!({ "serve": "grpc", "b1": 28001 }) => "backends.b1: found 28001, expected an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}"; "a number")]
+#[test_case(json!({ "serve": "grpc", "b1": ":28001", "b2": "0.0.0.0:28001" }) => "backends.b2: found the address 0.0.0.0:28001, where `b1` listens, expected an address of its own for each server; port 0 takes any free one"; "one address")]
+#[test_case(json!({ "b1": { "serve": "grpc", "dealy": "1ms" } }) => "backends.b1.dealy: found an unknown field, expected a field of an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}; did you mean `delay`?"; "a slip")]
+#[test_case(json!({ "b1": { "serve": "grpc", "delay": "9ms..1ms" } }) => "backends.b1.delay: found \"9ms..1ms\", expected a time such as \"20ms\", or two to draw from, such as \"10ms..50ms\""; "a delay")]
+#[test_case(json!({ "b1": { "serve": "grpc", "error_code": "UNAVAILABLE" } }) => "backends.b1.error_code: found it without `error_rate`, expected both, or neither"; "a code alone")]
+#[test_case(json!({ "b1": { "serve": "grpc", "lines": true } }) => "backends.b1.lines: found a field of TCP, expected it where TCP is served"; "lines of gRPC")]
+#[test_case(json!({ "b1": { "serve": "grpc", "backends": ["b1"] } }) => "backends.b1.backends: found a field of a balancer, expected a field of a server that answers; a balancer has `balance`"; "a balancer's field")]
+#[test_case(json!({ "b1": { "serve": "grpc", "balance": "tcp" } }) => "backends.b1: found `serve` and `balance` together, expected one of them"; "both kinds")]
+#[test_case(json!({ "b1": { "serve": "all", "address": ":1" } }) => "backends.b1.address: found one address, expected an address for each protocol: `grpc_address`, `websocket_address`, `http_address`, `tcp_address`; any free port where there is none"; "one address for all")]
+#[test_case(json!({ "serve": "grpc", "b1": {}, "lb": { "balance": "tcp" } }) => "backends.lb.backends: found nothing, expected the names of the servers that it stands in front of"; "nobody behind")]
+#[test_case(json!({ "serve": "grpc", "b1": {}, "lb": { "balance": "tcp", "backends": ["b2"] } }) => "backends.lb.backends[0]: found `b2`, expected the name of a server of this suite; did you mean `b1`?"; "an unknown one behind")]
+#[test_case(json!({ "lb": { "balance": "tcp", "backends": ["lb"] } }) => "backends.lb.backends[0]: found `lb`, which it is itself, expected another server"; "itself behind")]
+#[test_case(json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "http", "backends": ["b1"] } }) => "backends.lb.backends: found servers of tcp, expected servers of `http` or `grpc` without TLS; `\"balance\": \"tcp\"` takes any"; "TCP behind HTTP")]
+#[test_case(json!({ "serve": "tcp", "b1": {}, "b2": { "serve": "http" }, "lb": { "balance": "tcp", "backends": ["b1", "b2"] } }) => "backends.lb.backends: found `b2`, which speaks something else, expected servers of one protocol, all with TLS or none"; "two protocols behind")]
+#[test_case(json!({ "serve": "all", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"] } }) => "backends.lb.backends: found `b1`, which serves all protocols, expected a `protocol` beside it, which says what is balanced"; "all behind")]
+#[test_case(json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "retries": 1 } }) => "backends.lb.retries: found a field of HTTP, expected it where requests are balanced (`\"balance\": \"http\"`)"; "retries of connections")]
+#[test_case(json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "weights": { "b1": 2 } } }) => "backends.lb.weights: found weights, which `round_robin` does not look at, expected them with `\"algorithm\": \"weighted_round_robin\"`"; "weights that nobody looks at")]
+#[test_case(json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "algorithm": "weighted_round_robin", "weights": { "b2": 2 } } }) => "backends.lb.weights: found the weight of `b2`, expected weights of its `backends`; did you mean `b1`?"; "a weight of nobody")]
+#[test_case(json!({ "a": { "balance": "tcp", "backends": ["b"] }, "b": { "balance": "tcp", "backends": ["a"] } }) => "backends.a.backends: found balancers that stand in front of one another in a circle, expected servers that answer at the end of each way\nbackends.b.backends: found balancers that stand in front of one another in a circle, expected servers that answer at the end of each way"; "a circle")]
+fn servers_are_told_what_is_wrong(backends: Value) -> String {
+    told(&backends, &json!({})).join("\n")
+}
+
+#[test_case(json!({ "targets": ["backend:lb2"] }) => "scenarios[0].targets[0]: found the unknown server `lb2`, expected the name of a server that the run starts; did you mean `lb`?"; "an unknown target")]
+#[test_case(json!({ "targets": ["backend:h"] }) => "scenarios[0].targets[0]: found `h`, which speaks http, expected a server that speaks grpc"; "a target of another protocol")]
+#[test_case(json!({ "targets": ["backend:lb", "127.0.0.1:1"] }) => "scenarios[0].targets: found addresses and servers of the suite together, expected one or the other"; "both kinds of targets")]
+#[test_case(json!({ "targets": ["backend:"] }) => "scenarios[0].targets[0]: found \"backend:\", expected `backend:` and the name of a server of this suite"; "no name")]
+#[test_case(json!({ "backends": ["b1", "lbb"] }) => "scenarios[0].backends[1]: found the unknown server `lbb`, expected the name of a server that the run starts; did you mean `lb`?"; "run with an unknown one")]
+#[test_case(json!({ "backends": ["b1"], "targets": ["backend:lb"] }) => "scenarios[0].targets[0]: found the unknown server `lb`, expected the name of a server that the run starts; they are b1"; "a target that it is not run with")]
+fn a_scenario_is_told_what_is_wrong(fields: Value) -> String {
+    let backends = json!({ "serve": "grpc", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"] }, "h": { "serve": "http" } });
+    told(&backends, &fields).join("\n")
+}
+
+#[test_case(json!({ "serve": "grpc", "b1": {}, "b2": {} }), json!({}) => ["b1", "b2"].map(str::to_owned).to_vec(); "all of its protocol")]
+#[test_case(json!({ "serve": "grpc", "b1": {}, "h": { "serve": "http" } }), json!({}) => ["b1"].map(str::to_owned).to_vec(); "none of another")]
+#[test_case(json!({ "serve": "grpc", "lb": { "balance": "tcp", "backends": ["b1"] }, "b1": {}, "b2": {} }), json!({}) => ["b2", "lb"].map(str::to_owned).to_vec(); "the outermost")]
+#[test_case(json!({ "serve": "grpc", "b1": {}, "b2": {} }), json!({ "backends": ["b2"] }) => ["b2"].map(str::to_owned).to_vec(); "those that it is run with")]
+#[test_case(json!({ "serve": "grpc", "b1": {} }), json!({ "backends": [] }) => Vec::<String>::new(); "none")]
+#[test_case(json!({ "serve": "http", "b1": {} }), json!({}) => Vec::<String>::new(); "nobody who speaks it")]
+#[test_case(json!({ "serve": "grpc", "b1": {} }), json!({ "targets": ["backend:8080"] }) => Vec::<String>::new(); "a host of that name")]
+fn a_scenario_without_targets_sends_to_its_servers(backends: Value, fields: Value) -> Vec<String> {
+    let suite = read(&backends, &fields);
+    suite.scenarios()[0].target_backends.clone()
+}
+
+/// All that can be said, there and back.
+#[test]
+fn what_is_printed_reads_back_as_the_same() {
+    let backends = json!({
+        "serve": "http",
+        "front": { "balance": "http", "backends": ["middle"], "address": ":28100", "retries": 0,
+            "response_timeout": "2s" },
+        "middle": { "balance": "tcp", "backends": ["b1", "b2"], "protocol": "http",
+            "algorithm": "weighted_round_robin", "weights": { "b2": 3 }, "health_interval": "250ms",
+            "health_timeout": "100ms", "health_rise": 1, "health_fall": 5, "connect_timeout": "50ms" },
+        "b1": { "address": ":28001", "threads": 2, "delay": "10ms..50ms", "stall": "1s", "stall_rate": "2%",
+            "error_rate": "0.05", "error_code": "INTERNAL", "refuse_rate": "1%", "cut_after": 100,
+            "throttle": 1000 },
+        "b2": { "serve": "all", "http_address": "127.0.0.2:28002" },
+        "t": { "serve": "tcp", "lines": true, "identity_on_connect": true },
+        "s": { "serve": "grpc", "tls_cert": "cert.pem", "tls_key": "key.pem", "address": "[::1]" },
+    });
+    let events = json!({ "targets": ["backend:s"], "events": [
+        { "at": "5s", "kill": "b1", "for": "3s" },
+        { "at": "6s", "freeze": "b2", "for": "1.5s" },
+        { "at": "9s", "drain": "b1" },
+        { "at": "9s", "restart": "b2" },
+        { "at": "10s", "http": { "post": "http://127.0.0.1:1/x?y", "json": { "a": [1.10] },
+            "headers": { "x-a": "b", "authorization": { "env": "TOKEN", "prefix": "Bearer " } } } },
+        { "at": "11s", "http": { "delete": "https://host/x", "text": "t" }, "timeout": "1m" },
+        { "at": "12s", "exec": ["nginx", "-s", "", "reload"], "timeout": "500ms" },
+        { "at": "13s", "mark": "something" },
+    ] });
+    let suite = read(&backends, &events);
+    assert_eq!(suite.scenarios()[0].events.len(), 8);
+    let printed = suite.to_json();
+    let again = parse(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    assert_eq!(again, suite);
+    assert_eq!(again.to_json(), printed);
+    // Each stands after those behind it.
+    let order: Vec<&str> = suite.backends().iter().map(|it| it.name.as_str()).collect();
+    let place = |name| order.iter().position(|it| *it == name).unwrap();
+    assert!(
+        place("b1") < place("middle") && place("middle") < place("front"),
+        "{order:?}"
+    );
+    assert_eq!(printed["backends"]["b1"]["address"], "127.0.0.1:28001");
+    assert_eq!(printed["scenarios"][0]["targets"], json!(["backend:s"]));
+    assert_eq!(printed["scenarios"][0]["events"][6]["exec"][2], "");
+    assert_eq!(printed["scenarios"][0]["events"][4]["timeout"], "10s");
+}
+
+#[test]
+fn a_plan_has_the_servers_of_its_scenarios_and_those_behind_them() {
+    let mut whole = suite(
+        &json!({ "serve": "grpc", "b1": {}, "b2": {}, "b3": {}, "lb": { "balance": "tcp", "backends": ["b2", "b1"] } }),
+        &json!({ "backends": ["lb"] }),
+    );
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("other");
+    other["backends"] = json!(["b3"]);
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    let suite = parse(&whole).unwrap();
+    let names = |plan: &Plan| {
+        let names = plan.backends.iter().map(|it| it.name.clone());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&suite.select(&["s"], None).unwrap()), "b1 b2 lb");
+    assert_eq!(names(&suite.select(&["other"], None).unwrap()), "b3");
+    let all = suite.select::<&str>(&[], None).unwrap();
+    assert_eq!(names(&all), "b1 b2 b3 lb");
+    let again = parse(&all.to_json()).unwrap();
+    assert_eq!(again.scenarios(), suite.scenarios());
+}
+
+#[test]
+fn the_shipped_demo_has_servers_that_the_others_know_nothing_of() {
+    let shipped = shipped();
+    let demo = shipped.select(&["balance_demo"], None).unwrap();
+    assert_eq!(demo.scenarios.len(), 2);
+    assert_eq!(demo.backends.len(), 5);
+    let other = shipped.select(&["http_hello_light"], None).unwrap();
+    assert!(other.backends.is_empty());
+    assert!(other.scenarios[0].target_backends.is_empty());
+    let again = parse(&shipped.to_json()).unwrap();
+    assert_eq!(again.scenarios(), shipped.scenarios());
+}
+
+#[test]
+fn the_shipped_demo_can_be_set() {
+    let set = |texts: &[&str]| {
+        let set: Vec<Assignment> = texts.iter().map(|it| it.parse().unwrap()).collect();
+        shipped_with(&set).map_err(|error| error.to_string())
+    };
+    let suite = set(&["backends.demo1.delay=5ms", "defaults.max_message=2MiB"]).unwrap();
+    let BackendRole::Serve(options) = &suite.backends()[0].role else {
+        panic!("{:?}", suite.backends()[0]);
+    };
+    assert_eq!(options.delay.as_deref(), Some("5ms"));
+    assert!(suite.scenarios().iter().all(|it| it.max_message == 2 << 20));
+    let wrong = set(&["backends.demo1.dely=5ms"]).unwrap_err();
+    assert!(
+        wrong.contains("--set: backends.demo1.dely: found an unknown field"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn servers_of_a_fallback_come_along_unless_their_names_are_taken() {
+    let own =
+        |name: &str| read(&json!({ "serve": "grpc", name: ":28001" }), &json!({})).or(shipped());
+    let both = own("b1");
+    assert_eq!(both.backends().len(), 6);
+    assert!(both.select(&["balance_demo"], None).is_ok());
+    let taken = own("demo1");
+    assert!(taken.select(&["balance_demo"], None).is_err());
+}
+
+#[test]
+fn servers_of_included_files_join_and_profiles_have_events() {
+    let shared = r#"{ "backends": { "serve": "grpc", "b1": ":28001", "b2": ":28002" },
+        "profiles": { "chaos": { "events": [{ "at": "5s", "kill": "b2" }] } } }"#;
+    let own = r#"{ "include": ["shared.json"], "backends": { "b2": ":0", "b3": ":0" }, "scenarios": [{ "name": "s",
+        "load": { "open": { "rate": "10/s", "duration": "30s" } },
+        "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }] }] }"#;
+    let files = |path: &std::path::Path| {
+        assert_eq!(path, std::path::Path::new("shared.json"));
+        Ok(shared.to_owned())
+    };
+    let read = |set: &[&str]| {
+        let set: Vec<Assignment> = set.iter().map(|it| it.parse().unwrap()).collect();
+        let source = SuiteSource::new("own.json", own).files(&files);
+        Suite::read(&source.profile(Some("chaos")).set(&set)).map_err(|error| error.to_string())
+    };
+    let suite = read(&[]).unwrap();
+    let ports = |suite: &Suite| {
+        let ports = suite
+            .backends()
+            .iter()
+            .map(|it| (it.name.clone(), it.addresses[0].1.port()));
+        ports.collect::<Vec<_>>()
+    };
+    let expected =
+        [("b1", 28001), ("b2", 0), ("b3", 0)].map(|(name, port)| (name.to_owned(), port));
+    assert_eq!(ports(&suite), expected);
+    assert_eq!(suite.scenarios()[0].events.len(), 1);
+    let suite = read(&["backends.b3=:28003", "scenarios.s.events[0].at=6s"]).unwrap();
+    assert_eq!(ports(&suite)[2].1, 28003);
+    assert_eq!(suite.scenarios()[0].events[0].at, Duration::from_secs(6));
+    let wrong = read(&["backends.b3=:0", "backends.b1=:99999"]).unwrap_err();
+    assert!(
+        wrong.contains("--set: backends.b1: found \":99999\""),
+        "{wrong}"
+    );
+    let wrong = read(&["profiles.chaos.events[0].kill=b4"]).unwrap_err();
+    assert!(wrong.contains("the unknown server `b4`"), "{wrong}");
+}
+
+#[test]
+fn an_event_concerns_whoever_is_run_with_its_server() {
+    let mut whole = suite(
+        &three(),
+        &json!({ "backends": ["b1"], "warm_up": "2s", "events": [
+            { "at": "5s", "kill": "b1", "for": "3s" }, { "at": "6s", "mark": "x" }] }),
+    );
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("other");
+    other["events"] = json!([{ "at": "20s", "kill": "b2" }]);
+    other["backends"] = json!(["b1", "b2"]);
+    other["start_after"] = json!("1s");
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    let plan = parse(&whole).unwrap().select::<&str>(&[], None).unwrap();
+    let seconds = |index| {
+        let events = plan.events_on(index);
+        let seconds = events.map(|(at, over)| (at.as_secs(), over.as_secs()));
+        seconds.collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(0), [(5, 8), (6, 6)]);
+    assert_eq!(seconds(1), [(4, 7), (20, 20)]);
+    assert!(seconds(2).is_empty());
+}

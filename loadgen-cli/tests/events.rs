@@ -92,8 +92,10 @@ fn waits_until(within: Duration, what: &str, is_so: impl Fn() -> bool) {
 
 #[test]
 fn a_server_is_killed_and_comes_back_where_it_was() {
+    // Slow enough for several users, whose connections go to both.
+    let slow = json!({ "serve": "http", "b1": { "delay": "50ms" }, "b2": { "delay": "50ms" } });
     let events = json!({ "events": [{ "at": "1s", "kill": "b2", "for": "500ms" }, { "at": "2.5s", "mark": "so far" }] });
-    let (_folder, file) = suite(&two(), &events);
+    let (_folder, file) = suite(&slow, &events);
     let said = run(&file, &[]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let document = said.json();

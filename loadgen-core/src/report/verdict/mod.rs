@@ -5,6 +5,7 @@
 
 mod alike;
 mod arrivals;
+mod backends;
 mod conditions;
 mod delay;
 mod files;

@@ -66,7 +66,7 @@ pub struct TimelineCell {
 
 impl TimelineCell {
     /// A request of this kind among those due in a bucket.
-    pub(in crate::record) fn of_due(is_ok: bool, is_slow: bool) -> Self {
+    pub(crate) fn of_due(is_ok: bool, is_slow: bool) -> Self {
         Self {
             due: 1,
             due_failed: u64::from(!is_ok),
@@ -76,7 +76,7 @@ impl TimelineCell {
     }
 
     /// A request of this kind among those that ended in a bucket.
-    pub(in crate::record) fn of_ended(is_ok: bool) -> Self {
+    pub(crate) fn of_ended(is_ok: bool) -> Self {
         Self {
             ended_ok: u64::from(is_ok),
             ended_failed: u64::from(!is_ok),
@@ -178,16 +178,16 @@ impl Timeline {
 
     /// Adds requests of a server to the bucket of this number, counted from where measuring begins.
     pub fn add(&mut self, backend: Option<&str>, bucket: u64, cell: TimelineCell) {
+        let known = self.backends.len();
         let place = backend.map(|name| {
-            let known = self.backends.iter().position(|it| it == name);
-            known.unwrap_or_else(|| {
-                self.backends.push(name.to_owned());
-                self.backends.len() - 1
-            })
+            let place = self.backends.iter().position(|it| it == name);
+            place.unwrap_or(known)
         });
         if let Some(sum) = self.cells.get_mut(&(place, bucket)) {
             *sum += cell;
         } else if self.cells.len() < MOST_CELLS {
+            self.backends
+                .extend(backend.filter(|_| place == Some(known)).map(str::to_owned));
             self.cells.insert((place, bucket), cell);
         } else {
             self.is_cut = true;
@@ -308,5 +308,6 @@ mod tests {
         timeline.add(Some("b1"), 5, TimelineCell::of_ended(true));
         assert!(timeline.is_cut());
         assert_eq!(timeline.of(Some("b1")).count(), 0);
+        assert_eq!(timeline.backends().count(), 0);
     }
 }

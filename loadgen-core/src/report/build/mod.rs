@@ -136,6 +136,10 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
     for example in document.scenarios.iter_mut().flat_map(examples) {
         *example = secrets.masked(example);
     }
+    for event in document.scenarios.iter_mut().flat_map(|it| &mut it.events) {
+        event.event = secrets.masked(&event.event);
+        event.failure = event.failure.as_deref().map(|it| secrets.masked(it));
+    }
     document
 }
 

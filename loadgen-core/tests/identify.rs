@@ -154,7 +154,7 @@ fn another_header_is_in_the_place_of_ours() {
 /// A body that cannot be unpacked is looked at for the name alone, and so has none; the answer is what it is.
 #[test_case("200 OK", "gzip" => (0, vec!["ok".to_owned()]); "no gzip")]
 #[test_case("200 OK", "br" => (0, vec!["ok".to_owned()]); "what we do not know")]
-#[test_case("503 Service Unavailable", "gzip" => (20, vec!["http:503".to_owned()]); "in a refusal")]
+#[test_case("503 Service Unavailable", "gzip" => (20, vec!["http.503".to_owned()]); "in a refusal")]
 fn over_http_in_a_body_that_does_not_unpack(status: &str, coding: &str) -> (u64, Vec<String>) {
     let answer =
         format!("HTTP/1.1 {status}\r\ncontent-encoding: {coding}\r\ncontent-length: 2\r\n\r\nb0");

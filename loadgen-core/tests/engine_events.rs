@@ -1,4 +1,8 @@
 //! What is done to servers while a run is under way, and the requests around it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "whoever does something to servers has a thread and a clock of their own"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -210,11 +210,14 @@ fn begin(bucket: u64) -> Duration {
     Duration::from_nanos(bucket.saturating_mul(nanos(Timeline::BUCKET)))
 }
 
+/// A server's buckets by their number; without a name, those of nobody who is known.
+type OfBackend = (Option<String>, Vec<(u64, TimelineCell)>);
+
 /// As it is written: server by server.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Stored {
     windows: Vec<(Duration, Duration)>,
-    backends: Vec<(Option<String>, Vec<(u64, TimelineCell)>)>,
+    backends: Vec<OfBackend>,
     #[serde(default)]
     is_cut: bool,
 }

@@ -203,6 +203,13 @@ fn a_file_that_could_not_be_read_again_is_the_reason_of_a_refusal() {
     let why = "that failed, and what it says does not hold: ";
     let problem = "services: found 1, expected an array";
     assert!(told.contains(why) && told.contains(problem), "{told}");
+    assert!(told.contains("have it read again (SIGHUP)"), "{told}");
+    // Once it was mended, that is the reason no more.
+    let mended = NONE.to_owned() + "\n";
+    fs::write(&file, mended).expect("it is written");
+    let (status, told) = put(&balancer);
+    assert_eq!(status, 409, "{told}");
+    assert!(!told.contains(problem), "{told}");
     fs::write(&file, NONE).expect("it is written");
     signal(&balancer.process.0, Signal::HUP);
     balancer.tells("was read again and holds from now on");

@@ -215,7 +215,8 @@ const AFTER: Duration = Duration::from_secs(60);
 fn timeline(plan: &Plan, scenario: usize) -> Option<TimelineSpec> {
     let around = |(at, over): (Duration, Duration)| (at.saturating_sub(BEFORE), over + AFTER);
     let windows: Vec<_> = plan.events_on(scenario).map(around).collect();
-    (!windows.is_empty()).then(|| TimelineSpec::new(windows, None))
+    let ok_within = plan.scenarios.get(scenario)?.expect.ok_within;
+    (!windows.is_empty()).then(|| TimelineSpec::new(windows, ok_within))
 }
 
 /// The names of what the run of a plan will record, as [`Run::names`] has them. The plan may have no

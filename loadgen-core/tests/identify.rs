@@ -25,7 +25,10 @@ use test_case::test_case;
 
 /// A server that says something first on each connection, and then something to whatever comes; both are told
 /// the connection's number.
-fn says(first: fn(usize) -> String, answer: fn(usize) -> String) -> SocketAddr {
+fn says<A: AsRef<[u8]>>(
+    first: fn(usize) -> String,
+    answer: impl Fn(usize) -> A + Clone + Send + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -33,11 +36,12 @@ fn says(first: fn(usize) -> String, answer: fn(usize) -> String) -> SocketAddr {
             let Ok(mut connection) = connection else {
                 return;
             };
+            let answer = answer.clone();
             std::thread::spawn(move || {
                 let _ = connection.write_all(first(nth).as_bytes());
                 let mut room = [0; 4096];
                 while connection.read(&mut room).is_ok_and(|read| read > 0) {
-                    if connection.write_all(answer(nth).as_bytes()).is_err() {
+                    if connection.write_all(answer(nth).as_ref()).is_err() {
                         return;
                     }
                 }
@@ -102,6 +106,12 @@ fn in_body(nth: usize) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
+fn in_array(nth: usize) -> String {
+    let body = format!(r#"["b{nth}",null]"#);
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
 /// Who refuses has a name, too.
 fn in_refusal(nth: usize) -> String {
     let body = format!("b{nth} is busy");
@@ -114,6 +124,7 @@ fn in_refusal(nth: usize) -> String {
 #[test_case(&json!({ "trailer": "x-served-by" }), in_trailer, 0; "a trailer")]
 #[test_case(&json!({ "field": "meta.server" }), in_body, 0; "a field")]
 #[test_case(&json!({ "pattern": "(b[0-9]+)" }), in_body, 0; "a pattern")]
+#[test_case(&json!({ "pattern": r#"^\["(b[0-9]+)",null\]$"# }), in_array, 0; "a pattern in an array")]
 #[test_case(&json!({ "pattern": "^(b[0-9]+) is busy" }), in_refusal, 10; "a pattern in a refusal")]
 fn over_http(identify: &Value, answer: fn(usize) -> String, failed: u64) {
     let address = says(nothing, answer);
@@ -138,6 +149,36 @@ fn another_header_is_in_the_place_of_ours() {
     let step = json!({ "http": { "path": "/" } });
     let record = run(&plan(address, &json!({ "header": "x-served-by" }), &step));
     assert_eq!(rows(&record), [("(unknown)", 20, 0, 0)]);
+}
+
+/// A body that cannot be unpacked is looked at for the name alone, and so has none; the answer is what it is.
+#[test_case("200 OK", "gzip" => (0, vec!["ok".to_owned()]); "no gzip")]
+#[test_case("200 OK", "br" => (0, vec!["ok".to_owned()]); "what we do not know")]
+#[test_case("503 Service Unavailable", "gzip" => (20, vec!["http.503".to_owned()]); "in a refusal")]
+fn over_http_in_a_body_that_does_not_unpack(status: &str, coding: &str) -> (u64, Vec<String>) {
+    let answer =
+        format!("HTTP/1.1 {status}\r\ncontent-encoding: {coding}\r\ncontent-length: 2\r\n\r\nb0");
+    let address = says(nothing, move |_| answer.clone());
+    let step = json!({ "http": { "path": "/" } });
+    let record = run(&plan(address, &json!({ "pattern": "(b[0-9]+)" }), &step));
+    let failed = record.ledger.failed;
+    assert_eq!(rows(&record), [("(unknown)", 20, failed, 0)]);
+    let outcomes = record.outcomes.iter().filter(|(_, count)| *count > 0);
+    (failed, outcomes.map(|(it, _)| it.to_string()).collect())
+}
+
+/// What is no text is matched as it came.
+#[test]
+fn a_tcp_server_that_speaks_in_bytes() {
+    let address = says(nothing, |nth| {
+        [&b"\xff\x00b"[..], nth.to_string().as_bytes(), b"\n"].concat()
+    });
+    let identify = json!({ "pattern": r"(?-u)^\xff\x00(b[0-9]+)$" });
+    let step = json!({ "tcp": { "send": { "text": "a" }, "receive": { "until": "\n" } } });
+    let record = run(&plan(address, &identify, &step));
+    let mut wanted = vec![("b0", 10, 0, 10), ("b1", 10, 0, 10)];
+    wanted.push(("(unknown)", 0, 0, 0));
+    assert_eq!(rows(&record), wanted);
 }
 
 /// The line that comes first is no answer, and what fails is the server's, too.
@@ -217,6 +258,35 @@ fn over_grpc(identify: &Value, name: &str) {
     assert_eq!(rows(&record), [(name, 20, 0, 0), ("(unknown)", 0, 0, 0)]);
 }
 
+/// A reply that is not as it is described is looked at for the name alone, and so has none.
+#[test_case(&json!([]) => (0, 20); "looked at for the name")]
+#[test_case(&json!(["reply.status == 'x'"]) => (20, 0); "looked at by a check, too")]
+fn over_grpc_in_a_reply_that_is_not_as_described(check: &Value) -> (u64, u64) {
+    let server = start_grpc(named("b7")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let proto = "syntax = \"proto3\"; package grpc.health.v1; message Request {} \
+                 message Response { string status = 1; } \
+                 service Health { rpc Check(Request) returns (Response); }";
+    std::fs::write(folder.path().join("health.proto"), proto).unwrap();
+    let mut step = json!({ "grpc": { "method": "grpc.health.v1.Health/Check" } });
+    if check != &json!([]) {
+        step["check"] = check.clone();
+    }
+    let suite = json!({ "scenarios": [{
+        "name": "named",
+        "targets": [server.local_addr().to_string()],
+        "protos": ["health.proto"],
+        "identify": { "field": "status" },
+        "load": { "closed": { "users": 2, "iterations_per_user": 10 } },
+        "steps": [step],
+    }] });
+    let folder = Some(folder.path());
+    let suite = Suite::parse("suite.json", &suite.to_string(), folder, None).unwrap();
+    let record = run(&Plan::new(suite.scenarios().to_vec()));
+    assert!(record.backends.is_empty());
+    (record.ledger.failed, record.ledger.completed)
+}
+
 #[test_case("backend.idd", "scenario `named`: identify.field: `reply.backend.idd` is unknown; did you mean `id`?"; "a slip")]
 #[test_case("backend.id.x", "scenario `named`: identify.field: `reply.backend.id.x` is unknown; `reply.backend.id` has no fields"; "beyond the end")]
 fn a_field_that_no_reply_has(field: &str, wanted: &str) {
@@ -235,6 +305,18 @@ fn over_websocket(identify: &Value, path: &str, text: &str) {
     let step = json!({ "websocket": { "path": path, "send": { "text": text } } });
     let record = run(&plan(server.local_addr(), identify, &step));
     assert_eq!(rows(&record), [("b7", 20, 0, 20), ("(unknown)", 0, 0, 0)]);
+}
+
+#[test_case(&json!({ "path": "/echo", "send": { "text": "b7" }, "reply": "none" }); "none is waited for")]
+#[test_case(&json!({ "path": "/echo", "ping": true }); "a pong is none")]
+fn over_websocket_without_a_reply(exchange: &Value) {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let step = json!({ "websocket": exchange });
+    let plan = plan(nobody, &json!({ "pattern": "(b7)" }), &step);
+    let told = assemble(&plan, Options::default()).map(drop).unwrap_err();
+    let wanted =
+        "scenario `named`: identify.pattern: no step waits for a reply, in which it could be";
+    assert_eq!(told.to_string(), wanted);
 }
 
 /// What all scenarios have in common is for those that it fits.
@@ -258,4 +340,23 @@ fn defaults_are_for_scenarios_that_have_such_a_thing() {
         said,
         [Some(Identify::Header("x-served-by".to_owned())), None]
     );
+}
+
+/// A profile hides nothing that fits where it does not fit itself.
+#[test]
+fn the_nearest_that_fits_counts() {
+    let load = json!({ "closed": { "users": 1, "iterations": 1 } });
+    let suite = json!({
+        "defaults": { "identify": { "header": "x-served-by" }, "load": load },
+        "profiles": { "mail": { "identify": { "greeting": "^220 ([^ ]+)" } } },
+        "scenarios": [
+            { "name": "web", "steps": [{ "http": { "path": "/" } }] },
+            { "name": "raw", "steps": [{ "tcp": { "send": { "text": "a" } } }] },
+        ],
+    });
+    let suite = Suite::parse("suite.json", &suite.to_string(), None, Some("mail")).unwrap();
+    let said = suite.scenarios().iter().map(|it| it.identify.clone());
+    let header = Identify::Header("x-served-by".to_owned());
+    let greeting = Identify::Greeting("^220 ([^ ]+)".to_owned());
+    assert_eq!(said.collect::<Vec<_>>(), [Some(header), Some(greeting)]);
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
 use loadgen_core::record::{
-    BackendRecord, GeneratorRecord, Histogram, RunRecord, ScenarioRecord, SeriesPoint, Sparse,
-    WorkerRecord, new_histogram,
+    BackendRecord, EventAction, EventRecord, GeneratorRecord, Histogram, RunRecord, ScenarioRecord,
+    SeriesPoint, Sparse, WorkerRecord, new_histogram,
 };
 use loadgen_core::report::{
     Backend, Context, Document, LoadModel, Statistics, Status, ThresholdResult, build, schema,
@@ -847,7 +847,10 @@ fn a_verdict_is_never_masked() {
     scenario.outcomes = vec![(failure.into(), 10)];
     scenario.steps[0].outcomes = scenario.outcomes.clone();
     let said = "the server said: no server for error_rate-1".to_owned();
-    scenario.examples = vec![(failure, said)];
+    scenario.examples = vec![(failure, said.clone())];
+    let mut event = EventRecord::new(EventAction::Http, "POST /drain?token=error_rate-1");
+    event.failure = Some(said);
+    scenario.events = vec![event];
     let elapsed = Duration::from_secs(1);
     let generator = GeneratorRecord::default();
     let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, vec![scenario], generator);
@@ -857,6 +860,9 @@ fn a_verdict_is_never_masked() {
     let failure = &document.scenarios[0].failures[0];
     let example = failure.example.as_deref();
     assert_eq!(example, Some("the server said: no *** for ***"));
+    let event = &document.scenarios[0].events[0];
+    assert_eq!(event.event, "POST /drain?token=***");
+    assert_eq!(event.failure.as_deref(), example);
     let reasons = &document.verdict.reasons;
     assert!(
         reasons

@@ -16,8 +16,17 @@ use crate::balance::health::{Failure, HealthSettings, Tracker};
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
     service: Option<String>,
-    taking: AtomicUsize,
-    was_none: AtomicBool,
+    taking: Mutex<Taking>,
+}
+
+/// How many addresses take work.
+#[derive(Debug, Default)]
+struct Taking {
+    count: usize,
+    /// While several of them change at once, how many it were before.
+    before: Option<usize>,
+    /// Whether it was told that there is none.
+    was_none: bool,
 }
 
 impl Standing {
@@ -33,18 +42,50 @@ impl Standing {
         self.service.as_deref()
     }
 
-    /// One more takes work, or one takes none any more. Says whether that makes a difference: there is nobody
-    /// left, or somebody again.
+    fn taking(&self) -> MutexGuard<'_, Taking> {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more takes work, or one takes none any more. Tells of it where that makes a difference, and gives
+    /// that back: there is nobody left, or somebody again.
     fn changed(&self, takes: bool) -> Option<bool> {
-        if takes {
-            self.taking.fetch_add(1, Ordering::Relaxed);
-            return self.was_none.swap(false, Ordering::Relaxed).then_some(true);
+        let mut taking = self.taking();
+        let before = taking.count;
+        taking.count = match takes {
+            true => before + 1,
+            false => before.saturating_sub(1),
+        };
+        match taking.before {
+            Some(_) => None,
+            None => self.tell(&mut taking, before),
         }
-        let is_last = self.taking.fetch_sub(1, Ordering::Relaxed) == 1;
-        if is_last {
-            self.was_none.store(true, Ordering::Relaxed);
+    }
+
+    /// Does what changes several at once, of which only the difference between before and after is told, and
+    /// given back as by [`Standing::changed`].
+    pub(crate) fn at_once(&self, change: impl FnOnce()) -> Option<bool> {
+        let mut taking = self.taking();
+        taking.before = Some(taking.count);
+        drop(taking);
+        change();
+        let mut taking = self.taking();
+        let before = taking.before.take()?;
+        self.tell(&mut taking, before)
+    }
+
+    /// Tells under the lock, so that it is told in the order in which it came to be.
+    fn tell(&self, taking: &mut Taking, before: usize) -> Option<bool> {
+        let service = self.service();
+        if before > 0 && taking.count == 0 {
+            taking.was_none = true;
+            tracing::warn!(service, "no backend is left that takes work");
+            return Some(false);
         }
-        is_last.then_some(false)
+        let is_again = taking.count > 0 && std::mem::take(&mut taking.was_none);
+        if is_again {
+            tracing::info!(service, "there is a backend again that takes work");
+        }
+        is_again.then_some(true)
     }
 }
 
@@ -105,12 +146,7 @@ impl Endpoint {
         if took == takes {
             return;
         }
-        let service = self.standing.service();
-        match self.standing.changed(takes) {
-            Some(true) => tracing::info!(service, "there is a backend again that takes work"),
-            Some(false) => tracing::warn!(service, "no backend is left that takes work"),
-            None => {}
-        }
+        self.standing.changed(takes);
     }
 
     /// What the backend is called in the configuration: `HOST:PORT`.
@@ -356,12 +392,33 @@ mod tests {
     }
 
     #[test]
+    fn of_what_changes_at_once_the_difference_is_told() {
+        let standing = Standing::default();
+        standing.changed(true);
+        let moved = standing.at_once(|| {
+            assert_eq!(standing.changed(false), None);
+            assert_eq!(standing.changed(true), None);
+        });
+        assert_eq!(moved, None);
+        let gone = standing.at_once(|| assert_eq!(standing.changed(false), None));
+        assert_eq!(gone, Some(false));
+        let nothing = standing.at_once(|| {
+            standing.changed(true);
+            standing.changed(false);
+        });
+        assert_eq!(nothing, None);
+        let back = standing.at_once(|| assert_eq!(standing.changed(true), None));
+        assert_eq!(back, Some(true));
+        assert_eq!(standing.changed(false), Some(false));
+    }
+
+    #[test]
     fn whoever_takes_work_is_counted_once_however_it_came_to_that() {
         let standing = Arc::new(Standing::of("shop"));
         let settings = HealthSettings::default();
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let endpoint = Endpoint::new("a:1", address, &standing);
-        let taking = || standing.taking.load(Ordering::Relaxed);
+        let taking = || standing.taking().count;
         assert_eq!(taking(), 1);
         endpoint.checked(Err("refused".to_owned()), Duration::ZERO, &settings);
         assert_eq!(taking(), 0);

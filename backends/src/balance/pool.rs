@@ -346,8 +346,15 @@ impl Inner {
         known
     }
 
-    /// Makes the members what settings and addresses say, in the order of the settings.
-    fn reconcile(&mut self, known: &HashMap<String, Vec<SocketAddr>>) {
+    /// Makes the members what settings and addresses say. Whether anybody takes work is told, and given back,
+    /// once all are there: who goes may have made room for who comes.
+    fn reconcile(&mut self, known: &HashMap<String, Vec<SocketAddr>>) -> Option<bool> {
+        let standing = Arc::clone(&self.standing);
+        standing.at_once(|| self.follow(known))
+    }
+
+    /// In the order of the settings.
+    fn follow(&mut self, known: &HashMap<String, Vec<SocketAddr>>) {
         let key = |it: &Endpoint| (it.name().to_owned(), it.address());
         let mut old: Vec<_> = self.members.drain(..).map(Some).collect();
         let leaving = self.leaving.drain(..).filter(|it| it.open() > 0);

@@ -91,7 +91,7 @@ impl Identity {
     /// Who sent this reply, by what it says.
     pub(super) fn in_reply(&self, reply: &Reply) -> Option<String> {
         match self {
-            Self::Header(_) | Self::Greeting(_) => None,
+            Self::Header(_) | Self::Greeting(_) | Self::Pattern(_) => None,
             Self::Trailer(name) => text_of(&reply.trailers.get_attr(name).ok()?),
             Self::Field(path) => {
                 let mut at = reply.value.clone();
@@ -100,10 +100,14 @@ impl Identity {
                 }
                 text_of(&at)
             }
-            Self::Pattern(pattern) => match reply.value.as_bytes() {
-                Some(bytes) => group_in(pattern, bytes),
-                None => group_in(pattern, reply.value.to_string().as_bytes()),
-            },
+        }
+    }
+
+    /// Who sent this message, by its bytes as they came, before anything else is made of them.
+    pub(super) fn in_bytes(&self, message: &[u8]) -> Option<String> {
+        match self {
+            Self::Pattern(pattern) => group_in(pattern, message),
+            _ => None,
         }
     }
 
@@ -168,15 +172,21 @@ mod tests {
     #[test_case(&field("server"), r#"{"server": {"id": 1}}"# => None; "an object is no name")]
     #[test_case(&field("meta.server"), r#"{"meta": "b1"}"# => None; "no object on the way")]
     #[test_case(&field("server"), "b1" => None; "no JSON")]
-    #[test_case(&pattern("server=([a-z0-9]+)"), "ok server=b1;" => Some("b1".to_owned()); "a group")]
-    #[test_case(&pattern("^b([0-9]*)$"), "b" => None; "a group with nothing in it")]
-    #[test_case(&pattern("(b1)"), r#"{"text": "x", "server": "b1"}"# => Some("b1".to_owned()); "a group in JSON")]
-    #[test_case(&pattern("(b1)"), "b2" => None; "no match")]
     fn finds_a_name(identity: &Identity, text: &str) -> Option<String> {
         identity.in_reply(&Reply {
             value: text_value(text),
             ..Reply::default()
         })
+    }
+
+    #[test_case("server=([a-z0-9]+)", b"ok server=b1;" => Some("b1".to_owned()); "a group")]
+    #[test_case("^b([0-9]*)$", b"b" => None; "a group with nothing in it")]
+    #[test_case(r#""server": "([^"]+)""#, br#"{"text": "x", "server": "b1"}"# => Some("b1".to_owned()); "a group in JSON")]
+    #[test_case(r#"^\["(b1)","#, br#"["b1",null]"# => Some("b1".to_owned()); "a group in a JSON array")]
+    #[test_case(r"(?-u)^\xff(b[0-9])\x00", b"\xffb1\x00" => Some("b1".to_owned()); "a group beside bytes that are no text")]
+    #[test_case("(b1)", b"b2" => None; "no match")]
+    fn finds_a_name_in_bytes(text: &str, message: &[u8]) -> Option<String> {
+        pattern(text).in_bytes(message)
     }
 
     #[test_case("b1" => "it has no group, and so no name comes of it: put what is the name in ( )"; "no group")]

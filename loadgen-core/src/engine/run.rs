@@ -211,10 +211,14 @@ impl Run {
         let stopped = self.stopper.asked() != Stop::No;
         let mut record = collector.finish(started_at, stopped)?;
         record.generator.pacing = pacing;
+        let mut events: Vec<Vec<_>> = record.scenarios.iter().map(|_| Vec::new()).collect();
         for (scenario, event) in self.marker.end() {
-            if let Some(scenario) = record.scenarios.get_mut(scenario) {
-                scenario.events.push(event);
+            if let Some(events) = events.get_mut(scenario) {
+                events.push(event);
             }
+        }
+        for (scenario, events) in record.scenarios.iter_mut().zip(events) {
+            scenario.happened(events);
         }
         for listener in &mut self.listeners {
             listener(&Event::Finished(&record));

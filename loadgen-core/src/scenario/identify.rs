@@ -3,7 +3,7 @@
 use regex::bytes::Regex;
 
 use super::plan::ScenarioPlan;
-use super::protocol::layers::Layers;
+use super::protocol::layers::{Layer, Layers};
 use super::protocol::room::Room;
 use super::protocol::tcp::compiled;
 use super::protocol::websocket::value::is_token;
@@ -135,13 +135,27 @@ pub(crate) fn one_group(pattern: &str) -> Result<Regex, String> {
 
 impl Layers<'_> {
     /// What tells who answered, in the room of a protocol that is spoken. What `defaults` and profiles say is
-    /// for whatever scenario it fits.
+    /// for whatever scenario it fits: the nearest that does counts.
     pub(in crate::scenario) fn identify<R: Room>(&self) -> Option<Option<Identify>> {
-        let picked = self.pick("identify", |raw| &raw.identify);
-        picked.entry.or(Some(None), |raw| {
+        let words = R::SPOKEN.map_or(RawIdentify::FIELDS, |it| it.identify);
+        let given = |raw: &RawIdentify| {
             let given = RawIdentify::FIELDS.iter().filter(|it| raw.has(it));
-            let given: Vec<&str> = given.copied().collect();
-            let words = R::SPOKEN.map_or(RawIdentify::FIELDS, |it| it.identify);
+            given.copied().collect::<Vec<&str>>()
+        };
+        // What is wrong by itself fits nothing, and is told.
+        let fits = |layer: &&Layer<'_>| {
+            let given = layer.raw.identify.given().map(given);
+            let is_other = given.is_some_and(|it| it.len() == 1 && !words.contains(&it[0]));
+            !is_other || layer.path == self.own_path
+        };
+        let fitting = Layers {
+            layers: self.layers.iter().filter(fits).cloned().collect(),
+            own_path: self.own_path.clone(),
+            ..*self
+        };
+        let picked = fitting.pick("identify", |raw| &raw.identify);
+        picked.entry.or(Some(None), |raw| {
+            let given = given(raw);
             let one_of = format!("one of `{}`", words.join("`, `"));
             let [word] = given[..] else {
                 let found = match given.is_empty() {
@@ -152,9 +166,6 @@ impl Layers<'_> {
                 return None;
             };
             if !words.contains(&word) {
-                if picked.path != format!("{}.identify", self.own_path) {
-                    return Some(None);
-                }
                 let name = R::SPOKEN.map_or("", |it| it.name);
                 let found = format!("`{word}` in a {name} scenario");
                 let path = format!("{}.{word}", picked.path);

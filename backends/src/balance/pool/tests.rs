@@ -274,3 +274,27 @@ async fn a_pool_is_settled_when_its_names_were_looked_up() {
     literal.apply(settings(vec![backend("10.0.0.1", 1)], None));
     literal.settled().await;
 }
+
+/// One drains while another comes: at no moment was there nobody.
+#[tokio::test]
+async fn whoever_makes_room_for_another_leaves_no_gap_in_the_log() {
+    let pool = pool(settings(vec![backend("10.0.0.1", 1)], None), nobody());
+    pool.look_up().await;
+    let changed = |backends: Vec<BackendSettings>| {
+        let mut inner = pool.lock();
+        let known = backends
+            .iter()
+            .filter_map(|it| Some((it.name(), vec![it.literal()?])));
+        let known = known.collect();
+        inner.settings = settings(backends, None);
+        inner.reconcile(&known)
+    };
+    let drains = |port| BackendSettings {
+        drain: true,
+        ..backend("10.0.0.1", port)
+    };
+    assert_eq!(changed(vec![drains(1), backend("10.0.0.1", 3)]), None);
+    assert_eq!(changed(vec![drains(1), drains(3)]), Some(false));
+    assert_eq!(changed(vec![drains(1), backend("10.0.0.1", 5)]), Some(true));
+    assert_eq!(changed(vec![backend("10.0.0.1", 7)]), None);
+}

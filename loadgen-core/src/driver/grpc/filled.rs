@@ -41,6 +41,8 @@ pub(super) struct FilledCall {
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) looks: Looks,
+    /// What of them a step is judged by: without that, it fails.
+    pub(super) checked: Looks,
     /// Where they say whose they are.
     pub(super) identity: Identity,
     /// What they are.
@@ -180,6 +182,8 @@ impl Answer {
         };
         let value = match value {
             Ok(value) => value,
+            // It was for the name alone, which nobody finds then.
+            Err(_) if !self.checked.reply => Value::UNDEFINED,
             Err(problem) => {
                 iteration.explain(Failure::Protocol, || problem.clone());
                 return Failure::Protocol.into();

@@ -183,6 +183,7 @@ fn as_stream(
         Kind::Unary(call_of_one) => {
             let answer = Answer {
                 looks: Looks::default(),
+                checked: Looks::default(),
                 identity: match &call_of_one.identity {
                     Some(name) => Identity::Header(name.clone()),
                     None => Identity::own(),

@@ -398,6 +398,7 @@ fn prepare_call(
     look_over(&each, &metadata, at);
     let answer = Answer {
         looks: at.looks,
+        checked: at.checked,
         identity: at.identity.clone(),
         descriptor: method.output(),
     };
@@ -619,6 +620,7 @@ fn health_check(
         details: Arc::clone(&context.details),
         answer: Answer {
             looks: at.looks,
+            checked: at.checked,
             identity: at.identity.clone(),
             descriptor: method.output(),
         },

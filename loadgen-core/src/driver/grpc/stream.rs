@@ -235,7 +235,12 @@ async fn exchange(
             over = limited => over,
         },
     };
-    let over = over.map_err(|status| StreamError::behind(&status))?;
+    let over = over.map_err(|status| {
+        if kept.looks.trailers {
+            kept.trailers = Some(status.metadata().clone().into_headers());
+        }
+        StreamError::behind(&status)
+    })?;
     match over {
         Over::ByServer => {
             permit.ended();

@@ -119,7 +119,11 @@ impl Answer {
         } else if asking.looks.reply
             && let Err(trouble) = self.unpack(most)
         {
-            return failed(&trouble);
+            if asking.checked.reply {
+                return failed(&trouble);
+            }
+            // It was for the name alone, which nobody finds then.
+            self.body = Vec::new();
         }
         let outcome = match is_failure {
             false => Outcome::Ok,
@@ -133,8 +137,9 @@ impl Answer {
             }
         };
         if asking.looks != Looks::default() {
+            let by = asking.identity.in_bytes(&self.body);
             let seen = self.reply(asking.looks);
-            if let Some(identity) = asking.identity.in_reply(&seen) {
+            if let Some(identity) = by.or_else(|| asking.identity.in_reply(&seen)) {
                 iteration.answered_by(identity.as_bytes());
             }
             *reply = Some(seen);

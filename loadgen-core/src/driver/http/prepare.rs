@@ -49,6 +49,8 @@ pub(super) struct Asking {
     pub(super) outgoing: Outgoing,
     /// What of the answer somebody looks at.
     pub(super) looks: Looks,
+    /// What of it a step is judged by: without that, it fails.
+    pub(super) checked: Looks,
     /// Where the answer says whose it is.
     pub(super) identity: Identity,
     /// When we end server-sent events.
@@ -118,6 +120,7 @@ impl Prepared {
             let asking = Asking {
                 outgoing: Outgoing::new(request, plan, &mut sources, &endpoints, at)?,
                 looks: at.looks,
+                checked: at.checked,
                 identity: at.identity.clone(),
                 stream: request.stream,
                 timeout: request.timeout,

@@ -36,7 +36,7 @@ impl Looks {
     }
 
     /// These, too.
-    fn and(self, also: Self) -> Self {
+    pub(super) fn and(self, also: Self) -> Self {
         Self {
             reply: self.reply || also.reply,
             status: self.status || also.status,
@@ -79,13 +79,12 @@ impl Save {
 }
 
 impl After {
-    /// `also` is what of the reply somebody else looks at, who has done so when it is judged.
-    pub(super) fn new(checks: Vec<Expression>, save: Vec<Save>, also: Looks, path: &str) -> Self {
+    pub(super) fn new(checks: Vec<Expression>, save: Vec<Save>, path: &str) -> Self {
         let of_checks: Vec<Names> = checks.iter().map(Expression::names).collect();
         let of_saves: Vec<Names> = save.iter().map(|it| it.expression.names()).collect();
         Self {
             judges_status: of_checks.iter().any(|names| names.uses("status")),
-            looks: Looks::of(of_checks.iter().chain(&of_saves)).and(also),
+            looks: Looks::of(of_checks.iter().chain(&of_saves)),
             checks,
             save,
             path: path.to_owned(),

@@ -21,6 +21,8 @@ pub(in crate::driver) struct At<'a> {
     pub(in crate::driver) number: usize,
     /// What of the reply somebody looks at.
     pub(in crate::driver) looks: Looks,
+    /// What of it checks and the like look at, and not only who wants to know whose it is.
+    pub(in crate::driver) checked: Looks,
     /// Where its answer says whose it is.
     pub(in crate::driver) identity: &'a Identity,
     /// The names that what is sent may use.
@@ -233,11 +235,13 @@ impl<'a, A> Compiler<'a, A> {
         let also = self.named.identity.looks();
         let is_looked_at = also != Looks::default();
         let after = (is_looked_at || !step.check.is_empty() || !step.save.is_empty())
-            .then(|| Box::new(After::new(check.collect(), save.collect(), also, path)));
+            .then(|| Box::new(After::new(check.collect(), save.collect(), path)));
+        let checked = after.as_ref().map(|it| it.looks).unwrap_or_default();
         let at = At {
             path,
             number: self.number,
-            looks: after.as_ref().map(|it| it.looks).unwrap_or_default(),
+            looks: checked.and(also),
+            checked,
             identity: &self.named.identity,
             lexicon: self.lexicon,
         };

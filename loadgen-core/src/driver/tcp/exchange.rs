@@ -75,12 +75,14 @@ async fn make(
     .await;
     turn.is_over = true;
     if let Some(bytes) = turn.looked_at.take() {
+        let named = &pool.prepared.life.identity;
+        let by = named.in_bytes(&bytes);
         let seen = Reply {
             value: bytes_value(&bytes),
             ..Reply::default()
         };
         // While its messages are not counted yet: they are on the same account.
-        if let Some(identity) = pool.prepared.life.identity.in_reply(&seen) {
+        if let Some(identity) = by.or_else(|| named.in_reply(&seen)) {
             iteration.answered_by(identity.as_bytes());
         }
         *reply = Some(seen);

@@ -14,7 +14,10 @@ pub(crate) const ENOUGH_BYTES: usize = 1 << 10;
 /// The beginning of a body, as far as it is text; with dots where there is more. Of problem details (RFC 9457)
 /// it is what they say is wrong.
 pub(crate) fn of(body: &[u8]) -> String {
-    let body = String::from_utf8_lossy(body);
+    // The rest is nothing to an excerpt, however much of a body is kept.
+    let start = body.len() - body.trim_ascii_start().len();
+    let body = &body[start..];
+    let body = String::from_utf8_lossy(body.get(..ENOUGH_BYTES).unwrap_or(body));
     let body = body.trim();
     match detail_of(body) {
         Some(detail) => beginning_of(detail.trim(), MOST_DETAIL_CHARS),
@@ -64,5 +67,16 @@ mod tests {
     #[test_case(b"" => ""; "nothing")]
     fn beginnings(body: &[u8]) -> String {
         super::of(body)
+    }
+
+    /// So that it is the same whether somebody looks at all of it or not.
+    #[test]
+    fn what_comes_late_in_a_body_is_not_looked_for() {
+        let late = format!(
+            r#"{{"a":"{}","detail":"late"}}"#,
+            "a".repeat(super::ENOUGH_BYTES)
+        );
+        let told = super::of(late.as_bytes());
+        assert_eq!(told, format!(r#"{{"a":"{}…"#, "a".repeat(74)));
     }
 }

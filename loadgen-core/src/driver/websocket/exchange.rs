@@ -14,7 +14,7 @@ use super::account::Pending;
 use super::connection::{Connection, Incoming, Lost};
 use super::fields::number_in;
 use super::intercept::{self, With};
-use super::message::{message_value, number_of_pong};
+use super::message::{bytes_of, message_value, number_of_pong};
 use super::place::{Place, Unopened};
 use super::pool::Pool;
 use super::prepare::{Exchange, Expect};
@@ -96,12 +96,14 @@ async fn make(
     .await;
     turn.is_over = true;
     if let Some(message) = turn.looked_at.take() {
+        let named = &pool.prepared.life.identity;
+        let by = named.in_bytes(bytes_of(&message));
         let seen = Reply {
             value: message_value(&message),
             ..Reply::default()
         };
         // While its messages are not counted yet: they are on the same account.
-        if let Some(identity) = pool.prepared.life.identity.in_reply(&seen) {
+        if let Some(identity) = by.or_else(|| named.in_reply(&seen)) {
             iteration.answered_by(identity.as_bytes());
         }
         *reply = Some(seen);

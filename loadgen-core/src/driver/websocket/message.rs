@@ -237,6 +237,15 @@ pub(super) fn message_value(message: &Message) -> Seen {
     }
 }
 
+/// The bytes of a message, as they came.
+pub(super) fn bytes_of(message: &Message) -> &[u8] {
+    match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes,
+        Message::Close(_) | Message::Frame(_) => &[],
+    }
+}
+
 /// The beginning of a message, for people.
 pub(super) fn excerpt(message: &Message) -> String {
     const MOST: usize = 80;

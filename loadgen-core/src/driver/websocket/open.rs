@@ -202,7 +202,7 @@ impl Attempt<'_> {
         let deflate =
             agreed.map(|agreed| Box::new(Deflate::new(agreed, self.deflate, self.max_message)));
         let identity = self.identity.and_then(|name| answered.headers().get(name));
-        let identity = identity.cloned();
+        let identity = identity.filter(|it| !it.is_empty()).cloned();
         let config = config(self.max_message);
         let socket = answered.into_socket(config, deflate.is_some(), traffic);
         let (socket, clock) = (socket.await, self.stamps.clock());

@@ -290,9 +290,13 @@ impl Prepared {
                 has_order.resize(paths.len(), false);
                 paths[path].tolerates |= matches!(prepared.expect, Expect::Nothing);
                 has_order[path] |= matches!(prepared.expect, Expect::InOrder | Expect::Stream(_));
+                let reply = match prepared.expect {
+                    Expect::Nothing | Expect::Pong => Vec::new(),
+                    _ => vec![("reply", Known::Anything)],
+                };
                 Ok::<_, DriverError>(Ready {
                     action: Some(prepared),
-                    reply: vec![("reply", Known::Anything)],
+                    reply,
                 })
             },
         )?;

@@ -4,6 +4,9 @@
 /// together.
 pub(in crate::record) const MOST_BACKENDS: usize = 256;
 
+/// The most bytes of a backend's name that count: it may be found in whatever a server says.
+pub(in crate::record) const MOST_NAME_BYTES: usize = 200;
+
 /// The name under which they are counted.
 pub(in crate::record) const OTHER_BACKENDS: &str = "(others)";
 

@@ -34,7 +34,8 @@ pub struct BackendRecord {
     /// Messages that came from it.
     #[serde(default)]
     pub messages: u64,
-    /// When the first of its requests ended, and when the last, since the scenario began.
+    /// When the first of its requests ended, and when the last, since the scenario began. Those that failed
+    /// and count as its own are among them.
     #[serde(default)]
     pub active: Option<(Duration, Duration)>,
     /// Response times of its requests.
@@ -70,6 +71,11 @@ impl BackendRecord {
             _ => 0,
         };
         rank(a).cmp(&rank(b)).then_with(|| text::natural(a, b))
+    }
+
+    /// Whether it is one server, and not several that are not told apart.
+    pub(crate) fn is_one(&self) -> bool {
+        self.id != OTHER_BACKENDS
     }
 
     /// Those of its requests that ended ok.

@@ -5,6 +5,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ScenarioRecord;
+
+/// The most events that a scenario's record keeps.
+const MOST_EVENTS: usize = 1000;
+
 /// What an event does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -63,5 +68,36 @@ impl EventRecord {
             ready: None,
             failure: None,
         }
+    }
+}
+
+impl ScenarioRecord {
+    /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept.
+    pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
+        self.events.extend(events);
+        self.events.sort_by_key(|it| it.done.or(it.planned));
+        self.events.truncate(MOST_EVENTS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a record that was stored, too, which may have any number of them.
+    #[test]
+    fn the_first_thousand_events_are_kept() {
+        let event = |ms: u64| EventRecord {
+            done: Some(Duration::from_millis(ms)),
+            ..EventRecord::new(EventAction::Mark, ms.to_string())
+        };
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        record.happened((0..800).map(|nth| event(2 * nth)));
+        let mut other = ScenarioRecord::empty("s", "grpc", true, &[]);
+        other.events = (0..800).map(|nth| event(2 * nth + 1)).collect();
+        record.merge(&other).unwrap();
+        let said: Vec<_> = record.events.iter().map(|it| it.said.clone()).collect();
+        let wanted: Vec<_> = (0..1000).map(|nth: u64| nth.to_string()).collect();
+        assert_eq!(said, wanted);
     }
 }

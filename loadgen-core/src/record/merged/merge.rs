@@ -127,8 +127,7 @@ impl ScenarioRecord {
         self.changes.extend(other.changes.iter().cloned());
         self.changes.sort_by_key(|it| it.at);
         self.changes.truncate(MOST_CHANGES);
-        self.events.extend(other.events.iter().cloned());
-        self.events.sort_by_key(|it| it.done.or(it.planned));
+        self.happened(other.events.iter().cloned());
         self.timeline.merge(&other.timeline);
         self.elapsed = self.elapsed.max(other.elapsed);
         self.add_counted(other);

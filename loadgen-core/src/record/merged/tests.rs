@@ -78,6 +78,24 @@ fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend:
     });
 }
 
+/// A name is found in what a server says, however long that is.
+#[test]
+fn long_names_are_cut() {
+    let names = names();
+    let recorder = Recorder::new(&names);
+    let long = "\u{20ac}".repeat(1 << 20);
+    record(&recorder, 0, 0, 1, true, &"b".repeat(200));
+    record(&recorder, 0, 0, 1, true, &long);
+    record(&recorder, 0, 0, 1, true, &(long + "!"));
+    let mut merger = Merger::new(&names, 1);
+    merger.add(0, &mut recorder.swap(Box::new(Tick::new(&names))), &[]);
+    let merged = merger.finish(Duration::from_secs(1), 1);
+    let found = merged.backends.iter();
+    let found: Vec<_> = found.map(|it| (it.id.clone(), it.requests)).collect();
+    let cut = "\u{20ac}".repeat(65) + "\u{2026}";
+    assert_eq!(found, [("b".repeat(200), 1), (cut, 2)]);
+}
+
 #[test]
 fn backends_beyond_the_bound_are_counted_together() {
     let names = names();

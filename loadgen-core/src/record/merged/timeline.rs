@@ -178,16 +178,16 @@ impl Timeline {
 
     /// Adds requests of a server to the bucket of this number, counted from where measuring begins.
     pub fn add(&mut self, backend: Option<&str>, bucket: u64, cell: TimelineCell) {
+        let known = self.backends.len();
         let place = backend.map(|name| {
-            let known = self.backends.iter().position(|it| it == name);
-            known.unwrap_or_else(|| {
-                self.backends.push(name.to_owned());
-                self.backends.len() - 1
-            })
+            let place = self.backends.iter().position(|it| it == name);
+            place.unwrap_or(known)
         });
         if let Some(sum) = self.cells.get_mut(&(place, bucket)) {
             *sum += cell;
         } else if self.cells.len() < MOST_CELLS {
+            self.backends
+                .extend(backend.filter(|_| place == Some(known)).map(str::to_owned));
             self.cells.insert((place, bucket), cell);
         } else {
             self.is_cut = true;
@@ -210,11 +210,14 @@ fn begin(bucket: u64) -> Duration {
     Duration::from_nanos(bucket.saturating_mul(nanos(Timeline::BUCKET)))
 }
 
+/// A server's buckets by their number; without a name, those of nobody who is known.
+type OfBackend = (Option<String>, Vec<(u64, TimelineCell)>);
+
 /// As it is written: server by server.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Stored {
     windows: Vec<(Duration, Duration)>,
-    backends: Vec<(Option<String>, Vec<(u64, TimelineCell)>)>,
+    backends: Vec<OfBackend>,
     #[serde(default)]
     is_cut: bool,
 }
@@ -308,5 +311,6 @@ mod tests {
         timeline.add(Some("b1"), 5, TimelineCell::of_ended(true));
         assert!(timeline.is_cut());
         assert_eq!(timeline.of(Some("b1")).count(), 0);
+        assert_eq!(timeline.backends().count(), 0);
     }
 }

@@ -7,7 +7,7 @@ use super::seconds;
 use crate::expectation::Expectations;
 use crate::judge::balance::{self, Moment, Surroundings};
 use crate::record::ScenarioRecord;
-use crate::scenario::ScenarioPlan;
+use crate::scenario::{BackendPlan, BackendRole, Plan, ScenarioPlan};
 
 /// What is expected of whatever stood between the generator and a scenario's servers, and what it takes to judge
 /// that.
@@ -23,13 +23,25 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// What a scenario expects.
+    /// What a scenario of a plan expects, and of which servers: those that the run starts for it, that answer,
+    /// and that speak what it speaks.
     #[must_use]
-    pub fn of(plan: &ScenarioPlan) -> Self {
+    pub fn of(plan: &Plan, scenario: &ScenarioPlan) -> Self {
+        let protocol = scenario.protocol();
+        let answers = |it: &&BackendPlan| {
+            matches!(it.role, BackendRole::Serve(_))
+                && it.addresses.iter().any(|(spoken, _)| *spoken == protocol)
+                && scenario.backends.contains(&it.name)
+        };
+        let servers = plan.backends.iter().filter(answers);
         Self {
-            expectations: plan.expect.clone(),
-            tags: plan.tags.clone(),
-            servers: Vec::new(),
+            expectations: scenario.expect.clone(),
+            tags: scenario.tags.clone(),
+            servers: match scenario.identify {
+                // What names the servers there may not know ours.
+                Some(_) => Vec::new(),
+                None => servers.map(|it| it.name.clone()).collect(),
+            },
         }
     }
 }

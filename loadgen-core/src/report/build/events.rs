@@ -31,8 +31,9 @@ pub(super) fn moments(timeline: &Timeline) -> Vec<Moment> {
         for (at, cell) in timeline.of(backend).filter(|(_, cell)| cell.due > 0) {
             let moment = moments.entry(at.as_millis() / MOMENT.as_millis());
             let count = moment.or_default().entry(name.to_owned()).or_default();
-            count.completed += cell.due - cell.due_failed;
-            count.failed += cell.due_failed;
+            let completed = cell.due.saturating_sub(cell.due_failed);
+            count.completed = count.completed.saturating_add(completed);
+            count.failed = count.failed.saturating_add(cell.due_failed);
         }
     }
     let moments = moments.into_iter().map(|(nth, backends)| Moment {
@@ -60,19 +61,24 @@ mod tests {
             timeline.add(backend, bucket, cell(is_ok));
         }
         timeline.add(Some("b1"), 500, TimelineCell::of_ended(true));
-        let found = moments(&timeline);
-        let found: Vec<_> = found
-            .iter()
-            .flat_map(|it| {
-                let backends = it.backends.iter();
-                backends.map(|(id, of)| (it.t_s, id.as_str(), of.completed, of.failed))
-            })
-            .collect();
-        let expected = [
-            (4.0, "(unknown)", 0, 1),
-            (4.0, "b1", 1, 1),
-            (4.1, "b1", 1, 0),
-        ];
+        timeline.add(Some("b10"), 410, cell(true));
+        timeline.add(Some("b2"), 410, cell(true));
+        let found = serde_json::to_string(&moments(&timeline)).unwrap();
+        let expected = concat!(
+            r#"[{"t_s":4.0,"backends":{"b1":{"completed":1,"failed":1},"(unknown)":{"completed":0,"failed":1}}},"#,
+            r#"{"t_s":4.1,"backends":{"b1":{"completed":1,"failed":0},"b2":{"completed":1,"failed":0},"#,
+            r#""b10":{"completed":1,"failed":0}}}]"#,
+        );
         assert_eq!(found, expected);
+    }
+
+    /// Whatever a stored record says of itself.
+    #[test]
+    fn more_failures_than_requests_are_no_end() {
+        let stored = r#"{"windows":[],"backends":[[null,[[400,{"due":1,"due_failed":2,"due_slow":0,"interrupted":0,"ended_ok":0,"ended_failed":0}]]]]}"#;
+        let timeline: Timeline = serde_json::from_str(stored).unwrap();
+        let found = moments(&timeline);
+        let count = &found[0].backends[ScenarioRecord::UNKNOWN];
+        assert_eq!((count.completed, count.failed), (0, 2));
     }
 }

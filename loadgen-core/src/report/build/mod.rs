@@ -56,7 +56,7 @@ impl Context {
             plan: plan.clone().judged().to_json(),
             thresholds: scenarios.iter().map(|it| it.thresholds.clone()).collect(),
             tag_thresholds: plan.thresholds.clone(),
-            expected: scenarios.iter().map(Expected::of).collect(),
+            expected: scenarios.iter().map(|it| Expected::of(plan, it)).collect(),
             ..Self::new()
         }
     }
@@ -151,6 +151,10 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
     // What the verdict says is our own, and stays.
     for example in document.scenarios.iter_mut().flat_map(examples) {
         *example = secrets.masked(example);
+    }
+    for event in document.scenarios.iter_mut().flat_map(|it| &mut it.events) {
+        event.event = secrets.masked(&event.event);
+        event.failure = event.failure.as_deref().map(|it| secrets.masked(it));
     }
     document
 }

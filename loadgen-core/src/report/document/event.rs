@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backend::BackendCount;
+use super::scenario::as_listed;
 use crate::record::EventAction;
 
 /// What was done to a server, or said. Seconds count from where measuring of the scenario begins.
@@ -40,5 +41,6 @@ pub struct Moment {
     /// Seconds from where measuring of the scenario begins until it does.
     pub t_s: f64,
     /// Requests that ended, by the server's name.
+    #[serde(serialize_with = "as_listed")]
     pub backends: BTreeMap<String, BackendCount>,
 }

@@ -483,7 +483,7 @@ pub struct Point {
 }
 
 /// In the order in which servers are listed.
-fn as_listed<S: Serializer>(
+pub(super) fn as_listed<S: Serializer>(
     backends: &BTreeMap<String, BackendCount>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@
 
 mod alike;
 mod arrivals;
+mod backends;
 mod balance;
 mod conditions;
 mod delay;

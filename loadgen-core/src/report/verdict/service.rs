@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::super::document::{Quantile, ThresholdResult};
 use super::super::phrase::{percent, span};
-use super::{Findings, ratio, were};
+use super::{Findings, backends, ratio, were};
 use crate::clock::nanos;
 use crate::condition::Threshold;
 use crate::judge::is_about_silence;
-use crate::record::{LONG_SILENCE, LifePart, Samples, ScenarioRecord, Stretch, TargetRecord, Unit};
+use crate::record::{LONG_SILENCE, LifePart, Samples, ScenarioRecord, Stretch, TargetRecord};
 use crate::units::human::{count, counted};
 use crate::workload::{MessageFault, SampleKind};
 
@@ -16,13 +16,6 @@ use crate::workload::{MessageFault, SampleKind};
 const LONG_SILENCE_OF_P99: u64 = 10;
 /// One to the end of the load is worth a word from so many times on.
 const NOTABLE_SILENCE_OF_P99: u64 = 2;
-
-/// A server's silence is worth a word when it lasts so many times the time between two of its answers, and over
-/// a second.
-const LONG_SILENCE_OF_GAPS: u32 = 10;
-/// And when by chance alone so many requests would have been its own: that none was has a probability of
-/// about e to the power of minus so many.
-const MISSED_ANSWERS: u64 = 20;
 
 /// A larger share of failures than this is worth a word beside the percentiles.
 const NOTABLE_FAILURES: f64 = 0.1;
@@ -36,7 +29,7 @@ pub(super) fn judge(
     judge_remainder(scenario, findings);
     judge_failures(scenario, findings);
     judge_targets(scenario, findings);
-    judge_backends(scenario, findings);
+    backends::judge(scenario, findings);
     judge_messages(scenario, findings);
     judge_lives(scenario, findings);
 }
@@ -197,55 +190,6 @@ fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
             counted(connections.opened, "connection"),
             counted(connections.failed, "attempt"),
         ));
-    }
-}
-
-/// A server that stopped to answer while others went on: its share, taken over all of the run, would not show
-/// it. Said only where it cannot have been chance, or the load.
-fn judge_backends(scenario: &ScenarioRecord, findings: &mut Findings) {
-    let last_of_all = scenario
-        .all_backends()
-        .filter_map(|it| it.active)
-        .map(|it| it.1);
-    let Some(end) = last_of_all.max() else {
-        return;
-    };
-    // Where connections stay with a server, it has no more work when its users have no more.
-    let decided = scenario.decided_by();
-    let is_pinned = scenario.decisions.connections > 0
-        && !matches!(decided, Some(Unit::Request | Unit::Stream));
-    let lost = scenario.connections.counts;
-    if is_pinned && lost.dropped + lost.failed == 0 {
-        return;
-    }
-    for one in &scenario.backends {
-        let Some((first, last)) = one.active else {
-            continue;
-        };
-        let gap = (last - first).div_f64(one.requests.saturating_sub(1).max(1) as f64);
-        if end - last <= Duration::from_nanos(LONG_SILENCE).max(gap * LONG_SILENCE_OF_GAPS) {
-            continue;
-        }
-        let (mut before, mut since) = (0, 0);
-        let others = scenario.all_backends().filter(|it| it.id != one.id);
-        for point in others.flat_map(|it| it.over_time.points()) {
-            match point.t_s <= last.as_secs() {
-                true => before += point.requests,
-                false => since += point.requests,
-            }
-        }
-        let due = (ratio(one.requests, before) * since as f64) as u64;
-        if due >= MISSED_ANSWERS {
-            findings.warnings.push(format!(
-                "`{}`: {} answered last at {} of {}, and others went on: by its share until then, some {} \
-                 of the requests since would have been its own",
-                scenario.name,
-                one.id,
-                span(nanos(last)),
-                span(nanos(end)),
-                count(due),
-            ));
-        }
     }
 }
 

@@ -12,10 +12,12 @@ use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entries, Entry};
 
 impl Layers<'_> {
-    /// What is expected; `None` where something is wrong with it.
+    /// What is expected; `None` where something is wrong with it. `known` are the names of the servers that the
+    /// run starts, where it starts any and they go by these.
     pub(in crate::scenario) fn expect(
         &self,
         tags: Option<&BTreeMap<String, String>>,
+        known: Option<&[String]>,
     ) -> Option<Expectations> {
         let picked = self.pick("expect", |raw| &raw.expect);
         let raw: &RawExpect = match picked.entry {
@@ -37,6 +39,16 @@ impl Layers<'_> {
             .distribution
             .or(Some(None), |it| within.distribution(it).map(Some));
         let routes = raw.route.or(Some(Vec::new()), |it| within.routes(it, tags));
+        let known = known.filter(|it| !it.is_empty());
+        if let (Some(known), Some(Some(Some(distribution)))) = (known, &distribution) {
+            let path = format!("{}.distribution.weights", within.path);
+            let named = distribution.weights.iter();
+            let unknown = named.filter(|(name, _)| !self.knows(name, known, &path));
+            // All of them, so that each is told of.
+            if unknown.count() > 0 {
+                return None;
+            }
+        }
         let sticky = raw
             .sticky
             .or(None, |RawSticky::Connection| Some(Sticky::Connection));

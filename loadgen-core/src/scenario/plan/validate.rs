@@ -59,7 +59,8 @@ impl Layers<'_> {
         let fields = R::fields(self);
         let identify = self.identify::<R>();
         let tags = self.tags();
-        let expect = self.expect(tags.as_ref());
+        let is_theirs = identify.as_ref().is_none_or(Option::is_some);
+        let expect = self.expect(tags.as_ref(), known.filter(|_| !is_theirs));
         let start_after = self
             .pick("start_after", |raw| &raw.start_after)
             .entry

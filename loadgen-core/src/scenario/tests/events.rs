@@ -328,3 +328,10 @@ fn an_event_concerns_whoever_is_run_with_its_server() {
     assert_eq!(seconds(1), [(4, 7), (20, 20)]);
     assert!(seconds(2).is_empty());
 }
+
+#[test_case(json!({ "expect": { "distribution": { "weights": { "b1": 1, "b7": 2 }, "within": "2%" } } }) => "scenarios[0].expect.distribution.weights: found the unknown server `b7`, expected the name of a server that the run starts; did you mean `b1`?"; "one that nobody has")]
+#[test_case(json!({ "expect": { "distribution": { "weights": { "b1": 1, "b2": 2 }, "within": "2%" } } }) => ""; "some")]
+#[test_case(json!({ "expect": { "distribution": { "weights": { "10.0.0.7:80": 1 }, "within": "2%" } }, "identify": { "header": "x-upstream" } }) => ""; "names of others")]
+fn weights_are_of_servers_that_there_are(fields: Value) -> String {
+    told(&three(), &fields).join("\n")
+}

@@ -317,4 +317,7 @@ fn a_request_that_is_made_again_is_nobodys_yet() {
     assert!(iteration.backend().is_some() && iteration.connection().is_some());
     iteration.asks_again();
     assert_eq!((iteration.backend(), iteration.connection()), (None, None));
+    // Nor is it somebody's who says nothing.
+    iteration.answered_by(b"");
+    assert_eq!(iteration.backend(), None);
 }

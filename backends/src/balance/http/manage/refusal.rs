@@ -36,7 +36,8 @@ pub(crate) enum Refusal {
     FileChanged { file: String },
     #[error(
         "the file {file} has changed since it was read, so that the change would undo what somebody else \
-         did; when it was to be read again, that failed, and what it says does not hold: {reason}"
+         did; when it was to be read again, that failed, and what it says does not hold: {reason}; mend it, have \
+         it read again (SIGHUP) and try again"
     )]
     FileUnread { file: String, reason: String },
     #[error(transparent)]

@@ -46,8 +46,8 @@ struct Current {
     document: Document,
     /// What the file held when it was read or written last.
     text: String,
-    /// Why it could not be read again since.
-    unread: Option<String>,
+    /// What it has held since that could not be served by, and why.
+    unread: Option<(String, String)>,
 }
 
 /// Why a configuration's file could not be taken again.
@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// [`StoreReloadError`]; then nothing changes.
     pub fn open(file: PathBuf, live: Arc<dyn Live>) -> Result<Self, StoreReloadError> {
-        let current = taken(&file, &*live)?;
+        let current = taken(&file, config::read_file(&file)?, &*live)?;
         Ok(Self {
             file,
             live,
@@ -95,10 +95,11 @@ impl Store {
     /// [`StoreReloadError`]; then nothing changes.
     pub fn reload(&self) -> Result<(), StoreReloadError> {
         let mut current = self.lock();
-        match taken(&self.file, &*self.live) {
+        let text = config::read_file(&self.file)?;
+        match taken(&self.file, text.clone(), &*self.live) {
             Ok(taken) => *current = taken,
             Err(error) => {
-                current.unread = Some(error.to_string());
+                current.unread = Some((text, error.to_string()));
                 return Err(error);
             }
         }
@@ -144,10 +145,13 @@ impl Store {
             return Err(Refusal::ConfigTooLong { most });
         }
         let settings = self.live.read(&self.file_name(), text)?;
-        if config::read_file(&self.file)? != *before {
+        let now = config::read_file(&self.file)?;
+        if now != *before {
             let file = self.file_name();
-            return Err(match current.unread.clone() {
-                Some(reason) => Refusal::FileUnread { file, reason },
+            // It may have been mended since.
+            let unread = current.unread.clone().filter(|(text, _)| *text == now);
+            return Err(match unread {
+                Some((_, reason)) => Refusal::FileUnread { file, reason },
                 None => Refusal::FileChanged { file },
             });
         }
@@ -174,9 +178,8 @@ impl Store {
     }
 }
 
-/// What a file says, by which is served from now on.
-fn taken(file: &Path, live: &dyn Live) -> Result<Current, StoreReloadError> {
-    let text = config::read_file(file)?;
+/// What a file says, which holds this text, by which is served from now on.
+fn taken(file: &Path, text: String, live: &dyn Live) -> Result<Current, StoreReloadError> {
     let settings = live.read(&file.display().to_string(), &text)?;
     let fixed = |reason| StoreReloadError::Fixed {
         file: file.to_owned(),

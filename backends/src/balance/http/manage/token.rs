@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use ring::digest;
 use subtle::ConstantTimeEq as _;
 
 /// The most that is read of a token's file.
 const MOST_BYTES: u64 = 4096;
+/// So long nothing has to have been written to a file to take it for whole.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Where a token stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +100,47 @@ impl fmt::Display for TokenSource {
 #[derive(Debug)]
 pub(crate) struct Watched {
     source: TokenSource,
-    last: Mutex<Token>,
+    last: Mutex<Last>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Last {
+    token: Token,
+    /// How its file was then, or why it could not be looked at. The like is read, and told of, once.
+    seen: Result<Stamp, String>,
+}
+
+/// What tells that a file is another, or has other contents, without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    place: (u64, u64),
+    length: u64,
+    modified: SystemTime,
+    /// When anything about it changed, who may read it included.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// That of a regular file: of another one, reading could wait for ever.
+    fn of(file: &Path) -> Result<Self, String> {
+        let metadata = file.metadata().map_err(|error| error.to_string())?;
+        if !metadata.is_file() {
+            return Err("it is no regular file".to_owned());
+        }
+        Ok(Self {
+            place: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            modified: metadata.modified().map_err(|error| error.to_string())?,
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// Whether it has been as it is for a while. What says it is of the future says nothing of that.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(self.modified);
+        age.map_or(true, |age| age >= SETTLED)
+    }
 }
 
 impl Watched {
@@ -105,23 +149,53 @@ impl Watched {
     /// # Errors
     /// [`TokenError`].
     pub(crate) fn open(source: &TokenSource) -> Result<Self, TokenError> {
+        // Before it is read: what is written meanwhile is read again.
+        let seen = match source {
+            TokenSource::File(file) => Stamp::of(file),
+            TokenSource::Env(_) => Err(String::new()),
+        };
+        let token = source.read()?;
         Ok(Self {
-            last: Mutex::new(source.read()?),
+            last: Mutex::new(Last { token, seen }),
             source: source.clone(),
         })
     }
 
-    /// Whether this is it, as its file says by now. While that is being written, or cannot be read, the one
-    /// before holds.
+    /// Whether this is it, as its file says by now. Until nothing was written to that for a second, and while
+    /// it cannot be read, the one before holds.
     pub(super) fn is(&self, sent: &[u8]) -> bool {
+        self.is_at(sent, SystemTime::now())
+    }
+
+    fn is_at(&self, sent: &[u8], now: SystemTime) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let TokenSource::File(_) = self.source {
-            match self.source.read() {
-                Ok(now) => *last = now,
-                Err(error) => tracing::warn!("{error}; the one before holds"),
-            }
+        if let TokenSource::File(file) = &self.source {
+            self.look(file, now, &mut last);
         }
-        last.is(sent)
+        last.token.is(sent)
+    }
+
+    /// Takes what the file holds, where that is another one.
+    fn look(&self, file: &Path, now: SystemTime, last: &mut Last) {
+        let seen = Stamp::of(file);
+        let is_settled = seen.as_ref().map_or(true, |it| it.is_settled(now));
+        if seen == last.seen || !is_settled {
+            return;
+        }
+        let read = match &seen {
+            Ok(_) => self.source.read().map_err(|error| error.to_string()),
+            Err(reason) => {
+                let file = file.display();
+                Err(format!(
+                    "cannot read the management's token from {file}: {reason}"
+                ))
+            }
+        };
+        match read {
+            Ok(token) => last.token = token,
+            Err(error) => tracing::warn!("{error}; the one before holds"),
+        }
+        last.seen = seen;
     }
 }
 
@@ -171,14 +245,51 @@ mod tests {
         let file = folder.path().join("token");
         std::fs::write(&file, "old\n").unwrap();
         let token = Watched::open(&TokenSource::File(file.clone())).unwrap();
-        assert!(token.is(b"old") && !token.is(b"new"));
-        // Half written, or gone for a moment.
+        let later = || SystemTime::now() + SETTLED;
+        let is = |sent: &str| token.is_at(sent.as_bytes(), later());
+        assert!(is("old") && !is("new"));
+        // Empty, or gone for a moment.
         std::fs::write(&file, "").unwrap();
-        assert!(token.is(b"old"));
+        assert!(is("old"));
         std::fs::remove_file(&file).unwrap();
-        assert!(token.is(b"old"));
+        assert!(is("old"));
         std::fs::write(&file, "new\n").unwrap();
-        assert!(!token.is(b"old") && token.is(b"new"));
+        assert!(!is("old") && is("new"));
+    }
+
+    #[test]
+    fn half_a_token_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "old\n").unwrap();
+        let token = Watched::open(&TokenSource::File(file.clone())).unwrap();
+        std::fs::write(&file, "ne").unwrap();
+        assert!(token.is(b"old") && !token.is(b"ne"));
+        std::fs::write(&file, "new\n").unwrap();
+        let later = SystemTime::now() + SETTLED;
+        assert!(token.is_at(b"new", later));
+    }
+
+    /// Whoever asks without a token is not to make us read, nor write the log.
+    #[test]
+    fn what_has_not_changed_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "old\n").unwrap();
+        let token = Watched::open(&TokenSource::File(file.clone())).unwrap();
+        let later = SystemTime::now() + 10 * SETTLED;
+        let look = || {
+            token.is_at(b"old", later);
+            let last = token.last.lock().unwrap();
+            last.seen.clone()
+        };
+        std::fs::write(&file, "two words").unwrap();
+        assert_eq!(look(), Stamp::of(&file));
+        // A pipe is no regular file either: opening that would wait until somebody writes to it.
+        std::fs::remove_file(&file).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(&file).unwrap();
+        assert_eq!(look(), Err("it is no regular file".to_owned()));
+        assert!(token.is_at(b"old", later));
     }
 
     #[test]

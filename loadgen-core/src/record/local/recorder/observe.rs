@@ -5,7 +5,7 @@ use super::example::shorten;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::record::local::Via;
-use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, MOST_NAME_BYTES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
 use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_histogram};
 use crate::text;
@@ -17,6 +17,17 @@ use crate::workload::{
 /// Whether a class of failures has no example yet, and there may be one more.
 fn has_room(examples: &[(Failure, String)], failure: Failure) -> bool {
     examples.len() < MOST_CLASSES && examples.iter().all(|(seen, _)| *seen != failure)
+}
+
+/// A name, with a mark where it is too long for one.
+fn cut(mut name: String) -> String {
+    const MARK: &str = "\u{2026}";
+    if name.len() > MOST_NAME_BYTES {
+        name.truncate(name.floor_char_boundary(MOST_NAME_BYTES - MARK.len()));
+        name.push_str(MARK);
+        name.shrink_to_fit();
+    }
+    name
 }
 
 impl Recorder {
@@ -95,7 +106,8 @@ impl Observer for Recorder {
     #[inline]
     fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {
         let mut identities = self.identities.borrow_mut();
-        let index = match identities.iter().position(|seen| **seen == *identity) {
+        let known_by = identity.get(..MOST_NAME_BYTES).unwrap_or(identity);
+        let index = match identities.iter().position(|seen| **seen == *known_by) {
             Some(index) => index,
             None if identities.len() < MOST_BACKENDS => {
                 // A service that names each request anew must not fill our memory.
@@ -107,14 +119,14 @@ impl Observer for Recorder {
                     match text::line(&self.secrets.masked(&identity)) {
                         // What is known is not to be taken for what is not.
                         name if name == ScenarioRecord::UNKNOWN => format!("\"{name}\""),
-                        name => name,
+                        name => cut(name),
                     }
                 };
                 self.tick.borrow_mut().new_backends.push(name);
                 identities.push(if last {
                     Box::default()
                 } else {
-                    identity.into()
+                    known_by.into()
                 });
                 identities.len() - 1
             }

@@ -1,5 +1,6 @@
 //! Verdicts and their sentences.
 
+mod backends;
 mod conditions;
 mod generator;
 mod service;

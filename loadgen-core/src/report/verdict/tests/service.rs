@@ -1,11 +1,8 @@
 //! What the service left undone, in words.
 
-use serde_json::json;
-use test_case::test_case;
-
 use super::*;
 use crate::outcome::Failure;
-use crate::record::{BackendRecord, EventAction, EventRecord, LifePart, StepSpec, TargetRecord};
+use crate::record::{EventAction, EventRecord, LifePart, StepSpec, TargetRecord};
 use crate::workload::{MessageFault, SampleKind};
 
 #[test]
@@ -266,57 +263,6 @@ fn late_beginnings_make_no_run_invalid() {
         (verdict.status, verdict.warnings),
         (Status::Pass, Vec::new())
     );
-}
-
-/// Servers with so many requests due in each second of ten, as often as it says, and what is asked of one
-/// connection going to several of them.
-fn served(servers: &[(&str, u64, usize)]) -> RunRecord {
-    run(false, |record| {
-        let scenario = &mut record.scenarios[0];
-        for &(id, each, seconds) in servers {
-            let points = vec![(each, 0); seconds];
-            let over_time = json!({ "seconds_each": 1, "points": points });
-            let last = Duration::from_millis(seconds as u64 * 1_000 - 20);
-            scenario.backends.push(BackendRecord {
-                requests: each * seconds as u64,
-                active: Some((Duration::from_millis(5), last)),
-                over_time: serde_json::from_value(over_time).unwrap(),
-                ..BackendRecord::empty(id)
-            });
-        }
-        scenario.decisions.connections = 10;
-        scenario.decisions.several = 10;
-    })
-}
-
-fn warned(record: &RunRecord) -> String {
-    verdict(record, &[], &[]).warnings.join("\n")
-}
-
-#[test]
-fn a_server_that_stopped_while_others_went_on_is_told() {
-    let record = served(&[("b1", 100, 10), ("b2", 50, 4)]);
-    insta::assert_snapshot!(warned(&record), @"`greet`: b2 answered last at 3.98 s of 9.98 s, and others went on: by its share until then, some 300 of the requests since would have been its own");
-}
-
-#[test_case(&[("b1", 100, 10), ("b2", 50, 9)] => ""; "for a second")]
-#[test_case(&[("b1", 100, 10), ("b2", 1, 4)] => ""; "whose turn it may not have been")]
-#[test_case(&[("b1", 2, 10), ("b2", 2, 4)] => ""; "in a sparse run")]
-#[test_case(&[("b1", 100, 4), ("b2", 50, 4)] => ""; "with all others")]
-#[test_case(&[("b2", 50, 4)] => ""; "alone")]
-fn a_server_that_is_silent(servers: &[(&str, u64, usize)]) -> String {
-    warned(&served(servers))
-}
-
-/// A user that is through asks nothing more of its server.
-#[test]
-fn a_server_whose_users_are_through_is_not_told() {
-    let mut record = served(&[("b1", 100, 10), ("b2", 50, 4)]);
-    record.scenarios[0].decisions.several = 0;
-    assert_eq!(warned(&record), "");
-    // Where connections were lost it is another matter.
-    record.scenarios[0].connections.counts.dropped = 1;
-    assert!(warned(&record).contains("b2 answered last at 3.98 s"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn suite(backends: &Value, scenario: &Value) -> (TempDir, PathBuf) {
         "steps": [{ "name": "hello", "http": { "path": "/hello" } }],
         "thresholds": [],
     });
-    for (field, value) in scenario.as_object().unwrap() {
+    for (field, value) in scenario.as_object().expect("fields") {
         whole[field] = value.clone();
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -377,7 +377,7 @@ fn what_a_request_needs_is_there_before_the_load() {
 fn an_address_that_is_taken_is_told_before_the_load() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
-    let backends = json!({ "serve": "http", "b1": {}, "b2": address.clone() });
+    let backends = json!({ "serve": "http", "b1": {}, "b2": address });
     let (_folder, file) = suite(&backends, &json!({}));
     let said = run(&file, &[]);
     assert_eq!(said.code, Some(1), "{said:?}");

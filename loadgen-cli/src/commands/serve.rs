@@ -54,7 +54,7 @@ pub(crate) fn grpc(args: &ServeGrpcArgs) -> Result<Exit, Error> {
     if let Some([certificate, key]) = files {
         (server.tls_cert, server.tls_key) = (Some(certificate), Some(key));
     }
-    serve(&server, special, [(&GRPC, address.as_str())])
+    serve(&server, &special, [(&GRPC, address.as_str())])
 }
 
 /// A line of the log of streams. Whoever does not listen any more ends nothing.
@@ -68,7 +68,7 @@ fn say(line: &str) {
 /// When it cannot start.
 pub(crate) fn websocket(args: &ServeWebsocketArgs) -> Result<Exit, Error> {
     let address = (&WEBSOCKET, args.address.as_str());
-    serve(&args.server, Special::default(), [address])
+    serve(&args.server, &Special::default(), [address])
 }
 
 /// Serves HTTP until told to stop.
@@ -80,7 +80,7 @@ pub(crate) fn http(args: &ServeHttpArgs) -> Result<Exit, Error> {
         error_code: args.error.error_code,
         ..Special::default()
     };
-    serve(&args.server, special, [(&HTTP, args.address.as_str())])
+    serve(&args.server, &special, [(&HTTP, args.address.as_str())])
 }
 
 /// Serves TCP until told to stop.
@@ -92,7 +92,7 @@ pub(crate) fn tcp(args: &ServeTcpArgs) -> Result<Exit, Error> {
         tcp: args.tcp.options(),
         ..Special::default()
     };
-    serve(&args.server, special, [(&TCP, args.address.as_str())])
+    serve(&args.server, &special, [(&TCP, args.address.as_str())])
 }
 
 /// Serves every protocol until told to stop.
@@ -102,12 +102,12 @@ pub(crate) fn tcp(args: &ServeTcpArgs) -> Result<Exit, Error> {
 pub(crate) fn all(args: &ServeAllArgs) -> Result<Exit, Error> {
     let addresses = args.addresses.0.iter();
     let addresses = addresses.map(|(row, address)| (*row, address.as_str()));
-    serve(&args.server, args.special(), addresses)
+    serve(&args.server, &args.special(), addresses)
 }
 
 fn serve<'a>(
     args: &ServerArgs,
-    special: Special,
+    special: &Special,
     addresses: impl IntoIterator<Item = (&'static Server, &'a str)>,
 ) -> Result<Exit, Error> {
     let signals = Listener::install(Early::Waits, stop_at_once)?;
@@ -115,7 +115,7 @@ fn serve<'a>(
     let mut reporter = Reporter::open(args)?;
     let serving = addresses
         .into_iter()
-        .map(|(row, address)| start(row, address, args, &special, reporter.is_some()))
+        .map(|(row, address)| start(row, address, args, special, reporter.is_some()))
         .collect::<Result<Vec<Serving>, ServerError>>()?;
     for Serving { row, server } in &serving {
         warn_of_others(server.local_addr());

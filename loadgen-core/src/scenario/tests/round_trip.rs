@@ -552,10 +552,7 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     false => Vec::new(),
                 });
                 // Users share connections, or have some of their own.
-                let connection_per = match connect.4.1 {
-                    Some(_) => Some(ConnectionPer::User),
-                    None => None,
-                };
+                let connection_per = connect.4.1.map(|_| ConnectionPer::User);
                 let grpc = GrpcPlan {
                     connections: connect.1.filter(|_| connection_per.is_none()),
                     connection_per,

@@ -137,7 +137,7 @@ fn servers_are_told_what_is_wrong(backends: &Value) -> String {
 #[test_case(&json!({ "backends": ["b1"], "targets": ["backend:lb"] }) => "scenarios[0].targets[0]: found the unknown server `lb`, expected the name of a server that the run starts; they are b1"; "a target that it is not run with")]
 fn a_scenario_is_told_what_is_wrong(fields: &Value) -> String {
     let backends = json!({ "serve": "grpc", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"] }, "h": { "serve": "http" } });
-    told(backends, fields).join("\n")
+    told(&backends, fields).join("\n")
 }
 
 #[test_case(&json!({ "serve": "grpc", "b1": {}, "b2": {} }), &json!({}) => ["b1", "b2"].map(str::to_owned).to_vec(); "all of its protocol")]

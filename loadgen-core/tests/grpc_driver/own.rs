@@ -166,7 +166,7 @@ fn the_rate_of_connecting_is_held() {
         let mut plan = own(&[&server], ConnectionPer::User);
         grpc(&mut plan).connect_rate = Some("50/s".parse().expect("a rate"));
         let driver = Driver::open(&plan).await;
-        let from = std::time::Instant::now();
+        let from = tokio::time::Instant::now();
         let users = (0..11).map(|user| driver.workload.open(UserId(user)));
         let users = futures::future::join_all(users).await;
         let took = from.elapsed();

@@ -60,10 +60,10 @@ def run(*scenarios, expect=0, flags=()):
 class Run:
     """A run under way, of these scenarios or of those shipped that the flags name. Use it in a `with`.
 
-    One that holds more than `most_kib` of memory is ended for it.
+    One that holds more than `most_kib` of memory is ended for it. `suite` is what its file says beside them.
     """
 
-    def __init__(self, *scenarios, flags=(), limits=None, most_kib=math.inf):
+    def __init__(self, *scenarios, flags=(), limits=None, most_kib=math.inf, suite=None):
         self.stderr = ""
         self.code = None
         # The most memory that it was seen to hold.
@@ -71,7 +71,7 @@ class Run:
         self._most_kib = most_kib
         self._folder = tempfile.TemporaryDirectory()
         config = pathlib.Path(self._folder.name, "scenarios.json")
-        config.write_text(json.dumps({"scenarios": scenarios}), encoding="utf-8")
+        config.write_text(json.dumps({**(suite or {}), "scenarios": scenarios}), encoding="utf-8")
         command = [LOADGEN, "run", "--json", *flags]
         if scenarios:
             command += ["--config", config]

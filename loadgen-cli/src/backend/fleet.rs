@@ -328,6 +328,14 @@ impl Fleet {
 /// What a server is and where it listens, in words.
 pub(crate) fn said(plan: &BackendPlan) -> String {
     let role = command::role(plan);
+    if let [(_, first), _, ..] = plan.addresses.as_slice()
+        && plan
+            .addresses
+            .iter()
+            .all(|(_, it)| it == first && it.port() == 0)
+    {
+        return format!("{}: {role} on any free ports of {}", plan.name, first.ip());
+    }
     let addresses = plan.addresses.iter().map(|(protocol, address)| {
         let at = match address.port() {
             0 => format!("any free port of {}", address.ip()),

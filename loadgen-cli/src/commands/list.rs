@@ -29,23 +29,32 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
         let spoken: Vec<ScenarioPlan> = spoken.cloned().collect();
         let mut plan = Plan::new(spoken);
         plan.thresholds = suite.thresholds().to_vec();
+        plan.backends = suite.backends().to_vec();
         output::suite(plan.judged().to_json(), args.show_secrets)
     } else {
-        table(&suite, protocol, terminal::known_columns_of_stdout()) + &servers(&suite)
+        let columns = terminal::known_columns_of_stdout();
+        table(&suite, protocol, columns) + &servers(&suite, protocol, columns)
     })?;
     Ok(Exit::Pass)
 }
 
-/// The servers that runs of the suite start, and for which scenarios.
-fn servers(suite: &Suite) -> String {
-    let lines = suite.backends().iter().map(|server| {
+/// The servers that runs of the suite start, and for which of the scenarios that are listed.
+fn servers(suite: &Suite, protocol: Option<&str>, columns: Option<usize>) -> String {
+    let lines = suite.backends().iter().flat_map(|server| {
         let of = suite.scenarios().iter();
         let of = of.filter(|it| it.backends.contains(&server.name));
+        let of = of.filter(|it| speaks(it.protocol().as_str(), protocol));
         let mut names: Vec<&str> = of.map(|it| it.name.as_str()).collect();
         names.dedup();
-        format!("  {}, for {}\n", said(server), names.join(", "))
+        match names.is_empty() {
+            true => Vec::new(),
+            false => {
+                let text = format!("{}, for {}", said(server), names.join(", "));
+                flow::hanging("  ", 2 * GAP, &text, columns.unwrap_or(usize::MAX))
+            }
+        }
     });
-    let lines: String = lines.collect();
+    let lines: String = lines.map(|line| line + "\n").collect();
     match lines.is_empty() {
         true => lines,
         false => format!("\nServers that a run starts:\n{lines}"),

@@ -188,16 +188,17 @@ impl Fleet {
             .ok_or_else(|| format!("the run has no server `{name}`"))
     }
 
-    /// Kills a server; returns when it is gone.
+    /// Kills a server, and waits until it is gone; returns when that was told to it: what it had open is closed
+    /// before anybody here knows that it is gone, and what comes of that is not to seem to come before.
     ///
     /// # Errors
     /// Why that was not done.
     pub(crate) fn kill(&self, name: &str) -> Result<Instant, String> {
         let mut state = self.known(name)?.state();
         let mut child = state.take_up()?;
+        let when = now();
         let killed = child.kill().map_err(|error| error.to_string());
-        let gone = now();
-        killed.map(|_| gone)
+        killed.map(|_| when)
     }
 
     /// Stops a server's process, which keeps all that it has open; returns when that was told to it.
@@ -207,8 +208,8 @@ impl Fleet {
     pub(crate) fn freeze(&self, name: &str) -> Result<Instant, String> {
         let mut state = self.known(name)?.state();
         let child = state.take_up()?;
-        let told = child.signal(Signal::STOP).map_err(|it| it.to_string());
         let when = now();
+        let told = child.signal(Signal::STOP).map_err(|it| it.to_string());
         *state = State::Frozen(child);
         told.map(|()| when)
     }
@@ -243,8 +244,8 @@ impl Fleet {
     pub(crate) fn drain(&self, name: &str) -> Result<Instant, String> {
         let mut state = self.known(name)?.state();
         let child = state.take_up()?;
-        let told = child.signal(Signal::TERM).map_err(|it| it.to_string());
         let when = now();
+        let told = child.signal(Signal::TERM).map_err(|it| it.to_string());
         *state = State::Draining(child);
         told.map(|()| when)
     }

@@ -127,6 +127,14 @@ impl Connection {
                 .is_pending()
     }
 
+    /// Keeps nothing of the request that was answered: until there is another, its body would be held for
+    /// nobody.
+    #[inline]
+    pub(super) fn forget_request(&mut self) {
+        self.outbox.request.clear();
+        self.outbox.sent = 0;
+    }
+
     /// Whether all that was asked for was sent, so that the next request would not come amid it.
     #[inline]
     pub(super) fn is_sent(&self) -> bool {
@@ -174,12 +182,26 @@ impl Connection {
         self.outbox.drive(&mut self.transport, cx);
         loop {
             if let Some(head) = self.inbox.head(asked)? {
-                return Poll::Ready(Ok(head));
+                if !head.is_on_the_way() {
+                    return Poll::Ready(Ok(head));
+                }
+                self.passes_over();
+                continue;
             }
             if ready!(self.poll_more(cx))? == 0 {
                 self.inbox.ended(asked)?;
                 return Poll::Ready(Err(self.ended()));
             }
+        }
+    }
+
+    /// The head that came was not the answer's yet, whose first byte is what comes behind it.
+    #[cold]
+    fn passes_over(&mut self) {
+        match self.inbox.is_empty() {
+            true => self.arrivals.awaits_first = true,
+            // It came in the same read.
+            false => self.arrivals.first = self.traffic.received(),
         }
     }
 

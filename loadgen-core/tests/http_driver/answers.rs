@@ -311,6 +311,30 @@ fn the_first_byte_is_not_the_last() {
     });
 }
 
+/// What is on the way before an answer is none of it, in however many pieces it comes.
+#[test_case("HTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx"; "whole")]
+#[test_case("HTTP/1.1 103 Early Hints\r\n", "\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx"; "in part")]
+fn the_first_byte_is_the_answers(before: &'static str, then: &'static str) {
+    run(async move {
+        let server = serve(move |_, _, _| {
+            let mut pieces = vec![Vec::new(); 11];
+            pieces[0] = before.into();
+            pieces.push(then.into());
+            Say {
+                pieces,
+                closes: false,
+            }
+        })
+        .await;
+        let driver = Driver::open(&plan(server.address, get())).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        let seen = driver.recorder.0.borrow();
+        let first = &seen.samples[&SampleKind::FirstByte];
+        // Eleven times 5 ms.
+        assert!(first.len() == 1 && first[0] > 50_000_000, "{first:?}");
+    });
+}
+
 /// What answers a conditional request, wherever that was led.
 #[test_case("304 Not Modified" => "ok")]
 #[test_case("300 Multiple Choices" => "ok")]

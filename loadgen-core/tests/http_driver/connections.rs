@@ -1,5 +1,7 @@
 //! Connections: kept, ended by the server, replaced.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, Outcome};
@@ -252,5 +254,42 @@ fn an_answer_may_come_before_its_request_was_sent(closes: bool) {
         // What is left of the first request is in the way of the second.
         let seen = driver.recorder.0.borrow();
         assert_eq!((seen.opened, seen.dropped), (2, 0));
+    });
+}
+
+/// Once an answer that was here and not read yet was lost where the rest of its request could not be sent, and
+/// the request was sent a second time.
+#[test_case("POST")]
+#[test_case("PUT")]
+fn an_answer_is_read_before_the_end_that_keeps_its_request(method: &'static str) {
+    run(async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let open = Rc::new(RefCell::new(Vec::new()));
+        let accepted = Rc::clone(&open);
+        tokio::task::spawn_local(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.expect("a connection");
+                let mut head = [0; 16];
+                socket.read_exact(&mut head).await.expect("a request");
+                socket
+                    .write_all(&Say::ok("x").pieces[0])
+                    .await
+                    .expect("open");
+                accepted.borrow_mut().push(socket);
+            }
+        });
+        let driver = Driver::open(&plan(address, HttpRequest::new(method, "/"))).await;
+        let mut user = driver.user().await;
+        assert_eq!(driver.iterate(&mut user).await, Outcome::Ok);
+        // What was not read of the first request makes the end of the connection a reset.
+        let socket = open.borrow_mut().pop().expect("a connection");
+        let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno";
+        assert_eq!(socket.try_write(answer).ok(), Some(answer.len()));
+        drop(socket);
+        // Nothing was waited for since, so that the user does not know.
+        assert_eq!(driver.iterate(&mut user).await, status(413));
+        let seen = driver.recorder.0.borrow();
+        assert_eq!((seen.opened, seen.dropped), (1, 0));
     });
 }

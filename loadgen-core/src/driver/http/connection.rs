@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio_rustls::rustls;
 
 use super::exchange::Sent;
 use super::http1::{Asked, Body, Head, Inbox, Part, Written, Wrong};
@@ -126,6 +127,14 @@ impl Connection {
                 .is_pending()
     }
 
+    /// Keeps nothing of the request that was answered: until there is another, its body would be held for
+    /// nobody.
+    #[inline]
+    pub(super) fn forget_request(&mut self) {
+        self.outbox.request.clear();
+        self.outbox.sent = 0;
+    }
+
     /// Whether all that was asked for was sent, so that the next request would not come amid it.
     #[inline]
     pub(super) fn is_sent(&self) -> bool {
@@ -173,12 +182,26 @@ impl Connection {
         self.outbox.drive(&mut self.transport, cx);
         loop {
             if let Some(head) = self.inbox.head(asked)? {
-                return Poll::Ready(Ok(head));
+                if !head.is_on_the_way() {
+                    return Poll::Ready(Ok(head));
+                }
+                self.passes_over();
+                continue;
             }
             if ready!(self.poll_more(cx))? == 0 {
                 self.inbox.ended(asked)?;
                 return Poll::Ready(Err(self.ended()));
             }
+        }
+    }
+
+    /// The head that came was not the answer's yet, whose first byte is what comes behind it.
+    #[cold]
+    fn passes_over(&mut self) {
+        match self.inbox.is_empty() {
+            true => self.arrivals.awaits_first = true,
+            // It came in the same read.
+            false => self.arrivals.first = self.traffic.received(),
         }
     }
 
@@ -214,18 +237,21 @@ impl Connection {
 
     /// Reads more of an answer; no bytes at the end of the connection. A server may answer, end the
     /// connection, and not take the rest of the request (RFC 9112, 9.6): that no more can be sent is told
-    /// only where nothing has come that says more.
+    /// only where nothing comes that says more.
     #[inline]
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Trouble>> {
         match self.poll_fill(cx) {
             Poll::Ready(Ok(came)) => Poll::Ready(Ok(came)),
             Poll::Ready(Err(error)) => {
-                let error = self.outbox.broken.take().unwrap_or(error);
-                Poll::Ready(Err(Trouble::of(&error)))
+                // An alert says why nothing more could be sent.
+                let broken = self.outbox.broken.take().filter(|_| !is_alert(&error));
+                Poll::Ready(Err(Trouble::of(&broken.unwrap_or(error))))
             }
-            Poll::Pending => match self.outbox.broken.take() {
-                Some(error) => Poll::Ready(Err(Trouble::of(&error))),
-                None => Poll::Pending,
+            Poll::Pending => match &self.outbox.broken {
+                // The answer may be here, and the runtime not know of it yet. If it is not, the end is, and
+                // wakes the task just so.
+                Some(error) if !is_reset(error) => Poll::Ready(Err(Trouble::of(error))),
+                _ => Poll::Pending,
             },
         }
     }
@@ -263,9 +289,10 @@ impl Trouble {
     #[cold]
     fn of(error: &io::Error) -> Self {
         let detail = match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                "the connection was reset".to_owned()
-            }
+            _ if is_reset(error) => "the connection was reset".to_owned(),
+            // TLS's last word. In its version 1.3 it is how a server refuses a client's certificate, or that
+            // there is none, after the handshake.
+            _ if is_alert(error) => error.to_string(),
             io::ErrorKind::UnexpectedEof => {
                 "the server closed the connection before its answer was complete".to_owned()
             }
@@ -282,4 +309,16 @@ impl Trouble {
             is_end: true,
         }
     }
+}
+
+/// Whether the other side takes nothing more: what it said before can be read all the same.
+fn is_reset(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    kinds.contains(&error.kind())
+}
+
+/// Whether the other side has ended the connection by TLS's word for why.
+fn is_alert(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|it| it.downcast_ref());
+    matches!(inner, Some(rustls::Error::AlertReceived(_)))
 }

@@ -228,7 +228,10 @@ async fn read(
     // What is left of a request that was answered before all of it was sent is not sent any more, and nothing
     // can be sent amid it.
     Ok(match end {
-        End::Reached if head.is_kept && connection.is_sent() => (answer, Leaves::Open),
+        End::Reached if head.is_kept && connection.is_sent() => {
+            connection.forget_request();
+            (answer, Leaves::Open)
+        }
         _ => (answer, Leaves::Ended),
     })
 }

@@ -103,7 +103,7 @@ struct Chunks {
     at: At,
     /// What is left of the chunk; while its size is read, what of that is known.
     left: u64,
-    /// How many bytes told nothing.
+    /// How many bytes told nothing since the last chunk with data began.
     idle: u32,
     /// The fields behind the last chunk as they come.
     trailers: Vec<u8>,
@@ -199,7 +199,10 @@ impl Chunks {
                 At::Extension
             }
             (At::SizeLf, b'\n') if self.left == 0 => At::Line,
-            (At::SizeLf, b'\n') => At::Data,
+            (At::SizeLf, b'\n') => {
+                self.idle = 0;
+                At::Data
+            }
             (At::DataCr, b'\r') => At::DataLf,
             (At::DataLf, b'\n') => At::Start,
             (At::Line, b'\r') => At::EndLf,
@@ -245,7 +248,7 @@ impl Chunks {
         self.idle += 1;
         match self.idle > MOST_BETWEEN_CHUNKS {
             true => Err(Wrong::Chunk(
-                "there are more than 16384 bytes of extensions, blanks and zeros between its chunks",
+                "there are more than 16384 bytes of extensions, blanks and zeros between two chunks",
             )),
             false => Ok(()),
         }

@@ -75,7 +75,8 @@ pub(super) fn read(bytes: &[u8], asked: Asked<'_>) -> Result<Option<Head>, Wrong
     let is_kept = !said.closes
         && (!is_of_10 || said.keeps_alive)
         && matches!(extent, Extent::Bytes(_) | Extent::Chunks)
-        && status != StatusCode::SWITCHING_PROTOCOLS;
+        && status != StatusCode::SWITCHING_PROTOCOLS
+        && !said.contradicts_itself(response.headers, status);
     let is_looked_at =
         asked.wants_fields || status.as_u16() >= 400 || (said.is_of_events && status.is_success());
     Ok(Some(Head {
@@ -94,7 +95,8 @@ pub(super) fn read(bytes: &[u8], asked: Asked<'_>) -> Result<Option<Head>, Wrong
 impl Head {
     /// Whether another one follows that is the answer's (RFC 9110, 15.2): nobody has asked to go on (100) or
     /// to be told how it goes, and a server may say so all the same.
-    pub(super) fn is_on_the_way(&self) -> bool {
+    #[inline]
+    pub(in crate::driver::http) fn is_on_the_way(&self) -> bool {
         self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS
     }
 }
@@ -137,6 +139,18 @@ impl Said {
             }
         }
         said
+    }
+
+    /// Whether it says that the body ends elsewhere than it does: whoever sent it may go on there, and what
+    /// came next would be taken for something else (RFC 9112, 6.1 and 6.3; RFC 9110, 8.6).
+    #[inline]
+    fn contradicts_itself(&self, fields: &[Header<'_>], status: StatusCode) -> bool {
+        match status {
+            StatusCode::NO_CONTENT => {
+                self.has_coding || (self.has_length && length(fields) != Ok(0))
+            }
+            _ => self.has_coding && self.has_length,
+        }
     }
 
     /// Where the body ends (RFC 9112, 6.3).

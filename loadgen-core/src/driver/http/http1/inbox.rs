@@ -87,8 +87,7 @@ impl Inbox {
         }
     }
 
-    /// The head of an answer, once all of it is there. Those before it, which say that one is on its way, are
-    /// passed over.
+    /// The next head, once all of it is there: an answer's, or one before it that says that one is on its way.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -97,29 +96,25 @@ impl Inbox {
         &mut self,
         asked: Asked<'_>,
     ) -> Result<Option<Head>, Wrong> {
-        loop {
-            let unread = &self.room[self.unread.clone()];
-            let is_worth_a_look = !unread.is_empty()
-                && (self.looked_at < EAGER
-                    || unread.len() >= MOST_HEAD
-                    || unread[self.looked_at..].contains(&b'\n'));
-            if !is_worth_a_look {
-                return Ok(None);
-            }
-            let Some(mut head) = head::read(unread, asked)? else {
-                self.looked_at = unread.len();
-                return Ok(None);
-            };
-            self.looked_at = 0;
-            let start = self.unread.start;
-            self.unread.start += head.len;
-            if !head.is_on_the_way() {
-                if let Some(identity) = &mut head.identity {
-                    *identity = identity.start + start..identity.end + start;
-                }
-                return Ok(Some(head));
-            }
+        let unread = &self.room[self.unread.clone()];
+        let is_worth_a_look = !unread.is_empty()
+            && (self.looked_at < EAGER
+                || unread.len() >= MOST_HEAD
+                || unread[self.looked_at..].contains(&b'\n'));
+        if !is_worth_a_look {
+            return Ok(None);
         }
+        let Some(mut head) = head::read(unread, asked)? else {
+            self.looked_at = unread.len();
+            return Ok(None);
+        };
+        self.looked_at = 0;
+        let start = self.unread.start;
+        self.unread.start += head.len;
+        if let Some(identity) = &mut head.identity {
+            *identity = identity.start + start..identity.end + start;
+        }
+        Ok(Some(head))
     }
 
     /// With which name the server of this head has signed, until more comes.

@@ -27,8 +27,8 @@ const MOST_HEAD: usize = 64 * 1024;
 const MOST_FIELDS: usize = 100;
 /// The most that the fields behind the last chunk may have, in bytes.
 const MOST_TRAILERS: usize = 16 * 1024;
-/// The most that may stand in the lines of a body's chunks and tells nothing: extensions, blanks, leading
-/// zeros.
+/// The most that may stand between two chunks of a body and tells nothing: extensions, blanks, leading zeros.
+/// There are servers that write all sizes with as many digits, so it is no bound on the whole.
 const MOST_BETWEEN_CHUNKS: u32 = 16 * 1024;
 
 /// What is wrong with an answer.

@@ -79,6 +79,9 @@ impl Coming<'_> {
 fn all(coming: &mut Coming<'_>, asked: Asked<'_>, whole: &mut Whole) -> Result<bool, Wrong> {
     let head = loop {
         if let Some(head) = coming.inbox.head(asked)? {
+            if head.is_on_the_way() {
+                continue;
+            }
             break head;
         }
         if coming.bytes.is_empty() {

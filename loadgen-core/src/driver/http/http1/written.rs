@@ -64,6 +64,14 @@ impl Written {
         self.rest = other.rest.clone();
     }
 
+    /// Nothing is left to be sent. What it is written in stays for the next one; a long body, which is not
+    /// its own, does not.
+    #[inline]
+    pub(in crate::driver::http) fn clear(&mut self) {
+        self.joined.clear();
+        self.rest = Bytes::new();
+    }
+
     /// What of it is to be sent when so many bytes have been; nothing at its end.
     #[inline]
     pub(in crate::driver::http) fn unsent(&self, sent: usize) -> &[u8] {

@@ -70,17 +70,31 @@ fn what_stands_between_chunks_is_bounded() {
             .wrong
             .map(|it| it.to_string())
     };
+    let last = |len: usize| {
+        let read = chunks(&format!("1\r\nx\r\n0;{}\r\n\r\n", "e".repeat(len)));
+        read.wrong.map(|it| it.to_string())
+    };
+    assert_eq!(between(&format!(";{}", "e".repeat(most)), 1), None);
     // The last chunk's zero is one.
-    assert_eq!(between(&format!(";{}", "e".repeat(most - 1)), 1), None);
+    assert_eq!(last(most - 1), None);
     let refused = Some(
-        "the answer cannot be read: there are more than 16384 bytes of extensions, blanks and zeros between \
-         its chunks"
+        "the answer cannot be read: there are more than 16384 bytes of extensions, blanks and zeros between two \
+         chunks"
             .to_owned(),
     );
-    assert_eq!(between(&format!(";{}", "e".repeat(most)), 1), refused);
-    assert_eq!(between(";12345678", most / 8), refused, "over all of them");
+    assert_eq!(between(&format!(";{}", "e".repeat(most + 1)), 1), refused);
+    assert_eq!(last(most), refused);
+    assert_eq!(between(";12345678", most / 8), None, "each by itself");
     let zeros = chunks(&"0".repeat(most + 1));
     assert_eq!(zeros.wrong.map(|it| it.to_string()), refused);
+}
+
+/// Once the zeros of all chunks were counted together, and those of the 2,341st were too many.
+#[test]
+fn any_number_of_sizes_may_be_padded() {
+    let body = "00000001\r\nx\r\n".repeat(5_000);
+    let read = chunks(&format!("{body}00000000\r\n\r\n"));
+    assert_eq!(told(&read), format!("200 kept {:?}", "x".repeat(5_000)));
 }
 
 #[test]

@@ -54,6 +54,17 @@ fn head_and_body() {
     }
 }
 
+/// Once a connection kept the body of its last request as long as it was open.
+#[test]
+fn a_long_body_is_let_go() {
+    let body = Bytes::from("z".repeat(100_000));
+    let mut written = Written::new(&request(Method::POST, "/", body.clone()));
+    assert!(!body.is_unique());
+    written.clear();
+    assert!(body.is_unique());
+    assert_eq!(sent(&written, usize::MAX), "");
+}
+
 /// What is short leaves in one piece.
 #[test]
 fn a_short_body_is_sent_with_its_head() {

@@ -20,6 +20,7 @@ use crate::sinks::{About, End, Sinks};
 use crate::terminal;
 use crate::trace::Trace;
 
+pub(crate) use self::deed::kill_commands;
 pub(crate) use self::error::RunError;
 
 /// A run that was measured and told of.

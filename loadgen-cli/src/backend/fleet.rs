@@ -14,19 +14,20 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgen_core::scenario::{BackendPlan, Protocol, Target};
+use loadgen_core::scenario::{BackendPlan, BackendRole, Protocol, Target};
 use rustix::process::Signal;
 
 use self::command::Configured;
 use self::keeper::Keeper;
 use super::child::ServerChild;
 use super::listening::Listening;
+use crate::human;
 use crate::moment::now;
 use crate::settings::sinks::StatsdSettings;
 
 /// The longest a server may take to listen.
 const START: Duration = Duration::from_secs(10);
-/// The longest one may take to end that finishes what it has begun.
+/// The longest one may take to end that finishes what it has begun, beyond its farewell.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How often a wait looks whether the run is over.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -81,6 +82,14 @@ enum State {
     Frozen(ServerChild),
     Draining(ServerChild),
     Gone,
+}
+
+/// How long a server that was told to end serves on.
+fn farewell(plan: &BackendPlan) -> Duration {
+    match &plan.role {
+        BackendRole::Serve(options) => options.lame_duck.unwrap_or_default(),
+        BackendRole::Balance(_) => Duration::ZERO,
+    }
 }
 
 impl Fleet {
@@ -262,12 +271,16 @@ impl Fleet {
         }
         match std::mem::replace(&mut *state, State::Gone) {
             State::Draining(mut child) => {
-                let until = now() + DRAIN;
+                let most = farewell(&member.plan) + DRAIN;
+                let until = now() + most;
                 while child.ended().is_none() {
                     let why = match self.is_ending.load(Ordering::Acquire) {
-                        true => "the load was over before it had finished what it had begun",
+                        true => {
+                            "the load was over before it had finished what it had begun".to_owned()
+                        }
                         false if now() >= until => {
-                            "it did not finish what it had begun within 30 s"
+                            let most = human::duration(most);
+                            format!("it did not finish what it had begun within {most}")
                         }
                         false => {
                             std::thread::park_timeout(GLANCE);
@@ -275,7 +288,7 @@ impl Fleet {
                         }
                     };
                     *state = State::Draining(child);
-                    return Err(why.to_owned());
+                    return Err(why);
                 }
             }
             State::Gone => {}

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use loadgen_backends::balance::tcp::{RunningTcpBalancer, TcpSettings, start_tcp_balancer};
 use loadgen_backends::balance::{HealthSettings, StatsdSettings, SystemResolver};
@@ -42,6 +42,7 @@ enum Told {
 pub(crate) fn tcp(args: &BalanceTcpArgs) -> Result<Exit, Error> {
     let signals = Listener::install_with_reload(stop_at_once)?;
     limits::raise();
+    let word = Word::heard(args.until_stdin_closes)?;
     let settings = settings(args)?;
     note_prefix(settings.statsd.as_ref(), args.statsd_prefix.as_ref());
     log_to_stderr(LogLevel::Info);
@@ -52,32 +53,45 @@ pub(crate) fn tcp(args: &BalanceTcpArgs) -> Result<Exit, Error> {
     say(&balancer.id(), addresses)?;
     let impatient = Arc::clone(&balancer);
     let reload = || reload(&balancer, args);
-    until_told(
-        &signals,
-        args.until_stdin_closes,
-        move || impatient.stop(),
-        reload,
-    )?;
+    until_told(&signals, word, move || impatient.stop(), reload);
     balancer.shutdown();
     Ok(Exit::Pass)
+}
+
+/// The way on which a balancer is told.
+struct Word {
+    sender: Sender<Told>,
+    told: Receiver<Told>,
+}
+
+impl Word {
+    /// It is made before anybody can know that the balancer listens: from here on the end of standard input is
+    /// the balancer's, where it is to be.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn heard(until_stdin_closes: bool) -> Result<Self, ServerError> {
+        let (sender, told) = mpsc::channel();
+        if until_stdin_closes {
+            let sender = sender.clone();
+            let orphaned = move || {
+                let _ = sender.send(Told::Orphaned);
+            };
+            parent::follow(orphaned).map_err(ServerError::Stdin)?;
+        }
+        Ok(Self { sender, told })
+    }
 }
 
 /// Waits until a signal says to end, and does what others say; the second that says to end has it `stop` at
 /// once, and so does the end of standard input where that is to be its end.
 fn until_told(
     signals: &Listener,
-    until_stdin_closes: bool,
+    word: Word,
     stop: impl Fn() + Clone + Send + 'static,
     reload: impl Fn() -> String,
-) -> Result<(), ServerError> {
-    let (sender, told) = mpsc::channel();
-    if until_stdin_closes {
-        let sender = sender.clone();
-        let orphaned = move || {
-            let _ = sender.send(Told::Orphaned);
-        };
-        parent::follow(orphaned).map_err(ServerError::Stdin)?;
-    }
+) {
+    let Word { sender, told } = word;
     let at_once = stop.clone();
     let reloads = sender.clone();
     signals.react_to_reload(move || {
@@ -95,9 +109,9 @@ fn until_told(
             Ok(Told::Reload) => screen::note(reload()),
             Ok(Told::Orphaned) => {
                 at_once();
-                return Ok(());
+                return;
             }
-            Ok(Told::Stop) | Err(_) => return Ok(()),
+            Ok(Told::Stop) | Err(_) => return,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::backend::ServerError;
 use crate::error::Error;
 use crate::init::InitError;
 use crate::output;
-use crate::run::RunError;
+use crate::run::{self, RunError};
 use crate::settings::SettingsError;
 use crate::sinks::SinkError;
 
@@ -123,8 +123,9 @@ fn of_server(error: &ServerError) -> Exit {
     }
 }
 
-/// Ends the process without another word, and leaves no file that was under way.
+/// Ends the process without another word, and leaves no file and no command that was under way.
 pub(crate) fn stop_at_once() -> ! {
+    run::kill_commands();
     output::remove_unfinished();
     process::exit(i32::from(Exit::Stopped as u8));
 }

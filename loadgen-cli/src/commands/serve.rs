@@ -112,6 +112,11 @@ fn serve<'a>(
 ) -> Result<Exit, Error> {
     let signals = Listener::install(Early::Waits, stop_at_once)?;
     limits::raise();
+    let (sender, told) = mpsc::channel();
+    // Before anybody can know that it listens.
+    if args.until_stdin_closes {
+        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
+    }
     let mut reporter = Reporter::open(args)?;
     let serving = addresses
         .into_iter()
@@ -133,7 +138,7 @@ fn serve<'a>(
         None if args.statsd_prefix.is_some() => screen::note(IDLE_PREFIX),
         _ => {}
     }
-    serve_until_told(&serving, &signals, args, &mut reporter)?;
+    serve_until_told(&serving, &signals, args, &mut reporter, (sender, &told));
     match reporter.and_then(|it| it.finish(&serving)) {
         Some(complaint) if alone => screen::note(complaint),
         Some(complaint) => output::print(&format!("{complaint}\n"))?,
@@ -157,11 +162,8 @@ fn serve_until_told(
     signals: &Listener,
     args: &ServerArgs,
     reporter: &mut Option<Reporter>,
-) -> Result<(), ServerError> {
-    let (sender, told) = mpsc::channel();
-    if args.until_stdin_closes {
-        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
-    }
+    (sender, told): (Sender<End>, &Receiver<End>),
+) {
     let servers: Vec<_> = serving.iter().map(|it| Arc::clone(&it.server)).collect();
     let impatient = servers.clone();
     signals.react(move |count| {
@@ -173,7 +175,7 @@ fn serve_until_told(
             }
         }
     });
-    let mut end = wait(&told, serving, reporter.as_mut(), None).unwrap_or(End::AtOnce);
+    let mut end = wait(told, serving, reporter.as_mut(), None).unwrap_or(End::AtOnce);
     if let (End::Graceful, Some(time)) = (&end, args.lame_duck.filter(|it| !it.is_zero())) {
         for server in &servers {
             server.lame_duck();
@@ -182,7 +184,7 @@ fn serve_until_told(
             screen::note(lame_duck(time));
         }
         // A second signal has stopped the servers already.
-        if let Some(told) = wait(&told, serving, reporter.as_mut(), Some(time)) {
+        if let Some(told) = wait(told, serving, reporter.as_mut(), Some(time)) {
             end = told;
         }
     }
@@ -199,7 +201,6 @@ fn serve_until_told(
             }
         }
     }
-    Ok(())
 }
 
 /// Waits for the word to end, for `most` of time, and reports when it is time to.

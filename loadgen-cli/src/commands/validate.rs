@@ -52,11 +52,18 @@ fn servers(suite: &Suite) -> String {
     lines.map(|it| format!("  starts {}\n", said(it))).collect()
 }
 
-/// All that is done during a run.
+/// All that is done during a run; of a scenario that is written for several it is done once.
 fn events(scenarios: &[ScenarioPlan]) -> String {
-    let of_all = scenarios
-        .iter()
-        .flat_map(|of| of.events.iter().map(move |it| (of, it)));
+    let is_first = |place: usize, of: &ScenarioPlan| {
+        let same = |it: &ScenarioPlan| {
+            it.written_name() == of.written_name() && it.protocol() == of.protocol()
+        };
+        of.for_each.is_empty() || !scenarios.iter().take(place).any(same)
+    };
+    let firsts = scenarios.iter().enumerate();
+    let of_all = firsts
+        .filter(|(place, of)| is_first(*place, of))
+        .flat_map(|(_, of)| of.events.iter().map(move |it| (of, it)));
     of_all
         .map(|(of, event)| {
             let back = match (event.deed.back_after(), &event.deed) {

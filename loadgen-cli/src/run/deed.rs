@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,13 +56,33 @@ impl Request {
         })
     }
 
-    /// Sends it; returns when it was answered.
+    /// Sends it; returns when it was answered, which must be before the load `is_over`.
     ///
     /// # Errors
     /// Why it was not, or not well.
-    pub(super) fn send(&self) -> Result<Instant, String> {
-        self.once.send(self.timeout)?;
-        Ok(now())
+    pub(super) fn send(&self, is_over: impl Fn() -> bool) -> Result<Instant, String> {
+        let (answered, answers) = mpsc::channel();
+        let Self { once, timeout } = self.clone();
+        thread::Builder::new()
+            .name("request".to_owned())
+            .spawn(move || {
+                let answer = once.send(timeout);
+                let _ = answered.send(answer.map(|()| now()));
+            })
+            .map_err(|error| format!("cannot send it: {error}"))?;
+        loop {
+            match answers.recv_timeout(GLANCE) {
+                Ok(Ok(when)) => return Ok(when),
+                Ok(Err(why)) => return Err(why),
+                Err(RecvTimeoutError::Timeout) if !is_over() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err("it had not been answered when the load was over".to_owned());
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("whoever sent it is gone".to_owned());
+                }
+            }
+        }
     }
 }
 
@@ -93,7 +114,37 @@ fn value(source: &Source) -> Result<String, String> {
     }
 }
 
-/// How often a command's end is looked for beside the run's.
+/// The process groups of commands that are under way: they are no part of this process's own.
+static COMMANDS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// Kills what commands are under way, with all that they started. Waits for nobody.
+pub(crate) fn kill_commands() {
+    // Nobody holds it while something takes time.
+    let commands = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
+    for group in commands.iter() {
+        let _ = kill_process_group(*group, Signal::KILL);
+    }
+}
+
+/// A command that is under way, until it is dropped.
+struct UnderWay(Pid);
+
+impl UnderWay {
+    fn new(group: Pid) -> Self {
+        let mut commands = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.push(group);
+        Self(group)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut commands = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.retain(|it| *it != self.0);
+    }
+}
+
+/// How often an answer, or a command's end, is looked for beside the run's end.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Runs a command to its end; returns when that was. It must end with 0, in time, and before the load `is_over`:
@@ -120,6 +171,7 @@ pub(super) fn exec(deed: &ExecDeed, is_over: impl Fn() -> bool) -> Result<Instan
         .spawn()
         .map_err(|error| format!("cannot run `{program}`: {error}"))?;
     let group = Pid::from_child(&child);
+    let _under_way = UnderWay::new(group);
     let (ended, ends) = mpsc::channel();
     let waits = thread::Builder::new()
         .name("command".to_owned())

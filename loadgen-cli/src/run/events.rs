@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loadgen_core::engine::Marker;
 use loadgen_core::record::{EventAction, EventRecord};
-use loadgen_core::scenario::{Deed, EventPlan, Plan, ScenarioPlan};
+use loadgen_core::scenario::{Deed, EventPlan, Plan};
 
 use super::deed::{self, Request};
 use crate::backend::Fleet;
@@ -18,40 +18,73 @@ const LONG: Duration = Duration::from_secs(60);
 /// How long threads may take to notice that the load is over.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether the load is over, for those that wait.
+/// How far the load is, for those that wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Under way, or not begun.
+    #[default]
+    Load,
+    /// It is to end: nothing is begun any more, and what was done is undone.
+    Ending,
+    /// Over.
+    Over,
+}
+
 #[derive(Debug, Default)]
 struct Course {
-    is_over: Mutex<bool>,
+    stage: Mutex<Stage>,
     changed: Condvar,
 }
 
 impl Course {
-    fn state(&self) -> MutexGuard<'_, bool> {
-        self.is_over.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self) {
-        *self.state() = true;
+    fn reaches(&self, stage: Stage) {
+        let mut state = self.state();
+        *state = stage.max(*state);
+        drop(state);
         self.changed.notify_all();
     }
 
     fn is_over(&self) -> bool {
-        *self.state()
+        *self.state() == Stage::Over
     }
 
-    /// Waits for this moment. False when the load is over before.
-    fn waits_until(&self, moment: Instant) -> bool {
-        let mut is_over = self.state();
-        while !*is_over {
+    /// Waits for this moment. False when the load reaches this stage before.
+    fn waits_until(&self, moment: Instant, before: Stage) -> bool {
+        let mut stage = self.state();
+        while *stage < before {
             let rest = moment.saturating_duration_since(now());
             if rest.is_zero() {
                 return true;
             }
-            let waited = self.changed.wait_timeout(is_over, rest);
-            is_over = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(stage, rest);
+            stage = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         false
     }
+}
+
+/// Has no event begin any more.
+#[derive(Debug, Clone)]
+pub(super) struct Restraint(Arc<Course>);
+
+impl Restraint {
+    /// The load is to end before its time.
+    pub(super) fn begin_no_more(&self) {
+        self.0.reaches(Stage::Ending);
+    }
+}
+
+/// What the engine did not take any more of an event, by the number of its scenario.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) scenario: usize,
+    pub(super) event: EventRecord,
+    /// What of it was cut off by the end of the load: a failure, unless the load was ended early.
+    pub(super) cut_off: Option<String>,
 }
 
 /// The events of a run, waiting for their times.
@@ -59,19 +92,14 @@ impl Course {
 pub(super) struct Events {
     course: Arc<Course>,
     fleet: Option<Arc<Fleet>>,
-    /// Those whose threads have ended.
-    ended: Receiver<Ended>,
-    /// How many there are.
-    count: usize,
-}
-
-/// An event that is over, or was not when the load was, with what the engine no longer took.
-#[derive(Debug)]
-struct Ended {
-    late: Vec<(usize, EventRecord)>,
+    /// Those whose threads have ended, by their places, with what the engine no longer took.
+    ended: Receiver<(usize, Vec<Late>)>,
+    /// Those that have not been heard of.
+    all: Vec<Option<Arc<Doing>>>,
 }
 
 /// One event, on its thread.
+#[derive(Debug)]
 struct Doing {
     scenario: usize,
     /// The other scenarios that are run with its server.
@@ -99,7 +127,7 @@ impl Events {
             course: Arc::clone(&course),
             fleet: fleet.cloned(),
             ended,
-            count: 0,
+            all: Vec::new(),
         };
         for (scenario, of) in plan.scenarios.iter().enumerate() {
             for event in &of.events {
@@ -109,52 +137,62 @@ impl Events {
                     Deed::Http(deed) => Some(Request::of(deed).map_err(failed)?),
                     _ => None,
                 };
-                let doing = Doing {
+                let doing = Arc::new(Doing {
                     scenario,
-                    others: others(plan, scenario, event.deed.backend()),
+                    others: others(plan, scenario, event),
                     event: event.clone(),
                     request,
                     fleet: event.deed.backend().and(fleet.cloned()),
                     marker: marker.clone(),
                     course: Arc::clone(&course),
-                };
-                let sender: Sender<Ended> = sender.clone();
+                });
+                let place = this.all.len();
+                this.all.push(Some(Arc::clone(&doing)));
+                let sender: Sender<(usize, Vec<Late>)> = sender.clone();
                 thread::Builder::new()
                     .name("event".to_owned())
                     .spawn(move || {
                         let late = doing.carry_out();
-                        let _ = sender.send(Ended { late });
+                        let _ = sender.send((place, late));
                     })
                     .map_err(|error| failed(error.to_string()))?;
-                this.count += 1;
             }
         }
         Ok(this)
     }
 
+    /// Has no event begin any more, from wherever that is known.
+    pub(super) fn restraint(&self) -> Restraint {
+        Restraint(Arc::clone(&self.course))
+    }
+
     /// The load is over: what has not been done is not done any more. Returns what came too late for the
-    /// engine to take, by the number of its scenario.
-    pub(super) fn end(self) -> Vec<(usize, EventRecord)> {
-        self.course.end();
+    /// engine to take, and what never came.
+    pub(super) fn end(mut self) -> Vec<Late> {
+        self.course.reaches(Stage::Over);
         if let Some(fleet) = &self.fleet {
             fleet.hurry();
         }
         let mut late = Vec::new();
         let until = now() + PATIENCE;
-        for _ in 0..self.count {
+        while self.all.iter().any(Option::is_some) {
             let rest = until.saturating_duration_since(now());
-            let Ok(ended) = self.ended.recv_timeout(rest) else {
+            // All senders are gone where a thread has panicked.
+            let Ok((place, of)) = self.ended.recv_timeout(rest) else {
                 break;
             };
-            late.extend(ended.late);
+            self.all[place] = None;
+            late.extend(of);
         }
+        let silent = self.all.iter().flatten();
+        late.extend(silent.flat_map(|it| it.never_ended()));
         late
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.course.end();
+        self.course.reaches(Stage::Over);
     }
 }
 
@@ -164,38 +202,71 @@ struct Outcome {
     done: Option<Instant>,
     ready: Option<Instant>,
     failure: Option<String>,
+    /// Why it did not end, where the end of the load is the reason.
+    cut_off: Option<String>,
 }
 
 impl Doing {
-    /// Does it when it is due. Returns what the engine no longer took, by the number of its scenario.
-    fn carry_out(&self) -> Vec<(usize, EventRecord)> {
+    /// Does it when it is due. Returns what the engine no longer took.
+    fn carry_out(&self) -> Vec<Late> {
         let Some(due) = self.due(self.event.at) else {
             return Vec::new();
         };
         let outcome = self.outcome(due);
-        let told = [self.scenario].into_iter().chain(self.others.clone());
-        let told = told.map(|scenario| (scenario, self.record(scenario, due, &outcome)));
-        told.filter(|(scenario, record)| !self.marker.record(*scenario, record.clone()))
+        let told = self.told(due, &outcome);
+        told.filter(|it| !self.marker.record(it.scenario, it.event.clone()))
             .collect()
+    }
+
+    /// What there is to say of it when it is not heard of any more.
+    fn never_ended(&self) -> Vec<Late> {
+        let Some(due) = self.marker.due(self.scenario, self.event.at) else {
+            return Vec::new();
+        };
+        let outcome = Outcome {
+            cut_off: Some("it had not ended when the load was over".to_owned()),
+            ..Outcome::default()
+        };
+        self.told(due, &outcome).collect()
+    }
+
+    /// What each scenario that it is one of is told of it.
+    fn told(&self, due: Instant, outcome: &Outcome) -> impl Iterator<Item = Late> {
+        let all = [self.scenario].into_iter().chain(self.others.clone());
+        all.map(move |scenario| Late {
+            scenario,
+            event: self.record(scenario, due, outcome),
+            cut_off: outcome.cut_off.clone(),
+        })
     }
 
     fn outcome(&self, due: Instant) -> Outcome {
         let mut outcome = Outcome::default();
-        if !self.course.waits_until(due) {
+        if !self.course.waits_until(due, Stage::Ending) {
             return outcome;
         }
         match self.deed() {
             Ok(done) => outcome.done = Some(done),
-            Err(why) => outcome.failure = Some(why),
+            Err(why) => self.fails(&mut outcome, why),
         }
         let back = due + self.event.deed.back_after().unwrap_or_default();
-        if outcome.failure.is_none() && self.comes_back() && self.course.waits_until(back) {
+        if outcome.done.is_some() && self.comes_back() && self.course.waits_until(back, Stage::Over)
+        {
             match self.back() {
                 Ok(ready) => outcome.ready = Some(ready),
-                Err(why) => outcome.failure = Some(format!("it did not come back: {why}")),
+                Err(why) => self.fails(&mut outcome, format!("it did not come back: {why}")),
             }
         }
         outcome
+    }
+
+    /// What is not done when the load is over may be so for that reason alone.
+    fn fails(&self, outcome: &mut Outcome, why: String) {
+        let why = Some(why);
+        match self.course.is_over() {
+            true => outcome.cut_off = why,
+            false => outcome.failure = why,
+        }
     }
 
     /// The same in the words of the record, on a scenario's clock.
@@ -241,7 +312,7 @@ impl Doing {
             Deed::Drain { backend, .. } | Deed::Restart { backend } => self.fleet()?.drain(backend),
             Deed::Exec(command) => deed::exec(command, || self.course.is_over()),
             Deed::Http(_) => match &self.request {
-                Some(request) => request.send(),
+                Some(request) => request.send(|| self.course.is_over()),
                 None => Err("there is no request".to_owned()),
             },
             // Nothing is done but to note it.
@@ -259,14 +330,10 @@ impl Doing {
     }
 }
 
-/// The scenarios beside its own that an event is one of: those that are run with the server that it is done to.
-fn others(plan: &Plan, own: usize, backend: Option<&str>) -> Vec<usize> {
-    let is_run_with = |scenario: &ScenarioPlan| {
-        backend.is_some_and(|name| scenario.backends.iter().any(|it| it == name))
-    };
-    let all = plan.scenarios.iter().enumerate();
-    all.filter(|(number, scenario)| *number != own && is_run_with(scenario))
-        .map(|(number, _)| number)
+/// The scenarios beside its own that an event is one of.
+fn others(plan: &Plan, own: usize, event: &EventPlan) -> Vec<usize> {
+    let all = 0..plan.scenarios.len();
+    all.filter(|it| *it != own && plan.concerns(event, own, *it))
         .collect()
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
-use loadgen_core::record::{EarlyEnd, EventRecord, RunRecord};
+use loadgen_core::record::{EarlyEnd, RunRecord};
 
 use super::error::RunError;
-use super::events::Events;
+use super::events::{Events, Late};
 use crate::backend::Fleet;
 use crate::human;
 use crate::screen::Screen;
@@ -43,6 +43,12 @@ pub(super) fn execute(
         }
     });
     let events = Events::wait(&settings.plan, fleet, &run.marker()).map_err(RunError::Event)?;
+    let restraint = events.restraint();
+    run = run.listen(move |event: &Event<'_>| {
+        if let Event::Ending(_) = event {
+            restraint.begin_no_more();
+        }
+    });
     let begun = Arc::new(AtomicBool::new(false));
     let begins = Arc::clone(&begun);
     run = run.listen(move |event: &Event<'_>| {
@@ -51,7 +57,12 @@ pub(super) fn execute(
         }
     });
     let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
-    stop_on_signal(signals, run.stopper(), notice, screen.clone());
+    let restraint = events.restraint();
+    let stops = move || {
+        restraint.begin_no_more();
+        notice()
+    };
+    stop_on_signal(signals, run.stopper(), stops, screen.clone());
     let executed = run.execute();
     let late = events.end();
     let record = executed.map_err(|error| match error {
@@ -63,20 +74,26 @@ pub(super) fn execute(
     Ok(with_late(record, late, signals.any()))
 }
 
-/// The record with the events that the engine did not take any more. One that was not done, or not undone,
-/// before a load was over that ended by itself has failed.
-fn with_late(
-    mut record: RunRecord,
-    late: Vec<(usize, EventRecord)>,
-    was_stopped: bool,
-) -> RunRecord {
+/// The record with the events that the engine did not take any more. One that was not done, not undone or cut
+/// off before a load was over that ended by itself has failed.
+fn with_late(mut record: RunRecord, late: Vec<Late>, was_stopped: bool) -> RunRecord {
     let ended_early = was_stopped || record.early_end.is_some();
-    for (scenario, mut event) in late {
+    for Late {
+        scenario,
+        mut event,
+        cut_off,
+    } in late
+    {
         if !ended_early && event.failure.is_none() {
-            event.failure = Some(match event.done {
-                None => "the load was over before its time".to_owned(),
-                Some(_) => "the load was over before the server was back".to_owned(),
-            });
+            let done = event.done;
+            event.failure = Some(cut_off.unwrap_or_else(|| {
+                let before = if done.is_none() {
+                    "its time"
+                } else {
+                    "the server was back"
+                };
+                format!("the load was over before {before}")
+            }));
         }
         if let Some(scenario) = record.scenarios.get_mut(scenario) {
             scenario.events.push(event);

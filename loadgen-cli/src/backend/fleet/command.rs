@@ -123,6 +123,8 @@ fn flags(options: &ServeOptions) -> Vec<String> {
         ("refuse-rate", options.refuse_rate.clone()),
         ("cut-after", options.cut_after.map(|it| it.to_string())),
         ("throttle", options.throttle.map(|it| it.to_string())),
+        ("version", options.version.clone()),
+        ("lame-duck", options.lame_duck.map(format_duration)),
         ("tls-cert", certificate),
         ("tls-key", key),
     ];

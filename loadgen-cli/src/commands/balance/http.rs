@@ -10,7 +10,7 @@ use loadgen_backends::balance::http::{HttpSettings, RunningHttpBalancer, start_h
 use loadgen_backends::balance::{ConfigError, ReloadError, SystemResolver};
 use serde_json::Value;
 
-use super::{address, listening, log_to_stderr, note_prefix, say, statsd, until_told};
+use super::{Word, address, listening, log_to_stderr, note_prefix, say, statsd, until_told};
 use crate::args::BalanceHttpArgs;
 use crate::backend::ServerError;
 use crate::commands::exit::{Exit, stop_at_once};
@@ -25,6 +25,7 @@ use crate::signals::Listener;
 pub(crate) fn http(args: &BalanceHttpArgs) -> Result<Exit, Error> {
     let signals = Listener::install_with_reload(stop_at_once)?;
     limits::raise();
+    let word = Word::heard(args.until_stdin_closes)?;
     let flags = Flags::of(args)?;
     let settings = HttpSettings::read(&args.config).map_err(ServerError::Config)?;
     let settings = flags.over(settings);
@@ -53,7 +54,7 @@ pub(crate) fn http(args: &BalanceHttpArgs) -> Result<Exit, Error> {
     let impatient = Arc::clone(&balancer);
     let stop = move || impatient.stop();
     let again = || reload(&store, &args.config);
-    until_told(&signals, args.until_stdin_closes, stop, again)?;
+    until_told(&signals, word, stop, again);
     // Nothing is changed any more of what is ending.
     drop(management);
     balancer.shutdown();

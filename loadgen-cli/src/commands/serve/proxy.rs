@@ -22,6 +22,10 @@ use crate::{limits, output};
 pub(crate) fn proxy(args: &ServeProxyArgs) -> Result<Exit, Error> {
     let signals = Listener::install(Early::Waits, stop_at_once)?;
     limits::raise();
+    let (sender, told) = mpsc::channel();
+    if args.until_stdin_closes {
+        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
+    }
     let settings = settings(args)?;
     if !args.until_stdin_closes {
         log_to_stderr(LogLevel::Info);
@@ -41,10 +45,6 @@ pub(crate) fn proxy(args: &ServeProxyArgs) -> Result<Exit, Error> {
             id: proxy.id(),
         };
         output::print(&format!("{listening}\n"))?;
-    }
-    let (sender, told) = mpsc::channel();
-    if args.until_stdin_closes {
-        end_with_parent(sender.clone()).map_err(ServerError::Stdin)?;
     }
     signals.react(move |_| {
         // Nobody hears it any more once the proxy is ending.

@@ -62,6 +62,10 @@ pub struct ServeOptions {
     pub lines: bool,
     /// Over TCP, whether each connection begins with its name.
     pub identity_on_connect: bool,
+    /// The version of itself that it says in every reply, over gRPC.
+    pub version: Option<String>,
+    /// How long it says that it is about to end, and serves on, when it is told to.
+    pub lame_duck: Option<Duration>,
     /// PEM files with its certificate chain and its key.
     pub tls: Option<(PathBuf, PathBuf)>,
 }

@@ -3,7 +3,9 @@
 use super::raw::{
     RawAlgorithm, RawBackend, RawBackends, RawBalance, RawProtocol, RawServe, RawServer,
 };
-use super::value::{BackendName, BalancerSpan, DelayText, ErrorCode, ListenText, ShareText};
+use super::value::{
+    BackendName, BalancerSpan, DelayText, ErrorCode, ListenText, ShareText, VersionText,
+};
 use super::{
     BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
 };
@@ -84,6 +86,8 @@ fn serve(options: &ServeOptions, raw: &mut RawServer) {
     raw.throttle = Entry::from_option(options.throttle.map(Bounded::of));
     raw.lines = flag(options.lines);
     raw.identity_on_connect = flag(options.identity_on_connect);
+    raw.version = Entry::from_option(options.version.clone().map(VersionText));
+    raw.lame_duck = Entry::from_option(options.lame_duck.map(BalancerSpan));
     if let Some((certificate, key)) = &options.tls {
         raw.tls_cert = Entry::Given(FilePath::of(certificate));
         raw.tls_key = Entry::Given(FilePath::of(key));

@@ -7,7 +7,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::value::{BackendName, BalancerSpan, DelayText, ErrorCode, ListenText, ShareText};
+use super::value::{
+    BackendName, BalancerSpan, DelayText, ErrorCode, ListenText, ShareText, VersionText,
+};
 use crate::scenario::reader::{Check, Decode, Entries, Entry, List, Place, Reader, choice, object};
 use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
 
@@ -110,6 +112,10 @@ object! {
         "lines" lines: bool,
         /// Whether each connection begins with a line that is its name (TCP).
         "identity_on_connect" identity_on_connect: bool,
+        /// The version of itself that it says in every reply (gRPC).
+        "version" version: VersionText,
+        /// When it is told to end, how long it says so by health checks and serves on.
+        "lame_duck" lame_duck: BalancerSpan,
         /// PEM file with its certificate chain, relative to this file; turns TLS on.
         "tls_cert" tls_cert: FilePath,
         /// PEM file with its key, relative to this file.
@@ -142,6 +148,7 @@ object! {
         "name" => "a server's name is the field's own: `\"backends\": { \"b1\": { … } }`",
         "port" => "the port belongs to the `address`: \":28001\"",
         "listen" => "where it listens is its `address`",
+        "log_streams" => "what it logs would go nowhere here; start it by `loadgen serve grpc --log-streams`",
         "targets" => "those behind a balancer are its `backends`",
     }
 }

@@ -18,7 +18,7 @@ use crate::scenario::value::FilePath;
 const MOST: usize = 64;
 
 /// Fields of servers that answer, and of balancers; what is in neither is of both.
-const OF_SERVE: [&str; 16] = [
+const OF_SERVE: [&str; 18] = [
     "grpc_address",
     "websocket_address",
     "http_address",
@@ -33,6 +33,8 @@ const OF_SERVE: [&str; 16] = [
     "throttle",
     "lines",
     "identity_on_connect",
+    "version",
+    "lame_duck",
     "tls_cert",
     "tls_key",
 ];
@@ -181,6 +183,10 @@ impl Room<'_> {
             let expected = "it where gRPC or HTTP is served";
             fits &= self.has_none(&["error_code"], "a status", expected);
         }
+        if what != RawServe::Grpc {
+            let expected = "it where gRPC alone is served";
+            fits &= self.has_none(&["version"], "a version", expected);
+        }
         if what == RawServe::All {
             let expected = "an address for each protocol: `grpc_address`, `websocket_address`, \
                             `http_address`, `tcp_address`; any free port where there is none";
@@ -226,6 +232,8 @@ impl Room<'_> {
             throttle: raw.throttle.given().map(|it| it.small()),
             lines: raw.lines.given().copied().unwrap_or(false),
             identity_on_connect: raw.identity_on_connect.given().copied().unwrap_or(false),
+            version: text(raw.version.given().map(|it| &it.0)),
+            lame_duck: raw.lame_duck.given().map(|it| it.0),
             tls,
         };
         (fits && self.is_whole()).then_some(Role::Serve(what, options))

@@ -86,6 +86,17 @@ checked_text! {
     is_delay, "^[0-9a-z.]+$"
 }
 
+checked_text! {
+    /// The version that a server says of itself.
+    VersionText, "ServerVersion",
+    "a version: 1 to 128 visible ASCII characters without blanks",
+    is_version, "^[!-~]{1,128}$"
+}
+
+fn is_version(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn is_delay(text: &str) -> bool {
     match text.split_once("..") {
         None => parse_duration(text).is_ok(),

@@ -58,6 +58,15 @@ impl Layers<'_> {
         fits.then_some(events)
     }
 
+    /// Where its events stand, if that is not in itself alone.
+    pub(in crate::scenario) fn shared_events(&self) -> Option<String> {
+        let picked = self.pick("events", |raw| &raw.events);
+        let is_any = picked.entry.given().is_some_and(|it| !it.0.is_empty());
+        // What is set in one scenario is a layer of that alone.
+        let is_own = picked.path.starts_with(&self.own_path) || picked.path.starts_with("set[");
+        (is_any && !is_own).then_some(picked.path)
+    }
+
     fn event(&self, raw: &RawEvent, path: &str, known: Option<&[String]>) -> Option<EventPlan> {
         let refuse = |field: &str, found: String, expected: &str, help: Option<String>| {
             let path = format!("{path}{field}");

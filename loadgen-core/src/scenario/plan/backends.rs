@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::scenario::backend::BackendPlan;
+use crate::scenario::backend::{BackendPlan, with_all_behind};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::{Entry, List};
 use crate::scenario::value::target::Target;
@@ -15,7 +15,7 @@ pub(super) struct Servers {
 }
 
 impl Layers<'_> {
-    /// The servers that it is run with: those that it names, or all.
+    /// The servers that it is run with: those that it names and all that stand behind these, or all there are.
     pub(super) fn backends(&self) -> Option<Servers> {
         let picked = self.pick("backends", |raw| &raw.backends);
         let all = || {
@@ -47,7 +47,16 @@ impl Layers<'_> {
             }
             names.push(name.0.clone());
         }
-        (fits && names.len() == items.len()).then(|| Servers {
+        if !fits || names.len() != items.len() {
+            return None;
+        }
+        let all = self.servers.unwrap_or_default();
+        for behind in with_all_behind(all, list.given().map(|(_, it)| it.0.as_str())) {
+            if !names.contains(&behind.name) {
+                names.push(behind.name.clone());
+            }
+        }
+        Some(Servers {
             known: Some(names.clone()),
             names,
         })

@@ -83,23 +83,45 @@ impl Plan {
     }
 
     /// When something is done that concerns this scenario, by its place, and when that is over, from where its
-    /// measuring begins: its own events, and those of others that are done to servers it is run with.
+    /// measuring begins: its own events, and those of others that are done to servers it is run with while its
+    /// load is measured.
     pub fn events_on(&self, scenario: usize) -> impl Iterator<Item = (Duration, Duration)> {
-        let begins = |it: &ScenarioPlan| it.start_after.saturating_add(it.warm_up);
-        let of = self.scenarios.get(scenario);
-        let own = of.map(begins).unwrap_or_default();
-        let concerns = move |from: usize, event: &EventPlan| {
-            let is_run_with =
-                |name: &str| of.is_some_and(|it| it.backends.iter().any(|it| it == name));
-            from == scenario || event.deed.backend().is_some_and(is_run_with)
-        };
+        let own = self.scenarios.get(scenario);
+        let own = own.map(ScenarioPlan::measures_from).unwrap_or_default();
         let all = self.scenarios.iter().enumerate();
         all.flat_map(move |(from, theirs)| {
-            let on_own = move |at: Duration| (begins(theirs) + at).saturating_sub(own);
+            let on_own = move |at| {
+                theirs
+                    .measures_from()
+                    .saturating_add(at)
+                    .saturating_sub(own)
+            };
             let events = theirs.events.iter();
-            let events = events.filter(move |event| concerns(from, event));
+            let events = events.filter(move |event| self.concerns(event, from, scenario));
             events.map(move |event| (on_own(event.at), on_own(event.over_at())))
         })
+    }
+
+    /// Whether an event of the scenario `from` is one of `scenario`, by their places: it is its own, or it is done
+    /// to a server that it is run with, and neither over before its measuring begins nor after its load.
+    #[must_use]
+    pub fn concerns(&self, event: &EventPlan, from: usize, scenario: usize) -> bool {
+        let (Some(theirs), Some(own)) = (self.scenarios.get(from), self.scenarios.get(scenario))
+        else {
+            return false;
+        };
+        if from == scenario {
+            return true;
+        }
+        let is_run_with = |name: &str| own.backends.iter().any(|it| it == name);
+        let (begins, own_begins) = (theirs.measures_from(), own.measures_from());
+        let at = begins.saturating_add(event.at);
+        let over = begins.saturating_add(event.over_at());
+        let ends = own.load.time_limit();
+        let ends = ends.map(|lasts| own_begins.saturating_add(lasts));
+        event.deed.backend().is_some_and(is_run_with)
+            && (at >= own_begins || over > own_begins)
+            && ends.is_none_or(|ends| at < ends)
     }
 
     /// The conditions that are not judged: no scenario has the tag that they are on, or they are on none.
@@ -219,6 +241,12 @@ impl ScenarioPlan {
             expect: Expectations::default(),
             protocol: protocol.into(),
         }
+    }
+
+    /// When its measuring begins, from where the run does.
+    #[must_use]
+    pub fn measures_from(&self) -> Duration {
+        self.start_after.saturating_add(self.warm_up)
     }
 
     /// Whether it has this tag.

@@ -183,6 +183,7 @@ impl Suite {
             let backends = backends.flatten();
             let mut names = Vec::with_capacity(list.0.len());
             let mut is_whole = true;
+            let mut shared_events = BTreeMap::<String, usize>::new();
             for (index, scenario) in list.given() {
                 let own_path = format!("scenarios[{index}]");
                 let set_path = assign::layer_path(index);
@@ -219,6 +220,9 @@ impl Suite {
                     servers: backends.as_deref(),
                     problems,
                 };
+                if let Some(path) = layers.shared_events() {
+                    *shared_events.entry(path).or_default() += 1;
+                }
                 let plans = layers.plans();
                 let protocol = layers.protocol();
                 is_whole &= !plans.is_empty();
@@ -231,6 +235,14 @@ impl Suite {
                     ),
                 }
                 suite.scenarios.extend(plans);
+            }
+            for (path, count) in shared_events.into_iter().filter(|(_, it)| *it > 1) {
+                problems.add(
+                    path,
+                    format!("events that {count} scenarios would do"),
+                    "events in the scenario that does them; those on a server are of all that are run with it",
+                    None,
+                );
             }
             check_unique("scenarios", names, problems);
             is_whole &= list.given().count() == list.0.len();

@@ -1,19 +1,24 @@
 //! Choosing from a suite by name and protocol.
 
+use std::time::Duration;
+
 use super::Suite;
 use crate::nearest::nearest;
 use crate::scenario::backend::with_all_behind;
+use crate::scenario::event::{Deed, EventPlan};
 use crate::scenario::plan::{Plan, ScenarioPlan};
+use crate::units::format_duration;
 
 impl Suite {
     /// Every scenario of these names, or written under one of them for several, that speaks `protocol` (`grpc`, `websocket`; `None` is all).
     /// No names means all of them. The conditions on tags are all in the plan; those whose tag no chosen
     /// scenario has are its [`Plan::unjudged`]. Its servers are those that the scenarios are run with, and
-    /// whatever stands behind these.
+    /// whatever stands behind these. An event of a scenario that was written for several is of the first of
+    /// those that are chosen: it is done once.
     ///
     /// # Errors
-    /// [`SelectError`] for names that are not there, with the nearest that is, and when nothing is
-    /// left.
+    /// [`SelectError`] for names that are not there, with the nearest that is, when nothing is left, and for
+    /// events of several scenarios that do something to a server at the same time.
     pub fn select<S: AsRef<str>>(
         &self,
         names: &[S],
@@ -48,6 +53,8 @@ impl Suite {
                 protocol: protocol.map(str::to_owned),
             });
         }
+        let scenarios = once(scenarios);
+        none_overlaps(&scenarios)?;
         let names = scenarios
             .iter()
             .flat_map(|it| &it.backends)
@@ -59,6 +66,60 @@ impl Suite {
             thresholds: self.thresholds().to_vec(),
         })
     }
+}
+
+/// The scenarios, each event of those that are written as one in the first of these only.
+fn once(mut scenarios: Vec<ScenarioPlan>) -> Vec<ScenarioPlan> {
+    for index in 1..scenarios.len() {
+        let (before, rest) = scenarios.split_at_mut(index);
+        let Some(this) = rest.first_mut() else {
+            continue;
+        };
+        let is_same = |it: &&ScenarioPlan| {
+            !it.for_each.is_empty()
+                && it.written_name() == this.written_name()
+                && it.protocol() == this.protocol()
+        };
+        let Some(first) = before
+            .iter()
+            .find(is_same)
+            .filter(|_| !this.for_each.is_empty())
+        else {
+            continue;
+        };
+        this.events.retain(|event| !first.events.contains(event));
+    }
+    scenarios
+}
+
+/// That each event of the scenarios together finds its server as it should be; those of one by itself do.
+fn none_overlaps(scenarios: &[ScenarioPlan]) -> Result<(), SelectError> {
+    let of = |it: &ScenarioPlan, at: Duration| it.measures_from().saturating_add(at);
+    let mut all: Vec<(&ScenarioPlan, &EventPlan, &str)> = Vec::new();
+    for scenario in scenarios {
+        let events = scenario.events.iter();
+        all.extend(events.filter_map(|it| Some((scenario, it, it.deed.backend()?))));
+    }
+    all.sort_by_key(|(scenario, event, backend)| (*backend, of(scenario, event.at)));
+    for pair in all.windows(2) {
+        let [(one, first, backend), (other, second, again)] = pair else {
+            continue;
+        };
+        let comes_back =
+            matches!(first.deed, Deed::Restart { .. }) || first.deed.back_after().is_some();
+        let at = of(other, second.at);
+        let is_back = comes_back && at > of(one, first.over_at());
+        if backend == again && !std::ptr::eq(*one, *other) && !is_back {
+            return Err(SelectError::Overlap {
+                first: first.deed.to_string(),
+                of: one.name.clone(),
+                second: second.deed.to_string(),
+                other: other.name.clone(),
+                at,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A name that no scenario has.
@@ -86,6 +147,24 @@ pub enum SelectError {
     Nothing {
         /// The protocol that was asked for.
         protocol: Option<String>,
+    },
+    /// Two of them do something to a server at the same time.
+    #[error(
+        "the scenarios cannot run together: `{second}` of `{other}` comes {} after the run begins, when the \
+         server is not back from `{first}` of `{of}`",
+        format_duration(*at)
+    )]
+    Overlap {
+        /// What is done first.
+        first: String,
+        /// By which scenario.
+        of: String,
+        /// What is done before that is over.
+        second: String,
+        /// By which scenario.
+        other: String,
+        /// When, from where the run begins.
+        at: Duration,
     },
 }
 

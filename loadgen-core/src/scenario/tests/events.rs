@@ -111,6 +111,8 @@ fn a_shorter_load_finds_events_after_its_end() {
 #[test_case(&json!({ "b1": { "serve": "grpc", "dealy": "1ms" } }) => "backends.b1.dealy: found an unknown field, expected a field of an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}; did you mean `delay`?"; "a slip")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "delay": "9ms..1ms" } }) => "backends.b1.delay: found \"9ms..1ms\", expected a time such as \"20ms\", or two to draw from, such as \"10ms..50ms\""; "a delay")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "error_code": "UNAVAILABLE" } }) => "backends.b1.error_code: found it without `error_rate`, expected both, or neither"; "a code alone")]
+#[test_case(&json!({ "b1": { "serve": "http", "version": "v1" } }) => "backends.b1.version: found a version, expected it where gRPC alone is served"; "a version over HTTP")]
+#[test_case(&json!({ "b1": { "serve": "http", "lame_duck": "2h" } }) => "backends.b1.lame_duck: found \"2h\", expected a duration from 1ms to 1h"; "a long farewell")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "lines": true } }) => "backends.b1.lines: found a field of TCP, expected it where TCP is served"; "lines of gRPC")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "backends": ["b1"] } }) => "backends.b1.backends: found a field of a balancer, expected a field of a server that answers; a balancer has `balance`"; "a balancer's field")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "balance": "tcp" } }) => "backends.b1: found `serve` and `balance` together, expected one of them"; "both kinds")]
@@ -167,10 +169,10 @@ fn what_is_printed_reads_back_as_the_same() {
             "health_timeout": "100ms", "health_rise": 1, "health_fall": 5, "connect_timeout": "50ms" },
         "b1": { "address": ":28001", "threads": 2, "delay": "10ms..50ms", "stall": "1s", "stall_rate": "2%",
             "error_rate": "0.05", "error_code": "INTERNAL", "refuse_rate": "1%", "cut_after": 100,
-            "throttle": 1000 },
+            "throttle": 1000, "lame_duck": "2s" },
         "b2": { "serve": "all", "http_address": "127.0.0.2:28002" },
         "t": { "serve": "tcp", "lines": true, "identity_on_connect": true },
-        "s": { "serve": "grpc", "tls_cert": "cert.pem", "tls_key": "key.pem", "address": "[::1]" },
+        "s": { "serve": "grpc", "version": "v1.2", "tls_cert": "cert.pem", "tls_key": "key.pem", "address": "[::1]" },
     });
     let events = json!({ "targets": ["backend:s"], "events": [
         { "at": "5s", "kill": "b1", "for": "3s" },
@@ -330,6 +332,122 @@ fn an_event_concerns_whoever_is_run_with_its_server() {
     assert_eq!(seconds(0), [(5, 8), (6, 6)]);
     assert_eq!(seconds(1), [(4, 7), (20, 20)]);
     assert!(seconds(2).is_empty());
+}
+
+/// Two scenarios, of which the other begins to measure 10 s after the first.
+fn with_a_later_one(first: &Value, later: &Value) -> Suite {
+    let mut whole = suite(&three(), &json!({ "events": first }));
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("later");
+    other["events"] = later.clone();
+    other["start_after"] = json!("8s");
+    other["warm_up"] = json!("2s");
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    parse(&whole).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn an_event_outside_of_a_scenarios_own_load_does_not_concern_it() {
+    let first = json!([
+        { "at": "5s", "kill": "b1", "for": "5s" },
+        { "at": "9s", "kill": "b2", "for": "1001ms" },
+        { "at": "10s", "restart": "b3" },
+    ]);
+    let later = json!([{ "at": "20s", "kill": "b1" }, { "at": "19s", "kill": "b2" }]);
+    let suite = with_a_later_one(&first, &later);
+    let plan = suite.select::<&str>(&[], None).unwrap();
+    let whole = |scenario| {
+        let events = plan.events_on(scenario);
+        let times = events.map(|(at, over)| (at.as_millis(), over.as_millis()));
+        times.collect::<Vec<_>>()
+    };
+    let of_first = [
+        (5_000, 10_000),
+        (9_000, 10_001),
+        (10_000, 10_000),
+        (29_000, 29_000),
+    ];
+    assert_eq!(whole(0), of_first);
+    assert_eq!(
+        whole(1),
+        [(0, 1), (0, 0), (20_000, 20_000), (19_000, 19_000)]
+    );
+}
+
+#[test]
+fn events_of_several_scenarios_on_a_server_do_not_overlap() {
+    let first = json!([{ "at": "12s", "freeze": "b1", "for": "3s" }]);
+    let selected = |at: &str| {
+        let later = json!([{ "at": at, "kill": "b1", "for": "1s" }]);
+        let suite = with_a_later_one(&first, &later);
+        suite.select::<&str>(&[], None).map_err(|it| it.to_string())
+    };
+    assert_eq!(
+        selected("5s").unwrap_err(),
+        "the scenarios cannot run together: `kill b1` of `later` comes 15s after the run begins, when the \
+         server is not back from `freeze b1` of `s`"
+    );
+    assert!(selected("6s").is_ok());
+    let suite = with_a_later_one(&first, &json!([{ "at": "5s", "kill": "b1" }]));
+    assert!(suite.select(&["later"], None).is_ok());
+}
+
+#[test]
+fn an_event_of_a_scenario_for_several_is_done_once() {
+    let events = json!({ "for_each": { "version": ["v1", "v2", "v3"] },
+        "events": [{ "at": "5s", "kill": "b1", "for": "3s" }, { "at": "6s", "mark": "x" }] });
+    let suite = read(&three(), &events);
+    let counts = |plan: &Plan| {
+        let counts = plan.scenarios.iter().map(|it| it.events.len());
+        counts.collect::<Vec<_>>()
+    };
+    let all = suite.select::<&str>(&[], None).unwrap();
+    assert_eq!(counts(&all), [2, 0, 0]);
+    assert_eq!(all.events_on(1).count(), 1);
+    // Alone, each of them has it; what is printed of several is read as it was.
+    assert_eq!(counts(&suite.select(&["s-v3"], None).unwrap()), [2]);
+    let again = parse(&all.to_json()).unwrap();
+    assert_eq!(again.select::<&str>(&[], None).unwrap(), all);
+}
+
+#[test]
+fn events_that_several_scenarios_share_are_refused() {
+    let mut whole = suite(&three(), &json!({}));
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("other");
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    whole["defaults"] = json!({ "events": [{ "at": "5s", "kill": "b1" }] });
+    let error = parse(&whole).unwrap_err();
+    assert_eq!(
+        error.problems()[0].to_string(),
+        "defaults.events: found events that 2 scenarios would do, expected events in the scenario that does \
+         them; those on a server are of all that are run with it"
+    );
+    whole["scenarios"][1]["events"] = json!([]);
+    assert_eq!(parse(&whole).unwrap().scenarios()[0].events.len(), 1);
+}
+
+#[test]
+fn servers_behind_a_balancer_are_of_those_that_a_scenario_is_run_with() {
+    let backends = json!({ "serve": "grpc", "b1": {}, "b2": {}, "b3": {},
+        "lb": { "balance": "tcp", "backends": ["b1", "b2"] } });
+    let fields =
+        json!({ "backends": ["lb"], "events": [{ "at": "5s", "kill": "b2", "for": "1s" }] });
+    let mut whole = suite(&backends, &fields);
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("other");
+    other["events"] = json!([]);
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    let suite = parse(&whole).unwrap_or_else(|error| panic!("{error}"));
+    let plan = suite.select::<&str>(&[], None).unwrap();
+    assert_eq!(plan.scenarios[1].backends, ["lb", "b1", "b2"]);
+    assert_eq!(plan.scenarios[1].target_backends, ["lb"]);
+    assert_eq!(plan.events_on(1).count(), 1);
+    let wrong = told(
+        &backends,
+        &json!({ "backends": ["lb"], "events": [{ "at": "5s", "kill": "b3" }] }),
+    );
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
 }
 
 #[test_case(&json!({ "expect": { "distribution": { "weights": { "b1": 1, "b7": 2 }, "within": "2%" } } }) => "scenarios[0].expect.distribution.weights: found the unknown server `b7`, expected the name of a server that the run starts; did you mean `b1`?"; "one that nobody has")]

@@ -1,7 +1,7 @@
 //! Connections that cannot be opened, each with a message that says what to do.
 
 use loadgen_core::outcome::Outcome;
-use loadgen_core::scenario::{ScenarioPlan, Tls};
+use loadgen_core::scenario::{ConnectionPer, ScenarioPlan, Tls};
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,23 @@ fn nothing_but_good_byes() {
             address,
             "the server said good-bye (GOAWAY) while HTTP/2 was being set up; it may be stopping",
         );
+    });
+}
+
+/// Once only the first of these attempts was held to the rate.
+#[test]
+fn attempts_after_a_good_bye_are_held_to_the_rate_of_connecting() {
+    run(async {
+        let address = blurting(GOOD_BYE).await;
+        let mut plan = plan(&[address], "Hello");
+        grpc(&mut plan).connection_per = Some(ConnectionPer::User);
+        grpc(&mut plan).connect_rate = Some("10/s".parse().expect("a rate"));
+        let from = tokio::time::Instant::now();
+        let message = Driver::prepare_error(&plan).await;
+        assert!(message.contains("good-bye"), "{message}");
+        // The second and the third wait for 100 ms each.
+        let took = from.elapsed();
+        assert!(took >= Duration::from_millis(190), "{took:?}");
     });
 }
 

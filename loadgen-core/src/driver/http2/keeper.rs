@@ -70,9 +70,6 @@ impl Opener {
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
-        if let Some(common) = &self.own {
-            common.dialer.wait_for_cap(common.cap.as_deref()).await;
-        }
         let mut result = self.open_once(resolving, replaces_dropped).await;
         for _ in 1..GOOD_BYES {
             match result {
@@ -92,12 +89,15 @@ impl Opener {
         }
     }
 
-    /// Reported however it ends.
+    /// Reported however it ends. Each is one more of those that may be opened a second.
     async fn open_once(
         &self,
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
+        if let Some(common) = &self.own {
+            common.dialer.wait_for_cap(common.cap.as_deref()).await;
+        }
         let opening = Opening {
             endpoint: &self.endpoint,
             target: self.target,

@@ -3,6 +3,7 @@
 //! Owns which connection comes from which address, and binding to it. Which addresses there may be is the
 //! scenario's to say.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -90,7 +91,23 @@ impl Origins {
         Self(addresses.into())
     }
 
-    /// Connects to one of so many addresses of a target. `nth` is the connection's number among those to that
+    /// Those of a target's addresses that can be reached from one of these.
+    pub(super) fn reachable<'a>(
+        &self,
+        addresses: &'a [SocketAddr],
+    ) -> Result<Cow<'a, [SocketAddr]>, Problem> {
+        let fits = |to: &SocketAddr| self.0.iter().any(|from| same_family(*from, to.ip()));
+        if self.0.is_empty() || addresses.iter().all(fits) {
+            return Ok(addresses.into());
+        }
+        let fitting: Vec<_> = addresses.iter().copied().filter(fits).collect();
+        match fitting.is_empty() {
+            true => Err(Problem::NoSource),
+            false => Ok(fitting.into()),
+        }
+    }
+
+    /// Connects to one of so many [reachable](Self::reachable) addresses of a target. `nth` is the connection's number among those to that
     /// target: it and its successors come from the same address, and those to one of the target's addresses
     /// from all in turn.
     pub(super) async fn connect(
@@ -110,11 +127,7 @@ impl Origins {
             None => TcpStream::connect(to).await,
             Some(from) => bound(from, to)?.connect(to).await,
         };
-        connected.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => Problem::Refused,
-            io::ErrorKind::AddrNotAvailable => Problem::NoLocalPort,
-            _ => Problem::Io(error.to_string()),
-        })
+        connected.map_err(|error| diagnose(&error, from, to.ip()))
     }
 
     /// Where the connection with this number to a target with so many addresses comes from.
@@ -134,6 +147,20 @@ impl Origins {
 
 fn same_family(one: IpAddr, other: IpAddr) -> bool {
     one.is_ipv4() == other.is_ipv4()
+}
+
+/// What kept a connection between these from opening.
+fn diagnose(error: &io::Error, from: Option<IpAddr>, to: IpAddr) -> Problem {
+    match (error.kind(), from) {
+        (io::ErrorKind::ConnectionRefused, _) => Problem::Refused,
+        (io::ErrorKind::AddrNotAvailable, _) => Problem::NoLocalPort,
+        // What leaves this machine cannot come from an address that every machine has. To its own other
+        // addresses there is a way.
+        (io::ErrorKind::InvalidInput, Some(from)) if from.is_loopback() && !to.is_loopback() => {
+            Problem::FromLoopback(from)
+        }
+        _ => Problem::Io(error.to_string()),
+    }
 }
 
 /// A socket that is bound to an address of ours, and not yet to a port where the system can put that off:
@@ -205,6 +232,16 @@ mod tests {
         assert_eq!(from("10.0.0.1", 1).as_deref(), Some("127.0.0.2"));
         assert_eq!(from("::2", 5).as_deref(), Some("::1"));
         assert_eq!(origins(2).turn_of(ip("::1"), 0, 1), None);
+    }
+
+    #[test_case(22, Some("127.0.0.2"), "192.0.2.1" => "127.0.0.2, which is in `bind`, leads nowhere but to this machine, and the target is on another; bind an address of the interface that leads there (`ip route get` and the target's says which)"; "to another machine")]
+    #[test_case(22, Some("10.0.0.1"), "192.0.2.1" => "Invalid argument (os error 22)"; "from another address")]
+    #[test_case(22, None, "192.0.2.1" => "Invalid argument (os error 22)"; "from anywhere")]
+    #[test_case(111, Some("127.0.0.2"), "127.0.0.1" => "the connection was refused; is the server running and listening on this port?"; "refused")]
+    #[cfg(target_os = "linux")]
+    fn what_is_wrong(code: i32, from: Option<&str>, to: &str) -> String {
+        let error = io::Error::from_raw_os_error(code);
+        diagnose(&error, from.map(ip), ip(to)).to_string()
     }
 
     proptest! {

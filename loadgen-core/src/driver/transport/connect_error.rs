@@ -111,6 +111,11 @@ pub(crate) enum Problem {
     NoSource,
     #[error("{0}, which is in `bind`, is no address of this machine any more")]
     NotOurs(IpAddr),
+    #[error(
+        "{0}, which is in `bind`, leads nowhere but to this machine, and the target is on another; bind \
+         an address of the interface that leads there (`ip route get` and the target's says which)"
+    )]
+    FromLoopback(IpAddr),
     #[error("TLS handshake failed: {0}")]
     Tls(String),
     #[error("`{0}` is not a name that a certificate can carry; set `tls.server_name`")]

@@ -212,7 +212,8 @@ async fn connect_to_socket(path: &Path) -> Result<Socket, Problem> {
     }
 }
 
-/// Connects to the first address that takes it. Each gets an equal share of the time that is left,
+/// Connects to the first address that takes it, of those that can be reached from where it is to come from.
+/// Each gets an equal share of the time that is left,
 /// so that one that swallows everything leaves some for the others.
 async fn connect_any(
     addresses: &[SocketAddr],
@@ -220,6 +221,7 @@ async fn connect_any(
     nth: usize,
     deadline: Instant,
 ) -> Result<TcpStream, Problem> {
+    let addresses = &*origins.reachable(addresses)?;
     let mut last = Problem::Unresolved("no address".to_owned());
     let shares = (1..=addresses.len()).rev();
     for (offset, share) in shares.enumerate() {
@@ -358,5 +360,46 @@ mod tests {
         .await;
         let connected = connected.expect("in time").expect("the good one");
         assert_eq!(connected.peer_addr().expect("connected"), good_address);
+    }
+
+    /// Once those of the other family were tried too: the address that comes after them got their share.
+    #[tokio::test]
+    async fn addresses_that_cannot_be_reached_from_ours_skew_nothing() {
+        let listeners = [
+            tokio::net::TcpListener::bind("127.0.0.1:0").await,
+            tokio::net::TcpListener::bind("127.0.0.1:0").await,
+        ];
+        let own = listeners.map(|it| it.expect("a free port"));
+        let own = [0, 1].map(|at| own[at].local_addr().expect("bound"));
+        let addresses = ["[::1]:9".parse().expect("an address"), own[0], own[1]];
+        let origins = Origins::of(&[IpAddr::from([127, 0, 0, 1])]);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let mut seen = [0, 0];
+        for nth in 0..6 {
+            let connected = connect_any(&addresses, &origins, nth, deadline).await;
+            let to = connected.expect("listens").peer_addr().expect("connected");
+            seen[usize::from(to == own[1])] += 1;
+        }
+        assert_eq!(seen, [3, 3]);
+    }
+
+    /// Once that hid what was wrong with those that can.
+    #[test_case(&["[::1]:9", "127.0.0.1:0"] => false; "the other family first")]
+    #[test_case(&["127.0.0.1:0", "[::1]:9"] => false; "the other family last")]
+    #[test_case(&["[::1]:9", "[::1]:10"] => true; "nothing else")]
+    #[tokio::test]
+    async fn only_where_none_can_be_reached_it_is_for_want_of_a_source(to: &[&str]) -> bool {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let free = free.expect("a free port");
+        let parsed = to.iter().map(|it| it.parse().expect("an address"));
+        let own = |it: SocketAddr| if it.is_ipv4() { free } else { it };
+        let addresses: Vec<SocketAddr> = parsed.map(own).collect();
+        let origins = Origins::of(&[IpAddr::from([127, 0, 0, 1])]);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        match connect_any(&addresses, &origins, 0, deadline).await {
+            Err(Problem::NoSource) => true,
+            Err(Problem::Refused) => false,
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::phrase::span;
 use super::{Findings, ratio};
 use crate::clock::nanos;
-use crate::record::{BackendRecord, LONG_SILENCE, ScenarioRecord, Unit};
+use crate::record::{BackendRecord, LONG_SILENCE, ScenarioRecord, SeriesPoint, Unit};
 use crate::units::human::count;
 
 /// A server's silence is worth a word when it lasts so many times the time between two of its answers, and over
@@ -18,6 +18,8 @@ const LONG_SILENCE_OF_GAPS: u32 = 10;
 const MISSED_ANSWERS: u64 = 20;
 /// So far from its last request a connection may have been lost to have been lost with it.
 const LOST_WITH_IT: Duration = Duration::from_secs(2);
+/// What a server's users were is what they were so many seconds before the one of its last request.
+const USERS_UNTIL: u64 = 2;
 /// So many servers are told of one by one.
 const MOST_TOLD: usize = 3;
 
@@ -148,7 +150,9 @@ fn users_ran_out(scenario: &ScenarioRecord, last: Duration, end: Duration) -> bo
     }
     let (last, end) = (last.as_secs(), end.as_secs());
     let points = scenario.series.iter();
-    let before = points.clone().filter(|it| it.t_s <= last);
+    let just_before =
+        |it: &&SeriesPoint| it.t_s <= last && it.t_s + it.seconds + USERS_UNTIL > last;
+    let before = points.clone().filter(just_before);
     let since = points.filter(|it| it.t_s > last && it.t_s + it.seconds <= end);
     let most = before.map(|it| it.users).max().unwrap_or_default();
     let fewest = since.map(|it| it.users).min();

@@ -38,7 +38,10 @@ impl Layers<'_> {
         let distribution = raw
             .distribution
             .or(Some(None), |it| within.distribution(it).map(Some));
-        let routes = raw.route.or(Some(Vec::new()), |it| within.routes(it, tags));
+        let tags = tags.and_then(|it| self.values_of(it));
+        let routes = raw
+            .route
+            .or(Some(Vec::new()), |it| within.routes(it, tags.as_ref()));
         let known = known.filter(|it| !it.is_empty());
         if let (Some(known), Some(Some(Some(distribution)))) = (known, &distribution) {
             let path = format!("{}.distribution.weights", within.path);
@@ -72,7 +75,28 @@ impl Layers<'_> {
             ok_within: ok_within?,
         })
     }
+
+    /// The values that its tags have, those included of the scenarios that it is written for; `None` where
+    /// something is wrong with these, which is told of elsewhere.
+    fn values_of(&self, tags: &BTreeMap<String, String>) -> Option<TagValues> {
+        let own = tags
+            .iter()
+            .map(|(key, value)| (key.clone(), vec![value.clone()]));
+        let mut all: TagValues = own.collect();
+        let each = match self.pick("for_each", |raw| &raw.for_each).entry {
+            Entry::Absent => return Some(all),
+            entry => entry.given()?,
+        };
+        for (name, values) in &each.0 {
+            let values = values.given()?.all(|it| it.0.clone())?;
+            all.entry(name.clone()).or_default().extend(values);
+        }
+        Some(all)
+    }
 }
+
+/// By the key of a tag, what it may be.
+type TagValues = BTreeMap<String, Vec<String>>;
 
 /// The place of what is expected.
 struct Within<'a> {
@@ -160,7 +184,7 @@ impl Within<'_> {
     fn routes(
         &self,
         raw: &Entries<Entries<Pattern>>,
-        tags: Option<&BTreeMap<String, String>>,
+        tags: Option<&TagValues>,
     ) -> Option<Vec<Route>> {
         let routes = raw.0.iter().map(|(tag, table)| {
             let route = self.route(tag, table.given()?)?;
@@ -208,9 +232,9 @@ impl Within<'_> {
     }
 
     /// Whether something is said of this scenario.
-    fn fits(&self, route: &Route, tags: &BTreeMap<String, String>) -> bool {
+    fn fits(&self, route: &Route, tags: &TagValues) -> bool {
         let below = format!(".route{}", crate::scenario::join(".route", &route.tag));
-        let Some(value) = tags.get(&route.tag) else {
+        let Some(values) = tags.get(&route.tag) else {
             let known = tags.keys().map(String::as_str);
             let help = did_you_mean(&route.tag, known.clone()).unwrap_or_else(|| {
                 match known.collect::<Vec<_>>().as_slice() {
@@ -226,7 +250,7 @@ impl Within<'_> {
             );
             return false;
         };
-        if route.servers(value).is_none() {
+        if let Some(value) = values.iter().find(|it| route.servers(it).is_none()) {
             let found = format!("nothing for `{value}`, which the scenario has");
             self.refuse(&below, &found, "a pattern for each value", None);
             return false;

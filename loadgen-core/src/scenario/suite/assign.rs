@@ -342,7 +342,9 @@ fn find_all(items: &[Value], part: &Part, parts: usize) -> Result<Vec<usize>, Wr
     }
     let names: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
     let help = match part {
-        Part::Name(name) => did_you_mean(name, names.iter().copied()),
+        Part::Name(name) => one_of_several(items, name)
+            .map(|whole| format!("set it for all of `{whole}`"))
+            .or_else(|| did_you_mean(name, names.iter().copied())),
         Part::Index(_) => None,
     };
     let expected = match (items.len(), names.is_empty()) {
@@ -356,6 +358,16 @@ fn find_all(items: &[Value], part: &Part, parts: usize) -> Result<Vec<usize>, Wr
         expected,
         help.or_else(|| listed(&names)),
     )
+}
+
+/// What the scenario is written as that one of this name may be of, where that is written for several.
+fn one_of_several(items: &[Value], name: &str) -> Option<String> {
+    let written = items.iter().filter(|it| it.get("for_each").is_some());
+    let is_of = |whole: &String| {
+        let rest = name.strip_prefix(whole.as_str());
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    written.filter_map(name_of).find(is_of)
 }
 
 fn listed(names: &[&str]) -> Option<String> {

@@ -310,8 +310,9 @@ impl Suite {
         &self.backends
     }
 
-    /// These scenarios, and those of `fallback` whose name and protocol none of these has and whose servers
-    /// are no others of the same name here; the conditions on tags and the servers of both.
+    /// These scenarios, and those of `fallback` whose name, as it is or as it is written, and protocol none of
+    /// these has and whose servers are no others of the same name here; the conditions on tags and the
+    /// servers of both.
     #[must_use]
     pub fn or(mut self, fallback: Self) -> Self {
         let taken = |name: &String| {
@@ -323,8 +324,11 @@ impl Suite {
             .scenarios
             .into_iter()
             .filter(|plan| {
+                // Also one that is called as a single one is of those that are written as one.
                 let same = |own: &ScenarioPlan| {
-                    own.written_name() == plan.written_name() && own.protocol() == plan.protocol()
+                    let is_named = own.name == plan.name;
+                    (is_named || own.written_name() == plan.written_name())
+                        && own.protocol() == plan.protocol()
                 };
                 !self.scenarios.iter().any(same) && !plan.backends.iter().any(taken)
             })

@@ -65,3 +65,23 @@ fn a_file_replaces_what_is_shipped_of_its_protocol_only() {
         .collect();
     assert_eq!(chosen, [(Protocol::Websocket, 5), (Protocol::Grpc, 200)]);
 }
+
+/// Once there were two of one name.
+#[test]
+fn a_file_replaces_one_of_several_that_are_written_as_one() {
+    let file = parse(&json!({ "scenarios": [{
+        "name": "version_routing-v1.1",
+        "load": { "closed": { "users": 9, "iterations": 9 } },
+        "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+    }] }))
+    .unwrap();
+    let suite = file.or(shipped());
+    let users = |name: &str| -> Vec<_> {
+        let plan = suite.select(&[name], None).unwrap();
+        let users = plan.scenarios.iter().map(|it| it.load.max_users());
+        users.collect()
+    };
+    assert_eq!(users("version_routing-v1.1"), [9]);
+    assert_eq!(users("version_routing-v1.2"), [3]);
+    assert_eq!(users("version_routing"), [3; 3]);
+}

@@ -50,6 +50,30 @@ fn everything_is_read() {
     assert_eq!(ok_within, Some(Duration::from_millis(250)));
 }
 
+/// Once only a scenario's own tags could be routed by.
+#[test]
+fn a_route_may_be_by_what_a_scenario_is_written_for() {
+    let route = |v2: &str| {
+        json!({
+            "for_each": { "version": ["v1.1", "v2.1"] },
+            "expect": { "route": { "version": { "v1.*": "v1*", v2: "v2*" } } },
+        })
+    };
+    let suite = parse(&suite_of(&route("v2.*"))).unwrap();
+    for plan in suite.scenarios() {
+        let [of] = plan.expect.routes.as_slice() else {
+            panic!("{:?}", plan.expect);
+        };
+        let servers = of.servers(&plan.tags["version"]).unwrap();
+        assert_eq!(servers.as_str(), format!("{}*", &plan.tags["version"][..2]));
+        assert!(plan.clone().checked().is_ok());
+    }
+    assert_eq!(
+        problems_of(&route("v3.*")).join("\n"),
+        "scenarios[0].expect.route.version: found nothing for `v2.1`, which the scenario has, expected a pattern for each value"
+    );
+}
+
 #[test]
 fn a_scenario_that_says_nothing_expects_nothing() {
     let plan = plan_of(&json!({}));

@@ -286,6 +286,23 @@ fn shipped_scenarios_are_set_where_the_file_has_none_of_the_name() {
     assert!(told.ends_with("did you mean `hello_high`?"), "{told}");
 }
 
+/// One of several that are written as one is no place to set something in.
+#[test]
+fn what_is_written_for_several_is_set_for_all_of_them() {
+    let set = |text: &str| vec![text.parse::<Assignment>().unwrap()];
+    let told = shipped_with(&set(r#"scenarios["version_routing-v1.1"].timeout=7s"#)).unwrap_err();
+    let told = told.to_string();
+    assert!(
+        told.ends_with("set it for all of `version_routing`"),
+        "{told}"
+    );
+    let suite = shipped_with(&set("scenarios.version_routing.timeout=37s")).unwrap();
+    let routed = suite.scenarios().iter();
+    let routed = routed.filter(|it| it.written_name() == "version_routing");
+    assert!(routed.clone().all(|it| it.timeout.as_secs() == 37));
+    assert_eq!(routed.count(), 4);
+}
+
 /// What is the same in both languages is the same.
 #[test]
 fn yaml_prints_the_json_that_is_equal() {

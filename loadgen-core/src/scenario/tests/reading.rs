@@ -354,6 +354,8 @@ fn the_shipped_suite_of_what_is_routed() {
     assert_eq!(names, versions.map(|it| format!("version_routing-{it}")));
     for (plan, version) in plan.scenarios.iter().zip(versions) {
         assert_eq!(plan.tags["version"], version);
+        let servers = plan.expect.routes[0].servers(version).map(|it| it.as_str());
+        assert_eq!(servers, Some(if version < "v2" { "v1*" } else { "v2*" }));
         assert_eq!(plan.load.max_users(), 3);
         assert_eq!(grpc(plan).connection_per, Some(ConnectionPer::User));
     }

@@ -127,6 +127,17 @@ fn fewer_users_ask_fewer_servers() {
     assert!(warned(&record).contains("b2"));
 }
 
+/// Once a run with fewer users from its middle on was told of no server that crashed after that.
+#[test]
+fn users_that_left_long_before_a_server_stopped_are_not_why() {
+    let mut record = one_that_stopped();
+    record.scenarios[0].series[0].users = 100;
+    assert!(warned(&record).contains("b2"));
+    // Those that left with it are.
+    record.scenarios[0].series[1].users = 100;
+    assert_eq!(warned(&record), "");
+}
+
 /// What the scenario itself may send elsewhere.
 #[test_case(|scenario| scenario.targets = ["a:1", "b:1"].map(TargetRecord::empty).into(); "targets")]
 #[test_case(|scenario| scenario.steps = ScenarioRecord::empty("s", "grpc", false, &["a".into(), "b".into()]).steps; "steps")]

@@ -47,7 +47,7 @@ pub(super) fn figure(word: FailoverWord, failover: &Failover) -> Figure {
     match word {
         FailoverWord::Detected => moment(failover.detected),
         FailoverWord::Lost if failover.was_seen => number(Some(failover.lost)),
-        FailoverWord::Slow if failover.was_seen => number(Some(failover.slow)),
+        FailoverWord::Slow if failover.was_seen => number(failover.slow),
         FailoverWord::Silence if failover.was_seen => time(failover.silence),
         FailoverWord::Lost | FailoverWord::Slow | FailoverWord::Silence => Figure::Untold,
         FailoverWord::Recovered => moment(failover.recovered),
@@ -73,6 +73,9 @@ pub(super) fn why_untold(event: &EventRecord, word: FailoverWord, failover: &Fai
     match &failover.untold {
         _ if is_of_return && event.done.is_some() && event.ready.is_none() => {
             "the server was not brought back".to_owned()
+        }
+        _ if word == FailoverWord::Slow && failover.was_seen => {
+            "without `expect.failover.ok_within` nothing is slow".to_owned()
         }
         Some(why) => why.clone(),
         None => "the next event came before it could be told".to_owned(),
@@ -110,14 +113,20 @@ pub(crate) fn judge_failover(
             }
         }
     }
-    let worst = match condition.bounds_from_above() {
-        true => values.into_iter().reduce(f64::max),
-        false => values.into_iter().reduce(f64::min),
+    let values: Vec<f64> = values
+        .into_iter()
+        .map(|it| in_unit(it, condition.value_unit()))
+        .collect();
+    // Of what should equal something, or should not, neither end is the worst.
+    let broken = values.iter().copied().find(|it| !condition.holds(*it));
+    let end = match condition.bounds_from_above() {
+        true => values.iter().copied().reduce(f64::max),
+        false => values.iter().copied().reduce(f64::min),
     };
-    let Some(worst) = worst else {
+    let end_holds = end.is_some_and(|it| condition.holds(it));
+    let Some(observed) = broken.filter(|_| end_holds).or(end) else {
         return unjudged(nobody_left(left).to_owned());
     };
-    let observed = in_unit(worst, condition.value_unit());
     Judged {
         observed: Some(observed),
         holds: condition.holds(observed),
@@ -130,5 +139,74 @@ pub(super) fn said(word: FailoverWord, value: f64) -> String {
     match word.is_time() {
         true => human::micros(value / 1e3),
         false => human::count(value as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+    use crate::record::{Timeline, TimelineCell};
+
+    /// Two servers that go away at 3 s and at 6 s, of which so many requests are lost each time.
+    fn record(lost: [u64; 2], ok_within: Option<Duration>) -> ScenarioRecord {
+        let windows = [(Duration::ZERO, Duration::from_secs(70))];
+        let mut timeline = Timeline::new(windows).slow_after(ok_within);
+        for bucket in 0..1_000 {
+            for server in ["b1", "b2"] {
+                let cell = TimelineCell {
+                    due: 1,
+                    ended_ok: 1,
+                    ..TimelineCell::default()
+                };
+                timeline.add(Some(server), bucket, cell);
+            }
+        }
+        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+        for (server, bucket, lost) in [("b1", 300, lost[0]), ("b2", 600, lost[1])] {
+            let cell = TimelineCell {
+                due: lost,
+                due_failed: lost,
+                ended_failed: lost,
+                ..TimelineCell::default()
+            };
+            timeline.add(None, bucket, cell);
+            let mut event = EventRecord::new(EventAction::Kill, format!("kill {server}"));
+            event.backend = Some(server.to_owned());
+            event.done = Some(Timeline::BUCKET * bucket as u32);
+            event.ready = event.done.map(|it| it + Duration::from_secs(1));
+            record.events.push(event);
+        }
+        record.timeline = timeline;
+        record
+    }
+
+    fn judged(condition: &str, record: &ScenarioRecord) -> Judged {
+        let condition: Threshold = condition.parse().unwrap();
+        crate::judge::judge(&condition, record)
+    }
+
+    #[test_case("failover.lost == 0", [0, 500], 500.0, false; "the last is not equal")]
+    #[test_case("failover.lost == 0", [500, 0], 500.0, false; "the first is not equal")]
+    #[test_case("failover.lost == 500", [0, 500], 0.0, false; "the least is not equal")]
+    #[test_case("failover.lost != 500", [0, 500], 500.0, false; "one is equal")]
+    #[test_case("failover.lost == 0", [0, 0], 0.0, true; "all are equal")]
+    #[test_case("failover.lost <= 400", [0, 500], 500.0, false; "at the most")]
+    #[test_case("failover.lost >= 1", [0, 500], 0.0, false; "at the least")]
+    fn each_event_must_do(condition: &str, lost: [u64; 2], observed: f64, holds: bool) {
+        let judged = judged(condition, &record(lost, None));
+        assert_eq!((judged.observed, judged.holds), (Some(observed), holds));
+    }
+
+    #[test]
+    fn nothing_is_slow_without_a_limit() {
+        let slow = judged("failover.slow <= 9", &record([0, 0], None));
+        let why = "`kill b1`: without `expect.failover.ok_within` nothing is slow";
+        assert_eq!(slow.unjudged.as_deref(), Some(why));
+        assert!(!slow.holds);
+        let limit = Some(Duration::from_millis(250));
+        let slow = judged("failover.slow <= 9", &record([0, 0], limit));
+        assert_eq!((slow.observed, slow.holds), (Some(0.0), true));
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             relapses: found.relapses,
             lost: seen(found.lost),
             lost_in_flight: seen(found.lost_in_flight),
-            slow: seen(found.slow),
+            slow: found.slow.filter(|_| found.was_seen),
             first_error_s: found.errors.map(|(first, _)| seconds(first)),
             last_error_s: found.errors.map(|(_, last)| seconds(last)),
             recovered_s: time(found.recovered),

@@ -50,6 +50,24 @@ pub(super) struct Usual {
     bad: f64,
 }
 
+impl Usual {
+    /// So many a bucket; none where too little is known for anything to be usual.
+    fn rate(&self, of: f64) -> f64 {
+        match self.buckets < buckets(SETTLE) {
+            true => 0.0,
+            false => of,
+        }
+    }
+
+    /// What chance may add to what is usual, of failures of nobody known or of what is bad, in as long as it
+    /// takes to settle.
+    pub(super) fn slack(&self) -> f64 {
+        let settle = buckets(SETTLE);
+        let slack = |usual: f64| allowed(usual, settle) as f64 - usual * settle as f64;
+        slack(self.nobodys).max(slack(self.bad))
+    }
+}
+
 /// The buckets around one event.
 #[derive(Debug)]
 pub(super) struct Around {
@@ -155,8 +173,19 @@ impl Around {
         }
     }
 
-    /// What was lost and what was slow, beyond what is usual.
-    pub(super) fn losses(&self, usual: &Usual) -> Failover {
+    /// Whether the server answered anything from this moment until the event.
+    pub(super) fn had_answered(&self, from: Duration) -> bool {
+        let first = buckets(from.saturating_sub(self.from));
+        self.sum(first..self.start, |it| it.own) > 0
+    }
+
+    /// Whether so much load is known after the event, in buckets that are not the event's own.
+    pub(super) fn goes_on_for(&self, time: Duration) -> bool {
+        self.end > self.start + buckets(time)
+    }
+
+    /// What was lost and what was slow, beyond what is usual: slow only where that may be.
+    pub(super) fn losses(&self, usual: &Usual, may_be_slow: bool) -> Failover {
         let after = self.start..self.end.max(self.start);
         let away = self.back.unwrap_or(self.end);
         // Those that were due before it and had not failed by then.
@@ -164,16 +193,48 @@ impl Around {
         let had_failed = self.sum(0..self.start, |it| it.ended_failed);
         let in_flight =
             failed.saturating_sub(had_failed) + self.sum(0..self.start, |it| it.never_ended);
-        let new = self.sum(after.clone(), |it| it.failed)
-            + self.sum(self.start..away, |it| it.never_ended);
-        let new = beyond(new, usual.failed, after.len());
-        let slow = self.sum(after.clone(), |it| it.slow);
+        let never_ended =
+            |range: Range<usize>| self.sum(range.start..range.end.min(away), |it| it.never_ended);
+        let new = self.excess(after.clone(), usual.rate(usual.failed), |range| {
+            self.sum(range.clone(), |it| it.failed) + never_ended(range)
+        });
+        let slow = || {
+            self.excess(after, usual.rate(usual.slow), |range| {
+                self.sum(range, |it| it.slow)
+            })
+        };
         Failover {
             lost: new + in_flight,
             lost_in_flight: in_flight,
-            slow: beyond(slow, usual.slow, after.len()),
+            slow: may_be_slow.then(slow),
             ..Failover::default()
         }
+    }
+
+    /// What there is beyond so many a bucket: of all, or of each half second that has more than chance brings,
+    /// whichever is more. What was usual may itself have come at once, and is not taken off where nothing was.
+    fn excess(&self, range: Range<usize>, usual: f64, count: impl Fn(Range<usize>) -> u64) -> u64 {
+        let whole = beyond(count(range.clone()), usual, range.len());
+        let starts = range.clone().step_by(buckets(SETTLE));
+        let parts = starts.map(|start| {
+            let part = start..(start + buckets(SETTLE)).min(range.end);
+            let length = part.len();
+            match count(part) {
+                count if count > allowed(usual, length) => beyond(count, usual, length),
+                _ => 0,
+            }
+        });
+        whole.max(parts.sum())
+    }
+
+    /// When nothing bad came any more, and the server had its share again where it was back.
+    pub(super) fn over(&self, usual: &Usual) -> Option<Duration> {
+        let good = self.done + self.recovered(usual).after()?;
+        let Some(ready) = self.ready else {
+            return Some(good);
+        };
+        let rebalanced = self.rebalanced(usual.share).after();
+        Some(good.max(ready + rebalanced.unwrap_or_default()))
     }
 
     /// The first and the last failure; `None` where there was none, or where failures are usual.
@@ -236,11 +297,8 @@ impl Around {
         // What was due in the event's own bucket may have been due before it.
         let after = self.start + 1;
         let few = allowed(usual.nobodys, settle);
-        // Where all users wait for a server that is frozen, nobody asks anybody: the load must go on.
-        let least = usual.due * settle as f64 / 2.0;
-        let goes_on = |range: &Range<usize>| self.sum(range.clone(), |it| it.due) as f64 >= least;
         let silent = self.first_quiet(after, away, |range| {
-            goes_on(&range)
+            self.has_load(&range, usual)
                 && self.sum(range.clone(), |it| it.given) == 0
                 && self.sum(range, |it| it.nobodys) <= few
         });
@@ -264,24 +322,33 @@ impl Around {
                 failover.given = Some(given(after..away.max(after)));
             }
         }
-        let few = allowed(usual.bad, settle);
-        let good = self.first_quiet(self.start, self.end, |range| {
-            goes_on(&range) && self.sum(range, Bucket::bad) <= few
-        });
-        failover.recovered = match good {
-            Some(index) => self.until(self.start, index),
-            None if self.end < self.start + settle => Moment::Untold,
-            None => self.not_yet(),
-        };
+        failover.recovered = self.recovered(usual);
         failover.rebalanced = self.rebalanced(usual.share);
-        if self.end < after + settle {
-            return Some(format!("less than {SETTLE:?} of load was left after it"));
-        }
         (away < after + settle).then(|| {
             format!(
                 "the server was back before {SETTLE:?} of silence could show that it was missed"
             )
         })
+    }
+
+    /// Where all users wait for a server that is frozen, nobody asks anybody: the load must go on.
+    fn has_load(&self, range: &Range<usize>, usual: &Usual) -> bool {
+        let least = usual.due * range.len() as f64 / 2.0;
+        self.sum(range.clone(), |it| it.due) as f64 >= least
+    }
+
+    /// The last that was bad before a time without more than is usual.
+    fn recovered(&self, usual: &Usual) -> Moment {
+        let settle = buckets(SETTLE);
+        let few = allowed(usual.bad, settle);
+        let good = self.first_quiet(self.start, self.end, |range| {
+            self.has_load(&range, usual) && self.sum(range, Bucket::bad) <= few
+        });
+        match good {
+            Some(index) => self.until(self.start, index),
+            None if self.end < self.start + settle => Moment::Untold,
+            None => self.not_yet(),
+        }
     }
 
     /// Where the first such time begins that is known whole.

@@ -2,21 +2,67 @@
 
 use std::time::Duration;
 
-use super::divided::counts;
+use super::divided::{counts, who};
 use super::failover::{Failover, Moment, failovers};
+use super::share::Division;
 use crate::condition::{BalanceWord, FailoverWord, Left, Threshold};
 use crate::judge::Judged;
 use crate::judge::observe::in_unit;
 use crate::record::{EventAction, EventRecord, ScenarioRecord, Unit};
 use crate::units::human;
 
-/// How evenly requests went to the servers that answered; `None` where fewer than two did.
-pub(crate) fn evenness(word: BalanceWord, record: &ScenarioRecord) -> Option<f64> {
-    let counts = counts(record, Unit::Request).ok()?;
-    let servers = counts.named.len().max(1) as f64;
-    let wished = counts.named.iter();
-    let wished = wished.map(|(name, _)| (name.clone(), 1.0 / servers));
-    let evenness = counts.as_wished(wished.collect()).evenness()?;
+/// Judges a condition on how evenly requests went to all servers that there are; of fewer than two there is
+/// nothing to say.
+pub(crate) fn judge_evenness(
+    condition: &Threshold,
+    word: BalanceWord,
+    record: &ScenarioRecord,
+) -> Judged {
+    let found = among_all(record, word).and_then(|division| {
+        let Some(observed) = evenness(word, &division) else {
+            return Ok(None);
+        };
+        let holds = condition.holds(observed);
+        let mut ends = division.with_names().into_iter();
+        let changes =
+            |it: Division| evenness(word, &it).is_some_and(|it| condition.holds(it) != holds);
+        match ends.any(changes) {
+            true => Err(format!(
+                "{} without a name may be of anybody",
+                human::counted(division.nameless, "answer")
+            )),
+            false => Ok(Some(observed)),
+        }
+    });
+    Judged {
+        holds: matches!(found, Ok(Some(observed)) if condition.holds(observed)),
+        observed: found.as_ref().ok().copied().flatten(),
+        unjudged: found.err(),
+        ..Judged::default()
+    }
+}
+
+/// What was divided among all servers.
+///
+/// # Errors
+/// Why who they are cannot be told, where this figure takes that.
+fn among_all(record: &ScenarioRecord, word: BalanceWord) -> Result<Division, String> {
+    let takes_all = matches!(word, BalanceWord::Idle | BalanceWord::Least);
+    if takes_all && record.servers.is_empty() {
+        return Err(
+            "nobody told which servers there are, and one that got nothing is not known".to_owned(),
+        );
+    }
+    let counts = counts(record, Unit::Request)?;
+    let told: Vec<&str> = record.servers.iter().map(String::as_str).collect();
+    let servers = who(&told, counts.named.iter().map(|(name, _)| name.as_str()))?;
+    let share = 1.0 / servers.len().max(1) as f64;
+    let wished = servers.iter().map(|it| ((*it).to_owned(), share));
+    Ok(counts.as_wished(wished.collect()))
+}
+
+fn evenness(word: BalanceWord, division: &Division) -> Option<f64> {
+    let evenness = division.evenness()?;
     Some(match word {
         BalanceWord::Imbalance => evenness.imbalance,
         BalanceWord::Least => evenness.least,
@@ -147,7 +193,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::record::{Timeline, TimelineCell};
+    use crate::record::{BackendRecord, Timeline, TimelineCell};
 
     /// Two servers that go away at 3 s and at 6 s, of which so many requests are lost each time.
     fn record(lost: [u64; 2], ok_within: Option<Duration>) -> ScenarioRecord {
@@ -180,6 +226,43 @@ mod tests {
         }
         record.timeline = timeline;
         record
+    }
+
+    fn divided(counts: &[(&str, u64)], nameless: u64, servers: &[&str]) -> ScenarioRecord {
+        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+        for (id, requests) in counts {
+            record.backends.push(BackendRecord {
+                requests: *requests,
+                ..BackendRecord::empty(*id)
+            });
+        }
+        record.unknown.requests = nameless;
+        record.servers = servers.iter().map(|it| (*it).to_owned()).collect();
+        record
+    }
+
+    const TWO: [(&str, u64); 2] = [("b1", 500), ("b2", 500)];
+    const OTHERS: [(&str, u64); 2] = [("10.0.0.1", 500), ("10.0.0.2", 500)];
+
+    #[test_case("balance.idle == 0", &TWO, 0, &["b1", "b2"] => (true, Some(0.0), None); "all of them")]
+    #[test_case("balance.idle == 0", &TWO, 0, &["b1", "b2", "b3"] => (false, Some(1.0), None); "one that is idle")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 0, &["b1", "b2", "b3"] => (false, Some(1.5), None); "imbalance beside one that is idle")]
+    #[test_case("balance.least > 0.9", &TWO, 0, &["b1", "b2", "b3"] => (false, Some(0.0), None); "least beside one that is idle")]
+    #[test_case("balance.idle == 0", &OTHERS, 0, &["b1", "b2", "b3"] => (false, None, Some("only 2 of 3 servers named themselves".to_owned())); "other names")]
+    #[test_case("balance.imbalance < 1.2", &OTHERS, 0, &["b1", "b2"] => (true, Some(1.0), None); "as many other names")]
+    #[test_case("balance.idle == 0", &TWO, 0, &[] => (false, None, Some("nobody told which servers there are, and one that got nothing is not known".to_owned())); "nobody told")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 0, &[] => (true, Some(1.0), None); "imbalance of those that answered")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 100, &["b1", "b2"] => (true, Some(1.0), None); "nameless that change nothing")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 400, &["b1", "b2"] => (false, None, Some("400 answers without a name may be of anybody".to_owned())); "nameless that may be of one")]
+    #[test_case("balance.idle == 0", &TWO, 9, &["b1", "b2", "b3"] => (false, None, Some("9 answers without a name may be of anybody".to_owned())); "nameless of one that is idle")]
+    fn evens(
+        condition: &str,
+        counts: &[(&str, u64)],
+        nameless: u64,
+        servers: &[&str],
+    ) -> (bool, Option<f64>, Option<String>) {
+        let judged = judged(condition, &divided(counts, nameless, servers));
+        (judged.holds, judged.observed, judged.unjudged)
     }
 
     fn judged(condition: &str, record: &ScenarioRecord) -> Judged {

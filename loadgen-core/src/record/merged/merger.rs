@@ -76,6 +76,13 @@ impl Merger {
         self
     }
 
+    /// What is known of who may answer.
+    #[must_use]
+    pub(crate) fn among(mut self, servers: &[String]) -> Self {
+        self.total.servers = servers.to_vec();
+        self
+    }
+
     /// Follows these over windows of time.
     #[must_use]
     pub(crate) fn watching(mut self, watches: impl IntoIterator<Item = Watch>) -> Self {

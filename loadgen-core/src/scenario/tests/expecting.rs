@@ -183,3 +183,33 @@ proptest! {
         prop_assert!(plan.checked().is_ok());
     }
 }
+
+/// Those behind the balancer that answer and that the routes allow, whatever else names them.
+#[test_case(&json!({}), &["b1", "b2"]; "by their own names")]
+#[test_case(&json!({ "identify": { "header": "x-upstream" } }), &["b1", "b2"]; "by other names")]
+#[test_case(&json!({ "tags": { "version": "v1" }, "expect": { "route": { "version": { "v1": "b1" } } } }), &["b1"]; "that the routes allow")]
+fn who_may_answer_is_known(fields: &Value, expected: &[&str]) {
+    let mut scenario = json!({
+        "name": "s",
+        "load": { "closed": { "users": 1, "iterations": 9 } },
+        "steps": [{ "http": { "path": "/" } }],
+        "targets": ["backend:lb"],
+    });
+    for (key, value) in fields.as_object().unwrap() {
+        scenario[key] = value.clone();
+    }
+    let whole = json!({
+        "backends": {
+            "serve": "http",
+            "b1": {},
+            "b2": {},
+            "lb": { "balance": "http", "protocol": "http", "backends": ["b1", "b2"] },
+        },
+        "scenarios": [scenario],
+    });
+    let plan = parse(&whole).unwrap().select::<&str>(&[], None).unwrap();
+    let may_answer: Vec<&str> = plan.may_answer(&plan.scenarios[0]).collect();
+    assert_eq!(may_answer, expected);
+    let servers = crate::report::Expected::of(&plan, &plan.scenarios[0]).servers;
+    assert_eq!(servers, ["b1", "b2"]);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{AS_BEFORE, Failover, Moment, SETTLE, SHARE_OVER};
 use crate::record::{Timeline, TimelineCell};
+use crate::units::human;
 
 pub(super) const BUCKET_NS: u64 = Timeline::BUCKET.as_nanos() as u64;
 
@@ -272,7 +273,7 @@ impl Around {
         };
         match self.answered_from(back) {
             Some(index) => Moment::After(self.middle(index, ready)),
-            None => self.not_yet(),
+            None => self.not_in(back, SETTLE),
         }
     }
 
@@ -287,6 +288,14 @@ impl Around {
         match self.is_cut_short {
             true => Moment::Untold,
             false => Moment::Never,
+        }
+    }
+
+    /// The same, where there was so much time for it from a bucket on.
+    fn not_in(&self, from: usize, time: Duration) -> Moment {
+        match self.end < from + buckets(time) {
+            true => Moment::Untold,
+            false => self.not_yet(),
         }
     }
 
@@ -314,21 +323,38 @@ impl Around {
             }
             None => {
                 let was_back = self.back.is_some_and(|it| it <= self.end);
-                failover.detected = match was_back {
-                    _ if away < after + settle => Moment::Untold,
+                // Where it was not back, it might have been detected later.
+                failover.detected = match was_back && away >= after + settle {
                     true => Moment::Never,
-                    false => self.not_yet(),
+                    false => Moment::Untold,
                 };
                 failover.given = Some(given(after..away.max(after)));
             }
         }
         failover.recovered = self.recovered(usual);
         failover.rebalanced = self.rebalanced(usual.share);
-        (away < after + settle).then(|| {
-            format!(
+        if away < after + settle {
+            return Some(format!(
                 "the server was back before {SETTLE:?} of silence could show that it was missed"
-            )
-        })
+            ));
+        }
+        if self.is_cut_short {
+            return None;
+        }
+        let back = self.back.filter(|it| *it < self.end);
+        match (failover.detected, back, failover.rebalanced) {
+            (Moment::Untold, None, _) => {
+                let left = self.middle(self.end - 1, self.done);
+                Some(format!(
+                    "it was not detected until the load ended, {} after it",
+                    human::duration(left)
+                ))
+            }
+            (_, Some(_), Moment::Untold) => Some(format!(
+                "less than {SHARE_OVER:?} of load was left after the server was back"
+            )),
+            _ => None,
+        }
     }
 
     /// Where all users wait for a server that is frozen, nobody asks anybody: the load must go on.
@@ -376,11 +402,11 @@ impl Around {
             return Moment::Untold;
         };
         let Some(first) = self.answered_from(back) else {
-            return self.not_yet();
+            return self.not_in(back, SHARE_OVER);
         };
         let length = buckets(SHARE_OVER);
         let Some(last) = self.end.checked_sub(length) else {
-            return self.not_yet();
+            return Moment::Untold;
         };
         let is_as_before = |index: &usize| {
             let range = *index..*index + length;
@@ -390,7 +416,7 @@ impl Around {
         };
         match (first..=last).find(is_as_before) {
             Some(index) => Moment::After(self.middle(index, ready)),
-            None => self.not_yet(),
+            None => self.not_in(first, SHARE_OVER),
         }
     }
 }

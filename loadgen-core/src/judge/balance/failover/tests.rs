@@ -281,7 +281,9 @@ fn the_end_of_the_load_is_no_silence() {
         of(&run(end, fate, |_| None), &event, None, None)
     };
     let failover = until(DONE + ms(2_000));
-    assert_eq!(failover.detected, Moment::Never);
+    assert_eq!(failover.detected, Moment::Untold);
+    let why = "it was not detected until the load ended, 2 s after it";
+    assert_eq!(failover.untold.as_deref(), Some(why));
     assert_eq!(failover.recovered, Moment::Never);
     assert_eq!(failover.returned, Moment::Untold);
     let failover = until(DONE + ms(300));
@@ -290,6 +292,27 @@ fn the_end_of_the_load_is_no_silence() {
         failover.untold.as_deref(),
         Some("less than 500ms of load was left after it")
     );
+}
+
+/// What takes a second cannot come in less.
+#[test]
+fn nothing_is_never_where_there_was_no_time_for_it() {
+    let until = |end| {
+        let fate = |request, due| match due < DONE {
+            true => ok("b2"),
+            false => elsewhere(request),
+        };
+        found(&run(end, fate, |_| None))
+    };
+    let failover = until(READY + ms(300));
+    assert_eq!(failover.returned, Moment::Untold);
+    assert_eq!(failover.rebalanced, Moment::Untold);
+    let why = "less than 1s of load was left after the server was back";
+    assert_eq!(failover.untold.as_deref(), Some(why));
+    let failover = until(READY + ms(700));
+    assert_eq!(failover.returned, Moment::Never);
+    assert_eq!(failover.rebalanced, Moment::Untold);
+    assert_eq!(until(READY + ms(1_100)).rebalanced, Moment::Never);
 }
 
 #[test]

@@ -124,6 +124,11 @@ proof-balance rounds="10":
     cargo build --release
     PROOF_ROUNDS={{ rounds }} LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh test_balance_clients $(printf 'test_balance_faults %.0s' $(seq {{ rounds }})) test_balance_names
 
+# How proxies fail over when a server is killed: what loadgen says beside the proxy's own log, medians of so many rounds
+failover rounds="5" *proxies:
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh failing_over {{ rounds }} {{ proxies }}
+
 # StatsD, carbon and graphite-web without containers: `just monitoring-native start|stop|restart|status|clean`
 monitoring-native what="start":
     monitoring/native.sh {{ what }}

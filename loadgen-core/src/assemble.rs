@@ -197,6 +197,7 @@ fn assembled(
     scenarios.try_fold(run, |run, (index, scenario)| {
         let mut spec = spec(scenario);
         spec.timeline = timeline(plan, index);
+        spec.servers = plan.may_answer(scenario).map(str::to_owned).collect();
         let secrets = spec.secrets.clone();
         let guests = Guests::of(scenario, &secrets, interceptor);
         add(run, scenario, spec, &guests, interceptor).map_err(|problem| AssembleError {

@@ -1,4 +1,9 @@
-"""Proxies in front of three gRPC servers that a run starts and kills, and what their own logs say of it."""
+"""Proxies in front of three gRPC servers that a run starts and kills, and what their own logs say of it.
+
+    just failover [ROUNDS] [PROXY...]
+
+prints what loadgen says of each failover beside what the proxy's log says, medians of the rounds, in seconds.
+"""
 
 import contextlib
 import dataclasses
@@ -6,6 +11,8 @@ import json
 import pathlib
 import re
 import socket
+import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -86,7 +93,7 @@ def figures(log, port, gone, back):
     found["rebalanced"] = None
     if returned is not None:
         ends = max(it.at for it in log) - 1
-        for begin in (it.at for it in log if returned <= it.at <= ends):
+        for begin in (it.at for it in log if back <= it.at <= ends):
             window = [it for it in log if begin <= it.at < begin + 1]
             if abs(sum(it.port == port for it in window) / len(window) / share - 1) <= 0.2:
                 found["rebalanced"] = begin - back
@@ -357,3 +364,28 @@ def fail_over(kind, *, rate=300, at=3.0, away=3.0, lasts=10.0):
     (gone,), (_, back) = listening.gone[:1], listening.back
     (failover,) = found["failovers"]
     return failover, figures(proxy.log(), ports[1], gone, back)
+
+
+def main(rounds, names):
+    """Prints a line for each figure of each proxy."""
+    print(f"{'':14}{'':12}{'loadgen':>10}{'its log':>10}")
+    for kind in KINDS:
+        if names and kind.__name__ not in names:
+            continue
+        seen = [fail_over(kind) for _ in range(rounds)]
+        for figure in ("lost", "detected", "recovered", "rebalanced", "relapses"):
+            told = [it.get(figure, it.get(f"{figure}_s")) for it, _ in seen]
+            logged = [it[figure] for _, it in seen]
+            print(f"{kind.__name__:14}{figure:12}{_median(told):>10}{_median(logged):>10}", flush=True)
+
+
+def _median(values):
+    """Of those that there are; what never was in a round is said."""
+    known = [it for it in values if it is not None]
+    if len(known) * 2 <= len(values):
+        return "never"
+    return f"{statistics.median(known):.3f}".rstrip("0").rstrip(".")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1, sys.argv[2:])

@@ -4,6 +4,7 @@
 # haproxy and redis-server, with libnss-wrapper for names.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
+#   tests/counterparts/run.sh failing_over [ROUNDS] [PROXY...]     measures, and judges nothing
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is taken. Needs python3
 # with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, socat, chromium, prometheus,
@@ -127,6 +128,9 @@ export NODE_PATH=$node/node_modules
 # An environment that names targets would change where the tests send.
 unset GRPC_HOST GRPC_PORT WEBSOCKET_HOST WEBSOCKET_PORT STATSD_HOST STATSD_PORT GRAPHITE_URL
 unset "${!OTEL_@}"
+if [[ ${1:-} == failing_over ]]; then
+  exec "$venv/bin/python" -m "$@"
+fi
 if [[ $# -gt 0 ]]; then
   exec timeout --kill-after=10 900 "$venv/bin/python" -m unittest -v "$@"
 fi

@@ -210,6 +210,17 @@ impl Threshold {
         matches!(self.metric, Metric::Failover { .. })
     }
 
+    /// Whether it is about requests that were ok and took too long, so that somebody must say how long they may.
+    pub(crate) fn is_about_slow(&self) -> bool {
+        matches!(
+            self.metric,
+            Metric::Failover {
+                word: FailoverWord::Slow,
+                ..
+            }
+        )
+    }
+
     /// What it is about, of a scenario or of all with its tag.
     pub(crate) fn metric(&self) -> &Metric {
         &self.metric

@@ -205,7 +205,8 @@ impl Collector {
                 Collected {
                     merger: Merger::new(&spec.names(), workers)
                         .watching(watches(&spec.thresholds))
-                        .following(spec.timeline.as_ref()),
+                        .following(spec.timeline.as_ref())
+                        .among(&spec.servers),
                     gauges: spec.gauges.clone(),
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))

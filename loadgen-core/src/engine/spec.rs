@@ -139,6 +139,8 @@ pub struct ScenarioSpec {
     pub thresholds: Vec<Threshold>,
     /// Requests that are recorded in fine pieces of time, for what is to be said about events.
     pub timeline: Option<TimelineSpec>,
+    /// The names of all servers that may answer, so that one that never does is missed; empty where nobody knows.
+    pub servers: Vec<String>,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -173,6 +175,7 @@ impl ScenarioSpec {
             targets: Vec::new(),
             thresholds: Vec::new(),
             timeline: None,
+            servers: Vec::new(),
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }

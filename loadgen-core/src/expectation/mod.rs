@@ -9,6 +9,7 @@ mod distribution;
 mod glob;
 mod route;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::bound::Bound;
@@ -44,6 +45,15 @@ pub enum Sticky {
 }
 
 impl Expectations {
+    /// Whether a server may answer a scenario with these tags, as far as anything is said of that.
+    pub(crate) fn allow(&self, tags: &BTreeMap<String, String>, server: &str) -> bool {
+        self.routes.iter().all(|route| {
+            let servers = tags.get(&route.tag);
+            let servers = servers.and_then(|value| route.servers(value));
+            servers.is_none_or(|servers| servers.matches(server))
+        })
+    }
+
     /// Whether nothing is expected.
     #[must_use]
     pub fn is_empty(&self) -> bool {

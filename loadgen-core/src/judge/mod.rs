@@ -57,8 +57,12 @@ pub(crate) fn judge(condition: &Threshold, record: &ScenarioRecord) -> Judged {
             }
         }
     };
-    if let Metric::Failover { left, word } = *condition.metric() {
-        return balance::judge_failover(condition, left, word, record);
+    match *condition.metric() {
+        Metric::Failover { left, word } => {
+            return balance::judge_failover(condition, left, word, record);
+        }
+        Metric::Balance(word) => return balance::judge_evenness(condition, word, record),
+        _ => {}
     }
     let unseen = unseen_backend(condition.metric(), record);
     Judged {

@@ -2,21 +2,67 @@
 
 use std::time::Duration;
 
-use super::divided::counts;
+use super::divided::{counts, who};
 use super::failover::{Failover, Moment, failovers};
+use super::share::Division;
 use crate::condition::{BalanceWord, FailoverWord, Left, Threshold};
 use crate::judge::Judged;
 use crate::judge::observe::in_unit;
 use crate::record::{EventAction, EventRecord, ScenarioRecord, Unit};
 use crate::units::human;
 
-/// How evenly requests went to the servers that answered; `None` where fewer than two did.
-pub(crate) fn evenness(word: BalanceWord, record: &ScenarioRecord) -> Option<f64> {
-    let counts = counts(record, Unit::Request).ok()?;
-    let servers = counts.named.len().max(1) as f64;
-    let wished = counts.named.iter();
-    let wished = wished.map(|(name, _)| (name.clone(), 1.0 / servers));
-    let evenness = counts.as_wished(wished.collect()).evenness()?;
+/// Judges a condition on how evenly requests went to all servers that there are; of fewer than two there is
+/// nothing to say.
+pub(crate) fn judge_evenness(
+    condition: &Threshold,
+    word: BalanceWord,
+    record: &ScenarioRecord,
+) -> Judged {
+    let found = among_all(record, word).and_then(|division| {
+        let Some(observed) = evenness(word, &division) else {
+            return Ok(None);
+        };
+        let holds = condition.holds(observed);
+        let mut ends = division.with_names().into_iter();
+        let changes =
+            |it: Division| evenness(word, &it).is_some_and(|it| condition.holds(it) != holds);
+        match ends.any(changes) {
+            true => Err(format!(
+                "{} without a name may be of anybody",
+                human::counted(division.nameless, "answer")
+            )),
+            false => Ok(Some(observed)),
+        }
+    });
+    Judged {
+        holds: matches!(found, Ok(Some(observed)) if condition.holds(observed)),
+        observed: found.as_ref().ok().copied().flatten(),
+        unjudged: found.err(),
+        ..Judged::default()
+    }
+}
+
+/// What was divided among all servers.
+///
+/// # Errors
+/// Why who they are cannot be told, where this figure takes that.
+fn among_all(record: &ScenarioRecord, word: BalanceWord) -> Result<Division, String> {
+    let takes_all = matches!(word, BalanceWord::Idle | BalanceWord::Least);
+    if takes_all && record.servers.is_empty() {
+        return Err(
+            "nobody told which servers there are, and one that got nothing is not known".to_owned(),
+        );
+    }
+    let counts = counts(record, Unit::Request)?;
+    let told: Vec<&str> = record.servers.iter().map(String::as_str).collect();
+    let servers = who(&told, counts.named.iter().map(|(name, _)| name.as_str()))?;
+    let share = 1.0 / servers.len().max(1) as f64;
+    let wished = servers.iter().map(|it| ((*it).to_owned(), share));
+    Ok(counts.as_wished(wished.collect()))
+}
+
+fn evenness(word: BalanceWord, division: &Division) -> Option<f64> {
+    let evenness = division.evenness()?;
     Some(match word {
         BalanceWord::Imbalance => evenness.imbalance,
         BalanceWord::Least => evenness.least,
@@ -47,7 +93,7 @@ pub(super) fn figure(word: FailoverWord, failover: &Failover) -> Figure {
     match word {
         FailoverWord::Detected => moment(failover.detected),
         FailoverWord::Lost if failover.was_seen => number(Some(failover.lost)),
-        FailoverWord::Slow if failover.was_seen => number(Some(failover.slow)),
+        FailoverWord::Slow if failover.was_seen => number(failover.slow),
         FailoverWord::Silence if failover.was_seen => time(failover.silence),
         FailoverWord::Lost | FailoverWord::Slow | FailoverWord::Silence => Figure::Untold,
         FailoverWord::Recovered => moment(failover.recovered),
@@ -73,6 +119,9 @@ pub(super) fn why_untold(event: &EventRecord, word: FailoverWord, failover: &Fai
     match &failover.untold {
         _ if is_of_return && event.done.is_some() && event.ready.is_none() => {
             "the server was not brought back".to_owned()
+        }
+        _ if word == FailoverWord::Slow && failover.was_seen => {
+            "without `expect.failover.ok_within` nothing is slow".to_owned()
         }
         Some(why) => why.clone(),
         None => "the next event came before it could be told".to_owned(),
@@ -110,14 +159,20 @@ pub(crate) fn judge_failover(
             }
         }
     }
-    let worst = match condition.bounds_from_above() {
-        true => values.into_iter().reduce(f64::max),
-        false => values.into_iter().reduce(f64::min),
+    let values: Vec<f64> = values
+        .into_iter()
+        .map(|it| in_unit(it, condition.value_unit()))
+        .collect();
+    // Of what should equal something, or should not, neither end is the worst.
+    let broken = values.iter().copied().find(|it| !condition.holds(*it));
+    let end = match condition.bounds_from_above() {
+        true => values.iter().copied().reduce(f64::max),
+        false => values.iter().copied().reduce(f64::min),
     };
-    let Some(worst) = worst else {
+    let end_holds = end.is_some_and(|it| condition.holds(it));
+    let Some(observed) = broken.filter(|_| end_holds).or(end) else {
         return unjudged(nobody_left(left).to_owned());
     };
-    let observed = in_unit(worst, condition.value_unit());
     Judged {
         observed: Some(observed),
         holds: condition.holds(observed),
@@ -130,5 +185,111 @@ pub(super) fn said(word: FailoverWord, value: f64) -> String {
     match word.is_time() {
         true => human::micros(value / 1e3),
         false => human::count(value as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+    use crate::record::{BackendRecord, Timeline, TimelineCell};
+
+    /// Two servers that go away at 3 s and at 6 s, of which so many requests are lost each time.
+    fn record(lost: [u64; 2], ok_within: Option<Duration>) -> ScenarioRecord {
+        let windows = [(Duration::ZERO, Duration::from_secs(70))];
+        let mut timeline = Timeline::new(windows).slow_after(ok_within);
+        for bucket in 0..1_000 {
+            for server in ["b1", "b2"] {
+                let cell = TimelineCell {
+                    due: 1,
+                    ended_ok: 1,
+                    ..TimelineCell::default()
+                };
+                timeline.add(Some(server), bucket, cell);
+            }
+        }
+        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+        for (server, bucket, lost) in [("b1", 300, lost[0]), ("b2", 600, lost[1])] {
+            let cell = TimelineCell {
+                due: lost,
+                due_failed: lost,
+                ended_failed: lost,
+                ..TimelineCell::default()
+            };
+            timeline.add(None, bucket, cell);
+            let mut event = EventRecord::new(EventAction::Kill, format!("kill {server}"));
+            event.backend = Some(server.to_owned());
+            event.done = Some(Timeline::BUCKET * bucket as u32);
+            event.ready = event.done.map(|it| it + Duration::from_secs(1));
+            record.events.push(event);
+        }
+        record.timeline = timeline;
+        record
+    }
+
+    fn divided(counts: &[(&str, u64)], nameless: u64, servers: &[&str]) -> ScenarioRecord {
+        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+        for (id, requests) in counts {
+            record.backends.push(BackendRecord {
+                requests: *requests,
+                ..BackendRecord::empty(*id)
+            });
+        }
+        record.unknown.requests = nameless;
+        record.servers = servers.iter().map(|it| (*it).to_owned()).collect();
+        record
+    }
+
+    const TWO: [(&str, u64); 2] = [("b1", 500), ("b2", 500)];
+    const OTHERS: [(&str, u64); 2] = [("10.0.0.1", 500), ("10.0.0.2", 500)];
+
+    #[test_case("balance.idle == 0", &TWO, 0, &["b1", "b2"] => (true, Some(0.0), None); "all of them")]
+    #[test_case("balance.idle == 0", &TWO, 0, &["b1", "b2", "b3"] => (false, Some(1.0), None); "one that is idle")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 0, &["b1", "b2", "b3"] => (false, Some(1.5), None); "imbalance beside one that is idle")]
+    #[test_case("balance.least > 0.9", &TWO, 0, &["b1", "b2", "b3"] => (false, Some(0.0), None); "least beside one that is idle")]
+    #[test_case("balance.idle == 0", &OTHERS, 0, &["b1", "b2", "b3"] => (false, None, Some("only 2 of 3 servers named themselves".to_owned())); "other names")]
+    #[test_case("balance.imbalance < 1.2", &OTHERS, 0, &["b1", "b2"] => (true, Some(1.0), None); "as many other names")]
+    #[test_case("balance.idle == 0", &TWO, 0, &[] => (false, None, Some("nobody told which servers there are, and one that got nothing is not known".to_owned())); "nobody told")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 0, &[] => (true, Some(1.0), None); "imbalance of those that answered")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 100, &["b1", "b2"] => (true, Some(1.0), None); "nameless that change nothing")]
+    #[test_case("balance.imbalance < 1.2", &TWO, 400, &["b1", "b2"] => (false, None, Some("400 answers without a name may be of anybody".to_owned())); "nameless that may be of one")]
+    #[test_case("balance.idle == 0", &TWO, 9, &["b1", "b2", "b3"] => (false, None, Some("9 answers without a name may be of anybody".to_owned())); "nameless of one that is idle")]
+    fn evens(
+        condition: &str,
+        counts: &[(&str, u64)],
+        nameless: u64,
+        servers: &[&str],
+    ) -> (bool, Option<f64>, Option<String>) {
+        let judged = judged(condition, &divided(counts, nameless, servers));
+        (judged.holds, judged.observed, judged.unjudged)
+    }
+
+    fn judged(condition: &str, record: &ScenarioRecord) -> Judged {
+        let condition: Threshold = condition.parse().unwrap();
+        crate::judge::judge(&condition, record)
+    }
+
+    #[test_case("failover.lost == 0", [0, 500], 500.0, false; "the last is not equal")]
+    #[test_case("failover.lost == 0", [500, 0], 500.0, false; "the first is not equal")]
+    #[test_case("failover.lost == 500", [0, 500], 0.0, false; "the least is not equal")]
+    #[test_case("failover.lost != 500", [0, 500], 500.0, false; "one is equal")]
+    #[test_case("failover.lost == 0", [0, 0], 0.0, true; "all are equal")]
+    #[test_case("failover.lost <= 400", [0, 500], 500.0, false; "at the most")]
+    #[test_case("failover.lost >= 1", [0, 500], 0.0, false; "at the least")]
+    fn each_event_must_do(condition: &str, lost: [u64; 2], observed: f64, holds: bool) {
+        let judged = judged(condition, &record(lost, None));
+        assert_eq!((judged.observed, judged.holds), (Some(observed), holds));
+    }
+
+    #[test]
+    fn nothing_is_slow_without_a_limit() {
+        let slow = judged("failover.slow <= 9", &record([0, 0], None));
+        let why = "`kill b1`: without `expect.failover.ok_within` nothing is slow";
+        assert_eq!(slow.unjudged.as_deref(), Some(why));
+        assert!(!slow.holds);
+        let limit = Some(Duration::from_millis(250));
+        let slow = judged("failover.slow <= 9", &record([0, 0], limit));
+        assert_eq!((slow.observed, slow.holds), (Some(0.0), true));
     }
 }

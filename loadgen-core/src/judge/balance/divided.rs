@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::failover::{Outage, outages};
 use super::share::{Division, Part};
 use crate::record::{BackendRecord, ScenarioRecord, Unit};
+use crate::units::human::counted;
 
 /// What each server got of the whole run, all alike, or of the part in which none was away.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,36 @@ impl Counts {
             parts: parts.collect(),
             nameless: self.nameless,
         }
+    }
+}
+
+/// All servers there are: those that somebody told of, and those that answered. Whoever stands between may give
+/// them other names.
+///
+/// # Errors
+/// Why that cannot be told.
+pub(super) fn who<'a>(
+    told: &[&'a str],
+    answered: impl Iterator<Item = &'a str>,
+) -> Result<Vec<&'a str>, String> {
+    let answered: Vec<&str> = answered.collect();
+    let is_named_otherwise = !answered.iter().any(|it| told.contains(it));
+    let mut servers: Vec<&str> = match is_named_otherwise {
+        true => Vec::new(),
+        false => told.to_vec(),
+    };
+    for name in answered {
+        if !servers.contains(&name) {
+            servers.push(name);
+        }
+    }
+    match servers.len() < told.len() {
+        true => Err(format!(
+            "only {} of {} named themselves",
+            servers.len(),
+            counted(told.len() as u64, "server")
+        )),
+        false => Ok(servers),
     }
 }
 

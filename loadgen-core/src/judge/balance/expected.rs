@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::condition::{Figure, figure, left_by, nobody_left, said, why_untold};
-use super::divided::counts;
+use super::divided::{counts, who};
 use super::interval::Interval;
 use super::route::{at_most, row};
 use super::share::{Answer, Division};
@@ -183,34 +183,11 @@ fn even_among(
     record: &ScenarioRecord,
     around: Surroundings<'_>,
 ) -> Result<Vec<(String, f64)>, String> {
-    let may_answer = |name: &str| {
-        expectations.routes.iter().all(|route| {
-            let value = around.tags.get(&route.tag);
-            let servers = value.and_then(|value| route.servers(value));
-            servers.is_none_or(|servers| servers.matches(name))
-        })
-    };
-    let there: Vec<&str> = around.servers.iter().map(String::as_str).collect();
-    let there: Vec<&str> = there.into_iter().filter(|it| may_answer(it)).collect();
+    let may_answer = |name: &&str| expectations.allow(around.tags, name);
+    let told = around.servers.iter().map(String::as_str);
+    let told: Vec<&str> = told.filter(may_answer).collect();
     let answered = record.backends.iter().map(|it| it.id.as_str());
-    // Whoever stands between may give them other names.
-    let is_named_otherwise = !answered.clone().any(|it| there.contains(&it));
-    let mut servers: Vec<&str> = match is_named_otherwise {
-        true => Vec::new(),
-        false => there.clone(),
-    };
-    for name in answered {
-        if may_answer(name) && !servers.contains(&name) {
-            servers.push(name);
-        }
-    }
-    if servers.len() < there.len() {
-        return Err(format!(
-            "only {} of {} named themselves",
-            servers.len(),
-            counted(there.len() as u64, "server")
-        ));
-    }
+    let servers = who(&told, answered.filter(may_answer))?;
     match servers.as_slice() {
         [] => Err("no server named itself that may answer".to_owned()),
         [only] => Err(format!(

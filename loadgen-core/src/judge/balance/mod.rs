@@ -17,7 +17,7 @@ mod interval;
 mod route;
 mod share;
 
-pub(crate) use self::condition::{evenness, judge_failover};
+pub(crate) use self::condition::{judge_evenness, judge_failover};
 pub(crate) use self::expected::{Surroundings, expected};
 pub(crate) use self::failover::{Moment, failovers};
 pub(crate) use self::share::Answer;

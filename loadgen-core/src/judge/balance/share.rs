@@ -75,6 +75,42 @@ impl Division {
         }
     }
 
+    /// The ends of what it may be, what has no name included: all of that is one server's, or makes those with
+    /// the least as even as it goes.
+    pub(crate) fn with_names(&self) -> Vec<Self> {
+        if self.nameless == 0 {
+            return Vec::new();
+        }
+        let mut level = self.clone();
+        level.nameless = 0;
+        let mut ends: Vec<Self> = (0..self.parts.len()).map(|_| level.clone()).collect();
+        for (index, end) in ends.iter_mut().enumerate() {
+            end.parts[index].count += self.nameless;
+        }
+        level.fill(self.nameless);
+        ends.push(level);
+        ends
+    }
+
+    /// Gives so much to those that have the least.
+    fn fill(&mut self, mut more: u64) {
+        self.parts.sort_by_key(|it| it.count);
+        for number in 1..=self.parts.len() {
+            let (low, high) = self.parts.split_at_mut(number);
+            let size = number as u64;
+            let step = high.first().map_or(u64::MAX, |it| it.count - low[0].count);
+            let each = step.min(more / size);
+            low.iter_mut().for_each(|it| it.count += each);
+            more -= each * size;
+            if each < step {
+                low.iter_mut()
+                    .take(more as usize)
+                    .for_each(|it| it.count += 1);
+                return;
+            }
+        }
+    }
+
     /// Whether each server's share is within so much of what it should be.
     pub(crate) fn answer(&self, within: f64) -> Answer {
         let answers = self.parts.iter().map(|part| self.answer_of(part, within));
@@ -259,6 +295,20 @@ mod tests {
         let undecided = Answer::Undecided { needed: None };
         assert_eq!(half.answer(0.05), undecided);
         assert_eq!(Division::default().answer(0.05), undecided);
+    }
+
+    #[test]
+    fn what_has_no_name_may_even_out_or_not() {
+        let mut three = division(&[9, 5, 2], &[1.0, 1.0, 1.0]);
+        assert_eq!(three.with_names(), []);
+        three.nameless = 6;
+        let counts = |it: &Division| {
+            let mut counts: Vec<u64> = it.parts.iter().map(|it| it.count).collect();
+            counts.sort_unstable();
+            counts
+        };
+        let ends: Vec<Vec<u64>> = three.with_names().iter().map(counts).collect();
+        assert_eq!(ends, [[2, 5, 15], [2, 9, 11], [5, 8, 9], [6, 7, 9]]);
     }
 
     #[test]

@@ -123,12 +123,22 @@ impl ScenarioRecord {
         })
     }
 
+    /// Adds who may answer, where they are others.
+    pub(super) fn add_servers(&mut self, servers: &[String]) {
+        for name in servers {
+            if !self.servers.contains(name) {
+                self.servers.push(name.clone());
+            }
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.changes.extend(other.changes.iter().cloned());
         self.changes.sort_by_key(|it| it.at);
         self.changes.truncate(MOST_CHANGES);
         self.happened(other.events.iter().cloned());
         self.timeline.merge(&other.timeline);
+        self.add_servers(&other.servers);
         self.elapsed = self.elapsed.max(other.elapsed);
         self.add_counted(other);
         add_examples(&mut self.examples, &other.examples);

@@ -71,7 +71,15 @@ impl Merger {
     #[must_use]
     pub(crate) fn following(mut self, timeline: Option<&TimelineSpec>) -> Self {
         let windows = timeline.map(|it| it.windows.clone());
-        self.total.timeline = Timeline::new(windows.unwrap_or_default());
+        let ok_within = timeline.and_then(|it| it.ok_within);
+        self.total.timeline = Timeline::new(windows.unwrap_or_default()).slow_after(ok_within);
+        self
+    }
+
+    /// What is known of who may answer.
+    #[must_use]
+    pub(crate) fn among(mut self, servers: &[String]) -> Self {
+        self.total.servers = servers.to_vec();
         self
     }
 

@@ -68,6 +68,9 @@ pub struct ScenarioRecord {
     pub targets: Vec<TargetRecord>,
     /// Each step: those that begin a user's life, those of its iterations, and those that end it.
     pub steps: Vec<StepRecord>,
+    /// The names of all servers that may answer; empty where nobody knows.
+    #[serde(default)]
+    pub servers: Vec<String>,
     /// Each server that named itself.
     pub backends: Vec<BackendRecord>,
     /// Requests that no server is known for: replies without a name, and failures of which nobody knows
@@ -271,6 +274,7 @@ impl ScenarioRecord {
             connections: ConnectionRecord::empty(),
             targets: Vec::new(),
             steps: steps.iter().map(StepRecord::empty).collect(),
+            servers: Vec::new(),
             backends: Vec::new(),
             unknown: unknown(),
             decisions: Decisions::default(),

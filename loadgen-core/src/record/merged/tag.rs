@@ -66,16 +66,22 @@ impl TagRecord {
         scenario: impl Fn(usize) -> Option<&'a ScenarioRecord>,
     ) -> ScenarioRecord {
         let mut merged = ScenarioRecord::empty(&self.tag.to_string(), "", false, &[]);
+        let mut are_known = true;
         for member in &self.members {
             let Some(record) = scenario(member.scenario) else {
                 continue;
             };
+            are_known &= !record.servers.is_empty();
+            merged.add_servers(&record.servers);
             merged.open |= record.open;
             merged.add_counted(record);
             merged.add_steps(&record.steps);
             if !record.elapsed.is_zero() {
                 merged.elapsed = merged.elapsed.max(member.from + record.elapsed);
             }
+        }
+        if !are_known {
+            merged.servers.clear();
         }
         merged.windows.clone_from(&self.windows);
         merged

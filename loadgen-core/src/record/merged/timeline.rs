@@ -116,6 +116,7 @@ const MOST_CELLS: usize = 1 << 20;
 #[serde(from = "Stored", into = "Stored")]
 pub struct Timeline {
     windows: Vec<(Duration, Duration)>,
+    ok_within: Option<Duration>,
     backends: Vec<String>,
     /// By the server's place, `None` where none is known, and the bucket's number.
     cells: BTreeMap<(Option<usize>, u64), TimelineCell>,
@@ -134,6 +135,19 @@ impl Timeline {
             windows: windows.into_iter().collect(),
             ..Self::default()
         }
+    }
+
+    /// The same, where a request that took longer than this is slow.
+    #[must_use]
+    pub fn slow_after(mut self, ok_within: Option<Duration>) -> Self {
+        self.ok_within = ok_within;
+        self
+    }
+
+    /// A request that took longer is slow; without it, none is.
+    #[must_use]
+    pub fn ok_within(&self) -> Option<Duration> {
+        self.ok_within
     }
 
     /// Whether nothing is in it.
@@ -197,6 +211,7 @@ impl Timeline {
     pub(super) fn merge(&mut self, other: &Self) {
         let windows = self.windows.iter().chain(&other.windows).copied();
         self.windows = TimelineSpec::new(windows, None).windows;
+        self.ok_within = self.ok_within.or(other.ok_within);
         self.is_cut |= other.is_cut;
         for ((place, bucket), cell) in &other.cells {
             let name = place.and_then(|it| other.backends.get(it));
@@ -217,6 +232,8 @@ type OfBackend = (Option<String>, Vec<(u64, TimelineCell)>);
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Stored {
     windows: Vec<(Duration, Duration)>,
+    #[serde(default)]
+    ok_within: Option<Duration>,
     backends: Vec<OfBackend>,
     #[serde(default)]
     is_cut: bool,
@@ -236,6 +253,7 @@ impl From<Timeline> for Stored {
         }
         Self {
             windows: timeline.windows,
+            ok_within: timeline.ok_within,
             backends,
             is_cut: timeline.is_cut,
         }
@@ -244,7 +262,7 @@ impl From<Timeline> for Stored {
 
 impl From<Stored> for Timeline {
     fn from(stored: Stored) -> Self {
-        let mut timeline = Self::new(stored.windows);
+        let mut timeline = Self::new(stored.windows).slow_after(stored.ok_within);
         for (name, cells) in &stored.backends {
             for (bucket, cell) in cells {
                 timeline.add(name.as_deref(), *bucket, *cell);
@@ -276,7 +294,8 @@ mod tests {
     fn servers_are_told_apart_and_added_by_name() {
         let one = TimelineCell::of_due(false, true);
         assert_eq!((one.due, one.due_failed, one.due_slow), (1, 1, 0));
-        let mut timeline = Timeline::new([seconds(0, 2)]);
+        let limit = Duration::from_millis(250);
+        let mut timeline = Timeline::new([seconds(0, 2)]).slow_after(Some(limit));
         timeline.add(Some("b1"), 7, one);
         timeline.add(None, 7, one);
         timeline.add(Some("b1"), 3, TimelineCell::of_ended(true));
@@ -295,6 +314,7 @@ mod tests {
         assert_eq!(of(Some("b3")), []);
         assert_eq!(timeline.backends().collect::<Vec<_>>(), ["b1", "b2"]);
         assert_eq!(timeline.windows(), [seconds(0, 5)]);
+        assert_eq!(timeline.ok_within(), Some(limit));
         let stored = serde_json::to_string(&timeline).unwrap();
         assert_eq!(serde_json::from_str::<Timeline>(&stored).unwrap(), timeline);
     }

@@ -7,7 +7,7 @@ use super::seconds;
 use crate::expectation::Expectations;
 use crate::judge::balance::{self, Moment, Surroundings};
 use crate::record::ScenarioRecord;
-use crate::scenario::{BackendPlan, BackendRole, Plan, ScenarioPlan};
+use crate::scenario::{Plan, ScenarioPlan};
 
 /// What is expected of whatever stood between the generator and a scenario's servers, and what it takes to judge
 /// that.
@@ -24,24 +24,13 @@ pub struct Expected {
 
 impl Expected {
     /// What a scenario of a plan expects, and of which servers: those that the run starts for it, that answer,
-    /// and that speak what it speaks.
+    /// and that speak what it speaks. What `identify` has may give them other names; there are as many.
     #[must_use]
     pub fn of(plan: &Plan, scenario: &ScenarioPlan) -> Self {
-        let protocol = scenario.protocol();
-        let answers = |it: &&BackendPlan| {
-            matches!(it.role, BackendRole::Serve(_))
-                && it.addresses.iter().any(|(spoken, _)| *spoken == protocol)
-                && scenario.backends.contains(&it.name)
-        };
-        let servers = plan.backends.iter().filter(answers);
         Self {
             expectations: scenario.expect.clone(),
             tags: scenario.tags.clone(),
-            servers: match scenario.identify {
-                // What names the servers there may not know ours.
-                Some(_) => Vec::new(),
-                None => servers.map(|it| it.name.clone()).collect(),
-            },
+            servers: plan.answering(scenario).map(str::to_owned).collect(),
         }
     }
 }
@@ -92,7 +81,7 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             relapses: found.relapses,
             lost: seen(found.lost),
             lost_in_flight: seen(found.lost_in_flight),
-            slow: seen(found.slow),
+            slow: found.slow.filter(|_| found.was_seen),
             first_error_s: found.errors.map(|(first, _)| seconds(first)),
             last_error_s: found.errors.map(|(_, last)| seconds(last)),
             recovered_s: time(found.recovered),

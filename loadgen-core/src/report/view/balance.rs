@@ -105,7 +105,7 @@ fn in_words(failover: &Failover) -> String {
     ];
     let then = [
         timed("returned", "first answer", failover.returned_s),
-        timed("rebalanced", "even again", failover.rebalanced_s),
+        timed("rebalanced", "its share as before", failover.rebalanced_s),
     ];
     let parts = |parts: &[Option<String>]| {
         let parts: Vec<String> = parts.iter().flatten().map(|it| glued(it)).collect();

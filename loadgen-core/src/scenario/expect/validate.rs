@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::raw::{RawDistribution, RawExpect, RawShares, RawSticky, RawUnit};
 use super::value::{LimitText, Pattern, ShareWeight};
+use crate::condition::Threshold;
 use crate::expectation::{Bound, Distribution, Expectations, Glob, Route, Sticky};
 use crate::nearest::did_you_mean;
 use crate::record::Unit;
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::problem::Problems;
-use crate::scenario::reader::{Entries, Entry};
+use crate::scenario::reader::{Entries, Entry, List};
 
 impl Layers<'_> {
     /// What is expected; `None` where something is wrong with it. `known` are the names of the servers that the
@@ -55,17 +56,39 @@ impl Layers<'_> {
         let sticky = raw
             .sticky
             .or(None, |RawSticky::Connection| Some(Sticky::Connection));
+        // By itself it is for what others say.
+        let is_asked = !raw.drain.is_absent() || self.has_failover_thresholds();
         let (failover, ok_within) = match &raw.failover {
-            Entry::Given(failover) => (
-                within.limits(".failover", failover.limits()),
-                failover.ok_within.or(None, |span| Some(span.0)),
-            ),
+            Entry::Given(failover) => {
+                let may_be_none = is_asked && !failover.ok_within.is_absent();
+                (
+                    within.limits(".failover", failover.limits(), may_be_none),
+                    failover.ok_within.or(None, |span| Some(span.0)),
+                )
+            }
             Entry::Absent => (Some(Vec::new()), Some(None)),
             Entry::Broken => (None, None),
         };
-        let drain = raw
-            .drain
-            .or(Some(Vec::new()), |it| within.limits(".drain", it.limits()));
+        let drain = raw.drain.or(Some(Vec::new()), |it| {
+            within.limits(".drain", it.limits(), false)
+        });
+        if let Some(None) = ok_within {
+            let all = [(".failover", &failover), (".drain", &drain.clone()?)];
+            let of_slow = |(below, bounds): (&'static str, &Option<Vec<Bound>>)| {
+                let mut bounds = bounds.iter().flatten();
+                let is_any = bounds.any(|it| it.threshold().is_about_slow());
+                is_any.then_some(below)
+            };
+            let of_slow: Vec<&str> = all.into_iter().filter_map(of_slow).collect();
+            for below in &of_slow {
+                let below = format!("{below}.slow");
+                let expected = "`failover.ok_within`, which says how long a request may take";
+                within.refuse(&below, "nothing that says what is slow", expected, None);
+            }
+            if !of_slow.is_empty() {
+                return None;
+            }
+        }
         Some(Expectations {
             distribution: distribution??,
             routes: routes??,
@@ -92,6 +115,29 @@ impl Layers<'_> {
             all.entry(name.clone()).or_default().extend(values);
         }
         Some(all)
+    }
+
+    /// Whether something says how long a request may take, or would if it were right.
+    pub(in crate::scenario) fn has_ok_within(&self) -> bool {
+        let picked = self.pick("expect", |raw| &raw.expect);
+        let raw: &RawExpect = match picked.entry {
+            Entry::Given(raw) => raw,
+            Entry::Absent => return false,
+            Entry::Broken => return true,
+        };
+        match &raw.failover {
+            Entry::Given(failover) => !failover.ok_within.is_absent(),
+            Entry::Absent => false,
+            Entry::Broken => true,
+        }
+    }
+
+    /// Whether a threshold is about what became of the load when a server went away.
+    fn has_failover_thresholds(&self) -> bool {
+        let picked = self.pick("thresholds", |raw| &raw.thresholds);
+        let entry: &Entry<List<Threshold>> = picked.entry;
+        let mut given = entry.given().into_iter().flat_map(|it| it.given());
+        given.any(|(_, it)| it.is_about_failover())
     }
 }
 
@@ -262,9 +308,10 @@ impl Within<'_> {
         &self,
         below: &str,
         limits: [(&'static str, &Entry<LimitText>); N],
+        may_be_none: bool,
     ) -> Option<Vec<Bound>> {
         let mut bounds = Some(Vec::new());
-        let mut is_any = false;
+        let mut is_any = may_be_none;
         for (figure, limit) in limits {
             is_any |= !limit.is_absent();
             let limit = match limit {

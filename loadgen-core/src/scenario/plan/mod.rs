@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::backend::BackendPlan;
+use super::backend::{BackendPlan, BackendRole};
 use super::data::DataSource;
 use super::event::EventPlan;
 use super::identify::Identify;
@@ -122,6 +122,30 @@ impl Plan {
         event.deed.backend().is_some_and(is_run_with)
             && (at >= own_begins || over > own_begins)
             && ends.is_none_or(|ends| at < ends)
+    }
+
+    /// The names of the servers that the run starts for a scenario, that answer, and that speak what it speaks.
+    pub(crate) fn answering<'a>(
+        &'a self,
+        scenario: &'a ScenarioPlan,
+    ) -> impl Iterator<Item = &'a str> {
+        let protocol = scenario.protocol();
+        let answers = move |it: &&BackendPlan| {
+            matches!(it.role, BackendRole::Serve(_))
+                && it.addresses.iter().any(|(spoken, _)| *spoken == protocol)
+                && scenario.backends.contains(&it.name)
+        };
+        let servers = self.backends.iter().filter(answers);
+        servers.map(|it| it.name.as_str())
+    }
+
+    /// Of these, those that what is expected of its routes allows.
+    pub(crate) fn may_answer<'a>(
+        &'a self,
+        scenario: &'a ScenarioPlan,
+    ) -> impl Iterator<Item = &'a str> {
+        let servers = self.answering(scenario);
+        servers.filter(move |it| scenario.expect.allow(&scenario.tags, it))
     }
 
     /// The conditions that are not judged: no scenario has the tag that they are on, or they are on none.

@@ -29,6 +29,7 @@ impl Layers<'_> {
             fits &= self.is_its_own(threshold, &path);
             fits &= self.has_step(threshold, life, &path);
             fits &= self.suits_model(threshold, load, &path);
+            fits &= self.tells_slow(threshold, &path);
             if let Some(lasts) = load.and_then(Load::duration) {
                 fits &= fits_into(lasts, threshold, &path, self.problems);
             }
@@ -67,6 +68,17 @@ impl Layers<'_> {
             "the name of a step",
             Some(help),
         );
+        false
+    }
+
+    fn tells_slow(&self, threshold: &Threshold, path: &str) -> bool {
+        if !threshold.is_about_slow() || self.has_ok_within() {
+            return true;
+        }
+        let help = "`expect.failover.ok_within` says how long a request may take".to_owned();
+        let found = format!("`{threshold}`, and nothing says what is slow");
+        let expected = "`ok_within` beside it";
+        self.problems.add(path, found, expected, Some(help));
         false
     }
 

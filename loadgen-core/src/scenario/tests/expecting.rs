@@ -105,8 +105,26 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "failover": { "lost": "< 5%" } }) => "scenarios[0].expect.failover.lost: found \"< 5%\", expected a whole number; a limit is written as \"<= 200\""; "a share")]
 #[test_case(&json!({ "failover": { "lost": "<= 50 streams" } }) => "scenarios[0].expect.failover.lost: found \"<= 50 streams\", expected the end of the condition, or windows such as `over any 10s`; a limit is written as \"<= 200\""; "a unit")]
 #[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced"; "slow of a drain")]
+#[test_case(&json!({ "failover": { "slow": "<= 9" } }) => "scenarios[0].expect.failover.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow without a limit")]
+#[test_case(&json!({ "failover": { "lost": "<= 9" }, "drain": { "slow": "<= 9" } }) => "scenarios[0].expect.drain.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow of a drain without a limit")]
 fn refused(expect: &Value) -> String {
     problems_of(&expecting(expect)).join("\n")
+}
+
+/// It may stand alone where something else is about what it says.
+#[test_case(&json!({ "failover": { "ok_within": "1s" }, "drain": { "slow": "== 0" } }), &json!([]) => ""; "a drain")]
+#[test_case(&json!({ "failover": { "ok_within": "1s" } }), &json!(["failover.slow <= 9"]) => ""; "a threshold")]
+#[test_case(&json!({ "failover": { "ok_within": "1s" } }), &json!(["error_rate < 1%"]) => "scenarios[0].expect.failover: found no limit, expected a limit such as {\"lost\": \"<= 200\"}"; "a threshold on something else")]
+#[test_case(&json!({ "failover": { "lost": "<= 9" } }), &json!(["drain.slow <= 9"]) => "scenarios[0].thresholds[0]: found `drain.slow <= 9`, and nothing says what is slow, expected `ok_within` beside it; `expect.failover.ok_within` says how long a request may take"; "a threshold without a limit")]
+fn ok_within_is_for_all(expect: &Value, thresholds: &Value) -> String {
+    let given = json!({ "expect": expect, "thresholds": thresholds });
+    let problems = problems_of(&given).join("\n");
+    if problems.is_empty() {
+        let plan = plan_of(&given);
+        assert_eq!(plan.expect.ok_within, Some(Duration::from_secs(1)));
+        assert!(plan.checked().is_ok());
+    }
+    problems
 }
 
 fn expectations() -> impl Strategy<Value = Expectations> {
@@ -188,4 +206,34 @@ proptest! {
         prop_assert_eq!(words(again), words(&plan));
         prop_assert!(plan.checked().is_ok());
     }
+}
+
+/// Those behind the balancer that answer and that the routes allow, whatever else names them.
+#[test_case(&json!({}), &["b1", "b2"]; "by their own names")]
+#[test_case(&json!({ "identify": { "header": "x-upstream" } }), &["b1", "b2"]; "by other names")]
+#[test_case(&json!({ "tags": { "version": "v1" }, "expect": { "route": { "version": { "v1": "b1" } } } }), &["b1"]; "that the routes allow")]
+fn who_may_answer_is_known(fields: &Value, expected: &[&str]) {
+    let mut scenario = json!({
+        "name": "s",
+        "load": { "closed": { "users": 1, "iterations": 9 } },
+        "steps": [{ "http": { "path": "/" } }],
+        "targets": ["backend:lb"],
+    });
+    for (key, value) in fields.as_object().unwrap() {
+        scenario[key] = value.clone();
+    }
+    let whole = json!({
+        "backends": {
+            "serve": "http",
+            "b1": {},
+            "b2": {},
+            "lb": { "balance": "http", "protocol": "http", "backends": ["b1", "b2"] },
+        },
+        "scenarios": [scenario],
+    });
+    let plan = parse(&whole).unwrap().select::<&str>(&[], None).unwrap();
+    let may_answer: Vec<&str> = plan.may_answer(&plan.scenarios[0]).collect();
+    assert_eq!(may_answer, expected);
+    let servers = crate::report::Expected::of(&plan, &plan.scenarios[0]).servers;
+    assert_eq!(servers, ["b1", "b2"]);
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use super::{AS_BEFORE, Failover, Moment, SETTLE, SHARE_OVER};
 use crate::record::{Timeline, TimelineCell};
+use crate::units::human;
 
 pub(super) const BUCKET_NS: u64 = Timeline::BUCKET.as_nanos() as u64;
+
+/// A request that was due so shortly before the server was back, and that it answered, may have left after that.
+const LATE: Duration = Duration::from_millis(100);
 
 /// What one bucket has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,7 +20,7 @@ struct Bucket {
     /// Of these, those that have ended and are the server's own.
     own: u64,
     /// Those that were given to it while it was away, if it was: all, those that never ended included; of one
-    /// that is dead only what was not ok, since it can have answered only after its return.
+    /// that is dead and due just before its return only what was not ok: what is late is given after that.
     given: u64,
     /// Failures, and what never ended, of nobody known: it may have been given to the server.
     nobodys: u64,
@@ -48,6 +52,24 @@ pub(super) struct Usual {
     failed: f64,
     slow: f64,
     bad: f64,
+}
+
+impl Usual {
+    /// So many a bucket; none where too little is known for anything to be usual.
+    fn rate(&self, of: f64) -> f64 {
+        match self.buckets < buckets(SETTLE) {
+            true => 0.0,
+            false => of,
+        }
+    }
+
+    /// What chance may add to what is usual, of failures of nobody known or of what is bad, in as long as it
+    /// takes to settle.
+    pub(super) fn slack(&self) -> f64 {
+        let settle = buckets(SETTLE);
+        let slack = |usual: f64| allowed(usual, settle) as f64 - usual * settle as f64;
+        slack(self.nobodys).max(slack(self.bad))
+    }
 }
 
 /// The buckets around one event.
@@ -94,7 +116,9 @@ impl Around {
             for (at, cell) in timeline.of(name) {
                 let index = buckets(at).checked_sub(first);
                 if let Some(bucket) = index.and_then(|it| all.get_mut(it)) {
-                    bucket.add(name, backend, is_dead, cell);
+                    // A balancer may have kept trying until the server was there again.
+                    let is_late = ready.is_some_and(|ready| at + LATE >= ready);
+                    bucket.add(name, backend, is_dead && is_late, cell);
                 }
             }
         }
@@ -155,8 +179,19 @@ impl Around {
         }
     }
 
-    /// What was lost and what was slow, beyond what is usual.
-    pub(super) fn losses(&self, usual: &Usual) -> Failover {
+    /// Whether the server answered anything from this moment until the event.
+    pub(super) fn had_answered(&self, from: Duration) -> bool {
+        let first = buckets(from.saturating_sub(self.from));
+        self.sum(first..self.start, |it| it.own) > 0
+    }
+
+    /// Whether so much load is known after the event, in buckets that are not the event's own.
+    pub(super) fn goes_on_for(&self, time: Duration) -> bool {
+        self.end > self.start + buckets(time)
+    }
+
+    /// What was lost and what was slow, beyond what is usual: slow only where that may be.
+    pub(super) fn losses(&self, usual: &Usual, may_be_slow: bool) -> Failover {
         let after = self.start..self.end.max(self.start);
         let away = self.back.unwrap_or(self.end);
         // Those that were due before it and had not failed by then.
@@ -164,16 +199,48 @@ impl Around {
         let had_failed = self.sum(0..self.start, |it| it.ended_failed);
         let in_flight =
             failed.saturating_sub(had_failed) + self.sum(0..self.start, |it| it.never_ended);
-        let new = self.sum(after.clone(), |it| it.failed)
-            + self.sum(self.start..away, |it| it.never_ended);
-        let new = beyond(new, usual.failed, after.len());
-        let slow = self.sum(after.clone(), |it| it.slow);
+        let never_ended =
+            |range: Range<usize>| self.sum(range.start..range.end.min(away), |it| it.never_ended);
+        let new = self.excess(after.clone(), usual.rate(usual.failed), |range| {
+            self.sum(range.clone(), |it| it.failed) + never_ended(range)
+        });
+        let slow = || {
+            self.excess(after, usual.rate(usual.slow), |range| {
+                self.sum(range, |it| it.slow)
+            })
+        };
         Failover {
             lost: new + in_flight,
             lost_in_flight: in_flight,
-            slow: beyond(slow, usual.slow, after.len()),
+            slow: may_be_slow.then(slow),
             ..Failover::default()
         }
+    }
+
+    /// What there is beyond so many a bucket: of all, or of each half second that has more than chance brings,
+    /// whichever is more. What was usual may itself have come at once, and is not taken off where nothing was.
+    fn excess(&self, range: Range<usize>, usual: f64, count: impl Fn(Range<usize>) -> u64) -> u64 {
+        let whole = beyond(count(range.clone()), usual, range.len());
+        let starts = range.clone().step_by(buckets(SETTLE));
+        let parts = starts.map(|start| {
+            let part = start..(start + buckets(SETTLE)).min(range.end);
+            let length = part.len();
+            match count(part) {
+                count if count > allowed(usual, length) => beyond(count, usual, length),
+                _ => 0,
+            }
+        });
+        whole.max(parts.sum())
+    }
+
+    /// When nothing bad came any more, and the server had its share again where it was back.
+    pub(super) fn over(&self, usual: &Usual) -> Option<Duration> {
+        let good = self.done + self.recovered(usual).after()?;
+        let Some(ready) = self.ready else {
+            return Some(good);
+        };
+        let rebalanced = self.rebalanced(usual.share).after();
+        Some(good.max(ready + rebalanced.unwrap_or_default()))
     }
 
     /// The first and the last failure; `None` where there was none, or where failures are usual.
@@ -211,7 +278,7 @@ impl Around {
         };
         match self.answered_from(back) {
             Some(index) => Moment::After(self.middle(index, ready)),
-            None => self.not_yet(),
+            None => self.not_in(back, SETTLE),
         }
     }
 
@@ -229,6 +296,14 @@ impl Around {
         }
     }
 
+    /// The same, where there was so much time for it from a bucket on.
+    fn not_in(&self, from: usize, time: Duration) -> Moment {
+        match self.end < from + buckets(time) {
+            true => Moment::Untold,
+            false => self.not_yet(),
+        }
+    }
+
     /// What takes a time without anything to tell, and why some of it cannot be told all the same.
     pub(super) fn times(&self, usual: &Usual, failover: &mut Failover) -> Option<String> {
         let settle = buckets(SETTLE);
@@ -236,11 +311,8 @@ impl Around {
         // What was due in the event's own bucket may have been due before it.
         let after = self.start + 1;
         let few = allowed(usual.nobodys, settle);
-        // Where all users wait for a server that is frozen, nobody asks anybody: the load must go on.
-        let least = usual.due * settle as f64 / 2.0;
-        let goes_on = |range: &Range<usize>| self.sum(range.clone(), |it| it.due) as f64 >= least;
         let silent = self.first_quiet(after, away, |range| {
-            goes_on(&range)
+            self.has_load(&range, usual)
                 && self.sum(range.clone(), |it| it.given) == 0
                 && self.sum(range, |it| it.nobodys) <= few
         });
@@ -256,32 +328,58 @@ impl Around {
             }
             None => {
                 let was_back = self.back.is_some_and(|it| it <= self.end);
-                failover.detected = match was_back {
-                    _ if away < after + settle => Moment::Untold,
+                // Where it was not back, it might have been detected later.
+                failover.detected = match was_back && away >= after + settle {
                     true => Moment::Never,
-                    false => self.not_yet(),
+                    false => Moment::Untold,
                 };
                 failover.given = Some(given(after..away.max(after)));
             }
         }
+        failover.recovered = self.recovered(usual);
+        failover.rebalanced = self.rebalanced(usual.share);
+        if away < after + settle {
+            return Some(format!(
+                "the server was back before {SETTLE:?} of silence could show that it was missed"
+            ));
+        }
+        if self.is_cut_short {
+            return None;
+        }
+        let back = self.back.filter(|it| *it < self.end);
+        match (failover.detected, back, failover.rebalanced) {
+            (Moment::Untold, None, _) => {
+                let left = self.middle(self.end - 1, self.done);
+                Some(format!(
+                    "it was not detected until the load ended, {} after it",
+                    human::duration(left)
+                ))
+            }
+            (_, Some(_), Moment::Untold) => Some(format!(
+                "less than {SHARE_OVER:?} of load was left after the server was back"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Where all users wait for a server that is frozen, nobody asks anybody: the load must go on.
+    fn has_load(&self, range: &Range<usize>, usual: &Usual) -> bool {
+        let least = usual.due * range.len() as f64 / 2.0;
+        self.sum(range.clone(), |it| it.due) as f64 >= least
+    }
+
+    /// The last that was bad before a time without more than is usual.
+    fn recovered(&self, usual: &Usual) -> Moment {
+        let settle = buckets(SETTLE);
         let few = allowed(usual.bad, settle);
         let good = self.first_quiet(self.start, self.end, |range| {
-            goes_on(&range) && self.sum(range, Bucket::bad) <= few
+            self.has_load(&range, usual) && self.sum(range, Bucket::bad) <= few
         });
-        failover.recovered = match good {
+        match good {
             Some(index) => self.until(self.start, index),
             None if self.end < self.start + settle => Moment::Untold,
             None => self.not_yet(),
-        };
-        failover.rebalanced = self.rebalanced(usual.share);
-        if self.end < after + settle {
-            return Some(format!("less than {SETTLE:?} of load was left after it"));
         }
-        (away < after + settle).then(|| {
-            format!(
-                "the server was back before {SETTLE:?} of silence could show that it was missed"
-            )
-        })
     }
 
     /// Where the first such time begins that is known whole.
@@ -309,11 +407,11 @@ impl Around {
             return Moment::Untold;
         };
         let Some(first) = self.answered_from(back) else {
-            return self.not_yet();
+            return self.not_in(back, SHARE_OVER);
         };
         let length = buckets(SHARE_OVER);
         let Some(last) = self.end.checked_sub(length) else {
-            return self.not_yet();
+            return Moment::Untold;
         };
         let is_as_before = |index: &usize| {
             let range = *index..*index + length;
@@ -323,7 +421,7 @@ impl Around {
         };
         match (first..=last).find(is_as_before) {
             Some(index) => Moment::After(self.middle(index, ready)),
-            None => self.not_yet(),
+            None => self.not_in(first, SHARE_OVER),
         }
     }
 }

@@ -18,8 +18,9 @@ const USUAL: Duration = Duration::from_secs(5);
 const SHARE_OVER: Duration = Duration::from_secs(1);
 /// A share is as before when it is off by no more than this part of it.
 const AS_BEFORE: f64 = 0.2;
-/// A silence says something where so many requests would have come in it.
-const LEAST_EXPECTED: f64 = 5.0;
+/// A silence says something where so many requests would have come in it: that none does by chance is rare
+/// enough (e⁻¹² of such times) for a run of an hour.
+const LEAST_EXPECTED: f64 = 12.0;
 
 /// When something came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +48,8 @@ impl Moment {
 /// its return.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Failover {
-    /// Whether the time around it was recorded: if not, no figure means anything.
+    /// Whether the time around it was recorded, the server had requests before and the load went on after it:
+    /// if not, what was lost says nothing.
     pub(crate) was_seen: bool,
     /// The last request that was given to it before the first silence.
     pub(crate) detected: Moment,
@@ -59,8 +61,9 @@ pub(crate) struct Failover {
     pub(crate) lost: u64,
     /// Of these, those that were under way when it went.
     pub(crate) lost_in_flight: u64,
-    /// Requests that were ok and took longer than they may, beyond what is usual.
-    pub(crate) slow: u64,
+    /// Requests that were ok and took longer than they may, beyond what is usual; `None` where they may take
+    /// any time.
+    pub(crate) slow: Option<u64>,
     /// The first and the last failure, where failures are not usual.
     pub(crate) errors: Option<(Duration, Duration)>,
     /// The last that failed or was slow before a time without any.
@@ -71,6 +74,8 @@ pub(crate) struct Failover {
     pub(crate) returned: Moment,
     /// From its return: when its share is as before.
     pub(crate) rebalanced: Moment,
+    /// When all was as before, since measuring began, as far as it was; `None` where that was never seen.
+    pub(crate) over: Option<Duration>,
     /// Why something could not be told.
     pub(crate) untold: Option<String>,
 }
@@ -82,9 +87,11 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
     events.sort_by_key(|it| it.done);
     let mut found: Vec<(&EventRecord, Failover)> = Vec::new();
     for (index, event) in events.iter().enumerate() {
-        let before = found.last().map(|(event, failover)| over(event, failover));
+        let before = found.iter().filter(|(event, _)| event.done.is_some());
+        // One that was never over is over after all that there is.
+        let before = before.map(|(_, it)| it.over.unwrap_or(Duration::MAX));
         let next = events.get(index + 1).and_then(|it| it.done);
-        found.push((event, of(&record.timeline, event, before.flatten(), next)));
+        found.push((event, of(&record.timeline, event, before.max(), next)));
     }
     found
 }
@@ -125,14 +132,7 @@ fn is_one(event: &EventRecord) -> bool {
     takes_away && event.backend.is_some()
 }
 
-/// When all is as before, as far as it is.
-fn over(event: &EventRecord, failover: &Failover) -> Option<Duration> {
-    let done = event.done?;
-    let back = event.ready.unwrap_or(done);
-    Some(back + failover.rebalanced.after().unwrap_or_default())
-}
-
-/// What became of the load at one event: `before` is when the one before it was over, `next` when the next
+/// What became of the load at one event: `before` is when those before it were over, `next` when the next
 /// one was done.
 fn of(
     timeline: &Timeline,
@@ -154,25 +154,37 @@ fn of(
     let Some(around) = Around::new(timeline, backend, is_dead, done, event.ready, next) else {
         return untold("the time around it was not recorded".to_owned());
     };
-    let usual_from = (done.saturating_sub(USUAL)).max(before.unwrap_or_default());
-    let usual = around.usual_from(usual_from);
+    let usual_from = done.saturating_sub(USUAL);
+    let is_new = !around.had_answered(usual_from);
+    let is_early = before.is_some_and(|before| before > done);
+    let usual = around.usual_from(usual_from.max(before.unwrap_or_default()).min(done));
+    let goes_on = around.goes_on_for(SETTLE);
     let mut failover = Failover {
-        was_seen: true,
+        was_seen: goes_on && !is_new,
         silence: around.silence(),
         returned: around.returned(),
         errors: around.errors(&usual),
-        ..around.losses(&usual)
+        over: around.over(&usual),
+        ..around.losses(&usual, timeline.ok_within().is_some())
     };
     let expected = usual.given * around::buckets(SETTLE) as f64;
-    failover.untold = if usual.buckets < around::buckets(SETTLE) {
+    failover.untold = if is_early {
+        Some("the event before it was not over, so that nothing was usual".to_owned())
+    } else if usual.buckets < around::buckets(SETTLE) {
         Some(format!(
             "there was less than {SETTLE:?} of load before it to compare with"
         ))
-    } else if usual.given == 0.0 {
-        Some(format!(
-            "`{backend}` answered nothing in the time before it"
-        ))
-    } else if expected < LEAST_EXPECTED {
+    } else if usual.given == 0.0 || is_new {
+        let is_known = timeline.backends().any(|it| it == backend);
+        Some(match is_known {
+            true => format!("`{backend}` answered nothing in the time before it"),
+            false => format!(
+                "nothing answered as `{backend}`: it had no requests, or goes by another name"
+            ),
+        })
+    } else if !goes_on {
+        Some(format!("less than {SETTLE:?} of load was left after it"))
+    } else if expected < LEAST_EXPECTED.max(2.0 * usual.slack()) {
         let rate = usual.given * 1e9 / BUCKET_NS as f64;
         Some(format!(
             "`{backend}` got {rate:.1} requests a second, too few for {SETTLE:?} of silence to mean anything"

@@ -36,7 +36,8 @@ fn run(
     fate: impl Fn(u64, Duration) -> Fate,
     others: impl Fn(u64) -> Option<Fate>,
 ) -> Timeline {
-    let mut timeline = Timeline::new([(Duration::ZERO, Duration::from_secs(70))]);
+    let windows = [(Duration::ZERO, Duration::from_secs(70))];
+    let mut timeline = Timeline::new(windows).slow_after(Some(ms(250)));
     let bucket = |at: Duration| (at.as_nanos() / Timeline::BUCKET.as_nanos()) as u64;
     for request in 0..5_000 {
         let due = ms(2) * u32::try_from(request).unwrap();
@@ -144,6 +145,14 @@ fn what_a_dead_server_answers_it_got_when_it_was_back() {
     };
     let failover = whole(late);
     assert_eq!(failover.relapses, Some(0));
+    // What a balancer keeps, and tries again until the server is there, was given to it all the same.
+    let kept = |request: u64, due: Duration| match () {
+        () if due < DONE + ms(900) => ok("b2"),
+        () if due < READY => elsewhere(request),
+        () => ok("b2"),
+    };
+    let failover = whole(kept);
+    took(failover.detected, ms(900));
     let mut event = killed();
     event.action = EventAction::Freeze;
     let timeline = run(Duration::from_secs(10), late, |_| None);
@@ -199,7 +208,7 @@ fn a_frozen_server_answers_when_it_thaws() {
     assert_eq!(failover.detected, Moment::Never);
     assert_eq!(failover.lost, 0);
     // Those that were given to it less than 250 ms before it went on were in time.
-    let slow = failover.slow;
+    let slow = failover.slow.unwrap();
     assert!(slow.abs_diff((3_040 - 250) / 6) <= 2, "{slow}");
     took(failover.recovered, READY - DONE - ms(250));
     took(failover.returned, Duration::ZERO);
@@ -280,7 +289,9 @@ fn the_end_of_the_load_is_no_silence() {
         of(&run(end, fate, |_| None), &event, None, None)
     };
     let failover = until(DONE + ms(2_000));
-    assert_eq!(failover.detected, Moment::Never);
+    assert_eq!(failover.detected, Moment::Untold);
+    let why = "it was not detected until the load ended, 2 s after it";
+    assert_eq!(failover.untold.as_deref(), Some(why));
     assert_eq!(failover.recovered, Moment::Never);
     assert_eq!(failover.returned, Moment::Untold);
     let failover = until(DONE + ms(300));
@@ -289,6 +300,27 @@ fn the_end_of_the_load_is_no_silence() {
         failover.untold.as_deref(),
         Some("less than 500ms of load was left after it")
     );
+}
+
+/// What takes a second cannot come in less.
+#[test]
+fn nothing_is_never_where_there_was_no_time_for_it() {
+    let until = |end| {
+        let fate = |request, due| match due < DONE {
+            true => ok("b2"),
+            false => elsewhere(request),
+        };
+        found(&run(end, fate, |_| None))
+    };
+    let failover = until(READY + ms(300));
+    assert_eq!(failover.returned, Moment::Untold);
+    assert_eq!(failover.rebalanced, Moment::Untold);
+    let why = "less than 1s of load was left after the server was back";
+    assert_eq!(failover.untold.as_deref(), Some(why));
+    let failover = until(READY + ms(700));
+    assert_eq!(failover.returned, Moment::Never);
+    assert_eq!(failover.rebalanced, Moment::Untold);
+    assert_eq!(until(READY + ms(1_100)).rebalanced, Moment::Never);
 }
 
 #[test]
@@ -323,19 +355,125 @@ fn a_server_that_is_back_at_once_is_not_missed() {
     );
 }
 
-#[test_case("b9", "`b9` answered nothing in the time before it")]
+#[test_case(
+    "b9",
+    "nothing answered as `b9`: it had no requests, or goes by another name"
+)]
+#[test_case("late", "`late` answered nothing in the time before it")]
+#[test_case(
+    "few",
+    "`few` got 20.1 requests a second, too few for 500ms of silence to mean anything"
+)]
 #[test_case(
     "rare",
     "`rare` got 1.2 requests a second, too few for 500ms of silence to mean anything"
 )]
 fn without_requests_nothing_is_told(backend: &str, why: &str) {
-    let rare = |request| (request % 500 == 7).then_some(ok("rare"));
+    let rare = |request| match request {
+        _ if request % 500 == 7 => Some(ok("rare")),
+        _ if request % 25 == 3 => Some(ok("few")),
+        4_500.. => Some(ok("late")),
+        _ => None,
+    };
     let timeline = run(Duration::from_secs(10), |_, _| ok("b2"), rare);
     let mut event = killed();
     event.backend = Some(backend.to_owned());
     let failover = of(&timeline, &event, None, None);
     assert_eq!(failover.untold.as_deref(), Some(why));
     assert_eq!(failover.detected, Moment::Untold);
+    // What a server had no part in was lost by nobody.
+    let had_some = matches!(backend, "rare" | "few");
+    assert_eq!(failover.was_seen, had_some);
+}
+
+/// A burst of failures before it makes ten a second usual on average, which takes nothing off what came after.
+#[test]
+fn a_burst_before_it_hides_no_loss() {
+    let noticed = DONE + ms(820);
+    let away = |request, due| match () {
+        () if (DONE..noticed).contains(&due) => REFUSED,
+        () if (noticed..READY).contains(&due) => elsewhere(request),
+        () => ok("b2"),
+    };
+    let burst = |request| (500..550).contains(&request).then_some(REFUSED);
+    let mut event = killed();
+    event.done = Some(DONE);
+    let failover = of(
+        &run(Duration::from_secs(10), away, burst),
+        &event,
+        None,
+        None,
+    );
+    // Of some 137, six are usual in half a second, of which there are two.
+    assert!((120..=137).contains(&failover.lost), "{}", failover.lost);
+}
+
+/// Of a server that never came back, each third request fails: that is not usual for the next.
+#[test]
+fn what_an_outage_brings_is_not_usual_for_the_next() {
+    let timeline = run(
+        Duration::from_secs(10),
+        |_, due| if due < DONE { ok("b2") } else { REFUSED },
+        |_| None,
+    );
+    let mut first = killed();
+    first.ready = None;
+    let mut second = first.clone();
+    second.backend = Some("b1".to_owned());
+    second.done = Some(ms(7_000));
+    let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+    record.events = vec![first, second];
+    record.timeline = timeline;
+    let found = failovers(&record);
+    let [(_, first), (_, second)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(first.over, None);
+    assert!(first.lost.abs_diff(496) <= 2, "{first:?}");
+    let why = "the event before it was not over, so that nothing was usual";
+    assert_eq!(second.untold.as_deref(), Some(why));
+    // None is taken off.
+    assert!(second.lost.abs_diff(500) <= 2, "{second:?}");
+}
+
+/// What was found of the first is over once nothing fails, whether it is back or not.
+#[test]
+fn an_outage_is_over_when_nothing_fails() {
+    let noticed = DONE + ms(820);
+    let failover = whole(|request, due| match () {
+        () if (DONE..noticed).contains(&due) => REFUSED,
+        () if (noticed..READY).contains(&due) => elsewhere(request),
+        () => ok("b2"),
+    });
+    assert!(failover.over.unwrap().abs_diff(READY) <= ms(10));
+    let mut event = killed();
+    event.ready = None;
+    let timeline = run(
+        Duration::from_secs(10),
+        |request, due| match () {
+            () if (DONE..noticed).contains(&due) => REFUSED,
+            () if noticed <= due => elsewhere(request),
+            () => ok("b2"),
+        },
+        |_| None,
+    );
+    let over = of(&timeline, &event, None, None).over.unwrap();
+    assert!(over.abs_diff(noticed) <= ms(10), "{over:?}");
+}
+
+#[test]
+fn without_a_limit_nothing_is_slow() {
+    let timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    assert_eq!(found(&timeline).slow, Some(0));
+    assert_eq!(found(&timeline.slow_after(None)).slow, None);
+}
+
+#[test]
+fn where_the_load_was_over_nothing_was_tried() {
+    let failover = found(&run(DONE - ms(1_000), |_, _| ok("b2"), |_| None));
+    assert!(!failover.was_seen);
+    let why = "less than 500ms of load was left after it";
+    assert_eq!(failover.untold.as_deref(), Some(why));
 }
 
 #[test]

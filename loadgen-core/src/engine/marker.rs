@@ -13,7 +13,7 @@ use crate::record::EventRecord;
 /// use std::time::{Duration, Instant};
 /// use loadgen_core::record::{EventAction, EventRecord};
 ///
-/// # let run: loadgen_core::engine::Run = unimplemented!();
+/// # fn example(run: loadgen_core::engine::Run) -> Result<(), loadgen_core::engine::RunError> {
 /// let marker = run.marker();
 /// std::thread::spawn(move || {
 ///     if marker.begun(Duration::from_secs(60)) {
@@ -26,7 +26,8 @@ use crate::record::EventRecord;
 /// });
 /// let record = run.execute()?;
 /// assert_eq!(record.scenarios[0].events.len(), 1);
-/// # Ok::<(), loadgen_core::engine::RunError>(())
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Marker(Arc<Shared>);

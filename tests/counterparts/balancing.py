@@ -32,14 +32,15 @@ class Process:
     Use it in a `with`.
     """
 
-    def __init__(self, *command, program=LOADGEN, environment=None):
-        self._start([program, *command], environment)
+    def __init__(self, *command, program=LOADGEN, environment=None, stderr=None):
+        self._start([program, *command], environment, stderr)
 
-    def _start(self, command, environment=None):
+    def _start(self, command, environment=None, stderr=None):
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=stderr,
             encoding="utf-8",
             env={**os.environ, **(environment or {})},
         )
@@ -146,14 +147,14 @@ def service(name, *ports, **fields):
 class Configured(Process):
     """Our balancer by a configuration, with a status page. Use it in a `with`."""
 
-    def __init__(self, kind, config, environment=None):
+    def __init__(self, kind, config, *, listen=0, flags=(), **process):
         self._folder = tempfile.TemporaryDirectory()
         path = pathlib.Path(self._folder.name, "balancer.json")
         self.status_port = free_port()
         config = {"status": f"127.0.0.1:{self.status_port}"} | config
         path.write_text(json.dumps(config), encoding="utf-8")
-        command = ("balance", kind, "--listen", "127.0.0.1:0", "--config", str(path))
-        super().__init__(*command, environment=environment)
+        command = ("balance", kind, "--listen", f"127.0.0.1:{listen}", "--config", str(path), *flags)
+        super().__init__(*command, **process)
 
     def __exit__(self, *rest):
         super().__exit__(*rest)
@@ -195,13 +196,18 @@ class Configured(Process):
 class Balancer(Configured):
     """Our balancer for these services, the first of which is the default one."""
 
-    def __init__(self, *services, environment=None, **fields):
+    def __init__(self, *services, environment=None, listen=0, flags=(), stderr=None, **fields):
         config = {"services": services, "default_service": services[0]["name"]} | fields
-        super().__init__("http", config, environment)
+        super().__init__("http", config, environment=environment, listen=listen, flags=flags, stderr=stderr)
 
     def requests(self):
         """What it has counted of the first service's requests."""
         return self.status()["services"][0]["requests"]
+
+
+# Each of them writes down where it sent what it was asked for, and nothing else.
+HAPROXY_LOG = '  log stdout format raw local0\n  log-format "%si:%sp"\n'
+NGINX_LOG = "log_format whom $upstream_addr; access_log FOLDER/log whom;"
 
 
 def nginx(*backends):
@@ -215,7 +221,7 @@ def haproxy(backends, listen="", send=""):
     servers = "".join(f"  server b{it} 127.0.0.1:{it} {send}\n" for it in backends)
     config = (
         "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-        f"listen all\n  bind 127.0.0.1:{port} {listen}\n  balance roundrobin\n{servers}"
+        f"{HAPROXY_LOG}listen all\n  bind 127.0.0.1:{port} {listen}\n  balance roundrobin\n{servers}"
     )
     return Foreign("haproxy", config, port)
 
@@ -226,7 +232,7 @@ def _nginx(kind, *backends):
     head = "daemon off; worker_processes 1; pid FOLDER/pid; events { worker_connections 256; }\n"
     if kind == "tcp":
         module = f"{os.environ['NGINX_MODULES']}/ngx_stream_module.so"
-        config = f"load_module {module}; {head} stream {{ upstream all {{ {servers} }}\n"
+        config = f"load_module {module}; {head} stream {{ {NGINX_LOG} upstream all {{ {servers} }}\n"
         config += f"server {{ listen 127.0.0.1:{port}; proxy_pass all; proxy_half_close on; }} }}\n"
         return Foreign("nginx", config, port)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -239,7 +245,7 @@ def _nginx(kind, *backends):
     }
     listen = {"http": "", "h2": "http2"}
     config = (
-        f"{head} http {{ access_log off; client_max_body_size 0; {folders}\n"
+        f"{head} http {{ {NGINX_LOG} client_max_body_size 0; {folders}\n"
         f"upstream all {{ {servers} keepalive 8; }} map $http_upgrade $hop {{ default upgrade; '' ''; }}\n"
         f"server {{ listen 127.0.0.1:{port} {listen[kind]}; location / {{ {places[kind]} }} }} }}\n"
     )
@@ -255,7 +261,7 @@ def _haproxy(kind, *backends):
     config = (
         "defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
         "  timeout tunnel 60s\n  option http-no-delay\n"
-        f"listen all\n  bind 127.0.0.1:{port} {speaks}\n  balance roundrobin\n{servers}"
+        f"{HAPROXY_LOG}listen all\n  bind 127.0.0.1:{port} {speaks}\n  balance roundrobin\n{servers}"
     )
     return Foreign("haproxy", config, port)
 
@@ -268,10 +274,17 @@ def _envoy(kind, *backends):
     def at(port):
         return {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
 
+    whom = {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": "FOLDER/log",
+        "log_format": {"text_format_source": {"inline_string": "%UPSTREAM_HOST%\n"}},
+    }
+    log = [{"name": "file", "typed_config": whom}]
     manager = {
         "@type": f"{filters}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "in",
         "delayed_close_timeout": "0s",
+        "access_log": log,
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "route_config": {
             "virtual_hosts": [
@@ -290,6 +303,7 @@ def _envoy(kind, *backends):
         "@type": f"{filters}.network.tcp_proxy.v3.TcpProxy",
         "stat_prefix": "in",
         "cluster": "all",
+        "access_log": log,
     }
     way = {"name": "way", "typed_config": relay if kind == "tcp" else manager}
     listener = {"name": "in", **at(port), "filter_chains": [{"filters": [way]}]}
@@ -322,6 +336,8 @@ def _traefik(kind, *backends):
         # It would gather changes for 2 s, the first of them too.
         "providers": {"providersThrottleDuration": "10ms", "file": {"filename": "FOLDER/routes.yaml"}},
         "log": {"level": "ERROR"},
+        # It has none of connections.
+        "accessLog": {"filePath": "FOLDER/log", "format": "json"},
     }
     scheme = {"http": "http://", "h2": "h2c://", "tcp": ""}[kind]
     key = "address" if kind == "tcp" else "url"

@@ -324,14 +324,17 @@ class Foreign:
     """nginx, HAProxy, Envoy or Traefik with this configuration. Use it in a `with`; `port` is where it listens.
 
     `FOLDER` in the configuration is where `files` are, by their names. One that listens before it knows what to do
-    says at the URL `ready` that it does.
+    says at the URL `ready` that it does. What it has written to `FOLDER/log`, or printed, is in `log` once it has
+    ended, line by line.
     """
 
     def __init__(self, program, config, port, files=(), ready=None):
         self.port = port
+        self.log = []
         self._ready = ready
         self._folder = tempfile.TemporaryDirectory()
         folder = self._folder.name
+        self._log = pathlib.Path(folder, "log")
         # Envoy and Traefik go by the name's end.
         path = pathlib.Path(folder, "conf.yaml")
         for name, content in {"conf.yaml": config, **dict(files)}.items():
@@ -346,7 +349,8 @@ class Foreign:
         # Those of PyPI are beside its Python.
         beside = pathlib.Path(sys.executable).with_name(program)
         found = beside if beside.exists() else tool(program)
-        self._process = subprocess.Popen([found, *flags[program]])
+        with self._log.open("ab") as printed:
+            self._process = subprocess.Popen([found, *flags[program]], stdout=printed)
 
     def __enter__(self):
         try:
@@ -362,6 +366,7 @@ class Foreign:
         # Not killed: nginx would leave its worker behind.
         self._process.terminate()
         self._process.wait()
+        self.log = self._log.read_text(encoding="utf-8").splitlines()
         self._folder.cleanup()
 
     def _listens(self):

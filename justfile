@@ -124,8 +124,7 @@ proof-balance rounds="10":
     cargo build --release
     PROOF_ROUNDS={{ rounds }} LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh test_balance_clients $(printf 'test_balance_faults %.0s' $(seq {{ rounds }})) test_balance_names
 
-# How proxies fail over when a server is killed, frozen and asked to go: what loadgen says beside the proxy's own log,
-# medians of so many rounds
+# How proxies fail over, medians of so many rounds: what loadgen says beside the proxy's own log
 failover rounds="5" *proxies:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh failing_over {{ rounds }} {{ proxies }}

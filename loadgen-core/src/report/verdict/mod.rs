@@ -12,6 +12,7 @@ mod delay;
 mod events;
 mod files;
 mod generator;
+mod pinned;
 mod pressure;
 mod service;
 mod throttling;
@@ -74,6 +75,7 @@ pub(super) fn verdict_on(
         conditions::judge(scenario, conditions, &mut findings);
         let expectations = expected.get(index).map_or(&[][..], Vec::as_slice);
         balance::judge(scenario, expectations, &mut findings);
+        pinned::judge(scenario, conditions, expectations, &mut findings);
     }
     conditions::judge_tags(record, on_tags, &mut findings);
     generator::judge_saturation(record, &generator, &mut findings);

@@ -156,3 +156,37 @@ fn many_servers_that_stopped_are_one_sentence() {
     let record = served(servers.chain([server("b10", &[450; 10], 0)]));
     insta::assert_snapshot!(warned(&record), @"`greet`: the last requests of b1, b2 and 7 more ended at 3.98 s of 9.98 s, and others went on: by their shares until then, some 1,350 of the requests since would have been their own");
 }
+
+/// One server that answered everything over so many connections, of so many that there are.
+fn alone(connections: u64, answers: u64, servers: usize) -> RunRecord {
+    run(false, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.servers = (0..servers).map(|it| format!("b{it}")).collect();
+        scenario.backends = vec![BackendRecord {
+            connections,
+            ..server("b1", &[answers], 0)
+        }];
+    })
+}
+
+#[test]
+fn one_connection_to_one_of_several_servers_is_told() {
+    insta::assert_snapshot!(warned(&alone(1, 100, 3)), @"`greet`: 100 answers came over one connection, all of b1; a balancer that gives whole connections away has had one to give: with more of them (`connections`, `connection_per`) it is seen how it divides");
+}
+
+#[test_case(2, 100, 3; "two connections")]
+#[test_case(1, 19, 3; "few answers")]
+#[test_case(1, 100, 1; "no other server")]
+#[test_case(1, 100, 0; "nobody knows of another")]
+fn nothing_is_said_of(connections: u64, answers: u64, servers: usize) {
+    assert_eq!(warned(&alone(connections, answers, servers)), "");
+}
+
+/// Nobody knows of other servers, and it matters how they share.
+#[test]
+fn one_connection_is_told_where_shares_are_judged() {
+    let condition = ThresholdResult::new("balance.imbalance < 1.2", "", Some(1.0), true);
+    let conditions = [vec![condition]];
+    let said = verdict(&alone(1, 100, 0), &conditions, &[]).warnings;
+    assert_eq!(said.len(), 1, "{said:?}");
+}

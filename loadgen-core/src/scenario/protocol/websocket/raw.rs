@@ -85,7 +85,7 @@ object! {
         ],
         "dependentRequired" = { "as": ["size"] },
     ))]
-    RawSend is "something to send" {
+    RawSend is "something to send, such as {\"text\": \"hello\"}" {
         /// This text.
         "text" text: TextMessage,
         /// This JSON value, as a text.

@@ -20,6 +20,8 @@ from harness import Run, free_port
 
 # What it takes to say that something is over, in seconds, as in loadgen's definitions.
 SETTLE = 0.5
+# What has begun so shortly before a server was gone was under way then.
+UNDER_WAY = 0.1
 # How long an answer may take to be a good one.
 OK_WITHIN = 0.25
 NAMES = ("b1", "b2", "b3")
@@ -101,13 +103,12 @@ def figures(log, port, gone, back, until):
     Seconds from either, and counts.
     """
     before = [it for it in log if gone - 1.5 <= it.at < gone]
-    # What was under way when it went has begun a little before.
-    log = [it for it in log if gone - 0.1 <= it.at < until]
+    log = [it for it in log if gone - UNDER_WAY <= it.at < until - UNDER_WAY]
     slow = [it for it in log if it.is_ok and it.took > OK_WITHIN and it.at >= gone]
     found = {"lost": sum(not it.is_ok for it in log), "slow": len(slow), "detected": None, "relapses": 0}
     # Whoever has nobody to name has failed with the one that is gone.
     # What came just before it was back, it got after that.
-    of_it = [it.at for it in log if gone <= it.at < back - 0.1 and it.port in (port, 0)]
+    of_it = [it.at for it in log if gone <= it.at < back - UNDER_WAY and it.port in (port, 0)]
     last = _before_silence([gone, *of_it])
     if back - last >= SETTLE:
         found["detected"] = last - gone
@@ -167,7 +168,7 @@ def fail_over(kind, *, rate=300):
     # The first time that it came is when it was started.
     times = list(zip(watched.gone, watched.back[1:], strict=False))
     assert len(found["failovers"]) == len(times) == len(EVENTS), (found["failovers"], watched.gone, watched.back)
-    ends = [gone for gone, _ in times[1:]] + [min(ended, log[-1].at)]
+    ends = [gone for gone, _ in times[1:]] + [min(ended, log[-1].at + UNDER_WAY)]
     logged = [figures(log, ports[1], *of_it, end) for of_it, end in zip(times, ends, strict=True)]
     told = [{it: event.get(it, event.get(f"{it}_s")) for it in FIGURES} for event in found["failovers"]]
     unlogged = 0 if kind.logs_refused else found["outcomes"].get("reset.REFUSED_STREAM", 0)

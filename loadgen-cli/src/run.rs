@@ -5,6 +5,7 @@ mod deed;
 mod error;
 mod events;
 mod execute;
+mod marks;
 mod prepare;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! The part of a terminal that is drawn over again, and lines that must not be torn by it.
 
+pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod shown;
 pub(crate) mod stderr;

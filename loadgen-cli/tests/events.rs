@@ -516,3 +516,42 @@ fn the_demonstration_survives_a_server() {
     }
     assert!(processes(&said.stderr).into_iter().all(is_gone), "{said:?}");
 }
+
+/// What was done before a scenario's measuring began has no time in it.
+#[test]
+fn an_event_from_before_is_dated_as_that() {
+    let (_folder, file) = suite(
+        &two(),
+        &json!({ "events": [{ "at": "500ms", "kill": "b2", "for": "1s" }] }),
+    );
+    let text = fs::read_to_string(&file).expect("it is there");
+    let mut whole: Value = serde_json::from_str(&text).expect("JSON");
+    let mut later = whole["scenarios"][0].clone();
+    later["name"] = json!("later");
+    later["events"] = json!([]);
+    later["start_after"] = json!("1s");
+    whole["scenarios"]
+        .as_array_mut()
+        .expect("scenarios")
+        .push(later);
+    fs::write(&file, whole.to_string()).expect("the file is written");
+    let said = run(&file, &[]);
+    let document = said.json();
+    let of = |scenario: usize| document["scenarios"][scenario]["events"][0].clone();
+    let (own, other) = (of(0), of(1));
+    assert!((0.5..0.8).contains(&seconds(&own, "done_s")), "{own}");
+    assert!(own.get("done_before_s").is_none(), "{own}");
+    assert!(
+        other.get("done_s").is_none() && other.get("at_s").is_none(),
+        "{other}"
+    );
+    assert!(
+        (0.2..=0.5).contains(&seconds(&other, "done_before_s")),
+        "{other}"
+    );
+    let back = seconds(&own, "ready_s") - seconds(&other, "ready_s");
+    assert!((back - 1.0).abs() < 0.01, "{own} {other}");
+    let failover = &document["scenarios"][1]["failovers"][0];
+    let why = failover["untold"].as_str().expect("it cannot be told");
+    assert!(why.ends_with(" before measuring began"), "{failover}");
+}

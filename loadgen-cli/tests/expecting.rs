@@ -33,6 +33,62 @@ fn verdicts(document: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// With servers of its own, and with a proxy of somebody else that does not route.
+#[test]
+fn versions_are_routed_or_not() {
+    let short = [
+        "run",
+        "--scenario",
+        "version_routing",
+        "--json",
+        "--set",
+        "scenarios.version_routing.load.closed.duration=1500ms",
+        "--set",
+        "scenarios.version_routing.steps[0].grpc.stream.for=1500ms",
+        "--set",
+        "scenarios.version_routing.steps[0].grpc.every=100ms",
+    ];
+    let said = say(&[&short[..], &["--set", "backends.v2b.log_streams=true"]].concat());
+    let document = said.json();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let scenarios = document["scenarios"].as_array().expect("scenarios");
+    assert_eq!(scenarios.len(), 4);
+    for scenario in scenarios {
+        let [route] = scenario["expectations"].as_array().expect("one").as_slice() else {
+            panic!("{scenario}");
+        };
+        assert_eq!(route["verdict"], "holds", "{route}");
+        let answered = scenario["backends"].as_array().expect("backends").iter();
+        let answered: u64 = answered.filter_map(|it| it["requests"].as_u64()).sum();
+        assert!(answered >= 3, "{scenario}");
+    }
+    // One of two servers says so of each of its streams, and nobody else does.
+    let lines: Vec<&str> = said
+        .stderr
+        .lines()
+        .filter(|it| it.contains("[SERVER_"))
+        .collect();
+    let opened =
+        |it: &&&str| it.starts_with("[SERVER_v2/v2b] Stream opened from agent-id=agent-v2.");
+    assert_eq!(lines.iter().filter(opened).count(), 3, "{said:?}");
+    assert!(
+        lines.iter().all(|it| it.starts_with("[SERVER_v2/v2b] ")),
+        "{said:?}"
+    );
+    let other = Server::start(&["--id", "v1a"]);
+    let said = say(&[&short[..], &["--grpc-target", &other.address]].concat());
+    assert_eq!(said.code, Some(99), "{said:?}");
+    let verdicts = said.json()["scenarios"].as_array().map(|all| {
+        let verdict = |it: &Value| it["expectations"][0]["verdict"].clone();
+        all.iter().map(verdict).collect::<Vec<_>>()
+    });
+    assert_eq!(
+        verdicts,
+        Some(["holds", "holds", "fails", "fails"].map(Value::from).into())
+    );
+    assert!(!said.stderr.contains("grpc server on"), "{said:?}");
+}
+
 #[test]
 fn what_is_as_expected_passes() {
     let said = expecting(&json!({

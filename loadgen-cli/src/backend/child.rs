@@ -13,10 +13,28 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::listening::Listening;
+
 /// The longest it may take to end once it is told to.
 const END: Duration = Duration::from_secs(2);
 /// The most lines that are kept of what it complains of.
 const MOST_COMPLAINTS: usize = 20;
+
+/// Is told what a server says beside where it listens, line by line, on a thread that waits for it.
+pub(super) type Hears = Box<dyn Fn(&str) + Send>;
+
+/// How such a process is started.
+#[derive(Default)]
+pub(super) struct Start {
+    /// The arguments of this program.
+    pub(super) args: Vec<String>,
+    /// What its environment has beside ours.
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Whether what it says on standard error is kept; otherwise it goes where ours does.
+    pub(super) keeps_complaints: bool,
+    /// Who hears what it says on standard output beside where it listens; it is kept where nobody does.
+    pub(super) hears: Option<Hears>,
+}
 
 /// Such a process. Dropping it ends it.
 #[derive(Debug)]
@@ -37,15 +55,21 @@ struct Complaints {
 }
 
 impl ServerChild {
-    /// Starts this program with these arguments; it is to end with its standard input. What it says on
-    /// standard error is kept where that is asked for, and otherwise goes where ours does.
+    /// Starts this program; it is to end with its standard input.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn start(args: &[String], keeps_complaints: bool) -> io::Result<Self> {
+    pub(super) fn start(start: Start) -> io::Result<Self> {
+        let Start {
+            args,
+            variables,
+            keeps_complaints,
+            hears,
+        } = start;
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(args)
+            .envs(variables)
             .arg("--until-stdin-closes")
             // The run has settled what these say against its flags.
             .env_remove("STATSD_HOST")
@@ -67,9 +91,10 @@ impl ServerChild {
             lines,
             complaints: None,
         };
-        read_lines(stdout, move |line| {
+        read_lines(stdout, move |line| match &hears {
+            Some(hears) if Listening::parse(&line).is_none() => hears(&line),
             // Read on when nobody listens any more: a full pipe would stop the server.
-            let _ = sender.send(line);
+            _ => drop(sender.send(line)),
         })?;
         if stderr.is_some() {
             let last = Arc::new(Mutex::new(VecDeque::new()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loadgen_core::scenario::{Protocol, Target};
 
-use super::child::ServerChild;
+use super::child::{ServerChild, Start};
 use super::listening::Listening;
 use crate::protocols;
 use crate::servers::{self, Server};
@@ -63,7 +63,10 @@ impl Embedded {
         args.extend(["--id", ID, "--threads", &threads.to_string()].map(str::to_owned));
         args.extend(statsd.map(metrics).into_iter().flatten());
         let mut this = Self {
-            child: ServerChild::start(&args, false)?,
+            child: ServerChild::start(Start {
+                args,
+                ..Start::default()
+            })?,
             said: Vec::new(),
             addresses: Vec::new(),
         };

@@ -5,6 +5,7 @@
 
 mod command;
 mod keeper;
+mod proxy;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,15 +15,16 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgen_core::scenario::{BackendPlan, BackendRole, Protocol, Target};
+use loadgen_core::scenario::{BackendPlan, BackendRole, Faults, Protocol, ProxyOptions, Target};
 use rustix::process::Signal;
 
 use self::command::Configured;
 use self::keeper::Keeper;
-use super::child::ServerChild;
+use super::child::{Hears, ServerChild, Start};
 use super::listening::Listening;
 use crate::human;
 use crate::moment::now;
+use crate::screen::Screen;
 use crate::settings::sinks::StatsdSettings;
 
 /// The longest a server may take to listen.
@@ -64,6 +66,10 @@ pub(crate) struct Fleet {
     servers: Vec<Member>,
     keeper: Keeper,
     is_ending: AtomicBool,
+    /// Where what they log is said.
+    screen: Screen,
+    /// What fault proxies know us by.
+    token: String,
 }
 
 /// One of them.
@@ -73,6 +79,15 @@ struct Member {
     plan: BackendPlan,
     configured: Configured,
     state: Mutex<State>,
+    /// Where a fault proxy is told what is to go wrong.
+    control: Mutex<Option<SocketAddr>>,
+}
+
+/// A server that listens.
+struct Launched {
+    child: ServerChild,
+    addresses: Vec<(Protocol, SocketAddr)>,
+    control: Option<SocketAddr>,
 }
 
 /// How it stands.
@@ -88,24 +103,27 @@ enum State {
 fn farewell(plan: &BackendPlan) -> Duration {
     match &plan.role {
         BackendRole::Serve(options) => options.lame_duck.unwrap_or_default(),
-        BackendRole::Balance(_) => Duration::ZERO,
+        BackendRole::Balance(_) | BackendRole::Proxy(_) => Duration::ZERO,
     }
 }
 
 impl Fleet {
     /// Starts the servers, each after those that stand behind it, and waits until all of them listen. Their
-    /// metrics go where the run's go.
+    /// metrics go where the run's go, and what they log to the screen.
     ///
     /// # Errors
     /// [`FleetError`] when one of them does not.
     pub(crate) fn start(
         plans: &[BackendPlan],
         statsd: Option<&StatsdSettings>,
+        screen: &Screen,
     ) -> Result<Self, FleetError> {
         let mut this = Self {
             servers: Vec::with_capacity(plans.len()),
             keeper: Keeper::start()?,
             is_ending: AtomicBool::new(false),
+            screen: screen.clone(),
+            token: proxy::token()?,
         };
         for plan in plans {
             let behind = |name: &str| {
@@ -114,35 +132,41 @@ impl Fleet {
             };
             let configured = Configured::of(plan, behind, statsd);
             let started = this.launch(plan, &configured);
-            let (child, addresses) = started.map_err(|why| FleetError::Start {
+            let launched = started.map_err(|why| FleetError::Start {
                 name: plan.name.clone(),
                 why,
             })?;
             let mut plan = plan.clone();
-            plan.addresses = addresses;
+            plan.addresses = launched.addresses;
             this.servers.push(Member {
                 plan,
                 configured,
-                state: Mutex::new(State::Up(child)),
+                state: Mutex::new(State::Up(launched.child)),
+                control: Mutex::new(launched.control),
             });
         }
         Ok(this)
     }
 
-    /// Starts a server at its addresses and waits until it listens.
-    fn launch(
-        &self,
-        plan: &BackendPlan,
-        configured: &Configured,
-    ) -> Result<(ServerChild, Vec<(Protocol, SocketAddr)>), String> {
+    /// Starts a server at its addresses and waits until it listens, and a fault proxy until it is as bad as it is to
+    /// be from its start.
+    fn launch(&self, plan: &BackendPlan, configured: &Configured) -> Result<Launched, String> {
         let (args, file) = configured
             .args(&plan.addresses)
             .map_err(|error| error.to_string())?;
-        let child = self.keeper.spawn(args);
+        let is_proxy = matches!(plan.role, BackendRole::Proxy(_));
+        let token = is_proxy.then(|| (command::TOKEN, self.token.clone()));
+        let child = self.keeper.spawn(Start {
+            args,
+            variables: token.into_iter().collect(),
+            keeps_complaints: true,
+            hears: self.hears(plan),
+        });
         let mut child = child.map_err(|error| error.to_string())?;
         let until = now() + START;
         let mut addresses = Vec::with_capacity(plan.addresses.len());
-        while addresses.len() < plan.addresses.len() {
+        let mut control = None;
+        while addresses.len() < plan.addresses.len() || (is_proxy && control.is_none()) {
             let line = match child.line(GLANCE) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Timeout) if self.is_ending.load(Ordering::Acquire) => {
@@ -158,12 +182,33 @@ impl Fleet {
                     return Err(why);
                 }
             };
-            let (protocol, _) = plan.addresses[addresses.len()];
             let listening = Listening::parse(&line).ok_or_else(|| format!("it said `{line}`"))?;
-            addresses.push((protocol, listening.address));
+            match plan.addresses.get(addresses.len()) {
+                Some((protocol, _)) => addresses.push((*protocol, listening.address)),
+                None => control = Some(listening.address),
+            }
         }
         drop(file);
-        Ok((child, addresses))
+        if let (BackendRole::Proxy(options), Some(control)) = (&plan.role, control)
+            && !options.faults.is_empty()
+        {
+            proxy::tell(control, &self.token, &options.faults)?;
+        }
+        Ok(Launched {
+            child,
+            addresses,
+            control,
+        })
+    }
+
+    /// Who hears what a server logs; what it says names it.
+    fn hears(&self, plan: &BackendPlan) -> Option<Hears> {
+        let BackendRole::Serve(options) = &plan.role else {
+            return None;
+        };
+        let screen = self.screen.clone();
+        let says = move |line: &str| screen.say(line);
+        options.log_streams.then(|| Box::new(says) as Hears)
     }
 
     /// Where a server is reached that speaks this protocol.
@@ -297,10 +342,48 @@ impl Fleet {
                 return Err("it was not gone".to_owned());
             }
         }
-        let (child, _) = self.launch(&member.plan, &member.configured)?;
+        let launched = self.launch(&member.plan, &member.configured)?;
         let ready = now();
-        *state = State::Up(child);
+        *state = State::Up(launched.child);
+        *member.control() = launched.control;
         Ok(ready)
+    }
+
+    /// Has something go wrong at a fault proxy, in place of what did; returns when that was told to it.
+    ///
+    /// # Errors
+    /// Why that was not done.
+    pub(crate) fn fault(&self, name: &str, faults: &Faults) -> Result<Instant, String> {
+        let when = now();
+        self.told(name, |_| faults)?;
+        Ok(when)
+    }
+
+    /// Has a fault proxy be as from its start again; returns when it is.
+    ///
+    /// # Errors
+    /// Why that was not done.
+    pub(crate) fn heal(&self, name: &str) -> Result<Instant, String> {
+        self.told(name, |options| &options.faults)?;
+        Ok(now())
+    }
+
+    fn told<'a>(
+        &'a self,
+        name: &str,
+        faults: impl FnOnce(&'a ProxyOptions) -> &'a Faults,
+    ) -> Result<(), String> {
+        let member = self.known(name)?;
+        let BackendRole::Proxy(options) = &member.plan.role else {
+            return Err("it is no fault proxy".to_owned());
+        };
+        let mut state = member.state();
+        let child = state.take_up()?;
+        let control = *member.control();
+        let told = control.ok_or_else(|| "it cannot be told".to_owned());
+        let told = told.and_then(|it| proxy::tell(it, &self.token, faults(options)));
+        *state = State::Up(child);
+        told
     }
 
     /// From here on nothing is waited for any more.
@@ -370,6 +453,10 @@ pub(crate) fn said(plan: &BackendPlan) -> String {
 }
 
 impl Member {
+    fn control(&self) -> MutexGuard<'_, Option<SocketAddr>> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::init::InitError;
 use crate::output;
 use crate::run::{self, RunError};
+use crate::screen::keys;
 use crate::settings::SettingsError;
 use crate::sinks::SinkError;
 
@@ -127,5 +128,6 @@ fn of_server(error: &ServerError) -> Exit {
 pub(crate) fn stop_at_once() -> ! {
     run::kill_commands();
     output::remove_unfinished();
+    keys::restore();
     process::exit(i32::from(Exit::Stopped as u8));
 }

@@ -67,6 +67,10 @@ fn events(scenarios: &[ScenarioPlan]) -> String {
     of_all
         .map(|(of, event)| {
             let back = match (event.deed.back_after(), &event.deed) {
+                (Some(after), Deed::Fault { .. }) => {
+                    format!(", over after {}", human::duration(after))
+                }
+                (None, Deed::Fault { faults, .. }) if faults.is_done_once() => ", once".to_owned(),
                 (Some(after), _) => format!(", back after {}", human::duration(after)),
                 (None, Deed::Restart { .. }) => ", back at once".to_owned(),
                 (None, deed) if deed.backend().is_some() => ", for good".to_owned(),

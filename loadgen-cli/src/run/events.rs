@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loadgen_core::engine::Marker;
 use loadgen_core::record::{EventAction, EventRecord};
-use loadgen_core::scenario::{Deed, EventPlan, Plan};
+use loadgen_core::scenario::{BackendRole, Deed, EventPlan, Plan};
 
 use super::deed::{self, Request};
 use crate::backend::Fleet;
@@ -105,6 +105,8 @@ struct Doing {
     /// The other scenarios that are run with its server.
     others: Vec<usize>,
     event: EventPlan,
+    /// The servers that answer behind what it is done to, where that is a fault proxy.
+    behind: Vec<String>,
     request: Option<Request>,
     fleet: Option<Arc<Fleet>>,
     marker: Marker,
@@ -141,6 +143,7 @@ impl Events {
                     scenario,
                     others: others(plan, scenario, event),
                     event: event.clone(),
+                    behind: behind(plan, event),
                     request,
                     fleet: event.deed.backend().and(fleet.cloned()),
                     marker: marker.clone(),
@@ -272,14 +275,18 @@ impl Doing {
     /// The same in the words of the record, on a scenario's clock.
     fn record(&self, scenario: usize, due: Instant, outcome: &Outcome) -> EventRecord {
         let since = |when: Instant| self.marker.since(scenario, when);
+        let is_in = |when: &Instant| self.marker.before(scenario, *when).is_none();
         let deed = &self.event.deed;
         let mut record = EventRecord::new(action(deed), deed.to_string());
         record.backend = deed.backend().map(str::to_owned);
-        record.planned = Some(match scenario == self.scenario {
-            true => self.event.at,
-            false => since(due),
-        });
-        record.done = outcome.done.map(since);
+        record.behind.clone_from(&self.behind);
+        record.planned = match scenario == self.scenario {
+            true => Some(self.event.at),
+            false => Some(due).filter(is_in).map(since),
+        };
+        record.done = outcome.done.filter(is_in).map(since);
+        let before = |when| self.marker.before(scenario, when);
+        record.before = outcome.done.and_then(before);
         record.ready = outcome.ready.map(since);
         record.failure.clone_from(&outcome.failure);
         record
@@ -310,6 +317,9 @@ impl Doing {
             Deed::Kill { backend, .. } => self.fleet()?.kill(backend),
             Deed::Freeze { backend, .. } => self.fleet()?.freeze(backend),
             Deed::Drain { backend, .. } | Deed::Restart { backend } => self.fleet()?.drain(backend),
+            Deed::Fault {
+                backend, faults, ..
+            } => self.fleet()?.fault(backend, faults),
             Deed::Exec(command) => deed::exec(command, || self.course.is_over()),
             Deed::Http(_) => match &self.request {
                 Some(request) => request.send(|| self.course.is_over()),
@@ -323,6 +333,7 @@ impl Doing {
     fn back(&self) -> Result<Instant, String> {
         match &self.event.deed {
             Deed::Freeze { backend, .. } => self.fleet()?.thaw(backend),
+            Deed::Fault { backend, .. } => self.fleet()?.heal(backend),
             other => self
                 .fleet()?
                 .bring_back(other.backend().unwrap_or_default()),
@@ -337,12 +348,22 @@ fn others(plan: &Plan, own: usize, event: &EventPlan) -> Vec<usize> {
         .collect()
 }
 
+/// The servers that an event takes away by what stands in front of them.
+fn behind(plan: &Plan, event: &EventPlan) -> Vec<String> {
+    let proxy = event.deed.backend().and_then(|it| plan.backend(it));
+    let proxy = proxy.filter(|it| matches!(it.role, BackendRole::Proxy(_)));
+    let answering = proxy.map(|it| plan.answering_behind(&it.name));
+    let answering = answering.into_iter().flatten();
+    answering.map(str::to_owned).collect()
+}
+
 fn action(deed: &Deed) -> EventAction {
     match deed {
         Deed::Kill { .. } => EventAction::Kill,
         Deed::Restart { .. } => EventAction::Restart,
         Deed::Freeze { .. } => EventAction::Freeze,
         Deed::Drain { .. } => EventAction::Drain,
+        Deed::Fault { .. } => EventAction::Fault,
         Deed::Http(_) => EventAction::Http,
         Deed::Exec(_) => EventAction::Exec,
         _ => EventAction::Mark,

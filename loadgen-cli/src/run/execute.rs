@@ -10,6 +10,7 @@ use loadgen_core::record::{EarlyEnd, RunRecord};
 
 use super::error::RunError;
 use super::events::{Events, Late};
+use super::marks;
 use crate::backend::Fleet;
 use crate::human;
 use crate::screen::Screen;
@@ -63,7 +64,9 @@ pub(super) fn execute(
         notice()
     };
     stop_on_signal(signals, run.stopper(), stops, screen.clone());
+    let keys = marks::listen(screen, &run.marker(), settings.plan.scenarios.len());
     let executed = run.execute();
+    drop(keys);
     let late = events.end();
     let record = executed.map_err(|error| match error {
         engine::RunError::Unreachable { .. } => RunError::Unreachable(error.to_string()),

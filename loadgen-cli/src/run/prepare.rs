@@ -92,7 +92,7 @@ pub(super) fn fleet(
         return Ok(None);
     }
     let statsd = settings.sinks.statsd.as_ref();
-    let fleet = Fleet::start(&settings.plan.backends, statsd)?;
+    let fleet = Fleet::start(&settings.plan.backends, statsd, screen)?;
     for notice in fleet.notices() {
         screen.say(&notice);
     }

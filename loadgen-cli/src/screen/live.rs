@@ -16,6 +16,7 @@ use loadgen_core::scenario::ScenarioPlan;
 use self::moment::Moment;
 use self::planned::Planned;
 use crate::human;
+use crate::screen::keys::Keys;
 use crate::screen::{Line, Screen, Tone};
 
 /// How often a line is printed where nothing can be drawn over again.
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     next_line: Duration,
     /// How many changes of files have been told of, of each scenario.
     told: Vec<usize>,
+    /// Whether somebody can press keys.
+    takes_keys: bool,
 }
 
 impl Live {
@@ -41,6 +44,7 @@ impl Live {
             }]);
         }
         Self {
+            takes_keys: Keys::are_there(&screen),
             screen,
             planned: Planned::all(plans),
             told: vec![0; plans.len()],
@@ -86,7 +90,14 @@ impl Live {
         if self.screen.is_terminal() {
             let scenarios: Vec<_> = scenarios.collect();
             let (columns, rows) = self.screen.room();
-            self.screen.redraw(&view::fitted(&scenarios, columns, rows));
+            let mut lines = view::fitted(&scenarios, columns, rows);
+            if self.takes_keys && lines.len() < rows {
+                lines.push(Line {
+                    text: "  m sets a mark".to_owned(),
+                    tone: Tone::Plain,
+                });
+            }
+            self.screen.redraw(&lines);
         } else {
             for (planned, now) in scenarios {
                 self.screen.say(&view::line(planned, &now));

@@ -115,7 +115,9 @@ fn with_hint(error: &scenario::SelectError) -> String {
         scenario::SelectError::Unknown { names } if names.iter().any(|it| it.nearest.is_none()) => {
             "; `loadgen list` shows them all, and those of a file need `loadgen run FILE`"
         }
-        scenario::SelectError::Overlap { .. } => "; `--scenario` runs one without the other",
+        scenario::SelectError::Overlap { .. } | scenario::SelectError::Shared { .. } => {
+            "; `--scenario` runs one without the other"
+        }
         _ => "",
     };
     format!("{error}{hint}")

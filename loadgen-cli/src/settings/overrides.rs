@@ -47,6 +47,15 @@ pub(super) fn apply(
             }
         }
     }
+    if per_protocol.iter().any(|(_, it)| !it.targets.is_empty()) {
+        let gone = plan.let_go_of_unreached();
+        if !gone.is_empty() {
+            notices.push(format!(
+                "not started, for nothing of this run reaches them: {}",
+                gone.join(", ")
+            ));
+        }
+    }
     plan.check_thresholds()?;
     let unjudged = plan.unjudged();
     notices.extend(

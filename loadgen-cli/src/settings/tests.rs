@@ -133,6 +133,41 @@ fn the_environment_goes_before_the_embedded_backend() {
     assert!(settings.embedded.is_empty());
 }
 
+/// Who has a proxy and servers wants none of ours; those that somebody else may know of are started all the same.
+#[test]
+fn servers_that_nobody_reaches_are_not_started() {
+    let mut args = args();
+    args.what.scenarios = vec!["version_routing".to_owned()];
+    let own = resolve(&args, &[("GRPC_HOST", "c")]).unwrap();
+    assert_eq!(own.plan.backends.len(), 5);
+    assert!(own.embedded.is_empty() && addresses(&own).is_empty());
+    args.what.each_target.push(Protocol::Grpc, "proxy:8443");
+    let elsewhere = resolve(&args, &[]).unwrap();
+    assert_eq!(addresses(&elsewhere), ["proxy:8443"; 4]);
+    assert!(elsewhere.plan.backends.is_empty());
+    assert!(
+        elsewhere
+            .plan
+            .scenarios
+            .iter()
+            .all(|it| it.backends.is_empty())
+    );
+    let said = "not started, for nothing of this run reaches them: v1a, v1b, v2a, v2b, by-version";
+    assert_eq!(elsewhere.notices, [said]);
+    args.what.scenarios = vec!["balance_demo".to_owned()];
+    args.what.each_target = TargetFlags::default();
+    args.what.each_target.push(Protocol::Http, "proxy:8443");
+    let half = resolve(&args, &[]).unwrap();
+    let left: Vec<&str> = half
+        .plan
+        .backends
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    // What is done to one is done, and the other scenario has its balancer.
+    assert_eq!(left, ["demo1", "demo2", "demo3", "demo-tcp"]);
+}
+
 #[test]
 fn a_scenarios_own_targets_go_before_the_environment() {
     let mut plan = scenario::shipped()

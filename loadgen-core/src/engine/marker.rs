@@ -91,6 +91,15 @@ impl Marker {
         })
     }
 
+    /// How long before measuring of the scenario began this moment was; `None` where it was not.
+    #[must_use]
+    pub fn before(&self, scenario: usize, moment: Instant) -> Option<Duration> {
+        let state = self.state();
+        let from = state.from.as_ref()?.get(scenario)?;
+        let before = from.checked_duration_since(moment)?;
+        (!before.is_zero()).then_some(before)
+    }
+
     /// Tells of an event that is over: it was done, or could not be, and where it was to be undone, that too.
     /// Whether the run still takes it; a record that was made before can be added to.
     pub fn record(&self, scenario: usize, event: EventRecord) -> bool {
@@ -150,6 +159,9 @@ mod tests {
         assert_eq!(due(0, 5), due(1, 3));
         assert_eq!(marker.since(1, due(0, 5)), Duration::from_secs(3));
         assert_eq!(marker.since(1, due(0, 1)), Duration::ZERO);
+        let before = |scenario, moment| marker.before(scenario, moment);
+        assert_eq!(before(1, due(0, 1)), Some(Duration::from_secs(1)));
+        assert_eq!((before(0, due(0, 1)), before(1, due(1, 0))), (None, None));
         assert_eq!(marker.due(2, Duration::ZERO), None);
     }
 

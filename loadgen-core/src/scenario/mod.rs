@@ -13,6 +13,7 @@ mod backend;
 mod data;
 mod event;
 mod expect;
+mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identify;
@@ -30,10 +31,12 @@ mod value;
 
 pub use crate::data::Order as DataOrder;
 pub use backend::{
-    BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
+    BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, HeaderRoute,
+    ProxyOptions, ServeOptions,
 };
 pub use data::{DataSource, RowPer, WhenOut};
 pub use event::{Deed, DeedBody, EventPlan, ExecDeed, HttpDeed};
+pub use fault::Faults;
 pub use identify::Identify;
 #[cfg(any(
     feature = "grpc",
@@ -71,8 +74,8 @@ pub(crate) use value::base64::from_base64;
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 
-/// What comes with the library: a file for each protocol, and one for what is routed by version.
-const SHIPPED: [(&str, &str); 5] = [
+/// What comes with the library: a file for each protocol.
+const SHIPPED: [(&str, &str); 4] = [
     ("grpc.json", include_str!("../../../scenarios/grpc.json")),
     (
         "websocket.json",
@@ -80,20 +83,22 @@ const SHIPPED: [(&str, &str); 5] = [
     ),
     ("http.json", include_str!("../../../scenarios/http.json")),
     ("tcp.json", include_str!("../../../scenarios/tcp.json")),
+];
+
+/// What starts servers of its own, which the others know nothing of.
+const SHIPPED_WITH_SERVERS: [(&str, &str); 2] = [
+    (
+        "balance.json",
+        include_str!("../../../scenarios/balance.json"),
+    ),
     (
         "routing.json",
         include_str!("../../../scenarios/routing.json"),
     ),
 ];
 
-/// What starts servers of its own, which the others know nothing of.
-const SHIPPED_WITH_SERVERS: (&str, &str) = (
-    "balance.json",
-    include_str!("../../../scenarios/balance.json"),
-);
-
-/// The suite that comes with the library, a file for each protocol and one for what is routed, which name no
-/// targets, and one with servers of its own.
+/// The suite that comes with the library: a file for each protocol, which name no targets, and those with servers
+/// of their own.
 #[must_use]
 pub fn shipped() -> Suite {
     shipped_with(&[]).expect("the shipped suites are valid, which a test checks")
@@ -104,12 +109,16 @@ pub fn shipped() -> Suite {
 /// # Errors
 /// [`SuiteError`] for what cannot be set, and for a suite that is not valid with it.
 pub fn shipped_with(set: &[Assignment]) -> Result<Suite, SuiteError> {
-    let (name, text) = SHIPPED_WITH_SERVERS;
-    let with_servers = SuiteSource::new(name, text);
-    let names = Suite::read(&with_servers)?;
-    let is_for = |it: &&Assignment| it.is_for_all() || it.is_of(&names);
-    let theirs: Vec<Assignment> = set.iter().filter(is_for).cloned().collect();
-    let others: Vec<Assignment> = set.iter().filter(|it| !it.is_of(&names)).cloned().collect();
+    let with_servers = SHIPPED_WITH_SERVERS.map(|(name, text)| SuiteSource::new(name, text));
+    let known = with_servers.iter().map(Suite::read);
+    let known: Vec<Suite> = known.collect::<Result<_, _>>()?;
+    // By its place whose an assignment is; what is to no server there is is told by the first of them.
+    let whose = |it: &Assignment| {
+        let of = known.iter().position(|suite| it.is_of(suite));
+        of.or_else(|| it.is_of_servers().then_some(0))
+    };
+    let others = set.iter().filter(|it| whose(it).is_none());
+    let others: Vec<Assignment> = others.cloned().collect();
     let all = serde_json::json!({ "include": SHIPPED.map(|(name, _)| name) }).to_string();
     let file = |path: &Path| {
         let named = SHIPPED.iter().find(|(name, _)| path == Path::new(name));
@@ -117,8 +126,13 @@ pub fn shipped_with(set: &[Assignment]) -> Result<Suite, SuiteError> {
         Ok((*text).to_owned())
     };
     let source = SuiteSource::new("the shipped scenarios", &all).files(&file);
-    let suite = Suite::read(&source.set(&others))?;
-    Ok(suite.or(Suite::read(&with_servers.set(&theirs))?))
+    let mut suite = Suite::read(&source.set(&others))?;
+    for (place, source) in with_servers.iter().enumerate() {
+        let is_for = |it: &&Assignment| it.is_for_all() || whose(it) == Some(place);
+        let theirs: Vec<Assignment> = set.iter().filter(is_for).cloned().collect();
+        suite = suite.or(Suite::read(&source.set(&theirs))?);
+    }
+    Ok(suite)
 }
 
 #[cfg(test)]

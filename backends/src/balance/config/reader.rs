@@ -123,6 +123,24 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// An object whose fields may have any names, each once.
+    pub(crate) fn entries(&self) -> Option<Vec<(String, Field<'a>)>> {
+        let Ok(Entries(entries)) = serde_json::from_str(self.raw.get()) else {
+            return self.refused("an object");
+        };
+        let mut fields: Vec<(String, Field<'a>)> = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            let path = join(&self.path, &name);
+            if fields.iter().any(|(it, _)| *it == name) {
+                let found = "the field a second time";
+                self.problems.add(path, found, "each field once", None);
+                return None;
+            }
+            fields.push((name, self.at(path, value)));
+        }
+        Some(fields)
+    }
+
     fn at(&self, path: String, raw: &'a RawValue) -> Self {
         Self {
             path,

@@ -1,6 +1,6 @@
 //! The HTTP balancer: services behind one address, each request to a backend of the service it is for.
 //!
-//! Owns what a configuration says (`config`, `settings`), how a path and a method lead to a service (`route`),
+//! Owns what a configuration says (`config`, `settings`), how a path, a method and header fields (`wanted`) lead to a service (`route`),
 //! the services that are served by and how others take their place (`services`), and how their backends are
 //! asked for their health (`check`). A connection is a `front` over a `client`, and over
 //! HTTP/2 has streams that are `taken`; each of its requests goes through `request` and, with its `headers` made a
@@ -28,6 +28,7 @@ mod taken;
 mod tunnel;
 mod two;
 mod upload;
+pub mod wanted;
 
 pub use balancer::{RunningHttpBalancer, start_http_balancer};
 pub use check::HttpCheck;
@@ -36,3 +37,4 @@ pub use counts::FrontFigures;
 pub use route::{NotRouted, Route, Routed};
 pub use services::{Services, ServicesError};
 pub use settings::{BackendProtocol, ServiceSettings, ServicesSettings};
+pub use wanted::WantedHeader;

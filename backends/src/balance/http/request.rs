@@ -103,7 +103,7 @@ impl Requests {
             return Err(Problem::new(ProblemKind::NotServed, detail).ends_connection());
         }
         let current = self.shared.services.current();
-        let (service, path) = current.route(&parts.method, parts.uri.path())?;
+        let (service, path) = current.route(&parts.method, parts.uri.path(), &parts.headers)?;
         Ok(Led {
             service: Arc::clone(service),
             open: Open::new(service),

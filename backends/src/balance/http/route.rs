@@ -1,11 +1,12 @@
-//! Which service a request is for: `/{service}/{path}`, or the default service's `/{path}`.
+//! Which service a request is for: `/{service}/{path}`, or `/{path}` of one whose header fields it has, or of the
+//! default service.
 //!
 //! Owns patterns of paths and the order in which services are asked. A path is compared as it came:
 //! nothing is decoded, so that balancer and backend cannot read it differently. For the same reason paths
 //! are refused that a backend could read as others than those that are compared: with dot segments, plain or
 //! encoded, and with a backslash or an encoded slash, but for where everything below is let through.
 
-use http::Method;
+use http::{HeaderMap, Method};
 
 use super::settings::{ServiceSettings, ServicesSettings};
 
@@ -73,8 +74,9 @@ pub enum NotRouted {
     /// The path does not begin with `/`, or has a `.` or `..` segment, however it is written.
     #[error("the path has to begin with / and may have no . or .. segments, encoded or not")]
     Malformed,
-    /// No service has the name that the path begins with, and there is no default service.
-    #[error("no service has this name, and there is no default service")]
+    /// No service has the name that the path begins with, none is for these header fields, and there is no default
+    /// service.
+    #[error("no service has this name or these header fields, and there is no default service")]
     NoService,
     /// The service has no route for the path.
     #[error("the service `{service}` has no route for this path")]
@@ -93,13 +95,20 @@ pub enum NotRouted {
 }
 
 impl ServicesSettings {
-    /// Where a request goes. A service that the path names goes before the default one, also if it has
-    /// no route for the rest.
+    /// Where a request goes. A service that the path names goes before the first whose header fields it has, and
+    /// that before the default one, also if it has no route for the path.
     ///
     /// # Errors
     /// [`NotRouted`], which says what to answer.
-    pub fn route<'a>(&'a self, method: &Method, path: &'a str) -> Result<Routed<'a>, NotRouted> {
-        let (service, path) = lead(path, |name| self.service(name), || self.default_service())?;
+    pub fn route<'a>(
+        &'a self,
+        method: &Method,
+        path: &'a str,
+        headers: &HeaderMap,
+    ) -> Result<Routed<'a>, NotRouted> {
+        let wanted = || self.services.iter().find(|it| it.wants(headers));
+        let unnamed = || wanted().or_else(|| self.default_service());
+        let (service, path) = lead(path, |name| self.service(name), unnamed)?;
         service.accept(method, path)?;
         Ok(Routed { service, path })
     }
@@ -112,7 +121,7 @@ impl ServicesSettings {
 pub(super) fn lead<S>(
     path: &str,
     named: impl FnOnce(&str) -> Option<S>,
-    default: impl FnOnce() -> Option<S>,
+    unnamed: impl FnOnce() -> Option<S>,
 ) -> Result<(S, &str), NotRouted> {
     let Some(rest) = path.strip_prefix('/') else {
         return Err(NotRouted::Malformed);
@@ -126,13 +135,18 @@ pub(super) fn lead<S>(
             "" => (service, "/"),
             below => (service, below),
         }),
-        None => default()
+        None => unnamed()
             .map(|service| (service, path))
             .ok_or(NotRouted::NoService),
     }
 }
 
 impl ServiceSettings {
+    /// Whether a request with these header fields, whose path names no service, is for it.
+    pub(super) fn wants(&self, headers: &HeaderMap) -> bool {
+        !self.headers.is_empty() && self.headers.iter().all(|it| it.is_in(headers))
+    }
+
     /// Whether there is a route for this.
     pub(super) fn accept(&self, method: &Method, path: &str) -> Result<(), NotRouted> {
         let service = self.name.clone();
@@ -256,8 +270,33 @@ mod tests {
     #[test_case("/webs/a", "web", "/webs/a"; "no name: the default service")]
     fn leads_to(path: &str, service: &str, rest: &str) {
         let services = services();
-        let routed = services.route(&Method::GET, path).unwrap();
+        let routed = services
+            .route(&Method::GET, path, &HeaderMap::new())
+            .unwrap();
         assert_eq!((routed.service.name.as_str(), routed.path), (service, rest));
+    }
+
+    #[test_case("/hello", &[("version", "v1.2"), ("region", "eu")], "one"; "all of its fields")]
+    #[test_case("/hello", &[("version", "v1.2"), ("region", "us")], "any"; "one field alone")]
+    #[test_case("/hello", &[("version", "v2.0")], "two")]
+    #[test_case("/any/hello", &[("version", "v2.0")], "any"; "a name in the path goes before")]
+    #[test_case("/hello", &[], "any"; "no field")]
+    fn header_fields_lead_to(path: &str, headers: &[(&'static str, &'static str)], service: &str) {
+        let backends = r#""routes": [{ "path": "/**" }], "backends": [{ "address": "a:1" }]"#;
+        let text = format!(
+            r#"{{ "default_service": "any", "services": [
+                {{ "name": "one", "headers": {{ "version": "v1.*", "region": "eu" }}, {backends} }},
+                {{ "name": "two", "headers": {{ "version": "v2.*" }}, {backends} }},
+                {{ "name": "any", {backends} }} ] }}"#
+        );
+        let services = ServicesSettings::parse("services.json", &text).unwrap();
+        let headers = headers.iter().map(|(name, value)| {
+            let value = http::HeaderValue::from_static(value);
+            (http::HeaderName::from_static(name), value)
+        });
+        let headers: HeaderMap = headers.collect();
+        let routed = services.route(&Method::GET, path, &headers).unwrap();
+        assert_eq!(routed.service.name, service);
     }
 
     #[test_case("/web/../services/list"; "plain")]
@@ -271,7 +310,9 @@ mod tests {
     #[test_case("/web/..%3b/services"; "with encoded parameters")]
     #[test_case("/web/."; "one dot")]
     fn dots_lead_nowhere(path: &str) {
-        let leads = services().route(&Method::GET, path).map(|_| ());
+        let leads = services()
+            .route(&Method::GET, path, &HeaderMap::new())
+            .map(|_| ());
         assert_eq!(leads, Err(NotRouted::Malformed));
     }
 
@@ -279,7 +320,11 @@ mod tests {
     #[test_case("/web/..."; "three")]
     #[test_case("/web/%252e%252e/a"; "encoded twice")]
     fn dots_that_are_a_name(path: &str) {
-        assert!(services().route(&Method::GET, path).is_ok());
+        assert!(
+            services()
+                .route(&Method::GET, path, &HeaderMap::new())
+                .is_ok()
+        );
     }
 
     #[test]
@@ -287,7 +332,9 @@ mod tests {
         let mut services = services();
         let service = "services".to_owned();
         let allowed = vec![Method::GET, Method::HEAD, Method::POST];
-        let route = |it: &ServicesSettings, path| it.route(&Method::PUT, path).map(|_| ());
+        let route = |it: &ServicesSettings, path| {
+            it.route(&Method::PUT, path, &HeaderMap::new()).map(|_| ())
+        };
         assert_eq!(
             route(&services, "/services/x"),
             Err(NotRouted::NoRoute {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
-use http::Method;
+use http::{HeaderMap, Method};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
@@ -35,6 +35,8 @@ struct Inner {
 pub(super) struct Current {
     pub(super) settings: Arc<ServicesSettings>,
     by_name: HashMap<String, Arc<Service>>,
+    /// Those that are asked by header fields, in their order.
+    by_headers: Vec<Arc<Service>>,
 }
 
 /// A service with its settings at a moment. What it has besides stays when these change.
@@ -99,6 +101,7 @@ impl Services {
             current: Mutex::new(Arc::new(Current {
                 settings: Arc::new(empty),
                 by_name: HashMap::new(),
+                by_headers: Vec::new(),
             })),
             resolver,
             threads,
@@ -131,10 +134,14 @@ impl Services {
             let before = current.by_name.get(&service.name);
             (service.name.clone(), self.service(service, before))
         });
-        let by_name = services.collect();
+        let by_name: HashMap<String, Arc<Service>> = services.collect();
+        let wanting = settings.services.iter().filter(|it| !it.headers.is_empty());
+        let by_headers = wanting.filter_map(|it| by_name.get(&it.name).cloned());
+        let by_headers = by_headers.collect();
         let now = Arc::new(Current {
             settings: Arc::new(settings),
             by_name,
+            by_headers,
         });
         let before = std::mem::replace(&mut *current, Arc::clone(&now));
         drop(current);
@@ -291,9 +298,15 @@ impl Current {
         &self,
         method: &Method,
         path: &'a str,
+        headers: &HeaderMap,
     ) -> Result<(&Arc<Service>, &'a str), NotRouted> {
         let default = || self.service(self.settings.default_service.as_deref()?);
-        let (service, path) = lead(path, |name| self.service(name), default)?;
+        let wanted = || self.by_headers.iter().find(|it| it.settings.wants(headers));
+        let (service, path) = lead(
+            path,
+            |name| self.service(name),
+            || wanted().or_else(default),
+        )?;
         service.settings.accept(method, path)?;
         Ok((service, path))
     }

@@ -10,6 +10,7 @@ use http::Method;
 use super::check::{CHECKS_FIELDS, HttpCheck};
 use super::manage::ManagementSettings;
 use super::route::{PATTERN, Route};
+use super::wanted::WantedHeader;
 use crate::balance::config::reader::{Field, Object};
 use crate::balance::config::shared::pool;
 use crate::balance::config::{ConfigError, Problems, parse, read_file};
@@ -22,8 +23,9 @@ const METHOD: &str = "a method in capital letters, like \"GET\"";
 pub(super) const ROUTE_FIELDS: [&str; 2] = ["path", "methods"];
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
-pub(super) const SERVICE_FIELDS: [&str; 11] = [
+pub(super) const SERVICE_FIELDS: [&str; 12] = [
     "name",
+    "headers",
     "routes",
     "algorithm",
     "backends",
@@ -55,6 +57,8 @@ pub struct ServicesSettings {
 pub struct ServiceSettings {
     /// Its name, which is the first segment of its paths.
     pub name: String,
+    /// The header fields by which a request is for it where the path names no service; without them it is not.
+    pub headers: Vec<WantedHeader>,
     /// What it answers; one route or more.
     pub routes: Vec<Route>,
     /// Who answers.
@@ -105,6 +109,7 @@ impl ServiceSettings {
     pub fn new(name: &str, routes: Vec<Route>, pool: PoolSettings) -> Self {
         Self {
             name: name.to_owned(),
+            headers: Vec::new(),
             routes,
             pool,
             check: None,
@@ -225,6 +230,7 @@ pub(super) fn service(
             field.read(&expected, |text| (text == known).then(|| text.to_owned()))
         }
     };
+    let headers = object.or("headers", Vec::new(), WantedHeader::read_all);
     let routes = object
         .require("routes", "an array of one route or more")
         .and_then(|it| routes(&it));
@@ -235,6 +241,7 @@ pub(super) fn service(
     };
     let limits = read_limits(&object);
     let mut service = ServiceSettings::new(&name?, routes?, pool?);
+    service.headers = headers?;
     service.check = check?;
     limits?(&mut service);
     Some(service)
@@ -328,6 +335,10 @@ mod tests {
     #[test_case(r#""protocol": "http2""#, "services[0].protocol: found \"http2\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "another word for a protocol")]
     #[test_case(r#""protocol": "HTTP/2""#, "services[0].protocol: found \"HTTP/2\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "in capitals")]
     #[test_case(r#""protocol": "grpc""#, "services[0].protocol: found \"grpc\", expected one of \"http/1.1\", \"h2\"; did you mean \"h2\"?"; "what is spoken over it")]
+    #[test_case(r#""headers": {}"#, "services[0].headers: found an object, expected one header field or more; leave the field out where the path alone tells"; "no header fields")]
+    #[test_case(r#""headers": { "Version": "v1" }"#, "services[0].headers.Version: found the name \"Version\", expected the name of a header field in small letters, like \"agent-version\"; names are compared in small letters"; "a header's name")]
+    #[test_case(r#""headers": { "version": "" }"#, "services[0].headers.version: found \"\", expected a pattern of 1 to 200 visible characters, like \"v1.*\""; "a header's pattern")]
+    #[test_case(r#""headers": { "a": "1", "a": "2" }"#, "services[0].headers.a: found the field a second time, expected each field once"; "a header twice")]
     #[test_case(r#""retries": 101"#, "services[0].retries: found 101, expected a whole number from 0 to 100"; "retries")]
     #[test_case(r#""response_timeout": 5"#, "services[0].response_timeout: found 5, expected a duration from 1ms to 1h, like \"2s\" or \"250ms\""; "timeout")]
     #[test_case(r#""health": { "path": "ready" }"#, "services[0].health.path: found \"ready\", expected a path and query, like \"/health\""; "check's path")]

@@ -17,10 +17,15 @@ use crate::settings::sinks::StatsdSettings;
 /// The service of an HTTP balancer that all requests are for.
 const SERVICE: &str = "suite";
 
+/// The variable of the environment that tells a fault proxy who may manage it.
+pub(super) const TOKEN: &str = "LOADGEN_FAULTS_TOKEN";
+
 /// All that is needed to start a server but where it listens.
 #[derive(Debug)]
 pub(super) struct Configured {
     args: Vec<String>,
+    /// The flag that says where it listens, where that is one address.
+    listens: &'static str,
     /// A balancer's, without its address.
     configuration: Option<Map<String, Value>>,
 }
@@ -51,10 +56,30 @@ impl Configured {
                 }
                 Some(configuration(plan, options, behind))
             }
+            BackendRole::Proxy(options) => {
+                let to = behind(&options.to).map(|it| it.to_string());
+                args.extend(
+                    ["serve", "proxy", "--to"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain(to),
+                );
+                args.extend(
+                    ["--management", "127.0.0.1:0", "--management-token-env"].map(str::to_owned),
+                );
+                args.push(TOKEN.to_owned());
+                None
+            }
         };
-        args.extend(statsd.map(metrics).into_iter().flatten());
+        if !matches!(plan.role, BackendRole::Proxy(_)) {
+            args.extend(statsd.map(metrics).into_iter().flatten());
+        }
         Self {
             args,
+            listens: match plan.role {
+                BackendRole::Proxy(_) => "listen",
+                _ => "address",
+            },
             configuration,
         }
     }
@@ -74,7 +99,7 @@ impl Configured {
                     .into_iter()
                     .find(|it| it.name == protocol.as_str());
                 let flag = match (addresses.len(), row) {
-                    (1, _) | (_, None) => "address",
+                    (1, _) | (_, None) => self.listens,
                     (_, Some(row)) => row.address_flag,
                 };
                 args.extend([format!("--{flag}"), address.to_string()]);
@@ -106,6 +131,7 @@ pub(super) fn role(plan: &BackendPlan) -> String {
             let layer = options.layer.as_str();
             format!("{layer} balancer in front of {}", behind.join(", "))
         }
+        BackendRole::Proxy(options) => format!("fault proxy in front of {}", options.to),
     }
 }
 
@@ -134,6 +160,7 @@ fn flags(options: &ServeOptions) -> Vec<String> {
     let alone = [
         ("lines", options.lines),
         ("identity-on-connect", options.identity_on_connect),
+        ("log-streams", options.log_streams),
     ];
     let alone = alone.into_iter().filter(|(_, is_set)| *is_set);
     given
@@ -148,16 +175,20 @@ fn configuration(
     options: &BalanceOptions,
     behind: impl Fn(&str) -> Option<SocketAddr>,
 ) -> Map<String, Value> {
-    let backends = options.backends.iter().filter_map(|(name, weight)| {
-        let address = behind(name)?.to_string();
-        Some(json!({ "address": address, "weight": weight }))
-    });
+    let placed = |may_answer: &dyn Fn(&String) -> bool| -> Value {
+        let backends = options.backends.iter().filter(|(name, _)| may_answer(name));
+        let backends = backends.filter_map(|(name, weight)| {
+            let address = behind(name)?.to_string();
+            Some(json!({ "address": address, "weight": weight }))
+        });
+        backends.collect()
+    };
     let mut pool = Map::new();
     let mut put = |field: &str, value: Option<Value>| {
         pool.extend(value.map(|it| (field.to_owned(), it)));
     };
     let span = |it: Option<std::time::Duration>| it.map(|it| Value::from(format_duration(it)));
-    put("backends", Some(backends.collect()));
+    put("backends", Some(placed(&|_| true)));
     put("algorithm", Some(options.algorithm.as_str().into()));
     put("connect_timeout", span(options.connect_timeout));
     let mut health = Map::new();
@@ -177,11 +208,24 @@ fn configuration(
         BalanceLayer::Http => {
             put("response_timeout", span(options.response_timeout));
             put("retries", options.retries.map(Value::from));
-            put("name", Some(SERVICE.into()));
             put("routes", Some(json!([{ "path": "/**" }])));
             let is_grpc = plan.address(Protocol::Grpc).is_some();
             put("protocol", is_grpc.then(|| "h2".into()));
-            let services = json!({ "services": [pool], "default_service": SERVICE });
+            let routed = options.routes.iter().flat_map(|route| {
+                let each = route.table.iter();
+                each.map(|(values, servers)| (json!({ &route.header: values.as_str() }), servers))
+            });
+            let routed = routed.enumerate().map(|(index, (headers, servers))| {
+                let mut service = pool.clone();
+                service.insert("name".to_owned(), format!("{SERVICE}-{}", index + 1).into());
+                service.insert("headers".to_owned(), headers);
+                service.insert("backends".to_owned(), placed(&|it| servers.contains(it)));
+                Value::Object(service)
+            });
+            let mut services: Vec<Value> = routed.collect();
+            pool.insert("name".to_owned(), SERVICE.into());
+            services.push(Value::Object(pool));
+            let services = json!({ "services": services, "default_service": SERVICE });
             match services {
                 Value::Object(services) => services,
                 _ => Map::new(),

@@ -5,10 +5,10 @@ use std::io;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-use super::super::child::ServerChild;
+use super::super::child::{ServerChild, Start};
 
 /// What to start, and whom to tell of it.
-type Order = (Vec<String>, Sender<io::Result<ServerChild>>);
+type Order = (Start, Sender<io::Result<ServerChild>>);
 
 /// That thread. Dropping it ends it.
 #[derive(Debug)]
@@ -25,9 +25,9 @@ impl Keeper {
         let thread = thread::Builder::new()
             .name("servers".to_owned())
             .spawn(move || {
-                for (args, told) in received {
+                for (start, told) in received {
                     // Where nobody waits for it any more it is ended at once.
-                    let _ = told.send(ServerChild::start(&args, true));
+                    let _ = told.send(ServerChild::start(start));
                 }
             })?;
         Ok(Self {
@@ -36,14 +36,14 @@ impl Keeper {
         })
     }
 
-    /// Starts this program with these arguments.
+    /// Starts this program.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn spawn(&self, args: Vec<String>) -> io::Result<ServerChild> {
+    pub(super) fn spawn(&self, start: Start) -> io::Result<ServerChild> {
         let (told, started) = mpsc::channel();
         if let Some(orders) = &self.orders {
-            let _ = orders.send((args, told));
+            let _ = orders.send((start, told));
         }
         let gone = || Err(io::Error::other("the thread that starts servers is gone"));
         started.recv().unwrap_or_else(|_| gone())

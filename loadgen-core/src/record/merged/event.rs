@@ -43,12 +43,20 @@ pub struct EventRecord {
     pub action: EventAction,
     /// The server that it was done to, by the name it gives itself.
     pub backend: Option<String>,
+    /// The servers that answer behind it, where it was done to what stands in front of them: they are the ones that
+    /// went away. Empty where the server answers itself.
+    #[serde(default)]
+    pub behind: Vec<String>,
     /// What it was, in words: `kill b2`, `POST http://127.0.0.1:9901/…`, the text of a mark.
     pub said: String,
-    /// When it was to be done; `None` where nobody had planned it.
+    /// When it was to be done; `None` where nobody had planned it, or before measuring of the scenario began.
     pub planned: Option<Duration>,
-    /// When it was done, as measured; `None` where it never was.
+    /// When it was done, as measured; `None` where it never was, or [`before`](Self::before).
     pub done: Option<Duration>,
+    /// How long before measuring of the scenario began it was done, where it was and was not over by then; it has no
+    /// time of its own there.
+    #[serde(default)]
+    pub before: Option<Duration>,
     /// When the server was ready again, as measured; `None` where it never was, or was never gone.
     pub ready: Option<Duration>,
     /// Why it could not be done, or not be undone.
@@ -62,11 +70,28 @@ impl EventRecord {
         Self {
             action,
             backend: None,
+            behind: Vec::new(),
             said: said.into(),
             planned: None,
             done: None,
+            before: None,
             ready: None,
             failure: None,
+        }
+    }
+}
+
+impl EventRecord {
+    /// From when on it holds in the scenario: when it was done, or where measuring begins.
+    pub(crate) fn holds_from(&self) -> Option<Duration> {
+        self.done.or(self.before.map(|_| Duration::ZERO))
+    }
+
+    /// The servers that it took away, by the names that they give themselves.
+    pub(crate) fn taken_away(&self) -> Vec<&str> {
+        match self.behind.as_slice() {
+            [] => self.backend.iter().map(String::as_str).collect(),
+            behind => behind.iter().map(String::as_str).collect(),
         }
     }
 }

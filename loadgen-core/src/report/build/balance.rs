@@ -74,6 +74,7 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
         Failover {
             event: event.said.clone(),
             backend: event.backend.clone().unwrap_or_default(),
+            behind: event.behind.clone(),
             at_s: event.done.map(seconds),
             back_s: event.ready.map(seconds),
             detected_s: time(found.detected),
@@ -81,6 +82,7 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             relapses: found.relapses,
             lost: seen(found.lost),
             lost_in_flight: seen(found.lost_in_flight),
+            recorded_s: found.recorded.filter(|_| found.was_seen).map(seconds),
             slow: found.slow.filter(|_| found.was_seen),
             first_error_s: found.errors.map(|(first, _)| seconds(first)),
             last_error_s: found.errors.map(|(_, last)| seconds(last)),

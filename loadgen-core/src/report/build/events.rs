@@ -17,6 +17,7 @@ pub(super) fn event(record: &EventRecord) -> Event {
         backend: record.backend.clone(),
         at_s: record.planned.map(seconds),
         done_s: record.done.map(seconds),
+        done_before_s: record.before.map(seconds),
         ready_s: record.ready.map(seconds),
         failure: record.failure.clone(),
     }

@@ -42,6 +42,9 @@ pub struct Failover {
     pub event: String,
     /// The server that went away.
     pub backend: String,
+    /// Where that is a fault proxy, the servers that answer behind it, which are those that went away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<String>,
     /// When it was done, in seconds since the scenario began to be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_s: Option<f64>,
@@ -63,6 +66,10 @@ pub struct Failover {
     /// Of these, those that were due before it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_in_flight: Option<u64>,
+    /// How many seconds after it requests were counted for `lost` and `slow`; left out where that was until the load
+    /// was over or the next event came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_s: Option<f64>,
     /// Requests that were ok and took longer than `expect.failover.ok_within`, beyond what was usual before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<u64>,

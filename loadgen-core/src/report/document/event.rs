@@ -20,12 +20,15 @@ pub struct Event {
     /// The server that it was done to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
-    /// When it was to be done; left out where nobody had planned it.
+    /// When it was to be done; left out where nobody had planned it, or before measuring of the scenario began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_s: Option<f64>,
-    /// When it was done, as measured; left out where it never was.
+    /// When it was done, as measured; left out where it never was, or before measuring of the scenario began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_s: Option<f64>,
+    /// How long before measuring of the scenario began it was done, where it was and was not over by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_before_s: Option<f64>,
     /// When the server was ready again, as measured; left out where it never was, or was never gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_s: Option<f64>,

@@ -84,9 +84,12 @@ fn in_words(failover: &Failover) -> String {
     };
     let under_way = failover.lost_in_flight.filter(|it| *it > 0);
     let under_way = under_way.map(|it| format!(" ({} of them under way)", human::count(it)));
+    let recorded = failover.recorded_s;
+    let recorded = recorded.map(|it| format!(" in the {} after it", seconds(it)));
     let lost = failover.lost.map(|it| {
         let under_way = under_way.unwrap_or_default();
-        format!("{} lost{under_way}", human::count(it))
+        let recorded = recorded.unwrap_or_default();
+        format!("{} lost{under_way}{recorded}", human::count(it))
     });
     let slow = failover.slow.filter(|it| *it > 0);
     let relapses = failover.relapses.filter(|it| *it > 0);

@@ -2,8 +2,10 @@
 //!
 //! Owns what may be said of them. Starting them is for whoever runs the suite.
 
+mod placing;
 pub(in crate::scenario) mod print;
 pub(in crate::scenario) mod raw;
+mod route;
 pub(in crate::scenario) mod validate;
 pub(in crate::scenario) mod value;
 
@@ -11,7 +13,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fault::Faults;
 use super::protocol::Protocol;
+use crate::expectation::Glob;
 
 /// A server that the run starts: one that answers, or a balancer in front of others.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +40,18 @@ pub enum BackendRole {
     Serve(ServeOptions),
     /// It stands in front of others.
     Balance(BalanceOptions),
+    /// It stands in front of one, and is bad at it on purpose.
+    Proxy(ProxyOptions),
+}
+
+/// What a fault proxy is told.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ProxyOptions {
+    /// The name of the server that it passes connections on to.
+    pub to: String,
+    /// What goes wrong from its start.
+    pub faults: Faults,
 }
 
 /// What a server that answers is told, by the names of its flags.
@@ -64,6 +80,8 @@ pub struct ServeOptions {
     pub identity_on_connect: bool,
     /// The version of itself that it says in every reply, over gRPC.
     pub version: Option<String>,
+    /// Whether it says of each stream on which both sides send when it opens and ends, and each message, over gRPC.
+    pub log_streams: bool,
     /// How long it says that it is about to end, and serves on, when it is told to.
     pub lame_duck: Option<Duration>,
     /// PEM files with its certificate chain and its key.
@@ -94,6 +112,19 @@ pub struct BalanceOptions {
     pub response_timeout: Option<Duration>,
     /// How often a request is tried again that a server let go before it answered (HTTP).
     pub retries: Option<u32>,
+    /// Which of them answer a request, by a header field of its (HTTP): the first whose value one of the patterns
+    /// fits. A request that none fits goes to any of them.
+    pub routes: Vec<HeaderRoute>,
+}
+
+/// Which servers answer requests, by the value of one of their header fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeaderRoute {
+    /// The field's name, in small letters.
+    pub header: String,
+    /// Patterns of its values, no two of which match the same, each with the servers that answer.
+    pub table: Vec<(Glob, Vec<String>)>,
 }
 
 /// What a balancer gives away.
@@ -153,11 +184,13 @@ impl BackendPlan {
 
     /// The names of those it stands in front of.
     pub fn behind(&self) -> impl Iterator<Item = &str> {
-        let balanced = match &self.role {
-            BackendRole::Balance(options) => options.backends.as_slice(),
-            BackendRole::Serve(_) => &[],
+        let (balanced, passed) = match &self.role {
+            BackendRole::Serve(_) => (&[][..], None),
+            BackendRole::Balance(options) => (options.backends.as_slice(), None),
+            BackendRole::Proxy(options) => (&[][..], Some(options.to.as_str())),
         };
-        balanced.iter().map(|(name, _)| name.as_str())
+        let balanced = balanced.iter().map(|(name, _)| name.as_str());
+        balanced.chain(passed)
     }
 }
 

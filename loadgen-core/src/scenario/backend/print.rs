@@ -3,12 +3,14 @@
 use super::raw::{
     RawAlgorithm, RawBackend, RawBackends, RawBalance, RawProtocol, RawServe, RawServer,
 };
+use super::route;
 use super::value::{
     BackendName, BalancerSpan, DelayText, ErrorCode, ListenText, ShareText, VersionText,
 };
 use super::{
     BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
 };
+use crate::scenario::fault::raw::RawFaults;
 use crate::scenario::protocol::Protocol;
 use crate::scenario::reader::{Entries, Entry, List};
 use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
@@ -55,16 +57,33 @@ fn backend(plan: &BackendPlan) -> RawServer {
         BackendRole::Balance(options) => {
             let address = plan.addresses.first().map(|(_, it)| ListenText(*it));
             raw.address = Entry::from_option(address);
-            raw.protocol = Entry::from_option(plan.addresses.first().map(|(it, _)| match it {
-                Protocol::Grpc => RawProtocol::Grpc,
-                Protocol::Websocket => RawProtocol::Websocket,
-                Protocol::Http => RawProtocol::Http,
-                Protocol::Tcp => RawProtocol::Tcp,
-            }));
+            raw.protocol = spoken(plan);
             balance(options, &mut raw);
+        }
+        BackendRole::Proxy(options) => {
+            let address = plan.addresses.first().map(|(_, it)| ListenText(*it));
+            raw.threads = Entry::Absent;
+            raw.address = Entry::from_option(address);
+            raw.protocol = spoken(plan);
+            raw.serve = Entry::Given(RawServe::Proxy);
+            raw.to = Entry::Given(BackendName(options.to.clone()));
+            if !options.faults.is_empty() {
+                let mut faults = RawFaults::default();
+                faults.set_faults(&options.faults);
+                raw.faults = Entry::Given(faults);
+            }
         }
     }
     raw
+}
+
+fn spoken(plan: &BackendPlan) -> Entry<RawProtocol> {
+    Entry::from_option(plan.addresses.first().map(|(it, _)| match it {
+        Protocol::Grpc => RawProtocol::Grpc,
+        Protocol::Websocket => RawProtocol::Websocket,
+        Protocol::Http => RawProtocol::Http,
+        Protocol::Tcp => RawProtocol::Tcp,
+    }))
 }
 
 fn serve(options: &ServeOptions, raw: &mut RawServer) {
@@ -87,6 +106,7 @@ fn serve(options: &ServeOptions, raw: &mut RawServer) {
     raw.lines = flag(options.lines);
     raw.identity_on_connect = flag(options.identity_on_connect);
     raw.version = Entry::from_option(options.version.clone().map(VersionText));
+    raw.log_streams = flag(options.log_streams);
     raw.lame_duck = Entry::from_option(options.lame_duck.map(BalancerSpan));
     if let Some((certificate, key)) = &options.tls {
         raw.tls_cert = Entry::Given(FilePath::of(certificate));
@@ -120,4 +140,5 @@ fn balance(options: &BalanceOptions, raw: &mut RawServer) {
     raw.connect_timeout = span(options.connect_timeout);
     raw.response_timeout = span(options.response_timeout);
     raw.retries = Entry::from_option(options.retries.map(Bounded::of));
+    raw.route = route::print(&options.routes);
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::value::{
     BackendName, BalancerSpan, DelayText, ErrorCode, ListenText, ShareText, VersionText,
 };
+use crate::scenario::fault::raw::RawFaults;
 use crate::scenario::reader::{Check, Decode, Entries, Entry, List, Place, Reader, choice, object};
 use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
 
@@ -26,6 +27,8 @@ choice! {
         Tcp = "tcp",
         /// All of them, each at an address of its own.
         All = "all",
+        /// None of them: a fault proxy passes connections on.
+        Proxy = "proxy",
     }
 }
 
@@ -73,8 +76,8 @@ pub(in crate::scenario) type Requests = Bounded<1, 1_000_000_000_000>;
 pub(in crate::scenario) type CallsPerSecond = Bounded<1, 4_294_967_295>;
 
 object! {
-    /// A server that the run starts: one that answers, with the flags of `loadgen serve`, or a balancer in
-    /// front of others, with those of `loadgen balance`.
+    /// A server that the run starts: one that answers, with the flags of `loadgen serve`, a balancer in front of
+    /// others, with those of `loadgen balance`, or a fault proxy in front of one (`loadgen serve proxy`).
     RawServer is "an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}" {
         /// What it answers. What stands beside the names unless given.
         "serve" serve: RawServe,
@@ -114,15 +117,21 @@ object! {
         "identity_on_connect" identity_on_connect: bool,
         /// The version of itself that it says in every reply (gRPC).
         "version" version: VersionText,
+        /// Whether it says of each stream on which both sides send when it opens and ends, and each message (gRPC).
+        "log_streams" log_streams: bool,
         /// When it is told to end, how long it says so by health checks and serves on.
         "lame_duck" lame_duck: BalancerSpan,
         /// PEM file with its certificate chain, relative to this file; turns TLS on.
         "tls_cert" tls_cert: FilePath,
         /// PEM file with its key, relative to this file.
         "tls_key" tls_key: FilePath,
+        /// The name of the server that a fault proxy passes connections on to.
+        "to" to: BackendName,
+        /// What goes wrong at a fault proxy from its start; nothing unless given.
+        "faults" faults: RawFaults,
         /// The names of those that a balancer stands in front of.
         "backends" backends: List<BackendName>,
-        /// What is spoken with a balancer, where those behind it serve all protocols; theirs unless given.
+        /// What is spoken with a balancer or a fault proxy, where those behind it serve all protocols; theirs unless given.
         "protocol" protocol: RawProtocol,
         /// Their weights; 1 where there is none.
         "weights" weights: Entries<BackendWeight>,
@@ -142,14 +151,19 @@ object! {
         "response_timeout" response_timeout: BalancerSpan,
         /// How often a request is tried again that a server let go before it answered (HTTP). 2 unless given.
         "retries" retries: Retries,
+        /// Which of them answer (HTTP): by a header field of the request, by a pattern of its value. What none fits
+        /// goes to any of them.
+        "route" route: Entries<Entries<List<BackendName>>>,
     }
     hints {
         "id" => "a server's id is its name here",
         "name" => "a server's name is the field's own: `\"backends\": { \"b1\": { … } }`",
         "port" => "the port belongs to the `address`: \":28001\"",
         "listen" => "where it listens is its `address`",
-        "log_streams" => "what it logs would go nowhere here; start it by `loadgen serve grpc --log-streams`",
+        "proxy" => "a fault proxy is {\"serve\": \"proxy\", \"to\": \"b1\"}",
+        "latency" => "what goes wrong at a fault proxy from its start is `faults`",
         "targets" => "those behind a balancer are its `backends`",
+        "routes" => "that is `route`",
     }
 }
 

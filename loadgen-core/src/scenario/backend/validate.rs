@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::raw::{RawAlgorithm, RawBackends, RawBalance, RawProtocol, RawServe, RawServer};
+use super::placing;
+use super::raw::{RawAlgorithm, RawBackends, RawBalance, RawServe, RawServer};
+use super::route;
 use super::value::{ListenText, is_backend_name};
 use super::{
-    BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
+    BackendPlan, BalanceAlgorithm, BalanceLayer, BalanceOptions, ProxyOptions, ServeOptions,
 };
 use crate::nearest::did_you_mean;
+use crate::scenario::fault::Faults;
 use crate::scenario::protocol::Protocol;
 use crate::scenario::reader::problem::Problems;
 use crate::scenario::reader::{Entry, Fields as _, List};
@@ -18,7 +21,7 @@ use crate::scenario::value::FilePath;
 const MOST: usize = 64;
 
 /// Fields of servers that answer, and of balancers; what is in neither is of both.
-const OF_SERVE: [&str; 18] = [
+const OF_SERVE: [&str; 19] = [
     "grpc_address",
     "websocket_address",
     "http_address",
@@ -34,11 +37,12 @@ const OF_SERVE: [&str; 18] = [
     "lines",
     "identity_on_connect",
     "version",
+    "log_streams",
     "lame_duck",
     "tls_cert",
     "tls_key",
 ];
-const OF_BALANCE: [&str; 11] = [
+const OF_BALANCE: [&str; 12] = [
     "protocol",
     "backends",
     "weights",
@@ -50,7 +54,11 @@ const OF_BALANCE: [&str; 11] = [
     "connect_timeout",
     "response_timeout",
     "retries",
+    "route",
 ];
+/// What to do with a field of a fault proxy.
+const NO_PROXY: &str = "a field of a server that answers; a fault proxy has `\"serve\": \"proxy\"`";
+const OF_PROXY: [&str; 2] = ["to", "faults"];
 const EACH_ADDRESS: [&str; 4] = [
     "grpc_address",
     "websocket_address",
@@ -108,15 +116,15 @@ pub(in crate::scenario) fn backends(
             all_well = false;
         }
     }
-    let placed = placed(left, problems).filter(|_| all_well)?;
-    no_address_twice(&placed, problems).then_some(placed)
+    let placed = placing::placed(left, problems).filter(|_| all_well)?;
+    placing::no_address_twice(&placed, problems).then_some(placed)
 }
 
 /// A server that is being looked at.
-struct Room<'a> {
-    name: &'a str,
-    path: String,
-    raw: &'a RawServer,
+pub(super) struct Room<'a> {
+    pub(super) name: &'a str,
+    pub(super) path: String,
+    pub(super) raw: &'a RawServer,
     default: &'a Entry<RawServe>,
     names: &'a [&'a str],
     base_dir: Option<&'a Path>,
@@ -124,13 +132,33 @@ struct Room<'a> {
 }
 
 /// What a server is, as far as it can be said without the others.
-enum Role {
+pub(super) enum Role {
     Serve(RawServe, ServeOptions),
     Balance(BalanceOptions),
+    Proxy(ProxyOptions),
+}
+
+impl Role {
+    /// The field that has the names of those it stands in front of.
+    pub(super) fn names(&self) -> &'static str {
+        match self {
+            Self::Proxy(_) => ".to",
+            Self::Serve(..) | Self::Balance(_) => ".backends",
+        }
+    }
+
+    /// The names of those it stands in front of.
+    pub(super) fn behind(&self) -> Vec<&str> {
+        match self {
+            Self::Serve(..) => Vec::new(),
+            Self::Balance(options) => options.backends.iter().map(|(it, _)| it.as_str()).collect(),
+            Self::Proxy(options) => vec![&options.to],
+        }
+    }
 }
 
 impl Room<'_> {
-    fn refuse(&self, field: &str, found: &str, expected: &str, help: Option<String>) {
+    pub(super) fn refuse(&self, field: &str, found: &str, expected: &str, help: Option<String>) {
         self.problems
             .add(format!("{}{field}", self.path), found, expected, help);
     }
@@ -143,9 +171,9 @@ impl Room<'_> {
                 None
             }
             (_, Entry::Given(layer)) => self.balance(*layer).map(Role::Balance),
-            (Entry::Given(what), Entry::Absent) => self.serve(*what),
+            (Entry::Given(what), Entry::Absent) => self.served(*what),
             (Entry::Absent, Entry::Absent) => match self.default {
-                Entry::Given(what) => self.serve(*what),
+                Entry::Given(what) => self.served(*what),
                 Entry::Broken => None,
                 Entry::Absent => {
                     let help = "a `serve` beside the names is for all that say nothing";
@@ -167,6 +195,52 @@ impl Room<'_> {
         none
     }
 
+    fn served(&self, what: RawServe) -> Option<Role> {
+        match what {
+            RawServe::Proxy => self.proxy().map(Role::Proxy),
+            what => self.serve(what),
+        }
+    }
+
+    fn proxy(&self) -> Option<ProxyOptions> {
+        let raw = self.raw;
+        let of = "a field of others";
+        let expected = "a field of a fault proxy: `to`, `address`, `protocol` or `faults`";
+        let of_balance = OF_BALANCE.into_iter().filter(|it| *it != "protocol");
+        let others: Vec<&str> = OF_SERVE
+            .into_iter()
+            .chain(of_balance)
+            .chain(["threads"])
+            .collect();
+        let mut fits = self.has_none(&others, of, expected);
+        let to = match &raw.to {
+            Entry::Given(name) => self.one_behind(".to", &name.0),
+            Entry::Broken => None,
+            Entry::Absent => {
+                let expected = "the name of the server that it stands in front of";
+                self.refuse(".to", "nothing", expected, None);
+                None
+            }
+        };
+        let path = format!("{}.faults", self.path);
+        let faults = raw.faults.or_else_with(
+            || Some(Faults::default()),
+            |it| it.faults(&path, self.problems),
+        )??;
+        if let Some(field) = faults.once() {
+            let expected = "what lasts: no connection is open at its start";
+            self.refuse(
+                &format!(".faults.{field}"),
+                "what is done once",
+                expected,
+                None,
+            );
+            fits = false;
+        }
+        let to = to?;
+        (fits && self.is_whole()).then_some(ProxyOptions { to, faults })
+    }
+
     fn serve(&self, what: RawServe) -> Option<Role> {
         let raw = self.raw;
         let mut fits = self.has_none(
@@ -174,6 +248,7 @@ impl Room<'_> {
             "a field of a balancer",
             "a field of a server that answers; a balancer has `balance`",
         );
+        fits &= self.has_none(&OF_PROXY, "a field of a fault proxy", NO_PROXY);
         let is_tcp = matches!(what, RawServe::Tcp | RawServe::All);
         if !is_tcp {
             let of = ["lines", "identity_on_connect"];
@@ -186,6 +261,7 @@ impl Room<'_> {
         if what != RawServe::Grpc {
             let expected = "it where gRPC alone is served";
             fits &= self.has_none(&["version"], "a version", expected);
+            fits &= self.has_none(&["log_streams"], "a log of streams", expected);
         }
         if what == RawServe::All {
             let expected = "an address for each protocol: `grpc_address`, `websocket_address`, \
@@ -233,6 +309,7 @@ impl Room<'_> {
             lines: raw.lines.given().copied().unwrap_or(false),
             identity_on_connect: raw.identity_on_connect.given().copied().unwrap_or(false),
             version: text(raw.version.given().map(|it| &it.0)),
+            log_streams: raw.log_streams.given().copied().unwrap_or(false),
             lame_duck: raw.lame_duck.given().map(|it| it.0),
             tls,
         };
@@ -256,8 +333,13 @@ impl Room<'_> {
             "a field of a server that answers",
             "a field of a balancer",
         );
+        fits &= self.has_none(
+            &OF_PROXY,
+            "a field of a fault proxy",
+            "a field of a balancer",
+        );
         if layer == RawBalance::Tcp {
-            let of = ["response_timeout", "retries"];
+            let of = ["response_timeout", "retries", "route"];
             let expected = "it where requests are balanced (`\"balance\": \"http\"`)";
             fits &= self.has_none(&of, "a field of HTTP", expected);
         }
@@ -292,6 +374,8 @@ impl Room<'_> {
             self.refuse(".health_timeout", "a longer time", expected, None);
             fits = false;
         }
+        let routes = route::routes(raw, &self.path, &backends, self.problems);
+        fits &= routes.is_some();
         let weight = |name: &str| {
             let mut weights = weights.iter();
             weights.find(|(it, _)| *it == name).map_or(1, |(_, it)| *it)
@@ -314,6 +398,7 @@ impl Room<'_> {
             connect_timeout: raw.connect_timeout.given().map(|it| it.0),
             response_timeout: raw.response_timeout.given().map(|it| it.0),
             retries: raw.retries.given().map(|it| it.small()),
+            routes: routes.unwrap_or_default(),
         };
         (fits && self.is_whole()).then_some(options)
     }
@@ -341,40 +426,41 @@ impl Room<'_> {
                 continue;
             };
             let field = format!(".backends[{index}]");
-            let found = format!("`{name}`");
-            if name == self.name {
-                let found = format!("`{name}`, which it is itself");
-                self.refuse(&field, &found, "another server", None);
-                *fits = false;
-            } else if !self.names.contains(&name) {
-                let others = self.names.iter().copied().filter(|it| *it != self.name);
-                let help = did_you_mean(name, others.clone()).unwrap_or_else(|| {
-                    format!("the others are {}", others.collect::<Vec<_>>().join(", "))
-                });
-                self.refuse(
-                    &field,
-                    &found,
-                    "the name of a server of this suite",
-                    Some(help),
-                );
-                *fits = false;
-            } else if behind.iter().any(|it| it == name) {
-                self.refuse(
-                    &field,
-                    &format!("{found} a second time"),
-                    "each server once",
-                    None,
-                );
+            if behind.iter().any(|it| it == name) {
+                let found = format!("`{name}` a second time");
+                self.refuse(&field, &found, "each server once", None);
                 *fits = false;
             } else {
-                behind.push(name.to_owned());
+                match self.one_behind(&field, name) {
+                    Some(name) => behind.push(name),
+                    None => *fits = false,
+                }
             }
         }
         behind
     }
 
+    /// Another server of this suite.
+    fn one_behind(&self, field: &str, name: &str) -> Option<String> {
+        if name == self.name {
+            let found = format!("`{name}`, which it is itself");
+            self.refuse(field, &found, "another server", None);
+            return None;
+        }
+        if !self.names.contains(&name) {
+            let others = self.names.iter().copied().filter(|it| *it != self.name);
+            let help = did_you_mean(name, others.clone()).unwrap_or_else(|| {
+                format!("the others are {}", others.collect::<Vec<_>>().join(", "))
+            });
+            let expected = "the name of a server of this suite";
+            self.refuse(field, &format!("`{name}`"), expected, Some(help));
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
     /// Where it listens.
-    fn addresses(&self, what: RawServe) -> Vec<(Protocol, SocketAddr)> {
+    pub(super) fn addresses(&self, what: RawServe) -> Vec<(Protocol, SocketAddr)> {
         let raw = self.raw;
         let at = |entry: &Entry<ListenText>| entry.given().unwrap_or(&ListenText::ANY).0;
         match what {
@@ -382,6 +468,8 @@ impl Room<'_> {
             RawServe::Websocket => vec![(Protocol::Websocket, at(&raw.address))],
             RawServe::Http => vec![(Protocol::Http, at(&raw.address))],
             RawServe::Tcp => vec![(Protocol::Tcp, at(&raw.address))],
+            // It has that of what it speaks.
+            RawServe::Proxy => Vec::new(),
             RawServe::All => vec![
                 (Protocol::Grpc, at(&raw.grpc_address)),
                 (Protocol::Websocket, at(&raw.websocket_address)),
@@ -390,146 +478,4 @@ impl Room<'_> {
             ],
         }
     }
-
-    /// What a balancer speaks, from those behind it, and whether over TLS; `None` where they do not agree.
-    fn spoken(&self, layer: BalanceLayer, behind: &[&BackendPlan]) -> Option<(Protocol, bool)> {
-        let given = self.raw.protocol.given().map(|it| match it {
-            RawProtocol::Grpc => Protocol::Grpc,
-            RawProtocol::Websocket => Protocol::Websocket,
-            RawProtocol::Http => Protocol::Http,
-            RawProtocol::Tcp => Protocol::Tcp,
-        });
-        let mut spoken = None;
-        for server in behind {
-            let own = match (server.addresses.as_slice(), given) {
-                ([(protocol, _)], None) => *protocol,
-                (_, Some(protocol)) if server.address(protocol).is_some() => protocol,
-                (_, None) => {
-                    let found = format!("`{}`, which serves all protocols", server.name);
-                    let expected = "a `protocol` beside it, which says what is balanced";
-                    self.refuse(".backends", &found, expected, None);
-                    return None;
-                }
-                (_, Some(protocol)) => {
-                    let found = format!("`{}`, which does not speak {protocol}", server.name);
-                    self.refuse(".backends", &found, "servers of its `protocol`", None);
-                    return None;
-                }
-            };
-            if *spoken.get_or_insert((own, server.tls)) != (own, server.tls) {
-                let found = format!("`{}`, which speaks something else", server.name);
-                let expected = "servers of one protocol, all with TLS or none";
-                self.refuse(".backends", &found, expected, None);
-                return None;
-            }
-        }
-        let (protocol, tls) = spoken?;
-        let is_http = matches!(protocol, Protocol::Http | Protocol::Grpc) && !tls;
-        if layer == BalanceLayer::Http && !is_http {
-            let found = format!(
-                "servers of {protocol}{}",
-                if tls { " over TLS" } else { "" }
-            );
-            let expected =
-                "servers of `http` or `grpc` without TLS; `\"balance\": \"tcp\"` takes any";
-            self.refuse(".backends", &found, expected, None);
-            return None;
-        }
-        Some((protocol, tls))
-    }
-}
-
-/// The servers in an order in which each comes after those behind it.
-fn placed(left: Vec<(Room<'_>, Role)>, problems: &Problems) -> Option<Vec<BackendPlan>> {
-    let mut placed: Vec<BackendPlan> = Vec::with_capacity(left.len());
-    let mut waiting = left;
-    let mut all_well = true;
-    loop {
-        let before = waiting.len();
-        let mut still = Vec::new();
-        for (room, role) in waiting {
-            let threads = room.raw.threads.given().map_or(1, |it| it.small());
-            let plan = match role {
-                Role::Serve(what, options) => BackendPlan {
-                    name: room.name.to_owned(),
-                    addresses: room.addresses(what),
-                    tls: options.tls.is_some(),
-                    threads,
-                    role: BackendRole::Serve(options),
-                },
-                Role::Balance(options) => {
-                    let find =
-                        |(name, _): &(String, u32)| placed.iter().find(|it| it.name == *name);
-                    let behind: Option<Vec<_>> = options.backends.iter().map(find).collect();
-                    let Some(behind) = behind else {
-                        still.push((room, Role::Balance(options)));
-                        continue;
-                    };
-                    let Some((protocol, tls)) = room.spoken(options.layer, &behind) else {
-                        all_well = false;
-                        continue;
-                    };
-                    BackendPlan {
-                        name: room.name.to_owned(),
-                        addresses: vec![(
-                            protocol,
-                            room.raw.address.given().unwrap_or(&ListenText::ANY).0,
-                        )],
-                        tls,
-                        threads,
-                        role: BackendRole::Balance(options),
-                    }
-                }
-            };
-            placed.push(plan);
-        }
-        if still.is_empty() {
-            return all_well.then_some(placed);
-        }
-        if still.len() == before {
-            // Where others are broken, those in front of them have not failed by themselves.
-            let names: Vec<&str> = still.iter().map(|(room, _)| room.name).collect();
-            for (room, role) in &still {
-                let Role::Balance(options) = role else {
-                    continue;
-                };
-                if options.backends.iter().all(|(it, _)| {
-                    names.contains(&it.as_str()) || placed.iter().any(|known| known.name == *it)
-                }) {
-                    problems.add(
-                        format!("{}.backends", room.path),
-                        "balancers that stand in front of one another in a circle",
-                        "servers that answer at the end of each way",
-                        None,
-                    );
-                }
-            }
-            return None;
-        }
-        waiting = still;
-    }
-}
-
-fn no_address_twice(plans: &[BackendPlan], problems: &Problems) -> bool {
-    let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
-    let mut all_well = true;
-    for plan in plans {
-        for (_, address) in plan.addresses.iter().filter(|(_, it)| it.port() != 0) {
-            let meets = |(_, other): &&(&str, SocketAddr)| {
-                let any = other.ip().is_unspecified() || address.ip().is_unspecified();
-                other.port() == address.port() && (any || other.ip() == address.ip())
-            };
-            if let Some((other, _)) = seen.iter().find(meets) {
-                problems.add(
-                    format!("backends.{}", plan.name),
-                    format!("the address {address}, where `{other}` listens"),
-                    "an address of its own for each server",
-                    Some("port 0 takes any free one".to_owned()),
-                );
-                all_well = false;
-            }
-            seen.push((&plan.name, *address));
-        }
-    }
-    all_well
 }

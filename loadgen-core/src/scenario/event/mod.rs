@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::fault::Faults;
 use super::value::Source;
 use crate::secrets;
 
@@ -69,6 +70,15 @@ pub enum Deed {
         /// Which server.
         backend: String,
         /// When it is started again, counted from then; `None` leaves it gone.
+        back_after: Option<Duration>,
+    },
+    /// Something goes wrong at a fault proxy, in place of what did before.
+    Fault {
+        /// Which proxy.
+        backend: String,
+        /// What goes wrong.
+        faults: Faults,
+        /// When it is as from its start again, counted from then; `None` leaves it so.
         back_after: Option<Duration>,
     },
     /// A request to somebody else.
@@ -138,7 +148,8 @@ impl Deed {
             Self::Kill { backend, .. }
             | Self::Restart { backend }
             | Self::Freeze { backend, .. }
-            | Self::Drain { backend, .. } => Some(backend),
+            | Self::Drain { backend, .. }
+            | Self::Fault { backend, .. } => Some(backend),
             Self::Http(_) | Self::Exec(_) | Self::Mark(_) => None,
         }
     }
@@ -149,9 +160,15 @@ impl Deed {
         match self {
             Self::Kill { back_after, .. }
             | Self::Freeze { back_after, .. }
-            | Self::Drain { back_after, .. } => *back_after,
+            | Self::Drain { back_after, .. }
+            | Self::Fault { back_after, .. } => *back_after,
             _ => None,
         }
+    }
+
+    /// Whether the server may have something done to it again once this is over: it is back then, or was never gone.
+    pub(in crate::scenario) fn is_over(&self) -> bool {
+        matches!(self, Self::Restart { .. } | Self::Fault { .. }) || self.back_after().is_some()
     }
 
     /// Whether it is done to what the run did not start, and so needs leave.
@@ -170,6 +187,9 @@ impl fmt::Display for Deed {
             Self::Restart { backend } => write!(f, "restart {backend}"),
             Self::Freeze { backend, .. } => write!(f, "freeze {backend}"),
             Self::Drain { backend, .. } => write!(f, "drain {backend}"),
+            Self::Fault {
+                backend, faults, ..
+            } => write!(f, "fault {backend}: {faults}"),
             Self::Http(deed) => write!(f, "{} {}", deed.method, secrets::address(&deed.url)),
             Self::Exec(deed) => write!(f, "run `{}`", deed.command.join(" ")),
             Self::Mark(text) => f.write_str(text),

@@ -22,6 +22,12 @@ fn event(plan: &EventPlan) -> RawEvent {
         Deed::Restart { backend } => raw.restart = name(backend),
         Deed::Freeze { backend, .. } => raw.freeze = name(backend),
         Deed::Drain { backend, .. } => raw.drain = name(backend),
+        Deed::Fault {
+            backend, faults, ..
+        } => {
+            raw.fault = name(backend);
+            raw.set_faults(faults);
+        }
         Deed::Http(deed) => {
             raw.http = Entry::Given(http(deed));
             raw.timeout = Entry::Given(DeedSpan(deed.timeout));

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::scenario::backend::value::{BackendName, span_between};
+use crate::scenario::fault::raw::with_faults;
 use crate::scenario::reader::{Check, Decode, Entries, List, Place, Reader, Refusal, Rule, object};
 use crate::scenario::value::{PositiveSpan, RawSource, Span, checked_text, text_schema};
 use crate::units::{format_duration, parse_duration};
@@ -63,13 +64,14 @@ fn is_word(text: &str) -> bool {
     !text.contains('\0')
 }
 
-object! {
+with_faults! {
     /// Something that is done during the run.
     #[schemars(extend("oneOf" = [
         { "required": ["kill"] },
         { "required": ["restart"] },
         { "required": ["freeze"] },
         { "required": ["drain"] },
+        { "required": ["fault"] },
         { "required": ["http"] },
         { "required": ["exec"] },
         { "required": ["mark"] },
@@ -85,13 +87,16 @@ object! {
         "freeze" freeze: BackendName,
         /// The server of the suite that is told to end in good order.
         "drain" drain: BackendName,
+        /// The fault proxy of the suite at which something goes wrong: what, stands beside it.
+        "fault" fault: BackendName,
         /// A request to somebody else; only with `--allow-events`.
         "http" http: RawHttpDeed,
         /// A program to run and its arguments; only with `--allow-events`.
         "exec" exec: List<Word>,
         /// A note.
         "mark" mark: MarkText,
-        /// After which time the server is back; never unless given (`kill`, `freeze`, `drain`).
+        /// After which time the server is back, or nothing goes wrong any more; never unless given (`kill`, `freeze`,
+        /// `drain`, `fault`).
         "for" back_after: PositiveSpan,
         /// The longest that it may take (`http`, `exec`). 10s unless given.
         "timeout" timeout: DeedSpan,
@@ -99,7 +104,9 @@ object! {
     hints {
         "stop" => "a process is stopped by `freeze`, and told to end by `drain`",
         "pause" => "a process is stopped by `freeze`",
-        "fault" => "a server of the suite makes faults from its start: `delay`, `error_rate`, … in `backends`",
+        "delay" => "how long a fault proxy holds bytes up is `latency`",
+        "reset" => "that is `reset_open` for connections that are open, or `reset_new`",
+        "cut" => "that is `cut_after` so many bytes",
         "duration" => "after which time a server is back is `for`",
         "after" => "when it is done is `at`, counted from where measuring begins",
         "run" => "a command is `exec`",

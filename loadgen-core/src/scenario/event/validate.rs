@@ -6,6 +6,8 @@ use super::raw::{RawEvent, RawHttpDeed};
 use super::{Deed, DeedBody, EventPlan, ExecDeed, HttpDeed, TIMEOUT};
 use crate::nearest::did_you_mean;
 use crate::scenario::backend::value::BackendName;
+use crate::scenario::backend::{BackendPlan, BackendRole};
+use crate::scenario::fault::raw::FAULTS;
 use crate::scenario::protocol::http::value::check_header_name;
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::{Entry, Fields as _, List};
@@ -16,9 +18,11 @@ use crate::units::format_duration;
 const MOST: usize = 100;
 
 /// What can be done, in the order in which messages name it.
-const DEEDS: [&str; 7] = ["kill", "restart", "freeze", "drain", "http", "exec", "mark"];
+const DEEDS: [&str; 8] = [
+    "kill", "restart", "freeze", "drain", "fault", "http", "exec", "mark",
+];
 /// What of it may have a `for`.
-const COMING_BACK: [&str; 3] = ["kill", "freeze", "drain"];
+const COMING_BACK: [&str; 4] = ["kill", "freeze", "drain", "fault"];
 
 impl Layers<'_> {
     /// The scenario's events. `known` are the names of its servers, where these are known.
@@ -81,7 +85,7 @@ impl Layers<'_> {
                     several => format!("`{}` together", several.join("`, `")),
                 };
                 let expected =
-                    "one of `kill`, `restart`, `freeze`, `drain`, `http`, `exec`, `mark`";
+                    "one of `kill`, `restart`, `freeze`, `drain`, `fault`, `http`, `exec`, `mark`";
                 refuse("", found, expected, None);
             }
             return None;
@@ -90,7 +94,14 @@ impl Layers<'_> {
         if raw.has("for") && !COMING_BACK.contains(what) {
             let help = (*what == "restart").then(|| "it is back as soon as it can be".to_owned());
             let found = format!("it beside `{what}`");
-            refuse(".for", found, "it beside `kill`, `freeze` or `drain`", help);
+            let expected = "it beside `kill`, `freeze`, `drain` or `fault`";
+            refuse(".for", found, expected, help);
+            fits = false;
+        }
+        for field in FAULTS.iter().filter(|it| *what != "fault" && raw.has(it)) {
+            let found = format!("it beside `{what}`");
+            let expected = "it beside `fault`, which names a fault proxy";
+            refuse(&format!(".{field}"), found, expected, None);
             fits = false;
         }
         if raw.has("timeout") && !matches!(*what, "http" | "exec") {
@@ -128,6 +139,28 @@ impl Layers<'_> {
                     back_after,
                 })
             }),
+            "fault" => {
+                let faults = raw.faults(path, self.problems);
+                let backend = named(&raw.fault).filter(|it| self.is_proxy(it, path));
+                backend.zip(faults).and_then(|(backend, faults)| {
+                    let back_after = back_after?;
+                    if faults.is_empty() {
+                        let expected = format!("what goes wrong: `{}`", FAULTS.join("`, `"));
+                        refuse("", "no fault".to_owned(), &expected, None);
+                        return None;
+                    }
+                    if back_after.is_some() && faults.is_done_once() {
+                        let found = "it beside what is done once".to_owned();
+                        refuse(".for", found, "it beside faults that last", None);
+                        return None;
+                    }
+                    Some(Deed::Fault {
+                        backend,
+                        faults,
+                        back_after,
+                    })
+                })
+            }
             "restart" => named(&raw.restart).map(|backend| Deed::Restart { backend }),
             "http" => raw
                 .http
@@ -154,6 +187,32 @@ impl Layers<'_> {
             at: at?,
             deed: deed.filter(|_| fits)?,
         })
+    }
+
+    /// Whether a server of the suite is a fault proxy, as far as it is known.
+    fn is_proxy(&self, name: &str, path: &str) -> bool {
+        let all = self.servers.unwrap_or_default();
+        let is_one = |it: &BackendPlan| matches!(it.role, BackendRole::Proxy(_));
+        let known = all.iter().find(|it| it.name == name);
+        if known.is_none_or(is_one) {
+            return true;
+        }
+        let proxies: Vec<&str> = all
+            .iter()
+            .filter(|it| is_one(it))
+            .map(|it| it.name.as_str())
+            .collect();
+        let help = match proxies.as_slice() {
+            [] => "a proxy stands in front of a server: {\"serve\": \"proxy\", \"to\": \"b1\"} in `backends`; a server \
+                   itself can be made slow or wrong from its start only"
+                .to_owned(),
+            proxies => format!("they are {}", proxies.join(", ")),
+        };
+        let found = format!("`{name}`, which is none");
+        let expected = "the name of a fault proxy that the run starts";
+        self.problems
+            .add(format!("{path}.fault"), found, expected, Some(help));
+        false
     }
 
     /// Whether the scenario has this server.
@@ -282,9 +341,7 @@ impl Layers<'_> {
                 continue;
             };
             let first = &events[*earlier];
-            let comes_back =
-                matches!(first.deed, Deed::Restart { .. }) || first.deed.back_after().is_some();
-            let (found, expected) = match comes_back {
+            let (found, expected) = match first.deed.is_over() {
                 false => (
                     format!("{backend} again, which `{}` never brings back", first.deed),
                     format!("a `for` in {}", self.problems.named(&places[*earlier])),

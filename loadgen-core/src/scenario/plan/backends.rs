@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::scenario::backend::{BackendPlan, with_all_behind};
+use super::Plan;
+use crate::scenario::backend::{BackendPlan, BackendRole, with_all_behind};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::{Entry, List};
 use crate::scenario::value::target::Target;
@@ -12,6 +13,39 @@ pub(super) struct Servers {
     pub(super) names: Vec<String>,
     /// The same, where it is known that there are no others.
     pub(super) known: Option<Vec<String>>,
+}
+
+impl Plan {
+    /// The names of the servers that answer to whoever asks this one: its own, or those of all that stand behind it.
+    #[must_use]
+    pub fn answering_behind<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        let all = with_all_behind(&self.backends, [name]).into_iter();
+        let answer = all.filter(|it| matches!(it.role, BackendRole::Serve(_)));
+        answer.map(|it| it.name.as_str()).collect()
+    }
+
+    /// Lets go of the servers that nobody can reach any more, once scenarios are sent elsewhere: no scenario sends
+    /// to them or to what they stand behind, nothing is done to them, and their ports are any free ones, so that
+    /// nobody else can know of them. Returns their names.
+    pub fn let_go_of_unreached(&mut self) -> Vec<String> {
+        let scenarios = self.scenarios.iter();
+        let met = scenarios.flat_map(|it| {
+            let done_to = it.events.iter().filter_map(|event| event.deed.backend());
+            done_to.chain(it.target_backends.iter().map(String::as_str))
+        });
+        let is_known = |it: &&BackendPlan| it.addresses.iter().any(|(_, at)| at.port() != 0);
+        let known = self.backends.iter().filter(is_known);
+        let reached = with_all_behind(&self.backends, met.chain(known.map(|it| it.name.as_str())));
+        let reached: BTreeSet<String> = reached.into_iter().map(|it| it.name.clone()).collect();
+        let gone = self
+            .backends
+            .extract_if(.., |it| !reached.contains(&it.name));
+        let gone: Vec<String> = gone.map(|it| it.name).collect();
+        for scenario in &mut self.scenarios {
+            scenario.backends.retain(|it| !gone.contains(it));
+        }
+        gone
+    }
 }
 
 impl Layers<'_> {

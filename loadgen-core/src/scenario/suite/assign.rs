@@ -117,9 +117,14 @@ impl Assignment {
         };
         match first.as_str() {
             "scenarios" => suite.names().any(|it| it == name),
-            "backends" => true,
+            "backends" => suite.backends().iter().any(|it| it.name == *name),
             _ => false,
         }
+    }
+
+    /// Whether it is to servers, whoever has them.
+    pub(in crate::scenario) fn is_of_servers(&self) -> bool {
+        matches!(self.parts.first(), Some(Part::Name(first)) if first == "backends")
     }
 }
 

@@ -36,11 +36,30 @@ pub use self::source::SuiteSource;
 pub use self::to_yaml::to_yaml;
 
 /// Validated scenarios, by name.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Suite {
     scenarios: Vec<ScenarioPlan>,
     thresholds: Vec<Threshold>,
     backends: Vec<BackendPlan>,
+    shared_events: Vec<SharedEvents>,
+}
+
+/// Events that several scenarios have from one place: of those, one at a time can be run.
+#[derive(Debug, Clone)]
+struct SharedEvents {
+    /// Where they stand.
+    path: String,
+    /// The scenarios, as they are written.
+    scenarios: Vec<(Protocol, String)>,
+}
+
+/// Where events stand is nothing that is printed.
+impl PartialEq for Suite {
+    fn eq(&self, other: &Self) -> bool {
+        self.scenarios == other.scenarios
+            && self.thresholds == other.thresholds
+            && self.backends == other.backends
+    }
 }
 
 impl Suite {
@@ -183,7 +202,7 @@ impl Suite {
             let backends = backends.flatten();
             let mut names = Vec::with_capacity(list.0.len());
             let mut is_whole = true;
-            let mut shared_events = BTreeMap::<String, usize>::new();
+            let mut shared_events = BTreeMap::<String, Vec<(Protocol, String)>>::new();
             for (index, scenario) in list.given() {
                 let own_path = format!("scenarios[{index}]");
                 let set_path = assign::layer_path(index);
@@ -220,10 +239,11 @@ impl Suite {
                     servers: backends.as_deref(),
                     problems,
                 };
-                if let Some(path) = layers.shared_events() {
-                    *shared_events.entry(path).or_default() += 1;
-                }
                 let plans = layers.plans();
+                if let (Some(path), Some(first)) = (layers.shared_events(), plans.first()) {
+                    let written = (first.protocol(), first.written_name().to_owned());
+                    shared_events.entry(path).or_default().push(written);
+                }
                 let protocol = layers.protocol();
                 is_whole &= !plans.is_empty();
                 match plans.as_slice() {
@@ -236,14 +256,9 @@ impl Suite {
                 }
                 suite.scenarios.extend(plans);
             }
-            for (path, count) in shared_events.into_iter().filter(|(_, it)| *it > 1) {
-                problems.add(
-                    path,
-                    format!("events that {count} scenarios would do"),
-                    "events in the scenario that does them; those on a server are of all that are run with it",
-                    None,
-                );
-            }
+            let shared = shared_events.into_iter();
+            let shared = shared.map(|(path, scenarios)| SharedEvents { path, scenarios });
+            suite.shared_events = shared.collect();
             check_unique("scenarios", names, problems);
             is_whole &= list.given().count() == list.0.len();
             let known = is_whole.then_some(suite.scenarios.as_slice());
@@ -335,6 +350,7 @@ impl Suite {
             .collect();
         self.scenarios.extend(scenarios);
         self.thresholds.extend(fallback.thresholds);
+        self.shared_events.extend(fallback.shared_events);
         let own: Vec<String> = self.backends.iter().map(|it| it.name.clone()).collect();
         let others = fallback.backends.into_iter();
         self.backends

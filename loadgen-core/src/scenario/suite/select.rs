@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::Suite;
 use crate::nearest::nearest;
 use crate::scenario::backend::with_all_behind;
-use crate::scenario::event::{Deed, EventPlan};
+use crate::scenario::event::EventPlan;
 use crate::scenario::plan::{Plan, ScenarioPlan};
+use crate::scenario::protocol::Protocol;
 use crate::units::format_duration;
 
 impl Suite {
@@ -17,8 +18,9 @@ impl Suite {
     /// those that are chosen: it is done once.
     ///
     /// # Errors
-    /// [`SelectError`] for names that are not there, with the nearest that is, when nothing is left, and for
-    /// events of several scenarios that do something to a server at the same time.
+    /// [`SelectError`] for names that are not there, with the nearest that is, when nothing is left, for events in
+    /// `defaults` or a profile that several of the scenarios would do, and for events of several scenarios that do
+    /// something to a server at the same time.
     pub fn select<S: AsRef<str>>(
         &self,
         names: &[S],
@@ -53,6 +55,7 @@ impl Suite {
                 protocol: protocol.map(str::to_owned),
             });
         }
+        self.none_shares_events(&scenarios)?;
         let scenarios = once(scenarios);
         none_overlaps(&scenarios)?;
         let names = scenarios
@@ -65,6 +68,26 @@ impl Suite {
             scenarios,
             thresholds: self.thresholds().to_vec(),
         })
+    }
+}
+
+impl Suite {
+    /// That no two of the scenarios have their events from one place: each would do them.
+    fn none_shares_events(&self, chosen: &[ScenarioPlan]) -> Result<(), SelectError> {
+        for shared in &self.shared_events {
+            let is_chosen = |(protocol, name): &&(Protocol, String)| {
+                let mut chosen = chosen.iter();
+                chosen.any(|it| it.protocol() == *protocol && it.written_name() == name)
+            };
+            let count = shared.scenarios.iter().filter(is_chosen).count();
+            if count > 1 {
+                return Err(SelectError::Shared {
+                    path: shared.path.clone(),
+                    count,
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -105,10 +128,8 @@ fn none_overlaps(scenarios: &[ScenarioPlan]) -> Result<(), SelectError> {
         let [(one, first, backend), (other, second, again)] = pair else {
             continue;
         };
-        let comes_back =
-            matches!(first.deed, Deed::Restart { .. }) || first.deed.back_after().is_some();
         let at = of(other, second.at);
-        let is_back = comes_back && at > of(one, first.over_at());
+        let is_back = first.deed.is_over() && at > of(one, first.over_at());
         if backend == again && !std::ptr::eq(*one, *other) && !is_back {
             return Err(SelectError::Overlap {
                 first: first.deed.to_string(),
@@ -147,6 +168,17 @@ pub enum SelectError {
     Nothing {
         /// The protocol that was asked for.
         protocol: Option<String>,
+    },
+    /// Several of them would do the same events.
+    #[error(
+        "the scenarios cannot run together: {count} of them would do the events in `{path}`; events belong to the \
+         scenario that does them, and those on a server are of all that are run with it"
+    )]
+    Shared {
+        /// Where the events stand.
+        path: String,
+        /// How many would do them.
+        count: usize,
     },
     /// Two of them do something to a server at the same time.
     #[error(

@@ -44,13 +44,14 @@ fn of_event(event: &Value) -> String {
 #[test_case(&json!({ "at": "5s", "freeze": "gateway" }) => "scenarios[0].events[0].freeze: found the unknown server `gateway`, expected the name of a server that the run starts; they are b1, b2, b3"; "somebody else's")]
 #[test_case(&json!({ "at": "30s", "kill": "b1" }) => "scenarios[0].events[0].at: found 30s, when the load is over, expected a time before that; the load lasts 30s"; "after the end")]
 #[test_case(&json!({ "at": "25s", "kill": "b1", "for": "5s" }) => "scenarios[0].events[0].for: found a return at 30s, when the load is over, expected a return before that, or no `for`; the load lasts 30s"; "a return after the end")]
-#[test_case(&json!({ "at": "5s", "restart": "b1", "for": "1s" }) => "scenarios[0].events[0].for: found it beside `restart`, expected it beside `kill`, `freeze` or `drain`; it is back as soon as it can be"; "a return from a restart")]
+#[test_case(&json!({ "at": "5s", "restart": "b1", "for": "1s" }) => "scenarios[0].events[0].for: found it beside `restart`, expected it beside `kill`, `freeze`, `drain` or `fault`; it is back as soon as it can be"; "a return from a restart")]
 #[test_case(&json!({ "at": "5s", "mark": "x", "timeout": "1s" }) => "scenarios[0].events[0].timeout: found it beside `mark`, expected it beside `http` or `exec`"; "a limit for a mark")]
-#[test_case(&json!({ "at": "5s" }) => "scenarios[0].events[0]: found nothing to do, expected one of `kill`, `restart`, `freeze`, `drain`, `http`, `exec`, `mark`"; "nothing")]
-#[test_case(&json!({ "at": "5s", "kill": "b1", "drain": "b1" }) => "scenarios[0].events[0]: found `kill`, `drain` together, expected one of `kill`, `restart`, `freeze`, `drain`, `http`, `exec`, `mark`"; "two")]
+#[test_case(&json!({ "at": "5s" }) => "scenarios[0].events[0]: found nothing to do, expected one of `kill`, `restart`, `freeze`, `drain`, `fault`, `http`, `exec`, `mark`"; "nothing")]
+#[test_case(&json!({ "at": "5s", "kill": "b1", "drain": "b1" }) => "scenarios[0].events[0]: found `kill`, `drain` together, expected one of `kill`, `restart`, `freeze`, `drain`, `fault`, `http`, `exec`, `mark`"; "two")]
 #[test_case(&json!({ "kill": "b1" }) => "scenarios[0].events[0].at: found nothing, expected an event, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"} to have this field"; "no time")]
 #[test_case(&json!({ "at": "5s", "kil": "b1" }) => "scenarios[0].events[0].kil: found an unknown field, expected a field of an event, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}; did you mean `kill`?"; "a slip")]
-#[test_case(&json!({ "at": "5s", "fault": "b1" }) => "scenarios[0].events[0].fault: found an unknown field, expected a field of an event, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}; a server of the suite makes faults from its start: `delay`, `error_rate`, … in `backends`"; "a fault")]
+#[test_case(&json!({ "at": "5s", "fault": "b1" }) => "scenarios[0].events[0].fault: found `b1`, which is none, expected the name of a fault proxy that the run starts; a proxy stands in front of a server: {\"serve\": \"proxy\", \"to\": \"b1\"} in `backends`; a server itself can be made slow or wrong from its start only"; "a fault of a server")]
+#[test_case(&json!({ "at": "5s", "kill": "b1", "latency": "1s" }) => "scenarios[0].events[0].latency: found it beside `kill`, expected it beside `fault`, which names a fault proxy"; "a fault beside something else")]
 #[test_case(&json!({ "at": "5s", "exec": [] }) => "scenarios[0].events[0].exec: found no program, expected a program and its arguments, such as [\"nginx\", \"-s\", \"reload\"]"; "no program")]
 #[test_case(&json!({ "at": "5s", "exec": "nginx -s reload" }) => "scenarios[0].events[0].exec: found \"nginx -s reload\", expected an array"; "a command line")]
 #[test_case(&json!({ "at": "5s", "exec": ["x"], "timeout": "11m" }) => "scenarios[0].events[0].timeout: found \"11m\", expected a duration from 1ms to 10m"; "a long limit")]
@@ -83,6 +84,20 @@ fn a_server_is_back_before_the_next_event() {
     );
 }
 
+#[test_case(&json!([{ "at": "5s", "fault": "p", "latency": "200ms", "for": "3s" }, { "at": "10s", "fault": "p", "reset_open": "50%" }, { "at": "11s", "fault": "p", "refuse": true }, { "at": "12s", "kill": "p" }]) => ""; "one after the other")]
+#[test_case(&json!([{ "at": "5s", "fault": "p" }]) => "scenarios[0].events[0]: found no fault, expected what goes wrong: `latency`, `jitter`, `rate`, `blackhole`, `cut_after`, `refuse`, `reset_new`, `reset_open`, `half_open`"; "no fault")]
+#[test_case(&json!([{ "at": "5s", "fault": "b2", "refuse": true }]) => "scenarios[0].events[0].fault: found `b2`, which is none, expected the name of a fault proxy that the run starts; they are p"; "no proxy")]
+#[test_case(&json!([{ "at": "5s", "fault": "q", "refuse": true }]) => "scenarios[0].events[0].fault: found the unknown server `q`, expected the name of a server that the run starts; did you mean `p`?"; "an unknown proxy")]
+#[test_case(&json!([{ "at": "5s", "fault": "p", "half_open": { "closed": "client" }, "for": "1s" }]) => "scenarios[0].events[0].for: found it beside what is done once, expected it beside faults that last"; "an end of what is done once")]
+#[test_case(&json!([{ "at": "5s", "fault": "p", "latency": "2h" }]) => "scenarios[0].events[0].latency: found \"2h\", expected a duration from 0s to 1h"; "too long")]
+#[test_case(&json!([{ "at": "5s", "fault": "p", "rate": { "up": "1MiB" } }]) => "scenarios[0].events[0].rate.up: found \"1MiB\", expected bytes a second from 1B/s to 1024GiB/s, such as \"1MiB/s\""; "a size for a rate")]
+#[test_case(&json!([{ "at": "5s", "fault": "p", "latency": "1s", "for": "5s" }, { "at": "8s", "fault": "p", "refuse": true }]) => "scenarios[0].events[1].at: found 8s, when p is not back from `fault p: latency 1s`, expected a time after 10s"; "before the end of the first")]
+fn faults_are_done_to_proxies(events: &Value) -> String {
+    let backends =
+        json!({ "serve": "grpc", "b1": {}, "b2": {}, "p": { "serve": "proxy", "to": "b1" } });
+    told(&backends, &json!({ "events": events })).join("\n")
+}
+
 #[test]
 fn a_shorter_load_finds_events_after_its_end() {
     let suite = read(
@@ -101,9 +116,15 @@ fn a_shorter_load_finds_events_after_its_end() {
     );
 }
 
+/// Servers behind a balancer that has these routes.
+fn routed(route: &Value) -> Value {
+    json!({ "serve": "grpc", "b1": {}, "b2": {}, "b3": {},
+        "lb": { "balance": "http", "backends": ["b1", "b2"], "route": route } })
+}
+
 #[test_case(&json!({}) => "backends: found no server, expected 1 to 64 servers by name"; "none")]
 #[test_case(&json!({ "b1": {} }) => "backends.b1: found nothing, expected what it does: `serve` or `balance`; a `serve` beside the names is for all that say nothing"; "no kind")]
-#[test_case(&json!({ "serve": "gprc", "b1": {} }) => "backends.serve: found \"gprc\", expected one of \"grpc\", \"websocket\", \"http\", \"tcp\", \"all\"; did you mean `grpc`?"; "another kind")]
+#[test_case(&json!({ "serve": "gprc", "b1": {} }) => "backends.serve: found \"gprc\", expected one of \"grpc\", \"websocket\", \"http\", \"tcp\", \"all\", \"proxy\"; did you mean `grpc`?"; "another kind")]
 #[test_case(&json!({ "serve": "grpc", "1": {} }) => "backends: found the name \"1\", expected names of 1 to 100 letters, digits, `_` and `-`, beginning with a letter"; "a number for a name")]
 #[test_case(&json!({ "serve": "grpc", "b1": "localhost:1" }) => "backends.b1: found \"localhost:1\", expected an address to listen on, such as \"127.0.0.1:28001\" or \":28001\"; without a port, or with port 0, any free one; this machine is 127.0.0.1"; "a host name")]
 #[test_case(&json!({ "serve": "grpc", "b1": 28001 }) => "backends.b1: found 28001, expected an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}"; "a number")]
@@ -122,11 +143,29 @@ fn a_shorter_load_finds_events_after_its_end() {
 #[test_case(&json!({ "lb": { "balance": "tcp", "backends": ["lb"] } }) => "backends.lb.backends[0]: found `lb`, which it is itself, expected another server"; "itself behind")]
 #[test_case(&json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "http", "backends": ["b1"] } }) => "backends.lb.backends: found servers of tcp, expected servers of `http` or `grpc` without TLS; `\"balance\": \"tcp\"` takes any"; "TCP behind HTTP")]
 #[test_case(&json!({ "serve": "tcp", "b1": {}, "b2": { "serve": "http" }, "lb": { "balance": "tcp", "backends": ["b1", "b2"] } }) => "backends.lb.backends: found `b2`, which speaks something else, expected servers of one protocol, all with TLS or none"; "two protocols behind")]
-#[test_case(&json!({ "serve": "all", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"] } }) => "backends.lb.backends: found `b1`, which serves all protocols, expected a `protocol` beside it, which says what is balanced"; "all behind")]
+#[test_case(&json!({ "serve": "all", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"] } }) => "backends.lb.backends: found `b1`, which serves all protocols, expected a `protocol` beside it, which says what is spoken"; "all behind")]
 #[test_case(&json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "retries": 1 } }) => "backends.lb.retries: found a field of HTTP, expected it where requests are balanced (`\"balance\": \"http\"`)"; "retries of connections")]
 #[test_case(&json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "weights": { "b1": 2 } } }) => "backends.lb.weights: found weights, which `round_robin` does not look at, expected them with `\"algorithm\": \"weighted_round_robin\"`"; "weights that nobody looks at")]
 #[test_case(&json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "algorithm": "weighted_round_robin", "weights": { "b2": 2 } } }) => "backends.lb.weights: found the weight of `b2`, expected weights of its `backends`; did you mean `b1`?"; "a weight of nobody")]
-#[test_case(&json!({ "a": { "balance": "tcp", "backends": ["b"] }, "b": { "balance": "tcp", "backends": ["a"] } }) => "backends.a.backends: found balancers that stand in front of one another in a circle, expected servers that answer at the end of each way\nbackends.b.backends: found balancers that stand in front of one another in a circle, expected servers that answer at the end of each way"; "a circle")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "route": { "v": { "*": ["b1"] } } } }) => "backends.lb.route: found a field of HTTP, expected it where requests are balanced (`\"balance\": \"http\"`)"; "a route of connections")]
+#[test_case(&routed(&json!({})) => "backends.lb.route: found an empty object, expected header fields, such as {\"agent-version\": {\"v1.*\": [\"b1\"]}}"; "no header field")]
+#[test_case(&routed(&json!({ "a b": { "*": ["b1"] } })) => "backends.lb.route: found the name \"a b\", expected the name of a header field; 1 to 100 letters, digits and any of !#$%&'*+-.^_`|~ make a name"; "no name of a header field")]
+#[test_case(&routed(&json!({ "v": { "*": ["b1"] }, "V": { "*": ["b1"] } })) => "backends.lb.route: found `V` a second time, expected each header field once"; "a header field twice")]
+#[test_case(&routed(&json!({ "v": {} })) => "backends.lb.route.v: found an empty object, expected patterns of the field's values, such as {\"v1.*\": [\"b1\"]}"; "no pattern")]
+#[test_case(&routed(&json!({ "v": { "v1*": ["b1"], "*": ["b2"] } })) => "backends.lb.route.v: found `v1*` and `*`, which can match the same, expected patterns of which only one matches a value"; "patterns that overlap")]
+#[test_case(&routed(&json!({ "v": { "v1": [] } })) => "backends.lb.route.v.v1: found an empty array, expected the names of the servers that answer, of its `backends`"; "nobody answers")]
+#[test_case(&routed(&json!({ "v": { "v1": ["b1", "b3"] } })) => "backends.lb.route.v.v1[1]: found `b3`, expected one of its `backends`; did you mean `b1`?"; "one that is not behind it")]
+#[test_case(&routed(&json!({ "v": { "v1": ["b1", "b1"] } })) => "backends.lb.route.v.v1[1]: found `b1` a second time, expected each server once"; "one twice")]
+#[test_case(&json!({ "a": { "balance": "tcp", "backends": ["b"] }, "b": { "balance": "tcp", "backends": ["a"] } }) => "backends.a.backends: found servers that stand in front of one another in a circle, expected servers that answer at the end of each way\nbackends.b.backends: found servers that stand in front of one another in a circle, expected servers that answer at the end of each way"; "a circle")]
+#[test_case(&json!({ "p": { "serve": "proxy" } }) => "backends.p.to: found nothing, expected the name of the server that it stands in front of"; "a proxy of nobody")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "p": { "serve": "proxy", "to": "b2" } }) => "backends.p.to: found `b2`, expected the name of a server of this suite; did you mean `b1`?"; "a proxy of an unknown one")]
+#[test_case(&json!({ "serve": "all", "b1": {}, "p": { "serve": "proxy", "to": "b1" } }) => "backends.p.to: found `b1`, which serves all protocols, expected a `protocol` beside it, which says what is spoken"; "a proxy of one that serves all")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "p": { "serve": "proxy", "to": "b1", "threads": 2 } }) => "backends.p.threads: found a field of others, expected a field of a fault proxy: `to`, `address`, `protocol` or `faults`"; "threads of a proxy")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "p": { "serve": "proxy", "to": "b1", "latency": "1s" } }) => "backends.p.latency: found an unknown field, expected a field of an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}; what goes wrong at a fault proxy from its start is `faults`"; "faults beside their object")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "p": { "serve": "proxy", "to": "b1", "faults": { "reset_open": "5%" } } }) => "backends.p.faults.reset_open: found what is done once, expected what lasts: no connection is open at its start"; "what is done once at the start")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "p": { "serve": "proxy", "to": "b1", "faults": { "jitter": "5ms" } } }) => "backends.p.faults.jitter: found 5ms on the way up, expected at most the latency of that way, which is 0s"; "jitter alone")]
+#[test_case(&json!({ "serve": "tcp", "b1": { "to": "b2" }, "b2": {} }) => "backends.b1.to: found a field of a fault proxy, expected a field of a server that answers; a fault proxy has `\"serve\": \"proxy\"`"; "a proxy's field")]
+#[test_case(&json!({ "p": { "serve": "proxy", "to": "q" }, "q": { "serve": "proxy", "to": "p" } }) => "backends.p.to: found servers that stand in front of one another in a circle, expected servers that answer at the end of each way\nbackends.q.to: found servers that stand in front of one another in a circle, expected servers that answer at the end of each way"; "a circle of proxies")]
 fn servers_are_told_what_is_wrong(backends: &Value) -> String {
     told(backends, &json!({})).join("\n")
 }
@@ -163,7 +202,7 @@ fn what_is_printed_reads_back_as_the_same() {
     let backends = json!({
         "serve": "http",
         "front": { "balance": "http", "backends": ["middle"], "address": ":28100", "retries": 0,
-            "response_timeout": "2s" },
+            "response_timeout": "2s", "route": { "x-v": { "1.*": ["middle"], "2": ["middle"] }, "y": { "?": ["middle"] } } },
         "middle": { "balance": "tcp", "backends": ["b1", "b2"], "protocol": "http",
             "algorithm": "weighted_round_robin", "weights": { "b2": 3 }, "health_interval": "250ms",
             "health_timeout": "100ms", "health_rise": 1, "health_fall": 5, "connect_timeout": "50ms" },
@@ -171,8 +210,10 @@ fn what_is_printed_reads_back_as_the_same() {
             "error_rate": "0.05", "error_code": "INTERNAL", "refuse_rate": "1%", "cut_after": 100,
             "throttle": 1000, "lame_duck": "2s" },
         "b2": { "serve": "all", "http_address": "127.0.0.2:28002" },
+        "p": { "serve": "proxy", "to": "middle", "address": ":28200",
+            "faults": { "latency": "5ms", "jitter": { "down": "1ms" }, "cut_after": "1MiB", "reset_new": "1%" } },
         "t": { "serve": "tcp", "lines": true, "identity_on_connect": true },
-        "s": { "serve": "grpc", "version": "v1.2", "tls_cert": "cert.pem", "tls_key": "key.pem", "address": "[::1]" },
+        "s": { "serve": "grpc", "version": "v1.2", "log_streams": true, "tls_cert": "cert.pem", "tls_key": "key.pem", "address": "[::1]" },
     });
     let events = json!({ "targets": ["backend:s"], "events": [
         { "at": "5s", "kill": "b1", "for": "3s" },
@@ -184,9 +225,11 @@ fn what_is_printed_reads_back_as_the_same() {
         { "at": "11s", "http": { "delete": "https://host/x", "text": "t" }, "timeout": "1m" },
         { "at": "12s", "exec": ["nginx", "-s", "", "reload"], "timeout": "500ms" },
         { "at": "13s", "mark": "something" },
+        { "at": "14s", "fault": "p", "latency": { "up": "1s" }, "rate": "1KiB/s", "blackhole": { "down": true },
+            "refuse": true, "half_open": { "closed": "server", "share": "50%" }, "for": "2s" },
     ] });
     let suite = read(&backends, &events);
-    assert_eq!(suite.scenarios()[0].events.len(), 8);
+    assert_eq!(suite.scenarios()[0].events.len(), 9);
     let printed = suite.to_json();
     let again = parse(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
     assert_eq!(again, suite);
@@ -240,6 +283,29 @@ fn the_shipped_demo_has_servers_that_the_others_know_nothing_of() {
     assert_eq!(again.scenarios(), shipped.scenarios());
 }
 
+/// Those behind a balancer of ours, which routes as is expected.
+#[test]
+fn the_shipped_routing_has_servers_of_its_own() {
+    let plan = shipped().select(&["version_routing"], None).unwrap();
+    let names: Vec<&str> = plan.backends.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["v1a", "v1b", "v2a", "v2b", "by-version"]);
+    let BackendRole::Balance(options) = &plan.backends[4].role else {
+        panic!("{:?}", plan.backends[4]);
+    };
+    for scenario in &plan.scenarios {
+        assert_eq!(scenario.target_backends, ["by-version"]);
+        let version = &scenario.tags["version"];
+        let [route] = options.routes.as_slice() else {
+            panic!("{:?}", options.routes);
+        };
+        let mut table = route.table.iter();
+        let (_, servers) = table.find(|(values, _)| values.matches(version)).unwrap();
+        assert_eq!(servers.len(), 2);
+        let expected = scenario.expect.routes[0].servers(version).unwrap();
+        assert!(servers.iter().all(|it| expected.matches(it)), "{version}");
+    }
+}
+
 #[test]
 fn the_shipped_demo_can_be_set() {
     let set = |texts: &[&str]| {
@@ -252,6 +318,9 @@ fn the_shipped_demo_can_be_set() {
     };
     assert_eq!(options.delay.as_deref(), Some("5ms"));
     assert!(suite.scenarios().iter().all(|it| it.max_message == 2 << 20));
+    let suite = set(&["backends.v2b.delay=5ms"]).unwrap();
+    let v2b = suite.backends().iter().find(|it| it.name == "v2b").unwrap();
+    assert!(matches!(&v2b.role, BackendRole::Serve(it) if it.delay.as_deref() == Some("5ms")));
     let wrong = set(&["backends.demo1.dely=5ms"]).unwrap_err();
     assert!(
         wrong.contains("--set: backends.demo1.dely: found an unknown field"),
@@ -264,7 +333,7 @@ fn servers_of_a_fallback_come_along_unless_their_names_are_taken() {
     let own =
         |name: &str| read(&json!({ "serve": "grpc", name: ":28001" }), &json!({})).or(shipped());
     let both = own("b1");
-    assert_eq!(both.backends().len(), 6);
+    assert_eq!(both.backends().len(), 11);
     assert!(both.select(&["balance_demo"], None).is_ok());
     let taken = own("demo1");
     assert!(taken.select(&["balance_demo"], None).is_err());
@@ -417,14 +486,19 @@ fn events_that_several_scenarios_share_are_refused() {
     other["name"] = json!("other");
     whole["scenarios"].as_array_mut().unwrap().push(other);
     whole["defaults"] = json!({ "events": [{ "at": "5s", "kill": "b1" }] });
-    let error = parse(&whole).unwrap_err();
+    let suite = parse(&whole).unwrap();
+    let error = suite.select::<&str>(&[], None).unwrap_err();
     assert_eq!(
-        error.problems()[0].to_string(),
-        "defaults.events: found events that 2 scenarios would do, expected events in the scenario that does \
-         them; those on a server are of all that are run with it"
+        error.to_string(),
+        "the scenarios cannot run together: 2 of them would do the events in `defaults.events`; events belong to \
+         the scenario that does them, and those on a server are of all that are run with it"
     );
+    // One alone does them.
+    let alone = suite.select(&["other"], None).unwrap();
+    assert_eq!(alone.scenarios[0].events.len(), 1);
     whole["scenarios"][1]["events"] = json!([]);
-    assert_eq!(parse(&whole).unwrap().scenarios()[0].events.len(), 1);
+    let suite = parse(&whole).unwrap();
+    assert!(suite.select::<&str>(&[], None).is_ok());
 }
 
 #[test]

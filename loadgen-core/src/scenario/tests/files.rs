@@ -306,7 +306,8 @@ fn what_is_written_for_several_is_set_for_all_of_them() {
 /// What is the same in both languages is the same.
 #[test]
 fn yaml_prints_the_json_that_is_equal() {
-    for (_, text) in super::super::SHIPPED {
+    let all = super::super::SHIPPED.into_iter();
+    for (_, text) in all.chain(super::super::SHIPPED_WITH_SERVERS) {
         let json = Suite::parse("a.json", text, None, None).unwrap();
         let yaml = to_yaml(&serde_json::from_str(text).unwrap());
         let yaml = Suite::parse("a.yaml", &yaml, None, None).unwrap();

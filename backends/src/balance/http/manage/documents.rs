@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "they are described, and never made")]
 
+use std::collections::BTreeMap;
+
 use utoipa::ToSchema;
 
 /// The services of a balancer.
@@ -30,6 +32,10 @@ pub(super) struct Service {
     /// has it; another than that is refused.
     #[schema(pattern = "^[A-Za-z0-9._~-]{1,100}$")]
     name: Option<String>,
+    /// By the names of header fields in small letters, patterns of their values (`*` any number of characters, `?`
+    /// one): a request that has all of them, and whose path names no service, is for it.
+    #[schema(example = json!({ "agent-version": "v1.*" }))]
+    headers: Option<BTreeMap<String, String>>,
     /// What it answers.
     #[schema(min_items = 1)]
     routes: Vec<Route>,

@@ -12,6 +12,16 @@ pub(super) const BUCKET_NS: u64 = Timeline::BUCKET.as_nanos() as u64;
 /// A request that was due so shortly before the server was back, and that it answered, may have left after that.
 const LATE: Duration = Duration::from_millis(100);
 
+/// Whose requests are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those of the servers that the event took away.
+    Away,
+    Others,
+    /// Of no server that is known.
+    Nobodys,
+}
+
 /// What one bucket has.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket {
@@ -88,6 +98,8 @@ pub(super) struct Around {
     back: Option<usize>,
     /// The one after the last in which something was due.
     end: usize,
+    /// How long is known after it, next events left out of account.
+    recorded: Duration,
 }
 
 /// How many buckets this is.
@@ -96,11 +108,11 @@ pub(super) fn buckets(time: Duration) -> usize {
 }
 
 impl Around {
-    /// What is known around an event, up to the next one; `is_dead` where the server cannot answer. `None` where
-    /// the moment was not recorded.
+    /// What is known around an event that took these servers away, up to the next one; `is_dead` where they cannot
+    /// answer. `None` where the moment was not recorded.
     pub(super) fn new(
         timeline: &Timeline,
-        backend: &str,
+        away: &[&str],
         is_dead: bool,
         done: Duration,
         ready: Option<Duration>,
@@ -113,12 +125,17 @@ impl Around {
         let mut all = vec![Bucket::default(); last.saturating_sub(first)];
         let names = timeline.backends().map(Some);
         for name in names.chain([None]) {
+            let whose = match name {
+                Some(name) if away.contains(&name) => Whose::Away,
+                Some(_) => Whose::Others,
+                None => Whose::Nobodys,
+            };
             for (at, cell) in timeline.of(name) {
                 let index = buckets(at).checked_sub(first);
                 if let Some(bucket) = index.and_then(|it| all.get_mut(it)) {
                     // A balancer may have kept trying until the server was there again.
                     let is_late = ready.is_some_and(|ready| at + LATE >= ready);
-                    bucket.add(name, backend, is_dead && is_late, cell);
+                    bucket.add(whose, is_dead && is_late, cell);
                 }
             }
         }
@@ -134,7 +151,15 @@ impl Around {
             done,
             ready,
             end,
+            recorded: to.saturating_sub(done),
         })
+    }
+
+    /// How long it is known what came after the event, where that is not until the load was over, which lasted
+    /// `elapsed`, or the next event came.
+    pub(super) fn recorded_for(&self, elapsed: Duration) -> Option<Duration> {
+        let is_less = self.done + self.recorded < elapsed;
+        (is_less && !self.is_cut_short).then_some(self.recorded)
     }
 
     fn sum(&self, range: Range<usize>, of: impl Fn(&Bucket) -> u64) -> u64 {
@@ -427,8 +452,8 @@ impl Around {
 }
 
 impl Bucket {
-    /// Adds what a server had in it: `server` is the one that the event was about.
-    fn add(&mut self, name: Option<&str>, server: &str, is_dead: bool, cell: TimelineCell) {
+    /// Adds what somebody had in it.
+    fn add(&mut self, whose: Whose, is_dead: bool, cell: TimelineCell) {
         let TimelineCell {
             due,
             due_failed,
@@ -442,20 +467,20 @@ impl Bucket {
         self.slow += due_slow;
         self.ended_ok += ended_ok;
         self.ended_failed += ended_failed;
-        match name {
-            Some(name) if name == server => {
+        match whose {
+            Whose::Away => {
                 self.own += due;
                 self.given += interrupted + if is_dead { due_failed } else { due };
                 self.never_ended += interrupted;
                 self.answered += ended_ok;
             }
             // A dead server puts its name to nothing.
-            None => {
+            Whose::Nobodys => {
                 self.nobodys_ended += ended_failed;
                 self.nobodys += due_failed + interrupted;
                 self.never_ended += interrupted;
             }
-            Some(_) => {}
+            Whose::Others => {}
         }
     }
 

@@ -7,8 +7,9 @@ mod around;
 
 use std::time::Duration;
 
-use self::around::{Around, BUCKET_NS};
+use self::around::{Around, BUCKET_NS, Usual};
 use crate::record::{EventAction, EventRecord, ScenarioRecord, Timeline};
+use crate::units::human;
 
 /// So long must nothing have come for it to be over.
 pub(crate) const SETTLE: Duration = Duration::from_millis(500);
@@ -61,6 +62,8 @@ pub(crate) struct Failover {
     pub(crate) lost: u64,
     /// Of these, those that were under way when it went.
     pub(crate) lost_in_flight: u64,
+    /// How long after it what was lost and slow was counted, where the load went on for longer.
+    pub(crate) recorded: Option<Duration>,
     /// Requests that were ok and took longer than they may, beyond what is usual; `None` where they may take
     /// any time.
     pub(crate) slow: Option<u64>,
@@ -84,14 +87,17 @@ pub(crate) struct Failover {
 /// have nothing.
 pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)> {
     let mut events: Vec<&EventRecord> = record.events.iter().filter(|it| is_one(it)).collect();
-    events.sort_by_key(|it| it.done);
+    events.sort_by_key(|it| it.holds_from());
     let mut found: Vec<(&EventRecord, Failover)> = Vec::new();
     for (index, event) in events.iter().enumerate() {
-        let before = found.iter().filter(|(event, _)| event.done.is_some());
+        let before = found
+            .iter()
+            .filter(|(event, _)| event.holds_from().is_some());
         // One that was never over is over after all that there is.
         let before = before.map(|(_, it)| it.over.unwrap_or(Duration::MAX));
-        let next = events.get(index + 1).and_then(|it| it.done);
-        found.push((event, of(&record.timeline, event, before.max(), next)));
+        let next = events.get(index + 1).and_then(|it| it.holds_from());
+        let load = (&record.timeline, record.elapsed);
+        found.push((event, of(load, event, before.max(), next)));
     }
     found
 }
@@ -112,7 +118,7 @@ pub(crate) fn outages(record: &ScenarioRecord) -> Vec<Outage> {
         let back = event.ready.zip(failover.rebalanced.after());
         Some(Outage {
             said: event.said.clone(),
-            from: event.done?,
+            from: event.holds_from()?,
             to: back.map(|(ready, rebalanced)| ready + rebalanced),
         })
     };
@@ -132,10 +138,10 @@ fn is_one(event: &EventRecord) -> bool {
     takes_away && event.backend.is_some()
 }
 
-/// What became of the load at one event: `before` is when those before it were over, `next` when the next
+/// What became of a load that lasted for so long at one event: `before` is when those before it were over, `next` when the next
 /// one was done.
 fn of(
-    timeline: &Timeline,
+    (timeline, elapsed): (&Timeline, Duration),
     event: &EventRecord,
     before: Option<Duration>,
     next: Option<Duration>,
@@ -144,16 +150,26 @@ fn of(
         untold: Some(why),
         ..Failover::default()
     };
-    let (Some(backend), Some(done)) = (&event.backend, event.done) else {
+    let Some(done) = event.holds_from() else {
         return untold("it was not done".to_owned());
     };
+    let away = event.taken_away();
+    let backend = away.join("`, `");
     if timeline.is_cut() {
         return untold("more happened around it than is kept".to_owned());
     }
-    let is_dead = event.action == EventAction::Kill;
-    let Some(around) = Around::new(timeline, backend, is_dead, done, event.ready, next) else {
+    let is_dead = event.action == EventAction::Kill && event.behind.is_empty();
+    let Some(around) = Around::new(timeline, &away, is_dead, done, event.ready, next) else {
         return untold("the time around it was not recorded".to_owned());
     };
+    if let Some(before) = event.before {
+        let before = human::duration(before);
+        return Failover {
+            returned: around.returned(),
+            over: around.over(&Usual::default()),
+            ..untold(format!("it was done {before} before measuring began"))
+        };
+    }
     let usual_from = done.saturating_sub(USUAL);
     let is_new = !around.had_answered(usual_from);
     let is_early = before.is_some_and(|before| before > done);
@@ -162,6 +178,7 @@ fn of(
     let mut failover = Failover {
         was_seen: goes_on && !is_new,
         silence: around.silence(),
+        recorded: around.recorded_for(elapsed),
         returned: around.returned(),
         errors: around.errors(&usual),
         over: around.over(&usual),
@@ -175,7 +192,7 @@ fn of(
             "there was less than {SETTLE:?} of load before it to compare with"
         ))
     } else if usual.given == 0.0 || is_new {
-        let is_known = timeline.backends().any(|it| it == backend);
+        let is_known = timeline.backends().any(|it| away.contains(&it));
         Some(match is_known {
             true => format!("`{backend}` answered nothing in the time before it"),
             false => format!(

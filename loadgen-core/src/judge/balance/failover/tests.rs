@@ -81,6 +81,15 @@ fn killed() -> EventRecord {
     event
 }
 
+fn of(
+    timeline: &Timeline,
+    event: &EventRecord,
+    before: Option<Duration>,
+    next: Option<Duration>,
+) -> Failover {
+    super::of((timeline, Duration::from_secs(10)), event, before, next)
+}
+
 fn found(timeline: &Timeline) -> Failover {
     of(timeline, &killed(), None, None)
 }
@@ -474,6 +483,80 @@ fn where_the_load_was_over_nothing_was_tried() {
     assert!(!failover.was_seen);
     let why = "less than 500ms of load was left after it";
     assert_eq!(failover.untold.as_deref(), Some(why));
+}
+
+/// 66 s of it are recorded; what comes after that is not looked at.
+#[test]
+fn what_was_lost_is_of_the_time_that_was_recorded() {
+    let timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    let at_most = |elapsed| {
+        super::of(
+            (&timeline, Duration::from_secs(elapsed)),
+            &killed(),
+            None,
+            None,
+        )
+    };
+    assert_eq!(at_most(70).recorded, None);
+    assert_eq!(at_most(90).recorded, Some(Duration::from_secs(70) - DONE));
+    let load = (&timeline, Duration::from_secs(90));
+    let cut = super::of(load, &killed(), None, Some(Duration::from_secs(9)));
+    assert_eq!(cut.recorded, None);
+}
+
+/// It has no time of its own, and is none that others are compared with.
+#[test]
+fn an_event_from_before_is_told_as_that() {
+    let mut event = killed();
+    event.done = None;
+    event.before = Some(Duration::from_millis(1_500));
+    event.ready = Some(ms(300));
+    let fate = |request, due| match due < ms(320) {
+        true => elsewhere(request),
+        false => ok("b2"),
+    };
+    let timeline = run(Duration::from_secs(10), fate, |_| None);
+    let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+    record.events = vec![killed(), event];
+    record.timeline = timeline;
+    let all = failovers(&record);
+    let (_, first) = &all[0];
+    let why = "it was done 1.5 s before measuring began";
+    assert_eq!(first.untold.as_deref(), Some(why));
+    assert_eq!((first.detected, first.was_seen), (Moment::Untold, false));
+    took(first.returned, ms(20));
+    // The next is judged as ever.
+    assert_eq!(all[1].1.detected, Moment::Never);
+    assert!(all[1].1.was_seen, "{all:?}");
+}
+
+/// A fault proxy answers nobody: those behind it went away.
+#[test]
+fn those_behind_a_proxy_are_the_ones_that_went_away() {
+    let noticed = DONE + ms(820);
+    let fate = |request, due| match () {
+        () if (DONE..noticed).contains(&due) => REFUSED,
+        () if (noticed..READY + ms(260)).contains(&due) => elsewhere(request),
+        () => ok("b2"),
+    };
+    let timeline = run(Duration::from_secs(10), fate, |_| None);
+    let mut event = EventRecord::new(EventAction::Fault, "fault p: refuse");
+    event.backend = Some("p".to_owned());
+    event.done = Some(DONE);
+    event.ready = Some(READY);
+    let nobody = of(&timeline, &event, None, None);
+    let why = "nothing answered as `p`: it had no requests, or goes by another name";
+    assert_eq!(nobody.untold.as_deref(), Some(why));
+    event.behind = vec!["b2".to_owned()];
+    let failover = of(&timeline, &event, None, None);
+    took(failover.detected, ms(820));
+    took(failover.rebalanced, ms(260));
+    assert_eq!((failover.lost, failover.relapses), (136, Some(0)));
+    // Two of three are one part of all.
+    event.behind = vec!["b1".to_owned(), "b2".to_owned()];
+    let both = of(&timeline, &event, None, None);
+    assert_eq!(both.detected, Moment::Never);
+    took(both.returned, Duration::ZERO);
 }
 
 #[test]

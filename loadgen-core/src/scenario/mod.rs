@@ -53,8 +53,8 @@ pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
     Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HttpBody, HttpPlan,
     HttpRequest, HttpVersion, LengthPrefix, MessageStream, Payload, PerMessageDeflate, Protocol,
-    ProtocolPlan, ReplyMark, Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive,
-    WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    ProtocolPlan, ReplyMark, Retry, RetryThrottling, Spoken, TcpExchange, TcpPayload, TcpPlan,
+    TcpReceive, WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};

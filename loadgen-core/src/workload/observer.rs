@@ -122,6 +122,20 @@ pub enum StreamEvent {
     Broke,
 }
 
+/// What came of a call that may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryEvent {
+    /// An attempt failed so, and another one begins.
+    Again(Failure),
+    /// After more than one attempt it ended ok.
+    Ok,
+    /// After more than one attempt it failed.
+    Failed,
+    /// It failed and would have been made again, but too many calls fail.
+    Throttled,
+}
+
 /// What the time of an iteration, or of a step, is made of, in nanoseconds. The parts add up to all
 /// of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -250,6 +264,16 @@ pub trait Observer {
     /// stay with one has nothing to do.
     fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
         let _ = (user, backend, at);
+    }
+    /// Something came of a call that may be made again, and with whom, as far as that is known. Who does not
+    /// ask how often calls are has nothing to do.
+    fn retry(
+        &self,
+        event: RetryEvent,
+        backend: Option<BackendIndex>,
+        connection: Option<ConnectionId>,
+    ) {
+        let _ = (event, backend, connection);
     }
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);

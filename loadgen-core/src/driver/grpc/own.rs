@@ -117,6 +117,15 @@ impl Connections {
         }
     }
 
+    /// Where something goes that could not be done where it went first; `None` is to the same connection, which
+    /// is the user's own.
+    pub(super) fn another(&self) -> Option<&Rc<Place>> {
+        match self {
+            Self::Shared(pool) => Some(pool.place_for_next_iteration()),
+            Self::Own(..) => None,
+        }
+    }
+
     pub(super) fn levels(&self) -> Levels {
         match self {
             Self::Shared(pool) => pool.levels(),

@@ -3,6 +3,7 @@
 
 use super::elsewhere::RawElsewhere;
 use super::grpc::raw::RawGrpc;
+use super::grpc::retry::{NO_HEDGING, RawRetry};
 use super::http::raw::{RawHttp, RawHttpVersion};
 use super::tcp::raw::RawTcp;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
@@ -123,6 +124,8 @@ object! {
         /// Writes one scenario for several: for each combination of these values one, whose expressions know
         /// the names, with the values in its name and among its tags.
         "for_each" for_each: Entries<List<EachValue>>,
+        /// How calls are made again that failed (gRPC); not at all unless given.
+        "retry" retry: RawRetry,
     }
     hints {
         "expectations" => "that is `expect`",
@@ -138,6 +141,11 @@ object! {
         "source_addresses" => "addresses that connections come from are `bind`",
         "include" => "it belongs to the top level, beside `scenarios`",
         "backend" => "what tells which server answered is `identify`",
+        "hedging" => NO_HEDGING,
+        "hedging_policy" => NO_HEDGING,
+        "retry_policy" => "that is `retry`",
+        "retries" => "that is `retry`",
+        "retry_throttling" => "that is `throttling` in `retry`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
     }

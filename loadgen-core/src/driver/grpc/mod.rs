@@ -276,7 +276,7 @@ impl GrpcWorkload {
     /// The calls of what a user does next.
     #[inline]
     fn calls(&self, own: &mut UserConnection) -> CallsOn {
-        CallsOn(Rc::clone(self.connections.place(own)))
+        CallsOn(self.connections.place(own))
     }
 }
 

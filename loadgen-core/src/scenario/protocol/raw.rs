@@ -123,6 +123,9 @@ object! {
         /// Writes one scenario for several: for each combination of these values one, whose expressions know
         /// the names, with the values in its name and among its tags.
         "for_each" for_each: Entries<List<EachValue>>,
+        /// How often targets that are lists of addresses (`dns:///`, `file:`, `consul://`, `etcd://`) are asked
+        /// for theirs, beside when a connection ends. 5s unless given, 100ms at the least.
+        "resolve_every" resolve_every: PositiveSpan,
     }
     hints {
         "expectations" => "that is `expect`",
@@ -136,6 +139,8 @@ object! {
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
         "source_addresses" => "addresses that connections come from are `bind`",
+        "refresh" => "how often lists of addresses are asked for is `resolve_every`",
+        "resolve" => "how often lists of addresses are asked for is `resolve_every`; a name whose addresses are all met is a target: `dns:///NAME:PORT`",
         "include" => "it belongs to the top level, beside `scenarios`",
         "backend" => "what tells which server answered is `identify`",
         "users" => "users belong to the load model: `load.closed.users`",

@@ -66,6 +66,7 @@ pub use suite::select::{SelectError, UnknownName};
 pub use suite::{Assignment, AssignmentError, Suite, SuiteSource, to_yaml};
 pub use tls::Tls;
 pub use value::Source;
+pub use value::address_list::AddressList;
 pub(crate) use value::base64::from_base64;
 #[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub(crate) use value::base64::is_base64;

@@ -109,10 +109,10 @@ impl Connections {
 
     /// Where what a user does next goes.
     #[inline]
-    pub(super) fn place<'a>(&'a self, own: &'a mut UserConnection) -> &'a Rc<Place> {
+    pub(super) fn place(&self, own: &mut UserConnection) -> Rc<Place> {
         match (self, &mut own.own) {
             (Self::Shared(pool), _) => pool.place_for_next_iteration(),
-            (Self::Own(..), Some(own)) => own.place(),
+            (Self::Own(..), Some(own)) => Rc::clone(own.place()),
             (Self::Own(..), None) => unreachable!("each user has a connection"),
         }
     }

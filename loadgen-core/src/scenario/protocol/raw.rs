@@ -126,6 +126,9 @@ object! {
         "for_each" for_each: Entries<List<EachValue>>,
         /// How calls are made again that failed (gRPC); not at all unless given.
         "retry" retry: RawRetry,
+        /// How often targets that are lists of addresses (`dns:///`, `file:`, `consul://`, `etcd://`) are asked
+        /// for theirs, beside when a connection ends. 5s unless given, 100ms at the least.
+        "resolve_every" resolve_every: PositiveSpan,
     }
     hints {
         "expectations" => "that is `expect`",
@@ -139,6 +142,8 @@ object! {
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
         "source_addresses" => "addresses that connections come from are `bind`",
+        "refresh" => "how often lists of addresses are asked for is `resolve_every`",
+        "resolve" => "how often lists of addresses are asked for is `resolve_every`; a name whose addresses are all met is a target: `dns:///NAME:PORT`",
         "include" => "it belongs to the top level, beside `scenarios`",
         "backend" => "what tells which server answered is `identify`",
         "hedging" => NO_HEDGING,

@@ -377,6 +377,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         steps,
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
+        retries: matches!(&plan.protocol, ProtocolPlan::Grpc(it) if it.retry.is_some()),
         thresholds: plan.thresholds.clone(),
         secrets: secrets_of(plan),
         ..of_plan

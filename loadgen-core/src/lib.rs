@@ -68,7 +68,8 @@ pub mod secrets;
     feature = "statsd",
     feature = "prometheus",
     feature = "otlp",
-    feature = "graphite"
+    feature = "graphite",
+    feature = "services"
 ))]
 pub mod sink;
 pub mod text;

@@ -21,8 +21,8 @@ pub use lookout::FileChange;
 pub(crate) use lookout::{Look, Lookout, Lookouts};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
-    BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt, SampleKind,
-    Split, StepSample, StreamEvent, TargetIndex,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt,
+    RetryEvent, SampleKind, Split, StepSample, StreamEvent, TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide

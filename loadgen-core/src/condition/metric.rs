@@ -27,6 +27,8 @@ pub(crate) enum Metric {
     Backend { name: String, metric: BackendMetric },
     /// How even requests went to those servers that named themselves.
     Balance(BalanceWord),
+    /// What came of calls that were made again.
+    Retries(RetryWord),
     /// What became of the load when a server went away, where that was worst.
     Failover { left: Left, word: FailoverWord },
 }
@@ -180,6 +182,16 @@ words! {
 }
 
 words! {
+    /// What can be said of calls that are made again.
+    RetryWord {
+        Attempts => "attempts",
+        Ok => "ok",
+        Failed => "failed",
+        Throttled => "throttled",
+    }
+}
+
+words! {
     /// What can be said of a server that went away.
     FailoverWord {
         Detected => "detected",
@@ -260,7 +272,11 @@ impl Metric {
     /// Whether it says something of a part of a run too.
     pub(super) fn has_windows(&self) -> bool {
         match self {
-            Self::Silence | Self::Unanswered | Self::Balance(_) | Self::Failover { .. } => false,
+            Self::Silence
+            | Self::Unanswered
+            | Self::Balance(_)
+            | Self::Retries(_)
+            | Self::Failover { .. } => false,
             // What nobody put its name to is known of the whole only.
             Self::Backend { name, .. } => name != "(unknown)",
             _ => true,

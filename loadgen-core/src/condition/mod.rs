@@ -22,8 +22,8 @@ pub use error::ThresholdError;
 pub use tag::Tag;
 
 pub(crate) use metric::{
-    BackendMetric, BalanceWord, ConnectionWord, FailoverWord, LedgerWord, Left, Metric, Series,
-    Statistic, StepMetric,
+    BackendMetric, BalanceWord, ConnectionWord, FailoverWord, LedgerWord, Left, Metric, RetryWord,
+    Series, Statistic, StepMetric,
 };
 pub(crate) use unit::Unit;
 
@@ -208,6 +208,11 @@ impl Threshold {
     /// Whether it is about what became of the load when a server went away.
     pub(crate) fn is_about_failover(&self) -> bool {
         matches!(self.metric, Metric::Failover { .. })
+    }
+
+    /// Whether it is about calls that are made again.
+    pub(crate) fn is_about_retries(&self) -> bool {
+        matches!(self.metric, Metric::Retries(_))
     }
 
     /// Whether it is about requests that were ok and took too long, so that somebody must say how long they may.

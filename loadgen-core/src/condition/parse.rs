@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use super::error::ThresholdError;
 use super::metric::{
     BackendMetric, BalanceWord, ConnectionWord, FailoverWord, FaultWord, LedgerWord, Left, Metric,
-    Series, Statistic, StepMetric,
+    RetryWord, Series, Statistic, StepMetric,
 };
 use super::unit::{Kind, value};
 use super::{Operator, Tag, Threshold, tag, window};
@@ -95,7 +95,7 @@ fn is_metric(word: &str) -> bool {
 }
 
 /// The metrics that are neither a ledger's word nor a series.
-const PLAIN_METRICS: [&str; 11] = [
+const PLAIN_METRICS: [&str; 12] = [
     "error_rate",
     "throughput",
     "unanswered",
@@ -107,6 +107,7 @@ const PLAIN_METRICS: [&str; 11] = [
     "balance",
     "failover",
     "drain",
+    "retries",
 ];
 
 fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
@@ -153,6 +154,11 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
                 _ => Kind::Number,
             };
             (Metric::Balance(word), kind)
+        }
+        "retries" => {
+            cursor.dot()?;
+            let word = cursor.known("count of retries", RetryWord::WORDS, RetryWord::from_word)?;
+            (Metric::Retries(word), Kind::Count)
         }
         "failover" => failover(cursor, Left::Unannounced)?,
         "drain" => failover(cursor, Left::Drained)?,

@@ -133,6 +133,12 @@ use super::*;
     "connections.lost == 0",
     "unknown event `lost` at column 13; expected one of opened, failed, dropped"
 )]
+#[test_case(
+    "retries.attemps < 5",
+    "unknown count of retries `attemps` at column 9; did you mean `attempts`?"
+)]
+#[test_case("retries.attempts < 5%", "expected a whole number at column 20, found `5%`"; "attempts as a share")]
+#[test_case("retries.failed < 5 over any 10s", "expected the end of the condition (this is of a whole run) at column 20, found `over`"; "retries over windows")]
 #[test_case("steps. < 1", "expected the name of a step at column 7, found `<`"; "no step")]
 #[test_case(
     "steps.hello.connect_time.p50 < 1ms",
@@ -206,7 +212,7 @@ proptest! {
             prop::sample::select(vec![
                 "steps", ".", "hello", "response_time", "p95", "<", "<=", "==", "1", "5ms", "%",
                 " ", "outcomes", "grpc", "UNAVAILABLE", "error_rate", "/s", "late", "ü", "backends",
-                "share", "balance", "imbalance", "failover", "lost", "tags", "tier", "'", "\"", " over any ", "10s", "0",
+                "share", "retries", "attempts", "balance", "imbalance", "failover", "lost", "tags", "tier", "'", "\"", " over any ", "10s", "0",
             ]),
             0..14,
         )

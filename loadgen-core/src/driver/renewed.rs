@@ -111,7 +111,7 @@ impl<T: Send + Sync, E: Refused> Lookout for Renewed<T, E> {
                 *lock(&self.now) = Arc::new(made);
                 let changes = changed
                     .iter()
-                    .map(|it| FileChange::new(&it.path, &it.field, None))
+                    .map(|it| FileChange::new(it.path.display(), &it.field, None))
                     .collect();
                 seen.taken = found;
                 changes
@@ -122,7 +122,11 @@ impl<T: Send + Sync, E: Refused> Lookout for Renewed<T, E> {
                     .file()
                     .and_then(|file| blamed.clone().find(|it| it.path == file));
                 let it = blamed.unwrap_or(first);
-                vec![FileChange::new(&it.path, &it.field, Some(error.problem()))]
+                vec![FileChange::new(
+                    it.path.display(),
+                    &it.field,
+                    Some(error.problem()),
+                )]
             }
         })
     }

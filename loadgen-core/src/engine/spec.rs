@@ -141,6 +141,8 @@ pub struct ScenarioSpec {
     pub timeline: Option<TimelineSpec>,
     /// The names of all servers that may answer, so that one that never does is missed; empty where nobody knows.
     pub servers: Vec<String>,
+    /// Whether its calls may be made again, so that it is told how often they were, be it never.
+    pub retries: bool,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -176,6 +178,7 @@ impl ScenarioSpec {
             thresholds: Vec::new(),
             timeline: None,
             servers: Vec::new(),
+            retries: false,
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }
@@ -224,6 +227,7 @@ impl ScenarioSpec {
             tags: self.tags.clone(),
             targets: self.targets.clone(),
             late_after: self.late_after,
+            retries: self.retries,
         }
     }
 }

@@ -49,6 +49,7 @@ pub(crate) fn blame(condition: &Threshold, record: &ScenarioRecord) -> Blame {
         | Metric::Silence
         | Metric::Outcome(_)
         | Metric::Connections(_)
+        | Metric::Retries(_)
         | Metric::Ledger(LedgerWord::Failed) => Blame::Service,
         Metric::Step { metric, .. } => match metric {
             StepMetric::MessagesSent | StepMetric::MessagesReceived => Blame::Both,

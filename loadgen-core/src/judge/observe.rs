@@ -2,7 +2,7 @@
 
 use super::series;
 use crate::condition::{
-    BackendMetric, ConnectionWord, LedgerWord, Metric, Statistic, StepMetric, Unit,
+    BackendMetric, ConnectionWord, LedgerWord, Metric, RetryWord, Statistic, StepMetric, Unit,
 };
 use crate::outcome::Outcome;
 use crate::record::{Ledger, ScenarioRecord, Sparse, StepRecord};
@@ -40,6 +40,16 @@ pub(super) fn observed(metric: &Metric, record: &ScenarioRecord, unit: Unit) -> 
                 ConnectionWord::Dropped => (connections.dropped, connections.opened),
             };
             share_of(count, whole, unit)
+        }
+        Metric::Retries(word) => {
+            let retries = record.retries.as_ref()?;
+            let count = match word {
+                RetryWord::Attempts => retries.attempts,
+                RetryWord::Ok => retries.ok,
+                RetryWord::Failed => retries.failed,
+                RetryWord::Throttled => retries.throttled,
+            };
+            Some(count as f64)
         }
         Metric::Step {
             metric: StepMetric::Series(..),

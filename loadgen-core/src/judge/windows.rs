@@ -130,9 +130,11 @@ fn figure(metric: &Metric, unit: Unit) -> Option<Figure> {
     };
     let ended = || vec![Count::Completed, Count::Failed];
     Some(match metric {
-        Metric::Silence | Metric::Unanswered | Metric::Balance(_) | Metric::Failover { .. } => {
-            return None;
-        }
+        Metric::Silence
+        | Metric::Unanswered
+        | Metric::Balance(_)
+        | Metric::Retries(_)
+        | Metric::Failover { .. } => return None,
         Metric::ErrorRate => share(
             vec![Count::Failed, Count::Unanswered],
             vec![Count::Completed, Count::Failed, Count::Unanswered],

@@ -22,9 +22,9 @@ pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswere
 pub use merged::{
     BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
     EarlyEnd, EventAction, EventRecord, GeneratorRecord, Interval, LONG_SILENCE, MergeError,
-    Overrun, Recent, RunRecord, ScenarioRecord, SeriesPoint, Silence, StepInterval, StepRecord,
-    Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit,
-    WorkerRecord,
+    Overrun, Recent, Retries, RunRecord, ScenarioRecord, SeriesPoint, Silence, StepInterval,
+    StepRecord, Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec,
+    Unit, WorkerRecord,
 };
 pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;

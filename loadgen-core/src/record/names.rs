@@ -115,4 +115,6 @@ pub struct Names {
     pub targets: Vec<String>,
     /// Start lag above this counts as late.
     pub late_after: Duration,
+    /// Whether its calls may be made again, which is counted then.
+    pub retries: bool,
 }

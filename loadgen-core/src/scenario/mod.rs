@@ -56,8 +56,8 @@ pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
     Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HttpBody, HttpPlan,
     HttpRequest, HttpVersion, LengthPrefix, MessageStream, Payload, PerMessageDeflate, Protocol,
-    ProtocolPlan, ReplyMark, Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive,
-    WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    ProtocolPlan, ReplyMark, Retry, RetryThrottling, Spoken, TcpExchange, TcpPayload, TcpPlan,
+    TcpReceive, WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};
@@ -69,6 +69,7 @@ pub use suite::select::{SelectError, UnknownName};
 pub use suite::{Assignment, AssignmentError, Suite, SuiteSource, to_yaml};
 pub use tls::Tls;
 pub use value::Source;
+pub use value::address_list::AddressList;
 pub(crate) use value::base64::from_base64;
 #[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub(crate) use value::base64::is_base64;

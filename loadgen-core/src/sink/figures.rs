@@ -50,6 +50,16 @@ pub(crate) fn totals(record: &ScenarioRecord, take: &mut Take<'_>) {
         let outcome = outcome.to_string();
         take(&metric::OUTCOMES, &[&outcome], Value::Count(*count));
     }
+    if let Some(retries) = &record.retries {
+        for (metric, count) in [
+            (&metric::RETRY_ATTEMPTS, retries.attempts),
+            (&metric::RETRY_OK, retries.ok),
+            (&metric::RETRY_FAILED, retries.failed),
+            (&metric::RETRY_THROTTLED, retries.throttled),
+        ] {
+            take(metric, &[], Value::Count(count));
+        }
+    }
     for step in &record.steps {
         step_totals(step, take);
     }

@@ -189,6 +189,10 @@ metrics! {
     counter BACKEND_FAILED "backends.<backend>.failed" Requests "answered by this server with a failure";
     counter CUSTOM_COUNTER "custom.<name>" Own "a custom workload's counter";
     counter CUSTOM_SAMPLES "custom.<name>_us.samples" Samples "of a custom workload's timing";
+    counter RETRY_ATTEMPTS "grpc.retries.attempts" Requests "made again, each time they were";
+    counter RETRY_OK "grpc.retries.ok" Requests "that ended ok after more than one attempt";
+    counter RETRY_FAILED "grpc.retries.failed" Requests "that failed after more than one attempt";
+    counter RETRY_THROTTLED "grpc.retries.throttled" Requests "not made again because too many failed";
     gauge USERS "users" Users "busy with an iteration";
     gauge IN_FLIGHT "in_flight" Requests "sent and not answered";
     gauge WAITING "waiting" Iterations "due, and in line for a user";

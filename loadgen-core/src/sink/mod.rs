@@ -13,7 +13,7 @@ pub mod metric;
 pub mod otlp;
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 mod picture;
-#[cfg(any(feature = "otlp", feature = "graphite"))]
+#[cfg(any(feature = "otlp", feature = "graphite", feature = "services"))]
 pub mod post;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;

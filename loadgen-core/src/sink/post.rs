@@ -15,7 +15,7 @@ use ureq::{Agent, Body};
 
 use crate::text;
 
-/// The most of an answer that is read.
+/// The most of an answer that is read, unless told.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// Where to post: `http://` or `https://`, a host, and what follows.
@@ -149,6 +149,7 @@ pub(super) struct Failed {
 }
 
 /// Posts to one address.
+#[cfg(any(feature = "otlp", feature = "graphite"))]
 #[derive(Debug)]
 pub(super) struct Poster {
     agent: Agent,
@@ -209,6 +210,19 @@ impl Once {
     /// # Errors
     /// Why it was not answered so within the time: what the system, the protocol or the status said.
     pub fn send(&self, at_most: Duration) -> Result<(), String> {
+        self.answered(at_most, LONGEST_ANSWER).map(|_| ())
+    }
+
+    /// The same, for what the answer says: so many bytes of it at the most.
+    ///
+    /// # Errors
+    /// As for [`Self::send`]; and where the answer is longer, or breaks off.
+    pub fn answer(&self, at_most: Duration, longest: u64) -> Result<Vec<u8>, String> {
+        let body = self.answered(at_most, longest)?;
+        body.map_err(|error| format!("its answer could not be read: {error}"))
+    }
+
+    fn answered(&self, at_most: Duration, longest: u64) -> Result<Told, String> {
         let mut request = http::Request::builder()
             .method(self.method.as_str())
             .uri(self.url.as_str());
@@ -227,18 +241,22 @@ impl Once {
             ureq::Error::Io(error) => error.to_string(),
             error => error.to_string(),
         })?;
-        taken(answer).map(|_| ()).map_err(|failed| failed.why)
+        taken(answer, longest).map_err(|failed| failed.why)
     }
 }
 
-/// What an answer has to say, where its status is a good one.
-fn taken(mut answer: http::Response<Body>) -> Result<Vec<u8>, Failed> {
+/// What an answer has to say, where that could be read.
+type Told = Result<Vec<u8>, ureq::Error>;
+
+/// What an answer has to say, in so many bytes at the most, where its status is a good one.
+fn taken(mut answer: http::Response<Body>, longest: u64) -> Result<Told, Failed> {
     let status = answer.status();
-    let body = answer.body_mut().with_config().limit(LONGEST_ANSWER);
-    let body = body.read_to_vec().unwrap_or_default();
+    let body = answer.body_mut().with_config().limit(longest);
+    let body = body.read_to_vec();
     if status.is_success() {
         return Ok(body);
     }
+    let body = body.unwrap_or_default();
     let answered = String::from_utf8_lossy(&body);
     let first = answered.lines().next().unwrap_or_default().trim();
     // A page of HTML says nothing in its first line.
@@ -253,6 +271,7 @@ fn taken(mut answer: http::Response<Body>) -> Result<Vec<u8>, Failed> {
     })
 }
 
+#[cfg(any(feature = "otlp", feature = "graphite"))]
 impl Poster {
     pub(super) fn new(url: Url, headers: Vec<(String, String)>) -> Self {
         Self {
@@ -286,7 +305,7 @@ impl Poster {
             },
             may_pass: true,
         })?;
-        taken(answer)
+        Ok(taken(answer, LONGEST_ANSWER)?.unwrap_or_default())
     }
 }
 

@@ -17,8 +17,8 @@ use self::times::Times;
 use super::UserId;
 use super::metric::{Counter, Gauge, Timing};
 use super::observer::{
-    BackendIndex, ConnectionId, MessageFault, Observer, Receipt, SampleKind, Split, StepSample,
-    TargetIndex,
+    BackendIndex, ConnectionId, MessageFault, Observer, Receipt, RetryEvent, SampleKind, Split,
+    StepSample, TargetIndex,
 };
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -420,6 +420,16 @@ impl<'a> Iteration<'a> {
         self.backend.set(None);
         self.connection.set(None);
         self.ready(self.clock.now());
+    }
+
+    /// Something came of a call that may be made again. One that [fails and is](RetryEvent::Again) is on the
+    /// account of whoever has [answered](Self::answered_by) it, and nothing is known of the next attempt's way.
+    pub fn retry(&self, event: RetryEvent) {
+        let (backend, connection) = (self.backend.get(), self.connection.get());
+        self.observer.retry(event, backend, connection);
+        if let RetryEvent::Again(_) = event {
+            self.asks_again();
+        }
     }
 
     /// Says who answered, by the server's own word, on the connection that the request

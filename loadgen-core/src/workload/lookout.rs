@@ -24,15 +24,20 @@ pub struct FileChange {
 }
 
 impl FileChange {
-    #[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
+    #[cfg(any(
+        feature = "grpc",
+        feature = "websocket",
+        feature = "http",
+        feature = "tcp"
+    ))]
     pub(crate) fn new(
-        file: &std::path::Path,
+        file: impl fmt::Display,
         field: impl Into<String>,
         problem: Option<String>,
     ) -> Self {
         Self {
             at: Duration::ZERO,
-            file: file.display().to_string(),
+            file: file.to_string(),
             field: field.into(),
             problem,
         }
@@ -56,7 +61,12 @@ impl fmt::Display for FileChange {
 /// What a look at files came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
-    not(any(feature = "grpc", feature = "websocket", feature = "http")),
+    not(any(
+        feature = "grpc",
+        feature = "websocket",
+        feature = "http",
+        feature = "tcp"
+    )),
     expect(dead_code, reason = "drivers look at files")
 )]
 pub(crate) enum Look {

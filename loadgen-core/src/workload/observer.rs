@@ -1,5 +1,6 @@
 //! What a workload observes, and where its observations go.
 
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -15,16 +16,46 @@ pub type BackendIndex = u16;
 /// A target's place in its scenario's list.
 pub type TargetIndex = usize;
 
-/// A connection's number: no other one of the process has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
+/// A number given to each address that connections went to, in the order they were first seen.
+pub type AddressIndex = u16;
+
+/// A connection's number: no other one of the process has it. Knows the address that the connection goes to,
+/// so that nobody has to look for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId {
+    number: u64,
+    address: Option<AddressIndex>,
+}
 
 impl ConnectionId {
-    /// A number for a connection that opens.
+    /// A number for a connection that opens, whose address nobody knows.
     #[must_use]
     pub fn next() -> Self {
+        Self::to(None)
+    }
+
+    /// A number for a connection that opens to this address.
+    #[must_use]
+    pub fn to(address: Option<AddressIndex>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            address,
+        }
+    }
+
+    /// The address that it goes to, by the number that its worker's observer gave it.
+    #[inline]
+    #[must_use]
+    pub fn address(self) -> Option<AddressIndex> {
+        self.address
+    }
+}
+
+/// The number tells it from all others.
+impl Hash for ConnectionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.number.hash(state);
     }
 }
 
@@ -120,6 +151,20 @@ pub enum StreamEvent {
     Ended,
     /// It ended in any other way.
     Broke,
+}
+
+/// What came of a call that may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryEvent {
+    /// An attempt failed so, and another one begins.
+    Again(Failure),
+    /// After more than one attempt it ended ok.
+    Ok,
+    /// After more than one attempt it failed.
+    Failed,
+    /// It failed and would have been made again, but too many calls fail.
+    Throttled,
 }
 
 /// What the time of an iteration, or of a step, is made of, in nanoseconds. The parts add up to all
@@ -251,6 +296,16 @@ pub trait Observer {
     fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
         let _ = (user, backend, at);
     }
+    /// Something came of a call that may be made again, and with whom, as far as that is known. Who does not
+    /// ask how often calls are has nothing to do.
+    fn retry(
+        &self,
+        event: RetryEvent,
+        backend: Option<BackendIndex>,
+        connection: Option<ConnectionId>,
+    ) {
+        let _ = (event, backend, connection);
+    }
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
     /// The number of a backend that named itself with these bytes, in an answer that came over this
@@ -264,6 +319,16 @@ pub trait Observer {
     fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String);
     /// Something happened to a connection to this target.
     fn connection(&self, target: TargetIndex, event: ConnectionEvent);
+    /// The number of an address of a target that a connection goes to; `None` of who does not tell them apart,
+    /// and of one that is one too many.
+    fn address(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
+        let _ = (target, address);
+        None
+    }
+    /// An address is on its target's list from now on, or no longer.
+    fn listed(&self, address: AddressIndex, is_listed: bool) {
+        let _ = (address, is_listed);
+    }
     /// A rest before connecting again, by the generator's own choice, in nanoseconds.
     fn backed_off(&self, rest: Nanos);
     /// Bytes on the wire, transport encryption included.

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use prost_reflect::MessageDescriptor;
 
 use super::call::Target;
+use super::calls::CallsOn;
 use super::compression;
 use super::framing::{self, Keep};
 use super::metadata::Metadata;
@@ -53,7 +54,7 @@ pub(super) struct Answer {
 pub(super) async fn run(
     call: &FilledCall,
     targets: &[Target],
-    place: &Rc<Place>,
+    calls: &CallsOn<'_>,
     step: usize,
     session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
@@ -63,7 +64,11 @@ pub(super) async fn run(
         Err(error) => return came_to_nothing(&error, iteration),
     };
     let mut kept = Kept::of(call.answer.looks);
-    let outcome = unary::run(&filled, targets, place, step, iteration, &mut kept).await;
+    let attempt = async |place: &Rc<Place>, previous| {
+        let nth = (step, previous);
+        unary::attempt(&filled, targets, place, nth, iteration, &mut kept).await
+    };
+    let outcome = calls.make(iteration, attempt).await;
     call.answer.hand_over(kept, outcome, session, iteration)
 }
 

@@ -4,7 +4,6 @@
 //! go through tonic's client, whatever their kind, and their replies are kept; where there is no
 //! interceptor none of this costs anything but one look.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::json;
 
 use super::call::{Call, Kind, Messages, Outbound, Reply as Looked, Shape, StreamCall};
+use super::calls::CallsOn;
 use super::compression;
 use super::error::DriverError;
 use super::filled::{Answer, came_to_nothing};
@@ -22,7 +22,6 @@ use super::metadata::{Metadata, is_reserved};
 use super::own::UserConnection;
 use super::stream;
 use super::unary::UnaryCall;
-use crate::driver::http2::Place;
 use crate::driver::identity::Identity;
 use crate::driver::intercept::{
     Content, ContentError, Dialect, Direction, Form, Request, Watch as Eyes,
@@ -114,12 +113,12 @@ impl Watch {
 pub(super) async fn run(
     call: &Call,
     eyes: Eyes,
-    place: &Rc<Place>,
+    calls: &CallsOn<'_>,
     step: usize,
     session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let target = &call.targets[place.target];
+    let target = &call.targets[calls.target()];
     let request = |headers| {
         let method = &call.method;
         Request::new(
@@ -146,7 +145,7 @@ pub(super) async fn run(
         compression: stream.messages.compression,
         replies: reading(&call.method.output()),
     });
-    stream::run(&stream, &call.targets, place, step, session, iteration).await
+    stream::run(&stream, &call.targets, calls, step, session, iteration).await
 }
 
 /// The call as one that goes through tonic's client, with its headers as they are at the moment. So is a

@@ -7,6 +7,7 @@
 //! that of streams.
 
 mod call;
+mod calls;
 mod codec;
 mod compression;
 mod describe;
@@ -37,6 +38,7 @@ mod reflection;
 mod refusal;
 mod reopening;
 mod reply;
+mod retry;
 mod scalar;
 mod service;
 mod status;
@@ -47,18 +49,18 @@ mod unpacking;
 mod waiting;
 
 use std::fmt;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use self::call::{Call, Kind};
-use self::framing::Nobody;
+use self::calls::CallsOn;
 use self::own::Connections;
 use self::prepare::Prepared;
 use self::reopening::Reopening;
+use self::retry::Retrying;
+use crate::chance::mix_in;
 use crate::clock::Clock;
-use crate::driver::http2::{self, Place};
+use crate::driver::http2;
 use crate::driver::intercept::Interceptor;
-use crate::driver::steps::{Execute, Lives, Session, Stage};
+use crate::driver::steps::{Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{GrpcPlan, ScenarioPlan};
@@ -174,6 +176,10 @@ impl GrpcFactory {
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
             connections: Connections::new(&self.prepared, context),
+            retrying: self.prepared.retry.as_ref().map(|retry| {
+                let seed = mix_in(context.seed, RETRIES);
+                Box::new(Retrying::new(retry, seed))
+            }),
             clock: context.clock,
             seed: context.seed,
             lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
@@ -189,7 +195,12 @@ pub struct GrpcWorkload {
     clock: Clock,
     seed: u64,
     lives: Lives,
+    /// Where calls are made again.
+    retrying: Option<Box<Retrying>>,
 }
+
+/// Tells the chance of rests between attempts from others of the same worker.
+const RETRIES: u64 = 0x7265_7472;
 
 impl fmt::Debug for GrpcWorkload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,7 +261,7 @@ impl Workload for GrpcWorkload {
             Box::pin(reopening.begin(iteration)).await;
         }
         let calls = self.calls(&mut session.own);
-        iteration.goes_to(calls.0.target);
+        iteration.goes_to(calls.target());
         let life = &self.prepared.life;
         let outcome = self.lives.iterate(life, &calls, session, iteration).await;
         if let Some(reopening) = &mut session.own.reopening {
@@ -275,49 +286,8 @@ impl Workload for GrpcWorkload {
 impl GrpcWorkload {
     /// The calls of what a user does next.
     #[inline]
-    fn calls(&self, own: &mut UserConnection) -> CallsOn {
-        CallsOn(Rc::clone(self.connections.place(own)))
-    }
-}
-
-/// An iteration's calls. All of them stay on one connection.
-struct CallsOn(Rc<Place>);
-
-impl Execute for CallsOn {
-    type Action = Call;
-    type Own = UserConnection;
-
-    #[inline]
-    async fn execute(
-        &self,
-        call: &Call,
-        step: usize,
-        session: &mut Session<UserConnection>,
-        iteration: &Iteration<'_>,
-    ) -> Outcome {
-        if let Some(eyes) = &session.watch {
-            let eyes = eyes.clone();
-            let run = intercept::run(call, eyes, &self.0, step, session, iteration);
-            return Box::pin(run).await;
-        }
-        let targets = &call.targets;
-        match &call.kind {
-            Kind::Unary(call) => {
-                unary::run(call, targets, &self.0, step, iteration, &mut Nobody).await
-            }
-            // Boxed, or every unary iteration would carry room for it.
-            Kind::Filled(call) => {
-                Box::pin(filled::run(
-                    call, targets, &self.0, step, session, iteration,
-                ))
-                .await
-            }
-            Kind::Stream(call) => {
-                Box::pin(stream::run(
-                    call, targets, &self.0, step, session, iteration,
-                ))
-                .await
-            }
-        }
+    fn calls(&self, own: &mut UserConnection) -> CallsOn<'_> {
+        let place = self.connections.place(own);
+        CallsOn::new(place, &self.connections, self.retrying.as_deref())
     }
 }

@@ -109,11 +109,20 @@ impl Connections {
 
     /// Where what a user does next goes.
     #[inline]
-    pub(super) fn place<'a>(&'a self, own: &'a mut UserConnection) -> &'a Rc<Place> {
+    pub(super) fn place(&self, own: &mut UserConnection) -> Rc<Place> {
         match (self, &mut own.own) {
             (Self::Shared(pool), _) => pool.place_for_next_iteration(),
-            (Self::Own(..), Some(own)) => own.place(),
+            (Self::Own(..), Some(own)) => Rc::clone(own.place()),
             (Self::Own(..), None) => unreachable!("each user has a connection"),
+        }
+    }
+
+    /// Where something goes that could not be done where it went first; `None` is to the same connection, which
+    /// is the user's own.
+    pub(super) fn another(&self) -> Option<&Rc<Place>> {
+        match self {
+            Self::Shared(pool) => Some(pool.place_for_next_iteration()),
+            Self::Own(..) => None,
         }
     }
 

@@ -35,7 +35,9 @@ use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
-use crate::scenario::{ConnectionPer, GrpcCall, GrpcPlan, ScenarioPlan, StreamEnd, all_steps};
+use crate::scenario::{
+    ConnectionPer, GrpcCall, GrpcPlan, Retry, ScenarioPlan, StreamEnd, all_steps,
+};
 use crate::workload::Lookouts;
 
 /// A scenario, prepared. Shared by all workers.
@@ -49,6 +51,8 @@ pub(super) struct Prepared {
     /// Whether iterations have streams that are to last for a time.
     pub(super) has_lasting_streams: bool,
     pub(super) timeout: Duration,
+    /// How calls are made again.
+    pub(super) retry: Option<Retry>,
     pub(super) life: Life<Call>,
     /// What it is made of that may change.
     pub(super) lookouts: Lookouts,
@@ -78,6 +82,7 @@ impl Prepared {
         Ok(Self {
             lookouts: Lookouts(files.collect()),
             timeout: scenario.timeout,
+            retry: plan.retry.clone(),
             endpoints,
             wanted: Wanted {
                 connections: plan.connections,

@@ -117,7 +117,16 @@ pub(super) async fn ask(
     let mut first_error = None;
     // Nothing is measured here; the connection keeps its times all the same.
     let stamps = Rc::new(StampClock::new(Clock::start()));
+    let mut all = Vec::new();
     for endpoint in endpoints {
+        match endpoint.each(limit).await {
+            Ok(each) => all.extend(each),
+            Err(problem) => {
+                first_error.get_or_insert(endpoint.failed(problem.into()));
+            }
+        }
+    }
+    for endpoint in &all {
         let resolving = endpoint.resolve();
         let mut opened = match http2::open(endpoint, resolving, 0, limit, &stamps).await {
             Ok(opened) => opened,

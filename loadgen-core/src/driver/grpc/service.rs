@@ -24,6 +24,7 @@ use super::details::Details;
 use super::framing::{Framing, Keep, PREFIX_LEN, marked_as_packed, with_prefix};
 use super::outgoing::SendLog;
 use super::refusal::{self, Refusal};
+use super::retry::Pushback;
 use super::status;
 use crate::clock::{Clock, Nanos};
 use crate::driver::http2::{Error, RecvStream, SendStream, Sender, Tap, Times};
@@ -40,6 +41,8 @@ pub(super) struct StreamError {
     pub(super) detail: String,
     /// Who answered, where it said so in the head that was refused.
     pub(super) backend: Option<HeaderValue>,
+    /// What the server says of another attempt.
+    pub(super) pushback: Pushback,
     /// No server has looked at the request.
     pub(super) untouched: bool,
 }
@@ -50,6 +53,7 @@ impl StreamError {
             failure: Failure::Protocol,
             detail: detail.to_owned(),
             backend: None,
+            pushback: Pushback::Unsaid,
             untouched: false,
         }
     }
@@ -60,6 +64,7 @@ impl StreamError {
             failure: Failure::Expression,
             detail: error.to_string(),
             backend: None,
+            pushback: Pushback::Unsaid,
             untouched: false,
         }
     }
@@ -70,6 +75,7 @@ impl StreamError {
             failure,
             detail,
             backend: None,
+            pushback: Pushback::Unsaid,
             untouched: false,
         }
     }
@@ -79,6 +85,7 @@ impl StreamError {
             failure: error.failure(),
             detail: error.to_string(),
             backend: None,
+            pushback: Pushback::Unsaid,
             untouched: error.is_untouched(),
         }
     }
@@ -96,6 +103,7 @@ impl StreamError {
             failure,
             detail: details.explain(headers),
             backend: None,
+            pushback: Pushback::Unsaid,
             untouched: false,
         }
     }
@@ -259,6 +267,7 @@ async fn accept(
         failure,
         detail,
         backend: named,
+        pushback: Pushback::of(&head.headers),
         untouched: false,
     };
     if let Err(failure) = status::check_head(head.status, &head.headers) {

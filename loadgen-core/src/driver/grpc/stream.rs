@@ -16,11 +16,13 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Streaming};
 
 use super::call::{Messages, Outbound, Reply, Shape, StreamCall, Target, id_of, metadata};
+use super::calls::CallsOn;
 use super::codec::Bytewise;
 use super::filled::{self, Kept};
 use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::own::UserConnection;
+use super::retry::{Lost, PREVIOUS_ATTEMPTS, Pushback};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::waiting::{Stage, Waiting};
 use crate::clock::Nanos;
@@ -39,7 +41,7 @@ use crate::workload::{Iteration, MessageFault, OpenStream, Receipt, SampleKind};
 pub(super) async fn run(
     call: &StreamCall,
     targets: &[Target],
-    place: &Rc<Place>,
+    calls: &CallsOn<'_>,
     step: usize,
     session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
@@ -48,20 +50,17 @@ pub(super) async fn run(
         Ok(sent) => sent,
         Err(error) => return filled::came_to_nothing(&error, iteration),
     };
-    let origin = &targets[place.target].origin;
-    let waiting = Waiting::new(origin, call.path.as_str(), place, iteration);
     let mut kept = Kept::of(call.answer.looks);
-    let stage = &waiting.stage;
-    let outcome = attempts(
-        call,
-        &sent,
-        origin,
-        place,
-        (step, iteration, stage),
-        &mut kept,
-    )
-    .await;
-    waiting.over();
+    let attempt = async |place: &Rc<Place>, previous| {
+        let origin = &targets[place.target].origin;
+        let waiting = Waiting::new(origin, call.path.as_str(), place, iteration);
+        let under = (step, iteration, &waiting.stage);
+        let sent = (&sent, previous);
+        let result = until_seen(call, sent, origin, place, under, &mut kept).await;
+        waiting.over();
+        result
+    };
+    let outcome = calls.make(iteration, attempt).await;
     call.answer.hand_over(kept, outcome, session, iteration)
 }
 
@@ -92,14 +91,16 @@ impl Sent {
 /// The step's number, the iteration, and what is waited for in it.
 type Under<'a> = (usize, &'a Iteration<'a>, &'a Cell<Stage>);
 
-async fn attempts(
+/// Sends the request until a server has looked at it. `sent` is told with how many attempts at the same call came
+/// before.
+async fn until_seen(
     call: &StreamCall,
-    sent: &Sent,
+    sent: (&Sent, u32),
     origin: &Uri,
     place: &Rc<Place>,
     under: Under<'_>,
     kept: &mut Kept,
-) -> Outcome {
+) -> Result<(), Lost> {
     let (step, iteration, stage) = under;
     let mut resends = 0;
     loop {
@@ -108,11 +109,11 @@ async fn attempts(
         });
         let permit = match place.permit(iteration, step).await {
             Ok(permit) => permit,
-            Err(failure) => return failure.into(),
+            Err(failure) => return Err(Lost::unanswered(failure)),
         };
         let exchanged = exchange(call, sent, origin, (place, &permit), under, kept);
         let Err(error) = exchanged.await else {
-            return Outcome::Ok;
+            return Ok(());
         };
         if let Some(identity) = &error.backend {
             iteration.answered_by(identity.as_bytes());
@@ -128,13 +129,17 @@ async fn attempts(
             why.filter(|_| error.failure == Failure::Connection)
                 .unwrap_or_else(|| error.detail.clone())
         });
-        return error.failure.into();
+        return Err(Lost {
+            is_committed: matches!(stage.get(), Stage::Rest { .. }),
+            pushback: error.pushback,
+            ..Lost::unanswered(error.failure)
+        });
     }
 }
 
 async fn exchange(
     call: &StreamCall,
-    sent: &Sent,
+    (sent, previous): (&Sent, u32),
     origin: &Uri,
     (place, permit): (&Place, &StreamPermit),
     (step, iteration, stage): Under<'_>,
@@ -193,7 +198,11 @@ async fn exchange(
     let codec = Bytewise {
         message_len: sent.messages.longest(),
     };
-    let request = Request::from_parts(sent.metadata.clone(), Extensions::new(), outgoing);
+    let mut metadata = sent.metadata.clone();
+    if previous > 0 {
+        metadata.insert(PREVIOUS_ATTEMPTS, previous.into());
+    }
+    let request = Request::from_parts(metadata, Extensions::new(), outgoing);
     let conversation = async {
         let response = client.streaming(request, call.path.clone(), codec).await?;
         let identity = call.answer.identity.header();
@@ -362,6 +371,7 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
         failure: Failure::Protocol,
         detail,
         backend: None,
+        pushback: Pushback::Unsaid,
         untouched: false,
     })
 }
@@ -397,6 +407,7 @@ fn enough(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
         failure,
         detail,
         backend: None,
+        pushback: Pushback::Unsaid,
         untouched: false,
     })
 }

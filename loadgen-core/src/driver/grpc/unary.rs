@@ -18,13 +18,14 @@ use super::call::Target;
 use super::details::Details;
 use super::framing::{Framing, Keep, Nobody};
 use super::refusal::{self, Refusal};
+use super::retry::{Lost, PREVIOUS_ATTEMPTS};
 use super::status;
 use super::waiting::{Stage, Waiting};
 use crate::driver::http2::{
     Error, MOST_RESENDS, Place, RELEASE_AFTER_BYTES, RecvStream, SendStream, StreamPermit,
 };
 use crate::driver::sources::Fields;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Failure;
 use crate::scenario::Compression;
 use crate::workload::Iteration;
 
@@ -62,43 +63,44 @@ impl Witness for Nobody {
 
 /// How an attempt ended that did not succeed.
 pub(super) enum Ended {
-    /// With this failure, which is the call's.
-    Failed(Failure),
+    /// With this failure, which is the attempt's.
+    Failed(Lost),
     /// No server has looked at it: the call may be tried again.
     Untouched(Error),
 }
 
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
+impl From<Lost> for Ended {
+    fn from(lost: Lost) -> Self {
+        Self::Failed(lost)
     }
 }
 
-/// Makes the call.
-pub(super) async fn run(
+/// Makes an attempt. `step` is told with how many attempts at the same call came before.
+pub(super) async fn attempt(
     call: &UnaryCall,
     targets: &[Target],
     place: &Rc<Place>,
-    step: usize,
+    step: (usize, u32),
     iteration: &Iteration<'_>,
     witness: &mut impl Witness,
-) -> Outcome {
+) -> Result<(), Lost> {
     let uri = &targets[place.target].uri;
     let waiting = Waiting::new(uri, "", place, iteration);
     let under = (iteration, &waiting.stage);
-    let outcome = attempts(call, uri, place, step, under, witness).await;
+    let result = until_seen(call, uri, place, step, under, witness).await;
     waiting.over();
-    outcome
+    result
 }
 
-async fn attempts(
+/// Sends the request until a server has looked at it.
+async fn until_seen(
     call: &UnaryCall,
     uri: &Uri,
     place: &Rc<Place>,
-    step: usize,
+    (step, previous): (usize, u32),
     (iteration, stage): (&Iteration<'_>, &Cell<Stage>),
     witness: &mut impl Witness,
-) -> Outcome {
+) -> Result<(), Lost> {
     let mut resends = 0;
     loop {
         stage.set(Stage::StreamPermit {
@@ -106,18 +108,19 @@ async fn attempts(
         });
         let permit = match place.permit(iteration, step).await {
             Ok(permit) => permit,
-            Err(failure) => return failure.into(),
+            Err(failure) => return Err(Lost::unanswered(failure)),
         };
-        match exchange(call, uri, &permit, iteration, stage, witness).await {
-            Ok(()) => return Outcome::Ok,
-            Err(Ended::Failed(failure)) => return failure.into(),
+        let request = || request(uri, call.headers.now(), previous);
+        match exchange(call, request, &permit, iteration, stage, witness).await {
+            Ok(()) => return Ok(()),
+            Err(Ended::Failed(lost)) => return Err(lost),
             Err(Ended::Untouched(error)) => {
                 permit.retire();
                 iteration.asks_again();
                 resends += 1;
                 if resends > MOST_RESENDS {
                     iteration.explain(Failure::Connection, || error.to_string());
-                    return Failure::Connection.into();
+                    return Err(Lost::unanswered(Failure::Connection));
                 }
             }
         }
@@ -126,15 +129,13 @@ async fn attempts(
 
 async fn exchange(
     call: &UnaryCall,
-    uri: &Uri,
+    request: impl Fn() -> Request<()>,
     permit: &StreamPermit,
     iteration: &Iteration<'_>,
     stage: &Cell<Stage>,
     witness: &mut impl Witness,
 ) -> Result<(), Ended> {
-    let (response, stream) = permit
-        .send(|| request(uri, call.headers.now()))
-        .map_err(Ended::Untouched)?;
+    let (response, stream) = permit.send(request).map_err(Ended::Untouched)?;
     let mut under_way = UnderWay {
         stream,
         permit,
@@ -143,7 +144,7 @@ async fn exchange(
     };
     stage.set(Stage::Sending);
     let sent = under_way.stream.send(call.framed.clone(), true);
-    let failed = |error: Error| http2_failure(error, permit, iteration);
+    let failed = |error: Error| http2_failure(error, permit, iteration, stage);
     sent.map_err(failed)?;
     permit.handed_over(iteration.ready_since());
 
@@ -163,7 +164,7 @@ async fn exchange(
             permit.ended();
         }
         iteration.explain(failure, || detail.clone());
-        return Err(failure.into());
+        return Err(Lost::refused(failure, &head.headers).into());
     }
     // Trailers without a body come as the head.
     if let Some(Err(failure)) = status::check(&head.headers) {
@@ -172,7 +173,7 @@ async fn exchange(
             permit.ended();
         }
         iteration.explain(failure, || call.details.explain(&head.headers));
-        return Err(failure.into());
+        return Err(Lost::refused(failure, &head.headers).into());
     }
 
     let mut framing = Framing::up_to(call.max_message);
@@ -180,22 +181,27 @@ async fn exchange(
     let trailers = trailers.map_err(failed)?;
     if let Some(problem) = framing.problem() {
         iteration.explain(Failure::Protocol, || problem.to_string());
-        return Err(Failure::Protocol.into());
+        return Err(Lost::committed(Failure::Protocol).into());
     }
     permit.ended();
     let last = trailers.as_ref().unwrap_or(&head.headers);
     witness.last(last);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
-        .inspect_err(|&failure| iteration.explain(failure, || call.details.explain(last)))?;
+        .inspect_err(|&failure| iteration.explain(failure, || call.details.explain(last)))
+        .map_err(Lost::committed)?;
     if framing.messages() != 1 || !framing.is_between_messages() {
         iteration.explain(Failure::Protocol, || explain_framing(&framing));
-        return Err(Failure::Protocol.into());
+        return Err(Lost::committed(Failure::Protocol).into());
     }
     Ok(())
 }
 
-fn request(uri: &Uri, headers: HeaderMap) -> Request<()> {
+#[inline]
+fn request(uri: &Uri, mut headers: HeaderMap, previous: u32) -> Request<()> {
+    if previous > 0 {
+        headers.insert(PREVIOUS_ATTEMPTS, previous.into());
+    }
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
@@ -205,7 +211,12 @@ fn request(uri: &Uri, headers: HeaderMap) -> Request<()> {
 }
 
 /// What an error on a stream under way means.
-fn http2_failure(error: Error, permit: &StreamPermit, iteration: &Iteration<'_>) -> Ended {
+fn http2_failure(
+    error: Error,
+    permit: &StreamPermit,
+    iteration: &Iteration<'_>,
+    stage: &Cell<Stage>,
+) -> Ended {
     if error.is_untouched() {
         return Ended::Untouched(error);
     }
@@ -216,7 +227,10 @@ fn http2_failure(error: Error, permit: &StreamPermit, iteration: &Iteration<'_>)
             .filter(|_| failure == Failure::Connection);
         why.unwrap_or_else(|| error.to_string())
     });
-    Ended::Failed(failure)
+    Ended::Failed(match stage.get() {
+        Stage::Rest { .. } => Lost::committed(failure),
+        _ => Lost::unanswered(failure),
+    })
 }
 
 /// Reads an answer to its end, or to where its messages cannot be followed, without looking into them.

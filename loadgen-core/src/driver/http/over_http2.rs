@@ -59,9 +59,14 @@ pub(super) async fn answered(
             iteration.asks_again();
             other = Some(there);
         }
-        let place = other
-            .as_ref()
-            .map_or(own, |other| other.place_for_next_iteration());
+        let there;
+        let place = match &other {
+            None => own,
+            Some(other) => {
+                there = other.place_for_next_iteration();
+                &there
+            }
+        };
         let permit = permit(asking, step, place, iteration).await?;
         let came = Cell::new(None);
         let reading = Reading {

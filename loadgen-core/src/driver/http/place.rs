@@ -43,7 +43,7 @@ impl Place {
                 None => Way::Own(Own::new(pool, user)),
                 Some(shared) => {
                     shared.ensure_kept();
-                    Way::Shared(Rc::clone(shared.place_for_next_iteration()))
+                    Way::Shared(shared.place_for_next_iteration())
                 }
             },
         }
@@ -72,7 +72,7 @@ impl Place {
     pub(super) fn begin(&mut self, pool: &Pool, is_first: bool) {
         match (&mut self.way, &pool.shared) {
             (Way::Shared(place), Some(shared)) => {
-                *place = Rc::clone(shared.place_for_next_iteration());
+                *place = shared.place_for_next_iteration();
             }
             // Of an iteration that was cut off.
             _ if !is_first => self.end(pool),

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use h2::client::{self, Builder, SendRequest};
 use h2::{Ping, PingPong, Reason};
 use http::response::Parts;
-use http::{HeaderMap, Request};
+use http::uri::Authority;
+use http::{HeaderMap, Request, Uri};
 
 use super::error::{Code, Error, MOST_HEAD_BYTES};
 use super::tap::Tap;
@@ -49,7 +50,11 @@ pub(super) async fn handshake(
         .handshake(transport)
         .await?;
     let pings = connection.ping_pong().map(Pings);
-    Ok((Sender(sender), Mover(connection), pings))
+    let sender = Sender {
+        requests: sender,
+        told: None,
+    };
+    Ok((sender, Mover(connection), pings))
 }
 
 /// What moves a connection's bytes, in both directions, when it is polled. Ready when the connection
@@ -67,9 +72,30 @@ impl Future for Mover {
 
 /// Where streams are opened. What is handed over leaves when the connection moves.
 #[derive(Clone)]
-pub(crate) struct Sender(SendRequest<Bytes>);
+pub(crate) struct Sender {
+    requests: SendRequest<Bytes>,
+    /// Whom requests are told that they are for, where it is somebody else than they say.
+    told: Option<Authority>,
+}
 
 impl Sender {
+    /// The same, whose requests are told that they are for this one.
+    pub(super) fn telling(self, told: Option<Authority>) -> Self {
+        Self { told, ..self }
+    }
+
+    /// A request as it is sent.
+    #[inline]
+    fn told(&self, mut request: Request<()>) -> Request<()> {
+        if let Some(told) = &self.told {
+            let mut parts = std::mem::take(request.uri_mut()).into_parts();
+            parts.authority = Some(told.clone());
+            // One that had an authority before has one after.
+            *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        }
+        request
+    }
+
     /// Opens a stream, on which nothing more is sent where the request is whole. An error means that
     /// nothing was sent.
     #[inline]
@@ -78,7 +104,8 @@ impl Sender {
         request: impl Fn() -> Request<()>,
         is_whole: bool,
     ) -> Result<(ResponseFuture, SendStream), Error> {
-        match self.0.send_request(request(), is_whole) {
+        let first = self.told(request());
+        match self.requests.send_request(first, is_whole) {
             Ok((response, stream)) => Ok((ResponseFuture(response), SendStream(stream))),
             Err(error) if error.is_io() || error.is_go_away() => Err(error.into()),
             // The handle still holds a stream that has not gone out yet and refuses another one.
@@ -86,7 +113,8 @@ impl Sender {
             Err(_) => {
                 let fresh = self.clone();
                 *self = fresh;
-                let (response, stream) = self.0.send_request(request(), is_whole)?;
+                let again = self.told(request());
+                let (response, stream) = self.requests.send_request(again, is_whole)?;
                 Ok((ResponseFuture(response), SendStream(stream)))
             }
         }
@@ -98,18 +126,19 @@ impl Sender {
         &mut self,
         request: Request<()>,
     ) -> Result<(ResponseFuture, SendStream), Error> {
-        let (response, stream) = self.0.send_request(request, false)?;
+        let request = self.told(request);
+        let (response, stream) = self.requests.send_request(request, false)?;
         Ok((ResponseFuture(response), SendStream(stream)))
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0.poll_ready(cx).map_err(Error::from)
+        self.requests.poll_ready(cx).map_err(Error::from)
     }
 
     /// Why no stream can be opened any more, once that is so.
     pub(super) fn farewell(&mut self) -> Option<Error> {
         let mut cx = Context::from_waker(Waker::noop());
-        match self.0.poll_ready(&mut cx) {
+        match self.requests.poll_ready(&mut cx) {
             Poll::Ready(Err(error)) => Some(error.into()),
             _ => None,
         }
@@ -117,7 +146,7 @@ impl Sender {
 
     /// How many streams the server allows at a time.
     pub(super) fn most_streams(&self) -> usize {
-        self.0.current_max_send_streams()
+        self.requests.current_max_send_streams()
     }
 }
 

@@ -48,9 +48,15 @@ const MOST_LINGERING: u32 = 128;
 const SUSPICIOUS: u32 = 2;
 
 impl Connection {
-    pub(super) fn new(sender: Sender, most: u32, traffic: Rc<Traffic>, pump: &Rc<Pump>) -> Self {
+    pub(super) fn new(
+        id: ConnectionId,
+        sender: Sender,
+        most: u32,
+        traffic: Rc<Traffic>,
+        pump: &Rc<Pump>,
+    ) -> Self {
         let connection = Self {
-            id: ConnectionId::next(),
+            id,
             pump: Rc::clone(pump),
             sender: RefCell::new(sender),
             in_use: Cell::new(0),

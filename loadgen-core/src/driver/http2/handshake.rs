@@ -85,9 +85,10 @@ pub(super) async fn open_by(
         };
         guess.unwrap_or(Problem::Setup(reason))
     };
-    let (mut sender, mut connection, pings) = codec::handshake(transport)
+    let (sender, mut connection, pings) = codec::handshake(transport)
         .await
         .map_err(|error| explain(error.to_string()))?;
+    let mut sender = sender.telling(endpoint.told_address());
 
     // The server's settings come before anything else it sends, so once it has answered a ping
     // they are here, its limit of concurrent streams among them.

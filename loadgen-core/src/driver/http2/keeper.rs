@@ -4,7 +4,7 @@
 //! requests.
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::handshake::{self, Opened};
+use super::peer::Peer;
+use super::peers::Peers;
 use super::place::Place;
 use super::probe::{Finding, Probe};
 use super::problem::{ConnectError, Problem};
@@ -22,7 +24,7 @@ use crate::driver::transport::backoff::Backoff;
 use crate::driver::transport::connect_error::{self, Stage as Way};
 use crate::driver::transport::counted::Counted;
 use crate::driver::transport::dialer::Dialer;
-use crate::driver::transport::net::{Addresses, Endpoint};
+use crate::driver::transport::net::Addresses;
 use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::{ConnectionEvent, Observer};
@@ -30,11 +32,6 @@ use crate::workload::{ConnectionEvent, Observer};
 /// What is needed to open a place's connections.
 #[derive(Clone)]
 pub(super) struct Opener {
-    pub(super) endpoint: Rc<Endpoint>,
-    /// Which of the scenario's targets that is.
-    pub(super) target: usize,
-    /// The place's number among all of the scenario.
-    pub(super) nth: usize,
     pub(super) connect_timeout: Duration,
     /// How often it is asked whether a silent connection is alive.
     pub(super) keepalive: Option<Duration>,
@@ -53,6 +50,8 @@ pub(super) struct Opener {
 /// What connections have in common each of which is one user's own.
 pub(super) struct InCommon {
     pub(super) dialer: Dialer,
+    /// Whom they go to.
+    pub(super) peers: Rc<Peers>,
     /// How often any of them may be opened.
     pub(super) cap: Option<Arc<Cap>>,
 }
@@ -63,35 +62,42 @@ pub(super) struct InCommon {
 const GOOD_BYES: usize = 3;
 
 impl Opener {
-    /// An attempt to connect, maybe in place of a connection that was dropped. `resolving` is the
-    /// endpoint's.
+    /// An attempt to connect a place to whom it is for, maybe in place of a connection that was dropped.
+    /// `resolving` is [`Self::resolve`].
     pub(super) async fn open(
         &self,
+        (peer, nth): (&Peer, usize),
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
-        let mut result = self.open_once(resolving, replaces_dropped).await;
+        let to = (peer, nth);
+        let mut result = self.open_once(to, resolving, replaces_dropped).await;
         for _ in 1..GOOD_BYES {
             match result {
                 Err(error) if error.problem == Problem::GoodBye => {}
                 _ => break,
             }
-            result = self.open_once(self.resolve(), replaces_dropped).await;
+            let resolving = self.resolve(peer);
+            result = self.open_once(to, resolving, replaces_dropped).await;
         }
         result
     }
 
-    /// What the endpoint's name resolves to. Users that need it at about the same time ask once.
-    pub(super) async fn resolve(&self) -> Result<Addresses, connect_error::Problem> {
+    /// What its name resolves to. Users that need it at about the same time ask once.
+    pub(super) async fn resolve(&self, peer: &Peer) -> Result<Addresses, connect_error::Problem> {
         match &self.own {
-            Some(common) => common.dialer.resolve(self.target, &self.endpoint).await,
-            None => self.endpoint.resolve().await,
+            // What is on a list has an address.
+            Some(common) if peer.entry.is_none() => {
+                common.dialer.resolve(peer.target, &peer.endpoint).await
+            }
+            _ => peer.endpoint.resolve().await,
         }
     }
 
     /// Reported however it ends. Each is one more of those that may be opened a second.
     async fn open_once(
         &self,
+        (peer, nth): (&Peer, usize),
         resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
         replaces_dropped: bool,
     ) -> Result<Opened, ConnectError> {
@@ -99,15 +105,15 @@ impl Opener {
             common.dialer.wait_for_cap(common.cap.as_deref()).await;
         }
         let opening = Opening {
-            endpoint: &self.endpoint,
-            target: self.target,
+            endpoint: &peer.endpoint,
+            target: peer.target,
             replaces_dropped,
             limit: self.connect_timeout,
             clock: self.stamps.clock(),
             observer: &*self.observer,
         };
         let opened = opening.make(Way::Resolving.into(), async |deadline, stage| {
-            let (endpoint, nth) = (&self.endpoint, self.nth);
+            let endpoint = &peer.endpoint;
             let traffic = Rc::new(Traffic::new(&self.stamps));
             let opening =
                 handshake::open_by(endpoint, resolving, nth, deadline, stage, &traffic).await;
@@ -133,7 +139,7 @@ pub(super) enum First {
 pub(super) fn keep(place: Rc<Place>, opener: Opener, first: First) -> impl Future<Output = ()> {
     let has_failed = matches!(first, First::Failed);
     let first = match first {
-        First::Opened(open) => Some(Driven::install(*open, &place, &opener)),
+        First::Opened(open) => Some(Driven::install(*open, &place, &place.peer(), &opener)),
         First::Failed | First::None => None,
     };
     keep_driving(place, opener, first, has_failed)
@@ -149,29 +155,44 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
         let Some(mut driven) = current.take() else {
             let until = rest.map_or(0, |rest| now().saturating_add(nanos(rest)));
             place.rests_until(until);
-            if opener.own.is_some() && !place.is_wanted().await {
+            let is_on_demand = opener.own.is_some() || place.is_left();
+            if is_on_demand && !place.is_wanted().await {
                 return;
             }
+            opener.aim(&place);
+            let peer = place.peer();
             let wait = until.saturating_sub(now());
-            if wait > 0 {
-                tokio::time::sleep(Duration::from_nanos(wait)).await;
-            }
-            current = opener.open_for(&place, was_dropped).await;
-            if current.is_none() {
-                // Those in line reckon with the rest before the attempt, which is over; the next one's is theirs
-                // who come now.
-                tokio::task::yield_now().await;
-                rest = Some(backoff.next());
+            let attempt = async {
+                if wait > 0 {
+                    tokio::time::sleep(Duration::from_nanos(wait)).await;
+                }
+                opener.open_for(&place, &peer, was_dropped).await
+            };
+            match place.while_for(&peer, attempt).await {
+                Some(None) => {
+                    // Those in line reckon with the rest before the attempt, which is over; the next one's is
+                    // theirs who come now.
+                    tokio::task::yield_now().await;
+                    rest = Some(backoff.next());
+                }
+                Some(opened) => current = opened,
+                // What became of attempts to connect to somebody else says nothing of this one.
+                None => {
+                    backoff.reset();
+                    rest = None;
+                }
             }
             continue;
         };
         let end = driven.until_end(&place).await;
         place.retire(&driven.connection);
-        was_dropped = !matches!(end, End::UsedUp);
+        let has_moved = !place.is_for(&driven.peer);
+        was_dropped = !has_moved && !matches!(end, End::UsedUp);
         if was_dropped {
             opener
                 .observer
-                .connection(opener.target, ConnectionEvent::Dropped);
+                .connection(place.target, ConnectionEvent::Dropped);
+            driven.peer.lost_a_connection();
         }
         if now().saturating_sub(driven.since) > STEADY_NANOS {
             backoff.reset();
@@ -189,7 +210,7 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
             tokio::task::spawn_local(driven.finish());
         }
         // Where one ended in good order, its successor need not wait.
-        rest = match is_in_order && was_of_use {
+        rest = match has_moved || (is_in_order && was_of_use) {
             true => {
                 backoff.reset();
                 None
@@ -200,10 +221,30 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
 }
 
 impl Opener {
+    /// Where one of a user's own goes that is opened next, if that is a list of addresses: to the next of them.
+    pub(super) fn aim(&self, place: &Place) {
+        if let Some(common) = &self.own
+            && common.peers.is_list(place.target)
+        {
+            let (peer, nth) = common.peers.next(place.target);
+            place.is_to(peer, nth);
+        }
+    }
+
     /// One attempt, after which the place has a connection or those in line know that it failed.
-    async fn open_for(&self, place: &Place, replaces_dropped: bool) -> Option<Driven> {
-        match self.open(self.resolve(), replaces_dropped).await {
-            Ok(open) => Some(Driven::install(open, place, self)),
+    async fn open_for(
+        &self,
+        place: &Place,
+        peer: &Rc<Peer>,
+        replaces_dropped: bool,
+    ) -> Option<Driven> {
+        if !peer.is_somebody() {
+            // Until it is known who.
+            return pending().await;
+        }
+        let to = (&**peer, place.nth());
+        match self.open(to, self.resolve(peer), replaces_dropped).await {
+            Ok(open) => Some(Driven::install(open, place, peer, self)),
             Err(error) => {
                 place.attempt_failed(error.to_string());
                 None
@@ -227,6 +268,8 @@ enum End {
 
 /// A connection and all that moving its bytes takes.
 struct Driven {
+    /// Whom it goes to.
+    peer: Rc<Peer>,
     pump: Rc<Pump>,
     connection: Rc<Connection>,
     traffic: Rc<Traffic>,
@@ -238,9 +281,11 @@ struct Driven {
 }
 
 impl Driven {
-    fn install(open: Opened, place: &Place, opener: &Opener) -> Self {
+    fn install(open: Opened, place: &Place, peer: &Rc<Peer>, opener: &Opener) -> Self {
         let pump = Rc::new(Pump::new(open.connection, &open.tap));
+        let observer = &*opener.observer;
         let connection = Rc::new(Connection::new(
+            open.traffic.connection_id(place.target, observer),
             open.sender,
             opener.most_streams,
             Rc::clone(&open.traffic),
@@ -248,6 +293,7 @@ impl Driven {
         ));
         place.install(&connection);
         Self {
+            peer: Rc::clone(peer),
             pump,
             connection,
             traffic: open.traffic,

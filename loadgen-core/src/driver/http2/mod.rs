@@ -10,12 +10,15 @@
 
 mod codec;
 mod connection;
+mod division;
 mod error;
 mod frames;
 mod handshake;
 mod keeper;
 mod line;
 mod own;
+mod peer;
+mod peers;
 mod permit;
 mod place;
 mod pool;

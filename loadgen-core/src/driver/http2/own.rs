@@ -12,11 +12,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::keeper::{self, First, InCommon, Opener};
+use super::peers::{Following, Peers};
 use super::place::Place;
 use super::pool::{self, Wanted};
 use super::problem::ConnectError;
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
 
@@ -25,40 +27,48 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// What the connections of one worker's users have in common, each of whom has its own.
 pub(crate) struct Owners {
-    endpoints: Box<[Rc<Endpoint>]>,
     wanted: Wanted,
     context: WorkerContext,
+    peers: Rc<Peers>,
     common: Rc<InCommon>,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<OwnConnection>>,
     open_connections: Rc<Cell<u64>>,
     /// Of each user that has one, by its number.
-    places: RefCell<HashMap<u32, Weak<Place>>>,
+    places: Rc<RefCell<HashMap<u32, Weak<Place>>>>,
+    /// Whoever follows lists of addresses.
+    following: RefCell<Option<Following>>,
 }
 
 impl Owners {
     /// Those to these endpoints, of which there is one at least.
     pub(crate) fn new(endpoints: &[Endpoint], wanted: &Wanted, context: &WorkerContext) -> Self {
+        let peers = Rc::new(Peers::of(endpoints, context.worker, &context.observer));
         Self {
-            endpoints: endpoints.iter().cloned().map(Rc::new).collect(),
             wanted: wanted.clone(),
             context: context.clone(),
+            peers: Rc::clone(&peers),
             common: Rc::new(InCommon {
                 dialer: Dialer::new(context.clock, endpoints.len()),
+                peers: Rc::clone(&peers),
                 cap: wanted.connect_cap.clone(),
             }),
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
             open_connections: Rc::default(),
-            places: RefCell::default(),
+            places: Rc::default(),
+            following: RefCell::new(None),
         }
     }
 
     /// Sees whether some target takes a connection. The one that the first user would open anyway is
     /// tried first, and kept for it.
     pub(crate) async fn probe(&self) -> Result<(), PrepareError> {
-        let targets = self.endpoints.len();
+        self.follow();
+        let known = self.peers.know(self.wanted.connect_timeout).await;
+        known.map_err(|error| PrepareError::new(error.to_string()))?;
+        let targets = self.peers.targets();
         let to = endpoints::assign(self.first_user.0 as usize, targets);
         let mut errors = Vec::new();
         for target in (to.target..targets).chain(0..to.target) {
@@ -87,13 +97,14 @@ impl Owners {
         {
             return probed;
         }
-        let to = endpoints::assign(user.0 as usize, self.endpoints.len());
+        self.follow();
+        let to = endpoints::assign(user.0 as usize, self.peers.targets());
         self.connection_to(Some(user), to)
     }
 
     /// One of nobody's, to the first target.
     pub(crate) fn connection_of_nobody(&self) -> OwnConnection {
-        let to = endpoints::assign(0, self.endpoints.len());
+        let to = endpoints::assign(0, self.peers.targets());
         self.connection_to(None, to)
     }
 
@@ -108,14 +119,43 @@ impl Owners {
         )
     }
 
+    /// Has lists of addresses followed, where there are any, unless they are.
+    fn follow(&self) {
+        let mut following = self.following.borrow_mut();
+        if following.is_some() {
+            return;
+        }
+        let all = {
+            let places = Rc::clone(&self.places);
+            move |target: usize| {
+                let there: Vec<_> = places.borrow().values().filter_map(Weak::upgrade).collect();
+                there.into_iter().filter(move |it| it.target == target)
+            }
+        };
+        let (there, peers) = (all.clone(), Rc::clone(&self.peers));
+        let meet = move |target: usize, list: &[Listed]| {
+            if peers.meet(target, list) {
+                for place in there(target).filter(|it| !peers.has(&it.peer())) {
+                    let (peer, nth) = peers.next(target);
+                    place.moves_to(peer, nth);
+                }
+            }
+        };
+        let fail = move |target: usize, why: String| {
+            all(target).for_each(|it| it.attempt_failed(why.clone()));
+        };
+        following.replace(self.peers.follow(meet, fail));
+    }
+
     fn connection_to(&self, user: Option<UserId>, to: Assigned) -> OwnConnection {
-        let endpoint = Rc::clone(&self.endpoints[to.target]);
-        let open = &self.open_connections;
+        let peer = self.peers.first(to.target);
+        let place = self.wanted.place(peer, to.nth, &self.context);
         let nth = user.map_or(0, |user| user.0 as usize);
-        let (place, opener) = self.wanted.place(to, nth, endpoint, open, &self.context);
         let opener = Opener {
             own: Some(Rc::clone(&self.common)),
-            ..opener
+            ..self
+                .wanted
+                .opener(nth, &self.open_connections, &self.context)
         };
         if let Some(user) = user {
             let mut places = self.places.borrow_mut();
@@ -144,7 +184,12 @@ impl OwnConnection {
         if self.keeper.is_some() {
             return Ok(());
         }
-        match self.opener.open(self.opener.resolve(), false).await {
+        self.opener.aim(&self.place);
+        let peer = self.place.peer();
+        let resolving = self.opener.resolve(&peer);
+        let to = (&*peer, self.place.nth());
+        let opening = self.opener.open(to, resolving, false);
+        match opening.await {
             Ok(opened) => {
                 self.keep(First::Opened(Box::new(opened)));
                 Ok(())

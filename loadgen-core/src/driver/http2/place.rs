@@ -7,11 +7,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::connection::Connection;
 use super::line::{State, Waiter};
+use super::peer::Peer;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos};
 use crate::workload::Levels;
@@ -20,6 +22,10 @@ use crate::workload::Levels;
 pub(crate) struct Place {
     /// Which of the scenario's targets it connects to.
     pub(crate) target: usize,
+    /// Its number among the connections to whom it connects to.
+    nth: Cell<usize>,
+    /// Whom it connects to.
+    peer: RefCell<Rc<Peer>>,
     /// The run's clock.
     pub(crate) clock: Clock,
     /// For messages with due times.
@@ -40,12 +46,22 @@ pub(crate) struct Place {
     pub(super) untold: Cell<Option<Nanos>>,
     /// Whether nothing will be sent any more.
     is_closing: Cell<bool>,
+    /// Whether it is one too many: it connects only for who still needs it.
+    is_left: Cell<bool>,
 }
 
 impl Place {
-    pub(super) fn new(target: usize, clock: Clock, alarms: Alarms, waits_for_ready: bool) -> Self {
+    pub(super) fn new(
+        peer: Rc<Peer>,
+        nth: usize,
+        clock: Clock,
+        alarms: Alarms,
+        waits_for_ready: bool,
+    ) -> Self {
         Self {
-            target,
+            target: peer.target,
+            nth: Cell::new(nth),
+            peer: RefCell::new(peer),
             clock,
             alarms,
             connection: RefCell::new(None),
@@ -58,7 +74,64 @@ impl Place {
             waits_for_ready,
             untold: Cell::new(None),
             is_closing: Cell::new(false),
+            is_left: Cell::new(false),
         }
+    }
+
+    /// Whom it connects to.
+    pub(super) fn peer(&self) -> Rc<Peer> {
+        Rc::clone(&self.peer.borrow())
+    }
+
+    /// Whether it connects to this one.
+    pub(super) fn is_for(&self, peer: &Rc<Peer>) -> bool {
+        Rc::ptr_eq(&self.peer.borrow(), peer)
+    }
+
+    /// Its number among the connections to whom it connects to.
+    pub(super) fn nth(&self) -> usize {
+        self.nth.get()
+    }
+
+    /// It connects to this one from the next time on.
+    pub(super) fn is_to(&self, peer: Rc<Peer>, nth: usize) {
+        self.peer.replace(peer);
+        self.nth.set(nth);
+    }
+
+    /// It connects to this one from now on: nothing more is sent on the connection that it has, which ends in
+    /// good order, and who stands in line waits for the next.
+    pub(super) fn moves_to(&self, peer: Rc<Peer>, nth: usize) {
+        self.is_to(peer, nth);
+        self.is_mute.set(false);
+        self.hang_up();
+    }
+
+    /// It is one too many.
+    pub(super) fn is_left_over(&self) {
+        self.is_left.set(true);
+    }
+
+    /// Whether it connects only for who needs it.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_left.get()
+    }
+
+    /// What this comes to, for as long as it is for that one that it connects.
+    pub(super) async fn while_for<T>(
+        &self,
+        peer: &Rc<Peer>,
+        doing: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut doing = pin!(doing);
+        poll_fn(|cx| {
+            if !self.is_for(peer) {
+                return Poll::Ready(None);
+            }
+            *self.keeper.borrow_mut() = Some(cx.waker().clone());
+            doing.as_mut().poll(cx).map(Some)
+        })
+        .await
     }
 
     /// Whether a connection on which nothing is answered is to be replaced. Once: where nothing is

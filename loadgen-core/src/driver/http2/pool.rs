@@ -13,10 +13,15 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::task::JoinHandle;
 
+use super::division::divide;
 use super::keeper::{self, First, Opener};
+use super::peer::Peer;
+use super::peers::{Following, Peers};
 use super::place::Place;
+use super::problem::ConnectError;
 use crate::cap::Cap;
 use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
 
@@ -38,19 +43,20 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// What opens a connection, and the place that it is for.
-    pub(super) fn place(
+    /// A place for a connection: the one with this number to its target.
+    pub(super) fn place(&self, peer: Rc<Peer>, nth: usize, context: &WorkerContext) -> Rc<Place> {
+        let (clock, alarms) = (context.clock, context.alarms.clone());
+        Rc::new(Place::new(peer, nth, clock, alarms, self.waits_for_ready))
+    }
+
+    /// What opens connections for a place, which has this number among all of the scenario.
+    pub(super) fn opener(
         &self,
-        to: Assigned,
         nth: usize,
-        endpoint: Rc<Endpoint>,
         open_connections: &Rc<Cell<u64>>,
         context: &WorkerContext,
-    ) -> (Rc<Place>, Opener) {
-        let opener = Opener {
-            endpoint,
-            target: to.target,
-            nth: to.nth,
+    ) -> Opener {
+        Opener {
             connect_timeout: self.connect_timeout,
             keepalive: self.keepalive,
             most_streams: self.most_streams,
@@ -59,36 +65,86 @@ impl Wanted {
             seed: context.seed ^ (nth as u64).rotate_left(32),
             open_connections: Rc::clone(open_connections),
             own: None,
-        };
-        let place = Place::new(
-            to.target,
-            context.clock,
-            context.alarms.clone(),
-            self.waits_for_ready,
-        );
-        (Rc::new(place), opener)
+        }
     }
 }
 
 /// The connections of one worker.
 pub(crate) struct Pool {
-    places: Vec<(Rc<Place>, Opener)>,
+    shared: Rc<Shared>,
+    /// Whoever follows lists of addresses, once the connections are opened.
+    following: RefCell<Option<Following>>,
+}
+
+/// What a pool has in common with whoever follows lists of addresses for it.
+struct Shared {
+    /// Those that iterations are given, in turn.
+    places: RefCell<Vec<Rc<Place>>>,
     /// Whose turn it is.
     turn: Cell<usize>,
-    keepers: RefCell<Vec<JoinHandle<()>>>,
+    /// The same places, and who keeps them connected.
+    kept: RefCell<Vec<Kept>>,
+    /// Those that were one too many, as long as somebody may need them.
+    left: RefCell<Vec<Kept>>,
+    /// Whether connections are kept open already.
+    is_open: Cell<bool>,
     open_connections: Rc<Cell<u64>>,
+    peers: Peers,
+    /// For each target, how many connections to it the workers before this one have, where their number is
+    /// given.
+    before: Vec<usize>,
+    wanted: Wanted,
+    context: WorkerContext,
+}
+
+/// A place, and who keeps it connected.
+struct Kept {
+    place: Rc<Place>,
+    opener: Opener,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Kept {
+    /// What it takes to open its first connection: who it is for, its number among those to that one, and
+    /// what opens it.
+    fn to_open(&self) -> (Rc<Peer>, usize, Opener) {
+        (self.place.peer(), self.place.nth(), self.opener.clone())
+    }
+
+    /// Has it kept connected from now on.
+    fn keep(&mut self, first: First) {
+        let keeping = keeper::keep(Rc::clone(&self.place), self.opener.clone(), first);
+        self.keeper = Some(tokio::task::spawn_local(keeping));
+    }
+
+    /// Whether nobody knows its place but we and its keeper.
+    fn is_alone(&self) -> bool {
+        Rc::strong_count(&self.place) <= 2
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
+    }
 }
 
 impl Pool {
     /// The worker's share of the connections to these endpoints, of which there is one at least.
     pub(crate) fn new(endpoints: &[Endpoint], wanted: &Wanted, context: &WorkerContext) -> Self {
-        let endpoints: Vec<_> = endpoints.iter().cloned().map(Rc::new).collect();
-        let total = total(wanted.connections, context.workers, endpoints.len());
-        let all = share(total, context.worker, context.workers).map(|nth| {
-            let to = endpoints::assign(nth, endpoints.len());
-            (to, nth, Rc::clone(&endpoints[to.target]))
+        let targets = endpoints.len();
+        let total = total(wanted.connections, context.workers, targets);
+        let share = share(total, context.worker, context.workers);
+        let before = (0..targets).map(|target| {
+            let all = (0..share.start).map(|number| endpoints::assign(number, targets));
+            all.filter(|it| it.target == target).count()
         });
-        Self::of(all, wanted, context)
+        let before = before.collect();
+        let peers = Peers::of(endpoints, context.worker, &context.observer);
+        let all = share.map(|number| (endpoints::assign(number, targets), number));
+        Self::of(all, peers, before, wanted, context)
     }
 
     /// A single connection to an endpoint that is none of the scenario's targets, on behalf of one of
@@ -100,120 +156,241 @@ impl Pool {
         wanted: &Wanted,
         context: &WorkerContext,
     ) -> Self {
-        let to = Assigned { target, nth: 0 };
-        Self::of([(to, 0, Rc::new(endpoint.clone()))], wanted, context)
+        let peers = Peers::of_one(endpoint, target, &context.observer);
+        let to = Assigned { target: 0, nth: 0 };
+        Self::of([(to, 0)], peers, vec![0], wanted, context)
     }
 
+    /// Connections to these, each with its number among all.
     fn of(
-        all: impl IntoIterator<Item = (Assigned, usize, Rc<Endpoint>)>,
+        all: impl IntoIterator<Item = (Assigned, usize)>,
+        peers: Peers,
+        before: Vec<usize>,
         wanted: &Wanted,
         context: &WorkerContext,
     ) -> Self {
         let open_connections = Rc::default();
-        let places = all
-            .into_iter()
-            .map(|(to, nth, endpoint)| wanted.place(to, nth, endpoint, &open_connections, context));
-        let places: Vec<_> = places.collect();
+        let kept = all.into_iter().map(|(to, number)| Kept {
+            place: wanted.place(peers.first(to.target), to.nth, context),
+            opener: wanted.opener(number, &open_connections, context),
+            keeper: None,
+        });
+        let kept: Vec<_> = kept.collect();
         Self {
-            // Workers begin at different places, or the first target would get a little more.
-            turn: Cell::new(context.worker % places.len()),
-            places,
-            keepers: RefCell::new(Vec::new()),
-            open_connections,
+            shared: Rc::new(Shared {
+                // Workers begin at different places, or the first target would get a little more.
+                turn: Cell::new(context.worker % kept.len()),
+                places: RefCell::new(kept.iter().map(|it| Rc::clone(&it.place)).collect()),
+                kept: RefCell::new(kept),
+                left: RefCell::default(),
+                is_open: Cell::new(false),
+                open_connections,
+                peers,
+                before,
+                wanted: wanted.clone(),
+                context: context.clone(),
+            }),
+            following: RefCell::new(None),
         }
     }
 
     /// Opens all connections, [`OPENED_AT_ONCE`] at a time. A name is resolved once for all of its
     /// connections. Those that fail are tried again behind the scenes; that all
-    /// of them fail is an error.
+    /// of them fail is an error, and that a list of addresses is not known.
     pub(crate) async fn open(&self) -> Result<(), PrepareError> {
+        let shared = &self.shared;
+        let known = shared.know_lists().await;
+        known.map_err(|error| PrepareError::new(error.to_string()))?;
+        let all: Vec<_> = shared.kept.borrow().iter().map(Kept::to_open).collect();
         let mut names = HashMap::new();
-        for (place, opener) in &self.places {
+        for (peer, _, opener) in &all {
             names
-                .entry(place.target)
-                .or_insert_with(|| opener.endpoint.resolve().boxed_local().shared());
+                .entry(Rc::as_ptr(peer))
+                .or_insert_with(|| opener.resolve(peer).boxed_local().shared());
         }
         // An attempt's clock starts with its first poll, which is when there is room for it.
-        let attempts = self
-            .places
-            .iter()
-            .enumerate()
-            .map(|(nth, (place, opener))| {
-                let resolving = names[&place.target].clone();
-                opener
-                    .open(resolving, false)
-                    .map(move |attempt| (nth, attempt))
-            });
+        let attempts = all.iter().enumerate().map(|(at, (peer, nth, opener))| {
+            let resolving = names[&Rc::as_ptr(peer)].clone();
+            opener
+                .open((peer, *nth), resolving, false)
+                .map(move |attempt| (at, attempt))
+        });
         let mut attempts = stream::iter(attempts).buffer_unordered(OPENED_AT_ONCE);
         let mut failed = Vec::new();
-        while let Some((nth, attempt)) = attempts.next().await {
+        while let Some((at, attempt)) = attempts.next().await {
             match attempt {
                 // Kept from now on: those that open later may take their time.
-                Ok(opened) => self.keep(nth, First::Opened(Box::new(opened))),
-                Err(error) => failed.push((nth, error)),
+                Ok(opened) => shared.kept.borrow_mut()[at].keep(First::Opened(Box::new(opened))),
+                Err(error) => failed.push((at, error)),
             }
         }
-        failed.sort_unstable_by_key(|(nth, _)| *nth);
-        for (nth, _) in &failed {
-            self.keep(*nth, First::Failed);
+        failed.sort_unstable_by_key(|(at, _)| *at);
+        for (at, _) in &failed {
+            shared.kept.borrow_mut()[*at].keep(First::Failed);
         }
+        self.follow();
         match failed.as_slice() {
-            [(_, first), others @ ..] if failed.len() == self.places.len() => Err(
-                PrepareError::new(first.and_others(others.iter().map(|(_, error)| error))),
-            ),
+            [(_, first), others @ ..] if failed.len() == all.len() => Err(PrepareError::new(
+                first.and_others(others.iter().map(|(_, error)| error)),
+            )),
             _ => Ok(()),
         }
     }
 
     /// What stands at the moment.
     pub(crate) fn levels(&self) -> Levels {
-        let places = self.places.iter().map(|(place, _)| &**place);
-        levels(self.open_connections.get(), places)
-    }
-
-    fn keep(&self, nth: usize, first: First) {
-        let (place, opener) = &self.places[nth];
-        let keeping = keeper::keep(Rc::clone(place), opener.clone(), first);
-        let keeper = tokio::task::spawn_local(keeping);
-        self.keepers.borrow_mut().push(keeper);
+        let (kept, left) = (self.shared.kept.borrow(), self.shared.left.borrow());
+        let places = kept.iter().chain(left.iter()).map(|it| &*it.place);
+        levels(self.shared.open_connections.get(), places)
     }
 
     /// Has the connections opened where nobody did so before: a user must not wait for what nobody
     /// does.
     pub(crate) fn ensure_kept(&self) {
-        if self.keepers.borrow().is_empty() {
-            for nth in 0..self.places.len() {
-                self.keep(nth, First::Failed);
+        if self.shared.is_open.get() {
+            return;
+        }
+        for kept in self.shared.kept.borrow_mut().iter_mut() {
+            kept.keep(First::Failed);
+        }
+        self.follow();
+    }
+
+    /// Connections are kept open from now on, and lists of addresses followed.
+    fn follow(&self) {
+        self.shared.is_open.set(true);
+        let (shared, failing) = (Rc::clone(&self.shared), Rc::clone(&self.shared));
+        let following = self.shared.peers.follow(
+            move |target, list| shared.meet(target, list),
+            move |target, why| failing.fail(target, &why),
+        );
+        self.following.replace(Some(following));
+    }
+
+    /// Where the next iteration goes.
+    #[inline]
+    pub(crate) fn place_for_next_iteration(&self) -> Rc<Place> {
+        let shared = &*self.shared;
+        let places = shared.places.borrow();
+        let nth = shared.choose(&places);
+        shared.turn.set((nth + 1) % places.len());
+        Rc::clone(&places[nth])
+    }
+}
+
+impl Shared {
+    /// Waits until all lists of addresses are known, and divides the connections among them.
+    async fn know_lists(&self) -> Result<(), ConnectError> {
+        self.peers.know(self.wanted.connect_timeout).await?;
+        for target in 0..self.peers.targets() {
+            self.divide(target);
+        }
+        Ok(())
+    }
+
+    /// A target's list has changed.
+    fn meet(&self, target: usize, list: &[Listed]) {
+        if self.peers.meet(target, list) {
+            self.divide(target);
+        }
+    }
+
+    /// A target's list is not known, and was not before.
+    fn fail(&self, target: usize, why: &str) {
+        for kept in self.kept.borrow().iter() {
+            if kept.place.target == target {
+                kept.place.attempt_failed(why.to_owned());
             }
         }
     }
 
-    /// Where the next iteration goes: to the first place with room for a stream, beginning with
-    /// the one whose turn it is. Where none has room it will stand in line at the first that is
-    /// connected, and where none is, for the connection of the one whose turn it is.
+    /// Divides a target's connections among those on its list: as few as can be go to another one than before.
+    fn divide(&self, target: usize) {
+        if !self.peers.is_list(target) {
+            return;
+        }
+        let peers = self.peers.of_target(target);
+        let mut all = self.kept.borrow_mut();
+        let (its, others) = all
+            .drain(..)
+            .partition(|it: &Kept| it.place.target == target);
+        let its: Vec<Kept> = its;
+        all.extend::<Vec<_>>(others);
+        let now: Vec<_> = its
+            .iter()
+            .map(|kept| peers.iter().position(|peer| kept.place.is_for(peer)))
+            .collect();
+        // Where their number is not given, each worker has one to each address.
+        let (wanted, first) = match self.wanted.connections {
+            Some(_) => (its.len(), self.before[target]),
+            None => (peers.len(), 0),
+        };
+        let division = divide(&now, wanted, peers.len(), first);
+        // Which of the addresses that connections come from theirs is.
+        let mut counts = vec![0; peers.len()];
+        let mut next_to = |peer: usize| {
+            let nth = self.context.worker + self.context.workers * counts[peer];
+            counts[peer] += 1;
+            (Rc::clone(&peers[peer]), nth)
+        };
+        let mut left = self.left.borrow_mut();
+        for ((kept, was), goes) in its.into_iter().zip(&now).zip(division.goes) {
+            let (peer, nth) = next_to(goes.unwrap_or(0));
+            if goes.is_none() {
+                kept.place.is_left_over();
+            }
+            if goes != *was || goes.is_none() {
+                kept.place.moves_to(peer, nth);
+            }
+            match goes {
+                Some(_) => all.push(kept),
+                None => left.push(kept),
+            }
+        }
+        for peer in division.more {
+            let (peer, nth) = next_to(peer);
+            let number = self.context.worker + self.context.workers * all.len();
+            let mut kept = Kept {
+                place: self.wanted.place(peer, nth, &self.context),
+                opener: self
+                    .wanted
+                    .opener(number, &self.open_connections, &self.context),
+                keeper: None,
+            };
+            if self.is_open.get() {
+                kept.keep(First::None);
+            }
+            all.push(kept);
+        }
+        left.retain(|it| {
+            let is_alone = it.is_alone();
+            if is_alone {
+                it.place.close();
+            }
+            !is_alone
+        });
+        let places: Vec<_> = all.iter().map(|it| Rc::clone(&it.place)).collect();
+        self.turn.set(self.turn.get() % places.len());
+        self.places.replace(places);
+    }
+
+    /// Which of these places is next: the first with room for a stream, beginning with
+    /// the one whose turn it is. Where none has room it is the first that is
+    /// connected, to stand in line there, and where none is, the one whose turn it is, to wait for its
+    /// connection.
     ///
     /// The turn passes to the one behind the place that is taken, so that those with room share
     /// evenly what another one cannot take.
     #[inline]
-    pub(crate) fn place_for_next_iteration(&self) -> &Rc<Place> {
+    fn choose(&self, places: &[Rc<Place>]) -> usize {
         let turn = self.turn.get();
         let first = |fits: fn(&Place) -> bool| {
-            let mut from_turn = (turn..self.places.len()).chain(0..turn);
-            from_turn.find(|&nth| fits(&self.places[nth].0))
+            let mut from_turn = (turn..places.len()).chain(0..turn);
+            from_turn.find(|&nth| fits(&places[nth]))
         };
-        let nth = first(Place::has_room)
+        first(Place::has_room)
             .or_else(|| first(Place::is_connected))
-            .unwrap_or(turn);
-        self.turn.set((nth + 1) % self.places.len());
-        &self.places[nth].0
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        for keeper in self.keepers.get_mut() {
-            keeper.abort();
-        }
+            .unwrap_or(turn)
     }
 }
 

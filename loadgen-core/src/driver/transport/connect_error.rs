@@ -42,6 +42,11 @@ impl<P: fmt::Display> ConnectError<P> {
 pub(crate) enum Problem {
     #[error("the name does not resolve ({0}); check its spelling")]
     Unresolved(String),
+    #[error(
+        "its addresses are not known ({0}); expected a list with one at the least: check what is asked for it, \
+         and that it answers"
+    )]
+    Unlisted(String),
     #[error("the connection was refused; is the server running and listening on this port?")]
     Refused,
     #[error("there is no such file; is the server running, and is this the socket it listens on?")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bind::{BindError, Origins};
+use super::listing::{Listing, Source};
 use super::net::{Encryption, Endpoint};
 use super::tls::{self, Alpn, TlsError};
 use crate::scenario::{ScenarioPlan, Target};
@@ -22,6 +23,16 @@ pub enum EndpointError {
         index: usize,
         /// The target.
         target: String,
+    },
+    /// A target is a list of addresses that cannot be asked for.
+    #[error("targets[{index}]: `{target}` cannot be asked for: {problem}")]
+    List {
+        /// Its place in the scenario's list.
+        index: usize,
+        /// The target.
+        target: String,
+        /// Why.
+        problem: String,
     },
     /// TLS cannot be set up.
     #[error("{0}")]
@@ -74,6 +85,7 @@ fn reachable(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoint>, 
         .map(|(index, target)| {
             let encryption = encryption.clone().filter(|_| is_encrypted(target));
             let endpoint = Endpoint::new(target, plan.authority.as_deref(), encryption);
+            let endpoint = listed(endpoint, plan, index)?;
             match endpoint.authority.parse::<http::uri::Authority>() {
                 Ok(_) => Ok(endpoint),
                 Err(_) => Err(EndpointError::Target {
@@ -83,6 +95,26 @@ fn reachable(plan: &ScenarioPlan, alpn: &'static Alpn) -> Result<Vec<Endpoint>, 
             }
         })
         .collect()
+}
+
+/// A target's endpoint, with the list that it stands for, where it does.
+fn listed(
+    endpoint: Endpoint,
+    plan: &ScenarioPlan,
+    index: usize,
+) -> Result<Endpoint, EndpointError> {
+    let target = &plan.targets[index];
+    let Some(list) = target.list() else {
+        return Ok(endpoint);
+    };
+    let source = Source::of(&list, target.port).map_err(|error| EndpointError::List {
+        index,
+        target: target.to_string(),
+        problem: error.to_string(),
+    })?;
+    let (name, field) = (target.to_string(), format!("targets[{index}]"));
+    let listing = Listing::new(name, field, source, plan.resolve_every);
+    Ok(endpoint.standing_for(target, listing, plan.authority.as_deref()))
 }
 
 /// How a scenario encrypts.
@@ -98,9 +130,15 @@ pub(crate) fn encryption(
     })
 }
 
-/// What the settings of these endpoints are made of that may change: they share one.
+/// What these endpoints are made of that may change: their settings, which they share, and their lists.
 pub(crate) fn lookouts(endpoints: &[Endpoint]) -> impl Iterator<Item = Arc<dyn Lookout>> {
-    endpoints.iter().find_map(Endpoint::lookout).into_iter()
+    let lists = endpoints.iter().filter_map(Endpoint::listing);
+    let lists = lists.map(|it| Arc::new(it.clone()) as Arc<dyn Lookout>);
+    endpoints
+        .iter()
+        .find_map(Endpoint::lookout)
+        .into_iter()
+        .chain(lists)
 }
 
 /// The targets of a scenario that may have none yet; its TLS settings are checked all the same.

@@ -21,11 +21,12 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::bind::Origins;
 use super::connect_error::{ConnectError, Problem, Stage};
+use super::listing::{Listed, Listing};
 use super::lookup::Lookup;
 use super::tls::{self, Alpn};
 use super::traffic::Traffic;
 use super::wire::{self, Socket, Wire};
-use crate::scenario::Target;
+use crate::scenario::{AddressList, Target};
 use crate::workload::Lookout;
 
 /// A target, ready to be connected to.
@@ -36,6 +37,12 @@ pub(crate) struct Endpoint {
     lookup: Lookup,
     /// The UNIX socket it is, if it is one.
     socket: Option<PathBuf>,
+    /// The list of addresses that it stands for, if it does.
+    list: Option<List>,
+    /// The address of a list that it is, if it is one.
+    listed: Option<Listed>,
+    /// Whether it is told that it is asked for as that address.
+    is_told_address: bool,
     /// `host:port`, brackets included, or `unix:` and a path: what people say.
     pub(crate) name: String,
     /// What the other side is told whom a connection is for.
@@ -43,6 +50,20 @@ pub(crate) struct Endpoint {
     tls: Option<Encryption>,
     origins: Origins,
 }
+
+/// A list of addresses, as those who connect to them have to know it.
+#[derive(Debug, Clone)]
+struct List {
+    listing: Listing,
+    /// Whether they are the addresses of one name: that is what certificates are for.
+    is_name: bool,
+    /// Whether each connection is told that it is for its address, and not all of them the same: what the
+    /// scenario says, or the name.
+    is_told_address: bool,
+}
+
+/// What stands for the addresses of a list where nothing is sent.
+const NOBODY: &str = "list.invalid";
 
 /// What a name resolves to.
 pub(crate) type Addresses = Rc<[SocketAddr]>;
@@ -63,6 +84,7 @@ impl Endpoint {
         let socket = target.socket().map(Path::to_owned);
         // A socket has no name that could be told; this is what gRPC's own libraries say.
         let (name, own) = match (&socket, target.host.contains(':')) {
+            _ if target.list().is_some() => (target.to_string(), of_list(target)),
             (Some(_), _) => (target.to_string(), "localhost".to_owned()),
             (None, true) => {
                 let own = format!("[{}]:{}", target.host, target.port);
@@ -73,20 +95,94 @@ impl Endpoint {
                 (own.clone(), own)
             }
         };
-        let host = match socket {
-            Some(_) => "localhost",
-            None => &target.host,
+        let host = match (&socket, target.list()) {
+            (Some(_), _) => "localhost",
+            (None, Some(AddressList::Dns { name })) => name,
+            (None, _) => &target.host,
         };
         Self {
             host: host.to_owned(),
             port: target.port,
             lookup: Lookup::new(host, target.port),
             socket,
+            list: None,
+            listed: None,
+            is_told_address: false,
             name,
             authority: authority.map_or(own, str::to_owned),
             tls,
             origins: Origins::default(),
         }
+    }
+
+    /// The same, which stands for the addresses of this list. `authority` is what the scenario says.
+    pub(super) fn standing_for(
+        self,
+        target: &Target,
+        listing: Listing,
+        authority: Option<&str>,
+    ) -> Self {
+        let is_name = matches!(target.list(), Some(AddressList::Dns { .. }));
+        let list = List {
+            listing,
+            is_name,
+            is_told_address: !is_name && authority.is_none(),
+        };
+        Self {
+            list: Some(list),
+            ..self
+        }
+    }
+
+    /// The list of addresses that it stands for, if it does: nothing can be connected to but these.
+    pub(crate) fn listing(&self) -> Option<&Listing> {
+        Some(&self.list.as_ref()?.listing)
+    }
+
+    /// One of the addresses of its list.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn at(&self, listed: &Listed) -> Self {
+        let name = listed.to_string();
+        let list = self.list.as_ref();
+        let is_told_address = list.is_some_and(|it| it.is_told_address);
+        Self {
+            host: match list.is_some_and(|it| it.is_name) {
+                true => self.host.clone(),
+                false => listed.host.clone(),
+            },
+            port: listed.port,
+            lookup: Lookup::new(&listed.host, listed.port),
+            list: None,
+            listed: Some(listed.clone()),
+            is_told_address,
+            authority: match is_told_address {
+                true => name.clone(),
+                false => self.authority.clone(),
+            },
+            name,
+            ..self.clone()
+        }
+    }
+
+    /// Whom its connections are told that they are for, where that is another one than for its target.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn told_address(&self) -> Option<http::uri::Authority> {
+        self.is_told_address
+            .then(|| self.authority.parse().ok())
+            .flatten()
+    }
+
+    /// The addresses that can be connected to: itself, or those of its list.
+    ///
+    /// # Errors
+    /// Why its list is not known.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) async fn each(&self, limit: std::time::Duration) -> Result<Vec<Self>, Problem> {
+        let Some(listing) = self.listing() else {
+            return Ok(vec![self.clone()]);
+        };
+        let list = listing.first(limit).await.map_err(Problem::Unlisted)?;
+        Ok(list.iter().map(|it| self.at(it)).collect())
     }
 
     /// The same, connected to from these addresses.
@@ -153,6 +249,13 @@ impl Endpoint {
             Some(path) => connect_to_socket(path).await?,
             None => {
                 let tcp = connect_any(&addresses, &self.origins, nth, deadline).await?;
+                let to = match &self.listed {
+                    Some(listed) => Some(listed.to_string()),
+                    None => tcp.peer_addr().ok().map(|it| it.to_string()),
+                };
+                if let Some(to) = to {
+                    traffic.goes_to(to);
+                }
                 // Requests are small and must leave at once.
                 tcp.set_nodelay(true)
                     .map_err(|error| Problem::Io(error.to_string()))?;
@@ -189,6 +292,9 @@ impl Endpoint {
         if self.socket.is_some() {
             return Ok(Rc::new([]));
         }
+        if let Some(address) = self.listed.as_ref().and_then(Listed::address) {
+            return Ok(Rc::new([address]));
+        }
         if let Ok(address) = self.host.parse::<IpAddr>() {
             return Ok(Rc::new([SocketAddr::new(address, self.port)]));
         }
@@ -197,6 +303,17 @@ impl Endpoint {
             return Err(Problem::Unresolved("no address".to_owned()));
         }
         Ok(found.into())
+    }
+}
+
+/// Whom connections to the addresses of a list are told that they are for, as far as that is known ahead.
+fn of_list(target: &Target) -> String {
+    match target.list() {
+        Some(AddressList::Dns { name }) if name.contains(':') => {
+            format!("[{name}]:{}", target.port)
+        }
+        Some(AddressList::Dns { name }) => format!("{name}:{}", target.port),
+        Some(_) | None => NOBODY.to_owned(),
     }
 }
 

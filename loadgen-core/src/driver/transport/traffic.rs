@@ -3,13 +3,13 @@
 //! Owns what is known of the moments: which of a read's bytes the kernel's stamp is true for, and how
 //! far it may be off for the others. Moves nothing itself.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
 use crate::clock::{Nanos, StampClock};
-use crate::workload::Receipt;
+use crate::workload::{ConnectionId, Observer, Receipt, TargetIndex};
 
 /// How many of the first received bytes are kept to tell what the other side is.
 const FIRST_BYTES: usize = 16;
@@ -18,6 +18,8 @@ const FIRST_BYTES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Traffic {
     stamps: Rc<StampClock>,
+    /// The address that it goes to, where it has one.
+    to: RefCell<Option<String>>,
     sent: Cell<u64>,
     bytes_received: Cell<u64>,
     /// Of those, what `take` told of.
@@ -50,6 +52,7 @@ impl Traffic {
     pub(crate) fn new(stamps: &Rc<StampClock>) -> Self {
         Self {
             stamps: Rc::clone(stamps),
+            to: RefCell::new(None),
             sent: Cell::new(0),
             bytes_received: Cell::new(0),
             told: Cell::new(0),
@@ -72,6 +75,22 @@ impl Traffic {
     #[inline]
     pub(super) fn stamps(&self) -> &StampClock {
         &self.stamps
+    }
+
+    /// The connection is one to this address.
+    pub(super) fn goes_to(&self, address: String) {
+        self.to.replace(Some(address));
+    }
+
+    /// A number for the connection, which is one to this target.
+    pub(crate) fn connection_id(
+        &self,
+        target: TargetIndex,
+        observer: &dyn Observer,
+    ) -> ConnectionId {
+        let to = self.to.borrow();
+        let address = to.as_deref().and_then(|to| observer.address(target, to));
+        ConnectionId::to(address)
     }
 
     /// How long the TLS handshake took; `None` where the connection is not encrypted.

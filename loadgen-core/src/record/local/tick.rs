@@ -4,6 +4,7 @@ use super::activity::Activity;
 use super::few::FewOrMany;
 use super::fine::Fine;
 use super::homes::HomesTick;
+use super::retries::RetryTick;
 use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
@@ -47,6 +48,7 @@ pub(crate) struct Tick {
     /// Requests around events, where there are any.
     pub(in crate::record) fine: Fine,
     pub(in crate::record) homes: HomesTick,
+    pub(in crate::record) retries: RetryTick,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -323,6 +325,7 @@ impl Tick {
             decisions: Decisions::default(),
             fine: Fine::default(),
             homes: HomesTick::default(),
+            retries: RetryTick::default(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -377,6 +380,7 @@ impl Tick {
         self.decisions = Decisions::default();
         self.fine.clear();
         self.homes.clear();
+        self.retries.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

@@ -180,6 +180,9 @@ impl ScenarioRecord {
         self.unknown.merge(&other.unknown);
         self.decisions += other.decisions;
         self.stickiness.merge(other.stickiness.clone());
+        if let Some(other) = &other.retries {
+            self.retries.get_or_insert_default().merge(other);
+        }
     }
 
     /// Adds the steps of another scenario: those of the same name and part of a life are taken as one. What

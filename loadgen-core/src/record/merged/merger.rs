@@ -6,7 +6,8 @@ use super::series::Series;
 use super::silence::Listener;
 use super::windows::{Seen, Watcher};
 use super::{
-    BackendRecord, Interval, ScenarioRecord, StepRecord, TargetRecord, Timeline, TimelineSpec,
+    BackendRecord, Interval, Retries, ScenarioRecord, StepRecord, TargetRecord, Timeline,
+    TimelineSpec,
 };
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
@@ -48,6 +49,7 @@ impl Merger {
         let mut total =
             ScenarioRecord::empty(&names.scenario, &names.protocol, names.open, &names.steps);
         total.late_after = names.late_after;
+        total.retries = names.retries.then(Retries::default);
         total.targets = names.targets.iter().map(TargetRecord::empty).collect();
         let zero = |name: &String| (name.clone(), 0);
         total.custom.counters = names.counters.iter().map(zero).collect();
@@ -164,6 +166,10 @@ impl Merger {
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
         if !tick.homes.is_empty() {
             total.stickiness.merge(stickiness(&tick.homes, &backends));
+        }
+        if tick.retries.has_any() {
+            let retries = total.retries.get_or_insert_default();
+            retries.add(&tick.retries, &backends);
         }
         let seen = Seen {
             tick,

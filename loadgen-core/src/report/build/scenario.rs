@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::document::{
     Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass, LoadModel,
-    Messages, Move, Point, PointStatistics, Scenario, Silence, Statistics, Step, Stickiness,
-    StickyBy, Streams, Target, ThresholdResult, round6,
+    Messages, Move, Point, PointStatistics, Retries, Scenario, Silence, Statistics, Step,
+    Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
 };
 use super::events::{event, moments};
 use super::{balance, per_second, seconds};
@@ -59,6 +59,7 @@ pub(super) fn scenario(
         failovers: balance::failovers(record),
         expectations,
         stickiness: stickiness(&record.stickiness),
+        retries: record.retries.as_ref().map(retries),
         changes: record.changes.iter().map(change).collect(),
         events: record.events.iter().map(event).collect(),
         timeline: moments(&record.timeline),
@@ -123,6 +124,18 @@ fn stickiness(record: &record::Stickiness) -> Option<Stickiness> {
         move_count: record.move_count,
         moves: moves.collect(),
     })
+}
+
+fn retries(record: &record::Retries) -> Retries {
+    let outcomes = record.outcomes.iter();
+    Retries {
+        attempts: record.attempts,
+        ok: record.ok,
+        failed: record.failed,
+        throttled: record.throttled,
+        outcomes: outcomes.map(|(it, n)| (it.to_string(), *n)).collect(),
+        backends: record.backends.iter().cloned().collect(),
+    }
 }
 
 fn change(change: &FileChange) -> Change {

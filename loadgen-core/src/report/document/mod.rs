@@ -11,6 +11,7 @@ mod environment;
 mod event;
 mod point;
 mod quantile;
+mod retries;
 mod rounding;
 mod scenario;
 mod schema;
@@ -31,6 +32,7 @@ pub use environment::{Host, new_run_id};
 pub use event::{Event, Moment};
 pub use point::PointStatistics;
 pub(super) use quantile::{Quantile, SAMPLES_BEYOND};
+pub use retries::Retries;
 pub(super) use rounding::{micros, round3, round6};
 pub use scenario::{
     Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,

@@ -10,6 +10,7 @@ use super::balance::{Expectation, Failover};
 use super::confidence::Confidence;
 use super::event::{Event, Moment};
 use super::point::PointStatistics;
+use super::retries::Retries;
 use super::statistics::Statistics;
 use super::stickiness::Stickiness;
 use crate::record::{BackendRecord, ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
@@ -103,6 +104,9 @@ pub struct Scenario {
     /// Whether users' streams stayed with one server; left out where none named its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stickiness: Option<Stickiness>,
+    /// What came of calls that were made again; where the scenario has them made again (`retry`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -17,6 +17,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(times::of(scenario));
     items.extend(times::confidence(scenario).map(Item::Fact));
     items.extend(failures(scenario));
+    items.extend(retries(scenario).map(Item::Fact));
     items.extend(lives::of(scenario));
     items.extend(checks::item(checks::of(scenario)));
     items.extend(peers::connections(scenario).map(Item::Fact));
@@ -64,6 +65,33 @@ pub(super) fn missing(scenario: &Scenario) -> impl Iterator<Item = Fact> {
 pub(super) fn failures(scenario: &Scenario) -> Option<Item> {
     let classes = &scenario.failures;
     (!classes.is_empty()).then(|| Item::Failures(Failures::of("failed", None, classes)))
+}
+
+/// How often calls were made again, and what came of it.
+fn retries(scenario: &Scenario) -> Option<Fact> {
+    let retries = scenario.retries.as_ref()?;
+    if retries.attempts + retries.throttled == 0 {
+        return Some(Fact::new("retries", "none"));
+    }
+    let mut parts = vec![
+        human::counted(retries.attempts, "further attempt"),
+        format!("{} ok after all", human::count(retries.ok)),
+        format!("{} failed all the same", human::count(retries.failed)),
+    ];
+    if retries.throttled > 0 {
+        parts.push(format!("{} throttled", human::count(retries.throttled)));
+    }
+    let parts: Vec<String> = parts.iter().map(|it| glued(it)).collect();
+    let mut text = parts.join(", ");
+    for (word, counts) in [("after", &retries.outcomes), ("of", &retries.backends)] {
+        let counts = counts.iter();
+        let counts = counts.map(|(name, count)| glued(&format!("{name} {}", human::count(*count))));
+        let counts: Vec<String> = counts.collect();
+        if !counts.is_empty() {
+            text.push_str(&format!("; {word}\u{a0}{}", counts.join(", ")));
+        }
+    }
+    Some(Fact::new("retries", text))
 }
 
 /// Files that changed and were read again. Of those that could not be the verdict tells.

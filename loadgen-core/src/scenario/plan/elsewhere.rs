@@ -231,7 +231,18 @@ impl Layers<'_> {
                 );
             };
             of_suite.iter().for_each(refuse);
-            of_suite.is_empty().then_some(targets)
+            let lists = targets.iter().filter(|it| it.list().is_some());
+            let mut has_lists = false;
+            for list in lists {
+                has_lists = true;
+                self.problems.add(
+                    format!("{}.targets", servers.path),
+                    format!("`{list}`"),
+                    "addresses",
+                    Some("lists of addresses are met among a scenario's own `targets`".to_owned()),
+                );
+            }
+            (of_suite.is_empty() && !has_lists).then_some(targets)
         });
         let raw = &servers.raw;
         let is_somewhere =

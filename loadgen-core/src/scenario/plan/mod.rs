@@ -6,6 +6,7 @@ mod check;
 mod elsewhere;
 mod for_each;
 mod guests;
+mod lists;
 mod one_step;
 mod overrides;
 mod parts;
@@ -37,6 +38,7 @@ mod defaults {
     pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
     pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
     pub(super) const LATE_AFTER: Duration = Duration::from_millis(1);
+    pub(super) const RESOLVE_EVERY: Duration = Duration::from_secs(5);
     pub(super) const MAX_MESSAGE: u32 = 64 << 20;
 }
 
@@ -207,6 +209,8 @@ pub struct ScenarioPlan {
     /// The addresses of this machine that connections to the targets come from, in turn; none leaves that to
     /// the system.
     pub bind: Vec<IpAddr>,
+    /// How often targets that are lists of addresses are asked for theirs.
+    pub resolve_every: Duration,
     /// Transport encryption. `https://` targets imply the default of it.
     pub tls: Option<Tls>,
     /// Free labels for reports and metrics.
@@ -256,6 +260,7 @@ impl ScenarioPlan {
             authority: None,
             identify: None,
             bind: Vec::new(),
+            resolve_every: defaults::RESOLVE_EVERY,
             tls: None,
             tags: BTreeMap::new(),
             for_each: Vec::new(),

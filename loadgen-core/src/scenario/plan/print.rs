@@ -44,6 +44,11 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         authority: Entry::from_option(plan.authority.clone().map(Authority)),
         identify: identify::print(plan),
         bind: List::unless_empty(plan.bind.iter().copied().map(SourceAddress)),
+        // Where there is no list it says nothing.
+        resolve_every: match plan.targets.iter().any(|it| it.list().is_some()) {
+            true => Entry::Given(PositiveSpan(plan.resolve_every)),
+            false => Entry::Absent,
+        },
         tls: Entry::from_option(plan.tls.as_ref().map(tls::print)),
         tags: match tags.is_empty() {
             true => Entry::Absent,

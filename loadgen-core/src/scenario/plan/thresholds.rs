@@ -30,6 +30,7 @@ impl Layers<'_> {
             fits &= self.has_step(threshold, life, &path);
             fits &= self.suits_model(threshold, load, &path);
             fits &= self.tells_slow(threshold, &path);
+            fits &= self.retries(threshold, &path);
             if let Some(lasts) = load.and_then(Load::duration) {
                 fits &= fits_into(lasts, threshold, &path, self.problems);
             }
@@ -78,6 +79,18 @@ impl Layers<'_> {
         let help = "`expect.failover.ok_within` says how long a request may take".to_owned();
         let found = format!("`{threshold}`, and nothing says what is slow");
         let expected = "`ok_within` beside it";
+        self.problems.add(path, found, expected, Some(help));
+        false
+    }
+
+    fn retries(&self, threshold: &Threshold, path: &str) -> bool {
+        if !threshold.is_about_retries() || !self.pick("retry", |raw| &raw.retry).entry.is_absent()
+        {
+            return true;
+        }
+        let help = "calls are made again where the scenario has `retry`".to_owned();
+        let found = format!("`{threshold}`, and no call is made again");
+        let expected = "`retry` beside it";
         self.problems.add(path, found, expected, Some(help));
         false
     }

@@ -56,6 +56,7 @@ impl Layers<'_> {
         let targets = targets.and_then(|it| self.aimed(R::SPOKEN.map(|it| it.word), it, known));
         let addresses = targets.as_ref().map(|(it, _)| it.as_slice());
         let bind = self.bind(addresses.unwrap_or_default());
+        let resolve_every = self.resolve_every();
         let fields = R::fields(self);
         let identify = self.identify::<R>();
         let tags = self.tags();
@@ -121,6 +122,7 @@ impl Layers<'_> {
             authority: authority?,
             identify: identify?,
             bind: bind?,
+            resolve_every: resolve_every?,
             tls: tls?,
             tags: tags?,
             for_each: Vec::new(),
@@ -167,7 +169,8 @@ impl Layers<'_> {
                 );
                 return None;
             }
-            let mut contradiction = false;
+            let lists_fit = self.lists_fit::<R>(list, &picked.path);
+            let mut contradiction = !lists_fit;
             let mut refuse = |index: usize, found: String, expected: &str, help: Option<&str>| {
                 contradiction = true;
                 let path = format!("{}[{index}]", picked.path);
@@ -202,7 +205,7 @@ impl Layers<'_> {
                     refuse(index, found, &expected, None);
                 }
             }
-            let read = list.all(|it| it.address().map(|it| it.target.clone()))?;
+            let read = list.all(|it| it.address().map(|it| self.placed(&it.target)))?;
             let addresses = read.into_iter().flatten().collect();
             (!contradiction).then_some((addresses, of_suite))
         })?

@@ -3,6 +3,7 @@
 
 use super::elsewhere::RawElsewhere;
 use super::grpc::raw::RawGrpc;
+use super::grpc::retry::{NO_HEDGING, RawRetry};
 use super::http::raw::{RawHttp, RawHttpVersion};
 use super::tcp::raw::RawTcp;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocket};
@@ -123,6 +124,11 @@ object! {
         /// Writes one scenario for several: for each combination of these values one, whose expressions know
         /// the names, with the values in its name and among its tags.
         "for_each" for_each: Entries<List<EachValue>>,
+        /// How calls are made again that failed (gRPC); not at all unless given.
+        "retry" retry: RawRetry,
+        /// How often targets that are lists of addresses (`dns:///`, `file:`, `consul://`, `etcd://`) are asked
+        /// for theirs, beside when a connection ends. 5s unless given, 100ms at the least.
+        "resolve_every" resolve_every: PositiveSpan,
     }
     hints {
         "expectations" => "that is `expect`",
@@ -136,8 +142,15 @@ object! {
         "teardown" => "what each user does last is `end`",
         "target" => "targets are a list: `targets`",
         "source_addresses" => "addresses that connections come from are `bind`",
+        "refresh" => "how often lists of addresses are asked for is `resolve_every`",
+        "resolve" => "how often lists of addresses are asked for is `resolve_every`; a name whose addresses are all met is a target: `dns:///NAME:PORT`",
         "include" => "it belongs to the top level, beside `scenarios`",
         "backend" => "what tells which server answered is `identify`",
+        "hedging" => NO_HEDGING,
+        "hedging_policy" => NO_HEDGING,
+        "retry_policy" => "that is `retry`",
+        "retries" => "that is `retry`",
+        "retry_throttling" => "that is `throttling` in `retry`",
         "users" => "users belong to the load model: `load.closed.users`",
         "duration" => "the duration belongs to the load model: `load.closed.duration` or `load.open.duration`",
     }

@@ -9,7 +9,7 @@ macro_rules! object {
         $name:ident is $what:literal {
             $( $(#[$field_meta:meta])* $json:literal $([$required:ident])? $field:ident: $type:ty, )+
         }
-        $( hints { $( $hint:literal => $help:literal, )+ } )?
+        $( hints { $( $hint:literal => $help:expr, )+ } )?
     ) => {
         #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, schemars::JsonSchema)]
         $(#[$meta])*

@@ -13,6 +13,7 @@ mod for_each;
 mod http;
 mod overriding;
 mod reading;
+mod resilience;
 mod round_trip;
 mod schema;
 mod tagged;

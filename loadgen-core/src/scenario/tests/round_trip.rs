@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::condition::Threshold;
+use crate::outcome::GrpcCode;
 use crate::schedule::{
     ClosedModel, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime, UserStage, WhenBusy,
 };
@@ -566,6 +567,11 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     begin,
                     steps,
                     end,
+                    retry: connect.4.1.map(|span| Retry {
+                        max_backoff: span.max(Duration::from_millis(100)),
+                        throttling: connect.2.map(|it| RetryThrottling::new(it.min(1000), 0.1)),
+                        ..Retry::new(3, [GrpcCode::new(14), GrpcCode::new(8)])
+                    }),
                 };
                 ScenarioPlan {
                     description,

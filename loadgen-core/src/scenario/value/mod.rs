@@ -1,6 +1,7 @@
 //! The single values of a scenario that are of no protocol alone: each with its bounds, its form and
 //! its JSON Schema.
 
+pub(in crate::scenario) mod address_list;
 pub(in crate::scenario) mod base64;
 mod number;
 mod source;

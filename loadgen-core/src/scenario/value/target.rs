@@ -1,5 +1,5 @@
 //! Targets: `host:port`, alone or after `http://`, `ws://`, `tcp://`, `https://`, `wss://` or `tls://`,
-//! and UNIX sockets: `unix:/path/to/socket`.
+//! UNIX sockets: `unix:/path/to/socket`, and lists of addresses, which are in [`super::address_list`].
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::address_list::{self, AddressList};
 use super::text_schema;
 use crate::scenario::reader::{Decode, Reader, Refusal, Rule};
 use crate::secrets;
@@ -24,9 +25,10 @@ use crate::secrets;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Host name or address, without brackets; of a UNIX socket its path, which has a slash in it.
+    /// Host name or address, without brackets; of a UNIX socket its path, which has a slash in it; of a list of
+    /// addresses all that is written, but for the port of a name's.
     pub host: String,
-    /// TCP port; 0 of a UNIX socket.
+    /// TCP port; 0 of a UNIX socket and of a list that has the ports of its addresses.
     pub port: u16,
     /// Whether `https://`, `wss://` or `tls://` asked for transport encryption.
     pub tls: bool,
@@ -55,7 +57,33 @@ impl Target {
     /// The path of the UNIX socket that it is, if it is one.
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {
-        self.host.contains('/').then(|| Path::new(&self.host))
+        let is_socket = self.host.contains('/') && self.list().is_none();
+        is_socket.then(|| Path::new(&self.host))
+    }
+
+    /// The same, where it is a list in a file whose path begins in this folder.
+    pub(in crate::scenario) fn within(&self, folder: &Path) -> Self {
+        match self.list() {
+            Some(AddressList::File { path }) if !folder.as_os_str().is_empty() => Self {
+                host: address_list::host_of_file(&folder.join(path)),
+                ..self.clone()
+            },
+            _ => self.clone(),
+        }
+    }
+
+    /// The list of addresses that it stands for, if it is one.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::{AddressList, Target};
+    ///
+    /// let target: Target = "dns:///greeter.example:50051".parse()?;
+    /// assert_eq!(target.list(), Some(AddressList::Dns { name: "greeter.example" }));
+    /// # Ok::<(), loadgen_core::scenario::TargetError>(())
+    /// ```
+    #[must_use]
+    pub fn list(&self) -> Option<AddressList<'_>> {
+        address_list::of_host(&self.host)
     }
 }
 
@@ -92,13 +120,16 @@ fn split(text: &str) -> Result<Target, &'static str> {
     if let Some(path) = text.strip_prefix("unix:") {
         return socket(path);
     }
+    if let Some(list) = address_list::parse(text) {
+        return list;
+    }
     let (tls, default_port, authority) = match text.split_once("://") {
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
             "https" | "wss" => (true, Some(443), rest),
             "http" | "ws" => (false, Some(80), rest),
             "tls" => (true, None, rest),
             "tcp" => (false, None, rest),
-            _ => return Err("the scheme must be http, https, ws, wss, tcp or tls"),
+            other => return Err(address_list::no_such_scheme(other)),
         },
         None => (false, None, text),
     };
@@ -112,6 +143,16 @@ fn split(text: &str) -> Result<Target, &'static str> {
     if authority.contains('@') {
         return Err("a target has no user name");
     }
+    let (host, port) = host_and_port(authority)?;
+    Ok(Target {
+        host: host.to_owned(),
+        port: port.or(default_port).ok_or("the port is missing")?,
+        tls,
+    })
+}
+
+/// A host without brackets, and a port where one is given.
+pub(super) fn host_and_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("the bracket is not closed")?;
         if host.parse::<Ipv6Addr>().is_err() {
@@ -133,20 +174,18 @@ fn split(text: &str) -> Result<Target, &'static str> {
         check_host(host)?;
         (host, port)
     };
-    let port = match port {
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port
-            .parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or("the port must be from 1 to 65535")?,
-        Some(_) => return Err("the port must be from 1 to 65535"),
-        None => default_port.ok_or("the port is missing")?,
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let number = |port: &str| match port.bytes().all(is_digit) {
+        true => port.parse::<u16>().ok().filter(|port| *port > 0),
+        false => None,
     };
-    Ok(Target {
-        host: host.to_owned(),
-        port,
-        tls,
-    })
+    match port {
+        Some(port) => {
+            let port = number(port).ok_or("the port must be from 1 to 65535")?;
+            Ok((host, Some(port)))
+        }
+        None => Ok((host, None)),
+    }
 }
 
 /// `unix:PATH` and `unix:///PATH`, as gRPC's own libraries write it.
@@ -167,7 +206,7 @@ fn socket(path: &str) -> Result<Target, &'static str> {
     if path.contains('\0') {
         return Err("no path has a NUL in it");
     }
-    let host = match path.contains('/') {
+    let host = match path.contains('/') && address_list::of_host(path).is_none() {
         true => path.to_owned(),
         false => format!("./{path}"),
     };
@@ -207,8 +246,14 @@ fn check_host(host: &str) -> Result<(), &'static str> {
 /// encryption.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.socket().is_some() {
-            return write!(f, "unix:{}", self.host);
+        match self.list() {
+            Some(AddressList::Dns { name }) if name.contains(':') => {
+                return write!(f, "dns:///[{name}]:{}", self.port);
+            }
+            Some(AddressList::Dns { name }) => return write!(f, "dns:///{name}:{}", self.port),
+            Some(_) => return f.write_str(&self.host),
+            None if self.socket().is_some() => return write!(f, "unix:{}", self.host),
+            None => {}
         }
         if self.tls {
             f.write_str("https://")?;
@@ -237,9 +282,22 @@ impl Decode for TargetText {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         let text = reader.text(Self::EXPECTED)?;
         match text.parse::<Target>() {
+            Ok(target) if matches!(target.list(), Some(AddressList::File { .. })) => {
+                // As any other path that an included file has.
+                let folder = reader.at.problems.origin(&reader.at.path).folder;
+                let target = target.within(&folder);
+                Some(Self {
+                    target,
+                    scheme: None,
+                })
+            }
             Ok(target) => Some(Self {
+                scheme: match target.list() {
+                    // Whoever is asked for it, that says nothing of what is spoken.
+                    Some(_) => None,
+                    None => text.split_once("://").map(|(scheme, _)| scheme.to_owned()),
+                },
                 target,
-                scheme: text.split_once("://").map(|(scheme, _)| scheme.to_owned()),
             }),
             Err(error) => reader.refuse(Self::EXPECTED, Some(error.problem().to_owned())),
         }
@@ -263,8 +321,8 @@ impl Serialize for TargetText {
 }
 
 text_schema!(TargetText, "Target", {
-    "description": "Where to send: host:port, http://, ws:// or tcp:// before it for plain text, https://, wss:// or tls:// for TLS; or unix: and the path of a UNIX socket.",
-    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com", "unix:/run/service.sock"],
+    "description": "Where to send: host:port, http://, ws:// or tcp:// before it for plain text, https://, wss:// or tls:// for TLS; or unix: and the path of a UNIX socket. Or a list of addresses that may change (gRPC, HTTP/2): dns:/// and host:port, file: and a path, consul://host:port/service, etcd://host:port/prefix.",
+    "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com", "unix:/run/service.sock", "dns:///greeter.example:50051", "file:addresses.txt"],
 });
 
 #[cfg(test)]
@@ -318,7 +376,9 @@ mod tests {
     #[test_case("unix://host/x" => "after `unix://` there must be a whole path, with a slash in front")]
     #[test_case(&format!("unix:/{}", "a".repeat(107)) => "the path of a socket has at most 107 bytes"; "a long path")]
     #[test_case("unix:/a\0b" => "no path has a NUL in it")]
-    #[test_case("ftp://host:80" => "the scheme must be http, https, ws, wss, tcp or tls")]
+    #[test_case("ftp://host:80" => "the scheme must be http, https, ws, wss, tcp, tls, dns, file, consul or etcd")]
+    #[test_case("consl://host:80/a" => "there is no such scheme; did you mean `consul://`?")]
+    #[test_case("htps://host:80" => "there is no such scheme; did you mean `https://`?")]
     #[test_case("tls://host" => "the port is missing"; "no port is usual for TLS alone")]
     #[test_case("ws://host:80/echo" => "a target has no path"; "path of a WebSocket")]
     #[test_case("user@host:80" => "a target has no user name")]

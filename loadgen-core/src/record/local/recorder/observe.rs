@@ -11,7 +11,7 @@ use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_h
 use crate::text;
 use crate::workload::{
     BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    RetryEvent, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -93,6 +93,19 @@ impl Observer for Recorder {
 
     fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
         self.served(user, backend, Some(at));
+    }
+
+    fn retry(
+        &self,
+        event: RetryEvent,
+        backend: Option<BackendIndex>,
+        connection: Option<ConnectionId>,
+    ) {
+        let backend = self.presumed(Via {
+            backend,
+            connection,
+        });
+        self.tick.borrow_mut().retries.count(event, backend);
     }
 
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {

@@ -326,3 +326,14 @@ fn what_failed_in_many_scenarios() {
                 FAIL reply.bye (1 of 3 failed), e.g. bye
     ");
 }
+
+#[test]
+fn calls_that_were_made_again_on_every_screen() {
+    screens("retries", |json| {
+        json["scenarios"][0]["retries"] = json!({
+            "attempts": 1_234, "ok": 1_200, "failed": 17, "throttled": 3,
+            "outcomes": {"grpc.UNAVAILABLE": 1_000, "connection": 234},
+            "backends": {"(unknown)": 234, "b1": 1_000},
+        });
+    });
+}

@@ -4,5 +4,6 @@ pub(in crate::scenario) mod compact;
 pub(super) mod plan;
 pub(super) mod print;
 pub(super) mod raw;
+pub(in crate::scenario) mod retry;
 mod validate;
 pub(in crate::scenario) mod value;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use heck::ToSnakeCase;
 
+use super::retry::Retry;
 use crate::scenario::protocol::websocket::plan::ConnectionPer;
 use crate::scenario::step::{Step, StreamEnd};
 use crate::scenario::value::{Source, is_step_name};
@@ -41,6 +42,8 @@ pub struct GrpcPlan {
     pub steps: Vec<Step<GrpcCall>>,
     /// What each user does last.
     pub end: Vec<Step<GrpcCall>>,
+    /// How calls are made again that failed; `None` is not at all.
+    pub retry: Option<Retry>,
 }
 
 impl GrpcPlan {

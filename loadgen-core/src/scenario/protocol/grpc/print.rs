@@ -2,6 +2,7 @@
 
 use super::plan::{Compression, GrpcCall, GrpcPlan};
 use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
+use super::retry;
 use super::value::{HealthService, Message, Method};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::protocol::websocket::raw::RawConnectionPer;
@@ -21,6 +22,7 @@ impl GrpcPlan {
             true => Entry::Given(true),
             false => Entry::Absent,
         };
+        raw.retry = Entry::from_option(self.retry.as_ref().map(retry::print));
         raw.metadata = Entries::of(&self.metadata, RawSource::of);
         raw.protos = List::unless_empty(self.protos.iter().map(FilePath::of));
         let print = |call: &GrpcCall, raw: &mut RawStep| raw.grpc = Entry::Given(grpc(call));

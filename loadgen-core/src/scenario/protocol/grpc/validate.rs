@@ -27,6 +27,7 @@ impl GrpcPlan {
             "wait_for_ready",
             "metadata",
             "protos",
+            "retry",
         ],
         instead: &[
             ("headers", "what gRPC sends beside messages is `metadata`"),
@@ -51,6 +52,7 @@ impl Room for GrpcPlan {
         let protos = protos.entry.or(Some(Vec::new()), |list| {
             list.all(|file| layers.resolve(file))
         });
+        let retry = layers.retry();
         let metadata = layers.pick("metadata", |raw| &raw.metadata);
         let metadata = metadata.entry.or(Some(Vec::new()), |entries| {
             layers.metadata(entries, &metadata.path)
@@ -61,6 +63,7 @@ impl Room for GrpcPlan {
             wait_for_ready: waits.entry.or(false, |waits| *waits)?,
             metadata: metadata??,
             protos: protos??,
+            retry: retry?,
             ..connections?
         })
     }
@@ -105,6 +108,10 @@ impl Room for GrpcPlan {
             _ => return None,
         };
         Some(("http://, https://, or no scheme", help))
+    }
+
+    fn refuse_lists(_: &Layers<'_>) -> Option<&'static str> {
+        None
     }
 
     fn with_steps(mut self, life: Life<GrpcCall>) -> Self {

@@ -1,0 +1,92 @@
+//! What a scenario may ask for against failures: further attempts, and which target a call goes to.
+
+use serde_json::json;
+use test_case::test_case;
+
+use super::*;
+use crate::outcome::GrpcCode;
+
+fn policy() -> Value {
+    json!({
+        "max_attempts": 3,
+        "initial_backoff": "100ms",
+        "max_backoff": "1s",
+        "backoff_multiplier": 1.5,
+        "retryable_status_codes": ["UNAVAILABLE", "ABORTED"],
+    })
+}
+
+/// The policy with this in it, or without what is null.
+fn with(field: &str, value: &Value) -> Value {
+    let mut policy = policy();
+    match value {
+        Value::Null => policy.as_object_mut().unwrap().remove(field),
+        value => policy
+            .as_object_mut()
+            .unwrap()
+            .insert(field.to_owned(), value.clone()),
+    };
+    json!({ "retry": policy })
+}
+
+#[test]
+fn a_retry_policy() {
+    let throttling = json!({ "max_tokens": 10, "token_ratio": 0.1 });
+    let plan = plan_of(&with("throttling", &throttling));
+    let mut expected = Retry::new(3, [GrpcCode::new(14), GrpcCode::new(10)]);
+    expected.backoff_multiplier = 1.5;
+    expected.throttling = Some(RetryThrottling::new(10, 0.1));
+    assert_eq!(grpc(&plan).retry, Some(expected));
+}
+
+#[test_case("max_attempts", &json!(6), "retry.max_attempts: found 6, expected a whole number from 2 to 5"; "too many attempts")]
+#[test_case("max_attempts", &json!(1), "retry.max_attempts: found 1, expected a whole number from 2 to 5"; "one attempt")]
+#[test_case("max_attempts", &Value::Null, "retry.max_attempts: found nothing, expected a retry policy such as {\"max_attempts\": 3, \"initial_backoff\": \"100ms\", \"max_backoff\": \"1s\", \"backoff_multiplier\": 2, \"retryable_status_codes\": [\"UNAVAILABLE\"]} to have this field"; "no attempts")]
+#[test_case("initial_backoff", &json!("0s"), "retry.initial_backoff: found \"0s\", expected a duration above zero"; "no rest")]
+#[test_case("max_backoff", &json!("50ms"), "retry.max_backoff: found 50ms, expected no less than the `initial_backoff` of 100ms"; "a longest rest below the first")]
+#[test_case("backoff_multiplier", &json!(0), "retry.backoff_multiplier: found 0, expected a number above 0, up to 1000"; "nothing to multiply with")]
+#[test_case("backoff_multiplier", &json!("2"), "retry.backoff_multiplier: found \"2\", expected a number above 0, up to 1000"; "a factor as a text")]
+#[test_case("retryable_status_codes", &json!([]), "retry.retryable_status_codes: found an empty array, expected at least one status"; "no status")]
+#[test_case("retryable_status_codes", &json!(["UNAVAILBLE"]), "retry.retryable_status_codes[0]: found \"UNAVAILBLE\", expected the name of a status such as \"UNAVAILABLE\"; did you mean `UNAVAILABLE`?"; "a slip")]
+#[test_case("retryable_status_codes", &json!(["OK"]), "retry.retryable_status_codes[0]: found \"OK\", expected a status that is no success; a call that ends with it is over"; "success")]
+#[test_case("throttling", &json!({"max_tokens": 0, "token_ratio": 0.1}), "retry.throttling.max_tokens: found 0, expected a whole number from 1 to 1000"; "no tokens")]
+#[test_case("throttling", &json!({"max_tokens": 10}), "retry.throttling.token_ratio: found nothing, expected throttling such as {\"max_tokens\": 10, \"token_ratio\": 0.1} to have this field"; "nothing given back")]
+#[test_case("maxAttempts", &json!(3), "retry.maxAttempts: found an unknown field, expected a field of a retry policy such as {\"max_attempts\": 3, \"initial_backoff\": \"100ms\", \"max_backoff\": \"1s\", \"backoff_multiplier\": 2, \"retryable_status_codes\": [\"UNAVAILABLE\"]}; did you mean `max_attempts`?"; "as in a service config")]
+fn wrong_retry_policies(field: &str, value: &Value, problem: &str) {
+    let problems = problems_of(&with(field, value));
+    assert_eq!(problems, [format!("scenarios[0].{problem}")]);
+}
+
+#[test]
+fn hedging_is_refused_with_a_reason() {
+    for fields in [
+        json!({ "hedging": { "max_attempts": 3 } }),
+        with("hedging", &json!({})),
+    ] {
+        let problems = problems_of(&fields);
+        let [problem] = &*problems else {
+            panic!("{problems:?}");
+        };
+        assert!(problem.contains("calls are not hedged"), "{problem}");
+    }
+}
+
+#[test]
+fn calls_of_others_are_not_made_again() {
+    let websocket = json!({
+        "retry": policy(),
+        "steps": [{ "websocket": { "path": "/echo", "send": { "text": "a" } } }],
+    });
+    let problem = "scenarios[0].retry: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only";
+    assert_eq!(problems_of(&websocket), [problem]);
+}
+
+#[test]
+fn conditions_on_retries_take_a_policy() {
+    let thresholds = json!(["retries.attempts < 10"]);
+    let problem = "scenarios[0].thresholds[0]: found `retries.attempts < 10`, and no call is made again, expected `retry` beside it; calls are made again where the scenario has `retry`";
+    let fields = json!({ "thresholds": thresholds });
+    assert_eq!(problems_of(&fields), [problem]);
+    let fields = json!({ "thresholds": thresholds, "retry": policy() });
+    assert_eq!(problems_of(&fields), Vec::<String>::new());
+}

@@ -20,11 +20,11 @@ pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram
 pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Via, Waited};
 pub use merged::{
-    BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord, CustomRecord,
-    EarlyEnd, EventAction, EventRecord, GeneratorRecord, Interval, LONG_SILENCE, MergeError,
-    Overrun, Recent, Retries, RunRecord, ScenarioRecord, SeriesPoint, Silence, StepInterval,
-    StepRecord, Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec,
-    Unit, WorkerRecord,
+    AddressRecord, BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord,
+    CustomRecord, EarlyEnd, EventAction, EventRecord, GeneratorRecord, Interval, LONG_SILENCE,
+    MergeError, Overrun, Recent, Retries, RunRecord, ScenarioRecord, SeriesPoint, Silence,
+    StepInterval, StepRecord, Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell,
+    TimelineSpec, Unit, WorkerRecord,
 };
 pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;

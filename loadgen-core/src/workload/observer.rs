@@ -319,15 +319,15 @@ pub trait Observer {
     fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String);
     /// Something happened to a connection to this target.
     fn connection(&self, target: TargetIndex, event: ConnectionEvent);
-    /// The number of an address of a target that a connection goes to; `None` of who does not tell them apart,
-    /// and of one that is one too many.
-    fn address(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
+    /// A connection to this target has opened, which goes to this address: the address's number, for the
+    /// [connection's own](ConnectionId::to); `None` of who does not tell addresses apart, and of one too many.
+    fn connected(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
         let _ = (target, address);
         None
     }
     /// An address is on its target's list from now on, or no longer.
-    fn listed(&self, address: AddressIndex, is_listed: bool) {
-        let _ = (address, is_listed);
+    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool) {
+        let _ = (target, address, is_listed);
     }
     /// A rest before connecting again, by the generator's own choice, in nanoseconds.
     fn backed_off(&self, rest: Nanos);

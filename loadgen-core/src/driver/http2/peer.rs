@@ -8,7 +8,6 @@ use std::rc::Rc;
 
 use crate::driver::transport::listing::{Listed, Listing};
 use crate::driver::transport::net::Endpoint;
-use crate::workload::AddressIndex;
 
 /// Whom connections go to. See the module's header.
 pub(crate) struct Peer {
@@ -24,8 +23,6 @@ pub(crate) struct Peer {
 pub(super) struct Entry {
     pub(super) listed: Listed,
     listing: Listing,
-    /// Its number in what is recorded.
-    pub(super) address: Option<AddressIndex>,
 }
 
 impl Peer {
@@ -43,12 +40,10 @@ impl Peer {
         endpoint: &Endpoint,
         listing: &Listing,
         listed: &Listed,
-        address: Option<AddressIndex>,
     ) -> Rc<Self> {
         let entry = Entry {
             listed: listed.clone(),
             listing: listing.clone(),
-            address,
         };
         Rc::new(Self {
             target,

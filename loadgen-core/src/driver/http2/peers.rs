@@ -140,21 +140,16 @@ impl Peers {
             .iter()
             .map(|listed| {
                 known(listed).unwrap_or_else(|| {
-                    let address = self.observer.address(target, &listed.to_string());
-                    if let Some(address) = address {
-                        self.observer.listed(address, true);
-                    }
-                    Peer::on_list(target, &of.endpoint, listing, listed, address)
+                    self.observer.listed(target, &listed.to_string(), true);
+                    Peer::on_list(target, &of.endpoint, listing, listed)
                 })
             })
             .collect();
-        for gone in now
-            .iter()
-            .filter(|it| !next.iter().any(|new| Rc::ptr_eq(new, it)))
-        {
-            if let Some(address) = gone.entry.as_ref().and_then(|it| it.address) {
-                self.observer.listed(address, false);
-            }
+        let is_gone = |it: &&Rc<Peer>| !next.iter().any(|new| Rc::ptr_eq(new, it));
+        let gone = now.iter().filter(is_gone);
+        for entry in gone.filter_map(|it| it.entry.as_ref()) {
+            self.observer
+                .listed(target, &entry.listed.to_string(), false);
         }
         *now = next;
         true

@@ -89,7 +89,7 @@ impl Traffic {
         observer: &dyn Observer,
     ) -> ConnectionId {
         let to = self.to.borrow();
-        let address = to.as_deref().and_then(|to| observer.address(target, to));
+        let address = to.as_deref().and_then(|to| observer.connected(target, to));
         ConnectionId::to(address)
     }
 

@@ -3,6 +3,7 @@
 //! A [`Recorder`] fills one [`Tick`]'s figures, without locks and, once warm, without allocating.
 
 mod activity;
+mod addresses;
 mod bounds;
 mod few;
 mod fine;
@@ -17,6 +18,7 @@ mod tick;
 mod told;
 
 pub(in crate::record) use activity::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
+pub(in crate::record) use addresses::{AddressTick, AddressesTick, MOST_ADDRESSES};
 pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
 pub(in crate::record) use homes::HomesTick;
 pub(crate) use muted::Muted;

@@ -4,8 +4,8 @@ use super::recorder::Recorder;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
+    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
 };
 
 /// An observer for the warm-up: passes on who is at the other end of connections and users' streams, which go on, and records
@@ -28,6 +28,9 @@ impl Observer for Muted<'_> {
     fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
     fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
     fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
+    fn connected(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
+        self.0.connected(target, address)
+    }
     fn backed_off(&self, _: Nanos) {}
     fn rests(&self, _: bool) {}
     fn bytes(&self, _: u64, _: u64) {}

@@ -8,8 +8,8 @@ use super::recorder::Recorder;
 use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
+    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -111,6 +111,15 @@ impl Observer for Outside {
     fn connection(&self, target: TargetIndex, event: ConnectionEvent) {
         self.recorder.at(self.clock.now());
         self.recorder.connection(target, event);
+    }
+
+    fn connected(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
+        self.recorder.connected(target, address)
+    }
+
+    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool) {
+        self.recorder.at(self.clock.now());
+        self.recorder.listed(target, address, is_listed);
     }
 
     fn backed_off(&self, rest: Nanos) {

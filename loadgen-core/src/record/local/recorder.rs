@@ -6,6 +6,7 @@ mod observe;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
+use super::addresses::Addresses;
 use super::homes::Homes;
 use super::named::Named;
 use super::tick::Answer;
@@ -14,13 +15,14 @@ use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
 use crate::record::{HIGHEST_NS, LifePart, Names, TimelineSpec, is_single};
 use crate::secrets::Secrets;
-use crate::workload::{BackendIndex, UserId};
+use crate::workload::{BackendIndex, ConnectionId, UserId};
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
 /// without allocating.
 pub(crate) struct Recorder {
     tick: RefCell<Box<Tick>>,
     identities: RefCell<Vec<Box<[u8]>>>,
+    pub(super) addresses: Addresses,
     named: RefCell<Named>,
     homes: RefCell<Homes>,
     single_step: bool,
@@ -52,6 +54,7 @@ impl Recorder {
         Self {
             tick: RefCell::new(Box::new(Tick::new(names))),
             identities: RefCell::new(Vec::new()),
+            addresses: Addresses::default(),
             named: RefCell::default(),
             homes: RefCell::default(),
             single_step: is_single(&names.steps),
@@ -121,6 +124,14 @@ impl Recorder {
     #[inline]
     fn second(&self, at: Nanos) -> u64 {
         self.since_origin(at) / 1_000_000_000
+    }
+
+    /// The time from where seconds count until now; nothing before it is known where that is.
+    pub(super) fn until_now(&self) -> Nanos {
+        match self.origin.get() {
+            0 => 0,
+            _ => self.since_origin(self.now.get()),
+        }
     }
 
     /// The time from where seconds count until `at`.
@@ -230,6 +241,9 @@ impl Recorder {
         if let Some(target) = tick.targets.get_mut(ended.target) {
             target.ended(is_ok);
         }
+        if let Some(address) = ended.via.connection.and_then(ConnectionId::address) {
+            tick.addresses.ended(address, is_ok);
+        }
         tick.outcomes.add(ended.outcome, 1);
         tick.response_time_of(self.second(ended.due))
             .saturating_record(response_time);
@@ -296,6 +310,10 @@ impl Recorder {
             tick.youngest_cut_off = tick.youngest_cut_off.min(service_time);
             if let Some(target) = tick.targets.get_mut(unanswered.target) {
                 target.unanswered += 1;
+            }
+            let connection = via.and_then(|via| via.connection);
+            if let Some(address) = connection.and_then(ConnectionId::address) {
+                tick.addresses.of(address).unanswered += 1;
             }
             if let Some((step, split)) = unanswered.step {
                 tick.step_unanswered(step, &split);

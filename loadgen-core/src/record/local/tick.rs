@@ -1,6 +1,7 @@
 //! What one worker measured of one scenario between two swaps.
 
 use super::activity::Activity;
+use super::addresses::AddressesTick;
 use super::few::FewOrMany;
 use super::fine::Fine;
 use super::homes::HomesTick;
@@ -40,6 +41,7 @@ pub(crate) struct Tick {
     pub(in crate::record) tls_time: Option<Histogram>,
     pub(in crate::record) back_off: Option<Histogram>,
     pub(in crate::record) targets: Vec<TargetTick>,
+    pub(in crate::record) addresses: AddressesTick,
     pub(in crate::record) steps: Vec<StepTick>,
     pub(in crate::record) backends: Vec<BackendTick>,
     /// What no server is known for.
@@ -319,6 +321,7 @@ impl Tick {
             tls_time: None,
             back_off: None,
             targets: vec![TargetTick::default(); names.targets.len()],
+            addresses: AddressesTick::default(),
             steps: names.steps.iter().map(StepTick::new).collect(),
             backends: Vec::new(),
             unknown: BackendTick::new(),
@@ -374,6 +377,7 @@ impl Tick {
         self.bytes = ByteCount::default();
         self.connections = ConnectionCounts::default();
         self.targets.fill(TargetTick::default());
+        self.addresses.clear();
         self.steps.iter_mut().for_each(StepTick::clear);
         self.backends.iter_mut().for_each(BackendTick::clear);
         self.unknown.clear();

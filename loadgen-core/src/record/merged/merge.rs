@@ -143,6 +143,7 @@ impl ScenarioRecord {
         self.add_counted(other);
         add_examples(&mut self.examples, &other.examples);
         self.add_targets(&other.targets);
+        self.add_addresses(&other.addresses);
         for (step, other) in self.steps.iter_mut().zip(&other.steps) {
             step.merge(other);
         }

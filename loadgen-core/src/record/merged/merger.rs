@@ -7,13 +7,13 @@ use super::silence::Listener;
 use super::windows::{Seen, Watcher};
 use super::{
     BackendRecord, Interval, Retries, ScenarioRecord, StepRecord, TargetRecord, Timeline,
-    TimelineSpec,
+    TimelineSpec, address,
 };
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::local::{
-    BackendTick, HomesTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick,
-    Tick, youngest,
+    AddressesTick, BackendTick, HomesTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick,
+    TargetTick, Tick, youngest,
 };
 use crate::record::{Histogram, Move, Names, Parts, StepSpec, Stickiness, Watch, new_histogram};
 use crate::workload::{FileChange, Levels, SampleKind};
@@ -38,6 +38,8 @@ pub(crate) struct Merger {
 struct WorkerState {
     /// The merged place of each backend by the worker's own number.
     backends: Vec<usize>,
+    /// The same of each address; `None` of one too many.
+    addresses: Vec<Option<usize>>,
     users_busy: u64,
     levels: Levels,
 }
@@ -151,6 +153,7 @@ impl Merger {
         for name in tick.new_backends.drain(..) {
             state.backends.push(place_of(&mut total.backends, name));
         }
+        add_addresses(total, &mut state.addresses, &mut tick.addresses);
         for (place, from) in state.backends.iter().zip(&tick.backends) {
             add_backend(&mut total.backends[*place], from);
             interval.add_backend(*place, from);
@@ -405,6 +408,30 @@ fn add_target(into: &mut TargetRecord, from: &TargetTick) {
     into.failed += from.failed;
     into.unanswered += from.unanswered;
     into.connections += from.connections;
+}
+
+/// Adds what a worker's tick has of addresses. `known` are their merged places by the worker's own numbers.
+fn add_addresses(
+    total: &mut ScenarioRecord,
+    known: &mut Vec<Option<usize>>,
+    tick: &mut AddressesTick,
+) {
+    for (target, address) in tick.new.drain(..) {
+        let target = total.targets.get(target).map(|it| it.target.clone());
+        let target = target.unwrap_or_default();
+        known.push(address::place_of(&mut total.addresses, &target, &address));
+    }
+    let place = |nth: usize| known.get(nth).copied().flatten();
+    for (nth, from) in tick.each.iter().enumerate() {
+        if let Some(place) = place(nth) {
+            total.addresses[place].add(from);
+        }
+    }
+    for (nth, is_listed, at) in &tick.listings {
+        if let Some(place) = place(usize::from(*nth)) {
+            total.addresses[place].changed(*is_listed, Duration::from_nanos(*at));
+        }
+    }
 }
 
 fn add_backend(into: &mut BackendRecord, from: &BackendTick) {

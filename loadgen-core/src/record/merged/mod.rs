@@ -1,5 +1,6 @@
 //! Results: what all workers measured together, as it is read.
 
+mod address;
 mod backend;
 mod event;
 mod interval;
@@ -18,6 +19,7 @@ mod tag;
 mod timeline;
 mod windows;
 
+pub use address::AddressRecord;
 pub use backend::{BackendPoint, BackendRecord, BackendSeries};
 pub use event::{EventAction, EventRecord};
 pub use interval::{Interval, StepInterval};

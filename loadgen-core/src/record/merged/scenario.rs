@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signs::Signs;
 use super::silence::Silence;
-use super::{BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, series};
+use super::{AddressRecord, BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
@@ -66,6 +66,9 @@ pub struct ScenarioRecord {
     pub connections: ConnectionRecord,
     /// Each target.
     pub targets: Vec<TargetRecord>,
+    /// Each address of a target that connections went to, or that was on its list: the first 1,024.
+    #[serde(default)]
+    pub addresses: Vec<AddressRecord>,
     /// Each step: those that begin a user's life, those of its iterations, and those that end it.
     pub steps: Vec<StepRecord>,
     /// The names of all servers that may answer; empty where nobody knows.
@@ -276,6 +279,7 @@ impl ScenarioRecord {
             bytes: ByteCount::default(),
             connections: ConnectionRecord::empty(),
             targets: Vec::new(),
+            addresses: Vec::new(),
             steps: steps.iter().map(StepRecord::empty).collect(),
             servers: Vec::new(),
             backends: Vec::new(),

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::super::document::{
-    Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass, LoadModel,
-    Messages, Move, Point, PointStatistics, Retries, Scenario, Silence, Statistics, Step,
-    Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
+    Address, Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass,
+    LoadModel, Messages, Move, Point, PointStatistics, Retries, Scenario, Silence, Statistics,
+    Step, Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
 };
 use super::events::{event, moments};
 use super::{balance, per_second, seconds};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    self, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram,
-    Parts, ScenarioRecord, SeriesPoint, StepRecord, StreamCount, TargetRecord,
+    self, AddressRecord, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord,
+    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, StepRecord, StreamCount,
+    TargetRecord,
 };
 use crate::workload::{FileChange, MessageFault, SampleKind};
 
@@ -53,6 +54,7 @@ pub(super) fn scenario(
         bytes: record.bytes,
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
+        addresses: addresses(&record.addresses),
         steps: record.steps.iter().map(|it| step(it, record)).collect(),
         backends: backends(record.all_backends()),
         balanced_by: record.decided_by(),
@@ -164,6 +166,26 @@ fn target(record: &TargetRecord) -> Target {
         unanswered: record.unanswered,
         connections: record.connections,
     }
+}
+
+/// Where it went, if that was to several addresses, or the list of them may change.
+fn addresses(records: &[AddressRecord]) -> Vec<Address> {
+    let is_telling = records.len() > 1 || records.iter().any(|it| it.since.is_some());
+    let records = records.iter().filter(|_| is_telling);
+    let requests = |it: &AddressRecord| it.completed + it.failed;
+    let all: u64 = records.clone().map(requests).sum();
+    let row = |it: &AddressRecord| Address {
+        address: it.address.clone(),
+        target: it.target.clone(),
+        share: round6(requests(it) as f64 / all.max(1) as f64),
+        connections: it.connections,
+        completed: it.completed,
+        failed: it.failed,
+        unanswered: it.unanswered,
+        since_s: it.since.map(seconds),
+        gone_s: it.gone_at().map(seconds),
+    };
+    records.map(row).collect()
 }
 
 fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {

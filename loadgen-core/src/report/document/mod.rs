@@ -3,6 +3,7 @@
 //! Here is the document as a whole, the run, the verdict and the sums; a scenario's part is in
 //! `scenario`. Knows no rule of the verdict.
 
+mod address;
 mod backend;
 mod balance;
 mod confidence;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
 pub use balance::{Answer, Expectation, Failover};
 pub use confidence::{Confidence, Method};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::address::Address;
 use super::backend::{Backend, BackendCount};
 use super::balance::{Expectation, Failover};
 use super::confidence::Confidence;
@@ -87,6 +88,10 @@ pub struct Scenario {
     /// Each target, in the order of the plan; none where a custom workload does not tell.
     #[serde(default)]
     pub targets: Vec<Target>,
+    /// Each address of these that connections went to, or that was on a target's list, the first 1,024; left
+    /// out where there is one only, and no list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Address>,
     /// Each step, in the order they run; pauses have none.
     pub steps: Vec<Step>,
     /// Each server that named itself, in the order they were first seen, and `(unknown)` as the last.

@@ -1,6 +1,6 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
-use super::super::document::{Backend, Scenario, Stickiness, Target, Total};
+use super::super::document::{Address, Backend, Scenario, Stickiness, Target, Total};
 use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections, overview};
 use crate::record::{ScenarioRecord, Unit};
 use crate::text::flow::glued;
@@ -33,6 +33,14 @@ static TARGET: [Column; 5] = [
     column("unanswered", 2),
     column("connections", 3),
     column("lost", 4),
+];
+
+static ADDRESS: [Column; 5] = [
+    column("share", 0),
+    column("ok", 1),
+    column("failed", 2),
+    column("connections", 4),
+    column("on the list", 3),
 ];
 
 /// Blanks before a name: it stands below what it is one of.
@@ -74,6 +82,33 @@ pub(super) fn targets(targets: &[Target]) -> Option<Table> {
         table.row(INDENT, &target.target, cells);
     }
     table.more = targets.len().saturating_sub(NAMED);
+    Some(table)
+}
+
+/// Each address, where there are several, or the list of them may change.
+pub(super) fn addresses(addresses: &[Address]) -> Option<Table> {
+    if addresses.is_empty() {
+        return None;
+    }
+    let mut table = Table::new("addresses", true, &ADDRESS);
+    for address in addresses.iter().take(NAMED) {
+        let since = address.since_s.filter(|since| *since > 0.0);
+        let since = since.map(|since| format!("from {since:.1} s"));
+        let gone = address.gone_s.map(|gone| format!("to {gone:.1} s"));
+        let listed: Vec<_> = since.into_iter().chain(gone).collect();
+        let cells = [
+            Cell::of(human::percent(address.share)),
+            Cell::of(human::count(address.completed)),
+            Cell::of(human::count(address.failed)),
+            Cell::of(human::count(address.connections)),
+            match listed.is_empty() {
+                true => Cell::default(),
+                false => Cell::of(listed.join(" ")),
+            },
+        ];
+        table.row(INDENT, &address.address, cells);
+    }
+    table.more = addresses.len().saturating_sub(NAMED);
     Some(table)
 }
 

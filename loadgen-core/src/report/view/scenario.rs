@@ -22,6 +22,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(checks::item(checks::of(scenario)));
     items.extend(peers::connections(scenario).map(Item::Fact));
     items.extend(peers::targets(&scenario.targets).map(Item::Table));
+    items.extend(peers::addresses(&scenario.addresses).map(Item::Table));
     items.extend(peers::backends(scenario));
     items.extend(changes(scenario).map(Item::Fact));
     items.extend(balance::failovers(scenario));

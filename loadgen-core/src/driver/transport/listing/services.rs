@@ -219,7 +219,7 @@ mod tests {
     #[test_case(r#"{"header": {}}"# => ""; "none")]
     #[test_case(r#"{"kvs": [{"key": "c3ZjLzE=", "value": "YQ=="}]}"# => "the value of `svc/1`: `a` is no `host:port`: the port is missing"; "no address")]
     #[test_case(r#"{"kvs": [{"key": "c3ZjLzE="}]}"# => "the value of `svc/1`: `` is no `host:port`: the host is missing"; "nothing")]
-    #[test_case("[]" => "expected a JSON object with `kvs`: invalid length 0, expected struct Range with 1 element at line 1 column 2"; "something else")]
+    #[test_case("3" => "expected a JSON object with `kvs`: invalid type: integer `3`, expected struct Range at line 1 column 1"; "something else")]
     fn etcd(answer: &str) -> String {
         told(Etcd::read(answer.as_bytes()))
     }

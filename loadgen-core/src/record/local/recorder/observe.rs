@@ -10,8 +10,8 @@ use crate::record::local::tick::Answer;
 use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_histogram};
 use crate::text;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    RetryEvent, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
+    Observer, RetryEvent, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -227,6 +227,28 @@ impl Observer for Recorder {
         if let Some(target) = tick.targets.get_mut(target) {
             target.connections += counts;
         }
+    }
+
+    fn connected(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
+        let (number, is_new) = self.addresses.number(target, address)?;
+        let addresses = &mut self.tick.borrow_mut().addresses;
+        if is_new {
+            addresses.new.push((target, address.to_owned()));
+        }
+        addresses.of(number).connections += 1;
+        Some(number)
+    }
+
+    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool) {
+        let Some((number, is_new)) = self.addresses.number(target, address) else {
+            return;
+        };
+        let at = self.until_now();
+        let addresses = &mut self.tick.borrow_mut().addresses;
+        if is_new {
+            addresses.new.push((target, address.to_owned()));
+        }
+        addresses.listings.push((number, is_listed, at));
     }
 
     fn backed_off(&self, rest: Nanos) {

@@ -6,6 +6,7 @@
 
 mod bound;
 mod distribution;
+mod ejected;
 mod glob;
 mod route;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use self::bound::Bound;
 pub use self::distribution::{Distribution, DistributionError};
 pub(crate) use self::distribution::{percent, percentage, word};
+pub use self::ejected::{Ejected, Limit};
 pub use self::glob::{Glob, GlobError};
 pub use self::route::Route;
 
@@ -34,6 +36,10 @@ pub struct Expectations {
     pub drain: Vec<Bound>,
     /// A request that is ok and took longer is slow, which is bad; without it none is.
     pub ok_within: Option<Duration>,
+    /// How long the load of a server that came back takes to grow to that of the others.
+    pub slow_start: Option<Duration>,
+    /// What ejections may be, of servers that were up.
+    pub ejection: Ejected,
 }
 
 /// What always goes to the same server.
@@ -64,11 +70,15 @@ impl Expectations {
             failover,
             drain,
             ok_within: _,
+            slow_start,
+            ejection,
         } = self;
         distribution.is_none()
             && routes.is_empty()
             && sticky.is_none()
             && failover.is_empty()
             && drain.is_empty()
+            && slow_start.is_none()
+            && ejection.is_empty()
     }
 }

@@ -19,10 +19,10 @@ mod worker_load;
 pub use build::{Context, Expected, build};
 pub use document::{
     Address, Answer, Backend, BackendCount, Change, Check, Confidence, Connections, Custom,
-    Delivery, Document, EndedRun, Event, Expectation, Failover, FailureClass, Generator, Host,
-    LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Retries, Run, Scenario,
-    SchemaVersion, Silence, SinkKind, Statistics, Status, Step, Stickiness, StickyBy, Streams,
-    Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Generator,
+    Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Ramp, Retries, Run,
+    Scenario, SchemaVersion, Silence, SinkKind, Statistics, Status, Step, Stickiness, StickyBy,
+    Streams, Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

@@ -1,16 +1,20 @@
 //! Expectations, each with its answer and what was seen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::condition::{Figure, figure, left_by, nobody_left, said, why_untold};
 use super::divided::{counts, who};
+use super::ejection;
 use super::interval::Interval;
+use super::returning::{grew, returns};
 use super::route::{at_most, row};
 use super::share::{Answer, Division};
 use crate::condition::Left;
 use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky, word};
 use crate::judge::observe::in_unit;
 use crate::record::{ScenarioRecord, Unit};
+use crate::units::format_duration;
 use crate::units::human::{self, counted};
 
 /// What became of an expectation.
@@ -73,7 +77,37 @@ pub(crate) fn expected(
             findings.push(Finding::of(bound.expression(left), found));
         }
     }
+    if let Some(over) = expectations.slow_start {
+        let expression = format!("slow_start over {}", format_duration(over));
+        findings.push(Finding::of(expression, grew_slowly(over, record)));
+    }
+    if !expectations.ejection.is_empty() {
+        let lines = ejection::judged(&expectations.ejection, record).into_iter();
+        findings.extend(lines.map(|(expression, found)| Finding::of(expression, found)));
+    }
     findings
+}
+
+/// Whether the load of each server that came back grew over so long.
+fn grew_slowly(over: Duration, record: &ScenarioRecord) -> Result<(String, Answer), String> {
+    let returns = returns(record);
+    if returns.is_empty() {
+        return Err("no server came back".to_owned());
+    }
+    let mut worst = Answer::Holds;
+    let mut told = Vec::new();
+    for (event, seconds) in returns {
+        let said = &event.said;
+        let found = seconds.and_then(|it| grew(over, &it));
+        let (observed, answer) = found.map_err(|why| format!("not known after {said}: {why}"))?;
+        told.push(format!("{observed} after {said}"));
+        worst = match (worst, answer) {
+            (Answer::Fails, _) | (_, Answer::Fails) => Answer::Fails,
+            (Answer::Holds, other) => other,
+            (undecided, _) => undecided,
+        };
+    }
+    Ok((told.join("; "), worst))
 }
 
 impl Finding {

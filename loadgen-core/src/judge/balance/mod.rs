@@ -5,19 +5,25 @@
 //! | [`interval`], [`share`] | how much each server got, and what chance may have to do with it |
 //! | [`divided`] | what was divided among whom, from the record |
 //! | [`failover`] | what became of the load when a server went away |
+//! | [`ejection`] | servers that got nothing although they were up |
+//! | [`returning`] | how the load of a server that came back grew |
 //! | [`route`] | who answered whom |
 //! | [`condition`] | these figures as conditions |
 //! | [`expected`] | these figures as expectations, each with its answer and a sentence |
 
 mod condition;
 mod divided;
+mod ejection;
 mod expected;
 mod failover;
 mod interval;
+mod returning;
 mod route;
 mod share;
 
 pub(crate) use self::condition::{judge_evenness, judge_failover};
+pub(crate) use self::ejection::ejections;
 pub(crate) use self::expected::{Surroundings, expected};
 pub(crate) use self::failover::{Moment, failovers};
+pub(crate) use self::returning::returns;
 pub(crate) use self::share::Answer;

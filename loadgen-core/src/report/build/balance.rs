@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Answer, Expectation, Failover};
+use super::super::document::{Answer, Ejection, Expectation, Failover, Ramp};
 use super::seconds;
 use crate::expectation::Expectations;
 use crate::judge::balance::{self, Moment, Surroundings};
-use crate::record::ScenarioRecord;
+use crate::record::{EventRecord, ScenarioRecord};
 use crate::scenario::{Plan, ScenarioPlan};
 
 /// What is expected of whatever stood between the generator and a scenario's servers, and what it takes to judge
@@ -90,11 +90,37 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             silence_s: found.was_seen.then(|| seconds(found.silence)),
             returned_s: time(found.returned),
             rebalanced_s: time(found.rebalanced),
+            ramp: ramp(record, event),
             never: never.map(|(name, _)| name.to_owned()).collect(),
             untold: found.untold,
         }
     });
     failovers.collect()
+}
+
+/// When servers got nothing although they were up.
+pub(super) fn ejections(record: &ScenarioRecord) -> Vec<Ejection> {
+    let all = balance::ejections(record).unwrap_or_default().into_iter();
+    let all = all.map(|it| Ejection {
+        from_s: seconds(it.from),
+        until_s: it.until.map(seconds),
+        bad: it.bad,
+        healthy: it.is_healthy,
+        backend: it.backend,
+    });
+    all.collect()
+}
+
+/// How the load of the server grew that an event brought back.
+fn ramp(record: &ScenarioRecord, event: &EventRecord) -> Vec<Ramp> {
+    let all = balance::returns(record).into_iter();
+    let own = all.filter(|(it, _)| std::ptr::eq(*it, event));
+    let seconds = own.filter_map(|(_, seconds)| seconds.ok()).flatten();
+    let ramp = seconds.map(|it| Ramp {
+        t_s: it.at.as_secs_f64(),
+        part: (it.part * 1e3).round() / 1e3,
+    });
+    ramp.collect()
 }
 
 #[cfg(test)]

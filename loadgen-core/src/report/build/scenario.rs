@@ -59,6 +59,7 @@ pub(super) fn scenario(
         backends: backends(record.all_backends()),
         balanced_by: record.decided_by(),
         failovers: balance::failovers(record),
+        ejections: balance::ejections(record),
         expectations,
         stickiness: stickiness(&record.stickiness),
         retries: record.retries.as_ref().map(retries),

@@ -33,6 +33,34 @@ pub enum Answer {
     Undecided,
 }
 
+/// A time in which a server got nothing although it was up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Ejection {
+    /// The server.
+    pub backend: String,
+    /// When the time begins, in seconds since the scenario began to be measured.
+    pub from_s: f64,
+    /// When it ends; left out where it does not, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_s: Option<f64>,
+    /// Of the requests given to it in the 5 s before, those that failed or were slow.
+    pub bad: u64,
+    /// Whether none was bad that was its own, or may have been.
+    pub healthy: bool,
+}
+
+/// A second of a server that was ready again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Ramp {
+    /// When it begins, in seconds since the server was ready again.
+    pub t_s: f64,
+    /// Requests given to the server over those given to another one on average, as a part of what that was in the 5 s
+    /// before it went away: 1 is as before.
+    pub part: f64,
+}
+
 /// What became of the load when a server went away. Seconds count from when that was done, those of its return
 /// from that. What never came is named in `never`; what could not be told is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +119,9 @@ pub struct Failover {
     /// From its return until a second begins in which its share is within 20 % of what it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced_s: Option<f64>,
+    /// Of a server that was ready again, how its load grew: second by second from then on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ramp: Vec<Ramp>,
     /// What did not come while it could: `detected`, `recovered`, `returned`, `rebalanced`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub never: Vec<String>,

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Expectation, Failover};
+pub use balance::{Answer, Ejection, Expectation, Failover, Ramp};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::address::Address;
 use super::backend::{Backend, BackendCount};
-use super::balance::{Expectation, Failover};
+use super::balance::{Ejection, Expectation, Failover};
 use super::confidence::Confidence;
 use super::event::{Event, Moment};
 use super::point::PointStatistics;
@@ -103,6 +103,9 @@ pub struct Scenario {
     /// What became of the load when servers went away, in the order of these events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failovers: Vec<Failover>,
+    /// Servers that got nothing for half a second or longer although they were up, around events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ejections: Vec<Ejection>,
     /// Each expectation of a balancer and what became of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<Expectation>,

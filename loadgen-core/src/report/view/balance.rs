@@ -7,6 +7,8 @@ use crate::units::human;
 
 /// Servers that have a row of their own in a picture.
 const ROWS: usize = 8;
+/// Ejections that are told of.
+const MOST_EJECTIONS: usize = 4;
 /// So much before the first event and after all is over is shown.
 const MARGIN_S: f64 = 3.0;
 
@@ -66,6 +68,30 @@ pub(super) fn failovers(scenario: &Scenario) -> Vec<Item> {
         items.push(Item::Fact(Fact::new(label, in_words(failover))));
     }
     items
+}
+
+/// Servers that got nothing for a time although they were up, those first that were out first.
+pub(super) fn ejections(scenario: &Scenario) -> Option<Item> {
+    let mut all: Vec<_> = scenario.ejections.iter().collect();
+    all.sort_by(|one, other| one.from_s.total_cmp(&other.from_s));
+    let told = all.iter().take(MOST_EJECTIONS).map(|it| {
+        let at = seconds(it.from_s);
+        let out = match it.until_s {
+            Some(until) => format!("for {}", seconds(until - it.from_s)),
+            None => "and not back".to_owned(),
+        };
+        let why = match (it.healthy, it.bad) {
+            (true, _) => "though it was healthy".to_owned(),
+            (false, bad) => format!("after {}", human::counted(bad, "bad answer")),
+        };
+        glued(&format!("{} at {at} {out} {why}", it.backend))
+    });
+    let mut told: Vec<String> = told.collect();
+    let more = all.len().saturating_sub(MOST_EJECTIONS);
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    (!told.is_empty()).then(|| Item::Fact(Fact::new("ejected", told.join(", "))))
 }
 
 fn seconds(s: f64) -> String {

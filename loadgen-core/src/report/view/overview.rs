@@ -48,6 +48,7 @@ pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> 
     items.extend(lives::failed(scenario));
     items.extend(checks::item(checks::failed(scenario)));
     items.extend(balance::failovers(scenario));
+    items.extend(balance::ejections(scenario));
     items.extend(balance::expectations(scenario));
     items.extend(scenario::conditions(scenario));
     let title = title(scenario, all);

@@ -26,6 +26,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(peers::backends(scenario));
     items.extend(changes(scenario).map(Item::Fact));
     items.extend(balance::failovers(scenario));
+    items.extend(balance::ejections(scenario));
     items.extend(balance::expectations(scenario));
     items.extend(conditions(scenario));
     Section {

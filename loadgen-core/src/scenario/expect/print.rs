@@ -1,10 +1,11 @@
 //! What is expected as it is written.
 
 use super::raw::{
-    RawDistribution, RawDrain, RawExpect, RawFailover, RawShares, RawSticky, RawUnit,
+    GrowingSpan, RawDistribution, RawDrain, RawEjection, RawExpect, RawFailover, RawShares,
+    RawSlowStart, RawSticky, RawUnit,
 };
 use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
-use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky};
+use crate::expectation::{Bound, Distribution, Ejected, Expectations, Limit, Route, Sticky};
 use crate::record::Unit;
 use crate::scenario::reader::{Entries, Entry};
 use crate::scenario::value::PositiveSpan;
@@ -21,6 +22,8 @@ pub(in crate::scenario) fn print(expectations: &Expectations) -> Entry<RawExpect
         failover,
         drain,
         ok_within,
+        slow_start,
+        ejection,
     } = expectations;
     let route = |route: &Route| {
         let table = route.table.iter();
@@ -54,7 +57,26 @@ pub(in crate::scenario) fn print(expectations: &Expectations) -> Entry<RawExpect
             true => Entry::Absent,
             false => Entry::Given(raw_drain),
         },
+        slow_start: Entry::from_option(slow_start.map(|over| RawSlowStart {
+            over: Entry::Given(GrowingSpan(over)),
+        })),
+        ejection: match ejection.is_empty() {
+            true => Entry::Absent,
+            false => Entry::Given(ejected(ejection)),
+        },
     })
+}
+
+fn ejected(ejection: &Ejected) -> RawEjection {
+    let limit = |it: &Option<Limit>| {
+        let text = it.as_ref().map(|it| LimitText(it.to_string()));
+        Entry::from_option(text)
+    };
+    RawEjection {
+        bad: limit(&ejection.bad),
+        out: limit(&ejection.out),
+        healthy: limit(&ejection.healthy),
+    }
 }
 
 fn put(place: Option<&mut Entry<LimitText>>, bound: &Bound) {

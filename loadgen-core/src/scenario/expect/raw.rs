@@ -7,8 +7,12 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
-use crate::scenario::reader::{Check, Decode, Entries, Entry, Place, Reader, choice, object};
-use crate::scenario::value::PositiveSpan;
+use crate::scenario::backend::value::span_between;
+use crate::scenario::reader::{
+    Check, Decode, Entries, Entry, Place, Reader, Refusal, Rule, choice, object,
+};
+use crate::scenario::value::{PositiveSpan, text_schema};
+use crate::units::{format_duration, parse_duration};
 
 object! {
     /// What is expected of whatever stands between the generator and the servers.
@@ -24,6 +28,10 @@ object! {
         "failover" failover: RawFailover,
         /// What becomes of the load when a server is asked to go.
         "drain" drain: RawDrain,
+        /// How the load of a server that came back grows.
+        "slow_start" slow_start: RawSlowStart,
+        /// What ejections may be of servers that are up.
+        "ejection" ejection: RawEjection,
     }
     hints {
         "distribute" => "that is `distribution`",
@@ -32,6 +40,8 @@ object! {
         "routing" => "that is `route`",
         "stickiness" => "that is `sticky`",
         "ok_within" => "it belongs to `failover`",
+        "slowstart" => "that is `slow_start`",
+        "ejections" => "that is `ejection`",
     }
 }
 
@@ -49,6 +59,43 @@ object! {
     hints {
         "tolerance" => "that is `within`",
         "unit" => "that is `per`",
+    }
+}
+
+span_between! {
+    /// How long a load may take to grow.
+    GrowingSpan, "GrowingDuration",
+    std::time::Duration::from_secs(1), std::time::Duration::from_secs(59),
+    "a duration from 1s to 59s"
+}
+
+object! {
+    /// What ejections may be, of servers that were up and got nothing for half a second or longer.
+    #[schemars(extend("minProperties" = 1))]
+    RawEjection is "limits such as {\"bad\": \"<= 20\", \"out\": \"< 40s\", \"healthy\": \"== 0\"}" {
+        /// Requests that failed or were slow before a server was out.
+        "bad" bad: LimitText,
+        /// For how long a server was out.
+        "out" out: LimitText,
+        /// How often a server was out that had answered nothing badly.
+        "healthy" healthy: LimitText,
+    }
+    hints {
+        "errors" => "that is `bad`",
+        "time" => "for how long a server is out is `out`",
+        "for" => "for how long a server is out is `out`",
+    }
+}
+
+object! {
+    /// How the load of a server that came back grows.
+    RawSlowStart is "a slow start such as {\"over\": \"10s\"}" {
+        /// How long it takes to grow to that of the others.
+        "over" [required] over: GrowingSpan,
+    }
+    hints {
+        "for" => "that is `over`",
+        "window" => "that is `over`",
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::raw::{RawDistribution, RawExpect, RawShares, RawSticky, RawUnit};
+use super::raw::{RawDistribution, RawEjection, RawExpect, RawShares, RawSticky, RawUnit};
 use super::value::{LimitText, Pattern, ShareWeight};
-use crate::condition::Threshold;
-use crate::expectation::{Bound, Distribution, Expectations, Glob, Route, Sticky};
+use crate::condition::{Threshold, ThresholdError};
+use crate::expectation::{Bound, Distribution, Ejected, Expectations, Glob, Limit, Route, Sticky};
 use crate::nearest::did_you_mean;
 use crate::record::Unit;
 use crate::scenario::protocol::layers::Layers;
@@ -96,6 +96,12 @@ impl Layers<'_> {
             failover: failover?,
             drain: drain??,
             ok_within: ok_within?,
+            slow_start: raw
+                .slow_start
+                .or(None, |it| it.over.given().map(|it| it.0))?,
+            ejection: raw
+                .ejection
+                .or(Some(Ejected::default()), |it| within.ejection(it))??,
         })
     }
 
@@ -302,6 +308,40 @@ impl Within<'_> {
             return false;
         }
         true
+    }
+
+    fn ejection(&self, raw: &RawEjection) -> Option<Ejected> {
+        type Read = fn(&str) -> Result<Limit, ThresholdError>;
+        let read = |name: &str, entry: &Entry<LimitText>, read: Read, example: &str| {
+            let text = match entry {
+                Entry::Absent => return Some(None),
+                entry => &entry.given()?.0,
+            };
+            let limit = read(text).map_err(|error| {
+                let path = format!("{}.ejection.{name}", self.path);
+                let help = format!("a limit is written as \"{example}\"");
+                self.problems
+                    .add(path, format!("{text:?}"), error.expected(), Some(help));
+            });
+            limit.ok().map(Some)
+        };
+        // All of them, so that each is told of.
+        let bad = read("bad", &raw.bad, Limit::count, "<= 20");
+        let out = read("out", &raw.out, Limit::time, "< 40s");
+        let healthy = read("healthy", &raw.healthy, Limit::count, "== 0");
+        let ejected = Ejected {
+            bad: bad?,
+            out: out?,
+            healthy: healthy?,
+        };
+        if ejected.is_empty() {
+            if !self.problems.any_below(&format!("{}.ejection", self.path)) {
+                let expected = "a limit such as {\"healthy\": \"== 0\"}";
+                self.refuse(".ejection", "no limit", expected, None);
+            }
+            return None;
+        }
+        Some(ejected)
     }
 
     fn limits<const N: usize>(

@@ -8,7 +8,7 @@ use serde_json::json;
 use test_case::test_case;
 
 use super::*;
-use crate::expectation::{Distribution, Expectations, Route, Sticky};
+use crate::expectation::{Distribution, Ejected, Expectations, Limit, Route, Sticky};
 use crate::record::Unit;
 
 fn expecting(expect: &Value) -> Value {
@@ -24,12 +24,16 @@ fn everything_is_read() {
         failover,
         drain,
         ok_within,
+        slow_start,
+        ejection,
     } = plan_of(&expecting(&json!({
         "distribution": { "weights": { "b1": "70%", "b2": "30%" }, "within": "2%", "per": "stream" },
         "route": { "version": { "v1.*": "v1*", "v2.*": "v2*" } },
         "sticky": "connection",
         "failover": { "detected": "< 1s", "lost": "<= 200", "ok_within": "250ms" },
         "drain": { "lost": "== 0" },
+        "slow_start": { "over": "10s" },
+        "ejection": { "bad": "<= 20", "out": "< 40s" },
     })))
     .expect;
     let distribution = distribution.unwrap();
@@ -48,6 +52,13 @@ fn everything_is_read() {
     assert_eq!(bounds, ["detected < 1s", "lost <= 200"]);
     assert_eq!(drain[0].to_string(), "lost == 0");
     assert_eq!(ok_within, Some(Duration::from_millis(250)));
+    assert_eq!(slow_start, Some(Duration::from_secs(10)));
+    let limits = [ejection.bad, ejection.out, ejection.healthy];
+    let limits = limits.map(|it| it.map(|it| it.to_string()));
+    assert_eq!(
+        limits,
+        [Some("<= 20".to_owned()), Some("< 40s".to_owned()), None]
+    );
 }
 
 /// Once only a scenario's own tags could be routed by.
@@ -107,6 +118,10 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced"; "slow of a drain")]
 #[test_case(&json!({ "failover": { "slow": "<= 9" } }) => "scenarios[0].expect.failover.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow without a limit")]
 #[test_case(&json!({ "failover": { "lost": "<= 9" }, "drain": { "slow": "<= 9" } }) => "scenarios[0].expect.drain.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow of a drain without a limit")]
+#[test_case(&json!({ "slow_start": {} }) => "scenarios[0].expect.slow_start.over: found nothing, expected a slow start such as {\"over\": \"10s\"} to have this field"; "a slow start without a time")]
+#[test_case(&json!({ "slow_start": { "over": "1m" } }) => "scenarios[0].expect.slow_start.over: found \"1m\", expected a duration from 1s to 59s"; "a slow start beyond what is recorded")]
+#[test_case(&json!({ "ejection": {} }) => "scenarios[0].expect.ejection: found no limit, expected a limit such as {\"healthy\": \"== 0\"}"; "no limit of ejections")]
+#[test_case(&json!({ "ejection": { "bad": "< 1s", "out": "< 5", "healthy": "0" } }) => "scenarios[0].expect.ejection.bad: found \"< 1s\", expected a whole number; a limit is written as \"<= 20\"\nscenarios[0].expect.ejection.out: found \"< 5\", expected a time with a unit (ns, us, ms, s, m or h) such as `5ms`; a limit is written as \"< 40s\"\nscenarios[0].expect.ejection.healthy: found \"0\", expected one of `<`, `<=`, `>`, `>=`, `==`, `!=`; a limit is written as \"== 0\""; "no limits")]
 fn refused(expect: &Value) -> String {
     problems_of(&expecting(expect)).join("\n")
 }
@@ -176,18 +191,33 @@ fn expectations() -> impl Strategy<Value = Expectations> {
         bounds(),
         bounds(),
         prop::option::of((1..5_000_u64).prop_map(Duration::from_millis)),
+        prop::option::of((1_000..59_000_u64).prop_map(Duration::from_millis)),
+        ejected(),
     )
         .prop_map(
-            |(distribution, routes, sticky, failover, drain, ok_within)| Expectations {
-                // It belongs to limits.
-                ok_within: ok_within.filter(|_| !failover.is_empty()),
-                distribution,
-                routes,
-                sticky,
-                failover,
-                drain,
+            |(distribution, routes, sticky, failover, drain, ok_within, slow_start, ejection)| {
+                Expectations {
+                    // It belongs to limits.
+                    ok_within: ok_within.filter(|_| !failover.is_empty()),
+                    distribution,
+                    routes,
+                    sticky,
+                    failover,
+                    drain,
+                    slow_start,
+                    ejection,
+                }
             },
         )
+}
+
+fn ejected() -> impl Strategy<Value = Ejected> {
+    let count = || prop::option::of(select(vec!["<= 20", "==0"]));
+    (count(), prop::option::of(Just("<40s")), count()).prop_map(|(bad, out, healthy)| Ejected {
+        bad: bad.map(|it| Limit::count(it).unwrap()),
+        out: out.map(|it| Limit::time(it).unwrap()),
+        healthy: healthy.map(|it| Limit::count(it).unwrap()),
+    })
 }
 
 proptest! {

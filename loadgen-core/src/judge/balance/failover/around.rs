@@ -3,84 +3,16 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::bucket::{Bucket, Whose};
+use super::usual::{Usual, allowed, beyond};
 use super::{AS_BEFORE, Failover, Moment, SETTLE, SHARE_OVER};
-use crate::record::{Timeline, TimelineCell};
+use crate::record::Timeline;
 use crate::units::human;
 
 pub(super) const BUCKET_NS: u64 = Timeline::BUCKET.as_nanos() as u64;
 
 /// A request that was due so shortly before the server was back, and that it answered, may have left after that.
 const LATE: Duration = Duration::from_millis(100);
-
-/// Whose requests are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// Those of the servers that the event took away.
-    Away,
-    Others,
-    /// Of no server that is known.
-    Nobodys,
-}
-
-/// What one bucket has.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    /// Requests with this due time.
-    due: u64,
-    /// Of these, those that have ended and are the server's own.
-    own: u64,
-    /// Those that were given to it while it was away, if it was: all, those that never ended included; of one
-    /// that is dead and due just before its return only what was not ok: what is late is given after that.
-    given: u64,
-    /// Failures, and what never ended, of nobody known: it may have been given to the server.
-    nobodys: u64,
-    failed: u64,
-    slow: u64,
-    /// What never ended and was given to the server, or may have been.
-    never_ended: u64,
-    /// What ended in it, ok.
-    ended_ok: u64,
-    ended_failed: u64,
-    /// What failed in it and is of nobody known.
-    nobodys_ended: u64,
-    /// What the server answered in it, ok.
-    answered: u64,
-}
-
-/// What is usual, per bucket.
-#[derive(Debug, Default)]
-pub(super) struct Usual {
-    /// Of so many buckets.
-    pub(super) buckets: usize,
-    /// All requests.
-    due: f64,
-    /// Requests given to the server.
-    pub(super) given: f64,
-    /// Its part of all.
-    share: f64,
-    nobodys: f64,
-    failed: f64,
-    slow: f64,
-    bad: f64,
-}
-
-impl Usual {
-    /// So many a bucket; none where too little is known for anything to be usual.
-    fn rate(&self, of: f64) -> f64 {
-        match self.buckets < buckets(SETTLE) {
-            true => 0.0,
-            false => of,
-        }
-    }
-
-    /// What chance may add to what is usual, of failures of nobody known or of what is bad, in as long as it
-    /// takes to settle.
-    pub(super) fn slack(&self) -> f64 {
-        let settle = buckets(SETTLE);
-        let slack = |usual: f64| allowed(usual, settle) as f64 - usual * settle as f64;
-        slack(self.nobodys).max(slack(self.bad))
-    }
-}
 
 /// The buckets around one event.
 #[derive(Debug)]
@@ -449,53 +381,4 @@ impl Around {
             None => self.not_in(first, SHARE_OVER),
         }
     }
-}
-
-impl Bucket {
-    /// Adds what somebody had in it.
-    fn add(&mut self, whose: Whose, is_dead: bool, cell: TimelineCell) {
-        let TimelineCell {
-            due,
-            due_failed,
-            due_slow,
-            interrupted,
-            ended_ok,
-            ended_failed,
-        } = cell;
-        self.due += due + interrupted;
-        self.failed += due_failed;
-        self.slow += due_slow;
-        self.ended_ok += ended_ok;
-        self.ended_failed += ended_failed;
-        match whose {
-            Whose::Away => {
-                self.own += due;
-                self.given += interrupted + if is_dead { due_failed } else { due };
-                self.never_ended += interrupted;
-                self.answered += ended_ok;
-            }
-            // A dead server puts its name to nothing.
-            Whose::Nobodys => {
-                self.nobodys_ended += ended_failed;
-                self.nobodys += due_failed + interrupted;
-                self.never_ended += interrupted;
-            }
-            Whose::Others => {}
-        }
-    }
-
-    fn bad(&self) -> u64 {
-        self.failed + self.slow + self.never_ended
-    }
-}
-
-/// What there is beyond so many a bucket.
-fn beyond(count: u64, usual: f64, buckets: usize) -> u64 {
-    (count as f64 - usual * buckets as f64).round().max(0.0) as u64
-}
-
-/// As many as may come in so many buckets by chance, where so many a bucket are usual: three deviations.
-fn allowed(usual: f64, buckets: usize) -> u64 {
-    let expected = usual * buckets as f64;
-    (expected + 3.0 * expected.sqrt()).ceil() as u64
 }

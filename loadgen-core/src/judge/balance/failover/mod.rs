@@ -4,10 +4,13 @@
 //! is in the book too; whether it is good enough is for others to say.
 
 mod around;
+mod bucket;
+mod usual;
 
 use std::time::Duration;
 
-use self::around::{Around, BUCKET_NS, Usual};
+use self::around::{Around, BUCKET_NS};
+use self::usual::Usual;
 use crate::record::{EventAction, EventRecord, ScenarioRecord, Timeline};
 use crate::units::human;
 
@@ -21,7 +24,7 @@ const SHARE_OVER: Duration = Duration::from_secs(1);
 const AS_BEFORE: f64 = 0.2;
 /// A silence says something where so many requests would have come in it: that none does by chance is rare
 /// enough (e⁻¹² of such times) for a run of an hour.
-const LEAST_EXPECTED: f64 = 12.0;
+pub(super) const LEAST_EXPECTED: f64 = 12.0;
 
 /// When something came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -126,7 +129,7 @@ pub(crate) fn outages(record: &ScenarioRecord) -> Vec<Outage> {
 }
 
 /// Whether it takes a server away, for a time or for good.
-fn is_one(event: &EventRecord) -> bool {
+pub(super) fn is_one(event: &EventRecord) -> bool {
     let takes_away = match event.action {
         EventAction::Kill
         | EventAction::Restart

@@ -21,8 +21,8 @@ pub use document::{
     Answer, Backend, BackendCount, Change, Check, Confidence, Connections, Custom, Delivery,
     Document, EndedRun, Event, Expectation, Failover, FailureClass, Generator, Host, LoadModel,
     Messages, Method, Moment, Move, Point, PointStatistics, Retries, Run, Scenario, SchemaVersion,
-    Silence, SinkKind, Statistics, Status, Step, Stickiness, StickyBy, Streams, Target,
-    ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Silence, SinkKind, Stands, StandsBy, Statistics, Status, Step, Stickiness, StickyBy, Streams,
+    Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

@@ -16,6 +16,7 @@ mod own;
 mod process;
 mod raw;
 mod replies;
+mod resilience;
 mod retry;
 mod sets;
 mod shares;

@@ -4,7 +4,14 @@
 //! written, or one of the addresses that a target stands for. All connections of a worker that go to it
 //! have it in common, so what is to hold for all of them belongs here.
 
+#[cfg(feature = "grpc")]
+use std::cell::OnceCell;
 use std::rc::Rc;
+#[cfg(feature = "grpc")]
+use std::sync::Arc;
+
+#[cfg(feature = "grpc")]
+use super::standing::Standing;
 
 use crate::driver::transport::listing::{Listed, Listing};
 use crate::driver::transport::net::Endpoint;
@@ -18,6 +25,9 @@ pub(crate) struct Peer {
     pub(super) endpoint: Endpoint,
     /// Where it stands, if it is on a list.
     pub(super) entry: Option<Entry>,
+    /// How it stands, once somebody asked whose choice depends on that.
+    #[cfg(feature = "grpc")]
+    pub(super) standing: OnceCell<Arc<Standing>>,
 }
 
 /// An address's place on a list.
@@ -34,6 +44,8 @@ impl Peer {
             target,
             endpoint,
             entry: None,
+            #[cfg(feature = "grpc")]
+            standing: OnceCell::new(),
         })
     }
 
@@ -54,6 +66,8 @@ impl Peer {
             target,
             endpoint: endpoint.at(listed),
             entry: Some(entry),
+            #[cfg(feature = "grpc")]
+            standing: OnceCell::new(),
         })
     }
 

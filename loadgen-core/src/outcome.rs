@@ -84,6 +84,8 @@ pub enum Failure {
     /// A stream of messages came to its end with some of them missing, or a TCP server closed before its
     /// reply was whole. Key `incomplete`.
     Incomplete,
+    /// It was not sent: no target took calls, by `health_check` or `circuit_breaker`. Key `rejected`.
+    Rejected,
     /// A class of a custom workload's own. Key `custom.NAME`.
     Custom(&'static str),
     /// Any class that came after as many as are told apart. Key `(others)`.
@@ -105,6 +107,7 @@ impl fmt::Display for Failure {
             Self::Http(status) => write!(f, "http.{status}"),
             Self::Close(code) => write!(f, "close.{code}"),
             Self::Incomplete => f.write_str("incomplete"),
+            Self::Rejected => f.write_str("rejected"),
             Self::Custom(name) => write!(f, "custom.{name}"),
             Self::Others => f.write_str("(others)"),
         }
@@ -187,6 +190,7 @@ mod tests {
     #[test_case(Failure::Http(503).into() => "http.503")]
     #[test_case(Failure::Close(1011).into() => "close.1011")]
     #[test_case(Failure::Incomplete.into() => "incomplete")]
+    #[test_case(Failure::Rejected.into() => "rejected")]
     #[test_case(Failure::Custom("cache_miss").into() => "custom.cache_miss")]
     #[test_case(Failure::Others.into() => "(others)")]
     fn keys(outcome: Outcome) -> String {

@@ -22,7 +22,7 @@ pub(crate) use lookout::{Look, Lookout, Lookouts};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
     AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt,
-    RetryEvent, SampleKind, Split, StepSample, StreamEvent, TargetIndex,
+    RetryEvent, SampleKind, Split, Standing, StepSample, StreamEvent, TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide

@@ -302,7 +302,7 @@ fn fraction<'a>(cursor: &Cursor<'a>) -> &'a str {
 
 /// The key of an outcome, as reports show it.
 fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
-    const PLAIN: [&str; 8] = [
+    const PLAIN: [&str; 9] = [
         "ok",
         "timeout",
         "connect",
@@ -311,6 +311,7 @@ fn outcome(cursor: &mut Cursor<'_>) -> Result<String, ThresholdError> {
         "check",
         "expression",
         "incomplete",
+        "rejected",
     ];
     const WITH_CODE: [&str; 6] = ["grpc", "reset", "health", "http", "close", "custom"];
     let start = cursor.at;

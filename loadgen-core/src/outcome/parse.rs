@@ -63,6 +63,7 @@ impl Failure {
             Self::Check,
             Self::Expression,
             Self::Incomplete,
+            Self::Rejected,
             Self::Others,
         ];
         plain.into_iter().find(|it| it.to_string() == key)
@@ -146,6 +147,7 @@ mod tests {
     #[test_case(Failure::Health("NOT_SERVING").into())]
     #[test_case(Failure::Close(1011).into())]
     #[test_case(Failure::Incomplete.into())]
+    #[test_case(Failure::Rejected.into())]
     #[test_case(Failure::Custom("cache.miss, twice").into())]
     #[test_case(Failure::Custom("").into())]
     #[test_case(Failure::Others.into())]

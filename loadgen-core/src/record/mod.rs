@@ -12,6 +12,7 @@ mod local;
 mod merged;
 mod names;
 mod parts;
+mod standing;
 mod stickiness;
 mod watch;
 
@@ -30,6 +31,8 @@ pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;
+pub(in crate::record) use standing::MOST_STANDINGS;
+pub use standing::StandingRecord;
 pub use stickiness::{Move, Stickiness};
 pub(crate) use watch::{
     Count, Extreme, Figure, Reading, StepCount, Times, TimesOf, Watch, WindowRecord, Worst,

@@ -21,8 +21,9 @@ pub use document::{
     Address, Answer, Backend, BackendCount, Change, Check, Confidence, Connections, Custom,
     Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Generator,
     Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Ramp, Retries, Run,
-    Scenario, SchemaVersion, Silence, SinkKind, Statistics, Status, Step, Stickiness, StickyBy,
-    Streams, Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics, Status, Step,
+    Stickiness, StickyBy, Streams, Target, ThresholdResult, ThresholdWindow, Total, Verdict,
+    Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

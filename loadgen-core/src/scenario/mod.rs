@@ -54,10 +54,11 @@ pub(crate) use protocol::check_request_header_name;
 #[cfg(feature = "tcp")]
 pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
-    Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HttpBody, HttpPlan,
-    HttpRequest, HttpVersion, LengthPrefix, MessageStream, Payload, PerMessageDeflate, Protocol,
-    ProtocolPlan, ReplyMark, Retry, RetryThrottling, Spoken, TcpExchange, TcpPayload, TcpPlan,
-    TcpReceive, WebsocketExchange, WebsocketMessages, WebsocketPlan,
+    Answer, CircuitBreaker, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HealthCheck,
+    HttpBody, HttpPlan, HttpRequest, HttpVersion, LengthPrefix, MessageStream, Payload,
+    PerMessageDeflate, Pick, Protocol, ProtocolPlan, ReplyMark, Retry, RetryThrottling, Spoken,
+    TcpExchange, TcpPayload, TcpPlan, TcpReceive, WebsocketExchange, WebsocketMessages,
+    WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};

@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UserId;
@@ -151,6 +152,26 @@ pub enum StreamEvent {
     Ended,
     /// It ended in any other way.
     Broke,
+}
+
+/// How one stands that calls go to: by its health, or by a circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+#[non_exhaustive]
+pub enum Standing {
+    /// It was not asked for its health yet.
+    Unknown,
+    /// It is in health.
+    Serving,
+    /// It is not in health, or does not say so.
+    NotServing,
+    /// Its circuit is closed: calls go to it.
+    Closed,
+    /// Its circuit is open: it failed too often.
+    Open,
+    /// Its circuit is half open: some calls are tried.
+    HalfOpen,
 }
 
 /// What came of a call that may be made again.
@@ -305,6 +326,11 @@ pub trait Observer {
         connection: Option<ConnectionId>,
     ) {
         let _ = (event, backend, connection);
+    }
+    /// One that calls go to stands in another way than before, since a moment in nanoseconds from the run's
+    /// epoch.
+    fn stands(&self, peer: &str, change: (Standing, Standing), at: Nanos, why: &str) {
+        let _ = (peer, change, at, why);
     }
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);

@@ -17,8 +17,8 @@ use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
     BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
-    MessageFault, Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
-    UserId, WorkerContext, Workload,
+    MessageFault, Observer, PrepareError, SampleKind, Standing, StepSample, StreamEvent,
+    TargetIndex, Timing, UserId, WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -61,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) rests: Vec<Nanos>,
     pub(crate) streams: Vec<StreamEvent>,
     pub(crate) bytes: (u64, u64),
+    /// Who stood in another way than before, and how.
+    pub(crate) standings: Vec<(String, (Standing, Standing))>,
 }
 
 /// Remembers everything it is told.
@@ -105,6 +107,11 @@ impl Observer for Recorder {
 
     fn stream(&self, _: Option<BackendIndex>, event: StreamEvent) {
         self.0.borrow_mut().streams.push(event);
+    }
+
+    fn stands(&self, peer: &str, change: (Standing, Standing), _: Nanos, _: &str) {
+        let mut seen = self.0.borrow_mut();
+        seen.standings.push((peer.to_owned(), change));
     }
 
     fn message_fault(&self, _: usize, fault: MessageFault, count: u64) {

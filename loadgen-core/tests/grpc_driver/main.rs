@@ -17,6 +17,7 @@ mod own;
 mod process;
 mod raw;
 mod replies;
+mod resilience;
 mod retry;
 mod sets;
 mod shares;

@@ -1,41 +1,64 @@
 //! The calls of an iteration, and where each of their attempts goes.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::call::{Call, Kind};
 use super::framing::Nobody;
 use super::own::{Connections, UserConnection};
-use super::retry::{Lost, Retrying};
+use super::resilience::Resilience;
+use super::retry::Lost;
 use super::{filled, intercept, stream, unary};
-use crate::driver::http2::Place;
+use crate::clock::Nanos;
+use crate::driver::http2::{Choice, Chosen, Place};
 use crate::driver::steps::{Execute, Session};
 use crate::outcome::Outcome;
 use crate::workload::Iteration;
 
-/// An iteration's calls. All of them go to one connection, but for attempts after a call's first.
+/// An iteration's calls. All of them go to one connection, unless the scenario has each choose where it goes; so do
+/// attempts after a call's first.
 pub(super) struct CallsOn<'a> {
     place: Rc<Place>,
     connections: &'a Connections,
-    retrying: Option<&'a Retrying>,
+    resilience: Option<&'a Resilience>,
+    /// Where the next attempt goes, once that was chosen.
+    chosen: RefCell<Option<Chosen>>,
 }
 
 impl<'a> CallsOn<'a> {
     #[inline]
     pub(super) fn new(
-        place: &Rc<Place>,
+        own: &mut UserConnection,
         connections: &'a Connections,
-        retrying: Option<&'a Retrying>,
+        resilience: Option<&'a Resilience>,
     ) -> Self {
+        let is_chosen = resilience.is_some_and(|it| it.choice().is_some());
+        let place = match connections {
+            // Its turn is the choice's to pass on.
+            Connections::Shared(pool) if is_chosen => pool.any_place(),
+            _ => connections.place(own),
+        };
         Self {
-            place: Rc::clone(place),
+            place,
             connections,
-            retrying,
+            resilience,
+            chosen: RefCell::new(None),
         }
     }
 
-    /// Which of the scenario's targets they go to at first.
+    /// Which of the scenario's targets the next call goes to.
     #[inline]
     pub(super) fn target(&self) -> usize {
+        if let Some(choice) = self.resilience.and_then(Resilience::choice) {
+            let now = self.place.clock.now();
+            let mut chosen = self.chosen.borrow_mut();
+            if chosen.is_none() {
+                *chosen = self.connections.choose(choice, now);
+            }
+            if let Some(chosen) = &*chosen {
+                return chosen.place.target;
+            }
+        }
         self.place.target
     }
 
@@ -46,27 +69,31 @@ impl<'a> CallsOn<'a> {
         iteration: &Iteration<'_>,
         mut attempt: impl AsyncFnMut(&Rc<Place>, u32) -> Result<(), Lost>,
     ) -> Outcome {
-        match self.retrying {
+        match self.resilience {
             None => match attempt(&self.place, 0).await {
                 Ok(()) => Outcome::Ok,
                 Err(lost) => lost.failure.into(),
             },
             // Boxed, or every call would carry room for it.
-            Some(retrying) => Box::pin(retrying.until_over(self, iteration, attempt)).await,
+            Some(resilience) => Box::pin(resilience.until_over(self, iteration, attempt)).await,
         }
     }
 
-    /// Where a call's first attempt goes.
-    pub(super) fn first_place(&self, iteration: &Iteration<'_>) -> Rc<Place> {
-        iteration.goes_to(self.place.target);
+    /// Where the next attempt goes by a choice; `None` where no target takes it.
+    pub(super) fn chosen(&self, choice: &Choice, now: Nanos) -> Option<Chosen> {
+        let chosen = self.chosen.borrow_mut().take();
+        chosen.or_else(|| self.connections.choose(choice, now))
+    }
+
+    /// Where a call's first attempt goes, where that is no choice.
+    pub(super) fn first_place(&self) -> Rc<Place> {
         Rc::clone(&self.place)
     }
 
     /// Where an attempt goes after another failed: where the next iteration would, if users share connections.
-    pub(super) fn further_place(&self, iteration: &Iteration<'_>) -> Rc<Place> {
-        let place = self.connections.another().unwrap_or(&self.place);
-        iteration.goes_to(place.target);
-        Rc::clone(place)
+    pub(super) fn further_place(&self) -> Rc<Place> {
+        let place = self.connections.another();
+        place.unwrap_or_else(|| Rc::clone(&self.place))
     }
 }
 

@@ -2,16 +2,23 @@
 //!
 //! Source: <https://github.com/grpc/grpc/blob/master/doc/health-checking.md>.
 
+use bytes::Bytes;
 use prost::Message;
 use prost_reflect::MethodDescriptor;
 
-use super::protos;
+use super::{framing, protos};
 use crate::outcome::Failure;
 
 #[derive(Clone, Copy, PartialEq, Message)]
 struct Answer {
     #[prost(int32, tag = "1")]
     status: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Question {
+    #[prost(string, tag = "1")]
+    service: String,
 }
 
 /// Where it is asked.
@@ -26,6 +33,15 @@ message HealthCheckResponse {
 }
 service Health { rpc Check(HealthCheckRequest) returns (HealthCheckResponse); }
 "#;
+
+/// The question about this service, its prefix in front.
+pub(super) fn question(service: &str) -> Bytes {
+    let question = Question {
+        service: service.to_owned(),
+    };
+    // No name is as long as what a prefix cannot tell.
+    framing::with_prefix(false, &question.encode_to_vec()).unwrap_or_default()
+}
 
 /// How it is asked.
 ///

@@ -8,6 +8,7 @@
 
 mod call;
 mod calls;
+mod checking;
 mod codec;
 mod compression;
 mod describe;
@@ -38,6 +39,7 @@ mod reflection;
 mod refusal;
 mod reopening;
 mod reply;
+mod resilience;
 mod retry;
 mod scalar;
 mod service;
@@ -55,8 +57,7 @@ use self::calls::CallsOn;
 use self::own::Connections;
 use self::prepare::Prepared;
 use self::reopening::Reopening;
-use self::retry::Retrying;
-use crate::chance::mix_in;
+use self::resilience::Resilience;
 use crate::clock::Clock;
 use crate::driver::http2;
 use crate::driver::intercept::Interceptor;
@@ -176,10 +177,7 @@ impl GrpcFactory {
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
             connections: Connections::new(&self.prepared, context),
-            retrying: self.prepared.retry.as_ref().map(|retry| {
-                let seed = mix_in(context.seed, RETRIES);
-                Box::new(Retrying::new(retry, seed))
-            }),
+            resilience: Resilience::new(&self.prepared, context),
             clock: context.clock,
             seed: context.seed,
             lives: Lives::new(context, self.prepared.timeout).shown_to(self.interceptor.clone()),
@@ -195,12 +193,9 @@ pub struct GrpcWorkload {
     clock: Clock,
     seed: u64,
     lives: Lives,
-    /// Where calls are made again.
-    retrying: Option<Box<Retrying>>,
+    /// What is done about failures, where the scenario asks for any.
+    resilience: Option<Box<Resilience>>,
 }
-
-/// Tells the chance of rests between attempts from others of the same worker.
-const RETRIES: u64 = 0x7265_7472;
 
 impl fmt::Debug for GrpcWorkload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,6 +210,9 @@ impl Workload for GrpcWorkload {
 
     async fn prepare(&self) -> Result<(), PrepareError> {
         self.connections.open().await?;
+        if let Some(resilience) = &self.resilience {
+            resilience.introduce(&self.connections).await;
+        }
         let life = &self.prepared.life;
         if life.has_setup() {
             let mut own = self.connections.of_nobody();
@@ -287,7 +285,6 @@ impl GrpcWorkload {
     /// The calls of what a user does next.
     #[inline]
     fn calls(&self, own: &mut UserConnection) -> CallsOn<'_> {
-        let place = self.connections.place(own);
-        CallsOn::new(place, &self.connections, self.retrying.as_deref())
+        CallsOn::new(own, &self.connections, self.resilience.as_deref())
     }
 }

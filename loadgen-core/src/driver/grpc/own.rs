@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::prepare::Prepared;
 use super::reopening::Reopening;
-use crate::driver::http2::{OwnConnection, Owners, Place, Pool};
+use crate::clock::Nanos;
+use crate::driver::http2::{Choice, Chosen, OwnConnection, Owners, Place, Pool};
 use crate::scenario::ConnectionPer;
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
 
@@ -119,9 +120,18 @@ impl Connections {
 
     /// Where something goes that could not be done where it went first; `None` is to the same connection, which
     /// is the user's own.
-    pub(super) fn another(&self) -> Option<&Rc<Place>> {
+    pub(super) fn another(&self) -> Option<Rc<Place>> {
         match self {
             Self::Shared(pool) => Some(pool.place_for_next_iteration()),
+            Self::Own(..) => None,
+        }
+    }
+
+    /// Where something goes by a choice; `None` where no target takes it. Users that have connections of their own
+    /// have none.
+    pub(super) fn choose(&self, choice: &Choice, now: Nanos) -> Option<Chosen> {
+        match self {
+            Self::Shared(pool) => pool.choose(choice, now),
             Self::Own(..) => None,
         }
     }

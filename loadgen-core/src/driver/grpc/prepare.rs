@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::call::{
     Call, Kind, Messages, Outbound, Reply, Shape, StreamCall, Target, metadata as metadata_of,
 };
+use super::checking::{self, Checking};
 use super::descriptor::{Catalogue, Found};
 use super::details::Details;
 use super::error::DriverError;
@@ -27,7 +28,8 @@ use super::template;
 use super::unary::UnaryCall;
 use super::{HTTP2, compression, framing, health, reply};
 use crate::cap::Cap;
-use crate::driver::http2::Wanted;
+use crate::clock::nanos;
+use crate::driver::http2::{Breaking, How, Standings, Wanted};
 use crate::driver::mistake::Mistake;
 use crate::driver::sources::Sources;
 use crate::driver::steps::{At, Life, Looks, Parts, Ready, Stage};
@@ -36,7 +38,7 @@ use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{
-    ConnectionPer, GrpcCall, GrpcPlan, Retry, ScenarioPlan, StreamEnd, all_steps,
+    ConnectionPer, GrpcCall, GrpcPlan, HealthCheck, Pick, Retry, ScenarioPlan, StreamEnd, all_steps,
 };
 use crate::workload::Lookouts;
 
@@ -53,6 +55,12 @@ pub(super) struct Prepared {
     pub(super) timeout: Duration,
     /// How calls are made again.
     pub(super) retry: Option<Retry>,
+    /// Which target calls go to; `None` gives connections their turns.
+    pub(super) pick: Option<How>,
+    /// How targets stand, where it matters.
+    pub(super) standings: Option<Arc<Standings>>,
+    /// How they are asked for their health, where they are.
+    pub(super) checking: Option<Checking>,
     pub(super) life: Life<Call>,
     /// What it is made of that may change.
     pub(super) lookouts: Lookouts,
@@ -78,11 +86,17 @@ impl Prepared {
             let method = resolve(&catalogue, &reflected, call, &path)?;
             ready(&context, call, &method, at, &mut sources)
         })?;
+        let checking = plan.health_check.as_ref();
+        let checking = checking.map(|check| asking(&context, check, &mut sources));
+        let checking = checking.transpose()?;
         let files = endpoints::lookouts(&endpoints).chain(sources.lookouts());
         Ok(Self {
             lookouts: Lookouts(files.collect()),
             timeout: scenario.timeout,
             retry: plan.retry.clone(),
+            pick: how(scenario, plan)?,
+            standings: standings(plan),
+            checking,
             endpoints,
             wanted: Wanted {
                 connections: plan.connections,
@@ -97,6 +111,70 @@ impl Prepared {
             life,
         })
     }
+}
+
+/// Which target calls go to.
+fn how(scenario: &ScenarioPlan, plan: &GrpcPlan) -> Result<Option<How>, DriverError> {
+    let weights = match &plan.pick {
+        None => return Ok(None),
+        Some(Pick::RoundRobin) => return Ok(Some(How::RoundRobin)),
+        Some(Pick::Random) => return Ok(Some(How::Random)),
+        Some(Pick::LeastInFlight) => return Ok(Some(How::LeastInFlight)),
+        Some(Pick::Weights(weights)) => weights,
+    };
+    let names = scenario.targets.iter().enumerate().map(|(nth, target)| {
+        let server = scenario.target_backends.get(nth);
+        server.map_or_else(|| target.to_string(), |it| format!("backend:{it}"))
+    });
+    let of = names.map(|name| {
+        let weight = weights.iter().find(|(given, _)| *given == name);
+        weight.map(|(_, weight)| *weight).ok_or_else(|| {
+            let given: Vec<&str> = weights.iter().map(|(name, _)| name.as_str()).collect();
+            let problem = format!(
+                "there is no weight of `{name}`; there are {}",
+                given.join(", ")
+            );
+            vec![Mistake::new("pick.weights", problem)]
+        })
+    });
+    let of: Result<Vec<u32>, Vec<Mistake>> = of.collect();
+    Ok(Some(How::Weights(of?)))
+}
+
+/// How targets stand, where the scenario asks about that.
+fn standings(plan: &GrpcPlan) -> Option<Arc<Standings>> {
+    let breaking = plan.circuit_breaker.as_ref().map(|it| Breaking {
+        failures: it.failures,
+        open_for: nanos(it.open_for),
+        trials: it.trials,
+    });
+    let is_any = breaking.is_some() || plan.health_check.is_some();
+    is_any.then(|| Arc::new(Standings::new(breaking)))
+}
+
+/// How targets are asked for their health.
+fn asking(
+    context: &Context<'_>,
+    check: &HealthCheck,
+    sources: &mut Sources,
+) -> Result<Checking, DriverError> {
+    let scenario = context.scenario;
+    // What is templated belongs to users, and none of them asks.
+    let metadata = &[("metadata", &*context.plan.metadata)];
+    let metadata = headers(check.timeout, None, metadata, sources)?;
+    Ok(Checking {
+        check: check.clone(),
+        call: UnaryCall {
+            headers: metadata.constant,
+            identity: None,
+            framed: health::question(&check.service),
+            compression: None,
+            max_message: scenario.max_message,
+            details: Arc::clone(&context.details),
+        },
+        targets: context.targets(health::PATH),
+        wanted: checking::wanted(check, scenario.connect_timeout),
+    })
 }
 
 /// Whether a plan's iterations have streams that are to last for a time.

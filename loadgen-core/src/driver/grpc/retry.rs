@@ -1,23 +1,17 @@
-//! Making calls again that failed, as gRPC's clients do with a retry policy.
+//! When calls are made again that failed, as gRPC's clients do with a retry policy.
 //!
 //! Owns whether a call is made again and when. What an attempt is, and where it goes, is the caller's. A request
 //! that no server has looked at is sent again within an attempt, whatever the policy says; that is no attempt.
 //! Source: gRFC A6, "Client retries".
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
-use super::calls::CallsOn;
-use crate::clock::nanos;
-use crate::driver::http2::Place;
-use crate::outcome::{Failure, GrpcCode, Outcome};
+use crate::outcome::{Failure, GrpcCode};
 use crate::scenario::Retry;
-use crate::workload::{Iteration, RetryEvent};
 
 /// How many attempts came before.
 pub(super) const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
@@ -96,7 +90,7 @@ pub(super) struct Retrying {
 
 /// What to do after an attempt failed.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     /// It was the last.
     GiveUp,
     /// It was the last because too many calls fail.
@@ -107,9 +101,9 @@ enum Next {
 
 /// How far a call has come.
 #[derive(Debug, Default)]
-struct Count {
+pub(super) struct Count {
     /// Attempts that have failed.
-    failed: u32,
+    pub(super) failed: u32,
     /// Of these, those since the server last said when the next may be made.
     since_pushback: u32,
 }
@@ -123,52 +117,8 @@ impl Retrying {
         }
     }
 
-    /// Makes attempts until the call is over. `attempt` is told where to and how many have failed.
-    pub(super) async fn until_over(
-        &self,
-        calls: &CallsOn<'_>,
-        iteration: &Iteration<'_>,
-        mut attempt: impl AsyncFnMut(&Rc<Place>, u32) -> Result<(), Lost>,
-    ) -> Outcome {
-        let mut count = Count::default();
-        let over = Over {
-            iteration,
-            failed: Cell::new(0),
-        };
-        let mut place = calls.first_place(iteration);
-        loop {
-            let Err(lost) = attempt(&place, count.failed).await else {
-                self.succeeded();
-                over.now(RetryEvent::Ok);
-                return Outcome::Ok;
-            };
-            let rest = match self.after(&lost, &mut count) {
-                Next::Again(rest) => rest,
-                next => {
-                    if next == Next::Throttled {
-                        iteration.retry(RetryEvent::Throttled);
-                    }
-                    over.now(RetryEvent::Failed);
-                    return lost.failure.into();
-                }
-            };
-            let resting = Resting {
-                iteration,
-                after: lost.failure,
-                next: count.failed + 1,
-            };
-            let due = iteration.now().saturating_add(nanos(rest));
-            let mut alarm = place.alarms.alarm();
-            poll_fn(|cx| alarm.poll_until(due, cx)).await;
-            resting.over();
-            iteration.retry(RetryEvent::Again(lost.failure));
-            over.failed.set(count.failed);
-            place = calls.further_place(iteration);
-        }
-    }
-
     /// A call ended ok.
-    fn succeeded(&self) {
+    pub(super) fn succeeded(&self) {
         if let Some(throttling) = self.policy.throttling {
             let most = f64::from(throttling.max_tokens);
             let tokens = self.tokens.get() + throttling.token_ratio;
@@ -186,7 +136,8 @@ impl Retrying {
         tokens > f64::from(throttling.max_tokens) / 2.0
     }
 
-    fn after(&self, lost: &Lost, count: &mut Count) -> Next {
+    /// What to do after an attempt failed.
+    pub(super) fn after(&self, lost: &Lost, count: &mut Count) -> Next {
         count.failed += 1;
         if lost.is_committed {
             return Next::GiveUp;
@@ -237,7 +188,7 @@ fn status_of(failure: Failure) -> Option<GrpcCode> {
     const UNAUTHENTICATED: u32 = 16;
     Some(GrpcCode::new(match failure {
         Failure::Grpc(code) => return Some(code),
-        Failure::Connect | Failure::Connection => UNAVAILABLE,
+        Failure::Connect | Failure::Connection | Failure::Rejected => UNAVAILABLE,
         Failure::Reset(reason) => match reason {
             "REFUSED_STREAM" => UNAVAILABLE,
             "CANCEL" => CANCELLED,
@@ -256,54 +207,6 @@ fn status_of(failure: Failure) -> Option<GrpcCode> {
         },
         _ => return None,
     }))
-}
-
-/// Says what came of a call that took more than one attempt, however it ends.
-struct Over<'a> {
-    iteration: &'a Iteration<'a>,
-    /// Attempts that were followed by another.
-    failed: Cell<u32>,
-}
-
-impl Over<'_> {
-    fn now(self, event: RetryEvent) {
-        if self.failed.replace(0) > 0 {
-            self.iteration.retry(event);
-        }
-    }
-}
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        // What the end of the run cuts off did not fail.
-        if self.failed.get() > 0 && self.iteration.has_timed_out() {
-            self.iteration.retry(RetryEvent::Failed);
-        }
-    }
-}
-
-/// A rest between two attempts. A call that is cut off there has no other way to say it.
-struct Resting<'a> {
-    iteration: &'a Iteration<'a>,
-    after: Failure,
-    next: u32,
-}
-
-impl Resting<'_> {
-    fn over(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Resting<'_> {
-    fn drop(&mut self) {
-        self.iteration.explain(Failure::Timeout, || {
-            let Self { after, next, .. } = self;
-            format!(
-                "cut off while resting before attempt {next}; the one before ended with {after}"
-            )
-        });
-    }
 }
 
 #[cfg(test)]
@@ -358,6 +261,7 @@ mod tests {
     #[test_case(Lost::unanswered(Failure::Reset("REFUSED_STREAM")), true; "a refused stream")]
     #[test_case(Lost::unanswered(Failure::Reset("CANCEL")), false; "a cancelled stream")]
     #[test_case(Lost::unanswered(Failure::Http(503)), true; "a proxy without a server")]
+    #[test_case(Lost::unanswered(Failure::Rejected), true; "no target takes it")]
     #[test_case(Lost::unanswered(Failure::Http(500)), false; "a proxy in trouble")]
     #[test_case(Lost { pushback: Pushback::Never, ..unavailable() }, false; "the server does not want it")]
     fn is_made_again(lost: Lost, expected: bool) {

@@ -4,7 +4,14 @@
 //! written, or one of the addresses that a target stands for. All connections of a worker that go to it
 //! have it in common, so what is to hold for all of them belongs here.
 
+#[cfg(feature = "grpc")]
+use std::cell::OnceCell;
 use std::rc::Rc;
+#[cfg(feature = "grpc")]
+use std::sync::Arc;
+
+#[cfg(feature = "grpc")]
+use super::standing::Standing;
 
 use crate::driver::transport::listing::{Listed, Listing};
 use crate::driver::transport::net::Endpoint;
@@ -17,6 +24,9 @@ pub(crate) struct Peer {
     pub(super) endpoint: Endpoint,
     /// Where it stands, if it is on a list.
     pub(super) entry: Option<Entry>,
+    /// How it stands, once somebody asked whose choice depends on that.
+    #[cfg(feature = "grpc")]
+    pub(super) standing: OnceCell<Arc<Standing>>,
 }
 
 /// An address's place on a list.
@@ -31,6 +41,8 @@ impl Peer {
             target,
             endpoint,
             entry: None,
+            #[cfg(feature = "grpc")]
+            standing: OnceCell::new(),
         })
     }
 
@@ -49,6 +61,8 @@ impl Peer {
             target,
             endpoint: endpoint.at(listed),
             entry: Some(entry),
+            #[cfg(feature = "grpc")]
+            standing: OnceCell::new(),
         })
     }
 

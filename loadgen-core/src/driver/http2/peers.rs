@@ -47,7 +47,6 @@ impl Peers {
     }
 
     /// Somebody who is none of the scenario's targets, on behalf of one of these.
-    #[cfg(feature = "http")]
     pub(super) fn of_one(endpoint: &Endpoint, target: usize, observer: &Rc<dyn Observer>) -> Self {
         let only = OfTarget {
             endpoint: endpoint.clone(),

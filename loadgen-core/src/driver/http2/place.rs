@@ -83,6 +83,12 @@ impl Place {
         Rc::clone(&self.peer.borrow())
     }
 
+    /// Requests under way on it, and those that stand in line.
+    #[cfg(feature = "grpc")]
+    pub(super) fn in_flight(&self) -> u64 {
+        self.permits.get() + self.waiting.borrow().len() as u64
+    }
+
     /// Whether it connects to this one.
     pub(super) fn is_for(&self, peer: &Rc<Peer>) -> bool {
         Rc::ptr_eq(&self.peer.borrow(), peer)

@@ -13,6 +13,8 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "grpc")]
+use super::choice::{Choice, Chosen};
 use super::division::divide;
 use super::keeper::{self, First, Opener};
 use super::peer::Peer;
@@ -20,6 +22,8 @@ use super::peers::{Following, Peers};
 use super::place::Place;
 use super::problem::ConnectError;
 use crate::cap::Cap;
+#[cfg(feature = "grpc")]
+use crate::clock::Nanos;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
@@ -149,7 +153,6 @@ impl Pool {
 
     /// A single connection to an endpoint that is none of the scenario's targets, on behalf of one of
     /// these.
-    #[cfg(feature = "http")]
     pub(crate) fn of_one(
         endpoint: &Endpoint,
         target: usize,
@@ -275,6 +278,26 @@ impl Pool {
         let nth = shared.choose(&places);
         shared.turn.set((nth + 1) % places.len());
         Rc::clone(&places[nth])
+    }
+}
+
+#[cfg(feature = "grpc")]
+impl Pool {
+    /// Where a request goes by this choice; `None` where nobody takes any.
+    pub(crate) fn choose(&self, choice: &Choice, now: Nanos) -> Option<Chosen> {
+        let shared = &*self.shared;
+        let places = shared.places.borrow();
+        choice.choose(&places, &shared.turn, now)
+    }
+
+    /// Has a choice meet all that there are.
+    pub(crate) fn introduce(&self, choice: &Choice) {
+        choice.meet(&self.shared.places.borrow());
+    }
+
+    /// One of its places, whoever's turn it is.
+    pub(crate) fn any_place(&self) -> Rc<Place> {
+        Rc::clone(&self.shared.places.borrow()[0])
     }
 }
 

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
     AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
-    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    Observer, SampleKind, Standing, StepSample, StreamEvent, TargetIndex, Timing,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -92,6 +92,10 @@ impl Observer for Outside {
         if self.counts(step) {
             self.recorder.message_fault(step, fault, count);
         }
+    }
+
+    fn stands(&self, peer: &str, change: (Standing, Standing), at: Nanos, why: &str) {
+        self.recorder.stands(peer, change, at, why);
     }
 
     fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {

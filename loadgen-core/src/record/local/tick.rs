@@ -10,8 +10,8 @@ use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Names, Parts, StepSpec, StreamCount,
-    new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Names, Parts, StandingRecord,
+    StepSpec, StreamCount, new_histogram,
 };
 use crate::workload::{BackendIndex, Levels, MessageFault, SampleKind, Split, StepSample};
 
@@ -51,6 +51,7 @@ pub(crate) struct Tick {
     pub(in crate::record) fine: Fine,
     pub(in crate::record) homes: HomesTick,
     pub(in crate::record) retries: RetryTick,
+    pub(in crate::record) standings: Vec<StandingRecord>,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -329,6 +330,7 @@ impl Tick {
             fine: Fine::default(),
             homes: HomesTick::default(),
             retries: RetryTick::default(),
+            standings: Vec::new(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -385,6 +387,7 @@ impl Tick {
         self.fine.clear();
         self.homes.clear();
         self.retries.clear();
+        self.standings.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

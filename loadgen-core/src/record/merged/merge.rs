@@ -138,6 +138,7 @@ impl ScenarioRecord {
         self.changes.truncate(MOST_CHANGES);
         self.happened(other.events.iter().cloned());
         self.timeline.merge(&other.timeline);
+        self.stand(other.standings.iter().cloned());
         self.add_servers(&other.servers);
         self.elapsed = self.elapsed.max(other.elapsed);
         self.add_counted(other);

@@ -148,6 +148,7 @@ impl Merger {
             add_target(target, from);
         }
         add_steps(&mut total.steps, tick);
+        total.stand(tick.standings.drain(..));
 
         let state = &mut self.workers[worker];
         for name in tick.new_backends.drain(..) {

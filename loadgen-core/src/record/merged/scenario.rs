@@ -11,8 +11,8 @@ use super::{AddressRecord, BackendRecord, EventRecord, SeriesPoint, StepRecord, 
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, Retries, StepSpec,
-    Stickiness, WindowRecord, new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, Retries, StandingRecord,
+    StepSpec, Stickiness, WindowRecord, new_histogram,
 };
 use crate::workload::FileChange;
 
@@ -89,6 +89,9 @@ pub struct ScenarioRecord {
     /// How often calls were made again; `None` where they are not.
     #[serde(default)]
     pub retries: Option<Retries>,
+    /// How those stood that calls went to, each time that changed, in order; the first 1,000.
+    #[serde(default)]
+    pub standings: Vec<StandingRecord>,
     /// Custom metrics.
     pub custom: CustomRecord,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens. The first
@@ -287,6 +290,7 @@ impl ScenarioRecord {
             decisions: Decisions::default(),
             stickiness: Stickiness::default(),
             retries: None,
+            standings: Vec::new(),
             custom: CustomRecord::default(),
             changes: Vec::new(),
             events: Vec::new(),

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use super::super::document::{
     Address, Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass,
-    LoadModel, Messages, Move, Point, PointStatistics, Retries, Scenario, Silence, Statistics,
-    Step, Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
+    LoadModel, Messages, Move, Point, PointStatistics, Retries, Scenario, Silence, Stands,
+    StandsBy, Statistics, Step, Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
 };
 use super::events::{event, moments};
 use super::{balance, per_second, seconds};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
     self, AddressRecord, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord,
-    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, StepRecord, StreamCount,
-    TargetRecord,
+    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, StandingRecord, StepRecord,
+    StreamCount, TargetRecord,
 };
-use crate::workload::{FileChange, MessageFault, SampleKind};
+use crate::workload::{FileChange, MessageFault, SampleKind, Standing};
 
 /// A scenario's part, its conditions and expectations judged.
 pub(super) fn scenario(
@@ -63,6 +63,7 @@ pub(super) fn scenario(
         expectations,
         stickiness: stickiness(&record.stickiness),
         retries: record.retries.as_ref().map(retries),
+        standings: record.standings.iter().map(stands).collect(),
         changes: record.changes.iter().map(change).collect(),
         events: record.events.iter().map(event).collect(),
         timeline: moments(&record.timeline),
@@ -138,6 +139,20 @@ fn retries(record: &record::Retries) -> Retries {
         throttled: record.throttled,
         outcomes: outcomes.map(|(it, n)| (it.to_string(), *n)).collect(),
         backends: record.backends.iter().cloned().collect(),
+    }
+}
+
+fn stands(record: &StandingRecord) -> Stands {
+    Stands {
+        t_s: seconds(record.at),
+        peer: record.peer.clone(),
+        by: match record.to {
+            Standing::Closed | Standing::Open | Standing::HalfOpen => StandsBy::CircuitBreaker,
+            _ => StandsBy::HealthCheck,
+        },
+        from: record.from,
+        to: record.to,
+        reason: record.why.clone(),
     }
 }
 

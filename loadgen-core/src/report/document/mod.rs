@@ -16,6 +16,7 @@ mod retries;
 mod rounding;
 mod scenario;
 mod schema;
+mod standing;
 mod statistics;
 mod stickiness;
 
@@ -41,6 +42,7 @@ pub use scenario::{
     Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
 };
 pub use schema::schema;
+pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
 pub use stickiness::{Move, Stickiness, StickyBy};
 

@@ -12,6 +12,7 @@ use super::confidence::Confidence;
 use super::event::{Event, Moment};
 use super::point::PointStatistics;
 use super::retries::Retries;
+use super::standing::Stands;
 use super::statistics::Statistics;
 use super::stickiness::Stickiness;
 use crate::record::{BackendRecord, ByteCount, ConnectionCounts, Ledger, LifePart, Unit};
@@ -115,6 +116,10 @@ pub struct Scenario {
     /// What came of calls that were made again; where the scenario has them made again (`retry`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retries>,
+    /// How those stood that calls went to, by checks of health and circuit breakers: each time that changed, in
+    /// order; the first 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standings: Vec<Stands>,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens; the first
     /// 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

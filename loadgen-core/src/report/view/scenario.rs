@@ -5,6 +5,7 @@ use super::{Condition, Fact, Failures, Item, Section, Tone, balance, checks, liv
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;
 use crate::units::human;
+use crate::workload::Standing;
 
 /// Everything of one scenario.
 pub(super) fn section(scenario: &Scenario) -> Section {
@@ -24,6 +25,7 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(peers::targets(&scenario.targets).map(Item::Table));
     items.extend(peers::addresses(&scenario.addresses).map(Item::Table));
     items.extend(peers::backends(scenario));
+    items.extend(standings(scenario).map(Item::Fact));
     items.extend(changes(scenario).map(Item::Fact));
     items.extend(balance::failovers(scenario));
     items.extend(balance::ejections(scenario));
@@ -94,6 +96,32 @@ fn retries(scenario: &Scenario) -> Option<Fact> {
         }
     }
     Some(Fact::new("retries", text))
+}
+
+/// How those stood that calls went to, the first times that this changed.
+fn standings(scenario: &Scenario) -> Option<Fact> {
+    const MOST_NAMED: usize = 6;
+    let all = &scenario.standings;
+    let mut parts: Vec<String> = all
+        .iter()
+        .take(MOST_NAMED)
+        .map(|it| {
+            let to = match it.to {
+                Standing::Serving => "serving",
+                Standing::NotServing => "not serving",
+                Standing::Closed => "closed",
+                Standing::Open => "open",
+                Standing::HalfOpen => "half open",
+                Standing::Unknown => "unknown",
+            };
+            format!("{} {to} at {}", it.peer, human::micros(it.t_s * 1e6))
+        })
+        .collect();
+    let more = all.len().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        parts.push(format!("{} more", human::count(more as u64)));
+    }
+    (!parts.is_empty()).then(|| Fact::of_parts("standing", &parts))
 }
 
 /// Files that changed and were read again. Of those that could not be the verdict tells.

@@ -26,6 +26,9 @@ use super::reader::Fields;
 use super::step::{Measured, Step, all, measured, said_elsewhere};
 use super::value::Source;
 
+pub use self::grpc::circuit_breaker::CircuitBreaker;
+pub use self::grpc::health_check::HealthCheck;
+pub use self::grpc::pick::Pick;
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
 pub use self::grpc::retry::{Retry, RetryThrottling};
 pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};

@@ -2,6 +2,9 @@
 //! Which protocol takes which field is in its [`Words`](super::room::Words).
 
 use super::elsewhere::RawElsewhere;
+use super::grpc::circuit_breaker::RawCircuitBreaker;
+use super::grpc::health_check::RawHealthCheck;
+use super::grpc::pick::RawPick;
 use super::grpc::raw::RawGrpc;
 use super::grpc::retry::{NO_HEDGING, RawRetry};
 use super::http::raw::{RawHttp, RawHttpVersion};
@@ -126,6 +129,13 @@ object! {
         "for_each" for_each: Entries<List<EachValue>>,
         /// How calls are made again that failed (gRPC); not at all unless given.
         "retry" retry: RawRetry,
+        /// Which of the targets a call goes to (gRPC); the connections have their turns unless given.
+        "pick" pick: RawPick,
+        /// Asks targets whether they are in health; one that is not gets no new calls (gRPC). Not at all unless
+        /// given.
+        "health_check" health_check: RawHealthCheck,
+        /// Leaves a target alone that fails call after call (gRPC); never unless given.
+        "circuit_breaker" circuit_breaker: RawCircuitBreaker,
         /// How often targets that are lists of addresses (`dns:///`, `file:`, `consul://`, `etcd://`) are asked
         /// for theirs, beside when a connection ends. 5s unless given, 100ms at the least.
         "resolve_every" resolve_every: PositiveSpan,
@@ -147,6 +157,13 @@ object! {
         "include" => "it belongs to the top level, beside `scenarios`",
         "backend" => "what tells which server answered is `identify`",
         "hedging" => NO_HEDGING,
+        "balance" => "which target a call goes to is `pick`",
+        "load_balancing" => "which target a call goes to is `pick`",
+        "lb_policy" => "which target a call goes to is `pick`",
+        "health" => "whether targets are asked if they are in health is `health_check`",
+        "healthcheck" => "that is `health_check`",
+        "breaker" => "that is `circuit_breaker`",
+        "outlier_detection" => "a target that fails call after call is left alone by a `circuit_breaker`",
         "hedging_policy" => NO_HEDGING,
         "retry_policy" => "that is `retry`",
         "retries" => "that is `retry`",

@@ -1,5 +1,7 @@
 //! What a scenario may ask for against failures: further attempts, and which target a call goes to.
 
+use std::time::Duration;
+
 use serde_json::json;
 use test_case::test_case;
 
@@ -14,6 +16,59 @@ fn policy() -> Value {
         "backoff_multiplier": 1.5,
         "retryable_status_codes": ["UNAVAILABLE", "ABORTED"],
     })
+}
+
+#[test]
+fn what_stands_for_the_rest() {
+    let plan = plan_of(&json!({
+        "pick": "least_in_flight",
+        "health_check": { "every": "2s" },
+        "circuit_breaker": { "failures": 5, "open_for": "10s" },
+    }));
+    let grpc = grpc(&plan);
+    assert_eq!(grpc.pick, Some(Pick::LeastInFlight));
+    let check = grpc.health_check.as_ref().unwrap();
+    assert_eq!(
+        (check.every, check.timeout),
+        (Duration::from_secs(2), Duration::from_secs(1))
+    );
+    assert_eq!((check.unhealthy_after, check.healthy_after), (3, 1));
+    let breaker = CircuitBreaker::new(5, Duration::from_secs(10));
+    assert_eq!(grpc.circuit_breaker, Some(breaker));
+}
+
+const TARGETS: [&str; 2] = ["127.0.0.1:50051", "127.0.0.1:50052"];
+
+#[test_case(&json!({ "pick": "round_robbin" }), "pick: found \"round_robbin\", expected one of \"round_robin\", \"random\", \"least_in_flight\"; did you mean `round_robin`?"; "a slip")]
+#[test_case(&json!({ "targets": TARGETS, "pick": { "weights": { "127.0.0.1:50051": 3, "127.0.0.1:50053": 1 } } }), "pick.weights: found a weight of `127.0.0.1:50053`, expected weights of this scenario's targets; did you mean `127.0.0.1:50051`?"; "a weight of nobody")]
+#[test_case(&json!({ "targets": TARGETS, "pick": { "weights": { "127.0.0.1:50051": 3 } } }), "pick.weights: found no weight of 127.0.0.1:50052, expected a weight for each target, from 1 on"; "no weight")]
+#[test_case(&json!({ "targets": TARGETS, "pick": { "weights": { "127.0.0.1:50051": 3, "127.0.0.1:50052": 0 } } }), "pick.weights[\"127.0.0.1:50052\"]: found 0, expected a whole number from 1 to 10000"; "a weight of 0")]
+#[test_case(&json!({ "health_check": { "every": "1ms" } }), "health_check.every: found 1ms, expected at least 10ms"; "too often")]
+#[test_case(&json!({ "health_check": { "service": "{{ user }}" } }), "health_check.service: found the template `{{ user }}`, expected the name of a service: nobody's iteration asks for it"; "a template")]
+#[test_case(&json!({ "health_check": { "interval": "1s" } }), "health_check.interval: found an unknown field, expected a field of a check of health such as {\"every\": \"1s\"}; that is `every`"; "as others call it")]
+#[test_case(&json!({ "circuit_breaker": { "failures": 0, "open_for": "1s" } }), "circuit_breaker.failures: found 0, expected a whole number from 1 to 1000000"; "no failures")]
+#[test_case(&json!({ "circuit_breaker": { "failures": 5 } }), "circuit_breaker.open_for: found nothing, expected a circuit breaker such as {\"failures\": 5, \"open_for\": \"5s\"} to have this field"; "open for ever")]
+#[test_case(&json!({ "connection_per": "user", "pick": "random" }), "pick: found `pick` beside `connection_per`, expected one or the other; a user's own connection goes to one target, and so do all of its calls"; "connections of users' own")]
+#[test_case(&json!({ "lb_policy": "round_robin" }), "lb_policy: found an unknown field, expected a field of a scenario; which target a call goes to is `pick`"; "as gRPC calls it")]
+fn wrong_choices(fields: &Value, problem: &str) {
+    assert_eq!(problems_of(fields), [format!("scenarios[0].{problem}")]);
+}
+
+#[test]
+fn weights_of_servers_of_the_suite() {
+    let suite = json!({
+        "backends": { "serve": "grpc", "b1": {} },
+        "scenarios": [{
+            "name": "s",
+            "load": { "closed": { "users": 10, "iterations": 1000 } },
+            "targets": ["backend:b1"],
+            "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+            "pick": { "weights": { "backend:b1": 2 } },
+        }],
+    });
+    let read = parse(&suite).map(|suite| grpc(&suite.scenarios()[0]).pick.clone());
+    let expected = Pick::Weights(vec![("backend:b1".to_owned(), 2)]);
+    assert_eq!(read.unwrap(), Some(expected));
 }
 
 /// The policy with this in it, or without what is null.

@@ -7,11 +7,15 @@ use crate::outcome::Failure;
 use crate::record::local::Via;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, MOST_NAME_BYTES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
-use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_histogram};
+use crate::record::{
+    ConnectionCounts, Decisions, LifePart, MOST_STANDINGS, ScenarioRecord, StandingRecord,
+    new_histogram,
+};
 use crate::text;
 use crate::workload::{
     AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
-    Observer, RetryEvent, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    Observer, RetryEvent, SampleKind, Standing, StepSample, StreamEvent, TargetIndex, Timing,
+    UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -106,6 +110,17 @@ impl Observer for Recorder {
             connection,
         });
         self.tick.borrow_mut().retries.count(event, backend);
+    }
+
+    fn stands(&self, peer: &str, change: (Standing, Standing), at: Nanos, why: &str) {
+        let why = self.shown(&mut || why.to_owned());
+        let at = self.since_origin(at);
+        let mut tick = self.tick.borrow_mut();
+        if tick.standings.len() < MOST_STANDINGS {
+            let peer = peer.to_owned();
+            tick.standings
+                .push(StandingRecord::new(at, peer, change, why));
+        }
     }
 
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {

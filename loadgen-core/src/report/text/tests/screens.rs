@@ -328,8 +328,16 @@ fn what_failed_in_many_scenarios() {
 }
 
 #[test]
-fn calls_that_were_made_again_on_every_screen() {
+fn what_was_done_about_failures_on_every_screen() {
     screens("retries", |json| {
+        let change = |t_s: f64, by: &str, from: &str, to: &str| json!({"t_s": t_s, "peer": "127.0.0.1:50051", "by": by, "from": from, "to": to, "reason": ""});
+        json["scenarios"][0]["standings"] = json!([
+            change(0.0, "health_check", "unknown", "not_serving"),
+            change(1.5, "health_check", "not_serving", "serving"),
+            change(2.25, "circuit_breaker", "closed", "open"),
+            change(7.25, "circuit_breaker", "open", "half_open"),
+            change(7.252, "circuit_breaker", "half_open", "closed"),
+        ]);
         json["scenarios"][0]["retries"] = json!({
             "attempts": 1_234, "ok": 1_200, "failed": 17, "throttled": 3,
             "outcomes": {"grpc.UNAVAILABLE": 1_000, "connection": 234},

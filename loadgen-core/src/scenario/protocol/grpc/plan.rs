@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use heck::ToSnakeCase;
 
+use super::circuit_breaker::CircuitBreaker;
+use super::health_check::HealthCheck;
+use super::pick::Pick;
 use super::retry::Retry;
 use crate::scenario::protocol::websocket::plan::ConnectionPer;
 use crate::scenario::step::{Step, StreamEnd};
@@ -44,6 +47,12 @@ pub struct GrpcPlan {
     pub end: Vec<Step<GrpcCall>>,
     /// How calls are made again that failed; `None` is not at all.
     pub retry: Option<Retry>,
+    /// Which of the targets a call goes to; `None` gives the connections their turns, an iteration each.
+    pub pick: Option<Pick>,
+    /// Whether targets are asked if they are in health; one that is not gets no new calls. `None` asks nobody.
+    pub health_check: Option<HealthCheck>,
+    /// When a target that fails call after call is left alone; `None` is never.
+    pub circuit_breaker: Option<CircuitBreaker>,
 }
 
 impl GrpcPlan {

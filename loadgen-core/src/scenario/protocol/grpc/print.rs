@@ -2,8 +2,8 @@
 
 use super::plan::{Compression, GrpcCall, GrpcPlan};
 use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
-use super::retry;
 use super::value::{HealthService, Message, Method};
+use super::{circuit_breaker, health_check, pick, retry};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::protocol::websocket::raw::RawConnectionPer;
 use crate::scenario::reader::{Entries, Entry, List};
@@ -23,6 +23,10 @@ impl GrpcPlan {
             false => Entry::Absent,
         };
         raw.retry = Entry::from_option(self.retry.as_ref().map(retry::print));
+        raw.pick = Entry::from_option(self.pick.as_ref().map(pick::print));
+        raw.health_check = Entry::from_option(self.health_check.as_ref().map(health_check::print));
+        raw.circuit_breaker =
+            Entry::from_option(self.circuit_breaker.as_ref().map(circuit_breaker::print));
         raw.metadata = Entries::of(&self.metadata, RawSource::of);
         raw.protos = List::unless_empty(self.protos.iter().map(FilePath::of));
         let print = |call: &GrpcCall, raw: &mut RawStep| raw.grpc = Entry::Given(grpc(call));

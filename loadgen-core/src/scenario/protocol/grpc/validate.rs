@@ -28,6 +28,9 @@ impl GrpcPlan {
             "metadata",
             "protos",
             "retry",
+            "pick",
+            "health_check",
+            "circuit_breaker",
         ],
         instead: &[
             ("headers", "what gRPC sends beside messages is `metadata`"),
@@ -53,6 +56,10 @@ impl Room for GrpcPlan {
             list.all(|file| layers.resolve(file))
         });
         let retry = layers.retry();
+        let pick = layers.pick_of_calls();
+        let health_check = layers.checks_of_health();
+        let circuit_breaker = layers.circuit_breaker();
+        let is_divided = layers.is_divided();
         let metadata = layers.pick("metadata", |raw| &raw.metadata);
         let metadata = metadata.entry.or(Some(Vec::new()), |entries| {
             layers.metadata(entries, &metadata.path)
@@ -64,6 +71,9 @@ impl Room for GrpcPlan {
             metadata: metadata??,
             protos: protos??,
             retry: retry?,
+            pick: pick.filter(|_| is_divided)?,
+            health_check: health_check?,
+            circuit_breaker: circuit_breaker?,
             ..connections?
         })
     }
@@ -178,6 +188,30 @@ impl Layers<'_> {
             },
         };
         fits.then_some(plan)
+    }
+
+    /// Whether what says where calls go stands where they may go to any connection; notes where not.
+    fn is_divided(&self) -> bool {
+        let fields = ["pick", "health_check", "circuit_breaker"];
+        let own = self.own();
+        let own_says = |field| own.is_some_and(|own| own.has(field));
+        if !own_says("connection_per") {
+            return true;
+        }
+        let mut fits = true;
+        for field in fields.into_iter().filter(|field| own_says(field)) {
+            fits = false;
+            self.problems.add(
+                format!("{}.{field}", self.own_path),
+                format!("`{field}` beside `connection_per`"),
+                "one or the other",
+                Some(
+                    "a user's own connection goes to one target, and so do all of its calls"
+                        .to_owned(),
+                ),
+            );
+        }
+        fits
     }
 
     fn call(&self, raw: &RawGrpc, path: &str) -> Option<GrpcCall> {

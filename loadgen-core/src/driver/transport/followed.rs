@@ -77,21 +77,21 @@ impl Followed {
         };
         if matches!(known.borrow().has_changed(), Ok(true)) {
             let list = known.borrow_mut().borrow_and_update().list.clone();
-            self.meet(list.unwrap_or_default());
+            self.meet(&list.unwrap_or_default());
         }
     }
 
     #[cold]
-    fn meet(&self, list: Arc<[Listed]>) {
-        let before = self.now.replace(Arc::clone(&list));
+    fn meet(&self, list: &Arc<[Listed]>) {
+        let before = self.now.replace(Arc::clone(list));
         let tell = |these: &[Listed], those: &[Listed], is_listed| {
             for listed in these.iter().filter(|it| !those.contains(it)) {
                 let address = listed.to_string();
                 self.observer.listed(self.target, &address, is_listed);
             }
         };
-        tell(&list, &before, true);
-        tell(&before, &list, false);
+        tell(list, &before, true);
+        tell(&before, list, false);
         self.changes.set(self.changes.get() + 1);
     }
 

@@ -173,8 +173,8 @@ impl Place {
     /// The connection, where it goes to an address that is on its list no longer.
     #[inline]
     pub(super) fn take_who_is_gone(&self, pool: &Pool) -> Option<Box<Connection>> {
-        let is_gone = |it: &Box<Connection>| pool.dialer.is_gone(self.target, it.traffic());
-        let is_gone = self.connection.borrow().as_ref().is_some_and(is_gone);
+        let is_gone = |it: &Connection| pool.dialer.is_gone(self.target, it.traffic());
+        let is_gone = self.connection.borrow().as_deref().is_some_and(is_gone);
         is_gone.then(|| self.take_open()).flatten()
     }
 

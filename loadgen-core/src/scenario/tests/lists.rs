@@ -63,16 +63,16 @@ fn a_list_in_a_file_is_relative_to_the_suite() {
     assert_eq!(targets, ["file:suites/lists/a", "file:/b"]);
 }
 
-#[test_case(with_steps(HTTP, json!({ "targets": ["dns:///a:1"] })) => ""; "a name over HTTP 1")]
-#[test_case(with_steps(HTTP, json!({ "targets": ["file:a"] })) => "scenarios[0].targets[0]: found `file:a` without `authority`, expected `authority`: the host that requests name, whichever address they go to; such as \"authority\": \"shop.example\""; "no host over HTTP 1")]
-#[test_case(with_steps(HTTP, json!({ "targets": ["file:a"], "authority": "shop.example" })) => ""; "a host over HTTP 1")]
-#[test_case(with_steps(HTTP, json!({ "targets": ["file:a"], "http_version": "2" })) => ""; "over HTTP 2")]
-#[test_case(with_steps(WEBSOCKET, json!({ "targets": ["a:1", "etcd://a:1/b"] })) => "scenarios[0].targets[1]: found `etcd://a:1/b` without `authority`, expected `authority`: the host that requests name, whichever address they go to; such as \"authority\": \"shop.example\""; "no host over WebSocket")]
-#[test_case(with_steps(TCP, json!({ "targets": ["consul://a:1/b"] })) => ""; "over TCP")]
-#[test_case(json!({ "resolve_every": "50ms" }) => "scenarios[0].resolve_every: found 50ms, expected 100ms at the least; whoever is asked has others to answer, too"; "too often")]
-#[test_case(json!({ "targets": ["dns://8.8.8.8/a:1"] }) => "scenarios[0].targets[0]: found \"dns://8.8.8.8/a:1\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; it is the system's resolver that is asked, and no name server of its own: write `dns:///NAME:PORT`"; "a name server")]
-#[test_case(json!({ "targets": ["ectd://a:1/b"] }) => "scenarios[0].targets[0]: found \"ectd://a:1/b\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; there is no such scheme; did you mean `etcd://`?"; "a slip")]
-#[test_case(json!({ "begin": [{ "http": { "path": "/" } }], "elsewhere": { "http": { "targets": ["dns:///a:1"], "http_version": "2" } } }) => "scenarios[0].elsewhere.http.targets: found `dns:///a:1`, expected addresses; lists of addresses are met among a scenario's own `targets`"; "elsewhere")]
-fn wrong(fields: Value) -> String {
-    problems_of(&fields).join("\n")
+#[test_case(&with_steps(HTTP, json!({ "targets": ["dns:///a:1"] })) => ""; "a name over HTTP 1")]
+#[test_case(&with_steps(HTTP, json!({ "targets": ["file:a"] })) => "scenarios[0].targets[0]: found `file:a` without `authority`, expected `authority`: the host that requests name, whichever address they go to; such as \"authority\": \"shop.example\""; "no host over HTTP 1")]
+#[test_case(&with_steps(HTTP, json!({ "targets": ["file:a"], "authority": "shop.example" })) => ""; "a host over HTTP 1")]
+#[test_case(&with_steps(HTTP, json!({ "targets": ["file:a"], "http_version": "2" })) => ""; "over HTTP 2")]
+#[test_case(&with_steps(WEBSOCKET, json!({ "targets": ["a:1", "etcd://a:1/b"] })) => "scenarios[0].targets[1]: found `etcd://a:1/b` without `authority`, expected `authority`: the host that requests name, whichever address they go to; such as \"authority\": \"shop.example\""; "no host over WebSocket")]
+#[test_case(&with_steps(TCP, json!({ "targets": ["consul://a:1/b"] })) => ""; "over TCP")]
+#[test_case(&json!({ "resolve_every": "50ms" }) => "scenarios[0].resolve_every: found 50ms, expected 100ms at the least; whoever is asked has others to answer, too"; "too often")]
+#[test_case(&json!({ "targets": ["dns://8.8.8.8/a:1"] }) => "scenarios[0].targets[0]: found \"dns://8.8.8.8/a:1\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; it is the system's resolver that is asked, and no name server of its own: write `dns:///NAME:PORT`"; "a name server")]
+#[test_case(&json!({ "targets": ["ectd://a:1/b"] }) => "scenarios[0].targets[0]: found \"ectd://a:1/b\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; there is no such scheme; did you mean `etcd://`?"; "a slip")]
+#[test_case(&json!({ "begin": [{ "http": { "path": "/" } }], "elsewhere": { "http": { "targets": ["dns:///a:1"], "http_version": "2" } } }) => "scenarios[0].elsewhere.http.targets: found `dns:///a:1`, expected addresses; lists of addresses are met among a scenario's own `targets`"; "elsewhere")]
+fn wrong(fields: &Value) -> String {
+    problems_of(fields).join("\n")
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use loadgen_core::scenario::{
-    ConnectionPer, ProtocolPlan, ScenarioPlan, Step, Target, WebsocketPlan,
+    AddressList, ConnectionPer, ProtocolPlan, ScenarioPlan, Step, Target, WebsocketPlan,
 };
 use loadgen_core::schedule::Load;
 use loadgen_core::workload::OPENED_AT_ONCE;
@@ -100,8 +100,8 @@ impl Needs {
             } else {
                 needs.new_connections_per_s = needs.new_connections_per_s.max(share.new_per_s);
             }
-            // UNIX sockets have no ports.
-            if target.is_some_and(|target| target.socket().is_some()) {
+            // UNIX sockets have no ports, and who is on a list is not known yet.
+            if target.is_some_and(|it| it.socket().is_some() || it.list().is_some()) {
                 continue;
             }
             // The addresses of a name take turns, and each has all ports to itself.
@@ -191,8 +191,12 @@ fn is_local(target: &Target) -> bool {
     if target.socket().is_some() {
         return true;
     }
-    let address: Result<IpAddr, _> = target.host.parse();
-    address.map_or(target.host == "localhost", |it| it.is_loopback())
+    let host = match target.list() {
+        Some(AddressList::Dns { name }) => name,
+        _ => &target.host,
+    };
+    let address: Result<IpAddr, _> = host.parse();
+    address.map_or(host == "localhost", |it| it.is_loopback())
 }
 
 fn shown(target: &Target) -> String {

@@ -99,13 +99,14 @@ impl Outbox {
 
 impl Connection {
     pub(super) fn new(
+        id: ConnectionId,
         transport: Transport,
         traffic: Rc<Traffic>,
         since: Nanos,
         open: &Rc<Cell<u64>>,
     ) -> Self {
         Self {
-            id: ConnectionId::next(),
+            id,
             traffic,
             since,
             answered: 0,

@@ -63,11 +63,16 @@ impl Own {
         iteration: &Iteration<'_>,
     ) -> Result<Box<Connection>, String> {
         if let Some(mut connection) = self.connection.take() {
-            if connection.is_open() {
+            if pool.dialer.is_gone(self.target, &connection.traffic) {
+                // Between two requests HTTP/1.1 knows no other good-bye.
+                let (sent, received) = connection.traffic.take();
+                pool.observer.bytes(sent, received);
+            } else if connection.is_open() {
                 return Ok(connection);
+            } else {
+                // It ended while the user rested.
+                self.lost(pool, &connection);
             }
-            // It ended while the user rested.
-            self.lost(pool, &connection);
         }
         // Boxed, or every iteration would carry room for what is needed once.
         Box::pin(self.take_new(pool, iteration)).await
@@ -132,6 +137,7 @@ impl Own {
         pool.observer.bytes(sent, received);
         pool.observer
             .connection(self.target, ConnectionEvent::Dropped);
+        pool.dialer.lost_a_connection(self.target);
         self.was_dropped = true;
         if connection.answered > 0 {
             // Servers end connections on which nothing comes for a while.

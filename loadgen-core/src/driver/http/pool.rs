@@ -30,7 +30,7 @@ pub(super) struct Pool {
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Box<Connection>>>,
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     open_connections: Rc<Cell<u64>>,
     /// Requests that were sent and not answered.
     pub(super) in_flight: Cell<u64>,
@@ -51,7 +51,7 @@ impl Pool {
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
-            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            dialer: Dialer::to(&prepared.endpoints, context),
             open_connections: Rc::default(),
             in_flight: Cell::new(0),
         })
@@ -110,9 +110,11 @@ impl Pool {
         nth: usize,
         replaces_dropped: bool,
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
-        let endpoint = &self.prepared.endpoints[target];
-        let resolving = self.dialer.resolve(target, endpoint);
-        self.open_at(endpoint, resolving, target, nth, replaces_dropped)
+        let prepared = &*self.prepared;
+        let (whole, limit) = (&prepared.endpoints[target], prepared.connect_timeout);
+        let (endpoint, nth) = self.dialer.whom(target, nth, whole, limit).await?;
+        let resolving = self.dialer.resolve(target, &endpoint);
+        self.open_at(&endpoint, resolving, target, nth, replaces_dropped)
             .await
     }
 
@@ -162,7 +164,8 @@ impl Pool {
             let connecting = endpoint.connect(resolving, nth, deadline, stage, &traffic);
             let (transport, since) = (connecting.await?, self.clock.now());
             let tls_time = traffic.tls_time();
-            let connection = Connection::new(transport, traffic, since, &self.open_connections);
+            let id = traffic.connection_id(target, &*self.observer);
+            let connection = Connection::new(id, transport, traffic, since, &self.open_connections);
             Ok((Box::new(connection), tls_time))
         });
         opened.await

@@ -163,6 +163,12 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// What goes over it.
+    #[inline]
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     /// One that has just opened, counted among the open ones until it is gone.
     pub(super) fn new(
         transport: Transport,

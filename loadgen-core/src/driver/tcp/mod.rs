@@ -192,6 +192,7 @@ impl Workload for TcpWorkload {
             // Of an iteration that was cut off.
             session.own.abandon(&self.pool);
         }
+        session.own.leave_who_is_gone(&self.pool).await;
         let life = &self.pool.prepared.life;
         let outcome = self
             .lives

@@ -149,11 +149,22 @@ impl UserConnection {
         connection.report(&*pool.observer);
         pool.observer
             .connection(self.to.target, ConnectionEvent::Dropped);
+        pool.dialer.lost_a_connection(self.to.target);
         self.was_dropped = true;
         if pool.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.reset();
         }
         self.put_off(pool);
+    }
+
+    /// Ends the connection in good order where it goes to an address that is on its list no longer.
+    #[inline]
+    pub(super) async fn leave_who_is_gone(&mut self, pool: &Pool) {
+        let connection = self.connection.as_ref();
+        if connection.is_some_and(|it| pool.dialer.is_gone(self.to.target, it.traffic())) {
+            // Boxed, or every iteration would carry room for it.
+            Box::pin(self.close(pool)).await;
+        }
     }
 
     /// Ends the connection without a word, where there is one.

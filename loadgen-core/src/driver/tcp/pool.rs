@@ -26,7 +26,7 @@ pub(super) struct Pool {
     pub(super) alarms: Alarms,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Box<Connection>>>,
@@ -44,7 +44,7 @@ impl Pool {
             alarms: context.alarms.clone(),
             observer: Rc::clone(&context.observer),
             seed: context.seed,
-            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            dialer: Dialer::to(&prepared.endpoints, context),
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
             open_connections: Rc::default(),
@@ -118,11 +118,14 @@ impl Pool {
         let prepared = &*self.prepared;
         let cap = prepared.connect_cap.as_ref();
         self.dialer.wait_for_cap(cap).await;
-        let endpoint = &prepared.endpoints[to.target];
-        let resolving = self.dialer.resolve(to.target, endpoint);
+        let (target, limit) = (to.target, prepared.connect_timeout);
+        let whole = &prepared.endpoints[target];
+        let (endpoint, nth) = self.dialer.whom(target, to.nth, whole, limit).await?;
+        let endpoint = &*endpoint;
+        let resolving = self.dialer.resolve(target, endpoint);
         let opening = Opening {
             endpoint,
-            target: to.target,
+            target,
             replaces_dropped,
             limit: prepared.connect_timeout,
             clock: self.clock,
@@ -130,11 +133,11 @@ impl Pool {
         };
         let opened = opening.make(Stage::from(Way::Resolving), async |deadline, stage| {
             let traffic = Rc::new(Traffic::new(&self.stamps));
-            let connecting = endpoint.connect(resolving, to.nth, deadline, stage, &traffic);
+            let connecting = endpoint.connect(resolving, nth, deadline, stage, &traffic);
             let (transport, since) = (connecting.await?, self.clock.now());
             let tls_time = traffic.tls_time();
             let open = &self.open_connections;
-            let connection = Connection::new(transport, traffic, since, open);
+            let connection = Connection::new(transport, Rc::clone(&traffic), since, open);
             let mut connection = Box::new(connection);
             if let Some(pattern) = prepared.life.identity.greeting() {
                 stage.set(Stage::Greeting);
@@ -143,6 +146,7 @@ impl Pool {
                 connection.identity = group_in(pattern, &line);
                 connection.since = self.clock.now();
             }
+            connection.id = traffic.connection_id(target, &*self.observer);
             Ok((connection, tls_time))
         });
         opened.await

@@ -9,13 +9,10 @@ pub(super) mod counted;
 pub(super) mod dialer;
 pub(super) mod endpoints;
 pub(super) mod excerpt;
+mod followed;
 pub(super) mod inspected;
 #[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
 pub(super) mod limit;
-#[cfg_attr(
-    not(any(feature = "grpc", feature = "http")),
-    expect(dead_code, reason = "gRPC and HTTP/2 meet lists")
-)]
 pub(super) mod listing;
 pub(super) mod lookup;
 pub(super) mod net;

@@ -139,8 +139,12 @@ impl Endpoint {
         Some(&self.list.as_ref()?.listing)
     }
 
+    /// Whether it is one of the addresses of a list.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.listed.is_some()
+    }
+
     /// One of the addresses of its list.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn at(&self, listed: &Listed) -> Self {
         let name = listed.to_string();
         let list = self.list.as_ref();

@@ -20,6 +20,8 @@ pub(crate) struct Traffic {
     stamps: Rc<StampClock>,
     /// The address that it goes to, where it has one.
     to: RefCell<Option<String>>,
+    /// Until which change of a list it is known that the address is on it.
+    listed_until: Cell<Option<u64>>,
     sent: Cell<u64>,
     bytes_received: Cell<u64>,
     /// Of those, what `take` told of.
@@ -53,6 +55,7 @@ impl Traffic {
         Self {
             stamps: Rc::clone(stamps),
             to: RefCell::new(None),
+            listed_until: Cell::new(None),
             sent: Cell::new(0),
             bytes_received: Cell::new(0),
             told: Cell::new(0),
@@ -80,6 +83,18 @@ impl Traffic {
     /// The connection is one to this address.
     pub(super) fn goes_to(&self, address: String) {
         self.to.replace(Some(address));
+    }
+
+    /// Whether the address that it goes to is there still, where it has one, as `is_there` says; which is asked
+    /// once for each change of a list.
+    #[inline]
+    pub(super) fn is_to_any(&self, changes: u64, is_there: impl Fn(&str) -> bool) -> bool {
+        if self.listed_until.get() == Some(changes) {
+            return true;
+        }
+        let is_to_any = self.to.borrow().as_deref().is_none_or(is_there);
+        self.listed_until.set(is_to_any.then_some(changes));
+        is_to_any
     }
 
     /// A number for the connection, which is one to this target.

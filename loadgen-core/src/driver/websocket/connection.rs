@@ -251,6 +251,12 @@ impl Connection {
         }
     }
 
+    /// What goes over it.
+    #[inline]
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     /// Who it leads to, where the server has said so.
     pub(super) fn server(&self, observer: &dyn Observer) -> Option<BackendIndex> {
         let identity = self.identity.as_ref()?;

@@ -226,6 +226,10 @@ impl Workload for WebsocketWorkload {
                 self.pool.say_good_bye(connection);
             }
         }
+        let places = session.own.places.iter();
+        for connection in places.filter_map(|it| it.take_who_is_gone(&self.pool)) {
+            self.pool.say_good_bye(connection);
+        }
         let life = &prepared.life;
         let outcome = self
             .lives

@@ -216,6 +216,7 @@ impl Attempt<'_> {
         );
         be_greeted(&mut connection, self.greeting, stage).await?;
         connection.since = clock.now();
+        connection.id = traffic.connection_id(self.target, self.observer);
         Ok(connection)
     }
 

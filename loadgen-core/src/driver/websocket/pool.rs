@@ -21,7 +21,7 @@ use super::intercept::Upgrades;
 use super::open::{Attempt, class};
 use super::place::Place;
 use super::prepare::Prepared;
-use super::problem::ConnectError;
+use super::problem::{ConnectError, Problem};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
 use crate::driver::intercept::Interceptor;
@@ -49,7 +49,7 @@ pub(super) struct Pool {
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Rc<Place>>>,
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     places: RefCell<Vec<Weak<Place>>>,
     next_watched: Cell<usize>,
     watch: RefCell<Option<JoinHandle<()>>>,
@@ -79,7 +79,7 @@ impl Pool {
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
-            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            dialer: Dialer::to(&prepared.endpoints, context),
             places: RefCell::new(Vec::new()),
             next_watched: Cell::new(0),
             watch: RefCell::new(None),
@@ -185,7 +185,13 @@ impl Pool {
             let target = self.origin(target);
             upgrades.ask(interceptor, &mut request, target)
         });
-        let endpoint = &prepared.endpoints[target];
+        let (whole, limit) = (&prepared.endpoints[target], prepared.connect_timeout);
+        let whom = self.dialer.whom(target, nth, whole, limit).await;
+        let (endpoint, nth) = whom.map_err(|error| {
+            let problem = Problem::from(error.problem);
+            (Failure::Connect, whole.failed(problem))
+        })?;
+        let endpoint = &*endpoint;
         let resolving = self.dialer.resolve(target, endpoint);
         let attempt = Attempt {
             endpoint,

@@ -234,9 +234,15 @@ impl ScenarioRecord {
         self.backends.iter().chain([&self.unknown])
     }
 
+    /// Whether the generator itself divides what it asks: among several targets, or several addresses of one.
+    #[must_use]
+    pub fn is_divided(&self) -> bool {
+        self.targets.len() > 1 || self.addresses.len() > 1
+    }
+
     /// What is given to one server as a whole by whatever stands at the target. `None` where that cannot be
-    /// told: fewer than two servers named themselves, there are several targets, so that it was divided before,
-    /// no connection was asked twice, or it is neither quite the one nor the other.
+    /// told: fewer than two servers named themselves, it was [divided](Self::is_divided) before, no connection was
+    /// asked twice, or it is neither quite the one nor the other.
     #[must_use]
     pub fn decided_by(&self) -> Option<Unit> {
         let Decisions {
@@ -244,7 +250,7 @@ impl ScenarioRecord {
             several,
         } = self.decisions;
         let named = self.backends.iter().filter(|it| it.requests > 0);
-        if named.count() < 2 || self.targets.len() > 1 || connections == 0 {
+        if named.count() < 2 || self.is_divided() || connections == 0 {
             return None;
         }
         let opened: u64 = self.all_backends().map(|it| it.streams.opened).sum();

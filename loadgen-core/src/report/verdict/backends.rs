@@ -88,10 +88,10 @@ fn silent(scenario: &ScenarioRecord) -> Vec<Silent<'_>> {
     found
 }
 
-/// Whether it may be the scenario's own doing who is asked: it has several targets, steps that may be for
+/// Whether it may be the scenario's own doing who is asked: it has several targets or addresses of one, steps that may be for
 /// different servers, or one that is left out at times.
 fn may_be_steered(scenario: &ScenarioRecord) -> bool {
-    scenario.targets.len() > 1
+    scenario.is_divided()
         || scenario.iterated().count() > 1
         || scenario.iterated().any(|it| it.apart)
 }

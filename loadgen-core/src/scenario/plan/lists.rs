@@ -7,6 +7,7 @@ use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::room::Room;
 use crate::scenario::reader::List;
 use crate::scenario::target::RawTarget;
+use crate::scenario::value::address_list::AddressList;
 use crate::scenario::value::target::Target;
 use crate::units::format_duration;
 
@@ -14,29 +15,32 @@ use crate::units::format_duration;
 const LEAST: Duration = Duration::from_millis(100);
 
 impl Layers<'_> {
-    /// Whether no target is a list of addresses, or what is spoken meets them.
+    /// Whether it is known what host requests name: those over HTTP/1.1 and WebSocket are written ahead, and
+    /// the addresses of a list, but for a name's, have no host in common unless the scenario says one.
     pub(super) fn lists_fit<R: Room>(&self, targets: &List<RawTarget>, path: &str) -> bool {
-        let Some(help) = R::refuse_lists(self) else {
+        let is_said = !self
+            .pick("authority", |raw| &raw.authority)
+            .entry
+            .is_absent();
+        if is_said || !R::names_host(self) {
             return true;
+        }
+        let has_no_host = |target: &Target| match target.list() {
+            None | Some(AddressList::Dns { .. }) => false,
+            Some(_) => true,
         };
         let mut fit = true;
-        for (index, target) in targets.given() {
-            let Some(target) = target.address() else {
-                continue;
-            };
-            if target.target.list().is_some() {
-                fit = false;
-                let name = R::SPOKEN.map_or("", |words| words.name);
-                self.problems.add(
-                    format!("{path}[{index}]"),
-                    format!(
-                        "a list of addresses, `{}`, in a {name} scenario",
-                        target.target
-                    ),
-                    "an address",
-                    Some(help.to_owned()),
-                );
-            }
+        let addresses = targets
+            .given()
+            .filter_map(|(index, it)| Some((index, it.address()?)));
+        for (index, target) in addresses.filter(|(_, it)| has_no_host(&it.target)) {
+            fit = false;
+            self.problems.add(
+                format!("{path}[{index}]"),
+                format!("`{}` without `authority`", target.target),
+                "`authority`: the host that requests name, whichever address they go to",
+                Some("such as \"authority\": \"shop.example\"".to_owned()),
+            );
         }
         fit
     }

@@ -53,12 +53,9 @@ pub(in crate::scenario) trait Room: Sized {
     /// What is wrong with a target of this scheme: what is expected, and a hint.
     fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)>;
 
-    /// Who meets lists of addresses, where this scenario does not.
-    fn refuse_lists(_: &Layers<'_>) -> Option<&'static str> {
-        Some(
-            "lists of addresses are met by gRPC and by HTTP/2 so far; a plain `host:port` is looked up \
-             each time a connection opens",
-        )
+    /// Whether requests name a host that is the same for all of a target's addresses.
+    fn names_host(_: &Layers<'_>) -> bool {
+        false
     }
 
     /// The whole.

@@ -47,10 +47,6 @@ impl Room for Unclear {
         false
     }
 
-    fn refuse_lists(_: &Layers<'_>) -> Option<&'static str> {
-        None
-    }
-
     fn refuse_scheme(_: &str) -> Option<(&'static str, &'static str)> {
         None
     }

@@ -11,6 +11,7 @@ mod expecting;
 mod files;
 mod for_each;
 mod http;
+mod lists;
 mod overriding;
 mod reading;
 mod resilience;

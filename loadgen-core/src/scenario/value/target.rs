@@ -321,7 +321,7 @@ impl Serialize for TargetText {
 }
 
 text_schema!(TargetText, "Target", {
-    "description": "Where to send: host:port, http://, ws:// or tcp:// before it for plain text, https://, wss:// or tls:// for TLS; or unix: and the path of a UNIX socket. Or a list of addresses that may change (gRPC, HTTP/2): dns:/// and host:port, file: and a path, consul://host:port/service, etcd://host:port/prefix.",
+    "description": "Where to send: host:port, http://, ws:// or tcp:// before it for plain text, https://, wss:// or tls:// for TLS; or unix: and the path of a UNIX socket. Or a list of addresses that may change: dns:/// and host:port, file: and a path, consul://host:port/service, etcd://host:port/prefix.",
     "examples": ["127.0.0.1:50051", "[::1]:50051", "https://example.com:443", "wss://example.com", "unix:/run/service.sock", "dns:///greeter.example:50051", "file:addresses.txt"],
 });
 

@@ -120,10 +120,6 @@ impl Room for GrpcPlan {
         Some(("http://, https://, or no scheme", help))
     }
 
-    fn refuse_lists(_: &Layers<'_>) -> Option<&'static str> {
-        None
-    }
-
     fn with_steps(mut self, life: Life<GrpcCall>) -> Self {
         Life {
             setup: self.setup,

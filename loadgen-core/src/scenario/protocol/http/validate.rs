@@ -129,11 +129,8 @@ impl Room for HttpPlan {
         ))
     }
 
-    fn refuse_lists(layers: &Layers<'_>) -> Option<&'static str> {
-        (version(layers) == Some(HttpVersion::Http1)).then_some(
-            "lists of addresses are met by gRPC and, with `\"http_version\": \"2\"`, by HTTP so far; a plain \
-             `host:port` is looked up each time a connection opens",
-        )
+    fn names_host(layers: &Layers<'_>) -> bool {
+        version(layers) == Some(HttpVersion::Http1)
     }
 
     fn with_steps(mut self, life: Life<HttpRequest>) -> Self {

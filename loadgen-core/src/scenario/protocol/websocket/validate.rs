@@ -170,6 +170,10 @@ impl Room for WebsocketPlan {
         ))
     }
 
+    fn names_host(_: &Layers<'_>) -> bool {
+        true
+    }
+
     fn with_steps(mut self, life: Life<WebsocketExchange>) -> Self {
         Life {
             setup: self.setup,

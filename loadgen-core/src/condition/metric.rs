@@ -190,6 +190,7 @@ words! {
         Relapses => "relapses",
         Returned => "returned",
         Rebalanced => "rebalanced",
+        Switched => "switched",
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::condition::Threshold;
 use crate::pacer::Pacing;
-use crate::record::{LifePart, Names, StepSpec, TimelineSpec};
+use crate::record::{LifePart, Names, StepSpec, StickyBy, TimelineSpec};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{Counter, Gauge, Lookouts, TargetIndex, Timing};
@@ -141,6 +141,8 @@ pub struct ScenarioSpec {
     pub timeline: Option<TimelineSpec>,
     /// The names of all servers that may answer, so that one that never does is missed; empty where nobody knows.
     pub servers: Vec<String>,
+    /// What is expected to stay with one server, all answers of it; without, streams of users are looked at.
+    pub sticky: Option<StickyBy>,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -176,6 +178,7 @@ impl ScenarioSpec {
             thresholds: Vec::new(),
             timeline: None,
             servers: Vec::new(),
+            sticky: None,
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }

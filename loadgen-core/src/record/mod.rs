@@ -30,7 +30,7 @@ pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;
-pub use stickiness::{Move, Stickiness};
+pub use stickiness::{KeyRecord, Move, Stickiness, StickyBy};
 pub(crate) use watch::{
     Count, Extreme, Figure, Reading, StepCount, Times, TimesOf, Watch, WindowRecord, Worst,
 };

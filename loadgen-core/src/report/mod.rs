@@ -18,11 +18,12 @@ mod worker_load;
 
 pub use build::{Context, Expected, build};
 pub use document::{
-    Answer, Backend, BackendCount, Change, Check, Confidence, Connections, Custom, Delivery,
-    Document, EndedRun, Event, Expectation, Failover, FailureClass, Generator, Host, LoadModel,
-    Messages, Method, Moment, Move, Point, PointStatistics, Run, Scenario, SchemaVersion, Silence,
-    SinkKind, Statistics, Status, Step, Stickiness, StickyBy, Streams, Target, ThresholdResult,
-    ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Answer, Backend, BackendCount, Cause, Change, Check, Confidence, Connections, Custom, Delivery,
+    Document, EndedRun, Event, Expectation, Failover, FailureClass, Generator, History, Host,
+    LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Run, Scenario,
+    SchemaVersion, Silence, SinkKind, Statistics, Status, Stay, Step, Stickiness, StickyBy,
+    Streams, Switched, Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker,
+    new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

@@ -51,9 +51,9 @@ pub(crate) use protocol::check_request_header_name;
 #[cfg(feature = "tcp")]
 pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
-    Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, HttpBody, HttpPlan,
-    HttpRequest, HttpVersion, LengthPrefix, MessageStream, Payload, PerMessageDeflate, Protocol,
-    ProtocolPlan, ReplyMark, Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive,
+    Answer, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, GrpcStreamEnd, HttpBody,
+    HttpPlan, HttpRequest, HttpVersion, LengthPrefix, MessageStream, Payload, PerMessageDeflate,
+    Protocol, ProtocolPlan, ReplyMark, Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive,
     WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;

@@ -1,5 +1,7 @@
 //! What a workload observes, and where its observations go.
 
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -15,16 +17,75 @@ pub type BackendIndex = u16;
 /// A target's place in its scenario's list.
 pub type TargetIndex = usize;
 
-/// A connection's number: no other one of the process has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
+/// A number given to each distinct key that is to stay with one server, in the order they were first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyIndex(u32);
+
+impl KeyIndex {
+    pub(crate) fn new(place: u32) -> Self {
+        Self(place)
+    }
+
+    pub(crate) fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A connection's number: no other one of the process has it. It knows which address of ours it comes from,
+/// where somebody said so.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionId {
+    number: u64,
+    source: Option<IpAddr>,
+}
+
+impl PartialEq for ConnectionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for ConnectionId {}
+
+impl Hash for ConnectionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.number.hash(state);
+    }
+}
+
+impl PartialOrd for ConnectionId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ConnectionId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.number.cmp(&other.number)
+    }
+}
 
 impl ConnectionId {
     /// A number for a connection that opens.
     #[must_use]
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            source: None,
+        }
+    }
+
+    /// The same, of a connection that comes from this address.
+    #[must_use]
+    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Where it comes from, where that is known.
+    #[must_use]
+    pub fn source(self) -> Option<IpAddr> {
+        self.source
     }
 }
 
@@ -233,6 +294,26 @@ pub struct StepSample {
     pub target: TargetIndex,
     /// Over which connection, where it came to have one.
     pub connection: Option<ConnectionId>,
+    /// The key that should decide on its server, where the iteration has one.
+    pub key: Option<KeyIndex>,
+    /// Whether it opened a stream, which was told of when it opened.
+    pub has_stream: bool,
+}
+
+/// A stream that opened and named its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Whose it is.
+    pub user: UserId,
+    /// Who serves it.
+    pub backend: BackendIndex,
+    /// When it opened, in nanoseconds since the run's epoch.
+    pub at: Nanos,
+    /// Over which connection, where that is known.
+    pub connection: Option<ConnectionId>,
+    /// The key that should decide on its server, where the iteration has one.
+    pub key: Option<KeyIndex>,
 }
 
 /// Where a workload's observations go. The engine's recorder implements it; a test may too.
@@ -246,10 +327,19 @@ pub trait Observer {
     fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64);
     /// Something happened to a stream, and who serves it, where that is known.
     fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent);
-    /// A stream of this user opened, at this time, and is with this server. Who does not ask whether users
-    /// stay with one has nothing to do.
-    fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
-        let _ = (user, backend, at);
+    /// A stream opened, at this time, and is with this server. Who does not ask what stays with one has nothing
+    /// to do.
+    fn serves(&self, opened: Opened) {
+        let _ = opened;
+    }
+    /// A message came on this user's stream at this time, from whoever that is with.
+    fn heard(&self, user: UserId, at: Nanos) {
+        let _ = (user, at);
+    }
+    /// The number of a key that should decide on its server; `None` where nobody asks, or there are too many.
+    fn key(&self, key: &str) -> Option<KeyIndex> {
+        let _ = key;
+        None
     }
     /// Messages of a step that had this fault.
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64);

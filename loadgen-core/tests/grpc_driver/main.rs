@@ -11,6 +11,7 @@ mod connect;
 mod describe;
 mod faults;
 mod intercept;
+mod lasting;
 mod lives;
 mod own;
 mod process;

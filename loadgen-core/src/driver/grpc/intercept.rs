@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -167,6 +168,7 @@ fn as_stream(
         },
         until: None,
         at_least: None,
+        patience: Duration::MAX,
         every: None,
         in_flight: 1,
         watch: None,

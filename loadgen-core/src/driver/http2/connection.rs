@@ -50,7 +50,7 @@ const SUSPICIOUS: u32 = 2;
 impl Connection {
     pub(super) fn new(sender: Sender, most: u32, traffic: Rc<Traffic>, pump: &Rc<Pump>) -> Self {
         let connection = Self {
-            id: ConnectionId::next(),
+            id: ConnectionId::next().from_source(traffic.source()),
             pump: Rc::clone(pump),
             sender: RefCell::new(sender),
             in_use: Cell::new(0),

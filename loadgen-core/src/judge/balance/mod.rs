@@ -6,6 +6,7 @@
 //! | [`divided`] | what was divided among whom, from the record |
 //! | [`failover`] | what became of the load when a server went away |
 //! | [`route`] | who answered whom |
+//! | [`sticky`] | what stayed with one server, and why something did not |
 //! | [`condition`] | these figures as conditions |
 //! | [`expected`] | these figures as expectations, each with its answer and a sentence |
 
@@ -16,8 +17,10 @@ mod failover;
 mod interval;
 mod route;
 mod share;
+mod sticky;
 
 pub(crate) use self::condition::{judge_evenness, judge_failover};
 pub(crate) use self::expected::{Surroundings, expected};
 pub(crate) use self::failover::{Moment, failovers};
 pub(crate) use self::share::Answer;
+pub(crate) use self::sticky::{Cause, causes, held};

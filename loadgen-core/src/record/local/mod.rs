@@ -7,6 +7,7 @@ mod bounds;
 mod few;
 mod fine;
 mod homes;
+mod keys;
 mod muted;
 mod named;
 mod outside;
@@ -17,10 +18,12 @@ mod told;
 
 pub(in crate::record) use activity::{Activity, Marks, SLOT, SLOTS_PER_SECOND};
 pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
+#[cfg(test)]
+pub(in crate::record) use homes::HomesMove;
 pub(in crate::record) use homes::HomesTick;
 pub(crate) use muted::Muted;
 pub(crate) use outside::Outside;
 pub(crate) use recorder::Recorder;
 pub(crate) use tick::Tick;
 pub(in crate::record) use tick::{BackendTick, Happened, StepTick, TargetTick, youngest};
-pub(crate) use told::{Ended, Started, Unanswered, Via, Waited};
+pub(crate) use told::{Ended, Started, Unanswered, Via, Waited, Whose};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Answer, Expectation, Failover};
+use super::super::document::{Answer, Expectation, Failover, Switched};
 use super::seconds;
 use crate::expectation::Expectations;
 use crate::judge::balance::{self, Moment, Surroundings};
@@ -90,6 +90,13 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             rebalanced_s: time(found.rebalanced),
             never: never.map(|(name, _)| name.to_owned()).collect(),
             untold: found.untold,
+            switched: found.switched.map(|it| Switched {
+                count: it.count,
+                p50_s: seconds(it.p50),
+                p90_s: seconds(it.p90),
+                p99_s: seconds(it.p99),
+                max_s: seconds(it.longest),
+            }),
         }
     });
     failovers.collect()

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::super::document::{
     Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass, LoadModel,
-    Messages, Move, Point, PointStatistics, Scenario, Silence, Statistics, Step, Stickiness,
-    StickyBy, Streams, Target, ThresholdResult, round6,
+    Messages, Point, PointStatistics, Scenario, Silence, Statistics, Step, Streams, Target,
+    ThresholdResult, round6,
 };
 use super::events::{event, moments};
-use super::{balance, per_second, seconds};
+use super::{balance, per_second, seconds, stickiness};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    self, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram,
-    Parts, ScenarioRecord, SeriesPoint, StepRecord, StreamCount, TargetRecord,
+    BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord, CustomRecord, Histogram, Parts,
+    ScenarioRecord, SeriesPoint, StepRecord, StreamCount, TargetRecord,
 };
 use crate::workload::{FileChange, MessageFault, SampleKind};
 
@@ -58,7 +58,7 @@ pub(super) fn scenario(
         balanced_by: record.decided_by(),
         failovers: balance::failovers(record),
         expectations,
-        stickiness: stickiness(&record.stickiness),
+        stickiness: stickiness::of(record),
         changes: record.changes.iter().map(change).collect(),
         events: record.events.iter().map(event).collect(),
         timeline: moments(&record.timeline),
@@ -107,22 +107,6 @@ pub(super) fn connections(record: &ConnectionRecord) -> Connections {
         tls_time_us: Statistics::of_any(&record.tls_time),
         back_off_us: Statistics::of_any(&record.back_off),
     }
-}
-
-fn stickiness(record: &record::Stickiness) -> Option<Stickiness> {
-    let moves = record.moves.iter().map(|it| Move {
-        t_s: seconds(it.at),
-        key: it.user.to_string(),
-        from: it.from.clone(),
-        to: it.to.clone(),
-    });
-    (record.users > 0).then(|| Stickiness {
-        by: StickyBy::User,
-        keys: record.users,
-        one_backend: record.users.saturating_sub(record.moved),
-        move_count: record.move_count,
-        moves: moves.collect(),
-    })
 }
 
 fn change(change: &FileChange) -> Change {

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Expectation, Failover};
+pub use balance::{Answer, Expectation, Failover, Switched};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -38,7 +38,7 @@ pub use scenario::{
 };
 pub use schema::schema;
 pub use statistics::Statistics;
-pub use stickiness::{Move, Stickiness, StickyBy};
+pub use stickiness::{Cause, History, Move, Stay, Stickiness, StickyBy};
 
 use crate::record::{ByteCount, Ledger};
 

@@ -1,9 +1,10 @@
 //! What is expected as it is written.
 
 use super::raw::{
-    RawDistribution, RawDrain, RawExpect, RawFailover, RawShares, RawSticky, RawUnit,
+    RawDistribution, RawDrain, RawExpect, RawFailover, RawShares, RawSticky, RawStickyKey,
+    RawStickyWord, RawUnit,
 };
-use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
+use super::value::{EvenText, KeyTemplate, LimitText, Pattern, Share, ShareWeight};
 use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky};
 use crate::record::Unit;
 use crate::scenario::reader::{Entries, Entry};
@@ -45,7 +46,7 @@ pub(in crate::scenario) fn print(expectations: &Expectations) -> Entry<RawExpect
             true => Entry::Absent,
             false => Entry::Given(Entries(routes.iter().map(route).collect())),
         },
-        sticky: Entry::from_option(sticky.map(|Sticky::Connection| RawSticky::Connection)),
+        sticky: Entry::from_option(sticky.as_ref().map(stuck)),
         failover: match raw_failover == RawFailover::default() {
             true => Entry::Absent,
             false => Entry::Given(raw_failover),
@@ -54,6 +55,18 @@ pub(in crate::scenario) fn print(expectations: &Expectations) -> Entry<RawExpect
             true => Entry::Absent,
             false => Entry::Given(raw_drain),
         },
+    })
+}
+
+fn stuck(sticky: &Sticky) -> RawSticky {
+    RawSticky::Word(match sticky {
+        Sticky::Connection => RawStickyWord::Connection,
+        Sticky::User => RawStickyWord::User,
+        Sticky::Source => RawStickyWord::Source,
+        Sticky::Key(key) => {
+            let key = Entry::Given(KeyTemplate(key.clone()));
+            return RawSticky::Key(RawStickyKey { key });
+        }
     })
 }
 

@@ -26,7 +26,7 @@ use super::reader::Fields;
 use super::step::{Measured, Step, all, measured, said_elsewhere};
 use super::value::Source;
 
-pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
+pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
 pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
 #[cfg(feature = "websocket")]
 #[cfg(feature = "http")]

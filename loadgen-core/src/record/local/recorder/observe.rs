@@ -4,14 +4,14 @@ use super::Recorder;
 use super::example::shorten;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
-use crate::record::local::Via;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, MOST_NAME_BYTES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
+use crate::record::local::{Via, Whose};
 use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_histogram};
 use crate::text;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, KeyIndex, MessageFault, Observer,
+    Opened, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -55,6 +55,10 @@ impl Observer for Recorder {
             let via = Via {
                 backend: sample.backend,
                 connection: sample.connection,
+                whose: (!sample.has_stream).then_some(Whose {
+                    user: sample.user,
+                    key: sample.key,
+                }),
             };
             self.answered(&mut tick, via, answer, response_time);
         }
@@ -91,8 +95,16 @@ impl Observer for Recorder {
         }
     }
 
-    fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
-        self.served(user, backend, Some(at));
+    fn serves(&self, opened: Opened) {
+        self.served(opened, Some(opened.at));
+    }
+
+    fn heard(&self, user: UserId, at: Nanos) {
+        self.heard_of(user, at);
+    }
+
+    fn key(&self, key: &str) -> Option<KeyIndex> {
+        self.key_of(key)
     }
 
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {

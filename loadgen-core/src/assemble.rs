@@ -14,6 +14,7 @@ use crate::driver::tcp::{self, TcpFactory};
 use crate::driver::websocket::{self, WebsocketFactory};
 use crate::driver::{Interceptor, Mistake, sources};
 use crate::engine::{LifePart, Options, Run, ScenarioSpec, StepSpec};
+use crate::expectation::Sticky;
 use crate::record::{Names, TimelineSpec};
 use crate::scenario::{Plan, ProtocolPlan, ScenarioPlan, to_json};
 use crate::secrets::Secrets;
@@ -197,6 +198,7 @@ fn assembled(
     scenarios.try_fold(run, |run, (index, scenario)| {
         let mut spec = spec(scenario);
         spec.timeline = timeline(plan, index);
+        spec.sticky = scenario.expect.sticky.as_ref().and_then(Sticky::by);
         spec.servers = plan.may_answer(scenario).map(str::to_owned).collect();
         let secrets = spec.secrets.clone();
         let guests = Guests::of(scenario, &secrets, interceptor);

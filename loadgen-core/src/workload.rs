@@ -16,13 +16,13 @@ use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
 
-pub use iteration::{EndingOnDrop, Iteration, IterationSeed, OpenStream};
+pub use iteration::{EndingOnDrop, Iteration, IterationSeed, LoadEnd, OpenStream};
 pub use lookout::FileChange;
 pub(crate) use lookout::{Look, Lookout, Lookouts};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
-    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, MessageFault, Observer, Receipt,
-    RetryEvent, SampleKind, Split, Standing, StepSample, StreamEvent, TargetIndex,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, KeyIndex, MessageFault, Observer,
+    Opened, Receipt, RetryEvent, SampleKind, Split, Standing, StepSample, StreamEvent, TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide

@@ -202,6 +202,7 @@ words! {
         Relapses => "relapses",
         Returned => "returned",
         Rebalanced => "rebalanced",
+        Switched => "switched",
     }
 }
 

@@ -206,7 +206,8 @@ impl Collector {
                     merger: Merger::new(&spec.names(), workers)
                         .watching(watches(&spec.thresholds))
                         .following(spec.timeline.as_ref())
-                        .among(&spec.servers),
+                        .among(&spec.servers)
+                        .held_to(spec.sticky),
                     gauges: spec.gauges.clone(),
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))

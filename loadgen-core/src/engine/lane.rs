@@ -20,7 +20,9 @@ use crate::outcome::{Failure, Outcome};
 use crate::record::{
     Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, Via, Waited, is_single,
 };
-use crate::workload::{Iteration, IterationSeed, OPENED_AT_ONCE, Observer, UserId, Workload};
+use crate::workload::{
+    Iteration, IterationSeed, LoadEnd, OPENED_AT_ONCE, Observer, UserId, Workload,
+};
 
 /// How long ending a session may take once the run was aborted: whoever aborts it waits.
 const LONGEST_GOOD_BYE: Duration = Duration::from_secs(1);
@@ -74,7 +76,7 @@ pub(super) struct LaneCore {
     stopped: Cell<bool>,
     drain_until: Cell<Option<Nanos>>,
     /// Since when nothing new starts, whatever the reason.
-    ending_since: Cell<Option<Nanos>>,
+    load_end: LoadEnd,
     slots: Slots,
     /// Tells everyone who waits for time to pass that there is nothing to wait for.
     pub(super) halt: Notify,
@@ -116,7 +118,7 @@ impl LaneCore {
             stop: Cell::new(Stop::No),
             stopped: Cell::new(false),
             drain_until: Cell::new(None),
-            ending_since: Cell::new(None),
+            load_end: LoadEnd::default(),
             slots,
             halt: Notify::new(),
             look_again,
@@ -150,15 +152,13 @@ impl LaneCore {
     /// Nothing is left to start. What is under way was promised by the plan and may take as long
     /// as its timeout; only who rests before a next iteration need not.
     pub(super) fn begin_ending(&self, now: Nanos) {
-        if self.ending_since.get().is_none() {
-            self.ending_since.set(Some(now));
-        }
+        self.load_end.come(now);
         self.halt.notify_waiters();
     }
 
     /// Since when nothing new starts.
     pub(super) fn ending_since(&self) -> Option<Nanos> {
-        self.ending_since.get()
+        self.load_end.since()
     }
 
     /// When the heartbeat must look again, for timeouts.
@@ -202,7 +202,7 @@ impl LaneCore {
     pub(super) fn phase(&self, now: Nanos) -> Phase {
         if self.done.get() {
             Phase::Done
-        } else if self.ending_since.get().is_some() {
+        } else if self.ending_since().is_some() {
             Phase::Drain
         } else if now >= self.timeline.measure_from {
             Phase::Measure
@@ -230,9 +230,7 @@ impl LaneCore {
 
     /// Waits until nothing new will start.
     pub(super) async fn ending(&self) {
-        while self.ending_since.get().is_none() {
-            self.halt.notified().await;
-        }
+        self.load_end.wait().await;
     }
 
     /// Waits until somebody aborts the run. That a drain took too long is none of that: sessions are ended
@@ -246,7 +244,7 @@ impl LaneCore {
     /// Waits until `at`, to about a millisecond. False when nothing new will start.
     pub(super) async fn rest_until(&self, at: Nanos) -> bool {
         loop {
-            if self.ending_since.get().is_some() {
+            if self.ending_since().is_some() {
                 return false;
             }
             let now = self.clock.now();
@@ -356,6 +354,7 @@ impl<W: Workload> Lane<W> {
             start: pass.start,
             queue_wait: pass.queue_wait,
             single_step: is_single(&core.spec.steps),
+            load_end: Some(&core.load_end),
         });
         let timeout = nanos(core.spec.timeout);
         // What begins a user's life has a time of its own, and the iteration has its own after that.
@@ -372,7 +371,13 @@ impl<W: Workload> Lane<W> {
                 true => open_within,
                 false => timeout.saturating_add(iteration.paused()),
             };
-            let deadline = iteration.started().saturating_add(allowed);
+            // What lasts for the load has its time to end in when that is over.
+            let from = match (iteration.is_lasting(), core.ending_since()) {
+                (false, _) => iteration.started(),
+                (true, None) => now,
+                (true, Some(ended)) => ended.max(iteration.started()),
+            };
+            let deadline = from.saturating_add(allowed);
             // A pause that is under way is not known yet to its end: look again in a while.
             // What is concluded has nothing left to time out.
             if iteration.pausing() || iteration.concluded().is_some() {

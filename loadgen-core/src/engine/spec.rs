@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::condition::Threshold;
 use crate::pacer::Pacing;
-use crate::record::{LifePart, Names, StepSpec, TimelineSpec};
+use crate::record::{LifePart, Names, StepSpec, StickyBy, TimelineSpec};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{Counter, Gauge, Lookouts, TargetIndex, Timing};
@@ -143,6 +143,8 @@ pub struct ScenarioSpec {
     pub servers: Vec<String>,
     /// Whether its calls may be made again, so that it is told how often they were, be it never.
     pub retries: bool,
+    /// What is expected to stay with one server, all answers of it; without, streams of users are looked at.
+    pub sticky: Option<StickyBy>,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -179,6 +181,7 @@ impl ScenarioSpec {
             timeline: None,
             servers: Vec::new(),
             retries: false,
+            sticky: None,
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }

@@ -211,7 +211,8 @@ async fn live(
         let spec = scenario.spec();
         let recorder = Recorder::new(&names)
             .masking(spec.secrets.clone())
-            .following(spec.timeline.clone());
+            .following(spec.timeline.clone())
+            .held_to(spec.sticky);
         let recorder = Rc::new(recorder);
         let outside = Rc::new(Outside::new(Rc::clone(&recorder), assignment.clock));
         let context = WorkerContext {

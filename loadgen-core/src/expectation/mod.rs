@@ -11,6 +11,7 @@ mod glob;
 mod route;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 pub use self::bound::Bound;
@@ -19,6 +20,7 @@ pub(crate) use self::distribution::{percent, percentage, word};
 pub use self::ejected::{Ejected, Limit};
 pub use self::glob::{Glob, GlobError};
 pub use self::route::Route;
+use crate::record::StickyBy;
 
 /// What is expected of a balancer in one scenario. Nothing unless told.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,11 +45,40 @@ pub struct Expectations {
 }
 
 /// What always goes to the same server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sticky {
     /// All that goes over one connection.
     Connection,
+    /// All that one user does.
+    User,
+    /// All that comes from one address of ours.
+    Source,
+    /// All iterations for which this template comes to the same.
+    Key(String),
+}
+
+impl Sticky {
+    /// What of it is followed by its key; nothing where connections are looked at, as they always are.
+    pub(crate) fn by(&self) -> Option<StickyBy> {
+        match self {
+            Self::Connection => None,
+            Self::User => Some(StickyBy::User),
+            Self::Source => Some(StickyBy::Source),
+            Self::Key(_) => Some(StickyBy::Key),
+        }
+    }
+}
+
+impl fmt::Display for Sticky {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("connection"),
+            Self::User => f.write_str("user"),
+            Self::Source => f.write_str("source"),
+            Self::Key(key) => write!(f, "key {key}"),
+        }
+    }
 }
 
 impl Expectations {

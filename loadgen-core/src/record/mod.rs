@@ -33,7 +33,7 @@ pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;
 pub(in crate::record) use standing::MOST_STANDINGS;
 pub use standing::StandingRecord;
-pub use stickiness::{Move, Stickiness};
+pub use stickiness::{KeyRecord, Move, Stickiness, StickyBy};
 pub(crate) use watch::{
     Count, Extreme, Figure, Reading, StepCount, Times, TimesOf, Watch, WindowRecord, Worst,
 };

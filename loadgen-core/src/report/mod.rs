@@ -18,12 +18,12 @@ mod worker_load;
 
 pub use build::{Context, Expected, build};
 pub use document::{
-    Address, Answer, Backend, BackendCount, Change, Check, Confidence, Connections, Custom,
+    Address, Answer, Backend, BackendCount, Cause, Change, Check, Confidence, Connections, Custom,
     Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Generator,
-    Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Ramp, Retries, Run,
-    Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics, Status, Step,
-    Stickiness, StickyBy, Streams, Target, ThresholdResult, ThresholdWindow, Total, Verdict,
-    Worker, new_run_id, schema,
+    History, Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Ramp,
+    Retries, Run, Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics, Status,
+    Stay, Step, Stickiness, StickyBy, Streams, Switched, Target, ThresholdResult, ThresholdWindow,
+    Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

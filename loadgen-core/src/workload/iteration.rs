@@ -2,6 +2,7 @@
 //!
 //! Owns what a workload can say of itself. What its moments mean for the times is `times`' to reckon.
 
+mod load_end;
 mod open_stream;
 mod rest;
 mod times;
@@ -10,6 +11,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::load_end::LoadEnd;
 pub use self::open_stream::OpenStream;
 pub use self::rest::EndingOnDrop;
 use self::rest::{BackOff, Rest};
@@ -17,8 +19,8 @@ use self::times::Times;
 use super::UserId;
 use super::metric::{Counter, Gauge, Timing};
 use super::observer::{
-    BackendIndex, ConnectionId, MessageFault, Observer, Receipt, RetryEvent, SampleKind, Split,
-    StepSample, TargetIndex,
+    BackendIndex, ConnectionId, KeyIndex, MessageFault, Observer, Opened, Receipt, RetryEvent,
+    SampleKind, Split, StepSample, TargetIndex,
 };
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
@@ -40,8 +42,12 @@ pub struct Iteration<'a> {
     backend: Cell<Option<BackendIndex>>,
     target: Cell<TargetIndex>,
     connection: Cell<Option<ConnectionId>>,
+    key: Cell<Option<KeyIndex>>,
+    has_stream: Cell<bool>,
     concluded: Cell<Option<(Nanos, Outcome)>>,
     heard: Cell<Heard>,
+    load_end: Option<&'a LoadEnd>,
+    lasts: Cell<bool>,
 }
 
 /// What its failures are explained with.
@@ -91,6 +97,8 @@ pub struct IterationSeed<'a> {
     pub queue_wait: Nanos,
     /// Whether the scenario has one step only: then the iteration's figures are the step's.
     pub single_step: bool,
+    /// What tells when the load is over; without, it never is.
+    pub load_end: Option<&'a LoadEnd>,
 }
 
 impl<'a> IterationSeed<'a> {
@@ -108,6 +116,7 @@ impl<'a> IterationSeed<'a> {
             start: now,
             queue_wait: 0,
             single_step: true,
+            load_end: None,
         }
     }
 }
@@ -129,8 +138,12 @@ impl<'a> Iteration<'a> {
             backend: Cell::new(None),
             target: Cell::new(0),
             connection: Cell::new(None),
+            key: Cell::new(None),
+            has_stream: Cell::new(false),
             concluded: Cell::new(None),
             heard: Cell::default(),
+            load_end: seed.load_end,
+            lasts: Cell::new(false),
         }
     }
 
@@ -209,6 +222,7 @@ impl<'a> Iteration<'a> {
         if !self.single_step {
             self.backend.set(None);
             self.connection.set(None);
+            self.has_stream.set(false);
             self.times.begin_step(step);
         }
     }
@@ -234,6 +248,8 @@ impl<'a> Iteration<'a> {
                 user: self.user,
                 target: self.target.get(),
                 connection: self.connection.get(),
+                key: self.key.get(),
+                has_stream: self.has_stream.get(),
             });
         }
     }
@@ -402,6 +418,39 @@ impl<'a> Iteration<'a> {
         self.times.end_pause(idle_since, self.clock.now());
     }
 
+    /// Waits until the load is over, which is when nothing new starts.
+    pub async fn load_ended(&self) {
+        match self.load_end {
+            Some(end) => end.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// From here on the iteration lasts for as long as the load does: its timeout begins when that is over.
+    /// Whoever calls this says itself when it takes too long for an answer.
+    pub fn lasts(&self) {
+        self.lasts.set(true);
+    }
+
+    /// Whether it [lasts](Self::lasts) for as long as the load does.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lasts.get()
+    }
+
+    /// Rests on purpose once it was [concluded](Self::conclude), before its user does anything else: for so
+    /// long, or until the load is over. The time is counted as a rest before connecting again.
+    pub(crate) async fn rest_after(&self, duration: Duration) {
+        let from = self.clock.now();
+        let rest = Rest::begin(self);
+        tokio::select! {
+            () = tokio::time::sleep(duration) => {}
+            () = self.load_ended() => {}
+        }
+        drop(rest);
+        self.observer
+            .backed_off(self.clock.now().saturating_sub(from));
+    }
+
     /// What was asked for is done, and this is how it ended. Whatever the workload does from here
     /// until it returns, such as saying good-bye, is not measured: no timeout cuts it off, and if
     /// the run's end does, the outcome stands. Whoever calls this bounds what follows.
@@ -464,10 +513,38 @@ impl<'a> Iteration<'a> {
     /// this gives back is dropped, unless it has ended before.
     pub fn opened_stream(&self) -> OpenStream<'a> {
         let backend = self.backend.get();
+        self.has_stream.set(true);
         if let Some(backend) = backend {
-            self.observer.serves(self.user, backend, self.clock.now());
+            self.observer.serves(Opened {
+                user: self.user,
+                backend,
+                at: self.clock.now(),
+                connection: self.connection.get(),
+                key: self.key.get(),
+            });
         }
         OpenStream::new(self.observer, backend)
+    }
+
+    /// Says that a message came at this time on a stream of this user.
+    pub fn heard_on_stream(&self, at: Nanos) {
+        self.observer.heard(self.user, at);
+    }
+
+    /// Says which key should decide on the server of whatever the iteration asks.
+    pub fn of_key(&self, key: &str) {
+        self.key.set(self.observer.key(key));
+    }
+
+    /// The key that should decide on its server, where it has one.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyIndex> {
+        self.key.get()
+    }
+
+    /// Whether the step under way, or the iteration where there is one only, opened a stream.
+    pub(crate) fn has_stream(&self) -> bool {
+        self.has_stream.get()
     }
 
     /// Counts messages of a step that had this fault.

@@ -1,6 +1,7 @@
 //! What a workload observes, and where its observations go.
 
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use schemars::JsonSchema;
@@ -20,12 +21,53 @@ pub type TargetIndex = usize;
 /// A number given to each address that connections went to, in the order they were first seen.
 pub type AddressIndex = u16;
 
-/// A connection's number: no other one of the process has it. Knows the address that the connection goes to,
-/// so that nobody has to look for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A number given to each distinct key that is to stay with one server, in the order they were first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyIndex(u32);
+
+impl KeyIndex {
+    pub(crate) fn new(place: u32) -> Self {
+        Self(place)
+    }
+
+    pub(crate) fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A connection's number: no other one of the process has it. It knows which address it goes to and
+/// which of ours it comes from, where somebody said so.
+#[derive(Debug, Clone, Copy)]
 pub struct ConnectionId {
     number: u64,
     address: Option<AddressIndex>,
+    source: Option<IpAddr>,
+}
+
+impl PartialEq for ConnectionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for ConnectionId {}
+
+impl Hash for ConnectionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.number.hash(state);
+    }
+}
+
+impl PartialOrd for ConnectionId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ConnectionId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.number.cmp(&other.number)
+    }
 }
 
 impl ConnectionId {
@@ -42,6 +84,7 @@ impl ConnectionId {
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             address,
+            source: None,
         }
     }
 
@@ -51,12 +94,17 @@ impl ConnectionId {
     pub fn address(self) -> Option<AddressIndex> {
         self.address
     }
-}
 
-/// The number tells it from all others.
-impl Hash for ConnectionId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.number.hash(state);
+    /// The same, of a connection that comes from this address.
+    #[must_use]
+    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Where it comes from, where that is known.
+    #[must_use]
+    pub fn source(self) -> Option<IpAddr> {
+        self.source
     }
 }
 
@@ -299,6 +347,26 @@ pub struct StepSample {
     pub target: TargetIndex,
     /// Over which connection, where it came to have one.
     pub connection: Option<ConnectionId>,
+    /// The key that should decide on its server, where the iteration has one.
+    pub key: Option<KeyIndex>,
+    /// Whether it opened a stream, which was told of when it opened.
+    pub has_stream: bool,
+}
+
+/// A stream that opened and named its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Whose it is.
+    pub user: UserId,
+    /// Who serves it.
+    pub backend: BackendIndex,
+    /// When it opened, in nanoseconds since the run's epoch.
+    pub at: Nanos,
+    /// Over which connection, where that is known.
+    pub connection: Option<ConnectionId>,
+    /// The key that should decide on its server, where the iteration has one.
+    pub key: Option<KeyIndex>,
 }
 
 /// Where a workload's observations go. The engine's recorder implements it; a test may too.
@@ -312,10 +380,19 @@ pub trait Observer {
     fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64);
     /// Something happened to a stream, and who serves it, where that is known.
     fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent);
-    /// A stream of this user opened, at this time, and is with this server. Who does not ask whether users
-    /// stay with one has nothing to do.
-    fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
-        let _ = (user, backend, at);
+    /// A stream opened, at this time, and is with this server. Who does not ask what stays with one has nothing
+    /// to do.
+    fn serves(&self, opened: Opened) {
+        let _ = opened;
+    }
+    /// A message came on this user's stream at this time, from whoever that is with.
+    fn heard(&self, user: UserId, at: Nanos) {
+        let _ = (user, at);
+    }
+    /// The number of a key that should decide on its server; `None` where nobody asks, or there are too many.
+    fn key(&self, key: &str) -> Option<KeyIndex> {
+        let _ = key;
+        None
     }
     /// Something came of a call that may be made again, and with whom, as far as that is known. Who does not
     /// ask how often calls are has nothing to do.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::SendStream;
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::scenario::{Compression, GrpcCall, StreamEnd};
+use loadgen_core::scenario::{Compression, GrpcCall, GrpcStreamEnd};
 use serde_json::json;
 use test_case::test_case;
 
@@ -265,9 +265,9 @@ fn one_that_is_cut_off_says_what_it_waited_for(has_head: bool, waits: &str) {
     });
 }
 
-#[test_case(StreamEnd::Messages(2), 2; "after messages")]
-#[test_case(StreamEnd::After(Duration::from_millis(100)), 3; "after a time")]
-fn a_stream_that_does_not_end_is_ended_by_us(until: StreamEnd, received: u64) {
+#[test_case(GrpcStreamEnd::Messages(2), 2; "after messages")]
+#[test_case(GrpcStreamEnd::After(Duration::from_millis(100)), 3; "after a time")]
+fn a_stream_that_does_not_end_is_ended_by_us(until: GrpcStreamEnd, received: u64) {
     run(async {
         for gzip in [false, true] {
             let server = Server::start(async |mut exchange: Exchange| {
@@ -362,7 +362,7 @@ fn what_must_have_come_of_a_stream_for_a_time(
         })
         .await;
         let mut plan = plan(&[server.address], "Stream");
-        the_call(&mut plan).stream = Some(StreamEnd::After(Duration::from_millis(80)));
+        the_call(&mut plan).stream = Some(GrpcStreamEnd::After(Duration::from_millis(80)));
         the_call(&mut plan).at_least = at_least;
         let driver = Driver::open(&plan).await;
         let outcome = driver.once().await;
@@ -393,7 +393,7 @@ fn what_is_said_of_messages_that_a_method_does_not_have(
 #[test]
 fn what_does_not_fit_a_method_is_found_before_the_run() {
     let mut plan = plan(&[([127, 0, 0, 1], 1).into()], "Hello");
-    the_call(&mut plan).stream = Some(StreamEnd::Messages(1));
+    the_call(&mut plan).stream = Some(GrpcStreamEnd::Messages(1));
     let error = factory(&plan).expect_err("one answer").to_string();
     assert_eq!(
         error,

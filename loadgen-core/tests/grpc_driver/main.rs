@@ -11,6 +11,7 @@ mod connect;
 mod describe;
 mod faults;
 mod intercept;
+mod lasting;
 mod lists;
 mod lives;
 mod own;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::scenario::{Action, GrpcCall, ScenarioPlan, Step, StreamEnd};
+use loadgen_core::scenario::{Action, GrpcCall, GrpcStreamEnd, ScenarioPlan, Step};
 use loadgen_core::schedule::Limit;
 use serde_json::json;
 use test_case::test_case;
@@ -266,7 +266,7 @@ fn the_last_message_of_a_stream_is_its_reply() {
         assert_eq!(Driver::open(&plan).await.once().await, Outcome::Ok);
         assert_eq!(*bodies.borrow(), [framed(b"\x08\x03").to_vec()]);
 
-        the_call(&mut plan).stream = Some(StreamEnd::Messages(2));
+        the_call(&mut plan).stream = Some(GrpcStreamEnd::Messages(2));
         grpc(&mut plan).steps[0].check = vec!["reply.sequence == 2".to_owned()];
         assert_eq!(Driver::open(&plan).await.once().await, Outcome::Ok);
     });

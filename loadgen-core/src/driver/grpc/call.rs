@@ -22,7 +22,7 @@ use super::template::{Hole, MessageTemplate};
 use super::unary::UnaryCall;
 use crate::driver::sources::Fields;
 use crate::expression::{ExpressionError, Scope};
-use crate::scenario::{Compression, StreamEnd};
+use crate::scenario::{Compression, GrpcStreamEnd};
 
 /// A call.
 #[derive(Debug)]
@@ -62,9 +62,11 @@ pub(super) struct StreamCall {
     pub(super) metadata: Metadata,
     pub(super) messages: Messages,
     /// When we end the stream of answers.
-    pub(super) until: Option<StreamEnd>,
+    pub(super) until: Option<GrpcStreamEnd>,
     /// Where that is after a time: how many messages must have come; `None` is content with a head.
     pub(super) at_least: Option<u32>,
+    /// How long a message may be unanswered on a stream that lasts for the load.
+    pub(super) patience: Duration,
     pub(super) every: Option<Duration>,
     pub(super) in_flight: u32,
     /// Who sees what is sent and what answers.

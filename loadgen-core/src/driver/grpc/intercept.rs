@@ -5,6 +5,7 @@
 //! interceptor none of this costs anything but one look.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -166,6 +167,7 @@ fn as_stream(
         },
         until: None,
         at_least: None,
+        patience: Duration::MAX,
         every: None,
         in_flight: 1,
         watch: None,

@@ -126,22 +126,25 @@ fn put(headers: &mut Fields, name: HeaderName, value: Sent) {
     }
 }
 
-/// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout`, `content-type`,
+/// Headers of a call, in the order of the gRPC specification: `te`, `grpc-timeout` where there is one, `content-type`,
 /// `grpc-encoding` and `grpc-accept-encoding` where it compresses, `user-agent`, then the metadata,
 /// scenario's first; what is templated comes last.
 ///
 /// Each list of metadata comes with its place in the scenario. The value of a `-bin` key is sent as it is given: base64, as it goes on the wire.
 pub(super) fn headers(
-    timeout: Duration,
+    timeout: Option<Duration>,
     compression: Option<Compression>,
     metadata: &[(&str, &[(String, Source)])],
     sources: &mut Sources,
 ) -> Result<Metadata, DriverError> {
-    let timeout = HeaderValue::from_str(&timeout_value(timeout)).expect("digits and a letter");
+    let timeout = timeout.map(timeout_value);
     let (mut headers, mut templates) = (Fields::default(), Vec::new());
     let mut fixed = |name, value| headers.append(name, Sent::Fixed(value));
     fixed(TE, HeaderValue::from_static("trailers"));
-    fixed(HeaderName::from_static("grpc-timeout"), timeout);
+    if let Some(timeout) = timeout {
+        let timeout = HeaderValue::from_str(&timeout).expect("digits and a letter");
+        fixed(HeaderName::from_static("grpc-timeout"), timeout);
+    }
     fixed(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     if let Some(compression) = compression {
         for (name, value) in [
@@ -289,7 +292,7 @@ mod tests {
     #[test]
     fn keeps_order_and_repeats() {
         let built = headers(
-            Duration::from_secs(1),
+            Some(Duration::from_secs(1)),
             None,
             &[
                 ("metadata", &pair("X-Tenant", "a")),

@@ -256,17 +256,17 @@ impl Workload for GrpcWorkload {
             session.own.hang_up();
         }
         if let Some(reopening) = &mut session.own.reopening {
-            Box::pin(reopening.begin(iteration)).await;
+            reopening.begin();
         }
         let calls = self.calls(&mut session.own);
         iteration.goes_to(calls.target());
         let life = &self.prepared.life;
         let outcome = self.lives.iterate(life, &calls, session, iteration).await;
-        if let Some(reopening) = &mut session.own.reopening {
-            reopening.end(outcome);
-        }
         if !is_kept {
             session.own.hang_up();
+        }
+        if let Some(reopening) = &mut session.own.reopening {
+            Box::pin(reopening.end(outcome, iteration)).await;
         }
         outcome
     }

@@ -41,6 +41,10 @@ struct Log {
     failed: Option<ExpressionError>,
     /// Who waits for that.
     waits_for_failure: Option<Waker>,
+    /// Whether no more is to be sent.
+    is_finished: bool,
+    /// The sender of a stream that lasts, waiting for whatever it may wait for.
+    lasting: Option<Waker>,
 }
 
 /// A message that was handed over to be sent.
@@ -88,6 +92,25 @@ impl SendLog {
         let handed = log.unanswered.remove(place.ok()?)?;
         log.has_room(reply_at);
         Some(handed)
+    }
+
+    /// Nothing more is sent, and our side of the stream ends.
+    pub(super) fn finish(&self) {
+        let mut log = self.lock();
+        log.is_finished = true;
+        if let Some(waker) = log.lasting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether we have ended our side before all messages were sent.
+    pub(super) fn is_finished(&self) -> bool {
+        self.lock().is_finished
+    }
+
+    /// When the message was handed over that has waited longest for its reply.
+    pub(super) fn waits_since(&self) -> Option<Nanos> {
+        self.lock().unanswered.front().map(|it| it.at)
     }
 
     /// Why a message cannot be made; pending while all can.
@@ -141,6 +164,8 @@ pub(super) struct Outgoing {
     /// Who sees them leave, and may change them.
     pub(super) watch: Option<Watch>,
     pub(super) left: u32,
+    /// Whether the stream stays open until it is [finished](SendLog::finish).
+    pub(super) lasts: bool,
     pub(super) pace: Option<Pace>,
     /// The most unanswered messages, where each is answered.
     pub(super) in_flight: Option<u32>,
@@ -153,8 +178,18 @@ impl Stream for Outgoing {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = self.get_mut();
+        if this.lasts {
+            let mut log = this.log.lock();
+            if log.is_finished {
+                return Poll::Ready(None);
+            }
+            log.lasting = Some(cx.waker().clone());
+        }
         if this.left == 0 {
-            return Poll::Ready(None);
+            return match this.lasts {
+                true => Poll::Pending,
+                false => Poll::Ready(None),
+            };
         }
         if let Some(pace) = &mut this.pace {
             ready!(pace.poll_due(cx));
@@ -219,6 +254,7 @@ mod tests {
     use crate::clock::nanos;
     use crate::expression::Variables;
     use futures::{FutureExt, StreamExt};
+    use test_case::test_case;
 
     fn outgoing(left: u32, pace: Option<Pace>, in_flight: Option<u32>) -> Outgoing {
         Outgoing {
@@ -230,6 +266,7 @@ mod tests {
             scope: Scope::new(Variables::default(), 0),
             watch: None,
             left,
+            lasts: false,
             pace,
             in_flight,
             log: SendLog::default(),
@@ -266,6 +303,22 @@ mod tests {
         assert!(log.answered(0).is_some());
         assert!(log.answered(0).is_some());
         assert!(log.answered(0).is_none());
+    }
+
+    /// It is still open after its last message, and over when it is told to be, whatever it waits for.
+    #[test_case(1, None; "all were sent")]
+    #[test_case(2, Some(1); "one is unanswered")]
+    #[tokio::test]
+    async fn what_lasts_ends_when_it_is_told_to(left: u32, in_flight: Option<u32>) {
+        let mut stream = outgoing(left, None, in_flight);
+        stream.lasts = true;
+        let log = stream.log.clone();
+        assert!(stream.next().now_or_never().is_some());
+        let rest = tokio::spawn(async move { stream.next().await.is_none() });
+        tokio::task::yield_now().await;
+        assert!(!rest.is_finished());
+        log.finish();
+        assert!(rest.await.expect("no panic"), "it ended");
     }
 
     #[tokio::test]

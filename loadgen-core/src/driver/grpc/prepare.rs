@@ -38,7 +38,8 @@ use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{
-    ConnectionPer, GrpcCall, GrpcPlan, HealthCheck, Pick, Retry, ScenarioPlan, StreamEnd, all_steps,
+    ConnectionPer, GrpcCall, GrpcPlan, GrpcStreamEnd, HealthCheck, Pick, Retry, ScenarioPlan,
+    all_steps,
 };
 use crate::workload::Lookouts;
 
@@ -179,7 +180,7 @@ fn asking(
 
 /// Whether a plan's iterations have streams that are to last for a time.
 fn has_lasting_streams(plan: &GrpcPlan) -> bool {
-    let lasts = |call: &GrpcCall| matches!(call.stream, Some(StreamEnd::After(_)));
+    let lasts = |call: &GrpcCall| call.stream.is_some_and(GrpcStreamEnd::is_lasting);
     all_steps(&plan.steps, "steps")
         .iter()
         .any(|(_, step)| step.spoken().is_some_and(lasts))
@@ -333,7 +334,7 @@ pub(super) fn reflect(
 ) -> Result<Reflected, DriverError> {
     let (limit, max_message) = (scenario.connect_timeout, scenario.max_message);
     // What is templated belongs to users, and there are none yet.
-    let metadata = headers(limit, None, &[("metadata", &plan.metadata)], sources)?;
+    let metadata = headers(Some(limit), None, &[("metadata", &plan.metadata)], sources)?;
     let metadata = metadata_of(&metadata.constant);
     // A thread of its own: the caller may be inside a runtime, which must not be blocked in.
     let reflected = std::thread::scope(|scope| {
@@ -473,6 +474,15 @@ fn prepare_call(
         let problem = format!("`{name}` answers with one message: there is no stream to end");
         mistakes.push(Mistake::new(&format!("{path}.stream"), problem));
     }
+    if call.checks_each {
+        at.checks_each.set(true);
+        let problem = match shape {
+            _ if !at.has_checks => Some("the step has no `check` that could be of each".to_owned()),
+            _ if shape.answers_one() => Some(format!("`{name}` answers with one message")),
+            _ => None,
+        };
+        mistakes.extend(problem.map(|it| Mistake::new(&format!("{path}.checked"), it)));
+    }
     mistakes.extend(beside_the_kind(call, shape, name, path));
     if !mistakes.is_empty() {
         return Ok(Err(mistakes));
@@ -509,6 +519,7 @@ fn prepare_call(
             },
             until: call.stream,
             at_least: call.at_least,
+            patience: scenario.timeout,
             every: call.every,
             in_flight: call.in_flight.max(1),
             watch: None,
@@ -695,6 +706,7 @@ fn health_check(
         },
         until: None,
         at_least: None,
+        patience: scenario.timeout,
         every: None,
         in_flight: 1,
         watch: None,
@@ -726,8 +738,10 @@ fn call_headers(
     sources: &mut Sources,
 ) -> Result<Metadata, DriverError> {
     let own = format!("{path}.metadata");
+    // What lasts for the load has no deadline.
+    let is_bounded = call.stream != Some(GrpcStreamEnd::Load);
     headers(
-        scenario.timeout,
+        is_bounded.then_some(scenario.timeout),
         call.compression,
         &[("metadata", &plan.metadata), (&own, &call.metadata)],
         sources,

@@ -14,11 +14,10 @@ use crate::workload::{Iteration, UserId};
 /// An iteration that lasted longer than this was a good one: the back-off starts over.
 const STEADY: Duration = Duration::from_secs(1);
 
-/// When a user may open its streams again.
+/// How long a user rests before it opens its streams again.
 pub(super) struct Reopening {
     clock: Clock,
     backoff: Backoff,
-    not_before: Nanos,
     began_at: Nanos,
 }
 
@@ -27,30 +26,25 @@ impl Reopening {
         Self {
             clock,
             backoff: Backoff::new(seed ^ (u64::from(user.0) << 16)),
-            not_before: 0,
             began_at: 0,
         }
     }
 
-    /// An iteration begins. A rest before it is our own choice, and nobody's latency.
-    pub(super) async fn begin(&mut self, iteration: &Iteration<'_>) {
-        let rest = self.not_before.saturating_sub(self.clock.now());
-        if rest > 0 {
-            iteration.observer().backed_off(rest);
-            iteration.pause(Duration::from_nanos(rest)).await;
-        }
+    /// An iteration begins.
+    pub(super) fn begin(&mut self) {
         self.began_at = self.clock.now();
     }
 
-    /// The iteration ended.
-    pub(super) fn end(&mut self, outcome: Outcome) {
-        let now = self.clock.now();
-        if outcome.is_ok() || now.saturating_sub(self.began_at) > nanos(STEADY) {
+    /// The iteration ended. A rest behind it is our own choice and nobody's latency, and over with the load:
+    /// no stream is opened after that.
+    pub(super) async fn end(&mut self, outcome: Outcome, iteration: &Iteration<'_>) {
+        let took = self.clock.now().saturating_sub(self.began_at);
+        if outcome.is_ok() || took > nanos(STEADY) {
             self.backoff.reset();
         }
-        self.not_before = match outcome {
-            Outcome::Ok => 0,
-            Outcome::Failed(_) => now.saturating_add(nanos(self.backoff.next())),
-        };
+        if !outcome.is_ok() {
+            iteration.conclude(outcome);
+            iteration.rest_after(self.backoff.next()).await;
+        }
     }
 }

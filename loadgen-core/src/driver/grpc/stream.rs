@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 use tokio::task::coop::unconstrained;
@@ -22,17 +23,18 @@ use super::filled::{self, Kept};
 use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::own::UserConnection;
+use super::reply;
 use super::retry::{Lost, PREVIOUS_ATTEMPTS, Pushback};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::waiting::{Stage, Waiting};
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 use crate::driver::http2::{MOST_RESENDS, Place, StreamPermit};
-use crate::driver::steps::Session;
+use crate::driver::steps::{After, Session};
 use crate::driver::transport::pace::Pace;
 use crate::driver::transport::round_trip::RoundTrip;
 use crate::expression::{ExpressionError, Scope};
 use crate::outcome::{Failure, Outcome};
-use crate::scenario::StreamEnd;
+use crate::scenario::GrpcStreamEnd;
 use crate::units::format_duration;
 use crate::units::human::counted;
 use crate::workload::{Iteration, MessageFault, OpenStream, Receipt, SampleKind};
@@ -46,7 +48,8 @@ pub(super) async fn run(
     session: &mut Session<UserConnection>,
     iteration: &Iteration<'_>,
 ) -> Outcome {
-    let sent = match Sent::of(call, session.scope()) {
+    let each = session.each.take();
+    let sent = match Sent::of(call, session.scope(), each) {
         Ok(sent) => sent,
         Err(error) => return filled::came_to_nothing(&error, iteration),
     };
@@ -69,11 +72,17 @@ struct Sent {
     metadata: MetadataMap,
     messages: Messages,
     scope: Scope,
+    /// What must hold of each reply.
+    each: Option<Arc<After>>,
 }
 
 impl Sent {
     /// A message that is the only one is made before anything is sent.
-    fn of(call: &StreamCall, scope: &Scope) -> Result<Self, ExpressionError> {
+    fn of(
+        call: &StreamCall,
+        scope: &Scope,
+        each: Option<Arc<After>>,
+    ) -> Result<Self, ExpressionError> {
         let mut messages = call.messages.clone();
         if call.shape.sends_one() && !messages.are_constant() {
             let message = messages.nth(0, scope)?;
@@ -84,6 +93,7 @@ impl Sent {
             metadata: metadata(&headers),
             messages,
             scope: scope.clone(),
+            each,
         })
     }
 }
@@ -173,6 +183,7 @@ async fn exchange(
         scope: sent.scope.clone(),
         watch: call.watch.clone(),
         left: call.messages.count,
+        lasts: call.until == Some(GrpcStreamEnd::Load) && !call.shape.sends_one(),
         pace: call
             .every
             .filter(|_| !call.shape.sends_one())
@@ -191,6 +202,8 @@ async fn exchange(
         passage,
         received: 0,
         unexpected: 0,
+        each: sent.each.as_deref().map(|after| (after, &sent.scope)),
+        not_held: 0,
         problem: None,
         stage,
         open: None,
@@ -203,6 +216,10 @@ async fn exchange(
         metadata.insert(PREVIOUS_ATTEMPTS, previous.into());
     }
     let request = Request::from_parts(metadata, Extensions::new(), outgoing);
+    if call.until == Some(GrpcStreamEnd::Load) && call.at_least == Some(0) {
+        // No head need come either.
+        iteration.lasts();
+    }
     let conversation = async {
         let response = client.streaming(request, call.path.clone(), codec).await?;
         let identity = call.answer.identity.header();
@@ -217,6 +234,9 @@ async fn exchange(
             tally.open = Some(iteration.opened_stream());
         }
         stage.set(Stage::Rest { messages: 0 });
+        if call.until == Some(GrpcStreamEnd::Load) {
+            iteration.lasts();
+        }
         kept.metadata = call
             .answer
             .looks
@@ -226,7 +246,12 @@ async fn exchange(
     };
     let limited = async {
         match call.until {
-            Some(StreamEnd::After(duration)) => tokio::select! {
+            Some(GrpcStreamEnd::Load) => tokio::select! {
+                biased;
+                result = conversation => result,
+                over = unconstrained(until_load_ends(call, iteration, &log)) => Ok(over),
+            },
+            Some(GrpcStreamEnd::After(duration)) => tokio::select! {
                 biased;
                 result = conversation => result,
                 () = unconstrained(tokio::time::sleep(duration)) => Ok(Over::ByUs),
@@ -260,9 +285,16 @@ async fn exchange(
             permit.expects_no_more();
             enough(call, &tally)?;
         }
+        Over::Silent => return Err(silent(call, &tally)),
     }
     if let Some(open) = tally.open.take() {
         open.ended();
+    }
+    if tally.not_held > 0 {
+        let (not_held, received) = (tally.not_held, tally.received);
+        let detail = format!("{not_held} of {received} replies did not pass");
+        let problem = StreamError::of_reply((Failure::Check, detail));
+        tally.problem.get_or_insert(problem);
     }
     tally.problem.take().map_or(Ok(()), Err)
 }
@@ -271,6 +303,52 @@ async fn exchange(
 enum Over {
     ByServer,
     ByUs,
+    /// Nobody: a message has waited too long for its reply.
+    Silent,
+}
+
+/// Ends a stream that lasts for the load when that is over, or too long nothing was answered.
+async fn until_load_ends(call: &StreamCall, iteration: &Iteration<'_>, log: &SendLog) -> Over {
+    let load_ends = async {
+        iteration.load_ended().await;
+        if call.shape.sends_one() {
+            return Over::ByUs;
+        }
+        // The server has its side to end.
+        log.finish();
+        std::future::pending().await
+    };
+    let falls_silent = async {
+        let patience = nanos(call.patience);
+        loop {
+            let waited = log
+                .waits_since()
+                .map(|at| iteration.now().saturating_sub(at));
+            let left = patience.saturating_sub(waited.unwrap_or(0));
+            if left == 0 {
+                return Over::Silent;
+            }
+            // What is sent meanwhile has waited for less than that.
+            tokio::time::sleep(Duration::from_nanos(left)).await;
+        }
+    };
+    tokio::select! {
+        over = load_ends => over,
+        over = falls_silent => over,
+    }
+}
+
+fn silent(call: &StreamCall, tally: &Tally<'_>) -> StreamError {
+    let (received, within) = (tally.received, format_duration(call.patience));
+    StreamError {
+        failure: Failure::Timeout,
+        detail: format!(
+            "no reply within {within} (`timeout`) on a stream that is to last; {} had come before",
+            counted(received, "message")
+        ),
+        backend: None,
+        untouched: false,
+    }
 }
 
 /// Reads replies until the stream ends, measuring each.
@@ -282,7 +360,7 @@ async fn read(
 ) -> Result<Over, tonic::Status> {
     let iteration = tally.iteration;
     let most = match call.until {
-        Some(StreamEnd::Messages(count)) => u64::from(count),
+        Some(GrpcStreamEnd::Messages(count)) => u64::from(count),
         _ => u64::MAX,
     };
     let mut previous = None;
@@ -316,11 +394,24 @@ async fn read(
         {
             watch.message(&message, true);
         }
+        if let Some((after, scope)) = tally.each {
+            match reply::decode(&call.answer.descriptor, message.clone()) {
+                Ok(value) => {
+                    let held = after.holds_of(value, tally.step, scope, iteration);
+                    tally.not_held += u64::from(!held);
+                }
+                Err(problem) => {
+                    let problem = StreamError::of_reply((Failure::Protocol, problem));
+                    tally.problem.get_or_insert(problem);
+                }
+            }
+        }
         kept.message = message;
         tally.received += 1;
         if tally.counts() {
             // At once: a stream may be open for as long as the run.
             iteration.messages(tally.step, 0, 1);
+            iteration.heard_on_stream(at);
         }
         tally.stage.set(Stage::Rest {
             messages: tally.received,
@@ -356,7 +447,29 @@ async fn read(
 /// A stream that ended well and yet not as its method says.
 fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
     let received = tally.received;
+    if call.until == Some(GrpcStreamEnd::Load) && !tally.log.is_finished() {
+        return Err(StreamError {
+            failure: Failure::Incomplete,
+            detail: format!(
+                "the server ended a stream that is to last as long as the load, after {}",
+                counted(received, "message")
+            ),
+            backend: None,
+            untouched: false,
+        });
+    }
     let detail = match call.shape {
+        // Before it has sent them all, it was told to end.
+        Shape::Bidirectional
+            if tally.log.is_finished()
+                && (call.at_least.is_some() || received >= tally.log.sent()) =>
+        {
+            return Ok(());
+        }
+        Shape::Bidirectional if tally.log.is_finished() => format!(
+            "the server ended the stream after {received} replies to {} messages",
+            tally.log.sent()
+        ),
         Shape::Unary | Shape::ClientStream if received != 1 => {
             format!("the answer has {received} messages instead of 1")
         }
@@ -379,10 +492,11 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
 /// Whether what came of a stream that lasts for a time is what has to: time alone shows nothing of a server
 /// that never answered.
 fn enough(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
-    let Some(StreamEnd::After(duration)) = call.until else {
-        return Ok(());
+    let within = match call.until {
+        Some(GrpcStreamEnd::After(duration)) => format!("within {}", format_duration(duration)),
+        Some(GrpcStreamEnd::Load) => "before the load was over".to_owned(),
+        _ => return Ok(()),
     };
-    let within = format_duration(duration);
     let has_answered = matches!(tally.stage.get(), Stage::Rest { .. });
     let received = tally.received;
     let (failure, detail) = match call.at_least {
@@ -391,14 +505,14 @@ fn enough(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
         Some(least) if has_answered => (
             Failure::Incomplete,
             format!(
-                "{received} of at least {} came within {within}",
+                "{received} of at least {} came {within}",
                 counted(u64::from(least), "message")
             ),
         ),
         _ => (
             Failure::Timeout,
             format!(
-                "neither the head of an answer nor a message came within {within} (where that is right, \
+                "neither the head of an answer nor a message came {within} (where that is right, \
                  say `\"at_least\": 0` beside `for`: some servers send no head before their first message)"
             ),
         ),
@@ -423,6 +537,10 @@ struct Tally<'a> {
     received: u64,
     /// Messages that are no reply to one of ours.
     unexpected: u64,
+    /// What must hold of each, and what its names stand for.
+    each: Option<(&'a After, &'a Scope)>,
+    /// Messages of which it does not.
+    not_held: u64,
     /// What is wrong with a reply that came in good order.
     problem: Option<StreamError>,
     stage: &'a Cell<Stage>,

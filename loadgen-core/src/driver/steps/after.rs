@@ -48,11 +48,13 @@ impl Looks {
 
 /// What is done with the reply of a step.
 #[derive(Debug)]
-pub(super) struct After {
+pub(in crate::driver) struct After {
     checks: Vec<Expression>,
     save: Vec<Save>,
     /// Whether it is for a check to say which status is a success.
     judges_status: bool,
+    /// Whether checks are of each message of a stream, which is done while it lasts.
+    is_of_each: bool,
     pub(super) looks: Looks,
     /// The step's place in the scenario.
     path: String,
@@ -84,11 +86,43 @@ impl After {
         let of_saves: Vec<Names> = save.iter().map(|it| it.expression.names()).collect();
         Self {
             judges_status: of_checks.iter().any(|names| names.uses("status")),
+            is_of_each: false,
             looks: Looks::of(of_checks.iter().chain(&of_saves)),
             checks,
             save,
             path: path.to_owned(),
         }
+    }
+
+    /// The same, of each message of a stream.
+    pub(super) fn of_each(self) -> Self {
+        Self {
+            is_of_each: true,
+            ..self
+        }
+    }
+
+    /// Whether checks are of each message of a stream.
+    pub(super) fn is_of_each(&self) -> bool {
+        self.is_of_each
+    }
+
+    /// Whether the checks hold of a message of a stream.
+    pub(in crate::driver) fn holds_of(
+        &self,
+        message: Value,
+        step: usize,
+        scope: &Scope,
+        iteration: &Iteration<'_>,
+    ) -> bool {
+        let reply = Reply {
+            value: message,
+            ..Reply::default()
+        };
+        show(scope, reply);
+        let held = self.checked(step, scope, iteration).is_ok();
+        show(scope, Reply::default());
+        held
     }
 
     /// The outcome of the step, once the reply was looked at. Where nothing came that could be, or the
@@ -109,7 +143,10 @@ impl After {
         }
         let scope = session.scope();
         show(scope, reply.unwrap_or_default());
-        let judged = self.checked(step, scope, iteration);
+        let judged = match self.is_of_each {
+            true => Ok(()),
+            false => self.checked(step, scope, iteration),
+        };
         let judged = judged.and_then(|()| self.kept(session, iteration));
         show(session.scope(), Reply::default());
         judged.into()

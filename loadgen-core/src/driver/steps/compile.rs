@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::after::{After, Looks, Save};
 use super::mixture::Mixture;
@@ -27,6 +28,10 @@ pub(in crate::driver) struct At<'a> {
     pub(in crate::driver) identity: &'a Identity,
     /// The names that what is sent may use.
     pub(in crate::driver) lexicon: &'a Lexicon<'a>,
+    /// Whether anything is checked.
+    pub(in crate::driver) has_checks: bool,
+    /// Whether that is each message of a stream: for the driver to say.
+    pub(in crate::driver) checks_each: Cell<bool>,
 }
 
 /// What a driver has made of an action.
@@ -235,7 +240,7 @@ impl<'a, A> Compiler<'a, A> {
         let also = self.named.identity.looks();
         let is_looked_at = also != Looks::default();
         let after = (is_looked_at || !step.check.is_empty() || !step.save.is_empty())
-            .then(|| Box::new(After::new(check.collect(), save.collect(), path)));
+            .then(|| After::new(check.collect(), save.collect(), path));
         let checked = after.as_ref().map(|it| it.looks).unwrap_or_default();
         let at = At {
             path,
@@ -244,8 +249,14 @@ impl<'a, A> Compiler<'a, A> {
             checked,
             identity: &self.named.identity,
             lexicon: self.lexicon,
+            has_checks: !step.check.is_empty(),
+            checks_each: Cell::new(false),
         };
         let made = ready(action, &at)?;
+        let after = after.map(|it| match at.checks_each.get() {
+            true => Arc::new(it.of_each()),
+            false => Arc::new(it),
+        });
         self.named.looked_at(&made.reply);
         for (path, expression) in checks.iter().chain(&saves) {
             if let Some(expression) = expression {

@@ -20,7 +20,8 @@ use crate::driver::identity::Identity;
 use crate::driver::intercept::Interceptor;
 use crate::driver::mistake::Mistake;
 use crate::driver::script::{Notes, Part, Script, Turn};
-use crate::expression::Variables;
+use crate::expectation::Sticky;
+use crate::expression::{Text, Variables};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
 use crate::workload::{
@@ -53,6 +54,8 @@ pub(in crate::driver) struct Life<A> {
     script: Script,
     /// Where answers say whose they are.
     pub(in crate::driver) identity: Identity,
+    /// What an iteration's server should depend on.
+    key: Option<Text>,
     /// The number of the first step of `setup`, and the names of all of them.
     setup_steps: (usize, Vec<String>),
     /// How setting up ended, once it has.
@@ -151,6 +154,10 @@ impl<A> Life<A> {
             number = next;
             compiled.push(steps);
         }
+        let key = match &scenario.expect.sticky {
+            Some(Sticky::Key(key)) => host.lexicon(Part::Steps).template(key, "expect.sticky.key"),
+            _ => None,
+        };
         let (identity, lacks) = named.finish();
         lacks.into_iter().for_each(|it| notes.wrong(it));
         let mistakes = notes.mistakes();
@@ -167,6 +174,7 @@ impl<A> Life<A> {
             end,
             guests,
             identity,
+            key,
             setup_steps: (first_of_setup, names_of(parts.setup)),
             ..Self::of(script)
         })
@@ -182,6 +190,7 @@ impl<A> Life<A> {
             elsewhere: Box::default(),
             guests: Vec::new(),
             identity: Identity::own(),
+            key: None,
             script,
             setup_steps: (0, Vec::new()),
             is_set_up: OnceCell::new(),
@@ -330,6 +339,16 @@ impl Lives {
             && let Err(failure) = self.turn(life, session, iteration)
         {
             return failure.into();
+        }
+        if let Some(key) = &life.key {
+            match key.render(session.scope()) {
+                Ok(key) => iteration.of_key(&key),
+                Err(error) => {
+                    let explained = || format!("expect.sticky.key: {error}");
+                    iteration.explain(Failure::Expression, explained);
+                    return Failure::Expression.into();
+                }
+            }
         }
         life.steps.walk(executor, session, iteration).await
     }

@@ -16,7 +16,8 @@ mod mixture;
 mod session;
 mod stage;
 
-use self::after::After;
+use std::sync::Arc;
+
 use self::mixture::Mixture;
 use crate::driver::intercept::Watch;
 use crate::expression::Expression;
@@ -24,7 +25,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::schedule::ThinkTime;
 use crate::workload::Iteration;
 
-pub(super) use self::after::Looks;
+pub(super) use self::after::{After, Looks};
 pub(super) use self::compile::{At, Ready};
 pub(super) use self::guest::{Guest, OnWorker, Serve};
 pub(super) use self::life::{Life, Lives, Parts};
@@ -47,7 +48,7 @@ enum Instruction<A> {
     Speak {
         number: usize,
         action: A,
-        after: Option<Box<After>>,
+        after: Option<Arc<After>>,
     },
     /// Goes elsewhere: to which of the guests, for which of its steps.
     Elsewhere(usize, usize),
@@ -120,6 +121,9 @@ impl<A> Steps<A> {
                     after,
                 } => {
                     iteration.begin_step(*number);
+                    if let Some(after) = after.as_ref().filter(|it| it.is_of_each()) {
+                        session.each = Some(Arc::clone(after));
+                    }
                     let outcome = match &session.interceptor {
                         None => {
                             let outcome = executor.execute(action, *number, session, iteration);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::after::After;
 use super::guest::{Visitor, Visits};
 use crate::driver::intercept::{Interceptor, Watch};
 use crate::expression::{Saved, Scope, Value, Variables};
@@ -26,6 +27,8 @@ pub struct Session<D> {
     pub(super) scope: Option<Scope>,
     /// What the step under way was answered, where somebody looks at it.
     pub(in crate::driver) reply: Option<Reply>,
+    /// What must hold of each message of the stream that comes next.
+    pub(in crate::driver) each: Option<Arc<After>>,
     /// Who sees what it does.
     pub(super) interceptor: Option<Arc<dyn Interceptor>>,
     /// What is seen of the step under way, where somebody looks.
@@ -66,6 +69,7 @@ impl<D> Session<D> {
             saved: Saved::default(),
             scope: None,
             reply: None,
+            each: None,
             interceptor: None,
             watch: None,
             visits: None,

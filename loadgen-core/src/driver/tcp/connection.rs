@@ -177,7 +177,7 @@ impl Connection {
         open: &Rc<Cell<u64>>,
     ) -> Self {
         Self {
-            id: ConnectionId::next(),
+            id: ConnectionId::next().from_source(traffic.source()),
             identity: None,
             transport,
             traffic,

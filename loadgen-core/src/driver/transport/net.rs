@@ -263,6 +263,7 @@ impl Endpoint {
                 // Requests are small and must leave at once.
                 tcp.set_nodelay(true)
                     .map_err(|error| Problem::Io(error.to_string()))?;
+                traffic.comes_from(tcp.local_addr().ok().map(|it| it.ip()));
                 Socket::Tcp(tcp)
             }
         };

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -31,6 +32,8 @@ pub(crate) struct Traffic {
     first: Cell<[u8; FIRST_BYTES]>,
     first_len: Cell<usize>,
     sent_at: Cell<Nanos>,
+    /// Which address of ours it comes from.
+    source: Cell<Option<IpAddr>>,
     /// How long the TLS handshake took, where there was one.
     tls_time: Cell<Option<Nanos>>,
     /// What time it is, where whoever writes has just looked.
@@ -63,6 +66,7 @@ impl Traffic {
             first: Cell::default(),
             first_len: Cell::new(0),
             sent_at: Cell::new(0),
+            source: Cell::new(None),
             tls_time: Cell::new(None),
             now: Cell::new(None),
             stuck_since: Cell::new(None),
@@ -78,6 +82,16 @@ impl Traffic {
     #[inline]
     pub(super) fn stamps(&self) -> &StampClock {
         &self.stamps
+    }
+
+    /// Says which address of ours it comes from.
+    pub(super) fn comes_from(&self, source: Option<IpAddr>) {
+        self.source.set(source);
+    }
+
+    /// Which address of ours it comes from, where it has one.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.source.get()
     }
 
     /// The connection is one to this address.
@@ -105,7 +119,7 @@ impl Traffic {
     ) -> ConnectionId {
         let to = self.to.borrow();
         let address = to.as_deref().and_then(|to| observer.connected(target, to));
-        ConnectionId::to(address)
+        ConnectionId::to(address).from_source(self.source.get())
     }
 
     /// How long the TLS handshake took; `None` where the connection is not encrypted.

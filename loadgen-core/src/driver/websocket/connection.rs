@@ -230,7 +230,7 @@ impl Connection {
         since: Nanos,
     ) -> Self {
         Self {
-            id: ConnectionId::next(),
+            id: ConnectionId::next().from_source(traffic.source()),
             had_long: false,
             is_closing: false,
             socket: Some(socket),

@@ -103,6 +103,10 @@ pub(super) fn figure(word: FailoverWord, failover: &Failover) -> Figure {
         },
         FailoverWord::Returned => moment(failover.returned),
         FailoverWord::Rebalanced => moment(failover.rebalanced),
+        FailoverWord::Switched => match failover.switched {
+            Some(switched) => time(switched.longest),
+            None => Figure::Untold,
+        },
     }
 }
 
@@ -117,6 +121,11 @@ pub(super) fn left_by(record: &ScenarioRecord, left: Left) -> Vec<(&EventRecord,
 pub(super) fn why_untold(event: &EventRecord, word: FailoverWord, failover: &Failover) -> String {
     let is_of_return = matches!(word, FailoverWord::Returned | FailoverWord::Rebalanced);
     match &failover.untold {
+        _ if word == FailoverWord::Switched => {
+            "nothing that was with the server was with another afterwards; without `expect.sticky` only users' \
+             streams are followed"
+                .to_owned()
+        }
         _ if is_of_return && event.done.is_some() && event.ready.is_none() => {
             "the server was not brought back".to_owned()
         }

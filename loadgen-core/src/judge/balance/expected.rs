@@ -10,6 +10,7 @@ use super::interval::Interval;
 use super::returning::{grew, returns};
 use super::route::{at_most, row};
 use super::share::{Answer, Division};
+use super::sticky::stayed;
 use crate::condition::Left;
 use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky, word};
 use crate::judge::observe::in_unit;
@@ -54,8 +55,12 @@ pub(crate) fn expected(
     for route in &expectations.routes {
         findings.push(routed(route, record, around));
     }
-    if let Some(Sticky::Connection) = expectations.sticky {
-        findings.push(Finding::of("sticky connection".to_owned(), stuck(record)));
+    if let Some(sticky) = &expectations.sticky {
+        let found = match sticky {
+            Sticky::Connection => stuck(record),
+            Sticky::User | Sticky::Source | Sticky::Key(_) => stayed(sticky, record),
+        };
+        findings.push(Finding::of(format!("sticky {sticky}"), found));
     }
     let leaving = [
         (Left::Unannounced, &expectations.failover),

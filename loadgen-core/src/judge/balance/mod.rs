@@ -8,6 +8,7 @@
 //! | [`ejection`] | servers that got nothing although they were up |
 //! | [`returning`] | how the load of a server that came back grew |
 //! | [`route`] | who answered whom |
+//! | [`sticky`] | what stayed with one server, and why something did not |
 //! | [`condition`] | these figures as conditions |
 //! | [`expected`] | these figures as expectations, each with its answer and a sentence |
 
@@ -20,6 +21,7 @@ mod interval;
 mod returning;
 mod route;
 mod share;
+mod sticky;
 
 pub(crate) use self::condition::{judge_evenness, judge_failover};
 pub(crate) use self::ejection::ejections;
@@ -27,3 +29,4 @@ pub(crate) use self::expected::{Surroundings, expected};
 pub(crate) use self::failover::{Moment, failovers};
 pub(crate) use self::returning::returns;
 pub(crate) use self::share::Answer;
+pub(crate) use self::sticky::{Cause, causes, held};

@@ -1,67 +1,163 @@
-//! Which server each user's last stream was with.
+//! Which server each key was with last: each user, each address of ours, or whatever a scenario says.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use crate::clock::Nanos;
-use crate::record::stickiness::MOST_MOVES;
-use crate::workload::{BackendIndex, UserId};
+use crate::record::StickyBy;
+use crate::record::stickiness::{MOST_KEYS, MOST_MOVES};
+use crate::workload::{BackendIndex, KeyIndex, UserId};
 
-/// Where the streams of one worker's users are at home. As large as there are users with streams.
+/// Where one worker's keys are at home.
 #[derive(Debug, Default)]
-pub(super) struct Homes(HashMap<UserId, Home>);
+pub(super) struct Homes {
+    by: StickyBy,
+    /// By which number each is known, from 0.
+    numbers: HashMap<Name, usize>,
+    homes: Vec<Home>,
+}
+
+/// What a key is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Name {
+    User(UserId),
+    Source(IpAddr),
+    Key(KeyIndex),
+}
 
 #[derive(Debug)]
 struct Home {
     backend: BackendIndex,
-    has_moved: bool,
+    /// When it was last ok there, where that is measured.
+    last_ok: Option<Nanos>,
+}
+
+/// Who was served, as far as that is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Served {
+    pub(super) user: UserId,
+    pub(super) source: Option<IpAddr>,
+    pub(super) key: Option<KeyIndex>,
+    pub(super) backend: BackendIndex,
+    pub(super) is_ok: bool,
 }
 
 /// What happened between two swaps.
 #[derive(Debug, Default)]
 pub(in crate::record) struct HomesTick {
-    /// Users that were not seen before.
-    pub(in crate::record) users: u64,
-    /// Users that had not moved before.
-    pub(in crate::record) moved: u64,
-    pub(in crate::record) move_count: u64,
-    /// When, who, and from where to where; no more than are kept.
-    pub(in crate::record) moves: Vec<(Nanos, UserId, BackendIndex, BackendIndex)>,
+    /// Keys that were not seen before, in the order of their numbers.
+    pub(in crate::record) new_keys: Vec<String>,
+    /// By a key's number and who answered: how often, and when first.
+    pub(in crate::record) answers: HashMap<(usize, BackendIndex), (u64, Nanos)>,
+    /// Answers with more keys than are followed.
+    pub(in crate::record) unfollowed: u64,
+    /// In order; no more than are kept.
+    pub(in crate::record) moves: Vec<HomesMove>,
+    /// How many more there were, by the key's number.
+    pub(in crate::record) more_moves: HashMap<usize, u64>,
+}
+
+/// A key was with another server than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::record) struct HomesMove {
+    pub(in crate::record) at: Nanos,
+    /// The key's number.
+    pub(in crate::record) number: usize,
+    pub(in crate::record) from: BackendIndex,
+    pub(in crate::record) to: BackendIndex,
+    /// Since the last that was ok there.
+    pub(in crate::record) after: Option<Nanos>,
 }
 
 impl HomesTick {
     pub(super) fn clear(&mut self) {
-        (self.users, self.moved, self.move_count) = (0, 0, 0);
+        self.new_keys.clear();
+        self.answers.clear();
+        self.unfollowed = 0;
         self.moves.clear();
+        self.more_moves.clear();
     }
 
     pub(in crate::record) fn is_empty(&self) -> bool {
-        self.users == 0 && self.move_count == 0
+        self.new_keys.is_empty() && self.answers.is_empty() && self.unfollowed == 0
     }
 }
 
 impl Homes {
-    /// A user's stream is with this server. `at` is when it opened, where that is measured.
+    pub(super) fn of(by: StickyBy) -> Self {
+        Self {
+            by,
+            ..Self::default()
+        }
+    }
+
+    /// A key was answered by this server. `at` is when, where that is measured; `key` is what it is called.
     pub(super) fn serves(
         &mut self,
-        user: UserId,
-        backend: BackendIndex,
+        served: Served,
         at: Option<Nanos>,
+        key: impl FnOnce(KeyIndex) -> String,
         tick: &mut HomesTick,
     ) {
-        let Some(home) = self.0.get_mut(&user) else {
-            tick.users += 1;
-            let has_moved = false;
-            self.0.insert(user, Home { backend, has_moved });
+        let name = match self.by {
+            StickyBy::User => Some(Name::User(served.user)),
+            StickyBy::Source => served.source.map(Name::Source),
+            StickyBy::Key => served.key.map(Name::Key),
+        };
+        let Some(name) = name else {
             return;
         };
+        let backend = served.backend;
+        let last_ok = at.filter(|_| served.is_ok);
+        let Some(number) = self.numbers.get(&name).copied() else {
+            let is_beyond = matches!(name, Name::Key(index) if index.place() >= MOST_KEYS);
+            if is_beyond || self.homes.len() >= MOST_KEYS {
+                tick.unfollowed += u64::from(at.is_some());
+                return;
+            }
+            let number = self.homes.len();
+            self.numbers.insert(name, number);
+            self.homes.push(Home { backend, last_ok });
+            tick.new_keys.push(match name {
+                Name::User(user) => user.0.to_string(),
+                Name::Source(source) => source.to_string(),
+                Name::Key(index) => key(index),
+            });
+            if let Some(at) = at {
+                tick.answers.insert((number, backend), (1, at));
+            }
+            return;
+        };
+        let home = &mut self.homes[number];
         let from = std::mem::replace(&mut home.backend, backend);
-        let Some(at) = at.filter(|_| from != backend) else {
+        let Some(at) = at else {
             return;
         };
-        tick.moved += u64::from(!std::mem::replace(&mut home.has_moved, true));
-        tick.move_count += 1;
-        if tick.moves.len() < MOST_MOVES {
-            tick.moves.push((at, user, from, backend));
+        let answered = tick.answers.entry((number, backend)).or_insert((0, at));
+        answered.0 += 1;
+        if from != backend {
+            let it = HomesMove {
+                at,
+                number,
+                from,
+                to: backend,
+                after: home.last_ok.map(|last| at.saturating_sub(last)),
+            };
+            match tick.moves.len() < MOST_MOVES {
+                true => tick.moves.push(it),
+                false => *tick.more_moves.entry(number).or_default() += 1,
+            }
+            home.last_ok = None;
+        }
+        home.last_ok = last_ok.or(home.last_ok);
+    }
+
+    /// Something came for a user, ok, from whoever it is with: a message on its stream.
+    pub(super) fn heard(&mut self, user: UserId, at: Nanos) {
+        if self.by == StickyBy::User
+            && let Some(number) = self.numbers.get(&Name::User(user))
+        {
+            self.homes[*number].last_ok = Some(at);
         }
     }
 }
@@ -70,17 +166,89 @@ impl Homes {
 mod tests {
     use super::*;
 
+    fn served(user: u32, backend: BackendIndex) -> Served {
+        Served {
+            user: UserId(user),
+            source: None,
+            key: None,
+            backend,
+            is_ok: true,
+        }
+    }
+
     #[test]
     fn a_user_moves_when_its_stream_is_with_another_server() {
         let (mut homes, mut tick) = (Homes::default(), HomesTick::default());
+        let mut serve = |user, backend, at| {
+            homes.serves(served(user, backend), at, |_| unreachable!(), &mut tick);
+        };
         let opened = [(1, 0), (2, 0), (1, 0), (1, 3), (1, 3), (1, 0)];
         for (at, (user, backend)) in opened.into_iter().enumerate() {
-            homes.serves(UserId(user), backend, Some(at as Nanos), &mut tick);
+            serve(user, backend, Some(at as Nanos));
         }
         // What is not measured is no move, and where the user is from then on.
-        homes.serves(UserId(2), 1, None, &mut tick);
-        homes.serves(UserId(2), 1, Some(9), &mut tick);
-        assert_eq!((tick.users, tick.moved, tick.move_count), (2, 1, 2));
-        assert_eq!(tick.moves, [(3, UserId(1), 0, 3), (5, UserId(1), 3, 0)]);
+        serve(2, 1, None);
+        serve(2, 1, Some(9));
+        assert_eq!(tick.new_keys, ["1", "2"]);
+        let moved = |at, from, to, after| HomesMove {
+            at,
+            number: 0,
+            from,
+            to,
+            after: Some(after),
+        };
+        assert_eq!(tick.moves, [moved(3, 0, 3, 1), moved(5, 3, 0, 1)]);
+        assert_eq!(tick.answers[&(0, 0)], (3, 0));
+        assert_eq!(tick.answers[&(0, 3)], (2, 3));
+        assert_eq!(tick.answers[&(1, 1)], (1, 9));
+    }
+
+    #[test]
+    fn keys_are_what_the_scenario_says_or_where_a_connection_came_from() {
+        let mut tick = HomesTick::default();
+        let mut homes = Homes::of(StickyBy::Key);
+        let index = KeyIndex::new(4);
+        let of_key = Served {
+            key: Some(index),
+            ..served(1, 0)
+        };
+        homes.serves(
+            of_key,
+            Some(1),
+            |it| format!("key {}", it.place()),
+            &mut tick,
+        );
+        homes.serves(served(1, 1), Some(2), |_| unreachable!(), &mut tick);
+        let mut homes = Homes::of(StickyBy::Source);
+        let of_source = Served {
+            source: Some([127, 0, 0, 1].into()),
+            ..served(1, 0)
+        };
+        homes.serves(of_source, Some(1), |_| unreachable!(), &mut tick);
+        assert_eq!(tick.new_keys, ["key 4", "127.0.0.1"]);
+    }
+
+    #[test]
+    fn a_switch_takes_as_long_as_nothing_was_ok() {
+        let (mut homes, mut tick) = (Homes::default(), HomesTick::default());
+        homes.serves(served(1, 0), Some(10), |_| unreachable!(), &mut tick);
+        homes.heard(UserId(1), 50);
+        let failed = Served {
+            is_ok: false,
+            ..served(1, 0)
+        };
+        homes.serves(failed, Some(60), |_| unreachable!(), &mut tick);
+        homes.serves(served(1, 2), Some(90), |_| unreachable!(), &mut tick);
+        assert_eq!(tick.moves[0].after, Some(40));
+    }
+
+    #[test]
+    fn keys_beyond_the_bound_are_counted_and_not_followed() {
+        let (mut homes, mut tick) = (Homes::default(), HomesTick::default());
+        let most = u32::try_from(MOST_KEYS).expect("small");
+        for user in 0..most + 3 {
+            homes.serves(served(user, 0), Some(1), |_| unreachable!(), &mut tick);
+        }
+        assert_eq!((homes.homes.len(), tick.unfollowed), (MOST_KEYS, 3));
     }
 }

@@ -4,8 +4,9 @@ use super::recorder::Recorder;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::workload::{
-    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
-    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, KeyIndex,
+    MessageFault, Observer, Opened, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    UserId,
 };
 
 /// An observer for the warm-up: passes on who is at the other end of connections and users' streams, which go on, and records
@@ -18,8 +19,11 @@ impl Observer for Muted<'_> {
     fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
     fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-    fn serves(&self, user: UserId, backend: BackendIndex, _: Nanos) {
-        self.0.served(user, backend, None);
+    fn serves(&self, opened: Opened) {
+        self.0.served(opened, None);
+    }
+    fn key(&self, key: &str) -> Option<KeyIndex> {
+        self.0.key_of(key)
     }
     fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
     fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {

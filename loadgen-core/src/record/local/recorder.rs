@@ -7,15 +7,16 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use super::addresses::Addresses;
-use super::homes::Homes;
+use super::homes::{Homes, HomesTick, Served};
+use super::keys::Keys;
 use super::named::Named;
 use super::tick::Answer;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
-use crate::record::{HIGHEST_NS, LifePart, Names, TimelineSpec, is_single};
+use crate::record::{HIGHEST_NS, LifePart, Names, StickyBy, TimelineSpec, is_single};
 use crate::secrets::Secrets;
-use crate::workload::{BackendIndex, ConnectionId, UserId};
+use crate::workload::{BackendIndex, ConnectionId, KeyIndex, Opened, UserId};
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
 /// without allocating.
@@ -25,6 +26,9 @@ pub(crate) struct Recorder {
     pub(super) addresses: Addresses,
     named: RefCell<Named>,
     homes: RefCell<Homes>,
+    keys: RefCell<Keys>,
+    /// What is expected to stay with one server; without, streams of users are looked at.
+    sticky: Option<StickyBy>,
     single_step: bool,
     is_interrupting: Cell<bool>,
     /// Of each step.
@@ -57,6 +61,8 @@ impl Recorder {
             addresses: Addresses::default(),
             named: RefCell::default(),
             homes: RefCell::default(),
+            keys: RefCell::default(),
+            sticky: None,
             single_step: is_single(&names.steps),
             is_interrupting: Cell::new(false),
             parts: names.steps.iter().map(|it| it.part).collect(),
@@ -80,6 +86,14 @@ impl Recorder {
     #[must_use]
     pub(crate) fn following(self, timeline: Option<TimelineSpec>) -> Self {
         Self { timeline, ..self }
+    }
+
+    /// The same, where answers are held to stay with one server.
+    #[must_use]
+    pub(crate) fn held_to(mut self, sticky: Option<StickyBy>) -> Self {
+        self.sticky = sticky;
+        self.homes = RefCell::new(Homes::of(sticky.unwrap_or_default()));
+        self
     }
 
     /// The part of a user's life that a step belongs to, where it is not of the iterations.
@@ -276,13 +290,48 @@ impl Recorder {
         if let Some(timeline) = &self.timeline {
             tick.fine.answered(timeline, backend, answer, response_time);
         }
+        if self.sticky.is_some()
+            && let (Some(whose), Some(backend)) = (via.whose, via.backend)
+        {
+            let served = Served {
+                user: whose.user,
+                key: whose.key,
+                source: via.connection.and_then(ConnectionId::source),
+                backend,
+                is_ok: answer.is_ok,
+            };
+            self.stays(served, Some(answer.at), &mut tick.homes);
+        }
     }
 
-    /// A user's stream is with this server; `at` is when it opened, where that is measured.
-    pub(super) fn served(&self, user: UserId, backend: BackendIndex, at: Option<Nanos>) {
+    /// A stream is with this server; `at` is when it opened, where that is measured.
+    pub(super) fn served(&self, opened: Opened, at: Option<Nanos>) {
         let at = at.map(|at| self.since_origin(at));
-        let tick = &mut self.tick.borrow_mut().homes;
-        self.homes.borrow_mut().serves(user, backend, at, tick);
+        let served = Served {
+            user: opened.user,
+            key: opened.key,
+            source: opened.connection.and_then(ConnectionId::source),
+            backend: opened.backend,
+            is_ok: true,
+        };
+        self.stays(served, at, &mut self.tick.borrow_mut().homes);
+    }
+
+    /// Something came for a user on its stream.
+    pub(super) fn heard_of(&self, user: UserId, at: Nanos) {
+        let at = self.since_origin(at);
+        self.homes.borrow_mut().heard(user, at);
+    }
+
+    /// The number of a key; `None` where nobody asks, or there are too many.
+    pub(super) fn key_of(&self, key: &str) -> Option<KeyIndex> {
+        let is_asked = self.sticky == Some(StickyBy::Key);
+        is_asked.then(|| self.keys.borrow_mut().number(key))?
+    }
+
+    fn stays(&self, served: Served, at: Option<Nanos>, tick: &mut HomesTick) {
+        let name_of = |index| self.keys.borrow().name(index, &self.secrets);
+        self.homes.borrow_mut().serves(served, at, name_of, tick);
     }
 
     /// Whom a request went to that has no answer with a name: the only server that has put its name to answers

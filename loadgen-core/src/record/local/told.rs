@@ -2,7 +2,9 @@
 
 use crate::clock::Nanos;
 use crate::outcome::Outcome;
-use crate::workload::{BackendIndex, ConnectionId, Iteration, Split, TargetIndex};
+use crate::workload::{
+    BackendIndex, ConnectionId, Iteration, KeyIndex, Split, TargetIndex, UserId,
+};
 
 /// An arrival that started. Queue wait and start lag together are its start less its due time.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,15 @@ pub(crate) struct Via {
     pub(crate) backend: Option<BackendIndex>,
     /// Over which connection, where it came to have one.
     pub(crate) connection: Option<ConnectionId>,
+    /// Whose it was, where a server is to stay with that.
+    pub(crate) whose: Option<Whose>,
+}
+
+/// Whose a request was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose {
+    pub(crate) user: UserId,
+    pub(crate) key: Option<KeyIndex>,
 }
 
 /// What the service left without an answer: its age is a lower bound of its response time.
@@ -72,6 +83,11 @@ impl Via {
         Self {
             backend: iteration.backend(),
             connection: iteration.connection(),
+            // A stream was told of when it opened.
+            whose: (!iteration.has_stream()).then(|| Whose {
+                user: iteration.user(),
+                key: iteration.key(),
+            }),
         }
     }
 }

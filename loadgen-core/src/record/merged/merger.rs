@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::series::Series;
 use super::silence::Listener;
+use super::stays::Stays;
 use super::windows::{Seen, Watcher};
 use super::{
     BackendRecord, Interval, Retries, ScenarioRecord, StepRecord, TargetRecord, Timeline,
@@ -12,10 +13,12 @@ use super::{
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::local::{
-    AddressesTick, BackendTick, HomesTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick,
-    TargetTick, Tick, youngest,
+    AddressesTick, BackendTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick,
+    Tick, youngest,
 };
-use crate::record::{Histogram, Move, Names, Parts, StepSpec, Stickiness, Watch, new_histogram};
+use crate::record::{
+    Histogram, Names, Parts, StepSpec, Stickiness, StickyBy, Watch, new_histogram,
+};
 use crate::workload::{FileChange, Levels, SampleKind};
 
 /// The most changes of files that are kept of a scenario.
@@ -31,6 +34,7 @@ pub(crate) struct Merger {
     workers: Vec<WorkerState>,
     watchers: Vec<Watcher>,
     steps: Vec<StepSpec>,
+    stays: Stays,
 }
 
 /// What must be remembered of a worker between ticks.
@@ -40,6 +44,8 @@ struct WorkerState {
     backends: Vec<usize>,
     /// The same of each address; `None` of one too many.
     addresses: Vec<Option<usize>>,
+    /// What each key is called, by the worker's own number.
+    keys: Vec<String>,
     users_busy: u64,
     levels: Levels,
 }
@@ -68,6 +74,7 @@ impl Merger {
             workers: vec![WorkerState::default(); workers],
             watchers: Vec::new(),
             steps: names.steps.clone(),
+            stays: Stays::default(),
         }
     }
 
@@ -77,6 +84,13 @@ impl Merger {
         let windows = timeline.map(|it| it.windows.clone());
         let ok_within = timeline.and_then(|it| it.ok_within);
         self.total.timeline = Timeline::new(windows.unwrap_or_default()).slow_after(ok_within);
+        self
+    }
+
+    /// Looks at what this has, where answers are held to stay with one server.
+    #[must_use]
+    pub(crate) fn held_to(mut self, sticky: Option<StickyBy>) -> Self {
+        self.total.stickiness = Stickiness::of(sticky.unwrap_or_default());
         self
     }
 
@@ -169,7 +183,10 @@ impl Merger {
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
         if !tick.homes.is_empty() {
-            total.stickiness.merge(stickiness(&tick.homes, &backends));
+            state.keys.append(&mut tick.homes.new_keys);
+            let of_worker = (worker, state.keys.as_slice(), backends.as_slice());
+            self.stays
+                .add(&mut total.stickiness, &tick.homes, of_worker);
         }
         if tick.retries.has_any() {
             let retries = total.retries.get_or_insert_default();
@@ -288,22 +305,6 @@ pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64
         into.push((outcome, count));
     } else {
         tally(into, others, count);
-    }
-}
-
-/// What a tick saw of users' streams; `backends` are the servers that its worker knows.
-fn stickiness(homes: &HomesTick, backends: &[&str]) -> Stickiness {
-    let moves = homes.moves.iter().map(|(at, user, from, to)| Move {
-        at: Duration::from_nanos(*at),
-        user: user.0,
-        from: backends[usize::from(*from)].to_owned(),
-        to: backends[usize::from(*to)].to_owned(),
-    });
-    Stickiness {
-        users: homes.users,
-        moved: homes.moved,
-        move_count: homes.move_count,
-        moves: moves.collect(),
     }
 }
 

@@ -13,6 +13,7 @@ mod scenario;
 mod series;
 mod signs;
 mod silence;
+mod stays;
 mod step;
 mod stored;
 mod tag;

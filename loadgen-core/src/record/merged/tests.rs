@@ -72,7 +72,7 @@ fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend:
         outcome,
         via: Via {
             backend: Some(backend),
-            connection: None,
+            ..Via::default()
         },
         target: 0,
     });
@@ -176,6 +176,7 @@ fn every_request_has_its_server_or_none_is_known() {
     let via = |backend: Option<&str>, connection| Via {
         backend: backend.map(|it| recorder.backend(it.as_bytes(), connection)),
         connection,
+        whose: None,
     };
     let end = |ok: bool, via: Via| {
         recorder.started_closed(0);
@@ -260,6 +261,7 @@ fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
                 via: Via {
                     backend: Some(recorder.backend(&[b'a' + *backend], connection)),
                     connection,
+                    whose: None,
                 },
                 target: 0,
             });

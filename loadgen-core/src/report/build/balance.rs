@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Answer, Ejection, Expectation, Failover, Ramp};
+use super::super::document::{Answer, Ejection, Expectation, Failover, Ramp, Switched};
 use super::seconds;
 use crate::expectation::Expectations;
 use crate::judge::balance::{self, Moment, Surroundings};
@@ -93,6 +93,13 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             ramp: ramp(record, event),
             never: never.map(|(name, _)| name.to_owned()).collect(),
             untold: found.untold,
+            switched: found.switched.map(|it| Switched {
+                count: it.count,
+                p50_s: seconds(it.p50),
+                p90_s: seconds(it.p90),
+                p99_s: seconds(it.p99),
+                max_s: seconds(it.longest),
+            }),
         }
     });
     failovers.collect()

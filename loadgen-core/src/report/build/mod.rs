@@ -4,6 +4,7 @@ mod balance;
 mod events;
 mod run;
 mod scenario;
+mod stickiness;
 
 use std::time::{Duration, SystemTime};
 

@@ -8,7 +8,7 @@ use super::super::document::{
     StandsBy, Statistics, Step, Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
 };
 use super::events::{event, moments};
-use super::{balance, per_second, seconds};
+use super::{balance, per_second, seconds, stickiness};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
     self, AddressRecord, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord,
@@ -61,7 +61,7 @@ pub(super) fn scenario(
         failovers: balance::failovers(record),
         ejections: balance::ejections(record),
         expectations,
-        stickiness: stickiness(&record.stickiness),
+        stickiness: stickiness::of(record),
         retries: record.retries.as_ref().map(retries),
         standings: record.standings.iter().map(stands).collect(),
         changes: record.changes.iter().map(change).collect(),

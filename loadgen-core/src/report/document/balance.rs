@@ -128,4 +128,23 @@ pub struct Failover {
     /// Why some of it could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<String>,
+    /// How long those that were with the server took to be with another, from its last that was ok.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched: Option<Switched>,
+}
+
+/// How long it took to be with another server: of users' streams, or of what `expect.sticky` names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Switched {
+    /// How many were.
+    pub count: u64,
+    /// Half of them took no longer, in seconds.
+    pub p50_s: f64,
+    /// Nine of ten.
+    pub p90_s: f64,
+    /// 99 of 100.
+    pub p99_s: f64,
+    /// The longest.
+    pub max_s: f64,
 }

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Ejection, Expectation, Failover, Ramp};
+pub use balance::{Answer, Ejection, Expectation, Failover, Ramp, Switched};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -44,7 +44,7 @@ pub use scenario::{
 pub use schema::schema;
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
-pub use stickiness::{Move, Stickiness, StickyBy};
+pub use stickiness::{Cause, History, Move, Stay, Stickiness, StickyBy};
 
 use crate::record::{ByteCount, Ledger};
 

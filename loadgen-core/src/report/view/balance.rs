@@ -131,6 +131,13 @@ fn in_words(failover: &Failover) -> String {
         failover
             .silence_s
             .map(|it| format!("longest silence {}", seconds(it))),
+        failover.switched.as_ref().map(|it| {
+            let (count, longest) = (human::count(it.count), seconds(it.max_s));
+            format!(
+                "{count} switched within {longest} (p50 {})",
+                seconds(it.p50_s)
+            )
+        }),
     ];
     let then = [
         timed("returned", "first answer", failover.returned_s),

@@ -1,6 +1,6 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
-use super::super::document::{Address, Backend, Scenario, Stickiness, Target, Total};
+use super::super::document::{Address, Backend, Scenario, Stickiness, StickyBy, Target, Total};
 use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections, overview};
 use crate::record::{ScenarioRecord, Unit};
 use crate::text::flow::glued;
@@ -178,14 +178,20 @@ pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
     items
 }
 
-/// How many users' streams stayed with one server.
+/// How many keys stayed with one server.
 fn stayed(stickiness: &Stickiness) -> String {
     let (stayed, all) = (stickiness.one_backend, stickiness.keys);
-    let (stayed, of) = (human::count(stayed), human::counted(all, "user"));
+    let (what, of) = match stickiness.by {
+        StickyBy::User => ("user", human::counted(all, "user")),
+        StickyBy::Source if all == 1 => ("address", "1 address".to_owned()),
+        StickyBy::Source => ("address", format!("{} addresses", human::count(all))),
+        StickyBy::Key => ("key", human::counted(all, "key")),
+    };
+    let stayed = human::count(stayed);
     let moved = match (stickiness.moves.first(), stickiness.move_count) {
         (None, _) => String::new(),
         (Some(first), count) => format!(
-            "; {}, the first at {:.1} s: user {} from {} to {}",
+            "; {}, the first at {:.1} s: {what} {} from {} to {}",
             human::counted(count, "move"),
             first.t_s,
             first.key,
@@ -193,7 +199,14 @@ fn stayed(stickiness: &Stickiness) -> String {
             first.to
         ),
     };
-    format!("streams of {stayed} of {of} stayed with one server{moved}")
+    let by_failover = match stickiness.by_failover {
+        0 => String::new(),
+        count => format!(
+            "; {} of them as a server had gone away or was back",
+            human::count(count)
+        ),
+    };
+    format!("{stayed} of {of} stayed with one server{moved}{by_failover}")
 }
 
 /// Who answered which scenario.

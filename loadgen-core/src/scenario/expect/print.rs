@@ -2,9 +2,9 @@
 
 use super::raw::{
     GrowingSpan, RawDistribution, RawDrain, RawEjection, RawExpect, RawFailover, RawShares,
-    RawSlowStart, RawSticky, RawUnit,
+    RawSlowStart, RawSticky, RawStickyKey, RawStickyWord, RawUnit,
 };
-use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
+use super::value::{EvenText, KeyTemplate, LimitText, Pattern, Share, ShareWeight};
 use crate::expectation::{Bound, Distribution, Ejected, Expectations, Limit, Route, Sticky};
 use crate::record::Unit;
 use crate::scenario::reader::{Entries, Entry};
@@ -48,7 +48,7 @@ pub(in crate::scenario) fn print(expectations: &Expectations) -> Entry<RawExpect
             true => Entry::Absent,
             false => Entry::Given(Entries(routes.iter().map(route).collect())),
         },
-        sticky: Entry::from_option(sticky.map(|Sticky::Connection| RawSticky::Connection)),
+        sticky: Entry::from_option(sticky.as_ref().map(stuck)),
         failover: match raw_failover == RawFailover::default() {
             true => Entry::Absent,
             false => Entry::Given(raw_failover),
@@ -77,6 +77,18 @@ fn ejected(ejection: &Ejected) -> RawEjection {
         out: limit(&ejection.out),
         healthy: limit(&ejection.healthy),
     }
+}
+
+fn stuck(sticky: &Sticky) -> RawSticky {
+    RawSticky::Word(match sticky {
+        Sticky::Connection => RawStickyWord::Connection,
+        Sticky::User => RawStickyWord::User,
+        Sticky::Source => RawStickyWord::Source,
+        Sticky::Key(key) => {
+            let key = Entry::Given(KeyTemplate(key.clone()));
+            return RawSticky::Key(RawStickyKey { key });
+        }
+    })
 }
 
 fn put(place: Option<&mut Entry<LimitText>>, bound: &Bound) {

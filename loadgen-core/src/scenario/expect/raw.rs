@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::value::{EvenText, LimitText, Pattern, Share, ShareWeight};
+use super::value::{EvenText, KeyTemplate, LimitText, Pattern, Share, ShareWeight};
 use crate::scenario::backend::value::span_between;
 use crate::scenario::reader::{
     Check, Decode, Entries, Entry, Place, Reader, Refusal, Rule, choice, object,
@@ -111,11 +111,78 @@ choice! {
     }
 }
 
+/// What always goes to the same server.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::scenario) enum RawSticky {
+    Word(RawStickyWord),
+    Key(RawStickyKey),
+}
+
 choice! {
     /// What always goes to the same server.
-    RawSticky {
+    RawStickyWord {
         /// All of one connection.
         Connection = "connection",
+        /// All of one user.
+        User = "user",
+        /// All that comes from one address of ours.
+        Source = "source",
+    }
+}
+
+object! {
+    /// What always goes to the same server: by a key.
+    RawStickyKey is "\"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}" {
+        /// A template. All iterations for which it comes to the same, as they begin, go to the same server.
+        "key" [required] key: KeyTemplate,
+    }
+    hints {
+        "by" => "that is `key`",
+        "metadata" => "that is `key`, with the template that the metadata has",
+        "header" => "that is `key`, with the template that the header has",
+        "cookie" => "cookies are kept by users: `\"sticky\": \"user\"`",
+    }
+}
+
+impl Decode for RawSticky {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.value {
+            Value::String(_) => RawStickyWord::decode(reader).map(Self::Word),
+            _ => RawStickyKey::decode(reader).map(Self::Key),
+        }
+    }
+}
+
+impl Check for RawSticky {
+    fn check(&mut self, at: &Place<'_>) -> bool {
+        match self {
+            Self::Word(word) => word.check(at),
+            Self::Key(key) => key.check(at),
+        }
+    }
+}
+
+impl Serialize for RawSticky {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Word(word) => word.serialize(serializer),
+            Self::Key(key) => key.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for RawSticky {
+    fn schema_name() -> Cow<'static, str> {
+        "Sticky".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                generator.subschema_for::<RawStickyWord>(),
+                generator.subschema_for::<RawStickyKey>(),
+            ]
+        })
     }
 }
 
@@ -142,6 +209,9 @@ macro_rules! figures {
                 "returned" returned: LimitText,
                 /// From when it was back until it has its share again.
                 "rebalanced" rebalanced: LimitText,
+                /// The longest that one took which was with it, from its last that was ok until it was with
+                /// another server.
+                "switched" switched: LimitText,
                 $($first)*
             }
             hints {
@@ -154,7 +224,7 @@ macro_rules! figures {
 
         impl $name {
             /// The figures by name.
-            pub(super) fn limits(&self) -> [(&'static str, &Entry<LimitText>); 8] {
+            pub(super) fn limits(&self) -> [(&'static str, &Entry<LimitText>); 9] {
                 [
                     ("detected", &self.detected),
                     ("lost", &self.lost),
@@ -164,6 +234,7 @@ macro_rules! figures {
                     ("relapses", &self.relapses),
                     ("returned", &self.returned),
                     ("rebalanced", &self.rebalanced),
+                    ("switched", &self.switched),
                 ]
             }
 
@@ -177,6 +248,7 @@ macro_rules! figures {
                     "relapses" => &mut self.relapses,
                     "returned" => &mut self.returned,
                     "rebalanced" => &mut self.rebalanced,
+                    "switched" => &mut self.switched,
                     _ => return None,
                 })
             }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::raw::{RawDistribution, RawEjection, RawExpect, RawShares, RawSticky, RawUnit};
+use super::raw::{
+    RawDistribution, RawEjection, RawExpect, RawShares, RawSticky, RawStickyWord, RawUnit,
+};
 use super::value::{LimitText, Pattern, ShareWeight};
 use crate::condition::{Threshold, ThresholdError};
 use crate::expectation::{Bound, Distribution, Ejected, Expectations, Glob, Limit, Route, Sticky};
@@ -53,9 +55,7 @@ impl Layers<'_> {
                 return None;
             }
         }
-        let sticky = raw
-            .sticky
-            .or(None, |RawSticky::Connection| Some(Sticky::Connection));
+        let sticky = raw.sticky.or(Some(None), |it| stuck(it).map(Some));
         // By itself it is for what others say.
         let is_asked = !raw.drain.is_absent() || self.has_failover_thresholds();
         let (failover, ok_within) = match &raw.failover {
@@ -92,7 +92,7 @@ impl Layers<'_> {
         Some(Expectations {
             distribution: distribution??,
             routes: routes??,
-            sticky: sticky?,
+            sticky: sticky??,
             failover: failover?,
             drain: drain??,
             ok_within: ok_within?,
@@ -145,6 +145,15 @@ impl Layers<'_> {
         let mut given = entry.given().into_iter().flat_map(|it| it.given());
         given.any(|(_, it)| it.is_about_failover())
     }
+}
+
+fn stuck(raw: &RawSticky) -> Option<Sticky> {
+    Some(match raw {
+        RawSticky::Word(RawStickyWord::Connection) => Sticky::Connection,
+        RawSticky::Word(RawStickyWord::User) => Sticky::User,
+        RawSticky::Word(RawStickyWord::Source) => Sticky::Source,
+        RawSticky::Key(key) => Sticky::Key(key.key.given()?.0.clone()),
+    })
 }
 
 /// By the key of a tag, what it may be.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::expectation::{Distribution, Glob, percent, percentage};
 use crate::scenario::reader::{Decode, Reader, Refusal, Rule};
+use crate::scenario::value::template::{is_template, template};
 use crate::scenario::value::text_schema;
 
 /// `even within 10%`.
@@ -38,6 +39,53 @@ text_schema!(EvenText, "EvenDistribution", {
     "description": "That all servers get the same, and how far from that a share of all may be.",
     "pattern": r"^\s*even\s+within\s+[0-9]+(\.[0-9]+)?%(\s+per\s+(request|stream|connection))?\s*$",
     "examples": ["even within 10%", "even within 5% per connection"],
+});
+
+/// What a key is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::scenario) struct KeyTemplate(pub(super) String);
+
+const KEY: &str = "a template such as \"{{ row.session }}\" or \"{{ user % 100 }}\"";
+
+impl Decode for KeyTemplate {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        reader.keep(Self(reader.text(KEY)?.to_owned()))
+    }
+}
+
+impl Rule for KeyTemplate {
+    fn rule(&self) -> Result<(), Refusal> {
+        template(&self.0)?;
+        if !is_template(&self.0) {
+            return Refusal::new(KEY);
+        }
+        // What chance makes of it is another than what it makes of what is sent.
+        let calls = |name: &&&str| {
+            let mut places = self.0.match_indices(**name);
+            places.any(|(at, _)| self.0[at + name.len()..].trim_start().starts_with('('))
+        };
+        match ["uuid", "random", "choice", "now"].iter().find(calls) {
+            None => Ok(()),
+            Some(name) => Refusal::with_help(
+                KEY,
+                Some(format!(
+                    "`{name}` comes to something else each time; what is sent may be saved first"
+                )),
+            ),
+        }
+    }
+}
+
+impl Serialize for KeyTemplate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+text_schema!(KeyTemplate, "KeyTemplate", {
+    "description": "A template; what it comes to is the key.",
+    "pattern": r"\{\{",
+    "examples": ["{{ row.session }}", "{{ user % 100 }}"],
 });
 
 /// A part of all, in percent, above nothing and below all.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::{ScenarioPlan, defaults};
 use crate::scenario::load;
 use crate::scenario::protocol::layers::Layers;
-use crate::scenario::protocol::room::Room;
+use crate::scenario::protocol::room::{Life, Room};
 use crate::scenario::protocol::unclear::Unclear;
 use crate::scenario::protocol::{Protocol, ProtocolPlan, in_each_room};
 use crate::scenario::reader::Entry;
-use crate::scenario::step::all;
+use crate::scenario::step::{Step, all};
 use crate::scenario::tls::{RawTls, Tls};
 use crate::scenario::value::target::Target;
 use crate::schedule::Load;
@@ -101,7 +101,11 @@ impl Layers<'_> {
             }
             _ => true,
         };
-        if foreign || !fits {
+        let last = match (&life, &load) {
+            (Some(life), Some(load)) => self.last::<R>(life, load),
+            _ => true,
+        };
+        if foreign || !fits || !last {
             return None;
         }
         Some(ScenarioPlan {
@@ -132,6 +136,44 @@ impl Layers<'_> {
             expect: expect?,
             protocol: fields?.with_steps(life?).into(),
         })
+    }
+
+    /// Whether what lasts for as long as the load can: the load ends in time, and it is a step of an
+    /// iteration. Notes where not.
+    fn last<R: Room>(&self, life: &Life<R::Action>, load: &Load) -> bool {
+        let mut can = true;
+        let mut refuse = |steps: &[Step<R::Action>], path: &str, expected: &str, help: &str| {
+            for (path, step) in all(steps, path) {
+                if step.spoken().is_some_and(R::lasts_as_load) {
+                    can = false;
+                    let word = R::SPOKEN.map_or("", |words| words.word);
+                    let path = format!("{path}.{word}.stream.for");
+                    let help = Some(help.to_owned());
+                    self.problems.add(path, "`load`", expected, help);
+                }
+            }
+        };
+        let parts = [
+            (&life.setup, self.pick("setup", |raw| &raw.setup).path),
+            (&life.begin, self.pick("begin", |raw| &raw.begin).path),
+            (&life.end, self.pick("end", |raw| &raw.end).path),
+        ];
+        for (steps, path) in parts {
+            let expected = "a duration; `load` is for a step of `steps`";
+            refuse(
+                steps,
+                &path,
+                expected,
+                "what stands here is over before, or begins after it",
+            );
+        }
+        if load.time_limit().is_none() {
+            let path = self.pick("steps", |raw| &raw.steps).path;
+            let expected = "a load that ends in time: `duration`, `stages` or `max_duration`";
+            let help = "a load of so many iterations waits for them, and they would wait for it";
+            refuse(&life.steps, &path, expected, help);
+        }
+        can
     }
 
     fn load(&self) -> Option<Load> {

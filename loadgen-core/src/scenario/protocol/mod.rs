@@ -29,7 +29,7 @@ use super::value::Source;
 pub use self::grpc::circuit_breaker::CircuitBreaker;
 pub use self::grpc::health_check::HealthCheck;
 pub use self::grpc::pick::Pick;
-pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan};
+pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
 pub use self::grpc::retry::{Retry, RetryThrottling};
 pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
 #[cfg(feature = "websocket")]

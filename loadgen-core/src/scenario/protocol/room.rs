@@ -50,6 +50,12 @@ pub(in crate::scenario) trait Room: Sized {
     fn fit(layers: &Layers<'_>, steps: &[(String, &Step<Self::Action>)], timeout: Duration)
     -> bool;
 
+    /// Whether an action lasts for as long as the load, which then must end by itself.
+    fn lasts_as_load(action: &Self::Action) -> bool {
+        let _ = action;
+        false
+    }
+
     /// What is wrong with a target of this scheme: what is expected, and a hint.
     fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)>;
 

@@ -80,8 +80,8 @@ const WRONG: &[Change] = &[
         });
     },
     |plan| in_call(plan, |call| call.every = Some(LONG)),
-    |plan| in_call(plan, |call| call.stream = Some(StreamEnd::Messages(0))),
-    |plan| in_call(plan, |call| call.stream = Some(StreamEnd::After(LONG))),
+    |plan| in_call(plan, |call| call.stream = Some(GrpcStreamEnd::Messages(0))),
+    |plan| in_call(plan, |call| call.stream = Some(GrpcStreamEnd::After(LONG))),
     |plan| {
         in_call(plan, |call| {
             call.metadata = pairs(&[("grpc-a", "b"), ("grpc-a", "b")]);

@@ -109,13 +109,19 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "route": { "verson": { "v1.*": "v1*" } } }) => "scenarios[0].expect.route.verson: found the unknown tag `verson`, expected the key of a tag of the scenario; did you mean `version`?"; "an unknown tag")]
 #[test_case(&json!({ "route": { "version": { "v2.*": "v2*" } } }) => "scenarios[0].expect.route.version: found nothing for `v1.2`, which the scenario has, expected a pattern for each value"; "a value without a route")]
 #[test_case(&json!({ "route": { "version": { "v1.*": "" } } }) => "scenarios[0].expect.route.version[\"v1.*\"]: found \"\", expected a pattern of 1 to 200 characters such as \"v1*\""; "an empty pattern")]
-#[test_case(&json!({ "sticky": "user" }) => "scenarios[0].expect.sticky: found \"user\", expected \"connection\""; "what is not recorded")]
+#[test_case(&json!({ "sticky": "stream" }) => "scenarios[0].expect.sticky: found \"stream\", expected one of \"connection\", \"user\", \"source\""; "what is not recorded")]
+#[test_case(&json!({ "sticky": 5 }) => "scenarios[0].expect.sticky: found 5, expected \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}"; "a number of what")]
+#[test_case(&json!({ "sticky": { "metadata": "session-id" } }) => "scenarios[0].expect.sticky.metadata: found an unknown field, expected a field of \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}; that is `key`, with the template that the metadata has\nscenarios[0].expect.sticky.key: found nothing, expected \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"} to have this field"; "a key by the name of metadata")]
+#[test_case(&json!({ "sticky": { "key": "constant" } }) => "scenarios[0].expect.sticky.key: found \"constant\", expected a template such as \"{{ row.session }}\" or \"{{ user % 100 }}\""; "a key that is always the same")]
+#[test_case(&json!({ "sticky": { "key": "{{ random (1, 5) }}" } }) => "scenarios[0].expect.sticky.key: found \"{{ random (1, 5) }}\", expected a template such as \"{{ row.session }}\" or \"{{ user % 100 }}\"; `random` comes to something else each time; what is sent may be saved first"; "a key of chance")]
+#[test_case(&json!({ "sticky": { "key": "{{ user" } }) => "scenarios[0].expect.sticky.key: found \"{{ user\", expected a template; unexpected end of input, expected end of variable block"; "a key that is no template")]
+#[test_case(&json!({ "sticky": { "key": "{{ user % 7 }}" } }) => ""; "a key")]
 #[test_case(&json!({ "failover": {} }) => "scenarios[0].expect.failover: found no limit, expected a limit such as {\"lost\": \"<= 200\"}"; "no limit of a failover")]
 #[test_case(&json!({ "failover": { "ok_within": "1s" } }) => "scenarios[0].expect.failover: found no limit, expected a limit such as {\"lost\": \"<= 200\"}"; "slow alone")]
 #[test_case(&json!({ "failover": { "detected": "1s" } }) => "scenarios[0].expect.failover.detected: found \"1s\", expected one of `<`, `<=`, `>`, `>=`, `==`, `!=`; a limit is written as \"< 1s\""; "no comparison")]
 #[test_case(&json!({ "failover": { "lost": "< 5%" } }) => "scenarios[0].expect.failover.lost: found \"< 5%\", expected a whole number; a limit is written as \"<= 200\""; "a share")]
 #[test_case(&json!({ "failover": { "lost": "<= 50 streams" } }) => "scenarios[0].expect.failover.lost: found \"<= 50 streams\", expected the end of the condition, or windows such as `over any 10s`; a limit is written as \"<= 200\""; "a unit")]
-#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced"; "slow of a drain")]
+#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced, switched"; "slow of a drain")]
 #[test_case(&json!({ "failover": { "slow": "<= 9" } }) => "scenarios[0].expect.failover.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow without a limit")]
 #[test_case(&json!({ "failover": { "lost": "<= 9" }, "drain": { "slow": "<= 9" } }) => "scenarios[0].expect.drain.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow of a drain without a limit")]
 #[test_case(&json!({ "slow_start": {} }) => "scenarios[0].expect.slow_start.over: found nothing, expected a slow start such as {\"over\": \"10s\"} to have this field"; "a slow start without a time")]
@@ -180,6 +186,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             "lost<=200",
             "relapses == 0",
             "rebalanced <  1.5m",
+            "switched < 2s",
         ];
         let bounds = prop::sample::subsequence(bounds, 0..=4);
         bounds.prop_map(|all| all.iter().map(|it| it.parse().unwrap()).collect::<Vec<_>>())
@@ -187,7 +194,13 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     (
         prop::option::of(distribution),
         prop::collection::vec(route, 0..2),
-        select(vec![None, Some(Sticky::Connection)]),
+        select(vec![
+            None,
+            Some(Sticky::Connection),
+            Some(Sticky::User),
+            Some(Sticky::Source),
+            Some(Sticky::Key("{{ user % 7 }}".to_owned())),
+        ]),
         bounds(),
         bounds(),
         prop::option::of((1..5_000_u64).prop_map(Duration::from_millis)),

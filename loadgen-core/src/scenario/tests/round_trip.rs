@@ -176,12 +176,13 @@ fn call() -> impl Strategy<Value = GrpcCall> {
                     }),
                     match_id: several.then(|| "meta.id".to_owned()),
                     stream: end.map(|end| match several {
-                        true => StreamEnd::Messages(end),
-                        false => StreamEnd::After(Duration::from_nanos(end.into())),
+                        true => GrpcStreamEnd::Messages(end),
+                        false => GrpcStreamEnd::After(Duration::from_nanos(end.into())),
                     }),
                     at_least: end
                         .filter(|end| !several && end % 2 == 0)
                         .map(|end| end - 2),
+                    checks_each: is_packed && end.is_some(),
                     ..GrpcCall::new(method.replace("..", "."), message)
                 }
             },

@@ -12,8 +12,8 @@ mod threshold;
 mod unit;
 
 pub(in crate::scenario) use self::number::{
-    Bounded, Connections, Iterations, MAX_ITERATIONS, Messages, MessagesOrNone, Streams, Times,
-    Users, UsersOrNone, Weight,
+    Bounded, Connections, Iterations, MAX_ITERATIONS, MAX_MESSAGES, Messages, MessagesOrNone,
+    Streams, Times, Users, UsersOrNone, Weight,
 };
 pub(in crate::scenario) use self::source::RawSource;
 pub use self::source::Source;

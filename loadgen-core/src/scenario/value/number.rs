@@ -13,6 +13,8 @@ pub(in crate::scenario) const MAX_USERS: u64 = 1_000_000;
 pub(in crate::scenario) const MAX_CONNECTIONS: u64 = 65_535;
 /// The most iterations a scenario may have.
 pub(in crate::scenario) const MAX_ITERATIONS: u64 = 1_000_000_000_000_000;
+/// The most messages of a stream: more than there is ever time for.
+pub(in crate::scenario) const MAX_MESSAGES: u32 = 1_000_000_000;
 
 /// A whole number within bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,8 @@ pub(in crate::scenario) type Streams = Bounded<1, 1_000_000>;
 pub(in crate::scenario) type Iterations = Bounded<1, MAX_ITERATIONS>;
 pub(in crate::scenario) type Times = Bounded<1, 1_000_000>;
 pub(in crate::scenario) type Weight = Bounded<1, 10_000>;
-pub(in crate::scenario) type MessagesOrNone = Bounded<0, 1_000_000_000>;
-pub(in crate::scenario) type Messages = Bounded<1, 1_000_000_000>;
+pub(in crate::scenario) type MessagesOrNone = Bounded<0, { MAX_MESSAGES as u64 }>;
+pub(in crate::scenario) type Messages = Bounded<1, { MAX_MESSAGES as u64 }>;
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
     /// What a plan says.

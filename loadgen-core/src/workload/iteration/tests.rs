@@ -61,6 +61,7 @@ fn iteration(kept: &Kept, single_step: bool) -> Iteration<'_> {
         start: START,
         queue_wait: QUEUE_WAIT,
         single_step,
+        load_end: None,
     })
 }
 
@@ -320,4 +321,27 @@ fn a_request_that_is_made_again_is_nobodys_yet() {
     // Nor is it somebody's who says nothing.
     iteration.answered_by(b"");
     assert_eq!(iteration.backend(), None);
+}
+
+/// Once it is concluded, an iteration rests no longer than the load lasts.
+#[tokio::test(start_paused = true)]
+async fn a_rest_behind_an_iteration_ends_with_the_load() {
+    let (kept, end) = (Kept::default(), LoadEnd::default());
+    let clock = Clock::start();
+    let iteration = Iteration::new(IterationSeed {
+        load_end: Some(&end),
+        ..IterationSeed::new(clock, &kept)
+    });
+    let from = tokio::time::Instant::now();
+    iteration.rest_after(Duration::from_secs(7)).await;
+    assert_eq!(from.elapsed(), Duration::from_secs(7));
+    let over = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        end.come(clock.now());
+    };
+    tokio::join!(iteration.rest_after(Duration::from_secs(7)), over);
+    assert_eq!(from.elapsed(), Duration::from_secs(9));
+    iteration.rest_after(Duration::from_secs(7)).await;
+    assert_eq!(from.elapsed(), Duration::from_secs(9), "it is over");
+    assert_eq!(kept.rests.get(), 3);
 }

@@ -84,6 +84,35 @@ pub(crate) struct Failover {
     pub(crate) over: Option<Duration>,
     /// Why something could not be told.
     pub(crate) untold: Option<String>,
+    /// How long it took those that were with the server to be with another; `None` where none was seen to.
+    pub(crate) switched: Option<Switched>,
+}
+
+/// How long it took keys to be with another server, from the last that was ok of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Switched {
+    /// Keys that did.
+    pub(crate) count: u64,
+    pub(crate) p50: Duration,
+    pub(crate) p90: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Switched {
+    /// Of these times: each percentile is one of them.
+    pub(super) fn of(mut times: Vec<Duration>) -> Option<Self> {
+        times.sort_unstable();
+        let longest = *times.last()?;
+        let rank = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
+        Some(Self {
+            count: times.len() as u64,
+            p50: rank(50),
+            p90: rank(90),
+            p99: rank(99),
+            longest,
+        })
+    }
 }
 
 /// The events after which a server was away, each with what became of the load. Those that were not done
@@ -102,7 +131,19 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
         let load = (&record.timeline, record.elapsed);
         found.push((event, of(load, event, before.max(), next)));
     }
+    for (event, times) in super::sticky::switches(record) {
+        if let Some((_, it)) = found.iter_mut().find(|(it, _)| std::ptr::eq(*it, event)) {
+            it.switched = Switched::of(times);
+        }
+    }
     found
+}
+
+/// The events that took a server away, each with who that was and when.
+pub(super) fn departures(record: &ScenarioRecord) -> Vec<(&EventRecord, &str, Duration)> {
+    let events = record.events.iter().filter(|it| is_one(it));
+    let done = events.filter_map(|event| Some((event, event.backend.as_deref()?, event.done?)));
+    done.collect()
 }
 
 /// A time in which not all servers were there, or not all had their share.

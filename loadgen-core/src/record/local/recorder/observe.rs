@@ -4,18 +4,18 @@ use super::Recorder;
 use super::example::shorten;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
-use crate::record::local::Via;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, MOST_NAME_BYTES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
+use crate::record::local::{Via, Whose};
 use crate::record::{
     ConnectionCounts, Decisions, LifePart, MOST_STANDINGS, ScenarioRecord, StandingRecord,
     new_histogram,
 };
 use crate::text;
 use crate::workload::{
-    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
-    Observer, RetryEvent, SampleKind, Standing, StepSample, StreamEvent, TargetIndex, Timing,
-    UserId,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, KeyIndex,
+    MessageFault, Observer, Opened, RetryEvent, SampleKind, Standing, StepSample, StreamEvent,
+    TargetIndex, Timing, UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -59,6 +59,10 @@ impl Observer for Recorder {
             let via = Via {
                 backend: sample.backend,
                 connection: sample.connection,
+                whose: (!sample.has_stream).then_some(Whose {
+                    user: sample.user,
+                    key: sample.key,
+                }),
             };
             self.answered(&mut tick, via, answer, response_time);
         }
@@ -95,8 +99,16 @@ impl Observer for Recorder {
         }
     }
 
-    fn serves(&self, user: UserId, backend: BackendIndex, at: Nanos) {
-        self.served(user, backend, Some(at));
+    fn serves(&self, opened: Opened) {
+        self.served(opened, Some(opened.at));
+    }
+
+    fn heard(&self, user: UserId, at: Nanos) {
+        self.heard_of(user, at);
+    }
+
+    fn key(&self, key: &str) -> Option<KeyIndex> {
+        self.key_of(key)
     }
 
     fn retry(

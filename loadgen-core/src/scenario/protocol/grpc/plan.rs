@@ -10,7 +10,7 @@ use super::health_check::HealthCheck;
 use super::pick::Pick;
 use super::retry::Retry;
 use crate::scenario::protocol::websocket::plan::ConnectionPer;
-use crate::scenario::step::{Step, StreamEnd};
+use crate::scenario::step::Step;
 use crate::scenario::value::{Source, is_step_name};
 use crate::units::Rate;
 
@@ -109,6 +109,27 @@ pub enum Compression {
 /// The method that gRPC's health protocol has.
 const HEALTH_METHOD: &str = "grpc.health.v1.Health/Check";
 
+/// When we end a stream of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GrpcStreamEnd {
+    /// After so many messages, at least 1.
+    Messages(u32),
+    /// After this time, however many messages came.
+    After(Duration),
+    /// When the load is over: in good order where the client has a say in it. No `timeout` ends it before,
+    /// but each message on a bidirectional stream has that long to be answered.
+    Load,
+}
+
+impl GrpcStreamEnd {
+    /// Whether it is the end of one that lasts for a time, and is opened again when it breaks before.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::After(_) | Self::Load)
+    }
+}
+
 /// A gRPC call of any of the four kinds; the method's own type decides which.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -129,11 +150,13 @@ pub struct GrpcCall {
     /// which reply belongs to which message. It is filled in. `None` is their order.
     pub match_id: Option<String>,
     /// When we end the stream of answers; `None` leaves that to the server.
-    pub stream: Option<StreamEnd>,
-    /// Where we end it after a time ([`StreamEnd::After`]): how many messages must have come by then, or the
+    pub stream: Option<GrpcStreamEnd>,
+    /// Where we end it after a time or with the load: how many messages must have come by then, or the
     /// call is `incomplete`. `None` is content with the head of the answer, without which nobody has
     /// answered (`timeout`); with 0, nothing at all need have come.
     pub at_least: Option<u32>,
+    /// Whether the step's checks are of each message of a stream; of the last, if not.
+    pub checks_each: bool,
     /// Metadata of this call beside the scenario's.
     pub metadata: Vec<(String, Source)>,
     /// How messages are compressed; `None` is not at all.
@@ -156,6 +179,7 @@ impl GrpcCall {
             match_id: None,
             stream: None,
             at_least: None,
+            checks_each: false,
             metadata: Vec::new(),
             compression: None,
             is_health_check: false,

@@ -1,13 +1,12 @@
 //! gRPC scenarios as they are written.
 
-use super::plan::{Compression, GrpcCall, GrpcPlan};
-use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
-use super::value::{HealthService, Message, Method};
+use super::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
+use super::raw::{RawChecked, RawCompression, RawGrpc, RawStreamEnd};
+use super::value::{HealthService, Lasting, Message, Method};
 use super::{circuit_breaker, health_check, pick, retry};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
 use crate::scenario::protocol::websocket::raw::RawConnectionPer;
 use crate::scenario::reader::{Entries, Entry, List};
-use crate::scenario::step::StreamEnd;
 use crate::scenario::value::{Bounded, FieldPath, FilePath, PositiveSpan, RawSource};
 
 impl GrpcPlan {
@@ -57,19 +56,26 @@ pub(in crate::scenario::protocol) fn grpc(call: &GrpcCall) -> RawGrpc {
         every: Entry::from_option(call.every.map(PositiveSpan)),
         in_flight: Entry::Given(Bounded::of(call.in_flight)),
         match_id: Entry::from_option(call.match_id.clone().map(FieldPath)),
-        stream: Entry::from_option(call.stream.map(|until| match until {
-            StreamEnd::Messages(count) => RawStreamEnd {
-                messages: Entry::Given(Bounded::of(count)),
-                ..RawStreamEnd::default()
-            },
-            StreamEnd::After(duration) => RawStreamEnd {
-                duration: Entry::Given(PositiveSpan(duration)),
-                at_least: Entry::from_option(call.at_least.map(Bounded::of)),
-                ..RawStreamEnd::default()
-            },
-        })),
+        stream: Entry::from_option(call.stream.map(|until| stream_end(until, call.at_least))),
+        checked: Entry::from_option(call.checks_each.then_some(RawChecked::Each)),
         metadata: Entries::of(&call.metadata, RawSource::of),
         compression: Entry::from_option(compression),
         health: Entry::Absent,
+    }
+}
+
+fn stream_end(until: GrpcStreamEnd, at_least: Option<u32>) -> RawStreamEnd {
+    let lasting = |lasting| RawStreamEnd {
+        duration: Entry::Given(lasting),
+        at_least: Entry::from_option(at_least.map(Bounded::of)),
+        ..RawStreamEnd::default()
+    };
+    match until {
+        GrpcStreamEnd::Messages(count) => RawStreamEnd {
+            messages: Entry::Given(Bounded::of(count)),
+            ..RawStreamEnd::default()
+        },
+        GrpcStreamEnd::After(duration) => lasting(Lasting::Time(duration)),
+        GrpcStreamEnd::Load => lasting(Lasting::Load),
     }
 }

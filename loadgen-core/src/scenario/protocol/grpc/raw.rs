@@ -1,6 +1,6 @@
 //! What a gRPC step may say.
 
-use super::value::{HealthService, Message, Method};
+use super::value::{HealthService, Lasting, Message, Method};
 use crate::scenario::reader::{Entries, choice, object};
 use crate::scenario::value::{FieldPath, Messages, MessagesOrNone, PositiveSpan, RawSource};
 
@@ -17,7 +17,8 @@ object! {
         /// other on a client or bidirectional stream.
         "message" message: Message,
         /// How many messages are sent on a client or bidirectional stream; where there are more than
-        /// `message` has, the last is sent again. As many as `message` has unless given.
+        /// `message` has, the last is sent again. Unless given, as many as `message` has; on a stream that
+        /// lasts for the load and has `every`, as many as there is time for.
         "repeat" repeat: Messages,
         /// Time between two messages sent on a stream; as fast as allowed unless given.
         "every" every: PositiveSpan,
@@ -29,6 +30,8 @@ object! {
         /// When we end the stream of answers that the server does not end, and all is well; by the
         /// server alone unless given.
         "stream" stream: RawStreamEnd,
+        /// Which messages of a stream the step's `check` looks at; the last unless given.
+        "checked" checked: RawChecked,
         /// Metadata of this call beside the scenario's.
         "metadata" metadata: Entries<RawSource>,
         /// How messages are compressed; not at all unless given.
@@ -46,8 +49,8 @@ object! {
     RawStreamEnd is "the end of a stream" {
         /// After so many messages.
         "messages" messages: Messages,
-        /// After this time.
-        "for" duration: PositiveSpan,
+        /// After this time; or `load`: when the load is over.
+        "for" duration: Lasting,
         /// Beside `for`: how many messages must have come by then. Unless given, the head of the answer or
         /// a message must have.
         "at_least" at_least: MessagesOrNone,
@@ -67,5 +70,15 @@ choice! {
         Gzip = "gzip",
         /// With zstd.
         Zstd = "zstd",
+    }
+}
+
+choice! {
+    /// Which messages of a stream are checked.
+    RawChecked {
+        /// The last.
+        Last = "last",
+        /// Each, when it comes.
+        Each = "each",
     }
 }

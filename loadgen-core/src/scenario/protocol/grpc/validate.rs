@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::plan::{Compression, GrpcCall, GrpcPlan};
-use super::raw::{RawCompression, RawGrpc, RawStreamEnd};
-use super::value::{Message, check_metadata_name, check_reference_method};
+use super::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
+use super::raw::{RawChecked, RawCompression, RawGrpc, RawStreamEnd};
+use super::value::{Lasting, Message, check_metadata_name, check_reference_method};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::protocol::raw::RawStep;
 use crate::scenario::protocol::room::{Life, Room, Words};
 use crate::scenario::reader::{Entries, Entry, Fields as _};
-use crate::scenario::step::{Step, StreamEnd};
+use crate::scenario::step::Step;
 use crate::scenario::value::base64::from_base64;
-use crate::scenario::value::{RawSource, Source};
+use crate::scenario::value::{MAX_MESSAGES, RawSource, Source};
 use crate::units::format_duration;
 
 impl GrpcPlan {
@@ -100,7 +100,7 @@ impl Room for GrpcPlan {
         let mut fit = true;
         for (path, step) in steps {
             if let Some(call) = step.spoken()
-                && let Some(StreamEnd::After(each)) = call.stream
+                && let Some(GrpcStreamEnd::After(each)) = call.stream
                 && each >= timeout
             {
                 fit = false;
@@ -109,6 +109,10 @@ impl Room for GrpcPlan {
             }
         }
         fit
+    }
+
+    fn lasts_as_load(call: &GrpcCall) -> bool {
+        call.stream == Some(GrpcStreamEnd::Load)
     }
 
     fn refuse_scheme(scheme: &str) -> Option<(&'static str, &'static str)> {
@@ -250,17 +254,24 @@ impl Layers<'_> {
         let at_least = raw.stream.or(Some(None), |end| {
             end.at_least.or(None, |it| Some(it.small()))
         });
+        let stream = stream??;
+        let every = raw.every.or(None, |span| Some(span.0))?;
+        let repeat = match stream == Some(GrpcStreamEnd::Load) && every.is_some() {
+            true => MAX_MESSAGES,
+            false => 1,
+        };
         Some(GrpcCall {
-            stream: stream??,
+            stream,
             at_least: at_least??,
             method: method?,
             message: raw
                 .message
                 .or_else_with(|| serde_json::json!({}), |Message(message)| message.clone())?,
-            repeat: raw.repeat.or(1, |count| count.small())?,
-            every: raw.every.or(None, |span| Some(span.0))?,
+            repeat: raw.repeat.or(repeat, |count| count.small())?,
+            every,
             in_flight: raw.in_flight.or(1, |count| count.small())?,
             match_id: raw.match_id.or(None, |field| Some(field.0.clone()))?,
+            checks_each: raw.checked.or(false, |it| *it == RawChecked::Each)?,
             metadata: metadata??,
             compression: compression?,
             is_health_check: false,
@@ -282,6 +293,7 @@ impl Layers<'_> {
             ("in_flight", !raw.in_flight.is_absent()),
             ("match_id", !raw.match_id.is_absent()),
             ("stream", !raw.stream.is_absent()),
+            ("checked", !raw.checked.is_absent()),
         ];
         let mut fits = true;
         for (field, _) in besides.into_iter().filter(|(_, is_given)| *is_given) {
@@ -304,7 +316,7 @@ impl Layers<'_> {
         })
     }
 
-    fn stream_end(&self, raw: &RawStreamEnd, path: &str) -> Option<StreamEnd> {
+    fn stream_end(&self, raw: &RawStreamEnd, path: &str) -> Option<GrpcStreamEnd> {
         if !raw.at_least.is_absent() && raw.duration.is_absent() && !raw.messages.is_absent() {
             self.problems.add(
                 format!("{path}.at_least"),
@@ -315,8 +327,11 @@ impl Layers<'_> {
             return None;
         }
         match (&raw.messages, &raw.duration) {
-            (Entry::Given(count), Entry::Absent) => Some(StreamEnd::Messages(count.small())),
-            (Entry::Absent, Entry::Given(span)) => Some(StreamEnd::After(span.0)),
+            (Entry::Given(count), Entry::Absent) => Some(GrpcStreamEnd::Messages(count.small())),
+            (Entry::Absent, Entry::Given(lasting)) => Some(match *lasting {
+                Lasting::Time(duration) => GrpcStreamEnd::After(duration),
+                Lasting::Load => GrpcStreamEnd::Load,
+            }),
             (messages, _) => {
                 // What it has instead has been named already.
                 if !self.problems.any_below(path) {

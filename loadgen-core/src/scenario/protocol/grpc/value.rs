@@ -1,6 +1,7 @@
 //! The values of a gRPC call: method, message, metadata.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -9,7 +10,8 @@ use serde_json::Value;
 use crate::nearest::did_you_mean;
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule};
 use crate::scenario::value::template::{is_template, template, templates};
-use crate::scenario::value::{MAX_NAME, checked_text, text_schema};
+use crate::scenario::value::{MAX_NAME, PositiveSpan, checked_text, text_schema, unit};
+use crate::units::{format_duration, parse_duration};
 
 /// A gRPC method: `package.Service/Method`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,48 @@ text_schema!(Method, "Method", {
     "description": "The method to call: package.Service/Method.",
     "pattern": "^[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*$",
     "examples": ["loadgen.v1.Greeter/Hello"],
+});
+
+/// How long a stream lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) enum Lasting {
+    /// For a time above zero.
+    Time(Duration),
+    /// As long as the load.
+    Load,
+}
+
+impl Decode for Lasting {
+    fn decode(reader: &Reader<'_>) -> Option<Self> {
+        match reader.text("a duration as a text, such as \"1.5s\", or \"load\"")? {
+            "load" => Some(Self::Load),
+            text => reader.keep(Self::Time(unit(reader, parse_duration(text))?)),
+        }
+    }
+}
+
+impl Rule for Lasting {
+    fn rule(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Time(duration) => PositiveSpan(*duration).rule(),
+            Self::Load => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Lasting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Time(duration) => serializer.serialize_str(&format_duration(*duration)),
+            Self::Load => serializer.serialize_str("load"),
+        }
+    }
+}
+
+text_schema!(Lasting, "Lasting", {
+    "description": "A duration above zero, at most 30 days; or `load`: as long as the load.",
+    "pattern": r"^(load|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$",
+    "examples": ["1.5s", "load"],
 });
 
 /// A request message in protobuf's JSON form, or several.

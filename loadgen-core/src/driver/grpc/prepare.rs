@@ -162,7 +162,7 @@ fn asking(
     let scenario = context.scenario;
     // What is templated belongs to users, and none of them asks.
     let metadata = &[("metadata", &*context.plan.metadata)];
-    let metadata = headers(check.timeout, None, metadata, sources)?;
+    let metadata = headers(Some(check.timeout), None, metadata, sources)?;
     Ok(Checking {
         check: check.clone(),
         call: UnaryCall {

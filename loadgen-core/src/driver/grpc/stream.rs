@@ -347,6 +347,7 @@ fn silent(call: &StreamCall, tally: &Tally<'_>) -> StreamError {
             counted(received, "message")
         ),
         backend: None,
+        pushback: Pushback::Unsaid,
         untouched: false,
     }
 }
@@ -455,6 +456,7 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
                 counted(received, "message")
             ),
             backend: None,
+            pushback: Pushback::Unsaid,
             untouched: false,
         });
     }

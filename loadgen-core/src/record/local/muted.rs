@@ -6,7 +6,6 @@ use crate::outcome::Failure;
 use crate::workload::{
     AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, KeyIndex,
     MessageFault, Observer, Opened, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
-    UserId,
 };
 
 /// An observer for the warm-up: passes on who is at the other end of connections and users' streams, which go on, and records

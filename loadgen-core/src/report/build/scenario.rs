@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::document::{
     Address, Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass,
-    LoadModel, Messages, Move, Point, PointStatistics, Retries, Scenario, Silence, Stands,
-    StandsBy, Statistics, Step, Stickiness, StickyBy, Streams, Target, ThresholdResult, round6,
+    LoadModel, Messages, Point, PointStatistics, Retries, Scenario, Silence, Stands, StandsBy,
+    Statistics, Step, Streams, Target, ThresholdResult, round6,
 };
 use super::events::{event, moments};
 use super::{balance, per_second, seconds, stickiness};
@@ -112,22 +112,6 @@ pub(super) fn connections(record: &ConnectionRecord) -> Connections {
         tls_time_us: Statistics::of_any(&record.tls_time),
         back_off_us: Statistics::of_any(&record.back_off),
     }
-}
-
-fn stickiness(record: &record::Stickiness) -> Option<Stickiness> {
-    let moves = record.moves.iter().map(|it| Move {
-        t_s: seconds(it.at),
-        key: it.user.to_string(),
-        from: it.from.clone(),
-        to: it.to.clone(),
-    });
-    (record.users > 0).then(|| Stickiness {
-        by: StickyBy::User,
-        keys: record.users,
-        one_backend: record.users.saturating_sub(record.moved),
-        move_count: record.move_count,
-        moves: moves.collect(),
-    })
 }
 
 fn retries(record: &record::Retries) -> Retries {

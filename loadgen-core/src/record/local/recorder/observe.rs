@@ -120,6 +120,7 @@ impl Observer for Recorder {
         let backend = self.presumed(Via {
             backend,
             connection,
+            whose: None,
         });
         self.tick.borrow_mut().retries.count(event, backend);
     }

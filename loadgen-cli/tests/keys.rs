@@ -19,6 +19,10 @@ struct Shown {
 }
 
 impl Shown {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another process is waited for, which has no other clock"
+    )]
     fn until(&mut self, wanted: &str) {
         let until = Instant::now() + Duration::from_secs(30);
         while !self.text.contains(wanted) {

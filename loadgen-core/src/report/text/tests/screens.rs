@@ -330,9 +330,7 @@ fn what_failed_in_many_scenarios() {
 #[test]
 fn what_was_done_about_failures_on_every_screen() {
     screens("retries", |json| {
-        let change = |t_s: f64, by: &str, from: &str, to: &str| {
-            json!({"t_s": t_s, "peer": "127.0.0.1:50051", "by": by, "from": from, "to": to, "reason": ""})
-        };
+        let change = |t_s: f64, by: &str, from: &str, to: &str| json!({"t_s": t_s, "peer": "127.0.0.1:50051", "by": by, "from": from, "to": to, "reason": ""});
         json["scenarios"][0]["standings"] = json!([
             change(0.0, "health_check", "unknown", "not_serving"),
             change(1.5, "health_check", "not_serving", "serving"),

@@ -163,12 +163,14 @@ fn the_one_with_the_fewest_calls_under_way() {
 
 #[test]
 fn a_target_that_fails_call_after_call_is_left_alone_until_a_trial_is_ok() {
+    // Long enough that a busy machine is through with thirty calls before.
+    const OPEN_FOR: Duration = Duration::from_secs(1);
     run(async {
         let (bad, of_bad) = scripted().await;
         let (good, of_good) = scripted().await;
         of_bad.fails.set(true);
         let mut plan = to(&[&bad, &good]);
-        let breaker = CircuitBreaker::new(3, Duration::from_millis(100));
+        let breaker = CircuitBreaker::new(3, OPEN_FOR);
         grpc(&mut plan).circuit_breaker = Some(breaker);
         let driver = Driver::open(&plan).await;
         let mut failed = 0;
@@ -180,13 +182,13 @@ fn a_target_that_fails_call_after_call_is_left_alone_until_a_trial_is_ok() {
         assert_eq!(standings(&driver), [(Standing::Closed, Standing::Open)]);
 
         // The trial fails, and the next but one does not.
-        tokio::time::sleep(Duration::from_millis(110)).await;
+        tokio::time::sleep(OPEN_FOR).await;
         for _ in 0..10 {
             let _ = driver.once().await;
         }
         assert_eq!(of_bad.calls.get(), 4);
         of_bad.fails.set(false);
-        tokio::time::sleep(Duration::from_millis(110)).await;
+        tokio::time::sleep(OPEN_FOR).await;
         for _ in 0..10 {
             assert_eq!(driver.once().await, Outcome::Ok);
         }
@@ -267,7 +269,7 @@ fn a_target_that_is_not_in_health_gets_no_calls_until_it_is(pick: Option<Pick>) 
         let (well, of_well) = scripted().await;
         of_sick.health.set(Some(2));
         let mut plan = to(&[&sick, &well]);
-        grpc(&mut plan).health_check = Some(asked_often());
+        grpc(&mut plan).health_check = Some(asked_often().into());
         grpc(&mut plan).pick = pick;
         let driver = Driver::open(&plan).await;
         // They were asked before.
@@ -301,7 +303,7 @@ fn one_without_a_health_service_gets_calls() {
         let (server, script) = scripted().await;
         script.health.set(None);
         let mut plan = to(&[&server]);
-        grpc(&mut plan).health_check = Some(asked_often());
+        grpc(&mut plan).health_check = Some(asked_often().into());
         let driver = Driver::open(&plan).await;
         assert_eq!(driver.once().await, Outcome::Ok);
         let expected = [(Standing::Unknown, Standing::Serving)];
@@ -316,7 +318,7 @@ fn a_call_that_no_target_takes_waits_where_calls_wait_for_ready(waits: bool) {
         let (server, script) = scripted().await;
         script.health.set(Some(2));
         let mut plan = to(&[&server]);
-        grpc(&mut plan).health_check = Some(asked_often());
+        grpc(&mut plan).health_check = Some(asked_often().into());
         grpc(&mut plan).wait_for_ready = waits;
         let driver = Driver::open(&plan).await;
         let later = async {
@@ -353,7 +355,7 @@ fn the_question_names_the_service() {
         let mut plan = to(&[&server]);
         let mut check = asked_often();
         check.service = "shop.v1.Buy".to_owned();
-        grpc(&mut plan).health_check = Some(check);
+        grpc(&mut plan).health_check = Some(check.into());
         let _driver = Driver::open(&plan).await;
         until(|| asked.get() >= 3).await;
     });

@@ -23,7 +23,7 @@ fn again(servers: &[&Server], method: &str) -> ScenarioPlan {
     let mut retry = Retry::new(3, [UNAVAILABLE]);
     retry.initial_backoff = Duration::from_millis(5);
     retry.max_backoff = Duration::from_millis(10);
-    grpc(&mut plan).retry = Some(retry);
+    grpc(&mut plan).retry = Some(retry.into());
     plan
 }
 

@@ -87,14 +87,14 @@ impl Prepared {
             let method = resolve(&catalogue, &reflected, call, &path)?;
             ready(&context, call, &method, at, &mut sources)
         })?;
-        let checking = plan.health_check.as_ref();
+        let checking = plan.health_check.as_deref();
         let checking = checking.map(|check| asking(&context, check, &mut sources));
         let checking = checking.transpose()?;
         let files = endpoints::lookouts(&endpoints).chain(sources.lookouts());
         Ok(Self {
             lookouts: Lookouts(files.collect()),
             timeout: scenario.timeout,
-            retry: plan.retry.clone(),
+            retry: plan.retry.as_deref().cloned(),
             pick: how(scenario, plan)?,
             standings: standings(plan),
             checking,

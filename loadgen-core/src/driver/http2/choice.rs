@@ -47,13 +47,12 @@ pub(crate) struct Met {
     pub(crate) standing: Arc<Standing>,
     pub(crate) endpoint: Endpoint,
     pub(crate) target: usize,
-    peer: std::rc::Weak<Peer>,
 }
 
 impl Met {
-    /// Whether it is no longer one of those that requests go to.
+    /// Whether it is no longer one of those that requests go to, and need not be asked any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.peer.strong_count() == 0
+        self.standing.leave()
     }
 }
 
@@ -146,13 +145,12 @@ impl Choice {
             return None;
         }
         let standing = peer.standing.get_or_init(|| {
-            let (standing, is_new) = standings.of(&peer.endpoint.name);
-            if is_new {
+            let standing = standings.of(&peer.endpoint.name);
+            if standing.adopt() {
                 self.met.borrow_mut().push(Met {
                     standing: Arc::clone(&standing),
                     endpoint: peer.endpoint.clone(),
                     target: peer.target,
-                    peer: Rc::downgrade(peer),
                 });
             }
             standing

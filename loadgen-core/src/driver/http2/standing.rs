@@ -32,6 +32,8 @@ pub(crate) struct Breaking {
 pub(crate) struct Standing {
     /// What people call it.
     pub(crate) name: String,
+    /// Whether somebody asks for its health, or may.
+    is_watched: AtomicBool,
     is_out_of_health: AtomicBool,
     breaking: Option<Breaking>,
     /// [`CLOSED`], [`HALF_OPEN`], or until when it is open.
@@ -71,15 +73,15 @@ impl Standings {
         }
     }
 
-    /// The standing of the peer of this name, and whether nobody has asked for it before.
-    pub(super) fn of(&self, name: &str) -> (Arc<Standing>, bool) {
+    /// The standing of the peer of this name.
+    pub(super) fn of(&self, name: &str) -> Arc<Standing> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(standing) = known.iter().find(|it| it.name == name) {
-            return (Arc::clone(standing), false);
+            return Arc::clone(standing);
         }
         let standing = Arc::new(Standing::new(name, self.breaking));
         known.push(Arc::clone(&standing));
-        (standing, true)
+        standing
     }
 }
 
@@ -87,6 +89,7 @@ impl Standing {
     fn new(name: &str, breaking: Option<Breaking>) -> Self {
         Self {
             name: name.to_owned(),
+            is_watched: AtomicBool::new(false),
             is_out_of_health: AtomicBool::new(false),
             breaking,
             circuit: AtomicU64::new(CLOSED),
@@ -94,6 +97,30 @@ impl Standing {
             tried: AtomicU32::new(0),
             passed: AtomicU32::new(0),
         }
+    }
+
+    /// Whether whoever asks is to watch it, as nobody does.
+    pub(super) fn adopt(&self) -> bool {
+        !self.is_watched.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whoever has watched it may leave it: no worker has a peer of this name any more. What was known of its health
+    /// is forgotten then.
+    pub(super) fn leave(self: &Arc<Self>) -> bool {
+        // Ours, and that of the list of all.
+        let is_gone = || Arc::strong_count(self) <= 2;
+        if !is_gone() {
+            return false;
+        }
+        let was_in_health = !self.is_out_of_health();
+        self.is_in_health(true);
+        self.is_watched.store(false, Ordering::Release);
+        // Somebody may have come meanwhile, and have taken it for watched.
+        if is_gone() || !self.adopt() {
+            return true;
+        }
+        self.is_in_health(was_in_health);
+        false
     }
 
     /// Whether it is in health or not is known from now on.
@@ -304,12 +331,26 @@ mod tests {
     #[test]
     fn what_is_not_in_health_gets_nothing_whatever_its_circuit() {
         let standings = Standings::new(None);
-        let (standing, is_new) = standings.of("b1");
-        assert!(is_new && standing.takes(0));
+        let standing = standings.of("b1");
+        assert!(standing.takes(0));
         standing.is_in_health(false);
         assert!(!standing.takes(0));
         assert_eq!(standing.admit(0), None);
-        let (same, is_new) = standings.of("b1");
-        assert!(!is_new && same.is_out_of_health());
+        assert!(standings.of("b1").is_out_of_health());
+        assert!(!standings.of("b2").is_out_of_health());
+    }
+
+    #[test]
+    fn one_watches_it_until_all_are_gone() {
+        let standings = Standings::new(None);
+        let (one, other) = (standings.of("b1"), standings.of("b1"));
+        assert!(one.adopt() && !other.adopt());
+        one.is_in_health(false);
+        assert!(!one.leave(), "another worker has one");
+        drop(other);
+        assert!(one.leave());
+        let back = standings.of("b1");
+        assert!(back.adopt(), "nobody watches it");
+        assert!(!back.is_out_of_health(), "and nothing is known of it");
     }
 }

@@ -27,7 +27,7 @@ fn what_stands_for_the_rest() {
     }));
     let grpc = grpc(&plan);
     assert_eq!(grpc.pick, Some(Pick::LeastInFlight));
-    let check = grpc.health_check.as_ref().unwrap();
+    let check = grpc.health_check.as_deref().unwrap();
     assert_eq!(
         (check.every, check.timeout),
         (Duration::from_secs(2), Duration::from_secs(1))
@@ -91,7 +91,7 @@ fn a_retry_policy() {
     let mut expected = Retry::new(3, [GrpcCode::new(14), GrpcCode::new(10)]);
     expected.backoff_multiplier = 1.5;
     expected.throttling = Some(RetryThrottling::new(10, 0.1));
-    assert_eq!(grpc(&plan).retry, Some(expected));
+    assert_eq!(grpc(&plan).retry.as_deref(), Some(&expected));
 }
 
 #[test_case("max_attempts", &json!(6), "retry.max_attempts: found 6, expected a whole number from 2 to 5"; "too many attempts")]

@@ -571,19 +571,21 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     pick: (connection_per.is_none() && connect.2.is_some())
                         .then_some(Pick::LeastInFlight),
                     health_check: connect.2.filter(|_| connection_per.is_none()).map(|_| {
-                        HealthCheck {
+                        Box::new(HealthCheck {
                             service: "a.B".to_owned(),
                             ..HealthCheck::default()
-                        }
+                        })
                     }),
                     circuit_breaker: connect
                         .2
                         .filter(|_| connection_per.is_none())
                         .map(|it| CircuitBreaker::new(it, Duration::from_secs(u64::from(it)))),
-                    retry: connect.4.1.map(|span| Retry {
-                        max_backoff: span.max(Duration::from_millis(100)),
-                        throttling: connect.2.map(|it| RetryThrottling::new(it.min(1000), 0.1)),
-                        ..Retry::new(3, [GrpcCode::new(14), GrpcCode::new(8)])
+                    retry: connect.4.1.map(|span| {
+                        Box::new(Retry {
+                            max_backoff: span.max(Duration::from_millis(100)),
+                            throttling: connect.2.map(|it| RetryThrottling::new(it.min(1000), 0.1)),
+                            ..Retry::new(3, [GrpcCode::new(14), GrpcCode::new(8)])
+                        })
                     }),
                 };
                 ScenarioPlan {

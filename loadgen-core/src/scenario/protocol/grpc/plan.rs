@@ -46,11 +46,11 @@ pub struct GrpcPlan {
     /// What each user does last.
     pub end: Vec<Step<GrpcCall>>,
     /// How calls are made again that failed; `None` is not at all.
-    pub retry: Option<Retry>,
+    pub retry: Option<Box<Retry>>,
     /// Which of the targets a call goes to; `None` gives the connections their turns, an iteration each.
     pub pick: Option<Pick>,
     /// Whether targets are asked if they are in health; one that is not gets no new calls. `None` asks nobody.
-    pub health_check: Option<HealthCheck>,
+    pub health_check: Option<Box<HealthCheck>>,
     /// When a target that fails call after call is left alone; `None` is never.
     pub circuit_breaker: Option<CircuitBreaker>,
 }

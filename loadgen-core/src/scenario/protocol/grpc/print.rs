@@ -21,9 +21,10 @@ impl GrpcPlan {
             true => Entry::Given(true),
             false => Entry::Absent,
         };
-        raw.retry = Entry::from_option(self.retry.as_ref().map(retry::print));
+        raw.retry = Entry::from_option(self.retry.as_deref().map(retry::print));
         raw.pick = Entry::from_option(self.pick.as_ref().map(pick::print));
-        raw.health_check = Entry::from_option(self.health_check.as_ref().map(health_check::print));
+        raw.health_check =
+            Entry::from_option(self.health_check.as_deref().map(health_check::print));
         raw.circuit_breaker =
             Entry::from_option(self.circuit_breaker.as_ref().map(circuit_breaker::print));
         raw.metadata = Entries::of(&self.metadata, RawSource::of);

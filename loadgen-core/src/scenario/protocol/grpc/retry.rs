@@ -24,7 +24,7 @@ use crate::units::format_duration;
 /// use serde_json::json;
 ///
 /// let mut grpc = GrpcPlan::new([GrpcCall::new("shop.v1.Shop/PlaceOrder", json!({})).into()]);
-/// grpc.retry = Some(Retry::new(3, [GrpcCode::new(14)]));
+/// grpc.retry = Some(Retry::new(3, [GrpcCode::new(14)]).into());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -70,9 +70,9 @@ impl Room for GrpcPlan {
             wait_for_ready: waits.entry.or(false, |waits| *waits)?,
             metadata: metadata??,
             protos: protos??,
-            retry: retry?,
+            retry: retry?.map(Box::new),
             pick: pick.filter(|_| is_divided)?,
-            health_check: health_check?,
+            health_check: health_check?.map(Box::new),
             circuit_breaker: circuit_breaker?,
             ..connections?
         })

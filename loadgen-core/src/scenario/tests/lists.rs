@@ -8,8 +8,8 @@ use test_case::test_case;
 use super::*;
 
 const HTTP: &str = r#"[{"http": {"path": "/"}}]"#;
-const WEBSOCKET: &str = r#"[{"websocket": {"path": "/", "send": "a"}}]"#;
-const TCP: &str = r#"[{"tcp": {"send": "a"}}]"#;
+const WEBSOCKET: &str = r#"[{"websocket": {"path": "/", "send": {"text": "a"}}}]"#;
+const TCP: &str = r#"[{"tcp": {"send": {"text": "a"}}}]"#;
 
 fn with_steps(steps: &str, fields: Value) -> Value {
     let mut fields = fields;

@@ -21,8 +21,8 @@ pub use lookout::FileChange;
 pub(crate) use lookout::{Look, Lookout, Lookouts};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
-    BackendIndex, ConnectionEvent, ConnectionId, KeyIndex, MessageFault, Observer, Opened, Receipt,
-    SampleKind, Split, StepSample, StreamEvent, TargetIndex,
+    BackendIndex, ConnectionEvent, ConnectionId, FarewellEvent, KeyIndex, MessageFault, Observer,
+    Opened, Receipt, SampleKind, Split, StepSample, StreamEvent, TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide

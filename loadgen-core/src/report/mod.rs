@@ -19,8 +19,8 @@ mod worker_load;
 pub use build::{Context, Expected, build};
 pub use document::{
     Answer, Backend, BackendCount, Cause, Change, Check, Confidence, Connections, Custom, Delivery,
-    Document, EndedRun, Event, Expectation, Failover, FailureClass, Generator, History, Host,
-    LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Run, Scenario,
+    Document, EndedRun, Event, Expectation, Failover, FailureClass, Farewell, Generator, History,
+    Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Run, Scenario,
     SchemaVersion, Silence, SinkKind, Statistics, Status, Stay, Step, Stickiness, StickyBy,
     Streams, Switched, Target, ThresholdResult, ThresholdWindow, Total, Verdict, Worker,
     new_run_id, schema,

@@ -119,6 +119,7 @@ async fn attempts(
                     iteration.explain(Failure::Connection, || error.to_string());
                     return Failure::Connection.into();
                 }
+                permit.is_sent_again();
             }
         }
     }

@@ -166,6 +166,9 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
             continue;
         };
         let end = driven.until_end(&place).await;
+        if matches!(end, End::GoodBye) {
+            driven.connection.said_good_bye(&opener.observer, now());
+        }
         place.retire(&driven.connection);
         was_dropped = !matches!(end, End::UsedUp);
         if was_dropped {

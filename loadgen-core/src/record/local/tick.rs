@@ -1,5 +1,7 @@
 //! What one worker measured of one scenario between two swaps.
 
+use std::collections::HashMap;
+
 use super::activity::Activity;
 use super::few::FewOrMany;
 use super::fine::Fine;
@@ -8,8 +10,8 @@ use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Names, Parts, StepSpec, StreamCount,
-    new_histogram,
+    ByteCount, ConnectionCounts, Decisions, FarewellCount, Histogram, Ledger, Names, Parts,
+    StepSpec, StreamCount, new_histogram,
 };
 use crate::workload::{BackendIndex, Levels, MessageFault, SampleKind, Split, StepSample};
 
@@ -47,6 +49,8 @@ pub(crate) struct Tick {
     /// Requests around events, where there are any.
     pub(in crate::record) fine: Fine,
     pub(in crate::record) homes: HomesTick,
+    /// What became of streams after good-byes, by when these were said.
+    pub(in crate::record) farewells: HashMap<u64, FarewellCount>,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -323,6 +327,7 @@ impl Tick {
             decisions: Decisions::default(),
             fine: Fine::default(),
             homes: HomesTick::default(),
+            farewells: HashMap::new(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -377,6 +382,7 @@ impl Tick {
         self.decisions = Decisions::default();
         self.fine.clear();
         self.homes.clear();
+        self.farewells.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

@@ -180,6 +180,7 @@ impl ScenarioRecord {
         self.unknown.merge(&other.unknown);
         self.decisions += other.decisions;
         self.stickiness.merge(other.stickiness.clone());
+        self.farewells.merge(&other.farewells);
     }
 
     /// Adds the steps of another scenario: those of the same name and part of a life are taken as one. What

@@ -11,8 +11,8 @@ use super::{BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, serie
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, StepSpec, Stickiness,
-    WindowRecord, new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Farewells, Histogram, Ledger, Parts, StepSpec,
+    Stickiness, WindowRecord, new_histogram,
 };
 use crate::workload::FileChange;
 
@@ -83,6 +83,9 @@ pub struct ScenarioRecord {
     /// Whether users' streams stayed with one server.
     #[serde(default)]
     pub stickiness: Stickiness,
+    /// What became of streams on connections that the server said good-bye on.
+    #[serde(default)]
+    pub farewells: Farewells,
     /// Custom metrics.
     pub custom: CustomRecord,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens. The first
@@ -279,6 +282,7 @@ impl ScenarioRecord {
             unknown: unknown(),
             decisions: Decisions::default(),
             stickiness: Stickiness::default(),
+            farewells: Farewells::default(),
             custom: CustomRecord::default(),
             changes: Vec::new(),
             events: Vec::new(),

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Expectation, Failover, Switched};
+pub use balance::{Answer, Expectation, Failover, Farewell, Switched};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;

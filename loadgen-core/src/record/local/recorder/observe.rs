@@ -2,16 +2,19 @@
 
 use super::Recorder;
 use super::example::shorten;
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 use crate::outcome::Failure;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, MOST_NAME_BYTES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
 use crate::record::local::{Via, Whose};
-use crate::record::{ConnectionCounts, Decisions, LifePart, ScenarioRecord, new_histogram};
+use crate::record::{
+    ConnectionCounts, Decisions, Farewells, LifePart, ScenarioRecord, new_histogram,
+};
 use crate::text;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, KeyIndex, MessageFault, Observer,
-    Opened, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, FarewellEvent, Gauge, KeyIndex,
+    MessageFault, Observer, Opened, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
+    UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -101,6 +104,16 @@ impl Observer for Recorder {
 
     fn heard(&self, user: UserId, at: Nanos) {
         self.heard_of(user, at);
+    }
+
+    fn farewell(&self, said_at: Nanos, event: FarewellEvent) {
+        // The end of the run breaks nothing.
+        if event == FarewellEvent::Broken && self.is_interrupting() {
+            return;
+        }
+        let moment = self.since_origin(said_at) / nanos(Farewells::MOMENT);
+        let mut tick = self.tick.borrow_mut();
+        tick.farewells.entry(moment).or_default().add(event);
     }
 
     fn key(&self, key: &str) -> Option<KeyIndex> {

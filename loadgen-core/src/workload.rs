@@ -21,8 +21,9 @@ pub use lookout::FileChange;
 pub(crate) use lookout::{Look, Lookout, Lookouts};
 pub use metric::{Counter, Gauge, Timing};
 pub use observer::{
-    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, KeyIndex, MessageFault, Observer,
-    Opened, Receipt, RetryEvent, SampleKind, Split, Standing, StepSample, StreamEvent, TargetIndex,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, FarewellEvent, KeyIndex,
+    MessageFault, Observer, Opened, Receipt, RetryEvent, SampleKind, Split, Standing, StepSample,
+    StreamEvent, TargetIndex,
 };
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide

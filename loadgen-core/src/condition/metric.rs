@@ -203,13 +203,28 @@ words! {
         Returned => "returned",
         Rebalanced => "rebalanced",
         Switched => "switched",
+        Finished => "finished",
+        Refused => "refused",
+        SentAgain => "sent_again",
+        Broken => "broken",
+        Reconnects => "reconnects",
     }
 }
 
 impl FailoverWord {
     /// Whether it is a time; a number of requests, if not.
     pub(crate) fn is_time(self) -> bool {
-        !matches!(self, Self::Lost | Self::Slow | Self::Relapses)
+        !matches!(
+            self,
+            Self::Lost
+                | Self::Slow
+                | Self::Relapses
+                | Self::Finished
+                | Self::Refused
+                | Self::SentAgain
+                | Self::Broken
+                | Self::Reconnects
+        )
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Bound {
 const FIGURES: &[&str] = FailoverWord::WORDS;
 
 impl Bound {
-    /// The figure: `detected`, `lost`, `slow`, `recovered`, `silence`, `relapses`, `returned`, `rebalanced` or
+    /// The figure, such as `detected`, `lost`, `slow`, `recovered`, `silence`, `relapses`, `returned`, `rebalanced` or
     /// `switched`.
     #[must_use]
     pub fn figure(&self) -> &'static str {

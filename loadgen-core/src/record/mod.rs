@@ -6,6 +6,7 @@
 //! threads.
 
 mod counts;
+mod farewell;
 mod histogram;
 mod ledger;
 mod local;
@@ -17,6 +18,7 @@ mod stickiness;
 mod watch;
 
 pub use counts::{ByteCount, ConnectionCounts, Decisions, StreamCount};
+pub use farewell::{FarewellCount, Farewells};
 pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
 pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Via, Waited};

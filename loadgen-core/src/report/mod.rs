@@ -19,11 +19,11 @@ mod worker_load;
 pub use build::{Context, Expected, build};
 pub use document::{
     Address, Answer, Backend, BackendCount, Cause, Change, Check, Confidence, Connections, Custom,
-    Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Generator,
-    History, Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics, Ramp,
-    Retries, Run, Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics, Status,
-    Stay, Step, Stickiness, StickyBy, Streams, Switched, Target, ThresholdResult, ThresholdWindow,
-    Total, Verdict, Worker, new_run_id, schema,
+    Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Farewell,
+    Generator, History, Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics,
+    Ramp, Retries, Run, Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics,
+    Status, Stay, Step, Stickiness, StickyBy, Streams, Switched, Target, ThresholdResult,
+    ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 #[cfg(feature = "text")]

@@ -353,6 +353,24 @@ pub struct StepSample {
     pub has_stream: bool,
 }
 
+/// What became of streams on a connection that the server said good-bye on (GOAWAY).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FarewellEvent {
+    /// It was said, with so many streams open.
+    Said {
+        /// Streams that were open.
+        open: u64,
+    },
+    /// A stream came to its end all the same.
+    Finished,
+    /// A stream was too late: the server has not looked at it.
+    Refused,
+    /// What was refused was sent again, elsewhere.
+    SentAgain,
+    /// A stream broke, or was given up.
+    Broken,
+}
+
 /// A stream that opened and named its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -388,6 +406,10 @@ pub trait Observer {
     /// A message came on this user's stream at this time, from whoever that is with.
     fn heard(&self, user: UserId, at: Nanos) {
         let _ = (user, at);
+    }
+    /// The server had said good-bye on a connection, at this time, and this became of it.
+    fn farewell(&self, said_at: Nanos, event: FarewellEvent) {
+        let _ = (said_at, event);
     }
     /// The number of a key that should decide on its server; `None` where nobody asks, or there are too many.
     fn key(&self, key: &str) -> Option<KeyIndex> {

@@ -16,9 +16,9 @@ use loadgen_core::clock::{Clock, Nanos};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
-    MessageFault, Observer, PrepareError, SampleKind, Standing, StepSample, StreamEvent,
-    TargetIndex, Timing, UserId, WorkerContext, Workload,
+    BackendIndex, ConnectionEvent, ConnectionId, Counter, FarewellEvent, Gauge, Iteration,
+    IterationSeed, MessageFault, Observer, PrepareError, SampleKind, Standing, StepSample,
+    StreamEvent, TargetIndex, Timing, UserId, WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -60,6 +60,7 @@ pub(crate) struct Seen {
     pub(crate) tls_times: Vec<Option<Nanos>>,
     pub(crate) rests: Vec<Nanos>,
     pub(crate) streams: Vec<StreamEvent>,
+    pub(crate) farewells: Vec<FarewellEvent>,
     pub(crate) bytes: (u64, u64),
     /// Who stood in another way than before, and how.
     pub(crate) standings: Vec<(String, (Standing, Standing))>,
@@ -92,6 +93,10 @@ impl Recorder {
 impl Observer for Recorder {
     fn step(&self, sample: StepSample) {
         self.0.borrow_mut().steps.push(sample);
+    }
+
+    fn farewell(&self, _: Nanos, event: FarewellEvent) {
+        self.0.borrow_mut().farewells.push(event);
     }
 
     fn sample(&self, _: usize, kind: SampleKind, value: Nanos) {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::workload::FarewellEvent;
+use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
@@ -168,8 +170,9 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A server that takes a call and then says good-bye with a reason and a text.
-async fn parting(reason: u32, text: &'static str) -> SocketAddr {
+/// A server that takes a call and then says good-bye with a reason and a text, and which stream it was the last to
+/// look at.
+async fn parting(last: u32, reason: u32, text: &'static str) -> SocketAddr {
     const DATA: u8 = 0;
     const SETTINGS: u8 = 4;
     const PING: u8 = 6;
@@ -192,7 +195,7 @@ async fn parting(reason: u32, text: &'static str) -> SocketAddr {
                     (PING, 0) => tcp.write_all(&frame(PING, 1, 0, &payload)).await,
                     (DATA, 1) => {
                         let said = [
-                            &1_u32.to_be_bytes()[..],
+                            &last.to_be_bytes()[..],
                             &reason.to_be_bytes(),
                             text.as_bytes(),
                         ];
@@ -212,13 +215,44 @@ async fn parting(reason: u32, text: &'static str) -> SocketAddr {
 fn a_good_bye_is_told_with_its_reason_and_text() {
     run(async {
         for method in METHODS {
-            let address = parting(11, "too_many_pings").await;
+            let address = parting(1, 11, "too_many_pings").await;
             let driver = Driver::open(&plan(&[address], method)).await;
             assert_eq!(driver.once().await, Failure::Connection.into());
             assert_eq!(
                 driver.recorder.explanation(),
                 "the server ended the connection with GOAWAY ENHANCE_YOUR_CALM: \"too_many_pings\""
             );
+        }
+    });
+}
+
+/// What the server has not looked at is sent again, for as often as that is tried; what it has is lost with the
+/// connection.
+#[test_case(0; "not looked at")]
+#[test_case(1; "looked at")]
+fn a_good_bye_keeps_account_of_streams(last: u32) {
+    run(async {
+        for method in METHODS {
+            let address = parting(last, 0, "").await;
+            let driver = Driver::open(&plan(&[address], method)).await;
+            assert_eq!(driver.once().await, Failure::Connection.into());
+            let seen = driver.recorder.0.borrow();
+            let count = |event| seen.farewells.iter().filter(|it| **it == event).count();
+            let said = count(FarewellEvent::Said { open: 1 });
+            let [refused, again, broken] = [
+                FarewellEvent::Refused,
+                FarewellEvent::SentAgain,
+                FarewellEvent::Broken,
+            ]
+            .map(count);
+            assert_eq!(count(FarewellEvent::Finished), 0);
+            match last {
+                0 => {
+                    assert!(again > 0, "{:?}", seen.farewells);
+                    assert_eq!((said, refused, broken), (again + 1, again + 1, 0));
+                }
+                _ => assert_eq!((said, refused, again, broken), (1, 0, 0, 1)),
+            }
         }
     });
 }

@@ -130,9 +130,13 @@ async fn until_seen(
         }
         if error.untouched && resends < MOST_RESENDS {
             permit.retire();
+            permit.is_sent_again();
             iteration.asks_again();
             resends += 1;
             continue;
+        }
+        if error.untouched {
+            permit.refused();
         }
         iteration.explain(error.failure, || {
             let why = permit.why_it_ended();

@@ -122,6 +122,7 @@ async fn until_seen(
                     iteration.explain(Failure::Connection, || error.to_string());
                     return Err(Lost::unanswered(Failure::Connection));
                 }
+                permit.is_sent_again();
             }
         }
     }

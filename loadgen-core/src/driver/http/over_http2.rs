@@ -86,6 +86,7 @@ pub(super) async fn answered(
                 if resends > MOST_RESENDS {
                     return Err(trouble);
                 }
+                permit.is_sent_again();
             }
             answer => return answer,
         }

@@ -10,8 +10,9 @@ use http::Request;
 use super::codec::{ResponseFuture, SendStream, Sender};
 use super::error::Error;
 use super::pump::Pump;
+use crate::clock::Nanos;
 use crate::driver::transport::traffic::Traffic;
-use crate::workload::ConnectionId;
+use crate::workload::{ConnectionId, FarewellEvent, Observer};
 
 /// One open HTTP/2 connection, as those see it who send on it.
 pub(super) struct Connection {
@@ -35,6 +36,9 @@ pub(super) struct Connection {
     pub(super) is_suspect: Cell<bool>,
     /// Why we ended it, where we did.
     given_up: RefCell<Option<String>>,
+    /// Whom to tell what becomes of streams, once the server has said good-bye, and when it did.
+    farewell: RefCell<Option<(Rc<dyn Observer>, Nanos)>>,
+    has_farewell: Cell<bool>,
     pub(super) pump: Rc<Pump>,
 }
 
@@ -68,6 +72,8 @@ impl Connection {
             unanswered: Cell::new((0, 0)),
             is_suspect: Cell::new(false),
             given_up: RefCell::new(None),
+            farewell: RefCell::new(None),
+            has_farewell: Cell::new(false),
         };
         connection.refresh_limit();
         connection
@@ -114,6 +120,25 @@ impl Connection {
                 .filter(|error| matches!(error, Error::GoAway { .. }))
                 .map(|error| error.to_string())
         })
+    }
+
+    /// The server has said good-bye: what becomes of its streams is told from here on.
+    pub(super) fn said_good_bye(&self, observer: &Rc<dyn Observer>, now: Nanos) {
+        if !self.has_farewell.replace(true) {
+            let open = u64::from(self.in_use.get());
+            observer.farewell(now, FarewellEvent::Said { open });
+            *self.farewell.borrow_mut() = Some((Rc::clone(observer), now));
+        }
+    }
+
+    /// What became of a stream, where the server has said good-bye.
+    #[inline]
+    pub(super) fn after_farewell(&self, event: FarewellEvent) {
+        if self.has_farewell.get()
+            && let Some((observer, at)) = &*self.farewell.borrow()
+        {
+            observer.farewell(*at, event);
+        }
     }
 
     /// Ends it, and all of its calls with it.

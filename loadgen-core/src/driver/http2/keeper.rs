@@ -185,6 +185,9 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
             continue;
         };
         let end = driven.until_end(&place).await;
+        if matches!(end, End::GoodBye) {
+            driven.connection.said_good_bye(&opener.observer, now());
+        }
         place.retire(&driven.connection);
         let has_moved = !place.is_for(&driven.peer);
         was_dropped = !has_moved && !matches!(end, End::UsedUp);

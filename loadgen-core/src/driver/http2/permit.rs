@@ -17,7 +17,7 @@ use super::place::Place;
 use super::tap::{Tap, Times};
 use crate::clock::Nanos;
 use crate::outcome::Failure;
-use crate::workload::{Iteration, SampleKind};
+use crate::workload::{FarewellEvent, Iteration, SampleKind};
 
 /// The right to one stream on a connection. Dropping it passes the right on: at once, or, where
 /// the stream has not ended and the connection cannot write, once it could.
@@ -27,6 +27,8 @@ pub(crate) struct StreamPermit {
     is_under_way: Cell<bool>,
     /// How much of answers had come on the connection when the stream was opened.
     came_before: Cell<u64>,
+    /// How the stream ended, where it was opened.
+    fate: Cell<Option<FarewellEvent>>,
 }
 
 impl StreamPermit {
@@ -45,6 +47,7 @@ impl StreamPermit {
             connection,
             is_under_way: Cell::new(false),
             came_before: Cell::new(0),
+            fate: Cell::new(None),
         }
     }
 
@@ -78,6 +81,7 @@ impl StreamPermit {
     #[inline]
     fn opened(&self) {
         self.is_under_way.set(true);
+        self.fate.set(Some(FarewellEvent::Broken));
         self.came_before.set(self.connection.pump.tap.answers());
     }
 
@@ -113,6 +117,7 @@ impl StreamPermit {
     #[inline]
     pub(crate) fn ended(&self) {
         self.is_under_way.set(false);
+        self.fate.set(Some(FarewellEvent::Finished));
     }
 
     /// Whether the stream was opened and has not ended.
@@ -123,12 +128,24 @@ impl StreamPermit {
 
     /// The stream is ended before its end on purpose, and says nothing about the connection.
     pub(crate) fn expects_no_more(&self) {
+        self.fate.set(Some(FarewellEvent::Finished));
         // No connection has ever answered so much.
         self.came_before.set(u64::MAX);
     }
 
-    /// Nothing more can be sent on this connection.
+    /// The server has not looked at it.
+    pub(crate) fn refused(&self) {
+        self.fate.set(Some(FarewellEvent::Refused));
+    }
+
+    /// What the server has not looked at is sent again.
+    pub(crate) fn is_sent_again(&self) {
+        self.connection.after_farewell(FarewellEvent::SentAgain);
+    }
+
+    /// Nothing more can be sent on this connection; the server has not looked at what was.
     pub(crate) fn retire(&self) {
+        self.refused();
         self.place.retire(&self.connection);
     }
 }
@@ -138,6 +155,9 @@ impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.place.permits.set(self.place.permits.get() - 1);
         let connection = &self.connection;
+        if let Some(fate) = self.fate.get() {
+            connection.after_farewell(fate);
+        }
         if self.is_under_way.get() {
             connection.gave_up(self.came_before.get());
             if connection.is_suspect.get() {

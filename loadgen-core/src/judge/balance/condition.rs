@@ -107,6 +107,11 @@ pub(super) fn figure(word: FailoverWord, failover: &Failover) -> Figure {
             Some(switched) => time(switched.longest),
             None => Figure::Untold,
         },
+        FailoverWord::Finished => number(failover.farewell.map(|it| it.finished)),
+        FailoverWord::Refused => number(failover.farewell.map(|it| it.refused)),
+        FailoverWord::SentAgain => number(failover.farewell.map(|it| it.sent_again)),
+        FailoverWord::Broken => number(failover.farewell.map(|it| it.broken)),
+        FailoverWord::Reconnects => number(failover.reconnects),
     }
 }
 
@@ -126,6 +131,17 @@ pub(super) fn why_untold(event: &EventRecord, word: FailoverWord, failover: &Fai
              streams are followed"
                 .to_owned()
         }
+        _ if matches!(
+            word,
+            FailoverWord::Finished
+                | FailoverWord::Refused
+                | FailoverWord::SentAgain
+                | FailoverWord::Broken
+        ) =>
+        {
+            "no connection was told good-bye (GOAWAY) from then on".to_owned()
+        }
+        _ if word == FailoverWord::Reconnects => "no second after it was measured".to_owned(),
         _ if is_of_return && event.done.is_some() && event.ready.is_none() => {
             "the server was not brought back".to_owned()
         }

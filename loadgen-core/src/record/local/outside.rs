@@ -8,8 +8,8 @@ use super::recorder::Recorder;
 use crate::clock::{Clock, Nanos};
 use crate::outcome::Failure;
 use crate::workload::{
-    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, MessageFault,
-    Observer, SampleKind, Standing, StepSample, StreamEvent, TargetIndex, Timing,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, FarewellEvent, Gauge,
+    MessageFault, Observer, SampleKind, Standing, StepSample, StreamEvent, TargetIndex, Timing,
 };
 
 /// The observer of a workload as a whole: passes on to the recorder what happens between
@@ -88,6 +88,11 @@ impl Observer for Outside {
     /// Streams of iterations are those of whoever iterates.
     fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
 
+    fn farewell(&self, said_at: Nanos, event: FarewellEvent) {
+        if self.is_measured() {
+            self.recorder.farewell(said_at, event);
+        }
+    }
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
         if self.counts(step) {
             self.recorder.message_fault(step, fault, count);

@@ -1,5 +1,7 @@
 //! What one worker measured of one scenario between two swaps.
 
+use std::collections::HashMap;
+
 use super::activity::Activity;
 use super::addresses::AddressesTick;
 use super::few::FewOrMany;
@@ -10,8 +12,8 @@ use super::tally::Tally;
 use crate::clock::Nanos;
 use crate::outcome::Failure;
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Names, Parts, StandingRecord,
-    StepSpec, StreamCount, new_histogram,
+    ByteCount, ConnectionCounts, Decisions, FarewellCount, Histogram, Ledger, Names, Parts,
+    StandingRecord, StepSpec, StreamCount, new_histogram,
 };
 use crate::workload::{BackendIndex, Levels, MessageFault, SampleKind, Split, StepSample};
 
@@ -52,6 +54,8 @@ pub(crate) struct Tick {
     pub(in crate::record) homes: HomesTick,
     pub(in crate::record) retries: RetryTick,
     pub(in crate::record) standings: Vec<StandingRecord>,
+    /// What became of streams after good-byes, by when these were said.
+    pub(in crate::record) farewells: HashMap<u64, FarewellCount>,
     pub(in crate::record) new_backends: Vec<String>,
     pub(in crate::record) counters: Vec<u64>,
     pub(in crate::record) gauges: Vec<Option<f64>>,
@@ -331,6 +335,7 @@ impl Tick {
             homes: HomesTick::default(),
             retries: RetryTick::default(),
             standings: Vec::new(),
+            farewells: HashMap::new(),
             new_backends: Vec::new(),
             counters: vec![0; names.counters.len()],
             gauges: vec![None; names.gauges.len()],
@@ -388,6 +393,7 @@ impl Tick {
         self.homes.clear();
         self.retries.clear();
         self.standings.clear();
+        self.farewells.clear();
         self.new_backends.clear();
         self.counters.fill(0);
         self.gauges.fill(None);

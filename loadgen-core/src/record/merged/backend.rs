@@ -151,7 +151,7 @@ impl BackendSeries {
     }
 
     /// Adds requests that were due in this second.
-    pub(super) fn add(&mut self, second: u64, requests: u64, failed: u64) {
+    pub(crate) fn add(&mut self, second: u64, requests: u64, failed: u64) {
         while second / self.seconds_each >= MOST_POINTS as u64 {
             self.coarsen();
         }

@@ -185,6 +185,7 @@ impl ScenarioRecord {
         if let Some(other) = &other.retries {
             self.retries.get_or_insert_default().merge(other);
         }
+        self.farewells.merge(&other.farewells);
     }
 
     /// Adds the steps of another scenario: those of the same name and part of a life are taken as one. What

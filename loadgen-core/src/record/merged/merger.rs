@@ -182,6 +182,9 @@ impl Merger {
         }
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
+        for (moment, count) in tick.farewells.drain() {
+            total.farewells.add(moment, count);
+        }
         if !tick.homes.is_empty() {
             state.keys.append(&mut tick.homes.new_keys);
             let of_worker = (worker, state.keys.as_slice(), backends.as_slice());

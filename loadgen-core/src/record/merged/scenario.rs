@@ -11,8 +11,8 @@ use super::{AddressRecord, BackendRecord, EventRecord, SeriesPoint, StepRecord, 
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    ByteCount, ConnectionCounts, Decisions, Histogram, Ledger, Parts, Retries, StandingRecord,
-    StepSpec, Stickiness, WindowRecord, new_histogram,
+    ByteCount, ConnectionCounts, Decisions, Farewells, Histogram, Ledger, Parts, Retries,
+    StandingRecord, StepSpec, Stickiness, WindowRecord, new_histogram,
 };
 use crate::workload::FileChange;
 
@@ -92,6 +92,9 @@ pub struct ScenarioRecord {
     /// How those stood that calls went to, each time that changed, in order; the first 1,000.
     #[serde(default)]
     pub standings: Vec<StandingRecord>,
+    /// What became of streams on connections that the server said good-bye on.
+    #[serde(default)]
+    pub farewells: Farewells,
     /// Custom metrics.
     pub custom: CustomRecord,
     /// Files that changed while the run was under way, in order: certificates, keys, tokens. The first
@@ -297,6 +300,7 @@ impl ScenarioRecord {
             stickiness: Stickiness::default(),
             retries: None,
             standings: Vec::new(),
+            farewells: Farewells::default(),
             custom: CustomRecord::default(),
             changes: Vec::new(),
             events: Vec::new(),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Answer, Ejection, Expectation, Failover, Ramp, Switched};
+use super::super::document::{
+    Answer, Ejection, Expectation, Failover, Farewell, Ramp, Switched, round3,
+};
 use super::seconds;
 use crate::expectation::Expectations;
 use crate::judge::balance::{self, Moment, Surroundings};
@@ -100,6 +102,16 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
                 p99_s: seconds(it.p99),
                 max_s: seconds(it.longest),
             }),
+            farewell: found.farewell.map(|it| Farewell {
+                connections: it.connections,
+                open: it.open,
+                finished: it.finished,
+                refused: it.refused,
+                sent_again: it.sent_again,
+                broken: it.broken,
+            }),
+            reconnects_per_s: found.reconnects,
+            imbalance_after: found.imbalance_after.map(round3),
         }
     });
     failovers.collect()

@@ -131,6 +131,35 @@ pub struct Failover {
     /// How long those that were with the server took to be with another, from its last that was ok.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switched: Option<Switched>,
+    /// What became of streams on connections that were told good-bye (GOAWAY) after it, up to the next event;
+    /// left out where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub farewell: Option<Farewell>,
+    /// The most connections in a second that took the place of dropped ones, up to the next event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnects_per_s: Option<u64>,
+    /// The most that a server got over the mean, in whole seconds from when all was as before up to the next
+    /// event; of the servers that were there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imbalance_after: Option<f64>,
+}
+
+/// What became of streams on connections that were told good-bye.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Farewell {
+    /// Connections that were.
+    pub connections: u64,
+    /// Streams that were open on them when good-bye was heard.
+    pub open: u64,
+    /// Streams that came to their end, whatever the status.
+    pub finished: u64,
+    /// Streams above the last that the server looked at.
+    pub refused: u64,
+    /// Of these, those that were sent again on another connection, by themselves.
+    pub sent_again: u64,
+    /// Streams that broke, or were given up.
+    pub broken: u64,
 }
 
 /// How long it took to be with another server: of users' streams, or of what `expect.sticky` names.

@@ -138,6 +138,15 @@ fn in_words(failover: &Failover) -> String {
                 seconds(it.p50_s)
             )
         }),
+        failover.farewell.as_ref().map(|it| {
+            let [finished, refused, again, broken] =
+                [it.finished, it.refused, it.sent_again, it.broken].map(human::count);
+            format!(
+                "good-bye on {}: {finished} streams finished, {refused} refused ({again} sent again), \
+                 {broken} broken",
+                human::counted(it.connections, "connection")
+            )
+        }),
     ];
     let then = [
         timed("returned", "first answer", failover.returned_s),

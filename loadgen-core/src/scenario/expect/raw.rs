@@ -188,7 +188,10 @@ impl JsonSchema for RawSticky {
 
 /// Declares the figures of a server that goes away, with others before them.
 macro_rules! figures {
-    ($(#[$meta:meta])* $name:ident is $what:literal { $($first:tt)* }) => {
+    (
+        $(#[$meta:meta])* $name:ident is $what:literal { $($first:tt)* }
+        $( $(#[$more_meta:meta])* $word:literal $more:ident; )*
+    ) => {
         object! {
             $(#[$meta])*
             $name is $what {
@@ -212,6 +215,7 @@ macro_rules! figures {
                 /// The longest that one took which was with it, from its last that was ok until it was with
                 /// another server.
                 "switched" switched: LimitText,
+                $( $(#[$more_meta])* $word $more: LimitText, )*
                 $($first)*
             }
             hints {
@@ -224,8 +228,8 @@ macro_rules! figures {
 
         impl $name {
             /// The figures by name.
-            pub(super) fn limits(&self) -> [(&'static str, &Entry<LimitText>); 9] {
-                [
+            pub(super) fn limits(&self) -> Vec<(&'static str, &Entry<LimitText>)> {
+                vec![
                     ("detected", &self.detected),
                     ("lost", &self.lost),
                     ("slow", &self.slow),
@@ -235,6 +239,7 @@ macro_rules! figures {
                     ("returned", &self.returned),
                     ("rebalanced", &self.rebalanced),
                     ("switched", &self.switched),
+                    $( ($word, &self.$more), )*
                 ]
             }
 
@@ -249,6 +254,7 @@ macro_rules! figures {
                     "returned" => &mut self.returned,
                     "rebalanced" => &mut self.rebalanced,
                     "switched" => &mut self.switched,
+                    $( $word => &mut self.$more, )*
                     _ => return None,
                 })
             }
@@ -268,6 +274,16 @@ figures! {
 figures! {
     /// What becomes of the load when a server is asked to go.
     RawDrain is "limits such as {\"lost\": \"== 0\"}" {}
+    /// Streams that came to their end on connections that were told good-bye (GOAWAY).
+    "finished" finished;
+    /// Streams on such connections above the last that the server looked at.
+    "refused" refused;
+    /// Of these, those that were sent again on another connection.
+    "sent_again" sent_again;
+    /// Streams on such connections that broke, or were given up.
+    "broken" broken;
+    /// The most connections in a second that took the place of dropped ones.
+    "reconnects" reconnects;
 }
 
 /// A word for it, or all of it.

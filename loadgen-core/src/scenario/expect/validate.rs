@@ -353,10 +353,10 @@ impl Within<'_> {
         Some(ejected)
     }
 
-    fn limits<const N: usize>(
+    fn limits(
         &self,
         below: &str,
-        limits: [(&'static str, &Entry<LimitText>); N],
+        limits: Vec<(&'static str, &Entry<LimitText>)>,
         may_be_none: bool,
     ) -> Option<Vec<Bound>> {
         let mut bounds = Some(Vec::new());
@@ -398,7 +398,8 @@ impl Within<'_> {
 /// How a limit of this figure looks.
 fn example(figure: &str) -> &'static str {
     match figure {
-        "lost" | "slow" | "relapses" => "<= 200",
+        "lost" | "slow" | "relapses" | "finished" | "refused" | "sent_again" | "broken"
+        | "reconnects" => "<= 200",
         _ => "< 1s",
     }
 }

@@ -3,6 +3,7 @@
 //! Read from the [`Timeline`], so to the middle of a bucket: within 5 ms. Owns what each figure means, which
 //! is in the book too; whether it is good enough is for others to say.
 
+mod aftermath;
 mod around;
 mod bucket;
 mod usual;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use self::around::{Around, BUCKET_NS};
 use self::usual::Usual;
-use crate::record::{EventAction, EventRecord, ScenarioRecord, Timeline};
+use crate::record::{EventAction, EventRecord, FarewellCount, ScenarioRecord, Timeline};
 use crate::units::human;
 
 /// So long must nothing have come for it to be over.
@@ -86,6 +87,12 @@ pub(crate) struct Failover {
     pub(crate) untold: Option<String>,
     /// How long it took those that were with the server to be with another; `None` where none was seen to.
     pub(crate) switched: Option<Switched>,
+    /// What became of streams on connections that were told good-bye from then on; `None` where none was.
+    pub(crate) farewell: Option<FarewellCount>,
+    /// The most connections that were opened in a second in place of others; `None` where that is not known.
+    pub(crate) reconnects: Option<u64>,
+    /// The most that a server got over the mean once all was as before; `None` where that was never seen.
+    pub(crate) imbalance_after: Option<f64>,
 }
 
 /// How long it took keys to be with another server, from the last that was ok of the one before.
@@ -130,6 +137,15 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
         let next = events.get(index + 1).and_then(|it| it.holds_from());
         let load = (&record.timeline, record.elapsed);
         found.push((event, of(load, event, before.max(), next)));
+    }
+    let moments: Vec<Option<Duration>> = found.iter().map(|(it, _)| it.done).collect();
+    for (index, (event, failover)) in found.iter_mut().enumerate() {
+        if let Some(done) = event.done {
+            let next = moments.get(index + 1).copied().flatten();
+            failover.farewell = record.farewells.between(done, next);
+            failover.reconnects = aftermath::reconnects(record, done, next);
+            failover.imbalance_after = aftermath::imbalance(record, event, failover.over, next);
+        }
     }
     for (event, times) in super::sticky::switches(record) {
         if let Some((_, it)) = found.iter_mut().find(|(it, _)| std::ptr::eq(*it, event)) {

@@ -2,20 +2,20 @@
 
 use super::Recorder;
 use super::example::shorten;
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 use crate::outcome::Failure;
 use crate::record::local::bounds::{MOST_BACKENDS, MOST_CLASSES, MOST_NAME_BYTES, OTHER_BACKENDS};
 use crate::record::local::tick::Answer;
 use crate::record::local::{Via, Whose};
 use crate::record::{
-    ConnectionCounts, Decisions, LifePart, MOST_STANDINGS, ScenarioRecord, StandingRecord,
-    new_histogram,
+    ConnectionCounts, Decisions, Farewells, LifePart, MOST_STANDINGS, ScenarioRecord,
+    StandingRecord, new_histogram,
 };
 use crate::text;
 use crate::workload::{
-    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, KeyIndex,
-    MessageFault, Observer, Opened, RetryEvent, SampleKind, Standing, StepSample, StreamEvent,
-    TargetIndex, Timing, UserId,
+    AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, FarewellEvent, Gauge,
+    KeyIndex, MessageFault, Observer, Opened, RetryEvent, SampleKind, Standing, StepSample,
+    StreamEvent, TargetIndex, Timing, UserId,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -105,6 +105,16 @@ impl Observer for Recorder {
 
     fn heard(&self, user: UserId, at: Nanos) {
         self.heard_of(user, at);
+    }
+
+    fn farewell(&self, said_at: Nanos, event: FarewellEvent) {
+        // The end of the run breaks nothing.
+        if event == FarewellEvent::Broken && self.is_interrupting() {
+            return;
+        }
+        let moment = self.since_origin(said_at) / nanos(Farewells::MOMENT);
+        let mut tick = self.tick.borrow_mut();
+        tick.farewells.entry(moment).or_default().add(event);
     }
 
     fn key(&self, key: &str) -> Option<KeyIndex> {

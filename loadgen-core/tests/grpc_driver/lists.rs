@@ -10,7 +10,7 @@ use std::time::Duration;
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::{AddressRecord, ScenarioRecord};
 use loadgen_core::scenario::{ConnectionPer, ScenarioPlan};
-use loadgen_core::workload::Workload;
+use loadgen_core::workload::{UserId, Workload};
 use tempfile::TempDir;
 use test_case::test_case;
 use tokio::sync::Semaphore;
@@ -127,7 +127,11 @@ fn users_with_connections_of_their_own_meet_who_is_on_the_list_then() {
         let mut plan = list.plan();
         grpc(&mut plan).connection_per = Some(ConnectionPer::User);
         let driver = Driver::open(&plan).await;
-        let mut users = [driver.user().await, driver.user().await];
+        let mut users = Vec::new();
+        for user in 0..2 {
+            let session = driver.workload.open(UserId(user)).await;
+            users.push(session.expect("a session"));
+        }
         for user in &mut users {
             for _ in 0..5 {
                 assert_eq!(driver.iterate(user).await, Outcome::Ok);

@@ -259,7 +259,9 @@ impl Workload for GrpcWorkload {
             Box::pin(reopening.begin(iteration)).await;
         }
         let calls = self.calls(&mut session.own);
-        iteration.goes_to(calls.target());
+        if let Some(target) = calls.common_target() {
+            iteration.goes_to(target);
+        }
         let life = &self.prepared.life;
         let outcome = self.lives.iterate(life, &calls, session, iteration).await;
         if let Some(reopening) = &mut session.own.reopening {

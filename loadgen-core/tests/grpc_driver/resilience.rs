@@ -181,7 +181,7 @@ fn a_target_that_fails_call_after_call_is_left_alone_until_a_trial_is_ok() {
         assert_eq!(of_good.calls.get(), 27);
         assert_eq!(standings(&driver), [(Standing::Closed, Standing::Open)]);
 
-        // The trial fails, and the next but one does not.
+        // The first trial fails, the second does not.
         tokio::time::sleep(OPEN_FOR).await;
         for _ in 0..10 {
             let _ = driver.once().await;

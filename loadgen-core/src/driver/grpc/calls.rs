@@ -46,7 +46,14 @@ impl<'a> CallsOn<'a> {
         }
     }
 
-    /// Which of the scenario's targets the next call goes to.
+    /// Which of the scenario's targets all of them go to at first; `None` where each chooses.
+    #[inline]
+    pub(super) fn common_target(&self) -> Option<usize> {
+        let is_chosen = self.resilience.is_some_and(|it| it.choice().is_some());
+        (!is_chosen).then_some(self.place.target)
+    }
+
+    /// Which of the scenario's targets the next call goes to; where each chooses, it does so now.
     #[inline]
     pub(super) fn target(&self) -> usize {
         if let Some(choice) = self.resilience.and_then(Resilience::choice) {

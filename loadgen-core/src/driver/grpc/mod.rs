@@ -259,7 +259,9 @@ impl Workload for GrpcWorkload {
             reopening.begin();
         }
         let calls = self.calls(&mut session.own);
-        iteration.goes_to(calls.target());
+        if let Some(target) = calls.common_target() {
+            iteration.goes_to(target);
+        }
         let life = &self.prepared.life;
         let outcome = self.lives.iterate(life, &calls, session, iteration).await;
         if !is_kept {

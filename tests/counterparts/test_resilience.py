@@ -1,7 +1,6 @@
 """Calls that are made again, targets that get none and choices among targets, as grpcio's servers see them."""
 
 import collections
-import json
 import threading
 import unittest
 
@@ -75,34 +74,6 @@ class MadeAgain(unittest.TestCase):
         flaky = Flaky(refused=1, pushback="-1")
         self.assertEqual(self.found(flaky)["retries"]["attempts"], 0)
         self.assertEqual(flaky.attempts, {0: 400})
-
-    def test_as_a_client_of_grpcio_does(self):
-        """The same policy, in its own words: the server sees the same attempts."""
-        policy = {
-            "maxAttempts": 3,
-            "initialBackoff": "0.001s",
-            "maxBackoff": "0.002s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
-        }
-        config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}]}
-        options = [("grpc.service_config", json.dumps(config))]
-        for refused, pushback in ((2, None), (3, None), (1, "0"), (1, "-1")):
-            with self.subTest(refused=refused, pushback=pushback):
-                theirs = Flaky(refused, pushback)
-                with Server(interceptors=[theirs]) as server:
-                    with grpc.insecure_channel(server.address, options=options) as channel:
-                        find = channel.unary_unary("/shop.v1.Shop/Find")
-                        for _ in range(20):
-                            # What it asks for there is not.
-                            with self.assertRaises(grpc.RpcError):
-                                find(b"")
-                ours = Flaky(refused, pushback)
-                self.found(ours)
-                by_call = {previous: count / 20 for previous, count in theirs.attempts.items()}
-                self.assertEqual(
-                    by_call, {previous: count / 400 for previous, count in ours.attempts.items()}
-                )
 
 
 class Targets(unittest.TestCase):

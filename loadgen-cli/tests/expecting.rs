@@ -44,8 +44,6 @@ fn versions_are_routed_or_not() {
         "--set",
         "scenarios.version_routing.load.closed.duration=1500ms",
         "--set",
-        "scenarios.version_routing.steps[0].grpc.stream.for=1500ms",
-        "--set",
         "scenarios.version_routing.steps[0].grpc.every=100ms",
     ];
     let said = say(&[&short[..], &["--set", "backends.v2b.log_streams=true"]].concat());

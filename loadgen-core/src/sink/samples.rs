@@ -126,6 +126,7 @@ pub(super) fn everything() -> Run {
             ("team.name".to_owned(), AWKWARD.to_owned()),
             ("step".to_owned(), "taken".to_owned()),
         ],
+        retries: true,
         ..ScenarioSpec::new(AWKWARD, load)
     };
     let things = spec.counter("things");

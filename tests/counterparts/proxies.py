@@ -210,6 +210,7 @@ class Haproxy(Proxy):
     """A check of the TCP port twice a second; nothing is sent again."""
 
     logs_refused = False
+    turns = "roundrobin"
 
     server = "check inter 500ms fall 2 rise 1"
     again = ""
@@ -231,7 +232,7 @@ frontend in
   log-format "%Ts.%ms %s %ST %tsc %Ta"
   default_backend pool
 backend pool
-  balance roundrobin
+  balance {self.turns}
 {self.again}{servers}"""
         return Foreign("haproxy", config, self.port)
 

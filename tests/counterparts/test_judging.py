@@ -7,6 +7,7 @@ import unittest
 import trustme
 from balancing import FOREIGN, Balancer, Configured, serve, serve_http, service
 from harness import Foreign, Run, Serve, free_port, servers
+from proxies import Haproxy
 from test_identity import Folder
 
 NAMES = ("b1", "b2", "b3")
@@ -149,6 +150,60 @@ http {{
 """,
         port,
     )
+
+
+class Ring(Haproxy):
+    """Who is asked is decided by a header field, on a ring of servers."""
+
+    turns = "hdr(session)\n  hash-type consistent"
+
+
+class Modulo(Haproxy):
+    """The same by the number of servers."""
+
+    turns = "hdr(session)\n  hash-type map-based"
+
+
+class Stickiness(unittest.TestCase):
+    """300 keys, of which those of one server have to move when that is killed."""
+
+    KEY = "session-{{ (user * 37 + iteration) % 300 }}"
+
+    def through(self, kind):
+        """What is said of the keys, and whether they stayed as they should."""
+        ports = [free_port() for _ in NAMES]
+        places = {name: f"127.0.0.1:{it}" for name, it in zip(NAMES, ports, strict=True)}
+        with kind(ports) as proxy:
+            plan = {
+                "name": "keys",
+                "targets": [f"127.0.0.1:{proxy.port}"],
+                "load": {"open": {"rate": "300/s", "duration": "8s"}},
+                "warm_up": "1s",
+                "steps": [{"grpc": {**HELLO["grpc"], "metadata": {"session": self.KEY}}}],
+                "events": [{"at": "3s", "kill": "b2", "for": "3s"}],
+                "expect": {"sticky": {"key": self.KEY}},
+                "thresholds": [],
+            }
+            with Run(plan, suite={"backends": {"serve": "grpc"} | places}) as running:
+                (found,) = running.result((0, 99))["scenarios"]
+        (expectation,) = found["expectations"]
+        return found["stickiness"], expectation
+
+    def test_a_ring_moves_what_has_to_move(self):
+        keys, expectation = self.through(Ring)
+        self.assertEqual(expectation["verdict"], "holds", expectation)
+        self.assertEqual((keys["keys"], keys["breaks"], round(keys["optimum"], 3)), (300, 0, 0.333))
+        moved = {it["key"] for it in keys["moves"]}
+        self.assertEqual({it["from"] for it in keys["moves"] if it["to"] != "b2"}, {"b2"})
+        self.assertAlmostEqual(keys["disruption"], len(moved) / 300, places=5)
+        # Servers have their parts of the ring by chance.
+        self.assertTrue(0.15 < keys["disruption"] < 0.55, keys["disruption"])
+
+    def test_a_table_moves_more(self):
+        keys, expectation = self.through(Modulo)
+        self.assertEqual(expectation["verdict"], "fails", expectation)
+        self.assertGreater(keys["breaks"], 0)
+        self.assertGreater(keys["disruption"], 0.5)
 
 
 VERSIONS = ("v1.1", "v1.2", "v2.1", "v2.2")

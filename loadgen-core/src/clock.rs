@@ -33,10 +33,43 @@ impl Clock {
         monotonic() - self.epoch
     }
 
+    /// A moment that was seen without this clock; its epoch for one from before that.
+    #[cfg(any(
+        feature = "grpc",
+        feature = "websocket",
+        feature = "http",
+        feature = "tcp"
+    ))]
+    pub(crate) fn at(&self, moment: Moment) -> Nanos {
+        moment.0.saturating_sub(self.epoch)
+    }
+
     /// The same moment on the system's monotonic clock, which absolute timers take.
     #[must_use]
     pub fn to_monotonic(&self, at: Nanos) -> Duration {
         Duration::from_nanos(self.epoch + at)
+    }
+}
+
+/// A moment as who knows of no run sees it.
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moment(Nanos);
+
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(monotonic())
     }
 }
 

@@ -209,9 +209,137 @@ fn users_of_websocket_leave_who_is_gone() {
 fn the_host_of_a_name_is_the_name() {
     let server = Counting::start();
     let target = format!("dns:///localhost:{}", server.address.port());
-    let steps = json!({ "steps": [{ "http": { "path": "/" } }] });
+    // Where the name has another address of the other family, nobody listens there.
+    let steps = json!({ "bind": ["127.0.0.1"], "steps": [{ "http": { "path": "/" } }] });
     let record = run(&plan(&target, &steps));
     assert_eq!(record.ledger.completed, 600, "{:?}", record.examples);
     let host = server.host.lock().unwrap().clone();
     assert_eq!(format!("dns:///{host}"), target);
+}
+
+/// A server that sends everybody elsewhere.
+fn redirecting(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer =
+        format!("HTTP/1.1 302 Found\r\nlocation: http://{to}/echo\r\ncontent-length: 0\r\n\r\n");
+    thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let answer = answer.clone();
+            thread::spawn(move || {
+                let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                for line in lines.map_while(Result::ok) {
+                    if line.is_empty() && connection.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Once whoever stood behind a redirection was an address of the target's, and what was judged of a balancer
+/// was another thing.
+#[test]
+fn who_a_redirection_leads_to_is_no_address_of_the_target() {
+    let other = Counting::start();
+    let target = redirecting(other.address);
+    let steps = json!({ "redirects": 1, "steps": [{ "http": { "path": "/" } }] });
+    let record = run(&plan(&target.to_string(), &steps));
+    assert_eq!(record.ledger.completed, 600, "{:?}", record.examples);
+    assert_eq!(other.asked(), 600);
+    let addresses: Vec<_> = record.addresses.iter().map(|it| &it.address).collect();
+    assert_eq!(addresses, [&target.to_string()]);
+    assert!(!record.is_divided());
+}
+
+/// Once each iteration took its connection for one to an address that was gone, and opened another.
+#[test]
+fn users_stay_where_a_redirection_led_them() {
+    let other = websocket("b1");
+    let target = redirecting(other.local_addr());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    write(&path, &[target]);
+    let step = json!({ "websocket": { "path": "/echo", "send": { "text": "a" } } });
+    let plan = plan(
+        &format!("file:{}", path.display()),
+        &json!({ "authority": "shop.example", "redirects": 1, "steps": [step] }),
+    );
+    let record = run(&plan);
+    assert_eq!(record.ledger.completed, 600, "{:?}", record.examples);
+    assert_eq!(record.connections.counts.opened, 6);
+    assert_eq!(record.backends[0].connections, 6);
+    assert_eq!(record.addresses.len(), 1, "{:?}", record.addresses);
+}
+
+/// Once who stood in line for `connect_rate` had chosen where to go before that.
+#[test]
+fn who_stands_in_line_goes_to_who_is_on_the_list_then() {
+    let [goes, stays] = [Counting::start(), Counting::start()];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    write(&path, &[goes.address, stays.address]);
+    let mut fields: Value = serde_json::from_str(HTTP_ANEW).unwrap();
+    fields["connect_rate"] = json!("5/s");
+    fields["timeout"] = json!("20s");
+    fields["load"] = json!({ "closed": { "users": 8, "iterations_per_user": 3 } });
+    let plan = plan(&format!("file:{}", path.display()), &fields);
+    let running = thread::spawn(move || run(&plan));
+    until(|| goes.asked() > 2 && stays.asked() > 2);
+    write(&path, &[stays.address]);
+    // By then it is known to both workers.
+    thread::sleep(Duration::from_millis(400));
+    let before = goes.asked();
+    let record = running.join().unwrap();
+    assert_eq!(record.ledger.completed, 24, "{:?}", record.examples);
+    assert_eq!(goes.asked(), before);
+}
+
+/// Once the moment was that when a user asked for something the next time, if one did.
+#[test]
+fn when_an_address_went_is_known_where_nobody_asks() {
+    let [goes, stays] = [Counting::start(), Counting::start()];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    write(&path, &[goes.address, stays.address]);
+    let mut fields: Value = serde_json::from_str(HTTP).unwrap();
+    fields["load"] = json!({ "closed": { "users": 4, "duration": "3s", "think_time": "10s" } });
+    let plan = plan(&format!("file:{}", path.display()), &fields);
+    let running = thread::spawn(move || run(&plan));
+    until(|| goes.asked() > 0 && stays.asked() > 0);
+    write(&path, &[stays.address]);
+    let record = running.join().unwrap();
+    let gone = of(&record, goes.address).gone_at().unwrap();
+    assert!(gone < Duration::from_millis(1_500), "{gone:?}");
+}
+
+const WEBSOCKET: &str = r#"{"authority": "shop.example",
+    "steps": [{"websocket": {"path": "/echo", "send": {"text": "a"}}}]}"#;
+const WEBSOCKET_FILLED_IN: &str = r#"{"authority": "shop.example",
+    "steps": [{"websocket": {"path": "/echo?{{ user }}", "send": {"text": "a"}}}]}"#;
+
+/// Once it did where another target took connections, and users of the list failed in each iteration.
+#[test_case(HTTP; "http")]
+#[test_case(TCP; "tcp")]
+#[test_case(WEBSOCKET; "websocket")]
+#[test_case(WEBSOCKET_FILLED_IN; "websocket with a path that is filled in")]
+fn no_run_begins_without_a_list(fields: &str) {
+    let (counting, other) = (Counting::start(), websocket("b1"));
+    let there = match fields.contains("websocket") {
+        true => other.local_addr(),
+        false => counting.address,
+    };
+    let mut fields: Value = serde_json::from_str(fields).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    write(&path, &[]);
+    let list = format!("file:{}", path.display());
+    fields["targets"] = json!([there.to_string(), list]);
+    let options = Options::default().workers(2).seed(1);
+    let run = assemble(&plan("", &fields), options).unwrap();
+    let refused = run.execute().unwrap_err().to_string();
+    let expected = format!("{list}: its addresses are not known (there is no address in it)");
+    assert!(refused.contains(&expected), "{refused}");
 }

@@ -192,7 +192,8 @@ class Lists(unittest.TestCase):
         self.assertEqual(rows, dict(zip((self.goes, self.stays), self.counts())))
         warnings = [it for it in document["verdict"]["warnings"] if target in it]
         self.assertEqual(len(warnings), 1, document["verdict"])
-        self.assertIn("what it was before went on being used", warnings[0])
+        said = f"no new list could be had of {target}, so that the one before went on being used (`targets[0]`): "
+        self.assertIn(said, warnings[0])
 
     def test_consul(self):
         token = "t0ken-that-nobody-tells"

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A file that changed while the run was under way: a certificate, a key, a token.
+/// A file that changed while the run was under way: a certificate, a key, a token; or a list of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileChange {
     /// When it was seen, since the scenario was first measured; zero for one before that.
     pub at: Duration,
-    /// Its path.
+    /// Its path; a list's target as it is written.
     pub file: String,
     /// The field of the scenario that names it: `tls.cert_file`, `metadata.authorization`.
     pub field: String,
@@ -42,12 +42,22 @@ impl FileChange {
             problem,
         }
     }
+
+    /// Whether it is a list of addresses: those are targets, and nothing else of a scenario's is.
+    fn is_list(&self) -> bool {
+        self.field.starts_with("targets[")
+    }
 }
 
 impl fmt::Display for FileChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, field, .. } = self;
         match &self.problem {
+            Some(problem) if self.is_list() => write!(
+                f,
+                "no new list could be had of {file}, so that the one before went on being used (`{field}`): \
+                 {problem}"
+            ),
             None => write!(f, "{file} changed and was read again (`{field}`)"),
             Some(problem) => write!(
                 f,

@@ -450,9 +450,9 @@ pub trait Observer {
         let _ = (target, address);
         None
     }
-    /// An address is on its target's list from now on, or no longer.
-    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool) {
-        let _ = (target, address, is_listed);
+    /// An address is on its target's list, or no longer, since a moment in nanoseconds from the run's epoch.
+    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool, at: Nanos) {
+        let _ = (target, address, is_listed, at);
     }
     /// A rest before connecting again, by the generator's own choice, in nanoseconds.
     fn backed_off(&self, rest: Nanos);

@@ -13,11 +13,12 @@ use loadgen_core::scenario::{ConnectionPer, ScenarioPlan};
 use loadgen_core::workload::{UserId, Workload};
 use tempfile::TempDir;
 use test_case::test_case;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::common::whole::{open, refused, whole};
 use crate::support::server::{Exchange, Server, Settings};
-use crate::support::{Driver, grpc, plan, run, until};
+use crate::support::{Driver, call, grpc, plan, run, step, until};
 
 async fn serve(it: Exchange) {
     it.ok(&[b""]).await;
@@ -53,7 +54,12 @@ impl List {
     }
 
     fn becomes(&self, servers: &[&Server]) {
-        let lines: Vec<String> = servers.iter().map(|it| it.address.to_string()).collect();
+        let addresses: Vec<_> = servers.iter().map(|it| it.address).collect();
+        self.has(&addresses);
+    }
+
+    fn has(&self, addresses: &[SocketAddr]) {
+        let lines: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         // Whoever reads it sees one list or the other.
         let beside = self.path.with_extension("new");
         fs::write(&beside, lines.join("\n")).expect("written");
@@ -185,6 +191,97 @@ fn what_is_under_way_finishes_where_it_is() {
     });
 }
 
+/// A way to a server on which nothing comes through until it is let.
+async fn held_up(to: SocketAddr) -> (SocketAddr, Rc<Semaphore>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let let_through = Rc::new(Semaphore::new(0));
+    let held = Rc::clone(&let_through);
+    tokio::task::spawn_local(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.expect("accepts");
+            let held = Rc::clone(&held);
+            tokio::task::spawn_local(async move {
+                let _let = held.acquire().await;
+                let mut far = TcpStream::connect(to).await.expect("listens");
+                let _ended = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (address, let_through)
+}
+
+/// Once what had been opened to the address before was taken for a connection to its successor.
+#[test]
+fn who_goes_while_a_user_connects_gets_nothing() {
+    run(async {
+        let [goes, comes] = [Server::start(serve).await, Server::start(serve).await];
+        let (way, let_through) = held_up(goes.address).await;
+        let list = List::of(&[]);
+        list.has(&[way]);
+        let mut plan = list.plan();
+        grpc(&mut plan).connection_per = Some(ConnectionPer::User);
+        let driver = Driver::new(&plan);
+        let changing = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            list.becomes(&[&comes]);
+            // By then it is known.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert_eq!(goes.control.connections.get(), 0);
+            let_through.add_permits(1);
+        };
+        let (prepared, ()) = futures::join!(driver.workload.prepare(), changing);
+        prepared.expect("a server");
+        let mut session = driver.user().await;
+        assert_eq!(goes.control.connections.get(), 1);
+        for _ in 0..5 {
+            assert_eq!(driver.iterate(&mut session).await, Outcome::Ok);
+        }
+        assert_eq!((requests(&goes), requests(&comes)), (0, 5));
+        assert_eq!(driver.recorder.0.borrow().dropped, 0);
+    });
+}
+
+/// Once a connection that was one too many stayed with an address that had gone since.
+#[test]
+fn who_is_left_over_goes_to_who_is_on_the_list_then() {
+    run(async {
+        let release = Rc::new(Semaphore::new(0));
+        let holding = || {
+            let held = Rc::clone(&release);
+            let any = ([127, 0, 0, 1], 0).into();
+            Server::start_with(any, Settings::default(), move |exchange: Exchange| {
+                let held = Rc::clone(&held);
+                async move {
+                    let _released = held.acquire().await;
+                    exchange.ok(&[b""]).await;
+                }
+            })
+        };
+        let [first, second] = [holding().await, holding().await];
+        let last = Server::start(serve).await;
+        let list = List::of(&[&first, &second]);
+        let mut plan = list.plan();
+        grpc(&mut plan).steps.push(step("again", call("Hello")));
+        let driver = Driver::open(&plan).await;
+        let both = async { futures::join!(driver.once(), driver.once()) };
+        let changing = async {
+            until(|| requests(&first) == 1 && requests(&second) == 1).await;
+            list.becomes(&[&first]);
+            // By then it is known.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            list.becomes(&[&last]);
+            until(|| last.control.open.get() == 1).await;
+            release.add_permits(2);
+        };
+        let (outcomes, ()) = futures::join!(both, changing);
+        assert_eq!(outcomes, (Outcome::Ok, Outcome::Ok));
+        let seen = [&first, &second, &last].map(requests);
+        assert_eq!(seen, [1, 1, 2]);
+    });
+}
+
 /// Its next look would be an hour away.
 #[test]
 fn a_list_is_looked_at_when_a_connection_ends() {
@@ -226,6 +323,8 @@ fn whom_requests_are_for(kind: &str, authority: Option<&str>) -> String {
         if kind == "dns" {
             let target = format!("dns:///localhost:{}", server.address.port());
             plan.targets = vec![target.parse().expect("a list")];
+            // Where the name has another address of the other family, nobody listens there.
+            plan.bind = vec![([127, 0, 0, 1]).into()];
         }
         plan.authority = authority.map(str::to_owned);
         let driver = Driver::new(&plan);

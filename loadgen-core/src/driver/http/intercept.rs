@@ -27,7 +27,7 @@ pub(super) fn asks(
     iteration: &Iteration<'_>,
 ) -> Filled {
     let path = request.uri.path_and_query().map_or("/", |it| it.as_str());
-    let target = format!("{}://{}", endpoint.scheme(), endpoint.authority);
+    let target = format!("{}://{}", endpoint.scheme(), endpoint.shown());
     let what = format!("{} {path}", request.method);
     let whose = (iteration.user(), iteration.number());
     watch.begin();

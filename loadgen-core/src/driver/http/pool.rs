@@ -62,6 +62,7 @@ impl Pool {
         if let Some(shared) = &self.shared {
             return shared.levels();
         }
+        self.dialer.look();
         Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(self.in_flight.get()),
@@ -77,7 +78,9 @@ impl Pool {
     /// Sees whether some target takes a connection. The one that the first user would open anyway
     /// is tried first, and kept for it.
     pub(super) async fn probe(&self) -> Result<(), PrepareError> {
-        let targets = self.prepared.endpoints.len();
+        let (endpoints, limit) = (&self.prepared.endpoints, self.prepared.connect_timeout);
+        self.dialer.know(endpoints, limit).await?;
+        let targets = endpoints.len();
         let Assigned { target: own, nth } = self.assign(self.first_user);
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {
@@ -111,6 +114,9 @@ impl Pool {
         replaces_dropped: bool,
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
         let prepared = &*self.prepared;
+        let cap = prepared.connect_cap.as_ref();
+        // First: who stands in line meets the list as it is then.
+        self.dialer.wait_for_cap(cap).await;
         let (whole, limit) = (&prepared.endpoints[target], prepared.connect_timeout);
         let (endpoint, nth) = self.dialer.whom(target, nth, whole, limit).await?;
         let resolving = self.dialer.resolve(target, &endpoint);
@@ -124,6 +130,8 @@ impl Pool {
         endpoint: &Endpoint,
         target: usize,
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
+        let cap = self.prepared.connect_cap.as_ref();
+        self.dialer.wait_for_cap(cap).await;
         self.open_at(endpoint, endpoint.resolve(), target, 0, false)
             .await
     }
@@ -147,15 +155,11 @@ impl Pool {
         nth: usize,
         replaces_dropped: bool,
     ) -> Result<Box<Connection>, ConnectError<Problem>> {
-        let prepared = &*self.prepared;
-        self.dialer
-            .wait_for_cap(prepared.connect_cap.as_ref())
-            .await;
         let opening = Opening {
             endpoint,
             target,
             replaces_dropped,
-            limit: prepared.connect_timeout,
+            limit: self.prepared.connect_timeout,
             clock: self.clock,
             observer: &*self.observer,
         };

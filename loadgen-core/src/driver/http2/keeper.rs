@@ -128,8 +128,8 @@ const STEADY_NANOS: Nanos = 1_000_000_000;
 
 /// What became of the attempt to connect before a place is kept.
 pub(super) enum First {
-    /// The place can be used at once.
-    Opened(Box<Opened>),
+    /// The place can be used at once, if it is for that one still.
+    Opened(Box<Opened>, Rc<Peer>),
     Failed,
     /// None was made.
     None,
@@ -139,7 +139,14 @@ pub(super) enum First {
 pub(super) fn keep(place: Rc<Place>, opener: Opener, first: First) -> impl Future<Output = ()> {
     let has_failed = matches!(first, First::Failed);
     let first = match first {
-        First::Opened(open) => Some(Driven::install(*open, &place, &place.peer(), &opener)),
+        First::Opened(open, peer) => {
+            let driven = Driven::install(*open, &place, &peer, &opener);
+            if !place.is_for(&peer) {
+                // A list has changed meanwhile.
+                place.hang_up();
+            }
+            Some(driven)
+        }
         First::Failed | First::None => None,
     };
     keep_driving(place, opener, first, has_failed)

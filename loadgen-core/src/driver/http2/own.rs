@@ -16,6 +16,7 @@ use super::peers::{Following, Peers};
 use super::place::Place;
 use super::pool::{self, Wanted};
 use super::problem::ConnectError;
+use crate::clock::Moment;
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
@@ -44,7 +45,7 @@ pub(crate) struct Owners {
 impl Owners {
     /// Those to these endpoints, of which there is one at least.
     pub(crate) fn new(endpoints: &[Endpoint], wanted: &Wanted, context: &WorkerContext) -> Self {
-        let peers = Rc::new(Peers::of(endpoints, context.worker, &context.observer));
+        let peers = Rc::new(Peers::of(endpoints, context));
         Self {
             wanted: wanted.clone(),
             context: context.clone(),
@@ -133,8 +134,8 @@ impl Owners {
             }
         };
         let (there, peers) = (all.clone(), Rc::clone(&self.peers));
-        let meet = move |target: usize, list: &[Listed]| {
-            if peers.meet(target, list) {
+        let meet = move |target: usize, list: &[Listed], since: Moment| {
+            if peers.meet(target, list, since) {
                 for place in there(target).filter(|it| !peers.has(&it.peer())) {
                     let (peer, nth) = peers.next(target);
                     place.moves_to(peer, nth);
@@ -191,7 +192,7 @@ impl OwnConnection {
         let opening = self.opener.open(to, resolving, false);
         match opening.await {
             Ok(opened) => {
-                self.keep(First::Opened(Box::new(opened)));
+                self.keep(First::Opened(Box::new(opened), peer));
                 Ok(())
             }
             Err(error) => {

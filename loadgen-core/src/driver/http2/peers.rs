@@ -11,14 +11,16 @@ use tokio::task::JoinHandle;
 
 use super::peer::Peer;
 use super::problem::{ConnectError, Problem};
+use crate::clock::{Clock, Moment};
 use crate::driver::transport::connect_error;
 use crate::driver::transport::listing::{Listed, Listing};
 use crate::driver::transport::net::Endpoint;
-use crate::workload::Observer;
+use crate::workload::{Observer, WorkerContext};
 
 /// All those whom a worker's connections go to.
 pub(super) struct Peers {
     targets: Vec<OfTarget>,
+    clock: Clock,
     observer: Rc<dyn Observer>,
 }
 
@@ -31,23 +33,24 @@ struct OfTarget {
 
 impl Peers {
     /// Those of these targets. Workers begin at different ones.
-    pub(super) fn of(endpoints: &[Endpoint], worker: usize, observer: &Rc<dyn Observer>) -> Self {
+    pub(super) fn of(endpoints: &[Endpoint], context: &WorkerContext) -> Self {
         let targets = endpoints
             .iter()
             .enumerate()
             .map(|(target, endpoint)| OfTarget {
                 endpoint: endpoint.clone(),
                 now: RefCell::new(vec![Peer::new(target, endpoint.clone())]),
-                turn: Cell::new(worker),
+                turn: Cell::new(context.worker),
             });
         Self {
             targets: targets.collect(),
-            observer: Rc::clone(observer),
+            clock: context.clock,
+            observer: Rc::clone(&context.observer),
         }
     }
 
     /// Somebody who is none of the scenario's targets, on behalf of one of these.
-    pub(super) fn of_one(endpoint: &Endpoint, target: usize, observer: &Rc<dyn Observer>) -> Self {
+    pub(super) fn of_one(endpoint: &Endpoint, target: usize, context: &WorkerContext) -> Self {
         let only = OfTarget {
             endpoint: endpoint.clone(),
             now: RefCell::new(vec![Peer::new(target, endpoint.clone())]),
@@ -55,7 +58,8 @@ impl Peers {
         };
         Self {
             targets: vec![only],
-            observer: Rc::clone(observer),
+            clock: context.clock,
+            observer: Rc::clone(&context.observer),
         }
     }
 
@@ -110,13 +114,13 @@ impl Peers {
                 let problem = connect_error::Problem::Unlisted(problem);
                 of.endpoint.failed(Problem::from(problem))
             })?;
-            self.meet(target, &list);
+            self.meet(target, &list, Moment::default());
         }
         Ok(())
     }
 
-    /// Takes a target's list as it is now. Whether anybody has come or gone.
-    pub(super) fn meet(&self, target: usize, list: &[Listed]) -> bool {
+    /// Takes a target's list as it is since that moment. Whether anybody has come or gone.
+    pub(super) fn meet(&self, target: usize, list: &[Listed], since: Moment) -> bool {
         let of = &self.targets[target];
         let Some(listing) = of.endpoint.listing() else {
             return false;
@@ -130,6 +134,7 @@ impl Peers {
         if is_same {
             return false;
         }
+        let at = self.clock.at(since);
         let known = |listed: &Listed| {
             let is_it =
                 |peer: &&Rc<Peer>| peer.entry.as_ref().is_some_and(|it| it.listed == *listed);
@@ -139,7 +144,8 @@ impl Peers {
             .iter()
             .map(|listed| {
                 known(listed).unwrap_or_else(|| {
-                    self.observer.listed(target, &listed.to_string(), true);
+                    let name = listed.to_string();
+                    self.observer.listed(target, &name, true, at);
                     Peer::on_list(target, &of.endpoint, listing, listed)
                 })
             })
@@ -147,18 +153,18 @@ impl Peers {
         let is_gone = |it: &&Rc<Peer>| !next.iter().any(|new| Rc::ptr_eq(new, it));
         let gone = now.iter().filter(is_gone);
         for entry in gone.filter_map(|it| it.entry.as_ref()) {
-            self.observer
-                .listed(target, &entry.listed.to_string(), false);
+            let name = entry.listed.to_string();
+            self.observer.listed(target, &name, false, at);
         }
         *now = next;
         true
     }
 
-    /// Has `meet` told of each list as it is and whenever it changes, for as long as what this returns is kept;
+    /// Has `meet` told of each list as it is and whenever it changes, with since when it is that, for as long as what this returns is kept;
     /// and `fail` why one is not known. `meet` is told by a task of this worker.
     pub(super) fn follow(
         &self,
-        meet: impl Fn(usize, &[Listed]) + Clone + 'static,
+        meet: impl Fn(usize, &[Listed], Moment) + Clone + 'static,
         fail: impl Fn(usize, String) + Clone + 'static,
     ) -> Following {
         let all = self.lists().map(|(target, of, listing)| {
@@ -175,7 +181,7 @@ impl Peers {
                 while known.changed().await.is_ok() {
                     let now = known.borrow_and_update().clone();
                     match (now.list, now.problem) {
-                        (Some(list), _) => meet(target, &list),
+                        (Some(list), _) => meet(target, &list, now.since),
                         (None, Some(why)) => fail(target, problem(why)),
                         (None, None) => {}
                     }

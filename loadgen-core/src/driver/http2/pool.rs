@@ -22,6 +22,7 @@ use super::peers::{Following, Peers};
 use super::place::Place;
 use super::problem::ConnectError;
 use crate::cap::Cap;
+use crate::clock::Moment;
 #[cfg(feature = "grpc")]
 use crate::clock::Nanos;
 use crate::driver::transport::endpoints::{self, Assigned};
@@ -146,7 +147,7 @@ impl Pool {
             all.filter(|it| it.target == target).count()
         });
         let before = before.collect();
-        let peers = Peers::of(endpoints, context.worker, &context.observer);
+        let peers = Peers::of(endpoints, context);
         let all = share.map(|number| (endpoints::assign(number, targets), number));
         Self::of(all, peers, before, wanted, context)
     }
@@ -159,7 +160,7 @@ impl Pool {
         wanted: &Wanted,
         context: &WorkerContext,
     ) -> Self {
-        let peers = Peers::of_one(endpoint, target, &context.observer);
+        let peers = Peers::of_one(endpoint, target, context);
         let to = Assigned { target: 0, nth: 0 };
         Self::of([(to, 0)], peers, vec![0], wanted, context)
     }
@@ -216,14 +217,17 @@ impl Pool {
             let resolving = names[&Rc::as_ptr(peer)].clone();
             opener
                 .open((peer, *nth), resolving, false)
-                .map(move |attempt| (at, attempt))
+                .map(move |attempt| (at, Rc::clone(peer), attempt))
         });
         let mut attempts = stream::iter(attempts).buffer_unordered(OPENED_AT_ONCE);
         let mut failed = Vec::new();
-        while let Some((at, attempt)) = attempts.next().await {
+        while let Some((at, peer, attempt)) = attempts.next().await {
             match attempt {
                 // Kept from now on: those that open later may take their time.
-                Ok(opened) => shared.kept.borrow_mut()[at].keep(First::Opened(Box::new(opened))),
+                Ok(opened) => {
+                    let first = First::Opened(Box::new(opened), peer);
+                    shared.kept.borrow_mut()[at].keep(first);
+                }
                 Err(error) => failed.push((at, error)),
             }
         }
@@ -264,7 +268,7 @@ impl Pool {
         self.shared.is_open.set(true);
         let (shared, failing) = (Rc::clone(&self.shared), Rc::clone(&self.shared));
         let following = self.shared.peers.follow(
-            move |target, list| shared.meet(target, list),
+            move |target, list, since| shared.meet(target, list, since),
             move |target, why| failing.fail(target, &why),
         );
         self.following.replace(Some(following));
@@ -312,8 +316,8 @@ impl Shared {
     }
 
     /// A target's list has changed.
-    fn meet(&self, target: usize, list: &[Listed]) {
-        if self.peers.meet(target, list) {
+    fn meet(&self, target: usize, list: &[Listed], since: Moment) {
+        if self.peers.meet(target, list, since) {
             self.divide(target);
         }
     }
@@ -356,9 +360,19 @@ impl Shared {
             counts[peer] += 1;
             (Rc::clone(&peers[peer]), nth)
         };
+        // Those that are one too many are divided among them as well: somebody may need them yet.
         let mut left = self.left.borrow_mut();
+        let mut in_turn = (0..peers.len()).cycle().skip(self.context.worker);
+        let mut any = || in_turn.next().unwrap_or(0);
+        let is_gone = |it: &&Kept| {
+            it.place.target == target && !peers.iter().any(|peer| it.place.is_for(peer))
+        };
+        for kept in left.iter().filter(is_gone) {
+            let (peer, nth) = next_to(any());
+            kept.place.moves_to(peer, nth);
+        }
         for ((kept, was), goes) in its.into_iter().zip(&now).zip(division.goes) {
-            let (peer, nth) = next_to(goes.unwrap_or(0));
+            let (peer, nth) = next_to(goes.unwrap_or_else(&mut any));
             if goes.is_none() {
                 kept.place.is_left_over();
             }

@@ -54,6 +54,7 @@ impl Pool {
 
     /// What stands at the moment.
     pub(super) fn levels(&self) -> Levels {
+        self.dialer.look();
         Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(self.in_flight.get()),
@@ -75,13 +76,15 @@ impl Pool {
         } else {
             "tcp"
         };
-        format!("{scheme}://{}", endpoint.authority)
+        format!("{scheme}://{}", endpoint.shown())
     }
 
     /// Sees whether some target takes a connection. The one that the first user would open anyway is
     /// tried first, and kept for it.
     pub(super) async fn probe(&self) -> Result<(), PrepareError> {
-        let targets = self.prepared.endpoints.len();
+        let (endpoints, limit) = (&self.prepared.endpoints, self.prepared.connect_timeout);
+        self.dialer.know(endpoints, limit).await?;
+        let targets = endpoints.len();
         let Assigned { target: own, nth } = self.assign(self.first_user);
         let mut errors = Vec::new();
         for target in (own..targets).chain(0..own) {

@@ -17,6 +17,8 @@ use super::net::{Addresses, Endpoint};
 use super::traffic::Traffic;
 use crate::cap::Cap;
 use crate::clock::{Clock, Nanos};
+#[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
+use crate::workload::PrepareError;
 use crate::workload::WorkerContext;
 
 /// How long what a name resolves to holds for further connections.
@@ -55,7 +57,8 @@ impl Dialer {
         let (worker, observer) = (context.worker, &context.observer);
         let lists = endpoints.iter().enumerate().map(|(target, endpoint)| {
             let listing = endpoint.listing()?;
-            Some(Followed::new(target, listing, worker, observer))
+            let clock = context.clock;
+            Some(Followed::new(target, listing, worker, clock, observer))
         });
         Self {
             lists: lists.collect(),
@@ -68,6 +71,31 @@ impl Dialer {
     #[inline]
     fn list(&self, target: usize) -> Option<&Followed> {
         self.lists.get(target)?.as_ref()
+    }
+
+    /// Waits until all lists of addresses are known.
+    ///
+    /// # Errors
+    /// Why one of them is not known within the time.
+    #[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
+    pub(crate) async fn know(
+        &self,
+        endpoints: &[Endpoint],
+        limit: Duration,
+    ) -> Result<(), PrepareError> {
+        for (endpoint, list) in endpoints.iter().zip(&self.lists) {
+            if let Some(list) = list {
+                let known = list.know(limit).await;
+                known.map_err(|why| PrepareError::new(endpoint.failed(why).to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells who came to be on a list and who no longer is, where no user has asked meanwhile.
+    #[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
+    pub(crate) fn look(&self) {
+        self.lists.iter().flatten().for_each(Followed::look);
     }
 
     /// Whom the next connection to a target goes to, and its number among those to that one: to the target

@@ -107,7 +107,8 @@ fn listed(
     let Some(list) = target.list() else {
         return Ok(endpoint);
     };
-    let source = Source::of(&list, target.port).map_err(|error| EndpointError::List {
+    let from = Origins::of(&plan.bind);
+    let source = Source::of(&list, target.port, &from).map_err(|error| EndpointError::List {
         index,
         target: target.to_string(),
         problem: error.to_string(),

@@ -1,7 +1,8 @@
 //! A list of addresses as those of a worker's connections meet it that are opened when they are needed.
 //!
 //! Owns whose turn it is, and what is told of who came and went. Nobody is woken when the list changes: who is
-//! about to ask something looks first, which costs next to nothing where nothing has.
+//! about to ask something looks first, which costs next to nothing where nothing has, and who asks how things
+//! stand looks too.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -13,12 +14,14 @@ use tokio::sync::watch;
 use super::connect_error::Problem;
 use super::listing::{Known, Listed, Listing};
 use super::traffic::Traffic;
+use crate::clock::{Clock, Moment};
 use crate::workload::{Observer, TargetIndex};
 
 /// A list of addresses as a worker meets it.
 pub(super) struct Followed {
     target: TargetIndex,
     listing: Listing,
+    clock: Clock,
     observer: Rc<dyn Observer>,
     known: OnceCell<RefCell<watch::Receiver<Known>>>,
     now: RefCell<Arc<[Listed]>>,
@@ -33,11 +36,13 @@ impl Followed {
         target: TargetIndex,
         listing: &Listing,
         worker: usize,
+        clock: Clock,
         observer: &Rc<dyn Observer>,
     ) -> Self {
         Self {
             target,
             listing: listing.clone(),
+            clock,
             observer: Rc::clone(observer),
             known: OnceCell::new(),
             now: RefCell::new(Arc::default()),
@@ -51,15 +56,7 @@ impl Followed {
     /// # Errors
     /// Why there is none.
     pub(super) async fn next(&self, limit: Duration) -> Result<(Listed, usize), Problem> {
-        if self.known.get().is_none() {
-            let list = self.listing.first(limit).await;
-            let known = list.and_then(|_| self.listing.follow());
-            let mut known = known.map_err(Problem::Unlisted)?;
-            known.mark_changed();
-            // Whoever else waited for it may have been first.
-            let _ = self.known.set(RefCell::new(known));
-        }
-        self.look();
+        self.know(limit).await?;
         let now = self.now.borrow();
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
@@ -69,25 +66,43 @@ impl Followed {
         }
     }
 
+    /// Waits until the list is known, and takes it.
+    ///
+    /// # Errors
+    /// Why it is not known within the time.
+    pub(super) async fn know(&self, limit: Duration) -> Result<(), Problem> {
+        if self.known.get().is_none() {
+            let list = self.listing.first(limit).await;
+            let known = list.and_then(|_| self.listing.follow());
+            let mut known = known.map_err(Problem::Unlisted)?;
+            known.mark_changed();
+            // Whoever else waited for it may have been first.
+            let _ = self.known.set(RefCell::new(known));
+        }
+        self.look();
+        Ok(())
+    }
+
     /// Takes the list, if it has changed.
     #[inline]
-    fn look(&self) {
+    pub(super) fn look(&self) {
         let Some(known) = self.known.get() else {
             return;
         };
         if matches!(known.borrow().has_changed(), Ok(true)) {
-            let list = known.borrow_mut().borrow_and_update().list.clone();
-            self.meet(&list.unwrap_or_default());
+            let now = known.borrow_mut().borrow_and_update().clone();
+            self.meet(&now.list.unwrap_or_default(), now.since);
         }
     }
 
     #[cold]
-    fn meet(&self, list: &Arc<[Listed]>) {
+    fn meet(&self, list: &Arc<[Listed]>, since: Moment) {
+        let at = self.clock.at(since);
         let before = self.now.replace(Arc::clone(list));
         let tell = |these: &[Listed], those: &[Listed], is_listed| {
             for listed in these.iter().filter(|it| !those.contains(it)) {
                 let address = listed.to_string();
-                self.observer.listed(self.target, &address, is_listed);
+                self.observer.listed(self.target, &address, is_listed, at);
             }
         };
         tell(list, &before, true);

@@ -43,6 +43,8 @@ pub(crate) struct Endpoint {
     listed: Option<Listed>,
     /// Whether it is told that it is asked for as that address.
     is_told_address: bool,
+    /// Whether it is none of the scenario's: a redirection leads there.
+    is_elsewhere: bool,
     /// `host:port`, brackets included, or `unix:` and a path: what people say.
     pub(crate) name: String,
     /// What the other side is told whom a connection is for.
@@ -108,6 +110,7 @@ impl Endpoint {
             list: None,
             listed: None,
             is_told_address: false,
+            is_elsewhere: false,
             name,
             authority: authority.map_or(own, str::to_owned),
             tls,
@@ -137,6 +140,15 @@ impl Endpoint {
     /// The list of addresses that it stands for, if it does: nothing can be connected to but these.
     pub(crate) fn listing(&self) -> Option<&Listing> {
         Some(&self.list.as_ref()?.listing)
+    }
+
+    /// Whom its requests are for, as it is shown: where that is nobody, its list.
+    #[cfg(any(feature = "http", feature = "tcp"))]
+    pub(crate) fn shown(&self) -> &str {
+        match self.authority == NOBODY {
+            true => &self.name,
+            false => &self.authority,
+        }
     }
 
     /// Whether it is one of the addresses of a list.
@@ -187,6 +199,15 @@ impl Endpoint {
         };
         let list = listing.first(limit).await.map_err(Problem::Unlisted)?;
         Ok(list.iter().map(|it| self.at(it)).collect())
+    }
+
+    /// The same, which is none of the scenario's: its addresses are none of a target's.
+    #[cfg(any(feature = "websocket", feature = "http"))]
+    pub(crate) fn elsewhere(self) -> Self {
+        Self {
+            is_elsewhere: true,
+            ..self
+        }
     }
 
     /// The same, connected to from these addresses.
@@ -257,7 +278,7 @@ impl Endpoint {
                     Some(listed) => Some(listed.to_string()),
                     None => tcp.peer_addr().ok().map(|it| it.to_string()),
                 };
-                if let Some(to) = to {
+                if let Some(to) = to.filter(|_| !self.is_elsewhere) {
                     traffic.goes_to(to);
                 }
                 // Requests are small and must leave at once.

@@ -19,7 +19,7 @@ const FIRST_BYTES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Traffic {
     stamps: Rc<StampClock>,
-    /// The address that it goes to, where it has one.
+    /// The address of a target's that it goes to, where it has one.
     to: RefCell<Option<String>>,
     /// Until which change of a list it is known that the address is on it.
     listed_until: Cell<Option<u64>>,

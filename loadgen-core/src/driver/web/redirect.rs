@@ -201,7 +201,8 @@ impl Elsewhere {
             (true, Ok(encryption)) => Some(encryption.clone()),
             (true, Err(problem)) => return Err(Problem::Tls(problem.clone())),
         };
-        Ok(Endpoint::new(&to.target(), None, encryption).from(&self.1))
+        let endpoint = Endpoint::new(&to.target(), None, encryption);
+        Ok(endpoint.elsewhere().from(&self.1))
     }
 }
 

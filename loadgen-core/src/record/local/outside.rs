@@ -126,9 +126,8 @@ impl Observer for Outside {
         self.recorder.connected(target, address)
     }
 
-    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool) {
-        self.recorder.at(self.clock.now());
-        self.recorder.listed(target, address, is_listed);
+    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool, at: Nanos) {
+        self.recorder.listed(target, address, is_listed, at);
     }
 
     fn backed_off(&self, rest: Nanos) {

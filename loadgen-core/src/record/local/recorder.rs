@@ -140,11 +140,11 @@ impl Recorder {
         self.since_origin(at) / 1_000_000_000
     }
 
-    /// The time from where seconds count until now; nothing before it is known where that is.
-    pub(super) fn until_now(&self) -> Nanos {
+    /// The time from where seconds count until `at`; nothing before it is known where that is.
+    pub(super) fn until(&self, at: Nanos) -> Nanos {
         match self.origin.get() {
             0 => 0,
-            _ => self.since_origin(self.now.get()),
+            _ => self.since_origin(at),
         }
     }
 

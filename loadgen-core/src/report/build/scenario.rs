@@ -172,7 +172,7 @@ fn target(record: &TargetRecord) -> Target {
 fn addresses(records: &[AddressRecord]) -> Vec<Address> {
     let is_telling = records.len() > 1 || records.iter().any(|it| it.since.is_some());
     let records = records.iter().filter(|_| is_telling);
-    let requests = |it: &AddressRecord| it.completed + it.failed;
+    let requests = |it: &AddressRecord| it.completed + it.failed + it.unanswered;
     let all: u64 = records.clone().map(requests).sum();
     let row = |it: &AddressRecord| Address {
         address: it.address.clone(),

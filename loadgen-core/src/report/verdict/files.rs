@@ -1,4 +1,5 @@
-//! Files that changed while the run was under way and could not be taken: what was used was old.
+//! Files and lists of addresses that changed while the run was under way and could not be taken: what was used
+//! was old.
 
 use super::Findings;
 use crate::record::ScenarioRecord;
@@ -18,7 +19,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
     let more = refused().count().saturating_sub(MOST_TOLD);
     if more > 0 {
         findings.warnings.push(format!(
-            "`{}`: {more} more changes of files were not taken; `changes` in the result has them",
+            "`{}`: {more} more of these; `changes` in the result has them",
             scenario.name
         ));
     }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::entries::Listed;
 pub(crate) use self::source::Source;
+use crate::clock::Moment;
 use crate::workload::{FileChange, Look, Lookout};
 
 /// The least that lies between two questions, however many connections end.
@@ -31,6 +32,8 @@ const MOST_CHANGES: usize = 1_000;
 pub(crate) struct Known {
     /// Its addresses, in their order, each once; `None` until there was a first answer with any.
     pub(crate) list: Option<Arc<[Listed]>>,
+    /// Since when it is that list.
+    pub(crate) since: Moment,
     /// What is wrong with the latest answer.
     pub(crate) problem: Option<String>,
 }
@@ -181,6 +184,7 @@ impl Shared {
                 }
                 self.known.send_replace(Known {
                     list: Some(list.into()),
+                    since: Moment::now(),
                     problem: None,
                 });
             }

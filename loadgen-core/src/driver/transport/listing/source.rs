@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::super::bind::Origins;
 use super::entries::{self, Listed};
 use crate::input;
 use crate::scenario::AddressList;
@@ -21,6 +22,8 @@ pub(crate) enum Source {
         host: String,
         port: u16,
         resolver: Resolver,
+        /// Where connections to them come from.
+        from: Origins,
     },
     /// What is in a file.
     File(PathBuf),
@@ -38,16 +41,17 @@ pub(crate) enum Source {
 pub(crate) struct NotBuilt;
 
 impl Source {
-    /// That of a target's list.
+    /// That of a target's list, to whose addresses connections come from these.
     ///
     /// # Errors
     /// [`NotBuilt`] for Consul and etcd where the program cannot ask them.
-    pub(crate) fn of(list: &AddressList<'_>, port: u16) -> Result<Self, NotBuilt> {
+    pub(crate) fn of(list: &AddressList<'_>, port: u16, from: &Origins) -> Result<Self, NotBuilt> {
         match list {
             AddressList::Dns { name } => Ok(Self::Name {
                 host: (*name).to_owned(),
                 port,
                 resolver: |host, port| Ok((host, port).to_socket_addrs()?.collect()),
+                from: from.clone(),
             }),
             AddressList::File { path } => Ok(Self::File((*path).to_owned())),
             #[cfg(feature = "services")]
@@ -70,11 +74,15 @@ impl Source {
                 host,
                 port,
                 resolver,
+                from,
             } => {
                 let found = resolver(host, *port).map_err(|error| {
                     format!("the name does not resolve ({error}); check its spelling")
                 })?;
-                Ok(found.into_iter().map(Listed::from).collect())
+                // As of a name that is connected to as such: those of both families are one service's.
+                let found = from.reachable(&found);
+                let found = found.map_err(|problem| problem.to_string())?;
+                Ok(found.iter().copied().map(Listed::from).collect())
             }
             Self::File(path) => entries::of_text(&settled(path)?),
             #[cfg(feature = "services")]

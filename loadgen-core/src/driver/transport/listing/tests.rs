@@ -1,11 +1,14 @@
 //! What is taken of a list, and what is not.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 use test_case::test_case;
 
+use super::super::bind::Origins;
+use super::super::connect_error::Problem;
 use super::entries::of_text;
 use super::*;
 
@@ -83,7 +86,7 @@ async fn a_file_that_changes_is_followed() {
         assert_eq!(told(&now.list.expect("kept")), "b:2 c:3");
         assert_eq!(now.problem.as_deref(), Some(problem));
         let refused = format!(
-            "file:list changed and was not taken, so that what it was before went on being used \
+            "no new list could be had of file:list, so that the one before went on being used \
              (`targets[0]`): {problem}"
         );
         assert_eq!(changes(&listing), [refused]);
@@ -134,11 +137,45 @@ async fn the_addresses_of_a_name_are_a_list() {
                 ([127, 0, 0, 2], port).into(),
             ])
         },
+        from: Origins::default(),
     };
     let listing = Listing::new(String::new(), String::new(), source, LIMIT);
     let list = listing.first(LIMIT).await.expect("found");
     assert_eq!(told(&list), "127.0.0.1:80 127.0.0.2:80");
     assert!(list.iter().all(|it| it.address().is_some()));
+}
+
+/// Once those of the other family were on the list, and whoever went there never got a connection.
+#[test_case("127.0.0.1" => Ok("127.0.0.1:80".to_owned()); "one of them")]
+#[test_case("::1" => Ok("[::1]:80".to_owned()); "the other one")]
+#[test_case("" => Ok("127.0.0.1:80 [::1]:80".to_owned()); "where the system chooses")]
+#[tokio::test]
+async fn a_name_is_those_that_can_be_reached(from: &str) -> Result<String, String> {
+    let from: Vec<_> = from.parse().into_iter().collect();
+    let source = Source::Name {
+        host: "name.test".to_owned(),
+        port: 80,
+        resolver: |_, port| {
+            let both = ["::1", "127.0.0.1"].map(|it| it.parse().expect("an address"));
+            Ok(both.map(|it| SocketAddr::new(it, port)).into())
+        },
+        from: Origins::of(&from),
+    };
+    let listing = Listing::new(String::new(), String::new(), source, LIMIT);
+    Ok(told(&listing.first(LIMIT).await?))
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_reached_is_a_problem() {
+    let source = Source::Name {
+        host: "name.test".to_owned(),
+        port: 80,
+        resolver: |_, port| Ok(vec![([127, 0, 0, 1], port).into()]),
+        from: Origins::of(&["::1".parse().expect("an address")]),
+    };
+    let listing = Listing::new(String::new(), String::new(), source, LIMIT);
+    let problem = listing.first(LIMIT).await.expect_err("no list");
+    assert_eq!(problem, Problem::NoSource.to_string());
 }
 
 #[tokio::test]
@@ -147,6 +184,7 @@ async fn a_name_that_nobody_knows_is_a_problem() {
         host: "name.test".to_owned(),
         port: 80,
         resolver: |_, _| Err(std::io::Error::other("nobody knows it")),
+        from: Origins::default(),
     };
     let listing = Listing::new(String::new(), String::new(), source, LIMIT);
     let problem = listing.first(LIMIT).await.expect_err("no list");

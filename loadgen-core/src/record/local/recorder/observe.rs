@@ -277,11 +277,11 @@ impl Observer for Recorder {
         Some(number)
     }
 
-    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool) {
+    fn listed(&self, target: TargetIndex, address: &str, is_listed: bool, at: Nanos) {
         let Some((number, is_new)) = self.addresses.number(target, address) else {
             return;
         };
-        let at = self.until_now();
+        let at = self.until(at);
         let addresses = &mut self.tick.borrow_mut().addresses;
         if is_new {
             addresses.new.push((target, address.to_owned()));

@@ -35,8 +35,9 @@ pub struct Stickiness {
     pub keys: BTreeMap<String, KeyRecord>,
     /// Answers with keys beyond those.
     pub unfollowed: u64,
-    /// How often a key was with another server than before. Where several of the generator's workers have a
-    /// key: as often as one of them saw it, at the least.
+    /// How often a key was with another server than before. Where several of the generator's workers, or
+    /// several parts of a run, have a key: as often as one of them saw it between the same two servers, and what they
+    /// saw apart.
     pub move_count: u64,
     /// Each of these, in order; the first 65,536.
     pub moves: Vec<Move>,
@@ -157,10 +158,11 @@ impl Stickiness {
             StickyBy::Source | StickyBy::Key => key,
         };
         let mut told_of = std::collections::BTreeSet::new();
+        let mut untold = BTreeMap::new();
         for (key, record) in other.keys {
-            let key = named(key);
+            let name = named(key);
             let is_full = self.keys.len() >= MOST_KEYS;
-            match self.keys.entry(key) {
+            match self.keys.entry(name.clone()) {
                 Entry::Vacant(vacant) => {
                     if is_full {
                         self.unfollowed += record.all_and_main().0;
@@ -173,23 +175,39 @@ impl Stickiness {
                 Entry::Occupied(mut known) => {
                     let known = known.get_mut();
                     known.since = known.since.min(record.since);
+                    let mut new = 0;
                     for (backend, count) in record.answers {
-                        known.answered(&backend, count);
+                        new += u64::from(known.answered(&backend, count));
                     }
-                    // What both saw is told by one of them.
-                    if record.moves > known.moves {
-                        self.move_count += record.moves - known.moves;
-                        known.moves = record.moves;
-                    }
+                    untold.insert(name, record.moves.max(new));
                 }
             }
         }
-        let moves = other.moves.into_iter().map(|it| Move {
-            key: named(it.key),
-            ..it
-        });
-        self.moves
-            .extend(moves.filter(|it| told_of.contains(&it.key)));
+        // Of a key that both saw, a move that each did is one; why the other part's further ones were is not known,
+        // as it may have been elsewhere here.
+        let mut here: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+        let between = |it: &Move| (it.key.clone(), it.from.clone(), it.to.clone());
+        for it in self.moves.iter().filter(|it| untold.contains_key(&it.key)) {
+            *here.entry(between(it)).or_default() += 1;
+        }
+        for it in other.moves {
+            let it = Move {
+                key: named(it.key),
+                ..it
+            };
+            if told_of.contains(&it.key) {
+                self.moves.push(it);
+            } else if let Some(known) = here.get_mut(&between(&it))
+                && *known > 0
+                && let Some(untold) = untold.get_mut(&it.key)
+            {
+                *known -= 1;
+                *untold = untold.saturating_sub(1);
+            }
+        }
+        for (key, count) in untold {
+            self.moved_more(&key, count);
+        }
         self.moves.sort_by_key(|it| it.at);
         self.moves.truncate(MOST_MOVES);
         self.unfollowed = self.unfollowed.saturating_add(other.unfollowed);
@@ -236,6 +254,45 @@ mod tests {
         assert_eq!(sources.keys["127.0.0.1"].all_and_main(), (8, 6));
         assert_eq!((sources.moved(), sources.move_count), (1, 1));
         assert_eq!(sources.moves.len(), 1);
+    }
+
+    /// What the other part saw and this one did not may have broken something.
+    #[test]
+    fn what_one_part_sees_alone_is_not_forgotten() {
+        let with = |server: &str, count| {
+            let mut seen = Stickiness::of(StickyBy::Source);
+            let record = seen.key("127.0.0.1", Duration::ZERO).expect("the first");
+            record.answered(server, count);
+            seen
+        };
+        // One server for each.
+        let mut sources = with("a", 5);
+        sources.merge(with("b", 5));
+        assert_eq!((sources.moved(), sources.move_count), (1, 1));
+        assert_eq!(sources.moves.len(), 0);
+        // The same again, and back, and again.
+        let mut sources = seen(StickyBy::Source, "127.0.0.1", 20);
+        let mut more = seen(StickyBy::Source, "127.0.0.1", 20);
+        for (ms, from, to) in [(30, "b", "a"), (40, "a", "b")] {
+            more.moved_on(Move {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                ..moved("127.0.0.1", ms)
+            });
+        }
+        sources.merge(more);
+        assert_eq!((sources.move_count, sources.moves.len()), (3, 1));
+        // Each left for somewhere else.
+        let mut sources = seen(StickyBy::Source, "127.0.0.1", 20);
+        let mut other = with("a", 1);
+        let record = other.key("127.0.0.1", Duration::ZERO).expect("known");
+        record.answered("c", 1);
+        other.moved_on(Move {
+            to: "c".to_owned(),
+            ..moved("127.0.0.1", 20)
+        });
+        sources.merge(other);
+        assert_eq!((sources.move_count, sources.moves.len()), (2, 1));
     }
 
     #[test]

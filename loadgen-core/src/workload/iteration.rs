@@ -512,23 +512,15 @@ impl<'a> Iteration<'a> {
     /// A stream opened, on the account of whoever has [answered](Self::answered_by). It breaks when what
     /// this gives back is dropped, unless it has ended before.
     pub fn opened_stream(&self) -> OpenStream<'a> {
-        let backend = self.backend.get();
         self.has_stream.set(true);
-        if let Some(backend) = backend {
-            self.observer.serves(Opened {
-                user: self.user,
-                backend,
-                at: self.clock.now(),
-                connection: self.connection.get(),
-                key: self.key.get(),
-            });
-        }
-        OpenStream::new(self.observer, backend)
-    }
-
-    /// Says that a message came at this time on a stream of this user.
-    pub fn heard_on_stream(&self, at: Nanos) {
-        self.observer.heard(self.user, at);
+        let opened = self.backend.get().map(|backend| Opened {
+            user: self.user,
+            backend,
+            at: self.clock.now(),
+            connection: self.connection.get(),
+            key: self.key.get(),
+        });
+        OpenStream::new(self.observer, opened)
     }
 
     /// Says which key should decide on the server of whatever the iteration asks.

@@ -403,9 +403,9 @@ pub trait Observer {
     fn serves(&self, opened: Opened) {
         let _ = opened;
     }
-    /// A message came on this user's stream at this time, from whoever that is with.
-    fn heard(&self, user: UserId, at: Nanos) {
-        let _ = (user, at);
+    /// A stream that opened so is over, and its last message came at this time.
+    fn heard(&self, opened: Opened, last: Nanos) {
+        let _ = (opened, last);
     }
     /// The server had said good-bye on a connection, at this time, and this became of it.
     fn farewell(&self, said_at: Nanos, event: FarewellEvent) {

@@ -11,7 +11,7 @@ use loadgen_core::schedule::Limit;
 
 use crate::common::whole::{closed, failures, whole};
 use crate::support::server::{Exchange, Server, status};
-use crate::support::{grpc, plan, run, the_call};
+use crate::support::{Driver, grpc, plan, run, the_call};
 
 const LOAD: Duration = Duration::from_millis(600);
 
@@ -148,6 +148,27 @@ fn a_ping_that_is_not_answered_in_time_ends_the_stream() {
             example(&record, Failure::Timeout),
             "no reply within 250ms (`timeout`) on a stream that is to last; 0 messages had come before"
         );
+    });
+}
+
+/// They are told of when they are sent, not when the stream ends.
+#[test]
+fn messages_of_a_stream_under_way_are_counted() {
+    run(async {
+        let server = Server::start(|mut exchange: Exchange| async move {
+            echo(&mut exchange, usize::MAX).await;
+        })
+        .await;
+        let mut plan = pinging(&server, 1);
+        plan.timeout = Duration::from_secs(5);
+        the_call(&mut plan).stream = Some(GrpcStreamEnd::After(Duration::from_secs(2)));
+        let driver = Driver::open(&plan).await;
+        let mut once = std::pin::pin!(driver.once());
+        let limited = tokio::time::timeout(Duration::from_millis(300), &mut once);
+        limited.await.expect_err("it goes on");
+        let (sent, received) = driver.recorder.0.borrow().messages;
+        assert!(received > 3, "{received}");
+        assert!((received..=received + 1).contains(&sent), "{sent}");
     });
 }
 

@@ -45,48 +45,41 @@ pub(super) struct StreamError {
     pub(super) pushback: Pushback,
     /// No server has looked at the request.
     pub(super) untouched: bool,
+    /// The server has ended the stream all the same, with whatever status.
+    pub(super) ended: bool,
 }
 
 impl StreamError {
-    pub(super) fn protocol(detail: &str) -> Self {
-        Self {
-            failure: Failure::Protocol,
-            detail: detail.to_owned(),
-            backend: None,
-            pushback: Pushback::Unsaid,
-            untouched: false,
-        }
-    }
-
-    /// Of a message of ours that cannot be made.
-    pub(super) fn of_expression(error: &ExpressionError) -> Self {
-        Self {
-            failure: Failure::Expression,
-            detail: error.to_string(),
-            backend: None,
-            pushback: Pushback::Unsaid,
-            untouched: false,
-        }
-    }
-
-    /// Of a reply that came in good order and says what it should not.
-    pub(super) fn of_reply((failure, detail): (Failure, String)) -> Self {
+    /// Of what came in good order and is not what it should be.
+    pub(super) fn new(failure: Failure, detail: String) -> Self {
         Self {
             failure,
             detail,
             backend: None,
             pushback: Pushback::Unsaid,
             untouched: false,
+            ended: false,
         }
+    }
+
+    pub(super) fn protocol(detail: &str) -> Self {
+        Self::new(Failure::Protocol, detail.to_owned())
+    }
+
+    /// Of a message of ours that cannot be made.
+    pub(super) fn of_expression(error: &ExpressionError) -> Self {
+        Self::new(Failure::Expression, error.to_string())
+    }
+
+    /// Of a reply that came in good order and says what it should not.
+    pub(super) fn of_reply((failure, detail): (Failure, String)) -> Self {
+        Self::new(failure, detail)
     }
 
     fn of_http2(error: &Error) -> Self {
         Self {
-            failure: error.failure(),
-            detail: error.to_string(),
-            backend: None,
-            pushback: Pushback::Unsaid,
             untouched: error.is_untouched(),
+            ..Self::new(error.failure(), error.to_string())
         }
     }
 
@@ -100,11 +93,8 @@ impl StreamError {
 
     fn of_status(failure: Failure, headers: &HeaderMap, details: &Details) -> Self {
         Self {
-            failure,
-            detail: details.explain(headers),
-            backend: None,
-            pushback: Pushback::Unsaid,
-            untouched: false,
+            ended: true,
+            ..Self::new(failure, details.explain(headers))
         }
     }
 
@@ -263,20 +253,23 @@ async fn accept(
     details: Arc<Details>,
 ) -> Result<Response<ReplyBody>, StreamError> {
     let named = identity.and_then(|name| head.headers.get(name).cloned());
-    let refuse = |failure, detail| StreamError {
-        failure,
-        detail,
+    let refuse = |failure, detail, ended| StreamError {
         backend: named,
         pushback: Pushback::of(&head.headers),
-        untouched: false,
+        ended,
+        ..StreamError::new(failure, detail)
     };
     if let Err(failure) = status::check_head(head.status, &head.headers) {
         let Refusal { failure, detail } =
             refusal::of(failure, head.status, &head.headers, &mut stream).await;
-        return Err(refuse(failure, detail + &details.shown(&head.headers)));
+        let detail = detail + &details.shown(&head.headers);
+        return Err(refuse(failure, detail, stream.is_end_stream()));
     }
     let has_status = match status::check(&head.headers) {
-        Some(Err(failure)) => return Err(refuse(failure, details.explain(&head.headers))),
+        Some(Err(failure)) => {
+            let detail = details.explain(&head.headers);
+            return Err(refuse(failure, detail, stream.is_end_stream()));
+        }
         Some(Ok(())) => true,
         None => false,
     };
@@ -481,9 +474,10 @@ impl Body for ReplyBody {
         };
         Poll::Ready(match verdict {
             Err(failure) => Some(Err(StreamError::of_status(failure, &last, &this.details))),
-            Ok(()) if !this.framing.is_between_messages() => Some(Err(StreamError::protocol(
-                "the answer ends in the middle of a message",
-            ))),
+            Ok(()) if !this.framing.is_between_messages() => Some(Err(StreamError {
+                ended: true,
+                ..StreamError::protocol("the answer ends in the middle of a message")
+            })),
             Ok(()) => (!last.is_empty()).then(|| Ok(Frame::trailers(last))),
         })
     }

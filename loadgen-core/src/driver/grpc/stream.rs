@@ -24,7 +24,7 @@ use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::own::UserConnection;
 use super::reply;
-use super::retry::{Lost, PREVIOUS_ATTEMPTS, Pushback};
+use super::retry::{Lost, PREVIOUS_ATTEMPTS};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::waiting::{Stage, Waiting};
 use crate::clock::{Nanos, nanos};
@@ -125,6 +125,9 @@ async fn until_seen(
         let Err(error) = exchanged.await else {
             return Ok(());
         };
+        if error.ended {
+            permit.ended();
+        }
         if let Some(identity) = &error.backend {
             iteration.answered_by(identity.as_bytes());
         }
@@ -205,6 +208,7 @@ async fn exchange(
         log: log.clone(),
         passage,
         received: 0,
+        told_sent: 0,
         unexpected: 0,
         each: sent.each.as_deref().map(|after| (after, &sent.scope)),
         not_held: 0,
@@ -344,16 +348,11 @@ async fn until_load_ends(call: &StreamCall, iteration: &Iteration<'_>, log: &Sen
 
 fn silent(call: &StreamCall, tally: &Tally<'_>) -> StreamError {
     let (received, within) = (tally.received, format_duration(call.patience));
-    StreamError {
-        failure: Failure::Timeout,
-        detail: format!(
-            "no reply within {within} (`timeout`) on a stream that is to last; {} had come before",
-            counted(received, "message")
-        ),
-        backend: None,
-        pushback: Pushback::Unsaid,
-        untouched: false,
-    }
+    let detail = format!(
+        "no reply within {within} (`timeout`) on a stream that is to last; {} had come before",
+        counted(received, "message")
+    );
+    StreamError::new(Failure::Timeout, detail)
 }
 
 /// Reads replies until the stream ends, measuring each.
@@ -414,9 +413,10 @@ async fn read(
         kept.message = message;
         tally.received += 1;
         if tally.counts() {
-            // At once: a stream may be open for as long as the run.
-            iteration.messages(tally.step, 0, 1);
-            iteration.heard_on_stream(at);
+            tally.received_one();
+            if let Some(open) = &tally.open {
+                open.heard(at);
+            }
         }
         tally.stage.set(Stage::Rest {
             messages: tally.received,
@@ -453,16 +453,11 @@ async fn read(
 fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
     let received = tally.received;
     if call.until == Some(GrpcStreamEnd::Load) && !tally.log.is_finished() {
-        return Err(StreamError {
-            failure: Failure::Incomplete,
-            detail: format!(
-                "the server ended a stream that is to last as long as the load, after {}",
-                counted(received, "message")
-            ),
-            backend: None,
-            pushback: Pushback::Unsaid,
-            untouched: false,
-        });
+        let detail = format!(
+            "the server ended a stream that is to last as long as the load, after {}",
+            counted(received, "message")
+        );
+        return Err(StreamError::new(Failure::Incomplete, detail));
     }
     let detail = match call.shape {
         // Before it has sent them all, it was told to end.
@@ -486,13 +481,7 @@ fn check_counts(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError>
         ),
         _ => return Ok(()),
     };
-    Err(StreamError {
-        failure: Failure::Protocol,
-        detail,
-        backend: None,
-        pushback: Pushback::Unsaid,
-        untouched: false,
-    })
+    Err(StreamError::new(Failure::Protocol, detail))
 }
 
 /// Whether what came of a stream that lasts for a time is what has to: time alone shows nothing of a server
@@ -523,13 +512,7 @@ fn enough(call: &StreamCall, tally: &Tally<'_>) -> Result<(), StreamError> {
             ),
         ),
     };
-    Err(StreamError {
-        failure,
-        detail,
-        backend: None,
-        pushback: Pushback::Unsaid,
-        untouched: false,
-    })
+    Err(StreamError::new(failure, detail))
 }
 
 /// Counts a stream's messages and reports them however the stream ends, also by being dropped.
@@ -541,6 +524,8 @@ struct Tally<'a> {
     passage: Rc<Passage>,
     started: Nanos,
     received: u64,
+    /// How many of the messages that were sent were told of.
+    told_sent: u64,
     /// Messages that are no reply to one of ours.
     unexpected: u64,
     /// What must hold of each, and what its names stand for.
@@ -558,6 +543,13 @@ impl Tally<'_> {
     /// Whether it is a stream, whose messages are counted.
     fn counts(&self) -> bool {
         self.shape != Shape::Unary
+    }
+
+    /// A message came. What was sent meanwhile is told of with it: a stream may be open for as long as the run.
+    fn received_one(&mut self) {
+        let sent = self.log.sent();
+        let untold = sent - std::mem::replace(&mut self.told_sent, sent);
+        self.iteration.messages(self.step, untold, 1);
     }
 
     /// When the request left, or at least began to.
@@ -588,9 +580,9 @@ impl Tally<'_> {
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
         let (iteration, step) = (self.iteration, self.step);
-        let sent = self.log.sent();
-        if self.counts() && sent > 0 {
-            iteration.messages(step, sent, 0);
+        let untold = self.log.sent() - self.told_sent;
+        if self.counts() && untold > 0 {
+            iteration.messages(step, untold, 0);
         }
         if self.unexpected > 0 {
             iteration.message_fault(step, MessageFault::Unexpected, self.unexpected);

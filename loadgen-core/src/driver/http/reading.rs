@@ -257,7 +257,7 @@ impl Stream<'_> {
             ..
         } = self.of;
         let (most_events, answer) = (self.most, &mut self.answer);
-        let (count, since) = (&mut self.count, &mut self.since);
+        let (count, since, open) = (&mut self.count, &mut self.since, &self.open);
         let pushed = self.events.push(data, most as usize, |event| {
             *count += 1;
             iteration.messages(step, 0, 1);
@@ -267,6 +267,9 @@ impl Stream<'_> {
             };
             // Where no stamps are to be had, the clock says when it was seen.
             let at = receipt.map_or_else(|| iteration.now(), |it| it.at);
+            if let Some(open) = open {
+                open.heard(at);
+            }
             let took = at.saturating_sub(*since);
             iteration.sample_nanos(step, kind, took);
             if let Some(receipt) = receipt {

@@ -10,7 +10,7 @@ use http::Request;
 use super::codec::{ResponseFuture, SendStream, Sender};
 use super::error::Error;
 use super::pump::Pump;
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::{ConnectionId, FarewellEvent, Observer};
 
@@ -36,9 +36,11 @@ pub(super) struct Connection {
     pub(super) is_suspect: Cell<bool>,
     /// Why we ended it, where we did.
     given_up: RefCell<Option<String>>,
-    /// Whom to tell what becomes of streams, once the server has said good-bye, and when it did.
-    farewell: RefCell<Option<(Rc<dyn Observer>, Nanos)>>,
-    has_farewell: Cell<bool>,
+    /// Whom to tell what becomes of streams once the server has said good-bye.
+    observer: Rc<dyn Observer>,
+    clock: Clock,
+    /// When it did.
+    said_good_bye: Cell<Option<Nanos>>,
     pub(super) pump: Rc<Pump>,
 }
 
@@ -58,6 +60,7 @@ impl Connection {
         most: u32,
         traffic: Rc<Traffic>,
         pump: &Rc<Pump>,
+        (observer, clock): (&Rc<dyn Observer>, Clock),
     ) -> Self {
         let connection = Self {
             id,
@@ -72,8 +75,9 @@ impl Connection {
             unanswered: Cell::new((0, 0)),
             is_suspect: Cell::new(false),
             given_up: RefCell::new(None),
-            farewell: RefCell::new(None),
-            has_farewell: Cell::new(false),
+            observer: Rc::clone(observer),
+            clock,
+            said_good_bye: Cell::new(None),
         };
         connection.refresh_limit();
         connection
@@ -122,22 +126,30 @@ impl Connection {
         })
     }
 
-    /// The server has said good-bye: what becomes of its streams is told from here on.
-    pub(super) fn said_good_bye(&self, observer: &Rc<dyn Observer>, now: Nanos) {
-        if !self.has_farewell.replace(true) {
-            let open = u64::from(self.in_use.get());
-            observer.farewell(now, FarewellEvent::Said { open });
-            *self.farewell.borrow_mut() = Some((Rc::clone(observer), now));
+    /// Sees whether the server has said good-bye in good order: what becomes of its streams is told from then
+    /// on. Whoever has a turn reads it, and those whose streams it ends may be heard of before the keeper is.
+    pub(super) fn sees_good_bye(&self) {
+        if self.said_good_bye.get().is_some() {
+            return;
+        }
+        if self.farewell().is_some_and(|it| it.is_untouched()) {
+            let now = self.clock.now();
+            self.said_good_bye.set(Some(now));
+            // Nobody hears any more what becomes of those that linger.
+            let open = self.in_use.get() - self.lingering.get();
+            let open = u64::from(open);
+            self.observer.farewell(now, FarewellEvent::Said { open });
         }
     }
 
     /// What became of a stream, where the server has said good-bye.
     #[inline]
     pub(super) fn after_farewell(&self, event: FarewellEvent) {
-        if self.has_farewell.get()
-            && let Some((observer, at)) = &*self.farewell.borrow()
-        {
-            observer.farewell(*at, event);
+        if event != FarewellEvent::Finished {
+            self.sees_good_bye();
+        }
+        if let Some(at) = self.said_good_bye.get() {
+            self.observer.farewell(at, event);
         }
     }
 
@@ -181,5 +193,125 @@ impl Connection {
     /// Whether one more stream can be opened.
     pub(super) fn has_room(&self) -> bool {
         self.in_use.get() < self.limit.get() && self.lingering.get() < MOST_LINGERING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use tokio::net::TcpStream;
+    use tokio::time::{sleep, timeout};
+
+    use super::super::codec::handshake;
+    use super::super::frames::tests::frame;
+    use super::super::tap::Tap;
+    use super::*;
+    use crate::clock::StampClock;
+    use crate::driver::transport::inspected::Inspected;
+    use crate::driver::transport::net::Transport;
+    use crate::driver::transport::wire::{Socket, Wire};
+    use crate::outcome::Failure;
+    use crate::workload::{
+        BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, SampleKind, StepSample,
+        StreamEvent, TargetIndex, Timing,
+    };
+
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+
+    /// Hears of good-byes.
+    #[derive(Default)]
+    struct Heard(RefCell<Vec<FarewellEvent>>);
+
+    impl Observer for Heard {
+        fn farewell(&self, _: Nanos, event: FarewellEvent) {
+            self.0.borrow_mut().push(event);
+        }
+        fn step(&self, _: StepSample) {}
+        fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
+        fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
+        fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
+        fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
+        fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
+            0
+        }
+        fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
+        fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
+        fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
+        fn backed_off(&self, _: Nanos) {}
+        fn bytes(&self, _: u64, _: u64) {}
+        fn rests(&self, _: bool) {}
+        fn count(&self, _: Counter, _: u64) {}
+        fn gauge(&self, _: Gauge, _: f64) {}
+        fn timing(&self, _: Timing, _: Nanos) {}
+    }
+
+    /// The good-bye comes in a turn that a user's request gave the connection, so that the keeper is not asked
+    /// before those whose streams are refused.
+    #[tokio::test]
+    async fn a_good_bye_that_a_user_reads_is_told_before_what_it_refuses() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let tcp = TcpStream::connect(address).await.expect("it listens");
+        let (mut other, _) = listener.accept().expect("connected");
+        let clock = Clock::start();
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(clock))));
+        let tap = Tap::new(&traffic);
+        let wire = Inspected::new(
+            Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
+            &tap,
+        );
+        let (sender, mover, _) = handshake(wire).await.expect("a preface");
+        let pump = Rc::new(Pump::new(mover, &tap));
+        let heard = Rc::new(Heard::default());
+        let observer: Rc<dyn Observer> = Rc::<Heard>::clone(&heard);
+        let id = traffic.connection_id(0, &*observer);
+        let on = Connection::new(id, sender, 10, traffic, &pump, (&observer, clock));
+        let request = || on.send(|| Request::new(()), true).expect("open");
+        let (_first, (refused, _)) = (request(), request());
+        on.in_use.set(3);
+        // One of them was given up while nothing could be written.
+        on.lingering.set(1);
+        std::future::poll_fn(|cx| {
+            assert!(pump.poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+
+        let last_and_code = [0, 0, 0, 1, 0, 0, 0, 0];
+        let said = [
+            frame(SETTINGS, 0, 0, &[]),
+            frame(GOAWAY, 0, 0, &last_and_code),
+        ];
+        other.write_all(&said.concat()).expect("sent");
+        let mut refused = pin!(refused);
+        let pushing = async {
+            loop {
+                sleep(Duration::from_millis(1)).await;
+                pump.handed_over(0);
+                pump.handed_over(1_000_000);
+            }
+        };
+        let ended = timeout(Duration::from_secs(10), async {
+            tokio::select! {
+                () = pushing => None,
+                ended = &mut refused => ended.err(),
+            }
+        });
+        let error = ended.await.expect("it is told").expect("refused");
+        assert!(error.is_untouched(), "{error}");
+        assert_eq!(*heard.0.borrow(), []);
+        on.after_farewell(FarewellEvent::Refused);
+        on.after_farewell(FarewellEvent::Finished);
+        let told = [
+            FarewellEvent::Said { open: 2 },
+            FarewellEvent::Refused,
+            FarewellEvent::Finished,
+        ];
+        assert_eq!(*heard.0.borrow(), told);
     }
 }

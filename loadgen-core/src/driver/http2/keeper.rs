@@ -192,9 +192,7 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
             continue;
         };
         let end = driven.until_end(&place).await;
-        if matches!(end, End::GoodBye) {
-            driven.connection.said_good_bye(&opener.observer, now());
-        }
+        driven.connection.sees_good_bye();
         place.retire(&driven.connection);
         let has_moved = !place.is_for(&driven.peer);
         was_dropped = !has_moved && !matches!(end, End::UsedUp);
@@ -293,13 +291,14 @@ struct Driven {
 impl Driven {
     fn install(open: Opened, place: &Place, peer: &Rc<Peer>, opener: &Opener) -> Self {
         let pump = Rc::new(Pump::new(open.connection, &open.tap));
-        let observer = &*opener.observer;
+        let observer = &opener.observer;
         let connection = Rc::new(Connection::new(
-            open.traffic.connection_id(place.target, observer),
+            open.traffic.connection_id(place.target, &**observer),
             open.sender,
             opener.most_streams,
             Rc::clone(&open.traffic),
             &pump,
+            (observer, opener.stamps.clock()),
         ));
         place.install(&connection);
         Self {
@@ -375,10 +374,15 @@ impl Driven {
             ..
         } = self;
         // Once those with streams have let go of it too, the connection closes.
+        let theirs = Rc::downgrade(&connection);
         drop(connection);
         poll_fn(|cx| {
             let polled = pump.poll(cx);
             report(&traffic, observer.as_ref());
+            // One that was left may be told good-bye too, while streams are under way on it.
+            if let Some(connection) = theirs.upgrade() {
+                connection.sees_good_bye();
+            }
             polled
         })
         .await;

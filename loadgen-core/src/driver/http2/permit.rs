@@ -145,6 +145,8 @@ impl StreamPermit {
 
     /// Nothing more can be sent on this connection; the server has not looked at what was.
     pub(crate) fn retire(&self) {
+        // Before it has its fate: it is one of those that were open.
+        self.connection.sees_good_bye();
         self.refused();
         self.place.retire(&self.connection);
     }

@@ -56,8 +56,14 @@ pub(crate) struct Disruption {
 /// The moves that are known one by one, each with its cause.
 pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
     let departures = departures(record);
+    // Who was away from before measuring: any key may have been there.
+    let gone_before: BTreeSet<&str> = departures
+        .iter()
+        .filter(|(event, ..)| event.before.is_some())
+        .map(|(_, backend, _)| *backend)
+        .collect();
     // Where keys were that had to move.
-    let mut left: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let moves = record.stickiness.moves.iter().map(|it| {
         let last_ok = it.after.map_or(it.at, |after| it.at.saturating_sub(after));
         let had_gone = |(event, backend, done): &(&EventRecord, &str, Duration)| {
@@ -66,12 +72,13 @@ pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
         let is_back = |(event, backend, _): &(&EventRecord, &str, Duration)| {
             *backend == it.to && event.ready.is_some_and(|back| back <= it.at)
         };
+        let left = left.entry(&it.key).or_insert_with(|| gone_before.clone());
+        let had_left = left.remove(&*it.to);
         // The last of several is what it was.
         let cause = if let Some((event, ..)) = departures.iter().rfind(|it| had_gone(it)) {
-            left.entry(&it.key).or_insert(&it.from);
+            left.insert(&it.from);
             Cause::Failover(event)
-        } else if left.get(&*it.key) == Some(&&*it.to) && departures.iter().any(is_back) {
-            left.remove(&*it.key);
+        } else if had_left && departures.iter().any(is_back) {
             Cause::Return
         } else {
             Cause::None
@@ -122,7 +129,9 @@ pub(crate) fn held(record: &ScenarioRecord) -> Held {
 }
 
 fn disruption(record: &ScenarioRecord, causes: &[(&Move, Cause<'_>)]) -> Option<Disruption> {
-    let departures = departures(record);
+    let mut departures = departures(record);
+    // What one of before moved was not seen.
+    departures.retain(|(event, ..)| event.before.is_none());
     let first = departures.iter().map(|(.., done)| *done).min()?;
     let gone: BTreeSet<&str> = departures.iter().map(|(_, backend, _)| *backend).collect();
     let servers = record.servers.len().max(record.backends.len());
@@ -256,8 +265,65 @@ mod tests {
     #[test_case(&[(7_000, "1", "b1", "b2", 500)] => vec!["none"]; "from one that was back")]
     #[test_case(&[(6_500, "1", "b2", "b1", 10)] => vec!["none"]; "to one that is back and was not left")]
     fn told(moves: &[Moved]) -> Vec<&'static str> {
-        let record = record(moves);
-        let causes = causes(&record).into_iter();
+        told_of(&record(moves))
+    }
+
+    /// The proxy before b1 was cut off, and b1 with it.
+    #[test]
+    fn who_is_behind_what_went_has_gone() {
+        let mut record = record(&[
+            (3_100, "1", "b1", "b2", 200),
+            (3_100, "2", "b2", "b3", 200),
+            (6_500, "1", "b2", "b1", 10),
+        ]);
+        let event = &mut record.events[0];
+        event.action = EventAction::Fault;
+        event.backend = Some("p".to_owned());
+        event.behind = vec!["b1".to_owned()];
+        assert_eq!(told_of(&record), ["failover", "none", "return"]);
+        assert_eq!(switches(&record)[0].1, [Duration::from_millis(200)]);
+        let disruption = held(&record).disruption.expect("one went");
+        assert_eq!((disruption.moved, disruption.optimum), (0.2, 1.0 / 3.0));
+    }
+
+    /// What left before measuring began may go back, once.
+    #[test]
+    fn who_had_gone_before_may_be_gone_back_to() {
+        let mut record = record(&[
+            (1_000, "1", "b2", "b1", 10),
+            (6_500, "2", "b2", "b1", 10),
+            (6_600, "3", "b2", "b3", 10),
+            (6_700, "2", "b1", "b2", 10),
+            (6_800, "2", "b2", "b1", 10),
+        ]);
+        let event = &mut record.events[0];
+        (event.done, event.before) = (None, Some(Duration::from_secs(1)));
+        assert_eq!(told_of(&record), ["none", "return", "none", "none", "none"]);
+        assert_eq!(held(&record).disruption, None);
+    }
+
+    /// A rolling restart: b1, then b2, which is back first.
+    #[test]
+    fn who_had_to_leave_two_may_go_back_to_either() {
+        let mut record = record(&[
+            (3_100, "1", "b1", "b2", 200),
+            (4_100, "1", "b2", "b3", 200),
+            (5_500, "1", "b3", "b2", 10),
+            (6_500, "1", "b2", "b1", 10),
+            (6_600, "1", "b1", "b2", 10),
+        ]);
+        let mut second = record.events[0].clone();
+        second.backend = Some("b2".to_owned());
+        (second.done, second.ready) = (Some(Duration::from_secs(4)), Some(Duration::from_secs(5)));
+        record.events.push(second);
+        assert_eq!(
+            told_of(&record),
+            ["failover", "failover", "return", "return", "none"]
+        );
+    }
+
+    fn told_of(record: &ScenarioRecord) -> Vec<&'static str> {
+        let causes = causes(record).into_iter();
         let word = |cause| match cause {
             Cause::None => "none",
             Cause::Failover(_) => "failover",

@@ -30,6 +30,8 @@ struct Home {
     backend: BackendIndex,
     /// When it was last ok there, where that is measured.
     last_ok: Option<Nanos>,
+    /// When it moved there; 0 where it was there from the first.
+    since: Nanos,
 }
 
 /// Who was served, as far as that is known.
@@ -39,6 +41,8 @@ pub(super) struct Served {
     pub(super) source: Option<IpAddr>,
     pub(super) key: Option<KeyIndex>,
     pub(super) backend: BackendIndex,
+    /// When the service got what it served, from where seconds count.
+    pub(super) began: Nanos,
     pub(super) is_ok: bool,
 }
 
@@ -55,6 +59,18 @@ pub(in crate::record) struct HomesTick {
     pub(in crate::record) moves: Vec<HomesMove>,
     /// How many more there were, by the key's number.
     pub(in crate::record) more_moves: HashMap<usize, u64>,
+    /// Where each of these keys is at home at the end, by its number.
+    pub(in crate::record) at_home: HashMap<usize, AtHome>,
+}
+
+/// Where a key is at home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::record) struct AtHome {
+    pub(in crate::record) backend: BackendIndex,
+    /// When it moved there; 0 where it was there from the first.
+    pub(in crate::record) since: Nanos,
+    /// When the service got the last that it answered there.
+    pub(in crate::record) last_began: Nanos,
 }
 
 /// A key was with another server than before.
@@ -76,6 +92,7 @@ impl HomesTick {
         self.unfollowed = 0;
         self.moves.clear();
         self.more_moves.clear();
+        self.at_home.clear();
     }
 
     pub(in crate::record) fn is_empty(&self) -> bool {
@@ -99,12 +116,7 @@ impl Homes {
         key: impl FnOnce(KeyIndex) -> String,
         tick: &mut HomesTick,
     ) {
-        let name = match self.by {
-            StickyBy::User => Some(Name::User(served.user)),
-            StickyBy::Source => served.source.map(Name::Source),
-            StickyBy::Key => served.key.map(Name::Key),
-        };
-        let Some(name) = name else {
+        let Some(name) = self.name(served) else {
             return;
         };
         let backend = served.backend;
@@ -117,7 +129,11 @@ impl Homes {
             }
             let number = self.homes.len();
             self.numbers.insert(name, number);
-            self.homes.push(Home { backend, last_ok });
+            self.homes.push(Home {
+                backend,
+                last_ok,
+                since: 0,
+            });
             tick.new_keys.push(match name {
                 Name::User(user) => user.0.to_string(),
                 Name::Source(source) => source.to_string(),
@@ -125,17 +141,25 @@ impl Homes {
             });
             if let Some(at) = at {
                 tick.answers.insert((number, backend), (1, at));
+                tick.at_home
+                    .insert(number, self.homes[number].was_asked(served.began));
             }
             return;
         };
         let home = &mut self.homes[number];
-        let from = std::mem::replace(&mut home.backend, backend);
         let Some(at) = at else {
+            home.backend = backend;
             return;
         };
         let answered = tick.answers.entry((number, backend)).or_insert((0, at));
         answered.0 += 1;
+        let from = home.backend;
+        if from != backend && served.began < home.since {
+            // It was on its way before the key moved, and says nothing of where that is now.
+            return;
+        }
         if from != backend {
+            (home.backend, home.since) = (backend, at);
             let it = HomesMove {
                 at,
                 number,
@@ -150,14 +174,41 @@ impl Homes {
             home.last_ok = None;
         }
         home.last_ok = last_ok.or(home.last_ok);
+        let at_home = home.was_asked(served.began);
+        let known = tick.at_home.entry(number).or_insert(at_home);
+        let last_began = known.last_began.max(at_home.last_began);
+        *known = AtHome {
+            last_began,
+            ..at_home
+        };
     }
 
-    /// Something came for a user, ok, from whoever it is with: a message on its stream.
-    pub(super) fn heard(&mut self, user: UserId, at: Nanos) {
-        if self.by == StickyBy::User
-            && let Some(number) = self.numbers.get(&Name::User(user))
-        {
-            self.homes[*number].last_ok = Some(at);
+    /// The last that came on a stream, where its key is still with the same server.
+    pub(super) fn heard(&mut self, served: Served, at: Nanos) {
+        if let Some(number) = self.name(served).and_then(|it| self.numbers.get(&it)) {
+            let home = &mut self.homes[*number];
+            if home.backend == served.backend {
+                home.last_ok = home.last_ok.max(Some(at));
+            }
+        }
+    }
+
+    fn name(&self, served: Served) -> Option<Name> {
+        match self.by {
+            StickyBy::User => Some(Name::User(served.user)),
+            StickyBy::Source => served.source.map(Name::Source),
+            StickyBy::Key => served.key.map(Name::Key),
+        }
+    }
+}
+
+impl Home {
+    /// Who was asked last of it, and got that then.
+    fn was_asked(&self, last_began: Nanos) -> AtHome {
+        AtHome {
+            backend: self.backend,
+            since: self.since,
+            last_began,
         }
     }
 }
@@ -172,6 +223,7 @@ mod tests {
             source: None,
             key: None,
             backend,
+            began: 0,
             is_ok: true,
         }
     }
@@ -179,8 +231,12 @@ mod tests {
     #[test]
     fn a_user_moves_when_its_stream_is_with_another_server() {
         let (mut homes, mut tick) = (Homes::default(), HomesTick::default());
-        let mut serve = |user, backend, at| {
-            homes.serves(served(user, backend), at, |_| unreachable!(), &mut tick);
+        let mut serve = |user, backend, at: Option<Nanos>| {
+            let served = Served {
+                began: at.unwrap_or_default(),
+                ..served(user, backend)
+            };
+            homes.serves(served, at, |_| unreachable!(), &mut tick);
         };
         let opened = [(1, 0), (2, 0), (1, 0), (1, 3), (1, 3), (1, 0)];
         for (at, (user, backend)) in opened.into_iter().enumerate() {
@@ -232,14 +288,63 @@ mod tests {
     fn a_switch_takes_as_long_as_nothing_was_ok() {
         let (mut homes, mut tick) = (Homes::default(), HomesTick::default());
         homes.serves(served(1, 0), Some(10), |_| unreachable!(), &mut tick);
-        homes.heard(UserId(1), 50);
+        homes.heard(served(1, 0), 50);
+        // What is heard of another server, or of an earlier stream, is no later.
+        homes.heard(served(1, 2), 70);
+        homes.heard(served(1, 0), 30);
         let failed = Served {
             is_ok: false,
             ..served(1, 0)
         };
         homes.serves(failed, Some(60), |_| unreachable!(), &mut tick);
-        homes.serves(served(1, 2), Some(90), |_| unreachable!(), &mut tick);
+        let elsewhere = Served {
+            began: 80,
+            ..served(1, 2)
+        };
+        homes.serves(elsewhere, Some(90), |_| unreachable!(), &mut tick);
         assert_eq!(tick.moves[0].after, Some(40));
+    }
+
+    #[test]
+    fn what_came_last_on_a_stream_counts_for_its_key() {
+        let (mut homes, mut tick) = (Homes::of(StickyBy::Key), HomesTick::default());
+        let of_key = |backend, began| Served {
+            key: Some(KeyIndex::new(0)),
+            began,
+            ..served(1, backend)
+        };
+        homes.serves(of_key(0, 10), Some(10), |_| "k".to_owned(), &mut tick);
+        homes.heard(of_key(0, 10), 50);
+        homes.serves(of_key(2, 70), Some(70), |_| unreachable!(), &mut tick);
+        assert_eq!(tick.moves[0].after, Some(20));
+    }
+
+    /// A slow request to a server that drains ends after the first of the same key elsewhere.
+    #[test]
+    fn an_answer_that_was_overtaken_is_no_move() {
+        let (mut homes, mut tick) = (Homes::default(), HomesTick::default());
+        let mut serve = |backend, began, ended| {
+            let served = Served {
+                began,
+                ..served(1, backend)
+            };
+            homes.serves(served, Some(ended), |_| unreachable!(), &mut tick);
+        };
+        serve(0, 10, 20);
+        serve(1, 40, 50);
+        serve(0, 30, 90);
+        serve(1, 91, 95);
+        // One that begins after the move is one.
+        serve(0, 96, 99);
+        let moves: Vec<_> = tick.moves.iter().map(|it| (it.at, it.to)).collect();
+        assert_eq!(moves, [(50, 1), (99, 0)]);
+        assert_eq!(tick.answers[&(0, 0)], (3, 20));
+        let at_home = AtHome {
+            backend: 0,
+            since: 99,
+            last_began: 96,
+        };
+        assert_eq!(tick.at_home[&0], at_home);
     }
 
     #[test]

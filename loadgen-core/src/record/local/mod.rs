@@ -23,7 +23,7 @@ pub(in crate::record) use addresses::{AddressTick, AddressesTick, MOST_ADDRESSES
 pub(in crate::record) use bounds::{MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS};
 #[cfg(test)]
 pub(in crate::record) use homes::HomesMove;
-pub(in crate::record) use homes::HomesTick;
+pub(in crate::record) use homes::{AtHome, HomesTick};
 pub(crate) use muted::Muted;
 pub(crate) use outside::Outside;
 pub(crate) use recorder::Recorder;

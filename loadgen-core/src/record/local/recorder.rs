@@ -16,7 +16,7 @@ use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
 use crate::record::{HIGHEST_NS, LifePart, Names, StickyBy, TimelineSpec, is_single};
 use crate::secrets::Secrets;
-use crate::workload::{BackendIndex, ConnectionId, KeyIndex, Opened, UserId};
+use crate::workload::{BackendIndex, ConnectionId, KeyIndex, Opened};
 
 /// One worker's recorder of one scenario: fills the current tick, without locks and, once warm,
 /// without allocating.
@@ -270,6 +270,7 @@ impl Recorder {
         if self.single_step {
             let answer = Answer {
                 due: self.since_origin(ended.due),
+                began: self.since_origin(ended.at.saturating_sub(ended.split.service_time)),
                 at: self.since_origin(ended.at),
                 is_ok,
             };
@@ -298,6 +299,7 @@ impl Recorder {
                 key: whose.key,
                 source: via.connection.and_then(ConnectionId::source),
                 backend,
+                began: answer.began,
                 is_ok: answer.is_ok,
             };
             self.stays(served, Some(answer.at), &mut tick.homes);
@@ -307,20 +309,25 @@ impl Recorder {
     /// A stream is with this server; `at` is when it opened, where that is measured.
     pub(super) fn served(&self, opened: Opened, at: Option<Nanos>) {
         let at = at.map(|at| self.since_origin(at));
-        let served = Served {
+        let served = self.of_stream(opened);
+        self.stays(served, at, &mut self.tick.borrow_mut().homes);
+    }
+
+    /// The last message came on a stream that opened so.
+    fn last_heard(&self, opened: Opened, at: Nanos) {
+        let (served, at) = (self.of_stream(opened), self.since_origin(at));
+        self.homes.borrow_mut().heard(served, at);
+    }
+
+    fn of_stream(&self, opened: Opened) -> Served {
+        Served {
             user: opened.user,
             key: opened.key,
             source: opened.connection.and_then(ConnectionId::source),
             backend: opened.backend,
+            began: self.since_origin(opened.at),
             is_ok: true,
-        };
-        self.stays(served, at, &mut self.tick.borrow_mut().homes);
-    }
-
-    /// Something came for a user on its stream.
-    pub(super) fn heard_of(&self, user: UserId, at: Nanos) {
-        let at = self.since_origin(at);
-        self.homes.borrow_mut().heard(user, at);
+        }
     }
 
     /// The number of a key; `None` where nobody asks, or there are too many.

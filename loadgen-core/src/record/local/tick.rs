@@ -221,6 +221,8 @@ pub(in crate::record) struct Answers {
 pub(in crate::record) struct Answer {
     /// When it was due, from where seconds count.
     pub(in crate::record) due: Nanos,
+    /// When the service got it, from where seconds count.
+    pub(in crate::record) began: Nanos,
     /// When it ended, from where seconds count.
     pub(in crate::record) at: Nanos,
     pub(in crate::record) is_ok: bool,

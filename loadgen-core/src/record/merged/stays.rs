@@ -3,14 +3,117 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::record::local::HomesTick;
+use crate::clock::Nanos;
+use crate::record::local::{AtHome, HomesTick};
 use crate::record::{Move, Stickiness};
 
-/// Whose moves of a key are told of, where several workers have it: those of the worker that saw one first. Of
-/// a server that nobody has seen with the key before, whoever sees it tells.
+/// What each worker saw of the keys that several have. Of moves between the same two servers all that one of them
+/// saw are told of, and no more where another saw as many; of a server that nobody has seen with the key before,
+/// whoever sees it tells.
 #[derive(Debug, Default)]
 pub(super) struct Stays {
-    tellers: HashMap<String, usize>,
+    keys: HashMap<String, Seen>,
+}
+
+/// What was seen of one key.
+#[derive(Debug, Default)]
+struct Seen {
+    /// From where to where: how often it was told of.
+    told: Vec<(String, String, u64)>,
+    /// How many moves were told of that are not kept one by one.
+    told_more: u64,
+    workers: Vec<SeenBy>,
+}
+
+/// What one worker saw of one key.
+#[derive(Debug)]
+struct SeenBy {
+    worker: usize,
+    /// From where to where: how often it was seen.
+    moves: Vec<(String, String, u64)>,
+    more: u64,
+    home: Option<Home>,
+}
+
+/// Where one worker has a key at home.
+#[derive(Debug)]
+struct Home {
+    backend: String,
+    since: Nanos,
+    last_began: Nanos,
+}
+
+/// Counts one more of these moves; says how many they are by now.
+fn one_more(moves: &mut Vec<(String, String, u64)>, from: &str, to: &str) -> u64 {
+    let place = moves.iter().position(|it| it.0 == from && it.1 == to);
+    let place = place.unwrap_or_else(|| {
+        moves.push((from.to_owned(), to.to_owned(), 0));
+        moves.len() - 1
+    });
+    moves[place].2 += 1;
+    moves[place].2
+}
+
+impl Seen {
+    fn by(&mut self, worker: usize) -> &mut SeenBy {
+        let place = self.workers.iter().position(|it| it.worker == worker);
+        let place = place.unwrap_or_else(|| {
+            self.workers.push(SeenBy {
+                worker,
+                moves: Vec::new(),
+                more: 0,
+                home: None,
+            });
+            self.workers.len() - 1
+        });
+        &mut self.workers[place]
+    }
+
+    /// A worker saw it move. Whether that is to be told.
+    fn moves(&mut self, worker: usize, from: &str, to: &str) -> bool {
+        let seen = one_more(&mut self.by(worker).moves, from, to);
+        let known = self.told.iter().find(|it| it.0 == from && it.1 == to);
+        let is_new = known.is_none_or(|it| it.2 < seen);
+        if is_new {
+            one_more(&mut self.told, from, to);
+        }
+        is_new
+    }
+
+    /// A worker saw so many moves that are not kept. How many of them are to be told.
+    fn moves_more(&mut self, worker: usize, count: u64) -> u64 {
+        let by = self.by(worker);
+        by.more += count;
+        let untold = by.more.saturating_sub(self.told_more);
+        self.told_more += untold;
+        untold
+    }
+
+    /// Moves between workers, which none of them sees: one asks where the key was for it all the time, after it
+    /// had moved elsewhere for another.
+    fn moves_between(&mut self) -> u64 {
+        let mut count = 0;
+        if self.workers.len() < 2 {
+            return count;
+        }
+        for one in 0..self.workers.len() {
+            for other in 0..self.workers.len() {
+                let Some(there) = &self.workers[other].home else {
+                    continue;
+                };
+                let (backend, moved) = (there.backend.clone(), there.since);
+                if let Some(home) = &mut self.workers[one].home
+                    && home.backend != backend
+                    && home.since < moved
+                    && moved < home.last_began
+                {
+                    home.since = home.last_began;
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
 }
 
 impl Stays {
@@ -42,13 +145,8 @@ impl Stays {
         for it in &tick.moves {
             let [from, to] = [it.from, it.to].map(|it| backends[usize::from(it)]);
             let key = &keys[it.number];
-            let is_of = |(number, backend, ..): &(usize, &str, String, Duration)| {
-                *number == it.number && *backend == to
-            };
-            let first = seen_first.iter().position(is_of);
-            let is_new = first.map(|place| seen_first.swap_remove(place)).is_some();
-            let tells = self.tells(key, worker);
-            if is_new || tells {
+            seen_first.retain(|(number, backend, ..)| *number != it.number || *backend != to);
+            if self.of(key).moves(worker, from, to) {
                 total.moved_on(Move {
                     at: Duration::from_nanos(it.at),
                     key: key.clone(),
@@ -60,6 +158,7 @@ impl Stays {
         }
         // What this worker took for where the key is at home was elsewhere for another.
         for (number, to, from, at) in seen_first {
+            one_more(&mut self.of(&keys[number]).told, &from, to);
             total.moved_on(Move {
                 at,
                 key: keys[number].clone(),
@@ -69,18 +168,38 @@ impl Stays {
             });
         }
         for (number, count) in &tick.more_moves {
-            if self.tells(&keys[*number], worker) {
-                total.moved_more(&keys[*number], *count);
-            }
+            let key = &keys[*number];
+            total.moved_more(key, self.of(key).moves_more(worker, *count));
+        }
+        for (number, it) in &tick.at_home {
+            let key = &keys[*number];
+            let seen = self.of(key);
+            seen.by(worker).is_at(backends[usize::from(it.backend)], it);
+            total.moved_more(key, seen.moves_between());
         }
     }
 
-    fn tells(&mut self, key: &str, worker: usize) -> bool {
-        match self.tellers.get(key) {
-            Some(teller) => *teller == worker,
-            None => {
-                self.tellers.insert(key.to_owned(), worker);
-                true
+    fn of(&mut self, key: &str) -> &mut Seen {
+        if !self.keys.contains_key(key) {
+            self.keys.insert(key.to_owned(), Seen::default());
+        }
+        self.keys.get_mut(key).expect("just put there")
+    }
+}
+
+impl SeenBy {
+    fn is_at(&mut self, backend: &str, it: &AtHome) {
+        match &mut self.home {
+            Some(home) if home.backend == backend => {
+                home.since = home.since.max(it.since);
+                home.last_began = home.last_began.max(it.last_began);
+            }
+            home => {
+                *home = Some(Home {
+                    backend: backend.to_owned(),
+                    since: it.since,
+                    last_began: it.last_began,
+                });
             }
         }
     }
@@ -125,7 +244,7 @@ mod tests {
         }
         assert_eq!((total.move_count, total.moves.len()), (1, 1));
         assert_eq!(total.keys["k"].all_and_main(), (14, 10));
-        // The same worker goes on to tell, and only that.
+        // So with the way back.
         for worker in [0, 1] {
             let seen = tick(&[(0, 1, 60)], &[moved(60, 1, 0)]);
             stays.add(&mut total, &seen, (worker, &keys, &BACKENDS));
@@ -148,5 +267,76 @@ mod tests {
             ("a", "b", Duration::from_nanos(20))
         );
         assert_eq!((total.moved(), it.after), (1, None));
+    }
+
+    /// Both see the first two moves; the second goes on to see more of the same.
+    #[test]
+    fn what_one_worker_sees_beyond_the_other_counts() {
+        let (mut stays, mut total) = (Stays::default(), Stickiness::default());
+        let keys = ["k".to_owned()];
+        let both = tick(
+            &[(0, 5, 10), (1, 2, 50)],
+            &[moved(50, 0, 1), moved(60, 1, 0)],
+        );
+        for worker in [0, 1] {
+            stays.add(&mut total, &both, (worker, &keys, &BACKENDS));
+        }
+        assert_eq!(total.move_count, 2);
+        let more = tick(
+            &[(0, 1, 80), (1, 1, 70)],
+            &[moved(70, 0, 1), moved(80, 1, 0)],
+        );
+        stays.add(&mut total, &more, (1, &keys, &BACKENDS));
+        let told: Vec<_> = total.moves.iter().map(|it| it.at.as_nanos()).collect();
+        assert_eq!(told, [50, 60, 70, 80]);
+    }
+
+    /// The key leaves one server and is with another for each worker from then on.
+    #[test]
+    fn homes_that_differ_between_workers_are_moves_between_them() {
+        let backends = ["a", "b", "c"];
+        let (mut stays, mut total) = (Stays::default(), Stickiness::default());
+        let keys = ["k".to_owned()];
+        let mut add = |worker, to: u16, moved_at: Option<u64>, (since, last_began)| {
+            let mut seen = tick(&[(0, 1, 10), (to, 1, since)], &[]);
+            seen.moves.extend(moved_at.map(|at| moved(at, 0, to)));
+            let at_home = AtHome {
+                backend: to,
+                since,
+                last_began,
+            };
+            seen.at_home.insert(0, at_home);
+            stays.add(&mut total, &seen, (worker, &keys, &backends));
+            (total.move_count, total.moves.len())
+        };
+        assert_eq!(add(0, 1, Some(50), (50, 60)), (1, 1));
+        assert_eq!(add(1, 2, Some(70), (70, 75)), (2, 2));
+        // The first asks its own again, which the key had left for the second.
+        assert_eq!(add(0, 1, None, (50, 90)), (3, 2));
+        assert_eq!(add(0, 1, None, (50, 95)), (3, 2), "once");
+        assert_eq!(add(1, 2, None, (70, 99)), (4, 2));
+    }
+
+    /// A worker that has not asked since the other's move may find the key there, too.
+    #[test]
+    fn who_has_not_asked_since_is_not_elsewhere() {
+        let (mut stays, mut total) = (Stays::default(), Stickiness::default());
+        let keys = ["k".to_owned()];
+        let mut add = |worker, at_home: AtHome, moves: &[HomesMove]| {
+            let mut seen = tick(&[(0, 1, 10), (1, 1, 50)], moves);
+            seen.at_home.insert(0, at_home);
+            stays.add(&mut total, &seen, (worker, &keys, &BACKENDS));
+            total.move_count
+        };
+        let home = |backend, since, last_began| AtHome {
+            backend,
+            since,
+            last_began,
+        };
+        assert_eq!(add(0, home(1, 50, 55), &[moved(50, 0, 1)]), 1);
+        // One that was on its way when the other's moved.
+        assert_eq!(add(1, home(0, 0, 45), &[]), 1);
+        assert_eq!(add(1, home(1, 80, 70), &[moved(80, 0, 1)]), 1);
+        assert_eq!(add(0, home(1, 50, 90), &[]), 1);
     }
 }

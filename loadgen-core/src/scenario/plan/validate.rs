@@ -102,7 +102,7 @@ impl Layers<'_> {
             _ => true,
         };
         let last = match (&life, &load) {
-            (Some(life), Some(load)) => self.last::<R>(life, load),
+            (Some(life), Some(load)) => self.last::<R>(life, load, warm_up),
             _ => true,
         };
         if foreign || !fits || !last {
@@ -140,7 +140,12 @@ impl Layers<'_> {
 
     /// Whether what lasts for as long as the load can: the load ends in time, and it is a step of an
     /// iteration. Notes where not.
-    fn last<R: Room>(&self, life: &Life<R::Action>, load: &Load) -> bool {
+    fn last<R: Room>(
+        &self,
+        life: &Life<R::Action>,
+        load: &Load,
+        warm_up: Option<Duration>,
+    ) -> bool {
         let mut can = true;
         let mut refuse = |steps: &[Step<R::Action>], path: &str, expected: &str, help: &str| {
             for (path, step) in all(steps, path) {
@@ -171,6 +176,12 @@ impl Layers<'_> {
             let path = self.pick("steps", |raw| &raw.steps).path;
             let expected = "a load that ends in time: `duration`, `stages` or `max_duration`";
             let help = "a load of so many iterations waits for them, and they would wait for it";
+            refuse(&life.steps, &path, expected, help);
+        }
+        if warm_up.is_some_and(|it| !it.is_zero()) {
+            let path = self.pick("steps", |raw| &raw.steps).path;
+            let expected = "a scenario without `warm_up`";
+            let help = "streams that last as long as the load would begin in it, and nothing of them be measured";
             refuse(&life.steps, &path, expected, help);
         }
         can

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::record::{EventRecord, ScenarioRecord};
+use super::departures;
+use crate::record::ScenarioRecord;
 
 /// The most connections in a second that took the place of dropped ones, from an event on until the next.
 pub(super) fn reconnects(
@@ -23,12 +24,15 @@ pub(super) fn reconnects(
 /// servers that are there then.
 pub(super) fn imbalance(
     record: &ScenarioRecord,
-    event: &EventRecord,
     over: Option<Duration>,
     next: Option<Duration>,
 ) -> Option<f64> {
     let over = over?;
-    let is_there = |id: &str| event.ready.is_some() || event.backend.as_deref() != Some(id);
+    let departures = departures(record);
+    let is_there = |id: &str| {
+        let mut of_it = departures.iter().filter(|(_, backend, _)| *backend == id);
+        !of_it.any(|(event, _, from)| *from <= over && event.ready.is_none_or(|back| back > over))
+    };
     let counts = record.backends.iter().filter(|it| is_there(&it.id));
     let counts: Vec<u64> = counts
         .map(|backend| {
@@ -47,11 +51,12 @@ pub(super) fn imbalance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{BackendRecord, ConnectionCounts, EventAction, SeriesPoint};
+    use crate::record::{BackendRecord, ConnectionCounts, EventAction, EventRecord, SeriesPoint};
 
-    fn event(ready: Option<Duration>) -> EventRecord {
-        let mut event = EventRecord::new(EventAction::Drain, "drain b1".to_owned());
-        event.backend = Some("b1".to_owned());
+    fn event(backend: &str, done_s: u64, ready: Option<Duration>) -> EventRecord {
+        let mut event = EventRecord::new(EventAction::Drain, format!("drain {backend}"));
+        event.backend = Some(backend.to_owned());
+        event.done = Some(Duration::from_secs(done_s));
         event.ready = ready;
         event
     }
@@ -86,16 +91,23 @@ mod tests {
         }
         let over = Some(Duration::from_millis(3_500));
         let rounded = |it: Option<f64>| it.map(|it| (it * 1e3).round() / 1e3);
-        let gone = imbalance(&record, &event(None), over, None);
-        assert_eq!(rounded(gone), Some(1.25));
-        let back = imbalance(&record, &event(over), over, None);
-        assert_eq!(rounded(back), Some(1.667));
-        assert_eq!(imbalance(&record, &event(over), None, None), None);
+        let mut after = |events: Vec<EventRecord>, next| {
+            record.events = events;
+            rounded(imbalance(&record, over, next))
+        };
+        assert_eq!(after(vec![event("b1", 3, None)], None), Some(1.25));
+        assert_eq!(after(vec![event("b1", 3, over)], None), Some(1.667));
         let next = Some(Duration::from_millis(6_500));
-        assert_eq!(
-            imbalance(&record, &event(over), over, next),
-            None,
-            "no whole second"
-        );
+        assert_eq!(after(vec![event("b1", 3, over)], next), None, "no second");
+        // One that went for good earlier, and one that goes later.
+        let both = vec![event("b2", 1, None), event("b1", 3, None)];
+        assert_eq!(after(both, None), None, "one is left");
+        let later = vec![event("b1", 3, None), event("b2", 5, None)];
+        assert_eq!(after(later, None), Some(1.25));
+        // Those behind a proxy are who went.
+        let mut behind = event("p1", 3, None);
+        behind.behind = vec!["b1".to_owned()];
+        assert_eq!(after(vec![behind], None), Some(1.25));
+        assert_eq!(imbalance(&record, None, None), None);
     }
 }

@@ -144,7 +144,7 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
             let next = moments.get(index + 1).copied().flatten();
             failover.farewell = record.farewells.between(done, next);
             failover.reconnects = aftermath::reconnects(record, done, next);
-            failover.imbalance_after = aftermath::imbalance(record, event, failover.over, next);
+            failover.imbalance_after = aftermath::imbalance(record, failover.over, next);
         }
     }
     for (event, times) in super::sticky::switches(record) {
@@ -155,11 +155,15 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
     found
 }
 
-/// The events that took a server away, each with who that was and when.
+/// The servers that an event took away, each with the event and from when on it was.
 pub(super) fn departures(record: &ScenarioRecord) -> Vec<(&EventRecord, &str, Duration)> {
     let events = record.events.iter().filter(|it| is_one(it));
-    let done = events.filter_map(|event| Some((event, event.backend.as_deref()?, event.done?)));
-    done.collect()
+    let done = events.filter_map(|event| Some((event, event.holds_from()?)));
+    done.flat_map(|(event, from)| {
+        let away = event.taken_away().into_iter();
+        away.map(move |backend| (event, backend, from))
+    })
+    .collect()
 }
 
 /// A time in which not all servers were there, or not all had their share.

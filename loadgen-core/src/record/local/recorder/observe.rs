@@ -15,7 +15,7 @@ use crate::text;
 use crate::workload::{
     AddressIndex, BackendIndex, ConnectionEvent, ConnectionId, Counter, FarewellEvent, Gauge,
     KeyIndex, MessageFault, Observer, Opened, RetryEvent, SampleKind, Standing, StepSample,
-    StreamEvent, TargetIndex, Timing, UserId,
+    StreamEvent, TargetIndex, Timing,
 };
 
 /// Whether a class of failures has no example yet, and there may be one more.
@@ -53,6 +53,7 @@ impl Observer for Recorder {
             let response_time = sample.split.response_time();
             let answer = Answer {
                 due: self.since_origin(sample.due),
+                began: self.since_origin(sample.ended.saturating_sub(sample.split.service_time)),
                 at: self.since_origin(sample.ended),
                 is_ok: sample.outcome.is_ok(),
             };
@@ -103,8 +104,8 @@ impl Observer for Recorder {
         self.served(opened, Some(opened.at));
     }
 
-    fn heard(&self, user: UserId, at: Nanos) {
-        self.heard_of(user, at);
+    fn heard(&self, opened: Opened, last: Nanos) {
+        self.last_heard(opened, last);
     }
 
     fn farewell(&self, said_at: Nanos, event: FarewellEvent) {

@@ -4,13 +4,15 @@ mod common;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::Guard;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// What a terminal shows.
 struct Shown {
@@ -34,64 +36,109 @@ impl Shown {
     }
 }
 
+/// A run that is watched at a terminal, by a shell that gives it the terminal and asks for its modes after each of its
+/// jobs; nothing but the run puts them back.
+struct Watched {
+    keys: ChildStdin,
+    shown: Shown,
+    _child: Guard,
+    _folder: TempDir,
+    out: PathBuf,
+}
+
+impl Watched {
+    /// `then` is what the shell does after the run, or when that was stopped.
+    fn run(duration: &str, then: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, out) = (
+            folder.path().join("suite.json"),
+            folder.path().join("out.json"),
+        );
+        let suite = json!({
+            "backends": { "serve": "http", "b1": { "delay": "1s" } },
+            "scenarios": [{
+                "name": "s",
+                "load": { "open": { "rate": "50/s", "duration": duration } },
+                "steps": [{ "http": { "path": "/hello" } }],
+            }],
+        });
+        fs::write(&file, suite.to_string()).expect("the file is written");
+        let command = format!(
+            "set -m; '{}' run '{}' --out json='{}'; echo \"ended $?\"; {then}",
+            env!("CARGO_BIN_EXE_loadgen"),
+            file.display(),
+            out.display()
+        );
+        // It has a terminal for whom it runs, and hands on what comes in.
+        let mut child = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("there is `script`, of bsdutils");
+        let keys = child.stdin.take().expect("a pipe");
+        let mut output = child.stdout.take().expect("a pipe");
+        let (sender, pieces) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
+                let _ = sender.send(buffer[..count].to_vec());
+            }
+        });
+        let mut this = Self {
+            keys,
+            shown: Shown {
+                pieces,
+                text: String::new(),
+            },
+            _child: Guard(child),
+            _folder: folder,
+            out,
+        };
+        this.shown.until("m sets a mark");
+        this
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).expect("somebody reads");
+    }
+
+    /// Forgets what was shown so far.
+    fn forget(&mut self) {
+        self.shown.text.clear();
+    }
+
+    /// What the shell's next `stty -a` must say.
+    #[track_caller]
+    fn is_as_it_was(&mut self) {
+        self.shown.until("icanon");
+        self.shown.until("echoe");
+        let said = self.shown.text.rsplit("speed ").next();
+        let after = said.expect("what stty says");
+        assert!(
+            !after.contains("-icanon") && !after.contains("-echo "),
+            "{after}"
+        );
+    }
+}
+
 #[test]
 fn a_key_sets_a_mark_and_the_terminal_is_as_it_was() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, out) = (
-        folder.path().join("suite.json"),
-        folder.path().join("out.json"),
-    );
-    let suite = json!({
-        "backends": { "serve": "http", "b1": {} },
-        "scenarios": [{
-            "name": "s",
-            "load": { "open": { "rate": "50/s", "duration": "4s" } },
-            "steps": [{ "http": { "path": "/hello" } }],
-        }],
-    });
-    fs::write(&file, suite.to_string()).expect("the file is written");
-    let command = format!(
-        "'{}' run '{}' --out json='{}'; stty -a",
-        env!("CARGO_BIN_EXE_loadgen"),
-        file.display(),
-        out.display()
-    );
-    // It has a terminal for whom it runs, and hands on what comes in.
-    let mut child = Command::new("script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("TERM", "xterm")
-        .env("SHELL", "/bin/sh")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("there is `script`, of bsdutils");
-    let mut keys = child.stdin.take().expect("a pipe");
-    let mut output = child.stdout.take().expect("a pipe");
-    let (sender, pieces) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = output.read(&mut buffer) {
-            let _ = sender.send(buffer[..count].to_vec());
-        }
-    });
-    let _child = Guard(child);
-    let mut shown = Shown {
-        pieces,
-        text: String::new(),
-    };
-    shown.until("m sets a mark");
-    keys.write_all(b"xm").expect("somebody reads");
-    shown.until("mark 1 at ");
-    keys.write_all(b"M").expect("somebody reads");
-    shown.until("mark 2 at ");
-    shown.until("icanon");
-    shown.until("echoe");
-    let after = shown.text.rsplit("speed ").next().expect("what stty says");
-    assert!(
-        !after.contains("-icanon") && !after.contains("-echo "),
-        "{after}"
-    );
-    let text = fs::read_to_string(&out).expect("the result");
+    let mut run = Watched::run("4s", "stty -a");
+    // What is typed for a shell is no mark, nor is what an arrow says.
+    run.press(b"make mm\x1b[1;2m");
+    thread::sleep(Duration::from_millis(300));
+    run.press(b"x");
+    thread::sleep(Duration::from_millis(300));
+    run.press(b"m");
+    run.shown.until("mark 1 at ");
+    run.press(b"M");
+    run.shown.until("mark 2 at ");
+    run.shown.until("ended 0");
+    run.is_as_it_was();
+    let text = fs::read_to_string(&run.out).expect("the result");
     let document: Value = serde_json::from_str(&text).expect("JSON");
     let events = document["scenarios"][0]["events"]
         .as_array()
@@ -109,4 +156,43 @@ fn a_key_sets_a_mark_and_the_terminal_is_as_it_was() {
         );
         assert!(event.get("at_s").is_none(), "{event}");
     }
+}
+
+#[test]
+fn the_terminal_is_as_it_was_after_the_third_ctrl_c() {
+    let mut run = Watched::run("30s", "stty -a");
+    run.press(b"\x03");
+    run.shown.until("stopping: ");
+    // Those that come at once are one; the run takes longer to end than these do to come.
+    run.press(b"\x03");
+    thread::sleep(Duration::from_millis(2));
+    run.press(b"\x03");
+    run.shown.until("ended 105");
+    assert!(!run.out.exists(), "it ended without another word");
+    run.is_as_it_was();
+}
+
+#[test]
+fn the_terminal_is_as_it_was_after_ctrl_backslash() {
+    let mut run = Watched::run("30s", "stty -a");
+    run.press(b"\x1c");
+    // Ended by signal 3.
+    run.shown.until("ended 131");
+    run.is_as_it_was();
+}
+
+#[test]
+fn the_terminal_is_as_it_was_while_the_run_is_stopped() {
+    let mut run = Watched::run("6s", "stty -a; fg; echo \"again $?\"; stty -a");
+    run.press(b"\x1a");
+    // Stopped by some signal.
+    run.shown.until("ended 1");
+    run.is_as_it_was();
+    run.forget();
+    // It goes on, and takes keys again.
+    run.shown.until("m sets a mark");
+    run.press(b"m");
+    run.shown.until("mark 1 at ");
+    run.shown.until("again 0");
+    run.is_as_it_was();
 }

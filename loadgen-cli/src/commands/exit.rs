@@ -128,6 +128,6 @@ fn of_server(error: &ServerError) -> Exit {
 pub(crate) fn stop_at_once() -> ! {
     run::kill_commands();
     output::remove_unfinished();
-    keys::restore();
+    keys::leave();
     process::exit(i32::from(Exit::Stopped as u8));
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use loadgen_core::engine::Marker;
-use loadgen_core::record::{EventAction, EventRecord};
+use loadgen_core::record::{EventAction, EventEffect, EventRecord};
 use loadgen_core::scenario::{BackendRole, Deed, EventPlan, Plan};
 
 use super::deed::{self, Request};
@@ -278,6 +278,7 @@ impl Doing {
         let is_in = |when: &Instant| self.marker.before(scenario, *when).is_none();
         let deed = &self.event.deed;
         let mut record = EventRecord::new(action(deed), deed.to_string());
+        record.effect = effect(deed);
         record.backend = deed.backend().map(str::to_owned);
         record.behind.clone_from(&self.behind);
         record.planned = match scenario == self.scenario {
@@ -355,6 +356,14 @@ fn behind(plan: &Plan, event: &EventPlan) -> Vec<String> {
     let answering = proxy.map(|it| plan.answering_behind(&it.name));
     let answering = answering.into_iter().flatten();
     answering.map(str::to_owned).collect()
+}
+
+fn effect(deed: &Deed) -> EventEffect {
+    match deed {
+        Deed::Fault { faults, .. } if faults.is_harmless() => EventEffect::Ends,
+        Deed::Fault { faults, .. } if faults.is_done_once() => EventEffect::Momentary,
+        _ => EventEffect::Lasts,
+    }
 }
 
 fn action(deed: &Deed) -> EventAction {

@@ -88,7 +88,7 @@ fn with_late(mut record: RunRecord, late: Vec<Late>, was_stopped: bool) -> RunRe
     } in late
     {
         if !ended_early && event.failure.is_none() {
-            let done = event.done;
+            let done = event.done.or(event.before);
             event.failure = Some(cut_off.unwrap_or_else(|| {
                 let before = if done.is_none() {
                     "its time"
@@ -192,6 +192,9 @@ fn ending(end: &EarlyEnd, grace: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use loadgen_core::record::{EventAction, EventRecord, GeneratorRecord, ScenarioRecord};
     use test_case::test_case;
 
     use super::*;
@@ -210,5 +213,26 @@ mod tests {
     #[test_case(None => "stopping: connecting is under way and no load has begun; nothing is waited for"; "connecting")]
     fn says_how_long_it_waits(seconds: Option<u64>) -> String {
         stopping(seconds.map(Duration::from_secs))
+    }
+
+    /// One that was done before the scenario's measuring began was done all the same.
+    #[test_case(None, None => "the load was over before its time")]
+    #[test_case(Some(3), None => "the load was over before the server was back")]
+    #[test_case(None, Some(3) => "the load was over before the server was back"; "before measuring")]
+    fn says_what_the_end_cut_off(done: Option<u64>, before: Option<u64>) -> String {
+        let mut event = EventRecord::new(EventAction::Kill, "kill b1");
+        event.done = done.map(Duration::from_secs);
+        event.before = before.map(Duration::from_secs);
+        let scenario = ScenarioRecord::empty("s", "grpc", false, &[]);
+        let generator = GeneratorRecord::default();
+        let record = RunRecord::new(UNIX_EPOCH, Duration::ZERO, vec![scenario], generator);
+        let late = Late {
+            scenario: 0,
+            event,
+            cut_off: None,
+        };
+        let record = with_late(record, vec![late], false);
+        let failure = record.scenarios[0].events[0].failure.clone();
+        failure.expect("it failed")
     }
 }

@@ -1,12 +1,12 @@
 //! Keys that are pressed while a run is watched.
 //!
 //! Owns how the terminal takes them meanwhile: at once, and without showing them. That is undone when the run is
-//! over, and by whoever ends the process before. A process in the background touches nothing: the terminal is
-//! somebody else's then, and the system would stop who does.
+//! over, when the process is stopped, and by whoever ends it before. A process in the background touches nothing: the
+//! terminal is somebody else's then, and the system would stop who does.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,7 +15,12 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
 
+use signal_hook::consts::{SIGQUIT, SIGTSTP, SIGTTOU};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::{emulate_default_handler, raise};
+
 use crate::screen::Screen;
+use crate::signals::is_ignored;
 
 /// How often the run's end is looked for, and whether the terminal is ours again.
 const GLANCE: Timespec = Timespec {
@@ -23,20 +28,89 @@ const GLANCE: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
-/// How the terminal was before.
-static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
-
-fn before() -> MutexGuard<'static, Option<Termios>> {
-    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is known of the terminal. Whoever changes it holds the lock until that is done.
+#[derive(Debug)]
+struct Terminal {
+    /// How it was before.
+    before: Option<Termios>,
+    /// Whether it stays as it was from here on: the process is about to end.
+    is_left: bool,
 }
 
-/// Has the terminal be as it was, if it was changed.
-pub(crate) fn restore() {
-    if let Some(modes) = before().take()
-        && is_ours()
-    {
+static TERMINAL: Mutex<Terminal> = Mutex::new(Terminal {
+    before: None,
+    is_left: false,
+});
+
+fn terminal() -> MutexGuard<'static, Terminal> {
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Terminal {
+    /// Has it be as it was, if it was changed.
+    fn restore(&mut self) {
+        if let Some(modes) = self.before.take()
+            && is_ours()
+        {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
+    }
+
+    /// Has it give keys at once and not show them. Signals stay: Ctrl-C is still one.
+    fn take_at_once(&mut self) {
+        let Ok(mut modes) = tcgetattr(io::stdin()) else {
+            return;
+        };
+        let by_line = LocalModes::ICANON | LocalModes::ECHO;
+        if self.is_left || !modes.local_modes.intersects(by_line) {
+            return;
+        }
+        self.before.get_or_insert_with(|| modes.clone());
+        modes.local_modes.remove(by_line);
+        modes.special_codes[SpecialCodeIndex::VMIN] = 0;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
     }
+}
+
+/// Has the terminal be as it was, for as long as the process goes on, which is about to end.
+pub(crate) fn leave() {
+    let mut terminal = terminal();
+    terminal.is_left = true;
+    terminal.restore();
+}
+
+/// Has signals that would stop or end the process first leave the terminal as it was. For good: a signal that was
+/// heard once does nothing by itself any more.
+fn heed_stops() {
+    static HEEDED: Once = Once::new();
+    HEEDED.call_once(|| {
+        let heard = [SIGTSTP, SIGQUIT].into_iter().filter(|it| !is_ignored(*it));
+        let Ok(mut signals) = Signals::new(heard) else {
+            return;
+        };
+        let thread = thread::Builder::new().name("terminal".to_owned());
+        let _ = thread.spawn(move || {
+            for signal in signals.forever() {
+                match signal {
+                    SIGTSTP => stop(),
+                    _ => {
+                        leave();
+                        let _ = emulate_default_handler(signal);
+                    }
+                }
+            }
+        });
+    });
+}
+
+/// Stops the process. The lock is held until it goes on, so that nobody takes the terminal meanwhile.
+fn stop() {
+    let mut terminal = terminal();
+    terminal.restore();
+    // Not SIGTSTP, which comes here, and not SIGSTOP: where nobody could have the process go on, the system lets this
+    // one pass as it does the first.
+    let _ = raise(SIGTTOU);
 }
 
 /// Whether this process may read the terminal.
@@ -57,6 +131,7 @@ impl Keys {
         if !Self::are_there(screen) {
             return None;
         }
+        heed_stops();
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         let thread = thread::Builder::new().name("keys".to_owned());
@@ -79,7 +154,7 @@ impl Drop for Keys {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        restore();
+        terminal().restore();
     }
 }
 
@@ -90,7 +165,7 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(u8)) {
         let readable = match is_ours() {
             true => {
                 // Also after it was somebody else's for a time, who has changed it back.
-                take_at_once();
+                terminal().take_at_once();
                 poll(&mut waits, Some(&GLANCE)).unwrap_or(0) > 0
             }
             false => {
@@ -105,25 +180,20 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(u8)) {
         match rustix::io::read(&stdin, &mut keys) {
             // The terminal is gone.
             Ok(0) if waits[0].revents().contains(PollFlags::HUP) => return,
-            Ok(count) => keys[..count].iter().for_each(|it| told(*it)),
+            Ok(count) if is_pressed(&keys[..count]) => {
+                keys[..count].iter().for_each(|it| told(*it))
+            }
+            Ok(_) => {}
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             Err(_) => return,
         }
     }
 }
 
-/// Has the terminal give keys at once and not show them. Signals stay: Ctrl-C is still one.
-fn take_at_once() {
-    let Ok(mut modes) = tcgetattr(io::stdin()) else {
-        return;
-    };
-    let by_line = LocalModes::ICANON | LocalModes::ECHO;
-    if !modes.local_modes.intersects(by_line) {
-        return;
-    }
-    before().get_or_insert_with(|| modes.clone());
-    modes.local_modes.remove(by_line);
-    modes.special_codes[SpecialCodeIndex::VMIN] = 0;
-    modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-    let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+/// Whether somebody pressed one key: what comes at once and is not all the same was typed for somebody else, or is
+/// what an arrow key says.
+fn is_pressed(keys: &[u8]) -> bool {
+    let mut all = keys.iter().map(u8::to_ascii_lowercase);
+    let first = all.next();
+    all.all(|it| Some(it) == first)
 }

@@ -199,6 +199,15 @@ impl Threshold {
         matches!(self.operator, Operator::Less | Operator::LessOrEqual)
     }
 
+    /// Whether it holds of this value, or may of a greater one; in its own unit.
+    pub(crate) fn may_hold_from(&self, least: f64) -> bool {
+        match self.operator {
+            Operator::Less | Operator::LessOrEqual => self.holds(least),
+            Operator::Equal => least <= self.value,
+            Operator::Greater | Operator::GreaterOrEqual | Operator::NotEqual => true,
+        }
+    }
+
     /// Whether it is about something that only an open model has: start lag or queue wait.
     #[must_use]
     pub fn needs_open_model(&self) -> bool {

@@ -8,7 +8,7 @@ use super::share::Division;
 use crate::condition::{BalanceWord, FailoverWord, Left, Threshold};
 use crate::judge::Judged;
 use crate::judge::observe::in_unit;
-use crate::record::{EventAction, EventRecord, ScenarioRecord, Unit};
+use crate::record::{EventAction, EventEffect, EventRecord, ScenarioRecord, Unit};
 use crate::units::human;
 
 /// Judges a condition on how evenly requests went to all servers that there are; of fewer than two there is
@@ -142,7 +142,11 @@ pub(super) fn why_untold(event: &EventRecord, word: FailoverWord, failover: &Fai
             "no connection was told good-bye (GOAWAY) from then on".to_owned()
         }
         _ if word == FailoverWord::Reconnects => "no second after it was measured".to_owned(),
-        _ if is_of_return && event.done.is_some() && event.ready.is_none() => {
+        _ if is_of_return
+            && event.done.is_some()
+            && event.ready.is_none()
+            && event.effect == EventEffect::Lasts =>
+        {
             "the server was not brought back".to_owned()
         }
         _ if word == FailoverWord::Slow && failover.was_seen => {

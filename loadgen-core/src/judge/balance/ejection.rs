@@ -3,10 +3,11 @@
 //! Read from the timeline, so only of the times around events. What an event took away is a failover and none of
 //! these.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::failover::{LEAST_EXPECTED, SETTLE, failovers};
+use super::failover::{LEAST_EXPECTED, Moment, SETTLE, failovers};
 use super::share::Answer;
 use crate::expectation::{Ejected, Limit};
 use crate::judge::observe::in_unit;
@@ -29,6 +30,8 @@ pub(crate) struct Ejection {
     pub(crate) out: Duration,
     /// Of what was given to it in the 5 s before, what failed or was slow.
     pub(crate) bad: u64,
+    /// What failed meanwhile, or never ended, of nobody known: it may have been the server's.
+    nobodys: u64,
     /// Whether nothing was bad that was its own, or may have been.
     pub(crate) is_healthy: bool,
 }
@@ -52,14 +55,43 @@ struct Window {
     end: usize,
 }
 
+/// What can be told of ejections.
+#[derive(Debug, Default)]
+struct Watched<'a> {
+    /// In the order of their servers.
+    ejections: Vec<Ejection>,
+    /// The servers whose silence would mean something, at some time.
+    servers: BTreeSet<&'a str>,
+    /// How many servers there are.
+    known: usize,
+    /// One that was there again and was given nothing more: nobody knows what keeps it out.
+    kept_out: Option<&'a str>,
+}
+
+/// A server that an event took away.
+struct Away<'a> {
+    names: Vec<&'a str>,
+    /// Until all was as before, as far as that is known.
+    time: Range<Duration>,
+    /// When it was ready again, where it was not seen to be given anything since.
+    unseen_from: Option<Duration>,
+}
+
 /// The ejections of a scenario in the order of their servers, `None` where no time was recorded.
 pub(crate) fn ejections(record: &ScenarioRecord) -> Option<Vec<Ejection>> {
+    watched(record).map(|it| it.ejections)
+}
+
+fn watched(record: &ScenarioRecord) -> Option<Watched<'_>> {
     let timeline = &record.timeline;
     if timeline.is_empty() || timeline.is_cut() {
         return None;
     }
     let away = away(record);
-    let mut found = Vec::new();
+    let mut found = Watched {
+        known: timeline.backends().count().max(record.servers.len()),
+        ..Watched::default()
+    };
     for (from, to) in timeline.windows() {
         let window = Window::of(timeline, *from, *to);
         for name in timeline.backends() {
@@ -69,13 +101,21 @@ pub(crate) fn ejections(record: &ScenarioRecord) -> Option<Vec<Ejection>> {
     Some(found)
 }
 
-/// When events took servers away, until they had their share again.
-fn away(record: &ScenarioRecord) -> Vec<(Vec<&str>, Range<Duration>)> {
+/// When events took servers away, until they had their share again, or where that was never seen, until they
+/// answered again. A silence that began before a server was ready belongs to the event until something is given to it.
+fn away(record: &ScenarioRecord) -> Vec<Away<'_>> {
     let all = failovers(record).into_iter();
     let times = all.filter_map(|(event, failover)| {
-        let back = event.ready.zip(failover.rebalanced.after());
-        let until = back.map_or(Duration::MAX, |(ready, it)| ready.saturating_add(it));
-        Some((event.taken_away(), event.holds_from()?..until))
+        let moments = [failover.rebalanced, failover.returned];
+        let back = moments.into_iter().find_map(Moment::after);
+        let until = event.ready.map_or(Duration::MAX, |ready| {
+            ready.saturating_add(back.unwrap_or_default())
+        });
+        Some(Away {
+            names: event.taken_away(),
+            time: event.holds_from()?..until,
+            unseen_from: event.ready.filter(|_| back.is_none()),
+        })
     });
     times.collect()
 }
@@ -102,18 +142,21 @@ impl Window {
         }
     }
 
-    fn ejections(
+    fn ejections<'a>(
         &self,
         timeline: &Timeline,
-        name: &str,
-        away: &[(Vec<&str>, Range<Duration>)],
-        found: &mut Vec<Ejection>,
+        name: &'a str,
+        away: &[Away<'_>],
+        found: &mut Watched<'a>,
     ) {
         let length = self.due.len();
         let (mut given, mut bad) = (vec![0_u64; length], vec![0_u64; length]);
         for (index, cell) in within(timeline, Some(name), self.first, length) {
             given[index] = cell.due + cell.interrupted;
             bad[index] = cell.due_failed + cell.due_slow + cell.interrupted;
+        }
+        if self.has_enough(&given) {
+            found.servers.insert(name);
         }
         let mut from = given.iter().position(|it| *it > 0).unwrap_or(self.end);
         let mut known = from;
@@ -126,24 +169,47 @@ impl Window {
             let to = rest.map_or(self.end, |it| from + it);
             let before = known.max(from.saturating_sub(buckets(USUAL)))..from;
             let silence = begin(self.first + from)..begin(self.first + to);
-            let is_taken = away.iter().any(|(names, time)| {
-                names.contains(&name) && time.start < silence.end && silence.start < time.end
+            let mut taken = away.iter().filter(|it| {
+                it.names.contains(&name)
+                    && it.time.start < silence.end
+                    && silence.start < it.time.end
             });
-            if self.means_something(&given, before.clone(), from..to) && !is_taken {
+            if let Some(first) = taken.next() {
+                let is_kept_out = |it: &Away<'_>| {
+                    let ready = it.unseen_from.map(|ready| ready.max(silence.start));
+                    ready.is_some_and(|ready| ready + SETTLE <= silence.end)
+                };
+                if is_kept_out(first) || taken.any(is_kept_out) {
+                    found.kept_out = Some(name);
+                }
+            } else if self.means_something(&given, before.clone(), from..to) {
                 let own: u64 = bad[before.clone()].iter().sum();
                 let nobodys: u64 = self.nobodys[before].iter().sum();
-                found.push(Ejection {
+                found.ejections.push(Ejection {
                     backend: name.to_owned(),
                     from: silence.start,
                     until: rest.map(|_| silence.end),
                     out: silence.end - silence.start,
                     bad: own,
+                    nobodys,
                     is_healthy: own + nobodys == 0,
                 });
                 known = to;
             }
             from = to;
         }
+    }
+
+    /// Whether a server had so much at some time that a silence would have meant something.
+    fn has_enough(&self, given: &[u64]) -> bool {
+        let settle = buckets(SETTLE);
+        let length = buckets(USUAL).min(self.end);
+        let stretches = given[..self.end].windows(length.max(settle));
+        let sums = stretches
+            .step_by(settle)
+            .map(|it| it.iter().sum::<u64>() as f64 / it.len() as f64);
+        sums.into_iter()
+            .any(|rate| rate * settle as f64 >= LEAST_EXPECTED)
     }
 
     /// Whether a silence is no chance, and the load went on meanwhile.
@@ -179,11 +245,13 @@ pub(super) type Found = Result<(String, Answer), String>;
 
 /// What is expected of ejections, each with what became of it.
 pub(super) fn judged(expected: &Ejected, record: &ScenarioRecord) -> Vec<(String, Found)> {
-    let all = ejections(record);
-    let all = all.as_deref().ok_or_else(|| {
-        "only the times around events are recorded finely enough, and there were none; a `mark` is one".to_owned()
+    let all = watched(record);
+    let all = all.as_ref().ok_or_else(|| {
+        "only the times around planned events are recorded finely enough, and there were none; an event `mark` of \
+         the scenario is one"
+            .to_owned()
     });
-    let line = |name: &str, limit: &Option<Limit>, found: fn(&Limit, &[Ejection]) -> Found| {
+    let line = |name: &str, limit: &Option<Limit>, found: fn(&Limit, &Watched<'_>) -> Found| {
         let limit = limit.as_ref()?;
         let found = all.clone().and_then(|it| found(limit, it));
         Some((format!("ejection.{name} {limit}"), found))
@@ -209,20 +277,37 @@ fn answer(holds: bool) -> Answer {
     }
 }
 
-/// How many bad answers it took.
-fn bad(limit: &Limit, all: &[Ejection]) -> Found {
-    let ill = all.iter().filter(|it| !it.is_healthy);
-    let broken = ill.clone().find(|it| !holds(limit, it.bad as f64));
-    let Some(worst) = broken.or_else(|| ill.max_by_key(|it| it.bad)) else {
+/// How many bad answers it took. Those of nobody known may have been the server's, each of them or none.
+fn bad(limit: &Limit, all: &Watched<'_>) -> Found {
+    let ill = all.ejections.iter().filter(|it| !it.is_healthy);
+    let each = |it: &Ejection| it.bad..=it.bad.saturating_add(it.nobodys);
+    let may_hold = |it: &&Ejection| each(it).any(|count| holds(limit, count as f64));
+    let broken = ill.clone().find(|it| !may_hold(it));
+    let may_break = |it: &&Ejection| each(it).any(|count| !holds(limit, count as f64));
+    let open = ill.clone().find(may_break);
+    let Some(told) = broken.or(open).or_else(|| ill.max_by_key(|it| it.bad)) else {
         return Err("no server was ejected that had answered badly".to_owned());
     };
-    let Ejection { backend, bad, .. } = worst;
-    let observed = format!("{} before {backend} was out", counted(*bad, "bad answer"));
-    Ok((observed, answer(broken.is_none())))
+    let mut observed = format!(
+        "{} before {} was out",
+        counted(told.bad, "bad answer"),
+        told.backend
+    );
+    let answer = match (broken, open) {
+        (Some(_), _) => Answer::Fails,
+        (None, Some(open)) => {
+            let nobodys = human::count(open.nobodys);
+            observed.push_str(&format!(", and {nobodys} that nobody named"));
+            Answer::Undecided { needed: None }
+        }
+        (None, None) => Answer::Holds,
+    };
+    Ok((observed, answer))
 }
 
 /// For how long a server was out.
-fn out(limit: &Limit, all: &[Ejection]) -> Found {
+fn out(limit: &Limit, all: &Watched<'_>) -> Found {
+    let all = &all.ejections;
     let is_over = |it: &&Ejection| it.until.is_some();
     let is_within = |it: &Ejection| holds(limit, it.out.as_nanos() as f64);
     // Of one that is still out, it can only get longer.
@@ -248,157 +333,38 @@ fn out(limit: &Limit, all: &[Ejection]) -> Found {
 }
 
 /// How often a server was out that had done nothing.
-fn healthy(limit: &Limit, all: &[Ejection]) -> Found {
-    let well: Vec<&Ejection> = all.iter().filter(|it| it.is_healthy).collect();
+fn healthy(limit: &Limit, all: &Watched<'_>) -> Found {
+    let watched = all.servers.len();
+    if watched == 0 {
+        return Err(format!(
+            "no server that named itself was given enough: under {LEAST_EXPECTED} requests in {SETTLE:?}, a silence of \
+             that means nothing"
+        ));
+    }
+    let well: Vec<&Ejection> = all.ejections.iter().filter(|it| it.is_healthy).collect();
     let first = well.first().map(|it| {
         let at = human::duration(it.from);
         format!(", {} at {at} first", it.backend)
     });
     let count = counted(well.len() as u64, "ejection");
-    let observed = format!("{count} of healthy servers{}", first.unwrap_or_default());
-    Ok((observed, answer(holds(limit, well.len() as f64))))
+    let mut observed = format!("{count} of healthy servers{}", first.unwrap_or_default());
+    if !limit.threshold().may_hold_from(well.len() as f64) {
+        return Ok((observed, Answer::Fails));
+    }
+    if watched < all.known {
+        let servers = counted(all.known as u64, "server");
+        observed.push_str(&format!(
+            "; only {watched} of {servers} had enough requests to tell"
+        ));
+    } else if let Some(name) = all.kept_out {
+        observed.push_str(&format!(
+            "; {name} was back and was given nothing, which may be one"
+        ));
+    } else {
+        return Ok((observed, answer(holds(limit, well.len() as f64))));
+    }
+    Ok((observed, Answer::Undecided { needed: None }))
 }
 
 #[cfg(test)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-    use crate::record::{EventAction, EventRecord};
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    /// 20 s in which three servers get 100 requests a second each; `b2` none from 8 s for so long, after so many bad
-    /// ones.
-    fn record(out_ms: u64, bad: u64) -> ScenarioRecord {
-        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
-        let mut timeline = Timeline::new([(Duration::ZERO, Duration::from_secs(70))]);
-        for bucket in 0..2_000 {
-            for name in ["b1", "b2", "b3"] {
-                let is_out = name == "b2" && (800..800 + out_ms / 10).contains(&bucket);
-                let is_bad = name == "b2" && (800 - bad..800).contains(&bucket);
-                let cell = TimelineCell {
-                    due: 1,
-                    due_failed: u64::from(is_bad),
-                    ..TimelineCell::default()
-                };
-                if !is_out {
-                    timeline.add(Some(name), bucket, cell);
-                }
-            }
-        }
-        record.timeline = timeline;
-        record
-    }
-
-    fn limits(bad: &str, out: &str, healthy: &str) -> Ejected {
-        Ejected {
-            bad: Some(Limit::count(bad).unwrap()),
-            out: Some(Limit::time(out).unwrap()),
-            healthy: Some(Limit::count(healthy).unwrap()),
-        }
-    }
-
-    #[test]
-    fn a_silence_of_one_that_is_up_is_an_ejection() {
-        let found = ejections(&record(3_000, 5)).unwrap();
-        let expected = Ejection {
-            backend: "b2".to_owned(),
-            from: ms(8_000),
-            until: Some(ms(11_000)),
-            out: ms(3_000),
-            bad: 5,
-            is_healthy: false,
-        };
-        assert_eq!(found, [expected]);
-        assert_eq!(ejections(&record(490, 5)).unwrap(), []);
-        assert!(ejections(&record(3_000, 0)).unwrap()[0].is_healthy);
-        assert_eq!(ejections(&record(60_000, 0)).unwrap()[0].until, None);
-        assert_eq!(
-            ejections(&ScenarioRecord::empty("lb", "grpc", true, &[])),
-            None
-        );
-    }
-
-    /// What an event took away is a failover.
-    #[test]
-    fn what_was_taken_away_was_not_ejected() {
-        let mut killed = record(3_000, 0);
-        let mut event = EventRecord::new(EventAction::Kill, "kill b2");
-        event.backend = Some("b2".to_owned());
-        event.done = Some(ms(7_995));
-        event.ready = Some(ms(11_000));
-        killed.events.push(event);
-        assert_eq!(ejections(&killed).unwrap(), []);
-        killed.events[0].backend = Some("b1".to_owned());
-        assert_eq!(ejections(&killed).unwrap().len(), 1);
-    }
-
-    /// Where nobody asks anybody, or few do, it means nothing.
-    #[test]
-    fn silence_without_load_is_none() {
-        let whole = record(0, 0);
-        let mut timeline = Timeline::new([(Duration::ZERO, Duration::from_secs(70))]);
-        let mut few = Timeline::new([(Duration::ZERO, Duration::from_secs(70))]);
-        for name in ["b1", "b2", "b3"] {
-            for (at, cell) in whole.timeline.of(Some(name)) {
-                let bucket = buckets(at) as u64;
-                if !(800..1_200).contains(&bucket) {
-                    timeline.add(Some(name), bucket, cell);
-                }
-                if bucket.is_multiple_of(10) && !(name == "b2" && (800..1_200).contains(&bucket)) {
-                    few.add(Some(name), bucket, cell);
-                }
-            }
-        }
-        let mut record = whole;
-        record.timeline = timeline;
-        assert_eq!(ejections(&record).unwrap(), []);
-        record.timeline = few;
-        assert_eq!(ejections(&record).unwrap(), []);
-    }
-
-    #[test_case(3_000, 5, [Answer::Holds, Answer::Holds, Answer::Holds]; "as expected")]
-    #[test_case(3_000, 30, [Answer::Fails, Answer::Holds, Answer::Holds]; "late")]
-    #[test_case(6_000, 5, [Answer::Holds, Answer::Fails, Answer::Holds]; "long")]
-    #[test_case(60_000, 5, [Answer::Holds, Answer::Fails, Answer::Holds]; "to the end")]
-    fn is_judged(out_ms: u64, bad: u64, expected: [Answer; 3]) {
-        let found = judged(&limits("<= 20", "< 5s", "== 0"), &record(out_ms, bad));
-        let answers: Vec<Answer> = found.into_iter().map(|(_, it)| it.unwrap().1).collect();
-        assert_eq!(answers, expected);
-    }
-
-    #[test]
-    fn each_is_told_in_words() {
-        let told = |record: &ScenarioRecord, limits: &Ejected| -> Vec<String> {
-            let found = judged(limits, record).into_iter();
-            let told = found.map(|(expression, found)| match found {
-                Ok((observed, _)) => format!("{expression}: {observed}"),
-                Err(why) => format!("{expression}: not known: {why}"),
-            });
-            told.collect()
-        };
-        let limits = limits("<= 20", "< 5s", "== 0");
-        assert_eq!(
-            told(&record(3_000, 5), &limits),
-            [
-                "ejection.bad <= 20: 5 bad answers before b2 was out",
-                "ejection.out < 5s: b2 was out for 3 s",
-                "ejection.healthy == 0: 0 ejections of healthy servers",
-            ]
-        );
-        assert_eq!(
-            told(&record(3_000, 0), &limits)[2],
-            "ejection.healthy == 0: 1 ejection of healthy servers, b2 at 8 s first"
-        );
-        assert_eq!(
-            told(&record(0, 0), &limits)[..2],
-            [
-                "ejection.bad <= 20: not known: no server was ejected that had answered badly",
-                "ejection.out < 5s: not known: no server was ejected",
-            ]
-        );
-    }
-}
+mod tests;

@@ -34,6 +34,20 @@ pub enum EventAction {
     Mark,
 }
 
+/// How long what an event does holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventEffect {
+    /// Until the server is ready again, or for good.
+    #[default]
+    Lasts,
+    /// Not beyond the moment: the server is there all the time.
+    Momentary,
+    /// It does no harm, and ends the harm that was done before.
+    Ends,
+}
+
 /// What was done to a server, or said, while a run was under way. Times count from where measuring of the
 /// scenario begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +55,9 @@ pub enum EventAction {
 pub struct EventRecord {
     /// What kind of event it is.
     pub action: EventAction,
+    /// How long it holds.
+    #[serde(default)]
+    pub effect: EventEffect,
     /// The server that it was done to, by the name it gives itself.
     pub backend: Option<String>,
     /// The servers that answer behind it, where it was done to what stands in front of them: they are the ones that
@@ -69,6 +86,7 @@ impl EventRecord {
     pub fn new(action: EventAction, said: impl Into<String>) -> Self {
         Self {
             action,
+            effect: EventEffect::Lasts,
             backend: None,
             behind: Vec::new(),
             said: said.into(),
@@ -87,8 +105,16 @@ impl EventRecord {
         self.done.or(self.before.map(|_| Duration::ZERO))
     }
 
-    /// The servers that it took away, by the names that they give themselves.
+    /// The servers that it took away, by the names that they give themselves; none where it was over at once.
     pub(crate) fn taken_away(&self) -> Vec<&str> {
+        match self.effect {
+            EventEffect::Lasts => self.met(),
+            EventEffect::Momentary | EventEffect::Ends => Vec::new(),
+        }
+    }
+
+    /// The servers that it was done to, itself or in front of them, by the names that they give themselves.
+    pub(crate) fn met(&self) -> Vec<&str> {
         match self.behind.as_slice() {
             [] => self.backend.iter().map(String::as_str).collect(),
             behind => behind.iter().map(String::as_str).collect(),
@@ -101,7 +127,33 @@ impl ScenarioRecord {
     pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
         self.events.extend(events);
         self.events.sort_by_key(|it| it.done.or(it.planned));
+        self.end_faults();
         self.events.truncate(MOST_EVENTS);
+    }
+
+    /// Faults that nobody took back are over when others take their place of which none is left.
+    fn end_faults(&mut self) {
+        let faults = self.events.iter();
+        let faults = faults.filter(|it| it.action == EventAction::Fault);
+        let ends: Vec<(Option<String>, Duration)> = faults
+            .filter_map(|it| {
+                let at = match it.effect {
+                    EventEffect::Lasts => it.ready,
+                    EventEffect::Momentary | EventEffect::Ends => it.holds_from(),
+                };
+                Some((it.backend.clone(), at?))
+            })
+            .collect();
+        let open = self.events.iter_mut().filter(|it| {
+            it.action == EventAction::Fault && it.effect == EventEffect::Lasts && it.ready.is_none()
+        });
+        for event in open {
+            let Some(from) = event.holds_from() else {
+                continue;
+            };
+            let own = ends.iter().filter(|(proxy, _)| *proxy == event.backend);
+            event.ready = own.map(|(_, at)| *at).filter(|at| *at > from).min();
+        }
     }
 }
 
@@ -124,5 +176,50 @@ mod tests {
         let said: Vec<_> = record.events.iter().map(|it| it.said.clone()).collect();
         let wanted: Vec<_> = (0..1000).map(|nth: u64| nth.to_string()).collect();
         assert_eq!(said, wanted);
+    }
+
+    /// What is said of a proxy takes the place of what was said before.
+    #[test]
+    fn a_fault_is_over_when_nothing_goes_wrong_any_more() {
+        let fault = |proxy: &str, at: u64, effect, ready: Option<u64>| EventRecord {
+            backend: Some(proxy.to_owned()),
+            done: Some(Duration::from_secs(at)),
+            ready: ready.map(Duration::from_secs),
+            effect,
+            ..EventRecord::new(EventAction::Fault, "fault")
+        };
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        record.happened([
+            fault("p1", 1, EventEffect::Lasts, None),
+            fault("p2", 2, EventEffect::Lasts, None),
+            fault("p1", 3, EventEffect::Lasts, None),
+            fault("p1", 5, EventEffect::Ends, None),
+            fault("p1", 6, EventEffect::Lasts, None),
+            fault("p1", 7, EventEffect::Lasts, Some(8)),
+            fault("p1", 9, EventEffect::Lasts, None),
+            fault("p1", 10, EventEffect::Momentary, None),
+            fault("p1", 11, EventEffect::Lasts, None),
+        ]);
+        let mut killed = fault("p2", 3, EventEffect::Lasts, Some(4));
+        killed.action = EventAction::Kill;
+        record.happened([killed]);
+        let ready: Vec<_> = record
+            .events
+            .iter()
+            .filter(|it| it.action == EventAction::Fault)
+            .map(|it| it.ready.map(|at| at.as_secs()))
+            .collect();
+        let wanted = [
+            Some(5),
+            None,
+            Some(5),
+            None,
+            Some(8),
+            Some(8),
+            Some(10),
+            None,
+            None,
+        ];
+        assert_eq!(ready, wanted);
     }
 }

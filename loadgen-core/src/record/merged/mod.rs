@@ -22,7 +22,7 @@ mod windows;
 
 pub use address::AddressRecord;
 pub use backend::{BackendPoint, BackendRecord, BackendSeries};
-pub use event::{EventAction, EventRecord};
+pub use event::{EventAction, EventEffect, EventRecord};
 pub use interval::{Interval, StepInterval};
 pub use merge::MergeError;
 pub(crate) use merger::Merger;

@@ -171,6 +171,16 @@ impl Deed {
         matches!(self, Self::Restart { .. } | Self::Fault { .. }) || self.back_after().is_some()
     }
 
+    /// Whether it leaves a server gone, or things wrong in front of it, until something else is done to it.
+    pub(in crate::scenario) fn stays(&self) -> bool {
+        let does_harm = match self {
+            Self::Kill { .. } | Self::Freeze { .. } | Self::Drain { .. } => true,
+            Self::Fault { faults, .. } => !faults.is_done_once() && !faults.is_harmless(),
+            _ => false,
+        };
+        does_harm && self.back_after().is_none()
+    }
+
     /// Whether it is done to what the run did not start, and so needs leave.
     #[must_use]
     pub fn needs_leave(&self) -> bool {

@@ -65,8 +65,8 @@ object! {
 span_between! {
     /// How long a load may take to grow.
     GrowingSpan, "GrowingDuration",
-    std::time::Duration::from_secs(1), std::time::Duration::from_secs(59),
-    "a duration from 1s to 59s"
+    std::time::Duration::from_secs(2), std::time::Duration::from_secs(59),
+    "a duration from 2s to 59s"
 }
 
 object! {

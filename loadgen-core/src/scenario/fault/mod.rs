@@ -72,6 +72,19 @@ impl Faults {
         self.0.keys().all(|it| ONCE.contains(&it.as_str()))
     }
 
+    /// Whether nothing goes wrong of what it names: a latency of 0, or a refusal that is off.
+    ///
+    /// ```
+    /// use loadgen_core::scenario::Faults;
+    ///
+    /// assert!(Faults::parse(r#"{ "latency": "0s", "refuse": false }"#)?.is_harmless());
+    /// # Ok::<(), loadgen_core::scenario::SuiteError>(())
+    /// ```
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        self.0.values().all(is_nothing)
+    }
+
     /// Whether something of it is done once.
     pub(in crate::scenario) fn once(&self) -> Option<&str> {
         let mut fields = self.0.keys();
@@ -108,6 +121,22 @@ impl Faults {
             None,
         );
         None
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Bool(is_on) => !is_on,
+        Value::String(text) => {
+            let share = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
+            share == Ok(0.0) || parse_duration(text).is_ok_and(|it| it.is_zero())
+        }
+        // Of half-open connections the share tells, of everything else both ways do.
+        Value::Object(parts) if parts.contains_key("closed") => {
+            parts.get("share").is_some_and(is_nothing)
+        }
+        Value::Object(ways) => ways.values().all(is_nothing),
+        _ => false,
     }
 }
 
@@ -159,6 +188,19 @@ mod tests {
             Faults::parse(&faults.to_json().to_string()).unwrap(),
             faults
         );
+    }
+
+    #[test_case(r#"{"latency": "0s"}"# => true; "no latency")]
+    #[test_case(r#"{"latency": {"up": "0ms", "down": "0s"}, "refuse": false, "reset_new": "0%"}"# => true; "several")]
+    #[test_case(r#"{"blackhole": {"down": false}}"# => true; "a way that is off")]
+    #[test_case(r#"{"half_open": {"closed": "client", "share": "0.0"}}"# => true; "no share")]
+    #[test_case("{}" => true; "nothing at all")]
+    #[test_case(r#"{"half_open": {"closed": "client"}}"# => false; "half open")]
+    #[test_case(r#"{"latency": {"up": "0s", "down": "1ms"}}"# => false; "one way")]
+    #[test_case(r#"{"refuse": false, "reset_open": "1%"}"# => false; "once")]
+    #[test_case(r#"{"rate": "1B/s"}"# => false; "a rate")]
+    fn harmless(text: &str) -> bool {
+        Faults::parse(text).unwrap().is_harmless()
     }
 
     #[test_case(r#"{"latency": "2h"}"#, "latency: found \"2h\", expected a duration from 0s to 1h"; "long")]

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::backend::{BackendPlan, BackendRole};
+use super::backend::{BackendPlan, BackendRole, with_all_behind};
 use super::data::DataSource;
 use super::event::EventPlan;
 use super::identify::Identify;
@@ -118,24 +118,45 @@ impl Plan {
         let is_run_with = |name: &str| own.backends.iter().any(|it| it == name);
         let (begins, own_begins) = (theirs.measures_from(), own.measures_from());
         let at = begins.saturating_add(event.at);
-        let over = begins.saturating_add(event.over_at());
+        let over = self.over(event, theirs);
         let ends = own.load.time_limit();
         let ends = ends.map(|lasts| own_begins.saturating_add(lasts));
         event.deed.backend().is_some_and(is_run_with)
-            && (at >= own_begins || over > own_begins)
+            && (at >= own_begins || over.is_none_or(|over| over > own_begins))
             && ends.is_none_or(|ends| at < ends)
     }
 
-    /// The names of the servers that the run starts for a scenario, that answer, and that speak what it speaks.
+    /// When an event of this scenario is over, on the run's clock. What nobody takes back is when something else is
+    /// done to the same server; `None` where nothing is.
+    fn over(&self, event: &EventPlan, of: &ScenarioPlan) -> Option<Duration> {
+        let on_run = |of: &ScenarioPlan, at| of.measures_from().saturating_add(at);
+        if !event.deed.stays() {
+            return Some(on_run(of, event.over_at()));
+        }
+        let all = self.scenarios.iter();
+        let all = all.flat_map(|of| of.events.iter().map(move |it| (it, on_run(of, it.at))));
+        let same = all.filter(|(it, _)| it.deed.backend() == event.deed.backend());
+        let at = on_run(of, event.at);
+        same.map(|(_, other)| other).filter(|it| *it > at).min()
+    }
+
+    /// The names of the servers that the run starts for a scenario, that answer, and that speak what it speaks: those
+    /// that its targets are, or that stand behind them, where these are servers of the run.
     pub(crate) fn answering<'a>(
         &'a self,
         scenario: &'a ScenarioPlan,
     ) -> impl Iterator<Item = &'a str> {
         let protocol = scenario.protocol();
+        let targets = scenario.target_backends.iter().map(String::as_str);
+        let reached = with_all_behind(&self.backends, targets);
+        let is_reached = move |it: &BackendPlan| {
+            reached.is_empty() || reached.iter().any(|one| one.name == it.name)
+        };
         let answers = move |it: &&BackendPlan| {
             matches!(it.role, BackendRole::Serve(_))
                 && it.addresses.iter().any(|(spoken, _)| *spoken == protocol)
                 && scenario.backends.contains(&it.name)
+                && is_reached(it)
         };
         let servers = self.backends.iter().filter(answers);
         servers.map(|it| it.name.as_str())

@@ -443,6 +443,37 @@ fn an_event_outside_of_a_scenarios_own_load_does_not_concern_it() {
     );
 }
 
+/// A server that is gone for good is gone for whoever measures later, and a fault is until the proxy is told otherwise.
+#[test]
+fn what_nobody_takes_back_concerns_a_later_scenario() {
+    let backends = json!({ "serve": "grpc", "b1": {}, "b2": {}, "b3": {},
+        "p": { "serve": "proxy", "to": "b2" }, "q": { "serve": "proxy", "to": "b3" } });
+    let fields = json!({ "backends": ["b1", "b2", "b3", "p", "q"], "events": [
+        { "at": "2s", "kill": "b1" },
+        { "at": "3s", "fault": "p", "refuse": true },
+        { "at": "4s", "fault": "q", "refuse": true },
+        { "at": "5s", "fault": "p", "latency": "0s" },
+        { "at": "6s", "fault": "p", "reset_open": "10%" },
+    ] });
+    let mut whole = suite(&backends, &fields);
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("later");
+    other["events"] = json!([]);
+    other["start_after"] = json!("10s");
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    let suite = parse(&whole).unwrap_or_else(|error| panic!("{error}"));
+    let plan = suite.select::<&str>(&[], None).unwrap();
+    let concerning = plan.scenarios[0].events.iter().map(|event| {
+        let concerns = plan.concerns(event, 0, 1);
+        (event.at.as_secs(), concerns)
+    });
+    let concerning: Vec<_> = concerning.collect();
+    assert_eq!(
+        concerning,
+        [(2, true), (3, false), (4, true), (5, false), (6, false)]
+    );
+}
+
 #[test]
 fn events_of_several_scenarios_on_a_server_do_not_overlap() {
     let first = json!([{ "at": "12s", "freeze": "b1", "for": "3s" }]);

@@ -125,7 +125,8 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "failover": { "slow": "<= 9" } }) => "scenarios[0].expect.failover.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow without a limit")]
 #[test_case(&json!({ "failover": { "lost": "<= 9" }, "drain": { "slow": "<= 9" } }) => "scenarios[0].expect.drain.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow of a drain without a limit")]
 #[test_case(&json!({ "slow_start": {} }) => "scenarios[0].expect.slow_start.over: found nothing, expected a slow start such as {\"over\": \"10s\"} to have this field"; "a slow start without a time")]
-#[test_case(&json!({ "slow_start": { "over": "1m" } }) => "scenarios[0].expect.slow_start.over: found \"1m\", expected a duration from 1s to 59s"; "a slow start beyond what is recorded")]
+#[test_case(&json!({ "slow_start": { "over": "1s" } }) => "scenarios[0].expect.slow_start.over: found \"1s\", expected a duration from 2s to 59s"; "a slow start that all at once would be")]
+#[test_case(&json!({ "slow_start": { "over": "1m" } }) => "scenarios[0].expect.slow_start.over: found \"1m\", expected a duration from 2s to 59s"; "a slow start beyond what is recorded")]
 #[test_case(&json!({ "ejection": {} }) => "scenarios[0].expect.ejection: found no limit, expected a limit such as {\"healthy\": \"== 0\"}"; "no limit of ejections")]
 #[test_case(&json!({ "ejection": { "bad": "< 1s", "out": "< 5", "healthy": "0" } }) => "scenarios[0].expect.ejection.bad: found \"< 1s\", expected a whole number; a limit is written as \"<= 20\"\nscenarios[0].expect.ejection.out: found \"< 5\", expected a time with a unit (ns, us, ms, s, m or h) such as `5ms`; a limit is written as \"< 40s\"\nscenarios[0].expect.ejection.healthy: found \"0\", expected one of `<`, `<=`, `>`, `>=`, `==`, `!=`; a limit is written as \"== 0\""; "no limits")]
 fn refused(expect: &Value) -> String {
@@ -204,7 +205,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
         bounds(),
         bounds(),
         prop::option::of((1..5_000_u64).prop_map(Duration::from_millis)),
-        prop::option::of((1_000..59_000_u64).prop_map(Duration::from_millis)),
+        prop::option::of((2_000..59_000_u64).prop_map(Duration::from_millis)),
         ejected(),
     )
         .prop_map(
@@ -279,4 +280,33 @@ fn who_may_answer_is_known(fields: &Value, expected: &[&str]) {
     assert_eq!(may_answer, expected);
     let servers = crate::report::Expected::of(&plan, &plan.scenarios[0]).servers;
     assert_eq!(servers, ["b1", "b2"]);
+}
+
+/// Those that stand beside a target are not asked.
+#[test_case("b1", &["b1"]; "a server itself")]
+#[test_case("p", &["b2"]; "behind a proxy")]
+#[test_case("lb", &["b1", "b2"]; "behind a balancer")]
+fn who_may_answer_stands_behind_the_target(target: &str, expected: &[&str]) {
+    let whole = json!({
+        "backends": {
+            "serve": "http",
+            "b1": {},
+            "b2": {},
+            "b3": {},
+            "p": { "serve": "proxy", "to": "b2" },
+            "lb": { "balance": "http", "protocol": "http", "backends": ["b1", "p"] },
+        },
+        "scenarios": [{
+            "name": "s",
+            "load": { "closed": { "users": 1, "iterations": 9 } },
+            "steps": [{ "http": { "path": "/" } }],
+            "backends": ["b1", "b2", "b3", "p", "lb"],
+            "targets": [format!("backend:{target}")],
+        }],
+    });
+    let plan = parse(&whole).unwrap().select::<&str>(&[], None).unwrap();
+    let may_answer: Vec<&str> = plan.may_answer(&plan.scenarios[0]).collect();
+    assert_eq!(may_answer, expected);
+    let servers = crate::report::Expected::of(&plan, &plan.scenarios[0]).servers;
+    assert_eq!(servers, expected);
 }

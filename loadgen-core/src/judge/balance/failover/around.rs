@@ -326,7 +326,7 @@ impl Around {
     }
 
     /// The last that was bad before a time without more than is usual.
-    fn recovered(&self, usual: &Usual) -> Moment {
+    pub(super) fn recovered(&self, usual: &Usual) -> Moment {
         let settle = buckets(SETTLE);
         let few = allowed(usual.bad, settle);
         let good = self.first_quiet(self.start, self.end, |range| {

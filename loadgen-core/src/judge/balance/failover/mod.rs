@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use self::around::{Around, BUCKET_NS};
 use self::usual::Usual;
-use crate::record::{EventAction, EventRecord, FarewellCount, ScenarioRecord, Timeline};
+use crate::record::{
+    EventAction, EventEffect, EventRecord, FarewellCount, ScenarioRecord, Timeline,
+};
 use crate::units::human;
 
 /// So long must nothing have come for it to be over.
@@ -179,17 +181,26 @@ pub(crate) struct Outage {
 /// The times in which a server was away, until it had its share again.
 pub(crate) fn outages(record: &ScenarioRecord) -> Vec<Outage> {
     let outage = |(event, failover): &(&EventRecord, Failover)| {
-        let back = event.ready.zip(failover.rebalanced.after());
+        let back = |moment: Moment| Some(event.ready? + moment.after()?);
         Some(Outage {
             said: event.said.clone(),
             from: event.holds_from()?,
-            to: back.map(|(ready, rebalanced)| ready + rebalanced),
+            to: match event.before {
+                // What its share was is not known.
+                Some(_) => (failover.over.filter(|_| event.ready.is_some()))
+                    .or_else(|| back(failover.returned)),
+                None => back(failover.rebalanced),
+            },
         })
     };
-    failovers(record).iter().filter_map(outage).collect()
+    let all = failovers(record);
+    let lasting = all
+        .iter()
+        .filter(|(event, _)| event.effect == EventEffect::Lasts);
+    lasting.filter_map(outage).collect()
 }
 
-/// Whether it takes a server away, for a time or for good.
+/// Whether it takes a server away, or what it has under way, for a moment, for a time or for good.
 pub(super) fn is_one(event: &EventRecord) -> bool {
     let takes_away = match event.action {
         EventAction::Kill
@@ -199,7 +210,7 @@ pub(super) fn is_one(event: &EventRecord) -> bool {
         | EventAction::Fault => true,
         EventAction::Http | EventAction::Exec | EventAction::Mark => false,
     };
-    takes_away && event.backend.is_some()
+    takes_away && event.backend.is_some() && event.effect != EventEffect::Ends
 }
 
 /// What became of a load that lasted for so long at one event: `before` is when those before it were over, `next` when the next
@@ -217,7 +228,7 @@ fn of(
     let Some(done) = event.holds_from() else {
         return untold("it was not done".to_owned());
     };
-    let away = event.taken_away();
+    let away = event.met();
     let backend = away.join("`, `");
     if timeline.is_cut() {
         return untold("more happened around it than is kept".to_owned());
@@ -265,6 +276,9 @@ fn of(
         })
     } else if !goes_on {
         Some(format!("less than {SETTLE:?} of load was left after it"))
+    } else if event.effect == EventEffect::Momentary {
+        failover.recovered = around.recovered(&usual);
+        Some(format!("`{backend}` was there all the time"))
     } else if expected < LEAST_EXPECTED.max(2.0 * usual.slack()) {
         let rate = usual.given * 1e9 / BUCKET_NS as f64;
         Some(format!(

@@ -528,6 +528,44 @@ fn an_event_from_before_is_told_as_that() {
     // The next is judged as ever.
     assert_eq!(all[1].1.detected, Moment::Never);
     assert!(all[1].1.was_seen, "{all:?}");
+    // All were there once it had answered again.
+    let outages = outages(&record);
+    assert_eq!(outages[0].from, Duration::ZERO);
+    let over = outages[0].to.expect("it was back");
+    assert!((ms(300)..=ms(330)).contains(&over), "{over:?}");
+    record.events[1].ready = None;
+    assert_eq!(super::outages(&record)[0].to, None);
+}
+
+/// What is done once breaks what is under way and takes nobody away.
+#[test]
+fn a_momentary_fault_is_no_outage() {
+    let fate = |_, due| match (DONE..DONE + ms(100)).contains(&due) {
+        true => REFUSED,
+        false => ok("b2"),
+    };
+    let mut event = EventRecord::new(EventAction::Fault, "fault p: reset_open 10%");
+    event.backend = Some("p".to_owned());
+    event.behind = vec!["b2".to_owned()];
+    event.done = Some(DONE);
+    event.effect = EventEffect::Momentary;
+    let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+    record.timeline = run(Duration::from_secs(10), fate, |_| None);
+    record.elapsed = Duration::from_secs(10);
+    record.events = vec![event];
+    let all = failovers(&record);
+    let (_, failover) = &all[0];
+    assert_eq!((failover.was_seen, failover.lost), (true, 16));
+    took(failover.recovered, ms(100));
+    assert_eq!(failover.detected, Moment::Untold);
+    let why = "`b2` was there all the time";
+    assert_eq!(failover.untold.as_deref(), Some(why));
+    assert_eq!(outages(&record), []);
+    assert_eq!(record.events[0].taken_away(), Vec::<&str>::new());
+    record.events[0].effect = EventEffect::Ends;
+    assert_eq!(failovers(&record), []);
+    record.events[0].effect = EventEffect::Lasts;
+    assert_eq!(outages(&record).len(), 1);
 }
 
 /// A fault proxy answers nobody: those behind it went away.

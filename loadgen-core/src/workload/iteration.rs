@@ -40,7 +40,7 @@ pub struct Iteration<'a> {
     pausing: Cell<bool>,
     timed_out: Cell<bool>,
     backend: Cell<Option<BackendIndex>>,
-    target: Cell<TargetIndex>,
+    target: Cell<Option<TargetIndex>>,
     connection: Cell<Option<ConnectionId>>,
     key: Cell<Option<KeyIndex>>,
     has_stream: Cell<bool>,
@@ -136,7 +136,7 @@ impl<'a> Iteration<'a> {
             pausing: Cell::new(false),
             timed_out: Cell::new(false),
             backend: Cell::new(None),
-            target: Cell::new(0),
+            target: Cell::new(Some(0)),
             connection: Cell::new(None),
             key: Cell::new(None),
             has_stream: Cell::new(false),
@@ -387,12 +387,18 @@ impl<'a> Iteration<'a> {
     /// Says which of the scenario's targets the iteration goes to. The last call counts.
     #[inline]
     pub fn goes_to(&self, target: TargetIndex) {
-        self.target.set(target);
+        self.target.set(Some(target));
     }
 
-    /// Which of the scenario's targets it went to; the first unless told.
+    /// Says that the iteration goes to none of the scenario's targets, until it [goes to](Self::goes_to) one.
+    #[inline]
+    pub fn goes_nowhere(&self) {
+        self.target.set(None);
+    }
+
+    /// Which of the scenario's targets it went to, the first unless told; `None` where it went nowhere.
     #[must_use]
-    pub fn target(&self) -> TargetIndex {
+    pub fn target(&self) -> Option<TargetIndex> {
         self.target.get()
     }
 

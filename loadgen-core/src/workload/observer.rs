@@ -343,8 +343,8 @@ pub struct StepSample {
     pub backend: Option<BackendIndex>,
     /// Whose step it was.
     pub user: UserId,
-    /// Which of the scenario's targets it went to.
-    pub target: TargetIndex,
+    /// Which of the scenario's targets it went to; `None` where it went nowhere.
+    pub target: Option<TargetIndex>,
     /// Over which connection, where it came to have one.
     pub connection: Option<ConnectionId>,
     /// The key that should decide on its server, where the iteration has one.

@@ -197,6 +197,15 @@ impl<W: Planned> Driver<W> {
     }
 
     pub(crate) fn of_worker(plan: &ScenarioPlan, worker: usize, workers: usize) -> Self {
+        Self::around(plan, (worker, workers), |context| W::of(plan, context))
+    }
+
+    /// A worker, of so many, with the workload that is made for it.
+    pub(crate) fn around(
+        plan: &ScenarioPlan,
+        (worker, workers): (usize, usize),
+        workload: impl FnOnce(&WorkerContext) -> W,
+    ) -> Self {
         let recorder = Rc::new(Recorder::default());
         let clock = Clock::start();
         let mut context = WorkerContext::new(clock, Rc::clone(&recorder) as Rc<dyn Observer>);
@@ -206,7 +215,7 @@ impl<W: Planned> Driver<W> {
         let ringing = context.alarms.clone();
         tokio::task::spawn_local(async move { ringing.ring().await });
         Self {
-            workload: W::of(plan, &context),
+            workload: workload(&context),
             recorder,
             clock,
             single_step: plan.step_names().count() == 1,

@@ -1,6 +1,6 @@
 //! Targets that are lists of addresses: who comes and goes while a run is under way.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::{AddressRecord, ScenarioRecord};
-use loadgen_core::scenario::{ConnectionPer, ScenarioPlan};
-use loadgen_core::workload::{UserId, Workload};
+use loadgen_core::scenario::{ConnectionPer, HealthCheck, Pick, ScenarioPlan};
+use loadgen_core::workload::{Standing, UserId, Workload};
 use tempfile::TempDir;
 use test_case::test_case;
 use tokio::net::{TcpListener, TcpStream};
@@ -348,5 +348,84 @@ fn without_an_address_no_run_begins() {
             list.path.display()
         );
         assert!(told.contains(&expected), "{told}");
+    });
+}
+
+/// The weight is the target's, however many addresses it has.
+#[test]
+fn the_addresses_of_a_target_share_its_weight() {
+    run(async {
+        let [a, b, alone] = three().await;
+        let list = List::of(&[&a, &b]);
+        let mut plan = list.plan();
+        let other = alone.address.to_string();
+        plan.targets.push(other.parse().expect("a target"));
+        let weights = [(plan.targets[0].to_string(), 1), (other, 2)];
+        grpc(&mut plan).pick = Some(Pick::Weights(weights.into()));
+        let driver = Driver::open(&plan).await;
+        for stretch in 1..=4 {
+            for _ in 0..6 {
+                assert_eq!(driver.once().await, Outcome::Ok);
+            }
+            let each = [&a, &b, &alone].map(requests);
+            assert_eq!(each, [stretch, stretch, 4 * stretch]);
+        }
+    });
+}
+
+/// Of one that is not on the list any more it is not said how it stands.
+#[test]
+fn one_that_leaves_its_list_and_comes_back_is_met_anew() {
+    run(async {
+        let health = Rc::new(Cell::new(2));
+        let calls = Rc::new(Cell::new(0));
+        let of_server = (Rc::clone(&health), Rc::clone(&calls));
+        let goes = Server::start(move |exchange: Exchange| {
+            let (health, calls) = of_server.clone();
+            async move {
+                if exchange.request.uri().path() == "/grpc.health.v1.Health/Check" {
+                    return exchange.ok(&[&[8, health.get()]]).await;
+                }
+                calls.set(calls.get() + 1);
+                exchange.ok(&[b""]).await;
+            }
+        })
+        .await;
+        let stays = Server::start(async |exchange: Exchange| {
+            let is_check = exchange.request.uri().path() == "/grpc.health.v1.Health/Check";
+            let answer: &[u8] = if is_check { &[8, 1] } else { b"" };
+            exchange.ok(&[answer]).await;
+        })
+        .await;
+        let list = List::of(&[&goes, &stays]);
+        let mut plan = list.plan();
+        let mut check = HealthCheck::default();
+        check.every = Duration::from_millis(10);
+        grpc(&mut plan).health_check = Some(check.into());
+        let driver = Driver::open(&plan).await;
+        let told = || {
+            let seen = driver.recorder.0.borrow();
+            let told: Vec<_> = seen.standings.iter().map(|(_, it)| *it).collect();
+            told
+        };
+        let is_sick = (Standing::Unknown, Standing::NotServing);
+        assert_eq!(told(), [is_sick]);
+        list.becomes(&[&stays]);
+        while told().len() == 1 {
+            assert_eq!(driver.once().await, Outcome::Ok);
+        }
+        let is_gone = (Standing::NotServing, Standing::Unknown);
+        assert_eq!(told(), [is_sick, is_gone]);
+        assert_eq!(calls.get(), 0);
+        health.set(1);
+        list.becomes(&[&goes, &stays]);
+        while calls.get() < 3 {
+            assert_eq!(driver.once().await, Outcome::Ok);
+        }
+        assert_eq!(
+            told(),
+            [is_sick, is_gone],
+            "it is as everybody takes it to be"
+        );
     });
 }

@@ -1,18 +1,21 @@
 //! Which target a call goes to: by a choice, by health, by circuit breakers.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::scenario::{CircuitBreaker, HealthCheck, Pick, ScenarioPlan};
+use loadgen_core::scenario::{
+    CircuitBreaker, ConnectionPer, GrpcStreamEnd, HealthCheck, Pick, ScenarioPlan,
+};
 use loadgen_core::schedule::Load;
-use loadgen_core::workload::Standing;
+use loadgen_core::workload::{Standing, Workload};
 use test_case::test_case;
 
 use crate::support::server::{Exchange, Server, framed, status};
 use crate::support::whole::{failures, whole};
-use crate::support::{Driver, call, grpc, plan, run, step, until};
+use crate::support::{Driver, call, factory, grpc, plan, run, step, the_call, until};
 
 const UNAVAILABLE: Failure = Failure::Grpc(GrpcCode::new(14));
 
@@ -95,7 +98,23 @@ fn each_call_of_an_iteration_goes_to_the_next_target() {
             .iter()
             .map(|it| it.target)
             .collect();
-        assert_eq!(targets, [0, 1, 2, 0], "each step has its own");
+        let expected = [0, 1, 2, 0].map(Some);
+        assert_eq!(targets, expected, "each step has its own");
+    });
+}
+
+/// In code nothing keeps the two apart.
+#[test]
+fn calls_on_a_users_own_connection_go_where_that_goes() {
+    run(async {
+        let (server, script) = scripted().await;
+        let mut plan = to(&[&server]);
+        grpc(&mut plan).connection_per = Some(ConnectionPer::User);
+        grpc(&mut plan).pick = Some(Pick::RoundRobin);
+        grpc(&mut plan).circuit_breaker = Some(CircuitBreaker::new(1, Duration::from_secs(1)));
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, Outcome::Ok);
+        assert_eq!(script.calls.get(), 1);
     });
 }
 
@@ -204,6 +223,49 @@ fn a_target_that_fails_call_after_call_is_left_alone_until_a_trial_is_ok() {
     });
 }
 
+/// The stream itself may last as long as the load.
+#[test]
+fn a_stream_that_is_a_trial_is_ok_once_it_begins_to_be_answered() {
+    run(async {
+        let fails = Rc::new(Cell::new(true));
+        let of_server = Rc::clone(&fails);
+        let server = Server::start(move |mut exchange: Exchange| {
+            let fails = of_server.get();
+            async move {
+                if fails {
+                    return refuse(exchange, "14").await;
+                }
+                exchange.read_all().await;
+                let mut answer = exchange.begin();
+                // It ends with the client's reset, or with the test.
+                let _ = poll_fn(|cx| answer.poll_reset(cx)).await;
+            }
+        })
+        .await;
+        let mut plan = plan(&[server.address], "Stream");
+        the_call(&mut plan).stream = Some(GrpcStreamEnd::After(Duration::from_secs(4)));
+        let breaker = CircuitBreaker::new(1, Duration::from_millis(50));
+        grpc(&mut plan).circuit_breaker = Some(breaker);
+        let driver = Driver::open(&plan).await;
+        assert_eq!(driver.once().await, UNAVAILABLE.into());
+        fails.set(false);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let others = async {
+            until(|| standings(&driver).len() == 3).await;
+            tokio::select! {
+                outcome = driver.once() => panic!("{outcome}"),
+                () = until(|| server.control.requests.get() == 3) => {}
+            }
+        };
+        tokio::select! {
+            outcome = driver.once() => panic!("the trial has ended: {outcome}"),
+            () = others => {}
+        }
+        let closed = (Standing::HalfOpen, Standing::Closed);
+        assert_eq!(standings(&driver)[2], closed);
+    });
+}
+
 #[test]
 fn where_no_target_takes_calls_they_are_rejected_and_nobody_spins() {
     run(async {
@@ -244,6 +306,8 @@ fn a_target_that_does_not_answer_in_time_is_left_alone() {
         failed.sort_by_key(|(_, count)| *count);
         let expected = [(Failure::Timeout.into(), 2), (Failure::Rejected.into(), 3)];
         assert_eq!(failed, expected);
+        // What is rejected goes nowhere.
+        assert_eq!(record.targets[0].failed, 2);
         let [opened] = &*record.standings else {
             panic!("{:?}", record.standings);
         };
@@ -294,6 +358,33 @@ fn a_target_that_is_not_in_health_gets_no_calls_until_it_is(pick: Option<Pick>) 
         let (peer, change) = &seen.standings[2];
         assert_eq!(*change, (Standing::Serving, Standing::NotServing));
         assert_eq!(*peer, gone.to_string());
+    });
+}
+
+/// Users may leave a worker with nothing to do long before the others.
+#[test]
+fn another_worker_goes_on_asking_when_the_first_is_done() {
+    run(async {
+        let (server, script) = scripted().await;
+        let mut plan = to(&[&server]);
+        grpc(&mut plan).health_check = Some(asked_often().into());
+        let factory = factory(&plan).expect("a valid plan");
+        let worker = |nth| Driver::around(&plan, (nth, 2), |context| factory.workload(context));
+        let (one, other) = (worker(0), worker(1));
+        one.workload.prepare().await.expect("a server");
+        other.workload.prepare().await.expect("a server");
+        drop(one);
+        script.health.set(Some(2));
+        while standings(&other).is_empty() {
+            // It meets the target with a call.
+            let _ = other.once().await;
+        }
+        let expected = [(Standing::Serving, Standing::NotServing)];
+        assert_eq!(
+            standings(&other),
+            expected,
+            "after two bad answers in a row"
+        );
     });
 }
 

@@ -10,7 +10,7 @@ use super::resilience::Resilience;
 use super::retry::Lost;
 use super::{filled, intercept, stream, unary};
 use crate::clock::Nanos;
-use crate::driver::http2::{Choice, Chosen, Place};
+use crate::driver::http2::{Chosen, Place};
 use crate::driver::steps::{Execute, Session};
 use crate::outcome::Outcome;
 use crate::workload::Iteration;
@@ -56,28 +56,24 @@ impl<'a> CallsOn<'a> {
     /// Which of the scenario's targets the next call goes to; where each chooses, it does so now.
     #[inline]
     pub(super) fn target(&self) -> usize {
-        if let Some(choice) = self.resilience.and_then(Resilience::choice) {
-            let now = self.place.clock.now();
-            let mut chosen = self.chosen.borrow_mut();
-            if chosen.is_none() {
-                *chosen = self.connections.choose(choice, now);
-            }
-            if let Some(chosen) = &*chosen {
-                return chosen.place.target;
-            }
+        let mut kept = self.chosen.borrow_mut();
+        if kept.is_none() {
+            *kept = self.choose(self.place.clock.now());
         }
-        self.place.target
+        let chosen = kept.as_ref();
+        chosen.map_or(self.place.target, |it| it.place.target)
     }
 
-    /// Makes a call: `attempt` is told where to and how many attempts have failed.
+    /// Makes a call: `attempt` is told where to, how many attempts have failed, and whom to tell that a stream's
+    /// answer has begun.
     #[inline]
     pub(super) async fn make(
         &self,
         iteration: &Iteration<'_>,
-        mut attempt: impl AsyncFnMut(&Rc<Place>, u32) -> Result<(), Lost>,
+        mut attempt: impl AsyncFnMut(&Rc<Place>, u32, &dyn Fn()) -> Result<(), Lost>,
     ) -> Outcome {
         match self.resilience {
-            None => match attempt(&self.place, 0).await {
+            None => match attempt(&self.place, 0, &|| ()).await {
                 Ok(()) => Outcome::Ok,
                 Err(lost) => lost.failure.into(),
             },
@@ -87,9 +83,13 @@ impl<'a> CallsOn<'a> {
     }
 
     /// Where the next attempt goes by a choice; `None` where no target takes it.
-    pub(super) fn chosen(&self, choice: &Choice, now: Nanos) -> Option<Chosen> {
+    pub(super) fn chosen(&self, now: Nanos) -> Option<Chosen> {
         let chosen = self.chosen.borrow_mut().take();
-        chosen.or_else(|| self.connections.choose(choice, now))
+        chosen.or_else(|| self.choose(now))
+    }
+
+    fn choose(&self, now: Nanos) -> Option<Chosen> {
+        self.resilience?.choose(self.connections, now)
     }
 
     /// Where a call's first attempt goes, where that is no choice.
@@ -124,7 +124,7 @@ impl Execute for CallsOn<'_> {
         let targets = &call.targets;
         match &call.kind {
             Kind::Unary(call) => {
-                let attempt = async |place: &Rc<Place>, previous| {
+                let attempt = async |place: &Rc<Place>, previous, _: &dyn Fn()| {
                     let nth = (step, previous);
                     unary::attempt(call, targets, place, nth, iteration, &mut Nobody).await
                 };

@@ -58,21 +58,38 @@ pub(super) async fn watch(
     let pool = Pool::of_one(&met.endpoint, met.target, &checking.wanted, &quietly);
     // Whether there is somebody is what is asked.
     let _ = pool.open().await;
-    let mut answers = Answers::default();
+    // Whoever asked it before may be gone.
+    let mut answers = Answers {
+        stands: met.standing.health(),
+        against: 0,
+    };
+    let tell = |change, why: &str| {
+        let now = context.clock.now();
+        context
+            .observer
+            .stands(&met.standing.name, change, now, why);
+    };
     let mut asked = Some(asked);
     while !met.is_gone() {
         let next = Instant::now() + checking.check.every;
         let answer = ask(checking, &pool, &context).await;
-        if let Some((change, why)) = answers.one_more(&checking.check, answer) {
-            met.standing.is_in_health(change.1 == Standing::Serving);
-            let observer = &context.observer;
-            observer.stands(&met.standing.name, change, context.clock.now(), &why);
+        let change = answers.one_more(&checking.check, answer);
+        met.standing.has_health(answers.stands);
+        if let Some((change, why)) = change {
+            tell(change, &why);
         }
         if let Some(asked) = asked.take() {
             // Whoever waited may be gone.
             let _ = asked.send(());
         }
         sleep_until(next).await;
+    }
+    if answers.stands == Standing::NotServing {
+        // It may come back, and is not asked until then.
+        tell(
+            (Standing::NotServing, Standing::Unknown),
+            "it left its list",
+        );
     }
 }
 
@@ -124,15 +141,6 @@ struct Answers {
     stands: Standing,
     /// How many in a row say something else.
     against: u32,
-}
-
-impl Default for Answers {
-    fn default() -> Self {
-        Self {
-            stands: Standing::Unknown,
-            against: 0,
-        }
-    }
 }
 
 impl Answers {
@@ -218,7 +226,10 @@ mod tests {
         check: &HealthCheck,
         answers: impl IntoIterator<Item = Result<Option<String>, String>>,
     ) -> Vec<(usize, Standing)> {
-        let mut all = Answers::default();
+        let mut all = Answers {
+            stands: Standing::Unknown,
+            against: 0,
+        };
         let each = answers.into_iter().enumerate();
         let changed = each.filter_map(|(nth, answer)| {
             let ((_, to), _) = all.one_more(check, answer)?;

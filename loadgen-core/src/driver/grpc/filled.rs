@@ -64,7 +64,7 @@ pub(super) async fn run(
         Err(error) => return came_to_nothing(&error, iteration),
     };
     let mut kept = Kept::of(call.answer.looks);
-    let attempt = async |place: &Rc<Place>, previous| {
+    let attempt = async |place: &Rc<Place>, previous, _: &dyn Fn()| {
         let nth = (step, previous);
         unary::attempt(&filled, targets, place, nth, iteration, &mut kept).await
     };

@@ -259,8 +259,9 @@ impl Workload for GrpcWorkload {
             reopening.begin();
         }
         let calls = self.calls(&mut session.own);
-        if let Some(target) = calls.common_target() {
-            iteration.goes_to(target);
+        match calls.common_target() {
+            Some(target) => iteration.goes_to(target),
+            None => iteration.goes_nowhere(),
         }
         let life = &self.prepared.life;
         let outcome = self.lives.iterate(life, &calls, session, iteration).await;

@@ -18,7 +18,7 @@ use super::own::Connections;
 use super::prepare::Prepared;
 use super::retry::{Count, Lost, Next, Retrying};
 use crate::chance::mix_in;
-use crate::clock::nanos;
+use crate::clock::{Nanos, nanos};
 use crate::driver::http2::{Admitted, Choice, Chosen, How, Place, Standing, Told};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{Iteration, RetryEvent, Standing as State, WorkerContext};
@@ -47,7 +47,9 @@ impl Resilience {
         let retry = prepared.retry.as_ref();
         let retrying = retry.map(|retry| Retrying::new(retry, seed(RESTS)));
         let standings = prepared.standings.clone();
-        let is_choosing = prepared.pick.is_some() || standings.is_some();
+        // A user's own connection goes where it goes.
+        let is_choosing =
+            prepared.connection_per.is_none() && (prepared.pick.is_some() || standings.is_some());
         let choice = is_choosing.then(|| {
             let how = prepared.pick.clone().unwrap_or(How::Connections);
             Choice::new(how, standings, context.worker, seed(CHOICES))
@@ -96,12 +98,27 @@ impl Resilience {
         first.collect()
     }
 
-    /// Makes attempts until the call is over. `attempt` is told where to and how many have failed.
+    /// Where a call goes that is made now, where each chooses; `None` where no target takes it.
+    pub(super) fn choose(&self, connections: &Connections, now: Nanos) -> Option<Chosen> {
+        let choice = self.choice.as_ref()?;
+        let chosen = connections.choose(choice, now);
+        drop(self.watch(choice));
+        if let Some(chosen) = &chosen
+            && let Some(Admitted { standing, by, .. }) = &chosen.admitted
+            && let Some(change) = by.change
+        {
+            self.tell(standing, change, "its time is over");
+        }
+        chosen
+    }
+
+    /// Makes attempts until the call is over. `attempt` is told where to, how many have failed, and whom to tell that
+    /// a stream's answer has begun.
     pub(super) async fn until_over(
         &self,
         calls: &CallsOn<'_>,
         iteration: &Iteration<'_>,
-        mut attempt: impl AsyncFnMut(&Rc<Place>, u32) -> Result<(), Lost>,
+        mut attempt: impl AsyncFnMut(&Rc<Place>, u32, &dyn Fn()) -> Result<(), Lost>,
     ) -> Outcome {
         let mut count = Count::default();
         let over = Over {
@@ -111,7 +128,8 @@ impl Resilience {
         loop {
             let result = match self.next(calls, iteration, count.failed).await {
                 Ok(going) => {
-                    let result = attempt(&going.place, count.failed).await;
+                    let begins = || going.works();
+                    let result = attempt(&going.place, count.failed, &begins).await;
                     going.ended(result.err().map(|lost| lost.failure));
                     result
                 }
@@ -163,7 +181,7 @@ impl Resilience {
     ) -> Result<Going<'a>, Lost> {
         let going = |place, admitted| Going {
             place,
-            admitted,
+            admitted: RefCell::new(admitted),
             resilience: self,
             iteration,
         };
@@ -176,17 +194,11 @@ impl Resilience {
             return Ok(going(place, None));
         };
         loop {
-            let chosen = calls.chosen(choice, iteration.now());
-            drop(self.watch(choice));
-            if let Some(Chosen { place, admitted }) = chosen {
+            if let Some(Chosen { place, admitted }) = calls.chosen(iteration.now()) {
                 iteration.goes_to(place.target);
-                if let Some(Admitted { standing, by, .. }) = &admitted
-                    && let Some(change) = by.change
-                {
-                    self.tell(standing, change, "its time is over");
-                }
                 return Ok(going(place, admitted));
             }
+            iteration.goes_nowhere();
             let why = || {
                 format!(
                     "cut off while waiting for a target; {}",
@@ -222,25 +234,33 @@ impl Drop for Resilience {
 /// An attempt under way.
 struct Going<'a> {
     place: Rc<Place>,
-    admitted: Option<Admitted>,
+    admitted: RefCell<Option<Admitted>>,
     resilience: &'a Resilience,
     iteration: &'a Iteration<'a>,
 }
 
 impl Going<'_> {
+    /// A stream's answer has begun. What becomes of the stream is another matter: it may last as long as the load.
+    fn works(&self) {
+        let mut admitted = self.admitted.borrow_mut();
+        if let Some(admitted) = admitted.as_mut()
+            && let Some(change) = admitted.works(self.iteration.now())
+        {
+            let why = "a stream began to be answered";
+            self.resilience.tell(&admitted.standing, change, why);
+        }
+    }
+
     /// It ended by itself: with this failure, if with any.
-    fn ended(mut self, failure: Option<Failure>) {
+    fn ended(self, failure: Option<Failure>) {
         self.tell(failure);
     }
 
-    fn tell(&mut self, failure: Option<Failure>) {
+    fn tell(&self, failure: Option<Failure>) {
         let Some(admitted) = self.admitted.take() else {
             return;
         };
-        let told = match failure {
-            Some(failure) if is_its_fault(failure) => Told::Fails,
-            _ => Told::Works,
-        };
+        let told = failure.map_or(Told::Works, said_by);
         let standing = Arc::clone(&admitted.standing);
         if let Some(change) = admitted.over(told, self.iteration.now()) {
             let why = match failure {
@@ -260,22 +280,28 @@ impl Drop for Going<'_> {
     }
 }
 
-/// Whether a failure says that a target does not work, and not that it was asked for what it has not.
-fn is_its_fault(failure: Failure) -> bool {
+/// What a failure says of a target: that it does not work, or only that it was asked for what it has not.
+fn said_by(failure: Failure) -> Told {
     const UNKNOWN: u32 = 2;
     const DEADLINE_EXCEEDED: u32 = 4;
     const RESOURCE_EXHAUSTED: u32 = 8;
     const INTERNAL: u32 = 13;
     const UNAVAILABLE: u32 = 14;
     const DATA_LOSS: u32 = 15;
-    match failure {
+    let is_its_fault = match failure {
         Failure::Grpc(code) => matches!(
             code.number(),
             UNKNOWN | DEADLINE_EXCEEDED | RESOURCE_EXHAUSTED | INTERNAL | UNAVAILABLE | DATA_LOSS
         ),
         Failure::Http(status) => status == 429 || status >= 500,
-        Failure::Expression | Failure::Check => false,
+        // It may not have been asked at all.
+        Failure::Expression => return Told::Nothing,
+        Failure::Check => false,
         _ => true,
+    };
+    match is_its_fault {
+        true => Told::Fails,
+        false => Told::Works,
     }
 }
 
@@ -322,16 +348,17 @@ mod tests {
     use super::*;
     use crate::outcome::GrpcCode;
 
-    #[test_case(Failure::Connect => true)]
-    #[test_case(Failure::Timeout => true)]
-    #[test_case(Failure::Reset("CANCEL") => true)]
-    #[test_case(Failure::Http(503) => true; "a proxy without a server")]
-    #[test_case(Failure::Http(404) => false; "a wrong path")]
-    #[test_case(Failure::Grpc(GrpcCode::new(14)) => true; "unavailable")]
-    #[test_case(Failure::Grpc(GrpcCode::new(5)) => false; "not found")]
-    #[test_case(Failure::Grpc(GrpcCode::new(16)) => false; "unauthenticated")]
-    #[test_case(Failure::Expression => false)]
-    fn tells_that_a_target_does_not_work(failure: Failure) -> bool {
-        is_its_fault(failure)
+    #[test_case(Failure::Connect => Told::Fails)]
+    #[test_case(Failure::Timeout => Told::Fails)]
+    #[test_case(Failure::Reset("CANCEL") => Told::Fails)]
+    #[test_case(Failure::Http(503) => Told::Fails; "a proxy without a server")]
+    #[test_case(Failure::Http(404) => Told::Works; "a wrong path")]
+    #[test_case(Failure::Grpc(GrpcCode::new(14)) => Told::Fails; "unavailable")]
+    #[test_case(Failure::Grpc(GrpcCode::new(5)) => Told::Works; "not found")]
+    #[test_case(Failure::Grpc(GrpcCode::new(16)) => Told::Works; "unauthenticated")]
+    #[test_case(Failure::Check => Told::Works)]
+    #[test_case(Failure::Expression => Told::Nothing)]
+    fn tells_whether_a_target_works(failure: Failure) -> Told {
+        said_by(failure)
     }
 }

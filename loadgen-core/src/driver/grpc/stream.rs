@@ -54,10 +54,10 @@ pub(super) async fn run(
         Err(error) => return filled::came_to_nothing(&error, iteration),
     };
     let mut kept = Kept::of(call.answer.looks);
-    let attempt = async |place: &Rc<Place>, previous| {
+    let attempt = async |place: &Rc<Place>, previous, begins: &dyn Fn()| {
         let origin = &targets[place.target].origin;
         let waiting = Waiting::new(origin, call.path.as_str(), place, iteration);
-        let under = (step, iteration, &waiting.stage);
+        let under = (step, iteration, &waiting.stage, begins);
         let sent = (&sent, previous);
         let result = until_seen(call, sent, origin, place, under, &mut kept).await;
         waiting.over();
@@ -98,8 +98,8 @@ impl Sent {
     }
 }
 
-/// The step's number, the iteration, and what is waited for in it.
-type Under<'a> = (usize, &'a Iteration<'a>, &'a Cell<Stage>);
+/// The step's number, the iteration, what is waited for in it, and whom to tell that a stream's answer has begun.
+type Under<'a> = (usize, &'a Iteration<'a>, &'a Cell<Stage>, &'a dyn Fn());
 
 /// Sends the request until a server has looked at it. `sent` is told with how many attempts at the same call came
 /// before.
@@ -111,7 +111,7 @@ async fn until_seen(
     under: Under<'_>,
     kept: &mut Kept,
 ) -> Result<(), Lost> {
-    let (step, iteration, stage) = under;
+    let (step, iteration, stage, _) = under;
     let mut resends = 0;
     loop {
         stage.set(Stage::StreamPermit {
@@ -159,7 +159,7 @@ async fn exchange(
     (sent, previous): (&Sent, u32),
     origin: &Uri,
     (place, permit): (&Place, &StreamPermit),
-    (step, iteration, stage): Under<'_>,
+    (step, iteration, stage, begins): Under<'_>,
     kept: &mut Kept,
 ) -> Result<(), StreamError> {
     stage.set(Stage::Sending);
@@ -240,6 +240,7 @@ async fn exchange(
         }
         if tally.counts() {
             tally.open = Some(iteration.opened_stream());
+            begins();
         }
         stage.set(Stage::Rest { messages: 0 });
         if call.until == Some(GrpcStreamEnd::Load) {

@@ -36,23 +36,43 @@ pub(crate) struct Choice {
     random: RefCell<fastrand::Rng>,
     /// Used again and again.
     peers: RefCell<Vec<Candidate>>,
-    /// How far behind its weight each is, as of the last choice.
-    behind: RefCell<Vec<(Rc<Peer>, i64)>>,
-    /// Whom nobody has heard of before, and that somebody may want to ask for its health.
+    /// The targets that had a part in the last choice by weight.
+    weighed: RefCell<Vec<Weighed>>,
+    /// Whom nobody watches, and that somebody may want to ask for its health.
     met: RefCell<Vec<Met>>,
 }
 
-/// One that nobody has heard of before.
+/// A target, by its weight.
+struct Weighed {
+    target: usize,
+    /// How far behind its weight it is, as of the last choice.
+    behind: i64,
+    /// Which of its addresses is next.
+    turn: usize,
+}
+
+/// One that nobody watches. Dropping it has somebody else watch it.
 pub(crate) struct Met {
     pub(crate) standing: Arc<Standing>,
     pub(crate) endpoint: Endpoint,
     pub(crate) target: usize,
+    is_left: Cell<bool>,
 }
 
 impl Met {
     /// Whether it is no longer one of those that requests go to, and need not be asked any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.standing.leave()
+        let is_left = self.is_left.get() || self.standing.leave();
+        self.is_left.set(is_left);
+        is_left
+    }
+}
+
+impl Drop for Met {
+    fn drop(&mut self) {
+        if !self.is_left.get() {
+            self.standing.give_up();
+        }
     }
 }
 
@@ -78,17 +98,22 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
+    /// It is under way and the peer serves it. What becomes of the peer's circuit.
+    pub(crate) fn works(&mut self, now: Nanos) -> Option<(State, State)> {
+        self.standing.hears(&mut self.by, Told::Works, now)
+    }
+
     /// It has ended so. What becomes of the peer's circuit.
     pub(crate) fn over(mut self, told: Told, now: Nanos) -> Option<(State, State)> {
         self.is_over = true;
-        self.standing.ended(self.by.is_trial, told, now)
+        self.standing.hears(&mut self.by, told, now)
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         if !self.is_over {
-            self.standing.ended(self.by.is_trial, Told::Nothing, 0);
+            self.standing.hears(&mut self.by, Told::Nothing, 0);
         }
     }
 }
@@ -107,7 +132,7 @@ impl Choice {
             turn: Cell::new(worker),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
             peers: RefCell::default(),
-            behind: RefCell::default(),
+            weighed: RefCell::default(),
             met: RefCell::default(),
         }
     }
@@ -129,11 +154,7 @@ impl Choice {
         let peers = self.peers.borrow();
         let each = peers.iter().filter_map(|it| {
             let standing = self.standing(&it.peer)?;
-            let why = match standing.is_out_of_health() {
-                true => "is not in health",
-                false => "has its circuit open",
-            };
-            Some(format!("{} {why}", standing.name))
+            Some(format!("{} {}", standing.name, standing.why_not()))
         });
         let each: Vec<String> = each.collect();
         format!("no target takes calls: {}", each.join(", "))
@@ -144,17 +165,18 @@ impl Choice {
         if !peer.is_somebody() {
             return None;
         }
-        let standing = peer.standing.get_or_init(|| {
-            let standing = standings.of(&peer.endpoint.name);
-            if standing.adopt() {
-                self.met.borrow_mut().push(Met {
-                    standing: Arc::clone(&standing),
-                    endpoint: peer.endpoint.clone(),
-                    target: peer.target,
-                });
-            }
-            standing
-        });
+        let standing = peer
+            .standing
+            .get_or_init(|| standings.of(&peer.endpoint.name));
+        // The worker that watched it may be done before this one.
+        if standing.adopt() {
+            self.met.borrow_mut().push(Met {
+                standing: Arc::clone(standing),
+                endpoint: peer.endpoint.clone(),
+                target: peer.target,
+                is_left: Cell::new(false),
+            });
+        }
         Some(Arc::clone(standing))
     }
 
@@ -247,7 +269,7 @@ impl Choice {
             }
             How::LeastInFlight => from_turn.min_by_key(|&nth| peers[nth].in_flight)?,
             How::Weights(weights) => {
-                let fitting = from_turn.map(|nth| (&peers[nth].peer, nth));
+                let fitting = from_turn.map(|nth| (peers[nth].peer.target, nth));
                 self.most_behind(fitting, weights)?
             }
         };
@@ -255,33 +277,40 @@ impl Choice {
         Some(Rc::clone(&peers[chosen].peer))
     }
 
-    /// Each falls behind by its weight, and the one that is furthest behind catches up by the sum of all. So each has
-    /// its share of any stretch of choices, as evenly spread as can be.
-    fn most_behind<'a>(
+    /// Each target falls behind by its weight, and the one that is furthest behind catches up by the sum of all. So
+    /// each has its share of any stretch of choices, as evenly spread as can be. Its addresses take turns.
+    fn most_behind(
         &self,
-        fitting: impl Iterator<Item = (&'a Rc<Peer>, usize)>,
+        fitting: impl Iterator<Item = (usize, usize)> + Clone,
         weights: &[u32],
     ) -> Option<usize> {
-        let mut before = self.behind.borrow_mut();
-        let mut now = Vec::with_capacity(before.len());
+        let mut all = self.weighed.borrow_mut();
+        all.retain(|it| fitting.clone().any(|(target, _)| it.target == target));
+        for (target, _) in fitting.clone() {
+            if !all.iter().any(|it| it.target == target) {
+                all.push(Weighed {
+                    target,
+                    behind: 0,
+                    turn: 0,
+                });
+            }
+        }
         let mut sum = 0;
-        for (peer, nth) in fitting {
-            let weight = i64::from(weights.get(peer.target).copied().unwrap_or(1));
+        for it in &mut *all {
+            let weight = i64::from(weights.get(it.target).copied().unwrap_or(1));
+            it.behind += weight;
             sum += weight;
-            let was = before.iter().find(|(it, _)| Rc::ptr_eq(it, peer));
-            let behind = was.map_or(0, |(_, behind)| *behind) + weight;
-            now.push((Rc::clone(peer), behind, nth));
         }
         // The first of those that are equally far behind.
-        let most = now.iter().rev().max_by_key(|(_, behind, _)| *behind)?;
-        let chosen = most.2;
-        *before = now
-            .into_iter()
-            .map(|(peer, behind, nth)| match nth == chosen {
-                true => (peer, behind - sum),
-                false => (peer, behind),
-            })
-            .collect();
+        let most = all.iter_mut().rev().max_by_key(|it| it.behind)?;
+        most.behind -= sum;
+        let target = most.target;
+        let its = fitting.filter(|(of, _)| *of == target).map(|(_, nth)| nth);
+        let mut its: Vec<usize> = its.collect();
+        // By their places, wherever the turn of all begins.
+        its.sort_unstable();
+        let chosen = its[most.turn % its.len()];
+        most.turn = most.turn.wrapping_add(1);
         Some(chosen)
     }
 }

@@ -179,7 +179,7 @@ impl<'a, O: Deref<Target = dyn Observer + 'a>> Observer for Quiet<O> {
     fn step(&self, sample: StepSample) {
         self.0.step(StepSample {
             backend: None,
-            target: 0,
+            target: None,
             connection: None,
             ..sample
         });

@@ -252,7 +252,7 @@ impl Recorder {
         } else {
             tick.ledger.failed += 1;
         }
-        if let Some(target) = tick.targets.get_mut(ended.target) {
+        if let Some(target) = ended.target.and_then(|it| tick.targets.get_mut(it)) {
             target.ended(is_ok);
         }
         if let Some(address) = ended.via.connection.and_then(ConnectionId::address) {
@@ -364,7 +364,7 @@ impl Recorder {
             let service_time = unanswered.split.service_time;
             tick.service_time.saturating_record(service_time);
             tick.youngest_cut_off = tick.youngest_cut_off.min(service_time);
-            if let Some(target) = tick.targets.get_mut(unanswered.target) {
+            if let Some(target) = unanswered.target.and_then(|it| tick.targets.get_mut(it)) {
                 target.unanswered += 1;
             }
             let connection = via.and_then(|via| via.connection);

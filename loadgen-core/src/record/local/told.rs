@@ -41,8 +41,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// Who it was with.
     pub(crate) via: Via,
-    /// Which of the scenario's targets it went to.
-    pub(crate) target: TargetIndex,
+    /// Which of the scenario's targets it went to, if to any.
+    pub(crate) target: Option<TargetIndex>,
 }
 
 /// Who a request was with, as far as that is known.
@@ -73,7 +73,7 @@ pub(crate) struct Unanswered {
     /// The step of several that it was at, and what that step's time is made of.
     pub(crate) step: Option<(usize, Split)>,
     /// Which of the scenario's targets it went to, where it was started.
-    pub(crate) target: TargetIndex,
+    pub(crate) target: Option<TargetIndex>,
 }
 
 impl Via {
@@ -103,7 +103,7 @@ impl Unanswered {
                 ..Split::default()
             },
             step: None,
-            target: 0,
+            target: Some(0),
         }
     }
 }

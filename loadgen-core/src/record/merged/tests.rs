@@ -74,7 +74,7 @@ fn record(recorder: &Recorder, due: u64, lag: u64, took: u64, ok: bool, backend:
             backend: Some(backend),
             ..Via::default()
         },
-        target: 0,
+        target: Some(0),
     });
 }
 
@@ -150,7 +150,7 @@ fn classes_of_failures_beyond_the_bound_are_counted_together() {
                 split: Split::default(),
                 outcome: failure.into(),
                 via: Via::default(),
-                target: 0,
+                target: Some(0),
             });
         }
         let worker = worker as usize;
@@ -190,7 +190,7 @@ fn every_request_has_its_server_or_none_is_known() {
                 Failure::Timeout.into()
             },
             via,
-            target: 0,
+            target: Some(0),
         });
     };
     let merged = || {
@@ -263,7 +263,7 @@ fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
                     connection,
                     whose: None,
                 },
-                target: 0,
+                target: Some(0),
             });
         }
     }

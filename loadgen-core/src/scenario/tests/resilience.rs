@@ -54,6 +54,32 @@ fn wrong_choices(fields: &Value, problem: &str) {
     assert_eq!(problems_of(fields), [format!("scenarios[0].{problem}")]);
 }
 
+/// The field of the earlier layer counts, whichever of the two it is; of one layer whose connections they are.
+#[test_case(&json!({ "connection_per": "user" }), &json!({ "pick": "random" }), false; "a choice over users' connections")]
+#[test_case(&json!({ "connection_per": "user", "connect_rate": "5/s" }), &json!({ "health_check": {} }), false; "health over users' connections")]
+#[test_case(&json!({ "pick": "random", "health_check": {} }), &json!({ "connection_per": "user" }), true; "users' connections over a choice")]
+#[test_case(&json!({ "pick": "random", "connection_per": "user" }), &json!({}), true; "both in the defaults")]
+#[test_case(&json!({ "pick": "random", "connection_per": "user" }), &json!({ "connections": 4 }), false; "connections that are shared")]
+fn choices_and_users_connections_of_several_layers(defaults: &Value, own: &Value, has_own: bool) {
+    let mut scenario = json!({
+        "name": "s",
+        "load": { "closed": { "users": 10, "iterations": 1000 } },
+        "targets": ["127.0.0.1:50051"],
+        "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+    });
+    let fields = own.as_object().unwrap().clone();
+    scenario.as_object_mut().unwrap().extend(fields);
+    let suite = json!({ "defaults": defaults, "scenarios": [scenario] });
+    let read = parse(&suite).unwrap();
+    let grpc = grpc(&read.scenarios()[0]);
+    let chooses = grpc.pick.is_some() || grpc.health_check.is_some();
+    assert_eq!(
+        (grpc.connection_per.is_some(), chooses),
+        (has_own, !has_own)
+    );
+    assert!(has_own || grpc.connect_rate.is_none());
+}
+
 #[test]
 fn weights_of_servers_of_the_suite() {
     let suite = json!({

@@ -299,7 +299,7 @@ async fn a_step_knows_its_user_target_and_connection() {
     iteration.step(1, async { Failure::Connect.into() }).await;
     let steps = kept.steps.borrow();
     assert_eq!([steps[0].user, steps[1].user], [UserId(0); 2]);
-    assert_eq!([steps[0].target, steps[1].target], [3; 2]);
+    assert_eq!([steps[0].target, steps[1].target], [Some(3); 2]);
     assert_eq!(steps[0].connection, Some(connection));
     assert_eq!(steps[1].connection, None, "it came to have none");
     let end = steps[0].due + steps[0].split.response_time();

@@ -48,6 +48,7 @@ pub struct GrpcPlan {
     /// How calls are made again that failed; `None` is not at all.
     pub retry: Option<Box<Retry>>,
     /// Which of the targets a call goes to; `None` gives the connections their turns, an iteration each.
+    /// This and the next two are for shared connections, and say nothing where there is a `connection_per`.
     pub pick: Option<Pick>,
     /// Whether targets are asked if they are in health; one that is not gets no new calls. `None` asks nobody.
     pub health_check: Option<Box<HealthCheck>>,

@@ -47,8 +47,8 @@ pub struct Retry {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct RetryThrottling {
-    /// A failed attempt takes one of so many tokens, 1 to 1,000. While half of them or fewer are left, no call
-    /// is made again.
+    /// An attempt that fails in a way that is made again, or that its server wants no other after, takes one of so
+    /// many tokens, 1 to 1,000. While half of them or fewer are left, no call is made again.
     pub max_tokens: u32,
     /// How many a call that ends ok gives back.
     pub token_ratio: f64,
@@ -117,7 +117,7 @@ object! {
 object! {
     /// Stops further attempts while too many fail.
     RawRetryThrottling is "throttling such as {\"max_tokens\": 10, \"token_ratio\": 0.1}" {
-        /// Each failed attempt takes a token; with half of them left or fewer, no call is made again.
+        /// Each attempt that fails with one of the statuses takes a token; with half of them left or fewer, no call is made again.
         "max_tokens" [required] max_tokens: Bounded<1, 1000>,
         /// How many tokens a call gives back that ends ok.
         "token_ratio" [required] token_ratio: Factor,

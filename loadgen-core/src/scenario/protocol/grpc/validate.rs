@@ -14,6 +14,9 @@ use crate::scenario::value::base64::from_base64;
 use crate::scenario::value::{MAX_MESSAGES, RawSource, Source};
 use crate::units::format_duration;
 
+/// What has each call choose where it goes.
+const CHOOSES: [&str; 3] = ["pick", "health_check", "circuit_breaker"];
+
 impl GrpcPlan {
     pub(in crate::scenario::protocol) const WORDS: &'static Words = &Words {
         word: "grpc",
@@ -56,10 +59,14 @@ impl Room for GrpcPlan {
             list.all(|file| layers.resolve(file))
         });
         let retry = layers.retry();
+        let has_own = connections
+            .as_ref()
+            .is_some_and(|it| it.connection_per.is_some());
+        let is_divided = layers.is_divided();
         let pick = layers.pick_of_calls();
+        let pick = pick.filter(|_| is_divided);
         let health_check = layers.checks_of_health();
         let circuit_breaker = layers.circuit_breaker();
-        let is_divided = layers.is_divided();
         let metadata = layers.pick("metadata", |raw| &raw.metadata);
         let metadata = metadata.entry.or(Some(Vec::new()), |entries| {
             layers.metadata(entries, &metadata.path)
@@ -71,9 +78,10 @@ impl Room for GrpcPlan {
             metadata: metadata??,
             protos: protos??,
             retry: retry?.map(Box::new),
-            pick: pick.filter(|_| is_divided)?,
-            health_check: health_check?.map(Box::new),
-            circuit_breaker: circuit_breaker?,
+            // Those of another layer are for whatever scenario they fit.
+            pick: pick?.filter(|_| !has_own),
+            health_check: health_check?.filter(|_| !has_own).map(Box::new),
+            circuit_breaker: circuit_breaker?.filter(|_| !has_own),
             ..connections?
         })
     }
@@ -161,6 +169,9 @@ impl Layers<'_> {
             (Some(shared), Some(per)) => per < shared,
             (_, per) => per.is_some(),
         };
+        // Where calls choose, too, connections are shared.
+        let chooses = CHOOSES.into_iter().filter_map(says).min();
+        let is_own = is_own && chooses.is_none_or(|first| says("connection_per") <= Some(first));
         if own_says("connect_rate") && !is_own {
             refuse(
                 "connect_rate",
@@ -192,14 +203,13 @@ impl Layers<'_> {
 
     /// Whether what says where calls go stands where they may go to any connection; notes where not.
     fn is_divided(&self) -> bool {
-        let fields = ["pick", "health_check", "circuit_breaker"];
         let own = self.own();
         let own_says = |field| own.is_some_and(|own| own.has(field));
         if !own_says("connection_per") {
             return true;
         }
         let mut fits = true;
-        for field in fields.into_iter().filter(|field| own_says(field)) {
+        for field in CHOOSES.into_iter().filter(|field| own_says(field)) {
             fits = false;
             self.problems.add(
                 format!("{}.{field}", self.own_path),

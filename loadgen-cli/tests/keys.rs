@@ -176,7 +176,6 @@ fn the_terminal_is_as_it_was_after_the_third_ctrl_c() {
     pause(2);
     run.press(b"\x03");
     run.shown.until("ended 105");
-    assert!(!run.out.exists(), "it ended without another word");
     run.is_as_it_was();
 }
 

@@ -120,7 +120,7 @@ fn the_demonstration_survives_a_server() {
         let path = folder.path().join("suite.json");
         let shipped = include_str!("../../../scenarios/balance.json");
         let shorter = shipped
-            .replace("\"duration\": \"12s\"", "\"duration\": \"5s\"")
+            .replace("\"duration\": \"12s\"", "\"duration\": \"6s\"")
             .replace(
                 "\"at\": \"4s\", \"kill\": \"demo2\", \"for\": \"4s\"",
                 "\"at\": \"1s\", \"kill\": \"demo2\", \"for\": \"1.5s\"",

@@ -181,7 +181,7 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(u8)) {
             // The terminal is gone.
             Ok(0) if waits[0].revents().contains(PollFlags::HUP) => return,
             Ok(count) if is_pressed(&keys[..count]) => {
-                keys[..count].iter().for_each(|it| told(*it))
+                keys[..count].iter().for_each(|it| told(*it));
             }
             Ok(_) => {}
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}

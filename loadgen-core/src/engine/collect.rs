@@ -207,7 +207,8 @@ impl Collector {
                         .watching(watches(&spec.thresholds))
                         .following(spec.timeline.as_ref())
                         .among(&spec.servers)
-                        .held_to(spec.sticky),
+                        .held_to(spec.sticky)
+                        .lasting(spec.lasting),
                     gauges: spec.gauges.clone(),
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))

@@ -302,7 +302,7 @@ impl<W: Workload> Part<W> {
     /// be no more.
     async fn next_arrival(&self, me: &Rc<Parked>) -> Option<(u64, Arrival)> {
         poll_fn(|cx| {
-            if self.lane.core.halted() {
+            if self.lane.core.halted() || self.comes_too_late() {
                 return Poll::Ready(None);
             }
             if let Some(arrival) = self.line.borrow_mut().pop_front() {
@@ -332,6 +332,12 @@ impl<W: Workload> Part<W> {
         .await
     }
 
+    /// Whether what is in line would begin only to end: it lasts for as long as a load that is over.
+    fn comes_too_late(&self) -> bool {
+        let core = &*self.lane.core;
+        core.spec.lasting && core.ending_since().is_some()
+    }
+
     fn wake_everyone(&self) {
         for user in self.idle.borrow_mut().drain(..) {
             user.idle.set(false);
@@ -344,6 +350,10 @@ impl<W: Workload> Part<W> {
     /// Notes that one was turned away. Where no user comes free for very many of them, the older half is
     /// counted at the age that it has: a lower bound, as it would be at the end.
     fn turn_away(&self, due: Nanos, now: Nanos) {
+        // The scenario keeps its users busy, and not the service.
+        if self.lane.core.spec.lasting {
+            return;
+        }
         let mut turned_away = self.turned_away.borrow_mut();
         if turned_away.len() == MOST_TURNED_AWAY {
             for due in turned_away.drain(..MOST_TURNED_AWAY / 2) {
@@ -380,7 +390,8 @@ impl<W: Workload> Part<W> {
             }
             core.recorder.dropped(1);
             let age = now.saturating_sub(arrival.due);
-            if arrival.in_line_since.is_some() && core.is_owed(age) {
+            let waits_for_service = arrival.in_line_since.is_some() && !core.spec.lasting;
+            if waits_for_service && core.is_owed(age) {
                 let unanswered = Unanswered::in_line(arrival.due, now);
                 core.recorder.dropped_unanswered(&unanswered);
             }

@@ -145,6 +145,9 @@ pub struct ScenarioSpec {
     pub retries: bool,
     /// What is expected to stay with one server, all answers of it; without, streams of users are looked at.
     pub sticky: Option<StickyBy>,
+    /// Whether each iteration [lasts](crate::workload::Iteration::lasts) for as long as the load does: of arrivals that
+    /// wait for a user none begins once that is over, and nobody but the scenario keeps them waiting.
+    pub lasting: bool,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -182,6 +185,7 @@ impl ScenarioSpec {
             servers: Vec::new(),
             retries: false,
             sticky: None,
+            lasting: false,
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }

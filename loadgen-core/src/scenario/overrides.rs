@@ -57,6 +57,15 @@ pub enum OverrideError {
         /// The rate.
         rate: String,
     },
+    /// So many iterations of what lasts for as long as the load: neither would end.
+    #[error(
+        "--requests {requests} gives its load no end in time, and its streams last as long as that; expected --duration, \
+         beside it or in its place"
+    )]
+    Endless {
+        /// The iterations.
+        requests: u64,
+    },
     /// The scenario would be impossible with them.
     #[error("the scenario would not be valid: {0}")]
     Impossible(#[from] SuiteError),

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use self::load_end::LoadEnd;
 pub use self::open_stream::OpenStream;
 pub use self::rest::EndingOnDrop;
-use self::rest::{BackOff, Rest};
+use self::rest::{BackOff, Idle, Rest};
 use self::times::Times;
 use super::UserId;
 use super::metric::{Counter, Gauge, Timing};
@@ -441,6 +441,20 @@ impl<'a> Iteration<'a> {
     /// Whether it [lasts](Self::lasts) for as long as the load does.
     pub(crate) fn is_lasting(&self) -> bool {
         self.lasts.get()
+    }
+
+    /// A message came at this time. On what [lasts](Self::lasts) for as long as the load that is the sign of life that
+    /// an iteration which ends ok is otherwise.
+    pub fn hears(&self, at: Nanos) {
+        if self.lasts.get() {
+            self.observer.lives(at);
+        }
+    }
+
+    /// Whether it is one that lasts and waits for nothing, so that no silence is the service's; until what this gives
+    /// back is dropped.
+    pub(crate) fn idles(&self) -> Idle<'_, 'a> {
+        Idle::new(self)
     }
 
     /// Rests on purpose once it was [concluded](Self::conclude), before its user does anything else: for so

@@ -407,6 +407,10 @@ pub trait Observer {
     fn heard(&self, opened: Opened, last: Nanos) {
         let _ = (opened, last);
     }
+    /// A message came at this time on what lasts for as long as the load: the service is not silent.
+    fn lives(&self, at: Nanos) {
+        let _ = at;
+    }
     /// The server had said good-bye on a connection, at this time, and this became of it.
     fn farewell(&self, said_at: Nanos, event: FarewellEvent) {
         let _ = (said_at, event);

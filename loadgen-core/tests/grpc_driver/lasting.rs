@@ -9,7 +9,7 @@ use loadgen_core::record::ScenarioRecord;
 use loadgen_core::scenario::{ConnectionPer, GrpcStreamEnd, ScenarioPlan};
 use loadgen_core::schedule::Limit;
 
-use crate::common::whole::{closed, failures, whole};
+use crate::common::whole::{closed, failures, open, whole};
 use crate::support::server::{Exchange, Server, status};
 use crate::support::{Driver, grpc, plan, run, the_call};
 
@@ -93,6 +93,47 @@ fn a_stream_lasts_as_long_as_the_load_and_ends_in_good_order() {
     });
 }
 
+/// A stream that waits for nothing is no silence of the service's, however far apart its pings are.
+#[test]
+fn a_stream_that_is_answered_is_not_silent() {
+    run(async {
+        let server = Server::start(|mut exchange: Exchange| async move {
+            echo(&mut exchange, usize::MAX).await;
+        })
+        .await;
+        let mut plan = pinging(&server, 2);
+        plan.load = closed(2, Limit::Duration(Duration::from_millis(1_500)));
+        the_call(&mut plan).every = Some(Duration::from_millis(500));
+        let record = whole(plan).await;
+        assert_eq!((record.ledger.completed, record.ledger.failed), (2, 0));
+        let silence = record.silence.longest;
+        assert!(silence.length < Duration::from_millis(400), "{silence:?}");
+    });
+}
+
+/// Arrivals that no user was free for while the load went on have nothing to begin after it.
+#[test]
+fn no_stream_is_opened_once_the_load_is_over() {
+    run(async {
+        let server = Server::start(|mut exchange: Exchange| async move {
+            echo(&mut exchange, usize::MAX).await;
+        })
+        .await;
+        let mut plan = pinging(&server, 2);
+        plan.load = open(20.0, LOAD, 2);
+        let record = whole(plan).await;
+        let ledger = record.ledger;
+        assert_eq!((ledger.completed, ledger.failed), (2, 0), "{ledger:?}");
+        assert_eq!(ledger.dropped, ledger.planned - 2);
+        assert!(ledger.planned > 4, "{ledger:?}");
+        assert_eq!(
+            record.unanswered, 0,
+            "nobody but the scenario kept them waiting"
+        );
+        assert_eq!(server.control.requests.get(), 2);
+    });
+}
+
 /// One that the client has no say in is given up when the load is over.
 #[test]
 fn what_only_the_server_sends_is_given_up_with_the_load() {
@@ -144,6 +185,9 @@ fn a_ping_that_is_not_answered_in_time_ends_the_stream() {
         .await;
         let record = whole(pinging(&server, 1)).await;
         assert_eq!((record.ledger.completed, record.ledger.failed), (1, 1));
+        // It has waited all the time.
+        let silence = record.silence.longest;
+        assert!(silence.length >= Duration::from_millis(150), "{silence:?}");
         assert_eq!(
             example(&record, Failure::Timeout),
             "no reply within 250ms (`timeout`) on a stream that is to last; 0 messages had come before"

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -255,11 +256,25 @@ async fn exchange(
     };
     let limited = async {
         match call.until {
-            Some(GrpcStreamEnd::Load) => tokio::select! {
-                biased;
-                result = conversation => result,
-                over = unconstrained(until_load_ends(call, iteration, &log)) => Ok(over),
-            },
+            Some(GrpcStreamEnd::Load) => {
+                let over = async {
+                    tokio::select! {
+                        biased;
+                        result = conversation => result,
+                        over = unconstrained(until_load_ends(call, iteration, &log)) => Ok(over),
+                    }
+                };
+                let mut over = pin!(over);
+                let mut idle = iteration.idles();
+                // What is sent and received, is so while this is polled.
+                poll_fn(|cx| {
+                    let polled = over.as_mut().poll(cx);
+                    let waits = log.waits_since().is_some() || log.is_finished();
+                    idle.set(iteration.is_lasting() && !waits);
+                    polled
+                })
+                .await
+            }
             Some(GrpcStreamEnd::After(duration)) => tokio::select! {
                 biased;
                 result = conversation => result,
@@ -413,6 +428,7 @@ async fn read(
         }
         kept.message = message;
         tally.received += 1;
+        iteration.hears(at);
         if tally.counts() {
             tally.received_one();
             if let Some(open) = &tally.open {

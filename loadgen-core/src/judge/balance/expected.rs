@@ -38,6 +38,8 @@ pub(crate) struct Surroundings<'a> {
 
 /// Servers that are named before they become a range.
 const MOST_NAMED: usize = 4;
+/// Of fewer than these nothing is said but what became of them.
+const FEW: u64 = 30;
 
 /// Judges what is expected of a scenario's balancer, in a fixed order.
 pub(crate) fn expected(
@@ -315,8 +317,12 @@ fn routed(route: &Route, record: &ScenarioRecord, around: Surroundings<'_>) -> F
     } else if row.requests == 0 {
         Err("no answer of a server that named itself".to_owned())
     } else {
-        let most = human::percent(at_most(row.requests));
-        let observed = format!("0 of {all} went elsewhere (≤ {most} at 95%){nameless}");
+        let most = match row.requests {
+            // Three in so few would be nearly all.
+            ..FEW => ", too few to say of others".to_owned(),
+            enough => format!(" (≤ {} at 95%)", human::percent(at_most(enough))),
+        };
+        let observed = format!("0 of {all} went elsewhere{most}{nameless}");
         let answer = match row.nameless {
             0 => Answer::Holds,
             // They may be leaks, and no number of others tells.

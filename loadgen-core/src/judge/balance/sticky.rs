@@ -158,12 +158,15 @@ pub(super) fn stayed(sticky: &Sticky, record: &ScenarioRecord) -> Result<(String
         Sticky::Key(_) => ("key", "keys"),
     };
     let held = held(record);
-    if held.judged == 0 {
+    let keys = record.stickiness.keys.len() as u64;
+    let opened: u64 = record.backends.iter().map(|it| it.streams.opened).sum();
+    // One stream that lasts is with its server all the time.
+    let is_one_stream = record.lasting && held.judged == 0 && keys > 0 && opened >= keys;
+    if held.judged == 0 && !is_one_stream {
         return Err(format!(
             "no {one} had two answers of servers that named themselves"
         ));
     }
-    let keys = record.stickiness.keys.len() as u64;
     let all = match keys {
         1 => format!("1 {one}"),
         keys => format!("{} {several}", human::count(keys)),
@@ -173,7 +176,10 @@ pub(super) fn stayed(sticky: &Sticky, record: &ScenarioRecord) -> Result<(String
         "{} of {all} had one server, {} of {} came from their main one",
         human::count(held.stayed),
         human::percent(part),
-        counted(held.answers, "answer")
+        counted(
+            held.answers,
+            if is_one_stream { "stream" } else { "answer" }
+        )
     );
     let causes = causes(record);
     if let Some((first, _)) = causes.iter().find(|(_, cause)| *cause == Cause::None) {
@@ -379,6 +385,33 @@ mod tests {
         let key = record.stickiness.key("127.0.0.1", Duration::ZERO);
         key.expect("few").answered("b1", 1);
         assert_eq!(stayed(&Sticky::Source, &record), Err(why.to_owned()));
+    }
+
+    /// It was there all the time, and nothing had to be opened again.
+    #[test_case(0 => Answer::Holds)]
+    #[test_case(1 => Answer::Undecided { needed: None }; "beside one without a name")]
+    fn one_stream_each_that_lasts_has_stayed(nameless: u64) -> Answer {
+        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+        record.lasting = true;
+        let why = "no user had two answers of servers that named themselves";
+        assert_eq!(stayed(&Sticky::User, &record), Err(why.to_owned()));
+        for user in ["0", "1"] {
+            let key = record.stickiness.key(user, Duration::ZERO);
+            key.expect("few").answered("b1", 1);
+        }
+        assert_eq!(
+            stayed(&Sticky::User, &record),
+            Err(why.to_owned()),
+            "no stream"
+        );
+        let mut backend = BackendRecord::empty("b1");
+        backend.streams.opened = 2;
+        record.backends.push(backend);
+        record.unknown.requests = nameless;
+        let (observed, answer) = stayed(&Sticky::User, &record).expect("they were there");
+        let begins = "2 of 2 users had one server, 100% of 2 streams came from their main one";
+        assert!(observed.starts_with(begins), "{observed}");
+        answer
     }
 
     /// More moves than are kept: those may have been breaks.

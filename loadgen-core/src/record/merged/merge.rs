@@ -140,6 +140,7 @@ impl ScenarioRecord {
         self.timeline.merge(&other.timeline);
         self.stand(other.standings.iter().cloned());
         self.add_servers(&other.servers);
+        self.lasting |= other.lasting;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.add_counted(other);
         add_examples(&mut self.examples, &other.examples);

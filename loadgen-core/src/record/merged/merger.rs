@@ -94,6 +94,13 @@ impl Merger {
         self
     }
 
+    /// Says whether each iteration lasts for as long as the load.
+    #[must_use]
+    pub(crate) fn lasting(mut self, lasting: bool) -> Self {
+        self.total.lasting = lasting;
+        self
+    }
+
     /// What is known of who may answer.
     #[must_use]
     pub(crate) fn among(mut self, servers: &[String]) -> Self {

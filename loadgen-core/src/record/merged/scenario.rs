@@ -26,6 +26,10 @@ pub struct ScenarioRecord {
     pub protocol: String,
     /// Whether the load model is open, so that start lag and queue wait mean something.
     pub open: bool,
+    /// Whether each iteration lasts for as long as the load: when it was due and how it ended then tells nothing of
+    /// the time between.
+    #[serde(default)]
+    pub lasting: bool,
     /// Delays of the generator's above this are late.
     pub late_after: Duration,
     /// Every planned iteration.
@@ -273,6 +277,7 @@ impl ScenarioRecord {
             name: name.to_owned(),
             protocol: protocol.to_owned(),
             open,
+            lasting: false,
             late_after: Duration::from_millis(1),
             ledger: Ledger::default(),
             elapsed: Duration::ZERO,

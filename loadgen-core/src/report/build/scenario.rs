@@ -66,7 +66,11 @@ pub(super) fn scenario(
         standings: record.standings.iter().map(stands).collect(),
         changes: record.changes.iter().map(change).collect(),
         events: record.events.iter().map(event).collect(),
-        timeline: moments(&record.timeline),
+        // What lasts as long as the load is due at its start, wherever the events are.
+        timeline: match record.lasting {
+            true => Vec::new(),
+            false => moments(&record.timeline),
+        },
         thresholds,
         series: series(record),
         custom: custom(&record.custom),

@@ -36,7 +36,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
     let was_late = ledger.late >= LEAST_LATE && ratio(ledger.late, ledger.started) > MOST_LATE;
     // Both may have happened; what made arrivals wait longer is what kept them from starting.
     let mean = |series| Statistics::of(series).mean.unwrap_or_default();
-    let waited_for_users = ledger.dropped > 0 && scenario.dropped_unanswered == ledger.dropped
+    let waited_for_users = ledger.dropped > 0 && without_user(scenario) == ledger.dropped
         || mean(&scenario.parts.queue_wait) > mean(&scenario.parts.start_lag);
     if missed && was_late && !waited_for_users {
         let lag = Statistics::of(&scenario.parts.start_lag);
@@ -63,7 +63,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             findings.warnings.push(sentence);
         }
         warn_of_busy_users(scenario, missed && waited_for_users, in_time, findings);
-        let not_the_services = ledger.dropped.saturating_sub(scenario.dropped_unanswered);
+        let not_the_services = ledger.dropped.saturating_sub(without_user(scenario));
         if not_the_services > 0 {
             findings.warnings.push(format!(
                 "`{}`: {} never started, which is not the service's doing: the generator was held up \
@@ -72,6 +72,14 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
                 counted(not_the_services, "arrival"),
             ));
         }
+    }
+}
+
+/// Arrivals that never started because all users were busy: by the service's doing, unless iterations are to last.
+fn without_user(scenario: &ScenarioRecord) -> u64 {
+    match scenario.lasting {
+        true => scenario.ledger.dropped,
+        false => scenario.dropped_unanswered,
     }
 }
 
@@ -84,12 +92,13 @@ fn warn_of_busy_users(
 ) {
     let ledger = &scenario.ledger;
     let mut troubles = Vec::new();
-    if scenario.dropped_unanswered > 0 {
+    let without_user = without_user(scenario);
+    if without_user > 0 {
         troubles.push(format!(
             "{} of {} ({}) never started",
-            count(scenario.dropped_unanswered),
+            count(without_user),
             counted(ledger.planned, "arrival"),
-            percent(ratio(scenario.dropped_unanswered, ledger.planned)),
+            percent(ratio(without_user, ledger.planned)),
         ));
     } else if missed && ledger.dropped == 0 {
         troubles.push(format!(
@@ -123,6 +132,11 @@ fn warn_of_busy_users(
             "because all users were busy while no iteration ended ok, {}",
             when(silence)
         ),
+        None if scenario.lasting => {
+            "because each user keeps its stream until the load is over: raise the most users \
+             (`load.open.users.max`, `--concurrency`) to as many as there should be streams"
+                .to_owned()
+        }
         None => {
             let begins = |step: &StepRecord| step.part == Some(LifePart::Begin);
             let with_what = match scenario.steps.iter().any(begins) {

@@ -18,6 +18,12 @@ impl ScenarioPlan {
         let mut plan = self.clone();
         let mut notices = Vec::new();
         plan.load = changed(&self.load, overrides, &mut notices)?;
+        if let Some(requests) = overrides.requests
+            && plan.protocol.lasts_as_load()
+            && plan.load.time_limit().is_none()
+        {
+            return Err(OverrideError::Endless { requests });
+        }
         if let Some(connections) = overrides.connections {
             notices.extend(plan.protocol.set_connections(connections));
         }

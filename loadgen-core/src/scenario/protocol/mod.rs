@@ -197,6 +197,17 @@ impl ProtocolPlan {
         ])
     }
 
+    /// Whether its iterations have a step that lasts for as long as the load.
+    pub(crate) fn lasts_as_load(&self) -> bool {
+        let lasts = |call: &GrpcCall| call.stream == Some(GrpcStreamEnd::Load);
+        match self {
+            Self::Grpc(plan) => all(&plan.steps, "")
+                .into_iter()
+                .any(|(_, step)| step.spoken().is_some_and(lasts)),
+            Self::Websocket(_) | Self::Http(_) | Self::Tcp(_) => false,
+        }
+    }
+
     /// What the steps of `setup`, `begin` and `end` say elsewhere.
     pub(in crate::scenario) fn said_elsewhere(&self) -> [Vec<Step<Spoken>>; 3] {
         with_room!(self, |plan| [

@@ -275,3 +275,20 @@ fn a_timeout_too_short_to_listen_is_refused() {
     let error = plan.with_overrides(&overrides).unwrap_err().to_string();
     assert!(error.contains("less than the `timeout` of 3s"), "{error}");
 }
+
+/// It says which flag it was, and not what the file has of streams.
+#[test_case(None => "--requests 10 gives its load no end in time, and its streams last as long as that; expected --duration, beside it or in its place")]
+#[test_case(seconds(3) => ""; "beside a duration")]
+fn iterations_that_last_as_the_load_do_not_end_it(duration: Option<Duration>) -> String {
+    let plan = plan_of(&json!({
+        "load": { "closed": { "users": 3, "duration": "20s" } },
+        "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Chat", "stream": { "for": "load" } } }],
+    }));
+    let overrides = Overrides {
+        requests: Some(10),
+        duration,
+        ..Overrides::default()
+    };
+    let changed = plan.with_overrides(&overrides);
+    changed.err().map_or_else(String::new, |it| it.to_string())
+}

@@ -49,3 +49,33 @@ impl Drop for Rest<'_, '_> {
         self.0.observer.rests(false);
     }
 }
+
+/// Whether what lasts for as long as the load waits for nothing; then nobody is silent to it.
+pub(crate) struct Idle<'a, 'b> {
+    iteration: &'a Iteration<'b>,
+    is_idle: bool,
+}
+
+impl<'a, 'b> Idle<'a, 'b> {
+    pub(super) fn new(iteration: &'a Iteration<'b>) -> Self {
+        Self {
+            iteration,
+            is_idle: false,
+        }
+    }
+
+    /// Says whether it is so from here on.
+    #[inline]
+    pub(crate) fn set(&mut self, is_idle: bool) {
+        if is_idle != self.is_idle {
+            self.is_idle = is_idle;
+            self.iteration.observer.rests(is_idle);
+        }
+    }
+}
+
+impl Drop for Idle<'_, '_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}

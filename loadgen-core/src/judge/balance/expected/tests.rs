@@ -99,6 +99,8 @@ fn only_those_that_may_answer_share() {
 
 #[test_case(&[("v2a", 4_988), ("v1b", 12)], 0, &[("v2.*", "v2*")] => "route version v2.2 to v2*: fails: 12 of 5,000 went elsewhere: v1b 12"; "a leak")]
 #[test_case(&[("v2a", 5_000)], 3, &[("v2.*", "v2*")] => "route version v2.2 to v2*: undecided: 0 of 5,000 went elsewhere (≤ 0.06% at 95%), and 3 answers without a name"; "without a name")]
+#[test_case(&[("v2a", 30)], 0, &[("v2.*", "v2*")] => "route version v2.2 to v2*: holds: 0 of 30 went elsewhere (≤ 10% at 95%)"; "just enough")]
+#[test_case(&[("v2a", 3)], 0, &[("v2.*", "v2*")] => "route version v2.2 to v2*: holds: 0 of 3 went elsewhere, too few to say of others"; "a few")]
 #[test_case(&[], 0, &[("v2.*", "v2*")] => "route version v2.2 to v2*: fails: no answer of a server that named itself"; "no answer")]
 #[test_case(&[("v2a", 1)], 0, &[("v1.*", "v1*")] => "route version v2.2: fails: nothing is said of `v2.2`"; "no entry")]
 fn routes(requests: &[(&str, u64)], nameless: u64, table: &[(&str, &str)]) -> String {

@@ -29,6 +29,10 @@ const AS_BEFORE: f64 = 0.2;
 /// enough (e⁻¹² of such times) for a run of an hour.
 pub(super) const LEAST_EXPECTED: f64 = 12.0;
 
+/// Why nothing is told by the moments of iterations that last for as long as the load.
+const LASTING: &str = "each iteration is a stream that lasts as long as the load, due at its start and over at its \
+                       end; `switched`, and how streams broke, tell of it";
+
 /// When something came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Moment {
@@ -138,7 +142,14 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
         let before = before.map(|(_, it)| it.over.unwrap_or(Duration::MAX));
         let next = events.get(index + 1).and_then(|it| it.holds_from());
         let load = (&record.timeline, record.elapsed);
-        found.push((event, of(load, event, before.max(), next)));
+        let failover = match record.lasting && event.holds_from().is_some() {
+            true => Failover {
+                untold: Some(LASTING.to_owned()),
+                ..Failover::default()
+            },
+            false => of(load, event, before.max(), next),
+        };
+        found.push((event, failover));
     }
     let moments: Vec<Option<Duration>> = found.iter().map(|(it, _)| it.done).collect();
     for (index, (event, failover)) in found.iter_mut().enumerate() {

@@ -610,3 +610,18 @@ fn events_that_take_nobody_away_are_none() {
     let why: Vec<_> = all.iter().map(|(_, it)| it.untold.as_deref()).collect();
     assert_eq!(why, [Some("it was not done"), None]);
 }
+
+/// They are all due at the start, and over at the end or when they break.
+#[test]
+fn streams_that_last_are_not_taken_for_requests() {
+    let mut record = ScenarioRecord::empty("agents", "grpc", false, &[]);
+    record.timeline = run(ms(10_000), |_, _| REFUSED, |_| None);
+    record.events.push(killed());
+    record.lasting = true;
+    let [(_, failover)] = <[_; 1]>::try_from(failovers(&record)).expect("one event");
+    assert!(!failover.was_seen);
+    assert_eq!(failover.untold.as_deref(), Some(LASTING));
+    record.events[0].done = None;
+    let untold = failovers(&record)[0].1.untold.clone();
+    assert_eq!(untold.as_deref(), Some("it was not done"));
+}

@@ -108,6 +108,11 @@ impl Observer for Recorder {
         self.last_heard(opened, last);
     }
 
+    fn lives(&self, at: Nanos) {
+        let at = self.since_origin(at);
+        self.tick.borrow_mut().activity.ok(at);
+    }
+
     fn farewell(&self, said_at: Nanos, event: FarewellEvent) {
         // The end of the run breaks nothing.
         if event == FarewellEvent::Broken && self.is_interrupting() {

@@ -194,6 +194,17 @@ fn users_may_be_busy_with_what_they_do_first() {
     insta::assert_snapshot!(verdict(&record, &[], &[]).warnings[0], @"`greet`: 500 of 10,000 arrivals (5%) never started, because all users were busy with what users do first (`begin`), or with iterations, that the service had not ended: raise the most users (`load.open.users.max`, `--concurrency`) if the service should see the whole rate");
 }
 
+/// Nobody but the scenario kept the users busy: the service owes nothing.
+#[test]
+fn users_that_keep_their_streams_are_named() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 500);
+        record.scenarios[0].lasting = true;
+    });
+    let warnings = verdict(&record, &[], &[]).warnings;
+    insta::assert_snapshot!(warnings.join("\n"), @"`greet`: 500 of 10,000 arrivals (5%) never started, because each user keeps its stream until the load is over: raise the most users (`load.open.users.max`, `--concurrency`) to as many as there should be streams");
+}
+
 #[test]
 fn a_silence_is_named_instead_of_advice() {
     let record = run(true, |record| {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::nearest::did_you_mean;
 use crate::scenario::reader::{Check, Decode, Place, Reader, Refusal, Rule};
 use crate::scenario::value::template::{is_template, template, templates};
-use crate::scenario::value::{MAX_NAME, PositiveSpan, checked_text, text_schema, unit};
+use crate::scenario::value::{MAX_NAME, PositiveSpan, checked_text, text_schema};
 use crate::units::{format_duration, parse_duration};
 
 /// A gRPC method: `package.Service/Method`.
@@ -73,7 +73,13 @@ impl Decode for Lasting {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         match reader.text("a duration as a text, such as \"1.5s\", or \"load\"")? {
             "load" => Some(Self::Load),
-            text => reader.keep(Self::Time(unit(reader, parse_duration(text))?)),
+            text => match parse_duration(text) {
+                Ok(duration) => reader.keep(Self::Time(duration)),
+                Err(error) => {
+                    let expected = format!("{}, or \"load\"", error.expected());
+                    reader.refuse(expected, error.reason())
+                }
+            },
         }
     }
 }

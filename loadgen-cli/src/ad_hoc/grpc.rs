@@ -1,6 +1,6 @@
 //! What the flags of `loadgen grpc` say, as a scenario says it.
 
-use loadgen_core::scenario::GrpcCall;
+use loadgen_core::scenario::{GrpcCall, Target};
 use loadgen_core::units::format_duration;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,12 @@ pub(super) const PLACES: [(&str, &str); 8] = [
 /// The target as scenarios have it: of gRPC's own names, `dns:` is the usual one.
 pub(crate) fn target(given: &str) -> &str {
     let name = given.strip_prefix("dns:").unwrap_or(given);
-    name.strip_prefix("///").unwrap_or(name)
+    let name = name.strip_prefix("///").unwrap_or(name);
+    // What is wrong is told of what was written.
+    match name.parse::<Target>() {
+        Ok(_) => name,
+        Err(_) => given,
+    }
 }
 
 /// The scenario is called after its method.

@@ -155,6 +155,7 @@ fn loads(flags: &[&str]) -> Value {
 #[test_case("localhost:50051" => "localhost:50051")]
 #[test_case("dns:///localhost:50051" => "localhost:50051")]
 #[test_case("dns:localhost:50051" => "localhost:50051")]
+#[test_case("dns:localhost" => "dns:localhost"; "a name without a port")]
 #[test_case("https://shop" => "https://shop")]
 #[test_case("unix:/run/shop.sock" => "unix:/run/shop.sock")]
 fn grpc_targets(given: &str) -> String {
@@ -203,7 +204,7 @@ fn messages(flags: &[&str]) -> Value {
 #[test_case(&["grpc", "h:1", "a.B/C", "--data", "{\"a\":}"] => "`--data`: line 1, column 6: expected value; expected JSON, or @ and the name of a file that holds it"; "no JSON")]
 #[test_case(&["grpc", "h:1", "a.B/C", "--data", "@/no/such"] => "`--data @/no/such`: failed to read it: No such file or directory (os error 2)"; "no file")]
 #[test_case(&["grpc", "h:1", "a.B/C", "--data", "1"] => "the command line: 1 problem\n  --data: found 1, expected the message as an object"; "no message")]
-#[test_case(&["grpc", "h", "a.B/C"] => "the command line: 1 problem\n  TARGET: found \"h\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; the port is missing"; "no port")]
+#[test_case(&["grpc", "h", "a.B/C"] => "the command line: 1 problem\n  TARGET: found \"h\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\", or a list of them: \"dns:///host:50051\", \"file:PATH\", \"consul://HOST:PORT/SERVICE\", \"etcd://HOST:PORT/PREFIX\"; the port is missing"; "no port")]
 #[test_case(&["grpc", "h:1", "a.B/C", "-H", "x: 1", "-H", "X: 2"] => "`-H x: …` is given twice; a scenario sends one value of each name"; "twice")]
 #[test_case(&["grpc", "h:1", "a.B/C", "-H", "grpc-timeout: 1S"] => "the command line: 1 problem\n  -H: found the name \"grpc-timeout\", expected the name of a piece of metadata; it belongs to the protocol, which sets it itself"; "a name that is none")]
 #[test_case(&["grpc", "h:1", "a.B/C", "-n", "5", "-c", "9"] => "the command line: 1 problem\n  -n: found 5 for 9 users, expected at least one iteration for each user"; "more users than iterations")]

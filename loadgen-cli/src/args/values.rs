@@ -207,7 +207,10 @@ pub(super) fn code(text: &str) -> Result<Code, String> {
     });
     number
         .map(|number| Code::from(i32::from(number)))
-        .ok_or_else(|| "expected the name of a gRPC status, like UNAVAILABLE".to_owned())
+        .ok_or_else(|| {
+            let names: Vec<_> = (1..=16).map(|it| GrpcCode::new(it).to_string()).collect();
+            format!("expected the name of a gRPC status: {}", names.join(", "))
+        })
 }
 
 /// The path is whatever the system takes for one, UTF-8 or not.
@@ -285,6 +288,16 @@ mod tests {
     #[test_case("14" => false)]
     fn codes(text: &str) -> bool {
         code(text).is_ok()
+    }
+
+    #[test]
+    fn a_wrong_status_is_told_all_that_there_are() {
+        let told = code("UNAVAILBLE").unwrap_err();
+        let (first, last) = (
+            ": CANCELLED, UNKNOWN,",
+            ", UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED",
+        );
+        assert!(told.contains(first) && told.ends_with(last), "{told}");
     }
 
     #[test_case("8080"; "a port alone")]

@@ -171,7 +171,7 @@ fn who_says_nothing_more_gets_nothing() {
 #[test_case(&["-c", "5"] => Err("standard input is no terminal, so that nothing can be asked: give `--target` and `--method`".to_owned()); "nothing")]
 #[test_case(&["--protocol", "websocket", "--target", "ws://h:1/"] => Err("standard input is no terminal, so that nothing can be asked: give `--send`".to_owned()); "no text")]
 #[test_case(&["--target", "ws://h:1/", "--send", "x"] => Ok(()); "enough")]
-#[test_case(&["--target", "h", "--send", "x"] => Err("the command line: 1 problem\n  TARGET: found \"h\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"; the port is missing".to_owned()); "no target")]
+#[test_case(&["--target", "h", "--send", "x"] => Err("the command line: 1 problem\n  TARGET: found \"h\", expected a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\", or a list of them: \"dns:///host:50051\", \"file:PATH\", \"consul://HOST:PORT/SERVICE\", \"etcd://HOST:PORT/PREFIX\"; the port is missing".to_owned()); "no target")]
 fn without_a_terminal(flags: &[&str]) -> Result<(), String> {
     use clap::Parser as _;
     let line = ["loadgen", "init"].iter().chain(flags);

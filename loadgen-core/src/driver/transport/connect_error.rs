@@ -43,8 +43,7 @@ pub(crate) enum Problem {
     #[error("the name does not resolve ({0}); check its spelling")]
     Unresolved(String),
     #[error(
-        "its addresses are not known ({0}); expected a list with one at the least: check what is asked for it, \
-         and that it answers"
+        "its addresses are not known ({0}); expected an answer with one `host:port` at the least"
     )]
     Unlisted(String),
     #[error("the connection was refused; is the server running and listening on this port?")]

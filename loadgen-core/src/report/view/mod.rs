@@ -11,6 +11,7 @@ mod balance;
 mod checks;
 mod generator;
 mod lives;
+mod names;
 mod overview;
 mod peers;
 mod scenario;
@@ -301,7 +302,9 @@ impl View {
             let sections = sections.chain(scenario::together(&document.total, scenarios));
             (Some(overview::table(document)), sections.collect())
         } else {
-            let mut sections: Vec<Section> = scenarios.iter().map(scenario::section).collect();
+            let plan = &document.run.plan;
+            let sections = scenarios.iter().map(|it| scenario::section(it, plan));
+            let mut sections: Vec<Section> = sections.collect();
             sections.extend(match scenarios.len() {
                 0 | 1 => scenario::together(&document.total, scenarios),
                 _ => Some(scenario::total(&document.total, scenarios)),

@@ -1,6 +1,7 @@
 //! Whom a scenario spoke to: its connections, its targets, and the servers that named themselves.
 
 use super::super::document::{Address, Backend, Scenario, Stickiness, StickyBy, Target, Total};
+use super::names::Names;
 use super::{Cell, Column, Fact, Item, Table, column, keeps_own_connections, overview};
 use crate::record::{ScenarioRecord, Unit};
 use crate::text::flow::glued;
@@ -65,7 +66,7 @@ pub(super) fn connections(scenario: &Scenario) -> Option<Fact> {
 }
 
 /// Each target, where there are several.
-pub(super) fn targets(targets: &[Target]) -> Option<Table> {
+pub(super) fn targets(targets: &[Target], names: &Names<'_>) -> Option<Table> {
     if targets.len() < 2 {
         return None;
     }
@@ -79,15 +80,18 @@ pub(super) fn targets(targets: &[Target]) -> Option<Table> {
             target.connections.failed + target.connections.dropped,
         ];
         let cells = counts.map(|count| Cell::of(human::count(count)));
-        table.row(INDENT, &target.target, cells);
+        table.row(INDENT, names.name(&target.target), cells);
     }
     table.more = targets.len().saturating_sub(NAMED);
     Some(table)
 }
 
-/// Each address, where there are several, or the list of them may change.
-pub(super) fn addresses(addresses: &[Address]) -> Option<Table> {
-    if addresses.is_empty() {
+/// Each address, where there are several, or the list of them may change; where each is a target by itself, the
+/// targets are told of already.
+pub(super) fn addresses(scenario: &Scenario) -> Option<Table> {
+    let addresses = &scenario.addresses;
+    let is_target = |it: &Address| it.address == it.target;
+    if addresses.is_empty() || scenario.targets.len() > 1 && addresses.iter().all(is_target) {
         return None;
     }
     let mut table = Table::new("addresses", true, &ADDRESS);

@@ -1,15 +1,19 @@
 //! One scenario: everything that there is to say of it.
 
+use serde_json::Value;
+
 use super::super::document::{LoadModel, Messages, Scenario, ThresholdResult, Total};
+use super::names::Names;
 use super::{Condition, Fact, Failures, Item, Section, Tone, balance, checks, lives, peers, times};
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;
 use crate::units::human;
 use crate::workload::Standing;
 
-/// Everything of one scenario.
-pub(super) fn section(scenario: &Scenario) -> Section {
+/// Everything of one scenario. `plan` is that of the run.
+pub(super) fn section(scenario: &Scenario, plan: &Value) -> Section {
     let may_drop = scenario.load_model == LoadModel::Open;
+    let names = Names::of(scenario, plan);
     let mut items = vec![Item::Fact(requests(&scenario.ledger, may_drop))];
     items.extend(missing(scenario).map(Item::Fact));
     let throughput = throughput(scenario.throughput_per_s, scenario.bytes);
@@ -22,10 +26,10 @@ pub(super) fn section(scenario: &Scenario) -> Section {
     items.extend(lives::of(scenario));
     items.extend(checks::item(checks::of(scenario)));
     items.extend(peers::connections(scenario).map(Item::Fact));
-    items.extend(peers::targets(&scenario.targets).map(Item::Table));
-    items.extend(peers::addresses(&scenario.addresses).map(Item::Table));
+    items.extend(peers::targets(&scenario.targets, &names).map(Item::Table));
+    items.extend(peers::addresses(scenario).map(Item::Table));
     items.extend(peers::backends(scenario));
-    items.extend(standings(scenario).map(Item::Fact));
+    items.extend(standings(scenario, &names).map(Item::Fact));
     items.extend(changes(scenario).map(Item::Fact));
     items.extend(balance::failovers(scenario));
     items.extend(balance::ejections(scenario));
@@ -99,7 +103,7 @@ fn retries(scenario: &Scenario) -> Option<Fact> {
 }
 
 /// How those stood that calls went to, the first times that this changed.
-fn standings(scenario: &Scenario) -> Option<Fact> {
+fn standings(scenario: &Scenario, names: &Names<'_>) -> Option<Fact> {
     const MOST_NAMED: usize = 6;
     let all = &scenario.standings;
     let mut parts: Vec<String> = all
@@ -114,7 +118,8 @@ fn standings(scenario: &Scenario) -> Option<Fact> {
                 Standing::HalfOpen => "half open",
                 Standing::Unknown => "unknown",
             };
-            format!("{} {to} at {}", it.peer, human::micros(it.t_s * 1e6))
+            let peer = names.name(&it.peer);
+            format!("{peer} {to} at {}", human::micros(it.t_s * 1e6))
         })
         .collect();
     let more = all.len().saturating_sub(MOST_NAMED);

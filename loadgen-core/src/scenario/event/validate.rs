@@ -145,6 +145,11 @@ impl Layers<'_> {
                 backend.zip(faults).and_then(|(backend, faults)| {
                     let back_after = back_after?;
                     if faults.is_empty() {
+                        let is_misspelt =
+                            |it: &&str| self.problems.is_misspelt(&format!("{path}.{it}"));
+                        if FAULTS.iter().any(is_misspelt) {
+                            return None;
+                        }
                         let expected = format!("what goes wrong: `{}`", FAULTS.join("`, `"));
                         refuse("", "no fault".to_owned(), &expected, None);
                         return None;
@@ -208,7 +213,7 @@ impl Layers<'_> {
                 .to_owned(),
             proxies => format!("they are {}", proxies.join(", ")),
         };
-        let found = format!("`{name}`, which is none");
+        let found = format!("`{name}`, which is no fault proxy");
         let expected = "the name of a fault proxy that the run starts";
         self.problems
             .add(format!("{path}.fault"), found, expected, Some(help));

@@ -1,5 +1,6 @@
 //! What a scenario expects of a balancer: how it is written.
 
+pub(in crate::scenario) mod nobody;
 mod print;
 mod raw;
 mod validate;

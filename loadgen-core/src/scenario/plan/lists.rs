@@ -64,6 +64,27 @@ impl Layers<'_> {
             );
             return None;
         }
+        let targets = self.pick("targets", |raw| &raw.targets);
+        let of_layer = |path: &str| path.rsplit_once('.').map(|(layer, _)| layer.to_owned());
+        // Who says both says them of each other; those of another layer are for whatever they fit.
+        let is_beside = of_layer(&targets.path) == of_layer(&picked.path);
+        if picked.entry.given().is_some()
+            && is_beside
+            && let Some(list) = targets.entry.given()
+        {
+            let is_list =
+                |it: &RawTarget| it.address().is_some_and(|it| it.target.list().is_some());
+            let are_known = list.given().count() == list.0.len();
+            if are_known && !list.0.is_empty() && !list.given().any(|(_, it)| is_list(it)) {
+                self.problems.add(
+                    &picked.path,
+                    "it beside targets that are no lists of addresses",
+                    "a list among the `targets`, such as \"dns:///host:50051\"",
+                    None,
+                );
+                return None;
+            }
+        }
         Some(every)
     }
 }

@@ -288,8 +288,10 @@ impl Layers<'_> {
             }
             any = true;
             let help = ours.instead.iter().find(|(name, _)| name == field);
+            let path = format!("{}.{field}", self.own_path);
+            self.problems.forget_below(&path);
             self.problems.add(
-                format!("{}.{field}", self.own_path),
+                path,
                 format!("a field of {} {within}", theirs.join(" and "),),
                 format!("fields of {} only", ours.name),
                 help.map(|(_, help)| (*help).to_owned()),

@@ -137,6 +137,16 @@ impl Problems {
         })
     }
 
+    /// Takes back what was said of the parts of an object that does not belong where it is.
+    pub(in crate::scenario) fn forget_below(&self, path: &str) {
+        let is_below = |it: &Problem| {
+            let rest = it.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        self.list.borrow_mut().retain(|it| !is_below(it));
+        self.seen.borrow_mut().retain(|it| !is_below(it));
+    }
+
     /// All problems so far, each with its path in the file that it is in.
     pub(in crate::scenario) fn take(&self) -> Vec<Problem> {
         let mut told = HashSet::new();

@@ -19,6 +19,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::backend::{self, BackendPlan};
+use super::expect;
 use super::plan::ScenarioPlan;
 use super::protocol::Protocol;
 use super::protocol::compact::Compact;
@@ -202,6 +203,7 @@ impl Suite {
             let backends = backends.flatten();
             let mut names = Vec::with_capacity(list.0.len());
             let mut is_whole = true;
+            let mut expecting: Vec<(String, ScenarioPlan)> = Vec::new();
             let mut shared_events = BTreeMap::<String, Vec<(Protocol, String)>>::new();
             for (index, scenario) in list.given() {
                 let own_path = format!("scenarios[{index}]");
@@ -244,6 +246,9 @@ impl Suite {
                     let written = (first.protocol(), first.written_name().to_owned());
                     shared_events.entry(path).or_default().push(written);
                 }
+                let expected_at = layers.pick("expect", |raw| &raw.expect).path;
+                // What it is written for several times says the same of all.
+                expecting.extend(plans.first().map(|it| (expected_at, it.clone())));
                 let protocol = layers.protocol();
                 is_whole &= !plans.is_empty();
                 match plans.as_slice() {
@@ -261,6 +266,13 @@ impl Suite {
             suite.shared_events = shared.collect();
             check_unique("scenarios", names, problems);
             is_whole &= list.given().count() == list.0.len();
+            // Profiles may have the events; which one is chosen says nothing of what the others are for.
+            let profiles = raw.profiles.given().map_or(&[][..], |it| &it.0);
+            let mut of_profiles = profiles.iter().filter_map(|(_, it)| it.given());
+            let may_have_more = of_profiles.any(|it| !it.events.is_absent());
+            for (path, plan) in expecting.iter().filter(|_| is_whole && !may_have_more) {
+                expect::nobody::check(plan, path, &suite.scenarios, problems);
+            }
             let known = is_whole.then_some(suite.scenarios.as_slice());
             suite.thresholds = thresholds::of(&raw, known, problems);
             suite.backends = backends.unwrap_or_default();

@@ -310,3 +310,61 @@ fn who_may_answer_stands_behind_the_target(target: &str, expected: &[&str]) {
     let servers = crate::report::Expected::of(&plan, &plan.scenarios[0]).servers;
     assert_eq!(servers, expected);
 }
+
+const DRAIN: &str = r#"{"at": "3s", "drain": "b2", "for": "2s"}"#;
+const KILL: &str = r#"{"at": "3s", "kill": "b2"}"#;
+const MARK: &str = r#"{"at": "3s", "mark": "m"}"#;
+
+/// They would have failed at the end of each run.
+#[test_case(&json!({ "drain": { "lost": "== 0" } }), "" => "scenarios[0].expect.drain: found limits, and no server is asked to go, expected an event that asks one, such as {\"at\": \"5s\", \"drain\": \"b2\", \"for\": \"3s\"}"; "no drain")]
+#[test_case(&json!({ "drain": { "lost": "== 0" } }), KILL => "scenarios[0].expect.drain: found limits, and no server is asked to go, expected an event that asks one, such as {\"at\": \"5s\", \"drain\": \"b2\", \"for\": \"3s\"}"; "a kill is no drain")]
+#[test_case(&json!({ "drain": { "lost": "== 0" } }), DRAIN => ""; "a drain")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), KILL => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "nobody is back")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), DRAIN => ""; "somebody is back")]
+#[test_case(&json!({ "slow_start": { "over": "10s" } }), DRAIN => "scenarios[0].expect.slow_start.over: found 10s, expected less than the load lasts, which has to go on for so long after a return; the load lasts 10s"; "a slow start of the whole load")]
+#[test_case(&json!({ "ejection": { "healthy": "== 0" } }), "" => "scenarios[0].expect.ejection: found limits, and there are no events, expected an event, such as {\"at\": \"5s\", \"mark\": \"look here\"}; only the times around events are recorded finely enough to see ejections"; "no ejection to be seen")]
+#[test_case(&json!({ "ejection": { "healthy": "== 0" } }), MARK => ""; "ejections around a mark")]
+fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, event: &str) -> String {
+    let scenario = |name: &str, fields: Value| {
+        let mut scenario = json!({
+            "name": name,
+            "load": { "open": { "rate": "10/s", "duration": "10s" } },
+            "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+            "targets": ["backend:b1", "backend:b2"],
+        });
+        scenario
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        scenario
+    };
+    let events: Vec<Value> = (!event.is_empty())
+        .then(|| serde_json::from_str(event).unwrap())
+        .into_iter()
+        .collect();
+    let told = |scenarios: &[Value], profiles: Value| {
+        let whole = json!({
+            "backends": { "serve": "grpc", "b1": {}, "b2": {} },
+            "profiles": profiles,
+            "scenarios": scenarios,
+        });
+        match parse(&whole) {
+            Ok(_) => String::new(),
+            Err(error) => {
+                let all = error.problems().iter().map(ToString::to_string);
+                all.collect::<Vec<_>>().join("\n")
+            }
+        }
+    };
+    let alone = scenario("s", json!({ "expect": expect, "events": events }));
+    let said = told(&[alone], json!({}));
+    // An event of another scenario is one, too, and so may be that of a profile.
+    let expecting = scenario("s", json!({ "expect": expect }));
+    let other = scenario("other", json!({ "events": events }));
+    assert_eq!(told(&[expecting.clone(), other], json!({})), said);
+    assert_eq!(
+        told(&[expecting], json!({ "chaos": { "events": events } })),
+        ""
+    );
+    said
+}

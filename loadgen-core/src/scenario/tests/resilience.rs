@@ -39,6 +39,7 @@ fn what_stands_for_the_rest() {
 
 const TARGETS: [&str; 2] = ["127.0.0.1:50051", "127.0.0.1:50052"];
 
+#[test_case(&json!({ "pick": "least_request" }), "pick: found \"least_request\", expected one of \"round_robin\", \"random\", \"least_in_flight\"; that is `least_in_flight`"; "the least as others call it")]
 #[test_case(&json!({ "pick": "round_robbin" }), "pick: found \"round_robbin\", expected one of \"round_robin\", \"random\", \"least_in_flight\"; did you mean `round_robin`?"; "a slip")]
 #[test_case(&json!({ "targets": TARGETS, "pick": { "weights": { "127.0.0.1:50051": 3, "127.0.0.1:50053": 1 } } }), "pick.weights: found a weight of `127.0.0.1:50053`, expected weights of this scenario's targets; did you mean `127.0.0.1:50051`?"; "a weight of nobody")]
 #[test_case(&json!({ "targets": TARGETS, "pick": { "weights": { "127.0.0.1:50051": 3 } } }), "pick.weights: found no weight of 127.0.0.1:50052, expected a weight for each target, from 1 on"; "no weight")]
@@ -128,6 +129,7 @@ fn a_retry_policy() {
 #[test_case("backoff_multiplier", &json!(0), "retry.backoff_multiplier: found 0, expected a number above 0, up to 1000"; "nothing to multiply with")]
 #[test_case("backoff_multiplier", &json!("2"), "retry.backoff_multiplier: found \"2\", expected a number above 0, up to 1000"; "a factor as a text")]
 #[test_case("retryable_status_codes", &json!([]), "retry.retryable_status_codes: found an empty array, expected at least one status"; "no status")]
+#[test_case("retryable_status_codes", &json!(["timeout"]), "retry.retryable_status_codes[0]: found \"timeout\", expected the name of a status such as \"UNAVAILABLE\"; a call that the scenario's `timeout` ends is over and is not made again; the status of a server whose own time was up is \"DEADLINE_EXCEEDED\""; "a timeout")]
 #[test_case("retryable_status_codes", &json!(["UNAVAILBLE"]), "retry.retryable_status_codes[0]: found \"UNAVAILBLE\", expected the name of a status such as \"UNAVAILABLE\"; did you mean `UNAVAILABLE`?"; "a slip")]
 #[test_case("retryable_status_codes", &json!(["OK"]), "retry.retryable_status_codes[0]: found \"OK\", expected a status that is no success; a call that ends with it is over"; "success")]
 #[test_case("throttling", &json!({"max_tokens": 0, "token_ratio": 0.1}), "retry.throttling.max_tokens: found 0, expected a whole number from 1 to 1000"; "no tokens")]
@@ -160,6 +162,9 @@ fn calls_of_others_are_not_made_again() {
     });
     let problem = "scenarios[0].retry: found a field of gRPC in a WebSocket scenario, expected fields of WebSocket only";
     assert_eq!(problems_of(&websocket), [problem]);
+    // What is missing in it is no problem of its own.
+    let partial = json!({ "retry": { "max_attempts": 3 }, "steps": websocket["steps"] });
+    assert_eq!(problems_of(&partial), [problem]);
 }
 
 #[test]

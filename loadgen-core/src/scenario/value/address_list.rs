@@ -45,7 +45,7 @@ const CONSUL: &str = "consul://";
 const ETCD: &str = "etcd://";
 
 /// Every scheme that a target may have, with how it is offered.
-const SCHEMES: [(&str, &str); 10] = [
+const SCHEMES: [(&str, &str); 11] = [
     ("http", "there is no such scheme; did you mean `http://`?"),
     ("https", "there is no such scheme; did you mean `https://`?"),
     ("ws", "there is no such scheme; did you mean `ws://`?"),
@@ -59,7 +59,22 @@ const SCHEMES: [(&str, &str); 10] = [
         "there is no such scheme; did you mean `consul://`?",
     ),
     ("etcd", "there is no such scheme; did you mean `etcd://`?"),
+    ("unix", "there is no such scheme; did you mean `unix:`?"),
 ];
+
+/// What is wrong with a text that has the name of a scheme, or nearly so, in front of a colon and then neither
+/// slashes nor a port.
+pub(super) fn misspelt(text: &str) -> Option<&'static str> {
+    let (scheme, rest) = text.split_once(':')?;
+    if rest.is_empty() || rest.starts_with("//") || rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    // These take the place of a host and a port; of so few letters everything is near to something.
+    let longer = SCHEMES.iter().filter(|(name, _)| name.len() > 3);
+    let near = nearest(scheme, longer.map(|(name, _)| *name)).filter(|_| scheme.len() > 2)?;
+    let offered = SCHEMES.iter().find(|(name, _)| *name == near);
+    offered.map(|(_, offered)| *offered)
+}
 
 /// What is wrong with a target that has another one.
 pub(super) fn no_such_scheme(scheme: &str) -> &'static str {

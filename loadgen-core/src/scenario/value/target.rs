@@ -38,7 +38,8 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{found}` is not a target such as `host:50051`, `[::1]:50051`, `https://host:443` or \
-     `unix:/path/to/socket`: {problem}"
+     `unix:/path/to/socket`, nor a list of them such as `dns:///host:50051`, `file:PATH`, \
+     `consul://HOST:PORT/SERVICE` or `etcd://HOST:PORT/PREFIX`: {problem}"
 )]
 pub struct TargetError {
     found: String,
@@ -122,6 +123,9 @@ fn split(text: &str) -> Result<Target, &'static str> {
     }
     if let Some(list) = address_list::parse(text) {
         return list;
+    }
+    if let Some(problem) = address_list::misspelt(text) {
+        return Err(problem);
     }
     let (tls, default_port, authority) = match text.split_once("://") {
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
@@ -274,8 +278,9 @@ pub(in crate::scenario) struct TargetText {
 }
 
 impl TargetText {
-    const EXPECTED: &str =
-        "a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\"";
+    const EXPECTED: &str = "a target such as \"host:50051\", \"[::1]:50051\", \"https://host:443\" or \"unix:/path\", \
+                            or a list of them: \"dns:///host:50051\", \"file:PATH\", \
+                            \"consul://HOST:PORT/SERVICE\", \"etcd://HOST:PORT/PREFIX\"";
 }
 
 impl Decode for TargetText {
@@ -378,6 +383,11 @@ mod tests {
     #[test_case("unix:/a\0b" => "no path has a NUL in it")]
     #[test_case("ftp://host:80" => "the scheme must be http, https, ws, wss, tcp, tls, dns, file, consul or etcd")]
     #[test_case("consl://host:80/a" => "there is no such scheme; did you mean `consul://`?")]
+    #[test_case("fil:list.txt" => "there is no such scheme; did you mean `file:`?")]
+    #[test_case("flie:/a/list.txt" => "there is no such scheme; did you mean `file:`?")]
+    #[test_case("consul:shop" => "there is no such scheme; did you mean `consul://`?")]
+    #[test_case("uinx:/run/a.sock" => "there is no such scheme; did you mean `unix:`?")]
+    #[test_case("file1:80a" => "the port must be from 1 to 65535"; "a host with a wrong port")]
     #[test_case("htps://host:80" => "there is no such scheme; did you mean `https://`?")]
     #[test_case("tls://host" => "the port is missing"; "no port is usual for TLS alone")]
     #[test_case("ws://host:80/echo" => "a target has no path"; "path of a WebSocket")]

@@ -84,7 +84,14 @@ impl Source {
                 let found = found.map_err(|problem| problem.to_string())?;
                 Ok(found.iter().copied().map(Listed::from).collect())
             }
-            Self::File(path) => entries::of_text(&settled(path)?),
+            Self::File(path) => {
+                let list = settled(path).and_then(|text| entries::of_text(&text));
+                list.map_err(|problem| match path.is_relative() {
+                    // As it is written, nobody knows where it was looked for.
+                    true => format!("{}: {problem}", whole(path)),
+                    false => problem,
+                })
+            }
             #[cfg(feature = "services")]
             Self::Consul(consul) => consul.ask(),
             #[cfg(feature = "services")]
@@ -97,6 +104,12 @@ impl Source {
 /// find the same: it may be being written.
 const AGAIN: Duration = Duration::from_millis(20);
 const LOOKS: usize = 50;
+
+/// A path with the folder that it is looked for in.
+fn whole(path: &Path) -> String {
+    let whole = std::path::absolute(path);
+    crate::text::line(&whole.as_deref().unwrap_or(path).display().to_string())
+}
 
 /// A file's text, once it is the same in two looks.
 fn settled(path: &Path) -> Result<String, String> {

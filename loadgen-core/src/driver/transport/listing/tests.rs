@@ -109,6 +109,17 @@ async fn a_file_that_is_not_there_is_a_problem() {
     assert!(problem.contains("No such file"), "{problem}");
 }
 
+/// A path as it is written says nothing of the folder that it was looked for in.
+#[test]
+fn a_file_that_is_not_there_is_told_with_its_folder() {
+    let problem = Source::File(PathBuf::from("no-such-list.txt"))
+        .ask()
+        .expect_err("no file");
+    let here = std::env::current_dir().expect("a folder");
+    let expected = format!("{}: No such file", here.join("no-such-list.txt").display());
+    assert!(problem.starts_with(&expected), "{problem}");
+}
+
 /// Its next question would be an hour away.
 #[tokio::test]
 async fn it_is_asked_for_when_somebody_says_so() {

@@ -345,3 +345,40 @@ fn what_was_done_about_failures_on_every_screen() {
         });
     });
 }
+
+/// They were shown by addresses that the suite does not have, and twice.
+#[test]
+fn servers_of_the_suite_go_by_their_names() {
+    let (one, other) = ("127.0.0.1:26521", "127.0.0.1:26522");
+    let shown = |listed: &str| {
+        let document = sample::document(|json| {
+            let targets = ["backend:g1", "backend:g2"];
+            let name = json["scenarios"][0]["name"].clone();
+            json["run"]["plan"] = json!({"scenarios": [{"name": name, "targets": targets}]});
+            let connections = json!({"opened": 1, "failed": 0, "dropped": 0});
+            let target = |address: &str| json!({"target": address, "completed": 9, "failed": 0, "unanswered": 0, "connections": connections});
+            let address = |address: &str, target: &str| json!({"address": address, "target": target, "share": 0.5, "connections": 1, "completed": 9, "failed": 0, "unanswered": 0});
+            let scenario = &mut json["scenarios"][0];
+            scenario["targets"] = json!([target(one), target(other)]);
+            scenario["addresses"] = json!([address(one, one), address(listed, other)]);
+            scenario["standings"] = json!([{"t_s": 1.5, "peer": other, "by": "circuit_breaker", "from": "closed", "to": "open", "reason": ""}]);
+        });
+        rendered(&document, 100)
+    };
+    let alone = shown(other);
+    for expected in [
+        "  backend:g1  ",
+        "  backend:g2  ",
+        "backend:g2 open at 1.5 s",
+    ] {
+        assert!(alone.contains(expected), "{alone}");
+    }
+    for address in [one, other, "addresses"] {
+        assert!(!alone.contains(address), "{alone}");
+    }
+    // Where an address is none of the targets, all are told of.
+    let listed = shown("127.0.0.1:26523");
+    for address in [one, "127.0.0.1:26523"] {
+        assert!(listed.contains(address), "{listed}");
+    }
+}

@@ -60,7 +60,19 @@ pub(in crate::scenario) enum RawPick {
 
 impl Decode for RawPick {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
+        /// What other clients and balancers call it.
+        const LEAST: [&str; 5] = [
+            "least_request",
+            "least_requests",
+            "least_request_experimental",
+            "least_conn",
+            "least_connections",
+        ];
         match reader.value {
+            Value::String(name) if LEAST.contains(&name.as_str()) => reader.refuse(
+                "one of \"round_robin\", \"random\", \"least_in_flight\"",
+                Some("that is `least_in_flight`".to_owned()),
+            ),
             Value::String(_) => RawPickWord::decode(reader).map(Self::Word),
             _ => RawPickWeights::decode(reader).map(Self::Weights),
         }

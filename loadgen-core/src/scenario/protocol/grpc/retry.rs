@@ -193,6 +193,11 @@ impl Decode for StatusName {
             let help = "a call that ends with it is over".to_owned();
             return reader.refuse("a status that is no success", Some(help));
         }
+        if text.eq_ignore_ascii_case("timeout") {
+            let help = "a call that the scenario's `timeout` ends is over and is not made again; the status of a \
+                        server whose own time was up is \"DEADLINE_EXCEEDED\"";
+            return reader.refuse(STATUS, Some(help.to_owned()));
+        }
         match statuses().find(|it| it.to_string() == text) {
             Some(code) => Some(Self(code)),
             None => {

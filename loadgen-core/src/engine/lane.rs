@@ -467,6 +467,7 @@ impl<W: Workload> Lane<W> {
                 outcome,
                 via: Via::of(&iteration),
                 target: iteration.target(),
+                is_lasting: iteration.is_lasting(),
             });
             core.last_end.set(core.last_end.get().max(end));
         }

@@ -76,6 +76,7 @@ fn a_stream_lasts_as_long_as_the_load_and_ends_in_good_order() {
         .await;
         let record = whole(pinging(&server, 3)).await;
         assert_eq!((record.ledger.completed, record.ledger.failed), (3, 0));
+        assert_eq!(record.lasting, 3);
         assert_eq!(server.control.requests.get(), 3, "none was opened again");
         assert_eq!(*server.control.resets.borrow(), []);
         let step = &record.steps[0];

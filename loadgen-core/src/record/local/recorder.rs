@@ -14,6 +14,7 @@ use super::tick::Answer;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
+use crate::outcome::Failure;
 use crate::record::{HIGHEST_NS, LifePart, Names, StickyBy, TimelineSpec, is_single};
 use crate::secrets::Secrets;
 use crate::workload::{BackendIndex, ConnectionId, KeyIndex, Opened};
@@ -258,6 +259,7 @@ impl Recorder {
         if let Some(address) = ended.via.connection.and_then(ConnectionId::address) {
             tick.addresses.ended(address, is_ok);
         }
+        tick.lasting += u64::from(ended.is_lasting);
         tick.outcomes.add(ended.outcome, 1);
         tick.response_time_of(self.second(ended.due))
             .saturating_record(response_time);
@@ -273,6 +275,7 @@ impl Recorder {
                 began: self.since_origin(ended.at.saturating_sub(ended.split.service_time)),
                 at: self.since_origin(ended.at),
                 is_ok,
+                is_unsent: ended.outcome == Failure::Rejected.into(),
             };
             self.answered(&mut tick, ended.via, answer, response_time);
         }
@@ -342,7 +345,7 @@ impl Recorder {
     }
 
     /// Whom a request went to that has no answer with a name: the only server that has put its name to answers
-    /// on the same connection. Where several did, each may have been the one.
+    /// on the same connection. Where several did, or do on others to the same address, each may have been the one.
     fn presumed(&self, via: Via) -> Option<BackendIndex> {
         via.backend
             .or_else(|| self.named.borrow().only(via.connection?))

@@ -22,6 +22,8 @@ use crate::workload::{BackendIndex, Levels, MessageFault, SampleKind, Split, Ste
 pub(crate) struct Tick {
     pub(in crate::record) ledger: Ledger,
     pub(in crate::record) started_in_time: u64,
+    /// Iterations that lasted for as long as the load.
+    pub(in crate::record) lasting: u64,
     pub(in crate::record) unanswered: u64,
     pub(in crate::record) dropped_unanswered: u64,
     pub(in crate::record) youngest_unanswered: Nanos,
@@ -226,6 +228,8 @@ pub(in crate::record) struct Answer {
     /// When it ended, from where seconds count.
     pub(in crate::record) at: Nanos,
     pub(in crate::record) is_ok: bool,
+    /// Whether nobody got it.
+    pub(in crate::record) is_unsent: bool,
 }
 
 impl BackendTick {
@@ -309,6 +313,7 @@ impl Tick {
         Self {
             ledger: Ledger::default(),
             started_in_time: 0,
+            lasting: 0,
             unanswered: 0,
             dropped_unanswered: 0,
             youngest_unanswered: Nanos::MAX,
@@ -356,6 +361,7 @@ impl Tick {
     pub(in crate::record) fn clear(&mut self) {
         self.ledger = Ledger::default();
         self.started_in_time = 0;
+        self.lasting = 0;
         self.unanswered = 0;
         self.dropped_unanswered = 0;
         self.youngest_unanswered = Nanos::MAX;

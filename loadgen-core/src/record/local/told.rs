@@ -43,6 +43,8 @@ pub(crate) struct Ended {
     pub(crate) via: Via,
     /// Which of the scenario's targets it went to, if to any.
     pub(crate) target: Option<TargetIndex>,
+    /// Whether it was to last for as long as the load.
+    pub(crate) is_lasting: bool,
 }
 
 /// Who a request was with, as far as that is known.

@@ -159,6 +159,7 @@ impl ScenarioRecord {
     pub(super) fn add_counted(&mut self, other: &Self) {
         self.ledger += other.ledger;
         self.started_in_time = self.started_in_time.saturating_add(other.started_in_time);
+        self.lasting = self.lasting.saturating_add(other.lasting);
         self.unanswered = self.unanswered.saturating_add(other.unanswered);
         self.dropped_unanswered = self
             .dropped_unanswered

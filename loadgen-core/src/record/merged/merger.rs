@@ -129,6 +129,7 @@ impl Merger {
         interval.add(tick);
         total.ledger += tick.ledger;
         total.started_in_time += tick.started_in_time;
+        total.lasting += tick.lasting;
         total.saturated_samples += tick.saturated_samples;
         total.unanswered += tick.unanswered;
         total.dropped_unanswered += tick.dropped_unanswered;

@@ -10,6 +10,7 @@ use super::silence::Silence;
 use super::{AddressRecord, BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
+use crate::record::counts::MOSTLY_ONE;
 use crate::record::{
     ByteCount, ConnectionCounts, Decisions, Farewells, Histogram, Ledger, Parts, Retries,
     StandingRecord, StepSpec, Stickiness, WindowRecord, new_histogram,
@@ -36,6 +37,9 @@ pub struct ScenarioRecord {
     /// Arrivals the plan had started within its own duration (open models): `planned` less those
     /// that began only after the plan's end or never.
     pub started_in_time: u64,
+    /// Iterations that ended and were to last for as long as the load: streams that stay open.
+    #[serde(default)]
+    pub lasting: u64,
     /// What the service left without an answer: interrupted iterations that one was owed to, and
     /// arrivals that were dropped because it kept all users busy.
     pub unanswered: u64,
@@ -200,8 +204,6 @@ pub enum Unit {
     Connection,
 }
 
-/// Up to this part of the connections with several servers, each of them has one: some were moved.
-const MOSTLY_ONE: f64 = 0.1;
 /// From this part on, requests of one connection go to any.
 const MOSTLY_SEVERAL: f64 = 0.4;
 
@@ -277,6 +279,7 @@ impl ScenarioRecord {
             ledger: Ledger::default(),
             elapsed: Duration::ZERO,
             started_in_time: 0,
+            lasting: 0,
             unanswered: 0,
             dropped_unanswered: 0,
             youngest_unanswered: None,

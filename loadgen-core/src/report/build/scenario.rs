@@ -9,6 +9,7 @@ use super::super::document::{
 };
 use super::events::{event, moments};
 use super::{balance, per_second, seconds, stickiness};
+use crate::judge::balance::is_lasting;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
     self, AddressRecord, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord,
@@ -66,7 +67,11 @@ pub(super) fn scenario(
         standings: record.standings.iter().map(stands).collect(),
         changes: record.changes.iter().map(change).collect(),
         events: record.events.iter().map(event).collect(),
-        timeline: moments(&record.timeline),
+        timeline: match is_lasting(record) {
+            // When they were due says nothing of the time in between.
+            true => Vec::new(),
+            false => moments(&record.timeline),
+        },
         thresholds,
         series: series(record),
         custom: custom(&record.custom),

@@ -4,7 +4,7 @@
 use test_case::test_case;
 
 use super::*;
-use crate::record::TimelineCell;
+use crate::record::{BackendRecord, TimelineCell};
 
 const DONE: Duration = Duration::from_micros(4_023_000);
 const READY: Duration = Duration::from_micros(7_063_000);
@@ -609,4 +609,80 @@ fn events_that_take_nobody_away_are_none() {
     let all = failovers(&record);
     let why: Vec<_> = all.iter().map(|(_, it)| it.untold.as_deref()).collect();
     assert_eq!(why, [Some("it was not done"), None]);
+}
+
+/// What found no target that takes calls was given to nobody.
+#[test]
+fn what_was_never_sent_is_not_given_to_the_dead() {
+    let noticed = DONE + ms(100);
+    let mut timeline = run(
+        Duration::from_secs(10),
+        |_, due| match () {
+            () if (DONE..noticed).contains(&due) => REFUSED,
+            () if (noticed..READY).contains(&due) => ok("b1"),
+            () => ok("b2"),
+        },
+        |_| None,
+    );
+    let before = found(&timeline);
+    for bucket in 420..700 {
+        let rejected = TimelineCell {
+            due: 1,
+            due_failed: 1,
+            ended_failed: 1,
+            due_unsent: 1,
+            ended_unsent: 1,
+            ..TimelineCell::default()
+        };
+        timeline.add(None, bucket, rejected);
+    }
+    let failover = found(&timeline);
+    took(failover.detected, ms(100));
+    assert_eq!((failover.given, failover.relapses), (before.given, Some(0)));
+    assert_eq!(failover.lost, before.lost + 280);
+}
+
+/// Streams that are all due at the beginning.
+#[test]
+fn of_what_lasts_as_long_as_the_load_only_streams_tell() {
+    let mut record = ScenarioRecord::empty("agents", "grpc", false, &[]);
+    record.events = vec![killed()];
+    record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    record.ledger.completed = 10;
+    record.lasting = 5;
+    assert!(failovers(&record)[0].1.was_seen);
+    record.ledger.completed = 5;
+    record.ledger.failed = 3;
+    let (_, failover) = &failovers(&record)[0];
+    assert!(!failover.was_seen);
+    assert_eq!((failover.errors, failover.returned), (None, Moment::Untold));
+    assert_eq!(failover.untold.as_deref(), Some(LASTING));
+}
+
+/// An event of another scenario, at a server that this one does not ask.
+#[test]
+fn what_is_done_to_servers_of_others_is_none() {
+    let mut record = ScenarioRecord::empty("direct", "grpc", true, &[]);
+    let mut other = killed();
+    other.backend = Some("c".to_owned());
+    record.events = vec![killed(), other];
+    record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    record.servers = ["b1", "b2", "b3"].map(str::to_owned).to_vec();
+    let events = |record: &ScenarioRecord| -> Vec<Option<String>> {
+        let all = failovers(record).into_iter();
+        all.map(|(event, _)| event.backend.clone()).collect()
+    };
+    let both = [Some("b2".to_owned()), Some("c".to_owned())];
+    // Who answers under another name may be anybody.
+    record.backends.push(BackendRecord::empty("10.0.0.1"));
+    assert_eq!(events(&record), both);
+    record.backends.push(BackendRecord::empty("b1"));
+    assert_eq!(events(&record), both[..1]);
+    assert_eq!(departures(&record).len(), 1);
+    // One that answered was asked, whoever stands before it.
+    record.backends.push(BackendRecord::empty("c"));
+    assert_eq!(events(&record), both);
+    // Nobody told who there is.
+    (record.servers, record.backends) = (Vec::new(), vec![BackendRecord::empty("b1")]);
+    assert_eq!(events(&record), both);
 }

@@ -67,6 +67,9 @@ impl std::ops::AddAssign for StreamCount {
     }
 }
 
+/// Up to this part of the connections with several servers, each of them has one: some were moved.
+pub(in crate::record) const MOSTLY_ONE: f64 = 0.1;
+
 /// What connections tell of how servers are chosen behind an address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

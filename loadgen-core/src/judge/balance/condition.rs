@@ -211,7 +211,16 @@ pub(crate) fn judge_failover(
 
 /// A figure as people read it.
 pub(super) fn said(word: FailoverWord, value: f64) -> String {
+    let is_moment = matches!(
+        word,
+        FailoverWord::Detected
+            | FailoverWord::Recovered
+            | FailoverWord::Returned
+            | FailoverWord::Rebalanced
+    );
     match word.is_time() {
+        // Less than is told apart.
+        true if value < 5e6 && is_moment => "at once".to_owned(),
         true => human::micros(value / 1e3),
         false => human::count(value as u64),
     }

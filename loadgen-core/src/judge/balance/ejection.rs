@@ -77,14 +77,15 @@ struct Away<'a> {
     unseen_from: Option<Duration>,
 }
 
-/// The ejections of a scenario in the order of their servers, `None` where no time was recorded.
+/// The ejections of a scenario in the order of their servers, `None` where no time was recorded, or where the
+/// generator itself chooses among several.
 pub(crate) fn ejections(record: &ScenarioRecord) -> Option<Vec<Ejection>> {
     watched(record).map(|it| it.ejections)
 }
 
 fn watched(record: &ScenarioRecord) -> Option<Watched<'_>> {
     let timeline = &record.timeline;
-    if timeline.is_empty() || timeline.is_cut() {
+    if timeline.is_empty() || timeline.is_cut() || record.is_divided() {
         return None;
     }
     let away = away(record);
@@ -129,7 +130,8 @@ impl Window {
             for (index, cell) in within(timeline, name, first, length) {
                 due[index] += cell.due + cell.interrupted;
                 if name.is_none() {
-                    nobodys[index] += cell.due_failed + cell.interrupted;
+                    nobodys[index] +=
+                        cell.due_failed.saturating_sub(cell.due_unsent) + cell.interrupted;
                 }
             }
         }
@@ -246,10 +248,13 @@ pub(super) type Found = Result<(String, Answer), String>;
 /// What is expected of ejections, each with what became of it.
 pub(super) fn judged(expected: &Ejected, record: &ScenarioRecord) -> Vec<(String, Found)> {
     let all = watched(record);
-    let all = all.as_ref().ok_or_else(|| {
-        "only the times around planned events are recorded finely enough, and there were none; an event `mark` of \
+    let all = all.as_ref().ok_or_else(|| match record.is_divided() {
+        true => "loadgen itself chooses among several targets or addresses: what one of them does not get is no \
+                 balancer's doing"
+            .to_owned(),
+        false => "only the times around planned events are recorded finely enough, and there were none; an event `mark` of \
          the scenario is one"
-            .to_owned()
+            .to_owned(),
     });
     let line = |name: &str, limit: &Option<Limit>, found: fn(&Limit, &Watched<'_>) -> Found| {
         let limit = limit.as_ref()?;

@@ -107,7 +107,7 @@ fn grew_slowly(over: Duration, record: &ScenarioRecord) -> Result<(String, Answe
         let said = &event.said;
         let found = seconds.and_then(|it| grew(over, &it));
         let (observed, answer) = found.map_err(|why| format!("not known after {said}: {why}"))?;
-        told.push(format!("{observed} after {said}"));
+        told.push(format!("{observed}, counted from the return after {said}"));
         worst = match (worst, answer) {
             (Answer::Fails, _) | (_, Answer::Fails) => Answer::Fails,
             (Answer::Holds, other) => other,
@@ -202,6 +202,7 @@ fn divided(
     let is_part = counts.is_part;
     let division = counts.as_wished(wished);
     let answer = division.answer(distribution.within);
+    let change = list_change(record).filter(|_| answer != Answer::Holds);
     let when = if is_part { " while all were there" } else { "" };
     let all = counted(division.sum(), what);
     let mut observed = format!("{} of {all}{when}", shares(&division));
@@ -215,7 +216,27 @@ fn divided(
             counted(division.nameless, "answer")
         ));
     }
-    Ok((observed, answer))
+    let Some(change) = change else {
+        return Ok((observed, answer));
+    };
+    observed.push_str(&format!(
+        "; {change}: who was on the list for a part of the time had a part of that time's requests, and no number of \
+         others tells"
+    ));
+    Ok((observed, Answer::Undecided { needed: None }))
+}
+
+/// The first change of a list of addresses while the load went on.
+fn list_change(record: &ScenarioRecord) -> Option<String> {
+    let changes = record.addresses.iter().flat_map(|it| {
+        let came = it.listed.or(it.since).filter(|at| !at.is_zero());
+        let came = came.map(|at| (at, &it.address, "came to be on"));
+        let gone = it.gone_at().map(|at| (at, &it.address, "left"));
+        came.into_iter().chain(gone)
+    });
+    let (at, address, what) = changes.min_by_key(|(at, ..)| *at)?;
+    let at = human::duration(at);
+    Some(format!("{address} {what} the list at {at}"))
 }
 
 /// The servers that should have the same: those that there are, and may answer, or those that did.

@@ -42,13 +42,18 @@ impl Grown {
 
 /// The events whose servers came back, each with the seconds after that, or why nothing can be told of them.
 pub(crate) fn returns(record: &ScenarioRecord) -> Vec<(&EventRecord, Result<Vec<Grown>, String>)> {
-    let mut events: Vec<&EventRecord> = record.events.iter().filter(|it| is_one(it)).collect();
+    let events = record.events.iter().filter(|it| is_one(it, record));
+    let mut events: Vec<&EventRecord> = events.collect();
     events.sort_by_key(|it| it.holds_from());
     let next = |index: usize| events.get(index + 1).and_then(|it| it.holds_from());
     let all = events.iter().enumerate();
     let back = all.filter_map(|(index, event)| {
         let ready = event.ready?;
-        Some((*event, of(&record.timeline, event, ready, next(index))))
+        let seconds = match record.lasting {
+            true => Err("iterations are streams that last as long as the load".to_owned()),
+            false => of(&record.timeline, event, ready, next(index)),
+        };
+        Some((*event, seconds))
     });
     back.collect()
 }
@@ -123,7 +128,10 @@ pub(super) fn grew(over: Duration, seconds: &[Grown]) -> Result<(String, Answer)
     let end = over.as_secs_f64().ceil();
     let Some(last) = seconds.iter().find(|it| it.at.as_secs_f64() >= end) else {
         let known = human::duration(SECOND * u32::try_from(seconds.len()).unwrap_or(u32::MAX));
-        return Err(format!("only {known} after its return are known"));
+        return Err(match seconds {
+            [] => "less than a second of load after its return is known".to_owned(),
+            _ => format!("only {known} after its return are known"),
+        });
     };
     let looked_at = || seconds.iter().take_while(|it| it.at <= last.at);
     if let Some(few) = looked_at().find(|it| it.established < LEAST) {
@@ -144,14 +152,17 @@ pub(super) fn grew(over: Duration, seconds: &[Grown]) -> Result<(String, Answer)
         answer = worse(answer, above(second) - OFF, second.chance(second.part));
     }
     answer = worse(answer, 1.0 - OFF - last.part, last.chance(1.0));
-    let said = |it: &Grown| {
-        let nth = it.at.as_secs() + 1;
-        format!("{} in second {nth}", human::percent(it.part))
+    let said = |it: &Grown, limit: String| {
+        let (part, nth) = (human::percent(it.part), it.at.as_secs() + 1);
+        format!("{part} in second {nth} ({limit})")
     };
-    let mut told = vec![said(worst)];
+    let mut told = Vec::new();
     if worst.at != last.at {
-        told.push(said(last));
+        let most = human::percent(should(worst) + OFF);
+        told.push(said(worst, format!("at most {most}")));
     }
+    let least = human::percent(1.0 - OFF);
+    told.push(said(last, format!("at least {least}")));
     Ok((told.join(", "), answer))
 }
 
@@ -231,17 +242,18 @@ mod tests {
         }
     }
 
-    #[test_case(&linear, 10 => ("5% in second 1, 100% in second 11".to_owned(), Answer::Holds); "as fast as it should")]
-    #[test_case(&|_| 1.0, 10 => ("100% in second 1, 100% in second 11".to_owned(), Answer::Fails); "at once")]
-    #[test_case(&linear, 3 => ("5% in second 1, 35% in second 4".to_owned(), Answer::Fails); "too slow")]
-    #[test_case(&linear, 5 => ("5% in second 1, 55% in second 6".to_owned(), Answer::Undecided { needed: None }); "too slow, or by chance")]
-    #[test_case(&|it| if it < 10 { 0.4 } else { 1.0 }, 10 => ("40% in second 1, 100% in second 11".to_owned(), Answer::Undecided { needed: None }); "what chance may do")]
-    #[test_case(&|it| if it < 10 { 0.0 } else { 1.0 }, 10 => ("0% in second 1, 100% in second 11".to_owned(), Answer::Holds); "nothing until the end")]
+    #[test_case(&linear, 10 => ("5% in second 1 (at most 30%), 100% in second 11 (at least 80%)".to_owned(), Answer::Holds); "as fast as it should")]
+    #[test_case(&|_| 1.0, 10 => ("100% in second 1 (at most 30%), 100% in second 11 (at least 80%)".to_owned(), Answer::Fails); "at once")]
+    #[test_case(&linear, 3 => ("5% in second 1 (at most 53.33%), 35% in second 4 (at least 80%)".to_owned(), Answer::Fails); "too slow")]
+    #[test_case(&linear, 5 => ("5% in second 1 (at most 40%), 55% in second 6 (at least 80%)".to_owned(), Answer::Undecided { needed: None }); "too slow, or by chance")]
+    #[test_case(&|it| if it < 10 { 0.4 } else { 1.0 }, 10 => ("40% in second 1 (at most 30%), 100% in second 11 (at least 80%)".to_owned(), Answer::Undecided { needed: None }); "what chance may do")]
+    #[test_case(&|it| if it < 10 { 0.0 } else { 1.0 }, 10 => ("0% in second 1 (at most 30%), 100% in second 11 (at least 80%)".to_owned(), Answer::Holds); "nothing until the end")]
     fn grows(parts: &dyn Fn(u64) -> f64, over_s: u64) -> (String, Answer) {
         judged(over_s, &record(parts, 30)).unwrap()
     }
 
     #[test_case(15, 10 => "only 5 s after its return are known"; "a short load")]
+    #[test_case(10, 10 => "less than a second of load after its return is known"; "none at all")]
     #[test_case(30, 25 => "only 20 s after its return are known"; "a long time")]
     fn nothing_is_told_of_what_is_not_known(until_s: u64, over_s: u64) -> String {
         judged(over_s, &record(linear, until_s)).unwrap_err()

@@ -23,9 +23,16 @@ impl Fine {
         let is_slow = timeline
             .ok_within
             .is_some_and(|it| response_time > nanos(it));
-        let due = TimelineCell::of_due(answer.is_ok, is_slow);
+        let unsent = u64::from(answer.is_unsent);
+        let due = TimelineCell {
+            due_unsent: unsent,
+            ..TimelineCell::of_due(answer.is_ok, is_slow)
+        };
         self.add(timeline, backend, answer.due, due);
-        let ended = TimelineCell::of_ended(answer.is_ok);
+        let ended = TimelineCell {
+            ended_unsent: unsent,
+            ..TimelineCell::of_ended(answer.is_ok)
+        };
         self.add(timeline, backend, answer.at, ended);
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::record::Decisions;
-use crate::workload::{BackendIndex, ConnectionId};
+use crate::record::counts::MOSTLY_ONE;
+use crate::workload::{AddressIndex, BackendIndex, ConnectionId};
 
 /// The most connections that are remembered; of more, the latest. A megabyte or two.
 const MOST_CONNECTIONS: usize = 32_768;
@@ -16,6 +17,8 @@ pub(super) struct Named {
     order: VecDeque<ConnectionId>,
     /// The latest connection of those that are no longer remembered.
     forgotten: Option<ConnectionId>,
+    /// What connections to each address have shown of how servers are chosen there.
+    decided: HashMap<Option<AddressIndex>, Decisions>,
 }
 
 /// Who has answered on a connection.
@@ -46,12 +49,15 @@ impl Named {
             seat.was_asked_again = true;
             decisions.connections = 1;
         }
-        if seat.first == backend || seat.others.contains(&backend) {
-            return (false, decisions);
+        let is_new = seat.first != backend && !seat.others.contains(&backend);
+        if is_new {
+            decisions.several = u64::from(seat.others.is_empty());
+            seat.others.push(backend);
         }
-        decisions.several = u64::from(seat.others.is_empty());
-        seat.others.push(backend);
-        (true, decisions)
+        if decisions != Decisions::default() {
+            *self.decided.entry(connection.address()).or_default() += decisions;
+        }
+        (is_new, decisions)
     }
 
     #[cold]
@@ -71,11 +77,15 @@ impl Named {
         self.seats.insert(connection, seat);
     }
 
-    /// The only server that has answered there. Where there are several, nobody knows which of them the next
-    /// request goes to.
+    /// The only server that has answered there. Where there are several, or connections to the same address lead
+    /// to several as a rule, nobody knows which of them the next request goes to.
     pub(super) fn only(&self, connection: ConnectionId) -> Option<BackendIndex> {
         let seat = self.seats.get(&connection)?;
-        seat.others.is_empty().then_some(seat.first)
+        let is_shared = self
+            .decided
+            .get(&connection.address())
+            .is_some_and(|it| it.several as f64 > it.connections as f64 * MOSTLY_ONE);
+        (seat.others.is_empty() && !is_shared).then_some(seat.first)
     }
 }
 
@@ -100,7 +110,34 @@ mod tests {
         assert_eq!(named.answered(other, 4), (true, decided(1, 1)));
         assert_eq!(named.answered(other, 5), (true, decided(0, 0)));
         assert_eq!(named.answered(other, 4), (false, decided(0, 0)));
-        assert_eq!((named.only(one), named.only(other)), (Some(3), None));
+        assert_eq!(named.only(other), None);
+    }
+
+    /// The first to answer on a new connection through a balancer of requests is not the one that the next
+    /// request there goes to.
+    #[test]
+    fn a_connection_to_where_they_lead_to_several_says_nothing() {
+        let mut named = Named::default();
+        let to = |address| ConnectionId::to(Some(address));
+        let (shared, new, direct) = (to(0), to(0), to(1));
+        for (connection, backend) in [(new, 2), (direct, 7), (shared, 2)] {
+            named.answered(connection, backend);
+        }
+        assert_eq!(named.only(new), Some(2));
+        named.answered(shared, 3);
+        assert_eq!((named.only(new), named.only(direct)), (None, Some(7)));
+    }
+
+    /// A server that went away moved it: each has one all the same.
+    #[test]
+    fn one_that_was_moved_says_nothing_of_the_others() {
+        let mut named = Named::default();
+        let all: Vec<_> = (0..20).map(|_| ConnectionId::next()).collect();
+        for connection in all.iter().chain(&all) {
+            named.answered(*connection, 1);
+        }
+        named.answered(all[0], 2);
+        assert_eq!((named.only(all[0]), named.only(all[1])), (None, Some(1)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::tick::Answer;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
+use crate::outcome::Failure;
 use crate::record::{HIGHEST_NS, LifePart, Names, StickyBy, TimelineSpec, is_single};
 use crate::secrets::Secrets;
 use crate::workload::{BackendIndex, ConnectionId, KeyIndex, Opened};
@@ -273,6 +274,7 @@ impl Recorder {
                 began: self.since_origin(ended.at.saturating_sub(ended.split.service_time)),
                 at: self.since_origin(ended.at),
                 is_ok,
+                is_unsent: ended.outcome == Failure::Rejected.into(),
             };
             self.answered(&mut tick, ended.via, answer, response_time);
         }
@@ -342,7 +344,7 @@ impl Recorder {
     }
 
     /// Whom a request went to that has no answer with a name: the only server that has put its name to answers
-    /// on the same connection. Where several did, each may have been the one.
+    /// on the same connection. Where several did, or do on others to the same address, each may have been the one.
     fn presumed(&self, via: Via) -> Option<BackendIndex> {
         via.backend
             .or_else(|| self.named.borrow().only(via.connection?))

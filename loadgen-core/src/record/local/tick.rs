@@ -226,6 +226,8 @@ pub(in crate::record) struct Answer {
     /// When it ended, from where seconds count.
     pub(in crate::record) at: Nanos,
     pub(in crate::record) is_ok: bool,
+    /// Whether nobody got it.
+    pub(in crate::record) is_unsent: bool,
 }
 
 impl BackendTick {

@@ -10,6 +10,7 @@ use super::silence::Silence;
 use super::{AddressRecord, BackendRecord, EventRecord, SeriesPoint, StepRecord, Timeline, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
+use crate::record::counts::MOSTLY_ONE;
 use crate::record::{
     ByteCount, ConnectionCounts, Decisions, Farewells, Histogram, Ledger, Parts, Retries,
     StandingRecord, StepSpec, Stickiness, WindowRecord, new_histogram,
@@ -204,8 +205,6 @@ pub enum Unit {
     Connection,
 }
 
-/// Up to this part of the connections with several servers, each of them has one: some were moved.
-const MOSTLY_ONE: f64 = 0.1;
 /// From this part on, requests of one connection go to any.
 const MOSTLY_SEVERAL: f64 = 0.4;
 

@@ -210,7 +210,9 @@ fn every_request_has_its_server_or_none_is_known() {
     end(true, via(None, None));
     assert_eq!(rows(&merged()), [row("(unknown)", [1, 0, 0, 0])]);
 
-    let [own, shared, silent] = [(); 3].map(|()| Some(ConnectionId::next()));
+    let [own, silent] = [(); 2].map(|()| Some(ConnectionId::next()));
+    let balancer = recorder.connected(0, "127.0.0.1:1");
+    let [shared, new] = [(); 2].map(|()| Some(ConnectionId::to(balancer)));
     end(true, via(Some("a"), own));
     end(true, via(Some("a"), shared));
     end(true, via(Some("b"), shared));
@@ -220,15 +222,18 @@ fn every_request_has_its_server_or_none_is_known() {
     end(false, via(None, shared));
     end(false, via(None, silent));
     end(false, via(Some("b"), None));
+    // Who is alone on one to where others lead to several has its answer, and not what follows.
+    end(true, via(Some("a"), new));
+    end(false, via(None, new));
     for via in [Some(via(None, own)), Some(via(Some("b"), shared)), None] {
         recorder.started_closed(0);
         recorder.interrupted(via, None);
     }
     let record = merged();
     let expected = [
-        row("a", [3, 1, 1, 2]),
+        row("a", [4, 1, 1, 3]),
         row("b", [1, 1, 1, 1]),
-        row("(unknown)", [0, 2, 1, 0]),
+        row("(unknown)", [0, 3, 1, 0]),
     ];
     assert_eq!(rows(&record), expected);
     assert_eq!(record.ledger.interrupted, 3);

@@ -62,6 +62,12 @@ pub struct TimelineCell {
     pub ended_ok: u64,
     /// Requests that failed in it, whenever they were due.
     pub ended_failed: u64,
+    /// Of those that were due in it and failed, those that were never sent.
+    #[serde(default)]
+    pub due_unsent: u64,
+    /// Of those that failed in it, those that were never sent.
+    #[serde(default)]
+    pub ended_unsent: u64,
 }
 
 impl TimelineCell {
@@ -94,6 +100,8 @@ impl std::ops::AddAssign for TimelineCell {
             interrupted,
             ended_ok,
             ended_failed,
+            due_unsent,
+            ended_unsent,
         } = self;
         for (sum, more) in [
             (due, more.due),
@@ -102,6 +110,8 @@ impl std::ops::AddAssign for TimelineCell {
             (interrupted, more.interrupted),
             (ended_ok, more.ended_ok),
             (ended_failed, more.ended_failed),
+            (due_unsent, more.due_unsent),
+            (ended_unsent, more.ended_unsent),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -119,6 +119,7 @@ fn in_words(failover: &Failover) -> String {
     });
     let slow = failover.slow.filter(|it| *it > 0);
     let relapses = failover.relapses.filter(|it| *it > 0);
+    let farewell = failover.farewell.as_ref();
     let first = [
         timed("detected", "detected", failover.detected_s),
         relapses.map(|it| human::counted(it, "relapse")),
@@ -138,15 +139,16 @@ fn in_words(failover: &Failover) -> String {
                 seconds(it.p50_s)
             )
         }),
-        failover.farewell.as_ref().map(|it| {
-            let [finished, refused, again, broken] =
-                [it.finished, it.refused, it.sent_again, it.broken].map(human::count);
-            format!(
-                "good-bye on {}: {finished} streams finished, {refused} refused ({again} sent again), \
-                 {broken} broken",
-                human::counted(it.connections, "connection")
-            )
+        farewell.map(|it| {
+            let connections = human::counted(it.connections, "connection");
+            let finished = human::counted(it.finished, "stream");
+            format!("good-bye on {connections}: {finished} finished")
         }),
+        farewell.map(|it| {
+            let [refused, again] = [it.refused, it.sent_again].map(human::count);
+            format!("{refused} refused ({again} sent again)")
+        }),
+        farewell.map(|it| format!("{} broken", human::count(it.broken))),
     ];
     let then = [
         timed("returned", "first answer", failover.returned_s),

@@ -263,3 +263,22 @@ fn each_is_told_in_words() {
         ]
     );
 }
+
+/// A circuit of our own that opened is not what a balancer did.
+#[test]
+fn what_loadgen_chooses_itself_is_no_ejection() {
+    let mut record = record(3_000, 0);
+    for target in ["127.0.0.1:1", "127.0.0.1:2"] {
+        record
+            .targets
+            .push(crate::record::TargetRecord::empty(target));
+    }
+    assert_eq!(ejections(&record), None);
+    for (_, found) in judged(&limits("<= 5", "< 9s", "== 0"), &record) {
+        let why = found.unwrap_err();
+        assert!(
+            why.starts_with("loadgen itself chooses among several"),
+            "{why}"
+        );
+    }
+}

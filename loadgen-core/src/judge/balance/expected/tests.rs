@@ -124,3 +124,22 @@ fn sticks(connections: u64, several: u64) -> String {
     };
     found(&expectations, &record, &[])
 }
+
+/// Who came late had less, which is no fault of whoever divides.
+#[test]
+fn a_list_that_changed_is_why_it_is_not_even() {
+    let mut record = record(&[("b1", 4_000), ("b2", 1_000)]);
+    let mut late = crate::record::AddressRecord::empty("file:list.txt", "127.0.0.1:2");
+    late.since = Some(Duration::ZERO);
+    record.addresses.push(late.clone());
+    let fails = "distribution even within 10%: fails: b1 80%, b2 20% (±1.59%) of 5,000 requests, dispersion 1800";
+    assert_eq!(found(&even("even within 10%"), &record, &NOBODY), fails);
+    late.since = Some(Duration::from_secs(3));
+    record.addresses[0] = late;
+    let undecided = "distribution even within 10%: undecided: b1 80%, b2 20% (±1.59%) of 5,000 requests, dispersion \
+                     1800; 127.0.0.1:2 came to be on the list at 3 s: who was on the list for a part of the time had a \
+                     part of that time's requests, and no number of others tells";
+    assert_eq!(found(&even("even within 10%"), &record, &NOBODY), undecided);
+    let holds = found(&even("even within 40%"), &record, &NOBODY);
+    assert!(holds.contains(": holds: "), "{holds}");
+}

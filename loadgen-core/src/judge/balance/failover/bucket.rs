@@ -47,6 +47,8 @@ impl Bucket {
             interrupted,
             ended_ok,
             ended_failed,
+            due_unsent,
+            ended_unsent,
         } = cell;
         self.due += due + interrupted;
         self.failed += due_failed;
@@ -62,8 +64,9 @@ impl Bucket {
             }
             // A dead server puts its name to nothing.
             Whose::Nobodys => {
-                self.nobodys_ended += ended_failed;
-                self.nobodys += due_failed + interrupted;
+                // What was not sent was given to nobody.
+                self.nobodys_ended += ended_failed.saturating_sub(ended_unsent);
+                self.nobodys += due_failed.saturating_sub(due_unsent) + interrupted;
                 self.never_ended += interrupted;
             }
             Whose::Others => {}

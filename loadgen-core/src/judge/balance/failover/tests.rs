@@ -4,7 +4,7 @@
 use test_case::test_case;
 
 use super::*;
-use crate::record::TimelineCell;
+use crate::record::{BackendRecord, TimelineCell};
 
 const DONE: Duration = Duration::from_micros(4_023_000);
 const READY: Duration = Duration::from_micros(7_063_000);
@@ -624,4 +624,63 @@ fn streams_that_last_are_not_taken_for_requests() {
     record.events[0].done = None;
     let untold = failovers(&record)[0].1.untold.clone();
     assert_eq!(untold.as_deref(), Some("it was not done"));
+}
+
+/// What found no target that takes calls was given to nobody.
+#[test]
+fn what_was_never_sent_is_not_given_to_the_dead() {
+    let noticed = DONE + ms(100);
+    let mut timeline = run(
+        Duration::from_secs(10),
+        |_, due| match () {
+            () if (DONE..noticed).contains(&due) => REFUSED,
+            () if (noticed..READY).contains(&due) => ok("b1"),
+            () => ok("b2"),
+        },
+        |_| None,
+    );
+    let before = found(&timeline);
+    for bucket in 420..700 {
+        let rejected = TimelineCell {
+            due: 1,
+            due_failed: 1,
+            ended_failed: 1,
+            due_unsent: 1,
+            ended_unsent: 1,
+            ..TimelineCell::default()
+        };
+        timeline.add(None, bucket, rejected);
+    }
+    let failover = found(&timeline);
+    took(failover.detected, ms(100));
+    assert_eq!((failover.given, failover.relapses), (before.given, Some(0)));
+    assert_eq!(failover.lost, before.lost + 280);
+}
+
+/// An event of another scenario, at a server that this one does not ask.
+#[test]
+fn what_is_done_to_servers_of_others_is_none() {
+    let mut record = ScenarioRecord::empty("direct", "grpc", true, &[]);
+    let mut other = killed();
+    other.backend = Some("c".to_owned());
+    record.events = vec![killed(), other];
+    record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    record.servers = ["b1", "b2", "b3"].map(str::to_owned).to_vec();
+    let events = |record: &ScenarioRecord| -> Vec<Option<String>> {
+        let all = failovers(record).into_iter();
+        all.map(|(event, _)| event.backend.clone()).collect()
+    };
+    let both = [Some("b2".to_owned()), Some("c".to_owned())];
+    // Who answers under another name may be anybody.
+    record.backends.push(BackendRecord::empty("10.0.0.1"));
+    assert_eq!(events(&record), both);
+    record.backends.push(BackendRecord::empty("b1"));
+    assert_eq!(events(&record), both[..1]);
+    assert_eq!(departures(&record).len(), 1);
+    // One that answered was asked, whoever stands before it.
+    record.backends.push(BackendRecord::empty("c"));
+    assert_eq!(events(&record), both);
+    // Nobody told who there is.
+    (record.servers, record.backends) = (Vec::new(), vec![BackendRecord::empty("b1")]);
+    assert_eq!(events(&record), both);
 }

@@ -56,6 +56,7 @@ impl Observer for Recorder {
                 began: self.since_origin(sample.ended.saturating_sub(sample.split.service_time)),
                 at: self.since_origin(sample.ended),
                 is_ok: sample.outcome.is_ok(),
+                is_unsent: sample.outcome == Failure::Rejected.into(),
             };
             let via = Via {
                 backend: sample.backend,

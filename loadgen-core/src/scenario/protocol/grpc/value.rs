@@ -76,7 +76,11 @@ impl Decode for Lasting {
             text => match parse_duration(text) {
                 Ok(duration) => reader.keep(Self::Time(duration)),
                 Err(error) => {
-                    let expected = format!("{}, or \"load\"", error.expected());
+                    let mut expected = error.expected().to_string();
+                    // What begins with a number was meant as a time.
+                    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+                        expected.push_str(", or \"load\"");
+                    }
                     reader.refuse(expected, error.reason())
                 }
             },

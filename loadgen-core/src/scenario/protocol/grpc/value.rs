@@ -76,7 +76,7 @@ impl Decode for Lasting {
             text => match parse_duration(text) {
                 Ok(duration) => reader.keep(Self::Time(duration)),
                 Err(error) => {
-                    let mut expected = error.expected().to_string();
+                    let mut expected = error.expected();
                     // What begins with a number was meant as a time.
                     if !text.starts_with(|first: char| first.is_ascii_digit()) {
                         expected.push_str(", or \"load\"");

@@ -62,6 +62,22 @@ pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
         .filter(|(event, ..)| event.before.is_some())
         .map(|(_, backend, _)| *backend)
         .collect();
+    // Who was away for a time, until it was in use again: so with a key that was first seen then.
+    let away: Vec<(&str, Duration, Option<Duration>)> = departures
+        .iter()
+        .map(|(event, backend, done)| {
+            let again = event.ready.and_then(|it| used_again(record, backend, it));
+            (*backend, *done, again)
+        })
+        .collect();
+    let may_have_left = |key: &str| {
+        let since = record.stickiness.keys.get(key).map(|it| it.since);
+        let was_away = |(_, done, again): &&(&str, Duration, Option<Duration>)| {
+            since.is_some_and(|it| *done <= it && again.is_none_or(|again| it <= again))
+        };
+        let away = away.iter().filter(was_away).map(|(backend, ..)| *backend);
+        gone_before.iter().copied().chain(away).collect()
+    };
     // Where keys were that had to move.
     let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let moves = record.stickiness.moves.iter().map(|it| {
@@ -72,7 +88,9 @@ pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
         let is_back = |(event, backend, _): &(&EventRecord, &str, Duration)| {
             *backend == it.to && event.ready.is_some_and(|back| back <= it.at)
         };
-        let left = left.entry(&it.key).or_insert_with(|| gone_before.clone());
+        let left = left
+            .entry(&it.key)
+            .or_insert_with(|| may_have_left(&it.key));
         let had_left = left.remove(&*it.to);
         // The last of several is what it was.
         let cause = if let Some((event, ..)) = departures.iter().rfind(|it| had_gone(it)) {
@@ -86,6 +104,15 @@ pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
         (it, cause)
     });
     moves.collect()
+}
+
+/// When a server that was there again at `ready` was given a key: an old one that moved to it, or a new one.
+fn used_again(record: &ScenarioRecord, backend: &str, ready: Duration) -> Option<Duration> {
+    let moved = record.stickiness.moves.iter().filter(|it| it.to == backend);
+    let new = record.stickiness.keys.values();
+    let new = new.filter(|it| it.answers.first().is_some_and(|(name, _)| name == backend));
+    let given = moved.map(|it| it.at).chain(new.map(|it| it.since));
+    given.filter(|it| *it >= ready).min()
 }
 
 /// How long those took to be with another server whose own had gone away, by event.
@@ -232,6 +259,16 @@ mod tests {
     /// When, who, from where, to where, and how long since the last that was ok there, in ms.
     type Moved = (u64, &'static str, &'static str, &'static str, u64);
 
+    fn moved(at: u64, key: &str, from: &str, to: &str, after: u64) -> Move {
+        Move {
+            at: Duration::from_millis(at),
+            key: key.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            after: Some(Duration::from_millis(after)),
+        }
+    }
+
     /// Ten users with ten answers each, of three servers, of which b1 is away from 3 s to 6 s.
     fn record(moves: &[Moved]) -> ScenarioRecord {
         let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
@@ -246,13 +283,7 @@ mod tests {
         for (at, key, from, to, after) in moves {
             let known = stickiness.key(key, Duration::ZERO).expect("known");
             known.answered(to, 1);
-            stickiness.moved_on(Move {
-                at: Duration::from_millis(*at),
-                key: (*key).to_owned(),
-                from: (*from).to_owned(),
-                to: (*to).to_owned(),
-                after: Some(Duration::from_millis(*after)),
-            });
+            stickiness.moved_on(moved(*at, key, from, to, *after));
         }
         record.stickiness = stickiness;
         let mut event = EventRecord::new(EventAction::Kill, "kill b1".to_owned());
@@ -306,6 +337,27 @@ mod tests {
         (event.done, event.before) = (None, Some(Duration::from_secs(1)));
         assert_eq!(told_of(&record), ["none", "return", "none", "none", "none"]);
         assert_eq!(held(&record).disruption, None);
+    }
+
+    /// A key that is first seen while b1 is away may have belonged there; one that is first seen when b1 is in use
+    /// again, or was there, has not.
+    #[test_case(4_000, &[(6_500, "k", "b2", "b1", 10)] => vec!["return"]; "seen while it was away")]
+    #[test_case(6_200, &[(6_500, "k", "b2", "b1", 10)] => vec!["return"]; "seen before anything went back")]
+    #[test_case(6_200, &[(6_100, "1", "b2", "b1", 10), (6_500, "k", "b2", "b1", 10)] => vec!["none", "none"]; "seen after something went back")]
+    #[test_case(2_000, &[(6_500, "k", "b2", "b1", 10)] => vec!["none"]; "seen before it went")]
+    #[test_case(4_000, &[(4_500, "k", "b2", "b1", 10)] => vec!["none"]; "moved while it was away")]
+    #[test_case(4_000, &[(6_500, "k", "b2", "b3", 10)] => vec!["none"]; "moved to another")]
+    fn who_was_first_seen(since: u64, moves: &[Moved]) -> Vec<&'static str> {
+        let mut record = record(&[]);
+        let since = Duration::from_millis(since);
+        let known = record.stickiness.key("k", since).expect("few");
+        known.answered("b2", 5);
+        for (at, key, from, to, after) in moves {
+            record
+                .stickiness
+                .moved_on(moved(*at, key, from, to, *after));
+        }
+        told_of(&record)
     }
 
     /// A rolling restart: b1, then b2, which is back first.

@@ -6,6 +6,7 @@
 //! nothing here measures.
 
 mod build;
+pub mod compare;
 mod document;
 mod judge;
 mod phrase;

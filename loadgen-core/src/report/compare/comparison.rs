@@ -248,6 +248,8 @@ pub struct LimitResult {
     /// The scenario that it was held against; left out where no scenario has such a figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
+    /// What the figure is in.
+    pub unit: Unit,
     /// What the figure changed by; left out where that cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,

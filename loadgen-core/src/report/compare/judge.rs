@@ -151,7 +151,7 @@ fn compared(
     })
 }
 
-fn figures_of(figures: &[Figure]) -> Option<Figures> {
+pub(super) fn figures_of(figures: &[Figure]) -> Option<Figures> {
     let mut values: Vec<f64> = figures.iter().map(|it| it.value).collect();
     values.sort_by(f64::total_cmp);
     Some(Figures {

@@ -49,6 +49,7 @@ pub(super) fn results(limits: &[ChangeLimit], scenarios: &[ComparedScenario]) ->
             true => vec![LimitResult {
                 expression: limit.to_string(),
                 scenario: None,
+                unit: figure::unit(limit.metric()),
                 change: None,
                 verdict: LimitVerdict::Untold,
             }],
@@ -61,6 +62,7 @@ fn result(limit: &ChangeLimit, scenario: &ComparedScenario, compared: &Compared)
     LimitResult {
         expression: limit.to_string(),
         scenario: Some(scenario.name.clone()),
+        unit: compared.unit,
         change: compared.change,
         verdict: verdict(limit, compared),
     }

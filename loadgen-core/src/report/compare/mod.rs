@@ -13,6 +13,7 @@ mod judge;
 mod limit;
 mod rank;
 mod seconds;
+mod spread;
 mod warnings;
 
 #[cfg(test)]
@@ -20,7 +21,9 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-use super::document::{Document, Scenario};
+use serde_json::Value;
+
+use super::document::{Document, Scenario, schema_of};
 use crate::condition::ChangeLimit;
 
 pub use alike::Unlike;
@@ -28,6 +31,7 @@ pub use comparison::{
     Better, Change, Compared, ComparedRun, ComparedScenario, ComparedStep, Comparison,
     ComparisonVersion, Counts, Figures, Judgement, LimitResult, LimitVerdict, ToldFrom, Unit,
 };
+pub use spread::{FigureSpread, ScenarioSpread, Spread};
 
 /// The most runs of a group.
 const MOST_RUNS: usize = 1_000;
@@ -263,6 +267,13 @@ fn named(scenarios: &[[&str; 2]]) -> String {
         true => "no scenario".to_owned(),
         false => names.join(", "),
     }
+}
+
+/// The JSON Schema (draft 2020-12) that every comparison meets. What may be left out is not required, and is
+/// never null.
+#[must_use]
+pub fn schema() -> Value {
+    schema_of::<Comparison>()
 }
 
 /// Holds new runs against those of a base.

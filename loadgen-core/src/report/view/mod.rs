@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 mod balance;
 mod checks;
+mod comparison;
 mod generator;
 mod lives;
 mod names;
@@ -21,6 +22,7 @@ mod times;
 pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
+pub(super) use self::comparison::{ComparisonView, of_spread};
 use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};
 use crate::text::flow::glued;
 use crate::units::human;

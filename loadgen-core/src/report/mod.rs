@@ -1,7 +1,8 @@
 //! The result document: what a run found, for programs to read.
 //!
 //! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
-//! becomes a document and how one is read back, how conditions are judged, and the rules of the verdict;
+//! becomes a document and how one is read back, how conditions are judged, the rules of the verdict, and how
+//! runs are held against each other ([`compare`]);
 //! and what of a document people are shown, as [text](Document::text) behind the feature `text`. Nothing here prints, and
 //! nothing here measures.
 

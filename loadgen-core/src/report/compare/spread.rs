@@ -108,7 +108,7 @@ mod tests {
         let p50 = [900.0, 1100.0, 1000.0];
         let runs = p50.iter().zip(1..).map(|(p50, nth)| {
             run(nth, |it| {
-                it["scenarios"][0]["response_time_us"]["p50"] = json!(p50)
+                it["scenarios"][0]["response_time_us"]["p50"] = json!(p50);
             })
         });
         let runs: Vec<Document> = runs.collect();

@@ -11,7 +11,7 @@ fn with_p99(first: u32, values: &[f64]) -> Vec<Document> {
     let each = values.iter().zip(first..);
     each.map(|(p99, nth)| {
         run(nth, |it| {
-            it["scenarios"][0]["response_time_us"]["p99"] = json!(p99)
+            it["scenarios"][0]["response_time_us"]["p99"] = json!(p99);
         })
     })
     .collect()

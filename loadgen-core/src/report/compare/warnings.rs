@@ -7,6 +7,9 @@ use super::judge::{self, CHANCE, FEWEST_RUNS};
 use super::{Common, Group, NamedRun, has_ended, named};
 use crate::units::human::counted;
 
+/// What a run says of itself.
+type Fact = fn(&NamedRun<'_>) -> String;
+
 /// Of the runs themselves.
 pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
     let mut warnings = of_same_runs(base, new);
@@ -17,7 +20,7 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
         }));
     }
     let all = || base.runs.iter().chain(&new.runs).copied();
-    let facts: [(&str, fn(&NamedRun<'_>) -> String); 4] = [
+    let facts: [(&str, Fact); 4] = [
         ("versions of loadgen", |it| it.document.run.version.clone()),
         ("kernels", |it| {
             it.document.run.host.kernel.clone().unwrap_or_default()

@@ -351,6 +351,8 @@ pub struct StepSample {
     pub key: Option<KeyIndex>,
     /// Whether it opened a stream, which was told of when it opened.
     pub has_stream: bool,
+    /// Whether it [went nowhere](super::Iteration::goes_nowhere) and no target was ever given it.
+    pub is_unsent: bool,
 }
 
 /// What became of streams on a connection that the server said good-bye on (GOAWAY).

@@ -42,9 +42,11 @@ impl Fine {
         timeline: &TimelineSpec,
         backend: Option<BackendIndex>,
         due: Nanos,
+        is_unsent: bool,
     ) {
         let cell = TimelineCell {
             interrupted: 1,
+            due_unsent: u64::from(is_unsent),
             ..TimelineCell::default()
         };
         self.add(timeline, backend, due, cell);

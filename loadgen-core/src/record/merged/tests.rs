@@ -176,7 +176,7 @@ fn every_request_has_its_server_or_none_is_known() {
     let via = |backend: Option<&str>, connection| Via {
         backend: backend.map(|it| recorder.backend(it.as_bytes(), connection)),
         connection,
-        whose: None,
+        ..Via::default()
     };
     let end = |ok: bool, via: Via| {
         recorder.started_closed(0);
@@ -266,7 +266,7 @@ fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
                 via: Via {
                     backend: Some(recorder.backend(&[b'a' + *backend], connection)),
                     connection,
-                    whose: None,
+                    ..Via::default()
                 },
                 target: Some(0),
             });

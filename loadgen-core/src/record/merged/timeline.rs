@@ -62,7 +62,7 @@ pub struct TimelineCell {
     pub ended_ok: u64,
     /// Requests that failed in it, whenever they were due.
     pub ended_failed: u64,
-    /// Of those that were due in it and failed, those that were never sent.
+    /// Of those that were due in it and failed or were cut off, those that were never sent.
     #[serde(default)]
     pub due_unsent: u64,
     /// Of those that failed in it, those that were never sent.

@@ -1,5 +1,7 @@
 use std::cell::RefCell;
 
+use test_case::test_case;
+
 use super::*;
 use crate::workload::{ConnectionEvent, ConnectionId, StreamEvent};
 
@@ -282,6 +284,27 @@ async fn a_step_that_is_cut_off_is_told_of() {
         (step.split.service_time, step.split.read_lag),
         (9 * MS, None)
     );
+}
+
+/// A step that goes nowhere is unsent, unless a target was given it before.
+#[test_case(&[], false; "said nothing")]
+#[test_case(&[None], true; "nowhere")]
+#[test_case(&[None, Some(1)], false; "somewhere after all")]
+#[test_case(&[Some(1), None], false; "nowhere in the end")]
+fn a_step_may_be_unsent(went: &[Option<usize>], expected: bool) {
+    let kept = Kept::default();
+    let iteration = iteration(&kept, false);
+    // Of the step before.
+    iteration.goes_to(2);
+    iteration.begin_step(0);
+    for target in went {
+        match target {
+            Some(target) => iteration.goes_to(*target),
+            None => iteration.goes_nowhere(),
+        }
+    }
+    iteration.end_step(Failure::Timeout.into());
+    assert_eq!(kept.steps.borrow()[0].is_unsent, expected);
 }
 
 /// Whoever looks at steps can tell whose they were, when they were due, and where they went.

@@ -56,7 +56,7 @@ impl Observer for Recorder {
                 began: self.since_origin(sample.ended.saturating_sub(sample.split.service_time)),
                 at: self.since_origin(sample.ended),
                 is_ok: sample.outcome.is_ok(),
-                is_unsent: sample.outcome == Failure::Rejected.into(),
+                is_unsent: sample.is_unsent,
             };
             let via = Via {
                 backend: sample.backend,
@@ -65,6 +65,7 @@ impl Observer for Recorder {
                     user: sample.user,
                     key: sample.key,
                 }),
+                is_unsent: sample.is_unsent,
             };
             self.answered(&mut tick, via, answer, response_time);
         }
@@ -137,7 +138,7 @@ impl Observer for Recorder {
         let backend = self.presumed(Via {
             backend,
             connection,
-            whose: None,
+            ..Via::default()
         });
         self.tick.borrow_mut().retries.count(event, backend);
     }

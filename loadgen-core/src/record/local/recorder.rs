@@ -388,6 +388,12 @@ impl Recorder {
         self.unanswered(&mut tick, unanswered);
     }
 
+    /// One of the arrivals that were [`dropped`](Self::dropped) was so because all users kept what is to last as
+    /// long as the load.
+    pub(crate) fn dropped_kept(&self) {
+        self.tick.borrow_mut().dropped_kept += 1;
+    }
+
     fn unanswered(&self, tick: &mut Tick, unanswered: &Unanswered) {
         let age = unanswered.split.response_time();
         tick.unanswered += 1;

@@ -164,6 +164,7 @@ impl ScenarioRecord {
         self.dropped_unanswered = self
             .dropped_unanswered
             .saturating_add(other.dropped_unanswered);
+        self.dropped_kept = self.dropped_kept.saturating_add(other.dropped_kept);
         self.youngest_unanswered = youngest(self.youngest_unanswered, other.youngest_unanswered);
         self.youngest_cut_off = youngest(self.youngest_cut_off, other.youngest_cut_off);
         self.response_time.add(&other.response_time);

@@ -139,6 +139,7 @@ impl Merger {
         total.saturated_samples += tick.saturated_samples;
         total.unanswered += tick.unanswered;
         total.dropped_unanswered += tick.dropped_unanswered;
+        total.dropped_kept += tick.dropped_kept;
         for (total, tick) in [
             (&mut total.youngest_unanswered, tick.youngest_unanswered),
             (&mut total.youngest_cut_off, tick.youngest_cut_off),

@@ -46,6 +46,10 @@ pub struct ScenarioRecord {
     pub unanswered: u64,
     /// Of these, the arrivals.
     pub dropped_unanswered: u64,
+    /// Arrivals that were dropped because all users kept what is to last as long as the load: the service owes them
+    /// nothing.
+    #[serde(default)]
+    pub dropped_kept: u64,
     /// The least age of what is unanswered: response times above it are lower bounds.
     pub youngest_unanswered: Option<Nanos>,
     /// The least service time of what was cut off unanswered: service times above it are lower bounds.
@@ -283,6 +287,7 @@ impl ScenarioRecord {
             started_in_time: 0,
             unanswered: 0,
             dropped_unanswered: 0,
+            dropped_kept: 0,
             youngest_unanswered: None,
             youngest_cut_off: None,
             silence: Silence::default(),

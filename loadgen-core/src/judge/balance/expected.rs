@@ -229,11 +229,13 @@ fn divided(
 /// The first change of a list of addresses while the load went on.
 fn list_change(record: &ScenarioRecord) -> Option<String> {
     let changes = record.addresses.iter().flat_map(|it| {
-        let came = it.listed.or(it.since).filter(|at| !at.is_zero());
+        let came = it.listed.or(it.since);
         let came = came.map(|at| (at, &it.address, "came to be on"));
         let gone = it.gone_at().map(|at| (at, &it.address, "left"));
         came.into_iter().chain(gone)
     });
+    // What came or went before measuring began did so at zero.
+    let changes = changes.filter(|(at, ..)| !at.is_zero());
     let (at, address, what) = changes.min_by_key(|(at, ..)| *at)?;
     let at = human::duration(at);
     Some(format!("{address} {what} the list at {at}"))

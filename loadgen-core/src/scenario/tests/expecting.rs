@@ -314,6 +314,18 @@ fn who_may_answer_stands_behind_the_target(target: &str, expected: &[&str]) {
 const DRAIN: &str = r#"{"at": "3s", "drain": "b2", "for": "2s"}"#;
 const KILL: &str = r#"{"at": "3s", "kill": "b2"}"#;
 const MARK: &str = r#"{"at": "3s", "mark": "m"}"#;
+const RESTART: &str = r#"{"at": "3s", "restart": "b2"}"#;
+const EXEC: &str = r#"{"at": "3s", "exec": ["start-b2"]}"#;
+const CUT_OFF: &str = r#"{"at": "3s", "fault": "p1", "refuse": true}"#;
+const CUT_OFF_FOR: &str = r#"{"at": "3s", "fault": "p1", "refuse": true, "for": "2s"}"#;
+const HARMLESS: &str = r#"{"at": "3s", "fault": "p1", "refuse": false, "for": "2s"}"#;
+const AND_BACK: &str =
+    r#"{"at": "3s", "fault": "p1", "refuse": true}, {"at": "5s", "fault": "p1", "refuse": false}"#;
+const AND_RESET: &str = r#"{"at": "3s", "fault": "p1", "refuse": true}, {"at": "5s", "fault": "p1", "reset_open": "100%"}"#;
+const ANOTHERS: &str =
+    r#"{"at": "3s", "fault": "p1", "refuse": true}, {"at": "5s", "fault": "p2", "refuse": false}"#;
+const BEFORE: &str =
+    r#"{"at": "2s", "fault": "p1", "refuse": false}, {"at": "3s", "fault": "p1", "refuse": true}"#;
 
 /// They would have failed at the end of each run.
 #[test_case(&json!({ "drain": { "lost": "== 0" } }), "" => "scenarios[0].expect.drain: found limits, and no server is asked to go, expected an event that asks one, such as {\"at\": \"5s\", \"drain\": \"b2\", \"for\": \"3s\"}"; "no drain")]
@@ -321,10 +333,20 @@ const MARK: &str = r#"{"at": "3s", "mark": "m"}"#;
 #[test_case(&json!({ "drain": { "lost": "== 0" } }), DRAIN => ""; "a drain")]
 #[test_case(&json!({ "slow_start": { "over": "3s" } }), KILL => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "nobody is back")]
 #[test_case(&json!({ "slow_start": { "over": "3s" } }), DRAIN => ""; "somebody is back")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), RESTART => ""; "after a restart")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), EXEC => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "what a command does")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), MARK => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "a mark")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), CUT_OFF => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "cut off for good")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), CUT_OFF_FOR => ""; "cut off for a time")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), HARMLESS => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "not cut off")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), AND_BACK => ""; "a fault that another ends")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), AND_RESET => ""; "a fault that what is done once ends")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), ANOTHERS => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "the end of a fault of another")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), BEFORE => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "the end of a fault before")]
 #[test_case(&json!({ "slow_start": { "over": "10s" } }), DRAIN => "scenarios[0].expect.slow_start.over: found 10s, expected less than the load lasts, which has to go on for so long after a return; the load lasts 10s"; "a slow start of the whole load")]
 #[test_case(&json!({ "ejection": { "healthy": "== 0" } }), "" => "scenarios[0].expect.ejection: found limits, and there are no events, expected an event, such as {\"at\": \"5s\", \"mark\": \"look here\"}; only the times around events are recorded finely enough to see ejections"; "no ejection to be seen")]
 #[test_case(&json!({ "ejection": { "healthy": "== 0" } }), MARK => ""; "ejections around a mark")]
-fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, event: &str) -> String {
+fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, events: &str) -> String {
     let scenario = |name: &str, fields: Value| {
         let mut scenario = json!({
             "name": name,
@@ -338,13 +360,11 @@ fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, event: &s
             .extend(fields.as_object().unwrap().clone());
         scenario
     };
-    let events: Vec<Value> = (!event.is_empty())
-        .then(|| serde_json::from_str(event).unwrap())
-        .into_iter()
-        .collect();
+    let events: Vec<Value> = serde_json::from_str(&format!("[{events}]")).unwrap();
     let told = |scenarios: &[Value], profiles: Value| {
         let whole = json!({
-            "backends": { "serve": "grpc", "b1": {}, "b2": {} },
+            "backends": { "serve": "grpc", "b1": {}, "b2": {},
+                "p1": { "serve": "proxy", "to": "b1" }, "p2": { "serve": "proxy", "to": "b2" } },
             "profiles": profiles,
             "scenarios": scenarios,
         });

@@ -131,7 +131,9 @@ fn a_list_that_changed_is_why_it_is_not_even() {
     let mut record = record(&[("b1", 4_000), ("b2", 1_000)]);
     let mut late = crate::record::AddressRecord::empty("file:list.txt", "127.0.0.1:2");
     late.since = Some(Duration::ZERO);
-    record.addresses.push(late.clone());
+    let mut early = crate::record::AddressRecord::empty("file:list.txt", "127.0.0.1:3");
+    early.gone = Some(Duration::ZERO);
+    record.addresses.extend([late.clone(), early]);
     let fails = "distribution even within 10%: fails: b1 80%, b2 20% (±1.59%) of 5,000 requests, dispersion 1800";
     assert_eq!(found(&even("even within 10%"), &record, &NOBODY), fails);
     late.since = Some(Duration::from_secs(3));

@@ -189,18 +189,18 @@ pub(crate) fn held(record: &ScenarioRecord) -> Held {
 }
 
 fn disruption(record: &ScenarioRecord, causes: &[(&Move, Cause<'_>)]) -> Option<Disruption> {
+    let servers = record.servers.len().max(record.backends.len());
     let mut departures = departures(record);
-    // What one of before moved was not seen.
-    departures.retain(|(event, ..)| event.before.is_none());
+    // What one of before moved was not seen, and of one that took all, nobody had anywhere to move to.
+    departures.retain(|(event, ..)| event.before.is_none() && event.taken_away().len() < servers);
     let first = departures.iter().map(|(.., done)| *done).min()?;
     let gone: BTreeSet<&str> = departures.iter().map(|(_, backend, _)| *backend).collect();
-    let servers = record.servers.len().max(record.backends.len());
     let keys = record.stickiness.keys.len();
     let moved = causes
         .iter()
         .filter(|(it, cause)| it.at >= first && *cause != Cause::Return);
     let moved: BTreeSet<&str> = moved.map(|(it, _)| &*it.key).collect();
-    (keys > 0 && servers > 0).then(|| Disruption {
+    (keys > 0).then(|| Disruption {
         moved: moved.len() as f64 / keys as f64,
         optimum: gone.len() as f64 / servers as f64,
     })
@@ -358,6 +358,9 @@ mod tests {
         assert_eq!(switches(&record)[0].1, [Duration::from_millis(200)]);
         let disruption = held(&record).disruption.expect("one went");
         assert_eq!((disruption.moved, disruption.optimum), (0.2, 1.0 / 3.0));
+        // Whoever stands before all.
+        record.events[0].behind = ["b1", "b2", "b3"].map(str::to_owned).to_vec();
+        assert_eq!(held(&record).disruption, None);
     }
 
     /// What left before measuring began may go back, once.

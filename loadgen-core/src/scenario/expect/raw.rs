@@ -215,6 +215,8 @@ macro_rules! figures {
                 /// The longest that one took which was with it, from its last that was ok until it was with
                 /// another server.
                 "switched" switched: LimitText,
+                /// The p99 of requests that other servers answered while it was away.
+                "survivors_p99" survivors_p99: LimitText,
                 $( $(#[$more_meta])* $word $more: LimitText, )*
                 $($first)*
             }
@@ -239,6 +241,7 @@ macro_rules! figures {
                     ("returned", &self.returned),
                     ("rebalanced", &self.rebalanced),
                     ("switched", &self.switched),
+                    ("survivors_p99", &self.survivors_p99),
                     $( ($word, &self.$more), )*
                 ]
             }
@@ -254,6 +257,7 @@ macro_rules! figures {
                     "returned" => &mut self.returned,
                     "rebalanced" => &mut self.rebalanced,
                     "switched" => &mut self.switched,
+                    "survivors_p99" => &mut self.survivors_p99,
                     $( $word => &mut self.$more, )*
                     _ => return None,
                 })

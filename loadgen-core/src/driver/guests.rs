@@ -289,15 +289,13 @@ impl Lookout for Elsewhere {
             Look::Changed(changes) => Look::Changed(
                 changes
                     .into_iter()
-                    .map(|it| FileChange {
-                        field: match ["setup[", "begin[", "end["]
-                            .iter()
-                            .any(|part| it.field.starts_with(part))
-                        {
+                    .map(|(at, it)| {
+                        let mut parts = ["setup[", "begin[", "end["].iter();
+                        let field = match parts.any(|part| it.field.starts_with(part)) {
                             true => it.field,
                             false => format!("elsewhere.{}.{}", self.protocol, it.field),
-                        },
-                        ..it
+                        };
+                        (at, FileChange { field, ..it })
                     })
                     .collect(),
             ),

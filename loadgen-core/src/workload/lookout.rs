@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
+
 /// A file that changed while the run was under way: a certificate, a key, a token; or a list of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileChange {
-    /// When it was seen, since the scenario was first measured; zero for one before that.
+    /// When it was read, since the scenario was first measured; zero for one before that.
     pub at: Duration,
     /// Its path; a list's target as it is written.
     pub file: String,
@@ -84,8 +86,8 @@ pub(crate) enum Look {
     Same,
     /// Something is being written: look again soon.
     Unsettled,
-    /// This is new.
-    Changed(Vec<FileChange>),
+    /// This is new, each since when it was read.
+    Changed(Vec<(Moment, FileChange)>),
 }
 
 /// Something that is made of files.

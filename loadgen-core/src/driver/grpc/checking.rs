@@ -14,7 +14,7 @@ use super::call::Target;
 use super::filled::Kept;
 use super::health;
 use super::prepare::Prepared;
-use super::retry::Lost;
+use super::retry::{Attempt, Lost};
 use super::unary::{self, UnaryCall};
 use crate::driver::http2::{Met, Pool, Wanted};
 use crate::driver::steps::Looks;
@@ -105,7 +105,7 @@ async fn ask(
         &checking.call,
         &checking.targets,
         &place,
-        (0, 0),
+        (0, Attempt::default()),
         &iteration,
         &mut kept,
     );

@@ -144,9 +144,17 @@ object! {
     }
 }
 
+/// Why nobody need expect it of a stream.
+const STREAM_STAYS: &str = "a stream is with the server that its head names until it ends: HTTP/2 has no way to move \
+                            one; the streams that a user opens one after the other are held to \"user\"";
+
 impl Decode for RawSticky {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         match reader.value {
+            Value::String(text) if text == "stream" => {
+                let words = "one of \"connection\", \"user\", \"source\"";
+                reader.refuse(words, Some(STREAM_STAYS.to_owned()))
+            }
             Value::String(_) => RawStickyWord::decode(reader).map(Self::Word),
             _ => RawStickyKey::decode(reader).map(Self::Key),
         }

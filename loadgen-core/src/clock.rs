@@ -49,12 +49,6 @@ impl Clock {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Nanos);
 
-#[cfg(any(
-    feature = "grpc",
-    feature = "websocket",
-    feature = "http",
-    feature = "tcp"
-))]
 impl Moment {
     pub(crate) fn now() -> Self {
         Self(monotonic())

@@ -213,10 +213,6 @@ enum Wrong {
     /// Something about its servers, which it knows as a scenario's.
     Servers(String),
     /// A server that had to be asked was not there.
-    #[cfg_attr(
-        not(feature = "grpc"),
-        expect(dead_code, reason = "only gRPC asks before the run")
-    )]
     Unreachable(String),
 }
 

@@ -26,12 +26,6 @@ pub struct FileChange {
 }
 
 impl FileChange {
-    #[cfg(any(
-        feature = "grpc",
-        feature = "websocket",
-        feature = "http",
-        feature = "tcp"
-    ))]
     pub(crate) fn new(
         file: impl fmt::Display,
         field: impl Into<String>,
@@ -72,15 +66,6 @@ impl fmt::Display for FileChange {
 
 /// What a look at files came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(any(
-        feature = "grpc",
-        feature = "websocket",
-        feature = "http",
-        feature = "tcp"
-    )),
-    expect(dead_code, reason = "drivers look at files")
-)]
 pub(crate) enum Look {
     /// Nothing is new.
     Same,

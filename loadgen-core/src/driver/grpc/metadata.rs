@@ -11,8 +11,9 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 
 use super::compression;
 use super::error::DriverError;
+use crate::driver::header_fields::{Fields, Form, Sent, Sources};
 use crate::driver::mistake::Mistake;
-use crate::driver::sources::{Fields, Form, Sent, SourceError, Sources};
+use crate::driver::sources::SourceError;
 use crate::expression::{ExpressionError, Names, Scope, Text};
 use crate::scenario::{Compression, Source, is_base64, join};
 

@@ -21,10 +21,10 @@ use super::refusal::{self, Refusal};
 use super::retry::{Attempt, Lost};
 use super::status;
 use super::waiting::{Stage, Waiting};
+use crate::driver::header_fields::Fields;
 use crate::driver::http2::{
     Error, MOST_RESENDS, Place, RELEASE_AFTER_BYTES, RecvStream, SendStream, StreamPermit,
 };
-use crate::driver::sources::Fields;
 use crate::outcome::Failure;
 use crate::scenario::Compression;
 use crate::workload::Iteration;

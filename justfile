@@ -24,6 +24,12 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Lints of the library with the feature of one protocol alone, and with none; some minutes
+features:
+    for features in "" grpc websocket http tcp; do \
+      cargo clippy -p loadgen-core --no-default-features --features "$features" -- -D warnings; \
+    done
+
 # API documentation, warnings denied
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::condition::{Figure, figure, left_by, nobody_left, said, why_untold};
 use super::divided::{counts, who};
 use super::ejection;
+use super::failover::{Failover, Survivors};
 use super::interval::Interval;
 use super::returning::{grew, returns};
 use super::route::{at_most, row};
 use super::share::{Answer, Division};
 use super::sticky::stayed;
-use crate::condition::Left;
+use crate::condition::{FailoverWord, Left};
 use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky, word};
 use crate::judge::observe::in_unit;
 use crate::record::{ScenarioRecord, Unit};
@@ -74,7 +75,12 @@ pub(crate) fn expected(
             let word = bound.word();
             let figures = left_by.iter().map(|(event, failover)| {
                 let why = || why_untold(event, word, failover);
-                one_event(bound, &event.said, figure(word, failover), why)
+                let beside = match word {
+                    FailoverWord::SurvivorsP99 => usually(failover),
+                    _ => String::new(),
+                };
+                let (holds, told) = one_event(bound, &event.said, figure(word, failover), why);
+                (holds, told + &beside)
             });
             let figures: Vec<_> = figures.collect();
             let found = match figures.is_empty() {
@@ -127,6 +133,15 @@ impl Finding {
             answer,
         }
     }
+}
+
+/// What the p99 of the other servers was before an event.
+fn usually(failover: &Failover) -> String {
+    let before = failover.survivors.as_ref().map(|it| &it.before);
+    let before = before.and_then(Survivors::p99);
+    before.map_or_else(String::new, |it| {
+        format!(", {} before it", human::duration(it))
+    })
 }
 
 /// A figure of one event, whether it will do, and how bad it is.

@@ -26,7 +26,7 @@ mod sticky;
 pub(crate) use self::condition::{judge_evenness, judge_failover};
 pub(crate) use self::ejection::ejections;
 pub(crate) use self::expected::{Surroundings, expected};
-pub(crate) use self::failover::{Moment, failovers};
+pub(crate) use self::failover::{Moment, Survivors, failovers};
 pub(crate) use self::returning::returns;
 pub(crate) use self::share::Answer;
 pub(crate) use self::sticky::{Cause, causes, held};

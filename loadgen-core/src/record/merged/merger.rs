@@ -188,6 +188,12 @@ impl Merger {
             let name = place.map(|it| &*total.backends[*it].id);
             total.timeline.add(name, bucket, cell);
         }
+        for (backend, bucket, times) in tick.fine.times() {
+            if let Some(place) = state.backends.get(usize::from(backend)) {
+                let name = &total.backends[*place].id;
+                total.timeline.add_times(name, bucket, &times);
+            }
+        }
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
         for (moment, count) in tick.farewells.drain() {

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Switched};
+pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Survivors, Switched};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;

@@ -155,7 +155,7 @@ pub enum LoadModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Change {
-    /// When it was seen, in seconds since the scenario was first measured; 0 for one before that.
+    /// When it was read, in seconds since the scenario was first measured; 0 for one before that.
     pub t_s: f64,
     /// The file.
     pub file: String,

@@ -32,8 +32,6 @@ pub use self::grpc::pick::Pick;
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
 pub use self::grpc::retry::{Retry, RetryThrottling};
 pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
-#[cfg(feature = "websocket")]
-#[cfg(feature = "http")]
 pub(crate) use self::http::value::check_header_name as check_request_header_name;
 pub use self::spoken::Spoken;
 pub use self::tcp::plan::{Endian, LengthPrefix, TcpExchange, TcpPayload, TcpPlan, TcpReceive};

@@ -109,7 +109,7 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "route": { "verson": { "v1.*": "v1*" } } }) => "scenarios[0].expect.route.verson: found the unknown tag `verson`, expected the key of a tag of the scenario; did you mean `version`?"; "an unknown tag")]
 #[test_case(&json!({ "route": { "version": { "v2.*": "v2*" } } }) => "scenarios[0].expect.route.version: found nothing for `v1.2`, which the scenario has, expected a pattern for each value"; "a value without a route")]
 #[test_case(&json!({ "route": { "version": { "v1.*": "" } } }) => "scenarios[0].expect.route.version[\"v1.*\"]: found \"\", expected a pattern of 1 to 200 characters such as \"v1*\""; "an empty pattern")]
-#[test_case(&json!({ "sticky": "stream" }) => "scenarios[0].expect.sticky: found \"stream\", expected one of \"connection\", \"user\", \"source\""; "what is not recorded")]
+#[test_case(&json!({ "sticky": "stream" }) => "scenarios[0].expect.sticky: found \"stream\", expected one of \"connection\", \"user\", \"source\"; a stream is with the server that its head names until it ends: HTTP/2 has no way to move one; the streams that a user opens one after the other are held to \"user\""; "what cannot be otherwise")]
 #[test_case(&json!({ "sticky": 5 }) => "scenarios[0].expect.sticky: found 5, expected \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}"; "a number of what")]
 #[test_case(&json!({ "sticky": { "metadata": "session-id" } }) => "scenarios[0].expect.sticky.metadata: found an unknown field, expected a field of \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}; that is `key`, with the template that the metadata has\nscenarios[0].expect.sticky.key: found nothing, expected \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"} to have this field"; "a key by the name of metadata")]
 #[test_case(&json!({ "sticky": { "key": "constant" } }) => "scenarios[0].expect.sticky.key: found \"constant\", expected a template such as \"{{ row.session }}\" or \"{{ user % 100 }}\""; "a key that is always the same")]
@@ -121,7 +121,7 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "failover": { "detected": "1s" } }) => "scenarios[0].expect.failover.detected: found \"1s\", expected one of `<`, `<=`, `>`, `>=`, `==`, `!=`; a limit is written as \"< 1s\""; "no comparison")]
 #[test_case(&json!({ "failover": { "lost": "< 5%" } }) => "scenarios[0].expect.failover.lost: found \"< 5%\", expected a whole number; a limit is written as \"<= 200\""; "a share")]
 #[test_case(&json!({ "failover": { "lost": "<= 50 streams" } }) => "scenarios[0].expect.failover.lost: found \"<= 50 streams\", expected the end of the condition, or windows such as `over any 10s`; a limit is written as \"<= 200\""; "a unit")]
-#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced, switched, finished, refused, sent_again, broken, reconnects"; "slow of a drain")]
+#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced, switched, survivors_p99, finished, refused, sent_again, broken, reconnects"; "slow of a drain")]
 #[test_case(&json!({ "failover": { "slow": "<= 9" } }) => "scenarios[0].expect.failover.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow without a limit")]
 #[test_case(&json!({ "failover": { "lost": "<= 9" }, "drain": { "slow": "<= 9" } }) => "scenarios[0].expect.drain.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow of a drain without a limit")]
 #[test_case(&json!({ "slow_start": {} }) => "scenarios[0].expect.slow_start.over: found nothing, expected a slow start such as {\"over\": \"10s\"} to have this field"; "a slow start without a time")]
@@ -188,6 +188,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             "relapses == 0",
             "rebalanced <  1.5m",
             "switched < 2s",
+            "survivors_p99 < 50ms",
         ];
         let bounds = prop::sample::subsequence(bounds, 0..=4);
         bounds.prop_map(|all| all.iter().map(|it| it.parse().unwrap()).collect::<Vec<_>>())

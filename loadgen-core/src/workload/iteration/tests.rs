@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use test_case::test_case;
 
 use super::*;
-use crate::workload::{ConnectionEvent, ConnectionId, StreamEvent};
+use crate::workload::ConnectionId;
 
 const MS: Nanos = 1_000_000;
 
@@ -28,25 +28,12 @@ impl Observer for Kept {
     fn sample(&self, _: usize, kind: SampleKind, value: Nanos) {
         self.samples.borrow_mut().push((kind, value));
     }
-    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
-    }
-    fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
-    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
     fn backed_off(&self, rest: Nanos) {
         self.backed_off.set(self.backed_off.get() + rest);
     }
-    fn bytes(&self, _: u64, _: u64) {}
     fn rests(&self, begins: bool) {
         self.rests.set(self.rests.get() + u32::from(begins));
     }
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
 }
 
 /// An iteration that starts at [`START`], on a clock that is past it.

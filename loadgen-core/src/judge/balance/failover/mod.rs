@@ -6,11 +6,13 @@
 mod aftermath;
 mod around;
 mod bucket;
+mod survivors;
 mod usual;
 
 use std::time::Duration;
 
 use self::around::{Around, BUCKET_NS};
+pub(crate) use self::survivors::Survivors;
 use self::usual::Usual;
 use crate::record::{
     EventAction, EventEffect, EventRecord, FarewellCount, ScenarioRecord, Timeline,
@@ -91,6 +93,9 @@ pub(crate) struct Failover {
     pub(crate) over: Option<Duration>,
     /// Why something could not be told.
     pub(crate) untold: Option<String>,
+    /// How long requests took that other servers answered, before it and while it was away; `None` where nothing can
+    /// be compared.
+    pub(crate) survivors: Option<Survivors>,
     /// How long it took those that were with the server to be with another; `None` where none was seen to.
     pub(crate) switched: Option<Switched>,
     /// What became of streams on connections that were told good-bye from then on; `None` where none was.
@@ -262,7 +267,8 @@ fn of(
     let usual_from = done.saturating_sub(USUAL);
     let is_new = !around.had_answered(usual_from);
     let is_early = before.is_some_and(|before| before > done);
-    let usual = around.usual_from(usual_from.max(before.unwrap_or_default()).min(done));
+    let usual_from = usual_from.max(before.unwrap_or_default()).min(done);
+    let usual = around.usual_from(usual_from);
     let goes_on = around.goes_on_for(SETTLE);
     let mut failover = Failover {
         was_seen: goes_on && !is_new,
@@ -273,6 +279,11 @@ fn of(
         over: around.over(&usual),
         ..around.losses(&usual, timeline.ok_within().is_some())
     };
+    let has_usual = !is_early && usual.buckets >= around::buckets(SETTLE);
+    if failover.was_seen && has_usual && event.effect != EventEffect::Momentary {
+        let (before, during) = (around.before(usual_from), around.during());
+        failover.survivors = Some(Survivors::of(timeline, &away, before, during));
+    }
     let expected = usual.given * around::buckets(SETTLE) as f64;
     failover.untold = if is_early {
         Some("the event before it was not over, so that nothing was usual".to_owned())

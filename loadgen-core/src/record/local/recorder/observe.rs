@@ -44,6 +44,8 @@ impl Recorder {
     }
 }
 
+// Whatever can be heard is recorded.
+#[deny(clippy::missing_trait_methods)]
 impl Observer for Recorder {
     fn step(&self, sample: StepSample) {
         let mut tick = self.tick.borrow_mut();

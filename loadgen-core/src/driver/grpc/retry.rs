@@ -31,15 +31,16 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Says of a call's further attempt that it is one, and, where the call has a deadline, how much of its time is
-    /// left.
-    pub(super) fn put(&self, headers: &mut HeaderMap, now: Nanos) {
+    /// left. Of a first attempt nothing is said, and nobody asks what time it is.
+    #[inline]
+    pub(super) fn put(&self, headers: &mut HeaderMap, now: impl FnOnce() -> Nanos) {
         if self.previous == 0 {
             return;
         }
         headers.insert(&PREVIOUS_ATTEMPTS, self.previous.into());
         if let Some(timeout) = headers.get_mut(&TIMEOUT) {
             // None is sent that is no time at all.
-            let left = Duration::from_nanos(self.until.saturating_sub(now).max(1));
+            let left = Duration::from_nanos(self.until.saturating_sub(now()).max(1));
             *timeout = timeout_value(left);
         }
     }
@@ -305,7 +306,7 @@ mod tests {
         let until = 2_000_000_000;
         let mut headers = HeaderMap::new();
         headers.insert(&TIMEOUT, timeout_value(Duration::from_secs(2)));
-        Attempt { previous, until }.put(&mut headers, now);
+        Attempt { previous, until }.put(&mut headers, || now);
         [&TIMEOUT, &PREVIOUS_ATTEMPTS].map(|name| {
             let value = headers.get(name).map(|it| it.to_str().unwrap());
             value.unwrap_or_default().to_owned()
@@ -319,7 +320,7 @@ mod tests {
             previous: 1,
             until: 5,
         };
-        attempt.put(&mut headers, 3);
+        attempt.put(&mut headers, || 3);
         assert_eq!(headers.len(), 1, "{headers:?}");
     }
 

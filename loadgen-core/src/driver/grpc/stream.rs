@@ -221,7 +221,7 @@ async fn exchange(
         message_len: sent.messages.longest(),
     };
     let mut headers = sent.metadata.clone().into_headers();
-    nth.put(&mut headers, iteration.now());
+    nth.put(&mut headers, || iteration.now());
     let metadata = MetadataMap::from_headers(headers);
     let request = Request::from_parts(metadata, Extensions::new(), outgoing);
     if call.until == Some(GrpcStreamEnd::Load) && call.at_least == Some(0) {

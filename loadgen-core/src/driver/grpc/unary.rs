@@ -112,7 +112,7 @@ async fn until_seen(
         };
         let request = || {
             let mut headers = call.headers.now();
-            nth.put(&mut headers, iteration.now());
+            nth.put(&mut headers, || iteration.now());
             request(uri, headers)
         };
         match exchange(call, request, &permit, iteration, stage, witness).await {

@@ -2,12 +2,14 @@
 //!
 //! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
 //! becomes a document and how one is read back, how conditions are judged, and the rules of the verdict;
-//! and what of a document people are shown, as [text](Document::text) behind the feature `text`. Nothing here prints, and
-//! nothing here measures.
+//! and what of a document people are shown, as [text](Document::text) behind the feature `text` and as a
+//! [page] behind the feature `page`. Nothing here prints, and nothing here measures.
 
 mod build;
 mod document;
 mod judge;
+#[cfg(feature = "page")]
+pub mod page;
 mod phrase;
 mod read;
 #[cfg(feature = "text")]

@@ -29,4 +29,6 @@ pub(crate) use self::expected::{Surroundings, expected};
 pub(crate) use self::failover::{Moment, Survivors, failovers};
 pub(crate) use self::returning::returns;
 pub(crate) use self::share::Answer;
+#[cfg(feature = "page")]
+pub(crate) use self::share::{Division, Part};
 pub(crate) use self::sticky::{Cause, causes, held};

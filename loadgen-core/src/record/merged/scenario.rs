@@ -69,6 +69,9 @@ pub struct ScenarioRecord {
     pub outcomes: Vec<(Outcome, u64)>,
     /// One example of each failure class.
     pub examples: Vec<(Failure, String)>,
+    /// The seconds, from the start of measuring, in which the first and the last of each failure class came.
+    #[serde(default)]
+    pub failed_in: Vec<(Failure, [u64; 2])>,
     /// Bytes on the wire.
     pub bytes: ByteCount,
     /// What became of connections.
@@ -297,6 +300,7 @@ impl ScenarioRecord {
             saturated_samples: 0,
             outcomes: Vec::new(),
             examples: Vec::new(),
+            failed_in: Vec::new(),
             bytes: ByteCount::default(),
             connections: ConnectionRecord::empty(),
             targets: Vec::new(),

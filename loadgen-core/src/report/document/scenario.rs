@@ -174,6 +174,13 @@ pub struct FailureClass {
     pub outcome: String,
     /// How often it came.
     pub count: u64,
+    /// The second in which the first came, counted from where measuring of the scenario begins: one that is
+    /// 0 came within the first. Left out of a step outside of iterations, as is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_s: Option<u64>,
+    /// The second in which the last came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_s: Option<u64>,
     /// What one of them looked like, where that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,

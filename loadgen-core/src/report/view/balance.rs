@@ -118,7 +118,7 @@ fn seconds(s: f64) -> String {
 }
 
 /// What became of the load, what never came included.
-fn in_words(failover: &Failover) -> String {
+pub(super) fn in_words(failover: &Failover) -> String {
     let never = |name: &str| failover.never.iter().any(|it| it == name);
     let timed = |name: &str, before: &str, time: Option<f64>| match time {
         // Less than is told apart.

@@ -174,6 +174,11 @@ soak minutes="60":
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/soak.py {{ minutes }}
 
+# Whether `compare` takes chance for more, with real runs: so many pairs of ten runs each, and all of them divided at random
+compare-calibration pairs="1" splits="200":
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/compare_calibration.py {{ pairs }} {{ splits }}
+
 # Everything CI checks
 ci:
     .ci/run

@@ -5,6 +5,7 @@ mod ad_hoc;
 mod balance;
 mod choice;
 mod client;
+mod compare;
 mod each;
 mod init;
 mod report;
@@ -30,6 +31,7 @@ pub(crate) use self::balance::{
 };
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
+pub(crate) use self::compare::{CompareArgs, CompareFlags};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::report::ReportArgs;
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Tell of a run once more, from its result document
     Report(ReportArgs),
+    /// Hold the results of runs against those of others: what got better or worse, and what is chance
+    Compare(CompareArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers
@@ -185,4 +189,6 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The result document
     Result,
+    /// What `compare --json` prints
+    Comparison,
 }

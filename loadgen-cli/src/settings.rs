@@ -28,7 +28,7 @@ pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
 
 /// A run, settled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RunSettings {
     /// What is run, overrides applied. Scenarios that the embedded backend is to answer have no
     /// targets yet.

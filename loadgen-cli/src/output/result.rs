@@ -58,7 +58,7 @@ pub(crate) fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Ou
 }
 
 /// How the summary is to look on stdout: a screen has little room, a file has all that it takes.
-fn look() -> TextOptions {
+pub(crate) fn look() -> TextOptions {
     TextOptions {
         width: terminal::columns_of_stdout(),
         paint: paint::for_stdout(),

@@ -4,6 +4,7 @@
 //! text that is none, and how one is written. Knows no record: a condition is judged where
 //! [the report](crate::report) is made.
 
+mod change;
 mod cursor;
 mod error;
 mod metric;
@@ -18,13 +19,16 @@ use std::time::Duration;
 
 use crate::units::format_duration;
 
+pub use change::ChangeLimit;
 pub use error::ThresholdError;
 pub use tag::Tag;
 
+pub(crate) use change::{SERIES, STATISTICS, STEP_SERIES};
 pub(crate) use metric::{
     BackendMetric, BalanceWord, ConnectionWord, FailoverWord, LedgerWord, Left, Metric, RetryWord,
     Series, Statistic, StepMetric,
 };
+pub(crate) use tag::quoted;
 pub(crate) use unit::Unit;
 
 /// A condition on the results, as written.

@@ -6,6 +6,7 @@
 //! [page] behind the feature `page`. Nothing here prints, and nothing here measures.
 
 mod build;
+pub mod compare;
 mod document;
 mod judge;
 #[cfg(feature = "page")]

@@ -41,6 +41,7 @@ pub use scenario::{
     Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,
     Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
 };
+pub(super) use schema::of as schema_of;
 pub use schema::schema;
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;

@@ -5,6 +5,7 @@
 //! is no room for is wrapped, and columns of tables are left out.
 
 mod checks;
+mod comparison;
 mod conditions;
 mod failures;
 mod grid;
@@ -116,7 +117,13 @@ impl Writer {
     fn section(self, section: &Section) -> Vec<String> {
         let title = hanging("", 2, &section.title, self.0.width);
         let mut lines: Vec<String> = title.iter().map(|it| self.0.paint.strong(it)).collect();
-        for item in &section.items {
+        lines.extend(self.items(&section.items));
+        lines
+    }
+
+    fn items(self, items: &[Item]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for item in items {
             lines.extend(match item {
                 Item::Fact(fact) => self.fact(fact),
                 Item::Table(table) => self.table(table),

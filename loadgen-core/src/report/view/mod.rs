@@ -11,6 +11,7 @@ use serde::Serialize;
 
 mod balance;
 mod checks;
+mod comparison;
 mod generator;
 mod lives;
 mod names;
@@ -25,6 +26,7 @@ mod times;
 pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
+pub(super) use self::comparison::{ComparisonView, of_spread};
 #[cfg(feature = "page")]
 pub(super) use self::page::Page;
 use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};

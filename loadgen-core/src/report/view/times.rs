@@ -102,7 +102,7 @@ fn of_messages(table: &mut Table, step: &Step, indent: usize) {
 /// The figures of a series, with what it would be without the generator's part where that is in it;
 /// none where too few samples support one.
 fn cells(of: &Statistics, undelayed: Option<&Statistics>) -> [Cell; COLUMNS.len()] {
-    let without = undelayed.copied().unwrap_or(*of);
+    let without = undelayed.unwrap_or(of);
     let figures = [
         (50.0, of.p50, without.p50),
         (90.0, of.p90, without.p90),

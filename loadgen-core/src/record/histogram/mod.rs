@@ -178,7 +178,9 @@ impl Serialize for Histogram {
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let (digits, counts) = hdr::decode(&text).map_err(refused)?;
+        let (digits, counts) = hdr::decode(&text)
+            .map_err(HistogramError)
+            .map_err(de::Error::custom)?;
         let mut histogram = Self::new(digits);
         // The largest first, so that it never grows.
         for (value, count) in counts.into_iter().rev() {
@@ -188,9 +190,10 @@ impl<'de> Deserialize<'de> for Histogram {
     }
 }
 
-fn refused<E: de::Error>(why: &str) -> E {
-    E::custom(format_args!("a histogram {why}"))
-}
+/// A text that is no histogram, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a histogram {0}")]
+pub struct HistogramError(&'static str);
 
 /// The same samples, however much memory they are kept in.
 impl PartialEq for Histogram {

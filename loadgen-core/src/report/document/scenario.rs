@@ -187,7 +187,7 @@ pub struct FailureClass {
 }
 
 /// What became of connections, those before the clock started included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Connections {
     /// Opened, reconnects included.

@@ -88,7 +88,8 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Limit(_)
         | RunError::Ports(_)
         | RunError::Memory(_)
-        | RunError::Output(_) => Exit::Usage,
+        | RunError::Output(_)
+        | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,
         RunError::Unreachable(_) => Exit::Unreachable,

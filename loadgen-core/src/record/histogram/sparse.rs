@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Digits, HIGHEST_NS, Histogram, Samples, hdr, refused};
+use super::{Digits, HIGHEST_NS, Histogram, Samples, stored};
 use crate::clock::Nanos;
 
 /// A histogram that holds its counted values only, for points of the past of which many are kept.
@@ -154,14 +154,13 @@ impl Serialize for Sparse {
         } else {
             Digits::Three
         };
-        serializer.serialize_str(&hdr::encode(digits, self.counts()))
+        stored::write(digits, self.counts(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Sparse {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (_, counts) = hdr::decode(&text).map_err(refused)?;
+        let (_, counts) = stored::read(deserializer)?;
         Ok(Self::pack(counts.into_iter()))
     }
 }

@@ -88,6 +88,9 @@ impl Writer {
     fn headline(self, headline: &Headline) -> Vec<String> {
         let TextOptions { width, paint, .. } = self.0;
         let (word, painted) = match headline.status {
+            Status::Pass | Status::Invalid if headline.is_cut_off => {
+                ("CUT OFF", paint.loud("CUT OFF"))
+            }
             Status::Pass if headline.is_stopped => {
                 ("STOPPED", paint.strong(&paint.doubtful("STOPPED")))
             }

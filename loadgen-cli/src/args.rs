@@ -7,6 +7,7 @@ mod choice;
 mod client;
 mod each;
 mod init;
+mod report;
 mod run;
 mod serve;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::init::InitArgs;
+pub(crate) use self::report::ReportArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeProxyArgs,
@@ -98,6 +100,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Check a scenario file and say everything that is wrong with it
     Validate(ValidateArgs),
+    /// Tell of a run once more, from its result document
+    Report(ReportArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers

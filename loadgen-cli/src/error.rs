@@ -14,6 +14,7 @@ use crate::commands::ClientError;
 use crate::init::InitError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
+use crate::results::ResultError;
 use crate::run::RunError;
 use crate::settings::SettingsError;
 use crate::signals::SignalError;
@@ -58,6 +59,9 @@ pub(crate) enum Error {
     /// Flags, scenarios and environment that do not fit together.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The result of an earlier run.
+    #[error(transparent)]
+    Result(#[from] ResultError),
     /// A run.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -19,6 +19,7 @@ mod offered;
 mod output;
 mod paint;
 mod protocols;
+mod results;
 mod run;
 mod screen;
 mod servers;

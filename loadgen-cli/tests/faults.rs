@@ -130,7 +130,7 @@ fn a_return_at_once_is_no_slow_start() {
         },
         "scenarios": [{
             "name": "s",
-            "load": { "open": { "rate": "600/s", "duration": "7s" } },
+            "load": { "open": { "rate": "1600/s", "duration": "7s" } },
             "steps": [{ "http": { "path": "/hello" } }],
             "events": [{ "at": "1500ms", "kill": "b2", "for": "1s" }],
             "expect": { "slow_start": { "over": "2s" }, "ejection": { "out": "< 5s", "healthy": "== 0" } },

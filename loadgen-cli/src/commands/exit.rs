@@ -11,6 +11,7 @@ use crate::backend::ServerError;
 use crate::error::Error;
 use crate::init::InitError;
 use crate::output;
+use crate::results::ResultError;
 use crate::run::{self, RunError};
 use crate::screen::keys;
 use crate::settings::SettingsError;
@@ -25,7 +26,7 @@ pub(crate) enum Exit {
     /// Something unexpected: the system refused something, a result could not be written, a
     /// workload panicked.
     Unexpected = 1,
-    /// Wrong usage: flags, environment, output paths, or more connections than files or
+    /// Wrong usage: flags, environment, output paths, a file that is no result of a run, or more connections than files or
     /// local ports allow, or more memory than there is.
     Usage = 2,
     /// A threshold or expectation failed.
@@ -54,7 +55,8 @@ impl From<&Error> for Exit {
         match error {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
             Error::Init(InitError::Terminal(_) | InitError::Write { .. }) => Self::Unexpected,
-            Error::AdHoc(_) | Error::Client(_) | Error::Init(_) => Self::Usage,
+            Error::Result(ResultError::Write(_)) => Self::Unexpected,
+            Error::AdHoc(_) | Error::Client(_) | Error::Init(_) | Error::Result(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
                 Self::Unreachable
             }

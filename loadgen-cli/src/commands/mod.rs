@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod init;
 mod list;
+mod report;
 mod run;
 mod schema;
 mod serve;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Init(args) => init::run(&args),
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),

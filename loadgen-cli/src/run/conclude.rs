@@ -1,21 +1,19 @@
 //! After the load: what came of it, written, shown, and passed on.
 
-use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use loadgen_core::record::RunRecord;
-use loadgen_core::report::{self, Context, Delivery, Document, Status, TextOptions};
+use loadgen_core::report::{self, Context, Delivery, Document, Status};
 use loadgen_core::sink::RunInfo;
 
 use super::error::RunError;
 use crate::backend::{Embedded, EmbeddedError, FleetError};
-use crate::output::{self, Kind, Pending};
+use crate::output::{self, Pending, Shown};
 use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
-use crate::{paint, terminal};
 
 /// The embedded backend, ended.
 pub(super) struct Ended {
@@ -118,45 +116,12 @@ pub(super) fn tell(
     json: bool,
     screen: &Screen,
 ) -> Result<(), RunError> {
-    let written = write(outputs, document);
-    print(json, document, screen)?;
-    written
-}
-
-/// Writes every file, also when one of them fails.
-fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), RunError> {
-    let mut result = Ok(());
-    for output in outputs {
-        let content = match output.kind() {
-            Kind::Json => output::json(document),
-        };
-        if let Err(error) = output.write(&content) {
-            result = Err(RunError::WriteOutput(error));
-        }
-    }
-    result
-}
-
-/// Prints the summary or the document.
-fn print(json: bool, document: &Document, screen: &Screen) -> Result<(), RunError> {
-    if json {
-        output::print_whole(&output::json(document))?;
-    } else if !screen.is_quiet() {
-        output::print(&document.text(look()))?;
-    }
+    let written = output::write(outputs, document).map_err(RunError::WriteOutput);
+    Shown::with(json, screen.is_quiet()).print(document)?;
     if json && !screen.is_quiet() && document.verdict.status == Status::Invalid {
         for reason in &document.verdict.reasons {
             screen::note(format_args!("WARNING: the run is invalid: {reason}"));
         }
     }
-    Ok(())
-}
-
-/// How the summary is to look on stdout: a screen has little room, a file has all that it takes.
-fn look() -> TextOptions {
-    TextOptions {
-        width: terminal::columns_of_stdout(),
-        paint: paint::for_stdout(),
-        example_lines: io::stdout().is_terminal().then_some(3),
-    }
+    written
 }

@@ -100,11 +100,11 @@ mod tests {
     fn a_context_is_read_back() {
         let suite = r#"{"scenarios": [{
             "name": "s", "targets": ["127.0.0.1:1"], "tags": {"version": "v1.2"},
-            "load": {"closed": {"users": 1, "iterations": 1}},
+            "load": {"closed": {"users": 1, "duration": "60s"}},
             "metadata": {"authorization": "Bearer s3cr3t-1"},
             "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello"}}],
             "thresholds": ["error_rate < 1%",
-                {"that": "response_time.p99 < 5ms over any 10s", "abort": true, "after": "30s"}],
+                {"expression": "response_time.p99 < 5ms over any 10s", "abort": true, "after": "30s"}],
             "expect": {
                 "distribution": {"weights": {"b1": "70%", "b2": "30%"}, "within": "2%", "per": "stream"},
                 "route": {"version": {"v1.*": "v1*", "v2.*": "v2*"}},

@@ -1,14 +1,15 @@
 //! The result document: what a run found, for programs to read.
 //!
 //! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
-//! becomes a document, how conditions are judged, and the rules of the verdict; and what of a document
-//! people are shown, as [text](Document::text) behind the feature `text`. Nothing here prints, and
+//! becomes a document and how one is read back, how conditions are judged, and the rules of the verdict;
+//! and what of a document people are shown, as [text](Document::text) behind the feature `text`. Nothing here prints, and
 //! nothing here measures.
 
 mod build;
 mod document;
 mod judge;
 mod phrase;
+mod read;
 #[cfg(feature = "text")]
 mod text;
 mod verdict;
@@ -26,6 +27,7 @@ pub use document::{
     ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
+pub use read::{ReadError, read};
 #[cfg(feature = "text")]
 pub use text::TextOptions;
 pub use verdict::verdict;

@@ -100,6 +100,16 @@ pub enum SchemaVersion {
     V1,
 }
 
+impl SchemaVersion {
+    /// What it is called in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "loadgen.result/1",
+        }
+    }
+}
+
 /// What was run, when, where and by what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]

@@ -6,6 +6,7 @@ mod balance;
 mod choice;
 mod client;
 mod each;
+mod history;
 mod init;
 mod report;
 mod run;
@@ -31,6 +32,7 @@ pub(crate) use self::balance::{
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
 pub(crate) use self::each::TargetFlags;
+pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::report::ReportArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Tell of a run once more, from its result document
     Report(ReportArgs),
+    /// List the results in a folder, and how they went from one to the next
+    History(HistoryArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers

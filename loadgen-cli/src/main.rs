@@ -12,6 +12,7 @@ mod backend;
 mod commands;
 mod doctor;
 mod error;
+mod history;
 mod init;
 mod limits;
 mod moment;

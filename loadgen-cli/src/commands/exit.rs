@@ -56,7 +56,11 @@ impl From<&Error> for Exit {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
             Error::Init(InitError::Terminal(_) | InitError::Write { .. }) => Self::Unexpected,
             Error::Result(ResultError::Write(_)) => Self::Unexpected,
-            Error::AdHoc(_) | Error::Client(_) | Error::Init(_) | Error::Result(_) => Self::Usage,
+            Error::AdHoc(_)
+            | Error::Client(_)
+            | Error::Init(_)
+            | Error::Result(_)
+            | Error::History(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
                 Self::Unreachable
             }

@@ -6,6 +6,7 @@ mod client;
 mod completions;
 mod doctor;
 mod exit;
+mod history;
 mod init;
 mod list;
 mod report;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),

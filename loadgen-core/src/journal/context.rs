@@ -116,7 +116,7 @@ mod tests {
             }
         }]}"#;
         let suite = Suite::parse("suite.json", suite, None, None).unwrap();
-        let plan = suite.select(&[], None).unwrap();
+        let plan = suite.select::<&str>(&[], None).unwrap();
         let mut context = Context::of(&plan);
         context.tag_thresholds = vec!["tags.tier.gold.error_rate < 2%".parse().unwrap()];
         let (stored, secrets) = StoredContext::of(&context);

@@ -109,6 +109,7 @@ struct Writer {
     version: String,
 }
 
+/// What is in a file.
 fn content(bytes: &[u8]) -> Result<Content, Refused> {
     let mut rest = bytes.strip_prefix(MAGIC).ok_or(Refused::NoJournal)?;
     let (Kind::Context, context) = frame::take(&mut rest).ok_or(Refused::NoJournal)? else {
@@ -137,4 +138,49 @@ fn content(bytes: &[u8]) -> Result<Content, Refused> {
     let context = context.into_context();
     let context = context.map_err(|it| other(it.to_string()))?;
     Ok(Content::CutOff(Box::new((record, context))))
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    fn journal(frames: &[(Kind, &[u8])]) -> Vec<u8> {
+        let frames = frames
+            .iter()
+            .map(|(kind, content)| frame::of(*kind, content).unwrap());
+        [MAGIC.to_vec()]
+            .into_iter()
+            .chain(frames)
+            .flatten()
+            .collect()
+    }
+
+    const CONTEXT: &[u8] = br#"{"version": "9.8.7", "run_id": "1", "plan": {}, "thresholds": [],
+        "tag_thresholds": [], "expected": [], "host": {"os": "linux", "arch": "x86_64"}}"#;
+
+    /// What another version writes is not taken for spoilt.
+    #[test_case(&[(Kind::Context, br#"{"version": "9.8.7"}"#)] => "missing field `run_id` at line 1 column 20"; "another context")]
+    #[test_case(&[(Kind::Context, CONTEXT), (Kind::Entry, b"\x80")] => "missing field `started_at`"; "other entries")]
+    #[test_case(&[(Kind::Context, CONTEXT), (Kind::Document, b"{}")] => "missing field `schema` at line 1 column 2"; "another document")]
+    fn another_version_is_named(frames: &[(Kind, &[u8])]) -> String {
+        match content(&journal(frames)) {
+            Err(Refused::OtherVersion { by, why }) => {
+                assert_eq!(by, "9.8.7");
+                why
+            }
+            Err(Refused::NoJournal) => "no journal".to_owned(),
+            Ok(_) => "read".to_owned(),
+        }
+    }
+
+    #[test_case(&[]; "nothing in it")]
+    #[test_case(&[(Kind::Entry, b"")]; "no context")]
+    #[test_case(&[(Kind::Context, b"{}")]; "a context without a version")]
+    #[test_case(&[(Kind::Context, CONTEXT)]; "no entry")]
+    fn others_are_no_journals(frames: &[(Kind, &[u8])]) {
+        let read = content(&journal(frames));
+        assert!(matches!(read, Err(Refused::NoJournal)));
+    }
 }

@@ -155,7 +155,8 @@ impl Series {
         self.moment += 1;
     }
 
-    /// What has changed since it was last followed. [`Followed::default`] has seen nothing, and is told all.
+    /// What has changed since it was last followed, at a moment before this. [`Followed::default`] has seen
+    /// nothing, and is told all.
     #[must_use]
     pub fn since(&self, followed: &mut Followed) -> SeriesPart {
         let changed = |it: &OpenSecond| it.changed > followed.moment;
@@ -440,12 +441,12 @@ mod tests {
                 now += later;
                 series.happened(now, completed(1));
                 series.response_time(now.saturating_sub(late), &one(later + 1));
-                series.next_moment();
                 if looks == 0 {
                     series.since(&mut followed).add_to(&mut points);
                     let known = SeriesPart::finished(points.clone(), Duration::ZERO);
                     prop_assert_eq!(known, series.points_until(Duration::ZERO));
                 }
+                series.next_moment();
             }
             series.since(&mut followed).add_to(&mut points);
             bound(&mut points);
@@ -461,8 +462,9 @@ mod tests {
         let told: Vec<usize> = (0..100)
             .map(|second| {
                 series.happened(second, completed(1));
+                let told = series.since(&mut followed).points.len();
                 series.next_moment();
-                series.since(&mut followed).points.len()
+                told
             })
             .collect();
         assert_eq!(told, [1; 100]);

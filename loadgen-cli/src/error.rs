@@ -11,6 +11,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use crate::ad_hoc::AdHocError;
 use crate::backend::ServerError;
 use crate::commands::ClientError;
+use crate::comparing::ComparingError;
 use crate::history::HistoryError;
 use crate::init::InitError;
 use crate::output::PrintError;
@@ -66,6 +67,9 @@ pub(crate) enum Error {
     /// The result of an earlier run.
     #[error(transparent)]
     Result(#[from] ResultError),
+    /// Runs that are not compared.
+    #[error(transparent)]
+    Comparing(#[from] ComparingError),
     /// A run.
     #[error(transparent)]
     Run(#[from] RunError),

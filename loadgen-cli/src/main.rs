@@ -10,6 +10,7 @@ mod ad_hoc;
 mod args;
 mod backend;
 mod commands;
+mod comparing;
 mod doctor;
 mod error;
 mod history;

@@ -30,7 +30,7 @@ pub(crate) use self::error::SettingsError;
 pub(crate) use self::journal::{Journal, beside as journal_beside};
 
 /// A run, settled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RunSettings {
     /// What is run, overrides applied. Scenarios that the embedded backend is to answer have no
     /// targets yet.

@@ -22,6 +22,21 @@
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
 //! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, an interceptor, and a listener on the event stream.
 
+// What protocols share has parts that not each of them uses.
+#![cfg_attr(
+    not(all(
+        feature = "grpc",
+        feature = "websocket",
+        feature = "http",
+        feature = "tcp"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "with all protocols nothing may be unused"
+    )
+)]
+
 pub mod alarm;
 #[cfg(any(
     feature = "grpc",

@@ -18,15 +18,21 @@ use crate::screen;
 pub(crate) enum Kind {
     /// The result document.
     Json,
+    /// The result as a page, which carries the document.
+    Html,
 }
 
 impl Kind {
     /// The names of all kinds, for messages.
-    pub(crate) const LIST: &str = "json";
+    pub(crate) const LIST: &str = "json, html";
 
     /// The kind of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        (name == "json").then_some(Self::Json)
+        match name {
+            "json" => Some(Self::Json),
+            "html" => Some(Self::Html),
+            _ => None,
+        }
     }
 }
 

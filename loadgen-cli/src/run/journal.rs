@@ -10,7 +10,7 @@ use loadgen_core::report::{Context, Document};
 use loadgen_core::sink::RunInfo;
 
 use super::error::RunError;
-use crate::output::{self, Spec};
+use crate::output;
 use crate::screen::{self, Screen};
 use crate::settings::{self, RunSettings, journal_beside};
 
@@ -36,16 +36,16 @@ pub(super) fn reserve(
         output::is_unfinished(place.part());
         Ok(place)
     };
-    match &settings.journal {
-        settings::Journal::None => Ok(None),
-        settings::Journal::In(folder) => reserve(folder).map(Some).map_err(RunError::Journal),
-        settings::Journal::Beside(result) if !can_be_beside(result) => Ok(None),
-        settings::Journal::Beside(result) => {
+    let result = settings.result().filter(|it| can_be_beside(it));
+    match (&settings.journal, result) {
+        (settings::Journal::In(folder), _) => reserve(folder).map(Some).map_err(RunError::Journal),
+        (settings::Journal::Beside, Some(result)) => {
             let folder = journal_beside(result);
             say_what_is_left(&folder, screen);
             let place = reserve(&folder);
             Ok(place.map_err(|error| say_without(&error, screen)).ok())
         }
+        (settings::Journal::None, _) | (settings::Journal::Beside, None) => Ok(None),
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn begin(
     let begun = Journal::begin(place, context, names, move |it| say_without(it, &told));
     match (begun, &settings.journal) {
         (Ok((journal, follower)), _) => {
-            let is_for_file = settings.outputs.iter().any(Spec::is_document);
+            let is_for_file = settings.result().is_some();
             let kept = Kept {
                 journal,
                 is_for_file,

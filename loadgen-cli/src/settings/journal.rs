@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::RunSettings;
 use crate::args::RunArgs;
 
 /// Where a run keeps its journal.
@@ -11,22 +12,26 @@ pub(crate) enum Journal {
     None,
     /// In this folder, which somebody named: there is no run without.
     In(PathBuf),
-    /// Beside this file of results, where that is possible.
-    Beside(PathBuf),
+    /// Beside its result, where that goes to a file and it is possible.
+    Beside,
 }
 
 impl Journal {
-    /// What the flags say. Without a file of results, a run that nobody asked it of keeps none.
+    /// What the flags say.
     pub(super) fn resolve(args: &RunArgs) -> Self {
-        if args.no_journal {
-            return Self::None;
-        }
-        let documents = args.outputs.iter().filter(|it| it.is_document());
-        let first = documents.map(|it| it.path.clone()).next();
         match &args.journal {
+            _ if args.no_journal => Self::None,
             Some(folder) => Self::In(folder.clone()),
-            None => first.map_or(Self::None, Self::Beside),
+            None => Self::Beside,
         }
+    }
+}
+
+impl RunSettings {
+    /// The first file that the result document goes to.
+    pub(crate) fn result(&self) -> Option<&Path> {
+        let mut documents = self.outputs.iter().filter(|it| it.is_document());
+        documents.next().map(|it| &*it.path)
     }
 }
 
@@ -42,34 +47,14 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::output::{Kind, Spec};
 
-    fn none() -> Journal {
-        Journal::None
-    }
-
-    fn within(folder: &str) -> Journal {
-        Journal::In(folder.into())
-    }
-
-    fn next_to(result: &str) -> Journal {
-        Journal::Beside(result.into())
-    }
-
-    #[test_case(None, false, &[] => none(); "nothing was asked for")]
-    #[test_case(None, false, &["r.json", "s.json"] => next_to("r.json"); "beside the first result")]
-    #[test_case(Some("here"), false, &["r.json"] => within("here"); "as told")]
-    #[test_case(Some("here"), false, &[] => within("here"); "as told, without a result")]
-    #[test_case(None, true, &["r.json"] => none(); "not wanted")]
-    fn is_kept(folder: Option<&str>, no_journal: bool, results: &[&str]) -> Journal {
-        let outputs = results.iter().map(|path| Spec {
-            kind: Kind::Json,
-            path: path.into(),
-        });
+    #[test_case(None, false => Journal::Beside; "unless told")]
+    #[test_case(Some("here"), false => Journal::In("here".into()); "as told")]
+    #[test_case(None, true => Journal::None; "not wanted")]
+    fn is_kept(folder: Option<&str>, no_journal: bool) -> Journal {
         Journal::resolve(&RunArgs {
             journal: folder.map(PathBuf::from),
             no_journal,
-            outputs: outputs.collect(),
             ..RunArgs::default()
         })
     }

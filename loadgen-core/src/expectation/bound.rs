@@ -28,8 +28,8 @@ pub struct Bound {
 const FIGURES: &[&str] = FailoverWord::WORDS;
 
 impl Bound {
-    /// The figure, such as `detected`, `lost`, `slow`, `recovered`, `silence`, `relapses`, `returned`, `rebalanced` or
-    /// `switched`.
+    /// The figure, such as `detected`, `lost`, `slow`, `recovered`, `silence`, `relapses`, `returned`, `rebalanced`,
+    /// `switched` or `survivors_p99`.
     #[must_use]
     pub fn figure(&self) -> &'static str {
         let words = FIGURES.iter();

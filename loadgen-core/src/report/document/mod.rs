@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Switched};
+pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Survivors, Switched};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -41,6 +41,7 @@ pub use scenario::{
     Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,
     Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
 };
+pub(super) use schema::of as schema_of;
 pub use schema::schema;
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;

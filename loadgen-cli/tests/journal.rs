@@ -9,9 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{Guard, Said, assert_balances, finish, loadgen, say, signal};
-use rustix::process::Signal;
-use serde_json::Value;
+use common::{Guard, Said, assert_balances, finish, loadgen, say};
 use test_case::test_case;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -262,7 +260,10 @@ fn the_journal_of_a_killed_run_is_beside_its_result() {
         "{said:?}"
     );
     assert_eq!(journals(&beside).len(), 1);
-    assert_eq!(names(folder.path()), ["r.json", "r.json.journal"]);
+    let mut names = names(folder.path());
+    // What the killed run had made ready for its result.
+    names.retain(|it| !it.ends_with(".part"));
+    assert_eq!(names, ["r.json", "r.json.journal"]);
 }
 
 #[test]
@@ -371,22 +372,4 @@ fn a_folder_without_a_journal_is_told() {
         said.stderr.ends_with("is a folder without a journal of a run; expected a result document, a journal, or the folder of one\n"),
         "{said:?}"
     );
-}
-
-/// A third signal ends the process at once; its figures are there still.
-#[test]
-fn what_is_ended_at_once_leaves_its_journal() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = common::Server::start(&["--delay", "30s"]);
-    let mut run = long_run(folder.path(), &["--grpc-target", &server.address]);
-    wait_for_journals(folder.path(), 1);
-    wait(1_500);
-    for _ in 0..3 {
-        signal(&run.0, Signal::INT);
-        wait(100);
-    }
-    run.0.wait().expect("it ends");
-    let document: Value = report(folder.path(), &["--json"]).json();
-    assert_eq!(document["run"]["cut_off"], true, "{document}");
-    assert_balances(&document);
 }

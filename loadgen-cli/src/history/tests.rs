@@ -82,7 +82,7 @@ fn every_line_fits(columns: usize) {
         assert!(flow::columns(line) <= columns, "{line}");
     }
     assert!(table.contains("began (UTC)       verdict"), "{table}");
-    assert_eq!(table.contains("a.json"), columns == 200, "{table}");
+    assert_eq!(table.contains("a.json"), columns > 60, "{table}");
 }
 
 #[test]

@@ -174,6 +174,10 @@ soak minutes="60":
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/soak.py {{ minutes }}
 
+# Kills so many runs at any moment, and looks at what their journals have
+test-kills times="50":
+    LOADGEN_KILLS={{ times }} cargo test -p loadgen-cli --test journal killed_leaves
+
 # Whether `compare` takes chance for more, with real runs: so many pairs of ten runs each, and all of them divided at random
 compare-calibration pairs="1" splits="200":
     cargo build --release

@@ -11,7 +11,7 @@ use crate::output::Spec;
 /// Flags of `loadgen report`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Result of a run, as `run --out json=FILE` or `html=FILE` writes it, or `-` for standard input
+    /// Result of a run, as `run --out json=FILE` or `html=FILE` writes it, or `-` for standard input; or the journal of one that was killed, or its folder
     pub(crate) result: PathBuf,
     /// Print errors only
     #[arg(short, long)]

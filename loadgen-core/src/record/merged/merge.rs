@@ -62,6 +62,7 @@ impl RunRecord {
         self.elapsed = self.elapsed.max(other.elapsed);
         self.generator.merge(&other.generator);
         self.stopped |= other.stopped;
+        self.cut_off |= other.cut_off;
         self.panic = self.panic.take().or_else(|| other.panic.clone());
         self.overrun = self.overrun.take().or_else(|| other.overrun.clone());
         for tag in &mut self.tags {

@@ -321,6 +321,12 @@ impl Merger {
     /// Begins a new interval.
     pub(crate) fn next_interval(&mut self) {
         self.interval.clear();
+        self.series.next_moment();
+    }
+
+    /// The run over time so far.
+    pub(crate) fn series(&self) -> &Series {
+        &self.series
     }
 
     /// The whole, which took this long; of these, so many whole seconds are the load's.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::document::{
     Answer, Ejection, Expectation, Failover, Farewell, Ramp, Statistics, Survivors, Switched,
     round3,
@@ -14,7 +16,7 @@ use crate::scenario::{Plan, ScenarioPlan};
 
 /// What is expected of whatever stood between the generator and a scenario's servers, and what it takes to judge
 /// that.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Expected {
     /// What is expected.

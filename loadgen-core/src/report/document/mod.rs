@@ -132,6 +132,10 @@ pub struct Run {
     pub generator: Generator,
     /// Whether the run was stopped before its plan was done.
     pub stopped: bool,
+    /// Whether this was made from the journal of a run that was killed, or is still under way: it is of what
+    /// was recorded up to the journal's last entry, and so is `duration_s`. Left out of any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_off: bool,
     /// Where figures went while the run was under way, and what is known of how they got there; left out
     /// where none went anywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -57,6 +57,8 @@ pub(super) struct Headline {
     pub(super) status: Status,
     /// Whether it was stopped: whatever holds of a part is no pass.
     pub(super) is_stopped: bool,
+    /// Whether it is of a part that nobody chose: no verdict is more than that.
+    pub(super) is_cut_off: bool,
     /// What was run and how long that took.
     pub(super) text: String,
     /// Why it is no pass.
@@ -341,6 +343,7 @@ impl Headline {
     /// The verdict in a word.
     pub(super) fn word(&self) -> &'static str {
         match self.status {
+            Status::Pass | Status::Invalid if self.is_cut_off => "CUT OFF",
             Status::Pass if self.is_stopped => "STOPPED",
             Status::Pass => "PASS",
             Status::Fail => "FAIL",
@@ -353,9 +356,12 @@ impl Headline {
             [only] => only.name.clone(),
             several => format!("{} scenarios", several.len()),
         };
+        let is_cut_off = document.run.cut_off;
         let stopped = match (document.run.stopped, document.verdict.status) {
+            // The word before it says that it was cut off, or stopped.
+            (_, Status::Fail) if is_cut_off => ", CUT OFF before all was done",
+            _ if is_cut_off => ", before all was done",
             (false, _) => "",
-            // The word before it says that it was stopped.
             (true, Status::Pass) => ", before all was done",
             (true, _) => ", stopped early",
         };
@@ -363,6 +369,7 @@ impl Headline {
         Self {
             status: document.verdict.status,
             is_stopped: document.run.stopped,
+            is_cut_off,
             text: format!("{what} {}", glued(&format!("in {took}{stopped}"))),
             reasons: document.verdict.reasons.clone(),
             warnings: document.verdict.warnings.clone(),

@@ -7,6 +7,7 @@ mod choice;
 mod client;
 mod compare;
 mod each;
+mod history;
 mod init;
 mod report;
 mod run;
@@ -33,6 +34,7 @@ pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
 pub(crate) use self::compare::{CompareArgs, CompareFlags};
 pub(crate) use self::each::TargetFlags;
+pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::report::ReportArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
@@ -106,6 +108,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Hold the results of runs against those of others: what got better or worse, and what is chance
     Compare(CompareArgs),
+    /// List the results in a folder, and how they went from one to the next
+    History(HistoryArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers

@@ -12,6 +12,7 @@ use crate::ad_hoc::AdHocError;
 use crate::backend::ServerError;
 use crate::commands::ClientError;
 use crate::comparing::ComparingError;
+use crate::history::HistoryError;
 use crate::init::InitError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
@@ -57,6 +58,9 @@ pub(crate) enum Error {
         /// What is said of it.
         text: String,
     },
+    /// A folder without results.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// Flags, scenarios and environment that do not fit together.
     #[error(transparent)]
     Settings(#[from] SettingsError),

@@ -13,6 +13,7 @@ mod commands;
 mod comparing;
 mod doctor;
 mod error;
+mod history;
 mod init;
 mod limits;
 mod moment;

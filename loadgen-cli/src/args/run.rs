@@ -162,9 +162,15 @@ pub(crate) struct RunArgs {
     /// Print the result document on stdout instead of the summary
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
-    /// Also write the result to a file; KIND is `json`. May be given several times
+    /// Also write the result to a file; KIND is `json` or `html`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append, help_heading = "Output")]
     pub(crate) outputs: Vec<Spec>,
+    /// Keep a journal in this folder, from which `loadgen report` has the figures of a run that was killed [default: PATH.journal beside `--out json=PATH`]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Keep no journal
+    #[arg(long, conflicts_with = "journal", help_heading = "Output")]
+    pub(crate) no_journal: bool,
     /// Send metrics to StatsD once a second, `host:port`
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd, help_heading = "Output")]
     pub(crate) statsd: Option<Target>,

@@ -75,7 +75,8 @@ impl From<&Error> for Exit {
             | Error::Client(_)
             | Error::Init(_)
             | Error::Result(_)
-            | Error::Comparing(_) => Self::Usage,
+            | Error::Comparing(_)
+            | Error::History(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
                 Self::Unreachable
             }
@@ -109,7 +110,8 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Limit(_)
         | RunError::Ports(_)
         | RunError::Memory(_)
-        | RunError::Output(_) => Exit::Usage,
+        | RunError::Output(_)
+        | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,
         RunError::Unreachable(_) => Exit::Unreachable,

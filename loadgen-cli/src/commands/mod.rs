@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod doctor;
 mod exit;
+mod history;
 mod init;
 mod list;
 mod repeat;
@@ -39,6 +40,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Validate(args) => validate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),

@@ -18,15 +18,21 @@ use crate::screen;
 pub(crate) enum Kind {
     /// The result document.
     Json,
+    /// The result as a page, which carries the document.
+    Html,
 }
 
 impl Kind {
     /// The names of all kinds, for messages.
-    pub(crate) const LIST: &str = "json";
+    pub(crate) const LIST: &str = "json, html";
 
     /// The kind of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        (name == "json").then_some(Self::Json)
+        match name {
+            "json" => Some(Self::Json),
+            "html" => Some(Self::Html),
+            _ => None,
+        }
     }
 }
 
@@ -37,6 +43,13 @@ pub(crate) struct Spec {
     pub(crate) kind: Kind,
     /// Where it goes.
     pub(crate) path: PathBuf,
+}
+
+impl Spec {
+    /// Whether the document itself goes there.
+    pub(crate) fn is_document(&self) -> bool {
+        self.kind == Kind::Json
+    }
 }
 
 /// A path that results cannot be written to.
@@ -69,6 +82,11 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file is on its way to its place.
+pub(crate) fn is_unfinished(path: &Path) {
+    unfinished().push(path.to_owned());
 }
 
 /// Removes every file that is on its way to its place: for who ends the process with nothing dropped.
@@ -122,7 +140,7 @@ impl Pending {
             permissions = Some(metadata.permissions());
         }
         let beside = beside(&path, permissions).map_err(|error| refuse(error.to_string()))?;
-        unfinished().push(beside.path().to_owned());
+        is_unfinished(beside.path());
         Ok(Self {
             kind: spec.kind,
             path,

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use loadgen_core::report::{Document, TextOptions};
+use loadgen_core::report::{Document, TextOptions, page};
 
 use super::{Kind, OutputError, Pending, PrintError, json, print, print_whole};
 use crate::{paint, terminal};
@@ -50,6 +50,7 @@ pub(crate) fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Ou
     for output in outputs {
         let content = match output.kind() {
             Kind::Json => json(document),
+            Kind::Html => page::html(document),
         };
         result = output.write(&content).and(result);
     }

@@ -93,6 +93,14 @@ enum Operator {
     NotEqual,
 }
 
+/// What a condition allows, in its own unit.
+#[cfg(feature = "page")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Limit {
+    Most(f64),
+    Least(f64),
+}
+
 impl Operator {
     /// The longer first, so that `<=` is not read as `<`.
     const ALL: [(&'static str, Self); 6] = [
@@ -201,6 +209,16 @@ impl Threshold {
     /// Whether it bounds its value from above, so that the worst is the highest.
     pub(crate) fn bounds_from_above(&self) -> bool {
         matches!(self.operator, Operator::Less | Operator::LessOrEqual)
+    }
+
+    /// The most that it allows, or the least; nothing where it is about one value.
+    #[cfg(feature = "page")]
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self.operator {
+            Operator::Less | Operator::LessOrEqual => Some(Limit::Most(self.value)),
+            Operator::Greater | Operator::GreaterOrEqual => Some(Limit::Least(self.value)),
+            Operator::Equal | Operator::NotEqual => None,
+        }
     }
 
     /// Whether it holds of this value, or may of a greater one; in its own unit.

@@ -12,8 +12,8 @@ use super::{balance, per_second, seconds, stickiness};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
     self, AddressRecord, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord,
-    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, StandingRecord, StepRecord,
-    StreamCount, TargetRecord,
+    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, Sparse, StandingRecord,
+    StepRecord, StreamCount, TargetRecord,
 };
 use crate::workload::{FileChange, MessageFault, SampleKind, Standing};
 
@@ -23,7 +23,10 @@ pub(super) fn scenario(
     thresholds: Vec<ThresholdResult>,
     expectations: Vec<Expectation>,
 ) -> Scenario {
-    let of_open = |histogram| record.open.then(|| Statistics::of(histogram));
+    let of_open = |histogram| {
+        let of = || Statistics::of(histogram).with_samples(Sparse::of(histogram));
+        record.open.then(of)
+    };
     Scenario {
         name: record.name.clone(),
         protocol: record.protocol.clone(),
@@ -38,10 +41,12 @@ pub(super) fn scenario(
         silence: silence(&record.silence),
         throughput_per_s: per_second(record.ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&record.response_time)
-            .with_lower_bounds(&record.response_time, record.youngest_unanswered),
+            .with_lower_bounds(&record.response_time, record.youngest_unanswered)
+            .with_samples(Sparse::of(&record.response_time)),
         response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
         service_time_us: Statistics::of(&record.service_time)
-            .with_lower_bounds(&record.service_time, record.youngest_cut_off),
+            .with_lower_bounds(&record.service_time, record.youngest_cut_off)
+            .with_samples(Sparse::of(&record.service_time)),
         start_lag_us: of_open(&record.parts.start_lag),
         queue_wait_us: of_open(&record.parts.queue_wait),
         send_lag_us: Statistics::of_any(&record.parts.send_lag),
@@ -50,7 +55,7 @@ pub(super) fn scenario(
         undelayed_us: Statistics::of_any(&record.parts.undelayed),
         saturated_samples: record.saturated_samples,
         outcomes: outcomes(&record.outcomes),
-        failures: failures(&record.outcomes, &record.examples),
+        failures: failures(&record.outcomes, &record.examples, &record.failed_in),
         bytes: record.bytes,
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
@@ -85,7 +90,11 @@ pub(super) fn outcomes(counted: &[(Outcome, u64)]) -> BTreeMap<String, u64> {
     keys
 }
 
-fn failures(counted: &[(Outcome, u64)], examples: &[(Failure, String)]) -> Vec<FailureClass> {
+fn failures(
+    counted: &[(Outcome, u64)],
+    examples: &[(Failure, String)],
+    seconds: &[(Failure, [u64; 2])],
+) -> Vec<FailureClass> {
     let mut counts = outcomes(counted);
     counts.remove(&Outcome::Ok.to_string());
     let mut classes: Vec<FailureClass> = counts
@@ -93,7 +102,11 @@ fn failures(counted: &[(Outcome, u64)], examples: &[(Failure, String)]) -> Vec<F
         .map(|(outcome, count)| {
             let mut examples = examples.iter();
             let kept = examples.find(|(failure, _)| failure.to_string() == outcome);
+            let mut seconds = seconds.iter();
+            let came = seconds.find(|(failure, _)| failure.to_string() == outcome);
             FailureClass {
+                first_s: came.map(|(_, [first, _])| *first),
+                last_s: came.map(|(_, [_, last])| *last),
                 example: kept.map(|(_, example)| example.clone()),
                 outcome,
                 count,
@@ -217,8 +230,10 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         name: record.name.clone(),
         part: record.part,
         apart: record.apart,
-        response_time_us: Statistics::of_any(&record.response_time)
-            .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
+        response_time_us: Statistics::of_any(&record.response_time).map(|it| {
+            it.with_lower_bounds(&record.response_time, record.youngest_unanswered)
+                .with_samples(Sparse::of(&record.response_time))
+        }),
         service_time_us: Statistics::of_any(&record.service_time)
             .map(|it| it.with_lower_bounds(&record.service_time, record.youngest_cut_off)),
         queue_wait_us: part(|parts| &parts.queue_wait),
@@ -238,7 +253,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         unanswered: record.unanswered,
         outcomes: outcomes(&record.outcomes),
         failures: match record.part {
-            Some(_) => failures(&record.outcomes, &record.examples),
+            Some(_) => failures(&record.outcomes, &record.examples, &[]),
             None => Vec::new(),
         },
         checks: record.checks.iter().map(check).collect(),
@@ -278,7 +293,8 @@ pub(super) fn backends<'a>(
             messages: record.messages,
             first_s: record.active.map(|(first, _)| seconds(first)),
             last_s: record.active.map(|(_, last)| seconds(last)),
-            response_time_us: Statistics::of_any(&record.response_time),
+            response_time_us: Statistics::of_any(&record.response_time)
+                .map(|it| it.with_samples(record.response_time.clone())),
             scenarios: BTreeMap::new(),
         }
     };

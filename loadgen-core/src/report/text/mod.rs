@@ -12,7 +12,7 @@ mod grid;
 mod picture;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 
@@ -88,13 +88,12 @@ impl Writer {
 
     fn headline(self, headline: &Headline) -> Vec<String> {
         let TextOptions { width, paint, .. } = self.0;
-        let (word, painted) = match headline.status {
-            Status::Pass if headline.is_stopped => {
-                ("STOPPED", paint.strong(&paint.doubtful("STOPPED")))
-            }
-            Status::Pass => ("PASS", paint.strong(&paint.good("PASS"))),
-            Status::Fail => ("FAIL", paint.strong(&paint.bad("FAIL"))),
-            Status::Invalid => ("INVALID", paint.loud("INVALID")),
+        let word = headline.word();
+        let painted = match headline.status {
+            Status::Pass if headline.is_stopped => paint.strong(&paint.doubtful(word)),
+            Status::Pass => paint.strong(&paint.good(word)),
+            Status::Fail => paint.strong(&paint.bad(word)),
+            Status::Invalid => paint.loud(word),
         };
         let begin = format!("{word}  ");
         let title = hanging(&begin, columns(&begin), &headline.text, width);
@@ -160,6 +159,8 @@ impl Writer {
         let paint = self.0.paint;
         match tone {
             Tone::Plain => line.to_owned(),
+            #[cfg(feature = "page")]
+            Tone::Good => paint.good(line),
             Tone::Strong => paint.strong(line),
             Tone::Bad => paint.bad(line),
             Tone::Doubtful => paint.doubtful(line),

@@ -8,6 +8,8 @@
 
 mod build;
 pub mod compare;
+#[cfg(feature = "text")]
+mod comparison;
 mod document;
 mod judge;
 #[cfg(feature = "page")]

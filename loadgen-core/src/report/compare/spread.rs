@@ -40,7 +40,7 @@ pub struct FigureSpread {
 impl Spread {
     /// Of these runs.
     #[must_use]
-    pub fn of(runs: &[Document]) -> Self {
+    pub fn of(runs: &[&Document]) -> Self {
         let mut names: Vec<(&str, &str)> = Vec::new();
         let all = || runs.iter().flat_map(|it| &it.scenarios);
         for scenario in all() {
@@ -112,7 +112,7 @@ mod tests {
             })
         });
         let runs: Vec<Document> = runs.collect();
-        let spread = Spread::of(&runs);
+        let spread = Spread::of(&runs.iter().collect::<Vec<_>>());
         let [only] = spread.scenarios.as_slice() else {
             panic!("{spread:?}");
         };

@@ -42,14 +42,22 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
             ));
         }
     }
-    let stopped = all().filter(|it| it.document.run.stopped);
-    let stopped: Vec<&str> = stopped.map(|it| it.source.as_str()).collect();
-    if !stopped.is_empty() {
-        let verb = if stopped.len() == 1 { "was" } else { "were" };
-        warnings.push(format!(
-            "{} {verb} stopped before all was done",
-            stopped.join(", ")
-        ));
+    let ends: [(&str, fn(&NamedRun<'_>) -> bool); 2] = [
+        ("stopped before all was done", |it| it.document.run.stopped),
+        (
+            "cut off: what came after the last second that was kept is not there",
+            |it| it.document.run.cut_off,
+        ),
+    ];
+    for (what, has_ended_so) in ends {
+        let sources = all()
+            .filter(|it| has_ended_so(it))
+            .map(|it| it.source.as_str());
+        let sources: Vec<&str> = sources.collect();
+        if !sources.is_empty() {
+            let verb = if sources.len() == 1 { "was" } else { "were" };
+            warnings.push(format!("{} {verb} {what}", sources.join(", ")));
+        }
     }
     warnings
 }

@@ -357,9 +357,9 @@ impl Service {
         let mut document = self.like.clone();
         document.run.id = self.runs.to_string();
         let scenario = &mut document.scenarios[0];
+        scenario.steps[0].response_time_us = Some(response.clone());
         scenario.response_time_us = response;
         scenario.service_time_us = service;
-        scenario.steps[0].response_time_us = Some(response);
         scenario.throughput_per_s = 100.0 * Self::SAMPLES as f64 / all * 1e6;
         scenario.ledger.failed = failed;
         document

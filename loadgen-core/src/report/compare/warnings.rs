@@ -9,6 +9,8 @@ use crate::units::human::counted;
 
 /// What a run says of itself.
 type Fact = fn(&NamedRun<'_>) -> String;
+/// Whether a run ended in some way.
+type Ended = fn(&NamedRun<'_>) -> bool;
 
 /// Of the runs themselves.
 pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
@@ -42,7 +44,7 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
             ));
         }
     }
-    let ends: [(&str, fn(&NamedRun<'_>) -> bool); 2] = [
+    let ends: [(&str, Ended); 2] = [
         ("stopped before all was done", |it| it.document.run.stopped),
         (
             "cut off: what came after the last second that was kept is not there",

@@ -5,8 +5,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use common::{Said, loadgen, say};
+use common::{Said, finish, loadgen, pipe_in, say};
 use tempfile::TempDir;
 
 /// A run that is over: what it printed, and its document in a file.
@@ -170,4 +172,23 @@ fn what_cannot_be_read_or_written_is_refused() {
     let kind = ran.report(&["-o", "xml=copy"]);
     assert_eq!(kind.code, Some(2), "{kind:?}");
     assert!(kind.stderr.contains("unknown kind `xml`"), "{kind:?}");
+}
+
+/// The beginning was once lost to the question whether it is a journal.
+#[test]
+fn a_result_comes_through_a_pipe() {
+    let ran = Ran::with(&[]);
+    let pipe = pipe_in(ran.folder.path());
+    let written = ran.written();
+    let to = pipe.clone();
+    let writer = thread::spawn(move || fs::write(to, written));
+    let child = loadgen(&["report"])
+        .arg(&pipe)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let said = finish(child.expect("loadgen starts"), Duration::from_secs(30));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.stdout, ran.said.stdout);
+    writer.join().expect("it ends").expect("all was read");
 }

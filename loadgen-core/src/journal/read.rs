@@ -56,9 +56,13 @@ pub fn find(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether a file is a journal, by how it begins; `false` where it cannot be read.
+/// Whether a file is a journal, by how it begins; `false` where it cannot be read, and of a pipe, of which whoever
+/// reads it next would miss what was read here.
 #[must_use]
 pub fn is_journal(path: &Path) -> bool {
+    if !fs::metadata(path).is_ok_and(|it| it.is_file()) {
+        return false;
+    }
     let mut begins = Vec::new();
     let read = File::open(path).and_then(|file| {
         let most = MAGIC.len() as u64;

@@ -92,7 +92,7 @@ pub fn read(text: &str) -> Result<Document, ReadError> {
         return Err(ReadError::Empty);
     }
     #[cfg(feature = "page")]
-    if text.starts_with("<!doctype html>") {
+    if is_page(text) {
         let carried = page::embedded(text).ok_or_else(|| ReadError::NotAResult {
             found: "it is a page that carries no whole document".to_owned(),
         })?;
@@ -104,6 +104,14 @@ pub fn read(text: &str) -> Result<Document, ReadError> {
         column: error.column(),
         problem: problem(&error),
     })
+}
+
+/// Whether a text is a page of HTML, by how it begins.
+#[cfg(feature = "page")]
+fn is_page(text: &str) -> bool {
+    const BEGINS: &str = "<!doctype html>";
+    let begins = text.trim_start().get(..BEGINS.len());
+    begins.is_some_and(|it| it.eq_ignore_ascii_case(BEGINS))
 }
 
 /// Makes sure that the text is JSON to its end, and a result of this version by its own word.
@@ -231,6 +239,16 @@ mod tests {
     #[test_case("{\"schema\": \"loadgen.result/1\"}" => "it is no whole result: line 1, column 30: missing field `run`; `loadgen schema result` prints what is expected"; "nothing else")]
     fn others_are_told(text: &str) -> String {
         error(text)
+    }
+
+    /// The page of a comparison has its first word in capitals, and once was taken for JSON.
+    #[cfg(feature = "page")]
+    #[test_case("<!DOCTYPE html>\n<html>"; "capitals")]
+    #[test_case("\n<!doctype HTML>"; "behind blanks")]
+    fn a_page_that_is_no_report_is_no_result(page: &str) {
+        let told =
+            "it is no result of a run: it is a page that carries no whole document; expected ";
+        assert!(error(page).starts_with(told), "{}", error(page));
     }
 
     #[test]

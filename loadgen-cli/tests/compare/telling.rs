@@ -122,6 +122,33 @@ fn a_run_and_itself() {
         said.stdout.contains("warning both sides are the same runs"),
         "{said:?}"
     );
+    let limit = "--fail-on=response_time.p999 > +10%";
+    let said = stored.say(&["compare", limit, "base/1.json", "base/1.json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.stdout
+            .contains("(it was not measured; both sides are the same runs)"),
+        "{said:?}"
+    );
+}
+
+/// What was not found out is not taken for no difference, however much else is the same.
+#[test]
+fn one_figure_that_is_undecided_is_a_difference_that_may_be() {
+    let stored = Stored::with(4, 0, 1.0);
+    for nth in 11..=14 {
+        let mut new = result(nth, 1.0);
+        let p99 = 1_000.0 + 1_000.0 * f64::from(nth % 10);
+        new["scenarios"][0]["response_time_us"]["p99"] = p99.into();
+        stored.put(&format!("new/{nth}.json"), &new);
+    }
+    let said = stored.say(&["compare", "base", "new"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.starts_with("UNDECIDED  "), "{said:?}");
+    assert!(
+        said.stdout.contains(" the same within 5%, 1 undecided"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -57,12 +57,13 @@ impl ChangeLimit {
         &self.metric
     }
 
-    /// Whether a change is beyond the limit, as a share of what it was before; of an error rate as it is.
-    pub(crate) fn is_beyond(&self, change: f64) -> bool {
+    /// Whether a change is beyond the limit by more than `by`, as a share of what it was before; of an error rate
+    /// as it is.
+    pub(crate) fn is_beyond(&self, change: f64, by: f64) -> bool {
         if self.is_rise {
-            change > self.change
+            change > self.change + by
         } else {
-            change < self.change
+            change < self.change - by
         }
     }
 
@@ -189,7 +190,7 @@ mod tests {
     #[test_case("error_rate > +0.5%", 0.004 => false; "points as percent")]
     #[test_case("response_time.p50 > -1%", 0.0 => true; "has to be better")]
     fn beyond(text: &str, change: f64) -> bool {
-        parsed(text).is_beyond(change)
+        parsed(text).is_beyond(change, 0.0)
     }
 
     #[test]

@@ -128,8 +128,9 @@ fn compared(
     };
     let (base, new) = (figures_of(&base), figures_of(&new));
     let change = shift.map(|Shift { middle, .. }| {
-        // What may be more has no end on that side.
-        let is_open = |it: &Option<Figures>| it.is_some_and(|it| it.at_least);
+        // What may be more has no end on that side; but not more than itself.
+        let may_be_open = told_from != ToldFrom::SameRuns;
+        let is_open = |it: &Option<Figures>| may_be_open && it.is_some_and(|it| it.at_least);
         let end = |at: usize| interval.map(|it| it[at]).filter(|it| it.is_finite());
         Change {
             estimate: Some(middle).filter(|it| it.is_finite()),
@@ -164,11 +165,26 @@ pub(super) fn figures_of(figures: &[Figure]) -> Option<Figures> {
 }
 
 impl Compared {
-    fn judged(&self, within: f64) -> Judgement {
-        let within = match self.unit {
+    /// What has to be beyond by so much at least: what is told from seconds by more than runs differ by of
+    /// themselves.
+    pub(super) fn beyond(&self, within: f64) -> f64 {
+        match self.told_from {
+            ToldFrom::Seconds => self.within(within),
+            _ => 0.0,
+        }
+    }
+
+    /// By how much it may differ and is the same.
+    fn within(&self, within: f64) -> f64 {
+        match self.unit {
             Unit::Share => ERROR_RATE_WITHIN,
             _ => within,
-        };
+        }
+    }
+
+    fn judged(&self, within: f64) -> Judgement {
+        let beyond = self.beyond(within);
+        let within = self.within(within);
         let Some(change) = self.change else {
             return Judgement::Undecided;
         };
@@ -180,11 +196,6 @@ impl Compared {
         if -within <= low && high <= within {
             return Judgement::Same;
         }
-        // What is told from seconds has to be more than runs differ by of themselves.
-        let beyond = match self.told_from {
-            ToldFrom::Seconds => within,
-            _ => 0.0,
-        };
         let is_chance = self.p_of_all.is_some_and(|p| p > CHANCE);
         let is_from_nothing = change.estimate.is_none()
             && self.base.map(|it| it.median) < self.new.map(|it| it.median);

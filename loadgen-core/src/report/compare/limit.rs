@@ -34,14 +34,24 @@ pub(super) fn refuse_unknown(
     Ok(())
 }
 
-/// What became of each limit in each scenario that has what it is on.
-pub(super) fn results(limits: &[ChangeLimit], scenarios: &[ComparedScenario]) -> Vec<LimitResult> {
+/// What became of each limit in each scenario that has what it is on. What neither side has is a limit that
+/// nobody can look after, unless both sides are the same runs.
+pub(super) fn results(
+    limits: &[ChangeLimit],
+    scenarios: &[ComparedScenario],
+    within: f64,
+    is_same_runs: bool,
+) -> Vec<LimitResult> {
+    let of_nothing = match is_same_runs {
+        true => LimitVerdict::Kept,
+        false => LimitVerdict::Untold,
+    };
     let each = limits.iter().flat_map(|limit| {
         let metric = figure::name(limit.metric());
         let is_of = |it: &&ComparedScenario| limit.scenario().is_none_or(|name| name == it.name);
         let of = scenarios.iter().filter(is_of).filter_map(|scenario| {
             let compared = scenario.all_figures().find(|it| it.metric == metric)?;
-            Some(result(limit, scenario, compared))
+            Some(result(limit, scenario, compared, within))
         });
         let results: Vec<LimitResult> = of.collect();
         match results.is_empty() {
@@ -51,24 +61,29 @@ pub(super) fn results(limits: &[ChangeLimit], scenarios: &[ComparedScenario]) ->
                 scenario: None,
                 unit: figure::unit(limit.metric()),
                 change: None,
-                verdict: LimitVerdict::Untold,
+                verdict: of_nothing,
             }],
         }
     });
     each.collect()
 }
 
-fn result(limit: &ChangeLimit, scenario: &ComparedScenario, compared: &Compared) -> LimitResult {
+fn result(
+    limit: &ChangeLimit,
+    scenario: &ComparedScenario,
+    compared: &Compared,
+    within: f64,
+) -> LimitResult {
     LimitResult {
         expression: limit.to_string(),
         scenario: Some(scenario.name.clone()),
         unit: compared.unit,
         change: compared.change,
-        verdict: verdict(limit, compared),
+        verdict: verdict(limit, compared, within),
     }
 }
 
-fn verdict(limit: &ChangeLimit, compared: &Compared) -> LimitVerdict {
+fn verdict(limit: &ChangeLimit, compared: &Compared, within: f64) -> LimitVerdict {
     let Some(change) = compared
         .change
         .filter(|_| compared.told_from != ToldFrom::Nothing)
@@ -81,8 +96,8 @@ fn verdict(limit: &ChangeLimit, compared: &Compared) -> LimitVerdict {
     ];
     let nearer = limit.nearer_end();
     match (
-        limit.is_beyond(ends[nearer]),
-        limit.is_beyond(ends[1 - nearer]),
+        limit.is_beyond(ends[nearer], compared.beyond(within)),
+        limit.is_beyond(ends[1 - nearer], 0.0),
     ) {
         (true, _) => LimitVerdict::Broken,
         (false, true) => LimitVerdict::Undecided,

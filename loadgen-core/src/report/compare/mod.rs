@@ -310,7 +310,7 @@ pub fn compare(
         new: new.runs.iter().map(|it| compared_run(it)).collect(),
         within: options.within,
         counts: judge::counts(&scenarios),
-        limits: limit::results(&options.limits, &scenarios),
+        limits: limit::results(&options.limits, &scenarios, options.within, is_same_runs),
         scenarios,
     })
 }

@@ -224,6 +224,26 @@ fn a_run_and_itself_differ_in_nothing() {
     assert_eq!(comparison.warnings, [told]);
 }
 
+/// What was left unanswered may have taken any time, and the same on both sides.
+#[test]
+fn a_run_with_requests_that_were_left_unanswered_and_itself_differ_in_nothing() {
+    let mut runs = with_p99(1, &TEN[..1]);
+    runs[0].scenarios[0].response_time_us.at_least_from = Some(50.0);
+    let limits = ["response_time.p99 > +0%", "response_time.p999 > +10%"];
+    let options = CompareOptions {
+        limits: limits.map(|it| it.parse().unwrap()).into(),
+        ..CompareOptions::default()
+    };
+    let comparison = compared(&runs, &runs, &options).unwrap();
+    let p99 = figure(&comparison, "response_time.p99");
+    assert!(p99.base.unwrap().at_least);
+    assert_eq!(p99.verdict, Judgement::Same);
+    assert_eq!(comparison.counts.undecided, 0);
+    let kept = comparison.limits.iter().map(|it| it.verdict);
+    assert_eq!(kept.collect::<Vec<_>>(), [LimitVerdict::Kept; 2]);
+    assert!(!comparison.fails());
+}
+
 #[test]
 fn a_run_that_is_given_twice_counts_once() {
     let runs = with_p99(1, &[2_000.0, 2_010.0]);
@@ -382,6 +402,26 @@ fn limits(limit: &str, factor: f64) -> LimitVerdict {
     };
     assert_eq!(comparison.fails(), only.verdict.fails());
     only.verdict
+}
+
+/// Seconds do not know by how much runs differ of themselves.
+#[test_case("throughput < -5%", 700 => LimitVerdict::Broken; "beyond it by more than runs differ by")]
+#[test_case("throughput < -25%", 700 => LimitVerdict::Undecided; "beyond it by less than runs differ by")]
+#[test_case("throughput < -25%", 950 => LimitVerdict::Kept; "within it")]
+fn limits_on_what_seconds_tell(limit: &str, per_second: u64) -> LimitVerdict {
+    let options = CompareOptions {
+        limits: vec![limit.parse().unwrap()],
+        ..CompareOptions::default()
+    };
+    let uneven = |of: u64| move |t_s: u64| of + t_s * 37 % 90;
+    let base = [with_seconds(1, uneven(1_000))];
+    let new = [with_seconds(2, uneven(per_second))];
+    let comparison = compared(&base, &new, &options).unwrap();
+    assert_eq!(
+        figure(&comparison, "throughput").told_from,
+        ToldFrom::Seconds
+    );
+    comparison.limits[0].verdict
 }
 
 #[test_case("steps.helo.response_time.p99 > +1%" => "`steps.helo.response_time.p99 > +1%`: no step `helo`; did you mean `hello`?")]

@@ -83,7 +83,7 @@ fn word(comparison: &Comparison) -> (&'static str, Tone) {
         ("WORSE", Tone::Bad)
     } else if counts.better > 0 {
         ("BETTER", Tone::Good)
-    } else if counts.same > 0 {
+    } else if counts.same > 0 && counts.undecided == 0 {
         ("NO DIFFERENCE", Tone::Strong)
     } else {
         ("UNDECIDED", Tone::Doubtful)
@@ -295,6 +295,9 @@ fn limit(result: &LimitResult) -> Condition {
     });
     let changed = changed.unwrap_or_default();
     let observed = match result.verdict {
+        LimitVerdict::Kept if changed.is_empty() => {
+            "(it was not measured; both sides are the same runs)".to_owned()
+        }
         LimitVerdict::Kept | LimitVerdict::Broken => format!("({changed})"),
         LimitVerdict::Undecided => {
             format!("({changed}: undecided, chance may have it on either side)")

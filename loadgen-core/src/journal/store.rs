@@ -64,7 +64,7 @@ impl Place {
         if let (Err(_), Some(folder)) = (&file, &made) {
             let _ = fs::remove_dir(folder);
         }
-        let mut place = Self {
+        let place = Self {
             path,
             part,
             file: file?,
@@ -72,8 +72,7 @@ impl Place {
             is_taken: false,
         };
         // Never that of another run, however it came to have the same name.
-        place.is_taken = place.path.try_exists()?;
-        match place.is_taken {
+        match place.path.try_exists()? {
             true => Err(io::ErrorKind::AlreadyExists.into()),
             false => Ok(place),
         }
@@ -267,6 +266,7 @@ mod tests {
         assert_eq!(error.why.kind(), io::ErrorKind::AlreadyExists);
         let kept = fs::read(folder.path().join("loadgen-1.journal")).unwrap();
         assert!(kept.ends_with(b"first"));
+        assert_eq!(names(folder.path()), ["loadgen-1.journal"]);
     }
 
     #[test]

@@ -19,7 +19,12 @@ const MOST_WAITING: f64 = 0.01;
 /// A wait for a user that a reader would notice, in nanoseconds.
 const NOTABLE_WAIT_NS: u64 = 1_000_000;
 
-pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &mut Findings) {
+pub(super) fn judge(
+    scenario: &ScenarioRecord,
+    generator: &Pressure,
+    is_cut_off: bool,
+    findings: &mut Findings,
+) {
     let ledger = &scenario.ledger;
     let in_time = ratio(scenario.started_in_time, ledger.planned);
     let missed = missed_its_rate(scenario);
@@ -63,16 +68,34 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
             findings.warnings.push(sentence);
         }
         warn_of_busy_users(scenario, missed && waited_for_users, in_time, findings);
-        let not_the_services = ledger.dropped.saturating_sub(without_user(scenario));
-        if not_the_services > 0 {
-            findings.warnings.push(format!(
-                "`{}`: {} never started, which is not the service's doing: the generator was held up \
-                 when they fell due, or the run ended before their turn",
-                scenario.name,
-                counted(not_the_services, "arrival"),
-            ));
-        }
+        warn_of_others(scenario, is_cut_off, findings);
     }
+}
+
+/// Arrivals that never started, and not because all users were busy, as far as is known: of a run that was cut
+/// off it is not.
+fn warn_of_others(scenario: &ScenarioRecord, is_cut_off: bool, findings: &mut Findings) {
+    let others = scenario
+        .ledger
+        .dropped
+        .saturating_sub(without_user(scenario));
+    if others == 0 {
+        return;
+    }
+    let what = match is_cut_off {
+        true => {
+            "had not started when the run was cut off; whether they waited for the service or the generator is not \
+             known"
+        }
+        false => {
+            "never started, which is not the service's doing: the generator was held up when they fell due, or the \
+             run ended before their turn"
+        }
+    };
+    let arrivals = counted(others, "arrival");
+    findings
+        .warnings
+        .push(format!("`{}`: {arrivals} {what}", scenario.name));
 }
 
 /// Arrivals that never started because all users were busy: by the service's doing, or because that is to last.

@@ -67,7 +67,7 @@ pub(super) fn verdict_on(
         generator::judge_books(scenario, &mut findings);
         delay::judge(scenario, &mut findings);
         if scenario.open {
-            arrivals::judge(scenario, &generator, &mut findings);
+            arrivals::judge(scenario, &generator, record.cut_off, &mut findings);
         }
         service::judge(scenario, conditions, &mut findings);
         files::judge(scenario, &mut findings);

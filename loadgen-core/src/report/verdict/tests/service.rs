@@ -219,6 +219,20 @@ fn users_that_were_free_are_not_to_be_more() {
     assert!(warnings.contains(held_up), "{warnings}");
 }
 
+/// What stood in line behind a service that hung was once said not to be its doing.
+#[test]
+fn who_kept_arrivals_of_a_run_that_was_cut_off_is_not_known() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 500);
+        record.cut_off = true;
+    });
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
+    assert!(!warnings.contains("not the service's doing"), "{warnings}");
+    let told = "`greet`: 500 arrivals had not started when the run was cut off; whether they waited for the service \
+        or the generator is not known";
+    assert!(warnings.contains(told), "{warnings}");
+}
+
 #[test]
 fn a_silence_is_named_instead_of_advice() {
     let record = run(true, |record| {

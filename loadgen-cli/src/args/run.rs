@@ -156,7 +156,7 @@ pub(crate) struct RunArgs {
     /// Print the result document on stdout instead of the summary
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
-    /// Also write the result to a file; KIND is `json`. May be given several times
+    /// Also write the result to a file; KIND is `json`, `csv`, `hlog`, `junit` or `markdown`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append, help_heading = "Output")]
     pub(crate) outputs: Vec<Spec>,
     /// Send metrics to StatsD once a second, `host:port`

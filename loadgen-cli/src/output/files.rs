@@ -18,15 +18,30 @@ use crate::screen;
 pub(crate) enum Kind {
     /// The result document.
     Json,
+    /// A table of the run over time.
+    Csv,
+    /// A log of histograms over time.
+    Hlog,
+    /// A test report.
+    Junit,
+    /// The summary, for a page.
+    Markdown,
 }
 
 impl Kind {
     /// The names of all kinds, for messages.
-    pub(crate) const LIST: &str = "json";
+    pub(crate) const LIST: &str = "csv, hlog, json, junit, markdown";
 
     /// The kind of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        (name == "json").then_some(Self::Json)
+        Some(match name {
+            "csv" => Self::Csv,
+            "hlog" => Self::Hlog,
+            "json" => Self::Json,
+            "junit" => Self::Junit,
+            "markdown" => Self::Markdown,
+            _ => return None,
+        })
     }
 }
 

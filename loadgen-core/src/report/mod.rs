@@ -7,6 +7,8 @@
 
 mod build;
 mod document;
+#[cfg(feature = "text")]
+mod export;
 mod judge;
 mod phrase;
 mod read;

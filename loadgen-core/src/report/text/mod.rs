@@ -8,7 +8,7 @@ mod checks;
 mod conditions;
 mod failures;
 mod grid;
-mod picture;
+pub(super) mod picture;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,10 @@ mod times;
 pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
-use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};
+pub(super) use self::overview::title;
+use super::document::{
+    Answer, Document, Expectation, FailureClass, Scenario, Status, ThresholdResult,
+};
 use crate::text::flow::glued;
 use crate::units::human;
 
@@ -252,17 +255,17 @@ impl Failures {
 pub(super) struct Condition {
     pub(super) pass: bool,
     pub(super) expression: String,
-    /// `(was 7.2 ms)`.
+    /// `was 7.2 ms`.
     pub(super) observed: String,
 }
 
 impl Condition {
-    fn of(result: &ThresholdResult) -> Self {
+    pub(super) fn of(result: &ThresholdResult) -> Self {
         let unit = result.unit.as_deref().unwrap_or_default();
         let ended = result.ended_run.map(|it| {
             let at = human::micros(it.at_s * 1e6);
             format!(
-                "(was {} after {at}, and ended the run)",
+                "was {} after {at}, and ended the run",
                 in_unit(unit, it.observed)
             )
         });
@@ -278,15 +281,30 @@ impl Condition {
                     (true, Some(_)) => ", of too few samples",
                 };
                 let window = window.unwrap_or_default();
-                format!("(was {}{window}{doubt})", in_unit(unit, value))
+                format!("was {}{window}{doubt}", in_unit(unit, value))
             }
-            (None, Some(why)) => format!("({why})"),
-            (None, None) => "(nothing was measured)".to_owned(),
+            (None, Some(why)) => why.clone(),
+            (None, None) => "nothing was measured".to_owned(),
         });
         Self {
             pass: result.pass,
             expression: result.expression.clone(),
             observed,
+        }
+    }
+
+    pub(super) fn of_expectation(expectation: &Expectation) -> Self {
+        let more = expectation.needed;
+        let more = more.map(|more| format!("; {} more would tell", human::count(more)));
+        let undecided = match expectation.verdict {
+            Answer::Undecided => "undecided: ",
+            Answer::Holds | Answer::Fails => "",
+        };
+        let observed = &expectation.observed;
+        Self {
+            pass: expectation.verdict == Answer::Holds,
+            expression: expectation.expression.clone(),
+            observed: format!("{undecided}{observed}{}", more.unwrap_or_default()),
         }
     }
 }
